@@ -1,0 +1,168 @@
+// Every custom request, notification, command and setting that the sidecar and its clients share.
+
+/** Configuration section read through `workspace/configuration`. */
+export const configurationSection = "selfracg";
+
+/** Names of the custom messages. Everything else is LSP 3.18 as it stands. */
+export const messages = {
+  /** Notification, server to client: {@link SidecarStatus}, sent at every change. */
+  status: "selfracg/status",
+  /** Request, client to server, no parameters: the present {@link SidecarStatus}. */
+  getStatus: "selfracg/getStatus",
+  /** Request, client to server, no parameters: the {@link CompletionTrace} behind the last suggestion, or null. */
+  trace: "selfracg/trace",
+  /** Notification, client to server: {@link AcceptedParams}. */
+  accepted: "selfracg/accepted",
+} as const;
+
+/** Commands of `workspace/executeCommand`. */
+export const serverCommands = {
+  /** Re-reads every workspace folder; resolves to {@link IndexCounts} when done, or null when cancelled. */
+  reindex: "selfracg.server.reindex",
+} as const;
+
+export type ExecutionProviderSetting = "auto" | "cuda" | "cpu";
+
+/** `initializationOptions` of the `initialize` request. Every member may be left out. */
+export interface InitializationOptions {
+  /** Folder of the model package; default: the package that ships beside the sidecar. */
+  modelPath?: string;
+  /** Folder for the on-disk index; default: a folder in the user's cache directory. */
+  storagePath?: string;
+  executionProvider?: ExecutionProviderSetting;
+}
+
+/** The `selfracg` configuration section. The server validates it and falls back to {@link defaultSettings} member by member. */
+export interface Settings {
+  /** Master switch. */
+  enable: boolean;
+  /** Language identifiers for which no suggestion is made. */
+  disabledLanguages: string[];
+  /** Folder of a model package; empty: the one that ships. Read at start. */
+  modelPath: string;
+  /** Read at start. */
+  executionProvider: ExecutionProviderSetting;
+  /** ONNX Runtime intra-op threads; 0: chosen from the cores there are. Read at start. */
+  threads: number;
+  /** Most tokens generated for one suggestion. */
+  maxTokens: number;
+  /** Whether fragments are retrieved at all. */
+  retrieval: boolean;
+  /** Most fragments in one prompt. */
+  maxFragments: number;
+  /** Most tokens of fragments in one prompt. */
+  fragmentBudget: number;
+  /** Files larger than this many kilobytes are not indexed. */
+  maxFileKilobytes: number;
+}
+
+export const defaultSettings: Settings = {
+  enable: true,
+  disabledLanguages: [],
+  modelPath: "",
+  executionProvider: "auto",
+  threads: 0,
+  maxTokens: 48,
+  retrieval: true,
+  maxFragments: 4,
+  fragmentBudget: 448,
+  maxFileKilobytes: 512,
+};
+
+/** Inclusive bounds of the numeric settings; package.json states the same ones (a test compares them). */
+export const settingBounds = {
+  threads: { minimum: 0, maximum: 64 },
+  maxTokens: { minimum: 1, maximum: 256 },
+  maxFragments: { minimum: 0, maximum: 16 },
+  fragmentBudget: { minimum: 0, maximum: 8192 },
+  maxFileKilobytes: { minimum: 1, maximum: 10240 },
+} as const;
+
+export type SidecarState = "starting" | "indexing" | "ready" | "off" | "error";
+
+export interface SidecarStatus {
+  state: SidecarState;
+  /** One line for people: what is going on, or what went wrong and what to do. */
+  message: string;
+  /** Files done and to do while indexing. */
+  progress?: { done: number; total: number };
+  /** Known once the model is loaded. */
+  model?: { name: string; version: string };
+  /** The provider in use and why it was chosen. */
+  provider?: { name: "cuda" | "cpu"; reason: string };
+  /** Which vector index answers and why. */
+  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  index?: IndexCounts;
+}
+
+export interface IndexCounts {
+  files: number;
+  fragments: number;
+  /** Fragments embedded since the sidecar started (the rest came from the store). */
+  embedded: number;
+  /** Files left out, by reason. */
+  skipped: Record<string, number>;
+  /** Size of the store on disk, bytes. */
+  storeBytes: number;
+}
+
+/** A piece of a file as shown to people. Lines are 1-based and inclusive. */
+export interface FragmentReference {
+  /** Relative to its workspace folder, with `/`. */
+  path: string;
+  uri: string;
+  startLine: number;
+  endLine: number;
+  /** Inner product with the need, -1..1. */
+  score: number;
+  /** Tokens it costs in the prompt. */
+  tokens: number;
+}
+
+/** A candidate that did not go into the prompt, and why. */
+export interface DroppedFragment extends FragmentReference {
+  reason: string;
+}
+
+/** Milliseconds. `totalMs` runs from the request's arrival; the parts need not add up to it exactly. */
+export interface CompletionTimings {
+  totalMs: number;
+  expressMs: number;
+  searchMs: number;
+  selectMs: number;
+  prefillMs: number;
+  decodeMs: number;
+  filterMs: number;
+}
+
+/** Everything the inspector shows about one completion. */
+export interface CompletionTrace {
+  /** Rises by one with every completion of this sidecar process. */
+  id: number;
+  uri: string;
+  languageId: string;
+  /** 0-based line, and character in UTF-16 units, as in LSP. */
+  position: { line: number; character: number };
+  /** What the editor was given; empty when nothing was suggested. */
+  suggestion: string;
+  /** Set when nothing was suggested: which filter or rule said so, in words. */
+  suppressed?: string;
+  /** Why decoding ended. */
+  stopReason: StopReason;
+  /** Set when no fragment is in the prompt: why. */
+  nothingRetrieved?: string;
+  /** In prompt order. */
+  fragments: FragmentReference[];
+  dropped: DroppedFragment[];
+  promptTokens: number;
+  generatedTokens: number;
+  timings: CompletionTimings;
+  provider: "cuda" | "cpu";
+}
+
+export type StopReason = "end-of-text" | "end-of-statement" | "end-of-block" | "token-limit" | "cancelled" | "not-started";
+
+export interface AcceptedParams {
+  /** {@link CompletionTrace.id} of the suggestion taken. */
+  id: number;
+}

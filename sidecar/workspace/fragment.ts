@@ -1,0 +1,20 @@
+// What a fragment is: a run of whole lines of one workspace file.
+
+export interface Fragment {
+  /** `file://` URI of the file. */
+  readonly uri: string;
+  /** Path relative to its workspace folder, with `/`. */
+  readonly path: string;
+  /** 1-based, inclusive. */
+  readonly startLine: number;
+  /** 1-based, inclusive. */
+  readonly endLine: number;
+  /** The lines, joined by `\n`, with no newline at the end. */
+  readonly text: string;
+}
+
+export interface ScoredFragment {
+  readonly fragment: Fragment;
+  /** Inner product with the query, -1..1. */
+  readonly score: number;
+}
