@@ -1,0 +1,396 @@
+"""Builds the ONNX graph: one decoder with KV cache, logits at asked positions and the L-LoRA expression.
+
+The graph is written node by node with onnx.helper, so that what the runtime executes is what stands here. It follows the
+operators ONNX Runtime's own generative models use (GroupQueryAttention with rotary embedding inside, simplified layer
+normalisation fused with the residual sum) and adds the expression of METHOD "L-LoRA" beside the frozen attention.
+
+Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; logit_positions int64 [batch, n];
+         adapter int64 [1] (-1 none, 0 query, 1 fragment); past.{l}.key and past.{l}.value float [batch, kv_heads, past,
+         head_dim]; past.{l}.need float [batch, past, 2 * rank].
+Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim];
+         present.{l}.key, present.{l}.value, present.{l}.need, each past + seq long.
+
+A batch larger than one needs past = 0, and with past > 0 every length equals seq: rows of unequal history have no common
+position of the next token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+OPSET = 21
+IR_VERSION = 10
+CONTRIB = "com.microsoft"
+PRECISIONS = ("fp32", "fp16-stored")
+SUPPORTED_TYPES = ("qwen2", "llama")
+# Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
+MASKED = -1e30
+
+
+@dataclass(frozen=True)
+class GraphConfig:
+    """Shape of a Llama or Qwen2 backbone, in the graph's own terms."""
+
+    model_type: str
+    hidden: int
+    layers: int
+    query_heads: int
+    kv_heads: int
+    head_dim: int
+    intermediate: int
+    vocabulary: int
+    eps: float
+    theta: float
+    context: int
+
+    @property
+    def dimension(self) -> int:
+        """Length of an expression vector: the query-head layout of the attention's output."""
+        return self.query_heads * self.head_dim
+
+    @staticmethod
+    def from_hf(config: Mapping[str, object]) -> "GraphConfig":
+        """Reads a Hugging Face config.json (as a mapping). ValueError names the first thing the graph cannot express."""
+        kind = str(config.get("model_type"))
+        if kind not in SUPPORTED_TYPES:
+            raise ValueError(f"expected model_type {' or '.join(SUPPORTED_TYPES)}, found {kind!r}: export another checkpoint")
+        activation = config.get("hidden_act", "silu")
+        if activation != "silu":
+            raise ValueError(f"expected hidden_act 'silu', found {activation!r}: the graph has no other activation")
+        if config.get("use_sliding_window"):
+            raise ValueError("expected full attention, found use_sliding_window: set it to false if the context fits the window")
+        # Newer configs keep theta and scaling together in rope_parameters, older ones in two fields.
+        rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
+        rope_type = rope.get("rope_type", rope.get("type", "default"))
+        if rope_type != "default":
+            raise ValueError(f"expected unscaled rotary embedding, found rope type {rope_type!r}: not supported by the graph")
+        heads = int(config["num_attention_heads"])
+        hidden = int(config["hidden_size"])
+        head_dim = int(config.get("head_dim") or hidden // heads)
+        if head_dim % 8:
+            raise ValueError(f"expected a head dimension that is a multiple of 8, found {head_dim}: the attention operator needs it")
+        return GraphConfig(
+            model_type=kind,
+            hidden=hidden,
+            layers=int(config["num_hidden_layers"]),
+            query_heads=heads,
+            kv_heads=int(config.get("num_key_value_heads") or heads),
+            head_dim=head_dim,
+            intermediate=int(config["intermediate_size"]),
+            vocabulary=int(config["vocab_size"]),
+            eps=float(config["rms_norm_eps"]),
+            theta=float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0),
+            context=int(config["max_position_embeddings"]),
+        )
+
+
+@dataclass(frozen=True)
+class Adapter:
+    """L-LoRA weights as arrays: layers.{l}.{q|k|v}.A [adapters, rank, hidden] and .B [adapters, out, rank]."""
+
+    tensors: Mapping[str, np.ndarray]
+    rank: int
+    alpha: float
+    normalise: bool = True
+
+    @property
+    def count(self) -> int:
+        """How many adapters are stacked: 2 (query, fragment), or 1 when both share one."""
+        return int(self.tensors["layers.0.q.A"].shape[0])
+
+
+@dataclass
+class _Body:
+    """Nodes of a graph under construction, with names made unique by a prefix."""
+
+    prefix: str
+    nodes: list[onnx.NodeProto] = field(default_factory=list)
+    counter: int = 0
+
+    def add(self, op: str, inputs: list[str], outputs: int | list[str] = 1, domain: str = "", **attributes: object) -> str:
+        """Appends a node and returns its first output's name; `outputs` gives a count or the names themselves."""
+        self.counter += 1
+        base = f"{self.prefix}/{op}_{self.counter}"
+        names = outputs if isinstance(outputs, list) else [f"{base}.{i}" for i in range(outputs)]
+        self.nodes.append(helper.make_node(op, inputs, names, name=base, domain=domain, **attributes))
+        return names[0]
+
+
+def rotary_caches(config: GraphConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Cosines and sines [context, head_dim / 2], in float32 throughout as transformers computes them."""
+    exponent = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
+    inverse = (np.float32(1.0) / np.power(np.float32(config.theta), exponent)).astype(np.float32)
+    angles = np.outer(np.arange(config.context, dtype=np.float32), inverse).astype(np.float32)
+    return np.cos(angles), np.sin(angles)
+
+
+class _Builder:
+    """Holds the initialisers and the main body while the decoder is written out layer by layer."""
+
+    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, precision: str) -> None:
+        if precision not in PRECISIONS:
+            raise ValueError(f"expected precision {' or '.join(PRECISIONS)}, found {precision!r}")
+        self.config = config
+        self.weights = weights
+        self.adapter = adapter
+        self.half = precision == "fp16-stored"
+        self.body = _Body("decoder")
+        self.initialisers: list[onnx.TensorProto] = []
+        self.parameters = 0
+        self._known: dict[str, str] = {}
+
+    def constant(self, name: str, value: np.ndarray) -> str:
+        """Registers a small constant (shapes, indices, scalars) once by name."""
+        if name not in self._known:
+            self.initialisers.append(numpy_helper.from_array(value, name))
+            self._known[name] = name
+        return self._known[name]
+
+    def ints(self, *values: int) -> str:
+        return self.constant("i64." + "_".join(str(v) for v in values), np.array(values, dtype=np.int64))
+
+    def weight(self, name: str, value: np.ndarray) -> str:
+        """Registers a trained tensor. Matrices may be stored as float16 behind a Cast, which the runtime folds at load."""
+        if name in self._known:
+            return self._known[name]
+        value = np.ascontiguousarray(value, dtype=np.float32)
+        self.parameters += value.size
+        if self.half and value.ndim >= 2:
+            largest = float(np.abs(value).max(initial=0.0))
+            if largest > 65504.0:
+                raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --precision fp32")
+            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name + ".f16"))
+            self._known[name] = self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
+        else:
+            self.initialisers.append(numpy_helper.from_array(value, name))
+            self._known[name] = name
+        return self._known[name]
+
+    def tensor(self, name: str) -> np.ndarray:
+        """A backbone tensor by its Hugging Face name. KeyError says which one the checkpoint lacks."""
+        if name not in self.weights:
+            raise KeyError(f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?")
+        return np.asarray(self.weights[name], dtype=np.float32)
+
+    def linear(self, x: str, names: list[str], label: str) -> str:
+        """y = x W^T (+ b) for one projection or several with a common input, concatenated into one product."""
+        matrix = np.concatenate([self.tensor(n + ".weight") for n in names], axis=0)
+        y = self.body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+        if any(n + ".bias" in self.weights for n in names):
+            bias = np.concatenate([self.tensor(n + ".bias") for n in names], axis=0)
+            y = self.body.add("Add", [y, self.weight(label + ".bias", bias)])
+        return y
+
+    def take(self, x: str, indices: str, body: _Body | None = None) -> str:
+        """Rows of x [batch, seq, d] at indices [batch, m, 1], giving [batch, m, d]."""
+        return (body or self.body).add("GatherND", [x, indices], batch_dims=1)
+
+
+def build_graph(
+    config: GraphConfig,
+    weights: Mapping[str, np.ndarray],
+    adapter: Adapter,
+    precision: str = "fp32",
+) -> tuple[onnx.ModelProto, int]:
+    """Writes the decoder as an ONNX model.
+
+    `weights` maps Hugging Face tensor names to arrays; a missing lm_head.weight means tied embeddings. Returns the model
+    and its number of parameters (adapters included). Raises KeyError for a missing tensor, ValueError for a shape or
+    precision that cannot be expressed.
+    """
+    b = _Builder(config, weights, adapter, precision)
+    body, c, rank = b.body, config, adapter.rank
+    _check_adapter(config, adapter)
+
+    # Sizes and positions every layer shares.
+    seq = body.add("Shape", ["input_ids"], start=1, end=2)
+    past = body.add("Shape", ["past.0.key"], start=2, end=3)
+    total = body.add("Add", [past, seq])
+    total_int = body.add("Squeeze", [body.add("Cast", [total], to=TensorProto.INT32)])
+    valid = body.add("Add", [past, "lengths"])
+    last_valid = body.add("Sub", [valid, b.ints(1)])
+    last_valid_int = body.add("Cast", [last_valid], to=TensorProto.INT32)
+    wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
+    cos, sin = rotary_caches(c)
+    cos_name, sin_name = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
+    # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
+    index = body.add("Clip", ["adapter", b.constant("adapter.first", np.array(0, dtype=np.int64)),
+                              b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
+    index = body.add("Squeeze", [index])
+    expressing = body.add("Squeeze", [body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
+    batch = body.add("Shape", ["input_ids"], start=0, end=1)
+    nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(c.dimension)], axis=0)],
+                       value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+
+    embedding = b.weight("embedding", b.tensor("model.embed_tokens.weight"))
+    residual = body.add("Gather", [embedding, "input_ids"])
+    branch = ""
+    expressions: list[str] = []
+    for layer in range(c.layers):
+        source = f"model.layers.{layer}"
+        norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
+        x, residual = _normalise(b, branch, residual, norm)
+        qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv")
+        attention = body.add(
+            "GroupQueryAttention",
+            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, cos_name, sin_name],
+            [f"layers.{layer}/attention", f"present.{layer}.key", f"present.{layer}.value"],
+            domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
+            scale=float(c.head_dim ** -0.5),
+        )
+
+        # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers.
+        down = np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
+        down_name = body.add("Gather", [b.weight(f"layers.{layer}.need.A", down), index])
+        need = body.add("MatMul", [x, down_name])
+        body.add("Concat", [f"past.{layer}.need", need], [f"present.{layer}.need"], axis=1)
+        expressions.append(_expression(b, layer, expressing, x, qkv, index, last_valid, valid, total, nothing, cos_name, sin_name))
+
+        if layer == c.layers - 1:
+            # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
+            attention, residual = b.take(attention, wanted), b.take(residual, wanted)
+        branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output")
+        norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
+        x, residual = _normalise(b, branch, residual, norm)
+        gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate")
+        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up")
+        gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
+        branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down")
+
+    final, _ = _normalise(b, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))
+    tied = "lm_head.weight" not in weights
+    head = embedding if tied else b.weight("head", b.tensor("lm_head.weight"))
+    body.add("FusedMatMul", [final, head], ["logits"], domain=CONTRIB, transB=1, alpha=1.0)
+
+    mean = body.add("Mean", expressions)
+    if adapter.normalise:
+        length = body.add("ReduceL2", [mean, b.ints(-1)], keepdims=1)
+        floor = body.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])
+        body.add("Div", [mean, floor], ["expression"])
+    else:
+        body.add("Identity", [mean], ["expression"])
+    return _finish(b, rank), b.parameters
+
+
+def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
+    """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
+    sizes = {"q": config.dimension, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
+    for layer in range(config.layers):
+        for part, out in sizes.items():
+            for side, shape in (("A", (adapter.count, adapter.rank, config.hidden)), ("B", (adapter.count, out, adapter.rank))):
+                name = f"layers.{layer}.{part}.{side}"
+                if name not in adapter.tensors:
+                    raise ValueError(f"expected adapter tensor {name}, found none: was the adapter made for another backbone?")
+                found = tuple(adapter.tensors[name].shape)
+                if found != shape:
+                    raise ValueError(f"{name}: expected shape {shape}, found {found}: was the adapter made for another backbone?")
+
+
+def _normalise(b: _Builder, branch: str, residual: str, norm: str) -> tuple[str, str]:
+    """(RMS-normalised sum, the sum itself) of the residual stream and a branch; the first layer has no branch yet."""
+    if not branch:
+        return b.body.add("SimplifiedLayerNormalization", [residual, norm], axis=-1, epsilon=b.config.eps, stash_type=1), residual
+    b.body.counter += 1
+    base = f"decoder/residual_{b.body.counter}"
+    names = [base + ".normed", "", "", base + ".sum"]
+    b.body.nodes.append(helper.make_node("SkipSimplifiedLayerNormalization", [branch, residual, norm], names,
+                                         name=base, domain=CONTRIB, epsilon=b.config.eps))
+    return names[0], names[3]
+
+
+def _expression(b: _Builder, layer: int, expressing: str, x: str, qkv: str, index: str, last_valid: str, valid: str,
+                total: str, nothing: str, cos: str, sin: str) -> str:
+    """r(layer) [batch, dimension] inside an If, so that steps which do not express leave the cost out.
+
+    One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
+    is rotated alone and added to the cached, already rotated key; the delta of the values is applied after the softmax,
+    on rank numbers instead of head_dim.
+    """
+    c, adapter = b.config, b.adapter
+    rank, group = adapter.rank, c.query_heads // c.kv_heads
+    scale = float(adapter.alpha / rank)
+    base = f"layers.{layer}"
+    a_query = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1))
+    b_query = b.weight(f"{base}.need.query.B", adapter.tensors[f"{base}.q.B"].transpose(0, 2, 1))
+    b_key = b.weight(f"{base}.need.key.B", adapter.tensors[f"{base}.k.B"].transpose(0, 2, 1))
+    # [adapters, out, rank] -> [adapters, kv_heads, rank, head_dim]: one product per key-value head after the softmax.
+    up_value = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, rank)
+    b_value = b.weight(f"{base}.need.value.B", up_value.transpose(0, 1, 3, 2))
+
+    t = _Body(f"{base}.expression")
+
+    def up(low_rank: str, stacked: str) -> str:
+        # The scale stands in the product, so that the stored matrices are the trained ones to the bit.
+        return t.add("FusedMatMul", [low_rank, t.add("Gather", [stacked, index])], domain=CONTRIB, alpha=scale)
+
+    row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
+    x_row = b.take(x, row, t)
+    q_row = t.add("Slice", [b.take(qkv, row, t), b.ints(0), b.ints(c.dimension), b.ints(2)])
+    low = t.add("MatMul", [x_row, t.add("Gather", [a_query, index])])
+    query = t.add("Add", [q_row, up(low, b_query)])
+    position = t.add("Unsqueeze", [last_valid, b.ints(1)])
+    query = t.add("RotaryEmbedding", [query, position, cos, sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
+    query = t.add("Reshape", [query, b.ints(0, c.kv_heads, group, c.head_dim)])
+
+    need = f"present.{layer}.need"
+    low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
+    low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
+    delta = up(low_key, b_key)
+    # A single position means an offset: the cached keys always begin at position 0.
+    delta = t.add("RotaryEmbedding", [delta, b.ints(0), cos, sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
+    delta = t.add("Transpose", [t.add("Reshape", [delta, b.ints(0, 0, c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
+    keys = t.add("Add", [f"present.{layer}.key", delta])
+    scores = t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5))
+
+    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [total]),
+                              b.constant("one", np.array(1, dtype=np.int64))])
+    seen = t.add("Less", [columns, t.add("Unsqueeze", [valid, b.ints(1, 2, 3)])])
+    mask = t.add("Where", [seen, b.constant("unmasked", np.array(0, dtype=np.float32)),
+                           b.constant("masked", np.array(MASKED, dtype=np.float32))])
+    weight = t.add("Softmax", [t.add("Add", [scores, mask])], axis=-1)
+    value = t.add("MatMul", [weight, f"present.{layer}.value"])
+    low_mixed = t.add("MatMul", [weight, t.add("Unsqueeze", [low_value, b.ints(1)])])
+    value = t.add("Add", [value, up(low_mixed, b_value)])
+    out = t.add("Reshape", [value, b.ints(0, c.dimension)])
+
+    e = _Body(f"{base}.no_expression")
+    idle = e.add("Identity", [nothing])
+    shape = ["batch", c.dimension]
+    then_graph = helper.make_graph(t.nodes, t.prefix, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
+    else_graph = helper.make_graph(e.nodes, e.prefix, [], [helper.make_tensor_value_info(idle, TensorProto.FLOAT, shape)])
+    return b.body.add("If", [expressing], then_branch=then_graph, else_branch=else_graph)
+
+
+def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
+    """Declares inputs and outputs and wraps the nodes into a checked model."""
+    c = b.config
+
+    def value(name: str, kind: int, shape: list[str | int]) -> onnx.ValueInfoProto:
+        return helper.make_tensor_value_info(name, kind, shape)
+
+    inputs = [
+        value("input_ids", TensorProto.INT64, ["batch", "seq"]),
+        value("lengths", TensorProto.INT64, ["batch"]),
+        value("logit_positions", TensorProto.INT64, ["batch", "n"]),
+        value("adapter", TensorProto.INT64, [1]),
+    ]
+    outputs = [
+        value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
+        value("expression", TensorProto.FLOAT, ["batch", c.dimension]),
+    ]
+    for layer in range(c.layers):
+        for side, length, store in (("past", "past", inputs), ("present", "total", outputs)):
+            for part in ("key", "value"):
+                store.append(value(f"{side}.{layer}.{part}", TensorProto.FLOAT, ["batch", c.kv_heads, length, c.head_dim]))
+            store.append(value(f"{side}.{layer}.need", TensorProto.FLOAT, ["batch", length, 2 * rank]))
+    # Weights that only the If branches read still stand in front of the nodes that read them.
+    casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
+    others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]
+    graph = helper.make_graph(casts + others, "selfracg", inputs, outputs, initializer=b.initialisers)
+    return helper.make_model(graph, producer_name="selfracg", ir_version=IR_VERSION,
+                             opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)])

@@ -1,0 +1,239 @@
+"""The ONNX graph against transformers and PyTorch L-LoRA: logits, cache, padding, expression, isolation, precision."""
+
+import numpy as np
+import onnxruntime
+import pytest
+import torch
+from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+
+from selfracg_training import graph, llora
+
+# Largest difference of logits, relative to their largest magnitude; expressions are unit vectors, so theirs is absolute.
+BOUND = 1e-4
+SIZES = dict(vocab_size=131, hidden_size=64, intermediate_size=80, num_hidden_layers=3, max_position_embeddings=96)
+
+
+def qwen2():
+    return Qwen2ForCausalLM(Qwen2Config(**SIZES, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True,
+                                        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}))
+
+
+def llama():
+    # Untied head, no biases, a head dimension of its own (not hidden / heads), one key-value head for three query heads.
+    return LlamaForCausalLM(LlamaConfig(**{**SIZES, "hidden_size": 48}, num_attention_heads=3, num_key_value_heads=1, head_dim=32,
+                                        tie_word_embeddings=False,
+                                        rope_parameters={"rope_type": "default", "rope_theta": 500000.0}))
+
+
+def llama_with_biases():
+    return LlamaForCausalLM(LlamaConfig(**{**SIZES, "hidden_size": 48}, num_attention_heads=6, num_key_value_heads=3, head_dim=16,
+                                        attention_bias=True, mlp_bias=True, tie_word_embeddings=True))
+
+
+class Exported:
+    """A random backbone with a random adapter, in PyTorch and as an ONNX session."""
+
+    def __init__(self, make, adapters="separate", normalise=True, precision="fp32", optimised=None):
+        torch.manual_seed(7)
+        self.model = make().eval()
+        with torch.no_grad():
+            for parameter in self.model.parameters():
+                parameter.normal_(0.0, 0.15)
+        self.llora = llora.LLoRA(self.model, rank=4, alpha=8, adapters=adapters, normalise=normalise)
+        with torch.no_grad():
+            for parameter in self.llora.parameters():
+                parameter.normal_(0.0, 0.3)
+        self.config = graph.GraphConfig.from_hf(self.model.config.to_dict())
+        weights = {k: v.numpy() for k, v in self.model.state_dict().items()}
+        if self.model.config.tie_word_embeddings:
+            weights.pop("lm_head.weight", None)
+        tensors = {k: v.detach().numpy() for k, v in self.llora.state_dict().items()}
+        adapter = graph.Adapter(tensors, rank=4, alpha=8, normalise=normalise)
+        self.proto, self.parameters = graph.build_graph(self.config, weights, adapter, precision)
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        if optimised:
+            options.optimized_model_filepath = str(optimised)
+        self.session = onnxruntime.InferenceSession(self.proto.SerializeToString(), options, ["CPUExecutionProvider"])
+        self.names = [o.name for o in self.session.get_outputs()]
+
+    def run(self, ids, lengths, positions, adapter=-1, past=None):
+        ids = np.asarray(ids, dtype=np.int64)
+        feeds = {"input_ids": ids, "lengths": np.asarray(lengths, dtype=np.int64),
+                 "logit_positions": np.asarray(positions, dtype=np.int64).reshape(len(ids), -1),
+                 "adapter": np.array([adapter], dtype=np.int64)}
+        c = self.config
+        for layer in range(c.layers):
+            for part in ("key", "value"):
+                feeds[f"past.{layer}.{part}"] = np.zeros((len(ids), c.kv_heads, 0, c.head_dim), dtype=np.float32)
+            feeds[f"past.{layer}.need"] = np.zeros((len(ids), 0, 8), dtype=np.float32)
+        if past:
+            feeds.update({k.replace("present", "past"): v for k, v in past.items() if k.startswith("present")})
+        return dict(zip(self.names, self.session.run(None, feeds)))
+
+    def reference(self, ids):
+        with torch.no_grad():
+            return self.model(input_ids=torch.as_tensor(ids), use_cache=False).logits.numpy()
+
+    def express(self, ids, lengths, adapter):
+        with torch.no_grad():
+            return self.llora.express(torch.as_tensor(ids), torch.as_tensor(lengths), adapter).numpy()
+
+
+def ids_of(batch, length, seed=3):
+    return np.random.default_rng(seed).integers(0, SIZES["vocab_size"], (batch, length))
+
+
+def relative(found, expected):
+    assert found.shape == expected.shape
+    return float(np.abs(found - expected).max() / np.abs(expected).max())
+
+
+@pytest.fixture(scope="module", params=[qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
+def exported(request):
+    return Exported(request.param)
+
+
+def test_logits_of_every_position_match_transformers(exported):
+    ids = ids_of(1, 40)
+    found = exported.run(ids, [40], [range(40)])["logits"]
+    assert relative(found, exported.reference(ids)) < BOUND
+
+
+def test_wanted_positions_come_in_the_asked_order(exported):
+    ids = ids_of(2, 20)
+    found = exported.run(ids, [20, 20], [[19, 3], [0, 7]])["logits"]
+    expected = exported.reference(ids)
+    assert relative(found, np.stack([expected[0][[19, 3]], expected[1][[0, 7]]])) < BOUND
+
+
+def test_no_wanted_position_gives_no_logits_and_an_expression_still(exported):
+    ids = ids_of(2, 20)
+    found = exported.run(ids, [20, 12], np.zeros((2, 0)), adapter=1)
+    assert found["logits"].shape == (2, 0, SIZES["vocab_size"])
+    assert np.abs(found["expression"] - exported.express(ids, [20, 12], 1)).max() < BOUND
+
+
+def test_two_chunks_equal_one_prefill(exported):
+    ids = ids_of(1, 50)
+    whole = exported.run(ids, [50], [[49]], adapter=0)
+    first = exported.run(ids[:, :31], [31], np.zeros((1, 0)))
+    second = exported.run(ids[:, 31:], [19], [[18]], adapter=0, past=first)
+    assert relative(second["logits"], whole["logits"]) < BOUND
+    assert np.abs(second["expression"] - whole["expression"]).max() < BOUND
+    for name in exported.names:
+        if name.startswith("present"):
+            assert second[name].shape == whole[name].shape
+            assert relative(second[name], whole[name]) < BOUND
+
+
+def test_token_by_token_equals_prefill(exported):
+    ids = ids_of(1, 24)
+    whole = exported.run(ids, [24], [range(24)], adapter=0)
+    past = None
+    for t in range(24):
+        past = exported.run(ids[:, t : t + 1], [1], [[0]], adapter=0 if t == 23 else -1, past=past)
+        assert relative(past["logits"][:, 0], whole["logits"][:, t]) < BOUND
+    assert np.abs(past["expression"] - whole["expression"]).max() < BOUND
+
+
+def test_padded_batch_equals_single_rows(exported):
+    ids, lengths = ids_of(3, 33), [33, 12, 1]
+    for adapter in (0, 1):
+        together = exported.run(ids, lengths, [[n - 1] for n in lengths], adapter=adapter)
+        for row, n in enumerate(lengths):
+            alone = exported.run(ids[row : row + 1, :n], [n], [[n - 1]], adapter=adapter)
+            assert relative(together["logits"][row], alone["logits"][0]) < BOUND
+            assert np.abs(together["expression"][row] - alone["expression"][0]).max() < BOUND
+
+
+@pytest.mark.parametrize("adapter", [0, 1])
+def test_expression_matches_pytorch(exported, adapter):
+    ids, lengths = ids_of(3, 37), [37, 20, 2]
+    found = exported.run(ids, lengths, np.zeros((3, 0)), adapter=adapter)["expression"]
+    expected = exported.express(ids, lengths, adapter)
+    assert np.abs(found - expected).max() < BOUND
+    np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
+
+
+def test_the_two_adapters_express_differently(exported):
+    ids = ids_of(1, 30)
+    query, fragment = (exported.run(ids, [30], [[29]], adapter=a)["expression"] for a in (0, 1))
+    assert np.abs(query - fragment).max() > 0.01
+
+
+def test_isolation_logits_and_cache_are_bit_identical_with_and_without_the_adapter(exported):
+    ids = ids_of(1, 45)
+    bare, query = (exported.run(ids, [45], [range(45)], adapter=a) for a in (-1, 0))
+    assert np.array_equal(bare["logits"], query["logits"])
+    assert not bare["expression"].any() and query["expression"].any()
+    for name in exported.names:
+        if name.startswith("present"):
+            assert np.array_equal(bare[name], query[name])
+    fragment = exported.run(ids, [45], [range(45)], adapter=1)
+    assert np.array_equal(bare["logits"], fragment["logits"])
+
+
+def test_shared_adapter_serves_both_and_normalisation_can_be_left_out():
+    exported = Exported(qwen2, adapters="shared", normalise=False)
+    ids = ids_of(2, 21)
+    query, fragment = (exported.run(ids, [21, 9], np.zeros((2, 0)), adapter=a)["expression"] for a in (0, 1))
+    assert np.array_equal(query, fragment)
+    assert relative(query, exported.express(ids, [21, 9], 0)) < BOUND
+
+
+def test_half_stored_weights_are_folded_at_load_and_close(tmp_path):
+    optimised = tmp_path / "optimised.onnx"
+    half, full = Exported(qwen2, precision="fp16-stored", optimised=optimised), Exported(qwen2)
+    import onnx
+
+    operators = [(n.op_type, n.input[0]) for n in onnx.load(optimised).graph.node]
+    assert not [name for op, name in operators if op == "Cast" and name.endswith(".f16")]
+    assert len(half.proto.SerializeToString()) < 0.75 * len(full.proto.SerializeToString())
+    ids = ids_of(1, 40)
+    a, b = (e.run(ids, [40], [range(40)], adapter=0) for e in (half, full))
+    assert relative(a["logits"], b["logits"]) < 5e-3
+    assert np.abs(a["expression"] - b["expression"]).max() < 5e-3
+    # Rounding the PyTorch weights likewise leaves only the arithmetic's own differences.
+    with torch.no_grad():
+        for parameter in (p for p in half.model.parameters() if p.ndim >= 2):
+            parameter.copy_(parameter.half().float())
+    assert relative(a["logits"], half.reference(ids)) < BOUND
+
+
+def test_parameters_are_those_of_backbone_and_adapter(exported):
+    expected = sum(p.numel() for p in exported.model.parameters()) + sum(p.numel() for p in exported.llora.parameters())
+    assert exported.parameters == expected
+
+
+@pytest.mark.parametrize(
+    "change, message",
+    [
+        ({"model_type": "gpt2"}, "model_type"),
+        ({"hidden_act": "gelu"}, "hidden_act"),
+        ({"use_sliding_window": True}, "sliding"),
+        ({"hidden_size": 48}, "multiple of 8"),
+        ({"rope_parameters": {"rope_type": "yarn", "rope_theta": 1e4}}, "rope type"),
+    ],
+)
+def test_configs_the_graph_cannot_express_are_refused(change, message):
+    with pytest.raises(ValueError, match=message):
+        graph.GraphConfig.from_hf({**qwen2().config.to_dict(), **change})
+
+
+def test_adapter_of_another_backbone_is_refused():
+    model = qwen2()
+    config = graph.GraphConfig.from_hf(model.config.to_dict())
+    other = llora.LLoRA(llama(), rank=4, alpha=8)
+    tensors = {k: v.detach().numpy() for k, v in other.state_dict().items()}
+    weights = {k: v.numpy() for k, v in model.state_dict().items()}
+    with pytest.raises(ValueError, match="another backbone"):
+        graph.build_graph(config, weights, graph.Adapter(tensors, 4, 8.0))
+
+
+def test_missing_tensor_is_named():
+    model = qwen2()
+    weights = {k: v.numpy() for k, v in model.state_dict().items() if "layers.1.mlp.up_proj" not in k}
+    tensors = {k: v.detach().numpy() for k, v in llora.LLoRA(model, rank=4).state_dict().items()}
+    with pytest.raises(KeyError, match="layers.1.mlp.up_proj"):
+        graph.build_graph(graph.GraphConfig.from_hf(model.config.to_dict()), weights, graph.Adapter(tensors, 4, 8.0))
