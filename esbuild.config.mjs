@@ -1,0 +1,78 @@
+// Bundles the extension, the sidecar's two entries and the benchmark into dist/, with the native packages and grammars beside them.
+import { build } from "esbuild";
+import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+
+const root = dirname(fileURLToPath(import.meta.url));
+const dist = join(root, "dist");
+const modules = join(root, "node_modules");
+/** Loaded at run time from dist/node_modules, since they hold native code. */
+const native = ["onnxruntime-node", "faiss-node"];
+
+/** Copies what a native package needs at run time, for this platform only. */
+async function copyNative() {
+  const target = join(dist, "node_modules");
+  await rm(target, { recursive: true, force: true });
+  const onnx = join("onnxruntime-node", "bin");
+  const binaries = join(modules, onnx);
+  for (const abi of await readdir(binaries)) {
+    const platform = join(abi, process.platform, process.arch);
+    if (!existsSync(join(binaries, platform))) continue;
+    await cp(join(binaries, platform), join(target, onnx, platform), { recursive: true });
+  }
+  for (const part of ["package.json", "dist"]) {
+    await cp(join(modules, "onnxruntime-node", part), join(target, "onnxruntime-node", part), { recursive: true, filter: noMaps });
+  }
+  for (const part of ["package.json", join("dist", "cjs")]) {
+    await cp(join(modules, "onnxruntime-common", part), join(target, "onnxruntime-common", part), { recursive: true, filter: noMaps });
+  }
+  // Without its addon FAISS is left out, and the sidecar says so and scans exactly.
+  if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
+    for (const part of ["package.json", "lib", "LICENSE", join("build", "Release", "faiss-node.node")]) {
+      await cp(join(modules, "faiss-node", part), join(target, "faiss-node", part), { recursive: true });
+    }
+    for (const name of ["bindings", "file-uri-to-path"]) await cp(join(modules, name), join(target, name), { recursive: true });
+  }
+}
+
+/** @param {string} path */
+function noMaps(path) {
+  return !/\.(map|ts)$/.test(path);
+}
+
+/** tree-sitter's runtime and grammars, under flat names. */
+async function copyGrammars() {
+  const target = join(dist, "grammars");
+  await rm(target, { recursive: true, force: true });
+  await mkdir(target, { recursive: true });
+  const source = join(modules, "@vscode", "tree-sitter-wasm", "wasm");
+  for (const name of await readdir(source)) {
+    if (/^tree-sitter-.*\.wasm$/.test(name)) await cp(join(source, name), join(target, name));
+  }
+  await cp(join(modules, "web-tree-sitter", "web-tree-sitter.wasm"), join(target, "web-tree-sitter.wasm"));
+}
+
+/** Makes dist/ from scratch except for files of other steps. */
+export async function bundle() {
+  await mkdir(dist, { recursive: true });
+  const shared = {
+    bundle: true,
+    platform: "node",
+    target: "node20",
+    format: "cjs",
+    sourcemap: "linked",
+    legalComments: "none",
+    logLevel: "warning",
+    absWorkingDir: root,
+  };
+  await Promise.all([
+    build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
+    build({ ...shared, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts" }, outdir: "dist", external: native }),
+    copyNative(),
+    copyGrammars(),
+  ]);
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await bundle();

@@ -1,0 +1,104 @@
+// Brings a fresh clone to a state in which everything runs: dependencies, native addon, bundles, VSIX. Each step once.
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execute, say, step } from "./report.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const stamps = join(root, ".cache", "setup");
+/** The packaged extension. */
+export const vsix = join(root, "dist", "selfracg-code.vsix");
+
+/**
+ * Fingerprint of files and folders by path, size and modification time.
+ * @param {readonly string[]} paths relative to the root
+ */
+async function fingerprint(paths) {
+  const hash = createHash("sha256");
+  /** @param {string} path */
+  async function visit(path) {
+    const absolute = join(root, path);
+    if (!existsSync(absolute)) return;
+    const entry = await stat(absolute);
+    if (entry.isDirectory()) {
+      for (const name of (await readdir(absolute)).sort()) {
+        if (name !== "__pycache__" && !name.startsWith(".")) await visit(join(path, name));
+      }
+    } else hash.update(`${path}\0${entry.size}\0${entry.mtimeMs}\n`);
+  }
+  for (const path of paths) await visit(path);
+  return hash.digest("hex");
+}
+
+/**
+ * Does `work` unless it was done for the same inputs and `output` is there.
+ * @param {{id: string, name: string, inputs: readonly string[], output: string, work: () => Promise<void>}} job
+ */
+async function once({ id, name, inputs, output, work }) {
+  const stamp = join(stamps, id);
+  const now = await fingerprint(inputs);
+  const before = existsSync(stamp) ? await readFile(stamp, "utf8") : "";
+  if (before === now && existsSync(join(root, output))) return;
+  await step(name, work);
+  await mkdir(stamps, { recursive: true });
+  await writeFile(stamp, await fingerprint(inputs));
+}
+
+/** GPU libraries are fetched only where a GPU is, and their absence is no error. */
+async function cudaProvider() {
+  try {
+    await execute("nvidia-smi", ["-L"], { timeoutMs: 10_000 });
+  } catch {
+    return;
+  }
+  const folder = join(root, "node_modules", "onnxruntime-node");
+  try {
+    await step("CUDA provider of ONNX Runtime (an NVIDIA GPU was found)", async () => {
+      await execute(process.execPath, [join(folder, "script", "install.js"), "--onnxruntime-node-install=cuda12"], { cwd: folder, timeoutMs: 300_000 });
+    });
+  } catch {
+    say("  The CUDA provider could not be downloaded (is its host reachable?); completions run on the CPU.");
+  }
+}
+
+/** Everything `npm start` and `npm test` need. */
+export async function setup() {
+  const major = Number(process.versions.node.split(".")[0]);
+  if (major < 20) throw new Error(`Node 20 or newer is needed; this is Node ${process.versions.node}. Install a newer one and run the command again.`);
+  await once({
+    id: "dependencies",
+    name: "Dependencies from the npm registry",
+    inputs: ["package-lock.json", ".npmrc"],
+    output: "node_modules/.package-lock.json",
+    work: async () => {
+      await execute("npm", ["ci", "--no-audit", "--no-fund"], { cwd: root });
+      await cudaProvider();
+    },
+  });
+  const { buildFaiss } = await import("./build-faiss.mjs");
+  await buildFaiss();
+  const code = ["extension", "sidecar", "test/bench", "esbuild.config.mjs", "package-lock.json", "node_modules/faiss-node/build/Release"];
+  await once({
+    id: "bundles",
+    name: "Bundles",
+    inputs: code,
+    output: "dist/sidecar.js",
+    work: async () => {
+      const { bundle } = await import("../esbuild.config.mjs");
+      await bundle();
+    },
+  });
+  await once({
+    id: "vsix",
+    name: "VSIX",
+    inputs: [...code, "package.json", "media", "models/default", "README.md", "LICENSE", ".vscodeignore"],
+    output: "dist/selfracg-code.vsix",
+    work: async () => {
+      const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
+      const target = `${process.platform === "win32" ? "win32" : process.platform}-${process.arch}`;
+      await execute(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--target", target, "--out", vsix], { cwd: root });
+    },
+  });
+}

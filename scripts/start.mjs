@@ -1,0 +1,80 @@
+// `npm start`: sets up, then opens a real VS Code on a folder, or runs the sidecar's command line.
+import { spawn } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { delimiter, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { execute, say, step } from "./report.mjs";
+import { setup, vsix } from "./setup.mjs";
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const profile = join(root, ".cache", "profile");
+const cliCommands = new Set(["complete", "index", "search", "help", "--help", "-h"]);
+
+/** `npm start` runs in the project's folder; paths are meant from where the user stands. */
+const from = process.env.INIT_CWD ?? process.cwd();
+
+/** @param {string} name @returns {boolean} whether a program of that name is on the PATH */
+function onPath(name) {
+  const endings = process.platform === "win32" ? [".cmd", ".exe"] : [""];
+  return (process.env.PATH ?? "").split(delimiter).some((folder) => endings.some((ending) => existsSync(join(folder, name + ending))));
+}
+
+/** Installs the VSIX into a profile when it changed since. @param {string} kind @param {() => Promise<void>} install */
+async function installOnce(kind, install) {
+  const stamp = join(profile, `${kind}.installed`);
+  const { size, mtimeMs } = await stat(vsix);
+  const now = `${size} ${mtimeMs}`;
+  if (existsSync(stamp) && (await readFile(stamp, "utf8")) === now) return;
+  await step("Extension into its profile", install);
+  await mkdir(profile, { recursive: true });
+  await writeFile(stamp, now);
+}
+
+/** @param {string} folder */
+async function openDesktop(folder) {
+  const own = ["--user-data-dir", join(profile, "desktop"), "--extensions-dir", join(profile, "desktop-extensions")];
+  await installOnce("desktop", () => execute("code", [...own, "--install-extension", vsix, "--force"]).then(() => undefined));
+  say(`Opening VS Code on ${folder}`);
+  await execute("code", [...own, "--new-window", folder]);
+}
+
+/** @param {string} folder */
+async function openServed(folder) {
+  const { ensureCodeServer, installExtension, serve } = await import("./code-server.mjs");
+  await ensureCodeServer();
+  const dataDir = join(profile, "served");
+  await installOnce("served", () => installExtension({ dataDir, vsix }));
+  const server = await step("VS Code server", () => serve({ folder, dataDir, settings: { "workbench.startupEditor": "none" } }));
+  say("No `code` on the PATH, so VS Code is served on this machine alone. Open in a browser:");
+  process.stdout.write(`${server.url}\n`);
+  say("Ctrl+C ends it.");
+  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void server.stop());
+  await new Promise((done) => server.process.once("exit", done));
+}
+
+async function main() {
+  const args = process.argv.slice(2);
+  const first = args[0] ?? "";
+  if (cliCommands.has(first)) {
+    await setup();
+    const cli = spawn(process.execPath, ["--enable-source-maps", join(root, "dist", "cli.js"), ...args], { stdio: "inherit", cwd: from });
+    process.exitCode = await new Promise((done) => cli.once("exit", (code) => done(code ?? 1)));
+    return;
+  }
+  if (first.startsWith("-") || args.length > 1) {
+    throw new Error(`Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search ...", found "${args.join(" ")}". See "npm start -- --help".`);
+  }
+  const folder = first === "" ? join(root, "test", "fixtures", "workspace") : resolve(from, first);
+  if (!existsSync(folder) || !statSync(folder).isDirectory()) {
+    throw new Error(`Expected a folder to open, found ${existsSync(folder) ? "a file" : "nothing"} at ${folder}. Give an existing folder.`);
+  }
+  await setup();
+  if (onPath("code")) await openDesktop(folder);
+  else await openServed(folder);
+}
+
+main().catch((error) => {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+});
