@@ -1,0 +1,233 @@
+"""Command `export`: backbone and L-LoRA adapter to a model package, checked against PyTorch before it replaces anything."""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from string import Template
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel
+
+from . import backbone, graph, llora, package, runtime
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores.
+ARITHMETIC_BOUND = 2e-4
+# What storing matrices as float16 may move: against PyTorch with the trained weights.
+ROUNDING_BOUND = 1e-2
+PROTOBUF_LIMIT = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences over real rows: logits relative to their largest magnitude, expressions (unit vectors) absolute."""
+
+    rows: int
+    tokens: int
+    logits: float
+    expression: float
+    logits_trained: float
+    expression_trained: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options beside the common --work, --smoke and --device."""
+    parser.add_argument("--out", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)")
+    parser.add_argument("--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)")
+    parser.add_argument("--adapter", type=Path, default=None, help="L-LoRA folder (default: WORK/llora)")
+    parser.add_argument("--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained")
+    parser.add_argument("--precision", choices=graph.PRECISIONS, default="fp16-stored", help="how matrices are stored; they compute in float32")
+    parser.add_argument("--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)")
+    parser.add_argument("--name", default="selfracg-default")
+    parser.add_argument("--model-version", default="0.1.0")
+    parser.add_argument("--licence", default="Apache-2.0")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports and checks. Returns 0; raises with what was expected, found and to do when a check fails."""
+    started = time.monotonic()
+    work = Path(args.work)
+    source = args.backbone or work / "backbone"
+    out = args.out or (work / "package" if args.smoke else REPOSITORY / "models" / "default")
+    model = backbone.load(source)
+    module = load_adapter(model, args.adapter or work / "llora", args.untrained_adapter)
+    tokenizer_json = _tokenizer(source, work)
+    export(
+        model, module, tokenizer_json, out, precision=args.precision, context=args.context, name=args.name,
+        version=args.model_version, licence=args.licence, work=work, report=print,
+    )
+    print(f"export: {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def load_adapter(model: PreTrainedModel, directory: Path, allow_untrained: bool) -> llora.LLoRA:
+    """The trained adapter, or where allowed a fresh one (B = 0: the backbone's own attention)."""
+    if (directory / "adapter_config.json").is_file():
+        return llora.load(model, directory)
+    if not allow_untrained:
+        raise FileNotFoundError(f"expected a trained adapter in {directory}, found none: run `ing`, or pass --untrained-adapter")
+    torch.manual_seed(0)
+    return llora.LLoRA(model).eval()
+
+
+def export(
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    tokenizer_json: str,
+    out: Path,
+    *,
+    precision: str,
+    name: str,
+    version: str,
+    licence: str,
+    work: Path,
+    context: int | None = None,
+    report: Any = print,
+) -> Agreement:
+    """Builds, checks and writes the package in `out`. The old package stays untouched when a check fails."""
+    layout = package.layout_for(tokenizer_json)
+    config_json = model.config.to_dict()
+    if context is not None:
+        if context > config_json["max_position_embeddings"]:
+            raise ValueError(f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it")
+        config_json["max_position_embeddings"] = context
+    config = graph.GraphConfig.from_hf(config_json)
+    weights = {key: value.float().numpy() for key, value in model.state_dict().items()}
+    if model.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
+    adapter = graph.Adapter(tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise)
+    proto, parameters = graph.build_graph(config, weights, adapter, precision)
+    if proto.ByteSize() > PROTOBUF_LIMIT:
+        raise ValueError(f"expected a graph below 2 GiB, found {proto.ByteSize()} bytes: use --precision fp16-stored or a smaller backbone")
+    serialised = proto.SerializeToString()
+
+    agreement = check(model, module, serialised, tokenizer_json, config, precision)
+    report(f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
+           f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
+           f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}")
+    stored = max(agreement.logits, agreement.expression)
+    trained = max(agreement.logits_trained, agreement.expression_trained)
+    if not stored <= ARITHMETIC_BOUND:
+        raise ValueError(f"expected the graph within {ARITHMETIC_BOUND} of PyTorch, found {stored}: {out} is left as it was")
+    if not trained <= ROUNDING_BOUND:
+        raise ValueError(f"expected stored weights within {ROUNDING_BOUND} of the trained ones, found {trained}: "
+                         f"export with --precision fp32; {out} is left as it was")
+
+    training = facts(work, agreement)
+    description = {
+        "formatVersion": package.FORMAT_VERSION,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "architecture": {
+            "type": config.model_type, "hiddenSize": config.hidden, "layers": config.layers, "queryHeads": config.query_heads,
+            "keyValueHeads": config.kv_heads, "headDim": config.head_dim, "intermediateSize": config.intermediate,
+            "vocabularySize": config.vocabulary, "parameters": parameters,
+        },
+        "weights": {"stored": "float16" if precision == "fp16-stored" else "float32", "computed": "float32"},
+        "contextLength": config.context,
+        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
+        "prompt": layout.to_json(),
+        "retrieval": {
+            "dimension": config.dimension, "normalised": module.normalise, "rank": module.rank, "alpha": module.alpha,
+            "adapters": module.adapters, **_retrieval_settings(work / "llora"),
+        },
+    }
+    card = _card(description, training, len(serialised))
+    package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": card.encode()})
+    report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters")
+    return agreement
+
+
+def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokenizer_json: str, config: graph.GraphConfig,
+          precision: str, rows: int = 8) -> Agreement:
+    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph."""
+    onnx = runtime.OnnxModel.from_bytes(serialised)
+    tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
+    lengths = [len(row) for row in tokens]
+    ids = np.zeros((rows, max(lengths)), dtype=np.int64)
+    for row, values in enumerate(tokens):
+        ids[row, : len(values)] = values
+    bare = onnx.run(ids, lengths, np.tile(np.arange(ids.shape[1]), (rows, 1)))
+    found = [onnx.run(ids, lengths, np.zeros((rows, 0)), adapter=adapter).expression for adapter in (llora.QUERY, llora.FRAGMENT)]
+    valid = np.arange(ids.shape[1])[None] < np.array(lengths)[:, None]
+
+    def difference(reference: PreTrainedModel, adapter: llora.LLoRA) -> tuple[float, float]:
+        with torch.no_grad():
+            logits = reference(input_ids=torch.from_numpy(ids), use_cache=False).logits.numpy()
+            expected = [adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy() for a in (llora.QUERY, llora.FRAGMENT)]
+        scale = float(np.abs(logits[valid]).max())
+        return (float(np.abs(bare.logits - logits)[valid].max()) / scale,
+                max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)))
+
+    trained = difference(model, module)
+    stored = trained
+    if precision == "fp16-stored":
+        rounded = copy.deepcopy(model)
+        adapter = llora.LLoRA(rounded, module.rank, module.alpha, module.adapters, module.normalise)
+        adapter.load_state_dict(module.state_dict())
+        with torch.no_grad():
+            for parameter in (*rounded.parameters(), *adapter.parameters()):
+                if parameter.ndim >= 2:
+                    parameter.copy_(parameter.half().float())
+        stored = difference(rounded, adapter)
+    return Agreement(rows, sum(lengths), stored[0], stored[1], trained[0], trained[1])
+
+
+def facts(work: Path, agreement: Agreement) -> dict[str, str]:
+    """What the card says of training, corpus and agreement; a record that is not there is said to be missing."""
+    return {
+        "training": "No training record was found beside the checkpoint.",
+        "corpus": "No corpus record was found beside the checkpoint.",
+        "agreement": (
+            f"On {agreement.rows} rows of real code ({agreement.tokens} tokens), largest difference of logits relative to their "
+            f"largest magnitude, and of expressions (unit vectors): {agreement.logits:.1e} and {agreement.expression:.1e} against the "
+            f"stored weights in PyTorch; {agreement.logits_trained:.1e} and {agreement.expression_trained:.1e} against the trained ones."
+        ),
+    }
+
+
+def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
+    """Rows of token ids from this package's own sources, each shorter than the one before."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.glob("*.py")))
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    out = []
+    for row in range(rows):
+        length = max(1, longest * (rows - row) // rows - row)
+        start = (row * longest) % max(1, len(ids) - length)
+        out.append(ids[start : start + length])
+    return out
+
+
+def _tokenizer(source: Path, work: Path) -> str:
+    """tokenizer.json from the checkpoint's folder, else the one the `tokenizer` command wrote."""
+    for path in (source / "tokenizer.json", work / "tokenizer" / "tokenizer.json"):
+        if path.is_file():
+            return path.read_text(encoding="utf-8")
+    raise FileNotFoundError(f"expected tokenizer.json in {source} or {work / 'tokenizer'}, found none: run `tokenizer` first")
+
+
+def _retrieval_settings(directory: Path) -> dict[str, Any]:
+    """Threshold and window sizes: what the adapter's training recorded, else the defaults it was designed with."""
+    settings = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
+    if (directory / "adapter_config.json").is_file():
+        recorded = llora.load_config(directory)
+        settings.update({key: recorded[key] for key in settings if key in recorded})
+    return settings
+
+
+def _card(description: dict[str, Any], training: dict[str, str], size: int) -> str:
+    template = Template((Path(__file__).parent / "model_card.md").read_text(encoding="utf-8"))
+    flat = {**description, **description["architecture"], **description["retrieval"], **training, "megabytes": f"{size / 1e6:.1f}",
+            "stored": description["weights"]["stored"], "begin": package.FIGURES_BEGIN, "end": package.FIGURES_END}
+    return template.substitute({key: f"{v:,}" if isinstance(v, int) and v >= 10_000 else str(v) for key, v in flat.items()})

@@ -1,0 +1,149 @@
+"""The model package: prompt layouts, model.json with sizes and SHA-256, and writing a folder so that it is never half new.
+
+A package is model.json, model.onnx, tokenizer.json and MODEL_CARD.md. model.json is written last: a reader that finds it
+finds the files it names, or refuses them by their hash.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+FORMAT_VERSION = 1
+FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
+FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
+MAX_PATH_TOKENS = 24
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a family of models writes prompts: special tokens, and pieces in which {slots} are filled in."""
+
+    end_of_text: str
+    pad: str
+    fragment: tuple[str, ...]
+    left_to_right: tuple[str, ...]
+    fill_in_middle: tuple[str, ...]
+    query: tuple[str, ...]
+    fragment_embedding: tuple[str, ...]
+    stop_tokens: tuple[str, ...]
+
+    def special_tokens(self) -> list[str]:
+        """Every special token that the layout needs, each once."""
+        pieces = (*self.fragment, *self.left_to_right, *self.fill_in_middle, *self.query, *self.fragment_embedding)
+        special = [p for p in (*pieces, *self.stop_tokens, self.end_of_text, self.pad) if p.startswith("<|")]
+        return list(dict.fromkeys(special))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "fragment": list(self.fragment),
+            "leftToRight": list(self.left_to_right),
+            "fillInMiddle": list(self.fill_in_middle),
+            "query": list(self.query),
+            "fragmentEmbedding": list(self.fragment_embedding),
+            "fragmentOrder": "best-last",
+            "stopTokens": list(self.stop_tokens),
+            "maxPathTokens": MAX_PATH_TOKENS,
+        }
+
+
+# The project's own models: fragments and paths are marked by tokens of their own.
+OWN = Layout(
+    end_of_text="<|endoftext|>",
+    pad="<|pad|>",
+    fragment=("<|fragment|>", "{path}", "\n", "{text}", "\n"),
+    left_to_right=("<|path|>", "{path}", "\n", "{prefix}"),
+    fill_in_middle=("<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
+    query=("<|path|>", "{path}", "\n", "{prefix}"),
+    fragment_embedding=("<|fragment|>", "{path}", "\n", "{text}", "\n", "<|fragment|>"),
+    stop_tokens=("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fragment|>", "<|path|>", "<|pad|>"),
+)
+# Qwen2.5-Coder: files of a repository follow one another behind <|file_sep|>, as in its own training.
+QWEN_CODER = Layout(
+    end_of_text="<|endoftext|>",
+    pad="<|endoftext|>",
+    fragment=("<|file_sep|>", "{path}", "\n", "{text}", "\n"),
+    left_to_right=("<|file_sep|>", "{path}", "\n", "{prefix}"),
+    fill_in_middle=("<|file_sep|>", "{path}", "\n", "<|fim_prefix|>", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
+    query=("<|file_sep|>", "{path}", "\n", "{prefix}"),
+    fragment_embedding=("<|file_sep|>", "{path}", "\n", "{text}", "\n", "<|file_sep|>"),
+    stop_tokens=("<|endoftext|>", "<|file_sep|>", "<|repo_name|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
+                 "<|fim_pad|>"),
+)
+LAYOUTS = (OWN, QWEN_CODER)
+
+
+def layout_for(tokenizer_json: str) -> Layout:
+    """The first layout whose special tokens the tokenizer has; ValueError names what the best candidate lacks."""
+    added = {entry["content"] for entry in json.loads(tokenizer_json).get("added_tokens", []) if entry.get("special")}
+    missing = {layout: [t for t in layout.special_tokens() if t not in added] for layout in LAYOUTS}
+    for layout, lacks in missing.items():
+        if not lacks:
+            return layout
+    fewest = min(missing.values(), key=len)
+    raise ValueError(f"expected the special tokens of a known prompt layout, found none of {fewest}: add a layout to package.py")
+
+
+def digest(data: bytes) -> dict[str, Any]:
+    """Size and SHA-256 of a file's content, as model.json states them."""
+    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+
+
+def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+    """Writes a package: every file under a temporary name first, then each in its place, model.json last.
+
+    `description` is model.json without `files`.
+    """
+    directory.mkdir(parents=True, exist_ok=True)
+    manifest = {**description, "files": {name: digest(data) for name, data in files.items()}}
+    contents = {**files, "model.json": (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()}
+    with tempfile.TemporaryDirectory(dir=directory, prefix=".writing-") as scratch:
+        for name, data in contents.items():
+            (Path(scratch) / name).write_bytes(data)
+        for name in contents:
+            os.replace(Path(scratch) / name, directory / name)
+
+
+def read(directory: Path) -> dict[str, Any]:
+    """model.json of a package whose files all have the stated size and hash; ValueError names the first that has not."""
+    path = directory / "model.json"
+    if not path.is_file():
+        raise FileNotFoundError(f"expected a model package in {directory}, found no model.json: run `export` first")
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if manifest.get("formatVersion") != FORMAT_VERSION:
+        raise ValueError(f"{path}: expected formatVersion {FORMAT_VERSION}, found {manifest.get('formatVersion')}: export again")
+    for name in FILES:
+        stated = manifest["files"].get(name)
+        found = digest((directory / name).read_bytes()) if (directory / name).is_file() else None
+        if stated is None or found != stated:
+            raise ValueError(f"{directory / name}: expected {stated}, found {found}: export the package again")
+    return manifest
+
+
+def replace_figures(directory: Path, figures: str, changes: Mapping[str, Any] | None = None) -> None:
+    """Puts measured tables into the card's figures section and states the card's new hash in model.json.
+
+    `changes` are dotted keys of model.json to set at the same time, such as {"retrieval.nullScore": 0.1}.
+    """
+    manifest = read(directory)
+    files = {name: (directory / name).read_bytes() for name in FILES}
+    card = files["MODEL_CARD.md"].decode("utf-8")
+    before, begin, rest = card.partition(FIGURES_BEGIN)
+    _, end, after = rest.partition(FIGURES_END)
+    if not begin or not end:
+        raise ValueError(f"{directory / 'MODEL_CARD.md'}: expected {FIGURES_BEGIN} and {FIGURES_END}, found neither: export again")
+    files["MODEL_CARD.md"] = f"{before}{begin}\n{figures.strip()}\n{end}{after}".encode()
+    for key, value in (changes or {}).items():
+        *parents, last = key.split(".")
+        target = manifest
+        for parent in parents:
+            target = target[parent]
+        target[last] = value
+    manifest.pop("files")
+    write(directory, manifest, files)

@@ -1,0 +1,138 @@
+"""The `export` command: package on disk, agreement check, refusals that leave the old package alone, the card's figures."""
+
+import argparse
+import json
+
+import numpy as np
+import pytest
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+
+from selfracg_training import backbone, export, llora, package, runtime
+
+
+def tokenizer_json(layout: package.Layout) -> str:
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=layout.special_tokens(), show_progress=False,
+                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    tokenizer.train_from_iterator(["def need(self):\n    return self.x\n"], trainer)
+    return tokenizer.to_str()
+
+
+def arguments(work, *extra):
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    args = parser.parse_args(["--out", str(work / "package"), *extra])
+    args.work, args.smoke, args.device = work, True, "cpu"
+    return args
+
+
+@pytest.fixture
+def work(tmp_path):
+    """A work folder with a random backbone, its tokenizer and a random adapter."""
+    torch.manual_seed(5)
+    config = backbone.default_config(vocabulary_size=320, hidden_size=64, layers=2, intermediate_size=96, context_length=128)
+    model = backbone.create(config)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.05)
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    backbone.save(model, tmp_path / "backbone", tmp_path / "tokenizer.json")
+    module = llora.LLoRA(model)
+    with torch.no_grad():
+        for parameter in module.parameters():
+            parameter.normal_(0.0, 0.1)
+    module.save(tmp_path / "llora", nullScore=0.125)
+    return tmp_path
+
+
+def test_package_holds_what_it_says_and_runs(work):
+    assert export.run(arguments(work)) == 0
+    manifest = package.read(work / "package")
+    assert sorted(manifest["files"]) == sorted(package.FILES)
+    assert sorted(p.name for p in (work / "package").iterdir()) == sorted([*package.FILES, "model.json"])
+    assert manifest["architecture"]["vocabularySize"] == 320
+    assert manifest["retrieval"] == {"dimension": 64, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate",
+                                     "nullScore": 0.125, "queryTokens": 192, "fragmentTokens": 128}
+    assert manifest["weights"] == {"stored": "float16", "computed": "float32"}
+    model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
+    out = model.run(np.array([[1, 2, 3]]), [3], np.array([[2]]), adapter=0)
+    assert out.logits.shape == (1, 1, 320) and out.expression.shape == (1, 64)
+
+
+def test_embedding_in_batches_equals_one_at_a_time(work):
+    export.run(arguments(work))
+    model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
+    rows = [list(np.random.default_rng(n).integers(0, 300, n)) for n in (40, 3, 17, 40, 1, 90)]
+    together = model.embed(rows, llora.FRAGMENT, batch_tokens=100)
+    for row, found in zip(rows, together):
+        np.testing.assert_allclose(found, model.embed([row], llora.FRAGMENT)[0], atol=1e-5)
+
+
+def test_rounding_beyond_the_bound_refuses_and_keeps_the_old_package(work, monkeypatch):
+    export.run(arguments(work))
+    before = {p.name: p.read_bytes() for p in (work / "package").iterdir()}
+    monkeypatch.setattr(export, "ROUNDING_BOUND", 1e-7)
+    with pytest.raises(ValueError, match="precision fp32"):
+        export.run(arguments(work, "--model-version", "9.9.9"))
+    assert {p.name: p.read_bytes() for p in (work / "package").iterdir()} == before
+    monkeypatch.setattr(export, "ROUNDING_BOUND", 1e-4)
+    export.run(arguments(work, "--precision", "fp32", "--model-version", "9.9.9"))
+    manifest = package.read(work / "package")
+    assert manifest["version"] == "9.9.9" and manifest["weights"]["stored"] == "float32"
+
+
+def test_a_graph_that_disagrees_with_pytorch_is_refused(work, monkeypatch):
+    honest = export.graph.rotary_caches
+    monkeypatch.setattr(export.graph, "rotary_caches", lambda config: tuple(1.01 * a for a in honest(config)))
+    with pytest.raises(ValueError, match="of PyTorch"):
+        export.run(arguments(work))
+    assert not (work / "package").exists()
+
+
+def test_missing_adapter_is_refused_unless_asked_for(work):
+    for file in (work / "llora").iterdir():
+        file.unlink()
+    with pytest.raises(FileNotFoundError, match="run `ing`"):
+        export.run(arguments(work))
+    export.run(arguments(work, "--untrained-adapter"))
+    assert package.read(work / "package")["retrieval"]["nullScore"] == 0.0
+
+
+def test_context_may_be_shortened_not_lengthened(work):
+    export.run(arguments(work, "--context", "64"))
+    assert package.read(work / "package")["contextLength"] == 64
+    with pytest.raises(ValueError, match="--context up to 128"):
+        export.run(arguments(work, "--context", "256"))
+
+
+def test_layouts_are_recognised_by_the_tokenizers_special_tokens():
+    for layout in package.LAYOUTS:
+        assert package.layout_for(tokenizer_json(layout)) == layout
+    with pytest.raises(ValueError, match="layout"):
+        package.layout_for(json.dumps({"added_tokens": [{"content": "<s>", "special": True}]}))
+
+
+def test_altered_or_missing_files_are_refused_by_name(work):
+    export.run(arguments(work))
+    card = work / "package" / "MODEL_CARD.md"
+    text = card.read_text(encoding="utf-8")
+    card.write_text(text + "!", encoding="utf-8")
+    with pytest.raises(ValueError, match="MODEL_CARD.md"):
+        package.read(work / "package")
+    card.write_text(text, encoding="utf-8")
+    (work / "package" / "tokenizer.json").unlink()
+    with pytest.raises(ValueError, match="tokenizer.json"):
+        package.read(work / "package")
+
+
+def test_figures_replace_figures_and_the_manifest_follows(work):
+    export.run(arguments(work))
+    for figures in ("| a | 1 |", "| b | 2 |"):
+        package.replace_figures(work / "package", figures, {"retrieval.nullScore": 0.5})
+        card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert card.count(figures) == 1 and card.count(package.FIGURES_BEGIN) == 1
+    assert "| a | 1 |" not in card and "## Limits" in card
+    assert package.read(work / "package")["retrieval"]["nullScore"] == 0.5
