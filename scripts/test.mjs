@@ -1,26 +1,62 @@
-// `npm test`: sets up, then type check, unit tests, sidecar tests and the VS Code suite.
+// `npm test`: sets up, then type check, unit, sidecar and VS Code tests, and the training project's where its Python is.
 import { spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { say, step } from "./report.mjs";
+import { say } from "./report.mjs";
 import { setup } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const results = join(root, ".cache", "test-results");
+const training = join(root, "models", "training");
 
-/** Each part with the program that runs it; `npm test -- unit` runs one. */
+/** @param {string} project @returns {string[]} vitest's command line for one project, with a machine-readable report beside the readable one */
+function vitest(project) {
+  const report = `--outputFile.json=${join(results, `${project}.json`)}`;
+  return [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", project, "--reporter=default", "--reporter=json", report];
+}
+
+/** Each part with what runs it; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */
 const parts = {
-  types: [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"],
-  unit: [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "unit"],
-  sidecar: [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "sidecar"],
-  vscode: [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "vscode"],
+  types: () => run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"], root),
+  unit: () => run(process.execPath, vitest("unit"), root),
+  sidecar: () => run(process.execPath, vitest("sidecar"), root),
+  vscode: () => run(process.execPath, vitest("vscode"), root),
+  training: async () => {
+    const python = process.env.SELFRACG_PYTHON;
+    if (python === undefined || python === "") {
+      say("Left out: set SELFRACG_PYTHON to a Python that has models/training installed (CONTRIBUTING.md says how).");
+      return 0;
+    }
+    return run(python, ["-m", "pytest", "-q", "tests"], training);
+  },
 };
 
-/** @param {readonly string[]} args @returns {Promise<number>} exit status */
-function run(args) {
+/** @param {string} program @param {readonly string[]} args @param {string} cwd @returns {Promise<number>} exit status */
+function run(program, args, cwd) {
   return new Promise((done) => {
-    const child = spawn(process.execPath, args, { cwd: root, stdio: "inherit" });
+    const child = spawn(program, args, { cwd, stdio: "inherit" });
+    child.once("error", (error) => {
+      say(`Could not start "${program}": ${error.message}.`);
+      done(1);
+    });
     child.once("exit", (code) => done(code ?? 1));
   });
+}
+
+/** Passed and failed over vitest's reports. */
+async function totals() {
+  let passed = 0;
+  let failed = 0;
+  for (const project of ["unit", "sidecar", "vscode"]) {
+    const path = join(results, `${project}.json`);
+    if (!existsSync(path)) continue;
+    const report = JSON.parse(await readFile(path, "utf8"));
+    passed += report.numPassedTests;
+    failed += report.numFailedTests;
+  }
+  return `${passed} passed, ${failed} failed`;
 }
 
 async function main() {
@@ -29,14 +65,19 @@ async function main() {
     if (!(name in parts)) throw new Error(`Expected parts among ${Object.keys(parts).join(", ")}, found "${name}".`);
   }
   await setup();
+  await rm(results, { recursive: true, force: true });
+  await mkdir(results, { recursive: true });
   const failed = [];
-  for (const [name, args] of Object.entries(parts)) {
+  for (const [name, work] of Object.entries(parts)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
     say(`\n── ${name} ──`);
-    if ((await run(args)) !== 0) failed.push(name);
+    const start = performance.now();
+    const status = await work();
+    say(`${status === 0 ? "✓" : "✗"} ${name} (${((performance.now() - start) / 1000).toFixed(0)} s)`);
+    if (status !== 0) failed.push(name);
   }
-  if (failed.length > 0) throw new Error(`\nFailed: ${failed.join(", ")}.`);
-  say("\nAll parts passed.");
+  process.stdout.write(`\n${await totals()}\n`);
+  if (failed.length > 0) throw new Error(`Failed parts: ${failed.join(", ")}.`);
 }
 
 main().catch((error) => {
