@@ -1,0 +1,155 @@
+// Turns paths and code into the token rows the model was trained on, by the templates of model.json.
+import type { ModelPackage } from "./model-package";
+import type { Tokenizer } from "./tokenizer";
+
+type Slot = "path" | "text" | "prefix" | "suffix";
+/** A piece of a template: ids that are always the same, or a place to fill. */
+type Piece = readonly number[] | Slot;
+
+interface Template {
+  readonly pieces: readonly Piece[];
+  /** Tokens of the fixed pieces. */
+  readonly frame: number;
+}
+
+/** Share of the room that code after the cursor gets when both sides want more than there is. */
+const suffixShare = 0.25;
+/** Characters looked at for each token wanted; doubled as long as they turn out too few. */
+const charactersPerToken = 8;
+/** Tokens beyond the limit that a cut text must have: only the ones at the very cut may differ from those of the whole text. */
+const margin = 16;
+
+/**
+ * Renders prompts as token ids. Every slot is tokenised by itself, so a slot's border is a token border, as in training.
+ * Limits are total tokens of the rendered piece, template included.
+ */
+export class PromptFormat {
+  /** Order of the fragments in a prompt. */
+  readonly fragmentOrder: "best-last" | "best-first";
+  /** Ids that end a generation. */
+  readonly stopTokens: ReadonlySet<number>;
+  private readonly templates: Readonly<Record<"fragment" | "leftToRight" | "fillInMiddle" | "query" | "fragmentEmbedding", Template>>;
+
+  constructor(
+    private readonly model: ModelPackage,
+    private readonly tokenizer: Tokenizer,
+  ) {
+    const { prompt } = model;
+    this.fragmentOrder = prompt.fragmentOrder;
+    this.stopTokens = new Set(prompt.stopTokens.map((token) => tokenizer.tokenOf(token)));
+    this.templates = {
+      fragment: this.compile(prompt.fragment),
+      leftToRight: this.compile(prompt.leftToRight),
+      fillInMiddle: this.compile(prompt.fillInMiddle),
+      query: this.compile(prompt.query),
+      fragmentEmbedding: this.compile(prompt.fragmentEmbedding),
+    };
+  }
+
+  /**
+   * The need query: what stands before the cursor, cut from the left to `limit` tokens.
+   * @throws RangeError when `limit` leaves no room for a token of code.
+   */
+  query(path: string, prefix: string, limit: number = this.model.retrieval.queryTokens): number[] {
+    return this.withPrefix(this.templates.query, path, prefix, limit);
+  }
+
+  /** A fragment to be embedded, its text cut from the right to the `retrieval.fragmentTokens` of the model. */
+  fragmentEmbedding(path: string, text: string): number[] {
+    return this.withText(this.templates.fragmentEmbedding, path, text, this.model.retrieval.fragmentTokens);
+  }
+
+  /** A fragment for the prompt, its text cut from the right; empty when `limit` leaves no room for a token of text. */
+  fragment(path: string, text: string, limit: number = this.model.contextLength): number[] {
+    return this.withText(this.templates.fragment, path, text, limit);
+  }
+
+  /** The prompt where nothing follows the cursor; the prefix is cut from the left. @throws RangeError as {@link query}. */
+  leftToRight(path: string, prefix: string, limit: number): number[] {
+    return this.withPrefix(this.templates.leftToRight, path, prefix, limit);
+  }
+
+  /**
+   * The prompt with code on both sides. The prefix is cut from the left and the suffix from the right; where both are
+   * too long the suffix gets a quarter of the room, and what one side leaves unused goes to the other.
+   * @throws RangeError as {@link query}.
+   */
+  fillInMiddle(path: string, prefix: string, suffix: string, limit: number): number[] {
+    const template = this.templates.fillInMiddle;
+    const pathTokens = this.path(path);
+    const room = this.room(template, pathTokens, limit);
+    const before = this.tail(prefix, room);
+    const after = this.head(suffix, room);
+    const afterTokens = Math.min(after.length, Math.max(Math.floor(room * suffixShare), room - before.length));
+    const beforeTokens = Math.min(before.length, room - afterTokens);
+    return this.render(template, { path: pathTokens, prefix: before.slice(before.length - beforeTokens), suffix: after.slice(0, afterTokens) });
+  }
+
+  private withPrefix(template: Template, path: string, prefix: string, limit: number): number[] {
+    const pathTokens = this.path(path);
+    return this.render(template, { path: pathTokens, prefix: this.tail(prefix, this.room(template, pathTokens, limit)) });
+  }
+
+  private withText(template: Template, path: string, text: string, limit: number): number[] {
+    const pathTokens = this.path(path);
+    const room = limit - template.frame - pathTokens.length;
+    if (room < 1) return [];
+    return this.render(template, { path: pathTokens, text: this.head(text.replace(/\r?\n$/, ""), room) });
+  }
+
+  private room(template: Template, path: readonly number[], limit: number): number {
+    const room = limit - template.frame - path.length;
+    if (room < 1) throw new RangeError(`expected a limit above the ${template.frame + path.length} tokens of template and path, found ${limit}: raise the limit`);
+    return room;
+  }
+
+  private path(path: string): readonly number[] {
+    return this.tail(path, this.model.prompt.maxPathTokens);
+  }
+
+  /** The last `limit` tokens of `text`. Reads no more of a long text than it takes to be sure of them. */
+  private tail(text: string, limit: number): number[] {
+    for (let width = limit * charactersPerToken; width < text.length; width *= 2) {
+      // A window may start within a word; the words after the first line break in it are those of the whole text.
+      const start = text.indexOf("\n", text.length - width);
+      if (start < 0) continue;
+      const ids = this.tokenizer.encode(text.slice(start));
+      if (ids.length > limit + margin) return ids.slice(ids.length - limit);
+    }
+    const ids = this.tokenizer.encode(text);
+    return ids.length > limit ? ids.slice(ids.length - limit) : ids;
+  }
+
+  /** The first `limit` tokens of `text`. */
+  private head(text: string, limit: number): number[] {
+    for (let width = limit * charactersPerToken; width < text.length; width *= 2) {
+      const end = text.lastIndexOf("\n", width);
+      if (end <= 0) continue;
+      const ids = this.tokenizer.encode(text.slice(0, end));
+      if (ids.length > limit + margin) return ids.slice(0, limit);
+    }
+    return this.tokenizer.encode(text).slice(0, limit);
+  }
+
+  private compile(template: readonly string[]): Template {
+    const pieces = template.map((piece): Piece => {
+      switch (piece) {
+        case "{path}":
+          return "path";
+        case "{text}":
+          return "text";
+        case "{prefix}":
+          return "prefix";
+        case "{suffix}":
+          return "suffix";
+        default:
+          return this.tokenizer.isSpecial(piece) ? [this.tokenizer.tokenOf(piece)] : this.tokenizer.encode(piece);
+      }
+    });
+    return { pieces, frame: pieces.reduce((sum, piece) => sum + (typeof piece === "string" ? 0 : piece.length), 0) };
+  }
+
+  private render(template: Template, slots: Partial<Record<Slot, readonly number[]>>): number[] {
+    return template.pieces.flatMap((piece) => (typeof piece === "string" ? (slots[piece] ?? []) : piece));
+  }
+}

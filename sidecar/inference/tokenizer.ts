@@ -1,0 +1,114 @@
+// Text to token ids and back, exactly as the model's tokenizer.json says, with no way from text to a special token.
+import { readFile } from "node:fs/promises";
+import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import * as v from "valibot";
+import type { ModelPackage } from "./model-package";
+
+const fileSchema = v.looseObject({
+  added_tokens: v.array(v.looseObject({ id: v.number(), content: v.string() })),
+  model: v.looseObject({ type: v.literal("BPE"), vocab: v.record(v.string(), v.number()) }),
+  pre_tokenizer: v.unknown(),
+  decoder: v.looseObject({ type: v.literal("ByteLevel") }),
+});
+
+
+/** Byte-level BPE tokenizer of one model package. */
+export class Tokenizer {
+  readonly vocabularySize: number;
+  private readonly library: LibraryTokenizer;
+  private readonly special: ReadonlyMap<string, number>;
+  private readonly bytes: readonly (Uint8Array | undefined)[];
+
+  /** Reads the tokenizer of a checked package. */
+  static async load(model: Pick<ModelPackage, "tokenizerPath">): Promise<Tokenizer> {
+    return new Tokenizer(JSON.parse(await readFile(model.tokenizerPath, "utf8")));
+  }
+
+  /**
+   * @param json content of a Hugging Face tokenizer.json with a byte-level BPE model.
+   * @throws Error when it is of another kind.
+   */
+  constructor(json: unknown) {
+    const parsed = v.safeParse(fileSchema, json);
+    if (!parsed.success) {
+      const [issue] = parsed.issues;
+      throw new Error(`tokenizer.json: ${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? issue.message}, found ${issue.received}. Use a byte-level BPE tokenizer.`);
+    }
+    const file = parsed.output;
+    this.special = new Map(file.added_tokens.map((token) => [token.content, token.id]));
+    // The library looks for added tokens in any text, and finds a special token's own name in the vocabulary: it is
+    // given neither, so that a source file holding "<|endoftext|>" stays a row of ordinary characters.
+    const vocab = Object.fromEntries(Object.entries(file.model.vocab).filter(([token]) => !this.special.has(token)));
+    this.library = new LibraryTokenizer({ ...file, added_tokens: [], model: { ...file.model, vocab }, post_processor: null }, {});
+    this.bytes = byteTable(vocab, this.special);
+    this.vocabularySize = this.bytes.length;
+  }
+
+  /** Ids of `text`, none of them a special token. Unpaired surrogates become U+FFFD; all else decodes to the same text. */
+  encode(text: string): number[] {
+    return text === "" ? [] : this.library.encode(text, { add_special_tokens: false }).ids;
+  }
+
+  /** Text of `ids`; special tokens appear by name, bytes that are no UTF-8 as U+FFFD. @throws RangeError for an unknown id. */
+  decode(ids: readonly number[]): string {
+    const stream = this.stream();
+    return ids.map((id) => stream.push(id)).join("") + stream.end();
+  }
+
+  /** A decoder fed one id at a time, which holds back bytes until they make a whole character. */
+  stream(): TokenStream {
+    const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
+    return {
+      push: (id) => decoder.decode(this.bytesOf(id), { stream: true }),
+      end: () => decoder.decode(),
+    };
+  }
+
+  /** The bytes one id stands for. @throws RangeError for an unknown id. */
+  bytesOf(id: number): Uint8Array {
+    const bytes = this.bytes[id];
+    if (bytes === undefined) throw new RangeError(`expected a token id of the vocabulary (0..${this.vocabularySize - 1}), found ${id}`);
+    return bytes;
+  }
+
+  /** Id of a special token given by name. @throws Error when the tokenizer has none of that name. */
+  tokenOf(special: string): number {
+    const id = this.special.get(special);
+    if (id === undefined) throw new Error(`expected one of the special tokens ${[...this.special.keys()].join(" ")}, found ${special}: the model package's tokenizer lacks it`);
+    return id;
+  }
+
+  /** Whether `name` is a special token's name. */
+  isSpecial(name: string): boolean {
+    return this.special.has(name);
+  }
+}
+
+/** See {@link Tokenizer.stream}. */
+export interface TokenStream {
+  /** Text completed by this id; empty while a character's bytes are still coming. */
+  push(id: number): string;
+  /** What was held back, as U+FFFD when it never became a character. */
+  end(): string;
+}
+
+/** Bytes of every id. Byte-level vocabularies write each byte as one printable character (GPT-2's table). */
+function byteTable(vocab: Readonly<Record<string, number>>, special: ReadonlyMap<string, number>): (Uint8Array | undefined)[] {
+  const byteOf = new Map<string, number>();
+  let shifted = 256;
+  for (let byte = 0; byte < 256; byte++) {
+    const printable = (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || byte >= 0xae;
+    byteOf.set(String.fromCharCode(printable ? byte : shifted++), byte);
+  }
+  const table: (Uint8Array | undefined)[] = [];
+  for (const [token, id] of Object.entries(vocab)) {
+    table[id] = Uint8Array.from(token, (character) => {
+      const byte = byteOf.get(character);
+      if (byte === undefined) throw new Error(`tokenizer.json: expected byte-level tokens, found ${JSON.stringify(token)}. Use a byte-level BPE tokenizer.`);
+      return byte;
+    });
+  }
+  const encoder = new TextEncoder();
+  for (const [name, id] of special) table[id] = encoder.encode(name);
+  return table;
+}
