@@ -1,0 +1,36 @@
+// The command that re-reads the workspace, with its progress.
+
+import { commands, type Disposable, type ExtensionContext, ProgressLocation, window, workspace } from "vscode";
+import type { SidecarSession } from "../session";
+import { indexSummary } from "../status-text";
+
+export const reindexCommand = "selfracg.reindex";
+
+export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
+  return commands.registerCommand(reindexCommand, async () => {
+    if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
+      void window.showInformationMessage("SelfRACG: no folder is open, so there is nothing to index.");
+      return;
+    }
+    try {
+      const counts = await window.withProgress(
+        { location: ProgressLocation.Notification, title: "SelfRACG: indexing the workspace", cancellable: true },
+        (progress, token) => {
+          let reported = 0;
+          return session.reindex(({ message, percentage }) => {
+            const increment = Math.max(0, (percentage ?? reported) - reported);
+            reported += increment;
+            progress.report({ increment, ...(message === undefined ? {} : { message }) });
+          }, token);
+        },
+      );
+      void window.showInformationMessage(
+        counts === null ? "SelfRACG: indexing was cancelled." : `SelfRACG: indexed ${indexSummary(counts)}.`,
+      );
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      session.log.error(`Indexing failed: ${reason}`);
+      void window.showErrorMessage(`SelfRACG: indexing failed: ${reason}`);
+    }
+  });
+}

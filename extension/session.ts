@@ -1,0 +1,345 @@
+// The sidecar's life: locate, spawn, restart with back-off, dispose; and the custom messages it speaks.
+
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { setTimeout as delay } from "node:timers/promises";
+import {
+  type CancellationToken,
+  type Disposable,
+  EventEmitter,
+  type ExtensionContext,
+  type LogOutputChannel,
+  window,
+  workspace,
+} from "vscode";
+import {
+  CloseAction,
+  ErrorAction,
+  ExecuteCommandRequest,
+  LanguageClient,
+  type LanguageClientOptions,
+  type Middleware,
+  RevealOutputChannelOn,
+  TransportKind,
+  WorkDoneProgress,
+  WorkDoneProgressCancelNotification,
+} from "vscode-languageclient/node";
+import {
+  type AcceptedParams,
+  type CompletionTrace,
+  type IndexCounts,
+  type InitializationOptions,
+  messages,
+  serverCommands,
+  type SidecarStatus,
+} from "../sidecar/protocol";
+import { RestartPolicy } from "./restart-policy";
+import type { ExtensionSettings } from "./settings";
+
+/** Milliseconds that a sidecar gets to write its index and to end. */
+const stopTimeoutMs = 5000;
+
+const documentSelector = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
+
+/** One step of a re-index. */
+export interface ReindexProgress {
+  message?: string;
+  /** 0..100, of the whole. */
+  percentage?: number;
+}
+
+/**
+ * The client without its pop-ups: every failed request and every failed start would show one. All of it is in the log,
+ * and {@link SidecarSession} tells the user once.
+ */
+class QuietLanguageClient extends LanguageClient {
+  override error(message: string, data?: unknown): void {
+    super.error(message, data, false);
+  }
+}
+
+/** Owns at most one sidecar process at a time. Requests sent while there is none resolve to undefined. */
+export class SidecarSession implements Disposable {
+  /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
+  readonly middleware: Middleware = {};
+  readonly log: LogOutputChannel = window.createOutputChannel("SelfRACG", { log: true });
+
+  private readonly statusEmitter = new EventEmitter<SidecarStatus>();
+  private readonly traceEmitter = new EventEmitter<CompletionTrace>();
+  private readonly policy = new RestartPolicy();
+  private readonly subscriptions: Disposable[];
+  private client: LanguageClient | undefined;
+  private starting: Promise<void> = Promise.resolve();
+  private restarting: Promise<void> = Promise.resolve();
+  private retry: NodeJS.Timeout | undefined;
+  private told = false;
+  private ended = false;
+  private currentStatus: SidecarStatus = { state: "starting", message: "Starting the sidecar." };
+  private currentTrace: CompletionTrace | undefined;
+
+  /** Fires at each change of {@link status}. */
+  readonly onDidChangeStatus = this.statusEmitter.event;
+  /** Fires after each completion, with or without a suggestion. */
+  readonly onDidComplete = this.traceEmitter.event;
+
+  constructor(
+    private readonly context: ExtensionContext,
+    readonly settings: ExtensionSettings,
+  ) {
+    this.subscriptions = [
+      workspace.onDidChangeConfiguration((event) => {
+        if (settings.needsRestart(event)) {
+          this.log.info("A setting that the sidecar reads at its start has changed.");
+          void this.restart();
+        }
+      }),
+      this.statusEmitter,
+      this.traceEmitter,
+    ];
+  }
+
+  get status(): SidecarStatus {
+    return this.currentStatus;
+  }
+
+  /** The trace behind the last completion of this window, if there was one. */
+  get trace(): CompletionTrace | undefined {
+    return this.currentTrace;
+  }
+
+  start(): void {
+    this.starting = this.launch();
+  }
+
+  /** Ends the sidecar, if there is one, and starts a new one at once. Never rejects. */
+  restart(): Promise<void> {
+    // One after the other: two at the same time would leave a process without an owner.
+    this.restarting = this.restarting.then(async () => {
+      this.log.info("Restarting the sidecar.");
+      this.policy.reset();
+      this.told = false;
+      await this.end();
+      if (!this.ended) {
+        this.start();
+        await this.starting;
+      }
+    });
+    return this.restarting;
+  }
+
+  /** Ends the sidecar for good. Never rejects. */
+  async stop(): Promise<void> {
+    this.ended = true;
+    await this.end();
+  }
+
+  dispose(): void {
+    void this.stop().finally(() => {
+      for (const subscription of this.subscriptions) {
+        subscription.dispose();
+      }
+      this.log.dispose();
+    });
+  }
+
+  /** Asks for the trace behind the last completion, keeps it and announces it. */
+  async fetchTrace(): Promise<CompletionTrace | undefined> {
+    const client = this.client;
+    if (client === undefined || !client.isRunning()) {
+      return undefined;
+    }
+    try {
+      const trace = await client.sendRequest<CompletionTrace | null>(messages.trace);
+      if (trace === null) {
+        return undefined;
+      }
+      if (trace.id !== this.currentTrace?.id || this.client !== client) {
+        this.currentTrace = trace;
+        this.traceEmitter.fire(trace);
+      }
+      return trace;
+    } catch (error) {
+      this.log.debug(`The trace of the last completion could not be read: ${describe(error)}`);
+      return undefined;
+    }
+  }
+
+  /** Tells the sidecar that a suggestion was taken. */
+  async sendAccepted(params: AcceptedParams): Promise<void> {
+    if (this.client?.isRunning()) {
+      await this.client.sendNotification(messages.accepted, params);
+    }
+  }
+
+  /**
+   * Re-reads every workspace folder.
+   *
+   * @returns The counts when done, null when cancelled.
+   * @throws Error when there is no running sidecar, or with its reason when it fails.
+   */
+  async reindex(onProgress: (progress: ReindexProgress) => void, token: CancellationToken): Promise<IndexCounts | null> {
+    const client = this.client;
+    if (client === undefined || !client.isRunning()) {
+      throw new Error(`there is no running sidecar to index with (${this.status.message})`);
+    }
+    const workDoneToken = randomUUID();
+    const progress = client.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
+      if (value.kind !== "end") {
+        onProgress(value);
+      }
+    });
+    const cancelling = token.onCancellationRequested(() => {
+      void client.sendNotification(WorkDoneProgressCancelNotification.type, { token: workDoneToken });
+    });
+    try {
+      const counts: IndexCounts | null = await client.sendRequest(ExecuteCommandRequest.type, {
+        command: serverCommands.reindex,
+        arguments: [],
+        workDoneToken,
+      });
+      return counts;
+    } finally {
+      cancelling.dispose();
+      progress.dispose();
+    }
+  }
+
+  private async launch(): Promise<void> {
+    const module = join(this.context.extensionPath, "dist", "sidecar.js");
+    if (!existsSync(module)) {
+      const message = `The sidecar is missing: expected ${module}. Install the extension again.`;
+      this.log.error(message);
+      this.setStatus({ state: "error", message });
+      return;
+    }
+    this.setStatus({ state: "starting", message: "Starting the sidecar." });
+    const client = new QuietLanguageClient(
+      "selfracg",
+      "SelfRACG sidecar",
+      // `fork` takes the runtime that VS Code itself runs on, so that no Node needs to be installed.
+      { module, transport: TransportKind.stdio, options: { cwd: dirname(module) } },
+      this.clientOptions(() => this.died(client, "its connection closed")),
+    );
+    this.client = client;
+    client.onNotification(messages.status, (status: SidecarStatus) => {
+      if (this.client === client) {
+        this.setStatus(status);
+      }
+    });
+    try {
+      await client.start();
+      client.serverProcess?.once("exit", (code, signal) => {
+        this.log.info(`Sidecar process ended with ${code === null ? `signal ${signal}` : `exit code ${code}`}.`);
+      });
+      this.policy.started(Date.now());
+      this.log.info(`Sidecar runs as process ${client.serverProcess?.pid ?? "unknown"}.`);
+      const status = await client.sendRequest<SidecarStatus>(messages.getStatus);
+      if (this.client === client) {
+        this.setStatus(status);
+      }
+    } catch (error) {
+      this.died(client, describe(error));
+    }
+  }
+
+  /** Called from wherever a death shows first; only the first call for a client counts. */
+  private died(client: LanguageClient, reason: string): void {
+    if (this.client !== client) {
+      return;
+    }
+    this.client = undefined;
+    // Also frees what a half-started client holds; it has nothing left to say to a dead process.
+    client.dispose().catch((error: unknown) => this.log.debug(`Clearing up after the sidecar: ${describe(error)}`));
+    if (this.ended) {
+      return;
+    }
+    const waitMs = this.policy.died(Date.now());
+    const message = `The sidecar stopped: ${reason}. It is started again in ${waitMs / 1000} s.`;
+    this.log.error(message);
+    this.setStatus({ state: "error", message });
+    this.retry = setTimeout(() => this.start(), waitMs);
+    this.tellOnce();
+  }
+
+  private tellOnce(): void {
+    if (this.told) {
+      return;
+    }
+    this.told = true;
+    const showLog = "Show Log";
+    void window
+      .showWarningMessage("SelfRACG: the sidecar stopped unexpectedly and is being started again.", showLog)
+      .then((choice) => {
+        if (choice === showLog) {
+          this.log.show();
+        }
+      });
+  }
+
+  private async end(): Promise<void> {
+    clearTimeout(this.retry);
+    const client = this.client;
+    const starting = this.starting;
+    this.client = undefined;
+    if (client === undefined) {
+      return;
+    }
+    // A client cannot be stopped in order before it has started. One that never does is killed by its own disposal.
+    await Promise.race([starting, delay(stopTimeoutMs)]);
+    try {
+      await client.dispose(stopTimeoutMs);
+    } catch (error) {
+      this.log.warn(`The sidecar did not end in order: ${describe(error)}`);
+    }
+  }
+
+  private setStatus(status: SidecarStatus): void {
+    if (this.ended) {
+      return;
+    }
+    if (status.state === "error" && status.message !== this.currentStatus.message) {
+      this.log.error(status.message);
+    }
+    this.currentStatus = status;
+    this.statusEmitter.fire(status);
+  }
+
+  private clientOptions(onClosed: () => void): LanguageClientOptions {
+    return {
+      documentSelector,
+      outputChannel: this.log,
+      traceOutputChannel: this.log,
+      revealOutputChannelOn: RevealOutputChannelOn.Never,
+      middleware: this.middleware,
+      initializationOptions: () => this.initializationOptions(),
+      initializationFailedHandler: () => false,
+      errorHandler: {
+        error: () => ({ action: ErrorAction.Continue, handled: true }),
+        closed: () => {
+          onClosed();
+          return { action: CloseAction.DoNotRestart, handled: true };
+        },
+      },
+      stdioOptions: {
+        // Standard output carries the protocol; what native libraries print goes to standard error.
+        stdout: () => undefined,
+        stderr: (input, channel) => {
+          createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => channel.warn(line));
+        },
+      },
+    };
+  }
+
+  private initializationOptions(): InitializationOptions {
+    const { modelPath, executionProvider } = this.settings;
+    // Without a folder there is no storage of the workspace's own.
+    const storage = this.context.storageUri ?? this.context.globalStorageUri;
+    return { storagePath: storage.fsPath, executionProvider, ...(modelPath === "" ? {} : { modelPath }) };
+  }
+}
+
+function describe(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
