@@ -156,11 +156,14 @@ export interface CompletionTrace {
   dropped: DroppedFragment[];
   promptTokens: number;
   generatedTokens: number;
+  /** Of the request that made the suggestion, also where {@link CompletionTrace.cached} is set. */
   timings: CompletionTimings;
   provider: "cuda" | "cpu";
+  /** Set when the answer came from the completion cache, e.g. because the user typed along the suggestion. */
+  cached?: boolean;
 }
 
-export type StopReason = "end-of-text" | "end-of-statement" | "end-of-block" | "token-limit" | "cancelled" | "not-started";
+export type StopReason = "end-of-text" | "end-of-statement" | "end-of-block" | "repetition" | "token-limit" | "cancelled" | "not-started";
 
 export interface AcceptedParams {
   /** {@link CompletionTrace.id} of the suggestion taken. */

@@ -1,0 +1,129 @@
+// What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
+import type { CursorContext } from "../retrieval/retrieval";
+import { indentOf, Scanner, syntaxOf, type OpenBracket, type Syntax } from "./syntax";
+
+/**
+ * How far a suggestion reaches:
+ * `line` to the end of the line, `statement` to the newline where its brackets are closed, `block` over the lines of a block.
+ */
+export type Extent = "line" | "statement" | "block";
+
+export interface CursorSyntax {
+  readonly syntax: Syntax;
+  /** The cursor's line up to the cursor. */
+  readonly linePrefix: string;
+  /** The cursor's line from the cursor on, without its line break. */
+  readonly lineSuffix: string;
+  readonly extent: Extent;
+  /** With extent `block`: lines indented less than or as far as this end the block; -1 at the top level of a file. */
+  readonly blockIndent: number;
+  /** The state of strings and comments at the cursor. */
+  readonly atCursor: Scanner;
+  /** Brackets open at the cursor that the text after it leaves open, outermost first: what a suggestion may close. */
+  readonly closable: readonly OpenBracket[];
+  /** How many of `closable`, the innermost ones, belong to the statement the cursor is in. */
+  readonly closableOfStatement: number;
+}
+
+/** Characters read on either side: enough for any file a person edits, bounded for those a machine wrote. */
+const scanLimit = 65536;
+
+/** Reads the surroundings of the cursor. Takes time linear in at most 64 Ki characters on either side. */
+export function readCursor(context: CursorContext): CursorSyntax {
+  const syntax = syntaxOf(context.languageId);
+  const prefix = tailFromLineStart(context.prefix);
+  const suffix = context.suffix.slice(0, scanLimit);
+  const lineStart = prefix.lastIndexOf("\n") + 1;
+  const linePrefix = prefix.slice(lineStart);
+  const lineSuffix = /^[^\r\n]*/.exec(suffix)?.[0] ?? "";
+
+  const atCursor = new Scanner(syntax).read(prefix);
+  const closable = leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix));
+  const closableOfStatement = countTrailing(
+    closable,
+    (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
+  );
+  const { extent, blockIndent } = extentAt(syntax, prefix, linePrefix, lineSuffix, atCursor);
+  return { syntax, linePrefix, lineSuffix, extent, blockIndent, atCursor, closable, closableOfStatement };
+}
+
+function tailFromLineStart(prefix: string): string {
+  if (prefix.length <= scanLimit) return prefix;
+  const from = prefix.indexOf("\n", prefix.length - scanLimit);
+  return prefix.slice(from < 0 ? prefix.length - scanLimit : from + 1);
+}
+
+/**
+ * The innermost brackets that nothing after the cursor closes. A closer that comes first on its line closes the bracket
+ * whose line is indented alike, which tells a forgotten inner brace from the outer one that is there.
+ */
+function leftOpen(open: readonly OpenBracket[], suffix: Scanner): OpenBracket[] {
+  const rest = [...open];
+  const closed = new Set<OpenBracket>();
+  for (const closer of suffix.unmatched) {
+    const fits = (bracket: OpenBracket) => bracket.close === closer.close;
+    let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
+    if (at < 0) at = rest.findLastIndex(fits);
+    const bracket = rest[at];
+    if (bracket === undefined) continue;
+    closed.add(bracket);
+    rest.length = at;
+  }
+  const count = countTrailing(open, (bracket) => !closed.has(bracket));
+  return open.slice(open.length - count);
+}
+
+function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): number {
+  return items.length - 1 - items.findLastIndex((item) => !holds(item));
+}
+
+function extentAt(
+  syntax: Syntax,
+  prefix: string,
+  linePrefix: string,
+  lineSuffix: string,
+  atCursor: Scanner,
+): { extent: Extent; blockIndent: number } {
+  const line = { extent: "line", blockIndent: -1 } as const;
+  if (lineSuffix.trim() !== "") return line;
+  if (atCursor.insideComment && !atCursor.insideMultiline) return line;
+  if (atCursor.insideString && !atCursor.insideMultiline) return line;
+
+  if (linePrefix.trim() !== "") {
+    if (!atCursor.insideComment && !atCursor.insideString && opensBlock(syntax, linePrefix)) {
+      return { extent: "block", blockIndent: indentOf(linePrefix) };
+    }
+    return { extent: "statement", blockIndent: -1 };
+  }
+  const before = lastNonBlankLine(prefix.slice(0, prefix.length - linePrefix.length));
+  const indent = indentOf(linePrefix);
+  if (before !== undefined && opensBlock(syntax, before) && (indent === 0 || indent > indentOf(before))) {
+    return { extent: "block", blockIndent: indentOf(before) };
+  }
+  return { extent: "block", blockIndent: indent - 1 };
+}
+
+function lastNonBlankLine(text: string): string | undefined {
+  return text.split("\n").findLast((line) => line.trim() !== "");
+}
+
+const endOpeners = /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
+
+/** Whether what follows `line` is the inside of something that `line` begins. */
+export function opensBlock(syntax: Syntax, line: string): boolean {
+  const code = line.trim();
+  if (/[{([]$/.test(code)) return true;
+  if (syntax.blocks === "indent") return /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);
+  if (syntax.blocks === "end") return endOpeners.test(code) && !/\bend$/.test(code);
+  return false;
+}
+
+/** Whether `line` can only go on a construct that stood before it: a closer, `else`, `end` and their like. */
+export function continuesConstruct(line: string): boolean {
+  return /^\s*(?:[)\]}]|(?:else|elif|elsif|except|catch|finally|rescue|ensure|end|fi|done|esac)\b)/.test(line);
+}
+
+/** Whether `line` is only closers and what may stand beside them. */
+export function isCloserLine(line: string): boolean {
+  return /^\s*(?:(?:[)\]}]+[)\]},;]*)|(?:end|fi|done|esac)[;,)]*)\s*$/.test(line);
+}

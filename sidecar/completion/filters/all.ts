@@ -1,0 +1,34 @@
+// The filters in the order they run, and the run itself.
+import { empty } from "./empty";
+import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
+import { garbage } from "./garbage";
+import { indentation } from "./indentation";
+import { repeatsPrefix } from "./repeats-prefix";
+import { repeatsSuffix } from "./repeats-suffix";
+import { secret } from "./secret";
+import { trailingSpace } from "./trailing-space";
+import { unbalancedRest } from "./unbalanced-rest";
+
+/** Cheap and final ones first; `empty` last, for what the others leave. */
+export const filters: readonly SuggestionFilter[] = [
+  garbage,
+  secret,
+  trailingSpace,
+  indentation,
+  repeatsPrefix,
+  repeatsSuffix,
+  unbalancedRest,
+  trailingSpace,
+  empty,
+];
+
+/** Runs `suggestion` through every filter; the reason begins with the name of the filter that rejected it. */
+export function applyFilters(suggestion: string, context: FilterContext): FilterResult {
+  let text = suggestion;
+  for (const filter of filters) {
+    const result = filter.apply(text, context);
+    if ("reject" in result) return { reject: `${filter.name}: ${result.reject}` };
+    text = result.text;
+  }
+  return { text };
+}

@@ -1,0 +1,16 @@
+// The seam of the filters: a suggestion in, a suggestion or the reason against it out.
+import type { CursorContext } from "../../retrieval/retrieval";
+import type { CursorSyntax } from "../cursor-syntax";
+
+export interface FilterContext {
+  readonly document: CursorContext;
+  readonly cursor: CursorSyntax;
+}
+
+/** What is left of a suggestion, or why nothing of it is shown (words for people). */
+export type FilterResult = { readonly text: string } | { readonly reject: string };
+
+export interface SuggestionFilter {
+  readonly name: string;
+  apply(suggestion: string, context: FilterContext): FilterResult;
+}

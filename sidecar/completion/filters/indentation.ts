@@ -1,0 +1,18 @@
+// Takes off the indentation that the suggestion repeats although it stands before the cursor.
+import { indentOf } from "../syntax";
+import type { SuggestionFilter } from "./filter";
+
+export const indentation: SuggestionFilter = {
+  name: "indentation",
+  apply(suggestion, { cursor }) {
+    const { linePrefix, extent, blockIndent } = cursor;
+    if (linePrefix !== "" && /\s$/.test(linePrefix) && linePrefix.trim() !== "" && /^[ \t]/.test(suggestion)) {
+      // `return ` and then ` value`: one space is enough.
+      return { text: suggestion.replace(/^[ \t]+/, "") };
+    }
+    if (linePrefix === "" || linePrefix.trim() !== "" || !/^[ \t]/.test(suggestion)) return { text: suggestion };
+    // The cursor may stand no deeper than the line that opened the block: then the indentation is wanted.
+    if (extent === "block" && indentOf(linePrefix) <= blockIndent) return { text: suggestion };
+    return { text: suggestion.replace(/^[ \t]+/, "") };
+  },
+};

@@ -1,0 +1,57 @@
+// Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
+import type { CursorSyntax } from "../cursor-syntax";
+import { Scanner } from "../syntax";
+import type { SuggestionFilter } from "./filter";
+import { isTelling, nonBlankLines } from "./lines";
+
+export const repeatsSuffix: SuggestionFilter = {
+  name: "repeats-suffix",
+  apply(suggestion, { document, cursor }) {
+    let text = suggestion;
+    if (cursor.lineSuffix.trim() !== "") {
+      text = withoutOverlap(text, cursor);
+      if (text.trim() === "") return { reject: "already stands after the cursor" };
+      return { text };
+    }
+
+    const below = nonBlankLines(document.suffix.slice(0, 4096));
+    const lines = text.split("\n");
+    const first = (cursor.linePrefix + (lines[0] ?? "")).trim();
+    if (first !== "" && isTelling(first) && first === below[0]) return { reject: "is the line below" };
+    text = withoutLinesBelow(text, below, cursor);
+    return text.trim() === "" ? { reject: "already stands on the lines below" } : { text };
+  },
+};
+
+/** Drops the longest end of `text` that the rest of the line begins with, as long as no bracket loses its partner by it. */
+function withoutOverlap(text: string, cursor: CursorSyntax): string {
+  const { lineSuffix } = cursor;
+  const suffix = lineSuffix.trimStart();
+  for (let length = Math.min(text.length, suffix.length); length > 0; length--) {
+    if (!text.endsWith(suffix.slice(0, length))) continue;
+    const kept = text.slice(0, text.length - length);
+    // `item` before `s.length` must not lose its own last letter: an overlap starts and ends between words.
+    const splitsWord = /\w$/.test(kept) && /^\w/.test(suffix);
+    const endsInWord = /\w/.test(suffix.charAt(length - 1)) && /^\w/.test(suffix.slice(length));
+    if (splitsWord || endsInWord) continue;
+    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return kept;
+  }
+  return text;
+}
+
+/** Drops the last lines of `text` that are the first lines below. */
+function withoutLinesBelow(text: string, below: readonly string[], cursor: CursorSyntax): string {
+  const lines = text.split("\n");
+  for (let count = Math.min(lines.length, below.length); count > 0; count--) {
+    const tail = lines.slice(lines.length - count);
+    const said = tail.map((line, index) => (lines.length === count && index === 0 ? cursor.linePrefix + line : line).trim());
+    if (!said.every((line, index) => line === below[index])) continue;
+    const kept = lines.slice(0, lines.length - count).join("\n");
+    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return kept.trimEnd();
+  }
+  return text;
+}
+
+function leavesOpen(text: string, cursor: CursorSyntax): number {
+  return new Scanner(cursor.syntax, cursor.atCursor).read(text).open.length;
+}

@@ -1,0 +1,48 @@
+// Keeps brackets and quotes in balance: closers that the code after the cursor has are cut, openers nobody closes rejected.
+import type { CursorSyntax } from "../cursor-syntax";
+import { Scanner } from "../syntax";
+import type { SuggestionFilter } from "./filter";
+
+export const unbalancedRest: SuggestionFilter = {
+  name: "unbalanced-rest",
+  apply(suggestion, { cursor }) {
+    const text = withoutUnmatchedClosers(suggestion, cursor);
+    if (text.trim() === "") {
+      return suggestion.trim() === "" ? { text } : { reject: "only closes what is closed after the cursor" };
+    }
+    const open = firstLeftOpen(text, cursor);
+    if (open === undefined) return { text };
+
+    // Whole lines before the trouble are still good.
+    for (let end = text.lastIndexOf("\n"); end > 0; end = text.lastIndexOf("\n", end - 1)) {
+      const lines = text.slice(0, end).trimEnd();
+      if (lines.trim() !== "" && firstLeftOpen(lines, cursor) === undefined) return { text: lines };
+    }
+    return { reject: `leaves ${open} open` };
+  },
+};
+
+/** `text` up to the first closer that closes nothing of its own and nothing that waits to be closed. */
+function withoutUnmatchedClosers(text: string, cursor: CursorSyntax): string {
+  const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
+  for (const [index, closer] of scanner.unmatched.entries()) {
+    if (cursor.closable[cursor.closable.length - 1 - index]?.close !== closer.close) return text.slice(0, closer.offset).trimEnd();
+  }
+  return text;
+}
+
+/**
+ * The first opener that stays open although it should not: a string, or a `(` or `[` with something in it. A block's `{`
+ * may stay open, and so may the very last opener: what comes next goes inside.
+ */
+function firstLeftOpen(text: string, cursor: CursorSyntax): string | undefined {
+  const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
+  if (scanner.insideString && !cursor.atCursor.insideString) {
+    const after = new Scanner(cursor.syntax, scanner).read(cursor.lineSuffix);
+    if (after.insideString) return "a string";
+  }
+  const last = text.trimEnd().length - 1;
+  const closedAfter = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.length;
+  const owed = scanner.open.slice(0, Math.max(0, scanner.open.length - closedAfter));
+  return owed.find((bracket) => bracket.open !== "{" && bracket.offset !== last)?.open;
+}

@@ -1,0 +1,48 @@
+// Puts fragments and the code around the cursor into one prompt that fits the model's context.
+import type { PromptFormat } from "../inference/prompt-format";
+import type { CursorContext, SelectedFragment } from "../retrieval/retrieval";
+
+export interface Prompt {
+  readonly tokens: readonly number[];
+  /** In prompt order. */
+  readonly fragments: readonly SelectedFragment[];
+}
+
+/** Characters of code after the cursor that are worth their tokens: it says where to stop, seldom what to write. */
+const suffixCharacters = 384;
+/** Tokens of surrounding code that fragments never push out. */
+const leastForCode = 96;
+
+/**
+ * Renders the prompt: fragments first in the model's order, then the code, fill-in-the-middle when anything follows the
+ * cursor. `room` is the most tokens of the whole prompt. Fragments that would leave the code too little are left out,
+ * the worst first.
+ */
+export function assemblePrompt(
+  format: PromptFormat,
+  context: CursorContext,
+  selected: readonly SelectedFragment[],
+  room: number,
+): Prompt {
+  const kept: SelectedFragment[] = [];
+  let used = 0;
+  for (const fragment of selected) {
+    if (room - used - fragment.tokens.length < leastForCode) break;
+    kept.push(fragment);
+    used += fragment.tokens.length;
+  }
+  const fragments = format.fragmentOrder === "best-last" ? kept.reverse() : kept;
+  const suffix = visibleSuffix(context.suffix);
+  const limit = room - used;
+  const code = suffix.trim() === ""
+    ? format.leftToRight(context.path, context.prefix, limit)
+    : format.fillInMiddle(context.path, context.prefix, suffix, limit);
+  return { tokens: [...fragments.flatMap((fragment) => fragment.tokens), ...code], fragments };
+}
+
+/** The part of the suffix that is shown to the model: whole lines where possible. */
+function visibleSuffix(suffix: string): string {
+  if (suffix.length <= suffixCharacters) return suffix;
+  const end = suffix.lastIndexOf("\n", suffixCharacters);
+  return suffix.slice(0, end > 0 ? end : suffixCharacters);
+}

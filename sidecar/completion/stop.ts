@@ -1,0 +1,138 @@
+// Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
+import { continuesConstruct, isCloserLine, type CursorSyntax } from "./cursor-syntax";
+import { indentOf, Scanner } from "./syntax";
+
+export interface Stop {
+  /** How much of the text stays, in UTF-16 units. */
+  readonly length: number;
+  readonly reason: "end-of-statement" | "end-of-block";
+}
+
+/**
+ * The end of the suggestion within `text`, the text generated so far; undefined while it may go on. A function of the
+ * text alone, so that the same text ends at the same place however it was cut into tokens. Time linear in `text`.
+ */
+export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
+  const scanner = new Scanner(cursor.syntax, cursor.atCursor);
+  const blockEnds = cursor.extent === "block" ? "end-of-block" : "end-of-statement";
+  let lineStart = 0;
+  let wentDeeper = false;
+
+  for (let index = 0; index < text.length; ) {
+    const character = text.charAt(index);
+    if (character === "\n") {
+      const line = text.slice(lineStart, index);
+      const nested = scanner.insideMultiline || scanner.open.length > 0;
+      const stop = endAtNewline(text, index, line, cursor, scanner, wentDeeper);
+      if (stop === "wait") return undefined;
+      if (stop !== undefined) return stop;
+      if (nested || indentOf(text.slice(index + 1)) > cursor.blockIndent + 1) wentDeeper = true;
+      lineStart = index + 1;
+    }
+    const closedBefore = scanner.unmatched.length;
+    const next = scanner.step(text, index);
+    const closer = scanner.unmatched[closedBefore];
+    if (closer !== undefined && !mayClose(closer.close, closedBefore, cursor)) {
+      return { length: index, reason: blockEnds };
+    }
+    index = next;
+  }
+  return undefined;
+}
+
+function mayClose(close: string, alreadyClosed: number, cursor: CursorSyntax): boolean {
+  return cursor.closable[cursor.closable.length - 1 - alreadyClosed]?.close === close;
+}
+
+function endAtNewline(
+  text: string,
+  index: number,
+  line: string,
+  cursor: CursorSyntax,
+  scanner: Scanner,
+  wentDeeper: boolean,
+): Stop | "wait" | undefined {
+  const before = text.slice(0, index);
+  const hasContent = before.trim() !== "";
+  if (cursor.extent === "line") return { length: index, reason: "end-of-statement" };
+  if (scanner.insideMultiline) return undefined;
+
+  if (cursor.extent === "statement") {
+    if (/\\\s*$/.test(line)) return undefined;
+    const owed = Math.max(0, cursor.closableOfStatement - scanner.unmatched.length);
+    const depth = scanner.open.length + owed;
+    // The header of a block is a statement of its own: the block is the next suggestion.
+    if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
+    return undefined;
+  }
+
+  if (!hasContent) return undefined;
+  // The block was opened by a bracket at the cursor, and it is closed: nothing of it can follow.
+  if (scanner.unmatched.length > 0) return { length: index, reason: "end-of-block" };
+  if (scanner.open.length > 0) return undefined;
+  const following = /^(?:[ \t]*\r?\n)*([^\n]*)/.exec(text.slice(index + 1));
+  const nextLine = following?.[1] ?? "";
+  const blankLines = (following?.[0].length ?? 0) > nextLine.length;
+  // A blank line ends what belongs together.
+  if (blankLines) return { length: index, reason: "end-of-block" };
+  if (nextLine.trim() === "") return "wait";
+  const indent = indentOf(nextLine);
+  if (indent > cursor.blockIndent) {
+    const topLevel = cursor.blockIndent < 0;
+    const constructDone = topLevel && wentDeeper && indent === 0;
+    return constructDone && !continues(nextLine) ? { length: index, reason: "end-of-block" } : undefined;
+  }
+  if (closesHere(nextLine, indent, cursor)) return undefined;
+  return { length: index, reason: "end-of-block" };
+}
+
+/** The word at the start of a line may still be growing: `e` could become `else`. */
+function continues(line: string): boolean {
+  return continuesConstruct(line) || /^[a-z]{1,6}$/.test(line.trim());
+}
+
+/** Whether the line that leaves the block is the closer that the block still lacks. */
+function closesHere(line: string, indent: number, cursor: CursorSyntax): boolean {
+  const first = line.trim().charAt(0);
+  if (indent !== cursor.blockIndent) return false;
+  return cursor.closable.at(-1)?.close === first && (isCloserLine(line) || /^[)\]}]/.test(line.trim()));
+}
+
+/** Whether `text` ends in a bracket that opens the body of a function, a class or a control statement. */
+function headsBlock(text: string): boolean {
+  const code = text.trimEnd();
+  if (!code.endsWith("{")) return false;
+  const start = code.lastIndexOf("\n") + 1;
+  const line = code.slice(start).trim();
+  return /(?:\)|=>|\b(?:else|try|finally|do))\s*(?:->\s*[^{]+|:\s*[^{=]+|throws [^{]+|const\s*|override\s*|noexcept\s*)?\{$/.test(line) ||
+    /^(?:export |default |public |private |protected |internal |static |abstract |final |sealed |pub(?:\([a-z]+\))? |declare |async |unsafe )*(?:class|interface|enum|struct|trait|impl|namespace|module|fn|func|function|match|switch|if|for|while|loop|unsafe|extern|mod|union|record|type \w+ (?:struct|interface))\b/.test(line);
+}
+
+/** Shortest run of periods taken for a loop: a long period needs fewer repetitions to be one. */
+const repetitions = (period: number): number => (period === 1 ? 12 : period <= 3 ? 6 : period <= 8 ? 4 : 3);
+const longestPeriod = 32;
+
+/**
+ * How many of `tokens` to keep when they end in a loop (the same run of tokens over and over): all up to the end of its
+ * first round; undefined where there is none.
+ */
+export function loopCut(tokens: readonly number[]): number | undefined {
+  for (let period = 1; period <= longestPeriod; period++) {
+    const needed = period * repetitions(period);
+    if (needed > tokens.length) continue;
+    let same = true;
+    for (let at = tokens.length - 1; same && at >= tokens.length - needed + period; at--) same = tokens[at] === tokens[at - period];
+    if (same) return tokens.length - needed + period;
+  }
+  return undefined;
+}
+
+/**
+ * What is left of a text that was cut off by a limit: a suggestion of several lines loses the line it was cut in.
+ */
+export function dropCutLine(text: string, cursor: CursorSyntax): string {
+  if (cursor.extent === "line") return text;
+  const end = text.lastIndexOf("\n");
+  const whole = end < 0 ? "" : text.slice(0, end);
+  return whole.trim() === "" ? text : whole;
+}

@@ -1,0 +1,238 @@
+// The surface of a language as completion needs it: brackets, strings, comments, and what opens a block.
+
+/** How a language marks its blocks. */
+export type BlockStyle = "braces" | "indent" | "end";
+
+interface Quote {
+  readonly mark: string;
+  /** Whether the string may run over the end of its line. */
+  readonly multiline: boolean;
+}
+
+export interface Syntax {
+  readonly lineComments: readonly string[];
+  readonly blockComments: readonly (readonly [open: string, close: string])[];
+  /** Longest mark first. */
+  readonly quotes: readonly Quote[];
+  readonly blocks: BlockStyle;
+  /** `'` starts a character literal only where one closes right after it (Rust lifetimes do not). */
+  readonly loneApostrophes: boolean;
+  /** `/…/` can be a literal. */
+  readonly regularExpressions: boolean;
+}
+
+const single = (mark: string): Quote => ({ mark, multiline: false });
+const multi = (mark: string): Quote => ({ mark, multiline: true });
+
+const cLike: Syntax = {
+  lineComments: ["//"],
+  blockComments: [["/*", "*/"]],
+  quotes: [single('"'), single("'")],
+  blocks: "braces",
+  loneApostrophes: false,
+  regularExpressions: false,
+};
+const script: Syntax = { ...cLike, quotes: [single('"'), single("'"), multi("`")], regularExpressions: true };
+const python: Syntax = {
+  lineComments: ["#"],
+  blockComments: [],
+  quotes: [multi('"""'), multi("'''"), single('"'), single("'")],
+  blocks: "indent",
+  loneApostrophes: false,
+  regularExpressions: false,
+};
+const hashLike: Syntax = { ...python, quotes: [single('"'), single("'")], blocks: "indent" };
+/** Text in a language we know nothing about: apostrophes are more often apostrophes than quotes. */
+const unknown: Syntax = { ...cLike, lineComments: [], blockComments: [], quotes: [], blocks: "indent" };
+
+const byLanguage: ReadonlyMap<string, Syntax> = new Map<string, Syntax>([
+  ["typescript", script],
+  ["typescriptreact", script],
+  ["javascript", script],
+  ["javascriptreact", script],
+  ["vue", script],
+  ["svelte", script],
+  ["python", python],
+  ["java", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
+  ["kotlin", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
+  ["scala", { ...cLike, quotes: [multi('"""'), single('"')], loneApostrophes: true }],
+  ["swift", { ...cLike, quotes: [multi('"""'), single('"')] }],
+  ["go", { ...cLike, quotes: [single('"'), single("'"), multi("`")] }],
+  ["rust", { ...cLike, quotes: [multi('"')], loneApostrophes: true }],
+  ["csharp", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
+  ["c", cLike],
+  ["cpp", cLike],
+  ["objective-c", cLike],
+  ["cuda-cpp", cLike],
+  ["dart", { ...cLike, quotes: [multi('"""'), multi("'''"), single('"'), single("'")] }],
+  ["php", { ...cLike, lineComments: ["//", "#"], quotes: [multi('"'), multi("'")] }],
+  ["ruby", { ...hashLike, blocks: "end" }],
+  ["lua", { ...hashLike, lineComments: ["--"], blocks: "end" }],
+  ["shellscript", { ...hashLike, quotes: [multi('"'), multi("'")], blocks: "end" }],
+  ["css", { ...cLike, lineComments: [] }],
+  ["scss", cLike],
+  ["less", cLike],
+  ["json", { ...cLike, quotes: [single('"')] }],
+  ["jsonc", { ...cLike, quotes: [single('"')] }],
+  ["yaml", hashLike],
+  ["toml", { ...hashLike, blocks: "braces" }],
+]);
+
+/** The surface of the language with this LSP identifier; a cautious one where it is not known. */
+export function syntaxOf(languageId: string): Syntax {
+  return byLanguage.get(languageId) ?? unknown;
+}
+
+const closerOf: ReadonlyMap<string, string> = new Map([
+  ["(", ")"],
+  ["[", "]"],
+  ["{", "}"],
+]);
+const closers: ReadonlySet<string> = new Set(closerOf.values());
+
+export interface OpenBracket {
+  readonly open: string;
+  readonly close: string;
+  /** Offset in the scanned text. */
+  readonly offset: number;
+  /** Width of the white space that starts its line. */
+  readonly indent: number;
+}
+
+export interface UnmatchedCloser {
+  readonly close: string;
+  readonly offset: number;
+  /** Width of the white space before it when it comes first on its line. */
+  readonly indent: number | undefined;
+}
+
+interface Inside {
+  readonly kind: "string" | "comment";
+  /** What ends it; a newline ends it too unless `multiline`. */
+  readonly until: string;
+  readonly multiline: boolean;
+}
+
+/** Width of a tab when indentation is compared. */
+const tabWidth = 4;
+
+/** Width in columns of the white space that starts `line`. */
+export function indentOf(line: string): number {
+  let width = 0;
+  for (const character of line) {
+    if (character === " ") width += 1;
+    else if (character === "\t") width += tabWidth;
+    else break;
+  }
+  return width;
+}
+
+/**
+ * Reads text once, left to right, and knows at every point which brackets are open and whether it stands in a string or
+ * a comment. No parser: broken code is the usual case at a cursor, so a bracket that does not fit is reported and passed over.
+ */
+export class Scanner {
+  readonly open: OpenBracket[] = [];
+  readonly unmatched: UnmatchedCloser[] = [];
+  private insideNow: Inside | undefined;
+  private indent = 0;
+  private onlySpaceSoFar = true;
+  private lastSignificant = "";
+
+  constructor(private readonly syntax: Syntax, start?: Scanner) {
+    if (start !== undefined) {
+      this.insideNow = start.insideNow;
+      this.indent = start.indent;
+      this.onlySpaceSoFar = start.onlySpaceSoFar;
+      this.lastSignificant = start.lastSignificant;
+    }
+  }
+
+  get insideString(): boolean {
+    return this.insideNow?.kind === "string";
+  }
+
+  get insideComment(): boolean {
+    return this.insideNow?.kind === "comment";
+  }
+
+  /** Whether the string or comment around this point may go on after a newline. */
+  get insideMultiline(): boolean {
+    return this.insideNow?.multiline === true;
+  }
+
+  /** Reads all of `text`. */
+  read(text: string): this {
+    for (let index = 0; index < text.length; ) index = this.step(text, index);
+    return this;
+  }
+
+  /** Reads what stands at `index` and returns the index after it (more than one on for marks, escapes and literals). */
+  step(text: string, index: number): number {
+    const character = text.charAt(index);
+    if (character === "\n") {
+      if (this.insideNow?.multiline === false) this.insideNow = undefined;
+      this.indent = 0;
+      this.onlySpaceSoFar = true;
+      return index + 1;
+    }
+    if (this.insideNow !== undefined) return this.stepInside(this.insideNow, text, index);
+    if (character === " " || character === "\t" || character === "\r") {
+      if (this.onlySpaceSoFar) this.indent += character === "\t" ? tabWidth : 1;
+      return index + 1;
+    }
+    const next = this.stepCode(character, text, index);
+    this.onlySpaceSoFar = false;
+    this.lastSignificant = text.charAt(next - 1);
+    return next;
+  }
+
+  private stepInside(inside: Inside, text: string, index: number): number {
+    if (inside.kind === "string" && text.charAt(index) === "\\" && text.charAt(index + 1) !== "\n") return index + 2;
+    if (inside.until !== "" && text.startsWith(inside.until, index)) {
+      this.insideNow = undefined;
+      this.lastSignificant = inside.kind === "string" ? inside.until : this.lastSignificant;
+      return index + inside.until.length;
+    }
+    return index + 1;
+  }
+
+  private stepCode(character: string, text: string, index: number): number {
+    for (const mark of this.syntax.lineComments) {
+      if (text.startsWith(mark, index)) {
+        this.insideNow = { kind: "comment", until: "", multiline: false };
+        return index + mark.length;
+      }
+    }
+    for (const [open, close] of this.syntax.blockComments) {
+      if (text.startsWith(open, index)) {
+        this.insideNow = { kind: "comment", until: close, multiline: true };
+        return index + open.length;
+      }
+    }
+    for (const quote of this.syntax.quotes) {
+      if (text.startsWith(quote.mark, index)) {
+        this.insideNow = { kind: "string", until: quote.mark, multiline: quote.multiline };
+        return index + quote.mark.length;
+      }
+    }
+    if (character === "'" && this.syntax.loneApostrophes) {
+      const literal = /^'(?:\\[^\n]{1,8}?|[^'\\\n])'/.exec(text.slice(index, index + 12));
+      return index + (literal?.[0].length ?? 1);
+    }
+    if (character === "/" && this.syntax.regularExpressions && /^$|[(=,:[!&|?{};\n>]/.test(this.lastSignificant)) {
+      const literal = /^\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\//.exec(text.slice(index, index + 400));
+      if (literal !== null) return index + literal[0].length;
+    }
+    const close = closerOf.get(character);
+    if (close !== undefined) this.open.push({ open: character, close, offset: index, indent: this.indent });
+    else if (closers.has(character)) this.close(character, index);
+    return index + 1;
+  }
+
+  private close(character: string, offset: number): void {
+    const at = this.open.findLastIndex((bracket) => bracket.close === character);
+    if (at >= 0) this.open.length = at;
+    else this.unmatched.push({ close: character, offset, indent: this.onlySpaceSoFar ? this.indent : undefined });
+  }
+}

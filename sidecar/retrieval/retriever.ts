@@ -1,0 +1,66 @@
+// Retrieval from end to end: need, search, select, with the time of each and the reason where nothing comes of it.
+import type { Backbone } from "../inference/backbone";
+import type { PromptFormat } from "../inference/prompt-format";
+import type { FragmentSource } from "../workspace/fragment-source";
+import { expressNeed } from "./need";
+import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
+import { selectFragments } from "./select";
+import { visibleText } from "./visible";
+
+export interface RetrieverOptions {
+  readonly backbone: Backbone;
+  readonly promptFormat: PromptFormat;
+  /** What can be searched now; undefined while there is none. */
+  readonly source: () => FragmentSource | undefined;
+}
+
+/** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
+const candidatesPerFragment = 8;
+const leastCandidates = 16;
+
+export class Retriever {
+  constructor(private readonly options: RetrieverOptions) {}
+
+  /**
+   * The fragments for this cursor. `codeTokens` is the most tokens of surrounding code that the prompt can show.
+   * @throws AbortError when `signal` is aborted.
+   */
+  async retrieve(context: CursorContext, limits: RetrievalLimits, codeTokens: number, signal?: AbortSignal): Promise<Retrieval> {
+    const { backbone, promptFormat } = this.options;
+    const source = this.options.source();
+    if (limits.maxFragments === 0) return nothing("selfracg.maxFragments is 0");
+    if (limits.fragmentBudget === 0) return nothing("selfracg.fragmentBudget is 0");
+    if (source === undefined) return nothing("no workspace folder is open");
+    if (source.fragmentCount === 0) return nothing("the index holds no fragment yet");
+
+    const start = performance.now();
+    const need = await expressNeed(backbone, promptFormat, context, signal);
+    const expressed = performance.now();
+    const candidates = source.search(need, Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment));
+    const searched = performance.now();
+    const { nullScore, fragmentTokens } = backbone.model.retrieval;
+    const { selected, dropped } = selectFragments(candidates, {
+      context,
+      visible: visibleText(context, codeTokens),
+      limits,
+      nullScore,
+      render: (fragment) => promptFormat.fragment(fragment.path, fragment.text, fragmentTokens),
+    });
+    const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
+    if (selected.length > 0) return { selected, dropped, timings };
+    return { selected, dropped, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+  }
+}
+
+/** A retrieval that did not begin, and why. */
+export function nothing(reason: string): Retrieval {
+  return { selected: [], dropped: [], nothing: reason, timings: { expressMs: 0, searchMs: 0, selectMs: 0 } };
+}
+
+function whyNothing(bestScore: number | undefined, nullScore: number): string {
+  if (bestScore === undefined) return "the search found no fragment";
+  if (bestScore < nullScore) {
+    return `the model needs nothing: the best score, ${bestScore.toFixed(3)}, is below ${nullScore.toFixed(3)}`;
+  }
+  return "every fragment found was dropped";
+}

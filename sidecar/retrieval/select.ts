@@ -1,0 +1,99 @@
+// Chooses, of the fragments found, those worth their tokens, and says of every other one why not.
+import type { DroppedFragment, FragmentReference } from "../protocol";
+import type { Fragment, ScoredFragment } from "../workspace/fragment";
+import type { CursorContext, RetrievalLimits, SelectedFragment } from "./retrieval";
+import { tellingLines, type VisibleText } from "./visible";
+
+/** Share of a fragment's lines on screen from which it has nothing left to say. */
+const shownShare = 0.6;
+/** Share of common words from which two fragments are the same to a reader (Jaccard index). */
+const duplicateShare = 0.8;
+
+export interface Selection {
+  /** Best first. */
+  readonly selected: SelectedFragment[];
+  /** Best first. */
+  readonly dropped: DroppedFragment[];
+}
+
+export interface SelectOptions {
+  readonly context: CursorContext;
+  readonly visible: VisibleText;
+  readonly limits: RetrievalLimits;
+  /** Fragments that score lower are not needed. */
+  readonly nullScore: number;
+  /** The fragment as it would stand in the prompt; empty where it does not fit at all. */
+  readonly render: (fragment: Fragment) => readonly number[];
+}
+
+/** Goes through `candidates`, best first, and keeps each that is needed, new and within the limits. */
+export function selectFragments(candidates: readonly ScoredFragment[], options: SelectOptions): Selection {
+  const { context, visible, limits, nullScore, render } = options;
+  const selected: SelectedFragment[] = [];
+  const dropped: DroppedFragment[] = [];
+  const words: ReadonlySet<string>[] = [];
+  let used = 0;
+
+  for (const { fragment, score } of candidates) {
+    const tokens = render(fragment);
+    const reference: FragmentReference = {
+      path: fragment.path,
+      uri: fragment.uri,
+      startLine: fragment.startLine,
+      endLine: fragment.endLine,
+      score,
+      tokens: tokens.length,
+    };
+    const drop = (reason: string) => dropped.push({ ...reference, reason });
+
+    if (score < nullScore) {
+      drop(`score ${score.toFixed(3)} is below ${nullScore.toFixed(3)}, from which the model needs it`);
+      continue;
+    }
+    const seen = whereSeen(fragment, context, visible);
+    if (seen !== undefined) {
+      drop(seen);
+      continue;
+    }
+    const bag = wordsOf(fragment.text);
+    const twin = selected[words.findIndex((other) => jaccard(bag, other) >= duplicateShare)];
+    if (twin !== undefined) {
+      drop(`says the same as ${twin.reference.path}:${twin.reference.startLine}-${twin.reference.endLine}`);
+      continue;
+    }
+    if (selected.length >= limits.maxFragments) {
+      drop(`${limits.maxFragments} better ${limits.maxFragments === 1 ? "fragment is" : "fragments are"} in already`);
+      continue;
+    }
+    if (tokens.length === 0 || used + tokens.length > limits.fragmentBudget) {
+      drop(`${tokens.length} tokens do not fit in the ${limits.fragmentBudget - used} left of ${limits.fragmentBudget}`);
+      continue;
+    }
+    selected.push({ fragment, reference, tokens });
+    words.push(bag);
+    used += tokens.length;
+  }
+  return { selected, dropped };
+}
+
+function whereSeen(fragment: Fragment, context: CursorContext, visible: VisibleText): string | undefined {
+  if (fragment.uri === context.uri && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine) {
+    return `overlaps lines ${visible.startLine}-${visible.endLine} of this file, which the model sees already`;
+  }
+  const lines = tellingLines(fragment.text);
+  if (lines.length === 0) return "holds no words";
+  const shown = lines.filter((line) => visible.lines.has(line)).length / lines.length;
+  return shown >= shownShare ? `${Math.round(shown * 100)} % of its lines stand around the cursor already` : undefined;
+}
+
+function wordsOf(text: string): ReadonlySet<string> {
+  return new Set(text.match(/[\p{L}\p{N}_]+/gu) ?? []);
+}
+
+/** Size of the intersection over size of the union; 1 for two empty sets. */
+function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
+  let common = 0;
+  for (const word of a) if (b.has(word)) common += 1;
+  const union = a.size + b.size - common;
+  return union === 0 ? 1 : common / union;
+}
