@@ -1,0 +1,49 @@
+// The back-off between two starts of a sidecar that dies.
+
+import { describe, expect, it } from "vitest";
+import { RestartPolicy } from "../../../extension/restart-policy";
+
+const options = { initialMs: 500, maximumMs: 30_000, healthyMs: 60_000 };
+
+describe("RestartPolicy", () => {
+  it("doubles the delay at each death in a row, up to the maximum", () => {
+    const policy = new RestartPolicy(options);
+    const delays: number[] = [];
+    for (let life = 0; life < 9; life += 1) {
+      policy.started(life * 1000);
+      delays.push(policy.died(life * 1000 + 10));
+    }
+    expect(delays).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
+  });
+
+  it("starts over after a healthy life, not before", () => {
+    const policy = new RestartPolicy(options);
+    policy.died(0);
+    policy.started(1000);
+    expect(policy.died(1000 + options.healthyMs - 1)).toBe(1000);
+    policy.started(200_000);
+    expect(policy.died(200_000 + options.healthyMs)).toBe(500);
+  });
+
+  it("counts a sidecar that never answered as unhealthy however long it took to die", () => {
+    const policy = new RestartPolicy(options);
+    policy.died(0);
+    expect(policy.died(10 * options.healthyMs)).toBe(1000);
+  });
+
+  it("does not take an old life's health for the next one's", () => {
+    const policy = new RestartPolicy(options);
+    policy.started(0);
+    policy.died(options.healthyMs);
+    expect(policy.died(3 * options.healthyMs)).toBe(1000);
+  });
+
+  it("forgets the past when reset", () => {
+    const policy = new RestartPolicy(options);
+    policy.died(0);
+    policy.died(0);
+    policy.reset();
+    expect(policy.deaths).toBe(0);
+    expect(policy.died(0)).toBe(500);
+  });
+});
