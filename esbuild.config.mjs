@@ -69,7 +69,7 @@ export async function bundle() {
   };
   await Promise.all([
     build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
-    build({ ...shared, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts" }, outdir: "dist", external: native }),
+    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts" }, outdir: "dist", external: native }),
     copyNative(),
     copyGrammars(),
   ]);

@@ -1,0 +1,125 @@
+// Maximum inner product search by FAISS (IndexFlatIP of faiss-node), under ids of the caller's.
+import { createRequire } from "node:module";
+import { checkDimension, checkLength, compareHits } from "./exact-index";
+import type { VectorHit, VectorIndex } from "./vector-index";
+
+/** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
+interface FlatIndex {
+  ntotal(): number;
+  add(rows: number[]): void;
+  search(query: number[], k: number): { distances: number[]; labels: number[] };
+  removeIds(rows: number[]): number;
+}
+
+interface Addon {
+  readonly IndexFlatIP: new (dimension: number) => FlatIndex;
+}
+
+/** The addon, or why there is none. */
+export type LoadedAddon = { readonly addon: Addon } | { readonly failure: string };
+
+/** Rows marked as removed at which they are taken out: taking out costs rows x removed comparisons in one call. */
+const removedLimit = 512;
+/** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
+const slack = 8;
+
+let loaded: LoadedAddon | undefined;
+
+/** Loads faiss-node once. Never throws. */
+export function loadFaiss(): LoadedAddon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): LoadedAddon {
+  try {
+    // Not an import: the addon may be missing, and bundling must leave it where its binary lies.
+    const addon: unknown = createRequire(__filename)("faiss-node");
+    if (isAddon(addon)) return { addon };
+    return { failure: "faiss-node has no IndexFlatIP" };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return { failure: message.split("\n", 1)[0] ?? message };
+  }
+}
+
+function isAddon(value: unknown): value is Addon {
+  return typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function";
+}
+
+/** faiss-node has no ids of its own, no removal that is cheap for one row, and no order among equals: they are made here. */
+export class FaissIndex implements VectorIndex {
+  readonly name = "faiss";
+  private flat: FlatIndex;
+  /** Id of every row, removed ones included. */
+  private ids: number[] = [];
+  private readonly live = new Set<number>();
+  /** Rows that are removed but still in FAISS. */
+  private removed = new Set<number>();
+  private readonly rows = new Map<number, number>();
+
+  constructor(
+    private readonly addon: Addon,
+    readonly dimension: number,
+    readonly reason: string,
+  ) {
+    checkDimension(dimension);
+    this.flat = new addon.IndexFlatIP(dimension);
+  }
+
+  get size(): number {
+    return this.live.size;
+  }
+
+  add(id: number, vector: Float32Array): void {
+    checkLength(vector, this.dimension, "a vector");
+    if (this.live.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    this.flat.add(Array.from(vector));
+    this.rows.set(id, this.ids.length);
+    this.ids.push(id);
+    this.live.add(id);
+  }
+
+  remove(ids: readonly number[]): void {
+    for (const id of ids) {
+      const row = this.rows.get(id);
+      if (row === undefined) continue;
+      this.rows.delete(id);
+      this.live.delete(id);
+      this.removed.add(row);
+      if (this.removed.size >= removedLimit) this.takeOut();
+    }
+    if (this.live.size === 0 && this.removed.size > 0) this.takeOut();
+  }
+
+  search(query: Float32Array, k: number): VectorHit[] {
+    checkLength(query, this.dimension, "a query");
+    const wanted = Math.min(Math.floor(k), this.size);
+    if (wanted < 1) return [];
+    const plain = Array.from(query);
+    const rows = this.ids.length;
+    for (let depth = Math.min(rows, wanted + slack); ; depth = Math.min(rows, depth * 2)) {
+      const { distances, labels } = this.flat.search(plain, depth);
+      const hits: VectorHit[] = [];
+      labels.forEach((row, i) => {
+        const id = this.ids[row];
+        if (id !== undefined && !this.removed.has(row)) hits.push({ id, score: distances[i] ?? 0 });
+      });
+      // FAISS returns any of several equals: all of them must be seen before the lower ids can be chosen.
+      const border = hits[wanted - 1]?.score;
+      const deepest = distances[distances.length - 1];
+      if (depth === rows || (border !== undefined && deepest !== undefined && deepest < border)) {
+        return hits.sort(compareHits).slice(0, wanted);
+      }
+    }
+  }
+
+  private takeOut(): void {
+    if (this.live.size === 0) this.flat = new this.addon.IndexFlatIP(this.dimension);
+    else this.flat.removeIds([...this.removed]);
+    this.ids = this.live.size === 0 ? [] : this.ids.filter((_, row) => !this.removed.has(row));
+    this.removed = new Set();
+    this.rows.clear();
+    this.ids.forEach((id, row) => this.rows.set(id, row));
+  }
+}

@@ -1,0 +1,126 @@
+// FAISS and the exact scan give the same hits, and both keep the seam's promises.
+import { describe, expect, it } from "vitest";
+import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
+import { ExactIndex } from "../../../sidecar/workspace/exact-index";
+import { FaissIndex, loadFaiss } from "../../../sidecar/workspace/faiss-index";
+import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
+
+/** Deterministic numbers in -1..1 (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 31) - 1;
+  };
+}
+
+function unitVector(next: () => number, dimension: number): Float32Array {
+  const vector = Float32Array.from({ length: dimension }, next);
+  const norm = Math.hypot(...vector);
+  return vector.map((x) => x / norm);
+}
+
+function faiss(dimension: number): FaissIndex {
+  const loaded = loadFaiss();
+  if ("failure" in loaded) throw new Error(`FAISS must load where the tests run: ${loaded.failure}`);
+  return new FaissIndex(loaded.addon, dimension, "test");
+}
+
+const kinds: [string, (dimension: number) => VectorIndex][] = [
+  ["faiss", faiss],
+  ["exact", (dimension) => new ExactIndex(dimension, "test")],
+];
+
+describe.each(kinds)("%s", (name, create) => {
+  it("finds the highest inner products first", () => {
+    const index = create(2);
+    index.add(7, Float32Array.of(1, 0));
+    index.add(3, Float32Array.of(0, 1));
+    index.add(5, Float32Array.of(0.6, 0.8));
+    const hits = index.search(Float32Array.of(0, 1), 3);
+    expect(hits.map((hit) => hit.id)).toEqual([3, 5, 7]);
+    expect(hits[1]?.score).toBeCloseTo(0.8, 6);
+    expect(index.name).toBe(name);
+    expect(index.size).toBe(3);
+  });
+
+  it("puts lower ids first among equals, also when the border of k cuts through them", () => {
+    const index = create(3);
+    for (const id of [90, 12, 55, 3, 41, 77, 8, 100, 64, 31, 29, 2]) index.add(id, Float32Array.of(0, 1, 0));
+    index.add(1, Float32Array.of(1, 0, 0));
+    expect(index.search(Float32Array.of(0, 1, 0), 4).map((hit) => hit.id)).toEqual([2, 3, 8, 12]);
+    index.remove([3, 12]);
+    expect(index.search(Float32Array.of(0, 1, 0), 3).map((hit) => hit.id)).toEqual([2, 8, 29]);
+  });
+
+  it("returns what there is when k is larger, and nothing from nothing", () => {
+    const index = create(2);
+    expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
+    index.add(0, Float32Array.of(1, 0));
+    expect(index.search(Float32Array.of(1, 0), 5)).toHaveLength(1);
+    expect(index.search(Float32Array.of(1, 0), 0)).toEqual([]);
+    index.remove([0]);
+    expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
+    index.add(0, Float32Array.of(0, 1));
+    expect(index.search(Float32Array.of(0, 1), 5)).toEqual([{ id: 0, score: 1 }]);
+  });
+
+  it("refuses wrong dimensions and ids that are taken", () => {
+    expect(() => create(0)).toThrow(RangeError);
+    const index = create(4);
+    expect(() => index.add(0, new Float32Array(3))).toThrow(/expected a vector of 4 floats, found 3/);
+    expect(() => index.search(new Float32Array(5), 1)).toThrow(/expected a query of 4 floats, found 5/);
+    index.add(0, new Float32Array(4));
+    expect(() => index.add(0, new Float32Array(4))).toThrow(/found 0/);
+    index.remove([0, 99]);
+    index.add(0, new Float32Array(4));
+    expect(index.size).toBe(1);
+  });
+});
+
+describe("both", () => {
+  it("agree on random vectors through additions and removals", () => {
+    const dimension = 48;
+    const next = random(1);
+    const a = faiss(dimension);
+    const b = new ExactIndex(dimension, "test");
+    const live: number[] = [];
+    let id = 0;
+    for (let round = 0; round < 12; round++) {
+      for (let i = 0; i < 250; i++) {
+        const vector = unitVector(next, dimension);
+        // Some vectors twice, so that there are equals.
+        for (let copy = 0; copy < (i % 10 === 0 ? 2 : 1); copy++) {
+          a.add(id, vector);
+          b.add(id, vector);
+          live.push(id++);
+        }
+      }
+      const gone = live.filter(() => next() > (round % 4 === 3 ? -0.6 : 0.7));
+      a.remove(gone);
+      b.remove(gone);
+      for (const each of gone) live.splice(live.indexOf(each), 1);
+      expect(a.size).toBe(live.length);
+      expect(b.size).toBe(live.length);
+      for (const k of [1, 5, 40, live.length + 10]) {
+        const query = unitVector(next, dimension);
+        const left = a.search(query, k);
+        const right = b.search(query, k);
+        expect(left).toHaveLength(Math.min(k, live.length));
+        left.forEach((hit, i) => expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(1e-5));
+        // Sums in another order differ in the last digits: compare ids where the scores tell them apart.
+        left.forEach((hit, i) => {
+          const near = [left[i - 1], left[i + 1]].some((other) => other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < 1e-5);
+          if (!near && i < k - 1) expect(right[i]?.id).toBe(hit.id);
+        });
+      }
+    }
+  });
+
+  it("are chosen with a reason", () => {
+    expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
+    expect(createVectorIndex(8, { preferred: "exact" })).toMatchObject({ name: "exact", reason: "asked for" });
+  });
+});
