@@ -110,7 +110,6 @@ const stopReasons: Record<CompletionTrace["stopReason"], string> = {
   "end-of-block": "the end of the block",
   repetition: "a repetition",
   "token-limit": "the token limit",
-  repetition: "a repetition",
   cancelled: "a newer request",
   "not-started": "the start: nothing was generated",
 };
