@@ -108,7 +108,6 @@ const stopReasons: Record<CompletionTrace["stopReason"], string> = {
   "end-of-text": "the end of the text",
   "end-of-statement": "the end of the statement",
   "end-of-block": "the end of the block",
-  repetition: "a repetition",
   "token-limit": "the token limit",
   cancelled: "a newer request",
   "not-started": "the start: nothing was generated",
