@@ -24,7 +24,6 @@ import {
   RevealOutputChannelOn,
   TransportKind,
   WorkDoneProgress,
-  WorkDoneProgressCancelNotification,
 } from "vscode-languageclient/node";
 import {
   type AcceptedParams,
@@ -155,10 +154,8 @@ export class SidecarSession implements Disposable {
       if (trace === null) {
         return undefined;
       }
-      if (trace.id !== this.currentTrace?.id || this.client !== client) {
-        this.currentTrace = trace;
-        this.traceEmitter.fire(trace);
-      }
+      this.currentTrace = trace;
+      this.traceEmitter.fire(trace);
       return trace;
     } catch (error) {
       this.log.debug(`The trace of the last completion could not be read: ${describe(error)}`);
@@ -190,18 +187,11 @@ export class SidecarSession implements Disposable {
         onProgress(value);
       }
     });
-    const cancelling = token.onCancellationRequested(() => {
-      void client.sendNotification(WorkDoneProgressCancelNotification.type, { token: workDoneToken });
-    });
     try {
-      const counts: IndexCounts | null = await client.sendRequest(ExecuteCommandRequest.type, {
-        command: serverCommands.reindex,
-        arguments: [],
-        workDoneToken,
-      });
+      const params = { command: serverCommands.reindex, arguments: [], workDoneToken };
+      const counts: IndexCounts | null = await client.sendRequest(ExecuteCommandRequest.type, params, token);
       return counts;
     } finally {
-      cancelling.dispose();
       progress.dispose();
     }
   }

@@ -96,6 +96,7 @@ ${suggestion}
       `${count(trace.generatedTokens, "token")} generated`,
       `ended at ${stopReasons[trace.stopReason]}`,
       `on ${trace.provider.toUpperCase()}`,
+      ...(trace.cached ? ["taken from the cache this time"] : []),
     ].join(" · "),
   )}</p>
 </section>
@@ -108,6 +109,7 @@ const stopReasons: Record<CompletionTrace["stopReason"], string> = {
   "end-of-text": "the end of the text",
   "end-of-statement": "the end of the statement",
   "end-of-block": "the end of the block",
+  repetition: "a repetition",
   "token-limit": "the token limit",
   cancelled: "a newer request",
   "not-started": "the start: nothing was generated",

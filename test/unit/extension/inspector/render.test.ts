@@ -55,6 +55,11 @@ describe("renderInspector with a trace", () => {
     expect(text(html)).toContain("300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU");
   });
 
+  it("says when the suggestion came from the cache", () => {
+    expect(text(html)).not.toContain("from the cache");
+    expect(text(renderInspector({ status, trace: { ...trace, cached: true } }))).toContain("taken from the cache this time");
+  });
+
   it("lists fragments best first, each opening what the trace has under its number", () => {
     const targets = [...html.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [target, path]);
     expect(targets).toEqual([
