@@ -1,0 +1,366 @@
+// The command line: complete, index and search without an editor.
+import { existsSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { basename, dirname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { parseArgs } from "node:util";
+import { ModelPackageError } from "./inference/model-package";
+import { defaultSettings, type DroppedFragment, type ExecutionProviderSetting, type FragmentReference, type IndexCounts, type Settings, settingBounds } from "./protocol";
+import type { CursorContext } from "./retrieval/retrieval";
+import { documentPath } from "./server/document-path";
+import { type Engine, openEngine } from "./server/engine";
+import { languageIdOf } from "./server/language-id";
+import { defaultStoragePath, packagedLocations } from "./server/locations";
+import { quietLog } from "./server/log";
+
+const help = `SelfRACG Code on the command line
+
+  complete FILE:LINE:COLUMN   suggest what comes at this place
+  index DIR                   index a folder and print the counts
+  search FILE:LINE:COLUMN     rank the fragments this place needs
+  --help                      this text
+
+LINE and COLUMN count from 1; COLUMN 1 is before the line's first character. The file is read as saved.
+
+Options
+  --workspace DIR             folder to retrieve from; default: the git repository of FILE, else FILE's folder
+  --json                      one JSON object on the last line of standard output
+  --model DIR                 model package; default: the one that ships
+  --provider auto|cuda|cpu    where the model runs; default: auto
+  --no-retrieval              complete: from the file alone
+  --storage DIR               folder of the index; default: one for each workspace in the user's cache folder
+
+Progress and notices go to standard error. Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else.
+`;
+
+/** Something the caller can put right: expected, found, what to do. */
+class InputError extends Error {}
+
+interface Command {
+  readonly name: "complete" | "index" | "search";
+  readonly target: string;
+  readonly workspace: string | undefined;
+  readonly json: boolean;
+  readonly model: string;
+  readonly provider: ExecutionProviderSetting;
+  readonly retrieval: boolean;
+  readonly storage: string | undefined;
+}
+
+function readArguments(args: string[]): Command | "help" {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      args,
+      allowPositionals: true,
+      options: {
+        help: { type: "boolean", short: "h" },
+        json: { type: "boolean" },
+        workspace: { type: "string" },
+        model: { type: "string" },
+        provider: { type: "string" },
+        storage: { type: "string" },
+        "no-retrieval": { type: "boolean" },
+      },
+    });
+  } catch (error) {
+    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error);
+    throw new InputError(`${reason}. Run with --help to see the options there are.`);
+  }
+  const { values, positionals } = parsed;
+  if (values.help === true || (positionals[0] === "help" && positionals.length === 1)) return "help";
+  const [name, target, ...rest] = positionals;
+  if (name !== "complete" && name !== "index" && name !== "search") {
+    const found = name === undefined ? "none" : JSON.stringify(name);
+    throw new InputError(`Expected a command (complete, index or search), found ${found}. Run with --help to see how they are used.`);
+  }
+  const wanted = name === "index" ? "DIR" : "FILE:LINE:COLUMN";
+  if (target === undefined) throw new InputError(`Expected "${name} ${wanted}", found no ${wanted}. Add it after "${name}".`);
+  if (rest.length > 0) {
+    throw new InputError(`Expected one ${wanted}, found also ${rest.map((one) => JSON.stringify(one)).join(", ")}. Put a name with spaces in quotes.`);
+  }
+  const provider = values.provider ?? "auto";
+  if (provider !== "auto" && provider !== "cuda" && provider !== "cpu") {
+    throw new InputError(`Expected --provider auto, cuda or cpu, found ${JSON.stringify(provider)}. Leave it out to let the sidecar choose.`);
+  }
+  return {
+    name,
+    target,
+    workspace: values.workspace,
+    json: values.json === true,
+    model: resolve(values.model ?? packagedLocations(__dirname).modelPath),
+    provider,
+    retrieval: values["no-retrieval"] !== true,
+    storage: values.storage,
+  };
+}
+
+interface Place {
+  readonly path: string;
+  readonly text: string;
+  readonly offset: number;
+  /** 0-based. */
+  readonly line: number;
+  readonly character: number;
+}
+
+/** Reads FILE:LINE:COLUMN and the file. */
+async function readPlace(target: string): Promise<Place> {
+  const match = /^(.+):(\d+):(\d+)$/s.exec(target);
+  const [, file, lineText, columnText] = match ?? [];
+  if (file === undefined || lineText === undefined || columnText === undefined) {
+    throw new InputError(`Expected FILE:LINE:COLUMN such as src/app.py:12:5, found ${JSON.stringify(target)}. Add the line and the column, both counted from 1.`);
+  }
+  const path = resolve(file);
+  let text: string;
+  try {
+    if ((await stat(path)).isDirectory()) throw new InputError(`Expected a file, found the folder ${path}. Name a file in it.`);
+    text = await readFile(path, "utf8");
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`Expected a readable file at ${path}, found none (${error instanceof Error ? error.message : String(error)}). Check the name.`);
+  }
+  const lines = text.split("\n");
+  const line = Number(lineText) - 1;
+  const found = lines[line];
+  if (line < 0 || found === undefined) {
+    throw new InputError(`Expected a line from 1 to ${lines.length} of ${path}, found ${lineText}. Lines count from 1.`);
+  }
+  const character = Number(columnText) - 1;
+  const length = found.replace(/\r$/, "").length;
+  if (character < 0 || character > length) {
+    throw new InputError(`Expected a column from 1 to ${length + 1} in line ${lineText} of ${path}, found ${columnText}. Columns count from 1.`);
+  }
+  const before = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0);
+  return { path, text, offset: before + character, line, character };
+}
+
+async function readFolder(folder: string, option: string): Promise<string> {
+  const path = resolve(folder);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory() !== true) {
+    throw new InputError(`Expected a folder for ${option}, found ${found === undefined ? "nothing" : "a file"} at ${path}. Check the name.`);
+  }
+  return path;
+}
+
+/** The innermost folder above `file` that holds `.git`, else the file's own folder. */
+function workspaceOf(file: string): string {
+  for (let folder = dirname(file); ; folder = dirname(folder)) {
+    if (existsSync(join(folder, ".git"))) return folder;
+    if (dirname(folder) === folder) return dirname(file);
+  }
+}
+
+interface Run {
+  readonly engine: Engine;
+  readonly workspace: string;
+  readonly counts: IndexCounts | undefined;
+  readonly timings: { readonly loadMs: number; readonly indexMs: number };
+}
+
+/** Loads the model and, unless there is to be no retrieval, indexes the workspace. */
+async function open(command: Command, workspace: string, signal: AbortSignal): Promise<Run> {
+  const start = performance.now();
+  const uri = pathToFileURL(workspace).href;
+  const indexed = command.name !== "complete" || command.retrieval;
+  const engine = await openEngine({
+    modelPath: command.model,
+    grammarPath: packagedLocations(__dirname).grammarPath,
+    storagePath: resolve(command.storage ?? defaultStoragePath([uri])),
+    executionProvider: command.provider,
+    threads: defaultSettings.threads,
+    maxFileKilobytes: defaultSettings.maxFileKilobytes,
+    log: quietLog,
+    hasFolders: () => indexed,
+  });
+  const loaded = performance.now();
+  let counts: IndexCounts | undefined;
+  if (indexed) {
+    const progress = new ProgressLine(`Indexing ${workspace}`);
+    await engine.index.setFolders([{ uri, name: basename(workspace) }]);
+    counts = await engine.index.reindex({ signal, onProgress: (done, total) => progress.show(done, total) });
+    progress.end();
+    await engine.index.flush();
+  }
+  return { engine, workspace, counts, timings: { loadMs: loaded - start, indexMs: performance.now() - loaded } };
+}
+
+/** Progress on standard error: a bar that redraws itself on a terminal, else a plain line a second. */
+class ProgressLine {
+  readonly #title: string;
+  #last = performance.now();
+  #drawn = false;
+
+  constructor(title: string) {
+    this.#title = title;
+  }
+
+  show(done: number, total: number): void {
+    if (total === 0) return;
+    const now = performance.now();
+    const interval = process.stderr.isTTY ? 60 : 1000;
+    if (now - this.#last < interval && !(this.#drawn && done === total)) return;
+    this.#last = now;
+    if (process.stderr.isTTY) {
+      const width = 30;
+      const full = Math.round((width * done) / total);
+      process.stderr.write(`\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${done}/${total} files`);
+    } else {
+      process.stderr.write(`${this.#title}: ${done}/${total} files\n`);
+    }
+    this.#drawn = true;
+  }
+
+  end(): void {
+    if (this.#drawn && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+  }
+}
+
+function contextOf(place: Place, workspace: string): CursorContext {
+  const uri = pathToFileURL(place.path).href;
+  return {
+    uri,
+    path: documentPath(uri, [{ uri: pathToFileURL(workspace).href, name: basename(workspace) }]),
+    languageId: languageIdOf(place.path),
+    prefix: place.text.slice(0, place.offset),
+    suffix: place.text.slice(place.offset),
+  };
+}
+
+async function complete(command: Command, signal: AbortSignal): Promise<void> {
+  const place = await readPlace(command.target);
+  const workspace = command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  const { engine, counts, timings } = await open(command, workspace, signal);
+  const settings: Settings = { ...defaultSettings, retrieval: command.retrieval };
+  const position = { line: place.line, character: place.character };
+  const trace = await engine.completer.complete(contextOf(place, workspace), settings, position, signal, performance.now());
+  signal.throwIfAborted();
+  const { provider } = engine.backbone;
+  print(trace.suggestion === "" ? `No suggestion: ${trace.suppressed ?? trace.stopReason}` : `Suggestion (${trace.generatedTokens} tokens, ${trace.stopReason}):\n${indent(trace.suggestion)}`);
+  print(trace.fragments.length === 0 ? `No fragment in the prompt: ${trace.nothingRetrieved ?? "none fits"}` : `Fragments in the prompt, in its order:\n${table(trace.fragments)}`);
+  print(`Times in ms: ${times({ ...trace.timings, ...timings })}`);
+  print(`Prompt: ${trace.promptTokens} tokens. Provider: ${provider.name} (${provider.reason})`);
+  if (command.json) {
+    printJson({
+      suggestion: trace.suggestion,
+      fragments: trace.fragments,
+      timings: rounded({ ...trace.timings, ...timings }),
+      provider: trace.provider,
+      providerReason: provider.reason,
+      stopReason: trace.stopReason,
+      suppressed: trace.suppressed,
+      nothingRetrieved: trace.nothingRetrieved,
+      dropped: trace.dropped,
+      promptTokens: trace.promptTokens,
+      generatedTokens: trace.generatedTokens,
+      workspace,
+      index: counts,
+      vectorIndex: engine.index.vectorIndex,
+    });
+  }
+  await engine.dispose();
+}
+
+async function search(command: Command, signal: AbortSignal): Promise<void> {
+  const place = await readPlace(command.target);
+  const workspace = command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  const { engine, counts, timings } = await open(command, workspace, signal);
+  // The whole ranking is asked for, not just what would fit one prompt.
+  const settings: Settings = { ...defaultSettings, maxFragments: settingBounds.maxFragments.maximum, fragmentBudget: settingBounds.fragmentBudget.maximum };
+  const start = performance.now();
+  const retrieval = await engine.completer.search(contextOf(place, workspace), settings, signal);
+  const all = { totalMs: performance.now() - start, ...retrieval.timings, ...timings };
+  const fragments = retrieval.selected.map(({ reference }) => reference);
+  print(fragments.length === 0 ? `Nothing found: ${retrieval.nothing ?? "no fragment"}` : `Fragments, best first:\n${table(fragments)}`);
+  if (retrieval.dropped.length > 0) print(`Left out:\n${table(retrieval.dropped)}`);
+  print(`Times in ms: ${times(all)}`);
+  if (command.json) {
+    printJson({
+      fragments,
+      dropped: retrieval.dropped,
+      nothingRetrieved: retrieval.nothing,
+      timings: rounded(all),
+      provider: engine.backbone.provider.name,
+      workspace,
+      index: counts,
+      vectorIndex: engine.index.vectorIndex,
+    });
+  }
+  await engine.dispose();
+}
+
+async function index(command: Command, signal: AbortSignal): Promise<void> {
+  const workspace = await readFolder(command.target, "index");
+  const { engine, counts, timings } = await open(command, workspace, signal);
+  if (counts === undefined) throw new Error("The index gave no counts.");
+  const skipped = Object.entries(counts.skipped).filter(([, count]) => count > 0);
+  const { vectorIndex } = engine.index;
+  const { provider } = engine.backbone;
+  print(`${counts.files} files, ${counts.fragments} fragments, ${counts.embedded} of them embedded now, ${(counts.storeBytes / 1024).toFixed(0)} kB on disk`);
+  print(skipped.length === 0 ? "No file was left out." : `Left out: ${skipped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`);
+  print(`Vector index: ${vectorIndex.name} (${vectorIndex.reason}). Provider: ${provider.name} (${provider.reason})`);
+  print(`Times in ms: ${times(timings)}`);
+  if (command.json) printJson({ ...counts, workspace, vectorIndex, provider: provider.name, timings: rounded(timings) });
+  await engine.dispose();
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+function indent(text: string): string {
+  return text.split("\n").map((line) => `  ${line}`).join("\n");
+}
+
+function table(fragments: readonly (FragmentReference | DroppedFragment)[]): string {
+  const places = fragments.map(({ path, startLine, endLine }) => `${path}:${startLine}-${endLine}`);
+  const width = Math.max(...places.map((place) => place.length));
+  return fragments
+    .map((fragment, row) => {
+      const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
+      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${reason}`;
+    })
+    .join("\n");
+}
+
+function rounded(timings: object): Record<string, number> {
+  return Object.fromEntries(Object.entries(timings).map(([name, value]) => [name, Math.round(Number(value) * 10) / 10]));
+}
+
+function times(timings: object): string {
+  return Object.entries(rounded(timings))
+    .map(([name, value]) => `${name.replace(/Ms$/, "")} ${value.toFixed(0)}`)
+    .join(", ");
+}
+
+async function main(): Promise<number> {
+  const interrupted = new AbortController();
+  process.once("SIGINT", () => interrupted.abort());
+  try {
+    const command = readArguments(process.argv.slice(2));
+    if (command === "help") process.stdout.write(help);
+    else await { complete, index, search }[command.name](command, interrupted.signal);
+    return 0;
+  } catch (error) {
+    if (interrupted.signal.aborted) {
+      process.stderr.write("Interrupted. What was indexed so far is kept.\n");
+      return 130;
+    }
+    if (error instanceof InputError || error instanceof ModelPackageError) {
+      process.stderr.write(`${error.message}\n`);
+      return 2;
+    }
+    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}
+
+void main().then((code) => {
+  // Native libraries keep threads alive; what was printed is out once the streams have taken it.
+  process.stdout.write("", () => process.exit(code));
+});

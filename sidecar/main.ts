@@ -1,0 +1,58 @@
+// The sidecar's entry: an LSP 3.18 server on standard input and output.
+import { readFileSync } from "node:fs";
+import { resolve } from "node:path";
+import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
+import * as v from "valibot";
+import { packagedLocations } from "./server/locations";
+import { standardErrorLog } from "./server/log";
+import { LspMessageReader } from "./server/message-reader";
+import { createServer } from "./server/server";
+
+/** What is still to be written gets this long once the client is gone. */
+const lastWordsMs = 2000;
+
+// Standard output carries the protocol. Whatever a library prints goes where people can read it.
+console.log = console.error;
+console.info = console.error;
+console.debug = console.error;
+
+const { name, version } = v.parse(
+  v.object({ name: v.string(), version: v.string() }),
+  JSON.parse(readFileSync(resolve(__dirname, "..", "package.json"), "utf8")),
+);
+
+const writer = new StreamMessageWriter(process.stdout);
+const reader = new LspMessageReader(process.stdin, ({ code, message, id }) => {
+  standardErrorLog.warn(`Malformed input: ${message}`);
+  // JSON-RPC 2.0, section 5: an id that could not be read is answered with null.
+  writer.write(Object.assign({ jsonrpc: "2.0", id, error: { code, message } })).catch(() => {});
+});
+const connection = createConnection(ProposedFeatures.all, reader, writer);
+const server = createServer(connection, packagedLocations(__dirname), { name, version });
+
+let leaving = false;
+async function leave(code: number, reason: string): Promise<void> {
+  if (leaving) return;
+  leaving = true;
+  if (code !== 0) standardErrorLog.warn(reason);
+  const deadline = setTimeout(() => process.exit(code), lastWordsMs);
+  await server.dispose();
+  clearTimeout(deadline);
+  process.exit(code);
+}
+
+// An editor that dies closes our input; nobody is left to work for.
+const inputClosed = (): void => void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
+process.stdin.on("end", inputClosed);
+process.stdin.on("close", inputClosed);
+process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
+process.on("SIGTERM", () => void leave(0, ""));
+process.on("SIGINT", () => void leave(0, ""));
+process.on("unhandledRejection", (reason) => {
+  standardErrorLog.error(`A promise was left to fail: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`);
+});
+process.on("uncaughtException", (error) => {
+  void leave(70, `Unexpected error, leaving so that the client can start anew: ${error.stack ?? error.message}`);
+});
+
+connection.listen();

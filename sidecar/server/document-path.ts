@@ -1,0 +1,43 @@
+// From a document's URI to the path the model sees and the workspace folder it lies in.
+import { fileURLToPath } from "node:url";
+
+export interface Folder {
+  readonly uri: string;
+  readonly name: string;
+}
+
+/**
+ * Path relative to the innermost workspace folder that holds the document, with `/`; the file's name where none does.
+ * A notebook cell goes by its notebook's path, an untitled document by its own name.
+ */
+export function documentPath(uri: string, folders: readonly Folder[]): string {
+  const path = pathOf(uri);
+  let best: string | undefined;
+  for (const folder of folders) {
+    const root = pathOf(folder.uri).replace(/\/+$/, "");
+    if (path.startsWith(`${root}/`) && (best === undefined || root.length > best.length)) best = root;
+  }
+  if (best !== undefined) return path.slice(best.length + 1);
+  return path.slice(path.lastIndexOf("/") + 1) || path;
+}
+
+/** The file's path on this machine, or undefined for any other scheme and for URIs that are no file's. */
+export function filePath(uri: string): string | undefined {
+  if (!uri.startsWith("file:")) return undefined;
+  try {
+    return fileURLToPath(uri);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Decoded path of a URI; clients differ in what they percent-encode, so only decoded paths can be compared. */
+function pathOf(uri: string): string {
+  const match = /^[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/[^/?#]*)?([^?#]*)/.exec(uri);
+  const raw = match?.[1] ?? uri;
+  try {
+    return decodeURIComponent(raw).replace(/^\/([A-Za-z]):/, (_, drive: string) => `/${drive.toLowerCase()}:`);
+  } catch {
+    return raw;
+  }
+}

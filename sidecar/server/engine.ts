@@ -1,0 +1,65 @@
+// Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
+import { Completer } from "../completion/completer";
+import type { Backbone } from "../inference/backbone";
+import { loadModelPackage } from "../inference/model-package";
+import { createBackbone } from "../inference/onnx-backbone";
+import { PromptFormat } from "../inference/prompt-format";
+import { Tokenizer } from "../inference/tokenizer";
+import type { ExecutionProviderSetting } from "../protocol";
+import { createChunker } from "../workspace/chunker";
+import { WorkspaceIndex } from "../workspace/workspace-index";
+import type { Log } from "./log";
+
+export interface EngineOptions {
+  readonly modelPath: string;
+  readonly grammarPath: string;
+  readonly storagePath: string;
+  readonly executionProvider: ExecutionProviderSetting;
+  /** 0: chosen from the cores there are. */
+  readonly threads: number;
+  readonly maxFileKilobytes: number;
+  readonly log: Log;
+  /** Whether there is anything to retrieve from. */
+  hasFolders(): boolean;
+}
+
+export interface Engine {
+  readonly backbone: Backbone;
+  readonly index: WorkspaceIndex;
+  readonly completer: Completer;
+  dispose(): Promise<void>;
+}
+
+/**
+ * Loads the model and opens the index. Nothing is indexed yet.
+ * @throws Error with what was expected, what was found and what to do, for a model package that cannot be used.
+ */
+export async function openEngine(options: EngineOptions): Promise<Engine> {
+  const { log } = options;
+  const model = await loadModelPackage(options.modelPath);
+  const tokenizer = await Tokenizer.load(model);
+  const promptFormat = new PromptFormat(model, tokenizer);
+  const [backbone, chunker] = await Promise.all([
+    createBackbone(model, { provider: options.executionProvider, threads: options.threads, log: (line) => log.info(line) }),
+    createChunker(options.grammarPath),
+  ]);
+  const index = new WorkspaceIndex({
+    backbone,
+    promptFormat,
+    tokenizer,
+    storagePath: options.storagePath,
+    chunker,
+    limits: { maxFileKilobytes: options.maxFileKilobytes },
+    log,
+  });
+  const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
+  return {
+    backbone,
+    index,
+    completer,
+    dispose: async () => {
+      await index.dispose();
+      await backbone.dispose();
+    },
+  };
+}

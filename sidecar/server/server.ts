@@ -1,0 +1,175 @@
+// The language server: answers `initialize` at once, loads the model afterwards, and wires each feature to its room.
+import {
+  type Connection,
+  ErrorCodes,
+  type InitializeError,
+  type InitializeResult,
+  ResponseError,
+  TextDocuments,
+  TextDocumentSyncKind,
+} from "vscode-languageserver/node";
+import { TextDocument } from "vscode-languageserver-textdocument";
+import { type InitializationOptions, type Settings, serverCommands } from "../protocol";
+import { type Client, clientOf } from "./client";
+import { CompletionCache } from "./completion-cache";
+import { Configuration } from "./configuration";
+import { type Engine, openEngine } from "./engine";
+import { registerExecuteCommand } from "./execute-command";
+import { Indexing } from "./indexing";
+import { registerInlineCompletion } from "./inline-completion";
+import { defaultStoragePath, type Locations } from "./locations";
+import { connectionLog } from "./log";
+import { showProgress } from "./progress";
+import { parseInitializationOptions } from "./settings";
+import { StatusBoard } from "./status";
+import { Traces } from "./traces";
+import { registerWatchedFiles } from "./watched-files";
+import { WorkspaceFolders } from "./workspace-folders";
+
+export interface ServerInfo {
+  readonly name: string;
+  readonly version: string;
+}
+
+export interface Server {
+  /** Whether the client has asked for an orderly end. */
+  readonly shutDown: boolean;
+  /** Stops work and writes what is not yet written. Never rejects. */
+  dispose(): Promise<void>;
+}
+
+/** Registers every feature on `connection`; the caller begins to listen. */
+export function createServer(connection: Connection, locations: Locations, serverInfo: ServerInfo): Server {
+  const log = connectionLog(connection);
+  const status = new StatusBoard(connection, log);
+  const documents = new TextDocuments(TextDocument);
+  const folders = new WorkspaceFolders(connection, log);
+  const configuration = new Configuration(connection, log);
+  const traces = new Traces(connection, log);
+  const cache = new CompletionCache();
+  let client: Client | undefined;
+  let options: InitializationOptions = {};
+  let optionWarnings: readonly string[] = [];
+  let engine: Engine | undefined;
+  let loading: Promise<void> | undefined;
+
+  const indexing = new Indexing(() => folders.folders, {
+    started: (run) => showProgress(connection, run, log),
+    progress: (done, total) => status.set({ indexing: { done, total }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
+    ended: (index, note) => {
+      cache.clear();
+      status.set({ indexing: undefined, index, note });
+    },
+    changed: (index) => {
+      cache.clear();
+      status.set({ index });
+    },
+  }, log);
+
+  const load = async (): Promise<void> => {
+    status.set({ engine: "loading" });
+    const settings = configuration.settings;
+    try {
+      engine = await openEngine({
+        modelPath: options.modelPath ?? (settings.modelPath === "" ? locations.modelPath : settings.modelPath),
+        grammarPath: locations.grammarPath,
+        storagePath: options.storagePath ?? defaultStoragePath(folders.folders.map(({ uri }) => uri)),
+        executionProvider: options.executionProvider ?? settings.executionProvider,
+        threads: settings.threads,
+        maxFileKilobytes: settings.maxFileKilobytes,
+        log,
+        hasFolders: () => folders.folders.length > 0,
+      });
+    } catch (error) {
+      status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
+      return;
+    }
+    const { model, provider } = engine.backbone;
+    status.set({
+      engine: "loaded",
+      model: { name: model.name, version: model.version },
+      provider,
+      vectorIndex: engine.index.vectorIndex,
+      index: engine.index.counts(),
+    });
+    indexing.attach(engine.index);
+  };
+
+  const applySettings = (now: Settings, before: Settings): void => {
+    cache.clear();
+    status.set({ enabled: now.enable });
+    if (loading === undefined) {
+      if (now.enable) loading = load();
+      return;
+    }
+    for (const name of ["modelPath", "executionProvider", "threads"] as const) {
+      if (now[name] !== before[name]) log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
+    }
+    if (now.maxFileKilobytes !== before.maxFileKilobytes) engine?.index.setLimits({ maxFileKilobytes: now.maxFileKilobytes });
+    if (before.enable && !now.enable) indexing.pause();
+    else if (!before.enable && now.enable) indexing.resume();
+    else if (now.maxFileKilobytes !== before.maxFileKilobytes) indexing.restart("selfracg.maxFileKilobytes changed");
+  };
+
+  connection.onInitialize((params): InitializeResult | ResponseError<InitializeError> => {
+    if (client !== undefined) {
+      return new ResponseError(ErrorCodes.InvalidRequest, "initialize was already received; it is sent once.", { retry: false });
+    }
+    client = clientOf(params.capabilities);
+    folders.initialize(params);
+    ({ options, warnings: optionWarnings } = parseInitializationOptions(params.initializationOptions));
+    return {
+      serverInfo,
+      capabilities: {
+        textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },
+        inlineCompletionProvider: true,
+        workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
+        executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: true },
+      },
+    };
+  });
+
+  connection.onInitialized(async () => {
+    if (client === undefined) return;
+    for (const warning of optionWarnings) log.warn(warning);
+    status.set({ folders: folders.folders.length });
+    status.open();
+    folders.start(client, () => {
+      status.set({ folders: folders.folders.length });
+      indexing.restart("the folders changed");
+    });
+    registerWatchedFiles(connection, documents, { client, indexing, log });
+    await configuration.start(client);
+    status.set({ enabled: configuration.settings.enable, ...(configuration.settings.enable ? {} : { engine: "not-loaded" as const }) });
+    // While it is off, neither memory nor time is taken: the model is loaded when it is first switched on.
+    if (configuration.settings.enable) loading = load();
+    configuration.onChange(applySettings);
+  });
+
+  registerInlineCompletion(connection, {
+    documents,
+    cache,
+    traces,
+    log,
+    settings: () => configuration.settings,
+    folders: () => folders.folders,
+    completer: () => engine?.completer,
+  });
+  registerExecuteCommand(connection, indexing, () => {
+    const { state, message } = status.status;
+    return state === "ready" || state === "indexing" ? undefined : message;
+  });
+  documents.listen(connection);
+
+  let shutDown = false;
+  connection.onShutdown(async () => {
+    shutDown = true;
+    await indexing.dispose();
+  });
+  return {
+    get shutDown() {
+      return shutDown;
+    },
+    dispose: () => indexing.dispose(),
+  };
+}

@@ -1,0 +1,94 @@
+// Keeps the one status of this sidecar and tells the client at each change.
+import { isDeepStrictEqual } from "node:util";
+import type { Connection } from "vscode-languageserver/node";
+import { type IndexCounts, messages, type SidecarStatus } from "../protocol";
+import type { Log } from "./log";
+
+/** What is known, each part set by the feature that knows it. */
+export interface StatusParts {
+  enabled: boolean;
+  engine: "loading" | "loaded" | "failed" | "not-loaded";
+  /** Why the engine failed. */
+  reason?: string | undefined;
+  folders: number;
+  indexing?: { done: number; total: number } | undefined;
+  /** Something people should know while all works, e.g. that indexing was cancelled. */
+  note?: string | undefined;
+  model?: { name: string; version: string };
+  provider?: { name: "cuda" | "cpu"; reason: string };
+  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  index?: IndexCounts;
+}
+
+/** One status out of the parts: an error outranks being off, being off outranks the rest. */
+export function statusOf(parts: StatusParts): SidecarStatus {
+  const { model, provider, vectorIndex, index, indexing } = parts;
+  const facts = {
+    ...(model === undefined ? {} : { model }),
+    ...(provider === undefined ? {} : { provider }),
+    ...(vectorIndex === undefined ? {} : { vectorIndex }),
+    ...(index === undefined ? {} : { index }),
+  };
+  if (parts.engine === "failed") return { state: "error", message: parts.reason ?? "The model could not be loaded.", ...facts };
+  if (!parts.enabled) return { state: "off", message: 'Off: the setting "selfracg.enable" is false.', ...facts };
+  if (parts.engine !== "loaded") return { state: "starting", message: "Loading the model.", ...facts };
+  if (indexing !== undefined) {
+    const message = indexing.total === 0 ? "Looking for files to index." : `Indexing ${indexing.done}/${indexing.total} files.`;
+    return { state: "indexing", message, progress: { ...indexing }, ...facts };
+  }
+  return { state: "ready", message: readyMessage(parts), ...facts };
+}
+
+function readyMessage(parts: StatusParts): string {
+  const { index, note } = parts;
+  if (parts.folders === 0) return "Ready. No folder is open: suggestions come from the file alone.";
+  const counted =
+    index === undefined || index.fragments === 0
+      ? "Ready. Nothing is indexed in the open folders: suggestions come from the file alone."
+      : `Ready: ${index.fragments} fragments of ${index.files} files.`;
+  return note === undefined ? counted : `${counted} ${note}`;
+}
+
+/** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */
+export class StatusBoard {
+  readonly #connection: Connection;
+  readonly #log: Log;
+  #parts: StatusParts = { enabled: true, engine: "loading", folders: 0 };
+  #sent: SidecarStatus | undefined;
+  #open = false;
+
+  constructor(connection: Connection, log: Log) {
+    this.#connection = connection;
+    this.#log = log;
+    connection.onRequest(messages.getStatus, () => this.status);
+  }
+
+  get status(): SidecarStatus {
+    return statusOf(this.#parts);
+  }
+
+  /** The client may be told from here on: LSP allows no notification before `initialized`. */
+  open(): void {
+    this.#open = true;
+    this.#send();
+  }
+
+  /** Changes the parts given. */
+  set(change: Partial<StatusParts>): void {
+    this.#parts = { ...this.#parts, ...change };
+    if (this.#open) this.#send();
+  }
+
+  #send(): void {
+    const status = this.status;
+    if (isDeepStrictEqual(status, this.#sent)) return;
+    if (status.state !== this.#sent?.state) {
+      if (status.state === "error") this.#log.error(status.message);
+      else this.#log.info(`${status.state}: ${status.message}`);
+    }
+    this.#sent = status;
+    void this.#connection.sendNotification(messages.status, status).catch(() => {
+      // The connection is closing; the exit that follows says so.
+    });
+  }
+}
