@@ -14,6 +14,8 @@ export interface CursorSyntax {
   readonly linePrefix: string;
   /** The cursor's line from the cursor on, without its line break. */
   readonly lineSuffix: string;
+  /** The first line below the cursor's that is not blank. */
+  readonly lineBelow: string | undefined;
   readonly extent: Extent;
   /** With extent `block`: lines indented less than or as far as this end the block; -1 at the top level of a file. */
   readonly blockIndent: number;
@@ -37,6 +39,8 @@ export function readCursor(context: CursorContext): CursorSyntax {
   const linePrefix = prefix.slice(lineStart);
   const lineSuffix = /^[^\r\n]*/.exec(suffix)?.[0] ?? "";
 
+  const lineBelow = suffix.slice(lineSuffix.length).split("\n", 64).find((line) => line.trim() !== "");
+
   const atCursor = new Scanner(syntax).read(prefix);
   const closable = leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix));
   const closableOfStatement = countTrailing(
@@ -44,7 +48,7 @@ export function readCursor(context: CursorContext): CursorSyntax {
     (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
   );
   const { extent, blockIndent } = extentAt(syntax, prefix, linePrefix, lineSuffix, atCursor);
-  return { syntax, linePrefix, lineSuffix, extent, blockIndent, atCursor, closable, closableOfStatement };
+  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, closableOfStatement };
 }
 
 function tailFromLineStart(prefix: string): string {
@@ -90,15 +94,20 @@ function extentAt(
   if (atCursor.insideString && !atCursor.insideMultiline) return line;
 
   if (linePrefix.trim() !== "") {
-    if (!atCursor.insideComment && !atCursor.insideString && opensBlock(syntax, linePrefix)) {
+    const inText = atCursor.insideComment || atCursor.insideString;
+    // Right after `(` or `[` one goes on in the line more often than not.
+    if (!inText && !/[([]\s*$/.test(linePrefix) && opensBlock(syntax, linePrefix, atCursor)) {
       return { extent: "block", blockIndent: indentOf(linePrefix) };
     }
     return { extent: "statement", blockIndent: -1 };
   }
   const before = lastNonBlankLine(prefix.slice(0, prefix.length - linePrefix.length));
   const indent = indentOf(linePrefix);
-  if (before !== undefined && opensBlock(syntax, before) && (indent === 0 || indent > indentOf(before))) {
-    return { extent: "block", blockIndent: indentOf(before) };
+  if (before !== undefined && opensBlock(syntax, before, atCursor)) {
+    const outer = indentOf(before);
+    // A cursor no deeper than the header: its inside is still to be indented.
+    const inside = indent > outer || indent === 0 || (syntax.blocks === "indent" && indent === outer);
+    if (inside) return { extent: "block", blockIndent: outer };
   }
   return { extent: "block", blockIndent: indent - 1 };
 }
@@ -110,10 +119,11 @@ function lastNonBlankLine(text: string): string | undefined {
 const endOpeners = /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
 
 /** Whether what follows `line` is the inside of something that `line` begins. */
-export function opensBlock(syntax: Syntax, line: string): boolean {
+function opensBlock(syntax: Syntax, line: string, atCursor: Scanner): boolean {
   const code = line.trim();
   if (/[{([]$/.test(code)) return true;
-  if (syntax.blocks === "indent") return /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);
+  // A colon within brackets is a slice, a key or a type.
+  if (syntax.blocks === "indent") return atCursor.open.length === 0 && /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);
   if (syntax.blocks === "end") return endOpeners.test(code) && !/\bend$/.test(code);
   return false;
 }

@@ -69,6 +69,7 @@ function endAtNewline(
   if (!hasContent) return undefined;
   // The block was opened by a bracket at the cursor, and it is closed: nothing of it can follow.
   if (scanner.unmatched.length > 0) return { length: index, reason: "end-of-block" };
+  if (before.includes("\n") && indentOf(line) <= cursor.blockIndent) return { length: index, reason: "end-of-block" };
   if (scanner.open.length > 0) return undefined;
   const following = /^(?:[ \t]*\r?\n)*([^\n]*)/.exec(text.slice(index + 1));
   const nextLine = following?.[1] ?? "";
@@ -92,10 +93,11 @@ function continues(line: string): boolean {
 }
 
 /** Whether the line that leaves the block is the closer that the block still lacks. */
-function closesHere(line: string, indent: number, cursor: CursorSyntax): boolean {
-  const first = line.trim().charAt(0);
-  if (indent !== cursor.blockIndent) return false;
-  return cursor.closable.at(-1)?.close === first && (isCloserLine(line) || /^[)\]}]/.test(line.trim()));
+function closesHere(line: string, indent: number, { blockIndent, closable, lineBelow, syntax }: CursorSyntax): boolean {
+  if (indent !== blockIndent) return false;
+  if (syntax.blocks !== "end") return closable.at(-1)?.close === line.trim().charAt(0);
+  const isThere = lineBelow !== undefined && isCloserLine(lineBelow) && indentOf(lineBelow) === blockIndent;
+  return !isThere && (isCloserLine(line) || /^(?:e|en|f|d|do|don|es|esa)$/.test(line.trim()));
 }
 
 /** Whether `text` ends in a bracket that opens the body of a function, a class or a control statement. */

@@ -1,23 +1,24 @@
 // Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
 import type { CursorSyntax } from "../cursor-syntax";
-import { Scanner } from "../syntax";
+import { indentOf, Scanner } from "../syntax";
 import type { SuggestionFilter } from "./filter";
-import { isTelling, nonBlankLines } from "./lines";
+import { isTelling } from "./lines";
 
 export const repeatsSuffix: SuggestionFilter = {
   name: "repeats-suffix",
   apply(suggestion, { document, cursor }) {
     let text = suggestion;
+    if (text.trim() === "") return { text };
     if (cursor.lineSuffix.trim() !== "") {
       text = withoutOverlap(text, cursor);
       if (text.trim() === "") return { reject: "already stands after the cursor" };
       return { text };
     }
 
-    const below = nonBlankLines(document.suffix.slice(0, 4096));
+    const below = document.suffix.slice(cursor.lineSuffix.length, 4096).split("\n").filter((line) => line.trim() !== "");
     const lines = text.split("\n");
     const first = (cursor.linePrefix + (lines[0] ?? "")).trim();
-    if (first !== "" && isTelling(first) && first === below[0]) return { reject: "is the line below" };
+    if (first !== "" && isTelling(first) && first === below[0]?.trim()) return { reject: "is the line below" };
     text = withoutLinesBelow(text, below, cursor);
     return text.trim() === "" ? { reject: "already stands on the lines below" } : { text };
   },
@@ -34,7 +35,7 @@ function withoutOverlap(text: string, cursor: CursorSyntax): string {
     const splitsWord = /\w$/.test(kept) && /^\w/.test(suffix);
     const endsInWord = /\w/.test(suffix.charAt(length - 1)) && /^\w/.test(suffix.slice(length));
     if (splitsWord || endsInWord) continue;
-    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return kept;
+    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return suffix === lineSuffix ? kept : kept.trimEnd();
   }
   return text;
 }
@@ -44,12 +45,17 @@ function withoutLinesBelow(text: string, below: readonly string[], cursor: Curso
   const lines = text.split("\n");
   for (let count = Math.min(lines.length, below.length); count > 0; count--) {
     const tail = lines.slice(lines.length - count);
-    const said = tail.map((line, index) => (lines.length === count && index === 0 ? cursor.linePrefix + line : line).trim());
-    if (!said.every((line, index) => line === below[index])) continue;
+    const said = tail.map((line, index) => (lines.length === count && index === 0 ? cursor.linePrefix + line : line));
+    if (!said.every((line, index) => saysTheSame(line, below[index] ?? ""))) continue;
     const kept = lines.slice(0, lines.length - count).join("\n");
     if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return kept.trimEnd();
   }
   return text;
+}
+
+/** `end` and `}` are the same only where they close the same, which their indentation tells. */
+function saysTheSame(line: string, other: string): boolean {
+  return line.trim() === other.trim() && (isTelling(line) || indentOf(line) === indentOf(other));
 }
 
 function leavesOpen(text: string, cursor: CursorSyntax): number {

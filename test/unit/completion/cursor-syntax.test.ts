@@ -1,0 +1,74 @@
+// Where the cursor stands and how far a suggestion may go from there.
+import { describe, expect, it } from "vitest";
+import { continuesConstruct, isCloserLine } from "../../../sidecar/completion/cursor-syntax";
+import { marked } from "./cursor-marks";
+
+const at = (text: string, languageId?: string) => marked(text, languageId).context.cursor;
+const closable = (text: string, languageId?: string) => at(text, languageId).closable.map((bracket) => bracket.open).join("");
+
+describe("extent", () => {
+  it.each([
+    ["typescript", "foo(║)", "line"],
+    ["typescript", "const a = ║;", "line"],
+    ["typescript", "// a note ║", "line"],
+    ["typescript", "const a = 'x║", "line"],
+    ["typescript", "const a = ║", "statement"],
+    ["typescript", "const a = ║\nfoo();", "statement"],
+    ["typescript", "if (a) {║", "block"],
+    ["typescript", "if (a) {\n  ║\n}", "block"],
+    ["typescript", "f(a);\n║", "block"],
+    ["python", "def f():║", "block"],
+    ["python", "x = a[1:║", "statement"],
+    ["python", "class A(B):\n    ║", "block"],
+    ["python", '    """Does ║', "statement"],
+    ["ruby", "items.each do |item|║", "block"],
+    ["ruby", "return if x ║", "statement"],
+    ["go", "for {║", "block"],
+  ])("%s %j -> %s", (languageId, text, extent) => {
+    expect(at(text, languageId).extent).toBe(extent);
+  });
+
+  it("knows the indentation that ends the block", () => {
+    expect(at("def f():\n    if a:\n        ║", "python").blockIndent).toBe(4);
+    expect(at("def f():\n    a()\n    ║", "python").blockIndent).toBe(3);
+    expect(at("def f():\n║", "python").blockIndent).toBe(0);
+    expect(at("a()\n║", "python").blockIndent).toBe(-1);
+  });
+
+  it("is not fooled by a colon that opens nothing", () => {
+    expect(at("const a = b ? c :║").extent).toBe("statement");
+  });
+});
+
+describe("what may be closed", () => {
+  it("is what the code after the cursor leaves open", () => {
+    expect(closable("f({ a: [║")).toBe("({[");
+    expect(closable("f({ a: [║]})")).toBe("");
+    expect(closable("function f() {\n  if (a) {\n    ║\n  }\n}")).toBe("");
+  });
+
+  it("tells a forgotten inner brace from the outer one by its indentation", () => {
+    expect(closable("function f() {\n  if (a) {\n    ║\n}\n")).toBe("{");
+    expect(at("function f() {\n  if (a) {\n    ║\n}\n").closable[0]?.indent).toBe(2);
+  });
+
+  it("counts what belongs to the statement", () => {
+    expect(at("function f() {\n  g(a, ║").closableOfStatement).toBe(1);
+    expect(at("function f() {\n  const a = ║").closableOfStatement).toBe(0);
+    expect(at("g(\n  a,\n  b ║").closableOfStatement).toBe(1);
+  });
+});
+
+it("knows lines that go on a construct and lines that only close", () => {
+  expect(["} else {", "  elif a:", "end", ")"].every(continuesConstruct)).toBe(true);
+  expect(["ending = 1", "elsewhere()", "foo }"].some(continuesConstruct)).toBe(false);
+  expect(["}", "  });", "end", "],"].every(isCloserLine)).toBe(true);
+  expect(["} else {", "a)", ""].some(isCloserLine)).toBe(false);
+});
+
+it("reads a machine-written file in bounded time", () => {
+  const long = "a(".repeat(5_000_000);
+  const start = performance.now();
+  at(`${long}║${long}`);
+  expect(performance.now() - start).toBeLessThan(500);
+});

@@ -1,0 +1,61 @@
+// Brackets and quotes in balance with the code on both sides.
+import { describe, it } from "vitest";
+import { unbalancedRest } from "../../../../sidecar/completion/filters/unbalanced-rest";
+import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
+
+describe("closers", () => {
+  it("are cut where the code after the cursor closes already", () => {
+    expectKept(unbalancedRest, "function f() {\n  ├return 1;\n}┤\n}", "function f() {\n  ├return 1;┤\n}");
+    expectKept(unbalancedRest, "foo(├a)); // b┤)", "foo(├a┤)");
+  });
+
+  it("are rejected where there is nothing else", () => {
+    expectRejected(unbalancedRest, "foo(├)┤)", "only closes");
+  });
+
+  it("are kept where something waits for them", () => {
+    expectUntouched(unbalancedRest, "foo(├a);┤");
+    expectUntouched(unbalancedRest, "foo({ a: ├1 });┤\nbar();");
+    expectUntouched(unbalancedRest, "function f() {\n  if (a) {\n    ├b();\n  }┤\n}");
+  });
+
+  it("of the wrong kind are cut", () => {
+    expectKept(unbalancedRest, "foo([├a);┤", "foo([├a┤");
+  });
+});
+
+describe("openers", () => {
+  it("must be closed by the suggestion or the line's rest", () => {
+    expectRejected(unbalancedRest, "const a = ├b(c, d┤", "leaves ( open");
+    expectRejected(unbalancedRest, "const a = ├[b, c┤\n;", "leaves [ open");
+    expectUntouched(unbalancedRest, "const a = ├b(c┤);");
+  });
+
+  it("may stay open when they come last or begin a block", () => {
+    expectUntouched(unbalancedRest, "├if (a) {┤");
+    expectUntouched(unbalancedRest, "├if (a) {\n  b();┤");
+    expectUntouched(unbalancedRest, "const a = ├b(┤");
+  });
+
+  it("cost only the lines from there on", () => {
+    expectKept(unbalancedRest, "├a = b()\nc = d(e,\n      f┤", "├a = b()┤", "python");
+  });
+});
+
+describe("quotes", () => {
+  it("must be closed", () => {
+    expectRejected(unbalancedRest, "const a = ├'b┤", "leaves a string open");
+    expectUntouched(unbalancedRest, "const a = ├'b'┤");
+    expectUntouched(unbalancedRest, "const a = '├b┤'");
+    expectUntouched(unbalancedRest, "const a = '├b';┤");
+  });
+
+  it("do not count in comments and unknown languages", () => {
+    expectUntouched(unbalancedRest, "├// it's fine┤");
+    expectUntouched(unbalancedRest, "├it's fine┤", "plaintext");
+  });
+
+  it("hide brackets", () => {
+    expectUntouched(unbalancedRest, "log(├\":(\");┤");
+  });
+});
