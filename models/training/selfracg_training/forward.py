@@ -1,0 +1,157 @@
+"""The training forward: a Qwen2/Llama decoder and its next-token loss, written for speed on the CPU and the GPU.
+
+It reads a Hugging Face model's own parameters, so what it trains is what transformers loads. Two things make the CPU
+fast: causal attention as a few dense matrix products over blocks of queries (the fused CPU kernel is far slower in
+bfloat16), and a loss that computes its gradient chunk by chunk, so that the logits never leave the cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from .backbone import head_dimension
+
+# Queries per dense attention block on the CPU: smaller blocks skip more of the masked half, larger ones multiply faster.
+ATTENTION_BLOCK = 256
+LOSS_CHUNK_CPU = 1024
+LOSS_CHUNK_CUDA = 8192
+
+
+def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> Tensor:
+    """Final normed hidden states [batch, seq, hidden] in ``dtype`` of ids [batch, seq]; causal, no padding mask."""
+    config = model.config
+    sequence = input_ids.shape[1]
+    x = F.embedding(input_ids, model.model.embed_tokens.weight).to(dtype)
+    positions = torch.arange(sequence, device=input_ids.device)[None]
+    cos, sin = model.model.rotary_emb(x, positions)
+    cos, sin = cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
+    for layer in model.model.layers:
+        x = _layer(x, layer, config, cos, sin, dtype)
+    return _norm(x, model.model.norm.weight, config.rms_norm_eps, dtype)
+
+
+def next_token_losses(
+    model: PreTrainedModel,
+    input_ids: Tensor,
+    ignore: int,
+    dtype: torch.dtype,
+    hidden: Callable[..., Tensor] = hidden_states,
+    loss_and_gradient: Callable[..., tuple[Tensor, Tensor]] | None = None,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean next-token loss, differentiable, and for reading the losses and validity [batch, seq - 1] of each position.
+
+    Targets equal to ``ignore`` do not count. ``hidden`` and ``loss_and_gradient`` may be compiled versions of this
+    module's functions.
+    """
+    states = hidden(model, input_ids, dtype)[:, :-1]
+    targets = input_ids[:, 1:]
+    valid = targets != ignore
+    weight = (model.lm_head.weight).to(dtype)
+    counted = valid.sum().clamp(min=1)
+    weights = valid.reshape(-1).float() / counted
+    losses = _ChunkedCrossEntropy.apply(
+        states.reshape(-1, states.shape[-1]), weight, targets.reshape(-1), weights,
+        loss_and_gradient or cross_entropy_and_gradient,
+    )
+    return (losses * weights).sum(), losses.detach().view(targets.shape), valid
+
+
+def cross_entropy_and_gradient(logits: Tensor, targets: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+    """Losses [n] of logits [n, vocabulary], and the gradient of their weighted sum by the logits, in the logits' type."""
+    exact = logits.float()
+    highest = exact.amax(-1, keepdim=True)
+    powers = (exact - highest).exp()
+    total = powers.sum(-1, keepdim=True)
+    losses = (total.log() + highest).squeeze(-1) - exact.gather(1, targets[:, None]).squeeze(1)
+    hit = torch.arange(logits.shape[1], device=logits.device)[None, :] == targets[:, None]
+    gradient = (powers / total - hit.float()) * weights[:, None]
+    return losses, gradient.to(logits.dtype)
+
+
+class _ChunkedCrossEntropy(torch.autograd.Function):
+    """Per-position losses; the gradient of their weighted sum is computed along with them."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, weights: Tensor,
+        loss_and_gradient: Callable[..., tuple[Tensor, Tensor]],
+    ) -> Tensor:
+        count = states.shape[0]
+        chunk = LOSS_CHUNK_CUDA if states.is_cuda else LOSS_CHUNK_CPU
+        losses = torch.empty(count, dtype=torch.float32, device=states.device)
+        by_states = torch.empty_like(states)
+        by_weight = torch.zeros(weight.shape, dtype=torch.float32, device=weight.device)
+        # Gradients of a mean are tiny; without this factor a 16-bit type would round them towards nothing.
+        scale = 1.0 / weights.amax().clamp(min=1e-30)
+        for start in range(0, count, chunk):
+            part = slice(start, start + chunk)
+            logits = torch.mm(states[part], weight.t())
+            losses[part], gradient = loss_and_gradient(logits, targets[part], weights[part] * scale)
+            by_states[part] = torch.mm(gradient, weight)
+            by_weight += torch.mm(gradient.t(), states[part])
+        ctx.save_for_backward(by_states, by_weight, scale)
+        return losses
+
+    @staticmethod
+    def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
+        by_states, by_weight, scale = ctx.saved_tensors
+        # The caller's weighted sum sends its weights upstream; they are in the stored gradients already.
+        return by_states / scale, by_weight / scale, None, None, None
+
+
+def _norm(x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
+    exact = x.float()
+    return (exact * torch.rsqrt(exact.pow(2).mean(-1, keepdim=True) + epsilon) * weight).to(dtype)
+
+
+def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    first, second = x.chunk(2, dim=-1)
+    return x * cos + torch.cat((-second, first), dim=-1) * sin
+
+
+def _layer(x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
+    attention, mlp = layer.self_attn, layer.mlp
+    batch, sequence, _ = x.shape
+    queries, keys, size = config.num_attention_heads, config.num_key_value_heads, head_dimension(config)
+    projections = (attention.q_proj, attention.k_proj, attention.v_proj)
+    normed = _norm(x, layer.input_layernorm.weight, config.rms_norm_eps, dtype)
+    weight = torch.cat([projection.weight for projection in projections]).to(dtype)
+    biased = attention.q_proj.bias is not None
+    bias = torch.cat([projection.bias for projection in projections]).to(dtype) if biased else None
+    joint = F.linear(normed, weight, bias).view(batch, sequence, queries + 2 * keys, size)
+    q, k, v = joint.split((queries, keys, keys), dim=2)
+    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v).reshape(batch, sequence, queries * size)
+    x = x + F.linear(attended, attention.o_proj.weight.to(dtype))
+    normed = _norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
+    gate, up = F.linear(normed, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(dtype)).chunk(2, dim=-1)
+    return x + F.linear(F.silu(gate) * up, mlp.down_proj.weight.to(dtype))
+
+
+def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    """Causal grouped-query attention over [batch, seq, heads, size]."""
+    q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
+    if q.is_cuda:
+        return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
+    batch, heads, sequence, size = q.shape
+    pairs = k.shape[1]
+    groups = heads // pairs
+    q = q.reshape(batch, pairs, groups, sequence, size)
+    blocks = []
+    for start in range(0, sequence, ATTENTION_BLOCK):
+        end = min(start + ATTENTION_BLOCK, sequence)
+        rows = end - start
+        block = q[:, :, :, start:end].reshape(batch * pairs, groups * rows, size)
+        seen = k[:, :, :end].reshape(batch * pairs, end, size)
+        values = v[:, :, :end].reshape(batch * pairs, end, size)
+        scores = torch.bmm(block, seen.transpose(1, 2)).view(batch * pairs, groups, rows, end)
+        order = torch.arange(end, device=q.device)[None, :] <= torch.arange(start, end, device=q.device)[:, None]
+        scores = torch.where(order, scores.float() * size**-0.5, float("-inf"))
+        weights = scores.softmax(dim=-1).to(q.dtype).view(batch * pairs, groups * rows, end)
+        blocks.append(torch.bmm(weights, values).view(batch, heads, rows, size))
+    return torch.cat(blocks, dim=2).transpose(1, 2)

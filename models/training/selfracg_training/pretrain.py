@@ -1,0 +1,382 @@
+"""Pretrains the backbone on packed shards: Muon and AdamW, a schedule by tokens or by the clock, resumable.
+
+Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json,
+       tokenizer/tokenizer.json.
+Writes backbone/ (Hugging Face format, from the first checkpoint on), checkpoints/pretrain.pt, pretrain.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ctypes
+import json
+import os
+import signal
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from . import backbone, forward
+from .muon import Muon
+
+PAD = 6
+INTERRUPTED = 143
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `pretrain`; sizes default to the default model."""
+    parser.add_argument("--minutes", type=float, default=None, help="end by the clock, resumed time counted in")
+    parser.add_argument("--tokens", type=float, default=None, help="end after this many tokens; without --minutes: two passes")
+    parser.add_argument("--hidden", type=int, default=256)
+    parser.add_argument("--layers", type=int, default=6)
+    parser.add_argument("--query-heads", type=int, default=4)
+    parser.add_argument("--key-value-heads", type=int, default=2)
+    parser.add_argument("--intermediate", type=int, default=704)
+    parser.add_argument("--rows", type=int, default=8, help="rows a step")
+    parser.add_argument("--micro-rows", type=int, default=4, help="rows a forward pass")
+    parser.add_argument("--muon-lr", type=float, default=0.02)
+    parser.add_argument("--adam-lr", type=float, default=0.004)
+    parser.add_argument("--weight-decay", type=float, default=0.05, help="of the hidden matrices, decoupled")
+    parser.add_argument("--warmup-steps", type=int, default=60)
+    parser.add_argument("--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
+    parser.add_argument("--evaluate-minutes", type=float, default=10.0)
+    parser.add_argument("--log-seconds", type=float, default=20.0)
+    parser.add_argument("--heldout-rows", type=int, default=32, help="rows of the small fixed held-out set")
+    parser.add_argument("--final-rows", type=int, default=256, help="rows of the held-out set measured at the end")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Trains to the end, or to SIGTERM (exit status 143, state saved). Returns the exit status."""
+    if args.smoke:
+        args.hidden, args.layers, args.query_heads, args.key_value_heads, args.intermediate = 128, 2, 2, 1, 256
+        args.tokens = min(args.tokens or 300_000, 300_000)
+        args.minutes = min(args.minutes or 1.0, 1.0)
+        args.heldout_rows, args.final_rows, args.compile = 4, 8, "off"
+    return Trainer(args).train()
+
+
+def choose_device(name: str) -> torch.device:
+    """``auto`` is CUDA where it works, else the CPU."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    return torch.device(name)
+
+
+def tune_allocator() -> None:
+    """Keeps glibc from returning big blocks to the kernel between steps: page faults cost a fifth of a CPU step."""
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
+    if sys.platform != "linux":
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        trim_threshold, top_pad, mmap_threshold = -1, -2, -3
+        mallopt(mmap_threshold, 1 << 30)
+        mallopt(trim_threshold, 2**31 - 1)
+        mallopt(top_pad, 256 << 20)
+
+
+def progress(tokens: int, elapsed: float, token_budget: float | None, second_budget: float | None) -> float:
+    """Share of the run that is done, 0..1: whichever budget is nearer its end rules."""
+    shares = [0.0]
+    if token_budget:
+        shares.append(tokens / token_budget)
+    if second_budget:
+        shares.append(elapsed / second_budget)
+    return min(1.0, max(shares))
+
+
+def rate(step: int, done: float, warmup: int, decay: float) -> float:
+    """Warm-up, then stable, then linear decay to zero over the last ``decay`` of the run: a multiple of the peak rate."""
+    rising = min(1.0, (step + 1) / max(1, warmup))
+    falling = min(1.0, (1.0 - done) / decay) if decay > 0 else 1.0
+    return rising * max(0.0, falling)
+
+
+@dataclass
+class Shards:
+    """Packed rows with their languages: ``rows`` uint16 [count, context], ``languages`` [count] indexes ``names``."""
+
+    rows: np.ndarray
+    languages: np.ndarray
+    names: list[str]
+
+    @staticmethod
+    def load(folder: Path, split: str) -> Shards:
+        path = folder / f"{split}.npy"
+        if not path.is_file():
+            raise FileNotFoundError(f"expected packed tokens at {path}, found none: run `tokenizer` first")
+        names = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
+        rows = np.load(path, mmap_mode="r")
+        languages = np.load(folder / f"{split}-language.npy")
+        if len(rows) != len(languages):
+            raise ValueError(
+                f"expected a language for each of the {len(rows)} rows of {path}, found {len(languages)}: pack again"
+            )
+        return Shards(rows, languages, list(names))
+
+    def spread(self, count: int) -> np.ndarray:
+        """``count`` row numbers, the languages taken in turn, always the same ones."""
+        by_language = [np.flatnonzero(self.languages == index) for index in range(len(self.names))]
+        order = np.random.default_rng(0)
+        queues = [list(order.permutation(rows)) for rows in by_language if len(rows)]
+        chosen: list[int] = []
+        while queues and len(chosen) < count:
+            for queue in queues:
+                if queue and len(chosen) < count:
+                    chosen.append(int(queue.pop()))
+            queues = [queue for queue in queues if queue]
+        return np.array(sorted(chosen), dtype=np.int64)
+
+
+class Trainer:
+    """One run: model, optimisers, position in the data, clock."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        tune_allocator()
+        self.args = args
+        self.work = Path(args.work)
+        self.device = choose_device(args.device)
+        self.dtype = torch.bfloat16
+        self.train_shards = Shards.load(self.work / "shards", "train")
+        self.heldout = Shards.load(self.work / "shards", "heldout")
+        self.tokenizer = self.work / "tokenizer" / "tokenizer.json"
+        self.checkpoint_path = self.work / "checkpoints" / "pretrain.pt"
+        self.log_path = self.work / "pretrain.jsonl"
+        self.context = int(self.train_shards.rows.shape[1])
+        if args.minutes is None and args.tokens is None:
+            args.tokens = 2.0 * self.train_shards.rows.size
+        vocabulary = json.loads(self.tokenizer.read_text(encoding="utf-8"))
+        size = max(len(vocabulary["model"]["vocab"]), 1 + max(t["id"] for t in vocabulary["added_tokens"]))
+        config = backbone.default_config(
+            vocabulary_size=size, hidden_size=args.hidden, layers=args.layers, query_heads=args.query_heads,
+            key_value_heads=args.key_value_heads, intermediate_size=args.intermediate, context_length=self.context,
+            pad=PAD,
+        )
+        self.model: PreTrainedModel = backbone.create(config, args.seed).to(self.device)
+        matrices, others = split_parameters(self.model)
+        self.muon = Muon(matrices, lr=args.muon_lr, weight_decay=args.weight_decay)
+        self.adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
+        self.step = 0
+        self.tokens = 0
+        self.elapsed = 0.0
+        self.epoch = 0
+        self.position = 0
+        self.finished = False
+        self.stop = False
+        self.resume()
+        self.order = self.permutation()
+        compiled = args.compile == "on" or args.compile == "auto"
+        self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
+        gradient = forward.cross_entropy_and_gradient
+        self.gradient = torch.compile(gradient, dynamic=False) if compiled else gradient
+
+    def permutation(self) -> np.ndarray:
+        return np.random.default_rng((self.args.seed, self.epoch)).permutation(len(self.train_shards.rows))
+
+    def next_rows(self, count: int) -> np.ndarray:
+        """The next ``count`` row numbers; a new epoch has a new order."""
+        taken: list[np.ndarray] = []
+        while count:
+            part = self.order[self.position : self.position + count]
+            taken.append(part)
+            self.position += len(part)
+            count -= len(part)
+            if self.position >= len(self.order):
+                self.epoch += 1
+                self.position = 0
+                self.order = self.permutation()
+        return np.concatenate(taken)
+
+    def losses(self, shards: Shards, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
+        ids = torch.from_numpy(np.stack([shards.rows[row] for row in rows]).astype(np.int64)).to(self.device)
+        return forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
+
+    def train(self) -> int:
+        args = self.args
+        if self.finished:
+            print(f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew")
+            return 0
+        previous = {number: signal.signal(number, self.request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
+        try:
+            return self.loop(args)
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def request_stop(self, _number: int, _frame: Any) -> None:
+        self.stop = True
+
+    def loop(self, args: argparse.Namespace) -> int:
+        seconds = args.minutes * 60 if args.minutes else None
+        self.log(
+            event="start", step=self.step, tokens=self.tokens, parameters=backbone.parameter_count(self.model),
+            rows=len(self.train_shards.rows), device=str(self.device), options=vars(args),
+        )
+        if self.step == 0:
+            self.evaluate("untrained", args.heldout_rows)
+        last = time.monotonic()
+        logged, checkpointed, evaluated = self.elapsed, self.elapsed, self.elapsed
+        logged_tokens = self.tokens
+        sums: dict[int, list[float]] = {}
+        while not self.stop:
+            now = time.monotonic()
+            self.elapsed += now - last
+            last = now
+            done = progress(self.tokens, self.elapsed, args.tokens, seconds)
+            if done >= 1.0:
+                break
+            factor = rate(self.step, done, args.warmup_steps, args.decay)
+            rows = self.next_rows(args.rows)
+            self.optimise(rows, factor, sums)
+            if self.elapsed - logged >= args.log_seconds:
+                self.log_progress(sums, factor, (self.tokens - logged_tokens) / (self.elapsed - logged), done)
+                logged, logged_tokens = self.elapsed, self.tokens
+                sums = {}
+            if self.elapsed - checkpointed >= args.checkpoint_minutes * 60:
+                self.save()
+                checkpointed = self.elapsed
+            if self.elapsed - evaluated >= args.evaluate_minutes * 60:
+                self.evaluate("heldout", args.heldout_rows)
+                evaluated = self.elapsed
+        if self.stop:
+            self.save()
+            self.log(event="interrupted", step=self.step, tokens=self.tokens)
+            return INTERRUPTED
+        # The weights are safe before the last measurement, which takes a while.
+        self.save()
+        self.evaluate("heldout", args.heldout_rows)
+        self.evaluate("final", args.final_rows)
+        self.finished = True
+        self.save()
+        self.log(event="end", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
+        return 0
+
+    def optimise(self, rows: np.ndarray, factor: float, sums: dict[int, list[float]]) -> None:
+        """One step over ``rows`` at ``factor`` of the peak rates; adds the losses by language to ``sums``."""
+        micro = self.args.micro_rows
+        parts = [rows[start : start + micro] for start in range(0, len(rows), micro)]
+        for part in parts:
+            loss, losses, valid = self.losses(self.train_shards, part)
+            if not torch.isfinite(loss):
+                raise RuntimeError(
+                    f"expected a finite loss, found {loss.item()} at step {self.step}: "
+                    "lower --muon-lr or --adam-lr and resume from the last checkpoint"
+                )
+            (loss / len(parts)).backward()
+            self.tokens += int(valid.numel())
+            add_by_language(sums, self.train_shards.languages[part], losses, valid)
+        for optimiser, peak in ((self.muon, self.args.muon_lr), (self.adam, self.args.adam_lr)):
+            for group in optimiser.param_groups:
+                group["lr"] = peak * factor
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
+        self.step += 1
+
+    def evaluate(self, event: str, count: int) -> dict[str, Any]:
+        """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
+        sums: dict[int, list[float]] = {}
+        rows = self.heldout.spread(count)
+        micro = self.args.micro_rows
+        rows = rows[: max(micro, len(rows) // micro * micro)]
+        for start in range(0, len(rows), micro):
+            part = rows[start : start + micro]
+            _, losses, valid = self.losses(self.heldout, part)
+            add_by_language(sums, self.heldout.languages[part], losses, valid)
+        report = {"step": self.step, "tokens": self.tokens, "rows": len(rows), **summary(sums, self.heldout.names)}
+        report["copy_loss"] = round(self.copy_loss(), 4)
+        self.log(event=event, **report)
+        return report
+
+    def copy_loss(self) -> float:
+        """Loss on the second half of rows whose random first half repeats: low only where copying has been learned."""
+        generator = torch.Generator().manual_seed(0)
+        half = torch.randint(7, self.model.config.vocab_size, (self.args.micro_rows, self.context // 2), generator=generator)
+        ids = torch.cat((half, half), dim=1).to(self.device)
+        _, losses, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
+        return losses[:, self.context // 2 :].mean().item()
+
+    def log_progress(self, sums: dict[int, list[float]], factor: float, speed: float, done: float) -> None:
+        self.log(
+            event="train", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1), progress=round(done, 4),
+            epoch=self.epoch, rate=round(factor, 4), tokens_per_second=round(speed),
+            **summary(sums, self.train_shards.names),
+        )
+
+    def log(self, **values: Any) -> None:
+        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values}, default=str)
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("a", encoding="utf-8") as log:
+            log.write(line + "\n")
+        print(line, flush=True)
+
+    def save(self) -> None:
+        """Writes the checkpoint, replacing the last in one step, and a copy that transformers loads."""
+        self.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = self.checkpoint_path.with_suffix(".tmp")
+        torch.save(
+            {
+                "config": self.model.config.to_dict(), "model": self.model.state_dict(), "muon": self.muon.state_dict(),
+                "adam": self.adam.state_dict(), "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
+                "epoch": self.epoch, "position": self.position, "seed": self.args.seed, "finished": self.finished,
+            },
+            scratch,
+        )
+        os.replace(scratch, self.checkpoint_path)
+        backbone.save(self.model, self.work / "backbone", self.tokenizer)
+
+    def resume(self) -> None:
+        if not self.checkpoint_path.is_file():
+            return
+        saved = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
+        for name in ("hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size", "num_attention_heads"):
+            found, expected = saved["config"][name], getattr(self.model.config, name)
+            if found != expected:
+                raise ValueError(
+                    f"expected a checkpoint with {name} {expected}, found {found} in {self.checkpoint_path}: "
+                    "remove it to start anew or pass the sizes it was started with"
+                )
+        self.model.load_state_dict(saved["model"])
+        self.muon.load_state_dict(saved["muon"])
+        self.adam.load_state_dict(saved["adam"])
+        self.step, self.tokens, self.elapsed = saved["step"], saved["tokens"], saved["elapsed"]
+        self.epoch, self.position, self.finished = saved["epoch"], saved["position"], saved["finished"]
+
+
+def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]]:
+    """Hidden matrices for Muon; embeddings, norms and biases for AdamW."""
+    matrices: list[Tensor] = []
+    others: list[Tensor] = []
+    for name, parameter in model.named_parameters():
+        hidden = parameter.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
+        (matrices if hidden else others).append(parameter)
+    return matrices, others
+
+
+def add_by_language(sums: dict[int, list[float]], languages: np.ndarray, losses: Tensor, valid: Tensor) -> None:
+    """Adds each row's summed loss and count of valid targets to its language's entry."""
+    totals = (losses * valid).sum(1).tolist()
+    counts = valid.sum(1).tolist()
+    for language, total, count in zip(languages.tolist(), totals, counts):
+        entry = sums.setdefault(int(language), [0.0, 0.0])
+        entry[0] += total
+        entry[1] += count
+
+
+def summary(sums: dict[int, list[float]], names: list[str]) -> dict[str, Any]:
+    """Mean loss overall and by language name, in nats a token."""
+    total = sum(entry[0] for entry in sums.values())
+    count = sum(entry[1] for entry in sums.values())
+    return {
+        "loss": round(total / max(count, 1.0), 4),
+        "languages": {names[key]: round(entry[0] / max(entry[1], 1.0), 4) for key, entry in sorted(sums.items())},
+    }
