@@ -1,0 +1,58 @@
+// One status out of what is known, and a notification for each change of it.
+import type { Connection } from "vscode-languageserver/node";
+import { describe, expect, it } from "vitest";
+import type { SidecarStatus } from "../../../sidecar/protocol";
+import { StatusBoard, statusOf } from "../../../sidecar/server/status";
+
+const counts = { files: 2, fragments: 9, embedded: 9, skipped: {}, storeBytes: 10 };
+
+describe("statusOf", () => {
+  it.each([
+    ["starting", { enabled: true, engine: "loading", folders: 1 }],
+    ["off", { enabled: false, engine: "not-loaded", folders: 1 }],
+    ["off", { enabled: false, engine: "loaded", folders: 1, indexing: { done: 1, total: 2 } }],
+    ["error", { enabled: false, engine: "failed", reason: "gone", folders: 1 }],
+    ["indexing", { enabled: true, engine: "loaded", folders: 1, indexing: { done: 1, total: 2 } }],
+    ["ready", { enabled: true, engine: "loaded", folders: 1, index: counts }],
+  ] as const)("%s", (state, parts) => {
+    expect(statusOf(parts).state).toBe(state);
+  });
+
+  it("says why and what, in words", () => {
+    expect(statusOf({ enabled: true, engine: "failed", reason: "model.json: expected x", folders: 0 }).message).toBe("model.json: expected x");
+    expect(statusOf({ enabled: true, engine: "loaded", folders: 0 }).message).toMatch(/No folder is open/);
+    expect(statusOf({ enabled: true, engine: "loaded", folders: 1 }).message).toMatch(/Nothing is indexed/);
+    const ready = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, note: "Indexing was cancelled." });
+    expect(ready.message).toBe("Ready: 9 fragments of 2 files. Indexing was cancelled.");
+    const indexing = statusOf({ enabled: true, engine: "loaded", folders: 1, indexing: { done: 3, total: 8 } });
+    expect(indexing).toMatchObject({ message: "Indexing 3/8 files.", progress: { done: 3, total: 8 } });
+  });
+});
+
+describe("StatusBoard", () => {
+  function board() {
+    const sent: SidecarStatus[] = [];
+    const connection = { onRequest: () => {}, sendNotification: async (_: string, status: SidecarStatus) => void sent.push(status) };
+    const log = { debug() {}, info() {}, warn() {}, error() {} };
+    return { sent, status: new StatusBoard(connection as unknown as Connection, log) };
+  }
+
+  it("keeps silent until the client may be told, then says what holds", () => {
+    const { sent, status } = board();
+    status.set({ folders: 2 });
+    expect(sent).toEqual([]);
+    status.open();
+    expect(sent.map(({ state }) => state)).toEqual(["starting"]);
+  });
+
+  it("sends changes, and no status twice", () => {
+    const { sent, status } = board();
+    status.open();
+    status.set({ engine: "loading" });
+    status.set({ engine: "loaded", folders: 1, indexing: { done: 0, total: 2 } });
+    status.set({ indexing: { done: 0, total: 2 } });
+    status.set({ indexing: undefined, index: counts });
+    expect(sent.map(({ state }) => state)).toEqual(["starting", "indexing", "ready"]);
+    expect(sent.at(-1)).not.toHaveProperty("progress");
+  });
+});
