@@ -1,0 +1,1 @@
+"""Training of the SelfRACG model: corpus, tokenizer, backbone, retrieval adapters and export."""

@@ -1,0 +1,490 @@
+"""Cuts the corpus into rows of tokens for pretraining, in the prompt formats of the product.
+
+A row holds text of one repository only. It is a sequence of samples, each with or without fragments of other files in
+front, best last, and then either the text of a file from left to right or a fill-in-the-middle (PSM) sample. Every slot
+of a format is tokenised on its own, so that slot boundaries are token boundaries, as they are in the product.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+from bisect import bisect_right
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import numpy as np
+from tokenizers import Tokenizer
+
+from .clean import SPECIAL_TOKENS
+from .definitions import IDENTIFIER, LANGUAGES, definitions, language_of
+from .tokenizer import corpus_rows
+
+END, FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE, FRAGMENT, PATH, PAD = range(len(SPECIAL_TOKENS))
+
+LENGTH = 1024
+PATH_TOKENS = 24
+FRAGMENT_TOKENS = 128
+PREFIX_TOKENS = 400
+SUFFIX_TOKENS = 96
+MIDDLE_TOKENS = 128
+FIM_SHARE = 0.36
+FRAGMENT_SHARE = 0.47
+# A text cut by the end of the row must leave at least this many tokens of it.
+LEAST_TEXT = 48
+# Identifiers defined in more files of a repository than this say nothing about which file is meant.
+MOST_DEFINERS = 4
+MOST_REPEATS = 6
+
+Piece = int | str  # a special token's id, or text to be tokenised
+
+
+class Sample:
+    """Pieces of one sample: `head` must stand whole in a row, `tail` (left-to-right text) may be cut at its end."""
+
+    __slots__ = ("kind", "fragments", "head", "tail")
+
+    def __init__(self, kind: str, fragments: list[list[Piece]], head: list[Piece], tail: list[Piece]):
+        self.kind = kind
+        self.fragments = fragments
+        self.head = head
+        self.tail = tail
+
+
+class SourceFile:
+    """One file with what cutting it needs: line offsets, definitions and where its identifiers first occur."""
+
+    __slots__ = ("path", "text", "lines", "starts", "words", "defined", "cursor")
+
+    def __init__(self, path: str, text: str):
+        self.path = path
+        self.text = text
+        self.lines = text.split("\n")
+        self.starts = [0]
+        for line in self.lines:
+            self.starts.append(self.starts[-1] + len(line) + 1)
+        self.words = [set(IDENTIFIER.findall(line)) for line in self.lines]
+        self.defined = definitions(language_of(path) or "", text)
+        self.cursor = 0
+
+    def line_at(self, offset: int) -> int:
+        """Number of the line that holds a character offset."""
+        return bisect_right(self.starts, offset) - 1
+
+
+class Repository:
+    """The files of a repository, with the links between them."""
+
+    def __init__(self, row: dict, ratio: float, source: random.Random):
+        self.ratio = ratio  # characters a token, roughly
+        self.random = source
+        self.files = [SourceFile(path, text) for path, text in sorted(row["files"].items())]
+        definers: dict[str, dict[int, int]] = defaultdict(dict)
+        for number, file in enumerate(self.files):
+            for name, line in file.defined:
+                if len(name) > 3 and not name.startswith("__"):
+                    definers[name].setdefault(number, line)
+        self.definers = {name: places for name, places in definers.items() if len(places) <= MOST_DEFINERS}
+        repeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
+        for number, file in enumerate(self.files):
+            for line, text in enumerate(file.lines):
+                stripped = text.strip()
+                if 24 <= len(stripped) <= 160 and not stripped.startswith(("#", "//", "*", "import ", "from ", "use ", "using ")):
+                    repeats[stripped].append((number, line))
+        self.repeats = {
+            text: places for text, places in repeats.items() if 1 < len({number for number, _ in places}) <= MOST_REPEATS
+        }
+
+    def links(self, number: int, first: int, last: int) -> list[tuple[int, float, int, int]]:
+        """Links from lines first..last of a file to other files: (line here, weight, file there, line there).
+
+        A definition there of a name used here weighs more the fewer files define it; a line that stands in both files
+        alike weighs less than a definition.
+        """
+        file = self.files[number]
+        found: list[tuple[int, float, int, int]] = []
+        seen: set[str] = set()
+        for line in range(first, min(last, len(file.lines))):
+            for name in file.words[line]:
+                places = self.definers.get(name)
+                if places is None or name in seen or number in places:
+                    continue
+                seen.add(name)
+                for there, place in places.items():
+                    found.append((line, 1.0 / len(places), there, place))
+            stripped = file.lines[line].strip()
+            if stripped in self.repeats and stripped not in seen:
+                seen.add(stripped)
+                others = [(there, place) for there, place in self.repeats[stripped] if there != number]
+                if others:
+                    there, place = self.random.choice(others)
+                    found.append((line, 0.3, there, place))
+        return found
+
+    def fragment(self, number: int, line: int) -> tuple[int, int]:
+        """First and last line (exclusive) of a fragment around a line: 8..20 lines, at most about 118 tokens."""
+        file = self.files[number]
+        first = max(0, line - self.random.choice((0, 0, 1, 1, 2, 3, 5)))
+        last = min(len(file.lines), first + self.random.randint(8, 20))
+        limit = 118 * self.ratio
+        while last > line + 1 and file.starts[last] - file.starts[first] > limit:
+            last -= 1
+        while first < line and file.starts[last] - file.starts[first] > limit:
+            first += 1
+        return first, last
+
+    def fragments(self, number: int, first: int, last: int, most: int) -> list[list[Piece]]:
+        """Up to `most` fragments for lines first..last of a file, best last; empty when nothing is linked."""
+        links = self.links(number, first, last)
+        if not links:
+            return []
+        chosen: list[tuple[float, int, int, int]] = []
+        span = max(1, last - first)
+        for line, weight, there, place in links:
+            # What is needed first matters most; the noise keeps the order from being always the same.
+            score = weight * (1.2 - (line - first) / span) * self.random.uniform(0.6, 1.0)
+            chosen.append((score, there, place, line))
+        chosen.sort(reverse=True)
+        taken: list[tuple[int, int, int]] = []
+        for _, there, place, _ in chosen:
+            if len(taken) >= most:
+                break
+            start, stop = self.fragment(there, place)
+            if all(there != other or stop <= low or start >= high for other, low, high in taken):
+                taken.append((there, start, stop))
+        wanted = self._alike(number, first, last, taken) if len(taken) < most and self.random.random() < 0.5 else None
+        if wanted is not None:
+            taken.append(wanted)
+        taken.reverse()
+        if self.random.random() < 0.25 and len(self.files) > 2:
+            there = self.random.randrange(len(self.files))
+            if there != number:
+                start, stop = self.fragment(there, self.random.randrange(len(self.files[there].lines)))
+                if all(there != other or stop <= low or start >= high for other, low, high in taken):
+                    # A distractor may stand anywhere: the model must look, not trust the place.
+                    taken.insert(self.random.randrange(len(taken) + 1), (there, start, stop))
+                    taken = taken[-most:]
+        return [piece for there, start, stop in taken if (piece := self.fragment_pieces(there, start, stop)) is not None]
+
+    def _alike(self, number: int, first: int, last: int, taken: list[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+        """The fragment of another file most alike (Jaccard) to the lines, among a few drawn at random."""
+        file = self.files[number]
+        words = set().union(*file.words[first:last]) if first < last else set()
+        best, best_score = None, 0.12
+        for _ in range(12):
+            there = self.random.randrange(len(self.files))
+            if there == number:
+                continue
+            start, stop = self.fragment(there, self.random.randrange(len(self.files[there].lines)))
+            other = set().union(*self.files[there].words[start:stop]) if start < stop else set()
+            score = len(words & other) / max(1, len(words | other))
+            if score > best_score and all(there != file_ or stop <= low or start >= high for file_, low, high in taken):
+                best, best_score = (there, start, stop), score
+        return best
+
+    def fragment_pieces(self, number: int, first: int, last: int) -> list[Piece] | None:
+        """The fragment format filled in, or None when the lines are blank."""
+        file = self.files[number]
+        text = "\n".join(file.lines[first:last]).rstrip()
+        return [FRAGMENT, file.path, "\n", text, "\n"] if text.strip() else None
+
+    def _split(self, text: str) -> list[Piece]:
+        """A text cut at one or two random characters, as a cursor would cut it."""
+        if len(text) < 40:
+            return [text]
+        cuts = sorted(self.random.randrange(1, len(text)) for _ in range(self.random.choice((1, 1, 2))))
+        pieces, before = [], 0
+        for cut in cuts:
+            pieces.append(text[before:cut])
+            before = cut
+        return [piece for piece in [*pieces, text[before:]] if piece]
+
+    def left_to_right(self, number: int, start: int, tokens: int, with_fragments: bool, length: int) -> tuple[Sample, int]:
+        """A sample of a file from line `start` on, to fill about `tokens`. Returns it and the line it likely ends at."""
+        file = self.files[number]
+        first = start
+        pieces: list[list[Piece]] = []
+        if with_fragments:
+            reach = file.line_at(file.starts[first] + int(250 * self.ratio))
+            links = self.links(number, first, reach + 40)
+            if links:
+                near = min(links, key=lambda link: link[0] + self.random.randint(0, 20))
+                first = max(first, near[0] - self.random.randint(3, 20))
+            reach = file.line_at(file.starts[first] + int(350 * self.ratio))
+            most = self.random.choice((1, 2, 3, 3, 4, 4, 5, 6))
+            pieces = self.fragments(number, first, reach + 1, most)
+        left = max(LEAST_TEXT, tokens - sum(self._tokens(fragment) for fragment in pieces) - 16)
+        begin = file.starts[first]
+        end = file.line_at(min(len(file.text), begin + int(left * self.ratio * 1.25) + 200))
+        text = file.text[begin : file.starts[min(end + 1, len(file.lines))]]
+        whole = begin + len(text) >= len(file.text)
+        if whole:
+            text = text.rstrip("\n") + "\n"
+        body = self._split(text) if self.random.random() < 0.4 else [text]
+        tail: list[Piece] = [*body, END] if whole else body
+        stop = file.line_at(min(len(file.text), begin + int(left * self.ratio)))
+        sample = Sample("leftToRight", pieces, [PATH, file.path, "\n"], tail)
+        return sample, (len(file.lines) if whole and stop >= len(file.lines) - 2 else stop)
+
+    def _tokens(self, pieces: list[Piece]) -> int:
+        """Rough count of the tokens of some pieces."""
+        return sum(1 if isinstance(piece, int) else min(FRAGMENT_TOKENS, int(len(piece) / self.ratio) + 1) for piece in pieces)
+
+    def fill_in_middle(self, number: int, line: int, with_fragments: bool) -> tuple[Sample, int] | None:
+        """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line its middle ends at."""
+        file = self.files[number]
+        reach = min(len(file.lines), line + 40)
+        use = None
+        if with_fragments:
+            links = self.links(number, line, reach)
+            if links:
+                use = min(links, key=lambda link: link[0] - 8 * link[1] + self.random.randint(0, 12))[0]
+        if use is None:
+            candidates = [n for n in range(line, reach) if file.lines[n].strip()]
+            if not candidates:
+                return None
+            use = self.random.choice(candidates[: 1 + self.random.randrange(len(candidates))])
+        text = file.lines[use]
+        indent = len(text) - len(text.lstrip())
+        place = self.random.random()
+        if place < 0.3:
+            column = indent
+        elif place < 0.4:
+            column = 0
+        elif place < 0.47:
+            column = len(text)
+        else:
+            column = self.random.randint(indent, max(indent, len(text) - 1))
+        cursor = file.starts[use] + column
+        last = use
+        extent = self.random.random()
+        if extent > 0.75 or column == len(text):
+            last = min(len(file.lines) - 1, use + self.random.randint(1, 4))
+        elif extent > 0.5:
+            # To the end of the block that this line opens: the following lines that are indented more.
+            while last + 1 < len(file.lines) and last < use + 12:
+                following = file.lines[last + 1]
+                if following.strip() and len(following) - len(following.lstrip()) <= indent:
+                    break
+                last += 1
+        while last > use and (not file.lines[last].strip() or file.starts[last] - cursor > MIDDLE_TOKENS * self.ratio * 0.8):
+            last -= 1
+        end = file.starts[last] + len(file.lines[last])
+        if last == use and end - cursor > 4 and self.random.random() < 0.12:
+            # The editor may already hold the rest of the line, such as a closing bracket.
+            end = self.random.randint(cursor + 2, end)
+        if end <= cursor:
+            return None
+        prefix_tokens = self.random.choice((48, 96, 128, 192, 256, 320, PREFIX_TOKENS))
+        begin = file.starts[file.line_at(max(0, cursor - int(prefix_tokens * self.ratio * 0.9)))]
+        suffix_tokens = self.random.choice((24, 48, 96, 96))
+        stop = min(len(file.text), end + int(suffix_tokens * self.ratio))
+        suffix = file.text[end : max(end, file.text.rfind("\n", end, stop) + 1)]
+        if not suffix.strip():
+            return None
+        pieces: list[list[Piece]] = []
+        if with_fragments:
+            pieces = self.fragments(number, use, last + 1, self.random.choice((1, 1, 2, 2, 3)))
+        # Fragments of other samples of this file may already stand in the row; this one names its own.
+        head: list[Piece] = [FIM_PREFIX, PATH, file.path, "\n"]
+        if begin < cursor:
+            head.append(file.text[begin:cursor])
+        head += [FIM_SUFFIX, suffix, FIM_MIDDLE, file.text[cursor:end], END]
+        return Sample("fillInMiddle", pieces, head, []), last + 1
+
+
+def plan_row(repository: Repository, order: list[int], length: int) -> list[Sample] | None:
+    """Samples that together fill a little more than one row, from the next text not yet used; None when there is none.
+
+    `order` holds the numbers of the files with text left and is shortened as they are used up.
+    """
+    source = repository.random
+    samples: list[Sample] = []
+    left = float(length)
+    fim = source.random() < FIM_SHARE
+    fragments = source.random() < FRAGMENT_SHARE
+    while left > 0 and order:
+        number = order[0]
+        file = repository.files[number]
+        if file.cursor >= len(file.lines) - 1:
+            order.pop(0)
+            continue
+        if fim and len(file.lines) > 6:
+            made = repository.fill_in_middle(number, file.cursor, fragments)
+            # Between two cursors some lines are left out, so that a row shows more of the file than its first page.
+            file.cursor = (made[1] if made else file.cursor + 10) + source.randint(2, 24)
+            if made is None:
+                continue
+            sample = made[0]
+        else:
+            sample, file.cursor = repository.left_to_right(number, file.cursor, int(left), fragments, length)
+        samples.append(sample)
+        used = sum(map(repository._tokens, sample.fragments)) + sum(
+            1 if isinstance(piece, int) else len(piece) / repository.ratio for piece in [*sample.head, *sample.tail]
+        )
+        left -= used
+        fragments = source.random() < FRAGMENT_SHARE
+    if not samples:
+        return None
+    # A spare left-to-right sample fills what is left over when a sample does not fit.
+    number = source.randrange(len(repository.files))
+    file = repository.files[number]
+    spare, _ = repository.left_to_right(number, source.randrange(max(1, len(file.lines) // 2)), length // 2, False, length)
+    spare.kind = "spare"
+    return [*samples, spare]
+
+
+def _encode(tokenizer: Tokenizer, plans: list[list[Sample]]) -> dict[str, list[int]]:
+    """Ids of every text piece of some plans, each encoded on its own."""
+    texts: dict[str, None] = {}
+    for samples in plans:
+        for sample in samples:
+            for pieces in (*sample.fragments, sample.head, sample.tail):
+                for piece in pieces:
+                    if isinstance(piece, str):
+                        texts[piece] = None
+    keys = list(texts)
+    encodings = tokenizer.encode_batch_fast(keys, add_special_tokens=False)
+    return {text: encoding.ids for text, encoding in zip(keys, encodings)}
+
+
+def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, counts: Counter[str]) -> list[int] | None:
+    """Joins samples into one row of `length` ids; None when the row would be mostly padding."""
+    row: list[int] = []
+
+    def flat(pieces: list[Piece], path_at: int) -> list[int]:
+        out: list[int] = []
+        for place, piece in enumerate(pieces):
+            if isinstance(piece, int):
+                out.append(piece)
+            else:
+                out.extend(ids[piece][-PATH_TOKENS:] if place == path_at else ids[piece])
+        return out
+
+    kinds: list[str] = []
+    leads = False
+    for sample in samples:
+        room = length - len(row)
+        if room < LEAST_TEXT:
+            break
+        if sample.kind == "spare" and room < LEAST_TEXT:
+            break
+        fragments = []
+        for pieces in sample.fragments:
+            body = ids[pieces[3]][:FRAGMENT_TOKENS]
+            fragments.append([FRAGMENT, *ids[pieces[1]][-PATH_TOKENS:], *ids[pieces[2]], *body, *ids[pieces[4]]])
+        path_at = sample.head.index(PATH) + 1
+        head = flat(sample.head, path_at)
+        tail = flat(sample.tail, -1)
+        need = len(head) + (min(len(tail), 256 if fragments else LEAST_TEXT) if tail else 0)
+        # The worst fragments, which stand first, go when there is no room.
+        while fragments and sum(map(len, fragments)) + need > room:
+            fragments.pop(0)
+        if need > room:
+            continue
+        body = [token for fragment in fragments for token in fragment] + head + tail
+        if not row and fragments:
+            leads = True
+        row.extend(body[:room])
+        kinds.append(sample.kind + ("WithFragments" if fragments else ""))
+        counts["fragments"] += len(fragments)
+    if len(row) < length // 2:
+        counts["rowsDropped"] += 1
+        return None
+    counts.update(kinds)
+    counts["rows"] += 1
+    counts["rowsStartingWithFragments"] += leads
+    counts["tokens"] += len(row)
+    counts["padding"] += length - len(row)
+    return row + [PAD] * (length - len(row))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the pack stage."""
+    parser.add_argument("--length", type=int, default=None, help=f"tokens a row (default {LENGTH}; 256 with --smoke)")
+    parser.add_argument("--epochs", type=int, default=1, help="passes over the corpus, each with other random cuts")
+    parser.add_argument("--seed", type=int, default=1)
+
+
+def characters_a_token(tokenizer: Tokenizer, row: dict) -> float:
+    """Characters a token in a repository, from a few of its files."""
+    texts = [text[:4000] for text in list(row["files"].values())[:40]]
+    tokens = sum(len(encoding.ids) for encoding in tokenizer.encode_batch_fast(texts, add_special_tokens=False))
+    return sum(map(len, texts)) / max(1, tokens)
+
+
+def pack_rows(rows, tokenizer: Tokenizer, length: int, epochs: int, seed: int) -> tuple[np.ndarray, np.ndarray, dict]:
+    """Rows [N, length] uint16, shuffled, their languages [N] uint8, and counts by language and in all."""
+    packed: list[np.ndarray] = []
+    languages: list[int] = []
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for row in rows:
+        ratio = characters_a_token(tokenizer, row)
+        language = row["language"]
+        base = random.Random(f"{seed}/{row['repository']}")
+        repository = Repository(row, ratio, base)
+        for epoch in range(epochs):
+            plans: list[list[Sample]] = []
+            order = _file_order(repository, base)
+            for file in repository.files:
+                # Later passes cut elsewhere.
+                file.cursor = 0 if epoch == 0 else base.randrange(max(1, min(30, len(file.lines) // 2)))
+            while (plan := plan_row(repository, order, length)) is not None:
+                plans.append(plan)
+            ids = _encode(tokenizer, plans)
+            for plan in plans:
+                if (made := assemble(plan, ids, length, counts[language])) is not None:
+                    packed.append(np.array(made, dtype=np.uint16))
+                    languages.append(LANGUAGES.index(language))
+        counts[language]["bytes"] += sum(len(text.encode()) for text in row["files"].values())
+    if not packed:
+        raise SystemExit("expected text enough for one row, found none: is the corpus empty?")
+    order = np.random.default_rng(seed).permutation(len(packed))
+    total: Counter[str] = Counter()
+    for numbers in counts.values():
+        total.update(numbers)
+    report = {"length": length, "all": dict(total), **{name: dict(numbers) for name, numbers in sorted(counts.items())}}
+    return np.stack(packed)[order], np.array(languages, dtype=np.uint8)[order], report
+
+
+def _file_order(repository: Repository, source: random.Random) -> list[int]:
+    """Files folder by folder, folders and their files in random order: what follows in a row is near in the tree."""
+    folders: dict[str, list[int]] = defaultdict(list)
+    for number, file in enumerate(repository.files):
+        folders[file.path.rpartition("/")[0]].append(number)
+    groups = [folders[name] for name in sorted(folders)]
+    source.shuffle(groups)
+    order = []
+    for group in groups:
+        source.shuffle(group)
+        order.extend(group)
+    return order
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Writes shards/{train,heldout}.npy, {train,heldout}-language.npy, languages.json, counts.json and, last, READY."""
+    length = arguments.length or (256 if arguments.smoke else LENGTH)
+    folder: Path = arguments.work / "shards"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "READY").unlink(missing_ok=True)
+    path = arguments.work / "tokenizer" / "tokenizer.json"
+    if not path.exists():
+        raise SystemExit(f"expected {path}, found nothing there: run the tokenizer command first")
+    tokenizer = Tokenizer.from_file(str(path))
+    report = {}
+    for part in ("train", "heldout"):
+        rows, languages, report[part] = pack_rows(
+            corpus_rows(arguments.work / "corpus" / f"{part}.jsonl"),
+            tokenizer,
+            length,
+            arguments.epochs if part == "train" else 1,
+            arguments.seed,
+        )
+        np.save(folder / f"{part}.npy", rows)
+        np.save(folder / f"{part}-language.npy", languages)
+        print(f"{part}: {json.dumps(report[part]['all'])}", flush=True)
+    (folder / "languages.json").write_text(json.dumps(list(LANGUAGES)) + "\n", encoding="utf-8")
+    (folder / "counts.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    (folder / "READY").touch()
+    return 0
