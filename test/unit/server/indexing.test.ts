@@ -1,0 +1,170 @@
+// When the index is read anew: joined, begun again, cancelled, paused; and how file changes are gathered.
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { IndexCounts } from "../../../sidecar/protocol";
+import { type Indexable, Indexing } from "../../../sidecar/server/indexing";
+
+const counts: IndexCounts = { files: 1, fragments: 1, embedded: 1, skipped: {}, storeBytes: 1 };
+const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };
+
+/** An index whose runs end when the test says so. */
+class FakeIndex implements Indexable {
+  runs: { signal: AbortSignal; finish: () => void; fail: (error: Error) => void; progress: (done: number, total: number) => void }[] = [];
+  folders: string[][] = [];
+  calls: string[] = [];
+  setFolders(folders: readonly { uri: string }[]): void {
+    this.folders.push(folders.map(({ uri }) => uri));
+  }
+  reindex({ signal, onProgress }: Parameters<Indexable["reindex"]>[0]): Promise<IndexCounts> {
+    return new Promise((resolve, reject) => {
+      signal.addEventListener("abort", () => reject(new DOMException("stop", "AbortError")));
+      this.runs.push({ signal, finish: () => resolve(counts), fail: reject, progress: onProgress });
+    });
+  }
+  async updateFile(uri: string): Promise<void> {
+    this.calls.push(`update ${uri}`);
+    if (uri === "bad") throw new Error("no such file");
+  }
+  removeFile(uri: string): void {
+    this.calls.push(`remove ${uri}`);
+  }
+  counts = () => counts;
+  flush = async () => void this.calls.push("flush");
+}
+
+let index: FakeIndex;
+let folders: { uri: string; name: string }[];
+let events: string[];
+let indexing: Indexing;
+
+const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+beforeEach(() => {
+  index = new FakeIndex();
+  folders = [{ uri: "f1", name: "f1" }];
+  events = [];
+  indexing = new Indexing(() => folders, {
+    started: () => void events.push("started"),
+    progress: (done, total) => void events.push(`${done}/${total}`),
+    ended: (_, reason) => void events.push(reason ?? "ended"),
+    changed: () => void events.push("changed"),
+  }, log);
+});
+
+describe("runs", () => {
+  it("begins when the index is there, with the folders that are open then", async () => {
+    expect(() => indexing.reindex()).toThrow(/model is not loaded/);
+    indexing.attach(index);
+    await settle();
+    index.runs[0]?.progress(1, 2);
+    index.runs[0]?.finish();
+    await settle();
+    expect(index.folders).toEqual([["f1"]]);
+    expect(events).toEqual(["started", "0/0", "1/2", "ended"]);
+  });
+
+  it("joins a run under way", async () => {
+    indexing.attach(index);
+    await settle();
+    const joined = indexing.reindex();
+    index.runs[0]?.finish();
+    expect(await joined.finished).toEqual(counts);
+    expect(index.runs).toHaveLength(1);
+    expect(events.filter((event) => event === "started")).toHaveLength(1);
+  });
+
+  it("begins again within the same run when the folders change, and answers those who wait with the last result", async () => {
+    indexing.attach(index);
+    await settle();
+    const run = indexing.reindex();
+    folders = [{ uri: "f2", name: "f2" }];
+    indexing.restart("the folders changed");
+    await settle();
+    expect(index.runs).toHaveLength(2);
+    expect(index.runs[0]?.signal.aborted).toBe(true);
+    index.runs[1]?.finish();
+    expect(await run.finished).toEqual(counts);
+    expect(index.folders).toEqual([["f1"], ["f2"]]);
+    expect(events.filter((event) => event === "started")).toHaveLength(1);
+    expect(events.at(-1)).toBe("ended");
+  });
+
+  it("ends with null when cancelled, and can begin anew", async () => {
+    indexing.attach(index);
+    await settle();
+    const run = indexing.reindex();
+    run.cancel();
+    expect(await run.finished).toBeNull();
+    expect(events.at(-1)).toBe("Indexing was cancelled.");
+    indexing.reindex();
+    await settle();
+    expect(index.runs).toHaveLength(2);
+  });
+
+  it("tells the one who asked of a failure, and the log; the next run is unharmed", async () => {
+    indexing.attach(index);
+    await settle();
+    const run = indexing.reindex();
+    index.runs[0]?.fail(new Error("disk full"));
+    await expect(run.finished).rejects.toThrow("disk full");
+    expect(events.at(-1)).toBe("Indexing failed: disk full");
+    expect(log.error).toHaveBeenCalled();
+    const next = indexing.reindex();
+    await settle();
+    index.runs[1]?.finish();
+    expect(await next.finished).toEqual(counts);
+  });
+
+  it("does nothing while paused and reads the folders when resumed", async () => {
+    indexing.attach(index);
+    await settle();
+    indexing.pause();
+    await settle();
+    expect(index.runs[0]?.signal.aborted).toBe(true);
+    indexing.restart("x");
+    indexing.fileChanged("a", false);
+    await new Promise((resolve) => setTimeout(resolve, 150));
+    expect(index.calls).toEqual([]);
+    expect(() => indexing.reindex()).toThrow(/selfracg.enable/);
+    indexing.resume();
+    await settle();
+    expect(index.runs).toHaveLength(2);
+  });
+});
+
+describe("file changes", () => {
+  beforeEach(async () => {
+    indexing.attach(index);
+    await settle();
+    index.runs[0]?.finish();
+    await settle();
+    events = [];
+  });
+
+  it("gathers what is said of one file, the last word counting", async () => {
+    indexing.fileChanged("a", false);
+    indexing.fileChanged("b", false);
+    indexing.fileChanged("a", false);
+    indexing.fileChanged("b", true);
+    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    expect(index.calls).toEqual(["update a", "remove b"]);
+  });
+
+  it("goes on after a file that cannot be indexed", async () => {
+    indexing.fileChanged("bad", false);
+    indexing.fileChanged("good", false);
+    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    expect(index.calls).toEqual(["update bad", "update good"]);
+    expect(log.warn).toHaveBeenCalledWith(expect.stringContaining("no such file"));
+  });
+
+  it("reads the folders instead when very many files change", async () => {
+    for (let file = 0; file < 300; file += 1) indexing.fileChanged(`file ${file}`, false);
+    await vi.waitFor(() => expect(index.runs).toHaveLength(2));
+    expect(index.calls).toEqual([]);
+  });
+
+  it("writes the index at the end", async () => {
+    await indexing.dispose();
+    expect(index.calls).toEqual(["flush"]);
+  });
+});
