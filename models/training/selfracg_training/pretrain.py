@@ -1,5 +1,8 @@
 """Pretrains the backbone on packed shards: Muon and AdamW, a schedule by tokens or by the clock, resumable.
 
+On the CPU it runs one single-threaded process a core and averages their gradients once a step: threads that meet at
+every small operation stand still as soon as anything else uses a core.
+
 Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json,
        tokenizer/tokenizer.json.
 Writes backbone/ (Hugging Face format, from the first checkpoint on), checkpoints/pretrain.pt, pretrain.jsonl.
@@ -10,9 +13,11 @@ from __future__ import annotations
 import argparse
 import ctypes
 import json
+import multiprocessing
 import os
 import signal
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +25,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as distributed
 from torch import Tensor
 from transformers import PreTrainedModel
 
@@ -40,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key-value-heads", type=int, default=2)
     parser.add_argument("--intermediate", type=int, default=704)
     parser.add_argument("--rows", type=int, default=8, help="rows a step")
+    parser.add_argument("--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)")
     parser.add_argument("--micro-rows", type=int, default=4, help="rows a forward pass")
     parser.add_argument("--muon-lr", type=float, default=0.02)
     parser.add_argument("--adam-lr", type=float, default=0.004)
@@ -62,7 +69,48 @@ def run(args: argparse.Namespace) -> int:
         args.tokens = min(args.tokens or 300_000, 300_000)
         args.minutes = min(args.minutes or 1.0, 1.0)
         args.heldout_rows, args.final_rows, args.compile = 4, 8, "off"
-    return Trainer(args).train()
+    device = choose_device(args.device)
+    world = args.processes or (1 if device.type == "cuda" else available_cores())
+    world = max(1, min(world, args.rows))
+    if world == 1:
+        return Trainer(args).train()
+    with tempfile.TemporaryDirectory() as meeting:
+        address = f"file://{meeting}/meeting-point"
+        context = multiprocessing.get_context("spawn")
+        others = [
+            context.Process(target=work_along, args=(args, rank, world, address), daemon=True) for rank in range(1, world)
+        ]
+        for process in others:
+            process.start()
+        join(0, world, address)
+        try:
+            status = Trainer(args, 0, world).train()
+            for process in others:
+                process.join(timeout=60)
+            return status
+        finally:
+            distributed.destroy_process_group()
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def join(rank: int, world: int, address: str) -> None:
+    """Joins the data-parallel group on this machine."""
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "")
+    torch.set_num_threads(max(1, available_cores() // world))
+    distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=world)
+
+
+def work_along(args: argparse.Namespace, rank: int, world: int, address: str) -> None:
+    """The life of every process but the first: it follows the first one's decisions and writes nothing."""
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    join(rank, world, address)
+    Trainer(args, rank, world).train()
+    distributed.destroy_process_group()
 
 
 def choose_device(name: str) -> torch.device:
@@ -139,11 +187,13 @@ class Shards:
 
 
 class Trainer:
-    """One run: model, optimisers, position in the data, clock."""
+    """One run: model, optimisers, position in the data, clock. ``rank`` 0 decides, logs and saves; all ranks compute."""
 
-    def __init__(self, args: argparse.Namespace) -> None:
+    def __init__(self, args: argparse.Namespace, rank: int = 0, world: int = 1) -> None:
         tune_allocator()
         self.args = args
+        self.rank = rank
+        self.world = world
         self.work = Path(args.work)
         self.device = choose_device(args.device)
         self.dtype = torch.bfloat16
@@ -202,13 +252,16 @@ class Trainer:
         return forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
 
     def train(self) -> int:
-        args = self.args
+        """Runs to the end of the budget (0) or until a signal asks it to stop (143)."""
         if self.finished:
-            print(f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew")
+            if self.rank == 0:
+                print(f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew")
             return 0
+        if self.rank:
+            return self.loop()
         previous = {number: signal.signal(number, self.request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
         try:
-            return self.loop(args)
+            return self.loop()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -216,44 +269,44 @@ class Trainer:
     def request_stop(self, _number: int, _frame: Any) -> None:
         self.stop = True
 
-    def loop(self, args: argparse.Namespace) -> int:
-        seconds = args.minutes * 60 if args.minutes else None
+    def loop(self) -> int:
+        args = self.args
         self.log(
             event="start", step=self.step, tokens=self.tokens, parameters=backbone.parameter_count(self.model),
-            rows=len(self.train_shards.rows), device=str(self.device), options=vars(args),
+            rows=len(self.train_shards.rows), device=str(self.device), processes=self.world, options=vars(args),
         )
         if self.step == 0:
             self.evaluate("untrained", args.heldout_rows)
         last = time.monotonic()
         logged, checkpointed, evaluated = self.elapsed, self.elapsed, self.elapsed
         logged_tokens = self.tokens
-        sums: dict[int, list[float]] = {}
-        while not self.stop:
+        sums = self.no_sums()
+        while True:
             now = time.monotonic()
             self.elapsed += now - last
             last = now
-            done = progress(self.tokens, self.elapsed, args.tokens, seconds)
-            if done >= 1.0:
+            # One clock for all: the first process's.
+            self.elapsed, stop = self.decide(self.elapsed, float(self.stop))
+            done = progress(self.tokens, self.elapsed, args.tokens, args.minutes * 60 if args.minutes else None)
+            if stop or done >= 1.0:
                 break
             factor = rate(self.step, done, args.warmup_steps, args.decay)
-            rows = self.next_rows(args.rows)
-            self.optimise(rows, factor, sums)
+            sums += self.optimise(self.next_rows(args.rows), factor)
             if self.elapsed - logged >= args.log_seconds:
-                self.log_progress(sums, factor, (self.tokens - logged_tokens) / (self.elapsed - logged), done)
-                logged, logged_tokens = self.elapsed, self.tokens
-                sums = {}
+                speed = (self.tokens - logged_tokens) / (self.elapsed - logged)
+                self.log_progress(sums, factor, speed, done)
+                logged, logged_tokens, sums = self.elapsed, self.tokens, self.no_sums()
             if self.elapsed - checkpointed >= args.checkpoint_minutes * 60:
                 self.save()
                 checkpointed = self.elapsed
             if self.elapsed - evaluated >= args.evaluate_minutes * 60:
                 self.evaluate("heldout", args.heldout_rows)
                 evaluated = self.elapsed
-        if self.stop:
-            self.save()
-            self.log(event="interrupted", step=self.step, tokens=self.tokens)
-            return INTERRUPTED
         # The weights are safe before the last measurement, which takes a while.
         self.save()
+        if stop:
+            self.log(event="interrupted", step=self.step, tokens=self.tokens)
+            return INTERRUPTED
         self.evaluate("heldout", args.heldout_rows)
         self.evaluate("final", args.final_rows)
         self.finished = True
@@ -261,37 +314,71 @@ class Trainer:
         self.log(event="end", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
         return 0
 
-    def optimise(self, rows: np.ndarray, factor: float, sums: dict[int, list[float]]) -> None:
-        """One step over ``rows`` at ``factor`` of the peak rates; adds the losses by language to ``sums``."""
+    def decide(self, *values: float) -> tuple[float, ...]:
+        """The first process's values, in every process."""
+        if self.world == 1:
+            return values
+        shared = torch.tensor(values, dtype=torch.float64)
+        distributed.broadcast(shared, 0)
+        return tuple(shared.tolist())
+
+    def no_sums(self) -> Tensor:
+        """Summed loss and count of targets by language [languages, 2], empty."""
+        return torch.zeros(len(self.train_shards.names), 2)
+
+    def optimise(self, rows: np.ndarray, factor: float) -> Tensor:
+        """One step over ``rows`` at ``factor`` of the peak rates. Returns the losses' sums by language."""
         micro = self.args.micro_rows
-        parts = [rows[start : start + micro] for start in range(0, len(rows), micro)]
-        for part in parts:
+        sums = self.no_sums()
+        own = rows[self.rank :: self.world]
+        for start in range(0, len(own), micro):
+            part = own[start : start + micro]
             loss, losses, valid = self.losses(self.train_shards, part)
-            if not torch.isfinite(loss):
-                raise RuntimeError(
-                    f"expected a finite loss, found {loss.item()} at step {self.step}: "
-                    "lower --muon-lr or --adam-lr and resume from the last checkpoint"
-                )
-            (loss / len(parts)).backward()
-            self.tokens += int(valid.numel())
+            (loss * (len(part) / len(rows))).backward()
             add_by_language(sums, self.train_shards.languages[part], losses, valid)
+        self.tokens += len(rows) * (self.context - 1)
+        sums = self.add_up(sums)
+        if not torch.isfinite(sums).all():
+            raise RuntimeError(
+                f"expected a finite loss, found {sums[:, 0].sum().item()} at step {self.step}: "
+                "lower --muon-lr or --adam-lr and resume from the last checkpoint"
+            )
         for optimiser, peak in ((self.muon, self.args.muon_lr), (self.adam, self.args.adam_lr)):
             for group in optimiser.param_groups:
                 group["lr"] = peak * factor
             optimiser.step()
             optimiser.zero_grad(set_to_none=True)
         self.step += 1
+        return sums
+
+    def add_up(self, sums: Tensor) -> Tensor:
+        """Adds the gradients and ``sums`` up over the processes, in one exchange."""
+        if self.world == 1:
+            return sums
+        gradients = [
+            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+            for parameter in self.model.parameters()
+        ]
+        flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [sums.reshape(-1)])
+        distributed.all_reduce(flat)
+        pieces = flat.split([gradient.numel() for gradient in gradients] + [sums.numel()])
+        for parameter, piece in zip(self.model.parameters(), pieces):
+            parameter.grad = piece.view(parameter.shape)
+        return pieces[-1].view(sums.shape).clone()
 
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
         """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
-        sums: dict[int, list[float]] = {}
+        sums = self.no_sums()
         rows = self.heldout.spread(count)
         micro = self.args.micro_rows
+        # Whole passes only: another shape would have to be compiled.
         rows = rows[: max(micro, len(rows) // micro * micro)]
-        for start in range(0, len(rows), micro):
+        for start in range(self.rank * micro, len(rows), self.world * micro):
             part = rows[start : start + micro]
             _, losses, valid = self.losses(self.heldout, part)
             add_by_language(sums, self.heldout.languages[part], losses, valid)
+        if self.world > 1:
+            distributed.all_reduce(sums)
         report = {"step": self.step, "tokens": self.tokens, "rows": len(rows), **summary(sums, self.heldout.names)}
         report["copy_loss"] = round(self.copy_loss(), 4)
         self.log(event=event, **report)
@@ -305,7 +392,7 @@ class Trainer:
         _, losses, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
         return losses[:, self.context // 2 :].mean().item()
 
-    def log_progress(self, sums: dict[int, list[float]], factor: float, speed: float, done: float) -> None:
+    def log_progress(self, sums: Tensor, factor: float, speed: float, done: float) -> None:
         self.log(
             event="train", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1), progress=round(done, 4),
             epoch=self.epoch, rate=round(factor, 4), tokens_per_second=round(speed),
@@ -313,6 +400,8 @@ class Trainer:
         )
 
     def log(self, **values: Any) -> None:
+        if self.rank:
+            return
         line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values}, default=str)
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
         with self.log_path.open("a", encoding="utf-8") as log:
@@ -321,6 +410,8 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the checkpoint, replacing the last in one step, and a copy that transformers loads."""
+        if self.rank:
+            return
         self.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
         scratch = self.checkpoint_path.with_suffix(".tmp")
         torch.save(
@@ -362,21 +453,16 @@ def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]
     return matrices, others
 
 
-def add_by_language(sums: dict[int, list[float]], languages: np.ndarray, losses: Tensor, valid: Tensor) -> None:
-    """Adds each row's summed loss and count of valid targets to its language's entry."""
-    totals = (losses * valid).sum(1).tolist()
-    counts = valid.sum(1).tolist()
-    for language, total, count in zip(languages.tolist(), totals, counts):
-        entry = sums.setdefault(int(language), [0.0, 0.0])
-        entry[0] += total
-        entry[1] += count
+def add_by_language(sums: Tensor, languages: np.ndarray, losses: Tensor, valid: Tensor) -> None:
+    """Adds each row's summed loss and count of valid targets to its language's row of ``sums`` [languages, 2]."""
+    entries = torch.stack(((losses * valid).sum(1), valid.sum(1).float()), dim=1).cpu()
+    sums.index_add_(0, torch.from_numpy(languages.astype(np.int64)), entries)
 
 
-def summary(sums: dict[int, list[float]], names: list[str]) -> dict[str, Any]:
+def summary(sums: Tensor, names: list[str]) -> dict[str, Any]:
     """Mean loss overall and by language name, in nats a token."""
-    total = sum(entry[0] for entry in sums.values())
-    count = sum(entry[1] for entry in sums.values())
+    total, count = sums.sum(0).tolist()
     return {
         "loss": round(total / max(count, 1.0), 4),
-        "languages": {names[key]: round(entry[0] / max(entry[1], 1.0), 4) for key, entry in sorted(sums.items())},
+        "languages": {name: round(row[0] / row[1], 4) for name, row in zip(names, sums.tolist()) if row[1]},
     }

@@ -90,7 +90,7 @@ def options(work, **changes) -> argparse.Namespace:
     args = parser.parse_args([])
     sizes = {
         "work": work, "smoke": False, "device": "cpu", "hidden": 32, "layers": 1, "intermediate": 48, "compile": "off",
-        "rows": 4, "micro_rows": 4, "heldout_rows": 8, "final_rows": 8, "warmup_steps": 2,
+        "rows": 4, "micro_rows": 4, "heldout_rows": 8, "final_rows": 8, "warmup_steps": 2, "processes": 1,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
@@ -126,10 +126,11 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
     trainer = pretrain.Trainer(options(parts, tokens=budget))
     optimise = trainer.optimise
 
-    def stop_after_nine(rows, factor, sums):
-        optimise(rows, factor, sums)
+    def stop_after_nine(rows, factor):
+        sums = optimise(rows, factor)
         if trainer.step == 9:
             trainer.request_stop(15, None)
+        return sums
 
     trainer.optimise = stop_after_nine
     assert trainer.train() == pretrain.INTERRUPTED
@@ -141,6 +142,16 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
     found = backbone.load(parts / "backbone").state_dict()
     for name, tensor in expected.items():
         torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_two_processes_train_the_same_model_as_one(tmp_path):
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    for work, processes in ((alone, 1), (together, 2)):
+        write_shards(work)
+        assert pretrain.run(options(work, tokens=4 * 63 * 6, processes=processes)) == 0
+    one, two = ([event for event in events(work) if event["event"] == "final"][0] for work in (alone, together))
+    assert two["loss"] == pytest.approx(one["loss"], abs=0.02)
+    assert two["tokens"] == one["tokens"]
 
 
 def test_says_what_is_missing(tmp_path):
