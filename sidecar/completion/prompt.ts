@@ -1,6 +1,7 @@
 // Puts fragments and the code around the cursor into one prompt that fits the model's context.
 import type { PromptFormat } from "../inference/prompt-format";
 import type { CursorContext, SelectedFragment } from "../retrieval/retrieval";
+import { visibleSuffixCharacters } from "../retrieval/visible";
 
 export interface Prompt {
   readonly tokens: readonly number[];
@@ -8,8 +9,6 @@ export interface Prompt {
   readonly fragments: readonly SelectedFragment[];
 }
 
-/** Characters of code after the cursor that are worth their tokens: it says where to stop, seldom what to write. */
-const suffixCharacters = 384;
 /** Tokens of surrounding code that fragments never push out. */
 const leastForCode = 96;
 
@@ -40,9 +39,9 @@ export function assemblePrompt(
   return { tokens: [...fragments.flatMap((fragment) => fragment.tokens), ...code], fragments };
 }
 
-/** The part of the suffix that is shown to the model: whole lines where possible. */
+/** The part of the suffix that is worth its tokens (it says where to stop, seldom what to write): whole lines where possible. */
 function visibleSuffix(suffix: string): string {
-  if (suffix.length <= suffixCharacters) return suffix;
-  const end = suffix.lastIndexOf("\n", suffixCharacters);
-  return suffix.slice(0, end > 0 ? end : suffixCharacters);
+  if (suffix.length <= visibleSuffixCharacters) return suffix;
+  const end = suffix.lastIndexOf("\n", visibleSuffixCharacters);
+  return suffix.slice(0, end > 0 ? end : visibleSuffixCharacters);
 }

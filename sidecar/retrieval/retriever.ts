@@ -1,6 +1,7 @@
 // Retrieval from end to end: need, search, select, with the time of each and the reason where nothing comes of it.
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
+import type { Tokenizer } from "../inference/tokenizer";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { expressNeed } from "./need";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
@@ -10,6 +11,7 @@ import { visibleText } from "./visible";
 export interface RetrieverOptions {
   readonly backbone: Backbone;
   readonly promptFormat: PromptFormat;
+  readonly tokenizer: Tokenizer;
   /** What can be searched now; undefined while there is none. */
   readonly source: () => FragmentSource | undefined;
 }
@@ -26,7 +28,7 @@ export class Retriever {
    * @throws AbortError when `signal` is aborted.
    */
   async retrieve(context: CursorContext, limits: RetrievalLimits, codeTokens: number, signal?: AbortSignal): Promise<Retrieval> {
-    const { backbone, promptFormat } = this.options;
+    const { backbone, promptFormat, tokenizer } = this.options;
     const source = this.options.source();
     if (limits.maxFragments === 0) return nothing("selfracg.maxFragments is 0");
     if (limits.fragmentBudget === 0) return nothing("selfracg.fragmentBudget is 0");
@@ -41,7 +43,7 @@ export class Retriever {
     const { nullScore, fragmentTokens } = backbone.model.retrieval;
     const { selected, dropped } = selectFragments(candidates, {
       context,
-      visible: visibleText(context, codeTokens),
+      visible: visibleText(context, codeTokens, tokenizer),
       limits,
       nullScore,
       render: (fragment) => promptFormat.fragment(fragment.path, fragment.text, fragmentTokens),

@@ -1,0 +1,110 @@
+// Retrieval from end to end over the real model: what is found, and why nothing is.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { Backbone } from "../../../sidecar/inference/backbone";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { Retriever } from "../../../sidecar/retrieval/retriever";
+import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
+import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
+import { modelPath } from "../../model";
+
+let backbone: Backbone;
+let tokenizer: Tokenizer;
+let promptFormat: PromptFormat;
+
+beforeAll(async () => {
+  const model = await loadModelPackage(modelPath);
+  tokenizer = await Tokenizer.load(model);
+  promptFormat = new PromptFormat(model, tokenizer);
+  backbone = await createBackbone(model, { provider: "cpu", threads: 1 });
+});
+afterAll(() => backbone.dispose());
+
+const fragment = (path: string, text: string): Fragment => ({ uri: `file:///w/${path}`, path, startLine: 1, endLine: text.split("\n").length, text });
+const fragments = [
+  fragment("shop/money.py", "class Money:\n    def times(self, factor):\n        return Money(self.cents * factor)"),
+  fragment("shop/stock.py", "class Stock:\n    def reserve(self, copies):\n        self.reserved += copies"),
+];
+const context: CursorContext = { uri: "file:///w/a.py", path: "a.py", languageId: "python", prefix: "from shop.money import Money\n\ntotal = Money(3).", suffix: "\n" };
+const limits = { maxFragments: 4, fragmentBudget: 448 };
+
+/** A source that scans what the real fragment adapter made of the fragments. */
+async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { asked: number[] }> {
+  const vectors = await backbone.embed(texts.map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)));
+  const asked: number[] = [];
+  return {
+    asked,
+    fragmentCount: texts.length,
+    vectorIndex: { name: "exact", reason: "test" },
+    search(need, k) {
+      asked.push(k);
+      const score = (vector: Float32Array) => vector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), 0);
+      const scored = texts.map((text, at): ScoredFragment => ({ fragment: text, score: score(vectors[at] ?? new Float32Array()) }));
+      return scored.sort((a, b) => b.score - a.score).slice(0, k);
+    },
+  };
+}
+
+const retriever = (source: FragmentSource | undefined, nullScore = -1) =>
+  new Retriever({ backbone: { ...backbone, model: withNullScore(nullScore), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source });
+const withNullScore = (nullScore: number) => ({ ...backbone.model, retrieval: { ...backbone.model.retrieval, nullScore } });
+
+describe("retrieval", () => {
+  it("brings fragments with their place, score, tokens and the time of each part", async () => {
+    const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(context, limits, 500);
+    expect(nothing).toBeUndefined();
+    expect(dropped).toEqual([]);
+    expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
+    for (const { fragment: chosen, reference, tokens } of selected) {
+      expect(reference).toMatchObject({ uri: chosen.uri, startLine: 1, endLine: 3, tokens: tokens.length });
+      expect(Math.abs(reference.score)).toBeLessThanOrEqual(1.0001);
+      expect(tokenizer.decode(tokens)).toContain(chosen.text);
+    }
+    expect(selected[0]?.reference.score).toBeGreaterThanOrEqual(selected[1]?.reference.score ?? 2);
+    expect(timings.expressMs).toBeGreaterThan(0);
+    expect(timings.searchMs).toBeGreaterThan(0);
+    expect(timings.selectMs).toBeGreaterThan(0);
+  });
+
+  it("caps a fragment at the tokens the model was trained on", async () => {
+    const long = fragment("long.py", Array.from({ length: 400 }, (_, n) => `value_${n} = compute(${n})`).join("\n"));
+    const { selected } = await retriever(await indexed([long])).retrieve(context, limits, 500);
+    expect(selected[0]?.tokens.length).toBe(backbone.model.retrieval.fragmentTokens);
+  });
+
+  it("asks for more than it wants, because some are dropped", async () => {
+    const source = await indexed(fragments);
+    await retriever(source).retrieve(context, limits, 500);
+    expect(source.asked[0]).toBeGreaterThan(limits.maxFragments);
+  });
+});
+
+describe("nothing is retrieved, and the reason given,", () => {
+  const reason = async (source: FragmentSource | undefined, options: Partial<typeof limits> = {}, nullScore?: number) =>
+    (await retriever(source, nullScore).retrieve(context, { ...limits, ...options }, 500)).nothing;
+
+  it("without a workspace", async () => expect(await reason(undefined)).toBe("no workspace folder is open"));
+  it("with an empty index", async () => expect(await reason(await indexed([]))).toBe("the index holds no fragment yet"));
+  it("with limits of zero", async () => {
+    const source = await indexed(fragments);
+    expect(await reason(source, { maxFragments: 0 })).toMatch(/maxFragments is 0/);
+    expect(await reason(source, { fragmentBudget: 0 })).toMatch(/fragmentBudget is 0/);
+    expect(source.asked).toEqual([]);
+  });
+  it("when the model needs nothing", async () => {
+    expect(await reason(await indexed(fragments), {}, 1.01)).toMatch(/^the model needs nothing: the best score, -?\d\.\d{3}, is below 1\.010$/);
+  });
+  it("when all that was found is on screen", async () => {
+    const onScreen = fragment("b.py", context.prefix);
+    expect(await reason(await indexed([onScreen]))).toBe("every fragment found was dropped");
+  });
+});
+
+it("stops when it is aborted", async () => {
+  const source = await indexed(fragments);
+  await expect(retriever(source).retrieve(context, limits, 500, AbortSignal.abort())).rejects.toMatchObject({ name: "AbortError" });
+  expect(source.asked).toEqual([]);
+});

@@ -1,0 +1,120 @@
+// Which fragments go into a prompt, and the words with which the others stay out.
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { selectFragments, type SelectOptions } from "../../../sidecar/retrieval/select";
+import { visibleText } from "../../../sidecar/retrieval/visible";
+import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
+import { modelPath } from "../../model";
+
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  tokenizer = await Tokenizer.load(await loadModelPackage(modelPath, { verifyHashes: false }));
+});
+
+const open: CursorContext = {
+  uri: "file:///w/shop/orders.py",
+  path: "shop/orders.py",
+  languageId: "python",
+  prefix: `${Array.from({ length: 300 }, (_, line) => `order_line_${line} = read_line(${line})`).join("\n")}\ntotal = `,
+  suffix: "\nprint_total(total)\nclose_order(order)\n",
+};
+
+function found(path: string, startLine: number, text: string, score: number): ScoredFragment {
+  const endLine = startLine + text.split("\n").length - 1;
+  return { fragment: { uri: `file:///w/${path}`, path, startLine, endLine, text }, score };
+}
+
+function select(candidates: ScoredFragment[], options: Partial<SelectOptions> = {}) {
+  const { selected, dropped } = selectFragments(candidates, {
+    context: open,
+    visible: visibleText(open, 400, tokenizer),
+    limits: { maxFragments: 4, fragmentBudget: 400 },
+    nullScore: 0.2,
+    render: (fragment) => tokenizer.encode(fragment.text),
+    ...options,
+  });
+  return {
+    selected: selected.map(({ reference }) => `${reference.path}:${reference.startLine}`),
+    dropped: dropped.map(({ path, startLine, reason }) => `${path}:${startLine} ${reason}`),
+  };
+}
+
+const money = found("shop/money.py", 3, "class Money:\n    def times(self, factor):\n        return Money(self.cents * factor)", 0.9);
+const stock = found("shop/stock.py", 8, "class Stock:\n    def reserve(self, copies):\n        self.reserved += copies", 0.7);
+
+describe("keeps", () => {
+  it("what comes from other files, best first", () => {
+    expect(select([money, stock])).toEqual({ selected: ["shop/money.py:3", "shop/stock.py:8"], dropped: [] });
+  });
+
+  it("what stands in this file, out of sight", () => {
+    const far = found(open.path, 2, "def parse_price(text):\n    return Money(int(text))", 0.8);
+    expect(select([far]).selected).toEqual(["shop/orders.py:2"]);
+  });
+});
+
+describe("drops, with the reason,", () => {
+  it("what overlaps the visible lines of this file", () => {
+    const { selected, dropped } = select([found(open.path, 299, "anything at all\nthat was saved here", 0.8)]);
+    expect(selected).toEqual([]);
+    expect(dropped[0]).toMatch(/^shop\/orders.py:299 overlaps lines \d+-304 of this file/);
+  });
+
+  it("what touches the first visible line, and not what ends before it", () => {
+    const { startLine } = visibleText(open, 400, tokenizer);
+    expect(startLine).toBeGreaterThan(200);
+    const touching = found(open.path, startLine - 1, "old words here\nother words here", 0.8);
+    const before = found(open.path, startLine - 2, "other words here\nold words here", 0.7);
+    expect(select([touching]).selected).toEqual([]);
+    expect(select([before]).selected).toEqual([`shop/orders.py:${startLine - 2}`]);
+  });
+
+  it("what stands around the cursor already, in whatever file", () => {
+    const copy = found("copy/orders.py", 298, "    order_line_297 = read_line(297)\norder_line_298 = read_line(298)\n\nprint_total(total)", 0.8);
+    expect(select([copy]).dropped).toEqual(["copy/orders.py:298 100 % of its lines stand around the cursor already"]);
+  });
+
+  it("what is nothing but brackets", () => {
+    expect(select([found("a.ts", 1, "}\n});", 0.8)]).dropped).toEqual(["a.ts:1 holds no words"]);
+  });
+
+  it("what says the same as a better one", () => {
+    const twin = found("old/money.py", 5, money.fragment.text.replace("factor)", "factor)  # copy"), 0.8);
+    expect(select([money, twin]).dropped).toEqual(["old/money.py:5 says the same as shop/money.py:3-5"]);
+  });
+
+  it("what scores below the null score", () => {
+    expect(select([{ ...money, score: 0.19 }]).dropped).toEqual(["shop/money.py:3 score 0.190 is below 0.200, from which the model needs it"]);
+    expect(select([{ ...money, score: 0.2 }]).selected).toEqual(["shop/money.py:3"]);
+  });
+
+  it("what is one too many", () => {
+    const { selected, dropped } = select([money, stock], { limits: { maxFragments: 1, fragmentBudget: 400 } });
+    expect(selected).toEqual(["shop/money.py:3"]);
+    expect(dropped).toEqual(["shop/stock.py:8 1 better fragment is in already"]);
+  });
+
+  it("what is over the budget, and goes on with what still fits", () => {
+    const long = found("long.py", 1, Array.from({ length: 60 }, (_, n) => `value_${n} = compute(${n})`).join("\n"), 0.8);
+    const { selected, dropped } = select([money, long, stock], { limits: { maxFragments: 4, fragmentBudget: 100 } });
+    expect(selected).toEqual(["shop/money.py:3", "shop/stock.py:8"]);
+    expect(dropped[0]).toMatch(/^long.py:1 \d+ tokens do not fit in the \d+ left of 100$/);
+  });
+});
+
+it("never goes over its limits, whatever is found", () => {
+  const many = Array.from({ length: 64 }, (_, n) => found(`f${n}.py`, 1, `def unique_${n}_${n * 7}(a_${n}, b_${n}):\n    return c_${n}`, 1 - n / 100));
+  for (const fragmentBudget of [1, 40, 100, 1000]) {
+    const { selected } = selectFragments(many, {
+      context: open,
+      visible: visibleText(open, 400, tokenizer),
+      limits: { maxFragments: 5, fragmentBudget },
+      nullScore: -1,
+      render: (fragment) => tokenizer.encode(fragment.text),
+    });
+    expect(selected.length).toBeLessThanOrEqual(5);
+    expect(selected.reduce((sum, { tokens }) => sum + tokens.length, 0)).toBeLessThanOrEqual(fragmentBudget);
+  }
+});
