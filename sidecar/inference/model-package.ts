@@ -4,6 +4,7 @@ import { createReadStream } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
+import { vocabulary } from "./tokenizer";
 
 /** The one format of model.json this build reads. */
 export const supportedFormatVersion = 1;
@@ -12,7 +13,7 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 const template = v.pipe(v.array(v.string()), v.minLength(1));
 /** Files are named, never addressed: no folder in a name can lead out of the package. */
-const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/, "expected a plain file name"));
+const fileName = v.pipe(v.string(), v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name), "a plain file name"));
 
 const manifestSchema = v.strictObject({
   formatVersion: v.literal(supportedFormatVersion),
@@ -29,9 +30,9 @@ const manifestSchema = v.strictObject({
     intermediateSize: count,
     vocabularySize: count,
     parameters: count,
-    /** How the matrices are stored in the file; they are float32 when they run. */
-    precision: v.optional(text),
   }),
+  /** How the matrices lie in the file, and in what they compute. For people: ONNX Runtime converts them when it loads. */
+  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32"]), computed: v.literal("float32") })),
   contextLength: v.pipe(v.number(), v.integer(), v.minValue(64)),
   specialTokens: v.strictObject({ endOfText: text, pad: text }),
   prompt: v.strictObject({
@@ -58,7 +59,7 @@ const manifestSchema = v.strictObject({
     fileName,
     v.strictObject({
       bytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
-      sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hexadecimal digits")),
+      sha256: v.pipe(v.string(), v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits")),
     }),
   ),
 });
@@ -141,7 +142,7 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   }
   const parsed = v.safeParse(manifestSchema, value);
   if (!parsed.success) {
-    const complaints = parsed.issues.slice(0, 3).map((issue) => `${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? issue.message}, found ${issue.received}`);
+    const complaints = parsed.issues.slice(0, 3).map((issue) => `${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected === "never" ? "no such field" : (issue.expected ?? issue.message)}, found ${issue.received}`);
     throw new ModelPackageError(`${path}: ${complaints.join("; ")}. ${reinstall}`);
   }
   const { architecture: a, retrieval: r, prompt, contextLength } = parsed.output;
@@ -188,7 +189,7 @@ async function hashFile(path: string): Promise<string> {
 
 const tokenizerSchema = v.looseObject({
   added_tokens: v.array(v.looseObject({ id: v.pipe(v.number(), v.integer(), v.minValue(0)), content: v.string() })),
-  model: v.looseObject({ vocab: v.record(v.string(), v.number()) }),
+  model: v.looseObject({ vocab: vocabulary }),
 });
 
 async function checkTokenizer(path: string, manifest: ModelManifest): Promise<void> {

@@ -71,6 +71,8 @@ async function openSession(runtime: OnnxRuntime, model: ModelPackage, provider: 
       executionMode: "sequential",
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
+      // Threads that spin between runs win a little on an idle machine and lose much beside language servers and builds.
+      extra: { session: { intra_op: { allow_spinning: "0" } } },
     });
   } catch (error) {
     throw new ModelPackageError(`${model.graphPath}: expected a graph that ONNX Runtime loads on ${provider}, found: ${message(error)}. Install the model package again.`, { cause: error });

@@ -15,7 +15,7 @@ interface Template {
 /** Share of the room that code after the cursor gets when both sides want more than there is. */
 const suffixShare = 0.25;
 /** Characters looked at for each token wanted; doubled as long as they turn out too few. */
-const charactersPerToken = 8;
+const charactersPerToken = 5;
 /** Tokens beyond the limit that a cut text must have: only the ones at the very cut may differ from those of the whole text. */
 const margin = 16;
 
@@ -94,7 +94,7 @@ export class PromptFormat {
     const pathTokens = this.path(path);
     const room = limit - template.frame - pathTokens.length;
     if (room < 1) return [];
-    return this.render(template, { path: pathTokens, text: this.head(text.replace(/\r?\n$/, ""), room) });
+    return this.render(template, { path: pathTokens, text: this.head(text.replace(/\r?\n?$/, ""), room) });
   }
 
   private room(template: Template, path: readonly number[], limit: number): number {
@@ -110,10 +110,7 @@ export class PromptFormat {
   /** The last `limit` tokens of `text`. Reads no more of a long text than it takes to be sure of them. */
   private tail(text: string, limit: number): number[] {
     for (let width = limit * charactersPerToken; width < text.length; width *= 2) {
-      // A window may start within a word; the words after the first line break in it are those of the whole text.
-      const start = text.indexOf("\n", text.length - width);
-      if (start < 0) continue;
-      const ids = this.tokenizer.encode(text.slice(start));
+      const ids = this.tokenizer.encode(text.slice(startOfWindow(text, text.length - width)));
       if (ids.length > limit + margin) return ids.slice(ids.length - limit);
     }
     const ids = this.tokenizer.encode(text);
@@ -123,9 +120,7 @@ export class PromptFormat {
   /** The first `limit` tokens of `text`. */
   private head(text: string, limit: number): number[] {
     for (let width = limit * charactersPerToken; width < text.length; width *= 2) {
-      const end = text.lastIndexOf("\n", width);
-      if (end <= 0) continue;
-      const ids = this.tokenizer.encode(text.slice(0, end));
+      const ids = this.tokenizer.encode(text.slice(0, endOfWindow(text, width)));
       if (ids.length > limit + margin) return ids.slice(0, limit);
     }
     return this.tokenizer.encode(text).slice(0, limit);
@@ -152,4 +147,23 @@ export class PromptFormat {
   private render(template: Template, slots: Partial<Record<Slot, readonly number[]>>): number[] {
     return template.pieces.flatMap((piece) => (typeof piece === "string" ? (slots[piece] ?? []) : piece));
   }
+}
+
+/** Where to begin reading: at the first line break of the window's first half, so that words are those of the whole text. */
+function startOfWindow(text: string, from: number): number {
+  const line = text.indexOf("\n", from);
+  if (line >= 0 && line - from < (text.length - from) / 2) return line;
+  return isLowSurrogate(text, from) ? from + 1 : from;
+}
+
+/** Where to stop reading: at the last line break of the window's second half. */
+function endOfWindow(text: string, to: number): number {
+  const line = text.lastIndexOf("\n", to);
+  if (line > to / 2) return line;
+  return isLowSurrogate(text, to) ? to - 1 : to;
+}
+
+function isLowSurrogate(text: string, index: number): boolean {
+  const unit = text.charCodeAt(index);
+  return unit >= 0xdc00 && unit <= 0xdfff;
 }

@@ -1,21 +1,52 @@
 // Text to token ids and back, exactly as the model's tokenizer.json says, with no way from text to a special token.
 import { readFile } from "node:fs/promises";
-import { Tokenizer as LibraryTokenizer } from "@huggingface/tokenizers";
+import { Tokenizer as LibraryTokenizer, SplitPreTokenizer } from "@huggingface/tokenizers";
 import * as v from "valibot";
 import type { ModelPackage } from "./model-package";
 
+/** Tokens and ids. (valibot's record would leave out keys such as "constructor", which are words of code like others.) */
+export const vocabulary = v.custom<Readonly<Record<string, number>>>(
+  (value) => typeof value === "object" && value !== null && Object.values(value).every((id) => Number.isInteger(id) && id >= 0),
+  "a map of tokens to ids",
+);
+
 const fileSchema = v.looseObject({
   added_tokens: v.array(v.looseObject({ id: v.number(), content: v.string() })),
-  model: v.looseObject({ type: v.literal("BPE"), vocab: v.record(v.string(), v.number()) }),
+  model: v.looseObject({ type: v.literal("BPE"), vocab: vocabulary }),
+  normalizer: v.nullish(v.looseObject({ type: v.string() })),
   pre_tokenizer: v.unknown(),
   decoder: v.looseObject({ type: v.literal("ByteLevel") }),
 });
+
+const behaviours = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
+
+/** A pre-tokenizer that cuts text into words and then turns every word into bytes without looking left or right. */
+const wordwiseSchema = v.looseObject({
+  type: v.literal("Sequence"),
+  pretokenizers: v.strictTuple([
+    v.object({
+      type: v.literal("Split"),
+      pattern: v.union([v.strictObject({ Regex: v.string() }), v.strictObject({ String: v.string() })]),
+      behavior: v.picklist(behaviours),
+      invert: v.boolean(),
+    }),
+    v.looseObject({ type: v.literal("ByteLevel"), add_prefix_space: v.literal(false), use_regex: v.literal(false) }),
+  ]),
+});
+
+/** Words whose ids are remembered; a few megabytes. When there are more, the memory begins anew. */
+const rememberedWords = 20_000;
+/** A longer word is rare, and costs more memory than its next encoding costs time. */
+const longestRemembered = 64;
 
 
 /** Byte-level BPE tokenizer of one model package. */
 export class Tokenizer {
   readonly vocabularySize: number;
   private readonly library: LibraryTokenizer;
+  /** Cuts text into the words that the library then encodes one by one; undefined where words cannot be told apart. */
+  private readonly splitter: SplitPreTokenizer | undefined;
+  private readonly remembered = new Map<string, readonly number[]>();
   private readonly special: ReadonlyMap<string, number>;
   private readonly bytes: readonly (Uint8Array | undefined)[];
 
@@ -32,21 +63,46 @@ export class Tokenizer {
     const parsed = v.safeParse(fileSchema, json);
     if (!parsed.success) {
       const [issue] = parsed.issues;
-      throw new Error(`tokenizer.json: ${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? issue.message}, found ${issue.received}. Use a byte-level BPE tokenizer.`);
+      throw new Error(`tokenizer.json: ${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? "something else"}, found ${issue.received}. Use a byte-level BPE tokenizer.`);
     }
     const file = parsed.output;
     this.special = new Map(file.added_tokens.map((token) => [token.content, token.id]));
     // The library looks for added tokens in any text, and finds a special token's own name in the vocabulary: it is
     // given neither, so that a source file holding "<|endoftext|>" stays a row of ordinary characters.
     const vocab = Object.fromEntries(Object.entries(file.model.vocab).filter(([token]) => !this.special.has(token)));
-    this.library = new LibraryTokenizer({ ...file, added_tokens: [], model: { ...file.model, vocab }, post_processor: null }, {});
+    // Most words of code come again and again, and byte-pair merging takes most of the time: words are encoded once.
+    const wordwise = v.safeParse(wordwiseSchema, file.pre_tokenizer);
+    const words = wordwise.success && !file.normalizer ? wordwise.output.pretokenizers : undefined;
+    this.splitter = words && new SplitPreTokenizer(words[0]);
+    this.library = new LibraryTokenizer(
+      { ...file, normalizer: file.normalizer ?? null, pre_tokenizer: words?.[1] ?? file.pre_tokenizer, added_tokens: [], model: { ...file.model, vocab }, post_processor: null },
+      {},
+    );
     this.bytes = byteTable(vocab, this.special);
     this.vocabularySize = this.bytes.length;
   }
 
   /** Ids of `text`, none of them a special token. Unpaired surrogates become U+FFFD; all else decodes to the same text. */
   encode(text: string): number[] {
-    return text === "" ? [] : this.library.encode(text, { add_special_tokens: false }).ids;
+    if (this.splitter === undefined) return this.encodeWord(text);
+    const ids: number[] = [];
+    for (const word of this.splitter.pre_tokenize_text(text)) {
+      let known = this.remembered.get(word);
+      if (known === undefined) {
+        known = this.encodeWord(word);
+        if (word.length <= longestRemembered) {
+          if (this.remembered.size >= rememberedWords) this.remembered.clear();
+          // A copy: the word itself is a view into the text and would keep all of it in memory.
+          this.remembered.set(Buffer.from(word, "utf16le").toString("utf16le"), known);
+        }
+      }
+      for (const id of known) ids.push(id);
+    }
+    return ids;
+  }
+
+  private encodeWord(word: string): number[] {
+    return word === "" ? [] : this.library.encode(word, { add_special_tokens: false }).ids;
   }
 
   /** Text of `ids`; special tokens appear by name, bytes that are no UTF-8 as U+FFFD. @throws RangeError for an unknown id. */

@@ -1,0 +1,152 @@
+// The model package: a good one loads, and each way of being wrong is refused with a message that helps.
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage, type ModelManifest, ModelPackageError } from "../../../sidecar/inference/model-package";
+import { modelPath } from "../../model";
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "selfracg-model-"));
+  await cp(modelPath, folder, { recursive: true });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const manifest = async (): Promise<ModelManifest> => JSON.parse(await readFile(join(folder, "model.json"), "utf8"));
+
+async function edit(change: (manifest: any) => void): Promise<void> {
+  const value = await manifest();
+  change(value);
+  await writeFile(join(folder, "model.json"), JSON.stringify(value));
+}
+
+/** Puts `content` in a listed file's place and lists it as it is now, so that only its meaning is wrong. */
+async function replace(name: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(join(folder, name), content);
+  const bytes = Buffer.from(content);
+  await edit((value) => (value.files[name] = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }));
+}
+
+async function refusal(): Promise<string> {
+  const error = await loadModelPackage(folder).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ModelPackageError);
+  return (error as ModelPackageError).message;
+}
+
+describe("loadModelPackage", () => {
+  it("loads the package with everything the manifest states", async () => {
+    const model = await loadModelPackage(folder);
+    const { retrieval, architecture } = await manifest();
+    expect(model.retrieval).toEqual(retrieval);
+    expect(model.retrieval.dimension).toBe(architecture.queryHeads * architecture.headDim);
+    expect(model.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect([model.graphPath, model.tokenizerPath]).toEqual([join(folder, "model.onnx"), join(folder, "tokenizer.json")]);
+  });
+
+  it("says what to do when the folder is empty or absent", async () => {
+    await rm(folder, { recursive: true });
+    const message = await refusal();
+    expect(message).toContain(join(folder, "model.json"));
+    expect(message).toContain("selfracg.modelPath");
+  });
+
+  it("refuses a description that is no JSON", async () => {
+    await writeFile(join(folder, "model.json"), "{");
+    expect(await refusal()).toMatch(/model\.json: expected JSON/);
+  });
+
+  it("names both format versions, and nothing else, for another format", async () => {
+    await writeFile(join(folder, "model.json"), JSON.stringify({ formatVersion: 2, anything: "else" }));
+    expect(await refusal()).toMatch(/expected formatVersion 1, found 2\. Use a model package made for this version/);
+  });
+
+  it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s by name", async (name) => {
+    await rm(join(folder, name));
+    expect(await refusal()).toMatch(new RegExp(`${name}: expected a file of \\d+ bytes, found none`));
+  });
+
+  it("refuses a truncated file with both sizes", async () => {
+    const { bytes } = (await manifest()).files["model.onnx"]!;
+    await truncate(join(folder, "model.onnx"), 1000);
+    expect(await refusal()).toContain(`model.onnx: expected ${bytes} bytes, found 1000`);
+  });
+
+  it("refuses one changed byte, unless hashes are not to be verified", async () => {
+    const path = join(folder, "model.onnx");
+    const content = await readFile(path);
+    content[content.length >> 1]! ^= 1;
+    await writeFile(path, content);
+    expect(await refusal()).toMatch(/model\.onnx: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}/);
+    await expect(loadModelPackage(folder, { verifyHashes: false })).resolves.toBeDefined();
+  });
+
+  it.each<[string, (manifest: any) => void, RegExp]>([
+    ["a field that is missing", (m) => delete m.retrieval.nullScore, /retrieval\.nullScore: expected .*, found undefined/],
+    ["a field of another type", (m) => (m.contextLength = "1024"), /contextLength: expected number, found "1024"/],
+    ["a field that is not in the format", (m) => (m.architecture.experts = 8), /architecture\.experts: expected no such field/],
+    ["a dimension that does not match the heads", (m) => (m.retrieval.dimension += 1), /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/],
+    ["heads that cannot be grouped", (m) => (m.architecture.keyValueHeads = 3), /queryHeads: expected a multiple of keyValueHeads \(3\)/],
+    ["a query longer than the context", (m) => (m.retrieval.queryTokens = m.contextLength + 1), /retrieval\.queryTokens: expected at most contextLength/],
+    ["a template that lacks a slot", (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]), /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/],
+    ["a template with a slot twice", (m) => m.prompt.query.push("{prefix}"), /prompt\.query: expected the slots/],
+    ["a special token the tokenizer lacks", (m) => m.prompt.query.unshift("<|unheard|>"), /tokenizer\.json: expected the special token <\|unheard\|>, found <\|endoftext\|>/],
+    ["a vocabulary smaller than the tokenizer's", (m) => (m.architecture.vocabularySize = 100), /expected token ids below architecture\.vocabularySize 100, found \d+/],
+    ["a graph that is not listed", (m) => delete m.files["model.onnx"], /expected "model\.onnx" among files/],
+    ["a file outside the folder", (m) => (m.files["../secrets"] = { bytes: 1, sha256: "0".repeat(64) }), /expected a plain file name/],
+  ])("refuses %s", async (_, change, message) => {
+    await edit(change);
+    expect(await refusal()).toMatch(message);
+  });
+
+  it("refuses a tokenizer that is no tokenizer", async () => {
+    await replace("tokenizer.json", "[]");
+    expect(await refusal()).toMatch(/tokenizer\.json: expected added_tokens and model\.vocab/);
+  });
+
+  it("hashes what an expression depends on, and nothing else", async () => {
+    const { hash } = await loadModelPackage(folder);
+    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.version = "9.9.9")));
+    expect((await loadModelPackage(folder)).hash).toBe(hash);
+    await edit((m) => (m.retrieval.fragmentTokens -= 1));
+    expect((await loadModelPackage(folder)).hash).not.toBe(hash);
+  });
+});
+
+describe("createBackbone", () => {
+  const open = async (): Promise<string> => {
+    const model = await loadModelPackage(folder);
+    const error = await createBackbone(model, { provider: "cpu", threads: 1 }).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ModelPackageError);
+    return (error as ModelPackageError).message;
+  };
+
+  it("refuses a file that is no graph", async () => {
+    await replace("model.onnx", "not a graph");
+    expect(await open()).toMatch(/model\.onnx: expected a graph that ONNX Runtime loads on cpu, found: /);
+  });
+
+  it("refuses a graph with other layers than stated", async () => {
+    const { layers } = (await manifest()).architecture;
+    await edit((m) => (m.architecture.layers = layers + 1));
+    expect(await open()).toContain(`expected an input past.${layers}.key, found none`);
+    await edit((m) => (m.architecture.layers = layers - 1));
+    expect(await open()).toContain(`found the input past.${layers - 1}.key`);
+  });
+
+  it("refuses a graph of other sizes than stated", async () => {
+    await edit((m) => (m.retrieval.rank *= 2));
+    expect(await open()).toMatch(/expected the input past\.0\.need to be float32\[any, any, \d+\], found float32\[/);
+    await edit((m) => ((m.retrieval.rank /= 2), (m.architecture.vocabularySize += 1)));
+    expect(await open()).toMatch(/expected the output logits to be float32\[any, any, \d+\], found float32\[/);
+  });
+});

@@ -1,0 +1,132 @@
+// Prompts as token rows: the templates of model.json, and where each text is cut.
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { modelPath } from "../../model";
+
+let model: ModelPackage;
+let tokenizer: Tokenizer;
+let format: PromptFormat;
+
+beforeAll(async () => {
+  model = await loadModelPackage(modelPath);
+  tokenizer = await Tokenizer.load(model);
+  format = new PromptFormat(model, tokenizer);
+});
+
+const path = "src/cart.ts";
+/** Lines that all differ, so that a cut at the wrong place shows. */
+const code = (lines: number): string => Array.from({ length: lines }, (_, i) => `    const value${i} = compute(${i * 7}, "item-${i}");\n`).join("");
+
+describe("templates", () => {
+  it("render as model.json says, with special tokens as tokens", () => {
+    const { fillInMiddle, leftToRight, query, fragment, fragmentEmbedding } = model.prompt;
+    const filled = (template: readonly string[], slots: Record<string, string>): string => template.map((piece) => slots[piece] ?? piece).join("");
+    const slots = { "{path}": path, "{prefix}": "let a = ", "{suffix}": ";\nlet b = 2;\n", "{text}": "let c = 3;" };
+    expect(tokenizer.decode(format.fillInMiddle(path, slots["{prefix}"], slots["{suffix}"], 200))).toBe(filled(fillInMiddle, slots));
+    expect(tokenizer.decode(format.leftToRight(path, slots["{prefix}"], 200))).toBe(filled(leftToRight, slots));
+    expect(tokenizer.decode(format.query(path, slots["{prefix}"]))).toBe(filled(query, slots));
+    expect(tokenizer.decode(format.fragment(path, slots["{text}"]))).toBe(filled(fragment, slots));
+    expect(tokenizer.decode(format.fragmentEmbedding(path, slots["{text}"]))).toBe(filled(fragmentEmbedding, slots));
+    const firstPiece = fillInMiddle[0]!;
+    expect(format.fillInMiddle(path, "a", "b", 200)[0]).toBe(tokenizer.tokenOf(firstPiece));
+  });
+
+  it("tokenise every slot by itself", () => {
+    const ids = format.leftToRight("a", "b", 50);
+    const expected = model.prompt.leftToRight.flatMap((piece) =>
+      piece === "{path}" ? tokenizer.encode("a") : piece === "{prefix}" ? tokenizer.encode("b") : tokenizer.isSpecial(piece) ? [tokenizer.tokenOf(piece)] : tokenizer.encode(piece),
+    );
+    expect(ids).toEqual(expected);
+  });
+
+  it("never let text become a special token", () => {
+    const stop = [...format.stopTokens];
+    const evil = stop.map((id) => tokenizer.decode([id])).join(" ");
+    const count = (ids: readonly number[]): number => ids.filter((id) => format.stopTokens.has(id)).length;
+    expect(count(format.fillInMiddle(evil, evil, evil, 900))).toBe(count(format.fillInMiddle("a", "b", "c", 900)));
+    expect(count(format.fragment(evil, evil))).toBe(count(format.fragment("a", "b")));
+  });
+
+  it("leave out the last line end of a fragment, and no other", () => {
+    for (const text of ["a;\n", "a;\r\n", "a;\r"]) expect(format.fragment(path, text)).toEqual(format.fragment(path, "a;"));
+    expect(tokenizer.decode(format.fragment(path, "a;\n\n"))).toContain("a;\n\n");
+    expect(tokenizer.decode(format.fragment(path, "a;\n"))).not.toContain("a;\n\n");
+  });
+});
+
+describe("limits", () => {
+  it("count the whole row, and cut the prefix from the left at a token border", () => {
+    for (const text of [code(400), code(400).replaceAll("\n", " "), "x".repeat(30_000), `${"\n".repeat(5000)}a`]) {
+      for (const limit of [40, 192, 700]) {
+        const row = format.leftToRight(path, text, limit);
+        expect(row.length).toBe(limit);
+        expect(text.endsWith(tokenizer.decode(row.slice(-20)))).toBe(true);
+      }
+    }
+    const whole = tokenizer.encode(code(400));
+    expect(format.leftToRight(path, code(400), 300).slice(-200)).toEqual(whole.slice(-200));
+    expect(format.query(path, code(400)).length).toBe(model.retrieval.queryTokens);
+  });
+
+  it("cut a fragment from the right", () => {
+    const row = format.fragmentEmbedding(path, code(400));
+    expect(row.length).toBe(model.retrieval.fragmentTokens);
+    const start = tokenizer.encode(code(400)).slice(0, 50);
+    expect(row.join()).toContain(start.join());
+    expect(format.fragment(path, code(400), 64).length).toBe(64);
+    expect(format.fragment(path, "short", 64)).toEqual(format.fragment(path, "short"));
+  });
+
+  it("say nothing fits where nothing fits", () => {
+    expect(format.fragment(path, "text", 4)).toEqual([]);
+    expect(() => format.leftToRight(path, "text", 4)).toThrow(/expected a limit above the \d+ tokens of template and path, found 4/);
+    expect(() => format.fillInMiddle(path, "text", "more", 4)).toThrow(RangeError);
+  });
+
+  it("give the suffix a quarter when both sides are long, and all that the other side leaves", () => {
+    const marker = tokenizer.tokenOf("<|fim_suffix|>");
+    const end = tokenizer.tokenOf("<|fim_middle|>");
+    const suffixTokens = (row: readonly number[]): number => row.indexOf(end) - row.indexOf(marker) - 1;
+    const both = format.fillInMiddle(path, code(300), code(300), 400);
+    expect(both.length).toBe(400);
+    expect(suffixTokens(both)).toBeGreaterThan(85);
+    expect(suffixTokens(both)).toBeLessThanOrEqual(100);
+    const shortPrefix = format.fillInMiddle(path, "a", code(300), 400);
+    expect(shortPrefix.length).toBe(400);
+    expect(suffixTokens(shortPrefix)).toBeGreaterThan(350);
+    const shortSuffix = format.fillInMiddle(path, code(300), "a", 400);
+    expect(shortSuffix.length).toBe(400);
+    expect(suffixTokens(shortSuffix)).toBe(1);
+    // The row ends the prefix at the cursor and begins the suffix there.
+    const text = tokenizer.decode(both.slice(both.indexOf(marker) - 10, both.indexOf(marker)));
+    expect(code(300).endsWith(text)).toBe(true);
+    expect(code(300).startsWith(tokenizer.decode(both.slice(both.indexOf(marker) + 1, -1)))).toBe(true);
+  });
+
+  it("keep the right end of a long path", () => {
+    const long = `${"deep/er/".repeat(60)}file.ts`;
+    const row = format.leftToRight(long, "x", 500);
+    expect(row.length).toBeLessThan(model.prompt.maxPathTokens + 10);
+    expect(tokenizer.decode(row)).toContain("/er/file.ts\n");
+  });
+
+  it("read only the near end of an enormous line", () => {
+    const line = "abcdefgh ".repeat(6_000_000);
+    const started = performance.now();
+    format.query(path, line);
+    format.fillInMiddle(path, line, line, 900);
+    format.fragmentEmbedding(path, line);
+    expect(performance.now() - started).toBeLessThan(2000);
+  });
+
+  it("keep both halves of a character at the border of what is read", () => {
+    const text = "😀".repeat(20_000);
+    for (const limit of [100, 101, 102, 103]) {
+      const decoded = tokenizer.decode(format.leftToRight("a", `x${text}`, limit).slice(-40));
+      expect(decoded.replaceAll("😀", "").replaceAll("\ufffd", "")).toBe("");
+    }
+    expect(tokenizer.decode(format.fragment("a", text, 101)).replaceAll("\ufffd", "")).toMatch(/^<\|fragment\|>a\n(😀)+\n$/u);
+  });
+});

@@ -1,0 +1,81 @@
+// Choosing the provider: every way CUDA can be absent or broken ends on the CPU with the reason in words.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cudaLibraryName, openWithProvider, type ProviderHost, providerHost } from "../../../sidecar/inference/provider";
+
+let empty: ProviderHost;
+let withLibrary: ProviderHost;
+const folders: string[] = [];
+
+beforeAll(async () => {
+  const folder = async (): Promise<string> => {
+    const path = await mkdtemp(join(tmpdir(), "selfracg-provider-"));
+    folders.push(path);
+    return path;
+  };
+  empty = { platform: "linux", architecture: "x64", libraryFolder: await folder() };
+  withLibrary = { ...empty, libraryFolder: await folder() };
+  await writeFile(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"), "");
+});
+afterAll(() => Promise.all(folders.map((path) => rm(path, { recursive: true }))));
+
+const works = async (name: string): Promise<string> => `session on ${name}`;
+const cudaFails = async (name: string): Promise<string> => {
+  if (name === "cuda") throw new Error("libcublasLt.so.12: cannot open shared object file\nat somewhere");
+  return works(name);
+};
+
+describe("openWithProvider", () => {
+  it("takes CUDA where the library is there and a session opens", async () => {
+    const opened = await openWithProvider("auto", withLibrary, works);
+    expect(opened).toEqual({ provider: { name: "cuda", reason: "auto: CUDA library found and working" }, value: "session on cuda" });
+  });
+
+  it("never tries CUDA where the library is missing, and names it", async () => {
+    const tried: string[] = [];
+    const opened = await openWithProvider("auto", empty, async (name) => tried.push(name));
+    expect(tried).toEqual(["cpu"]);
+    expect(opened.provider).toEqual({ name: "cpu", reason: "auto: no CUDA library found (libonnxruntime_providers_cuda.so)" });
+    expect(opened.warning).toBeUndefined();
+  });
+
+  it("goes on with the CPU when the library does not load, with the first line of why", async () => {
+    const opened = await openWithProvider("auto", withLibrary, cudaFails);
+    expect(opened.value).toBe("session on cpu");
+    expect(opened.provider.reason).toBe("auto: libonnxruntime_providers_cuda.so cannot be used (libcublasLt.so.12: cannot open shared object file)");
+  });
+
+  it.each([
+    ["a missing library", () => empty, "libonnxruntime_providers_cuda.so"],
+    ["a library that does not load", () => withLibrary, "libcublasLt.so.12"],
+    ["a platform without CUDA", (): ProviderHost => ({ ...empty, platform: "darwin", architecture: "arm64" }), "darwin arm64"],
+  ])("warns when CUDA was asked for by name and %s is in the way", async (_, host, named) => {
+    const opened = await openWithProvider("cuda", host(), cudaFails);
+    expect(opened.provider.name).toBe("cpu");
+    expect(opened.provider.reason).toMatch(/^cuda: /);
+    expect(opened.warning).toContain(named);
+  });
+
+  it("leaves CUDA alone when the CPU was asked for", async () => {
+    const opened = await openWithProvider("cpu", withLibrary, works);
+    expect(opened).toEqual({ provider: { name: "cpu", reason: "cpu: chosen in the settings" }, value: "session on cpu" });
+  });
+
+  it("passes on the CPU's own failure", async () => {
+    await expect(openWithProvider("auto", empty, () => Promise.reject(new Error("no memory")))).rejects.toThrow("no memory");
+  });
+});
+
+describe("providerHost", () => {
+  it("finds the folder that holds ONNX Runtime's binding for this platform", async () => {
+    const { access } = await import("node:fs/promises");
+    await expect(access(join(providerHost().libraryFolder, "onnxruntime_binding.node"))).resolves.toBeUndefined();
+  });
+
+  it("knows where ONNX Runtime has CUDA", () => {
+    expect(cudaLibraryName({ platform: "win32", architecture: "x64" })).toBe("onnxruntime_providers_cuda.dll");
+    expect(cudaLibraryName({ platform: "linux", architecture: "arm64" })).toBeUndefined();
+  });
+});
