@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import argparse
 import copy
-import json
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from string import Template
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from . import backbone, graph, llora, package, runtime
+from . import backbone, card, graph, llora, package, runtime
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores.
@@ -122,7 +120,6 @@ def export(
         raise ValueError(f"expected stored weights within {ROUNDING_BOUND} of the trained ones, found {trained}: "
                          f"export with --precision fp32; {out} is left as it was")
 
-    training = facts(work, agreement)
     description = {
         "formatVersion": package.FORMAT_VERSION,
         "name": name,
@@ -142,8 +139,9 @@ def export(
             "adapters": module.adapters, **_retrieval_settings(work / "llora"),
         },
     }
-    card = _card(description, training, len(serialised))
-    package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": card.encode()})
+    adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
+    text = card.render(description, work, adapter_parameters, len(serialised), _in_words(agreement))
+    package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()})
     report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters")
     return agreement
 
@@ -183,17 +181,14 @@ def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokeni
     return Agreement(rows, sum(lengths), stored[0], stored[1], trained[0], trained[1])
 
 
-def facts(work: Path, agreement: Agreement) -> dict[str, str]:
-    """What the card says of training, corpus and agreement; a record that is not there is said to be missing."""
-    return {
-        "training": "No training record was found beside the checkpoint.",
-        "corpus": "No corpus record was found beside the checkpoint.",
-        "agreement": (
-            f"On {agreement.rows} rows of real code ({agreement.tokens} tokens), largest difference of logits relative to their "
-            f"largest magnitude, and of expressions (unit vectors): {agreement.logits:.1e} and {agreement.expression:.1e} against the "
-            f"stored weights in PyTorch; {agreement.logits_trained:.1e} and {agreement.expression_trained:.1e} against the trained ones."
-        ),
-    }
+def _in_words(agreement: Agreement) -> str:
+    """The card's statement of the check."""
+    return (
+        f"On {agreement.rows} rows of real code ({agreement.tokens} tokens) the largest difference of logits, relative to the largest "
+        f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored weights and {agreement.logits_trained:.1e} against "
+        f"PyTorch with the trained ones; of expressions (unit vectors) {agreement.expression:.1e} and "
+        f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond {ARITHMETIC_BOUND:g} and {ROUNDING_BOUND:g}."
+    )
 
 
 def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
@@ -224,10 +219,3 @@ def _retrieval_settings(directory: Path) -> dict[str, Any]:
         recorded = llora.load_config(directory)
         settings.update({key: recorded[key] for key in settings if key in recorded})
     return settings
-
-
-def _card(description: dict[str, Any], training: dict[str, str], size: int) -> str:
-    template = Template((Path(__file__).parent / "model_card.md").read_text(encoding="utf-8"))
-    flat = {**description, **description["architecture"], **description["retrieval"], **training, "megabytes": f"{size / 1e6:.1f}",
-            "stored": description["weights"]["stored"], "begin": package.FIGURES_BEGIN, "end": package.FIGURES_END}
-    return template.substitute({key: f"{v:,}" if isinstance(v, int) and v >= 10_000 else str(v) for key, v in flat.items()})

@@ -277,6 +277,16 @@ def build_graph(
     return _finish(b, rank), b.parameters
 
 
+def without_training(model: bytes) -> bytes:
+    """The same graph with an untrained adapter: every B is zero, so that it reads the backbone's own attention."""
+    proto = onnx.load_from_string(model)
+    for tensor in proto.graph.initializer:
+        if ".need." in tensor.name and tensor.name.removesuffix(".f16").endswith(".B"):
+            zeros = np.zeros(tuple(tensor.dims), dtype=helper.tensor_dtype_to_np_dtype(tensor.data_type))
+            tensor.CopyFrom(numpy_helper.from_array(zeros, tensor.name))
+    return proto.SerializeToString()
+
+
 def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
     """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
     sizes = {"q": config.dimension, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}

@@ -31,6 +31,8 @@ class OnnxModel:
     def from_bytes(model: bytes, threads: int = 0) -> "OnnxModel":
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
+        # Waiting threads sleep: measurements share the machine with whatever else runs there.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return OnnxModel(onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"]))
 
     @staticmethod

@@ -6,19 +6,9 @@ import json
 import numpy as np
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+from tiny import tokenizer_json
 
 from selfracg_training import backbone, export, llora, package, runtime
-
-
-def tokenizer_json(layout: package.Layout) -> str:
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=layout.special_tokens(), show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
-    tokenizer.train_from_iterator(["def need(self):\n    return self.x\n"], trainer)
-    return tokenizer.to_str()
 
 
 def arguments(work, *extra):
@@ -126,6 +116,31 @@ def test_altered_or_missing_files_are_refused_by_name(work):
     (work / "package" / "tokenizer.json").unlink()
     with pytest.raises(ValueError, match="tokenizer.json"):
         package.read(work / "package")
+
+
+def test_card_says_what_the_records_say(work):
+    (work / "corpus").mkdir()
+    train = {"go": {"repositories": 2, "files": 1234, "bytes": 3_400_000}}
+    repositories = [{"repository": "a/b", "language": "go", "licence": "MIT", "part": "train", "files": 1234, "bytes": 3_400_000},
+                    {"repository": "c/d", "language": "go", "licence": "ISC", "part": "heldout", "files": 3, "bytes": 10}]
+    counts = {"parts": {"train": train, "heldout": {"go": {"repositories": 1, "files": 3, "bytes": 10}}}, "benchmark": 7, "repositories": repositories}
+    (work / "corpus" / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
+    records = [{"event": "start", "device": "cpu", "tokens": 0}, {"event": "untrained", "loss": 9.0, "tokens": 0},
+               {"event": "train", "tokens": 12_345_678, "elapsed": 7200.0}, {"event": "heldout", "loss": 3.25, "tokens": 12_345_678}]
+    log = "".join(json.dumps(record) + "\n" for record in records) + '{"event": "tr'
+    (work / "pretrain.jsonl").write_text(log, encoding="utf-8")
+    export.run(arguments(work))
+    card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    for said in ("12.3 million tokens on CPU cores", "12,345,678 tokens in 2.0 hours", "| go | 2 | 1,234 | 3.40 |", "| MIT | 1 | 3.40 |",
+                 "9.000 before, 3.250 after", "had not ended", "The benchmark's 7 repositories", "not a model at full scale"):
+        assert said in card, said
+    assert "ISC" not in card
+
+
+def test_card_says_when_records_are_missing(work):
+    export.run(arguments(work))
+    card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "no record of pretraining" in card and "No record of the corpus" in card
 
 
 def test_figures_replace_figures_and_the_manifest_follows(work):

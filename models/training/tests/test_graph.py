@@ -237,3 +237,19 @@ def test_missing_tensor_is_named():
     tensors = {k: v.detach().numpy() for k, v in llora.LLoRA(model, rank=4).state_dict().items()}
     with pytest.raises(KeyError, match="layers.1.mlp.up_proj"):
         graph.build_graph(graph.GraphConfig.from_hf(model.config.to_dict()), weights, graph.Adapter(tensors, 4, 8.0))
+
+
+@pytest.mark.parametrize("precision", graph.PRECISIONS)
+def test_without_training_is_the_adapter_at_its_start(precision):
+    exported = Exported(qwen2, precision=precision)
+    trained = exported.run(ids_of(2, 18), [18, 5], [[17], [4]], adapter=1)
+    exported.session = onnxruntime.InferenceSession(graph.without_training(exported.proto.SerializeToString()))
+    found = exported.run(ids_of(2, 18), [18, 5], [[17], [4]], adapter=1)
+    assert np.array_equal(found["logits"], trained["logits"])
+    with torch.no_grad():
+        for layer in exported.llora.layers:
+            for update in layer.values():
+                update.B.zero_()
+    expected = exported.express(ids_of(2, 18), [18, 5], 1)
+    assert np.abs(found["expression"] - expected).max() < (BOUND if precision == "fp32" else 5e-3)
+    assert np.abs(trained["expression"] - expected).max() > 0.01
