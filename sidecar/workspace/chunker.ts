@@ -10,6 +10,8 @@ export interface Chunk {
 }
 
 export interface Chunker {
+  /** Changes whenever the same text is cut differently: what was cut under another version is cut again. */
+  readonly version: string;
   /** Cuts `text`; chunks come in file order, hold no blank-only text and at most the given number of lines. */
   chunk(path: string, text: string): Chunk[];
 }

@@ -1,0 +1,18 @@
+// Makes the chunker in use: tree-sitter where its runtime loads, line windows elsewhere.
+import type { Chunker } from "./chunker";
+import { LineChunker } from "./line-chunker";
+import { TreeSitterChunker } from "./tree-sitter-chunker";
+
+/**
+ * The chunker for all files.
+ * @param grammarFolder holds `web-tree-sitter.wasm` and `tree-sitter-<language>.wasm`
+ * @param warn told about what could not be loaded
+ */
+export async function createChunker(grammarFolder: string, warn: (message: string) => void = () => {}): Promise<Chunker> {
+  try {
+    return await TreeSitterChunker.load(grammarFolder, warn);
+  } catch (error) {
+    warn(`tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): all files are cut by lines.`);
+    return new LineChunker();
+  }
+}

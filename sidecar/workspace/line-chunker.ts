@@ -1,0 +1,37 @@
+// Cuts text of any kind into windows of lines, at blank lines and by indentation.
+import type { Chunk, Chunker } from "./chunker";
+import { segment, type Boundary } from "./segment";
+
+const tabWidth = 4;
+
+/** For languages without a grammar, and for files that one cannot read. */
+export class LineChunker implements Chunker {
+  readonly version = "lines 1";
+
+  chunk(_path: string, text: string): Chunk[] {
+    const lines = text.split("\n");
+    return segment(lines, (index) => boundary(lines, index));
+  }
+}
+
+function boundary(lines: readonly string[], index: number): Boundary {
+  const line = lines[index] ?? "";
+  const afterBlank = index > 0 && (lines[index - 1] ?? "").trim() === "";
+  const depth = Math.min(6, indentation(line) / tabWidth);
+  // Headings of Markdown and sections of INI-like files begin something new whatever stands above.
+  const heading = /^(#{1,6} |\[[^\]]+\]\s*$)/.test(line);
+  if (heading) return { cut: 0, join: 1 };
+  if (afterBlank) return { cut: 0.3 + depth * 0.4, join: depth === 0 ? 0.5 : 0 };
+  return { cut: (depth === 0 ? 2 : 2.5) + depth * 0.5, join: 0 };
+}
+
+/** Columns before the first character that is not blank. */
+export function indentation(line: string): number {
+  let columns = 0;
+  for (const character of line) {
+    if (character === " ") columns++;
+    else if (character === "\t") columns += tabWidth;
+    else break;
+  }
+  return columns;
+}

@@ -1,0 +1,74 @@
+// Names files of the store after the process that writes them, so that several windows can share a folder without locks on the way.
+import { createHash, randomBytes } from "node:crypto";
+import { open, readFile, rm, stat } from "node:fs/promises";
+import { hostname } from "node:os";
+
+/** Every process writes files of its own and reads everybody's. Age beyond which a process is taken as ended whatever its id says. */
+const staleMs = 7 * 24 * 3600 * 1000;
+/** A lock is held for seconds; one this old was left behind. */
+const lockStaleMs = 10 * 60 * 1000;
+
+/** Process ids say nothing about another machine that shares the disk. */
+const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 6);
+
+/** A name part that no other file has and that says who writes it. */
+export function ownedName(): string {
+  return `${Date.now().toString(36)}-${host}-${process.pid}-${randomBytes(3).toString("hex")}`;
+}
+
+/** Whether the process that made the file of this name may still write it. @param modified the file's time, milliseconds */
+export function mayBeWritten(name: string, modified: number): boolean {
+  const [, owner, pid] = /-([0-9a-f]{6})-(\d+)-[0-9a-f]{6}\./.exec(name) ?? [];
+  if (owner === undefined || pid === undefined) return false;
+  if (Date.now() - modified > staleMs) return false;
+  return owner !== host || isRunning(Number(pid));
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process: it is there.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}
+
+/**
+ * Runs `work` while holding the lock file at `path`; returns false, at once, when another process holds it.
+ * A lock whose process has ended is taken over.
+ */
+export async function withLock(path: string, work: () => Promise<void>): Promise<boolean> {
+  if (!(await acquire(path)) && !((await releaseStale(path)) && (await acquire(path)))) return false;
+  try {
+    await work();
+    return true;
+  } finally {
+    await rm(path, { force: true });
+  }
+}
+
+async function acquire(path: string): Promise<boolean> {
+  try {
+    const file = await open(path, "wx");
+    await file.writeFile(`${host} ${process.pid}\n`);
+    await file.close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+async function releaseStale(path: string): Promise<boolean> {
+  try {
+    const [owner, pid] = (await readFile(path, "utf8")).trim().split(" ");
+    const { mtimeMs } = await stat(path);
+    const old = Date.now() - mtimeMs > lockStaleMs;
+    if (!old && (owner !== host || isRunning(Number(pid)))) return false;
+    await rm(path, { force: true });
+    return true;
+  } catch {
+    // Released meanwhile.
+    return true;
+  }
+}

@@ -1,0 +1,17 @@
+// Keeps long work from holding the event loop: a keystroke must never wait for the index.
+import { setImmediate } from "node:timers/promises";
+
+/** Milliseconds of work between two rests. */
+const sliceMs = 8;
+
+/** Rests whenever a slice of time has gone by. */
+export class Pace {
+  private start = performance.now();
+
+  /** Lets everything that waits run, if it is time to. */
+  async rest(): Promise<void> {
+    if (performance.now() - this.start < sliceMs) return;
+    await setImmediate();
+    this.start = performance.now();
+  }
+}

@@ -1,0 +1,139 @@
+// The on-disk store of one model's index: opens it, keeps it bounded and tidy, and says how large it is.
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { keysInUse, Manifest, type FileEntry } from "./manifest";
+import { mayBeWritten, withLock } from "./owner";
+import { VectorStore } from "./vector-store";
+
+/** Segments left behind by ended processes at which merging them is worth reading them all. */
+const mergeableSegments = 8;
+/** Share of the bound that is left after something had to be evicted, so that it does not happen at every start. */
+const keptShare = 0.8;
+const formatVersion = 1;
+
+export interface StoreOptions {
+  readonly storagePath: string;
+  readonly modelHash: string;
+  readonly dimension: number;
+  /** Bound of everything under `storagePath`. */
+  readonly maxBytes: number;
+  readonly warn: (message: string) => void;
+}
+
+/** `storagePath/index-<format>-<model hash>/` holds one model's vectors and the manifests of all folders. */
+export class Store {
+  private constructor(
+    readonly vectors: VectorStore,
+    private readonly options: StoreOptions,
+    private readonly directory: string,
+    private total: number,
+  ) {}
+
+  /** @throws Error when the folder cannot be made or listed */
+  static async open(options: StoreOptions): Promise<Store> {
+    const directory = join(options.storagePath, `index-${formatVersion}-${options.modelHash.slice(0, 16)}`);
+    await mkdir(directory, { recursive: true });
+    const { modelHash, dimension, warn } = options;
+    const vectors = await VectorStore.open({ directory, modelHash, dimension, warn });
+    return new Store(vectors, options, directory, await sizeOf(options.storagePath));
+  }
+
+  /** Bytes under the storage path when last looked at. */
+  get bytes(): number {
+    return this.total;
+  }
+
+  openManifest(folder: string, chunker: string): Promise<{ manifest: Manifest; files: Map<string, FileEntry> }> {
+    return Manifest.open(this.directory, folder, chunker, this.options.warn);
+  }
+
+  async measure(): Promise<void> {
+    this.total = await sizeOf(this.options.storagePath);
+  }
+
+  /**
+   * Merges what ended processes left, and evicts down to the bound: other models' indexes first, then the vectors and
+   * manifests that were unused for longest. Does nothing while another process does it.
+   */
+  async tidy(): Promise<void> {
+    const { storagePath, maxBytes } = this.options;
+    await this.vectors.flush();
+    await this.measure();
+    if (this.total <= maxBytes && (await this.vectors.mergeable()) < mergeableSegments) return;
+    await withLock(join(this.directory, "tidy.lock"), async () => {
+      await this.removeLeftovers();
+      if (this.total > maxBytes) await this.removeOtherModels();
+      await this.measure();
+      let vectorBytes = Infinity;
+      if (this.total > maxBytes) {
+        const bound = Math.floor(maxBytes * keptShare);
+        const manifests = await this.removeOldManifests(bound / 2);
+        vectorBytes = Math.max(0, bound - manifests);
+      }
+      const used = await keysInUse(this.directory);
+      await this.vectors.merge(vectorBytes, (key) => used.get(key) ?? 0);
+    });
+    await this.measure();
+    if (this.total > maxBytes) this.options.warn(`The index in ${storagePath} takes ${megabytes(this.total)} MB, more than its bound of ${megabytes(maxBytes)} MB, while other windows are using it: it is made smaller later.`);
+  }
+
+  async close(): Promise<void> {
+    await this.vectors.close();
+  }
+
+  /** Temporary files of processes that were killed. */
+  private async removeLeftovers(): Promise<void> {
+    for (const file of await filesIn(this.directory)) {
+      if (file.name.endsWith(".tmp") && !mayBeWritten(file.name, file.modified)) await rm(file.path, { force: true });
+    }
+  }
+
+  private async removeOtherModels(): Promise<void> {
+    for (const entry of await readdir(this.options.storagePath, { withFileTypes: true })) {
+      const path = join(this.options.storagePath, entry.name);
+      if (!entry.isDirectory() || !/^index-\d+-[0-9a-f]{16}$/.test(entry.name) || path === this.directory) continue;
+      const files = await filesIn(path);
+      if (!files.some(({ name, modified }) => mayBeWritten(name, modified))) await rm(path, { recursive: true, force: true });
+    }
+  }
+
+  /** Deletes the oldest folders' manifests until the rest fits into `bytes`. @returns their size then */
+  private async removeOldManifests(bytes: number): Promise<number> {
+    const logs = (await filesIn(this.directory)).filter(({ name }) => name.endsWith(".log")).sort((a, b) => b.modified - a.modified);
+    let kept = 0;
+    for (const { name, path, size, modified } of logs) {
+      if (kept + size <= bytes || mayBeWritten(name, modified)) kept += size;
+      else await rm(path, { force: true });
+    }
+    return kept;
+  }
+}
+
+interface FoundFile {
+  readonly name: string;
+  readonly path: string;
+  readonly size: number;
+  readonly modified: number;
+}
+
+async function filesIn(directory: string): Promise<FoundFile[]> {
+  const found: FoundFile[] = [];
+  for (const name of await readdir(directory).catch(() => [])) {
+    const path = join(directory, name);
+    const entry = await stat(path).catch(() => undefined);
+    if (entry?.isFile() === true) found.push({ name, path, size: entry.size, modified: entry.mtimeMs });
+  }
+  return found;
+}
+
+async function sizeOf(storagePath: string): Promise<number> {
+  let total = 0;
+  for (const name of await readdir(storagePath).catch(() => [])) {
+    for (const { size } of await filesIn(join(storagePath, name))) total += size;
+  }
+  return total;
+}
+
+function megabytes(bytes: number): number {
+  return Math.round(bytes / 1e5) / 10;
+}

@@ -1,0 +1,133 @@
+// Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
+import { Language as Grammar, Parser, type Node } from "web-tree-sitter";
+import { join } from "node:path";
+import type { Chunk, Chunker } from "./chunker";
+import { languageNameOf, languageNames, languageOf, type Language, type LanguageName } from "./languages";
+import { LineChunker } from "./line-chunker";
+import { segment, type Boundary } from "./segment";
+
+/** Costs of beginning a chunk; see {@link Boundary}. */
+const insideStatement: Boundary = { cut: 5, join: 0 };
+/** Between a comment and what it is about. */
+const glued: Boundary = { cut: 9, join: 0 };
+/** Keeping two members in one chunk when one of them is long enough to stand alone. */
+const memberJoin = 1.6;
+const standsAlone = 3;
+/** Each level of nesting makes a cut a little worse. */
+const perLevel = 0.45;
+const statementCut = 1;
+/** A node of fewer lines is not cut, so it is not looked into. */
+const lookInto = 6;
+/** A file that takes longer is cut by lines: some inputs send an error-recovering parser far astray. */
+const parseLimitMs = 1000;
+
+/** Chunks by tree-sitter for the languages it has a grammar for; by lines for other files and where parsing fails. */
+export class TreeSitterChunker implements Chunker {
+  private readonly lines = new LineChunker();
+
+  readonly version: string;
+
+  private constructor(private readonly parsers: ReadonlyMap<LanguageName, LoadedLanguage>) {
+    this.version = `tree-sitter 1 (${[...parsers.keys()].join(" ")})`;
+  }
+
+  /**
+   * Loads the runtime and every grammar from `grammarFolder`.
+   * @param failed told about each grammar that does not load; its files are cut by lines
+   * @throws Error when the runtime does not load
+   */
+  static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
+    await Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") });
+    const parsers = new Map<LanguageName, LoadedLanguage>();
+    for (const name of languageNames()) {
+      const language = languageOf(name);
+      try {
+        const grammar = await Grammar.load(join(grammarFolder, language.grammar));
+        parsers.set(name, new LoadedLanguage(language, new Parser().setLanguage(grammar)));
+      } catch (error) {
+        failed(`Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`);
+      }
+    }
+    return new TreeSitterChunker(parsers);
+  }
+
+  chunk(path: string, text: string): Chunk[] {
+    const name = languageNameOf(path);
+    const boundaries = name === undefined ? undefined : this.parsers.get(name)?.boundaries(text);
+    if (boundaries === undefined) return this.lines.chunk(path, text);
+    return segment(text.split("\n"), (index) => boundaries.get(index) ?? insideStatement);
+  }
+}
+
+class LoadedLanguage {
+  private readonly members: ReadonlySet<string>;
+  private readonly statements: ReadonlySet<string>;
+  private readonly leading: ReadonlySet<string>;
+
+  constructor(
+    private readonly language: Language,
+    private readonly parser: Parser,
+  ) {
+    this.members = new Set(language.members);
+    this.statements = new Set(language.statements);
+    this.leading = new Set(language.leading);
+  }
+
+  /** Boundaries by 0-based line, for the lines at which a member or a statement begins; nothing when the parser gave up. */
+  boundaries(text: string): Map<number, Boundary> | undefined {
+    const deadline = performance.now() + parseLimitMs;
+    const tree = this.parser.parse(text, null, { progressCallback: () => performance.now() > deadline });
+    if (tree === null) {
+      this.parser.reset();
+      return undefined;
+    }
+    try {
+      const found = new Map<number, Boundary>();
+      this.visit(tree.rootNode, undefined, 0, found);
+      return found;
+    } finally {
+      tree.delete();
+    }
+  }
+
+  private visit(node: Node, parent: string | undefined, depth: number, found: Map<number, Boundary>): void {
+    const { type } = node;
+    const children = node.namedChildren;
+    const below = this.language.membersBelow?.[type];
+    const members = type === "ERROR" || this.members.has(type) || (parent !== undefined && below !== undefined && below.includes(parent));
+    const holds = members || this.statements.has(type);
+    if (holds) this.mark(children, members, depth, node, found);
+    for (const child of children) {
+      if (child.endPosition.row - child.startPosition.row + 1 >= lookInto) this.visit(child, type, holds ? depth + 1 : depth, found);
+    }
+  }
+
+  /** Notes where the children of a holder begin. */
+  private mark(children: readonly Node[], members: boolean, depth: number, holder: Node, found: Map<number, Boundary>): void {
+    const cut = (members ? 0 : statementCut) + depth * perLevel;
+    let previousEnd = depth === 0 ? -1 : holder.startPosition.row;
+    let previousLong = false;
+    /** Set while the nodes just seen belong to the next one. */
+    let leadingEnd: number | undefined;
+    for (const child of children) {
+      const start = child.startPosition.row;
+      const end = lastRow(child);
+      const long = end - start + 1 >= standsAlone;
+      const begins = start > previousEnd;
+      const isLeading = this.leading.has(child.type);
+      if (begins) {
+        if (leadingEnd !== undefined && start === leadingEnd + 1) found.set(start, glued);
+        else found.set(start, { cut, join: members && (long || previousLong || isLeading) ? memberJoin : 0 });
+        leadingEnd = isLeading ? end : undefined;
+      } else if (!isLeading) leadingEnd = undefined;
+      if (!isLeading) previousLong = long;
+      previousEnd = Math.max(previousEnd, end);
+    }
+  }
+}
+
+/** Last line a node has text on: some grammars end a node at the start of the line after it. */
+function lastRow(node: Node): number {
+  const { row, column } = node.endPosition;
+  return column === 0 && row > node.startPosition.row ? row - 1 : row;
+}

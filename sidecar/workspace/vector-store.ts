@@ -1,0 +1,431 @@
+// Fragment expressions on disk under the hash of what the model read: append-only segments that no kill can spoil.
+import { createHash } from "node:crypto";
+import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { join } from "node:path";
+import { mayBeWritten, ownedName } from "./owner";
+import { Pace } from "./pace";
+
+/**
+ * A segment is a header and records of one size, so that a torn or damaged record spoils no other:
+ *   header  8 bytes magic, u32 format, u32 dimension, 32 bytes model hash, 8 bytes checksum, zeros up to 64
+ *   record  16 bytes key, u32 last used (seconds since 1970), f32 scale, dimension x i16, 8 bytes checksum
+ * Little-endian. Checksums are the first 8 bytes of SHA-256 over what stands before them.
+ * A component is i16 / 32767 x scale: an error of at most scale / 65534, far below what separates two fragments.
+ */
+const magic = "SRACGVEC";
+const format = 1;
+const headerBytes = 64;
+const keyBytes = 16;
+const checksumBytes = 8;
+const componentsAt = keyBytes + 8;
+const steps = 32767;
+/** Bytes read at once. */
+const blockBytes = 1 << 20;
+/** A segment this large is closed and another begun. */
+const segmentBytes = 64 << 20;
+
+/** 128 bits of SHA-256 as 16 Latin-1 characters: half the memory of hexadecimal digits. */
+export type VectorKey = string;
+
+/** Key of a fragment: SHA-256 of the token ids that the model reads of it. Expressions are equal exactly when these are. */
+export function vectorKey(tokens: readonly number[]): VectorKey {
+  return createHash("sha256").update(Uint32Array.from(tokens)).digest().toString("latin1", 0, keyBytes);
+}
+
+/** The vector as it comes back from the store, so that what is searched is the same before and after a restart. */
+export function rounded(vector: Float32Array): Float32Array {
+  const scale = scaleOf(vector);
+  return vector.map((x) => (Math.round((x / scale) * steps) / steps) * scale);
+}
+
+interface Segment {
+  readonly name: string;
+  readonly path: string;
+}
+
+export interface VectorStoreOptions {
+  readonly directory: string;
+  /** 64 hexadecimal digits. */
+  readonly modelHash: string;
+  readonly dimension: number;
+  readonly warn: (message: string) => void;
+}
+
+/** All vectors of one model. Reads the segments of every process, writes a segment of its own. */
+export class VectorStore {
+  private readonly recordBytes: number;
+  private segments: Segment[] = [];
+  /** Segment number x 2^32 + offset in the file. */
+  private places = new Map<VectorKey, number>();
+  private writing: { readonly segment: Segment; readonly number: number; readonly file: FileHandle; size: number } | undefined;
+  /** Writes one after another. */
+  private queue: Promise<void> = Promise.resolve();
+  private damaged = 0;
+  private writeFailed = false;
+
+  private constructor(private readonly options: VectorStoreOptions) {
+    this.recordBytes = componentsAt + options.dimension * 2 + checksumBytes;
+  }
+
+  /** Reads the keys of all segments in the directory, which must exist. Segments that are no such thing are deleted with a warning. */
+  static async open(options: VectorStoreOptions): Promise<VectorStore> {
+    const store = new VectorStore(options);
+    await store.scan();
+    return store;
+  }
+
+  /** Vectors that can be had. */
+  get size(): number {
+    return this.places.size;
+  }
+
+  has(key: VectorKey): boolean {
+    return this.places.has(key);
+  }
+
+  /** Vectors for those of `keys` that are stored and undamaged. */
+  async get(keys: Iterable<VectorKey>): Promise<Map<VectorKey, Float32Array>> {
+    const found = new Map<VectorKey, Float32Array>();
+    if (!(await this.read(keys, found))) {
+      // Another process has merged the segments meanwhile: look again, once.
+      await this.scan();
+      await this.read(keys, found);
+    }
+    return found;
+  }
+
+  /** Appends vectors; those already stored are passed over. Never rejects: what cannot be written stays in memory only, with a warning. */
+  put(entries: readonly { readonly key: VectorKey; readonly vector: Float32Array }[]): Promise<void> {
+    this.queue = this.queue.then(async () => {
+      const fresh = [...new Map(entries.map((entry) => [entry.key, entry])).values()].filter(({ key }) => !this.places.has(key));
+      if (fresh.length === 0) return;
+      const now = Math.floor(Date.now() / 1000);
+      const block = Buffer.alloc(fresh.length * this.recordBytes);
+      fresh.forEach(({ key, vector }, i) => this.encode(block.subarray(i * this.recordBytes, (i + 1) * this.recordBytes), key, now, vector));
+      try {
+        const target = await this.target();
+        await writeFully(target.file, block, target.size);
+        fresh.forEach(({ key }, i) => this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes));
+        target.size += block.length;
+      } catch (error) {
+        await this.writing?.file.close().catch(() => {});
+        this.writing = undefined;
+        if (!this.writeFailed) this.options.warn(`Embeddings could not be written to ${this.options.directory} (${messageOf(error)}): they are kept in memory and made anew at the next start.`);
+        this.writeFailed = true;
+      }
+    });
+    return this.queue;
+  }
+
+  /** Waits until everything put is written. */
+  async flush(): Promise<void> {
+    await this.queue;
+  }
+
+  async close(): Promise<void> {
+    await this.queue;
+    await this.writing?.file.close();
+    this.writing = undefined;
+  }
+
+  /** Number of segments on disk that no running process writes. */
+  async mergeable(): Promise<number> {
+    return (await this.closedSegments()).length;
+  }
+
+  /**
+   * Writes the segments that nobody writes any more into new ones, most recently used vectors first and no more than
+   * `maxBytes` of them, then deletes the old ones. A kill on the way leaves the old segments, or both, which is harmless.
+   * @param usedAt seconds since 1970 at which a key was last in use, where that is known
+   */
+  async merge(maxBytes: number, usedAt: (key: VectorKey) => number): Promise<void> {
+    await this.close();
+    const closed = await this.closedSegments();
+    const pace = new Pace();
+    const newest = new Map<VectorKey, { segment: number; offset: number; used: number }>();
+    for (const [number, segment] of closed.entries()) {
+      await this.forEachRecord(segment, (record, offset) => {
+        if (!this.isIntact(record)) return;
+        const key = record.toString("latin1", 0, keyBytes);
+        const used = Math.max(record.readUInt32LE(keyBytes), usedAt(key));
+        const known = newest.get(key);
+        if (known === undefined || known.used < used) newest.set(key, { segment: number, offset, used });
+      });
+      await pace.rest();
+    }
+    const kept = [...newest.values()].sort((a, b) => b.used - a.used).slice(0, Math.floor(maxBytes / this.recordBytes));
+    const bySegment = closed.map((): Map<number, number> => new Map());
+    for (const { segment, offset, used } of kept) bySegment[segment]?.set(offset, used);
+    const writer = new SegmentWriter(this.options.directory, this.header());
+    try {
+      for (const [number, segment] of closed.entries()) {
+        const wanted = bySegment[number];
+        if (wanted === undefined || wanted.size === 0) continue;
+        await this.forEachRecord(
+          segment,
+          (record, offset) => {
+            const used = wanted.get(offset);
+            if (used === undefined) return;
+            const copy = Buffer.from(record);
+            copy.writeUInt32LE(used, keyBytes);
+            checksum(copy.subarray(0, copy.length - checksumBytes)).copy(copy, copy.length - checksumBytes);
+            writer.add(copy);
+          },
+          () => writer.write(),
+        );
+      }
+      await writer.finish();
+    } catch (error) {
+      await writer.discard();
+      throw error;
+    }
+    for (const segment of closed) await rm(segment.path, { force: true });
+    await this.scan();
+  }
+
+  private async closedSegments(): Promise<Segment[]> {
+    const closed: Segment[] = [];
+    for (const name of await readdir(this.options.directory)) {
+      if (!isSegment(name) || name === this.writing?.segment.name) continue;
+      const path = join(this.options.directory, name);
+      const { mtimeMs } = await stat(path);
+      // This process's own earlier segments are closed too.
+      if (!mayBeWritten(name, mtimeMs) || name.includes(`-${process.pid}-`)) closed.push({ name, path });
+    }
+    return closed;
+  }
+
+  /** Reads which keys lie where, after what is being written. */
+  private scan(): Promise<void> {
+    this.queue = this.queue.then(() => this.readKeys());
+    return this.queue;
+  }
+
+  private async readKeys(): Promise<void> {
+    const places = new Map<VectorKey, number>();
+    const segments: Segment[] = [];
+    for (const name of (await readdir(this.options.directory)).filter(isSegment).sort()) {
+      const own = this.writing?.segment.name === name;
+      const segment = { name, path: join(this.options.directory, name) };
+      try {
+        const number = segments.length;
+        const valid = await this.forEachRecord(segment, (record, offset) => void places.set(record.toString("latin1", 0, keyBytes), number * 2 ** 32 + offset));
+        if (valid) segments.push(segment);
+        else if (!mayBeWritten(name, (await stat(segment.path)).mtimeMs)) {
+          this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
+          await rm(segment.path, { force: true });
+        }
+        if (own && this.writing !== undefined) this.writing = { ...this.writing, number };
+      } catch (error) {
+        this.options.warn(`${segment.path}: could not be read (${messageOf(error)}): its fragments are embedded anew.`);
+      }
+    }
+    this.segments = segments;
+    this.places = places;
+  }
+
+  /** Reads what it can of `keys` into `found`. @returns false when a segment was gone */
+  private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Float32Array>): Promise<boolean> {
+    const bySegment = new Map<number, { key: VectorKey; offset: number }[]>();
+    for (const key of new Set(keys)) {
+      const place = this.places.get(key);
+      if (place === undefined || found.has(key)) continue;
+      const number = Math.floor(place / 2 ** 32);
+      const list = bySegment.get(number) ?? [];
+      list.push({ key, offset: place % 2 ** 32 });
+      bySegment.set(number, list);
+    }
+    let complete = true;
+    const pace = new Pace();
+    for (const [number, wanted] of bySegment) {
+      const segment = this.segments[number];
+      if (segment === undefined) continue;
+      try {
+        const file = await open(segment.path, "r");
+        try {
+          wanted.sort((a, b) => a.offset - b.offset);
+          for (let i = 0; i < wanted.length; ) {
+            // Neighbours are read together, small gaps included.
+            const start = wanted[i]?.offset ?? 0;
+            let end = i + 1;
+            while (end < wanted.length && (wanted[end]?.offset ?? 0) + this.recordBytes - start <= blockBytes && (wanted[end]?.offset ?? 0) - (wanted[end - 1]?.offset ?? 0) <= 16 * this.recordBytes) end++;
+            const length = (wanted[end - 1]?.offset ?? 0) + this.recordBytes - start;
+            const block = Buffer.alloc(length);
+            const { bytesRead } = await file.read(block, 0, length, start);
+            for (const { key, offset } of wanted.slice(i, end)) {
+              const record = block.subarray(offset - start, offset - start + this.recordBytes);
+              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record));
+              else this.forget(key, segment);
+              await pace.rest();
+            }
+            i = end;
+          }
+        } finally {
+          await file.close();
+        }
+      } catch (error) {
+        if (error instanceof Error && "code" in error && error.code === "ENOENT") complete = false;
+        else this.options.warn(`${segment.path}: could not be read (${messageOf(error)}): its fragments are embedded anew.`);
+        for (const { key } of wanted) if (!found.has(key)) this.places.delete(key);
+      }
+    }
+    return complete;
+  }
+
+  private forget(key: VectorKey, segment: Segment): void {
+    this.places.delete(key);
+    if (this.damaged++ === 0) this.options.warn(`${segment.path}: expected intact embeddings, found a damaged one: it and others like it are made anew.`);
+  }
+
+  /** The segment to append to, made when there is none or the last one is full. */
+  private async target(): Promise<NonNullable<VectorStore["writing"]>> {
+    if (this.writing !== undefined && this.writing.size < segmentBytes) return this.writing;
+    await this.writing?.file.close();
+    this.writing = undefined;
+    const name = `vectors-${ownedName()}.bin`;
+    const path = join(this.options.directory, name);
+    const file = await open(path, "wx");
+    const header = this.header();
+    await writeFully(file, header, 0);
+    const segment = { name, path };
+    this.writing = { segment, number: this.segments.push(segment) - 1, file, size: header.length };
+    return this.writing;
+  }
+
+  private header(): Buffer {
+    const header = Buffer.alloc(headerBytes);
+    header.write(magic, 0, "latin1");
+    header.writeUInt32LE(format, 8);
+    header.writeUInt32LE(this.options.dimension, 12);
+    header.write(this.options.modelHash, 16, 32, "hex");
+    checksum(header.subarray(0, 48)).copy(header, 48);
+    return header;
+  }
+
+  private encode(record: Buffer, key: VectorKey, used: number, vector: Float32Array): void {
+    const { dimension } = this.options;
+    if (vector.length !== dimension) throw new RangeError(`expected a vector of ${dimension} floats, found ${vector.length}`);
+    const scale = scaleOf(vector);
+    record.write(key, 0, "latin1");
+    record.writeUInt32LE(used, keyBytes);
+    record.writeFloatLE(scale, keyBytes + 4);
+    for (let i = 0; i < dimension; i++) record.writeInt16LE(Math.round(((vector[i] ?? 0) / scale) * steps), componentsAt + i * 2);
+    checksum(record.subarray(0, record.length - checksumBytes)).copy(record, record.length - checksumBytes);
+  }
+
+  private decode(record: Buffer): Float32Array {
+    const scale = record.readFloatLE(keyBytes + 4);
+    const vector = new Float32Array(this.options.dimension);
+    for (let i = 0; i < vector.length; i++) vector[i] = (record.readInt16LE(componentsAt + i * 2) / steps) * scale;
+    return vector;
+  }
+
+  private isIntact(record: Buffer): boolean {
+    return checksum(record.subarray(0, record.length - checksumBytes)).equals(record.subarray(record.length - checksumBytes));
+  }
+
+  /**
+   * Goes over the whole records of a segment; a torn last one is passed over.
+   * @param afterBlock awaited between two blocks of the file
+   * @returns false when the header is not this model's
+   */
+  private async forEachRecord(segment: Segment, visit: (record: Buffer, offset: number) => void, afterBlock: () => Promise<void> = async () => {}): Promise<boolean> {
+    const file = await open(segment.path, "r");
+    try {
+      const header = Buffer.alloc(headerBytes);
+      await file.read(header, 0, headerBytes, 0);
+      if (!header.equals(this.header())) return false;
+      const perBlock = Math.max(1, Math.floor(blockBytes / this.recordBytes));
+      const block = Buffer.alloc(perBlock * this.recordBytes);
+      for (let offset = headerBytes; ; ) {
+        const { bytesRead } = await file.read(block, 0, block.length, offset);
+        for (let at = 0; at + this.recordBytes <= bytesRead; at += this.recordBytes) visit(block.subarray(at, at + this.recordBytes), offset + at);
+        await afterBlock();
+        if (bytesRead < block.length) return true;
+        offset += bytesRead;
+      }
+    } finally {
+      await file.close();
+    }
+  }
+}
+
+/** Writes merged segments: under a temporary name first, so that none is ever seen half written. */
+class SegmentWriter {
+  private pending: Buffer[] = [];
+  private file: FileHandle | undefined;
+  private path = "";
+  private size = 0;
+  private readonly finished: string[] = [];
+
+  constructor(
+    private readonly directory: string,
+    private readonly header: Buffer,
+  ) {}
+
+  add(record: Buffer): void {
+    this.pending.push(record);
+  }
+
+  async write(): Promise<void> {
+    if (this.pending.length === 0) return;
+    const block = Buffer.concat(this.pending);
+    this.pending = [];
+    if (this.file === undefined) {
+      this.path = join(this.directory, `vectors-${ownedName()}.tmp`);
+      this.file = await open(this.path, "wx");
+      await writeFully(this.file, this.header, 0);
+      this.size = this.header.length;
+    }
+    await writeFully(this.file, block, this.size);
+    this.size += block.length;
+    if (this.size >= segmentBytes) await this.complete();
+  }
+
+  async finish(): Promise<void> {
+    await this.write();
+    await this.complete();
+    for (const path of this.finished) await rename(path, path.replace(/\.tmp$/, ".bin"));
+  }
+
+  async discard(): Promise<void> {
+    await this.file?.close().catch(() => {});
+    for (const path of [this.path, ...this.finished]) if (path !== "") await rm(path, { force: true });
+  }
+
+  private async complete(): Promise<void> {
+    if (this.file === undefined) return;
+    // The old segments are deleted next: the new ones must be on the disk by then.
+    await this.file.sync();
+    await this.file.close();
+    this.file = undefined;
+    this.finished.push(this.path);
+    this.path = "";
+  }
+}
+
+function isSegment(name: string): boolean {
+  return name.startsWith("vectors-") && name.endsWith(".bin");
+}
+
+function scaleOf(vector: Float32Array): number {
+  let largest = 0;
+  for (const x of vector) largest = Math.max(largest, Math.abs(x));
+  // As it is stored, so that both directions use the same number.
+  return largest === 0 ? 1 : Math.fround(largest);
+}
+
+function checksum(bytes: Uint8Array): Buffer {
+  return createHash("sha256").update(bytes).digest().subarray(0, checksumBytes);
+}
+
+async function writeFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {
+  for (let written = 0; written < bytes.length; ) {
+    const { bytesWritten } = await file.write(bytes, written, bytes.length - written, position + written);
+    written += bytesWritten;
+  }
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

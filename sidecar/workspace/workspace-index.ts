@@ -1,0 +1,552 @@
+// The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
+import { stat } from "node:fs/promises";
+import { join, sep } from "node:path";
+import { fileURLToPath } from "node:url";
+import type { Backbone } from "../inference/backbone";
+import type { PromptFormat } from "../inference/prompt-format";
+import type { IndexCounts } from "../protocol";
+import type { Chunker } from "./chunker";
+import { skipByName, type SkipReason } from "./content";
+import { createVectorIndex } from "./create-vector-index";
+import type { Fragment, ScoredFragment } from "./fragment";
+import type { FragmentSource } from "./fragment-source";
+import { IgnoreRules } from "./ignore";
+import { LineChunker } from "./line-chunker";
+import type { FileEntry, Manifest, StoredFragment } from "./manifest";
+import { Pace } from "./pace";
+import { Store } from "./store";
+import type { VectorIndex } from "./vector-index";
+import { rounded, vectorKey, type VectorKey } from "./vector-store";
+import { readSource, walk, type ListedFile } from "./walk";
+
+export interface WorkspaceFolder {
+  readonly uri: string;
+  readonly name: string;
+}
+
+export interface IndexLimits {
+  /** Files larger than this are not indexed. */
+  readonly maxFileKilobytes: number;
+  /** Most fragments in memory (about 2 kB each); files beyond are left out as "index full". */
+  readonly maxFragments: number;
+  /** Bound of the store on disk, bytes. */
+  readonly maxStoreBytes: number;
+}
+
+export const defaultLimits: IndexLimits = { maxFileKilobytes: 512, maxFragments: 200_000, maxStoreBytes: 500_000_000 };
+
+export interface IndexLog {
+  debug(message: string): void;
+  info(message: string): void;
+  warn(message: string): void;
+}
+
+export interface WorkspaceIndexOptions {
+  readonly backbone: Pick<Backbone, "embed" | "model">;
+  readonly promptFormat: Pick<PromptFormat, "fragmentEmbedding">;
+  /** Folder of the on-disk index; made when it is missing. */
+  readonly storagePath: string;
+  /** Default: line windows. */
+  readonly chunker?: Chunker;
+  readonly limits?: Partial<IndexLimits>;
+  readonly log: IndexLog;
+  /** Which vector index to take; default FAISS where it loads. */
+  readonly preferredIndex?: "faiss" | "exact";
+}
+
+export interface ReindexOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Files done and to do. Called at most every {@link progressMs}, and at the end. */
+  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+}
+
+/** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
+const batchFragments = 64;
+const progressMs = 50;
+
+/** A file of the index. */
+interface IndexedFile {
+  readonly entry: FileEntry;
+  /** Ids of its fragments, in order. */
+  readonly ids: readonly number[];
+}
+
+interface FolderState {
+  readonly uri: string;
+  readonly root: string;
+  /** What the store knew at the start, and all that was read since. */
+  readonly known: Map<string, FileEntry>;
+  readonly manifest: Manifest | undefined;
+  readonly indexed: Map<string, IndexedFile>;
+  readonly skipped: Map<string, SkipReason>;
+  /** When a path was last read or removed: what was read earlier must not replace what was read later. */
+  readonly read: Map<string, number>;
+  rules: IgnoreRules | undefined;
+}
+
+/** A file on its way into the index. */
+interface Job {
+  readonly folder: FolderState;
+  readonly path: string;
+  readonly entry: FileEntry;
+  readonly order: number;
+}
+
+/** A fragment whose expression is not stored yet. */
+interface Wanted {
+  readonly key: VectorKey;
+  readonly tokens: readonly number[];
+}
+
+/** See {@link FragmentSource}. Every method may be called at any time; searching never waits for the others. */
+export class WorkspaceIndex implements FragmentSource {
+  private readonly vectors: VectorIndex;
+  private readonly chunker: Chunker;
+  private readonly fragments = new Map<number, Fragment>();
+  private readonly store: Promise<Store | undefined>;
+  private limits: IndexLimits;
+  private folders: FolderState[] = [];
+  private nextId = 0;
+  private clock = 0;
+  private embedded = 0;
+  private storeBytes = 0;
+  /** What changes the set of folders or goes over all files happens one after another. */
+  private turn: Promise<unknown> = Promise.resolve();
+  private disposed = false;
+
+  constructor(private readonly options: WorkspaceIndexOptions) {
+    const { backbone, storagePath, log } = options;
+    const { dimension } = backbone.model.retrieval;
+    this.limits = { ...defaultLimits, ...options.limits };
+    this.vectors = createVectorIndex(dimension, { preferred: options.preferredIndex ?? "faiss" });
+    this.chunker = options.chunker ?? new LineChunker();
+    this.store = Store.open({ storagePath, modelHash: backbone.model.hash, dimension, maxBytes: this.limits.maxStoreBytes, warn: (message) => log.warn(message) }).catch((error: unknown) => {
+      log.warn(`The index cannot be kept in ${storagePath} (${messageOf(error)}): it is made anew at every start. Choose a folder that can be written.`);
+      return undefined;
+    });
+  }
+
+  get fragmentCount(): number {
+    return this.vectors.size;
+  }
+
+  get vectorIndex(): { readonly name: "faiss" | "exact"; readonly reason: string } {
+    const { name, reason } = this.vectors;
+    return { name, reason };
+  }
+
+  /** @throws RangeError when `need` has another length than the model's expressions */
+  search(need: Float32Array, k: number): ScoredFragment[] {
+    return this.vectors.search(need, k).flatMap(({ id, score }) => {
+      const fragment = this.fragments.get(id);
+      return fragment === undefined ? [] : [{ fragment, score }];
+    });
+  }
+
+  counts(): IndexCounts {
+    const skipped: Record<string, number> = {};
+    let files = 0;
+    for (const folder of this.folders) {
+      files += folder.indexed.size;
+      for (const reason of folder.skipped.values()) skipped[reason] = (skipped[reason] ?? 0) + 1;
+    }
+    return { files, fragments: this.vectors.size, embedded: this.embedded, skipped, storeBytes: this.storeBytes };
+  }
+
+  /** Takes effect at the next {@link reindex} or update of a file. */
+  setLimits(limits: Partial<IndexLimits>): void {
+    this.limits = { ...this.limits, ...limits };
+  }
+
+  /** The folders to index. Those no longer named leave the index at once; new ones are read by {@link reindex}. */
+  setFolders(folders: readonly WorkspaceFolder[]): Promise<void> {
+    return this.inTurn(async () => {
+      const uris = new Set(folders.map(({ uri }) => uri));
+      const pace = new Pace();
+      for (const folder of this.folders.filter(({ uri }) => !uris.has(uri))) {
+        this.folders = this.folders.filter((each) => each !== folder);
+        for (const path of [...folder.indexed.keys()]) {
+          this.takeOut(folder, path);
+          await pace.rest();
+        }
+        await folder.manifest?.close();
+      }
+      const store = await this.store;
+      for (const uri of uris) {
+        if (this.folders.some((folder) => folder.uri === uri)) continue;
+        const root = filePathOf(uri);
+        if (root === undefined) {
+          this.options.log.warn(`Folder ${uri}: expected a file:// address, found another: it is not indexed.`);
+          continue;
+        }
+        const opened = await store?.openManifest(uri, this.chunker.version).catch((error: unknown) => {
+          this.options.log.warn(`Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`);
+          return undefined;
+        });
+        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), rules: undefined });
+      }
+    });
+  }
+
+  /**
+   * Brings the index in step with all files of all folders. Files that have not changed are neither read nor embedded.
+   * Search goes on meanwhile with what there is.
+   * @throws the signal's reason when it is aborted: what is indexed by then stays, and what is embedded is stored
+   */
+  reindex({ signal, onProgress }: ReindexOptions = {}): Promise<IndexCounts> {
+    return this.inTurn(async () => {
+      signal?.throwIfAborted();
+      const listed: { folder: FolderState; file: ListedFile }[] = [];
+      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file });
+      // What was edited last is wanted first.
+      listed.sort((a, b) => b.file.modified - a.file.modified);
+      await this.bringIn(listed, signal, onProgress);
+      await this.tidy();
+      return this.counts();
+    });
+  }
+
+  /**
+   * Reads one file, or all below a folder, anew. Resolves when it can be searched.
+   * A URI outside of the folders, or one that is left out, is no error.
+   */
+  async updateFile(uri: string): Promise<void> {
+    const place = this.locate(uri);
+    if (place === undefined || this.disposed) return;
+    const { folder, path } = place;
+    try {
+      const found = await stat(join(folder.root, path));
+      if (found.isDirectory()) {
+        if (!(await (await this.rulesOf(folder)).skipsFile(`${path}/.`))) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })));
+        return;
+      }
+      const reason = (await (await this.rulesOf(folder)).skipsFile(path)) ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
+      if (reason !== undefined) this.leaveOut(folder, path, reason);
+      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }]);
+    } catch (error) {
+      if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+      this.removeFile(uri);
+    }
+  }
+
+  /** Takes a file, or all below a folder, out of the index at once. */
+  removeFile(uri: string): void {
+    const place = this.locate(uri);
+    if (place === undefined) return;
+    const { folder, path } = place;
+    for (const each of [...folder.indexed.keys(), ...folder.skipped.keys()]) {
+      if (each !== path && !each.startsWith(`${path}/`)) continue;
+      this.takeOut(folder, each);
+      folder.skipped.delete(each);
+      this.remember(folder, each, undefined);
+    }
+    folder.read.set(path, ++this.clock);
+  }
+
+  /** Resolves when everything known by now is on disk. */
+  async flush(): Promise<void> {
+    await this.turn.catch(() => {});
+    for (const folder of this.folders) await folder.manifest?.flush();
+    const store = await this.store;
+    await store?.vectors.flush();
+    await store?.measure();
+    this.storeBytes = store?.bytes ?? 0;
+  }
+
+  /** Writes what is not yet written and closes the store. */
+  async dispose(): Promise<void> {
+    this.disposed = true;
+    await this.flush();
+    for (const folder of this.folders) await folder.manifest?.close();
+    await (await this.store)?.close();
+  }
+
+  private get maxBytes(): number {
+    return this.limits.maxFileKilobytes * 1024;
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.catch(() => {}).then(work);
+    this.turn = result;
+    return result;
+  }
+
+  /** The innermost folder that holds the file, and its path there. */
+  private locate(uri: string): { folder: FolderState; path: string } | undefined {
+    const file = filePathOf(uri);
+    if (file === undefined) return undefined;
+    let best: FolderState | undefined;
+    for (const folder of this.folders) if (file.startsWith(withSeparator(folder.root)) && folder.root.length > (best?.root.length ?? -1)) best = folder;
+    return best === undefined ? undefined : { folder: best, path: file.slice(withSeparator(best.root).length).split(sep).join("/") };
+  }
+
+  private async rulesOf(folder: FolderState): Promise<IgnoreRules> {
+    folder.rules ??= await IgnoreRules.create(folder.root);
+    return folder.rules;
+  }
+
+  /** The files below `from` that may be indexed; what is no longer there leaves the index. */
+  private async list(folder: FolderState, from: string, signal?: AbortSignal): Promise<ListedFile[]> {
+    const began = ++this.clock;
+    const nested = new Set(this.folders.filter((other) => other !== folder && other.root.startsWith(withSeparator(folder.root))).map((other) => other.root.slice(withSeparator(folder.root).length).split(sep).join("/")));
+    const skipped = new Map<string, SkipReason>();
+    const files: ListedFile[] = [];
+    const rules = from === "" ? await IgnoreRules.create(folder.root) : await this.rulesOf(folder);
+    folder.rules = rules;
+    try {
+      const options = { from, rules, nested, maxBytes: this.maxBytes, signal, skip: (path: string, reason: SkipReason) => void skipped.set(path, reason) };
+      for await (const file of walk(folder.root, options)) files.push(file);
+    } catch (error) {
+      signal?.throwIfAborted();
+      this.options.log.warn(`Folder ${folder.root} could not be read (${messageOf(error)}): it is left out until it can be.`);
+      skipped.set(from, "unreadable");
+    }
+    const listed = new Set(files.map(({ path }) => path));
+    const isBelow = (path: string): boolean => from === "" || path.startsWith(`${from}/`);
+    const pace = new Pace();
+    for (const path of new Set([...folder.indexed.keys(), ...folder.known.keys()])) {
+      if (listed.has(path) || !isBelow(path) || (folder.read.get(path) ?? 0) > began) continue;
+      this.takeOut(folder, path);
+      this.remember(folder, path, undefined);
+      await pace.rest();
+    }
+    for (const path of [...folder.skipped.keys()]) if (isBelow(path) && !listed.has(path)) folder.skipped.delete(path);
+    for (const [path, reason] of skipped) folder.skipped.set(path, reason);
+    return files;
+  }
+
+  /** Indexes files: from the store what has not changed, the others by reading and embedding them. */
+  private async bringIn(listed: readonly { folder: FolderState; file: ListedFile }[], signal?: AbortSignal, onProgress?: (done: number, total: number) => void): Promise<void> {
+    let done = 0;
+    let told = 0;
+    const advance = (files: number): void => {
+      done += files;
+      if (performance.now() - told < progressMs && done < listed.length) return;
+      told = performance.now();
+      onProgress?.(done, listed.length);
+    };
+    const store = await this.store;
+    const pace = new Pace();
+    const unread: { folder: FolderState; path: string }[] = [];
+    advance(0);
+
+    const fromStore = new Batch();
+    const bringStored = async (): Promise<void> => {
+      const jobs = fromStore.take();
+      const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Float32Array>();
+      for (const { folder, path, entry, order } of jobs) {
+        if (!entry.fragments.every(({ key }) => vectors.has(key))) unread.push({ folder, path });
+        else {
+          this.putIn(folder, path, entry, order, vectors);
+          advance(1);
+        }
+        signal?.throwIfAborted();
+        await pace.rest();
+      }
+    };
+    for (const { folder, file } of listed) {
+      const { path } = file;
+      const entry = folder.known.get(path);
+      if (entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
+      else if (entry.skip !== undefined) {
+        this.leaveOut(folder, path, entry.skip, entry);
+        advance(1);
+      } else if (folder.indexed.get(path)?.entry === entry) advance(1);
+      else {
+        fromStore.add({ folder, path, entry, order: ++this.clock }, entry.fragments.length);
+        if (fromStore.fragments >= 2048) await bringStored();
+      }
+      await pace.rest();
+    }
+    await bringStored();
+
+    // One batch is embedded while the next one is read.
+    let embedding: Promise<void> = Promise.resolve();
+    const batch = new Batch();
+    const wanted = new Map<VectorKey, Wanted>();
+    const bringRead = async (): Promise<void> => {
+      await embedding;
+      const jobs = batch.take();
+      const rows = [...wanted.values()];
+      wanted.clear();
+      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => advance(jobs.length));
+      // Looked at by the next await of it; until then it must not count as unhandled.
+      embedding.catch(() => {});
+    };
+    try {
+      for (const { folder, path } of unread) {
+        signal?.throwIfAborted();
+        const order = ++this.clock;
+        const source = await readSource(folder.root, path, this.maxBytes);
+        const { size, modified } = source;
+        if ("skip" in source) {
+          this.leaveOut(folder, path, source.skip, { size, modified, skip: source.skip, fragments: [] }, order);
+          advance(1);
+          continue;
+        }
+        const fragments: StoredFragment[] = [];
+        for (const { startLine, endLine, text } of this.chunker.chunk(path, source.text)) {
+          const tokens = this.options.promptFormat.fragmentEmbedding(path, text);
+          if (tokens.length === 0) continue;
+          const key = vectorKey(tokens);
+          fragments.push({ startLine, endLine, key, text });
+          wanted.set(key, { key, tokens });
+          await pace.rest();
+        }
+        batch.add({ folder, path, entry: { size, modified, fragments }, order }, fragments.length);
+        if (wanted.size >= batchFragments || batch.files >= 4 * batchFragments) await bringRead();
+        await pace.rest();
+      }
+      await bringRead();
+      await embedding;
+    } finally {
+      // Whatever ended the loop, nothing of it goes on behind the caller's back.
+      await embedding.catch(() => {});
+    }
+  }
+
+  /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
+  private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal | undefined): Promise<void> {
+    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
+    const missing = wanted.filter(({ key }) => !vectors.has(key));
+    for (let start = 0; start < missing.length; start += batchFragments) {
+      const rows = missing.slice(start, start + batchFragments);
+      const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
+      const fresh: { key: VectorKey; vector: Float32Array }[] = [];
+      rows.forEach(({ key }, i) => {
+        const vector = made[i];
+        if (vector === undefined || !vector.every(Number.isFinite)) {
+          this.options.log.warn("The model gave no usable expression for a fragment: it is left out.");
+          return;
+        }
+        fresh.push({ key, vector });
+        vectors.set(key, rounded(vector));
+      });
+      this.embedded += fresh.length;
+      await store?.vectors.put(fresh);
+    }
+    const pace = new Pace();
+    for (const { folder, path, entry, order } of jobs) {
+      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
+      await pace.rest();
+    }
+  }
+
+  /** Puts a file's fragments in, in the place of its former ones, unless something later is known of it. */
+  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Float32Array>): void {
+    if ((folder.read.get(path) ?? 0) > order || !this.folders.includes(folder)) return;
+    folder.read.set(path, order);
+    const former = folder.indexed.get(path);
+    if (this.vectors.size - (former?.ids.length ?? 0) + entry.fragments.length > this.limits.maxFragments) {
+      this.leaveOut(folder, path, "index full");
+      return;
+    }
+    // A fragment that only moved keeps its id, and its vector its place.
+    const reusable = new Map<VectorKey, number[]>();
+    former?.entry.fragments.forEach(({ key }, i) => {
+      const id = former.ids[i];
+      if (id === undefined) return;
+      const ids = reusable.get(key);
+      if (ids === undefined) reusable.set(key, [id]);
+      else ids.push(id);
+    });
+    const uri = `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
+    const ids = entry.fragments.map(({ startLine, endLine, key, text }) => {
+      let id = reusable.get(key)?.pop();
+      if (id === undefined) {
+        id = this.nextId++;
+        this.vectors.add(id, vectors.get(key) ?? new Float32Array(this.vectors.dimension));
+      }
+      this.fragments.set(id, { uri, path, startLine, endLine, text });
+      return id;
+    });
+    const gone = [...reusable.values()].flat();
+    this.vectors.remove(gone);
+    for (const id of gone) this.fragments.delete(id);
+    folder.indexed.set(path, { entry, ids });
+    folder.skipped.delete(path);
+    this.remember(folder, path, entry);
+  }
+
+  private takeOut(folder: FolderState, path: string): void {
+    const file = folder.indexed.get(path);
+    folder.read.set(path, ++this.clock);
+    if (file === undefined) return;
+    folder.indexed.delete(path);
+    this.vectors.remove(file.ids);
+    for (const id of file.ids) this.fragments.delete(id);
+  }
+
+  private leaveOut(folder: FolderState, path: string, reason: SkipReason, entry?: FileEntry, order: number = ++this.clock): void {
+    if ((folder.read.get(path) ?? 0) > order) return;
+    this.takeOut(folder, path);
+    if (reason === "deleted meanwhile") folder.skipped.delete(path);
+    else folder.skipped.set(path, reason);
+    // What could not be read may be readable the next time.
+    this.remember(folder, path, reason === "unreadable" || reason === "deleted meanwhile" ? undefined : entry);
+  }
+
+  private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
+    const known = folder.known.get(path);
+    if (known === entry) return;
+    if (entry === undefined) folder.known.delete(path);
+    else folder.known.set(path, entry);
+    folder.manifest?.record(path, entry);
+  }
+
+  private async tidy(): Promise<void> {
+    const store = await this.store;
+    try {
+      for (const folder of this.folders) if (folder.manifest?.worthRewriting(folder.known.size) === true) await folder.manifest.rewrite(folder.known);
+      await store?.tidy();
+    } catch (error) {
+      this.options.log.warn(`The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`);
+    }
+    this.storeBytes = store?.bytes ?? 0;
+  }
+}
+
+/** Files that go together through a step. */
+class Batch {
+  private jobs: Job[] = [];
+  fragments = 0;
+
+  get files(): number {
+    return this.jobs.length;
+  }
+
+  add(job: Job, fragments: number): void {
+    this.jobs.push(job);
+    this.fragments += fragments;
+  }
+
+  take(): Job[] {
+    const { jobs } = this;
+    this.jobs = [];
+    this.fragments = 0;
+    return jobs;
+  }
+}
+
+function filePathOf(uri: string): string | undefined {
+  if (!uri.startsWith("file:")) return undefined;
+  try {
+    const path = fileURLToPath(uri);
+    return path.length > 1 && path.endsWith(sep) ? path.slice(0, -1) : path;
+  } catch {
+    return undefined;
+  }
+}
+
+function withSeparator(root: string): string {
+  return root.endsWith(sep) ? root : root + sep;
+}
+
+/** Percent-encoding as editors do it in URIs: stricter than encodeURIComponent. */
+function encodeSegment(segment: string): string {
+  return encodeURIComponent(segment).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
