@@ -6,7 +6,7 @@ import { createBackbone } from "../inference/onnx-backbone";
 import { PromptFormat } from "../inference/prompt-format";
 import { Tokenizer } from "../inference/tokenizer";
 import type { ExecutionProviderSetting } from "../protocol";
-import { createChunker } from "../workspace/chunker";
+import { createChunker } from "../workspace/create-chunker";
 import { WorkspaceIndex } from "../workspace/workspace-index";
 import type { Log } from "./log";
 
@@ -41,12 +41,11 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const promptFormat = new PromptFormat(model, tokenizer);
   const [backbone, chunker] = await Promise.all([
     createBackbone(model, { provider: options.executionProvider, threads: options.threads, log: (line) => log.info(line) }),
-    createChunker(options.grammarPath),
+    createChunker(options.grammarPath, (message) => log.warn(message)),
   ]);
   const index = new WorkspaceIndex({
     backbone,
     promptFormat,
-    tokenizer,
     storagePath: options.storagePath,
     chunker,
     limits: { maxFileKilobytes: options.maxFileKilobytes },
