@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
 import * as v from "valibot";
+import { lifecycle } from "./server/lifecycle";
 import { packagedLocations } from "./server/locations";
 import { standardErrorLog } from "./server/log";
 import { LspMessageReader } from "./server/message-reader";
@@ -22,12 +23,17 @@ const { name, version } = v.parse(
 );
 
 const writer = new StreamMessageWriter(process.stdout);
+function refuse(id: string | number | null, code: number, message: string): void {
+  writer.write(Object.assign({ jsonrpc: "2.0", id, error: { code, message } })).catch(() => {
+    // Nobody reads any more; the closed stream ends the process.
+  });
+}
 const reader = new LspMessageReader(process.stdin, ({ code, message, id }) => {
   standardErrorLog.warn(`Malformed input: ${message}`);
   // JSON-RPC 2.0, section 5: an id that could not be read is answered with null.
-  writer.write(Object.assign({ jsonrpc: "2.0", id, error: { code, message } })).catch(() => {});
+  refuse(id, code, message);
 });
-const connection = createConnection(ProposedFeatures.all, reader, writer);
+const connection = createConnection(ProposedFeatures.all, reader, writer, { messageStrategy: lifecycle(refuse) });
 const server = createServer(connection, packagedLocations(__dirname), { name, version });
 
 let leaving = false;

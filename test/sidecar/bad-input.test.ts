@@ -1,0 +1,107 @@
+// A missing or altered model, and bytes that are no message: a clear word, and no hang.
+import { cp, readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, modelPath, Sidecar, start, temporaryFolder } from "./client";
+
+afterEach(cleanUp);
+
+describe("a model package that cannot be used", () => {
+  async function copyOfModel(): Promise<string> {
+    const folder = join(await temporaryFolder(), "model");
+    await cp(modelPath, folder, { recursive: true, filter: (source) => !source.includes(".git") });
+    return folder;
+  }
+
+  async function flipByte(path: string, at: number): Promise<void> {
+    const bytes = await readFile(path);
+    bytes[at] = (bytes[at] ?? 0) ^ 1;
+    await writeFile(path, bytes);
+  }
+
+  const cases: [string, string, (folder: string) => Promise<unknown>][] = [
+    ["a missing folder", "model.json", async () => {}],
+    ["an altered graph", "model.onnx", async (folder) => flipByte(join(folder, "model.onnx"), 5000)],
+    ["a cut-off graph", "model.onnx", async (folder) => writeFile(join(folder, "model.onnx"), (await readFile(join(folder, "model.onnx"))).subarray(0, 1000))],
+    ["an altered tokenizer", "tokenizer.json", async (folder) => flipByte(join(folder, "tokenizer.json"), 200)],
+    ["a description that is no JSON", "model.json", async (folder) => writeFile(join(folder, "model.json"), "{")],
+    ["an unknown format", "formatVersion", async (folder) => {
+      const path = join(folder, "model.json");
+      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), formatVersion: 99 }));
+    }],
+  ];
+
+  it.each(cases)("%s: an error that names it; the process stays, and suggests nothing", async (name, named, spoil) => {
+    const folder = name === "a missing folder" ? join(await temporaryFolder(), "nothing-here") : await copyOfModel();
+    await spoil(folder);
+    const sidecar = await start({ folders: [await copyOfFixture()], initializationOptions: { modelPath: folder } });
+    const status = await sidecar.reaches("error");
+    expect(status.message).toContain(named);
+    expect(status.message).toContain(folder);
+    expect(status.message).toMatch(/expected .*found/is);
+    await sidecar.open("untitled:a", "x = ");
+    expect(await sidecar.request("untitled:a", { line: 0, character: 4 })).toEqual({ items: [] });
+    expect(await sidecar.trace()).toBeNull();
+    await expect(sidecar.reindex()).rejects.toThrow(named);
+    expect(sidecar.logs.some(({ type, message }) => type === 1 && message.includes(named))).toBe(true);
+    expect(await sidecar.close()).toBe(0);
+  });
+});
+
+describe("malformed JSON-RPC", () => {
+  const framed = (body: string) => `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+
+  it.each([
+    ["a header that is no header", "hello\r\n\r\n"],
+    ["a length that is no number", "Content-Length: abc\r\n\r\n"],
+    ["a negative length", "Content-Length: -1\r\n\r\n"],
+    ["a length beyond reason", "Content-Length: 123456789012\r\n\r\n"],
+    ["bytes without a header", Buffer.from([0, 159, 146, 150, 10, 13])],
+    ["JSON that is none", framed("{oops")],
+    ["JSON that is no message", framed("[1, 2]")],
+    ["a wrong version", framed('{"jsonrpc":"1.0","id":5,"method":"x"}')],
+    ["a cancellation without parameters", framed('{"jsonrpc":"2.0","method":"$/cancelRequest"}')],
+    ["an opened document that is none", framed('{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{}}')],
+    ["a change of nothing", framed('{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"x"},"contentChanges":[{}]}}')],
+    ["watched files that are none", framed('{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":7,"type":"x"}]}}')],
+    ["an unknown notification", framed('{"jsonrpc":"2.0","method":"no/such"}')],
+    ["an answer to no question", framed('{"jsonrpc":"2.0","id":4711,"result":1}')],
+    ["acceptance of nothing", framed('{"jsonrpc":"2.0","method":"selfracg/accepted","params":{"id":"x"}}')],
+  ])("%s: goes on with the next message", async (_, bytes) => {
+    const sidecar = await start();
+    sidecar.write(bytes);
+    const status = await sidecar.getStatus();
+    expect(["starting", "indexing", "ready"]).toContain(status.state);
+    expect(await sidecar.close()).toBe(0);
+  });
+
+  it("answers a request whose parameters make no sense with an error", async () => {
+    const sidecar = await start();
+    await sidecar.reaches("ready");
+    await expect(sidecar.connection.sendRequest("textDocument/inlineCompletion", {})).rejects.toMatchObject({ code: expect.any(Number) });
+    await expect(sidecar.connection.sendRequest("workspace/executeCommand", { command: 5 })).rejects.toMatchObject({ code: -32602 });
+    expect((await sidecar.getStatus()).state).toBe("ready");
+  });
+
+  it("says on standard error and in its answer what was wrong", async () => {
+    const sidecar = new Sidecar({});
+    const answers: string[] = [];
+    sidecar.process.stdout?.on("data", (bytes) => answers.push(String(bytes)));
+    sidecar.write(framed("{oops"));
+    await sidecar.until("the answer", () => answers.join("").includes("-32700"));
+    expect(sidecar.stderr).toMatch(/Malformed input: Expected JSON/);
+  });
+
+  it("does not serve requests before initialize", async () => {
+    const sidecar = new Sidecar({});
+    await expect(sidecar.request("untitled:a", { line: 0, character: 0 })).rejects.toMatchObject({ code: -32002 });
+    await sidecar.initialize();
+    expect((await sidecar.getStatus()).state).toBe("starting");
+  });
+
+  it("ends when the input ends in the middle of a message", async () => {
+    const sidecar = await start();
+    sidecar.process.stdin?.end("Content-Length: 1000\r\n\r\n{");
+    expect(await sidecar.exited).toBe(1);
+  });
+});

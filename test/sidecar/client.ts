@@ -1,0 +1,268 @@
+// An LSP client for the tests: spawns the real sidecar and plays the editor's part over its standard streams.
+import { type ChildProcess, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
+import { cp, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import {
+  createProtocolConnection,
+  type InitializeResult,
+  type InlineCompletionList,
+  InlineCompletionRequest,
+  InlineCompletionTriggerKind,
+  type Position,
+  type ProtocolConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
+import {
+  type CompletionTrace,
+  defaultSettings,
+  type IndexCounts,
+  type InitializationOptions,
+  messages,
+  serverCommands,
+  type Settings,
+  type SidecarState,
+  type SidecarStatus,
+} from "../../sidecar/protocol";
+import { modelPath } from "../model";
+
+export const dist = resolve(import.meta.dirname, "../../dist");
+export const fixture = resolve(import.meta.dirname, "../fixtures/workspace");
+export { modelPath };
+
+for (const bundle of ["sidecar.js", "cli.js"]) {
+  if (!existsSync(join(dist, bundle))) throw new Error(`Expected ${join(dist, bundle)}, found none. Run "node scripts/setup.mjs" first.`);
+}
+
+const temporary: string[] = [];
+const running = new Set<Sidecar>();
+
+/** A folder of its own for a test; {@link cleanUp} removes it. */
+export async function temporaryFolder(): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "selfracg-test-"));
+  temporary.push(folder);
+  return folder;
+}
+
+/** A copy of the fixture workspace that a test may change. */
+export async function copyOfFixture(): Promise<string> {
+  const folder = join(await temporaryFolder(), "workspace");
+  await cp(fixture, folder, { recursive: true });
+  return folder;
+}
+
+/** Ends what a test started and removes what it wrote. For `afterEach`. */
+export async function cleanUp(): Promise<void> {
+  for (const sidecar of running) sidecar.kill();
+  running.clear();
+  await Promise.all(temporary.splice(0).map((folder) => rm(folder, { recursive: true, force: true, maxRetries: 5 })));
+}
+
+export function uriOf(path: string): string {
+  return pathToFileURL(path).href;
+}
+
+export interface Options {
+  /** Absolute paths of the workspace folders. */
+  folders?: readonly string[];
+  storagePath?: string;
+  settings?: Partial<Record<keyof Settings, unknown>>;
+  initializationOptions?: InitializationOptions;
+  capabilities?: object;
+  /** Cancels each progress at its first report. */
+  cancelProgress?: boolean;
+}
+
+export interface ProgressNote {
+  kind: "begin" | "report" | "end";
+  title?: string;
+  message?: string;
+  percentage?: number;
+  cancellable?: boolean;
+}
+
+export class Sidecar {
+  readonly process: ChildProcess;
+  readonly connection: ProtocolConnection;
+  readonly statuses: SidecarStatus[] = [];
+  readonly logs: { type: number; message: string }[] = [];
+  readonly progress: ProgressNote[] = [];
+  readonly registrations: { method: string; registerOptions?: unknown }[] = [];
+  readonly exited: Promise<number | NodeJS.Signals>;
+  initializeResult: InitializeResult | undefined;
+  settings: Record<string, unknown>;
+  stderr = "";
+  #options: Options;
+  #waiting: (() => void)[] = [];
+  #versions = new Map<string, number>();
+
+  constructor(options: Options) {
+    this.#options = options;
+    this.settings = { ...defaultSettings, ...options.settings };
+    this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], { stdio: ["pipe", "pipe", "pipe"] });
+    running.add(this);
+    const { stdin, stdout, stderr } = this.process;
+    if (stdin === null || stdout === null || stderr === null) throw new Error("The sidecar has no standard streams.");
+    stdin.on("error", () => {});
+    stderr.on("data", (bytes) => void (this.stderr += String(bytes)));
+    this.exited = new Promise((done) => this.process.once("exit", (code, signal) => done(code ?? signal ?? -1)));
+    this.connection = createProtocolConnection(new StreamMessageReader(stdout), new StreamMessageWriter(stdin));
+    this.connection.onError(() => {});
+    this.connection.onNotification(messages.status, (status: SidecarStatus) => this.#note(() => this.statuses.push(status)));
+    this.connection.onNotification("window/logMessage", (line: { type: number; message: string }) => this.#note(() => this.logs.push(line)));
+    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string }[] }) =>
+      items.map(({ section }) => (section === "selfracg" ? this.settings : null)));
+    this.connection.onRequest("client/registerCapability", ({ registrations }) => void this.registrations.push(...registrations));
+    this.connection.onRequest("window/workDoneProgress/create", () => null);
+    this.connection.onNotification("$/progress", ({ token, value }: { token: string; value: ProgressNote }) => {
+      if (options.cancelProgress === true && value.kind === "report") void this.connection.sendNotification("window/workDoneProgress/cancel", { token });
+      this.#note(() => this.progress.push(value));
+    });
+    this.connection.listen();
+  }
+
+  async initialize(): Promise<void> {
+    const { folders = [], storagePath, initializationOptions } = this.#options;
+    this.initializeResult = await this.connection.sendRequest<InitializeResult>("initialize", {
+      processId: process.pid,
+      rootUri: null,
+      workspaceFolders: folders.map((path) => ({ uri: uriOf(path), name: basename(path) })),
+      capabilities: this.#options.capabilities ?? {
+        workspace: {
+          configuration: true,
+          workspaceFolders: true,
+          didChangeConfiguration: { dynamicRegistration: true },
+          didChangeWatchedFiles: { dynamicRegistration: true },
+        },
+        window: { workDoneProgress: true },
+        textDocument: { inlineCompletion: {} },
+      },
+      initializationOptions: { modelPath, executionProvider: "cpu", storagePath, ...initializationOptions },
+    });
+    await this.connection.sendNotification("initialized", {});
+  }
+
+  #note(add: () => void): void {
+    add();
+    for (const wake of this.#waiting.splice(0)) wake();
+  }
+
+  /** Waits until `found` gives something, looking at each message from the sidecar; fails when it ends or time runs out. */
+  async until<T>(what: string, found: () => T | undefined | false, timeoutMs = 60_000): Promise<T> {
+    const deadline = performance.now() + timeoutMs;
+    for (;;) {
+      const value = found();
+      if (value !== undefined && value !== false) return value;
+      const left = deadline - performance.now();
+      if (left <= 0 || this.process.exitCode !== null) {
+        const seen = this.statuses.map(({ state, message }) => `${state}: ${message}`).join("\n");
+        throw new Error(`${what}: not seen (exit code ${this.process.exitCode}).\nStatuses:\n${seen}\nStandard error:\n${this.stderr}`);
+      }
+      await new Promise<void>((wake) => {
+        const timer = setTimeout(wake, Math.min(left, 100));
+        this.#waiting.push(() => {
+          clearTimeout(timer);
+          wake();
+        });
+      });
+    }
+  }
+
+  get status(): SidecarStatus | undefined {
+    return this.statuses.at(-1);
+  }
+
+  async reaches(state: SidecarState, timeoutMs?: number): Promise<SidecarStatus> {
+    return this.until(`state ${state}`, () => (this.status?.state === state ? this.status : undefined), timeoutMs);
+  }
+
+  async open(uri: string, text: string, languageId = "python"): Promise<void> {
+    this.#versions.set(uri, 1);
+    await this.connection.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId, version: 1, text } });
+  }
+
+  async insert(uri: string, at: Position, text: string): Promise<void> {
+    const version = (this.#versions.get(uri) ?? 1) + 1;
+    this.#versions.set(uri, version);
+    await this.connection.sendNotification("textDocument/didChange", {
+      textDocument: { uri, version }, contentChanges: [{ range: { start: at, end: at }, text }],
+    });
+  }
+
+  request(uri: string, position: Position, token?: import("vscode-languageserver/node").CancellationToken): Promise<InlineCompletionList> {
+    return this.connection.sendRequest(InlineCompletionRequest.type, {
+      textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Invoked },
+    }, token) as Promise<InlineCompletionList>;
+  }
+
+  /** Opens `text` (`|` marks the cursor), asks for a suggestion and gives what came with its trace. */
+  async complete(uri: string, text: string, languageId?: string): Promise<{ list: InlineCompletionList; trace: CompletionTrace }> {
+    await this.open(uri, text.replace("|", ""), languageId);
+    const list = await this.request(uri, cursorOf(text));
+    const trace = await this.trace();
+    if (trace === null) throw new Error("No completion was made.");
+    return { list, trace };
+  }
+
+  trace(): Promise<CompletionTrace | null> {
+    return this.connection.sendRequest<CompletionTrace | null>(messages.trace);
+  }
+
+  getStatus(): Promise<SidecarStatus> {
+    return this.connection.sendRequest<SidecarStatus>(messages.getStatus);
+  }
+
+  reindex(): Promise<IndexCounts | null> {
+    return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex });
+  }
+
+  /** Changes settings as an editor does: says that something changed and is asked what. */
+  async configure(change: Record<string, unknown>): Promise<void> {
+    Object.assign(this.settings, change);
+    await this.connection.sendNotification("workspace/didChangeConfiguration", { settings: null });
+  }
+
+  async watched(path: string, type: 1 | 2 | 3): Promise<void> {
+    await this.connection.sendNotification("workspace/didChangeWatchedFiles", { changes: [{ uri: uriOf(path), type }] });
+  }
+
+  /** Every path that the search came up with for a new cursor place, in the prompt or left out of it. */
+  async searchable(): Promise<Set<string>> {
+    const uri = `untitled:probe-${performance.now()}`;
+    const { trace } = await this.complete(uri, "value = |\n");
+    return new Set([...trace.fragments, ...trace.dropped].map(({ path }) => path));
+  }
+
+  write(bytes: Buffer | string): void {
+    this.process.stdin?.write(bytes);
+  }
+
+  /** shutdown and exit, as the protocol has it; gives the exit code. */
+  async close(): Promise<number | NodeJS.Signals> {
+    await this.connection.sendRequest("shutdown");
+    await this.connection.sendNotification("exit");
+    running.delete(this);
+    return this.exited;
+  }
+
+  kill(): void {
+    this.process.kill("SIGKILL");
+  }
+}
+
+/** Starts a sidecar and shakes hands. */
+export async function start(options: Options = {}): Promise<Sidecar> {
+  const storagePath = options.storagePath ?? (await temporaryFolder());
+  const sidecar = new Sidecar({ ...options, storagePath });
+  await sidecar.initialize();
+  return sidecar;
+}
+
+/** The place of `|` in `text`. */
+export function cursorOf(text: string): Position {
+  const before = text.slice(0, text.indexOf("|"));
+  return { line: before.split("\n").length - 1, character: before.length - (before.lastIndexOf("\n") + 1) };
+}

@@ -1,0 +1,190 @@
+// Suggestions from the real model over the wire: with and without a workspace, cancelled, cached, switched off.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { CancellationTokenSource } from "vscode-languageserver/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, temporaryFolder, uriOf } from "./client";
+
+let folder: string;
+let sidecar: Sidecar;
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  sidecar = await start({ folders: [folder] });
+  await sidecar.reaches("ready");
+});
+afterAll(cleanUp);
+
+/** A new file in the workspace, so that no answer comes from the cache. */
+const fresh = (name = "probe.py") => uriOf(join(folder, "shop", `${Math.random().toString(36).slice(2)}_${name}`));
+
+const continuing = `from shop.money import Money
+
+def total_price(prices: list[Money]) -> Money:
+    total = Money(0, "EUR")
+    for price in prices:
+        |
+`;
+
+describe("a suggestion", () => {
+  it("is what its trace says, with the fragments behind it", async () => {
+    const uri = fresh();
+    const before = (await sidecar.trace())?.id ?? 0;
+    const { list, trace } = await sidecar.complete(uri, continuing);
+    expect(trace).toMatchObject({ id: before + 1, uri, languageId: "python", position: cursorOf(continuing), provider: "cpu" });
+    if (trace.suggestion === "") {
+      expect(list.items).toEqual([]);
+      expect(trace.suppressed).toMatch(/./);
+    } else {
+      const at = cursorOf(continuing);
+      expect(list.items).toEqual([{ insertText: trace.suggestion, range: { start: at, end: at } }]);
+      expect(trace.suppressed).toBeUndefined();
+    }
+    expect(trace.fragments.length + trace.dropped.length).toBeGreaterThan(0);
+    expect(trace.fragments.length > 0 || trace.nothingRetrieved !== undefined).toBe(true);
+    expect(trace.promptTokens).toBeGreaterThan(20);
+    expect(trace.timings.totalMs).toBeGreaterThan(0);
+    const { expressMs, searchMs, prefillMs, decodeMs, totalMs } = trace.timings;
+    expect(expressMs + searchMs + prefillMs + decodeMs).toBeLessThanOrEqual(totalMs + 1);
+    expect(trace.timings.expressMs).toBeGreaterThan(0);
+  });
+
+  it("names fragments by the lines they have on disk", async () => {
+    const { trace } = await sidecar.complete(fresh(), continuing);
+    for (const { uri, path, startLine, endLine, score, tokens } of [...trace.fragments, ...trace.dropped]) {
+      expect(uri).toBe(uriOf(join(folder, path)));
+      const lines = (await readFile(join(folder, path), "utf8")).split("\n");
+      expect(startLine).toBeGreaterThanOrEqual(1);
+      expect(endLine).toBeGreaterThanOrEqual(startLine);
+      expect(endLine).toBeLessThanOrEqual(lines.length);
+      expect(Math.abs(score)).toBeLessThanOrEqual(1.001);
+      expect(tokens).toBeGreaterThan(0);
+    }
+  });
+
+  it("comes for at least one of a few ordinary places", async () => {
+    const places = [
+      continuing,
+      "def add(a, b):\n    return |\n",
+      "import json\n\ndef read_json(path):\n    with open(path) as file:\n        return |\n",
+      "class Point:\n    def __init__(self, x, y):\n        self.x = |\n",
+      "for index in |\n    print(index)\n",
+    ];
+    const suggestions: string[] = [];
+    for (const place of places) suggestions.push((await sidecar.complete(fresh(), place)).trace.suggestion);
+    expect(suggestions.filter((suggestion) => suggestion.trim() !== ""), JSON.stringify(suggestions)).not.toEqual([]);
+  });
+
+  it("is the same again for the same text", async () => {
+    const [first, second] = [await sidecar.complete(fresh("a.py"), continuing), await sidecar.complete(fresh("a.py"), continuing)];
+    expect(second.trace.suggestion).toBe(first.trace.suggestion);
+    expect(second.trace.cached).toBeUndefined();
+  });
+
+  it("stays while it is typed, with no new work", async () => {
+    const uri = fresh();
+    const text = "def add(a, b):\n    return |\n";
+    const { trace } = await sidecar.complete(uri, text);
+    const again = await sidecar.request(uri, cursorOf(text));
+    expect(await sidecar.trace()).toMatchObject({ id: trace.id, cached: true });
+    if (trace.suggestion.length < 2) {
+      expect(again.items.length).toBeLessThanOrEqual(1);
+      return;
+    }
+    await sidecar.insert(uri, cursorOf(text), trace.suggestion.slice(0, 1));
+    const { line, character } = cursorOf(text);
+    const rest = await sidecar.request(uri, { line, character: character + 1 });
+    expect(rest.items[0]?.insertText).toBe(trace.suggestion.slice(1));
+    expect(await sidecar.trace()).toMatchObject({ id: trace.id, cached: true });
+  });
+
+  it.each([
+    ["an untitled document", "untitled:Untitled-1", "typescript"],
+    ["a notebook cell", "vscode-notebook-cell:/somewhere/book.ipynb#W0sZmlsZQ", "python"],
+    ["a file outside of the folders", "file:///elsewhere/main.go", "go"],
+  ])("is made for %s", async (_, uri, languageId) => {
+    const { trace } = await sidecar.complete(uri, "function add(a, b) {\n  return |\n}\n", languageId);
+    expect(trace).toMatchObject({ uri, languageId });
+    expect(trace.promptTokens).toBeGreaterThan(5);
+  });
+
+  it("copes with an empty document, a cursor beyond the end, and half a surrogate pair", async () => {
+    await sidecar.open(fresh(), "");
+    const uri = fresh();
+    await sidecar.open(uri, "x = '\ud83d'\n");
+    await sidecar.request(uri, { line: 400, character: 99 });
+    const empty = fresh();
+    const { trace } = await sidecar.complete(empty, "|");
+    expect(trace.uri).toBe(empty);
+    expect((await sidecar.getStatus()).state).toBe("ready");
+  });
+});
+
+describe("cancellation", () => {
+  it("ends the request with LSP's own error, and the next one works", async () => {
+    const uri = fresh();
+    await sidecar.open(uri, continuing.replace("|", ""));
+    const source = new CancellationTokenSource();
+    const answer = sidecar.request(uri, cursorOf(continuing), source.token);
+    source.cancel();
+    await expect(answer).rejects.toMatchObject({ code: -32800 });
+    const { trace } = await sidecar.complete(fresh(), continuing);
+    expect(trace.stopReason).not.toBe("cancelled");
+  });
+
+  it("of older requests by newer ones: of ten at once only the last is worked out", async () => {
+    const before = (await sidecar.trace())?.id ?? 0;
+    const uri = fresh();
+    const text = "def add(a, b):\n    return a + b\n";
+    await sidecar.open(uri, text);
+    const answers = await Promise.all(Array.from({ length: 10 }, (_, character) => sidecar.request(uri, { line: 1, character: character + 4 })));
+    for (const early of answers.slice(0, -1)) expect(early.items).toEqual([]);
+    const trace = await sidecar.trace();
+    expect(trace?.position).toEqual({ line: 1, character: 13 });
+    expect(trace?.id).toBeLessThanOrEqual(before + 10);
+  });
+});
+
+describe("settings", () => {
+  it("off: no suggestion, and one again when switched on", async () => {
+    await sidecar.configure({ enable: false });
+    await sidecar.reaches("off");
+    const last = (await sidecar.trace())?.id;
+    const uri = fresh();
+    await sidecar.open(uri, continuing.replace("|", ""));
+    expect(await sidecar.request(uri, cursorOf(continuing))).toEqual({ items: [] });
+    expect((await sidecar.trace())?.id).toBe(last);
+    await sidecar.configure({ enable: true });
+    await sidecar.reaches("ready");
+    await sidecar.request(uri, cursorOf(continuing));
+    expect((await sidecar.trace())?.uri).toBe(uri);
+  });
+
+  it("retrieval, disabledLanguages and maxTokens hold from the next request on", async () => {
+    await sidecar.configure({ retrieval: false, maxTokens: 3 });
+    const { trace } = await sidecar.complete(fresh(), continuing);
+    expect(trace.fragments).toEqual([]);
+    expect(trace.nothingRetrieved).toMatch(/retrieval/);
+    expect(trace.generatedTokens).toBeLessThanOrEqual(3);
+    await sidecar.configure({ retrieval: true, maxTokens: 48, disabledLanguages: ["python"] });
+    const uri = fresh();
+    await sidecar.open(uri, continuing.replace("|", ""));
+    expect(await sidecar.request(uri, cursorOf(continuing))).toEqual({ items: [] });
+    expect((await sidecar.trace())?.uri).not.toBe(uri);
+    await sidecar.configure({ disabledLanguages: [] });
+  });
+});
+
+describe("without a workspace", () => {
+  it.each([["no folder open", false], ["an empty folder", true]])("%s: suggests from the file alone", async (_, withFolder) => {
+    const alone = await start({ folders: withFolder ? [await temporaryFolder()] : [] });
+    const ready = await alone.reaches("ready");
+    expect(ready.message).toMatch(withFolder ? /Nothing is indexed/ : /No folder is open/);
+    const { trace } = await alone.complete("untitled:Untitled-1", "def add(a, b):\n    return |\n");
+    expect(trace.fragments).toEqual([]);
+    expect(trace.nothingRetrieved).toMatch(withFolder ? /holds no fragment/ : /no workspace folder/);
+    expect(trace.generatedTokens).toBeGreaterThan(0);
+    expect(await alone.reindex()).toMatchObject({ files: 0, fragments: 0 });
+    expect(await alone.close()).toBe(0);
+  });
+});

@@ -1,0 +1,226 @@
+// The index over the wire: progress, cancellation, changed files and folders, and whatever may be on a disk.
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, type Sidecar, start, temporaryFolder, uriOf } from "./client";
+
+afterEach(cleanUp);
+
+/** Wide enough that every fragment of the small workspaces here is a candidate. */
+const wide = { maxFragments: 16 };
+
+/** A workspace of many files that takes a while to embed. */
+async function manyFiles(count: number): Promise<string> {
+  const folder = await temporaryFolder();
+  for (let file = 0; file < count; file += 1) {
+    const functions = Array.from({ length: 8 }, (_, index) => `def compute_${file}_${index}(value):\n    result = value * ${file} + ${index}\n    return result\n`);
+    await writeFile(join(folder, `module_${file}.py`), functions.join("\n\n"));
+  }
+  return folder;
+}
+
+async function isSearchable(sidecar: Sidecar, path: string, wanted: boolean): Promise<number> {
+  const start = performance.now();
+  while ((await sidecar.searchable()).has(path) !== wanted) {
+    if (performance.now() - start > 10_000) throw new Error(`${path} should ${wanted ? "" : "not "}be searchable: ${[...(await sidecar.searchable())].join(", ")}`);
+    await new Promise((wake) => setTimeout(wake, 50));
+  }
+  return performance.now() - start;
+}
+
+describe("progress", () => {
+  it("is shown from begin to end and can be cancelled by the user; what is done stays, and the next run finishes", async () => {
+    const folders = [await manyFiles(120)];
+    const storagePath = await temporaryFolder();
+    const sidecar = await start({ folders, storagePath, cancelProgress: true });
+    await sidecar.until("end of progress", () => sidecar.progress.at(-1)?.kind === "end");
+    const [begin, ...rest] = sidecar.progress;
+    expect(begin).toMatchObject({ kind: "begin", title: expect.stringMatching(/index/i), cancellable: true });
+    expect(rest.filter(({ kind }) => kind === "report").every(({ message }) => /^\d+\/120 files$/.test(message ?? ""))).toBe(true);
+    const ready = await sidecar.reaches("ready");
+    expect(ready.message).toMatch(/cancelled/);
+    expect(ready.index?.files).toBeLessThan(120);
+    expect(await sidecar.close()).toBe(0);
+
+    const second = await start({ folders, storagePath });
+    const { index } = await second.reaches("ready");
+    expect(index?.files).toBe(120);
+    const percentages = second.progress.flatMap(({ percentage }) => percentage ?? []);
+    expect(percentages).toEqual([...percentages].sort((a, b) => a - b));
+    expect(second.progress.at(-1)?.kind).toBe("end");
+  });
+
+  it("lets completions through while it indexes", async () => {
+    const sidecar = await start({ folders: [await manyFiles(120)] });
+    await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
+    const { trace } = await sidecar.complete("untitled:a", "def add(a, b):\n    return |\n");
+    expect(trace.generatedTokens).toBeGreaterThan(0);
+    expect(trace.timings.totalMs).toBeLessThan(3000);
+    expect((await sidecar.getStatus()).state).toBe("indexing");
+  });
+});
+
+describe("the reindex command", () => {
+  it("joins a run under way, and embeds nothing that is known", async () => {
+    const sidecar = await start({ folders: [await copyOfFixture()] });
+    await sidecar.until("indexing", () => sidecar.status?.state === "indexing");
+    const counts = await sidecar.reindex();
+    expect(sidecar.progress.filter(({ kind }) => kind === "begin")).toHaveLength(1);
+    expect(await sidecar.reindex()).toEqual({ ...counts, storeBytes: expect.any(Number) });
+  });
+});
+
+describe("changes", () => {
+  it("makes a saved file searchable within two seconds, and forgets a deleted one", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    const path = join(folder, "shop", "vouchers.py");
+    const text = "def redeem_voucher(code, amount):\n    return amount - VOUCHERS[code]\n";
+    await sidecar.open(uriOf(path), text);
+    await writeFile(path, text);
+    await sidecar.connection.sendNotification("textDocument/didSave", { textDocument: { uri: uriOf(path) } });
+    expect(await isSearchable(sidecar, "shop/vouchers.py", true)).toBeLessThan(2000);
+    await rm(path);
+    await sidecar.watched(path, 3);
+    expect(await isSearchable(sidecar, "shop/vouchers.py", false)).toBeLessThan(2000);
+  });
+
+  it("takes a file that the watcher saw, and a folder that was deleted or renamed as a whole", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    await writeFile(join(folder, "extra.ts"), "export function parseCoupon(text: string): number {\n  return Number(text);\n}\n");
+    await sidecar.watched(join(folder, "extra.ts"), 1);
+    await isSearchable(sidecar, "extra.ts", true);
+    await rename(join(folder, "shop"), join(folder, "store"));
+    await sidecar.watched(join(folder, "shop"), 3);
+    await sidecar.watched(join(folder, "store"), 1);
+    await isSearchable(sidecar, "shop/money.py", false);
+    await isSearchable(sidecar, "store/money.py", true);
+  });
+
+  it("reads the folders anew when an ignore file changes", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    expect(await sidecar.searchable()).toContain("shop/money.py");
+    await writeFile(join(folder, ".selfracgignore"), "shop/money.py\n");
+    await sidecar.watched(join(folder, ".selfracgignore"), 2);
+    await isSearchable(sidecar, "shop/money.py", false);
+  });
+
+  it("adds and removes workspace folders", async () => {
+    const [folder, other] = [await copyOfFixture(), await temporaryFolder()];
+    await writeFile(join(other, "pricing.py"), "def price_with_tax(price):\n    return price * 1.19\n");
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    const change = (added: string[], removed: string[]) => {
+      const folderOf = (path: string) => ({ uri: uriOf(path), name: "other" });
+      return sidecar.connection.sendNotification("workspace/didChangeWorkspaceFolders", { event: { added: added.map(folderOf), removed: removed.map(folderOf) } });
+    };
+    await change([other], []);
+    await isSearchable(sidecar, "pricing.py", true);
+    await change([], [other, folder]);
+    await isSearchable(sidecar, "pricing.py", false);
+    await sidecar.until("no folder", () => /No folder is open/.test(sidecar.status?.message ?? ""));
+    await change([folder], []);
+    await isSearchable(sidecar, "shop/money.py", true);
+    expect((await sidecar.reaches("ready")).index?.embedded).toBe((await sidecar.getStatus()).index?.embedded);
+  });
+});
+
+describe("a kill", () => {
+  it("in the middle of indexing leaves an index that the next start takes up", async () => {
+    const folders = [await manyFiles(120)];
+    const storagePath = await temporaryFolder();
+    const first = await start({ folders, storagePath });
+    await first.until("half of it", () => (first.status?.progress?.done ?? 0) >= 40);
+    first.kill();
+    expect(await first.exited).toBe("SIGKILL");
+    const second = await start({ folders, storagePath });
+    const { index } = await second.reaches("ready");
+    expect(index).toMatchObject({ files: 120 });
+    expect(await second.close()).toBe(0);
+    const third = await start({ folders, storagePath });
+    expect((await third.reaches("ready")).index).toMatchObject({ files: 120, fragments: index?.fragments, embedded: 0 });
+  });
+});
+
+describe("what a disk may hold", () => {
+  it("skips what cannot be indexed, with the reason counted, and indexes the rest", async () => {
+    const folder = await temporaryFolder();
+    await writeFile(join(folder, "good.py"), "def good(value):\n    return value\n");
+    await writeFile(join(folder, "long.js"), `const data = "${"x".repeat(50_000_000)}";\n`);
+    await writeFile(join(folder, "latin.py"), Buffer.from([0x23, 0x20, 0xe9, 0xe8, 0xff, 0x0a, 0x78, 0x3d, 0x31, 0x0a]));
+    await writeFile(join(folder, "binary.py"), Buffer.from([0, 1, 2, 3, 0, 255]));
+    await mkdir(join(folder, "folder.py"));
+    const sidecar = await start({ folders: [folder], settings: wide });
+    const { index } = await sidecar.reaches("ready");
+    expect(await sidecar.searchable()).toContain("good.py");
+    const skipped = Object.values(index?.skipped ?? {}).reduce((sum, count) => sum + count, 0);
+    expect(skipped).toBeGreaterThanOrEqual(2);
+    expect((index?.files ?? 0) + skipped).toBeGreaterThanOrEqual(4);
+  });
+
+  it("survives a 50 MB line that is open in the editor", async () => {
+    const sidecar = await start();
+    await sidecar.reaches("ready");
+    const line = `const data = "${"x".repeat(50_000_000)}`;
+    const uri = "untitled:huge";
+    await sidecar.open(uri, line, "javascript");
+    const started = performance.now();
+    await sidecar.request(uri, { line: 0, character: line.length });
+    await sidecar.insert(uri, { line: 0, character: 10 }, "y");
+    await sidecar.request(uri, { line: 0, character: 11 });
+    expect(performance.now() - started).toBeLessThan(15_000);
+    expect((await sidecar.getStatus()).state).toBe("ready");
+  });
+
+  it("passes over files that are deleted while it indexes", async () => {
+    const folder = await manyFiles(120);
+    const sidecar = await start({ folders: [folder] });
+    await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
+    for (let file = 60; file < 120; file += 1) await rm(join(folder, `module_${file}.py`));
+    const { index } = await sidecar.reaches("ready");
+    expect(index?.files).toBeLessThanOrEqual(120);
+    expect(index?.files).toBeGreaterThanOrEqual(60);
+    const counts = await sidecar.reindex();
+    expect(counts?.files).toBe(60);
+  });
+
+  it("builds a damaged index again by itself", async () => {
+    const folders = [await copyOfFixture()];
+    const storagePath = await temporaryFolder();
+    const first = await start({ folders, storagePath });
+    const { index } = await first.reaches("ready");
+    expect(await first.close()).toBe(0);
+    let damaged = 0;
+    for (const name of await readdir(storagePath, { recursive: true })) {
+      const path = join(storagePath, name);
+      const { size } = await stat(path);
+      if (!(await stat(path)).isFile() || size === 0) continue;
+      await writeFile(path, Buffer.alloc(Math.ceil(size / 2), 0xa5));
+      damaged += 1;
+    }
+    expect(damaged).toBeGreaterThan(0);
+    const second = await start({ folders, storagePath, settings: wide });
+    const again = await second.reaches("ready");
+    expect(again.index).toMatchObject({ files: index?.files, fragments: index?.fragments, embedded: index?.fragments });
+    expect(await second.searchable()).toContain("shop/money.py");
+    expect(await second.close()).toBe(0);
+    const third = await start({ folders, storagePath });
+    expect((await third.reaches("ready")).index?.embedded).toBe(0);
+  });
+
+  it("says so when the index has no place to be written, and works without it", async () => {
+    const place = join(await temporaryFolder(), "file");
+    await writeFile(place, "not a folder");
+    const sidecar = await start({ folders: [await copyOfFixture()], storagePath: join(place, "inside") });
+    await sidecar.until("ready or error", () => ["ready", "error"].includes(sidecar.status?.state ?? ""));
+    const { state, message } = await sidecar.getStatus();
+    const said = [message, sidecar.stderr, ...sidecar.logs.filter(({ type }) => type <= 2).map((line) => line.message)].join("\n");
+    expect(["ready", "error"]).toContain(state);
+    expect(said).toContain(place);
+  });
+});

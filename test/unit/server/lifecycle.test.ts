@@ -1,0 +1,29 @@
+// What is let through before initialize, in between, and after shutdown.
+import { expect, it } from "vitest";
+import type { Message } from "vscode-languageserver/node";
+import { lifecycle } from "../../../sidecar/server/lifecycle";
+
+it("keeps LSP's order", () => {
+  const served: string[] = [];
+  const refused: [unknown, number][] = [];
+  const strategy = lifecycle((id, code) => void refused.push([id, code]));
+  let id = 0;
+  const send = (method: string, request: boolean) =>
+    strategy.handleMessage({ jsonrpc: "2.0", method, ...(request ? { id: (id += 1) } : {}) } as Message, () => void served.push(method));
+  send("textDocument/didOpen", false);
+  send("textDocument/inlineCompletion", true);
+  send("initialize", true);
+  send("initialized", false);
+  send("textDocument/inlineCompletion", true);
+  send("shutdown", true);
+  send("textDocument/inlineCompletion", true);
+  send("exit", false);
+  expect(served).toEqual(["initialize", "initialized", "textDocument/inlineCompletion", "shutdown", "exit"]);
+  expect(refused).toEqual([[1, -32002], [5, -32600]]);
+});
+
+it("lets exit through before initialize", () => {
+  let served = 0;
+  lifecycle(() => {}).handleMessage({ jsonrpc: "2.0", method: "exit" } as Message, () => void (served += 1));
+  expect(served).toBe(1);
+});
