@@ -43,5 +43,5 @@ export function assemblePrompt(
 function visibleSuffix(suffix: string): string {
   if (suffix.length <= visibleSuffixCharacters) return suffix;
   const end = suffix.lastIndexOf("\n", visibleSuffixCharacters);
-  return suffix.slice(0, end > 0 ? end : visibleSuffixCharacters);
+  return suffix.slice(0, end > 0 ? end + 1 : visibleSuffixCharacters);
 }

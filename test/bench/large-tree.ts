@@ -1,0 +1,41 @@
+// A larger real tree: source files of the installed packages, copied out so that nothing ignores them for where they lie.
+import { cp, mkdir, readdir, stat } from "node:fs/promises";
+import { dirname, join, relative } from "node:path";
+
+const largest = 64 * 1024;
+const perPackage = 12;
+
+/** Copies up to `most` files of `modules` into `target`, at most a dozen a package, in order of path. Returns how many. */
+export async function copyLargeTree(modules: string, target: string, most: number): Promise<number> {
+  let copied = 0;
+  for (const folder of await packages(modules)) {
+    const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile() && /(?<!\.min)\.(?:[cm]?[jt]s|py)$/.test(entry.name) && !entry.parentPath.slice(folder.length).includes("node_modules"))
+      .map((entry) => join(entry.parentPath, entry.name))
+      .sort();
+    let fromHere = 0;
+    for (const file of files) {
+      const { size } = await stat(file);
+      if (size < 400 || size > largest) continue;
+      const to = join(target, relative(modules, file));
+      await mkdir(dirname(to), { recursive: true });
+      await cp(file, to);
+      copied += 1;
+      fromHere += 1;
+      if (copied >= most) return copied;
+      if (fromHere >= perPackage) break;
+    }
+  }
+  return copied;
+}
+
+async function packages(modules: string): Promise<string[]> {
+  const folders: string[] = [];
+  for (const entry of await readdir(modules, { withFileTypes: true })) {
+    if (!entry.isDirectory() || entry.name.startsWith(".")) continue;
+    const folder = join(modules, entry.name);
+    if (entry.name.startsWith("@")) folders.push(...(await packages(folder)));
+    else folders.push(folder);
+  }
+  return folders.sort();
+}
