@@ -1,0 +1,163 @@
+// The two ways to a real VS Code: the desktop one where its download is reachable, the served one with Chromium elsewhere.
+
+import { spawnSync } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath } from "@vscode/test-electron";
+import { _electron, chromium, type Page } from "playwright-core";
+import { installExtension, serve } from "../../scripts/code-server.mjs";
+import { recordStatus } from "./workbench";
+
+/** What a carrier is asked for. */
+export interface CarrierOptions {
+  /** The folder to open; none: an empty window. */
+  folder?: string;
+  /** An empty folder for everything that VS Code writes. */
+  profile: string;
+  vsix: string;
+  settings: Record<string, unknown>;
+}
+
+/** A VS Code that runs, with its window as a Playwright page. */
+export interface CarriedVSCode {
+  page: Page;
+  /** Where the settings given stand: a change of the file changes the settings. */
+  settingsFile: string;
+  /** Opens another window on another folder, or on none, in the place of the present one. */
+  reopen(folder: string | undefined): Promise<Page>;
+  close(): Promise<void>;
+}
+
+const viewport = { width: 1280, height: 800 };
+const updateServer = "https://update.code.visualstudio.com/api/releases/stable";
+
+/** `SELFRACG_VSCODE` (desktop or served) chooses; without it, the desktop one where it can be had and shown. */
+export async function chooseCarrier(): Promise<"desktop" | "served"> {
+  const wanted = process.env.SELFRACG_VSCODE;
+  if (wanted === "desktop" || wanted === "served") {
+    return wanted;
+  }
+  const hasDisplay = process.platform !== "linux" || Boolean(process.env.DISPLAY ?? process.env.WAYLAND_DISPLAY);
+  if (!hasDisplay) {
+    return "served";
+  }
+  try {
+    const answer = await fetch(updateServer, { signal: AbortSignal.timeout(5000) });
+    return answer.ok ? "desktop" : "served";
+  } catch {
+    return "served";
+  }
+}
+
+export function launch(carrier: "desktop" | "served", options: CarrierOptions): Promise<CarriedVSCode> {
+  return carrier === "desktop" ? launchDesktop(options) : launchServed(options);
+}
+
+async function launchServed({ folder, profile, vsix, settings }: CarrierOptions): Promise<CarriedVSCode> {
+  const dataDir = join(profile, "server");
+  await installExtension({ dataDir, vsix });
+  const server = await serve({ dataDir, settings });
+  const browser = await chromium.launch({
+    executablePath: findChromium(),
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--disable-background-networking",
+      "--disable-component-update",
+      "--disable-sync",
+      "--no-first-run",
+      "--disable-quic",
+    ],
+  });
+  const context = await browser.newContext({ viewport, colorScheme: "dark", permissions: ["clipboard-read", "clipboard-write"] });
+  const address = (path: string | undefined): string => {
+    const url = new URL(server.url);
+    if (path === undefined) {
+      url.searchParams.set("ew", "true");
+    } else {
+      url.searchParams.set("folder", path);
+    }
+    return url.href;
+  };
+  await context.addInitScript(recordStatus);
+  const page = await context.newPage();
+  await page.goto(address(folder));
+  return {
+    page,
+    settingsFile: join(dataDir, "data", "Machine", "settings.json"),
+    reopen: async (path) => {
+      await page.goto(address(path));
+      return page;
+    },
+    close: async () => {
+      await browser.close();
+      await server.stop();
+    },
+  };
+}
+
+async function launchDesktop({ folder, profile, vsix, settings }: CarrierOptions): Promise<CarriedVSCode> {
+  const executablePath = await downloadAndUnzipVSCode();
+  const own = [`--user-data-dir=${join(profile, "user")}`, `--extensions-dir=${join(profile, "extensions")}`];
+  const [cli, ...cliArguments] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
+  if (cli === undefined) {
+    throw new Error(`Expected a command line beside ${executablePath}, found none.`);
+  }
+  const installed = spawnSync(cli, [...cliArguments, ...own, "--install-extension", vsix, "--force"], {
+    encoding: "utf8",
+    shell: process.platform === "win32",
+  });
+  if (installed.status !== 0) {
+    throw new Error(`VS Code did not install ${vsix}: ${installed.stdout}${installed.stderr}`);
+  }
+  const settingsFile = join(profile, "user", "User", "settings.json");
+  await mkdir(join(profile, "user", "User"), { recursive: true });
+  await writeFile(settingsFile, JSON.stringify(settings));
+  const start = async (path: string | undefined) => {
+    const electron = await _electron.launch({
+      executablePath,
+      args: [
+        ...own,
+        "--skip-welcome",
+        "--skip-release-notes",
+        "--disable-updates",
+        "--no-sandbox",
+        "--force-dark-mode",
+        "--new-window",
+        ...(path === undefined ? [] : [path]),
+      ],
+    });
+    const page = await electron.firstWindow();
+    await page.setViewportSize(viewport);
+    await page.evaluate(recordStatus);
+    return { electron, page };
+  };
+  let running = await start(folder);
+  return {
+    page: running.page,
+    settingsFile,
+    reopen: async (path) => {
+      await running.electron.close();
+      running = await start(path);
+      return running.page;
+    },
+    close: () => running.electron.close(),
+  };
+}
+
+function findChromium(): string {
+  const candidates = [
+    process.env.SELFRACG_CHROMIUM,
+    "/usr/bin/chromium",
+    "/usr/bin/chromium-browser",
+    "/usr/bin/google-chrome",
+    "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe",
+  ];
+  const found = candidates.find((path) => path !== undefined && existsSync(path));
+  if (found === undefined) {
+    throw new Error("Expected Chromium or Chrome, found none. Install it (Debian: apt-get install chromium) or name it in SELFRACG_CHROMIUM.");
+  }
+  return found;
+}

@@ -1,0 +1,246 @@
+// The packaged extension in a real VS Code: what a user does and sees, from the first keystroke to a killed sidecar.
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { modelPath } from "../model";
+import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
+import { sidecarProcesses, Workbench } from "./workbench";
+
+const root = resolve(import.meta.dirname, "../..");
+const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
+/** With a folder in it, the pictures of the README are written there. */
+const pictures = process.env.SELFRACG_PICTURES;
+
+const failures = join(root, ".cache", "test-results", "vscode");
+
+const settings: Record<string, unknown> = {
+  "workbench.startupEditor": "none",
+  "workbench.tips.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "files.autoSave": "off",
+  "security.workspace.trust.enabled": false,
+  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
+};
+
+/** Where the tests type, and the file that knows what comes next. */
+const place = {
+  file: "shop/invoices.py",
+  line: 43,
+  typed: "\n\ndef invoice_lines(order: Order, catalog: Catalog) -> list[str]:\nfor line in order.lines:\nbook = ",
+  answer: "shop/catalog.py",
+};
+
+describe("SelfRACG in VS Code", () => {
+  let scratch: string;
+  let profile: string;
+  let workspace: string;
+  let code: CarriedVSCode;
+  let window: Workbench;
+
+  beforeAll(async () => {
+    const carrier = await chooseCarrier();
+    console.log(`VS Code: ${carrier}`);
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-vscode-")));
+    profile = join(scratch, "profile");
+    workspace = join(scratch, "bookshop");
+    mkdirSync(profile);
+    cpSync(join(root, "test", "fixtures", "workspace"), workspace, { recursive: true });
+    code = await launch(carrier, { folder: workspace, profile, vsix, settings });
+    window = new Workbench(code.page);
+    await window.ready();
+  });
+
+  afterAll(async () => {
+    await code?.close();
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  /** What could be seen at a failure says more than any message. */
+  beforeEach(({ task, onTestFailed }) => {
+    onTestFailed(async () => {
+      mkdirSync(failures, { recursive: true });
+      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
+    });
+  });
+
+  function read(path: string): string {
+    return readFileSync(join(workspace, path), "utf8");
+  }
+
+  async function picture(name: string): Promise<void> {
+    if (pictures !== undefined) {
+      mkdirSync(pictures, { recursive: true });
+      await window.page.screenshot({ path: join(pictures, name) });
+    }
+  }
+
+  /** Line ends of the ghost text differ in the page, and its spaces are drawn otherwise. */
+  function bare(text: string): string {
+    return text.replace(/\s+/g, "");
+  }
+
+  it("starts, indexes the workspace and gets ready, and the status bar says so", async () => {
+    await window.waitForStatus(/ready/);
+    const history = await window.statusHistory();
+    expect(history[0]).toBe("SelfRACG is starting");
+    expect(history.at(-1)).toBe("SelfRACG is ready");
+    expect(history.filter((label) => label.includes("indexing")).length).toBeGreaterThan(0);
+    await window.status.hover();
+    const tooltip = window.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Runs on:" });
+    await tooltip.waitFor();
+    const text = (await tooltip.textContent()) ?? "";
+    expect(text).toMatch(/Model: \S+ \d/);
+    expect(text).toMatch(/Runs on: (CPU|CUDA) \(.+\)/);
+    expect(text).toMatch(/Index: [\d,]+ fragments of [\d,]+ files, .+ on disk/);
+    await window.page.mouse.move(640, 300);
+  });
+
+  it("says in the empty inspector what to do", async () => {
+    await window.status.click();
+    const inspector = await window.inspector();
+    expect(await inspector.locator("h1").textContent()).toBe("No suggestion yet");
+    expect(await inspector.locator(".empty").textContent()).toContain("Type in a file");
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("shows ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
+    const before = read(place.file);
+    await window.openFile(place.file, place.line);
+    await window.type(place.typed);
+    const ghost = await window.waitForGhostText();
+    await picture("screenshot-ghost-text.png");
+    await window.save();
+    const typed = read(place.file);
+    expect(typed.length).toBeGreaterThan(before.length);
+    const at = typed.lastIndexOf("book = ") + "book = ".length;
+    await window.page.keyboard.press("Tab");
+    await window.save();
+    const accepted = read(place.file);
+    expect(accepted.startsWith(typed.slice(0, at))).toBe(true);
+    expect(accepted.endsWith(typed.slice(at))).toBe(true);
+    const inserted = accepted.slice(at, accepted.length - (typed.length - at));
+    expect(inserted.trim()).not.toBe("");
+    expect(bare(inserted)).toBe(bare(ghost));
+    writeFileSync(join(workspace, place.file), before);
+    await window.runCommand("File: Revert File");
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("lists in the inspector the file that the answer lies in, and opens it at the line", async () => {
+    await window.openFile(place.file, place.line);
+    await window.status.click();
+    await window.inspector();
+    await window.openFile(place.file, place.line);
+    await window.type(place.typed);
+    const ghost = await window.waitForGhostText();
+    const [, line, column] = /^Ln (\d+), Col (\d+)/.exec(await window.cursor()) ?? [];
+    const inspector = await window.inspector();
+    await expect
+      .poll(() => inspector.locator('[data-open="cursor"]').textContent(), { timeout: 30_000 })
+      .toBe(`${place.file}:${line}:${column}`);
+    expect(bare((await inspector.locator("pre.suggestion").textContent()) ?? "")).toBe(bare(ghost));
+    await picture("screenshot-inspector.png");
+
+    const fragments = await inspector.locator('[data-open^="fragment:"]').allTextContents();
+    expect(fragments.map((text) => text.split(":")[0])).toContain(place.answer);
+    const link = inspector.locator('[data-open^="fragment:"]').filter({ hasText: place.answer }).first();
+    const [, first] = /:(\d+)(?:-\d+)?$/.exec((await link.textContent()) ?? "") ?? [];
+    await link.click();
+    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toBe("catalog.py");
+    await expect.poll(() => window.cursor(), { timeout: 30_000 }).toMatch(new RegExp(`^Ln ${first}, Col 1\\b`));
+    const shown = await inspector.locator(".legend li").count();
+    expect(shown).toBe(7);
+  });
+
+  it("opens code from the inspector by keyboard alone", async () => {
+    const inspector = await window.inspector();
+    await inspector.locator('[data-open="cursor"]').focus();
+    await window.page.keyboard.press("Enter");
+    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toBe("invoices.py");
+    await window.revertFile();
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("re-indexes on command, with progress that ends in counts", async () => {
+    const before = (await window.statusHistory()).length;
+    for (let file = 0; file < 40; file += 1) {
+      writeFileSync(
+        join(workspace, "shop", `generated_${file}.py`),
+        Array.from({ length: 12 }, (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`).join("\n"),
+      );
+    }
+    await window.runCommand("SelfRACG: Re-index Workspace");
+    await window.waitForNotification(/indexing the workspace/);
+    await window.waitForNotification(/SelfRACG: indexed [\d,]+ fragments of [\d,]+ files/);
+    const labels = (await window.statusHistory()).slice(before);
+    expect(labels.some((label) => /indexing, \d+ of \d+ files/.test(label))).toBe(true);
+    await window.waitForStatus(/ready/);
+    await window.clearNotifications();
+  });
+
+  it("goes off and on again by the toggle, and makes no suggestion while off", async () => {
+    await window.runCommand("SelfRACG: Turn Suggestions On or Off");
+    await window.waitForStatus(/off/);
+    await window.openFile(place.file, place.line);
+    await window.type(place.typed);
+    // As long as a person would wait for a suggestion.
+    await window.page.waitForTimeout(2000);
+    expect(await window.ghostText()).toBe("");
+    await window.runCommand("SelfRACG: Turn Suggestions On or Off");
+    await window.waitForStatus(/ready/);
+    await window.revertFile();
+  });
+
+  it("survives the death of the sidecar, tells the user once, and suggests again", async () => {
+    for (const death of [1, 2]) {
+      const [pid, ...others] = sidecarProcesses(profile);
+      expect(others).toEqual([]);
+      if (pid === undefined) {
+        throw new Error("Expected a sidecar process to kill, found none.");
+      }
+      const before = (await window.statusHistory()).length;
+      process.kill(pid, "SIGKILL");
+      await expect
+        .poll(async () => (await window.statusHistory()).slice(before).join("\n"), { timeout: 30_000 })
+        .toMatch(/SelfRACG error: The sidecar stopped[^]*SelfRACG is ready/);
+      expect(sidecarProcesses(profile)).not.toContain(pid);
+      const told = (await window.notifications()).filter((text) => text.includes("sidecar stopped unexpectedly"));
+      expect(told).toHaveLength(death === 1 ? 1 : 0);
+      await window.clearNotifications();
+    }
+    await window.openFile(place.file, place.line);
+    await window.type(place.typed);
+    await window.waitForGhostText();
+    await window.revertFile();
+  });
+
+  it("restarts the sidecar on command without a word", async () => {
+    const [pid] = sidecarProcesses(profile);
+    await window.runCommand("SelfRACG: Restart Sidecar");
+    await expect.poll(() => sidecarProcesses(profile), { timeout: 30_000 }).not.toContain(pid);
+    await window.waitForStatus(/ready/);
+    expect(sidecarProcesses(profile)).toHaveLength(1);
+    expect(await window.notifications()).toEqual([]);
+  });
+
+  it("shows the reason when the model cannot be loaded, and recovers", async () => {
+    const nowhere = join(scratch, "no-model-here");
+    writeFileSync(code.settingsFile, JSON.stringify({ ...settings, "selfracg.modelPath": nowhere }));
+    await window.waitForStatus(/SelfRACG error: .*no-model-here/);
+    await window.status.click();
+    const inspector = await window.inspector();
+    await expect.poll(() => inspector.locator("#status").textContent(), { timeout: 30_000 }).toContain("no-model-here");
+    writeFileSync(code.settingsFile, JSON.stringify(settings));
+    await window.waitForStatus(/ready/);
+  });
+
+  it("works in a window without a folder", async () => {
+    window = new Workbench(await code.reopen(undefined));
+    await window.ready();
+    await window.waitForStatus(/ready/);
+    await window.runCommand("SelfRACG: Re-index Workspace");
+    await window.waitForNotification(/no folder is open/);
+  });
+});

@@ -1,0 +1,172 @@
+// What a person does and sees in a VS Code window, in terms of its page.
+
+import { execFileSync } from "node:child_process";
+import type { Frame, Locator, Page } from "playwright-core";
+import { expect } from "vitest";
+
+const modifier = process.platform === "darwin" ? "Meta" : "Control";
+
+/** Long enough for a cold model on a busy machine. */
+const patience = { timeout: 30_000, interval: 100 };
+
+/** One window. All waiting is for something that shows; there are no fixed pauses but where a person would pause. */
+export class Workbench {
+  constructor(readonly page: Page) {}
+
+  /** The different labels of the status-bar item so far, in order. */
+  statusHistory(): Promise<string[]> {
+    return this.page.evaluate(() => (globalThis as unknown as { selfracgStatus: string[] }).selfracgStatus);
+  }
+
+  /** Waits for the workbench and trusts the folder when asked. */
+  async ready(): Promise<void> {
+    await this.page.locator(".monaco-workbench .statusbar").waitFor({ timeout: 120_000 });
+    const trust = this.page.getByText("Yes, I trust the authors");
+    await Promise.race([trust.waitFor({ timeout: 60_000 }), this.status.waitFor({ timeout: 60_000 })]);
+    // The question may come shortly after the status bar.
+    await trust.waitFor({ timeout: 3000 }).catch(() => undefined);
+    if (await trust.isVisible()) {
+      await trust.click();
+    }
+    await this.status.waitFor({ timeout: 60_000 });
+  }
+
+  get status(): Locator {
+    return this.page.locator('[id="selfracg.selfracg-code.selfracg.status"]');
+  }
+
+  async statusLabel(): Promise<string> {
+    return (await this.status.getAttribute("aria-label")) ?? "";
+  }
+
+  async waitForStatus(pattern: RegExp): Promise<void> {
+    await expect.poll(() => this.statusLabel(), patience).toMatch(pattern);
+  }
+
+  async runCommand(title: string): Promise<void> {
+    await this.page.keyboard.press("F1");
+    const input = this.page.locator(".quick-input-widget input.input");
+    await input.waitFor();
+    await input.fill(`>${title}`);
+    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+  }
+
+  /** Opens a file of the workspace by its path and puts the cursor on a line's end. */
+  async openFile(path: string, line: number): Promise<void> {
+    await this.page.keyboard.press(`${modifier}+P`);
+    const input = this.page.locator(".quick-input-widget input.input");
+    await input.waitFor();
+    await input.fill(path);
+    const row = this.page.locator(".quick-input-list .monaco-list-row").first();
+    await expect.poll(() => row.getAttribute("aria-label"), patience).toContain(path.split("/").at(-1));
+    await this.page.keyboard.press("Enter");
+    await expect.poll(() => this.activeTab(), patience).toBe(path.split("/").at(-1));
+    await this.runCommand("Go to Line/Column...");
+    await input.fill(`:${line}`);
+    await this.page.keyboard.press("Enter");
+    await input.waitFor({ state: "hidden" });
+    await this.page.keyboard.press("End");
+    await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
+  }
+
+  /** The name on the active editor's tab. */
+  async activeTab(): Promise<string> {
+    const name = this.page.locator(".editor-group-container.active .tab.active .label-name").first();
+    return (await name.textContent({ timeout: 5000 })) ?? "";
+  }
+
+  /** For example "Ln 3, Col 9". */
+  async cursor(): Promise<string> {
+    return (await this.page.locator('[id="status.editor.selection"]').textContent({ timeout: 5000 })) ?? "";
+  }
+
+  /** Types as a person does: one key after the other. */
+  type(text: string): Promise<void> {
+    return this.page.keyboard.type(text, { delay: 30 });
+  }
+
+  /** The ghost text that shows, its lines joined; empty when there is none. */
+  async ghostText(): Promise<string> {
+    const parts = await this.page.locator('.editor-instance [class*="ghost-text"]').evaluateAll((elements) =>
+      elements
+        // A line holds spans of its own: take the outermost.
+        .filter((element) => element.parentElement?.closest('[class*="ghost-text"]') === null)
+        .map((element) => element.textContent ?? ""),
+    );
+    return parts.join("\n").replaceAll("\u00a0", " ");
+  }
+
+  async waitForGhostText(): Promise<string> {
+    await expect.poll(async () => (await this.ghostText()).trim(), patience).not.toBe("");
+    return this.ghostText();
+  }
+
+  async save(): Promise<void> {
+    await this.page.keyboard.press(`${modifier}+S`);
+    await expect.poll(() => this.page.locator(".editor-group-container.active .tab.active.dirty").count(), patience).toBe(0);
+  }
+
+  /** Gives the keyboard back to the code and takes away what was typed since the file was saved last. */
+  async revertFile(): Promise<void> {
+    await this.runCommand("File: Revert File");
+    await expect.poll(() => this.page.locator(".editor-group-container.active .tab.active.dirty").count(), patience).toBe(0);
+  }
+
+  /** The document inside the inspector's webview, once it has content. */
+  async inspector(): Promise<Frame> {
+    const find = async (): Promise<Frame | undefined> => {
+      for (const frame of this.page.frames()) {
+        try {
+          if ((await frame.locator("main#inspector section").count()) > 0) {
+            return frame;
+          }
+        } catch {
+          // The frame went away in the meantime.
+        }
+      }
+      return undefined;
+    };
+    await expect.poll(async () => (await find()) !== undefined, patience).toBe(true);
+    const frame = await find();
+    if (frame === undefined) {
+      throw new Error("The inspector went away while it was looked at.");
+    }
+    return frame;
+  }
+
+  /** All notifications that show, as text. */
+  async notifications(): Promise<string[]> {
+    const texts = await this.page.locator(".notifications-toasts .notification-list-item-message").allTextContents();
+    return texts.map((text) => text.replace(/\s+/g, " "));
+  }
+
+  async waitForNotification(pattern: RegExp): Promise<void> {
+    await expect.poll(async () => (await this.notifications()).join("\n"), patience).toMatch(pattern);
+  }
+
+  async clearNotifications(): Promise<void> {
+    await this.runCommand("Notifications: Clear All Notifications");
+    await expect.poll(() => this.notifications(), patience).toEqual([]);
+  }
+}
+
+/** Runs in the page and notes what the status-bar item says. Polls, because VS Code replaces the item's element as it likes. */
+export function recordStatus(): void {
+  const page = globalThis as unknown as { selfracgStatus: string[]; document: { getElementById(id: string): { getAttribute(name: string): string | null } | null } };
+  page.selfracgStatus = [];
+  setInterval(() => {
+    const label = page.document.getElementById("selfracg.selfracg-code.selfracg.status")?.getAttribute("aria-label");
+    if (label && page.selfracgStatus.at(-1) !== label) {
+      page.selfracgStatus.push(label);
+    }
+  }, 15);
+}
+
+/** Process ids of the sidecars that run out of a profile's folder. */
+export function sidecarProcesses(profile: string): number[] {
+  const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,args="], { encoding: "utf8" });
+  return list
+    .split("\n")
+    .filter((line) => line.includes(profile) && /dist[\\/]sidecar\.js/.test(line))
+    .map((line) => Number.parseInt(line, 10));
+}
