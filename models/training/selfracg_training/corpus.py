@@ -234,15 +234,22 @@ def clean_source(
     dropped: Counter[str],
 ) -> dict[str, str]:
     """Cleaned texts of one source by path, at most about `limit` characters; counts in `dropped` what was left out."""
-    kept: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for path, data in files:
         if language_of(path) is None:
             continue
-        reason = clean.path_reason(path)
-        if reason is None and (text := clean.text_of(data)) is None:
-            reason = "not UTF-8 text"
-        if reason is None:
-            reason = clean.text_reason(text)
+        if (reason := clean.path_reason(path)) is not None:
+            dropped[reason] += 1
+        elif (text := clean.text_of(data)) is None:
+            dropped["not UTF-8 text"] += 1
+        else:
+            texts[path] = text
+    # Cleaning all of a large repository for the small part that is kept would take most of the time.
+    looked = _take(texts, 2 * limit)
+    dropped["over the source's size"] += len(texts) - len(looked)
+    kept: dict[str, str] = {}
+    for path, text in looked.items():
+        reason = clean.text_reason(text)
         if reason is None:
             text = clean.tidy(text, f"{name}/{path}")
             reason = "too short" if len(text) < clean.MIN_CHARACTERS else None

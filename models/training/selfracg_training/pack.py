@@ -13,6 +13,7 @@ import random
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from tokenizers import Tokenizer
@@ -30,7 +31,7 @@ PREFIX_TOKENS = 400
 SUFFIX_TOKENS = 96
 MIDDLE_TOKENS = 128
 FIM_SHARE = 0.36
-FRAGMENT_SHARE = 0.47
+FRAGMENT_SHARE = 0.62
 # A text cut by the end of the row must leave at least this many tokens of it.
 LEAST_TEXT = 48
 # Identifiers defined in more files of a repository than this say nothing about which file is meant.
@@ -38,6 +39,16 @@ MOST_DEFINERS = 4
 MOST_REPEATS = 6
 
 Piece = int | str  # a special token's id, or text to be tokenised
+
+
+class Link(NamedTuple):
+    """Something that a line of one file has in common with a line of another."""
+
+    line: int  # line here
+    weight: float  # the likelier that the fragment there is what is needed here, the more
+    there: int  # number of the other file
+    place: int  # line there
+    name: str  # the identifier used here and defined there; empty for a line that stands in both files
 
 
 class Sample:
@@ -55,7 +66,7 @@ class Sample:
 class SourceFile:
     """One file with what cutting it needs: line offsets, definitions and where its identifiers first occur."""
 
-    __slots__ = ("path", "text", "lines", "starts", "words", "defined", "cursor")
+    __slots__ = ("path", "text", "lines", "starts", "words", "vocabulary", "folder", "stem", "defined", "cursor")
 
     def __init__(self, path: str, text: str):
         self.path = path
@@ -65,6 +76,11 @@ class SourceFile:
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
         self.words = [set(IDENTIFIER.findall(line)) for line in self.lines]
+        self.vocabulary = set().union(*self.words)
+        self.folder, _, name = path.rpartition("/")
+        self.stem = name.partition(".")[0]
+        if self.stem in ("__init__", "index", "mod", "lib"):
+            self.stem = self.folder.rpartition("/")[2]
         self.defined = definitions(language_of(path) or "", text)
         self.cursor = 0
 
@@ -85,7 +101,12 @@ class Repository:
             for name, line in file.defined:
                 if len(name) > 3 and not name.startswith("__"):
                     definers[name].setdefault(number, line)
-        self.definers = {name: places for name, places in definers.items() if len(places) <= MOST_DEFINERS}
+        users: Counter[str] = Counter()
+        for file in self.files:
+            users.update(name for name in file.vocabulary if name in definers)
+        most_users = max(4, len(self.files) // 6)
+        self.rare = {name for name, places in definers.items() if len(places) <= MOST_DEFINERS and users[name] <= most_users}
+        self.definers = dict(definers)
         repeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for number, file in enumerate(self.files):
             for line, text in enumerate(file.lines):
@@ -96,14 +117,14 @@ class Repository:
             text: places for text, places in repeats.items() if 1 < len({number for number, _ in places}) <= MOST_REPEATS
         }
 
-    def links(self, number: int, first: int, last: int) -> list[tuple[int, float, int, int]]:
-        """Links from lines first..last of a file to other files: (line here, weight, file there, line there).
+    def links(self, number: int, first: int, last: int) -> list[Link]:
+        """Links from lines first..last of a file to other files: definitions there of names used here, and equal lines.
 
-        A definition there of a name used here weighs more the fewer files define it; a line that stands in both files
-        alike weighs less than a definition.
+        A name that few files define and few use stands for itself; any other counts only where this file names the
+        file that defines it, which mostly means that it imports it.
         """
         file = self.files[number]
-        found: list[tuple[int, float, int, int]] = []
+        found: list[Link] = []
         seen: set[str] = set()
         for line in range(first, min(last, len(file.lines))):
             for name in file.words[line]:
@@ -111,15 +132,24 @@ class Repository:
                 if places is None or name in seen or number in places:
                     continue
                 seen.add(name)
-                for there, place in places.items():
-                    found.append((line, 1.0 / len(places), there, place))
+                known = [there for there in places if self.files[there].stem in file.vocabulary or self.files[there].stem == name]
+                if known and len(known) <= 2:
+                    weight = 1.0 if name in self.rare or self.files[known[0]].stem in file.words[line] else 0.5
+                    found.extend(Link(line, weight / len(known), there, places[there], name) for there in known)
+                elif name in self.rare:
+                    # Plain lower-case words are often another thing of the same name.
+                    sure = 1.0 if "_" in name.strip("_") or not name.islower() else 0.4
+                    for there, place in places.items():
+                        near = 0.5 if self.files[there].folder == file.folder else 0.25
+                        if sure * near > 0.1:
+                            found.append(Link(line, sure * near / len(places), there, place, name))
             stripped = file.lines[line].strip()
             if stripped in self.repeats and stripped not in seen:
                 seen.add(stripped)
                 others = [(there, place) for there, place in self.repeats[stripped] if there != number]
                 if others:
                     there, place = self.random.choice(others)
-                    found.append((line, 0.3, there, place))
+                    found.append(Link(line, 0.3, there, place, ""))
         return found
 
     def fragment(self, number: int, line: int) -> tuple[int, int]:
@@ -141,7 +171,7 @@ class Repository:
             return []
         chosen: list[tuple[float, int, int, int]] = []
         span = max(1, last - first)
-        for line, weight, there, place in links:
+        for line, weight, there, place, _ in links:
             # What is needed first matters most; the noise keeps the order from being always the same.
             score = weight * (1.2 - (line - first) / span) * self.random.uniform(0.6, 1.0)
             chosen.append((score, there, place, line))
@@ -209,8 +239,8 @@ class Repository:
             reach = file.line_at(file.starts[first] + int(250 * self.ratio))
             links = self.links(number, first, reach + 40)
             if links:
-                near = min(links, key=lambda link: link[0] + self.random.randint(0, 20))
-                first = max(first, near[0] - self.random.randint(3, 20))
+                near = min(links, key=lambda link: link.line - 10 * link.weight + self.random.randint(0, 20))
+                first = max(first, near.line - self.random.randint(3, 20))
             reach = file.line_at(file.starts[first] + int(350 * self.ratio))
             most = self.random.choice((1, 2, 3, 3, 4, 4, 5, 6))
             pieces = self.fragments(number, first, reach + 1, most)
@@ -236,10 +266,11 @@ class Repository:
         file = self.files[number]
         reach = min(len(file.lines), line + 40)
         use = None
+        name = ""
         if with_fragments:
             links = self.links(number, line, reach)
             if links:
-                use = min(links, key=lambda link: link[0] - 8 * link[1] + self.random.randint(0, 12))[0]
+                use, _, _, _, name = min(links, key=lambda link: link.line - 12 * link.weight + self.random.randint(0, 12))
         if use is None:
             candidates = [n for n in range(line, reach) if file.lines[n].strip()]
             if not candidates:
@@ -248,7 +279,11 @@ class Repository:
         text = file.lines[use]
         indent = len(text) - len(text.lstrip())
         place = self.random.random()
-        if place < 0.3:
+        if name and name in text and self.random.random() < 0.45:
+            # Where the name that a fragment defines is about to be written, or just begun.
+            column = text.index(name) + self.random.choice((0, 0, 0, 1, 2, 3))
+            column = min(column, len(text) - 1)
+        elif place < 0.3:
             column = indent
         elif place < 0.4:
             column = 0
@@ -285,7 +320,7 @@ class Repository:
             return None
         pieces: list[list[Piece]] = []
         if with_fragments:
-            pieces = self.fragments(number, use, last + 1, self.random.choice((1, 1, 2, 2, 3)))
+            pieces = self.fragments(number, use, last + 1, self.random.choice((1, 2, 2, 3, 4)))
         # Fragments of other samples of this file may already stand in the row; this one names its own.
         head: list[Piece] = [FIM_PREFIX, PATH, file.path, "\n"]
         if begin < cursor:
@@ -448,6 +483,13 @@ def pack_rows(rows, tokenizer: Tokenizer, length: int, epochs: int, seed: int) -
     return np.stack(packed)[order], np.array(languages, dtype=np.uint8)[order], report
 
 
+def _save(path: Path, array: np.ndarray) -> None:
+    """Writes an array beside its place and moves it there: a run that has the old file mapped keeps it."""
+    part = path.with_suffix(".part.npy")
+    np.save(part, array)
+    part.replace(path)
+
+
 def _file_order(repository: Repository, source: random.Random) -> list[int]:
     """Files folder by folder, folders and their files in random order: what follows in a row is near in the tree."""
     folders: dict[str, list[int]] = defaultdict(list)
@@ -481,8 +523,8 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.epochs if part == "train" else 1,
             arguments.seed,
         )
-        np.save(folder / f"{part}.npy", rows)
-        np.save(folder / f"{part}-language.npy", languages)
+        _save(folder / f"{part}.npy", rows)
+        _save(folder / f"{part}-language.npy", languages)
         print(f"{part}: {json.dumps(report[part]['all'])}", flush=True)
     (folder / "languages.json").write_text(json.dumps(list(LANGUAGES)) + "\n", encoding="utf-8")
     (folder / "counts.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
