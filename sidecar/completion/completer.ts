@@ -9,7 +9,8 @@ import type { FragmentSource } from "../workspace/fragment-source";
 import { readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
-import { assemblePrompt } from "./prompt";
+import { healPrefix } from "./healing";
+import { assemblePrompt, mostCodeTokens } from "./prompt";
 
 export interface CompleterOptions {
   readonly backbone: Backbone;
@@ -44,13 +45,14 @@ export class Completer {
    * @param arrivedAt `performance.now()` when the request arrived; `totalMs` runs from there.
    */
   async complete(
-    context: CursorContext,
+    document: CursorContext,
     settings: Settings,
     position: Position,
     signal: AbortSignal | undefined,
     arrivedAt: number,
   ): Promise<CompletionTrace> {
     const { backbone, promptFormat, tokenizer, log } = this.options;
+    const context = withPlainNewlines(document);
     const trace = this.begin(context, position);
     const timings: CompletionTimings = { totalMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
     try {
@@ -62,13 +64,14 @@ export class Completer {
       Object.assign(timings, retrieval.timings);
       trace.dropped = [...retrieval.dropped];
 
-      const prompt = assemblePrompt(promptFormat, context, retrieval.selected, room);
+      const { prefix, owed } = process.env["HEAL"] === "0" ? { prefix: context.prefix, owed: "" } : healPrefix(tokenizer, context.prefix);
+      const prompt = assemblePrompt(promptFormat, { ...context, prefix }, retrieval.selected, room);
       trace.fragments = prompt.fragments.map((fragment) => fragment.reference);
       trace.promptTokens = prompt.tokens.length;
       if (prompt.fragments.length === 0) trace.nothingRetrieved = retrieval.nothing ?? "no fragment fits beside the code";
 
       const { stopTokens } = promptFormat;
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, cursor, signal });
+      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, cursor, signal });
       Object.assign(timings, generation.timings);
       trace.generatedTokens = generation.generatedTokens;
       trace.stopReason = generation.stopReason;
@@ -90,15 +93,15 @@ export class Completer {
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
-  async search(context: CursorContext, settings: Settings, signal?: AbortSignal): Promise<Retrieval> {
+  async search(document: CursorContext, settings: Settings, signal?: AbortSignal): Promise<Retrieval> {
     const { contextLength } = this.options.backbone.model;
-    return this.retrieve(context, settings, contextLength - settings.maxTokens, signal);
+    return this.retrieve(withPlainNewlines(document), settings, contextLength - settings.maxTokens, signal);
   }
 
   private async retrieve(context: CursorContext, settings: Settings, room: number, signal: AbortSignal | undefined): Promise<Retrieval> {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const limits = { maxFragments: settings.maxFragments, fragmentBudget: settings.fragmentBudget };
-    return this.retriever.retrieve(context, limits, room, signal);
+    return this.retriever.retrieve(context, limits, Math.min(room, mostCodeTokens), signal);
   }
 
   private begin(context: CursorContext, position: Position): Omit<CompletionTrace, "timings"> {
@@ -117,4 +120,10 @@ export class Completer {
       provider: this.options.backbone.provider.name,
     };
   }
+}
+
+/** The model and every rule know `\n` alone; editors turn it into the document's own line break when they insert it. */
+function withPlainNewlines(document: CursorContext): CursorContext {
+  const plain = (text: string) => (text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text);
+  return { ...document, prefix: plain(document.prefix), suffix: plain(document.suffix) };
 }

@@ -3,6 +3,7 @@ import type { Backbone } from "../inference/backbone";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { StopReason } from "../protocol";
 import type { CursorSyntax } from "./cursor-syntax";
+import { HealingChooser } from "./healing";
 import { dropCutLine, findStop, loopCut } from "./stop";
 
 export interface Generation {
@@ -22,6 +23,8 @@ export interface GenerateOptions {
   /** 1..contextLength - maxTokens tokens. */
   readonly prompt: readonly number[];
   readonly maxTokens: number;
+  /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
+  readonly owed?: string;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
 }
@@ -31,14 +34,16 @@ export interface GenerateOptions {
  * @throws AbortError (the signal's reason) when aborted; at the latest one token later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { backbone, tokenizer, stopTokens, prompt, maxTokens, cursor, signal } = options;
+  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", cursor, signal } = options;
   signal?.throwIfAborted();
   const start = performance.now();
   let { cache, logits } = await backbone.prefill(prompt, signal);
   const prefilled = performance.now();
 
+  const healing = new HealingChooser(tokenizer, stopTokens, owed);
   const stream = tokenizer.stream();
   const tokens: number[] = [];
+  let said = "";
   let text = "";
   const done = (kept: string, stopReason: Generation["stopReason"], generatedTokens: number): Generation => ({
     text: kept,
@@ -49,18 +54,19 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
 
   for (;;) {
     signal?.throwIfAborted();
-    const token = mostLikely(logits);
+    const token = healing.done ? mostLikely(logits) : healing.choose(logits);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
     const piece = stream.push(token);
-    text += piece;
+    said += piece;
+    text = said.slice(owed.length);
     // Bytes of an unfinished character say nothing yet, and a stop cannot lie in them.
-    if (piece !== "") {
+    if (piece !== "" && text !== "") {
       const stop = findStop(text, cursor);
       if (stop !== undefined) return done(text.slice(0, stop.length), stop.reason, tokens.length);
     }
     const loop = loopCut(tokens);
-    if (loop !== undefined) return done(tokenizer.decode(tokens.slice(0, loop)), "repetition", tokens.length);
+    if (loop !== undefined) return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
     if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
     ({ cache, logits } = await backbone.decode(cache, token, signal));
   }

@@ -10,7 +10,9 @@ export interface Prompt {
 }
 
 /** Tokens of surrounding code that fragments never push out. */
-const leastForCode = 96;
+const leastCodeTokens = 96;
+/** Most tokens of surrounding code: every one costs time at every keystroke, and the far ones seldom matter. */
+export const mostCodeTokens = 512;
 
 /**
  * Renders the prompt: fragments first in the model's order, then the code, fill-in-the-middle when anything follows the
@@ -26,13 +28,13 @@ export function assemblePrompt(
   const kept: SelectedFragment[] = [];
   let used = 0;
   for (const fragment of selected) {
-    if (room - used - fragment.tokens.length < leastForCode) break;
+    if (room - used - fragment.tokens.length < leastCodeTokens) break;
     kept.push(fragment);
     used += fragment.tokens.length;
   }
   const fragments = format.fragmentOrder === "best-last" ? kept.reverse() : kept;
   const suffix = visibleSuffix(context.suffix);
-  const limit = room - used;
+  const limit = Math.min(room - used, mostCodeTokens);
   const code = suffix.trim() === ""
     ? format.leftToRight(context.path, context.prefix, limit)
     : format.fillInMiddle(context.path, context.prefix, suffix, limit);

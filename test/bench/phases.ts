@@ -32,11 +32,12 @@ export interface IndexResult {
 export async function indexPhase(options: PhaseOptions): Promise<IndexResult> {
   const { engine } = await open(options);
   const reference = await createReference(defaultThreads());
-  const before = await reference.measure();
+  await reference.measure(100);
+  const before = await reference.measure(500);
   const start = performance.now();
   const counts = await engine.index.reindex({ signal: new AbortController().signal, onProgress: () => {} });
   const indexMs = performance.now() - start;
-  const referenceMs = (before + (await reference.measure())) / 2;
+  const referenceMs = (before + (await reference.measure(500))) / 2;
   const { vectorIndex } = engine.index;
   await engine.index.flush();
   const result = {
@@ -98,7 +99,7 @@ export interface CompleteResult {
   readonly promptTokens: Spread;
   readonly generatedTokens: Spread;
   readonly referenceMs: number;
-  /** Median completion in reference products. */
+  /** Median completion in reference products timed right before each. */
   readonly completionReferences: number;
   /** Share of completions with a suggestion. */
   readonly suggested: number;
@@ -114,12 +115,13 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
   const cursors = typingCursors(options.workspace, sources, options.completions);
   const reference = await createReference(defaultThreads());
   const references: number[] = [];
+  await reference.measure(100);
   for (const cursor of cursors.slice(0, 3)) await run(engine, cursor, defaultSettings);
 
   const traces: CompletionTrace[] = [];
   const bare: number[] = [];
-  for (const [at, cursor] of cursors.entries()) {
-    if (at % 20 === 0) references.push(await reference.measure());
+  for (const cursor of cursors) {
+    references.push(await reference.measure(20));
     traces.push(await run(engine, cursor, defaultSettings));
     bare.push((await run(engine, cursor, { ...defaultSettings, retrieval: false })).timings.totalMs);
   }
@@ -142,7 +144,7 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
     promptTokens: over((trace) => trace.promptTokens),
     generatedTokens: over((trace) => trace.generatedTokens),
     referenceMs,
-    completionReferences: timings.totalMs.p50 / referenceMs,
+    completionReferences: percentile(traces.map((trace, at) => trace.timings.totalMs / (references[at] ?? Number.NaN)), 0.5),
     suggested: traces.filter((trace) => trace.suggestion !== "").length / Math.max(1, traces.length),
     peakMegabytes: peakMegabytes(),
     crossFile: {

@@ -44,7 +44,8 @@ const completer = (backbone: Backbone, from: () => FragmentSource | undefined = 
   new Completer({ backbone, promptFormat, tokenizer, source: from, log: (line) => logged.push(line) });
 const complete = (using: Completer, settings: Partial<Settings> = {}, signal?: AbortSignal, at = context) =>
   using.complete(at, { ...defaultSettings, ...settings }, { line: 3, character: 9 }, signal, performance.now());
-const saying = (text: string) => scriptedBackbone(model, tokenizer.encode(text), tokenizer.tokenOf(model.specialTokens.endOfText));
+/** A model that goes on with `text`, after the last token of the prefix, which it is made to say again. */
+const saying = (text: string) => scriptedBackbone(model, [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], tokenizer.tokenOf(model.specialTokens.endOfText));
 
 describe("with the real model", () => {
   it("says what happened and how long each part took", async () => {
@@ -156,6 +157,14 @@ it("is cancelled before it begins", async () => {
 it("rejects when the backbone is broken", async () => {
   const broken = { ...saying("a"), prefill: () => Promise.reject(new Error("out of memory")) };
   await expect(complete(completer(broken))).rejects.toThrow("out of memory");
+});
+
+it("reads Windows line breaks as plain ones", async () => {
+  const windows = { ...context, prefix: context.prefix.replaceAll("\n", "\r\n"), suffix: context.suffix.replaceAll("\n", "\r\n") };
+  const backbone = saying("a");
+  await complete(completer(backbone));
+  await complete(completer(backbone), {}, undefined, windows);
+  expect(backbone.prompts[1]).toEqual(backbone.prompts[0]);
 });
 
 it("searches without generating", async () => {

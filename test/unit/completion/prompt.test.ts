@@ -1,6 +1,6 @@
 // Prompts within the model's context: what goes in, in what order, and what gives way.
 import { beforeAll, describe, expect, it } from "vitest";
-import { assemblePrompt } from "../../../sidecar/completion/prompt";
+import { assemblePrompt, mostCodeTokens } from "../../../sidecar/completion/prompt";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
@@ -50,11 +50,11 @@ it("puts fragments before the code in the model's order", () => {
 describe("within its room", () => {
   const long = Array.from({ length: 2000 }, (_, n) => `value_${n} = compute(${n})`).join("\n");
 
-  it.each([200, 500, 976])("of %i tokens it fits whatever stands around the cursor", (room) => {
+  it.each([200, 500, 800])("of %i tokens it fits whatever stands around the cursor", (room) => {
     const many = Array.from({ length: 4 }, (_, n) => fragment(`f${n}.py`, long.slice(n * 100, n * 100 + 300)));
     const { tokens } = assemblePrompt(format, context(long, `\n${long}`), many, room);
     expect(tokens.length).toBeLessThanOrEqual(room);
-    expect(tokens.length).toBeGreaterThan(room * 0.8);
+    expect(tokens.length).toBeGreaterThan(Math.min(room, mostCodeTokens) * 0.8);
   });
 
   it("it keeps the code nearest the cursor", () => {
@@ -69,6 +69,11 @@ describe("within its room", () => {
     const worst = fragment("worst.py", long.slice(0, 3000));
     const { fragments } = assemblePrompt(format, context(long, ""), [best, worst], 400);
     expect(fragments).toEqual([best]);
+  });
+
+  it("it reads no more code than is worth the time", () => {
+    const { tokens } = assemblePrompt(format, context(long, `\n${long}`), [], 976);
+    expect(tokens.length).toBeLessThanOrEqual(mostCodeTokens);
   });
 
   it("it shows little of what follows", () => {
