@@ -12,6 +12,6 @@ export interface Chunk {
 export interface Chunker {
   /** Changes whenever the same text is cut differently: what was cut under another version is cut again. */
   readonly version: string;
-  /** Cuts `text`; chunks come in file order, hold no blank-only text and at most the given number of lines. */
-  chunk(path: string, text: string): Chunk[];
+  /** Cuts `text`, letting other work through on the way; chunks come in file order, do not overlap and hold no blank-only text. */
+  chunk(path: string, text: string): Promise<Chunk[]>;
 }

@@ -23,11 +23,6 @@ const skippedUntracked = new Set([
   "build", "dist", "out", "target", "bin", "obj", "vendor", "venv", "env", "third_party", "Pods", "coverage", "htmlcov", "_build", "deps", "cmake-build-debug", "cmake-build-release",
 ]); // prettier-ignore
 
-/** Whether a path's name is one of an ignore file: a change of it can change what the whole folder holds. */
-export function isIgnoreFile(path: string): boolean {
-  return ignoreFiles.some((name) => name === basename(path));
-}
-
 /**
  * The rules of one workspace folder. Every ignore file's patterns are rewritten as patterns of the topmost folder and
  * appended root first, so that git's "the last match wins" and "nothing comes back from under an ignored folder" hold
@@ -41,17 +36,22 @@ export class IgnoreRules {
     private readonly top: string,
     /** Path from `top` to the workspace folder, `""` or ending in `/`. */
     private readonly offset: string,
+    /** Whether git's rules say all that is to be said, so that names of build results prove nothing. */
     private readonly inRepository: boolean,
   ) {}
 
   /**
    * Rules for the workspace folder at `root`. Where it lies inside a git repository, the ignore files above it up to the
-   * repository's root count too, as they do for git.
+   * repository's root count too, as they do for git; unless they leave out the workspace folder itself, which somebody
+   * opened all the same.
    */
   static async create(root: string): Promise<IgnoreRules> {
     const parts: string[] = [];
     for (let folder = root; ; folder = dirname(folder)) {
-      if (await exists(join(folder, ".git"))) return new IgnoreRules(folder, parts.map((part) => `${part}/`).join(""), true);
+      if (await exists(join(folder, ".git"))) {
+        const rules = new IgnoreRules(folder, parts.map((part) => `${part}/`).join(""), true);
+        return (await rules.skipsRoot(parts)) ? new IgnoreRules(root, "", true) : rules;
+      }
       if (dirname(folder) === folder) return new IgnoreRules(root, "", false);
       parts.unshift(basename(folder));
     }
@@ -76,6 +76,16 @@ export class IgnoreRules {
       if (await this.skips(path.slice(0, slash), true)) return true;
     }
     return this.skips(path, false);
+  }
+
+  /** @param parts the folders from `top` down to the workspace folder */
+  private async skipsRoot(parts: readonly string[]): Promise<boolean> {
+    let above = "";
+    for (const part of parts) {
+      if ((await this.rulesIn(above)).ignores(`${above}${part}/`)) return true;
+      above += `${part}/`;
+    }
+    return false;
   }
 
   /** @param folder path from `top`, `""` or ending in `/` */

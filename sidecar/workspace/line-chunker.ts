@@ -8,7 +8,7 @@ const tabWidth = 4;
 export class LineChunker implements Chunker {
   readonly version = "lines 1";
 
-  chunk(_path: string, text: string): Chunk[] {
+  chunk(_path: string, text: string): Promise<Chunk[]> {
     const lines = text.split("\n");
     return segment(lines, (index) => boundary(lines, index));
   }

@@ -1,5 +1,6 @@
 // Cuts a file's lines into chunks where cutting costs least: the part that both chunkers share.
 import type { Chunk } from "./chunker";
+import { Pace } from "./pace";
 
 /** What cutting the text at one line means. */
 export interface Boundary {
@@ -31,7 +32,8 @@ const leastLetters = 6;
  * Chunks of at most {@link maxLines} lines, cheapest in total by dynamic programming over the lines that are not blank.
  * @param boundaryAt what beginning a chunk at line `index` (0-based) means; asked once a line
  */
-export function segment(lines: readonly string[], boundaryAt: (index: number) => Boundary): Chunk[] {
+export async function segment(lines: readonly string[], boundaryAt: (index: number) => Boundary): Promise<Chunk[]> {
+  const pace = new Pace();
   const first = licenceEnd(lines);
   const kept: number[] = [];
   for (let i = first; i < lines.length; i++) if ((lines[i] ?? "").trim() !== "") kept.push(i);
@@ -50,6 +52,7 @@ export function segment(lines: readonly string[], boundaryAt: (index: number) =>
     cut[k] = closes ? Math.max(closingCut, boundary.cut) : boundary.cut;
     join[k + 1] = (join[k] ?? 0) + (closes ? 0 : boundary.join);
     tokens[k + 1] = (tokens[k] ?? 0) + estimateTokens(line);
+    if (k % 256 === 0) await pace.rest();
   }
 
   const best = new Float64Array(n + 1).fill(Infinity);
@@ -73,6 +76,7 @@ export function segment(lines: readonly string[], boundaryAt: (index: number) =>
         from[end] = start;
       }
     }
+    if (end % 256 === 0) await pace.rest();
   }
 
   const chunks: Chunk[] = [];

@@ -1,9 +1,11 @@
 // Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
-import { Language as Grammar, Parser, type Node } from "web-tree-sitter";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
+import { Language as Grammar, Parser, type Node, type Tree } from "web-tree-sitter";
 import type { Chunk, Chunker } from "./chunker";
 import { languageNameOf, languageNames, languageOf, type Language, type LanguageName } from "./languages";
 import { LineChunker } from "./line-chunker";
+import { Pace } from "./pace";
 import { segment, type Boundary } from "./segment";
 
 /** Costs of beginning a chunk; see {@link Boundary}. */
@@ -18,8 +20,12 @@ const perLevel = 0.45;
 const statementCut = 1;
 /** A node of fewer lines is not cut, so it is not looked into. */
 const lookInto = 6;
-/** A file that takes longer is cut by lines: some inputs send an error-recovering parser far astray. */
-const parseLimitMs = 1000;
+/** Deeper nesting is no code that people write; without a limit it would end in a stack overflow. */
+const deepest = 300;
+/** Milliseconds of parsing in one go; then other work gets its turn. */
+const parseSliceMs = 8;
+/** Slices after which a file is cut by lines: some inputs send an error-recovering parser far astray. */
+const parseSlices = 250;
 
 /** Chunks by tree-sitter for the languages it has a grammar for; by lines for other files and where parsing fails. */
 export class TreeSitterChunker implements Chunker {
@@ -51,9 +57,9 @@ export class TreeSitterChunker implements Chunker {
     return new TreeSitterChunker(parsers);
   }
 
-  chunk(path: string, text: string): Chunk[] {
+  async chunk(path: string, text: string): Promise<Chunk[]> {
     const name = languageNameOf(path);
-    const boundaries = name === undefined ? undefined : this.parsers.get(name)?.boundaries(text);
+    const boundaries = name === undefined ? undefined : await this.parsers.get(name)?.boundaries(text);
     if (boundaries === undefined) return this.lines.chunk(path, text);
     return segment(text.split("\n"), (index) => boundaries.get(index) ?? insideStatement);
   }
@@ -63,6 +69,8 @@ class LoadedLanguage {
   private readonly members: ReadonlySet<string>;
   private readonly statements: ReadonlySet<string>;
   private readonly leading: ReadonlySet<string>;
+  /** A parser stopped between two slices must go on with the same text: one file at a time. */
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     private readonly language: Language,
@@ -74,23 +82,38 @@ class LoadedLanguage {
   }
 
   /** Boundaries by 0-based line, for the lines at which a member or a statement begins; nothing when the parser gave up. */
-  boundaries(text: string): Map<number, Boundary> | undefined {
-    const deadline = performance.now() + parseLimitMs;
-    const tree = this.parser.parse(text, null, { progressCallback: () => performance.now() > deadline });
-    if (tree === null) {
-      this.parser.reset();
-      return undefined;
-    }
+  boundaries(text: string): Promise<Map<number, Boundary> | undefined> {
+    const result = this.turn.then(() => this.read(text));
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  private async read(text: string): Promise<Map<number, Boundary> | undefined> {
+    const tree = await this.parse(text);
+    if (tree === undefined) return undefined;
     try {
       const found = new Map<number, Boundary>();
-      this.visit(tree.rootNode, undefined, 0, found);
+      await this.visit(tree.rootNode, undefined, 0, 0, found, new Pace());
       return found;
     } finally {
       tree.delete();
     }
   }
 
-  private visit(node: Node, parent: string | undefined, depth: number, found: Map<number, Boundary>): void {
+  private async parse(text: string): Promise<Tree | undefined> {
+    for (let slice = 0; slice < parseSlices; slice++) {
+      const deadline = performance.now() + parseSliceMs;
+      // A parse that was stopped goes on where it was at the next call.
+      const tree = this.parser.parse(text, null, { progressCallback: () => performance.now() > deadline });
+      if (tree !== null) return tree;
+      await setImmediate();
+    }
+    this.parser.reset();
+    return undefined;
+  }
+
+  private async visit(node: Node, parent: string | undefined, level: number, depth: number, found: Map<number, Boundary>, pace: Pace): Promise<void> {
+    if (level > deepest) return;
     const { type } = node;
     const children = node.namedChildren;
     const below = this.language.membersBelow?.[type];
@@ -98,7 +121,8 @@ class LoadedLanguage {
     const holds = members || this.statements.has(type);
     if (holds) this.mark(children, members, depth, node, found);
     for (const child of children) {
-      if (child.endPosition.row - child.startPosition.row + 1 >= lookInto) this.visit(child, type, holds ? depth + 1 : depth, found);
+      if (child.endPosition.row - child.startPosition.row + 1 >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, found, pace);
+      await pace.rest();
     }
   }
 

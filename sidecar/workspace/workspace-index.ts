@@ -33,7 +33,7 @@ export interface IndexLimits {
   readonly maxStoreBytes: number;
 }
 
-export const defaultLimits: IndexLimits = { maxFileKilobytes: 512, maxFragments: 200_000, maxStoreBytes: 500_000_000 };
+export const defaultLimits: IndexLimits = { maxFileKilobytes: 512, maxFragments: 100_000, maxStoreBytes: 500_000_000 };
 
 export interface IndexLog {
   debug(message: string): void;
@@ -377,6 +377,11 @@ export class WorkspaceIndex implements FragmentSource {
       for (const { folder, path } of unread) {
         signal?.throwIfAborted();
         const order = ++this.clock;
+        if (this.vectors.size + batch.fragments >= this.limits.maxFragments && !folder.indexed.has(path)) {
+          this.leaveOut(folder, path, "index full");
+          advance(1);
+          continue;
+        }
         const source = await readSource(folder.root, path, this.maxBytes);
         const { size, modified } = source;
         if ("skip" in source) {
@@ -384,14 +389,11 @@ export class WorkspaceIndex implements FragmentSource {
           advance(1);
           continue;
         }
-        const fragments: StoredFragment[] = [];
-        for (const { startLine, endLine, text } of this.chunker.chunk(path, source.text)) {
-          const tokens = this.options.promptFormat.fragmentEmbedding(path, text);
-          if (tokens.length === 0) continue;
-          const key = vectorKey(tokens);
-          fragments.push({ startLine, endLine, key, text });
-          wanted.set(key, { key, tokens });
-          await pace.rest();
+        const fragments = await this.cut(path, source.text, wanted, pace);
+        if (fragments === undefined) {
+          this.leaveOut(folder, path, "unreadable", undefined, order);
+          advance(1);
+          continue;
         }
         batch.add({ folder, path, entry: { size, modified, fragments }, order }, fragments.length);
         if (wanted.size >= batchFragments || batch.files >= 4 * batchFragments) await bringRead();
@@ -402,6 +404,25 @@ export class WorkspaceIndex implements FragmentSource {
     } finally {
       // Whatever ended the loop, nothing of it goes on behind the caller's back.
       await embedding.catch(() => {});
+    }
+  }
+
+  /** The fragments of a file, with what has to be embedded of them added to `wanted`; nothing when it cannot be cut. */
+  private async cut(path: string, text: string, wanted: Map<VectorKey, Wanted>, pace: Pace): Promise<StoredFragment[] | undefined> {
+    const fragments: StoredFragment[] = [];
+    try {
+      for (const chunk of await this.chunker.chunk(path, text)) {
+        const tokens = this.options.promptFormat.fragmentEmbedding(path, chunk.text);
+        if (tokens.length === 0) continue;
+        const key = vectorKey(tokens);
+        fragments.push({ startLine: chunk.startLine, endLine: chunk.endLine, key, text: chunk.text });
+        wanted.set(key, { key, tokens });
+        await pace.rest();
+      }
+      return fragments;
+    } catch (error) {
+      this.options.log.warn(`${path} could not be cut into fragments (${messageOf(error)}): it is left out.`);
+      return undefined;
     }
   }
 
