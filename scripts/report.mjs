@@ -61,7 +61,8 @@ export function execute(program, args, options = {}) {
     child.on("close", (code, signal) => {
       if (code === 0) resolve(output);
       else {
-        const shown = `${output}\n${errors}`.trim().split("\n").slice(-30).join("\n");
+        const lines = `${output}\n${errors}`.trim().split("\n");
+        const shown = (lines.length > 40 ? [...lines.slice(0, 20), "...", ...lines.slice(-20)] : lines).join("\n");
         reject(new Error(`"${program} ${args.join(" ")}" ended with ${signal ?? `status ${code}`}.\n${shown}`));
       }
     });
