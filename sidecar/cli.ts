@@ -273,7 +273,9 @@ async function search(command: Command, signal: AbortSignal): Promise<void> {
   const all = { totalMs: performance.now() - start, ...retrieval.timings, ...timings };
   const fragments = retrieval.selected.map(({ reference }) => reference);
   print(fragments.length === 0 ? `Nothing found: ${retrieval.nothing ?? "no fragment"}` : `Fragments, best first:\n${table(fragments)}`);
-  if (retrieval.dropped.length > 0) print(`Left out:\n${table(retrieval.dropped)}`);
+  const shown = retrieval.dropped.slice(0, 10);
+  if (shown.length > 0) print(`Left out:\n${table(shown)}`);
+  if (retrieval.dropped.length > shown.length) print(`  and ${retrieval.dropped.length - shown.length} more (--json has all)`);
   print(`Times in ms: ${times(all)}`);
   if (command.json) {
     printJson({

@@ -54,7 +54,10 @@ export function createServer(connection: Connection, locations: Locations, serve
   let loading: Promise<void> | undefined;
 
   const indexing = new Indexing(() => folders.folders, {
-    started: (run) => showProgress(connection, run, log),
+    started: (run) => {
+      status.set({ indexing: { done: 0, total: 0 }, note: undefined });
+      showProgress(connection, run, log);
+    },
     progress: (done, total) => status.set({ indexing: { done, total }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
     ended: (index, note) => {
       cache.clear();
@@ -85,6 +88,8 @@ export function createServer(connection: Connection, locations: Locations, serve
       return;
     }
     const { model, provider } = engine.backbone;
+    // First, so that nobody is told "ready" for the instant before it begins.
+    indexing.attach(engine.index);
     status.set({
       engine: "loaded",
       model: { name: model.name, version: model.version },
@@ -92,7 +97,6 @@ export function createServer(connection: Connection, locations: Locations, serve
       vectorIndex: engine.index.vectorIndex,
       index: engine.index.counts(),
     });
-    indexing.attach(engine.index);
   };
 
   const applySettings = (now: Settings, before: Settings): void => {

@@ -95,6 +95,8 @@ export class Sidecar {
   initializeResult: InitializeResult | undefined;
   settings: Record<string, unknown>;
   stderr = "";
+  /** Times the settings were asked for. */
+  pulls = 0;
   #options: Options;
   #waiting: (() => void)[] = [];
   #versions = new Map<string, number>();
@@ -113,8 +115,10 @@ export class Sidecar {
     this.connection.onError(() => {});
     this.connection.onNotification(messages.status, (status: SidecarStatus) => this.#note(() => this.statuses.push(status)));
     this.connection.onNotification("window/logMessage", (line: { type: number; message: string }) => this.#note(() => this.logs.push(line)));
-    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string }[] }) =>
-      items.map(({ section }) => (section === "selfracg" ? this.settings : null)));
+    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string }[] }) => {
+      this.#note(() => (this.pulls += 1));
+      return items.map(({ section }) => (section === "selfracg" ? this.settings : null));
+    });
     this.connection.onRequest("client/registerCapability", ({ registrations }) => void this.registrations.push(...registrations));
     this.connection.onRequest("window/workDoneProgress/create", () => null);
     this.connection.onNotification("$/progress", ({ token, value }: { token: string; value: ProgressNote }) => {
@@ -145,7 +149,7 @@ export class Sidecar {
     await this.connection.sendNotification("initialized", {});
   }
 
-  #note(add: () => void): void {
+  #note(add: () => unknown): void {
     add();
     for (const wake of this.#waiting.splice(0)) wake();
   }
@@ -219,10 +223,14 @@ export class Sidecar {
     return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex });
   }
 
-  /** Changes settings as an editor does: says that something changed and is asked what. */
+  /** Changes settings as an editor does: says that something changed, is asked what, and sees the answer taken. */
   async configure(change: Record<string, unknown>): Promise<void> {
     Object.assign(this.settings, change);
+    const pulls = this.pulls;
     await this.connection.sendNotification("workspace/didChangeConfiguration", { settings: null });
+    await this.until("configuration being read", () => this.pulls > pulls);
+    // Messages are taken in order: once this is answered, so was ours.
+    await this.getStatus();
   }
 
   async watched(path: string, type: 1 | 2 | 3): Promise<void> {

@@ -75,10 +75,14 @@ describe("a suggestion", () => {
     expect(suggestions.filter((suggestion) => suggestion.trim() !== ""), JSON.stringify(suggestions)).not.toEqual([]);
   });
 
-  it("is the same again for the same text", async () => {
-    const [first, second] = [await sidecar.complete(fresh("a.py"), continuing), await sidecar.complete(fresh("a.py"), continuing)];
-    expect(second.trace.suggestion).toBe(first.trace.suggestion);
+  it("is the same again for the same text, with the cache emptied by a change of settings", async () => {
+    const uri = fresh();
+    const first = await sidecar.complete(uri, continuing);
+    await sidecar.configure({});
+    const second = await sidecar.complete(uri, continuing);
+    expect(second.trace.id).toBe(first.trace.id + 1);
     expect(second.trace.cached).toBeUndefined();
+    expect(second.trace.suggestion).toBe(first.trace.suggestion);
   });
 
   it("stays while it is typed, with no new work", async () => {
@@ -126,6 +130,8 @@ describe("cancellation", () => {
     await sidecar.open(uri, continuing.replace("|", ""));
     const source = new CancellationTokenSource();
     const answer = sidecar.request(uri, cursorOf(continuing), source.token);
+    // Long enough to be sent, far shorter than a suggestion takes.
+    await new Promise((wake) => setTimeout(wake, 10));
     source.cancel();
     await expect(answer).rejects.toMatchObject({ code: -32800 });
     const { trace } = await sidecar.complete(fresh(), continuing);

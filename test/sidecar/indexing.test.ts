@@ -47,7 +47,7 @@ describe("progress", () => {
     expect(index?.files).toBe(120);
     const percentages = second.progress.flatMap(({ percentage }) => percentage ?? []);
     expect(percentages).toEqual([...percentages].sort((a, b) => a - b));
-    expect(second.progress.at(-1)?.kind).toBe("end");
+    await second.until("end of progress", () => second.progress.at(-1)?.kind === "end");
   });
 
   it("lets completions through while it indexes", async () => {

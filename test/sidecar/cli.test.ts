@@ -1,0 +1,164 @@
+// The command line as a person and a script use it: the real process, its output and its exit codes.
+import { spawn } from "node:child_process";
+import { cp, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
+
+interface Outcome {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+  /** The last line of standard output, parsed. */
+  json(): any;
+}
+
+function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } = {}): Promise<Outcome> {
+  return new Promise((done, failed) => {
+    const child = spawn(process.execPath, [join(dist, "cli.js"), ...args], { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
+    let stdout = "";
+    let stderr = "";
+    child.stdout.on("data", (bytes) => void (stdout += String(bytes)));
+    child.stderr.on("data", (bytes) => {
+      stderr += String(bytes);
+      if (options.interruptAfter?.test(stderr) === true) child.kill("SIGINT");
+    });
+    child.once("error", failed);
+    child.once("close", (code) => done({ code, stdout, stderr, json: () => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") }));
+  });
+}
+
+let folder: string;
+let common: string[];
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  common = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
+});
+afterAll(cleanUp);
+
+describe("complete", () => {
+  it("prints the suggestion, the fragments and the times; --json puts one object on the last line", async () => {
+    const { code, stdout, json } = await cli(["complete", `${join(folder, "shop", "orders.py")}:27:1`, "--workspace", folder, "--json", ...common]);
+    expect(code).toBe(0);
+    const result = json();
+    expect(result).toMatchObject({
+      suggestion: expect.any(String),
+      fragments: expect.any(Array),
+      timings: { totalMs: expect.any(Number), expressMs: expect.any(Number), prefillMs: expect.any(Number), loadMs: expect.any(Number) },
+      provider: "cpu",
+      stopReason: expect.any(String),
+    });
+    expect(result.timings.totalMs).toBeGreaterThan(0);
+    for (const fragment of result.fragments) {
+      expect(fragment).toMatchObject({ path: expect.stringMatching(/^[^/].*\w/), startLine: expect.any(Number), endLine: expect.any(Number), score: expect.any(Number), tokens: expect.any(Number) });
+      expect(stdout).toContain(`${fragment.path}:${fragment.startLine}-${fragment.endLine}`);
+    }
+    expect(result.index.files).toBeGreaterThan(8);
+    expect(stdout).toMatch(/Times in ms: total \d+/);
+    if (result.suggestion === "") expect(stdout).toContain(`No suggestion: ${result.suppressed}`);
+    else expect(stdout).toContain(result.suggestion.split("\n")[0]);
+  });
+
+  it("embeds nothing the second time", async () => {
+    const { code, json } = await cli(["complete", `${join(folder, "shop", "money.py")}:20:9`, "--workspace", folder, "--json", ...common]);
+    expect(code).toBe(0);
+    expect(json().index.embedded).toBe(0);
+  });
+
+  it("works from the file alone with --no-retrieval", async () => {
+    const { code, json } = await cli(["complete", "orders.py:27:1", "--no-retrieval", "--json", ...common], { cwd: join(folder, "shop") });
+    expect(code).toBe(0);
+    expect(json().fragments).toEqual([]);
+    expect(json().nothingRetrieved).toMatch(/retrieval/);
+    expect(json().index).toBeUndefined();
+  });
+
+  it("takes the git repository of the file as the workspace, else the file's folder", async () => {
+    const repository = join(await temporaryFolder(), "repository");
+    await cp(folder, repository, { recursive: true });
+    const lone = await cli(["complete", join(repository, "shop", "orders.py:1:1"), "--json", ...common]);
+    expect(lone.json().workspace).toBe(join(repository, "shop"));
+    await writeFile(join(repository, ".git"), "gitdir: elsewhere\n");
+    const found = await cli(["complete", join(repository, "shop", "orders.py:1:1"), "--json", ...common]);
+    expect(found.json().workspace).toBe(repository);
+  });
+});
+
+describe("search", () => {
+  it("ranks the fragments, best first", async () => {
+    const { code, stdout, json } = await cli(["search", `${join(folder, "shop", "orders.py")}:27:1`, "--workspace", folder, "--json", ...common]);
+    expect(code).toBe(0);
+    const { fragments, dropped } = json();
+    expect(fragments.length + dropped.length).toBeGreaterThan(8);
+    const scores = fragments.map(({ score }: { score: number }) => score);
+    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    if (fragments.length > 0) expect(stdout).toMatch(/Fragments, best first:\n {2}\S+:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens/);
+  });
+});
+
+describe("index", () => {
+  it("prints counts, and what was left out", async () => {
+    const storage = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
+    const first = await cli(["index", folder, "--json", ...storage]);
+    expect(first.code).toBe(0);
+    expect(first.stdout).toMatch(/^\d+ files, \d+ fragments, \d+ of them embedded now, \d+ kB on disk\n/);
+    expect(first.json()).toMatchObject({ files: expect.any(Number), fragments: expect.any(Number), vectorIndex: { name: "faiss" }, provider: "cpu" });
+    expect(first.json().embedded).toBe(first.json().fragments);
+    const second = await cli(["index", folder, "--json", ...storage]);
+    expect(second.json()).toMatchObject({ files: first.json().files, fragments: first.json().fragments, embedded: 0 });
+  });
+
+  it("shows plain lines of progress where there is no terminal, and keeps what it did when interrupted", async () => {
+    const many = await temporaryFolder();
+    for (let file = 0; file < 200; file += 1) {
+      const functions = Array.from({ length: 8 }, (_, index) => `def compute_${file}_${index}(value):\n    return value * ${file} + ${index}\n`);
+      await writeFile(join(many, `module_${file}.py`), functions.join("\n\n"));
+    }
+    const storage = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
+    const cut = await cli(["index", many, ...storage], { interruptAfter: /\d+\/200 files\n/ });
+    expect(cut.code).toBe(130);
+    expect(cut.stderr).toMatch(/^Indexing .*: \d+\/200 files$/m);
+    expect(cut.stderr).not.toContain("\r");
+    const whole = await cli(["index", many, "--json", ...storage]);
+    expect(whole.json().files).toBe(200);
+    expect(whole.json().embedded).toBeLessThan(whole.json().fragments);
+  });
+});
+
+describe("help", () => {
+  it.each([["--help"], ["help"], ["-h"]])("%s says what there is", async (argument) => {
+    const { code, stdout } = await cli([argument]);
+    expect(code).toBe(0);
+    for (const word of ["complete FILE:LINE:COLUMN", "index DIR", "search FILE:LINE:COLUMN", "--workspace", "--json", "--model", "--provider", "--no-retrieval", "--storage", "count from 1"]) {
+      expect(stdout).toContain(word);
+    }
+  });
+});
+
+describe("bad input", () => {
+  it.each<[string, () => string[], RegExp]>([
+    ["no command", () => [], /Expected a command.*found none/],
+    ["an unknown command", () => ["finish"], /Expected a command.*found "finish"/],
+    ["an unknown option", () => ["complete", "a:1:1", "--fast"], /--fast.*--help/],
+    ["an option without its value", () => ["index", folder, "--model"], /--model.*--help/],
+    ["no place", () => ["complete"], /Expected "complete FILE:LINE:COLUMN", found no FILE:LINE:COLUMN/],
+    ["two places", () => ["complete", "a:1:1", "b:1:1"], /Expected one FILE:LINE:COLUMN, found also "b:1:1"/],
+    ["a place without a column", () => ["complete", "a.py:3"], /Expected FILE:LINE:COLUMN such as .*, found "a.py:3"/],
+    ["a file that is not there", () => ["complete", "/no/such/file.py:1:1"], /Expected a readable file at \/no\/such\/file.py, found none/],
+    ["a folder as the file", () => ["search", `${folder}:1:1`], /Expected a file, found the folder/],
+    ["a line out of range", () => ["complete", `${join(folder, "shop", "money.py")}:5000:1`], /Expected a line from 1 to \d+ of .*money.py, found 5000/],
+    ["line 0", () => ["complete", `${join(folder, "shop", "money.py")}:0:1`], /Expected a line from 1/],
+    ["a column out of range", () => ["complete", `${join(folder, "shop", "money.py")}:1:999`], /Expected a column from 1 to \d+ in line 1 of .*, found 999/],
+    ["a workspace that is not there", () => ["complete", `${join(folder, "shop", "money.py")}:1:1`, "--workspace", "/no/such"], /Expected a folder for --workspace, found nothing at \/no\/such/],
+    ["a file as the folder to index", () => ["index", join(folder, "README.md")], /Expected a folder for index, found a file/],
+    ["an unknown provider", () => ["index", folder, "--provider", "tpu"], /Expected --provider auto, cuda or cpu, found "tpu"/],
+    ["a missing model", () => ["index", folder, "--model", "/no/such/model"], /\/no\/such\/model\/model.json: expected .* found none/],
+  ])("%s: one clear message and exit code 2", async (_, args, message) => {
+    const { code, stdout, stderr } = await cli(args());
+    expect(stderr).toMatch(message);
+    expect(stderr.trimEnd().split("\n")).toHaveLength(1);
+    expect(stdout).toBe("");
+    expect(code).toBe(2);
+  });
+});
