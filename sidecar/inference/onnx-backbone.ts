@@ -204,6 +204,22 @@ class Graph {
     };
   }
 
+  /** The first `length` tokens of a cache of one row. */
+  cut(past: Past, length: number): Past {
+    if (length === past.length) return past;
+    const tensors = new Map<string, OnnxValue>();
+    for (const [name, { data, dims }] of past.tensors) {
+      if (!(data instanceof Float32Array)) throw new Error(`expected float32 in ${name}, found something else: install the model package again`);
+      const axis = name.endsWith(".need") ? 1 : 2;
+      const size = (from: number, to?: number): number => dims.slice(from, to).reduce((product, dim) => product * dim, 1);
+      const [heads, row] = [size(0, axis), size(axis + 1)];
+      const kept = new Float32Array(heads * length * row);
+      for (let head = 0; head < heads; head++) kept.set(data.subarray(head * past.length * row, (head * past.length + length) * row), head * length * row);
+      tensors.set(name, new this.runtime.Tensor("float32", kept, [...dims.slice(0, axis), length, ...dims.slice(axis + 1)]));
+    }
+    return { length, tensors };
+  }
+
   private empty(rows: number): Past {
     const { keyValueHeads, headDim } = this.model.architecture;
     const make = (dims: number[]): OnnxValue => new this.runtime.Tensor("float32", new Float32Array(0), dims);
@@ -251,6 +267,11 @@ class OnnxCache implements KvCache {
 class OnnxBackbone implements Backbone {
   private readonly queue = new WorkQueue();
   private disposed: Promise<void> | undefined;
+  /** The whole chunks last read, of a prompt and of a query: the next keystroke's mostly begin with the same ones. */
+  private readonly recent: Record<"none" | "query", { readonly tokens: readonly number[]; readonly past: Past | undefined }> = {
+    none: { tokens: [], past: undefined },
+    query: { tokens: [], past: undefined },
+  };
 
   constructor(
     readonly model: ModelPackage,
@@ -301,18 +322,32 @@ class OnnxBackbone implements Backbone {
     return this.disposed;
   }
 
-  /** Reads `tokens` chunk by chunk; `last` says what the final chunk gives. */
-  private async read(tokens: readonly number[], last: Pick<Pass, "logits" | "adapter" | "keep">, signal: AbortSignal | undefined): Promise<Passed> {
+  /**
+   * Reads `tokens` chunk by chunk; `last` says what the final chunk gives. Whole chunks that a text read a moment ago
+   * begins with are taken from it: the chunks are the same ones, so the result is the same to the bit.
+   */
+  private async read(tokens: readonly number[], last: Omit<Pass, "rows" | "past" | "adapter"> & { readonly adapter: "none" | "query" }, signal: AbortSignal | undefined): Promise<Passed> {
     this.checkTokens(tokens);
-    let past: Past | undefined;
-    let start = 0;
-    for (; tokens.length - start > this.chunkTokens; start += this.chunkTokens) {
+    const memory = this.recent[last.adapter];
+    const final = Math.floor((tokens.length - 1) / this.chunkTokens) * this.chunkTokens;
+    let start = Math.min(final, this.wholeChunks(memory.tokens, tokens));
+    let past = start > 0 && memory.past !== undefined ? this.graph.cut(memory.past, start) : undefined;
+    for (; start < final; start += this.chunkTokens) {
       const rows = [tokens.slice(start, start + this.chunkTokens)];
       const before: Past | undefined = past;
       ({ past } = await this.pass("completion", () => ({ rows, ...(before && { past: before }), logits: false, adapter: "none", keep: true }), signal));
+      // Kept at every step: a keystroke that cancels this read goes on where it stopped.
+      this.recent[last.adapter] = { tokens: tokens.slice(0, start + this.chunkTokens), past };
     }
-    const before = past;
-    return this.pass("completion", () => ({ rows: [tokens.slice(start)], ...(before && { past: before }), ...last }), signal);
+    const before: Past | undefined = past;
+    return this.pass("completion", () => ({ rows: [tokens.slice(final)], ...(before && { past: before }), ...last }), signal);
+  }
+
+  /** Tokens in the whole chunks that both begin with. */
+  private wholeChunks(a: readonly number[], b: readonly number[]): number {
+    let common = 0;
+    while (common < a.length && common < b.length && a[common] === b[common]) common++;
+    return Math.floor(common / this.chunkTokens) * this.chunkTokens;
   }
 
   private pass(priority: Priority, pass: () => Pass, signal: AbortSignal | undefined): Promise<Passed> {

@@ -11,6 +11,8 @@ export interface ProviderHost {
   readonly architecture: string;
   /** Folder of ONNX Runtime's native libraries for this platform. */
   readonly libraryFolder: string;
+  /** Why the system's loader cannot load a native library, naming what it lacks; undefined where it can. */
+  readonly loadFailure: (path: string) => string | undefined;
 }
 
 export interface Opened<T> {
@@ -24,13 +26,27 @@ export interface Opened<T> {
 export function providerHost(): ProviderHost {
   const { platform, arch } = process;
   const installed = dirname(createRequire(__filename).resolve("onnxruntime-node/package.json"));
-  return { platform, architecture: arch, libraryFolder: join(installed, "bin", "napi-v6", platform, arch) };
+  return { platform, architecture: arch, libraryFolder: join(installed, "bin", "napi-v6", platform, arch), loadFailure };
 }
 
-/** Name of ONNX Runtime's CUDA provider library; undefined where ONNX Runtime has no CUDA. */
-export function cudaLibraryName({ platform, architecture }: Pick<ProviderHost, "platform" | "architecture">): string | undefined {
-  if (platform === "linux" && architecture === "x64") return "libonnxruntime_providers_cuda.so";
-  if (platform === "win32" && architecture === "x64") return "onnxruntime_providers_cuda.dll";
+/**
+ * ONNX Runtime itself only says that some library failed to load, and prints which one to standard error. Node's loader
+ * for addons passes the system's own words on; a library that is no addon, but can be loaded, it then calls unregistered.
+ */
+export function loadFailure(path: string): string | undefined {
+  try {
+    process.dlopen({ exports: {} }, path);
+  } catch (error) {
+    const said = firstLine(error);
+    return said.includes("did not self-register") ? undefined : said;
+  }
+  return undefined;
+}
+
+/** Names of ONNX Runtime's libraries for CUDA, in the order they load; undefined where ONNX Runtime has no CUDA. */
+export function cudaLibraryNames({ platform, architecture }: Pick<ProviderHost, "platform" | "architecture">): readonly string[] | undefined {
+  if (platform === "linux" && architecture === "x64") return ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
+  if (platform === "win32" && architecture === "x64") return ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"];
   return undefined;
 }
 
@@ -50,13 +66,23 @@ export async function openWithProvider<T>(setting: ExecutionProviderSetting, hos
 }
 
 async function tryCuda<T>(host: ProviderHost, open: (name: Provider["name"]) => Promise<T>): Promise<{ value: T } | { obstacle: string }> {
-  const library = cudaLibraryName(host);
-  if (library === undefined) return { obstacle: `ONNX Runtime has no CUDA for ${host.platform} ${host.architecture}` };
-  if (!existsSync(join(host.libraryFolder, library))) return { obstacle: `no CUDA library found (${library})` };
+  const names = cudaLibraryNames(host);
+  if (names === undefined) return { obstacle: `ONNX Runtime has no CUDA for ${host.platform} ${host.architecture}` };
+  const missing = names.filter((name) => !existsSync(join(host.libraryFolder, name)));
+  if (missing.length > 0) return { obstacle: `no CUDA library found (${missing.join(", ")})` };
   try {
     return { value: await open("cuda") };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { obstacle: `${library} cannot be used (${message.trim().split("\n", 1)[0] ?? message})` };
+    for (const name of names) {
+      const path = join(host.libraryFolder, name);
+      const failure = host.loadFailure(path);
+      if (failure !== undefined) return { obstacle: `${name} cannot be loaded (${failure.replace(`${path}: `, "")})` };
+    }
+    return { obstacle: `CUDA does not work (${firstLine(error)})` };
   }
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.trim().split("\n", 1)[0] ?? message;
 }

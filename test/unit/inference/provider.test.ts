@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cudaLibraryName, openWithProvider, type ProviderHost, providerHost } from "../../../sidecar/inference/provider";
+import { cudaLibraryNames, loadFailure, openWithProvider, type ProviderHost, providerHost } from "../../../sidecar/inference/provider";
 
 let empty: ProviderHost;
 let withLibrary: ProviderHost;
@@ -15,15 +15,15 @@ beforeAll(async () => {
     folders.push(path);
     return path;
   };
-  empty = { platform: "linux", architecture: "x64", libraryFolder: await folder() };
+  empty = { platform: "linux", architecture: "x64", libraryFolder: await folder(), loadFailure: () => undefined };
   withLibrary = { ...empty, libraryFolder: await folder() };
-  await writeFile(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"), "");
+  for (const name of cudaLibraryNames(empty) ?? []) await writeFile(join(withLibrary.libraryFolder, name), "no library");
 });
 afterAll(() => Promise.all(folders.map((path) => rm(path, { recursive: true }))));
 
 const works = async (name: string): Promise<string> => `session on ${name}`;
 const cudaFails = async (name: string): Promise<string> => {
-  if (name === "cuda") throw new Error("libcublasLt.so.12: cannot open shared object file\nat somewhere");
+  if (name === "cuda") throw new Error("CUDA failure 35: the driver is too old\nat somewhere");
   return works(name);
 };
 
@@ -37,19 +37,26 @@ describe("openWithProvider", () => {
     const tried: string[] = [];
     const opened = await openWithProvider("auto", empty, async (name) => tried.push(name));
     expect(tried).toEqual(["cpu"]);
-    expect(opened.provider).toEqual({ name: "cpu", reason: "auto: no CUDA library found (libonnxruntime_providers_cuda.so)" });
+    expect(opened.provider).toEqual({ name: "cpu", reason: "auto: no CUDA library found (libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so)" });
     expect(opened.warning).toBeUndefined();
   });
 
-  it("goes on with the CPU when the library does not load, with the first line of why", async () => {
+  it("goes on with the CPU when no session opens, with the first line of why", async () => {
     const opened = await openWithProvider("auto", withLibrary, cudaFails);
     expect(opened.value).toBe("session on cpu");
-    expect(opened.provider.reason).toBe("auto: libonnxruntime_providers_cuda.so cannot be used (libcublasLt.so.12: cannot open shared object file)");
+    expect(opened.provider.reason).toBe("auto: CUDA does not work (CUDA failure 35: the driver is too old)");
+  });
+
+  it("names the library that the loader lacks", async () => {
+    const lacking = { ...withLibrary, loadFailure: (path: string) => (path.endsWith("_cuda.so") ? "libcublasLt.so.13: cannot open shared object file" : undefined) };
+    const opened = await openWithProvider("auto", lacking, cudaFails);
+    expect(opened.provider.reason).toBe("auto: libonnxruntime_providers_cuda.so cannot be loaded (libcublasLt.so.13: cannot open shared object file)");
   });
 
   it.each([
     ["a missing library", () => empty, "libonnxruntime_providers_cuda.so"],
-    ["a library that does not load", () => withLibrary, "libcublasLt.so.12"],
+    ["a driver that fails", () => withLibrary, "CUDA failure 35"],
+    ["a library that is none", () => ({ ...withLibrary, loadFailure }), "libonnxruntime_providers_shared.so cannot be loaded"],
     ["a platform without CUDA", (): ProviderHost => ({ ...empty, platform: "darwin", architecture: "arm64" }), "darwin arm64"],
   ])("warns when CUDA was asked for by name and %s is in the way", async (_, host, named) => {
     const opened = await openWithProvider("cuda", host(), cudaFails);
@@ -75,7 +82,14 @@ describe("providerHost", () => {
   });
 
   it("knows where ONNX Runtime has CUDA", () => {
-    expect(cudaLibraryName({ platform: "win32", architecture: "x64" })).toBe("onnxruntime_providers_cuda.dll");
-    expect(cudaLibraryName({ platform: "linux", architecture: "arm64" })).toBeUndefined();
+    expect(cudaLibraryNames({ platform: "win32", architecture: "x64" })).toContain("onnxruntime_providers_cuda.dll");
+    expect(cudaLibraryNames({ platform: "linux", architecture: "arm64" })).toBeUndefined();
+  });
+});
+
+describe("loadFailure", () => {
+  it("passes on what the system says about a file that is no library, and nothing about one that loads", () => {
+    expect(loadFailure(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"))).toMatch(/libonnxruntime_providers_cuda\.so/);
+    expect(loadFailure(join(providerHost().libraryFolder, "onnxruntime_binding.node"))).toBeUndefined();
   });
 });
