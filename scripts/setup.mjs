@@ -98,7 +98,7 @@ export async function setup() {
     work: async () => {
       const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
       const target = `${process.platform === "win32" ? "win32" : process.platform}-${process.arch}`;
-      await execute(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--target", target, "--out", vsix], { cwd: root });
+      await execute(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--no-rewrite-relative-links", "--target", target, "--out", vsix], { cwd: root });
     },
   });
 }
