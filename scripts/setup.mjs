@@ -63,8 +63,11 @@ async function cudaProvider() {
   }
 }
 
-/** Everything `npm start` and `npm test` need. */
-export async function setup() {
+/**
+ * Everything the commands need; the terminal and the benchmark do without the VSIX.
+ * @param {{vsix?: boolean}} [options]
+ */
+export async function setup(options = {}) {
   const major = Number(process.versions.node.split(".")[0]);
   if (major < 20) throw new Error(`Node 20 or newer is needed; this is Node ${process.versions.node}. Install a newer one and run the command again.`);
   await once({
@@ -90,6 +93,7 @@ export async function setup() {
       await bundle();
     },
   });
+  if (options.vsix !== true) return;
   await once({
     id: "vsix",
     name: "VSIX",

@@ -69,7 +69,7 @@ async function main() {
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new Error(`Expected a folder to open, found ${existsSync(folder) ? "a file" : "nothing"} at ${folder}. Give an existing folder.`);
   }
-  await setup();
+  await setup({ vsix: true });
   if (onPath("code")) await openDesktop(folder);
   else await openServed(folder);
 }

@@ -64,7 +64,7 @@ async function main() {
   for (const name of wanted) {
     if (!(name in parts)) throw new Error(`Expected parts among ${Object.keys(parts).join(", ")}, found "${name}".`);
   }
-  await setup();
+  await setup({ vsix: true });
   await rm(results, { recursive: true, force: true });
   await mkdir(results, { recursive: true });
   const failed = [];
