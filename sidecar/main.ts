@@ -12,6 +12,9 @@ import { createServer } from "./server/server";
 /** What is still to be written gets this long once the client is gone. */
 const lastWordsMs = 2000;
 
+if (process.stdin.isTTY) {
+  standardErrorLog.info("This is a language server: it waits for an editor's messages on standard input. Ctrl+C ends it; dist/cli.js is the command line.");
+}
 // Standard output carries the protocol. Whatever a library prints goes where people can read it.
 console.log = console.error;
 console.info = console.error;

@@ -35,8 +35,10 @@ export interface IndexingEvents {
 
 /** File changes are gathered this long, so that a save that is also seen by the watcher is one update. */
 const gatherMs = 100;
-/** Above this many changed files (a branch switch), one run over the folders is cheaper than single updates. */
+/** Above this many changed files (a branch switch, an install), one run over the folders is cheaper than single updates. */
 const manyChanges = 250;
+/** That run waits until it has been quiet for this long. */
+const quietMs = 1000;
 
 interface Running {
   controller: AbortController;
@@ -53,6 +55,7 @@ export class Indexing {
   #running: (Running & { readonly run: IndexRun }) | undefined;
   #changes = new Map<string, boolean>();
   #timer: NodeJS.Timeout | undefined;
+  #quiet: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
 
   constructor(folders: () => readonly Folder[], events: IndexingEvents, log: Log) {
@@ -114,6 +117,7 @@ export class Indexing {
   /** Ends a run and writes what is not yet written. Never rejects. */
   async dispose(): Promise<void> {
     clearTimeout(this.#timer);
+    clearTimeout(this.#quiet);
     this.pause();
     try {
       await this.#running?.run.finished.catch(() => null);
@@ -185,9 +189,9 @@ export class Indexing {
     const index = this.#index;
     if (index === undefined || this.#changes.size === 0) return;
     if (this.#changes.size > manyChanges) {
-      const count = this.#changes.size;
       this.#changes.clear();
-      this.restart(`${count} files changed`);
+      clearTimeout(this.#quiet);
+      this.#quiet = setTimeout(() => this.restart("very many files changed"), quietMs);
       return;
     }
     const changes = [...this.#changes];

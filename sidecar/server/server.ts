@@ -165,15 +165,23 @@ export function createServer(connection: Connection, locations: Locations, serve
   });
   documents.listen(connection);
 
+  let ending: Promise<void> | undefined;
+  const dispose = (): Promise<void> => {
+    ending ??= indexing
+      .dispose()
+      .then(() => engine?.index.dispose())
+      .catch((error: unknown) => log.error(`The index could not be closed: ${String(error)}`));
+    return ending;
+  };
   let shutDown = false;
   connection.onShutdown(async () => {
     shutDown = true;
-    await indexing.dispose();
+    await dispose();
   });
   return {
     get shutDown() {
       return shutDown;
     },
-    dispose: () => indexing.dispose(),
+    dispose,
   };
 }

@@ -18,10 +18,11 @@ function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } 
     const child = spawn(process.execPath, [join(dist, "cli.js"), ...args], { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
+    let interrupted = false;
     child.stdout.on("data", (bytes) => void (stdout += String(bytes)));
     child.stderr.on("data", (bytes) => {
       stderr += String(bytes);
-      if (options.interruptAfter?.test(stderr) === true) child.kill("SIGINT");
+      if (options.interruptAfter?.test(stderr) === true && !interrupted) interrupted = child.kill("SIGINT");
     });
     child.once("error", failed);
     child.once("close", (code) => done({ code, stdout, stderr, json: () => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") }));
@@ -61,7 +62,7 @@ describe("complete", () => {
   });
 
   it("embeds nothing the second time", async () => {
-    const { code, json } = await cli(["complete", `${join(folder, "shop", "money.py")}:20:9`, "--workspace", folder, "--json", ...common]);
+    const { code, json } = await cli(["complete", `${join(folder, "shop", "money.py")}:21:9`, "--workspace", folder, "--json", ...common]);
     expect(code).toBe(0);
     expect(json().index.embedded).toBe(0);
   });
