@@ -23,6 +23,8 @@ export interface CursorSyntax {
   readonly atCursor: Scanner;
   /** Brackets open at the cursor that the text after it leaves open, outermost first: what a suggestion may close. */
   readonly closable: readonly OpenBracket[];
+  /** Closers after the cursor that nothing before it waits for: a suggestion may open what they close, innermost first. */
+  readonly spareClosers: readonly string[];
   /** How many of `closable`, the innermost ones, belong to the statement the cursor is in. */
   readonly closableOfStatement: number;
 }
@@ -42,13 +44,13 @@ export function readCursor(context: CursorContext): CursorSyntax {
   const lineBelow = suffix.slice(lineSuffix.length).split("\n", 64).find((line) => line.trim() !== "");
 
   const atCursor = new Scanner(syntax).read(prefix);
-  const closable = leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix));
+  const { closable, spareClosers } = leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix));
   const closableOfStatement = countTrailing(
     closable,
     (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
   );
   const { extent, blockIndent } = extentAt(syntax, prefix, linePrefix, lineSuffix, atCursor);
-  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, closableOfStatement };
+  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, spareClosers, closableOfStatement };
 }
 
 function tailFromLineStart(prefix: string): string {
@@ -61,20 +63,24 @@ function tailFromLineStart(prefix: string): string {
  * The innermost brackets that nothing after the cursor closes. A closer that comes first on its line closes the bracket
  * whose line is indented alike, which tells a forgotten inner brace from the outer one that is there.
  */
-function leftOpen(open: readonly OpenBracket[], suffix: Scanner): OpenBracket[] {
+function leftOpen(open: readonly OpenBracket[], suffix: Scanner): { closable: OpenBracket[]; spareClosers: string[] } {
   const rest = [...open];
   const closed = new Set<OpenBracket>();
+  const spareClosers: string[] = [];
   for (const closer of suffix.unmatched) {
     const fits = (bracket: OpenBracket) => bracket.close === closer.close;
     let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
     if (at < 0) at = rest.findLastIndex(fits);
     const bracket = rest[at];
-    if (bracket === undefined) continue;
+    if (bracket === undefined) {
+      spareClosers.push(closer.close);
+      continue;
+    }
     closed.add(bracket);
     rest.length = at;
   }
   const count = countTrailing(open, (bracket) => !closed.has(bracket));
-  return open.slice(open.length - count);
+  return { closable: open.slice(open.length - count), spareClosers };
 }
 
 function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): number {
@@ -90,13 +96,12 @@ function extentAt(
 ): { extent: Extent; blockIndent: number } {
   const line = { extent: "line", blockIndent: -1 } as const;
   if (lineSuffix.trim() !== "") return line;
-  if (atCursor.insideComment && !atCursor.insideMultiline) return line;
-  if (atCursor.insideString && !atCursor.insideMultiline) return line;
+  // Prose has no statements and no blocks: a line of it is enough.
+  if (atCursor.insideComment || atCursor.insideString) return line;
 
   if (linePrefix.trim() !== "") {
-    const inText = atCursor.insideComment || atCursor.insideString;
     // Right after `(` or `[` one goes on in the line more often than not.
-    if (!inText && !/[([]\s*$/.test(linePrefix) && opensBlock(syntax, linePrefix, atCursor)) {
+    if (!/[([]\s*$/.test(linePrefix) && opensBlock(syntax, linePrefix, atCursor)) {
       return { extent: "block", blockIndent: indentOf(linePrefix) };
     }
     return { extent: "statement", blockIndent: -1 };

@@ -42,7 +42,9 @@ function firstLeftOpen(text: string, cursor: CursorSyntax): string | undefined {
     if (after.insideString) return "a string";
   }
   const last = text.trimEnd().length - 1;
-  const closedAfter = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.length;
-  const owed = scanner.open.slice(0, Math.max(0, scanner.open.length - closedAfter));
-  return owed.find((bracket) => bracket.open !== "{" && bracket.offset !== last)?.open;
+  const closedOnLine = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.map((closer) => closer.close);
+  const owed = [...scanner.open];
+  for (const close of closedOnLine.length > 0 ? closedOnLine : cursor.spareClosers) if (owed.at(-1)?.close === close) owed.pop();
+  if (owed.at(-1)?.offset === last) return undefined;
+  return owed.find((bracket) => bracket.open !== "{")?.open;
 }

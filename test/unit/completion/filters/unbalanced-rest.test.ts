@@ -31,10 +31,16 @@ describe("openers", () => {
     expectUntouched(unbalancedRest, "const a = ├b(c┤);");
   });
 
+  it("may be closed by a closer below that nothing else waits for", () => {
+    expectUntouched(unbalancedRest, "const a = ├b(c,┤\n  d);\n");
+    expectRejected(unbalancedRest, "f(\n  ├b(c,┤\n);\n", "leaves ( open");
+  });
+
   it("may stay open when they come last or begin a block", () => {
     expectUntouched(unbalancedRest, "├if (a) {┤");
     expectUntouched(unbalancedRest, "├if (a) {\n  b();┤");
     expectUntouched(unbalancedRest, "const a = ├b(┤");
+    expectUntouched(unbalancedRest, "├app.get('/', (request) => {┤");
   });
 
   it("cost only the lines from there on", () => {
