@@ -13,7 +13,10 @@ const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 const template = v.pipe(v.array(v.string()), v.minLength(1));
 /** Files are named, never addressed: no folder in a name can lead out of the package. */
-const fileName = v.pipe(v.string(), v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name), "a plain file name"));
+const fileName = v.pipe(
+  v.string(),
+  v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(name), "a plain file name"),
+);
 
 const manifestSchema = v.strictObject({
   formatVersion: v.literal(supportedFormatVersion),
@@ -59,7 +62,10 @@ const manifestSchema = v.strictObject({
     fileName,
     v.strictObject({
       bytes: v.pipe(v.number(), v.integer(), v.minValue(0)),
-      sha256: v.pipe(v.string(), v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits")),
+      sha256: v.pipe(
+        v.string(),
+        v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits"),
+      ),
     }),
   ),
 });
@@ -105,7 +111,9 @@ export async function loadModelPackage(directory: string, options: LoadOptions =
   const manifest = parseManifest(join(folder, "model.json"), await readManifest(folder));
   for (const required of [graphFile, tokenizerFile]) {
     if (manifest.files[required] === undefined) {
-      throw new ModelPackageError(`${join(folder, "model.json")}: expected "${required}" among files, found ${Object.keys(manifest.files).join(", ") || "none"}. ${reinstall}`);
+      throw new ModelPackageError(
+        `${join(folder, "model.json")}: expected "${required}" among files, found ${Object.keys(manifest.files).join(", ") || "none"}. ${reinstall}`,
+      );
     }
   }
   for (const [name, { bytes, sha256 }] of Object.entries(manifest.files)) {
@@ -122,7 +130,9 @@ async function readManifest(folder: string): Promise<unknown> {
   try {
     content = await readFile(path, "utf8");
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`, { cause: error });
+    throw new ModelPackageError(`${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`, {
+      cause: error,
+    });
   }
   try {
     return JSON.parse(content);
@@ -142,22 +152,36 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   }
   const parsed = v.safeParse(manifestSchema, value);
   if (!parsed.success) {
-    const complaints = parsed.issues.slice(0, 3).map((issue) => `${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected === "never" ? "no such field" : (issue.expected ?? issue.message)}, found ${issue.received}`);
+    const complaints = parsed.issues
+      .slice(0, 3)
+      .map(
+        (issue) =>
+          `${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected === "never" ? "no such field" : (issue.expected ?? issue.message)}, found ${issue.received}`,
+      );
     throw new ModelPackageError(`${path}: ${complaints.join("; ")}. ${reinstall}`);
   }
   const { architecture: a, retrieval: r, prompt, contextLength } = parsed.output;
   const refuse = (field: string, expected: string, found: string | number): never => {
     throw new ModelPackageError(`${path}: ${field}: expected ${expected}, found ${found}. ${reinstall}`);
   };
-  if (r.dimension !== a.queryHeads * a.headDim) refuse("retrieval.dimension", `${a.queryHeads * a.headDim} (queryHeads x headDim)`, r.dimension);
-  if (a.queryHeads % a.keyValueHeads !== 0) refuse("architecture.queryHeads", `a multiple of keyValueHeads (${a.keyValueHeads})`, a.queryHeads);
+  if (r.dimension !== a.queryHeads * a.headDim)
+    refuse("retrieval.dimension", `${a.queryHeads * a.headDim} (queryHeads x headDim)`, r.dimension);
+  if (a.queryHeads % a.keyValueHeads !== 0)
+    refuse("architecture.queryHeads", `a multiple of keyValueHeads (${a.keyValueHeads})`, a.queryHeads);
   if (r.queryTokens > contextLength) refuse("retrieval.queryTokens", `at most contextLength (${contextLength})`, r.queryTokens);
   if (r.fragmentTokens > contextLength) refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, r.fragmentTokens);
-  const slots = { fragment: ["{path}", "{text}"], leftToRight: ["{path}", "{prefix}"], fillInMiddle: ["{path}", "{prefix}", "{suffix}"], query: ["{path}", "{prefix}"], fragmentEmbedding: ["{path}", "{text}"] } as const;
+  const slots = {
+    fragment: ["{path}", "{text}"],
+    leftToRight: ["{path}", "{prefix}"],
+    fillInMiddle: ["{path}", "{prefix}", "{suffix}"],
+    query: ["{path}", "{prefix}"],
+    fragmentEmbedding: ["{path}", "{text}"],
+  } as const;
   for (const name of ["fragment", "leftToRight", "fillInMiddle", "query", "fragmentEmbedding"] as const) {
     const present = prompt[name].filter((piece) => /^\{\w+\}$/.test(piece)).sort();
     const wanted = [...slots[name]].sort();
-    if (present.join() !== wanted.join()) refuse(`prompt.${name}`, `the slots ${wanted.join(", ")}, each once`, present.join(", ") || "none");
+    if (present.join() !== wanted.join())
+      refuse(`prompt.${name}`, `the slots ${wanted.join(", ")}, each once`, present.join(", ") || "none");
   }
   return parsed.output;
 }
@@ -169,12 +193,15 @@ async function checkFile(path: string, bytes: number, sha256: string | undefined
     if (!found.isFile()) throw new Error("not a file");
     size = found.size;
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a file of ${bytes} bytes, found none (${firstLine(error)}). ${reinstall}`, { cause: error });
+    throw new ModelPackageError(`${path}: expected a file of ${bytes} bytes, found none (${firstLine(error)}). ${reinstall}`, {
+      cause: error,
+    });
   }
   if (size !== bytes) throw new ModelPackageError(`${path}: expected ${bytes} bytes, found ${size}. ${reinstall}`);
   if (sha256 === undefined) return;
   const found = await hashFile(path);
-  if (found !== sha256) throw new ModelPackageError(`${path}: expected SHA-256 ${sha256}, found ${found}. The file was changed or damaged. ${reinstall}`);
+  if (found !== sha256)
+    throw new ModelPackageError(`${path}: expected SHA-256 ${sha256}, found ${found}. The file was changed or damaged. ${reinstall}`);
 }
 
 async function hashFile(path: string): Promise<string> {
@@ -197,26 +224,37 @@ async function checkTokenizer(path: string, manifest: ModelManifest): Promise<vo
   try {
     value = JSON.parse(await readFile(path, "utf8"));
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a tokenizer in Hugging Face's JSON, found something else (${firstLine(error)}). ${reinstall}`, { cause: error });
+    throw new ModelPackageError(
+      `${path}: expected a tokenizer in Hugging Face's JSON, found something else (${firstLine(error)}). ${reinstall}`,
+      { cause: error },
+    );
   }
   const parsed = v.safeParse(tokenizerSchema, value);
-  if (!parsed.success) throw new ModelPackageError(`${path}: expected added_tokens and model.vocab, found ${parsed.issues[0].message}. ${reinstall}`);
+  if (!parsed.success)
+    throw new ModelPackageError(`${path}: expected added_tokens and model.vocab, found ${parsed.issues[0].message}. ${reinstall}`);
   const known = new Map(parsed.output.added_tokens.map((token) => [token.content, token.id]));
   const { specialTokens, prompt, architecture } = manifest;
   for (const token of new Set([specialTokens.endOfText, specialTokens.pad, ...prompt.stopTokens, ...specialsOf(manifest)])) {
-    if (!known.has(token)) throw new ModelPackageError(`${path}: expected the special token ${token}, found ${[...known.keys()].join(" ") || "none"}. ${reinstall}`);
+    if (!known.has(token))
+      throw new ModelPackageError(
+        `${path}: expected the special token ${token}, found ${[...known.keys()].join(" ") || "none"}. ${reinstall}`,
+      );
   }
   let highest = 0;
   for (const id of known.values()) highest = Math.max(highest, id);
   for (const id of Object.values(parsed.output.model.vocab)) highest = Math.max(highest, id);
   if (highest >= architecture.vocabularySize) {
-    throw new ModelPackageError(`${path}: expected token ids below architecture.vocabularySize ${architecture.vocabularySize}, found ${highest}. ${reinstall}`);
+    throw new ModelPackageError(
+      `${path}: expected token ids below architecture.vocabularySize ${architecture.vocabularySize}, found ${highest}. ${reinstall}`,
+    );
   }
 }
 
 /** Template pieces written as special tokens; everything between `<|` and `|>` is one by this format's convention. */
 function specialsOf({ prompt }: ModelManifest): string[] {
-  return [prompt.fragment, prompt.leftToRight, prompt.fillInMiddle, prompt.query, prompt.fragmentEmbedding].flat().filter((piece) => /^<\|\w+\|>$/.test(piece));
+  return [prompt.fragment, prompt.leftToRight, prompt.fillInMiddle, prompt.query, prompt.fragmentEmbedding]
+    .flat()
+    .filter((piece) => /^<\|\w+\|>$/.test(piece));
 }
 
 function packageHash({ files, prompt, retrieval }: ModelManifest): string {

@@ -1,13 +1,11 @@
 // The decoder over ONNX Runtime: reads tokens in chunks, keeps the KV cache, expresses needs and embeds fragments.
 import { availableParallelism } from "node:os";
-import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import type { ExecutionProviderSetting } from "../protocol";
 import type { Backbone, DecodeResult, KvCache, PrefillResult, Priority, Provider } from "./backbone";
-import { ModelPackageError, type ModelPackage } from "./model-package";
+import { type Graph, type OnnxRuntime, openGraph, type Pass, type Passed, type Past } from "./graph";
+import type { ModelPackage } from "./model-package";
 import { openWithProvider, providerHost } from "./provider";
 import { abortError, WorkQueue } from "./work-queue";
-
-type OnnxRuntime = typeof import("onnxruntime-node");
 
 export interface BackboneOptions {
   readonly provider: ExecutionProviderSetting;
@@ -18,10 +16,6 @@ export interface BackboneOptions {
   /** Tokens read between two looks at the signal; a run holds the event loop, so this is also its longest pause. */
   readonly chunkTokens?: number;
 }
-
-/** No expression, and which L-LoRA adapter makes it: values of the graph's input `adapter`. */
-const adapters = { none: -1, query: 0, fragment: 1 } as const;
-type Adapter = keyof typeof adapters;
 
 const defaultChunkTokens = 128;
 /** Padded tokens of one embedding batch: as much as one chunk, so that a waiting completion waits no longer for it. */
@@ -42,204 +36,17 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
   try {
     runtime = await import("onnxruntime-node");
   } catch (error) {
-    throw new Error(`onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${message(error)}): install the package for this platform`, { cause: error });
+    throw new Error(
+      `onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${message(error)}): install the package for this platform`,
+      { cause: error },
+    );
   }
   const threads = options.threads > 0 ? options.threads : defaultThreads();
-  const { provider, value: session, warning } = await openWithProvider(options.provider, providerHost(), async (name) => {
-    const opened = await openSession(runtime, model, name, threads);
-    try {
-      checkSignature(opened, model);
-      // A provider that loads may still lack a kernel or a driver: only a run proves it.
-      await new Graph(runtime, opened, model).run({ rows: [[0]], logits: true, adapter: "query" });
-      return opened;
-    } catch (error) {
-      await opened.release();
-      throw error;
-    }
-  });
+  const open = (name: Provider["name"]): Promise<Graph> => openGraph(runtime, model, name, threads);
+  const { provider, value: graph, warning } = await openWithProvider(options.provider, providerHost(), open);
   if (warning !== undefined) options.log?.(warning);
   options.log?.(`${model.name} ${model.version} on ${provider.name} with ${threads} threads (${provider.reason})`);
-  return new OnnxBackbone(model, provider, new Graph(runtime, session, model), options.chunkTokens ?? defaultChunkTokens);
-}
-
-async function openSession(runtime: OnnxRuntime, model: ModelPackage, provider: Provider["name"], threads: number): Promise<InferenceSession> {
-  try {
-    return await runtime.InferenceSession.create(model.graphPath, {
-      executionProviders: provider === "cuda" ? ["cuda", "cpu"] : ["cpu"],
-      intraOpNumThreads: threads,
-      interOpNumThreads: 1,
-      executionMode: "sequential",
-      graphOptimizationLevel: "all",
-      logSeverityLevel: 3,
-      // Threads that spin between runs win a little on an idle machine and lose much beside language servers and builds.
-      extra: { session: { intra_op: { allow_spinning: "0" } } },
-    });
-  } catch (error) {
-    throw new ModelPackageError(`${model.graphPath}: expected a graph that ONNX Runtime loads on ${provider}, found: ${message(error)}. Install the model package again.`, { cause: error });
-  }
-}
-
-interface Expected {
-  readonly type: Tensor.Type;
-  /** Undefined where the size is free. */
-  readonly shape: readonly (number | undefined)[];
-}
-
-function signature(model: ModelPackage): { inputs: Map<string, Expected>; outputs: Map<string, Expected> } {
-  const { layers, keyValueHeads, headDim, vocabularySize } = model.architecture;
-  const { dimension, rank } = model.retrieval;
-  const inputs = new Map<string, Expected>([
-    ["input_ids", { type: "int64", shape: [undefined, undefined] }],
-    ["lengths", { type: "int64", shape: [undefined] }],
-    ["logit_positions", { type: "int64", shape: [undefined, undefined] }],
-    ["adapter", { type: "int64", shape: [1] }],
-  ]);
-  const outputs = new Map<string, Expected>([
-    ["logits", { type: "float32", shape: [undefined, undefined, vocabularySize] }],
-    ["expression", { type: "float32", shape: [undefined, dimension] }],
-  ]);
-  for (const [side, names] of [["past", inputs], ["present", outputs]] as const) {
-    for (let layer = 0; layer < layers; layer++) {
-      for (const part of ["key", "value"]) names.set(`${side}.${layer}.${part}`, { type: "float32", shape: [undefined, keyValueHeads, undefined, headDim] });
-      names.set(`${side}.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });
-    }
-  }
-  return { inputs, outputs };
-}
-
-function checkSignature(session: InferenceSession, model: ModelPackage): void {
-  const expected = signature(model);
-  const sides = [
-    ["input", expected.inputs, session.inputMetadata],
-    ["output", expected.outputs, session.outputMetadata],
-  ] as const;
-  for (const [side, wanted, found] of sides) {
-    const refuse = (what: string, was: string): never => {
-      throw new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. The graph and model.json are not of one model: install the model package again.`);
-    };
-    for (const metadata of found) if (!wanted.has(metadata.name)) refuse(`no ${side} but those of model.json`, `the ${side} ${metadata.name}`);
-    for (const [name, { type, shape }] of wanted) {
-      const metadata = found.find((candidate) => candidate.name === name);
-      if (metadata === undefined) return refuse(`an ${side} ${name}`, "none");
-      const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
-      const fits =
-        metadata.isTensor && metadata.type === type && metadata.shape.length === shape.length && metadata.shape.every((size, axis) => shape[axis] === undefined || size === shape[axis]);
-      if (!fits) refuse(`the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`, told);
-    }
-  }
-}
-
-interface Pass {
-  /** New tokens, one row each; more than one row only without `past`. */
-  readonly rows: readonly (readonly number[])[];
-  readonly past?: Past;
-  /** Whether the logits after each row's last token are wanted. */
-  readonly logits: boolean;
-  readonly adapter: Adapter;
-  /** Whether the cache is wanted back. */
-  readonly keep?: boolean;
-}
-
-/** Cached tensors by the name they have as inputs. */
-interface Past {
-  readonly length: number;
-  readonly tensors: ReadonlyMap<string, OnnxValue>;
-}
-
-interface Passed {
-  readonly past: Past;
-  /** Rows x vocabulary; empty unless wanted. */
-  readonly logits: Float32Array;
-  /** Rows x dimension. */
-  readonly expression: Float32Array;
-}
-
-/** One session, in terms of token rows. */
-class Graph {
-  private readonly layers: readonly string[];
-  private readonly nothing: Past;
-
-  constructor(
-    private readonly runtime: OnnxRuntime,
-    private readonly session: InferenceSession,
-    private readonly model: ModelPackage,
-  ) {
-    this.layers = Array.from({ length: model.architecture.layers }, (_, layer) => ["key", "value", "need"].map((part) => `${layer}.${part}`)).flat();
-    this.nothing = this.empty(1);
-  }
-
-  release(): Promise<void> {
-    return this.session.release();
-  }
-
-  /** One run of the session. It holds the event loop until it is done. */
-  async run(pass: Pass): Promise<Passed> {
-    const { Tensor } = this.runtime;
-    const rows = pass.rows.length;
-    const width = Math.max(...pass.rows.map((row) => row.length));
-    const ids = new BigInt64Array(rows * width);
-    pass.rows.forEach((row, r) => row.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
-    const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
-    const positions = pass.logits ? lengths.map((length) => length - 1n) : new BigInt64Array(0);
-    const adapter = this.model.retrieval.adapters === "shared" ? Math.min(adapters[pass.adapter], 0) : adapters[pass.adapter];
-    const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
-    const feeds: Record<string, OnnxValue> = {
-      input_ids: new Tensor("int64", ids, [rows, width]),
-      lengths: new Tensor("int64", lengths, [rows]),
-      logit_positions: new Tensor("int64", positions, [rows, pass.logits ? 1 : 0]),
-      adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapter)), [1]),
-    };
-    for (const [name, tensor] of past.tensors) feeds[name] = tensor;
-    const wanted: string[] = [];
-    if (pass.logits) wanted.push("logits");
-    if (pass.adapter !== "none") wanted.push("expression");
-    if (pass.keep === true) for (const name of this.layers) wanted.push(`present.${name}`);
-    const results = await this.session.run(feeds, wanted);
-    const tensors = new Map<string, OnnxValue>();
-    if (pass.keep === true) for (const name of this.layers) tensors.set(`past.${name}`, output(results, `present.${name}`));
-    return {
-      past: { length: past.length + width, tensors },
-      logits: pass.logits ? floats(results, "logits") : new Float32Array(0),
-      expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
-    };
-  }
-
-  /** The first `length` tokens of a cache of one row. */
-  cut(past: Past, length: number): Past {
-    if (length === past.length) return past;
-    const tensors = new Map<string, OnnxValue>();
-    for (const [name, { data, dims }] of past.tensors) {
-      if (!(data instanceof Float32Array)) throw new Error(`expected float32 in ${name}, found something else: install the model package again`);
-      const axis = name.endsWith(".need") ? 1 : 2;
-      const size = (from: number, to?: number): number => dims.slice(from, to).reduce((product, dim) => product * dim, 1);
-      const [heads, row] = [size(0, axis), size(axis + 1)];
-      const kept = new Float32Array(heads * length * row);
-      for (let head = 0; head < heads; head++) kept.set(data.subarray(head * past.length * row, (head * past.length + length) * row), head * length * row);
-      tensors.set(name, new this.runtime.Tensor("float32", kept, [...dims.slice(0, axis), length, ...dims.slice(axis + 1)]));
-    }
-    return { length, tensors };
-  }
-
-  private empty(rows: number): Past {
-    const { keyValueHeads, headDim } = this.model.architecture;
-    const make = (dims: number[]): OnnxValue => new this.runtime.Tensor("float32", new Float32Array(0), dims);
-    return {
-      length: 0,
-      tensors: new Map(this.layers.map((name) => [`past.${name}`, make(name.endsWith(".need") ? [rows, 0, 2 * this.model.retrieval.rank] : [rows, keyValueHeads, 0, headDim])])),
-    };
-  }
-}
-
-function output(results: InferenceSession.ReturnType, name: string): OnnxValue {
-  const value = results[name];
-  if (value === undefined) throw new Error(`expected the graph's output ${name}, found none: install the model package again`);
-  return value;
-}
-
-function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
-  const { data } = output(results, name);
-  if (!(data instanceof Float32Array)) throw new Error(`expected float32 in the graph's output ${name}, found something else: install the model package again`);
-  return data;
+  return new OnnxBackbone(model, provider, graph, options.chunkTokens ?? defaultChunkTokens);
 }
 
 /** What {@link KvCache} is here. Its content goes when it is used, so that a used one cannot be read again. */
@@ -252,13 +59,10 @@ class OnnxCache implements KvCache {
     this.past = past;
   }
 
-  get usable(): boolean {
-    return this.past !== undefined;
-  }
-
   take(): Past {
     const { past } = this;
-    if (past === undefined) throw new Error("expected a cache that was not decoded from yet, found a used one: go on with the cache that decode returned");
+    if (past === undefined)
+      throw new Error("expected a cache that was not decoded from yet, found a used one: go on with the cache that decode returned");
     this.past = undefined;
     return past;
   }
@@ -295,8 +99,13 @@ class OnnxBackbone implements Backbone {
   async decode(cache: KvCache, token: number, signal?: AbortSignal): Promise<DecodeResult> {
     if (!(cache instanceof OnnxCache)) throw new TypeError("expected a cache of this backbone, found another object");
     this.checkTokens([token]);
-    if (cache.length + 1 > this.model.contextLength) throw new RangeError(`expected room in the context of ${this.model.contextLength} tokens, found it full: stop decoding`);
-    const { past, logits } = await this.pass("completion", () => ({ rows: [[token]], past: cache.take(), logits: true, adapter: "none", keep: true }), signal);
+    if (cache.length + 1 > this.model.contextLength)
+      throw new RangeError(`expected room in the context of ${this.model.contextLength} tokens, found it full: stop decoding`);
+    const { past, logits } = await this.pass(
+      "completion",
+      () => ({ rows: [[token]], past: cache.take(), logits: true, adapter: "none", keep: true }),
+      signal,
+    );
     return { cache: new OnnxCache(past), logits };
   }
 
@@ -318,7 +127,9 @@ class OnnxBackbone implements Backbone {
   }
 
   dispose(): Promise<void> {
-    this.disposed ??= this.queue.close(new Error("expected a backbone in use, found one that was disposed of: make a new one")).then(() => this.graph.release());
+    this.disposed ??= this.queue
+      .close(new Error("expected a backbone in use, found one that was disposed of: make a new one"))
+      .then(() => this.graph.release());
     return this.disposed;
   }
 
@@ -326,7 +137,11 @@ class OnnxBackbone implements Backbone {
    * Reads `tokens` chunk by chunk; `last` says what the final chunk gives. Whole chunks that a text read a moment ago
    * begins with are taken from it: the chunks are the same ones, so the result is the same to the bit.
    */
-  private async read(tokens: readonly number[], last: Omit<Pass, "rows" | "past" | "adapter"> & { readonly adapter: "none" | "query" }, signal: AbortSignal | undefined): Promise<Passed> {
+  private async read(
+    tokens: readonly number[],
+    last: Omit<Pass, "rows" | "past" | "adapter"> & { readonly adapter: "none" | "query" },
+    signal: AbortSignal | undefined,
+  ): Promise<Passed> {
     this.checkTokens(tokens);
     const memory = this.recent[last.adapter];
     const final = Math.floor((tokens.length - 1) / this.chunkTokens) * this.chunkTokens;
@@ -335,12 +150,12 @@ class OnnxBackbone implements Backbone {
     for (; start < final; start += this.chunkTokens) {
       const rows = [tokens.slice(start, start + this.chunkTokens)];
       const before: Past | undefined = past;
-      ({ past } = await this.pass("completion", () => ({ rows, ...(before && { past: before }), logits: false, adapter: "none", keep: true }), signal));
+      ({ past } = await this.pass("completion", () => ({ rows, past: before, logits: false, adapter: "none", keep: true }), signal));
       // Kept at every step: a keystroke that cancels this read goes on where it stopped.
       this.recent[last.adapter] = { tokens: tokens.slice(0, start + this.chunkTokens), past };
     }
     const before: Past | undefined = past;
-    return this.pass("completion", () => ({ rows: [tokens.slice(final)], ...(before && { past: before }), ...last }), signal);
+    return this.pass("completion", () => ({ rows: [tokens.slice(final)], past: before, ...last }), signal);
   }
 
   /** Tokens in the whole chunks that both begin with. */
@@ -361,9 +176,13 @@ class OnnxBackbone implements Backbone {
 
   private checkTokens(tokens: readonly number[]): void {
     const { contextLength, architecture } = this.model;
-    if (tokens.length < 1 || tokens.length > contextLength) throw new RangeError(`expected 1 to ${contextLength} tokens, found ${tokens.length}: cut the text to the context length`);
+    if (tokens.length < 1 || tokens.length > contextLength)
+      throw new RangeError(`expected 1 to ${contextLength} tokens, found ${tokens.length}: cut the text to the context length`);
     const foreign = tokens.find((id) => !Number.isInteger(id) || id < 0 || id >= architecture.vocabularySize);
-    if (foreign !== undefined) throw new RangeError(`expected token ids 0..${architecture.vocabularySize - 1}, found ${foreign}: encode with this model's tokenizer`);
+    if (foreign !== undefined)
+      throw new RangeError(
+        `expected token ids 0..${architecture.vocabularySize - 1}, found ${foreign}: encode with this model's tokenizer`,
+      );
   }
 }
 

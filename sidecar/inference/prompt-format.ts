@@ -82,7 +82,11 @@ export class PromptFormat {
     const after = this.head(suffix, room);
     const afterTokens = Math.min(after.length, Math.max(Math.floor(room * suffixShare), room - before.length));
     const beforeTokens = Math.min(before.length, room - afterTokens);
-    return this.render(template, { path: pathTokens, prefix: before.slice(before.length - beforeTokens), suffix: after.slice(0, afterTokens) });
+    return this.render(template, {
+      path: pathTokens,
+      prefix: before.slice(before.length - beforeTokens),
+      suffix: after.slice(0, afterTokens),
+    });
   }
 
   private withPrefix(template: Template, path: string, prefix: string, limit: number): number[] {
@@ -99,7 +103,10 @@ export class PromptFormat {
 
   private room(template: Template, path: readonly number[], limit: number): number {
     const room = limit - template.frame - path.length;
-    if (room < 1) throw new RangeError(`expected a limit above the ${template.frame + path.length} tokens of template and path, found ${limit}: raise the limit`);
+    if (room < 1)
+      throw new RangeError(
+        `expected a limit above the ${template.frame + path.length} tokens of template and path, found ${limit}: raise the limit`,
+      );
     return room;
   }
 

@@ -44,7 +44,10 @@ export function loadFailure(path: string): string | undefined {
 }
 
 /** Names of ONNX Runtime's libraries for CUDA, in the order they load; undefined where ONNX Runtime has no CUDA. */
-export function cudaLibraryNames({ platform, architecture }: Pick<ProviderHost, "platform" | "architecture">): readonly string[] | undefined {
+export function cudaLibraryNames({
+  platform,
+  architecture,
+}: Pick<ProviderHost, "platform" | "architecture">): readonly string[] | undefined {
   if (platform === "linux" && architecture === "x64") return ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
   if (platform === "win32" && architecture === "x64") return ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"];
   return undefined;
@@ -55,7 +58,11 @@ export function cudaLibraryNames({ platform, architecture }: Pick<ProviderHost, 
  * `auto` takes CUDA exactly when its library is there and `open("cuda")` succeeds.
  * @throws what `open("cpu")` throws: then nothing can run the model.
  */
-export async function openWithProvider<T>(setting: ExecutionProviderSetting, host: ProviderHost, open: (name: Provider["name"]) => Promise<T>): Promise<Opened<T>> {
+export async function openWithProvider<T>(
+  setting: ExecutionProviderSetting,
+  host: ProviderHost,
+  open: (name: Provider["name"]) => Promise<T>,
+): Promise<Opened<T>> {
   if (setting === "cpu") return { provider: { name: "cpu", reason: "cpu: chosen in the settings" }, value: await open("cpu") };
   const cuda = await tryCuda(host, open);
   if ("value" in cuda) return { provider: { name: "cuda", reason: `${setting}: CUDA library found and working` }, value: cuda.value };

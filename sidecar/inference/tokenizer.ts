@@ -39,13 +39,14 @@ const rememberedWords = 20_000;
 /** A longer word is rare, and costs more memory than its next encoding costs time. */
 const longestRemembered = 64;
 
-
 /** Byte-level BPE tokenizer of one model package. */
 export class Tokenizer {
   readonly vocabularySize: number;
   private readonly library: LibraryTokenizer;
   /** Cuts text into the words that the library then encodes one by one; undefined where words cannot be told apart. */
   private readonly splitter: SplitPreTokenizer | undefined;
+  /** Whether characters are put together before anything else (NFC, as Qwen's tokenizers do). */
+  private readonly composes: boolean;
   private readonly remembered = new Map<string, readonly number[]>();
   private readonly special: ReadonlyMap<string, number>;
   private readonly bytes: readonly (Uint8Array | undefined)[];
@@ -63,7 +64,9 @@ export class Tokenizer {
     const parsed = v.safeParse(fileSchema, json);
     if (!parsed.success) {
       const [issue] = parsed.issues;
-      throw new Error(`tokenizer.json: ${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? "something else"}, found ${issue.received}. Use a byte-level BPE tokenizer.`);
+      throw new Error(
+        `tokenizer.json: ${v.getDotPath(issue) ?? "(whole file)"}: expected ${issue.expected ?? "something else"}, found ${issue.received}. Use a byte-level BPE tokenizer.`,
+      );
     }
     const file = parsed.output;
     this.special = new Map(file.added_tokens.map((token) => [token.content, token.id]));
@@ -72,10 +75,18 @@ export class Tokenizer {
     const vocab = Object.fromEntries(Object.entries(file.model.vocab).filter(([token]) => !this.special.has(token)));
     // Most words of code come again and again, and byte-pair merging takes most of the time: words are encoded once.
     const wordwise = v.safeParse(wordwiseSchema, file.pre_tokenizer);
-    const words = wordwise.success && !file.normalizer ? wordwise.output.pretokenizers : undefined;
+    this.composes = file.normalizer?.type === "NFC";
+    const words = wordwise.success && (!file.normalizer || this.composes) ? wordwise.output.pretokenizers : undefined;
     this.splitter = words && new SplitPreTokenizer(words[0]);
     this.library = new LibraryTokenizer(
-      { ...file, normalizer: file.normalizer ?? null, pre_tokenizer: words?.[1] ?? file.pre_tokenizer, added_tokens: [], model: { ...file.model, vocab }, post_processor: null },
+      {
+        ...file,
+        normalizer: words ? null : (file.normalizer ?? null),
+        pre_tokenizer: words?.[1] ?? file.pre_tokenizer,
+        added_tokens: [],
+        model: { ...file.model, vocab },
+        post_processor: null,
+      },
       {},
     );
     this.bytes = byteTable(vocab, this.special);
@@ -86,7 +97,7 @@ export class Tokenizer {
   encode(text: string): number[] {
     if (this.splitter === undefined) return this.encodeWord(text);
     const ids: number[] = [];
-    for (const word of this.splitter.pre_tokenize_text(text)) {
+    for (const word of this.splitter.pre_tokenize_text(this.composes ? text.normalize("NFC") : text)) {
       let known = this.remembered.get(word);
       if (known === undefined) {
         known = this.encodeWord(word);
@@ -130,7 +141,10 @@ export class Tokenizer {
   /** Id of a special token given by name. @throws Error when the tokenizer has none of that name. */
   tokenOf(special: string): number {
     const id = this.special.get(special);
-    if (id === undefined) throw new Error(`expected one of the special tokens ${[...this.special.keys()].join(" ")}, found ${special}: the model package's tokenizer lacks it`);
+    if (id === undefined)
+      throw new Error(
+        `expected one of the special tokens ${[...this.special.keys()].join(" ")}, found ${special}: the model package's tokenizer lacks it`,
+      );
     return id;
   }
 
@@ -160,7 +174,8 @@ function byteTable(vocab: Readonly<Record<string, number>>, special: ReadonlyMap
   for (const [token, id] of Object.entries(vocab)) {
     table[id] = Uint8Array.from(token, (character) => {
       const byte = byteOf.get(character);
-      if (byte === undefined) throw new Error(`tokenizer.json: expected byte-level tokens, found ${JSON.stringify(token)}. Use a byte-level BPE tokenizer.`);
+      if (byte === undefined)
+        throw new Error(`tokenizer.json: expected byte-level tokens, found ${JSON.stringify(token)}. Use a byte-level BPE tokenizer.`);
       return byte;
     });
   }

@@ -91,13 +91,33 @@ describe("loadModelPackage", () => {
     ["a field that is missing", (m) => delete m.retrieval.nullScore, /retrieval\.nullScore: expected .*, found undefined/],
     ["a field of another type", (m) => (m.contextLength = "1024"), /contextLength: expected number, found "1024"/],
     ["a field that is not in the format", (m) => (m.architecture.experts = 8), /architecture\.experts: expected no such field/],
-    ["a dimension that does not match the heads", (m) => (m.retrieval.dimension += 1), /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/],
+    [
+      "a dimension that does not match the heads",
+      (m) => (m.retrieval.dimension += 1),
+      /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/,
+    ],
     ["heads that cannot be grouped", (m) => (m.architecture.keyValueHeads = 3), /queryHeads: expected a multiple of keyValueHeads \(3\)/],
-    ["a query longer than the context", (m) => (m.retrieval.queryTokens = m.contextLength + 1), /retrieval\.queryTokens: expected at most contextLength/],
-    ["a template that lacks a slot", (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]), /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/],
+    [
+      "a query longer than the context",
+      (m) => (m.retrieval.queryTokens = m.contextLength + 1),
+      /retrieval\.queryTokens: expected at most contextLength/,
+    ],
+    [
+      "a template that lacks a slot",
+      (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]),
+      /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/,
+    ],
     ["a template with a slot twice", (m) => m.prompt.query.push("{prefix}"), /prompt\.query: expected the slots/],
-    ["a special token the tokenizer lacks", (m) => m.prompt.query.unshift("<|unheard|>"), /tokenizer\.json: expected the special token <\|unheard\|>, found <\|endoftext\|>/],
-    ["a vocabulary smaller than the tokenizer's", (m) => (m.architecture.vocabularySize = 100), /expected token ids below architecture\.vocabularySize 100, found \d+/],
+    [
+      "a special token the tokenizer lacks",
+      (m) => m.prompt.query.unshift("<|unheard|>"),
+      /tokenizer\.json: expected the special token <\|unheard\|>, found <\|endoftext\|>/,
+    ],
+    [
+      "a vocabulary smaller than the tokenizer's",
+      (m) => (m.architecture.vocabularySize = 100),
+      /expected token ids below architecture\.vocabularySize 100, found \d+/,
+    ],
     ["a graph that is not listed", (m) => delete m.files["model.onnx"], /expected "model\.onnx" among files/],
     ["a file outside the folder", (m) => (m.files["../secrets"] = { bytes: 1, sha256: "0".repeat(64) }), /expected a plain file name/],
   ])("refuses %s", async (_, change, message) => {

@@ -55,13 +55,18 @@ describe("isolation", () => {
     const { layers, keyValueHeads, headDim } = model.architecture;
     const feeds: Record<string, InstanceType<typeof Tensor>> = {};
     for (let layer = 0; layer < layers; layer++) {
-      for (const part of ["key", "value"]) feeds[`past.${layer}.${part}`] = new Tensor("float32", new Float32Array(0), [1, keyValueHeads, 0, headDim]);
+      for (const part of ["key", "value"])
+        feeds[`past.${layer}.${part}`] = new Tensor("float32", new Float32Array(0), [1, keyValueHeads, 0, headDim]);
       feeds[`past.${layer}.need`] = new Tensor("float32", new Float32Array(0), [1, 0, 2 * model.retrieval.rank]);
     }
     const length = 100;
     feeds["input_ids"] = new Tensor("int64", BigInt64Array.from(tokens.slice(0, length), BigInt), [1, length]);
     feeds["lengths"] = new Tensor("int64", [BigInt(length)], [1]);
-    feeds["logit_positions"] = new Tensor("int64", BigInt64Array.from({ length }, (_, i) => BigInt(i)), [1, length]);
+    feeds["logit_positions"] = new Tensor(
+      "int64",
+      BigInt64Array.from({ length }, (_, i) => BigInt(i)),
+      [1, length],
+    );
     const run = async (adapter: bigint) => session.run({ ...feeds, adapter: new Tensor("int64", [adapter], [1]) });
     const [bare, query, fragment] = [await run(-1n), await run(0n), await run(1n)];
     const data = (results: Awaited<ReturnType<typeof run>>, name: string): Float32Array => results[name]!.data as Float32Array;
@@ -185,7 +190,9 @@ describe("prefill and decode", () => {
 
   it("refuses tokens it cannot read", async () => {
     await expect(backbone.prefill([])).rejects.toThrow(/expected 1 to \d+ tokens, found 0/);
-    await expect(backbone.prefill(Array.from({ length: model.contextLength + 1 }, () => 9))).rejects.toThrow(`found ${model.contextLength + 1}`);
+    await expect(backbone.prefill(Array.from({ length: model.contextLength + 1 }, () => 9))).rejects.toThrow(
+      `found ${model.contextLength + 1}`,
+    );
     for (const id of [-1, 1.5, model.architecture.vocabularySize]) await expect(backbone.prefill([id])).rejects.toThrow(`found ${id}`);
   });
 });
@@ -259,7 +266,8 @@ describe("cancelling and ending", () => {
 
   it("does nothing for a signal that is aborted already", async () => {
     const signal = AbortSignal.abort();
-    for (const call of [backbone.prefill([5], signal), backbone.express([5], signal), backbone.embed([[5]], signal)]) await expect(call).rejects.toMatchObject(aborted);
+    for (const call of [backbone.prefill([5], signal), backbone.express([5], signal), backbone.embed([[5]], signal)])
+      await expect(call).rejects.toMatchObject(aborted);
   });
 
   it("lets a completion pass an index run of many batches", async () => {

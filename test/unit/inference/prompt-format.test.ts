@@ -17,12 +17,14 @@ beforeAll(async () => {
 
 const path = "src/cart.ts";
 /** Lines that all differ, so that a cut at the wrong place shows. */
-const code = (lines: number): string => Array.from({ length: lines }, (_, i) => `    const value${i} = compute(${i * 7}, "item-${i}");\n`).join("");
+const code = (lines: number): string =>
+  Array.from({ length: lines }, (_, i) => `    const value${i} = compute(${i * 7}, "item-${i}");\n`).join("");
 
 describe("templates", () => {
   it("render as model.json says, with special tokens as tokens", () => {
     const { fillInMiddle, leftToRight, query, fragment, fragmentEmbedding } = model.prompt;
-    const filled = (template: readonly string[], slots: Record<string, string>): string => template.map((piece) => slots[piece] ?? piece).join("");
+    const filled = (template: readonly string[], slots: Record<string, string>): string =>
+      template.map((piece) => slots[piece] ?? piece).join("");
     const slots = { "{path}": path, "{prefix}": "let a = ", "{suffix}": ";\nlet b = 2;\n", "{text}": "let c = 3;" };
     expect(tokenizer.decode(format.fillInMiddle(path, slots["{prefix}"], slots["{suffix}"], 200))).toBe(filled(fillInMiddle, slots));
     expect(tokenizer.decode(format.leftToRight(path, slots["{prefix}"], 200))).toBe(filled(leftToRight, slots));
@@ -36,7 +38,13 @@ describe("templates", () => {
   it("tokenise every slot by itself", () => {
     const ids = format.leftToRight("a", "b", 50);
     const expected = model.prompt.leftToRight.flatMap((piece) =>
-      piece === "{path}" ? tokenizer.encode("a") : piece === "{prefix}" ? tokenizer.encode("b") : tokenizer.isSpecial(piece) ? [tokenizer.tokenOf(piece)] : tokenizer.encode(piece),
+      piece === "{path}"
+        ? tokenizer.encode("a")
+        : piece === "{prefix}"
+          ? tokenizer.encode("b")
+          : tokenizer.isSpecial(piece)
+            ? [tokenizer.tokenOf(piece)]
+            : tokenizer.encode(piece),
     );
     expect(ids).toEqual(expected);
   });

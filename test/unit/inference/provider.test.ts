@@ -37,7 +37,10 @@ describe("openWithProvider", () => {
     const tried: string[] = [];
     const opened = await openWithProvider("auto", empty, async (name) => tried.push(name));
     expect(tried).toEqual(["cpu"]);
-    expect(opened.provider).toEqual({ name: "cpu", reason: "auto: no CUDA library found (libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so)" });
+    expect(opened.provider).toEqual({
+      name: "cpu",
+      reason: "auto: no CUDA library found (libonnxruntime_providers_shared.so, libonnxruntime_providers_cuda.so)",
+    });
     expect(opened.warning).toBeUndefined();
   });
 
@@ -48,9 +51,14 @@ describe("openWithProvider", () => {
   });
 
   it("names the library that the loader lacks", async () => {
-    const lacking = { ...withLibrary, loadFailure: (path: string) => (path.endsWith("_cuda.so") ? "libcublasLt.so.13: cannot open shared object file" : undefined) };
+    const lacking = {
+      ...withLibrary,
+      loadFailure: (path: string) => (path.endsWith("_cuda.so") ? "libcublasLt.so.13: cannot open shared object file" : undefined),
+    };
     const opened = await openWithProvider("auto", lacking, cudaFails);
-    expect(opened.provider.reason).toBe("auto: libonnxruntime_providers_cuda.so cannot be loaded (libcublasLt.so.13: cannot open shared object file)");
+    expect(opened.provider.reason).toBe(
+      "auto: libonnxruntime_providers_cuda.so cannot be loaded (libcublasLt.so.13: cannot open shared object file)",
+    );
   });
 
   it.each([

@@ -25,7 +25,9 @@ beforeAll(async () => {
 
 describe("agreement with Python", () => {
   it("compares with the tokenizer that ships", async () => {
-    const found = createHash("sha256").update(await readFile(model.tokenizerPath)).digest("hex");
+    const found = createHash("sha256")
+      .update(await readFile(model.tokenizerPath))
+      .digest("hex");
     expect(
       found,
       `test/fixtures/tokenizer/lines.json was made with another tokenizer than ${model.tokenizerPath}: ` +
@@ -104,7 +106,9 @@ describe("stream", () => {
     expect(pieces.join("") + stream.end()).toBe(text);
     expect(pieces.every((piece) => !piece.includes("\ufffd"))).toBe(true);
     // One byte of a character that takes several gives nothing yet.
-    const single = [...Array(tokenizer.vocabularySize).keys()].find((id) => tokenizer.bytesOf(id).length === 1 && tokenizer.bytesOf(id)[0] === 0xf0)!;
+    const single = [...Array(tokenizer.vocabularySize).keys()].find(
+      (id) => tokenizer.bytesOf(id).length === 1 && tokenizer.bytesOf(id)[0] === 0xf0,
+    )!;
     const broken = tokenizer.stream();
     expect(broken.push(single)).toBe("");
     expect(broken.end()).toBe("\ufffd");
@@ -121,11 +125,18 @@ describe("other tokenizers", () => {
     const json = JSON.parse(await readFile(model.tokenizerPath, "utf8"));
     const plain = new Tokenizer({ ...json, pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true } });
     expect(plain.decode(plain.encode("let x = 1;\n\treturn é"))).toBe("let x = 1;\n\treturn é");
+    const text = reference.pieces.map(([, piece]) => piece).join("\n");
+    expect(plain.decode(plain.encode(text))).toBe(text);
     const normalising = new Tokenizer({ ...json, normalizer: { type: "NFC" } });
     expect(normalising.decode(normalising.encode("e\u0301"))).toBe("\u00e9");
+    expect(normalising.encode(text)).toEqual(tokenizer.encode(text.normalize("NFC")));
+    const folding = new Tokenizer({ ...json, normalizer: { type: "Lowercase" } });
+    expect(folding.decode(folding.encode("ReTurn"))).toBe("return");
   });
 
   it("refuses what is not one", () => {
-    expect(() => new Tokenizer({ added_tokens: [], model: { type: "Unigram", vocab: {} }, decoder: { type: "Metaspace" } })).toThrow(/model\.type: expected "BPE", found "Unigram"/);
+    expect(() => new Tokenizer({ added_tokens: [], model: { type: "Unigram", vocab: {} }, decoder: { type: "Metaspace" } })).toThrow(
+      /model\.type: expected "BPE", found "Unigram"/,
+    );
   });
 });
