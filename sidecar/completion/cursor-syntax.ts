@@ -61,14 +61,16 @@ function tailFromLineStart(prefix: string): string {
 
 /**
  * The innermost brackets that nothing after the cursor closes. A closer that comes first on its line closes the bracket
- * whose line is indented alike, which tells a forgotten inner brace from the outer one that is there.
+ * whose line is indented alike, which tells a forgotten inner brace from the outer one that is there; a brace indented
+ * more than any line with an open one belongs to something still to be written.
  */
 function leftOpen(open: readonly OpenBracket[], suffix: Scanner): { closable: OpenBracket[]; spareClosers: string[] } {
   const rest = [...open];
   const closed = new Set<OpenBracket>();
   const spareClosers: string[] = [];
   for (const closer of suffix.unmatched) {
-    const fits = (bracket: OpenBracket) => bracket.close === closer.close;
+    const deeper = (bracket: OpenBracket) => closer.close === "}" && closer.indent !== undefined && closer.indent > bracket.indent;
+    const fits = (bracket: OpenBracket) => bracket.close === closer.close && !deeper(bracket);
     let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
     if (at < 0) at = rest.findLastIndex(fits);
     const bracket = rest[at];

@@ -41,10 +41,9 @@ function firstLeftOpen(text: string, cursor: CursorSyntax): string | undefined {
     const after = new Scanner(cursor.syntax, scanner).read(cursor.lineSuffix);
     if (after.insideString) return "a string";
   }
-  const last = text.trimEnd().length - 1;
+  if (scanner.open.at(-1)?.offset === text.trimEnd().length - 1) return undefined;
   const closedOnLine = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.map((closer) => closer.close);
   const owed = [...scanner.open];
   for (const close of closedOnLine.length > 0 ? closedOnLine : cursor.spareClosers) if (owed.at(-1)?.close === close) owed.pop();
-  if (owed.at(-1)?.offset === last) return undefined;
   return owed.find((bracket) => bracket.open !== "{")?.open;
 }

@@ -55,6 +55,12 @@ describe("what may be closed", () => {
     expect(at("function f() {\n  if (a) {\n    ║\n}\n").closable[0]?.indent).toBe(2);
   });
 
+  it("leaves to the suggestion what closes something still to be written", () => {
+    const cursor = at("constructor() {\n  super(║\n    a: 1,\n  });\n}");
+    expect(cursor.spareClosers).toEqual(["}"]);
+    expect(cursor.closable).toEqual([]);
+  });
+
   it("counts what belongs to the statement", () => {
     expect(at("function f() {\n  g(a, ║").closableOfStatement).toBe(1);
     expect(at("function f() {\n  const a = ║").closableOfStatement).toBe(0);
