@@ -28,7 +28,7 @@ Options
   --model DIR                 model package; default: the one that ships
   --provider auto|cuda|cpu    where the model runs; default: auto
   --no-retrieval              complete: from the file alone
-  --storage DIR               folder of the index; default: one for each workspace in the user's cache folder
+  --storage DIR               folder of the index; default: selfracg in the user's cache folder
 
 Progress and notices go to standard error. Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else.
 `;
@@ -167,7 +167,7 @@ async function open(command: Command, workspace: string, signal: AbortSignal): P
   const engine = await openEngine({
     modelPath: command.model,
     grammarPath: packagedLocations(__dirname).grammarPath,
-    storagePath: resolve(command.storage ?? defaultStoragePath([uri])),
+    storagePath: resolve(command.storage ?? defaultStoragePath()),
     executionProvider: command.provider,
     threads: defaultSettings.threads,
     maxFileKilobytes: defaultSettings.maxFileKilobytes,

@@ -1,5 +1,4 @@
 // Where things lie on this machine: the packaged model, the grammars, the index in the user's cache folder.
-import { createHash } from "node:crypto";
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 
@@ -15,10 +14,12 @@ export function packagedLocations(bundleFolder: string): Locations {
   return { modelPath: resolve(bundleFolder, "..", "models", "default"), grammarPath: join(bundleFolder, "grammars") };
 }
 
-/** Default folder for the index of these workspace folders: one for each set of folders, so that windows do not share one. */
-export function defaultStoragePath(folderUris: readonly string[], environment: NodeJS.ProcessEnv = process.env): string {
-  const key = createHash("sha256").update([...folderUris].sort().join("\n")).digest("hex").slice(0, 16);
-  return join(cacheFolder(environment), "selfracg", key);
+/**
+ * Default folder of the index, in the user's cache folder: one for all workspaces, so that its bound holds for them
+ * together and equal code is embedded once.
+ */
+export function defaultStoragePath(environment: NodeJS.ProcessEnv = process.env): string {
+  return join(cacheFolder(environment), "selfracg");
 }
 
 function cacheFolder(environment: NodeJS.ProcessEnv): string {

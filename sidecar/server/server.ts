@@ -76,7 +76,7 @@ export function createServer(connection: Connection, locations: Locations, serve
       engine = await openEngine({
         modelPath: options.modelPath ?? (settings.modelPath === "" ? locations.modelPath : settings.modelPath),
         grammarPath: locations.grammarPath,
-        storagePath: options.storagePath ?? defaultStoragePath(folders.folders.map(({ uri }) => uri)),
+        storagePath: options.storagePath ?? defaultStoragePath(),
         executionProvider: options.executionProvider ?? settings.executionProvider,
         threads: settings.threads,
         maxFileKilobytes: settings.maxFileKilobytes,
