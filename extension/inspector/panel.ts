@@ -6,6 +6,7 @@ import {
   type Disposable,
   Position,
   Range,
+  Selection,
   TextEditorRevealType,
   Uri,
   ViewColumn,
@@ -110,7 +111,6 @@ export class InspectorPanel implements Disposable {
     }
     const fragment = (target.kind === "dropped" ? trace.dropped : trace.fragments)[target.index];
     if (fragment !== undefined) {
-      // The cursor goes to the first line, the selection to the end of the last.
       await this.showCode(
         fragment.uri,
         new Range(fragment.startLine - 1, 0, fragment.endLine - 1, Number.MAX_SAFE_INTEGER),
@@ -121,10 +121,10 @@ export class InspectorPanel implements Disposable {
   private async showCode(uri: string, range: Range): Promise<void> {
     try {
       const document = await workspace.openTextDocument(Uri.parse(uri));
-      const editor = await window.showTextDocument(document, {
-        viewColumn: this.codeColumn(),
-        selection: document.validateRange(range),
-      });
+      const editor = await window.showTextDocument(document, { viewColumn: this.codeColumn() });
+      const { start, end } = document.validateRange(range);
+      // The cursor goes to the first line, where reading begins.
+      editor.selection = new Selection(end, start);
       editor.revealRange(range, TextEditorRevealType.InCenterIfOutsideViewport);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -22,8 +22,6 @@ export interface CarrierOptions {
 /** A VS Code that runs, with its window as a Playwright page. */
 export interface CarriedVSCode {
   page: Page;
-  /** Where the settings given stand: a change of the file changes the settings. */
-  settingsFile: string;
   /** Opens another window on another folder, or on none, in the place of the present one. */
   reopen(folder: string | undefined): Promise<Page>;
   close(): Promise<void>;
@@ -85,7 +83,6 @@ async function launchServed({ folder, profile, vsix, settings }: CarrierOptions)
   await page.goto(address(folder));
   return {
     page,
-    settingsFile: join(dataDir, "data", "Machine", "settings.json"),
     reopen: async (path) => {
       await page.goto(address(path));
       return page;
@@ -111,9 +108,8 @@ async function launchDesktop({ folder, profile, vsix, settings }: CarrierOptions
   if (installed.status !== 0) {
     throw new Error(`VS Code did not install ${vsix}: ${installed.stdout}${installed.stderr}`);
   }
-  const settingsFile = join(profile, "user", "User", "settings.json");
   await mkdir(join(profile, "user", "User"), { recursive: true });
-  await writeFile(settingsFile, JSON.stringify(settings));
+  await writeFile(join(profile, "user", "User", "settings.json"), JSON.stringify(settings));
   const start = async (path: string | undefined) => {
     const electron = await _electron.launch({
       executablePath,
@@ -136,7 +132,6 @@ async function launchDesktop({ folder, profile, vsix, settings }: CarrierOptions
   let running = await start(folder);
   return {
     page: running.page,
-    settingsFile,
     reopen: async (path) => {
       await running.electron.close();
       running = await start(path);

@@ -19,6 +19,8 @@ const settings: Record<string, unknown> = {
   "workbench.startupEditor": "none",
   "workbench.tips.enabled": false,
   "chat.commandCenter.enabled": false,
+  "workbench.colorTheme": "Default Dark Modern",
+  "editor.minimap.enabled": false,
   "files.autoSave": "off",
   "security.workspace.trust.enabled": false,
   ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
@@ -165,9 +167,10 @@ describe("SelfRACG in VS Code", () => {
 
   it("re-indexes on command, with progress that ends in counts", async () => {
     const before = (await window.statusHistory()).length;
+    mkdirSync(join(workspace, "generated"));
     for (let file = 0; file < 40; file += 1) {
       writeFileSync(
-        join(workspace, "shop", `generated_${file}.py`),
+        join(workspace, "generated", `helpers_${file}.py`),
         Array.from({ length: 12 }, (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`).join("\n"),
       );
     }
@@ -227,12 +230,14 @@ describe("SelfRACG in VS Code", () => {
 
   it("shows the reason when the model cannot be loaded, and recovers", async () => {
     const nowhere = join(scratch, "no-model-here");
-    writeFileSync(code.settingsFile, JSON.stringify({ ...settings, "selfracg.modelPath": nowhere }));
+    mkdirSync(join(workspace, ".vscode"), { recursive: true });
+    const workspaceSettings = join(workspace, ".vscode", "settings.json");
+    writeFileSync(workspaceSettings, JSON.stringify({ "selfracg.modelPath": nowhere }));
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
     await window.status.click();
     const inspector = await window.inspector();
     await expect.poll(() => inspector.locator("#status").textContent(), { timeout: 30_000 }).toContain("no-model-here");
-    writeFileSync(code.settingsFile, JSON.stringify(settings));
+    writeFileSync(workspaceSettings, "{}");
     await window.waitForStatus(/ready/);
   });
 

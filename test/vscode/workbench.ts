@@ -53,15 +53,18 @@ export class Workbench {
 
   /** Opens a file of the workspace by its path and puts the cursor on a line's end. */
   async openFile(path: string, line: number): Promise<void> {
-    await this.page.keyboard.press(`${modifier}+P`);
-    const input = this.page.locator(".quick-input-widget input.input");
-    await input.waitFor();
-    await input.fill(path);
-    const row = this.page.locator(".quick-input-list .monaco-list-row").first();
-    await expect.poll(() => row.getAttribute("aria-label"), patience).toContain(path.split("/").at(-1));
-    await this.page.keyboard.press("Enter");
-    await expect.poll(() => this.activeTab(), patience).toBe(path.split("/").at(-1));
+    // By the explorer, since Quick Open searches with a native program that a served VS Code may lack.
+    const row = (name: string): Locator => this.page.locator(".explorer-folders-view").getByRole("treeitem", { name, exact: true });
+    const names = path.split("/");
+    for (const folder of names.slice(0, -1)) {
+      if ((await row(folder).getAttribute("aria-expanded", patience)) === "false") {
+        await row(folder).click();
+      }
+    }
+    await row(names.at(-1) ?? path).dblclick(patience);
+    await expect.poll(() => this.activeTab(), patience).toBe(names.at(-1));
     await this.runCommand("Go to Line/Column...");
+    const input = this.page.locator(".quick-input-widget input.input");
     await input.fill(`:${line}`);
     await this.page.keyboard.press("Enter");
     await input.waitFor({ state: "hidden" });
@@ -91,7 +94,10 @@ export class Workbench {
       elements
         // A line holds spans of its own: take the outermost.
         .filter((element) => element.parentElement?.closest('[class*="ghost-text"]') === null)
-        .map((element) => element.textContent ?? ""),
+        // The page holds further lines before the first one.
+        .map((element) => ({ element, box: element.getBoundingClientRect() }))
+        .sort((a, b) => a.box.top - b.box.top || a.box.left - b.box.left)
+        .map(({ element }) => element.textContent ?? ""),
     );
     return parts.join("\n").replaceAll("\u00a0", " ");
   }
