@@ -1,7 +1,9 @@
 // The index over the wire: progress, cancellation, changed files and folders, and whatever may be on a disk.
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { CancellationTokenSource } from "vscode-languageserver/node";
 import { afterEach, describe, expect, it } from "vitest";
+import { serverCommands } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, type Sidecar, start, temporaryFolder, uriOf } from "./client";
 
 afterEach(cleanUp);
@@ -67,6 +69,20 @@ describe("the reindex command", () => {
     const counts = await sidecar.reindex();
     expect(sidecar.progress.filter(({ kind }) => kind === "begin")).toHaveLength(1);
     expect(await sidecar.reindex()).toEqual({ ...counts, storeBytes: expect.any(Number) });
+  });
+
+  it("reports to the progress of the one who asked, and stops when the request is cancelled", async () => {
+    const sidecar = await start({ folders: [await manyFiles(120)] });
+    await sidecar.until("indexing", () => sidecar.status?.state === "indexing");
+    const notes: { token: unknown; kind: string }[] = [];
+    sidecar.connection.onNotification("$/progress", ({ token, value }: { token: unknown; value: { kind: string } }) => void notes.push({ token, kind: value.kind }));
+    const source = new CancellationTokenSource();
+    const answer = sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.reindex, workDoneToken: "mine" }, source.token);
+    await sidecar.until("a report", () => notes.some(({ token, kind }) => token === "mine" && kind === "report"));
+    source.cancel();
+    expect(await answer).toBeNull();
+    expect(notes.filter(({ token }) => token === "mine").map(({ kind }) => kind)).toEqual(expect.arrayContaining(["begin", "report", "end"]));
+    expect((await sidecar.reaches("ready")).message).toMatch(/cancelled/);
   });
 });
 
