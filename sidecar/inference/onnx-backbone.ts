@@ -203,5 +203,5 @@ function batches(lengths: readonly number[]): number[][] {
 }
 
 function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? "";
 }
