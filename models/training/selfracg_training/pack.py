@@ -75,7 +75,8 @@ class SourceFile:
         self.starts = [0]
         for line in self.lines:
             self.starts.append(self.starts[-1] + len(line) + 1)
-        self.words = [set(IDENTIFIER.findall(line)) for line in self.lines]
+        # Each line's identifiers once, in order: a set's order would change from run to run, and the rows with it.
+        self.words = [tuple(dict.fromkeys(IDENTIFIER.findall(line))) for line in self.lines]
         self.vocabulary = set().union(*self.words)
         self.folder, _, name = path.rpartition("/")
         self.stem = name.partition(".")[0]
@@ -412,7 +413,7 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
         path_at = sample.head.index(PATH) + 1
         head = flat(sample.head, path_at)
         tail = flat(sample.tail, -1)
-        need = len(head) + (min(len(tail), 256 if fragments else LEAST_TEXT) if tail else 0)
+        need = len(head) + (min(len(tail), length // 4 if fragments else LEAST_TEXT) if tail else 0)
         # The worst fragments, which stand first, go when there is no room.
         while fragments and sum(map(len, fragments)) + need > room:
             fragments.pop(0)
