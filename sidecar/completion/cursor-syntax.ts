@@ -74,12 +74,13 @@ function leftOpen(open: readonly OpenBracket[], suffix: Scanner): { closable: Op
     let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
     if (at < 0) at = rest.findLastIndex(fits);
     const bracket = rest[at];
-    if (bracket === undefined) {
-      spareClosers.push(closer.close);
-      continue;
+    if (bracket === undefined) spareClosers.push(closer.close);
+    else {
+      closed.add(bracket);
+      rest.length = at;
     }
-    closed.add(bracket);
-    rest.length = at;
+    // Below the end of a construct of the top level nothing belongs to the cursor.
+    if (closer.indent === 0) break;
   }
   const count = countTrailing(open, (bracket) => !closed.has(bracket));
   return { closable: open.slice(open.length - count), spareClosers };

@@ -17,8 +17,8 @@ export interface Syntax {
   readonly blocks: BlockStyle;
   /** `'` starts a character literal only where one closes right after it (Rust lifetimes do not). */
   readonly loneApostrophes: boolean;
-  /** `/…/` can be a literal. */
-  readonly regularExpressions: boolean;
+  /** JavaScript's family: `/…/` can be a literal, and `${…}` in a template is code. */
+  readonly script: boolean;
 }
 
 const single = (mark: string): Quote => ({ mark, multiline: false });
@@ -30,16 +30,16 @@ const cLike: Syntax = {
   quotes: [single('"'), single("'")],
   blocks: "braces",
   loneApostrophes: false,
-  regularExpressions: false,
+  script: false,
 };
-const script: Syntax = { ...cLike, quotes: [single('"'), single("'"), multi("`")], regularExpressions: true };
+const script: Syntax = { ...cLike, quotes: [single('"'), single("'"), multi("`")], script: true };
 const python: Syntax = {
   lineComments: ["#"],
   blockComments: [],
   quotes: [multi('"""'), multi("'''"), single('"'), single("'")],
   blocks: "indent",
   loneApostrophes: false,
-  regularExpressions: false,
+  script: false,
 };
 const hashLike: Syntax = { ...python, quotes: [single('"'), single("'")], blocks: "indent" };
 /** Text in a language we know nothing about: apostrophes are more often apostrophes than quotes. */
@@ -113,6 +113,11 @@ interface Inside {
   readonly multiline: boolean;
 }
 
+const template: Inside = { kind: "string", until: "`", multiline: true };
+
+/** What can stand before `/` where a regular expression begins. */
+const beforeExpression = /(?:^|[(=,:[!&|?{};>]|\b(?:return|typeof|case|of|in|do|else|await|yield))\s*$/;
+
 /** Width of a tab when indentation is compared. */
 const tabWidth = 4;
 
@@ -137,19 +142,25 @@ export class Scanner {
   private insideNow: Inside | undefined;
   private indent = 0;
   private onlySpaceSoFar = true;
-  private lastSignificant = "";
+  /** Brackets that were open where the other scanner stood; a closer of theirs is unmatched here. */
+  private readonly inherited: readonly OpenBracket[] = [];
 
   constructor(private readonly syntax: Syntax, start?: Scanner) {
     if (start !== undefined) {
       this.insideNow = start.insideNow;
       this.indent = start.indent;
       this.onlySpaceSoFar = start.onlySpaceSoFar;
-      this.lastSignificant = start.lastSignificant;
+      this.inherited = [...start.open];
     }
   }
 
   get insideString(): boolean {
     return this.insideNow?.kind === "string";
+  }
+
+  /** What ends the string around this point. */
+  get closingQuote(): string | undefined {
+    return this.insideNow?.kind === "string" ? this.insideNow.until : undefined;
   }
 
   get insideComment(): boolean {
@@ -183,15 +194,18 @@ export class Scanner {
     }
     const next = this.stepCode(character, text, index);
     this.onlySpaceSoFar = false;
-    this.lastSignificant = text.charAt(next - 1);
     return next;
   }
 
   private stepInside(inside: Inside, text: string, index: number): number {
     if (inside.kind === "string" && text.charAt(index) === "\\" && text.charAt(index + 1) !== "\n") return index + 2;
+    if (this.syntax.script && inside.until === template.until && text.startsWith("${", index)) {
+      this.insideNow = undefined;
+      this.open.push({ open: "${", close: "}", offset: index, indent: this.indent });
+      return index + 2;
+    }
     if (inside.until !== "" && text.startsWith(inside.until, index)) {
       this.insideNow = undefined;
-      this.lastSignificant = inside.kind === "string" ? inside.until : this.lastSignificant;
       return index + inside.until.length;
     }
     return index + 1;
@@ -220,7 +234,7 @@ export class Scanner {
       const literal = /^'(?:\\[^\n]{1,8}?|[^'\\\n])'/.exec(text.slice(index, index + 12));
       return index + (literal?.[0].length ?? 1);
     }
-    if (character === "/" && this.syntax.regularExpressions && /^$|[(=,:[!&|?{};\n>]/.test(this.lastSignificant)) {
+    if (character === "/" && this.syntax.script && beforeExpression.test(text.slice(Math.max(0, index - 24), index))) {
       const literal = /^\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\//.exec(text.slice(index, index + 400));
       if (literal !== null) return index + literal[0].length;
     }
@@ -232,7 +246,9 @@ export class Scanner {
 
   private close(character: string, offset: number): void {
     const at = this.open.findLastIndex((bracket) => bracket.close === character);
+    const closed = this.open[at] ?? this.inherited[this.inherited.length - 1 - this.unmatched.length];
     if (at >= 0) this.open.length = at;
     else this.unmatched.push({ close: character, offset, indent: this.onlySpaceSoFar ? this.indent : undefined });
+    if (closed?.open === "${" && character === "}") this.insideNow = template;
   }
 }

@@ -5,18 +5,18 @@ import type { SuggestionFilter } from "./filter";
 
 export const unbalancedRest: SuggestionFilter = {
   name: "unbalanced-rest",
-  apply(suggestion, { cursor }) {
+  apply(suggestion, { document, cursor }) {
     const text = withoutUnmatchedClosers(suggestion, cursor);
     if (text.trim() === "") {
       return suggestion.trim() === "" ? { text } : { reject: "only closes what is closed after the cursor" };
     }
-    const open = firstLeftOpen(text, cursor);
+    const open = firstLeftOpen(text, cursor, document.suffix);
     if (open === undefined) return { text };
 
     // Whole lines before the trouble are still good.
     for (let end = text.lastIndexOf("\n"); end > 0; end = text.lastIndexOf("\n", end - 1)) {
       const lines = text.slice(0, end).trimEnd();
-      if (lines.trim() !== "" && firstLeftOpen(lines, cursor) === undefined) return { text: lines };
+      if (lines.trim() !== "" && firstLeftOpen(lines, cursor, document.suffix) === undefined) return { text: lines };
     }
     return { reject: `leaves ${open} open` };
   },
@@ -35,12 +35,10 @@ function withoutUnmatchedClosers(text: string, cursor: CursorSyntax): string {
  * The first opener that stays open although it should not: a string, or a `(` or `[` with something in it. A block's `{`
  * may stay open, and so may the very last opener: what comes next goes inside.
  */
-function firstLeftOpen(text: string, cursor: CursorSyntax): string | undefined {
+function firstLeftOpen(text: string, cursor: CursorSyntax, suffix: string): string | undefined {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
-  if (scanner.insideString && !cursor.atCursor.insideString) {
-    const after = new Scanner(cursor.syntax, scanner).read(cursor.lineSuffix);
-    if (after.insideString) return "a string";
-  }
+  const quote = cursor.atCursor.insideString ? undefined : scanner.closingQuote;
+  if (quote !== undefined && !(scanner.insideMultiline ? suffix : cursor.lineSuffix).includes(quote)) return "a string";
   if (scanner.open.at(-1)?.offset === text.trimEnd().length - 1) return undefined;
   const closedOnLine = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.map((closer) => closer.close);
   const owed = [...scanner.open];

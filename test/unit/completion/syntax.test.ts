@@ -32,6 +32,8 @@ describe("strings and comments", () => {
     ["typescript", "// (\n"],
     ["typescript", "/* (\n ( */"],
     ["typescript", "x.split(/[(\"]/)"],
+    ["typescript", "return /[(\"]/"],
+    ["typescript", "`(${f(`[${a}`)}{`"],
     ["python", 'f("""\n(\n""")'],
     ["python", "# (\n"],
     ["rust", "fn f<'a>(x: &'a str) { g('('); }"],
@@ -53,6 +55,13 @@ describe("strings and comments", () => {
     const rest = new Scanner(syntaxOf("typescript"), start).read('(")');
     expect(rest.insideString).toBe(false);
     expect(rest.unmatched.map((closer) => closer.close)).toEqual([")"]);
+  });
+
+  it("knows the code in a template from its text", () => {
+    expect(open("typescript", "`a ( ${f(b")).toBe("${(");
+    expect(scan("typescript", "`a ${b").insideString).toBe(false);
+    expect(scan("typescript", "`a ${b} c").insideString).toBe(true);
+    expect(new Scanner(syntaxOf("typescript"), scan("typescript", "`a ${b")).read("} c (").insideString).toBe(true);
   });
 
   it("takes a division for a division", () => {

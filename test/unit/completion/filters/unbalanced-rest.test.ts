@@ -56,6 +56,11 @@ describe("quotes", () => {
     expectUntouched(unbalancedRest, "const a = '├b';┤");
   });
 
+  it("may be closed on a later line where the language lets them", () => {
+    expectUntouched(unbalancedRest, "const a = `${├b} and┤\n c`;");
+    expectRejected(unbalancedRest, "const a = ├'b┤\n';", "leaves a string open");
+  });
+
   it("do not count in comments and unknown languages", () => {
     expectUntouched(unbalancedRest, "├// it's fine┤");
     expectUntouched(unbalancedRest, "├it's fine┤", "plaintext");
