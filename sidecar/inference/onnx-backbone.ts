@@ -13,6 +13,8 @@ export interface BackboneOptions {
   readonly threads: number;
   /** Takes one line for people. */
   readonly log?: (line: string) => void;
+  /** Takes a line for people when CUDA was asked for by name and the CPU answers. */
+  readonly warn?: (line: string) => void;
   /** Tokens read between two looks at the signal; a run holds the event loop, so this is also its longest pause. */
   readonly chunkTokens?: number;
 }
@@ -44,7 +46,7 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
   const threads = options.threads > 0 ? options.threads : defaultThreads();
   const open = (name: Provider["name"]): Promise<Graph> => openGraph(runtime, model, name, threads);
   const { provider, value: graph, warning } = await openWithProvider(options.provider, providerHost(), open);
-  if (warning !== undefined) options.log?.(warning);
+  if (warning !== undefined) options.warn?.(warning);
   options.log?.(`${model.name} ${model.version} on ${provider.name} with ${threads} threads (${provider.reason})`);
   return new OnnxBackbone(model, provider, graph, options.chunkTokens ?? defaultChunkTokens);
 }

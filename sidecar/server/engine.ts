@@ -40,7 +40,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
   const [backbone, chunker] = await Promise.all([
-    createBackbone(model, { provider: options.executionProvider, threads: options.threads, log: (line) => log.info(line) }),
+    createBackbone(model, {
+      provider: options.executionProvider,
+      threads: options.threads,
+      log: (line) => log.info(line),
+      warn: (line) => log.warn(line),
+    }),
     createChunker(options.grammarPath, (message) => log.warn(message)),
   ]);
   const index = new WorkspaceIndex({

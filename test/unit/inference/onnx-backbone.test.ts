@@ -301,6 +301,24 @@ describe("cancelling and ending", () => {
   });
 });
 
+describe("provider", () => {
+  it("says which one runs and why, and warns where CUDA was asked for in vain", async () => {
+    const lines: string[] = [];
+    const warnings: string[] = [];
+    const own = await createBackbone(model, {
+      provider: "cuda",
+      threads: 1,
+      log: (line) => lines.push(line),
+      warn: (line) => warnings.push(line),
+    });
+    expect(own.provider.reason).toMatch(/^cuda: /);
+    expect(lines).toEqual([`${model.name} ${model.version} on ${own.provider.name} with 1 threads (${own.provider.reason})`]);
+    expect(warnings.length).toBe(own.provider.name === "cpu" ? 1 : 0);
+    expect((await own.prefill([5])).logits.length).toBe(model.architecture.vocabularySize);
+    await own.dispose();
+  });
+});
+
 describe("threads", () => {
   it("counts two hardware threads as a core, four cores at the most", () => {
     expect([1, 2, 4, 6, 8, 16, 64].map(defaultThreads)).toEqual([1, 2, 2, 3, 4, 4, 4]);
