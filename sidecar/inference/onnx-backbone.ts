@@ -47,7 +47,7 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
   const open = (name: Provider["name"]): Promise<Graph> => openGraph(runtime, model, name, threads);
   const { provider, value: graph, warning } = await openWithProvider(options.provider, providerHost(), open);
   if (warning !== undefined) options.warn?.(warning);
-  options.log?.(`${model.name} ${model.version} on ${provider.name} with ${threads} threads (${provider.reason})`);
+  options.log?.(`${model.name} ${model.version} on ${provider.name}, threads: ${threads} (${provider.reason})`);
   return new OnnxBackbone(model, provider, graph, options.chunkTokens ?? defaultChunkTokens);
 }
 

@@ -312,7 +312,7 @@ describe("provider", () => {
       warn: (line) => warnings.push(line),
     });
     expect(own.provider.reason).toMatch(/^cuda: /);
-    expect(lines).toEqual([`${model.name} ${model.version} on ${own.provider.name} with 1 threads (${own.provider.reason})`]);
+    expect(lines).toEqual([`${model.name} ${model.version} on ${own.provider.name}, threads: 1 (${own.provider.reason})`]);
     expect(warnings.length).toBe(own.provider.name === "cpu" ? 1 : 0);
     expect((await own.prefill([5])).logits.length).toBe(model.architecture.vocabularySize);
     await own.dispose();
