@@ -16,12 +16,17 @@ export function ownedName(): string {
   return `${Date.now().toString(36)}-${host}-${process.pid}-${randomBytes(3).toString("hex")}`;
 }
 
-/** Whether the process that made the file of this name may still write it. @param modified the file's time, milliseconds */
+/** Whether this process made the file of this name. */
+export function isOwn(name: string): boolean {
+  return name.includes(`-${host}-${process.pid}-`);
+}
+
+/** Whether another process that made the file of this name may still write it. @param modified the file's time, milliseconds */
 export function mayBeWritten(name: string, modified: number): boolean {
   const [, owner, pid] = /-([0-9a-f]{6})-(\d+)-[0-9a-f]{6}\./.exec(name) ?? [];
   if (owner === undefined || pid === undefined) return false;
   if (Date.now() - modified > staleMs) return false;
-  return owner !== host || isRunning(Number(pid));
+  return !isOwn(name) && (owner !== host || isRunning(Number(pid)));
 }
 
 function isRunning(pid: number): boolean {

@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { keysInUse, Manifest, type FileEntry } from "./manifest";
-import { mayBeWritten, withLock } from "./owner";
+import { isOwn, mayBeWritten, withLock } from "./owner";
 import { VectorStore } from "./vector-store";
 
 /** Segments left behind by ended processes at which merging them is worth reading them all. */
@@ -64,14 +64,11 @@ export class Store {
       await this.removeLeftovers();
       if (this.total > maxBytes) await this.removeOtherModels();
       await this.measure();
-      let vectorBytes = Infinity;
-      if (this.total > maxBytes) {
-        const bound = Math.floor(maxBytes * keptShare);
-        const manifests = await this.removeOldManifests(bound / 2);
-        vectorBytes = Math.max(0, bound - manifests);
-      }
+      if (this.total <= maxBytes) return this.vectors.merge();
+      const bound = Math.floor(maxBytes * keptShare);
+      const manifests = await this.removeOldManifests(bound / 2);
       const used = await keysInUse(this.directory);
-      await this.vectors.merge(vectorBytes, (key) => used.get(key) ?? 0);
+      await this.vectors.evict(Math.max(0, bound - manifests), (key) => used.get(key) ?? 0);
     });
     await this.measure();
     if (this.total > maxBytes) this.options.warn(`The index in ${storagePath} takes ${megabytes(this.total)} MB, more than its bound of ${megabytes(maxBytes)} MB, while other windows are using it: it is made smaller later.`);
@@ -102,7 +99,7 @@ export class Store {
     const logs = (await filesIn(this.directory)).filter(({ name }) => name.endsWith(".log")).sort((a, b) => b.modified - a.modified);
     let kept = 0;
     for (const { name, path, size, modified } of logs) {
-      if (kept + size <= bytes || mayBeWritten(name, modified)) kept += size;
+      if (kept + size <= bytes || isOwn(name) || mayBeWritten(name, modified)) kept += size;
       else await rm(path, { force: true });
     }
     return kept;

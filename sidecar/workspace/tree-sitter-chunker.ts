@@ -15,8 +15,9 @@ const glued: Boundary = { cut: 9, join: 0 };
 /** Keeping two members in one chunk when one of them is long enough to stand alone. */
 const memberJoin = 1.6;
 const standsAlone = 3;
-/** Each level of nesting makes a cut a little worse. */
-const perLevel = 0.45;
+/** Each level of nesting makes a cut a little worse: hardly between members, more between statements. */
+const perMemberLevel = 0.15;
+const perStatementLevel = 0.45;
 const statementCut = 1;
 /** A node of fewer lines is not cut, so it is not looked into. */
 const lookInto = 6;
@@ -128,7 +129,7 @@ class LoadedLanguage {
 
   /** Notes where the children of a holder begin. */
   private mark(children: readonly Node[], members: boolean, depth: number, holder: Node, found: Map<number, Boundary>): void {
-    const cut = (members ? 0 : statementCut) + depth * perLevel;
+    const cut = members ? depth * perMemberLevel : statementCut + depth * perStatementLevel;
     let previousEnd = depth === 0 ? -1 : holder.startPosition.row;
     let previousLong = false;
     /** Set while the nodes just seen belong to the next one. */

@@ -24,6 +24,9 @@ const blockBytes = 1 << 20;
 /** A segment this large is closed and another begun. */
 const segmentBytes = 64 << 20;
 
+/** Segments that this process is writing. */
+const beingWritten = new Set<string>();
+
 /** 128 bits of SHA-256 as 16 Latin-1 characters: half the memory of hexadecimal digits. */
 export type VectorKey = string;
 
@@ -108,8 +111,7 @@ export class VectorStore {
         fresh.forEach(({ key }, i) => this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes));
         target.size += block.length;
       } catch (error) {
-        await this.writing?.file.close().catch(() => {});
-        this.writing = undefined;
+        await this.endSegment().catch(() => {});
         if (!this.writeFailed) this.options.warn(`Embeddings could not be written to ${this.options.directory} (${messageOf(error)}): they are kept in memory and made anew at the next start.`);
         this.writeFailed = true;
       }
@@ -124,23 +126,38 @@ export class VectorStore {
 
   async close(): Promise<void> {
     await this.queue;
-    await this.writing?.file.close();
-    this.writing = undefined;
+    await this.endSegment();
   }
 
-  /** Number of segments on disk that no running process writes. */
+  private async endSegment(): Promise<void> {
+    if (this.writing === undefined) return;
+    beingWritten.delete(this.writing.segment.name);
+    const { file } = this.writing;
+    this.writing = undefined;
+    await file.close();
+  }
+
+  /** Number of small segments on disk that no running process writes. */
   async mergeable(): Promise<number> {
-    return (await this.closedSegments()).length;
+    return (await this.closedSegments(segmentBytes / 2)).length;
+  }
+
+  /** Writes the small segments that nobody writes any more into one. A kill on the way leaves the old ones, or both, which is harmless. */
+  async merge(): Promise<void> {
+    await this.rewrite(segmentBytes / 2, Infinity, () => 0);
   }
 
   /**
-   * Writes the segments that nobody writes any more into new ones, most recently used vectors first and no more than
-   * `maxBytes` of them, then deletes the old ones. A kill on the way leaves the old segments, or both, which is harmless.
+   * Keeps no more than `maxBytes` of the segments that nobody writes: the vectors used last.
    * @param usedAt seconds since 1970 at which a key was last in use, where that is known
    */
-  async merge(maxBytes: number, usedAt: (key: VectorKey) => number): Promise<void> {
+  async evict(maxBytes: number, usedAt: (key: VectorKey) => number): Promise<void> {
+    await this.rewrite(Infinity, maxBytes, usedAt);
+  }
+
+  private async rewrite(below: number, maxBytes: number, usedAt: (key: VectorKey) => number): Promise<void> {
     await this.close();
-    const closed = await this.closedSegments();
+    const closed = await this.closedSegments(below);
     const pace = new Pace();
     const newest = new Map<VectorKey, { segment: number; offset: number; used: number }>();
     for (const [number, segment] of closed.entries()) {
@@ -183,14 +200,14 @@ export class VectorStore {
     await this.scan();
   }
 
-  private async closedSegments(): Promise<Segment[]> {
+  /** Segments of fewer bytes that no process writes. */
+  private async closedSegments(below: number): Promise<Segment[]> {
     const closed: Segment[] = [];
     for (const name of await readdir(this.options.directory)) {
-      if (!isSegment(name) || name === this.writing?.segment.name) continue;
+      if (!isSegment(name) || beingWritten.has(name)) continue;
       const path = join(this.options.directory, name);
-      const { mtimeMs } = await stat(path);
-      // This process's own earlier segments are closed too.
-      if (!mayBeWritten(name, mtimeMs) || name.includes(`-${process.pid}-`)) closed.push({ name, path });
+      const { mtimeMs, size } = await stat(path);
+      if (size < below && !mayBeWritten(name, mtimeMs)) closed.push({ name, path });
     }
     return closed;
   }
@@ -280,11 +297,11 @@ export class VectorStore {
   /** The segment to append to, made when there is none or the last one is full. */
   private async target(): Promise<NonNullable<VectorStore["writing"]>> {
     if (this.writing !== undefined && this.writing.size < segmentBytes) return this.writing;
-    await this.writing?.file.close();
-    this.writing = undefined;
+    await this.endSegment();
     const name = `vectors-${ownedName()}.bin`;
     const path = join(this.options.directory, name);
     const file = await open(path, "wx");
+    beingWritten.add(name);
     const header = this.header();
     await writeFully(file, header, 0);
     const segment = { name, path };
