@@ -131,9 +131,7 @@ export class Indexing {
   #start(index: Indexable, reason: string): IndexRun {
     this.#log.debug(`Indexing begins: ${reason}.`);
     const running: Running = { controller: new AbortController(), again: false, listeners: [] };
-    const finished = this.#run(index, running).finally(() => {
-      this.#running = undefined;
-    });
+    const finished = this.#run(index, running);
     const run: IndexRun = {
       cancel: () => {
         running.again = false;
@@ -163,6 +161,8 @@ export class Indexing {
         await index.setFolders(this.#folders());
         const counts = await index.reindex({ signal, onProgress });
         if (running.again) throw new DOMException("again", "AbortError");
+        // Together with the look at `again`: a restart is heard either here or by the next run.
+        this.#running = undefined;
         this.#events.ended(counts, undefined);
         return counts;
       } catch (error) {
@@ -170,6 +170,7 @@ export class Indexing {
           running.controller = new AbortController();
           continue;
         }
+        this.#running = undefined;
         const cancelled = signal.aborted;
         this.#events.ended(index.counts(), cancelled ? "Indexing was cancelled." : `Indexing failed: ${messageOf(error)}`);
         if (cancelled) return null;

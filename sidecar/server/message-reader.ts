@@ -6,6 +6,9 @@ const maximumHeaderBytes = 4096;
 /** Largest body that is believed, so that a wrong length cannot keep the stream silent for ever. */
 const maximumBodyBytes = 512 * 1024 * 1024;
 
+/** A message that has begun and then stays silent for so long will not be finished. */
+const defaultStallMs = 10_000;
+
 const headerEnd = Buffer.from("\r\n\r\n");
 const emptyBytes = Buffer.alloc(0);
 
@@ -21,7 +24,8 @@ export interface MalformedInput {
  * A `MessageReader` for `Content-Length` framed JSON-RPC (LSP 3.18, base protocol).
  *
  * The library's own reader stops in the middle of its buffer after a bad header, so that the next good message waits for
- * more bytes. This one drops bytes up to the next `Content-Length`, says so through `onMalformed`, and goes on.
+ * more bytes; and it waits for ever for a body that is shorter than announced. This one drops bytes up to the next
+ * `Content-Length`, says so through `onMalformed`, and goes on.
  */
 export class LspMessageReader extends AbstractMessageReader {
   readonly #input: NodeJS.ReadableStream;
@@ -31,11 +35,14 @@ export class LspMessageReader extends AbstractMessageReader {
   /** Bytes that must be there before looking again is worth it. */
   #wanted = 1;
   #bodyLength: number | undefined;
+  #stall: NodeJS.Timeout | undefined;
+  readonly #stallMs: number;
 
-  constructor(input: NodeJS.ReadableStream, onMalformed: (problem: MalformedInput) => void) {
+  constructor(input: NodeJS.ReadableStream, onMalformed: (problem: MalformedInput) => void, stallMs = defaultStallMs) {
     super();
     this.#input = input;
     this.#onMalformed = onMalformed;
+    this.#stallMs = stallMs;
   }
 
   listen(callback: DataCallback): Disposable {
@@ -43,13 +50,13 @@ export class LspMessageReader extends AbstractMessageReader {
       const bytes = typeof chunk === "string" ? Buffer.from(chunk) : chunk;
       this.#chunks.push(bytes);
       this.#bytes += bytes.length;
-      // A 50 MB message arrives in 64 kB pieces: joined once, when it is whole.
-      while (this.#bytes >= this.#wanted && this.#step(callback)) {
-        // Each step takes one message or one run of bad bytes off the buffer.
-      }
+      this.#readOn(callback);
     };
     const onError = (error: Error): void => this.fireError(error);
-    const onClose = (): void => this.fireClose();
+    const onClose = (): void => {
+      clearTimeout(this.#stall);
+      this.fireClose();
+    };
     this.#input.on("data", onData);
     this.#input.on("error", onError);
     this.#input.on("close", onClose);
@@ -58,6 +65,37 @@ export class LspMessageReader extends AbstractMessageReader {
       this.#input.removeListener("error", onError);
       this.#input.removeListener("close", onClose);
     });
+  }
+
+  #readOn(callback: DataCallback): void {
+    // A 50 MB message arrives in 64 kB pieces: joined once, when it is whole.
+    while (this.#bytes >= this.#wanted && this.#step(callback)) {
+      // Each step takes one message or one run of bad bytes off the buffer.
+    }
+    clearTimeout(this.#stall);
+    if (this.#bytes === 0 && this.#bodyLength === undefined) return;
+    const bytes = this.#bytes;
+    this.#stall = setTimeout(() => {
+      // After a machine's sleep the timer is due before the bytes that lie in the pipe are read: let them in first.
+      setImmediate(() => {
+        if (this.#bytes === bytes) this.#giveUp(callback);
+      });
+    }, this.#stallMs).unref();
+  }
+
+  /** What was announced does not come. What there is of it may hold the next message. */
+  #giveUp(callback: DataCallback): void {
+    const buffer = this.#join();
+    const body = this.#bodyLength;
+    // A header that was not finished must not be found again; in place of a body, a header is the next message's.
+    const next = buffer.indexOf("Content-Length:", body === undefined ? 1 : 0, "latin1");
+    const dropped = next === -1 ? buffer.length : next;
+    this.#bodyLength = undefined;
+    this.#wanted = 1;
+    this.#drop(dropped);
+    const expected = body === undefined ? "the end of a header" : `${body} bytes of JSON`;
+    this.#onMalformed({ code: -32700, id: null, message: `Expected ${expected}, found ${buffer.length} bytes and then nothing for ${this.#stallMs} ms; skipped ${dropped} bytes.` });
+    this.#readOn(callback);
   }
 
   /** Takes one header, one body or one run of bad bytes; false when more bytes are needed first. */
@@ -154,7 +192,8 @@ export class LspMessageReader extends AbstractMessageReader {
 
 /** The body's length, or what is wrong with the header. */
 function contentLength(header: string): number | string {
-  const line = header.split("\r\n").find((candidate) => /^content-length\s*:/i.test(candidate));
+  // The last one: where a header was not finished, the next message's begins within it.
+  const line = header.split("\r\n").findLast((candidate) => /^content-length\s*:/i.test(candidate));
   if (line === undefined) return "no Content-Length";
   const value = line.slice(line.indexOf(":") + 1).trim();
   if (!/^\d+$/.test(value)) return `Content-Length is ${JSON.stringify(value.slice(0, 40))}, no whole number`;

@@ -1,6 +1,6 @@
 // The reader's way through good, cut-up and malformed input.
 import { PassThrough } from "node:stream";
-import { beforeEach, describe, expect, it } from "vitest";
+import { beforeEach, describe, expect, it, vi } from "vitest";
 import { LspMessageReader, type MalformedInput } from "../../../sidecar/server/message-reader";
 
 function framed(value: unknown): Buffer {
@@ -100,6 +100,36 @@ describe("LspMessageReader", () => {
   it("says which request was broken where it can", async () => {
     await write(framed({ jsonrpc: "2.0", id: 7, method: "x", params: 1 }));
     expect(problems).toMatchObject([{ code: -32600, id: 7 }]);
+  });
+
+  it.each([
+    ["a body shorter than announced", Buffer.concat([Buffer.from("Content-Length: 4000\r\n\r\n{\"jsonrpc\""), framed(ping)])],
+    ["no body at all", Buffer.concat([Buffer.from("Content-Length: 4000\r\n\r\n"), framed(ping)])],
+    ["a header that is not finished", Buffer.concat([Buffer.from("Content-Length: 4000\r\n"), framed(ping)])],
+  ])("gives up %s once it is quiet, and finds the message behind it", async (_, bytes) => {
+    const other = new PassThrough();
+    const seen: MalformedInput[] = [];
+    const good: unknown[] = [];
+    new LspMessageReader(other, (problem) => seen.push(problem), 50).listen((message) => good.push(message));
+    other.write(bytes);
+    await vi.waitFor(() => expect(good).toEqual([ping]));
+    expect(seen.length).toBeLessThanOrEqual(1);
+    other.write(framed(pong));
+    await vi.waitFor(() => expect(good).toEqual([ping, pong]));
+  });
+
+  it("waits for a slow message as long as it goes on", async () => {
+    const other = new PassThrough();
+    const seen: MalformedInput[] = [];
+    const good: unknown[] = [];
+    new LspMessageReader(other, (problem) => seen.push(problem), 200).listen((message) => good.push(message));
+    const bytes = framed(pong);
+    for (let at = 0; at < bytes.length; at += 10) {
+      other.write(bytes.subarray(at, at + 10));
+      await new Promise((resolve) => setTimeout(resolve, 40));
+    }
+    expect(good).toEqual([pong]);
+    expect(seen).toEqual([]);
   });
 
   it("survives a receiver that throws", async () => {
