@@ -108,6 +108,7 @@ function report({ name, index, start, complete }: Measured): string {
     "",
     name,
     "-".repeat(name.length),
+    `${complete.model}, on ${complete.provider}`,
     `files ${counts.files}, fragments ${counts.fragments}, store ${(counts.storeBytes / 1024).toFixed(0)} kB, vector index ${index.vectorIndex.name}`,
     `indexing      ${index.fragmentsPerSecond.toFixed(1)} fragments/s (${(index.indexMs / 1000).toFixed(1)} s), ${index.fragmentsPerReference.toFixed(3)} a reference, peak ${index.peakMegabytes.toFixed(0)} MB`,
     `warm start    ${start.readyMs.toFixed(0)} ms (model ${start.modelMs.toFixed(0)}, index ${start.indexMs.toFixed(0)}), ${start.processMs.toFixed(0)} ms from the process's start, ${start.embedded} embedded, peak ${start.peakMegabytes.toFixed(0)} MB`,

@@ -29,7 +29,7 @@ export async function readSources(folder: string): Promise<Map<string, string>> 
   return new Map([...sources].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** Every `n`-th place, spread evenly, after a dot, an opening bracket, an equals sign or a line's indentation. */
+/** At most `most` places, spread evenly, after a dot, an opening bracket, an equals sign or a line's indentation. */
 export function typingCursors(folder: string, sources: ReadonlyMap<string, string>, most: number): Cursor[] {
   const all: (() => Cursor)[] = [];
   for (const [path, text] of sources) {
@@ -37,8 +37,13 @@ export function typingCursors(folder: string, sources: ReadonlyMap<string, strin
       all.push(() => cursorAt(folder, path, text, match.index, undefined));
     }
   }
-  const step = Math.max(1, all.length / most);
-  return Array.from({ length: Math.min(most, all.length) }, (_, at) => all[Math.floor(at * step)]).flatMap((make) => (make === undefined ? [] : [make()]));
+  return spread(all, most).map((make) => make());
+}
+
+/** At most `most` of `items`, spread evenly. */
+export function spread<T>(items: readonly T[], most: number): T[] {
+  const step = Math.max(1, items.length / most);
+  return items.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
 }
 
 const definition = /(?:\b(?:def|class|function|interface|enum|struct|fn|func|type)\s+|^\s+(?:(?:public|private|protected|async|static|readonly)\s+)*)([A-Za-z_]\w{4,})(?=\s*[(<:={]|$)/gm;

@@ -5,7 +5,7 @@ import { defaultThreads } from "../../sidecar/inference/onnx-backbone";
 import { type CompletionTimings, type CompletionTrace, defaultSettings, type IndexCounts, type Settings } from "../../sidecar/protocol";
 import { type Engine, openEngine } from "../../sidecar/server/engine";
 import { quietLog } from "../../sidecar/server/log";
-import { type Cursor, crossFileCursors, readSources, typingCursors } from "./cursors";
+import { type Cursor, crossFileCursors, readSources, spread, typingCursors } from "./cursors";
 import { createReference } from "./reference";
 import { percentile, similarity } from "./statistics";
 
@@ -93,6 +93,8 @@ export interface Quality {
 }
 
 export interface CompleteResult {
+  readonly model: string;
+  readonly provider: string;
   readonly completions: number;
   readonly timings: Record<keyof CompletionTimings, Spread>;
   readonly withoutRetrieval: Spread;
@@ -126,7 +128,7 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
     bare.push((await run(engine, cursor, { ...defaultSettings, retrieval: false })).timings.totalMs);
   }
   const referenceMs = percentile(references, 0.5);
-  const over = (value: (trace: CompletionTrace) => number) => spread(traces.map(value));
+  const over = (value: (trace: CompletionTrace) => number) => percentiles(traces.map(value));
   const timings = {
     totalMs: over((trace) => trace.timings.totalMs),
     expressMs: over((trace) => trace.timings.expressMs),
@@ -136,11 +138,14 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
     decodeMs: over((trace) => trace.timings.decodeMs),
     filterMs: over((trace) => trace.timings.filterMs),
   };
-  const crossFile = crossFileCursors(options.workspace, sources).slice(0, 4 * options.completions);
+  const crossFile = spread(crossFileCursors(options.workspace, sources), 2 * options.completions);
+  const { model, provider } = engine.backbone;
   const result = {
+    model: `${model.name} ${model.version}, ${(model.architecture.parameters / 1e6).toFixed(1)} million parameters`,
+    provider: `${provider.name} (${provider.reason})`,
     completions: traces.length,
     timings,
-    withoutRetrieval: spread(bare),
+    withoutRetrieval: percentiles(bare),
     promptTokens: over((trace) => trace.promptTokens),
     generatedTokens: over((trace) => trace.generatedTokens),
     referenceMs,
@@ -194,7 +199,7 @@ async function open(options: PhaseOptions): Promise<{ engine: Engine; openMs: nu
   return { engine, openMs };
 }
 
-function spread(values: readonly number[]): Spread {
+function percentiles(values: readonly number[]): Spread {
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95) };
 }
 

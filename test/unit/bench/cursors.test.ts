@@ -1,7 +1,7 @@
 // The benchmark's cursors: real places, the truth kept out of the context, names from other files only.
 import { resolve } from "node:path";
 import { expect, it } from "vitest";
-import { crossFileCursors, readSources, typingCursors } from "../../bench/cursors";
+import { crossFileCursors, readSources, spread, typingCursors } from "../../bench/cursors";
 import { percentile, similarity } from "../../bench/statistics";
 
 const folder = resolve(import.meta.dirname, "../../fixtures/workspace");
@@ -27,6 +27,13 @@ it("find names that only another file defines", async () => {
 
 it("are many in the fixture", async () => {
   expect(crossFileCursors(folder, await readSources(folder)).length).toBeGreaterThan(40);
+});
+
+it("are spread evenly", () => {
+  expect(spread([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 5)).toEqual([0, 2, 4, 6, 8]);
+  expect(spread([0, 1, 2], 5)).toEqual([0, 1, 2]);
+  expect(spread(Array.from({ length: 1000 }, (_, at) => at), 7)).toHaveLength(7);
+  expect(spread([], 3)).toEqual([]);
 });
 
 it("percentiles are values that were there", () => {
