@@ -99,8 +99,9 @@ export function surroundings(
 ): { prefix: string; suffix: string; selected: string; range: Range } {
   const text = document.getText();
   const cursor = document.offsetAt(position);
-  const info = context?.selectedCompletionInfo;
-  // Only where it replaces the end of the line's text before the cursor: anything else cannot be continued at the cursor.
+  // Some clients write null for what is not there.
+  const info = context?.selectedCompletionInfo ?? undefined;
+  // Only where it ends at the cursor: what replaces text behind it cannot be continued there.
   if (info !== undefined && info.range.start.line === position.line && document.offsetAt(info.range.end) === cursor) {
     const start = document.offsetAt(info.range.start);
     if (start <= cursor) {

@@ -21,8 +21,13 @@ function boundary(lines: readonly string[], index: number): Boundary {
   // Headings of Markdown and sections of INI-like files begin something new whatever stands above.
   const heading = /^(#{1,6} |\[[^\]]+\]\s*$)/.test(line);
   if (heading) return { cut: 0, join: 1 };
-  if (afterBlank) return { cut: 0.3 + depth * 0.4, join: depth === 0 ? 0.5 : 0 };
+  if (afterBlank) return { cut: 0.3 + depth * 0.4, join: depth === 0 && standsAlone(lines, index) ? 1.6 : 0 };
   return { cut: (depth === 0 ? 2 : 2.5) + depth * 0.5, join: 0 };
+}
+
+/** Whether the block that begins at this line is long enough for a chunk of its own. */
+function standsAlone(lines: readonly string[], index: number): boolean {
+  return [0, 1, 2].every((offset) => (lines[index + offset] ?? "").trim() !== "");
 }
 
 /** Columns before the first character that is not blank. */
