@@ -129,12 +129,18 @@ class LLoRA(nn.Module):
             for name in PROJECTIONS:
                 projection = getattr(layer.self_attn, f"{name}_proj")
                 handles.append(projection.register_forward_hook(keep(index, name)))
+        output = None
+        if not logits:
+            # Nothing behind the last layer's projections is read.
+            last = self.backbone.model.layers[-1].self_attn.o_proj
+            handles.append(last.register_forward_pre_hook(_stop))
         try:
             if logits:
                 output = self.backbone(input_ids=input_ids, use_cache=False).logits
             else:
                 self.backbone.model(input_ids=input_ids, use_cache=False)
-                output = None
+        except _Enough:
+            pass
         finally:
             for handle in handles:
                 handle.remove()
@@ -236,6 +242,14 @@ def load(backbone: PreTrainedModel, directory: str | os.PathLike[str]) -> LLoRA:
     module.load_state_dict(tensors)
     module.eval()
     return module
+
+
+class _Enough(Exception):
+    """Everything that is read has been computed."""
+
+
+def _stop(_module: nn.Module, _inputs: Any) -> None:
+    raise _Enough
 
 
 def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

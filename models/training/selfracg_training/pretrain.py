@@ -1,7 +1,6 @@
 """Pretrains the backbone on packed shards: Muon and AdamW, a schedule by tokens or by the clock, resumable.
 
-On the CPU it runs one single-threaded process a core and averages their gradients once a step: threads that meet at
-every small operation stand still as soon as anything else uses a core.
+One single-threaded process a core on the CPU; their gradients are added up once a step (parallel.py).
 
 Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json,
        tokenizer/tokenizer.json.
@@ -11,13 +10,9 @@ Writes backbone/ (Hugging Face format, from the first checkpoint on), checkpoint
 from __future__ import annotations
 
 import argparse
-import ctypes
 import json
-import multiprocessing
 import os
 import signal
-import sys
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,11 +20,10 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.distributed as distributed
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from . import backbone, forward
+from . import backbone, forward, parallel
 from .muon import Muon
 
 PAD = 6
@@ -69,68 +63,13 @@ def run(args: argparse.Namespace) -> int:
         args.tokens = min(args.tokens or 300_000, 300_000)
         args.minutes = min(args.minutes or 1.0, 1.0)
         args.heldout_rows, args.final_rows, args.compile = 4, 8, "off"
-    device = choose_device(args.device)
-    world = args.processes or (1 if device.type == "cuda" else available_cores())
-    world = max(1, min(world, args.rows))
-    if world == 1:
-        return Trainer(args).train()
-    with tempfile.TemporaryDirectory() as meeting:
-        address = f"file://{meeting}/meeting-point"
-        context = multiprocessing.get_context("spawn")
-        others = [
-            context.Process(target=work_along, args=(args, rank, world, address), daemon=True) for rank in range(1, world)
-        ]
-        for process in others:
-            process.start()
-        join(0, world, address)
-        try:
-            status = Trainer(args, 0, world).train()
-            for process in others:
-                process.join(timeout=60)
-            return status
-        finally:
-            distributed.destroy_process_group()
+    world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.rows)
+    return parallel.launch(work, args, world)
 
 
-def available_cores() -> int:
-    """Cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def join(rank: int, world: int, address: str) -> None:
-    """Joins the data-parallel group on this machine."""
-    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo" if sys.platform == "linux" else "")
-    torch.set_num_threads(max(1, available_cores() // world))
-    distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=world)
-
-
-def work_along(args: argparse.Namespace, rank: int, world: int, address: str) -> None:
-    """The life of every process but the first: it follows the first one's decisions and writes nothing."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
-    join(rank, world, address)
-    Trainer(args, rank, world).train()
-    distributed.destroy_process_group()
-
-
-def choose_device(name: str) -> torch.device:
-    """``auto`` is CUDA where it works, else the CPU."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    return torch.device(name)
-
-
-def tune_allocator() -> None:
-    """Keeps glibc from returning big blocks to the kernel between steps: page faults cost a fifth of a CPU step."""
-    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
-    if sys.platform != "linux":
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        trim_threshold, top_pad, mmap_threshold = -1, -2, -3
-        mallopt(mmap_threshold, 1 << 30)
-        mallopt(trim_threshold, 2**31 - 1)
-        mallopt(top_pad, 256 << 20)
+def work(args: argparse.Namespace, rank: int, world: int) -> int:
+    """One process's share of the training."""
+    return Trainer(args, rank, world).train()
 
 
 def progress(tokens: int, elapsed: float, token_budget: float | None, second_budget: float | None) -> float:
@@ -190,12 +129,11 @@ class Trainer:
     """One run: model, optimisers, position in the data, clock. ``rank`` 0 decides, logs and saves; all ranks compute."""
 
     def __init__(self, args: argparse.Namespace, rank: int = 0, world: int = 1) -> None:
-        tune_allocator()
         self.args = args
         self.rank = rank
         self.world = world
         self.work = Path(args.work)
-        self.device = choose_device(args.device)
+        self.device = parallel.choose_device(args.device)
         self.dtype = torch.bfloat16
         self.train_shards = Shards.load(self.work / "shards", "train")
         self.heldout = Shards.load(self.work / "shards", "heldout")
@@ -286,7 +224,7 @@ class Trainer:
             self.elapsed += now - last
             last = now
             # One clock for all: the first process's.
-            self.elapsed, stop = self.decide(self.elapsed, float(self.stop))
+            self.elapsed, stop = parallel.decide(self.elapsed, float(self.stop))
             done = progress(self.tokens, self.elapsed, args.tokens, args.minutes * 60 if args.minutes else None)
             if stop or done >= 1.0:
                 break
@@ -314,14 +252,6 @@ class Trainer:
         self.log(event="end", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
         return 0
 
-    def decide(self, *values: float) -> tuple[float, ...]:
-        """The first process's values, in every process."""
-        if self.world == 1:
-            return values
-        shared = torch.tensor(values, dtype=torch.float64)
-        distributed.broadcast(shared, 0)
-        return tuple(shared.tolist())
-
     def no_sums(self) -> Tensor:
         """Summed loss and count of targets by language [languages, 2], empty."""
         return torch.zeros(len(self.train_shards.names), 2)
@@ -337,7 +267,11 @@ class Trainer:
             (loss * (len(part) / len(rows))).backward()
             add_by_language(sums, self.train_shards.languages[part], losses, valid)
         self.tokens += len(rows) * (self.context - 1)
-        sums = self.add_up(sums)
+        parameters = list(self.model.parameters())
+        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
+        *gradients, sums = parallel.add_up([*gradients, sums])
+        for parameter, gradient in zip(parameters, gradients):
+            parameter.grad = gradient
         if not torch.isfinite(sums).all():
             raise RuntimeError(
                 f"expected a finite loss, found {sums[:, 0].sum().item()} at step {self.step}: "
@@ -351,21 +285,6 @@ class Trainer:
         self.step += 1
         return sums
 
-    def add_up(self, sums: Tensor) -> Tensor:
-        """Adds the gradients and ``sums`` up over the processes, in one exchange."""
-        if self.world == 1:
-            return sums
-        gradients = [
-            torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-            for parameter in self.model.parameters()
-        ]
-        flat = torch.cat([gradient.reshape(-1) for gradient in gradients] + [sums.reshape(-1)])
-        distributed.all_reduce(flat)
-        pieces = flat.split([gradient.numel() for gradient in gradients] + [sums.numel()])
-        for parameter, piece in zip(self.model.parameters(), pieces):
-            parameter.grad = piece.view(parameter.shape)
-        return pieces[-1].view(sums.shape).clone()
-
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
         """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
         sums = self.no_sums()
@@ -377,8 +296,7 @@ class Trainer:
             part = rows[start : start + micro]
             _, losses, valid = self.losses(self.heldout, part)
             add_by_language(sums, self.heldout.languages[part], losses, valid)
-        if self.world > 1:
-            distributed.all_reduce(sums)
+        (sums,) = parallel.add_up([sums])
         report = {"step": self.step, "tokens": self.tokens, "rows": len(rows), **summary(sums, self.heldout.names)}
         report["copy_loss"] = round(self.copy_loss(), 4)
         self.log(event=event, **report)
