@@ -29,6 +29,8 @@ const binaryExtensions = new Set(
 
 /** Text, but records rather than code: rows of these say nothing about the code around a cursor. */
 const dataExtensions = new Set("csv tsv svg map snap log diff patch po pot xlf resx ipynb geojson jsonl ndjson sum tsbuildinfo plist pbxproj sln storyboard xib".split(" "));
+/** Lists of names and patterns. */
+const dataNames = /^\.(\w*ignore|gitattributes|gitmodules|mailmap|editorconfig|nvmrc|node-version|python-version|tool-versions)$|^(authors|codeowners|contributors)$/;
 /** Configuration when small, data when large. */
 const structuredExtensions = new Set("json json5 jsonc xml yaml yml toml html htm".split(" "));
 const structuredLimit = 32 * 1024;
@@ -67,7 +69,7 @@ export function skipByName(path: string, size: number, maxBytes: number): SkipRe
   if (secretNames.some((pattern) => pattern.test(name))) return "secret";
   if (binaryExtensions.has(extension)) return "binary";
   if (lockFiles.has(name) || generatedNames.test(name)) return "generated";
-  if (dataExtensions.has(extension)) return "data";
+  if (dataExtensions.has(extension) || dataNames.test(name)) return "data";
   if (size > maxBytes) return "too large";
   if (size > structuredLimit && structuredExtensions.has(extension)) return "data";
   if (size === 0) return "empty";

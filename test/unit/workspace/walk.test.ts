@@ -31,8 +31,8 @@ describe("walk", () => {
       "large.ts": "x".repeat(600 * 1024),
     });
     expect(await list(root)).toEqual({
-      files: [".gitignore", "main.py", "src/a.ts", "src/b.ts"],
-      skipped: { out: "ignored", "logo.png": "binary", ".env": "secret", "empty.ts": "empty", "large.ts": "too large" },
+      files: ["main.py", "src/a.ts", "src/b.ts"],
+      skipped: { ".gitignore": "data", out: "ignored", "logo.png": "binary", ".env": "secret", "empty.ts": "empty", "large.ts": "too large" },
     });
   });
 

@@ -1,0 +1,479 @@
+// The index as a whole: in step with the files, kept over restarts and kills, searchable all the while.
+import { spawn } from "node:child_process";
+import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pathToFileURL } from "node:url";
+import { build } from "esbuild";
+import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { LineChunker } from "../../../sidecar/workspace/line-chunker";
+import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
+import { emptyFolder, folderWith, write } from "./folder";
+import { toyBackbone, toyFormat, toyNeed } from "./toy-model";
+
+interface Made {
+  readonly index: WorkspaceIndex;
+  /** Token lists embedded. */
+  readonly seen: (readonly number[])[];
+  readonly warnings: string[];
+  /** Paths chunked, thus read. */
+  readonly read: string[];
+}
+
+const open: WorkspaceIndex[] = [];
+
+afterEach(async () => {
+  for (const index of open.splice(0)) await index.dispose();
+});
+
+/** Chunks by lines and notes which files were read. */
+class NotingChunker extends LineChunker {
+  readonly paths: string[] = [];
+
+  override chunk(path: string, text: string): ReturnType<LineChunker["chunk"]> {
+    this.paths.push(path);
+    return super.chunk(path, text);
+  }
+}
+
+function make(storagePath: string, options: Partial<WorkspaceIndexOptions> & { hash?: string; delayMs?: number } = {}): Made {
+  const { hash, delayMs, ...rest } = options;
+  const { backbone, seen } = toyBackbone({ ...(hash !== undefined && { hash }), ...(delayMs !== undefined && { delayMs }) });
+  const warnings: string[] = [];
+  const chunker = new NotingChunker();
+  const log = { debug: () => {}, info: () => {}, warn: (message: string) => void warnings.push(message) };
+  const index = new WorkspaceIndex({ backbone, promptFormat: toyFormat, storagePath, chunker, log, ...rest });
+  open.push(index);
+  return { index, seen, warnings, read: chunker.paths };
+}
+
+const uriOf = (...parts: string[]): string => pathToFileURL(join(...parts)).href;
+
+async function indexed(root: string, storagePath: string, options: Parameters<typeof make>[1] = {}): Promise<Made> {
+  const made = make(storagePath, options);
+  await made.index.setFolders([{ uri: uriOf(root), name: "test" }]);
+  await made.index.reindex();
+  return made;
+}
+
+/** Path and lines of the best fragment for this text. */
+function best(index: WorkspaceIndex, path: string, text: string): string | undefined {
+  const [hit] = index.search(toyNeed(path, text), 1);
+  return hit === undefined || hit.score < 0.99 ? undefined : `${hit.fragment.path}:${hit.fragment.startLine}-${hit.fragment.endLine}`;
+}
+
+/** All that can be found, in an order of its own. */
+function contents(index: WorkspaceIndex): string[] {
+  return index
+    .search(toyNeed("x", "anything at all"), 100_000)
+    .map(({ fragment, score }) => `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${score.toFixed(5)} ${fragment.text}`)
+    .sort();
+}
+
+const alpha = "def alpha(x):\n    first = x + 1\n    return first\n";
+const beta = "def beta(y):\n    second = y * 2\n    return second\n";
+const gamma = "def gamma(z):\n    third = z - 3\n    return third\n";
+
+function manyFiles(count: number): Record<string, string> {
+  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`src/part${i % 7}/file${i}.py`, `${alpha.replaceAll("alpha", `alpha${i}`)}\n\n${beta.replaceAll("beta", `beta${i}`)}`]));
+}
+
+describe("searching", () => {
+  it("finds fragments with their place and text", async () => {
+    const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "sub dir/b+ü.py": gamma });
+    const { index } = await indexed(root, await emptyFolder());
+    expect(index.fragmentCount).toBe(3);
+    expect(index.counts()).toMatchObject({ files: 2, fragments: 3, embedded: 3, skipped: {} });
+    expect(index.counts().storeBytes).toBeGreaterThan(0);
+    const [hit] = index.search(toyNeed("sub dir/b+ü.py", gamma.trimEnd()), 2);
+    expect(hit?.fragment).toEqual({ uri: `${uriOf(root)}/sub%20dir/b%2B%C3%BC.py`, path: "sub dir/b+ü.py", startLine: 1, endLine: 3, text: gamma.trimEnd() });
+    expect(hit?.score).toBeCloseTo(1, 4);
+    expect(best(index, "a.py", beta.trimEnd())).toBe("a.py:6-8");
+    expect(index.vectorIndex).toMatchObject({ name: "faiss" });
+  });
+
+  it("is the same with the exact scan", async () => {
+    const root = await folderWith(manyFiles(40));
+    const storagePath = await emptyFolder();
+    const { index } = await indexed(root, storagePath);
+    const { index: exact } = await indexed(root, storagePath, { preferredIndex: "exact" });
+    expect(exact.vectorIndex.name).toBe("exact");
+    expect(contents(exact)).toEqual(contents(index));
+  });
+
+  it("is empty without folders, in an empty folder, and for a folder that is missing or of another scheme", async () => {
+    const { index, warnings } = make(await emptyFolder());
+    const need = toyNeed("a", "b c d");
+    expect(index.search(need, 5)).toEqual([]);
+    expect(await index.reindex()).toMatchObject({ files: 0, fragments: 0 });
+    await index.setFolders([{ uri: uriOf(await emptyFolder()), name: "empty" }, { uri: uriOf("/no/such/folder"), name: "missing" }, { uri: "vscode-vfs://github/a/b", name: "far" }]);
+    const told: [number, number][] = [];
+    const counts = await index.reindex({ onProgress: (done, total) => told.push([done, total]) });
+    expect(counts).toMatchObject({ files: 0, fragments: 0, skipped: { unreadable: 1 } });
+    expect(told.at(-1)).toEqual([0, 0]);
+    expect(warnings).toHaveLength(2);
+    expect(index.search(need, 5)).toEqual([]);
+    expect(() => index.search(new Float32Array(3), 1)).toThrow(RangeError);
+  });
+});
+
+describe("folders", () => {
+  it("several of them, one inside another, come and go", async () => {
+    const outer = await folderWith({ "a.py": alpha, "inner/b.py": beta });
+    const other = await folderWith({ "c.py": gamma });
+    const { index, seen } = make(await emptyFolder());
+    await index.setFolders([{ uri: uriOf(outer), name: "outer" }, { uri: uriOf(outer, "inner"), name: "inner" }, { uri: uriOf(other), name: "other" }]);
+    await index.reindex();
+    expect(index.counts()).toMatchObject({ files: 3, fragments: 3 });
+    // A file belongs to the innermost folder.
+    expect(best(index, "b.py", beta.trimEnd())).toBe("b.py:1-3");
+    await index.setFolders([{ uri: uriOf(other), name: "other" }]);
+    expect(index.counts()).toMatchObject({ files: 1, fragments: 1 });
+    expect(best(index, "b.py", beta.trimEnd())).toBeUndefined();
+    await index.setFolders([{ uri: uriOf(outer), name: "outer" }, { uri: uriOf(other), name: "other" }]);
+    await index.reindex();
+    expect(index.counts()).toMatchObject({ files: 3, fragments: 3 });
+    expect(best(index, "inner/b.py", beta.trimEnd())).toBe("inner/b.py:1-3");
+    // Only the file whose path is now another is embedded anew.
+    expect(seen).toHaveLength(4);
+  });
+
+  it("equal fragments under equal paths are embedded once and found in each folder", async () => {
+    const one = await folderWith({ "a.py": alpha });
+    const two = await folderWith({ "a.py": alpha });
+    const { index, seen } = make(await emptyFolder());
+    await index.setFolders([{ uri: uriOf(one), name: "one" }, { uri: uriOf(two), name: "two" }]);
+    await index.reindex();
+    expect(seen).toHaveLength(1);
+    expect(index.search(toyNeed("a.py", alpha.trimEnd()), 5).map(({ fragment }) => fragment.uri).sort()).toEqual([uriOf(one, "a.py"), uriOf(two, "a.py")].sort());
+  });
+});
+
+describe("a second start", () => {
+  it("reads and embeds nothing, and finds the same", async () => {
+    const root = await folderWith({ ...manyFiles(30), "logo.ts": Uint8Array.of(1, 0, 2), "large.py": "x = 1\n".repeat(200_000) });
+    const storagePath = await emptyFolder();
+    const first = await indexed(root, storagePath);
+    expect(first.seen.length).toBe(60);
+    const before = contents(first.index);
+    await first.index.dispose();
+    const second = await indexed(root, storagePath);
+    expect(second.seen).toEqual([]);
+    expect(second.read).toEqual([]);
+    expect(second.warnings).toEqual([]);
+    expect(contents(second.index)).toEqual(before);
+    expect(second.index.counts()).toMatchObject({ files: 30, fragments: 60, embedded: 0, skipped: { binary: 1, "too large": 1 } });
+  });
+
+  it("reads only what changed, and embeds only what is new in it", async () => {
+    const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "b.py": gamma, "c.py": alpha });
+    const storagePath = await emptyFolder();
+    await (await indexed(root, storagePath)).index.dispose();
+    await write(root, { "a.py": `# moved down\n\n\n${alpha}\n\n${gamma}` });
+    await rm(join(root, "b.py"));
+    await utimes(join(root, "c.py"), new Date(), new Date(Date.now() + 5000));
+    const { index, seen, read } = await indexed(root, storagePath);
+    expect(read.sort()).toEqual(["a.py", "c.py"]);
+    expect(best(index, "a.py", gamma.trimEnd())).toBe("a.py:9-11");
+    expect(seen.length).toBeLessThanOrEqual(2);
+    expect(best(index, "b.py", gamma.trimEnd())).toBeUndefined();
+    expect(best(index, "a.py", beta.trimEnd())).toBeUndefined();
+    expect(best(index, "c.py", alpha.trimEnd())).toBe("c.py:1-3");
+  });
+
+  it("with another model embeds anew and leaves the first one's index alone", async () => {
+    const root = await folderWith(manyFiles(5));
+    const storagePath = await emptyFolder();
+    await (await indexed(root, storagePath)).index.dispose();
+    const other = await indexed(root, storagePath, { hash: "b".repeat(64) });
+    expect(other.seen).toHaveLength(10);
+    await other.index.dispose();
+    expect((await indexed(root, storagePath)).seen).toEqual([]);
+  });
+
+  it("follows the ignore files as they are now", async () => {
+    const root = await folderWith({ ".gitignore": "", "a.py": alpha, "gen/b.py": beta });
+    const storagePath = await emptyFolder();
+    const { index } = await indexed(root, storagePath);
+    expect(index.counts().files).toBe(2);
+    await write(root, { ".selfracgignore": "gen/\n" });
+    await index.reindex();
+    expect(best(index, "gen/b.py", beta.trimEnd())).toBeUndefined();
+    await rm(join(root, ".selfracgignore"));
+    await index.reindex();
+    expect(best(index, "gen/b.py", beta.trimEnd())).toBe("gen/b.py:1-3");
+  });
+});
+
+describe("one file at a time", () => {
+  it("is searchable again when the update resolves", async () => {
+    const root = await folderWith({ "a.py": `${alpha}\n\n${beta}` });
+    const { index, seen } = await indexed(root, await emptyFolder());
+    await write(root, { "a.py": `${gamma}\n\n${alpha}\n\n${beta}`, "new/b.py": gamma });
+    await index.updateFile(uriOf(root, "a.py"));
+    await index.updateFile(uriOf(root, "new", "b.py"));
+    expect(best(index, "a.py", gamma.trimEnd())).toBe("a.py:1-3");
+    expect(best(index, "a.py", alpha.trimEnd())).toBe("a.py:6-8");
+    expect(best(index, "new/b.py", gamma.trimEnd())).toBe("new/b.py:1-3");
+    expect(index.fragmentCount).toBe(4);
+    expect(seen).toHaveLength(4);
+  });
+
+  it("takes removal, of a file and of a folder, and the removal that an update finds", async () => {
+    const root = await folderWith({ "a.py": alpha, "d/b.py": beta, "d/e/c.py": gamma, "dd.py": beta });
+    const { index } = await indexed(root, await emptyFolder());
+    index.removeFile(uriOf(root, "d"));
+    expect(contents(index).map((line) => line.split(":")[0])).toEqual(["a.py", "dd.py"]);
+    await rm(join(root, "a.py"));
+    await index.updateFile(uriOf(root, "a.py"));
+    expect(index.counts()).toMatchObject({ files: 1, fragments: 1 });
+    index.removeFile(uriOf(root, "never.py"));
+    index.removeFile("untitled:Untitled-1");
+    await index.updateFile(uriOf("/elsewhere/x.py"));
+    expect(index.fragmentCount).toBe(1);
+  });
+
+  it("takes a folder that appeared, by its own name", async () => {
+    const root = await folderWith({ "a.py": alpha });
+    const elsewhere = await folderWith({ "b.py": beta, "deep/c.py": gamma, "node_modules/x.js": "ignored();\nreally();\nyes();\n" });
+    const { index } = await indexed(root, await emptyFolder());
+    await rename(elsewhere, join(root, "moved"));
+    await index.updateFile(uriOf(root, "moved"));
+    expect(contents(index).map((line) => line.split(":")[0])).toEqual(["a.py", "moved/b.py", "moved/deep/c.py"]);
+    await mkdir(join(root, "node_modules"));
+    await write(root, { "node_modules/y.js": "also();\nignored();\nyes();\n" });
+    await index.updateFile(uriOf(root, "node_modules"));
+    expect(index.fragmentCount).toBe(3);
+  });
+
+  it("leaves out what is left out elsewhere, and takes out what becomes so", async () => {
+    const root = await folderWith({ ".gitignore": "out/\n", "a.py": alpha });
+    const { index } = await indexed(root, await emptyFolder());
+    await write(root, { "out/x.py": beta, ".env": "KEY=1\nKEY=2\nKEY=3\n", "a.py": `# @generated\n${alpha}` });
+    for (const path of ["out/x.py", ".env", "a.py"]) await index.updateFile(uriOf(root, path));
+    expect(contents(index)).toEqual([]);
+    expect(index.counts().skipped).toEqual({ ignored: 1, secret: 1, generated: 1, data: 1 });
+    await symlink(join(root, "a.py"), join(root, "link.py"));
+    await index.updateFile(uriOf(root, "link.py"));
+    expect(index.counts().files).toBe(0);
+  });
+
+  it("keeps the newest content when updates overtake each other", async () => {
+    const root = await folderWith({ "a.py": alpha });
+    const { index } = await indexed(root, await emptyFolder(), { delayMs: 20 });
+    const updates: Promise<void>[] = [];
+    for (let i = 0; i < 12; i++) {
+      await write(root, { "a.py": alpha.replace("alpha", `version${i}`) });
+      updates.push(index.updateFile(uriOf(root, "a.py")));
+      if (i === 5) updates.push(index.reindex().then(() => {}));
+      await new Promise((resolve) => setTimeout(resolve, i % 3 === 0 ? 25 : 1));
+    }
+    await Promise.all(updates);
+    expect(index.fragmentCount).toBe(1);
+    expect(best(index, "a.py", alpha.replace("alpha", "version11").trimEnd())).toBe("a.py:1-3");
+  });
+});
+
+describe("cancelling", () => {
+  it("keeps what is done, and the next run does the rest", async () => {
+    const root = await folderWith(manyFiles(400));
+    const storagePath = await emptyFolder();
+    const { index, seen } = make(storagePath, { delayMs: 3 });
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    const controller = new AbortController();
+    let total = 0;
+    const run = index.reindex({
+      signal: controller.signal,
+      onProgress: (done, all) => {
+        total = all;
+        if (done > 100) controller.abort();
+      },
+    });
+    await expect(run).rejects.toThrow(/abort/i);
+    expect(total).toBe(400);
+    const then = index.fragmentCount;
+    expect(then).toBeGreaterThan(100);
+    expect(then).toBeLessThan(800);
+    expect(index.search(toyNeed("a", alpha), 3)).toHaveLength(3);
+    const embedded = seen.length;
+    await index.reindex();
+    expect(index.fragmentCount).toBe(800);
+    expect(seen.length).toBe(800);
+    expect(seen.length - embedded).toBeLessThan(700);
+    await index.dispose();
+    expect((await indexed(root, storagePath)).seen).toEqual([]);
+  });
+
+  it("searches while indexing, and never holds the event loop for long", async () => {
+    const root = await folderWith(manyFiles(600));
+    const { index } = make(await emptyFolder(), { delayMs: 2 });
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    const sizes: number[] = [];
+    let longest = 0;
+    let last = performance.now();
+    const timer = setInterval(() => {
+      longest = Math.max(longest, performance.now() - last);
+      sizes.push(index.search(toyNeed("a", alpha), 1200).length);
+      last = performance.now();
+    }, 5);
+    await index.reindex();
+    clearInterval(timer);
+    expect(new Set(sizes).size).toBeGreaterThan(3);
+    expect(index.search(toyNeed("a", alpha), 1200)).toHaveLength(1200);
+    expect(longest).toBeLessThan(250);
+  });
+
+  it("passes on a failure of the model, and goes on at the next call", async () => {
+    const root = await folderWith(manyFiles(10));
+    const { backbone } = toyBackbone();
+    let broken = true;
+    const failing: WorkspaceIndexOptions["backbone"] = { ...backbone, embed: async (rows, signal) => (broken ? Promise.reject(new Error("out of memory")) : backbone.embed(rows, signal)) };
+    const { index } = make(await emptyFolder(), { backbone: failing });
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    await expect(index.reindex()).rejects.toThrow("out of memory");
+    broken = false;
+    expect(await index.reindex()).toMatchObject({ files: 10, fragments: 20 });
+  });
+});
+
+describe("limits", () => {
+  it("bound the fragments in memory, the latest edited files first", async () => {
+    const root = await folderWith(manyFiles(50));
+    await utimes(join(root, "src/part3/file10.py"), new Date(), new Date(Date.now() + 60_000));
+    const { index, seen } = await indexed(root, await emptyFolder(), { limits: { maxFragments: 20 } });
+    expect(index.fragmentCount).toBe(20);
+    expect(seen.length).toBeLessThanOrEqual(24);
+    expect(index.counts().skipped).toEqual({ "index full": 40 });
+    expect(best(index, "src/part3/file10.py", alpha.replaceAll("alpha", "alpha10").trimEnd())).toBe("src/part3/file10.py:1-3");
+  });
+
+  it("bound the file size, and a new bound holds at the next run", async () => {
+    const root = await folderWith({ "a.py": alpha, "b.py": alpha.repeat(100) });
+    const { index } = await indexed(root, await emptyFolder(), { limits: { maxFileKilobytes: 2 } });
+    expect(index.counts()).toMatchObject({ files: 1, skipped: { "too large": 1 } });
+    index.setLimits({ maxFileKilobytes: 512 });
+    expect(await index.reindex()).toMatchObject({ files: 2, skipped: {} });
+  });
+
+  it("bound the store on disk: other models' indexes go first, then what was unused for longest", async () => {
+    const storagePath = await emptyFolder();
+    await (await indexed(await folderWith(manyFiles(200)), storagePath, { hash: "c".repeat(64) })).index.dispose();
+    const old = await folderWith(manyFiles(200));
+    await (await indexed(old, storagePath)).index.dispose();
+    // Last use is kept in seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const present = await folderWith(Object.fromEntries(Object.entries(manyFiles(100)).map(([path, text]) => [`own/${path}`, text])));
+    const { index } = await indexed(present, storagePath, { limits: { maxStoreBytes: 100_000 } });
+    expect(await readdir(storagePath)).toHaveLength(1);
+    expect(index.counts().storeBytes).toBeLessThanOrEqual(100_000);
+    expect(index.fragmentCount).toBe(200);
+    await index.dispose();
+    // What is in use was kept.
+    const again = await indexed(present, storagePath, { limits: { maxStoreBytes: 100_000 } });
+    expect(again.seen).toEqual([]);
+  });
+});
+
+describe("damage", () => {
+  async function stored(): Promise<{ root: string; storagePath: string; directory: string; before: string[] }> {
+    const root = await folderWith(manyFiles(40));
+    const storagePath = await emptyFolder();
+    const { index } = await indexed(root, storagePath);
+    const before = contents(index);
+    await index.dispose();
+    const [name = ""] = await readdir(storagePath);
+    return { root, storagePath, directory: join(storagePath, name), before };
+  }
+
+  async function fileOf(directory: string, ending: string): Promise<string> {
+    const name = (await readdir(directory)).find((each) => each.endsWith(ending));
+    if (name === undefined) throw new Error(`no ${ending} in ${directory}`);
+    return join(directory, name);
+  }
+
+  it.each<[string, string, (path: string) => Promise<unknown>, number]>([
+    ["a manifest cut off within a line", ".log", async (path) => truncate(path, Math.floor((await stat(path)).size * 0.6)), 0],
+    ["a manifest with garbage in the middle", ".log", async (path) => writeFile(path, (await readFile(path)).fill(0xff, 3000, 3400)), 0],
+    ["a manifest that is something else", ".log", async (path) => writeFile(path, "hello\nworld"), 0],
+    ["a missing manifest", ".log", async (path) => rm(path), 0],
+    ["a manifest with an unfinished line", ".log", async (path) => appendFile(path, "0123456789ab {\"path\":"), 0],
+    ["vectors cut off", ".bin", async (path) => truncate(path, Math.floor((await stat(path)).size / 2)), 41],
+    ["vectors with a damaged record", ".bin", async (path) => writeFile(path, (await readFile(path)).fill(0, 1000, 1010)), 1],
+    ["vectors that are something else", ".bin", async (path) => writeFile(path, "hello"), 80],
+    ["missing vectors", ".bin", async (path) => rm(path), 80],
+  ])("%s is mended, and nothing else is made anew", async (_, ending, damage, embedded) => {
+    const { root, storagePath, directory, before } = await stored();
+    await damage(await fileOf(directory, ending));
+    const { index, seen } = await indexed(root, storagePath);
+    expect(contents(index)).toEqual(before);
+    expect(seen.length).toBe(embedded);
+    await index.dispose();
+    const next = await indexed(root, storagePath);
+    expect(next.seen).toEqual([]);
+    expect(next.read).toEqual([]);
+    expect(contents(next.index)).toEqual(before);
+  });
+
+  it("a storage path that cannot be used costs the store, not the index", async () => {
+    const root = await folderWith(manyFiles(5));
+    const file = join(await folderWith({ "not-a-folder": "x" }), "not-a-folder");
+    const { index, warnings } = await indexed(root, file);
+    expect(index.fragmentCount).toBe(10);
+    expect(warnings.join()).toMatch(/cannot be kept/);
+    expect(index.counts().storeBytes).toBe(0);
+  });
+});
+
+describe("processes", () => {
+  let program = "";
+
+  beforeAll(async () => {
+    program = join(__dirname, "../../../node_modules/.cache/indexing-process.cjs");
+    await build({ entryPoints: [join(__dirname, "indexing-process.ts")], outfile: program, bundle: true, platform: "node", target: "node20", format: "cjs", external: ["faiss-node"], logLevel: "error" });
+  });
+
+  /** Runs the program; kills it `killAfterMs` after it began to index, if that is given. @returns what it printed last */
+  function run(root: string, storagePath: string, killAfterMs?: number): Promise<string> {
+    return new Promise((resolve, reject) => {
+      const child = spawn(process.execPath, [program, root, storagePath, "4"], { stdio: ["ignore", "pipe", "inherit"] });
+      let output = "";
+      child.stdout.on("data", (data: Buffer) => {
+        output += data.toString();
+        if (killAfterMs !== undefined && output.startsWith("begun")) setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+      });
+      child.on("error", reject);
+      child.on("close", () => resolve(output.trim().split("\n").at(-1) ?? ""));
+    });
+  }
+
+  it("killed at any instant leave an index that goes on from there", async () => {
+    const root = await folderWith(manyFiles(500));
+    const storagePath = await emptyFolder();
+    const reference = contents((await indexed(root, await emptyFolder())).index);
+    for (const delay of [0, 15, 40, 70, 110]) await run(root, storagePath, delay);
+    const { index, seen, warnings } = await indexed(root, storagePath);
+    expect(contents(index)).toEqual(reference);
+    expect(seen.length).toBeLessThan(1000);
+    for (const warning of warnings) expect(warning).toMatch(/unfinished/);
+  });
+
+  it("that index one folder at the same time do not get in each other's way", async () => {
+    const root = await folderWith(manyFiles(200));
+    const storagePath = await emptyFolder();
+    const results = await Promise.all([run(root, storagePath), run(root, storagePath), run(root, storagePath)]);
+    for (const result of results) expect(JSON.parse(result)).toMatchObject({ files: 200, fragments: 400 });
+    const { seen, read, warnings } = await indexed(root, storagePath);
+    expect({ seen, read, warnings }).toEqual({ seen: [], read: [], warnings: [] });
+  });
+
+  it("that come and go leave a bounded number of files behind", async () => {
+    const root = await folderWith(manyFiles(3));
+    const storagePath = await emptyFolder();
+    for (let i = 0; i < 14; i++) {
+      await write(root, { [`more${i}.py`]: gamma.replaceAll("gamma", `gamma${i}`) });
+      await run(root, storagePath);
+    }
+    const [name = ""] = await readdir(storagePath);
+    expect((await readdir(join(storagePath, name))).length).toBeLessThan(16);
+    expect((await indexed(root, storagePath)).seen).toEqual([]);
+  });
+});
