@@ -16,11 +16,13 @@ export class LineChunker implements Chunker {
 
 function boundary(lines: readonly string[], index: number): Boundary {
   const line = lines[index] ?? "";
-  const afterBlank = index > 0 && (lines[index - 1] ?? "").trim() === "";
+  const above = lines[index - 1] ?? "";
+  const afterBlank = above.trim() === "";
   const depth = Math.min(6, indentation(line) / tabWidth);
-  // Headings of Markdown and sections of INI-like files begin something new whatever stands above.
-  const heading = /^(#{1,6} |\[[^\]]+\]\s*$)/.test(line);
-  if (heading) return { cut: 0, join: 1 };
+  // Headings of Markdown, sections of INI-like files and comments before a block begin something, and stay with it.
+  const begins = (at: string): boolean => /^(#{1,6} |\[[^\]]+\]\s*$)/.test(at);
+  if (begins(line)) return afterBlank ? { cut: 0, join: 1.6 } : { cut: 3, join: 0 };
+  if (begins(afterBlank ? (lines[index - 2] ?? "") : above)) return { cut: 4, join: 0 };
   if (afterBlank) return { cut: 0.3 + depth * 0.4, join: depth === 0 && standsAlone(lines, index) ? 1.6 : 0 };
   return { cut: (depth === 0 ? 2 : 2.5) + depth * 0.5, join: 0 };
 }

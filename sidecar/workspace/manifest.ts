@@ -1,10 +1,10 @@
 // What the store knows of a workspace folder's files, on disk: a second start reads no file that has not changed.
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { SkipReason } from "./content";
-import { mayBeWritten, ownedName } from "./owner";
+import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
 import type { VectorKey } from "./vector-store";
 
@@ -86,6 +86,7 @@ export class Manifest {
     await this.queue;
     await this.file?.close().catch(() => {});
     this.file = undefined;
+    if (this.ownLog !== undefined) endWriting(this.ownLog);
   }
 
   /** Whether the logs hold so much that no longer holds, or are so many, that writing them anew is worth it. */
@@ -115,6 +116,7 @@ export class Manifest {
         await file.close();
       }
       await rename(temporary, path);
+      beginWriting(name);
       this.file = await open(path, "a");
     } catch (error) {
       await rm(temporary, { force: true });
@@ -132,6 +134,7 @@ export class Manifest {
 
   private async begin(): Promise<FileHandle> {
     this.ownLog = this.logName();
+    beginWriting(this.ownLog);
     const file = await open(join(this.directory, this.ownLog), "ax");
     await file.appendFile(checked(this.header));
     return file;
@@ -165,6 +168,9 @@ export class Manifest {
           return true;
         });
         this.read.push(name);
+        // Its time says when it was last of use.
+        const now = new Date();
+        await utimes(path, now, now).catch(() => {});
       } catch (error) {
         // Written anew by another process in this moment, or unreadable: its files are read again.
         if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) this.warn(`${path}: could not be read (${messageOf(error)}): its files are read again.`);

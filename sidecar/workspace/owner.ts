@@ -16,17 +16,27 @@ export function ownedName(): string {
   return `${Date.now().toString(36)}-${host}-${process.pid}-${randomBytes(3).toString("hex")}`;
 }
 
-/** Whether this process made the file of this name. */
-export function isOwn(name: string): boolean {
-  return name.includes(`-${host}-${process.pid}-`);
+/** Names of files that this process is writing. */
+const written = new Set<string>();
+
+/** Notes that this process begins to write the file of this name. */
+export function beginWriting(name: string): void {
+  written.add(name);
 }
 
-/** Whether another process that made the file of this name may still write it. @param modified the file's time, milliseconds */
+/** Notes that this process writes the file of this name no more. */
+export function endWriting(name: string): void {
+  written.delete(name);
+}
+
+/** Whether this process, or the one that made the file of this name, may still write it. @param modified the file's time, milliseconds */
 export function mayBeWritten(name: string, modified: number): boolean {
+  if (written.has(name)) return true;
   const [, owner, pid] = /-([0-9a-f]{6})-(\d+)-[0-9a-f]{6}\./.exec(name) ?? [];
   if (owner === undefined || pid === undefined) return false;
   if (Date.now() - modified > staleMs) return false;
-  return !isOwn(name) && (owner !== host || isRunning(Number(pid)));
+  if (owner === host && Number(pid) === process.pid) return false;
+  return owner !== host || isRunning(Number(pid));
 }
 
 function isRunning(pid: number): boolean {

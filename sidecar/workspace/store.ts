@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { keysInUse, Manifest, type FileEntry } from "./manifest";
-import { isOwn, mayBeWritten, withLock } from "./owner";
+import { mayBeWritten, withLock } from "./owner";
 import { VectorStore } from "./vector-store";
 
 /** Segments left behind by ended processes at which merging them is worth reading them all. */
@@ -99,7 +99,7 @@ export class Store {
     const logs = (await filesIn(this.directory)).filter(({ name }) => name.endsWith(".log")).sort((a, b) => b.modified - a.modified);
     let kept = 0;
     for (const { name, path, size, modified } of logs) {
-      if (kept + size <= bytes || isOwn(name) || mayBeWritten(name, modified)) kept += size;
+      if (kept + size <= bytes || mayBeWritten(name, modified)) kept += size;
       else await rm(path, { force: true });
     }
     return kept;

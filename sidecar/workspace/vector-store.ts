@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { mayBeWritten, ownedName } from "./owner";
+import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
 
 /**
@@ -23,9 +23,6 @@ const steps = 32767;
 const blockBytes = 1 << 20;
 /** A segment this large is closed and another begun. */
 const segmentBytes = 64 << 20;
-
-/** Segments that this process is writing. */
-const beingWritten = new Set<string>();
 
 /** 128 bits of SHA-256 as 16 Latin-1 characters: half the memory of hexadecimal digits. */
 export type VectorKey = string;
@@ -131,7 +128,7 @@ export class VectorStore {
 
   private async endSegment(): Promise<void> {
     if (this.writing === undefined) return;
-    beingWritten.delete(this.writing.segment.name);
+    endWriting(this.writing.segment.name);
     const { file } = this.writing;
     this.writing = undefined;
     await file.close();
@@ -204,7 +201,7 @@ export class VectorStore {
   private async closedSegments(below: number): Promise<Segment[]> {
     const closed: Segment[] = [];
     for (const name of await readdir(this.options.directory)) {
-      if (!isSegment(name) || beingWritten.has(name)) continue;
+      if (!isSegment(name)) continue;
       const path = join(this.options.directory, name);
       const { mtimeMs, size } = await stat(path);
       if (size < below && !mayBeWritten(name, mtimeMs)) closed.push({ name, path });
@@ -301,7 +298,7 @@ export class VectorStore {
     const name = `vectors-${ownedName()}.bin`;
     const path = join(this.options.directory, name);
     const file = await open(path, "wx");
-    beingWritten.add(name);
+    beginWriting(name);
     const header = this.header();
     await writeFully(file, header, 0);
     const segment = { name, path };
