@@ -58,6 +58,6 @@ function isFor(
     trace !== undefined &&
     trace.position.line === position.line &&
     trace.position.character === position.character &&
-    decodeURIComponent(trace.uri) === decodeURIComponent(document.uri.toString())
+    trace.uri === document.uri.toString()
   );
 }

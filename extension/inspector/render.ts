@@ -84,7 +84,7 @@ function renderTrace(trace: CompletionTrace, file: string): string {
   const place = `<button type="button" class="link" data-open="cursor" title="Open ${escapeHtml(file)} at line ${line}">${escapeHtml(file)}:${line}:${character}</button>`;
   const suggestion =
     trace.suggestion === ""
-      ? `<p class="note">Nothing was suggested: ${escapeHtml(trace.suppressed ?? stopReasons[trace.stopReason])}.</p>`
+      ? `<p class="note">Nothing was suggested: ${escapeHtml(sentence(trace.suppressed ?? stopReasons[trace.stopReason]))}</p>`
       : `<pre class="suggestion"><code>${escapeHtml(trace.suggestion)}</code></pre>`;
   return `<section aria-live="polite">
 <h1>Last suggestion</h1>
@@ -119,7 +119,7 @@ function renderFragments(trace: CompletionTrace): string {
   if (trace.fragments.length === 0) {
     return `<section>
 <h2>Fragments in the prompt</h2>
-<p class="note">${escapeHtml(trace.nothingRetrieved ?? "None was retrieved")}.</p>
+<p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>
 </section>`;
   }
   const tokens = trace.fragments.reduce((sum, fragment) => sum + fragment.tokens, 0);
@@ -234,6 +234,11 @@ function renderCommand(name: keyof typeof pageCommands, label: string): string {
 
 function paragraph(content: string | undefined, className: string): string {
   return content === undefined ? "" : `<p class="${className}">${content}</p>\n`;
+}
+
+/** Reasons come with and without a full stop. */
+function sentence(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`;
 }
 
 /** A share, 0..1, as a length that SVG takes. */

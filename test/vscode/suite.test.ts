@@ -22,7 +22,6 @@ const settings: Record<string, unknown> = {
   "workbench.colorTheme": "Default Dark Modern",
   "editor.minimap.enabled": false,
   "files.autoSave": "off",
-  "security.workspace.trust.enabled": false,
   ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
 };
 
@@ -143,7 +142,11 @@ describe("SelfRACG in VS Code", () => {
       .poll(() => inspector.locator('[data-open="cursor"]').textContent(), { timeout: 30_000 })
       .toBe(`${place.file}:${line}:${column}`);
     expect(bare((await inspector.locator("pre.suggestion").textContent()) ?? "")).toBe(bare(ghost));
-    await picture("screenshot-inspector.png");
+    if (pictures !== undefined) {
+      await window.runCommand("View: Toggle Primary Side Bar Visibility");
+      await picture("screenshot-inspector.png");
+      await window.runCommand("View: Toggle Primary Side Bar Visibility");
+    }
 
     const fragments = await inspector.locator('[data-open^="fragment:"]').allTextContents();
     expect(fragments.map((text) => text.split(":")[0])).toContain(place.answer);
@@ -167,10 +170,11 @@ describe("SelfRACG in VS Code", () => {
 
   it("re-indexes on command, with progress that ends in counts", async () => {
     const before = (await window.statusHistory()).length;
-    mkdirSync(join(workspace, "generated"));
+    const generated = join(workspace, "generated");
+    mkdirSync(generated);
     for (let file = 0; file < 40; file += 1) {
       writeFileSync(
-        join(workspace, "generated", `helpers_${file}.py`),
+        join(generated, `helpers_${file}.py`),
         Array.from({ length: 12 }, (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`).join("\n"),
       );
     }
@@ -181,6 +185,7 @@ describe("SelfRACG in VS Code", () => {
     expect(labels.some((label) => /indexing, \d+ of \d+ files/.test(label))).toBe(true);
     await window.waitForStatus(/ready/);
     await window.clearNotifications();
+    rmSync(generated, { recursive: true });
   });
 
   it("goes off and on again by the toggle, and makes no suggestion while off", async () => {
@@ -239,6 +244,22 @@ describe("SelfRACG in VS Code", () => {
     await expect.poll(() => inspector.locator("#status").textContent(), { timeout: 30_000 }).toContain("no-model-here");
     writeFileSync(workspaceSettings, "{}");
     await window.waitForStatus(/ready/);
+  });
+
+  it("shows its log on command", async () => {
+    await window.runCommand("SelfRACG: Show Log");
+    await window.page.locator('.part.panel [role="tab"][aria-selected="true"]').filter({ hasText: "Output" }).waitFor();
+    await window.runCommand("View: Close Panel");
+  });
+
+  it("lets a workspace that is not trusted choose no model", async () => {
+    const strange = join(scratch, "strange");
+    mkdirSync(join(strange, ".vscode"), { recursive: true });
+    writeFileSync(join(strange, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(scratch, "their-model") }));
+    window = new Workbench(await code.reopen(strange));
+    await window.ready(false);
+    await window.waitForStatus(/ready/);
+    expect((await window.statusHistory()).join("\n")).not.toContain("error");
   });
 
   it("works in a window without a folder", async () => {

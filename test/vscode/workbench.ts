@@ -2,7 +2,7 @@
 
 import { execFileSync } from "node:child_process";
 import type { Frame, Locator, Page } from "playwright-core";
-import { expect } from "vitest";
+import { expect, vi } from "vitest";
 
 const modifier = process.platform === "darwin" ? "Meta" : "Control";
 
@@ -18,10 +18,10 @@ export class Workbench {
     return this.page.evaluate(() => (globalThis as unknown as { selfracgStatus: string[] }).selfracgStatus);
   }
 
-  /** Waits for the workbench and trusts the folder when asked. */
-  async ready(): Promise<void> {
+  /** Waits for the workbench and answers the question whether the folder's authors are trusted, when it is asked. */
+  async ready(trusted = true): Promise<void> {
     await this.page.locator(".monaco-workbench .statusbar").waitFor({ timeout: 120_000 });
-    const trust = this.page.getByText("Yes, I trust the authors");
+    const trust = this.page.getByText(trusted ? "Yes, I trust the authors" : "No, I don't trust the authors");
     await Promise.race([trust.waitFor({ timeout: 60_000 }), this.status.waitFor({ timeout: 60_000 })]);
     // The question may come shortly after the status bar.
     await trust.waitFor({ timeout: 3000 }).catch(() => undefined);
@@ -44,11 +44,21 @@ export class Workbench {
   }
 
   async runCommand(title: string): Promise<void> {
-    await this.page.keyboard.press("F1");
-    const input = this.page.locator(".quick-input-widget input.input");
-    await input.waitFor();
-    await input.fill(`>${title}`);
+    await this.ask(`>${title}`, "F1");
     await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+    await this.quickInput.waitFor({ state: "hidden" });
+  }
+
+  private get quickInput(): Locator {
+    return this.page.locator(".quick-input-widget input.input");
+  }
+
+  /** Opens the quick input by a key and fills it in. A window that is busy with its focus closes it again, so it tries anew. */
+  private async ask(text: string, key: string): Promise<void> {
+    await vi.waitFor(async () => {
+      await this.page.keyboard.press(key);
+      await this.quickInput.fill(text, { timeout: 2000 });
+    }, patience);
   }
 
   /** Opens a file of the workspace by its path and puts the cursor on a line's end. */
@@ -63,11 +73,9 @@ export class Workbench {
     }
     await row(names.at(-1) ?? path).dblclick(patience);
     await expect.poll(() => this.activeTab(), patience).toBe(names.at(-1));
-    await this.runCommand("Go to Line/Column...");
-    const input = this.page.locator(".quick-input-widget input.input");
-    await input.fill(`:${line}`);
+    await this.ask(`:${line}`, "F1");
     await this.page.keyboard.press("Enter");
-    await input.waitFor({ state: "hidden" });
+    await this.quickInput.waitFor({ state: "hidden" });
     await this.page.keyboard.press("End");
     await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
   }

@@ -120,10 +120,10 @@ describe("renderInspector without a suggestion", () => {
   it("says why nothing was suggested and why nothing was retrieved", () => {
     const html = renderInspector({
       status,
-      trace: { ...trace, suggestion: "", suppressed: "it repeats the next line", fragments: [], nothingRetrieved: "the index is empty" },
+      trace: { ...trace, suggestion: "", suppressed: "it repeats the next line", fragments: [], nothingRetrieved: "The index is empty." },
     });
     expect(text(html)).toContain("Nothing was suggested: it repeats the next line.");
-    expect(text(html)).toContain("the index is empty.");
+    expect(text(html)).toContain("The index is empty. ");
     expect(html).not.toContain("<pre");
     expect(html).not.toContain('data-open="fragment');
   });
