@@ -144,12 +144,15 @@ def _git_cached(cache: Path, name: str) -> Path | None:
     return None
 
 
+# A licence file of the whole source: at its root, or where Python wheels keep it. Those of vendored parts lie deeper.
+_LICENCE_FILE = re.compile(r"(?:[^/]+\.dist-info/(?:licenses/)?)?(?:licen[cs]e|copying)[^/]*", re.IGNORECASE)
+
+
 def _wanted(languages: list[str]):
     accepted = set(languages)
 
     def wanted(path: str) -> bool:
-        name = path.rsplit("/", 1)[-1].lower()
-        return language_of(path) in accepted or ("/" not in path and re.match(r"licen[cs]e|copying", name) is not None)
+        return language_of(path) in accepted or _LICENCE_FILE.fullmatch(path) is not None
 
     return wanted
 

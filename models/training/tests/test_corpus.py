@@ -69,6 +69,13 @@ def test_licences():
     assert not corpus.permissive("GPL-3.0-only")
 
 
+def test_licence_files_of_the_whole_source_are_looked_at():
+    wanted = corpus._wanted(["python"])
+    assert wanted("a/b.py") and not wanted("a/b.js")
+    assert wanted("LICENSE") and wanted("COPYING.txt") and wanted("a-1.dist-info/licenses/LICENSE.rst")
+    assert not wanted("a/_vendor/b-1.dist-info/LICENSE") and not wanted("a/license.txt")
+
+
 def test_archives(tmp_path):
     wheel = tmp_path / "a.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
