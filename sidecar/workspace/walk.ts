@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { readContent, skipByName, type SkipReason } from "./content";
 import type { IgnoreRules } from "./ignore";
 
+const statsAtOnce = 16;
+
 /** A file as listed. */
 export interface ListedFile {
   /** From the folder, with `/`. */
@@ -27,7 +29,7 @@ export interface WalkOptions {
 }
 
 /**
- * Files below `root`/`from`, depth first in name order. Symbolic links are not followed: what they point to inside the folder
+ * Files below `root`/`from`, a folder's files before its folders, each in name order. Symbolic links are not followed: what they point to inside the folder
  * is listed by its own path, and loops cannot arise. Folders that cannot be read are reported and passed over.
  * @throws Error when `root`/`from` itself cannot be read; the signal's reason when it is aborted
  */
@@ -48,22 +50,35 @@ async function* walkFolder(root: string, folder: string, options: WalkOptions): 
     return;
   }
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+  // Asked of several files at once: on slow disks the waiting is most of the work.
+  const asked: { path: string; file: Promise<ListedFile | { skip: SkipReason }> }[] = [];
+  const folders: string[] = [];
+  const answered = async function* (leave: number): AsyncGenerator<ListedFile> {
+    while (asked.length > leave) {
+      const first = asked.shift();
+      if (first === undefined) return;
+      const file = await first.file;
+      if ("skip" in file) skip(first.path, file.skip);
+      else yield file;
+    }
+  };
   for (const entry of entries) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
     if (entry.isSymbolicLink()) skip(path, "symbolic link");
     else if (entry.isDirectory()) {
       if (nested.has(path)) continue;
       if (await rules.skips(path, true)) skip(path, "ignored");
-      else yield* walkFolder(root, path, options);
+      else folders.push(path);
     } else if (!entry.isFile()) skip(path, "not a regular file");
     else if (await rules.skips(path, false)) skip(path, "ignored");
     else {
       signal?.throwIfAborted();
-      const listed = await describe(root, path, options.maxBytes);
-      if ("skip" in listed) skip(path, listed.skip);
-      else yield listed;
+      asked.push({ path, file: describe(root, path, options.maxBytes) });
+      yield* answered(statsAtOnce);
     }
   }
+  yield* answered(0);
+  for (const path of folders) yield* walkFolder(root, path, options);
 }
 
 /** Size and time of one file, or why its name or size already leaves it out. */

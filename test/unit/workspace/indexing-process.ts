@@ -9,8 +9,7 @@ async function main(): Promise<void> {
   const { backbone } = toyBackbone({ delayMs: Number(delay) });
   const index = new WorkspaceIndex({ backbone, promptFormat: toyFormat, storagePath, log: silentLog });
   await index.setFolders([{ uri: pathToFileURL(folder).href, name: "test" }]);
-  process.stdout.write("begun\n");
-  await index.reindex();
+  await index.reindex({ onProgress: (done) => process.stdout.write(`done ${done}\n`) });
   process.stdout.write(`${JSON.stringify(index.counts())}\n`);
   await index.dispose();
 }

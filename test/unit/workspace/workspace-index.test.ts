@@ -431,14 +431,15 @@ describe("processes", () => {
     await build({ entryPoints: [join(__dirname, "indexing-process.ts")], outfile: program, bundle: true, platform: "node", target: "node20", format: "cjs", external: ["faiss-node"], logLevel: "error" });
   });
 
-  /** Runs the program; kills it `killAfterMs` after it began to index, if that is given. @returns what it printed last */
-  function run(root: string, storagePath: string, killAfterMs?: number): Promise<string> {
+  /** Runs the program; kills it when it has done `killAt` files, if that is given. @returns what it printed last */
+  function run(root: string, storagePath: string, killAt?: number): Promise<string> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [program, root, storagePath, "4"], { stdio: ["ignore", "pipe", "inherit"] });
       let output = "";
       child.stdout.on("data", (data: Buffer) => {
         output += data.toString();
-        if (killAfterMs !== undefined && output.startsWith("begun")) setTimeout(() => child.kill("SIGKILL"), killAfterMs);
+        const done = Number(/done (\d+)\n$/.exec(output)?.[1] ?? -1);
+        if (killAt !== undefined && done >= killAt) child.kill("SIGKILL");
       });
       child.on("error", reject);
       child.on("close", () => resolve(output.trim().split("\n").at(-1) ?? ""));
@@ -449,10 +450,10 @@ describe("processes", () => {
     const root = await folderWith(manyFiles(500));
     const storagePath = await emptyFolder();
     const reference = contents((await indexed(root, await emptyFolder())).index);
-    for (const delay of [0, 15, 40, 70, 110]) await run(root, storagePath, delay);
+    for (const files of [0, 1, 60, 130, 200, 300]) expect(await run(root, storagePath, files)).toMatch(/^done/);
     const { index, seen, warnings } = await indexed(root, storagePath);
     expect(contents(index)).toEqual(reference);
-    expect(seen.length).toBeLessThan(1000);
+    expect(seen.length).toBeLessThan(800);
     for (const warning of warnings) expect(warning).toMatch(/unfinished/);
   });
 
