@@ -168,11 +168,10 @@ describe("SelfRACG in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("re-indexes on command, with progress that ends in counts", async () => {
-    const before = (await window.statusHistory()).length;
+  it("re-indexes on command, with progress that can be cancelled and that ends in counts", async () => {
     const generated = join(workspace, "generated");
     mkdirSync(generated);
-    for (let file = 0; file < 40; file += 1) {
+    for (let file = 0; file < 240; file += 1) {
       writeFileSync(
         join(generated, `helpers_${file}.py`),
         Array.from({ length: 12 }, (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`).join("\n"),
@@ -180,7 +179,14 @@ describe("SelfRACG in VS Code", () => {
     }
     await window.runCommand("SelfRACG: Re-index Workspace");
     await window.waitForNotification(/indexing the workspace/);
-    await window.waitForNotification(/SelfRACG: indexed [\d,]+ fragments of [\d,]+ files/);
+    await window.page.locator(".notifications-toasts").getByRole("button", { name: "Cancel", exact: true }).click();
+    await window.waitForNotification(/indexing was cancelled/);
+    await window.clearNotifications();
+
+    const before = (await window.statusHistory()).length;
+    await window.runCommand("SelfRACG: Re-index Workspace");
+    await window.waitForNotification(/indexing the workspace/);
+    await window.waitForNotification(/SelfRACG: indexed [\d,]+ fragments of 2\d\d files/);
     const labels = (await window.statusHistory()).slice(before);
     expect(labels.some((label) => /indexing, \d+ of \d+ files/.test(label))).toBe(true);
     await window.waitForStatus(/ready/);
@@ -249,7 +255,7 @@ describe("SelfRACG in VS Code", () => {
   it("shows its log on command", async () => {
     await window.runCommand("SelfRACG: Show Log");
     await window.page.locator('.part.panel [role="tab"][aria-selected="true"]').filter({ hasText: "Output" }).waitFor();
-    await window.runCommand("View: Close Panel");
+    await window.runCommand("View: Toggle Panel Visibility");
   });
 
   it("lets a workspace that is not trusted choose no model", async () => {

@@ -74,7 +74,7 @@ export class Workbench {
     await row(names.at(-1) ?? path).dblclick(patience);
     await expect.poll(() => this.activeTab(), patience).toBe(names.at(-1));
     await this.ask(`:${line}`, "F1");
-    await this.page.keyboard.press("Enter");
+    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: `Go to line ${line}` }).first().click();
     await this.quickInput.waitFor({ state: "hidden" });
     await this.page.keyboard.press("End");
     await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
