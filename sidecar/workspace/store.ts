@@ -32,7 +32,8 @@ export class Store {
   /** @throws Error when the folder cannot be made or listed */
   static async open(options: StoreOptions): Promise<Store> {
     const directory = join(options.storagePath, `index-${formatVersion}-${options.modelHash.slice(0, 16)}`);
-    await mkdir(directory, { recursive: true });
+    // It holds the workspace's text: nobody else's business.
+    await mkdir(directory, { recursive: true, mode: 0o700 });
     const { modelHash, dimension, warn } = options;
     const vectors = await VectorStore.open({ directory, modelHash, dimension, warn });
     return new Store(vectors, options, directory, await sizeOf(options.storagePath));

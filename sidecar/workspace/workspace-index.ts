@@ -112,7 +112,7 @@ export class WorkspaceIndex implements FragmentSource {
   private storeBytes = 0;
   /** What changes the set of folders or goes over all files happens one after another. */
   private turn: Promise<unknown> = Promise.resolve();
-  private disposed = false;
+  private readonly ended = new AbortController();
 
   constructor(private readonly options: WorkspaceIndexOptions) {
     const { backbone, storagePath, log } = options;
@@ -193,9 +193,10 @@ export class WorkspaceIndex implements FragmentSource {
    * Search goes on meanwhile with what there is.
    * @throws the signal's reason when it is aborted: what is indexed by then stays, and what is embedded is stored
    */
-  reindex({ signal, onProgress }: ReindexOptions = {}): Promise<IndexCounts> {
+  reindex({ signal: cancelled, onProgress }: ReindexOptions = {}): Promise<IndexCounts> {
+    const signal = cancelled === undefined ? this.ended.signal : AbortSignal.any([cancelled, this.ended.signal]);
     return this.inTurn(async () => {
-      signal?.throwIfAborted();
+      signal.throwIfAborted();
       const listed: { folder: FolderState; file: ListedFile }[] = [];
       for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file });
       // What was edited last is wanted first.
@@ -212,18 +213,19 @@ export class WorkspaceIndex implements FragmentSource {
    */
   async updateFile(uri: string): Promise<void> {
     const place = this.locate(uri);
-    if (place === undefined || this.disposed) return;
+    if (place === undefined || this.ended.signal.aborted) return;
     const { folder, path } = place;
     try {
       const found = await stat(join(folder.root, path));
       if (found.isDirectory()) {
-        if (!(await (await this.rulesOf(folder)).skipsFile(`${path}/.`))) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })));
+        if (!(await (await this.rulesOf(folder)).skipsFile(`${path}/.`))) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
         return;
       }
       const reason = (await (await this.rulesOf(folder)).skipsFile(path)) ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
       if (reason !== undefined) this.leaveOut(folder, path, reason);
-      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }]);
+      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal);
     } catch (error) {
+      if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
       this.removeFile(uri);
     }
@@ -253,11 +255,14 @@ export class WorkspaceIndex implements FragmentSource {
     this.storeBytes = store?.bytes ?? 0;
   }
 
-  /** Writes what is not yet written and closes the store. */
+  /** Stops what is under way, writes what is not yet written and closes the store. */
   async dispose(): Promise<void> {
-    this.disposed = true;
+    this.ended.abort();
     await this.flush();
-    for (const folder of this.folders) await folder.manifest?.close();
+    const folders = this.folders;
+    // From here on nothing is noted any more.
+    this.folders = [];
+    for (const folder of folders) await folder.manifest?.close();
     await (await this.store)?.close();
   }
 
@@ -316,7 +321,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Indexes files: from the store what has not changed, the others by reading and embedding them. */
-  private async bringIn(listed: readonly { folder: FolderState; file: ListedFile }[], signal?: AbortSignal, onProgress?: (done: number, total: number) => void): Promise<void> {
+  private async bringIn(listed: readonly { folder: FolderState; file: ListedFile }[], signal: AbortSignal, onProgress?: (done: number, total: number) => void): Promise<void> {
     let done = 0;
     let told = 0;
     const advance = (files: number): void => {
@@ -340,7 +345,7 @@ export class WorkspaceIndex implements FragmentSource {
           this.putIn(folder, path, entry, order, vectors);
           advance(1);
         }
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         await pace.rest();
       }
     };
@@ -375,7 +380,7 @@ export class WorkspaceIndex implements FragmentSource {
     };
     try {
       for (const { folder, path } of unread) {
-        signal?.throwIfAborted();
+        signal.throwIfAborted();
         const order = ++this.clock;
         if (this.vectors.size + batch.fragments >= this.limits.maxFragments && !folder.indexed.has(path)) {
           this.leaveOut(folder, path, "index full");
@@ -427,7 +432,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
-  private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal | undefined): Promise<void> {
+  private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
     const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
     const missing = wanted.filter(({ key }) => !vectors.has(key));
     for (let start = 0; start < missing.length; start += batchFragments) {
@@ -509,7 +514,7 @@ export class WorkspaceIndex implements FragmentSource {
 
   private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
     const known = folder.known.get(path);
-    if (known === entry) return;
+    if (known === entry || !this.folders.includes(folder)) return;
     if (entry === undefined) folder.known.delete(path);
     else folder.known.set(path, entry);
     folder.manifest?.record(path, entry);
