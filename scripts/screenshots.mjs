@@ -6,7 +6,7 @@ import { setup } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
-await setup();
+await setup({ vsix: true });
 const vitest = spawn(
   process.execPath,
   [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "vscode", "-t", "ghost text while typing|lists in the inspector"],

@@ -86,7 +86,7 @@ function renderTrace(trace: CompletionTrace, file: string): string {
     trace.suggestion === ""
       ? `<p class="note">Nothing was suggested: ${escapeHtml(sentence(trace.suppressed ?? stopReasons[trace.stopReason]))}</p>`
       : `<pre class="suggestion"><code>${escapeHtml(trace.suggestion)}</code></pre>`;
-  return `<section aria-live="polite">
+  return `<section>
 <h1>Last suggestion</h1>
 <p class="place">${place}</p>
 ${suggestion}

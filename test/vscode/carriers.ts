@@ -124,9 +124,12 @@ async function launchDesktop({ folder, profile, vsix, settings }: CarrierOptions
         ...(path === undefined ? [] : [path]),
       ],
     });
+    await electron.context().addInitScript(recordStatus);
     const page = await electron.firstWindow();
-    await page.setViewportSize(viewport);
     await page.evaluate(recordStatus);
+    await electron.evaluate(({ BrowserWindow }, { width, height }) => {
+      BrowserWindow.getAllWindows()[0]?.setContentSize(width, height);
+    }, viewport);
     return { electron, page };
   };
   let running = await start(folder);

@@ -17,6 +17,7 @@ const failures = join(root, ".cache", "test-results", "vscode");
 
 const settings: Record<string, unknown> = {
   "workbench.startupEditor": "none",
+  "window.restoreWindows": "none",
   "workbench.tips.enabled": false,
   "chat.commandCenter.enabled": false,
   "workbench.colorTheme": "Default Dark Modern",

@@ -166,12 +166,16 @@ export class Workbench {
 
 /** Runs in the page and notes what the status-bar item says. Polls, because VS Code replaces the item's element as it likes. */
 export function recordStatus(): void {
-  const page = globalThis as unknown as { selfracgStatus: string[]; document: { getElementById(id: string): { getAttribute(name: string): string | null } | null } };
-  page.selfracgStatus = [];
+  const page = globalThis as unknown as { selfracgStatus?: string[]; document: { getElementById(id: string): { getAttribute(name: string): string | null } | null } };
+  if (page.selfracgStatus !== undefined) {
+    return;
+  }
+  const seen: string[] = [];
+  page.selfracgStatus = seen;
   setInterval(() => {
     const label = page.document.getElementById("selfracg.selfracg-code.selfracg.status")?.getAttribute("aria-label");
-    if (label && page.selfracgStatus.at(-1) !== label) {
-      page.selfracgStatus.push(label);
+    if (label && seen.at(-1) !== label) {
+      seen.push(label);
     }
   }, 15);
 }
