@@ -17,8 +17,9 @@ TEMPLATE = Template("""\
 A small code model for SelfRACG Code. It completes code, and the same forward pass expresses what the code before the
 cursor needs, so that fragments of the workspace can be searched with it.
 
-It is **not a model at full scale**. $scale Expect short and plain completions, names taken from the fragments it is
-shown, and many wrong guesses. A larger model goes through the same commands.
+It is **not a model at full scale**. $scale
+Expect short and plain completions, names taken from the fragments it is shown, and many wrong guesses. A larger model
+goes through the same commands.
 
 | | |
 |---|---|
@@ -61,15 +62,15 @@ $end
 """)
 
 
-def render(description: Mapping[str, Any], work: Path, adapter_parameters: int, size: int, agreement: str) -> str:
+def render(description: Mapping[str, Any], work: Path, trained_adapter: bool, adapter_parameters: int, size: int, agreement: str) -> str:
     """The card of a package; `description` is model.json without its files, `size` the bytes of model.onnx."""
     architecture, retrieval = description["architecture"], description["retrieval"]
     training = list(_records(work / "pretrain.jsonl"))
     values: dict[str, Any] = {
         **{key: description[key] for key in ("name", "version", "licence", "contextLength")}, **architecture, **retrieval,
         "adapterParameters": adapter_parameters, "stored": description["weights"]["stored"], "megabytes": f"{size / 1e6:.1f}",
-        "scale": _scale(training, architecture["parameters"]), "training": _training(work, training), "corpus": _corpus(work),
-        "agreement": agreement, "begin": FIGURES_BEGIN, "end": FIGURES_END,
+        "scale": _scale(training, architecture["parameters"]), "training": _training(work, training, trained_adapter), "corpus": _corpus(work),
+        "alpha": f"{retrieval['alpha']:g}", "agreement": agreement, "begin": FIGURES_BEGIN, "end": FIGURES_END,
     }
     return TEMPLATE.substitute({key: f"{v:,}" if isinstance(v, int) and v >= 10_000 else v for key, v in values.items()})
 
@@ -97,7 +98,7 @@ def _scale(training: list[dict[str, Any]], parameters: int) -> str:
     return f"It has {parameters / 1e6:.1f} million parameters and was trained on {tokens / 1e6:.1f} million tokens on {where}."
 
 
-def _training(work: Path, training: list[dict[str, Any]]) -> str:
+def _training(work: Path, training: list[dict[str, Any]], trained_adapter: bool) -> str:
     """What the logs of pretraining and of the adapter's training record."""
     lines = []
     tokens, elapsed = _last(training, "tokens"), _last(training, "elapsed")
@@ -115,21 +116,18 @@ def _training(work: Path, training: list[dict[str, Any]]) -> str:
         if first and last:
             lines.append(f"- Loss on packed held-out rows, nats a token: {first['loss']:.3f} before, {last['loss']:.3f} after "
                          f"{last['tokens']:,} tokens.")
-    lines.append(_adapter(work))
+    lines.append(_adapter(work) if trained_adapter else "- L-LoRA adapters: not trained; they read the backbone's own attention.")
     return "\n".join(lines)
 
 
 def _adapter(work: Path) -> str:
-    path = work / "llora" / "adapter_config.json"
-    if not path.is_file():
-        return "- L-LoRA adapters: not trained; they read the backbone's own attention."
-    config = json.loads(path.read_text(encoding="utf-8"))
+    """The last adapter training that the log holds."""
     records = list(_records(work / "ing.jsonl"))
     steps, pairs = _last(records, "step"), _last(records, "pairs")
-    said = [f"{steps:,} steps" if isinstance(steps, int) else "", f"{pairs:,} pairs" if isinstance(pairs, int) else ""]
+    said = [f"{steps:,} steps" if isinstance(steps, int) else "", f"{pairs:,} different pairs" if isinstance(pairs, int) else ""]
     detail = ", ".join(part for part in said if part)
-    return ("- L-LoRA adapters: information-need-guided training, stage 1 (InfoNCE with in-batch negatives) on a frozen backbone"
-            f"{', ' + detail if detail else ''}; rank {config['rank']}, alpha {config['alpha']:g}.")
+    return ("- L-LoRA adapters: information-need-guided training, stage 1 (InfoNCE with in-batch negatives), on the frozen backbone"
+            f"{': ' + detail if detail else ''}.")
 
 
 def _corpus(work: Path) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import copy
+import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,29 +58,42 @@ def run(args: argparse.Namespace) -> int:
     source = args.backbone or work / "backbone"
     out = args.out or (work / "package" if args.smoke else REPOSITORY / "models" / "default")
     model = backbone.load(source)
-    module = load_adapter(model, args.adapter or work / "llora", args.untrained_adapter)
+    module, settings = load_adapter(model, source, args.adapter or work / "llora", args.untrained_adapter)
     tokenizer_json = _tokenizer(source, work)
     export(
-        model, module, tokenizer_json, out, precision=args.precision, context=args.context, name=args.name,
+        model, module, settings, tokenizer_json, out, precision=args.precision, context=args.context, name=args.name,
         version=args.model_version, licence=args.licence, work=work, report=print,
     )
     print(f"export: {time.monotonic() - started:.1f} s")
     return 0
 
 
-def load_adapter(model: PreTrainedModel, directory: Path, allow_untrained: bool) -> llora.LLoRA:
-    """The trained adapter, or where allowed a fresh one (B = 0: the backbone's own attention)."""
+def load_adapter(model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool) -> tuple[llora.LLoRA, dict[str, Any]]:
+    """(adapter, its nullScore, queryTokens and fragmentTokens): the trained one, or where allowed a fresh one.
+
+    A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
+    counts as missing: its deltas would stand beside projections that it never saw.
+    """
+    settings = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
+    found = "none"
     if (directory / "adapter_config.json").is_file():
-        return llora.load(model, directory)
+        recorded = llora.load_config(directory)
+        weights = source / "model.safetensors"
+        belongs = recorded.get("backbone")
+        if belongs is None or (weights.is_file() and hashlib.sha256(weights.read_bytes()).hexdigest() == belongs):
+            settings.update({key: recorded[key] for key in settings if key in recorded})
+            return llora.load(model, directory), settings
+        found = f"one trained on other weights ({belongs[:12]})"
     if not allow_untrained:
-        raise FileNotFoundError(f"expected a trained adapter in {directory}, found none: run `ing`, or pass --untrained-adapter")
+        raise FileNotFoundError(f"expected an adapter trained on {source} in {directory}, found {found}: run `ing`, or pass --untrained-adapter")
     torch.manual_seed(0)
-    return llora.LLoRA(model).eval()
+    return llora.LLoRA(model).eval(), settings
 
 
 def export(
     model: PreTrainedModel,
     module: llora.LLoRA,
+    settings: Mapping[str, Any],
     tokenizer_json: str,
     out: Path,
     *,
@@ -136,11 +151,11 @@ def export(
         "prompt": layout.to_json(),
         "retrieval": {
             "dimension": config.dimension, "normalised": module.normalise, "rank": module.rank, "alpha": module.alpha,
-            "adapters": module.adapters, **_retrieval_settings(work / "llora"),
+            "adapters": module.adapters, **settings,
         },
     }
     adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
-    text = card.render(description, work, adapter_parameters, len(serialised), _in_words(agreement))
+    text = card.render(description, work, trained_adapter(module), adapter_parameters, len(serialised), _in_words(agreement))
     package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()})
     report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters")
     return agreement
@@ -181,6 +196,11 @@ def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokeni
     return Agreement(rows, sum(lengths), stored[0], stored[1], trained[0], trained[1])
 
 
+def trained_adapter(module: llora.LLoRA) -> bool:
+    """Whether any B has left zero, where training starts."""
+    return any(bool(update.B.detach().any()) for layer in module.layers for update in layer.values())
+
+
 def _in_words(agreement: Agreement) -> str:
     """The card's statement of the check."""
     return (
@@ -210,12 +230,3 @@ def _tokenizer(source: Path, work: Path) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise FileNotFoundError(f"expected tokenizer.json in {source} or {work / 'tokenizer'}, found none: run `tokenizer` first")
-
-
-def _retrieval_settings(directory: Path) -> dict[str, Any]:
-    """Threshold and window sizes: what the adapter's training recorded, else the defaults it was designed with."""
-    settings = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
-    if (directory / "adapter_config.json").is_file():
-        recorded = llora.load_config(directory)
-        settings.update({key: recorded[key] for key in settings if key in recorded})
-    return settings

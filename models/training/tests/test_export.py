@@ -1,6 +1,7 @@
 """The `export` command: package on disk, agreement check, refusals that leave the old package alone, the card's figures."""
 
 import argparse
+import hashlib
 import json
 
 import numpy as np
@@ -89,6 +90,21 @@ def test_missing_adapter_is_refused_unless_asked_for(work):
         export.run(arguments(work))
     export.run(arguments(work, "--untrained-adapter"))
     assert package.read(work / "package")["retrieval"]["nullScore"] == 0.0
+
+
+def test_adapter_of_other_weights_counts_as_missing(work):
+    config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
+    weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
+    for belongs, accepted in ((weights, True), ("0" * 64, False)):
+        (work / "llora" / "adapter_config.json").write_text(json.dumps({**config, "backbone": belongs}), encoding="utf-8")
+        if accepted:
+            export.run(arguments(work))
+            assert "stage 1 (InfoNCE" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        else:
+            with pytest.raises(FileNotFoundError, match="other weights"):
+                export.run(arguments(work))
+    export.run(arguments(work, "--untrained-adapter"))
+    assert "adapters: not trained" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_context_may_be_shortened_not_lengthened(work):
