@@ -30,7 +30,7 @@ async function copyNative() {
   }
   // Without its addon FAISS is left out, and the sidecar says so and scans exactly.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
-    for (const part of ["package.json", "lib", "LICENSE", join("build", "Release", "faiss-node.node")]) {
+    for (const part of ["package.json", "lib", "LICENSE", join("build", "Release")]) {
       await cp(join(modules, "faiss-node", part), join(target, "faiss-node", part), { recursive: true });
     }
     for (const name of ["bindings", "file-uri-to-path"]) await cp(join(modules, name), join(target, name), { recursive: true });

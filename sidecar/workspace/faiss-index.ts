@@ -1,6 +1,9 @@
 // Maximum inner product search by FAISS (IndexFlatIP of faiss-node), under ids of the caller's.
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { checkDimension, checkLength, compareHits } from "./exact-index";
+import { isRunning } from "./owner";
 import type { VectorHit, VectorIndex } from "./vector-index";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
@@ -25,21 +28,63 @@ const slack = 8;
 
 let loaded: LoadedAddon | undefined;
 
-/** Loads faiss-node once. Never throws. */
-export function loadFaiss(): LoadedAddon {
-  loaded ??= load();
+/** Loads faiss-node, once in a process. Never throws. See {@link tryFaiss}. */
+export function loadFaiss(guardFile?: string): LoadedAddon {
+  loaded ??= tryFaiss(guardFile);
   return loaded;
 }
 
-function load(): LoadedAddon {
+/**
+ * Loads faiss-node and searches with it. An addon built for another CPU ends the process here: the guard file, written
+ * before and deleted after, then says so to the next start, which leaves this addon alone.
+ */
+export function tryFaiss(guardFile?: string): LoadedAddon {
   try {
     // Not an import: the addon may be missing, and bundling must leave it where its binary lies.
-    const addon: unknown = createRequire(__filename)("faiss-node");
-    if (isAddon(addon)) return { addon };
-    return { failure: "faiss-node has no IndexFlatIP" };
+    const require = createRequire(__filename);
+    const entry = require.resolve("faiss-node");
+    if (guardFile === undefined) return trial(require(entry));
+    const binary = join(dirname(entry), "..", "build", "Release", "faiss-node.node");
+    const { size, mtimeMs } = statSync(binary);
+    const fingerprint = `${binary} ${size} ${mtimeMs}`;
+    if (endedHere(guardFile, fingerprint)) {
+      return { failure: `a process ended while it tried the addon, which seems to be built for another CPU; delete ${guardFile} to try it again` };
+    }
+    const guarded = writeGuard(guardFile, `${process.pid} ${fingerprint}`);
+    try {
+      return trial(require(entry));
+    } finally {
+      if (guarded) rmSync(guardFile, { force: true });
+    }
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
     return { failure: message.split("\n", 1)[0] ?? message };
+  }
+}
+
+function trial(addon: unknown): LoadedAddon {
+  if (!isAddon(addon)) return { failure: "faiss-node has no IndexFlatIP" };
+  const index = new addon.IndexFlatIP(16);
+  index.add(Array.from({ length: 32 }, (_, i) => (i < 16 ? 0 : 1)));
+  if (index.search(Array.from({ length: 16 }, () => 1), 1).labels[0] !== 1) return { failure: "a trial search gave a wrong result" };
+  return { addon };
+}
+
+/** Whether a process ended while it tried this very addon. */
+function endedHere(guardFile: string, fingerprint: string): boolean {
+  if (!existsSync(guardFile)) return false;
+  const [, pid, tried] = /^(\d+) (.*)$/.exec(readFileSync(guardFile, "utf8")) ?? [];
+  return tried === fingerprint && !isRunning(Number(pid));
+}
+
+function writeGuard(guardFile: string, content: string): boolean {
+  try {
+    mkdirSync(dirname(guardFile), { recursive: true });
+    writeFileSync(guardFile, content);
+    return true;
+  } catch {
+    // Without the guard the addon is still worth trying.
+    return false;
   }
 }
 

@@ -39,7 +39,8 @@ export function mayBeWritten(name: string, modified: number): boolean {
   return owner !== host || isRunning(Number(pid));
 }
 
-function isRunning(pid: number): boolean {
+/** Whether a process with this id runs on this machine. */
+export function isRunning(pid: number): boolean {
   try {
     process.kill(pid, 0);
     return true;

@@ -118,7 +118,7 @@ export class WorkspaceIndex implements FragmentSource {
     const { backbone, storagePath, log } = options;
     const { dimension } = backbone.model.retrieval;
     this.limits = { ...defaultLimits, ...options.limits };
-    this.vectors = createVectorIndex(dimension, { preferred: options.preferredIndex ?? "faiss" });
+    this.vectors = createVectorIndex(dimension, { preferred: options.preferredIndex ?? "faiss", guardFile: join(storagePath, "faiss-trial") });
     this.chunker = options.chunker ?? new LineChunker();
     this.store = Store.open({ storagePath, modelHash: backbone.model.hash, dimension, maxBytes: this.limits.maxStoreBytes, warn: (message) => log.warn(message) }).catch((error: unknown) => {
       log.warn(`The index cannot be kept in ${storagePath} (${messageOf(error)}): it is made anew at every start. Choose a folder that can be written.`);

@@ -1,9 +1,14 @@
 // FAISS and the exact scan give the same hits, and both keep the seam's promises.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { ExactIndex } from "../../../sidecar/workspace/exact-index";
-import { FaissIndex, loadFaiss } from "../../../sidecar/workspace/faiss-index";
+import { FaissIndex, loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-index";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
+import { emptyFolder } from "./folder";
 
 /** Deterministic numbers in -1..1 (mulberry32). */
 function random(seed: number): () => number {
@@ -122,5 +127,33 @@ describe("both", () => {
   it("are chosen with a reason", () => {
     expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
     expect(createVectorIndex(8, { preferred: "exact" })).toMatchObject({ name: "exact", reason: "asked for" });
+  });
+});
+
+describe("loading FAISS", () => {
+  /** What a process leaves behind that ended while it tried this addon. */
+  function guardOf(pid: number): string {
+    const binary = join(dirname(createRequire(__filename).resolve("faiss-node")), "..", "build", "Release", "faiss-node.node");
+    const { size, mtimeMs } = statSync(binary);
+    return `${pid} ${binary} ${size} ${mtimeMs}`;
+  }
+
+  it("leaves no guard behind when it works", async () => {
+    const guard = join(await emptyFolder(), "new", "guard");
+    expect(tryFaiss(guard)).toHaveProperty("addon");
+    expect(existsSync(guard)).toBe(false);
+  });
+
+  it("does not try an addon that ended a process, start after start, until it is another", async () => {
+    const guard = join(await emptyFolder(), "guard");
+    const ended = Number(execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }));
+    writeFileSync(guard, guardOf(ended));
+    for (let start = 0; start < 2; start++) expect(tryFaiss(guard)).toEqual({ failure: expect.stringContaining(guard) });
+    expect(readFileSync(guard, "utf8")).toBe(guardOf(ended));
+    writeFileSync(guard, guardOf(ended).replace(/\d+$/, "1"));
+    expect(tryFaiss(guard)).toHaveProperty("addon");
+    // Another window is trying it at this moment.
+    writeFileSync(guard, guardOf(process.ppid));
+    expect(tryFaiss(guard)).toHaveProperty("addon");
   });
 });

@@ -419,6 +419,7 @@ describe("damage", () => {
     const { index, warnings } = await indexed(root, file);
     expect(index.fragmentCount).toBe(10);
     expect(warnings.join()).toMatch(/cannot be kept/);
+    expect(index.vectorIndex.name).toBe("faiss");
     expect(index.counts().storeBytes).toBe(0);
   });
 });
