@@ -24,7 +24,8 @@ from .prompt_format import PromptFormat
 REPOSITORY = Path(__file__).resolve().parents[3]
 PARTS = ("loss", "copying", "retrieval", "isolation")
 # Rows of the copying table: a fragment and a prefix as they would share a prompt.
-COPY_LIMIT, COPY_FRAGMENT = 576, 192
+COPY_LIMIT = 576  # tokens of a prompt whose use of fragments is measured; a third of them for the fragment
+COPY_ROOM = 64  # and at least this many of the context for the continuation
 # Tokens of a held-out file that the loss is measured on.
 LOSS_TOKENS = 512
 
@@ -114,6 +115,10 @@ class Subject:
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         return Subject(manifest, PromptFormat(manifest, tokenizer), runtime.OnnxModel.from_bytes(model),
                        runtime.OnnxModel.from_bytes(graph.without_training(model)))
+
+    def copy_limit(self) -> int:
+        """Tokens of a prompt whose use of fragments is measured: COPY_LIMIT, or what the package's context leaves."""
+        return min(COPY_LIMIT, int(self.manifest["contextLength"]) - COPY_ROOM)
 
     def losses(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[np.ndarray]:
         """For each row the losses (nats) of its tokens from `starts` on, each row by itself: no padding, any length."""
@@ -229,8 +234,10 @@ def copying_table(subject: Subject, cases: Cases) -> Table:
             wrong = [i for i in case.others if i not in case.relevant]
             chosen = {"none": None, "random": chooser.choice(wrong) if wrong else None, "right": _defining(case), "retrieved": ranking[0]}
             target, is_name = _continuation(subject.format, case)
+            room = int(subject.manifest["contextLength"]) - subject.copy_limit()
+            target, is_name = target[:room], is_name[:room]
             for kind, fragment in chosen.items():
-                row = _prompt(subject.format, case, fragment)
+                row = _prompt(subject.format, case, fragment, subject.copy_limit())
                 losses = subject.losses([[*row, *target]], [len(row)])[0]
                 sums[kind] += [losses.sum(), len(losses), losses[is_name].sum(), is_name.sum()]
         figures[language] = {"cases": len(found)} | {
@@ -260,12 +267,12 @@ def _defining(case: bench.Case) -> int:
     return min(case.relevant, key=lambda i: (case.pool[i].text.index(case.name), i))
 
 
-def _prompt(form: PromptFormat, case: bench.Case, fragment: int | None) -> list[int]:
+def _prompt(form: PromptFormat, case: bench.Case, fragment: int | None, limit: int) -> list[int]:
     """Fragment, if any, and as much of the prefix as fits; the prefix has the same room in every variant."""
-    prefix = form.left_to_right(case.task.file, case.prefix, COPY_LIMIT - COPY_FRAGMENT)
+    prefix = form.left_to_right(case.task.file, case.prefix, limit - limit // 3)
     if fragment is None:
         return prefix
-    return [*form.fragment(case.pool[fragment].path, case.pool[fragment].text, COPY_FRAGMENT), *prefix]
+    return [*form.fragment(case.pool[fragment].path, case.pool[fragment].text, limit // 3), *prefix]
 
 
 def _continuation(form: PromptFormat, case: bench.Case) -> tuple[list[int], np.ndarray]:
@@ -362,7 +369,7 @@ def isolation_table(subject: Subject, cases: Cases, rows: int = 12) -> Table:
     found = [case for group in cases.load().values() for case in group][:rows]
     tokens, different = 0, {"query": 0, "fragment": 0, "untrained query": 0}
     for case in found:
-        row = subject.format.left_to_right(case.task.file, case.prefix, COPY_LIMIT)
+        row = subject.format.left_to_right(case.task.file, case.prefix, subject.copy_limit())
         positions = np.arange(len(row))[None]
         ids = np.array([row])
         bare = subject.trained.run(ids, [len(row)], positions).logits

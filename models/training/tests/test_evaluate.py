@@ -276,8 +276,16 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     _, (case,) = bench.cases(benchmark, "python", None)
     ids, is_name = evaluate._continuation(subject.format, case)
     assert subject.format.tokenizer.decode([t for t, name in zip(ids, is_name) if name]).startswith("compute_total")
-    with_fragment = evaluate._prompt(subject.format, case, min(case.relevant))
-    assert with_fragment[-30:] == evaluate._prompt(subject.format, case, None)[-30:]
+    with_fragment = evaluate._prompt(subject.format, case, min(case.relevant), evaluate.COPY_LIMIT)
+    assert with_fragment[-30:] == evaluate._prompt(subject.format, case, None, evaluate.COPY_LIMIT)[-30:]
+
+
+def test_copying_prompts_fit_a_short_context(work, benchmark):
+    subject = evaluate.Subject.load(work / "package")
+    subject.manifest["contextLength"] = 256
+    _, (case,) = bench.cases(benchmark, "python", None)
+    assert subject.copy_limit() + evaluate.COPY_ROOM == 256
+    assert len(evaluate._prompt(subject.format, case, min(case.relevant), subject.copy_limit())) <= subject.copy_limit()
 
 
 def test_isolation_holds_and_a_leak_is_reported(work, benchmark, capsys, monkeypatch):
