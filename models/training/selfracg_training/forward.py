@@ -25,15 +25,36 @@ LOSS_CHUNK_CUDA = 8192
 
 def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> Tensor:
     """Final normed hidden states [batch, seq, hidden] in ``dtype`` of ids [batch, seq]; causal, no padding mask."""
-    config = model.config
-    sequence = input_ids.shape[1]
-    x = F.embedding(input_ids, model.model.embed_tokens.weight).to(dtype)
-    positions = torch.arange(sequence, device=input_ids.device)[None]
-    cos, sin = model.model.rotary_emb(x, positions)
-    cos, sin = cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
+    x, cos, sin = _start(model, input_ids, dtype)
     for layer in model.model.layers:
-        x = _layer(x, layer, config, cos, sin, dtype)
-    return _norm(x, model.model.norm.weight, config.rms_norm_eps, dtype)
+        _, projected = _project(x, layer, model.config, dtype)
+        x = _finish(x, layer, model.config, cos, sin, dtype, projected)
+    return _norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
+
+
+def layer_inputs(
+    model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype
+) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
+    """Of each layer the normed input and q, k, v before the rotary embedding, each [batch, seq, features]."""
+    x, cos, sin = _start(model, input_ids, dtype)
+    found = []
+    last = model.model.layers[-1]
+    for layer in model.model.layers:
+        normed, projected = _project(x, layer, model.config, dtype)
+        q, k, v = (part.flatten(2) for part in projected)
+        found.append((normed, q, k, v))
+        # Nothing behind the last layer's projections is asked for.
+        if layer is not last:
+            x = _finish(x, layer, model.config, cos, sin, dtype, projected)
+    return found
+
+
+def _start(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Embedded ids, and the rotary embedding's cosines and sines [seq, 1, head size]."""
+    x = F.embedding(input_ids, model.model.embed_tokens.weight).to(dtype)
+    positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
+    cos, sin = model.model.rotary_emb(x, positions)
+    return x, cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
 
 
 def next_token_losses(
@@ -115,8 +136,11 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def _layer(x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: torch.dtype) -> Tensor:
-    attention, mlp = layer.self_attn, layer.mlp
+def _project(
+    x: Tensor, layer: Any, config: Any, dtype: torch.dtype
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+    """The normed input of a layer, and its q, k and v [batch, seq, heads, size] before the rotary embedding."""
+    attention = layer.self_attn
     batch, sequence, _ = x.shape
     queries, keys, size = config.num_attention_heads, config.num_key_value_heads, head_dimension(config)
     projections = (attention.q_proj, attention.k_proj, attention.v_proj)
@@ -125,9 +149,18 @@ def _layer(x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: 
     biased = attention.q_proj.bias is not None
     bias = torch.cat([projection.bias for projection in projections]).to(dtype) if biased else None
     joint = F.linear(normed, weight, bias).view(batch, sequence, queries + 2 * keys, size)
-    q, k, v = joint.split((queries, keys, keys), dim=2)
-    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v).reshape(batch, sequence, queries * size)
-    x = x + F.linear(attended, attention.o_proj.weight.to(dtype))
+    return normed, joint.split((queries, keys, keys), dim=2)
+
+
+def _finish(
+    x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: torch.dtype,
+    projected: tuple[Tensor, Tensor, Tensor],
+) -> Tensor:
+    """The layer's output [batch, seq, hidden] from its projections."""
+    q, k, v = projected
+    mlp = layer.mlp
+    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v).reshape(*x.shape[:2], -1)
+    x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
     normed = _norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
     gate, up = F.linear(normed, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(dtype)).chunk(2, dim=-1)
     return x + F.linear(F.silu(gate) * up, mlp.down_proj.weight.to(dtype))

@@ -28,8 +28,9 @@ import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer
 from torch import Tensor
+from transformers import PreTrainedModel
 
-from . import backbone, bench, heldout, llora, pairs, parallel
+from . import backbone, bench, forward, heldout, llora, pairs, parallel
 from .pairs import Pair
 from .pretrain import PAD, progress, rate
 
@@ -51,12 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--batch", type=int, default=128, help="pairs a step, over all processes")
     parser.add_argument("--group", type=int, default=32, help="pairs of one repository that share a batch")
     parser.add_argument("--micro", type=int, default=32, help="rows a forward pass")
-    parser.add_argument("--lr", type=float, default=1e-3)
+    parser.add_argument("--lr", type=float, default=3e-3)
     parser.add_argument("--temperature", type=float, default=0.04)
     parser.add_argument("--warmup-steps", type=int, default=15)
     parser.add_argument("--decay", type=float, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)")
+    parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
     parser.add_argument("--log-seconds", type=float, default=20.0)
     parser.add_argument("--evaluation-cases", type=int, default=16, help="held-out cases a language for the measures at the end")
@@ -68,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
     if args.smoke:
         args.steps, args.minutes = min(args.steps or 12, 12), min(args.minutes or 1.0, 1.0)
         args.pair_count, args.batch, args.group, args.micro = min(args.pair_count, 300), 32, 16, 16
-        args.evaluation_cases, args.evaluation_pool = 2, 24
+        args.evaluation_cases, args.evaluation_pool, args.compile = 2, 24, False
     if args.minutes is None and args.steps is None:
         args.steps = 600
     prepare(args)
@@ -137,33 +139,45 @@ def info_nce(queries: Tensor, fragments: Tensor, mask: Tensor, temperature: floa
     return F.cross_entropy(scores, torch.arange(len(queries), device=queries.device))
 
 
-def pad(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Right-padded ids [count, longest] and lengths [count]."""
-    longest = max(len(row) for row in rows)
+def pad(rows: Sequence[Sequence[int]], device: torch.device, longest: int = 0) -> tuple[Tensor, Tensor]:
+    """Right-padded ids [count, longest row or ``longest``] and lengths [count]."""
+    longest = max(longest, *(len(row) for row in rows))
     ids = torch.full((len(rows), longest), PAD, dtype=torch.int64)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
     return ids.to(device), torch.tensor([len(row) for row in rows], device=device)
 
 
-def express_rows(
-    modules: Sequence[llora.LLoRA], rows: Sequence[Sequence[int]], adapter: int, micro: int, device: torch.device
-) -> list[Tensor]:
-    """For each module, over the same backbone, the expressions [count, dimension] of rows of ids, in the rows' order.
+class Reader:
+    """Expresses rows of ids with adapters over one backbone, in passes of ``micro`` rows of like length.
 
-    Rows of like length share a pass. Differentiable where gradients are enabled.
+    Compiled, every pass has one shape for queries and one for fragments, since another would have to be compiled.
     """
-    order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
-    parts: list[list[Tensor]] = [[] for _ in modules]
-    for start in range(0, len(order), micro):
-        ids, lengths = pad([rows[place] for place in order[start : start + micro]], device)
-        with torch.autocast(device.type, torch.bfloat16):
-            inputs, _ = modules[0].collect(ids)
-        for part, module in zip(parts, modules):
-            part.append(module.read(inputs, lengths, adapter))
-    back = torch.empty(len(order), dtype=torch.int64)
-    back[torch.tensor(order)] = torch.arange(len(order))
-    return [torch.cat(part)[back.to(device)] for part in parts]
+
+    def __init__(self, model: PreTrainedModel, micro: int, device: torch.device, compiled: bool) -> None:
+        self.model, self.micro, self.device, self.compiled = model, micro, device, compiled
+        self.collect = torch.compile(forward.layer_inputs, dynamic=False) if compiled else forward.layer_inputs
+
+    def express(self, modules: Sequence[llora.LLoRA], rows: Sequence[Sequence[int]], adapter: int) -> list[Tensor]:
+        """For each module the expressions [count, dimension], in the rows' order; differentiable in the adapters."""
+        order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+        parts: list[list[Tensor]] = [[] for _ in modules]
+        for start in range(0, len(order), self.micro):
+            chosen = [rows[place] for place in order[start : start + self.micro]]
+            count = len(chosen)
+            longest = 0
+            if self.compiled:
+                longest = pairs.QUERY_TOKENS if adapter == llora.QUERY else pairs.FRAGMENT_TOKENS
+                chosen += [[PAD]] * (self.micro - count)
+            ids, lengths = pad(chosen, self.device, longest)
+            with torch.no_grad():
+                found = self.collect(self.model, ids, torch.bfloat16)
+            inputs = [llora.LayerInputs(*(part[:count] for part in layer)) for layer in found]
+            for part, module in zip(parts, modules):
+                part.append(module.read(inputs, lengths[:count], adapter))
+        back = torch.empty(len(order), dtype=torch.int64)
+        back[torch.tensor(order)] = torch.arange(len(order))
+        return [torch.cat(part)[back.to(self.device)] for part in parts]
 
 
 class Trainer:
@@ -175,6 +189,7 @@ class Trainer:
         self.device = parallel.choose_device(args.device)
         self.backbone_path = Path(args.backbone or self.work / "backbone")
         model = backbone.load(self.backbone_path).to(self.device)
+        self.reader = Reader(model, args.micro, self.device, args.compile)
         torch.manual_seed(args.seed)
         self.module = llora.LLoRA(model, args.rank, args.alpha, args.adapters).to(self.device)
         torch.manual_seed(args.seed)
@@ -294,10 +309,8 @@ class Trainer:
 
     def express(self, batch: Sequence[Pair]) -> tuple[Tensor, Tensor]:
         """Expressions of the pairs' queries and fragments, each [count, dimension]."""
-        (queries,) = express_rows([self.module], [pair.query for pair in batch], llora.QUERY, self.args.micro, self.device)
-        (fragments,) = express_rows(
-            [self.module], [pair.fragment for pair in batch], llora.FRAGMENT, self.args.micro, self.device
-        )
+        (queries,) = self.reader.express([self.module], [pair.query for pair in batch], llora.QUERY)
+        (fragments,) = self.reader.express([self.module], [pair.fragment for pair in batch], llora.FRAGMENT)
         return queries, fragments
 
     @torch.no_grad()
@@ -316,8 +329,8 @@ class Trainer:
     def finish(self) -> None:
         """Measures the adapters on held-out repositories, calibrates the null score and saves both beside them."""
         measured = measure(
-            [self.untrained, self.module], self.work, self.args.evaluation_cases, self.args.evaluation_pool,
-            self.args.micro, self.device, self.args.seed,
+            self.reader, [self.untrained, self.module], self.work, self.args.evaluation_cases,
+            self.args.evaluation_pool, self.args.seed,
         )
         self.log(event="final", step=self.step, elapsed=round(self.elapsed, 1), **measured.report())
         self.finished = True
@@ -420,7 +433,7 @@ def threshold(with_need: Sequence[float], kept: float = KEPT) -> float:
 
 @torch.no_grad()
 def measure(
-    modules: Sequence[llora.LLoRA], work: Path, per_language: int, pool_size: int, micro: int, device: torch.device, seed: int
+    reader: Reader, modules: Sequence[llora.LLoRA], work: Path, per_language: int, pool_size: int, seed: int
 ) -> Measured:
     """MRR@10 and Recall@k of each module on held-out cross-file cases, and the last module's null score.
 
@@ -454,8 +467,8 @@ def measure(
         rows = [form.fragment_embedding(pool[place].path, pool[place].text) for place in chosen]
         queries = [form.query(case.task.file, case.prefix) for case in group]
         silent = quiet[name]
-        embedded = express_rows(modules, rows, llora.FRAGMENT, micro, device)
-        asked = express_rows(modules, queries + [ids for _, _, ids in silent], llora.QUERY, micro, device)
+        embedded = reader.express(modules, rows, llora.FRAGMENT)
+        asked = reader.express(modules, queries + [ids for _, _, ids in silent], llora.QUERY)
         repositories += [name] * len(group)
         for number, (fragments, needs) in enumerate(zip(embedded, asked)):
             scores = (needs @ fragments.T).cpu()

@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)")
     parser.add_argument("--micro-rows", type=int, default=4, help="rows a forward pass")
     parser.add_argument("--muon-lr", type=float, default=0.02)
-    parser.add_argument("--adam-lr", type=float, default=0.004)
+    parser.add_argument("--adam-lr", type=float, default=0.002)
     parser.add_argument("--weight-decay", type=float, default=0.05, help="of the hidden matrices, decoupled")
     parser.add_argument("--warmup-steps", type=int, default=60)
     parser.add_argument("--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero")

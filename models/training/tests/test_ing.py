@@ -62,7 +62,7 @@ def options(work, **changes) -> argparse.Namespace:
     sizes = {
         "work": work, "smoke": False, "device": "cpu", "steps": 12, "pair_count": 120, "batch": 16, "group": 8,
         "micro": 8, "rank": 4, "alpha": 8.0, "processes": 1, "warmup_steps": 2, "log_seconds": 0.0,
-        "evaluation_cases": 4, "evaluation_pool": 12, "lr": 3e-3,
+        "evaluation_cases": 4, "evaluation_pool": 12, "compile": False,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
@@ -153,13 +153,19 @@ def test_batches_keep_groups_of_one_repository_together_and_lose_no_pair_twice()
 
 
 def test_rows_come_back_in_order_whatever_their_length(work):
-    module = llora.LLoRA(backbone.load(work / "backbone"), rank=4)
+    model = backbone.load(work / "backbone")
+    module = llora.LLoRA(model, rank=4)
     rows = [list(range(7, 7 + length)) for length in (30, 4, 17, 9, 25)]
+    reader = ing.Reader(model, 2, torch.device("cpu"), compiled=False)
     with torch.no_grad():
-        (together,) = ing.express_rows([module], rows, llora.QUERY, 2, torch.device("cpu"))
-        alone = torch.cat([ing.express_rows([module], [row], llora.QUERY, 1, torch.device("cpu"))[0] for row in rows])
-    torch.testing.assert_close(together, alone, atol=2e-2, rtol=0)
-    assert (together @ alone.T).argmax(1).tolist() == list(range(5))
+        (together,) = reader.express([module], rows, llora.QUERY)
+        exact = torch.cat([module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY) for row in rows])
+        # The compiled reader's fixed shapes, without the compiler.
+        reader.compiled = True
+        (filled,) = reader.express([module], rows, llora.QUERY)
+    for found in (together, filled):
+        torch.testing.assert_close(found, exact, atol=2e-2, rtol=0)
+        assert (found @ exact.T).argmax(1).tolist() == list(range(5))
 
 
 def test_trains_the_adapter_alone_measures_it_and_resumes(work):

@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from selfracg_training import backbone, forward, muon, pretrain
+from selfracg_training import backbone, forward, llora, muon, pretrain
 
 
 def noisy_model(context: int = 600):
@@ -28,6 +28,18 @@ def test_hidden_states_equal_those_of_transformers_across_attention_blocks():
         expected = model.model(input_ids=ids, use_cache=False).last_hidden_state
         found = forward.hidden_states(model, ids, torch.float32)
     torch.testing.assert_close(found, expected, atol=2e-5, rtol=1e-4)
+
+
+def test_layer_inputs_equal_those_that_hooks_collect():
+    model = noisy_model()
+    ids = torch.randint(7, 97, (2, 40))
+    expected, _ = llora.LLoRA(model).collect(ids)
+    with torch.no_grad():
+        found = forward.layer_inputs(model, ids, torch.float32)
+    assert len(found) == len(expected) == 2
+    for one, other in zip(found, expected):
+        for tensor, name in zip(one, ("x", "q", "k", "v")):
+            torch.testing.assert_close(tensor, getattr(other, name), atol=2e-5, rtol=1e-4, msg=name)
 
 
 def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
@@ -90,7 +102,7 @@ def options(work, **changes) -> argparse.Namespace:
     args = parser.parse_args([])
     sizes = {
         "work": work, "smoke": False, "device": "cpu", "hidden": 32, "layers": 1, "intermediate": 48, "compile": "off",
-        "rows": 4, "micro_rows": 4, "heldout_rows": 8, "final_rows": 8, "warmup_steps": 2, "processes": 1,
+        "rows": 4, "micro_rows": 4, "heldout_rows": 8, "final_rows": 8, "warmup_steps": 2, "processes": 1, "adam_lr": 0.01,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
