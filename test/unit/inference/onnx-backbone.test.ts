@@ -1,7 +1,7 @@
 // The decoder: isolation of the expression, the cache against a whole read, batching, cancelling, refusing.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone, defaultThreads } from "../../../sidecar/inference/onnx-backbone";
@@ -75,6 +75,9 @@ describe("isolation", () => {
       expect(sameBits(data(query, name), data(bare, name)), name).toBe(true);
       expect(sameBits(data(fragment, name), data(bare, name)), name).toBe(true);
     }
+    // Two adapters are two even before training, which leaves their down-projections as they were drawn.
+    const ofOneAdapter = sameBits(data(query, "present.0.need"), data(fragment, "present.0.need"));
+    expect(ofOneAdapter).toBe(model.retrieval.adapters === "shared");
     // The comparison above compares something: both adapters do express, and only they do.
     expect(data(bare, "expression").every((value) => value === 0)).toBe(true);
     expect(dot(data(query, "expression"), data(query, "expression"))).toBeCloseTo(1, 4);
@@ -223,12 +226,23 @@ describe("express and embed", () => {
     await expect(backbone.embed([[5], []])).rejects.toThrow(/found 0/);
   });
 
-  it("uses another adapter for needs than for fragments where the package says so", async () => {
-    const text = tokens.slice(0, 40);
-    const [fragment] = await backbone.embed([text]);
-    const need = await backbone.express(text);
-    const alike = dot(need, fragment!) > 0.9999;
-    expect(alike).toBe(model.retrieval.adapters === "shared");
+  it("asks the graph for the query adapter, the fragment adapter, or none", async () => {
+    const { InferenceSession } = await import("onnxruntime-node");
+    const session = await InferenceSession.create(model.graphPath, { intraOpNumThreads: 1 });
+    const run = vi.spyOn(Object.getPrototypeOf(session) as typeof session, "run");
+    const asked = async (work: () => Promise<unknown>): Promise<number[]> => {
+      run.mockClear();
+      await work();
+      return run.mock.calls.map(([feeds]) => Number(feeds["adapter"]!.data[0]));
+    };
+    try {
+      expect(await asked(() => backbone.prefill(tokens.slice(0, 9)))).toEqual([-1]);
+      expect(await asked(() => backbone.express(tokens.slice(0, 9)))).toEqual([0]);
+      expect(await asked(() => backbone.embed([tokens.slice(0, 9)]))).toEqual([model.retrieval.adapters === "shared" ? 0 : 1]);
+    } finally {
+      run.mockRestore();
+      await session.release();
+    }
   });
 
   it("embeds what the prompt format renders", async () => {
