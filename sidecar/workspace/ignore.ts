@@ -1,5 +1,6 @@
 // Which paths of a workspace folder are left out by .gitignore, .selfracgignore and well-known folder names.
 import { readFile, stat } from "node:fs/promises";
+import { homedir } from "node:os";
 import { basename, dirname, join } from "node:path";
 import ignore, { type Ignore } from "ignore";
 
@@ -107,8 +108,12 @@ export class IgnoreRules {
   }
 
   private async repositoryRules(): Promise<Ignore> {
-    const excluded = this.inRepository ? await readText(join(this.top, ".git", "info", "exclude")) : "";
-    return ignore({ ignorecase: false }).add(patternsOf(excluded, ""));
+    const rules = ignore({ ignorecase: false });
+    if (!this.inRepository) return rules;
+    // The user's own file at git's default place; one named by core.excludesFile would take running git to find.
+    const config = process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+    for (const path of [join(config, "git", "ignore"), join(this.top, ".git", "info", "exclude")]) rules.add(patternsOf(await readText(path), ""));
+    return rules;
   }
 }
 

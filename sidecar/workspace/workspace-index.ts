@@ -201,7 +201,7 @@ export class WorkspaceIndex implements FragmentSource {
       for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file });
       // What was edited last is wanted first.
       listed.sort((a, b) => b.file.modified - a.file.modified);
-      await this.bringIn(listed, signal, onProgress);
+      await this.bringIn(listed, signal, { onProgress });
       await this.tidy();
       return this.counts();
     });
@@ -223,7 +223,7 @@ export class WorkspaceIndex implements FragmentSource {
       }
       const reason = (await (await this.rulesOf(folder)).skipsFile(path)) ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
       if (reason !== undefined) this.leaveOut(folder, path, reason);
-      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal);
+      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal, { reread: true });
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
@@ -320,8 +320,15 @@ export class WorkspaceIndex implements FragmentSource {
     return files;
   }
 
-  /** Indexes files: from the store what has not changed, the others by reading and embedding them. */
-  private async bringIn(listed: readonly { folder: FolderState; file: ListedFile }[], signal: AbortSignal, onProgress?: (done: number, total: number) => void): Promise<void> {
+  /**
+   * Indexes files: from the store what has not changed, the others by reading and embedding them.
+   * @param options.reread read them all: somebody says that they have changed, and times may be too coarse to show it
+   */
+  private async bringIn(
+    listed: readonly { folder: FolderState; file: ListedFile }[],
+    signal: AbortSignal,
+    { reread = false, onProgress }: { reread?: boolean; onProgress?: ReindexOptions["onProgress"] } = {},
+  ): Promise<void> {
     let done = 0;
     let told = 0;
     const advance = (files: number): void => {
@@ -352,7 +359,7 @@ export class WorkspaceIndex implements FragmentSource {
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
-      if (entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
+      if (reread || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
       else if (entry.skip !== undefined) {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
@@ -515,6 +522,8 @@ export class WorkspaceIndex implements FragmentSource {
   private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
     const known = folder.known.get(path);
     if (known === entry || !this.folders.includes(folder)) return;
+    // On a disk that keeps whole seconds a change in the second of the reading would not show: such a file is read again.
+    if (entry !== undefined && entry.modified % 1000 === 0 && Date.now() - entry.modified < 2000) return;
     if (entry === undefined) folder.known.delete(path);
     else folder.known.set(path, entry);
     folder.manifest?.record(path, entry);

@@ -1,7 +1,7 @@
 // The rules agree with git itself, and the own ignore file and well-known names add to them.
 import { execFileSync, spawnSync } from "node:child_process";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { IgnoreRules } from "../../../sidecar/workspace/ignore";
 import { folderWith, write } from "./folder";
 
@@ -42,6 +42,17 @@ describe("ignore rules", () => {
   it("count from the repository's root, also for a workspace folder inside it", async () => {
     const root = await folderWith({ ".gitignore": "*.out\n/pkg/gen/\n", "pkg/.gitignore": "local.ts\n", ".git/info/exclude": "mine.ts\n", ".git/HEAD": "ref: refs/heads/main\n" });
     expect(await skipped(join(root, "pkg"), ["a.out", "gen/x.ts", "local.ts", "mine.ts", "a.ts", "sub/gen/x.ts"])).toEqual(["a.out", "gen/x.ts", "local.ts", "mine.ts"]);
+  });
+
+  it("count the user's own ignore file, as git does", async () => {
+    const config = await folderWith({ "git/ignore": "*.swp\nnotes/\n!keep.swp\n" });
+    vi.stubEnv("XDG_CONFIG_HOME", config);
+    const root = await folderWith({ ".gitignore": "!notes/\n" });
+    execFileSync("git", ["init", "-q"], { cwd: root });
+    const paths = ["a.swp", "keep.swp", "notes/a.ts", "a.ts"];
+    expect(await skipped(root, paths)).toEqual(ignoredByGit(root, paths));
+    expect(await skipped(root, paths)).toEqual(["a.swp"]);
+    vi.unstubAllEnvs();
   });
 
   it("do not leave out all of a workspace folder that the repository around it ignores", async () => {

@@ -218,6 +218,24 @@ describe("one file at a time", () => {
     expect(seen).toHaveLength(4);
   });
 
+  it("shows also where the disk's times are too coarse to tell", async () => {
+    const root = await folderWith({ "a.py": alpha });
+    // In the future, so that it is the present second however slow the test runs.
+    const second = Math.floor(Date.now() / 1000) + 600;
+    await utimes(join(root, "a.py"), second, second);
+    const { index } = await indexed(root, await emptyFolder());
+    const change = async (name: string): Promise<void> => {
+      await write(root, { "a.py": alpha.replace("alpha", name) });
+      await utimes(join(root, "a.py"), second, second);
+    };
+    await change("alphb");
+    await index.reindex();
+    expect(best(index, "a.py", alpha.replace("alpha", "alphb").trimEnd())).toBe("a.py:1-3");
+    await change("alphc");
+    await index.updateFile(uriOf(root, "a.py"));
+    expect(best(index, "a.py", alpha.replace("alpha", "alphc").trimEnd())).toBe("a.py:1-3");
+  });
+
   it("takes removal, of a file and of a folder, and the removal that an update finds", async () => {
     const root = await folderWith({ "a.py": alpha, "d/b.py": beta, "d/e/c.py": gamma, "dd.py": beta });
     const { index } = await indexed(root, await emptyFolder());
