@@ -6,6 +6,7 @@ import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
 import { nothing, Retriever } from "../retrieval/retriever";
 import type { CursorContext, Retrieval } from "../retrieval/retrieval";
 import type { FragmentSource } from "../workspace/fragment-source";
+import { PromptCache } from "./copying";
 import { readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
@@ -28,6 +29,8 @@ export interface Position {
   readonly character: number;
 }
 
+/** Characters before the cursor that can matter for what is copied: a dozen tokens and more. */
+const cachedCharacters = 200;
 /** Tokens left to the prompt however large `maxTokens` is set. */
 const leastPrompt = 128;
 
@@ -64,14 +67,15 @@ export class Completer {
       Object.assign(timings, retrieval.timings);
       trace.dropped = [...retrieval.dropped];
 
-      const { prefix, owed } = process.env["HEAL"] === "0" ? { prefix: context.prefix, owed: "" } : healPrefix(tokenizer, context.prefix);
+      const { prefix, owed } = healPrefix(tokenizer, context.prefix);
       const prompt = assemblePrompt(promptFormat, { ...context, prefix }, retrieval.selected, room);
       trace.fragments = prompt.fragments.map((fragment) => fragment.reference);
       trace.promptTokens = prompt.tokens.length;
       if (prompt.fragments.length === 0) trace.nothingRetrieved = retrieval.nothing ?? "no fragment fits beside the code";
 
       const { stopTokens } = promptFormat;
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, cursor, signal });
+      const cache = new PromptCache(prompt.tokens, tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const generation = await generate({ cache, backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, cursor, signal });
       Object.assign(timings, generation.timings);
       trace.generatedTokens = generation.generatedTokens;
       trace.stopReason = generation.stopReason;

@@ -3,6 +3,7 @@ import type { Backbone } from "../inference/backbone";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { StopReason } from "../protocol";
 import type { CursorSyntax } from "./cursor-syntax";
+import type { PromptCache } from "./copying";
 import { HealingChooser } from "./healing";
 import { dropCutLine, findStop, loopCut } from "./stop";
 
@@ -25,6 +26,8 @@ export interface GenerateOptions {
   readonly maxTokens: number;
   /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
   readonly owed?: string;
+  /** What the prompt itself goes on with after the same words; left out, the model alone decides. */
+  readonly cache?: PromptCache;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
 }
@@ -54,7 +57,9 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
 
   for (;;) {
     signal?.throwIfAborted();
-    const token = healing.done ? mostLikely(logits) : healing.choose(logits);
+    const scores = options.cache?.mix(logits) ?? logits;
+    const token = healing.done ? mostLikely(scores) : healing.choose(scores);
+    options.cache?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
     const piece = stream.push(token);

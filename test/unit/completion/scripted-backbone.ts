@@ -16,7 +16,7 @@ export function scriptedBackbone(model: ModelPackage, script: readonly number[],
   const logits = (step: number) => {
     onStep?.(step);
     const values = new Float32Array(model.architecture.vocabularySize);
-    values[script[step] ?? last] = 10;
+    values[script[step] ?? last] = 100;
     return values;
   };
   const cache: KvCache = { length: 1 };
