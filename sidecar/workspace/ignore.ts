@@ -71,12 +71,12 @@ export class IgnoreRules {
     return ignored || (isFolder && !this.inRepository && !unignored && skippedUntracked.has(name));
   }
 
-  /** Whether a file is left out, by itself or by a folder it lies in. @param path from the workspace folder, with `/` */
-  async skipsFile(path: string): Promise<boolean> {
+  /** Whether an entry is left out, by itself or by a folder it lies in. @param path from the workspace folder, with `/` */
+  async skipsPath(path: string, isFolder: boolean): Promise<boolean> {
     for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
       if (await this.skips(path.slice(0, slash), true)) return true;
     }
-    return this.skips(path, false);
+    return this.skips(path, isFolder);
   }
 
   /** @param parts the folders from `top` down to the workspace folder */

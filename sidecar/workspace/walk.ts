@@ -1,5 +1,5 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-import { open, readdir, stat } from "node:fs/promises";
+import { lstat, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { readContent, skipByName, type SkipReason } from "./content";
 import type { IgnoreRules } from "./ignore";
@@ -89,6 +89,14 @@ async function describe(root: string, path: string, maxBytes: number): Promise<L
     return reason === undefined ? { path, size, modified: mtimeMs } : { skip: reason };
   } catch (error) {
     return { skip: failureReason(error) };
+  }
+}
+
+/** Whether the path below `root` is a symbolic link or goes through one: the walk does not get there. @throws Error when there is no such file */
+export async function leadsThroughLink(root: string, path: string): Promise<boolean> {
+  for (let slash = path.indexOf("/"); ; slash = path.indexOf("/", slash + 1)) {
+    if ((await lstat(join(root, slash < 0 ? path : path.slice(0, slash)))).isSymbolicLink()) return true;
+    if (slash < 0) return false;
   }
 }
 

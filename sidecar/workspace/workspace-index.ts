@@ -17,7 +17,7 @@ import { Pace } from "./pace";
 import { Store } from "./store";
 import type { VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
-import { readSource, walk, type ListedFile } from "./walk";
+import { leadsThroughLink, readSource, walk, type ListedFile } from "./walk";
 
 export interface WorkspaceFolder {
   readonly uri: string;
@@ -216,12 +216,17 @@ export class WorkspaceIndex implements FragmentSource {
     if (place === undefined || this.ended.signal.aborted) return;
     const { folder, path } = place;
     try {
-      const found = await stat(join(folder.root, path));
-      if (found.isDirectory()) {
-        if (!(await (await this.rulesOf(folder)).skipsFile(`${path}/.`))) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
+      if (await leadsThroughLink(folder.root, path)) {
+        this.leaveOut(folder, path, "symbolic link");
         return;
       }
-      const reason = (await (await this.rulesOf(folder)).skipsFile(path)) ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
+      const found = await stat(join(folder.root, path));
+      const ignored = await (await this.rulesOf(folder)).skipsPath(path, found.isDirectory());
+      if (found.isDirectory()) {
+        if (!ignored) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
+        return;
+      }
+      const reason = ignored ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
       if (reason !== undefined) this.leaveOut(folder, path, reason);
       else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal, { reread: true });
     } catch (error) {
@@ -296,6 +301,7 @@ export class WorkspaceIndex implements FragmentSource {
     const nested = new Set(this.folders.filter((other) => other !== folder && other.root.startsWith(withSeparator(folder.root))).map((other) => other.root.slice(withSeparator(folder.root).length).split(sep).join("/")));
     const skipped = new Map<string, SkipReason>();
     const files: ListedFile[] = [];
+    let readable = true;
     const rules = from === "" ? await IgnoreRules.create(folder.root) : await this.rulesOf(folder);
     folder.rules = rules;
     try {
@@ -305,6 +311,7 @@ export class WorkspaceIndex implements FragmentSource {
       signal?.throwIfAborted();
       this.options.log.warn(`Folder ${folder.root} could not be read (${messageOf(error)}): it is left out until it can be.`);
       skipped.set(from, "unreadable");
+      readable = false;
     }
     const listed = new Set(files.map(({ path }) => path));
     const isBelow = (path: string): boolean => from === "" || path.startsWith(`${from}/`);
@@ -312,7 +319,8 @@ export class WorkspaceIndex implements FragmentSource {
     for (const path of new Set([...folder.indexed.keys(), ...folder.known.keys()])) {
       if (listed.has(path) || !isBelow(path) || (folder.read.get(path) ?? 0) > began) continue;
       this.takeOut(folder, path);
-      this.remember(folder, path, undefined);
+      // A folder that is away for a while, as on a network disk, is not to be read anew when it is back.
+      if (readable) this.remember(folder, path, undefined);
       await pace.rest();
     }
     for (const path of [...folder.skipped.keys()]) if (isBelow(path) && !listed.has(path)) folder.skipped.delete(path);

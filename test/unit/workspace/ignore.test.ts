@@ -8,7 +8,7 @@ import { folderWith, write } from "./folder";
 async function skipped(root: string, paths: readonly string[]): Promise<string[]> {
   const rules = await IgnoreRules.create(root);
   const found: string[] = [];
-  for (const path of paths) if (await rules.skipsFile(path)) found.push(path);
+  for (const path of paths) if (await rules.skipsPath(path, false)) found.push(path);
   return found;
 }
 

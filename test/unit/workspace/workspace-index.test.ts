@@ -137,6 +137,20 @@ describe("folders", () => {
     expect(seen).toHaveLength(4);
   });
 
+  it("one that is away for a while is left out, and back without being read", async () => {
+    const root = await folderWith(manyFiles(5));
+    const { index, seen, read, warnings } = await indexed(root, await emptyFolder());
+    const before = contents(index);
+    await rename(root, `${root}-away`);
+    expect(await index.reindex()).toMatchObject({ files: 0, fragments: 0, skipped: { unreadable: 1 } });
+    expect(warnings).toEqual([expect.stringContaining("could not be read")]);
+    await rename(`${root}-away`, root);
+    expect(await index.reindex()).toMatchObject({ files: 5, fragments: 10, skipped: {} });
+    expect(contents(index)).toEqual(before);
+    expect(seen).toHaveLength(10);
+    expect(read).toHaveLength(5);
+  });
+
   it("equal fragments under equal paths are embedded once and found in each folder", async () => {
     const one = await folderWith({ "a.py": alpha });
     const two = await folderWith({ "a.py": alpha });
@@ -270,9 +284,16 @@ describe("one file at a time", () => {
     for (const path of ["out/x.py", ".env", "a.py"]) await index.updateFile(uriOf(root, path));
     expect(contents(index)).toEqual([]);
     expect(index.counts().skipped).toEqual({ ignored: 1, secret: 1, generated: 1, data: 1 });
-    await symlink(join(root, "a.py"), join(root, "link.py"));
-    await index.updateFile(uriOf(root, "link.py"));
-    expect(index.counts().files).toBe(0);
+  });
+
+  it("does not follow symbolic links", async () => {
+    const elsewhere = await folderWith({ "b.py": beta, "deep/c.py": gamma });
+    const root = await folderWith({ "a.py": alpha });
+    const { index } = await indexed(root, await emptyFolder());
+    await symlink(join(elsewhere, "b.py"), join(root, "link.py"));
+    await symlink(elsewhere, join(root, "linked"));
+    for (const path of ["link.py", "linked", "linked/b.py", "linked/deep", "linked/deep/c.py"]) await index.updateFile(uriOf(root, path));
+    expect(contents(index).map((line) => line.split(":")[0])).toEqual(["a.py"]);
   });
 
   it("keeps the newest content when updates overtake each other", async () => {
