@@ -110,8 +110,8 @@ export class Workbench {
     return parts.join("\n").replaceAll("\u00a0", " ");
   }
 
-  async waitForGhostText(): Promise<string> {
-    await expect.poll(async () => (await this.ghostText()).trim(), patience).not.toBe("");
+  async waitForGhostText(timeout = patience.timeout): Promise<string> {
+    await expect.poll(async () => (await this.ghostText()).trim(), { ...patience, timeout }).not.toBe("");
     return this.ghostText();
   }
 
