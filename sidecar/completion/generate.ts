@@ -57,7 +57,9 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
 
   for (;;) {
     signal?.throwIfAborted();
-    const scores = options.cache?.mix(logits) ?? logits;
+    // Some models have more logits than tokens, for the sake of round numbers.
+    const known = logits.subarray(0, tokenizer.vocabularySize);
+    const scores = options.cache?.mix(known) ?? known;
     const token = healing.done ? mostLikely(scores) : healing.choose(scores);
     options.cache?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);

@@ -3,10 +3,12 @@ import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 
 const largest = 64 * 1024;
-const perPackage = 12;
+const perPackage = 4;
 
-/** Copies up to `most` files of `modules` into `target`, at most a dozen a package, in order of path. Returns how many. */
+/** Copies up to `most` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
 export async function copyLargeTree(modules: string, target: string, most: number): Promise<number> {
+  // In a repository what is not ignored is meant, also under names such as `dist`.
+  await mkdir(join(target, ".git"), { recursive: true });
   let copied = 0;
   for (const folder of await packages(modules)) {
     const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
