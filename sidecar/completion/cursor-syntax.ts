@@ -126,9 +126,12 @@ function lastNonBlankLine(text: string): string | undefined {
 
 const endOpeners = /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
 
+/** Characters of a line that are looked at: headers of blocks are short, and lines that machines wrote are not. */
+const longestHeader = 400;
+
 /** Whether what follows `line` is the inside of something that `line` begins. */
 function opensBlock(syntax: Syntax, line: string, atCursor: Scanner): boolean {
-  const code = line.trim();
+  const code = line.slice(-longestHeader).trim();
   if (/[{([]$/.test(code)) return true;
   // A colon within brackets is a slice, a key or a type.
   if (syntax.blocks === "indent") return atCursor.open.length === 0 && /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);

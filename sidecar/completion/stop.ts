@@ -100,9 +100,12 @@ function closesHere(line: string, indent: number, { blockIndent, closable, lineB
   return !isThere && (isCloserLine(line) || /^(?:e|en|f|d|do|don|es|esa)$/.test(line.trim()));
 }
 
+const longestHeader = 400;
+
 /** Whether `text` ends in a bracket that opens the body of a function, a class or a control statement. */
 function headsBlock(text: string): boolean {
-  const code = text.trimEnd();
+  // The header of a block is short; a line a machine wrote need not be searched.
+  const code = text.trimEnd().slice(-longestHeader);
   if (!code.endsWith("{")) return false;
   const start = code.lastIndexOf("\n") + 1;
   const line = code.slice(start).trim();

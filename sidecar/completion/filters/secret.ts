@@ -13,8 +13,9 @@ const assignment = /(?:password|passwd|secret|token|api_?key)["']?\s*[:=]\s*["']
 export const secret: SuggestionFilter = {
   name: "secret",
   apply(suggestion, { cursor }) {
-    const line = cursor.linePrefix + suggestion;
-    for (const [what, shape] of shapes) if (shape.test(line) && !shape.test(cursor.linePrefix)) return { reject: `looks like ${what}` };
+    const typed = cursor.linePrefix.slice(-200);
+    const line = typed + suggestion;
+    for (const [what, shape] of shapes) if (shape.test(line) && !shape.test(typed)) return { reject: `looks like ${what}` };
     const value = assignment.exec(line)?.[1];
     // A word or a placeholder is no secret; a mix of digits and letters of both cases may be one.
     if (value !== undefined && /\d/.test(value) && /[a-z]/i.test(value) && !/[{<$]/.test(value)) return { reject: "looks like a credential" };

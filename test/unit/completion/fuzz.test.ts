@@ -1,0 +1,58 @@
+// Broken code is the usual case at a cursor: whatever stands there, the rules end, quickly, and only ever take away.
+import { expect, it } from "vitest";
+import { readCursor } from "../../../sidecar/completion/cursor-syntax";
+import { applyFilters } from "../../../sidecar/completion/filters/all";
+import { findStop } from "../../../sidecar/completion/stop";
+
+const pieces = [
+  "(", ")", "[", "]", "{", "}", '"', "'", "`", "${", '"""', "//", "/*", "*/", "#", "\\", "/", ":", ";", ",", "=>", "=", " ", "  ", "    ", "\t", "\n", "\n\n", "\r\n",
+  "end", "do |x|", "def f", "class A", "if ", "else", "return ", "name", "foo.bar", "1", "😀", "\ud83d", "\u0000", "-----BEGIN PRIVATE KEY", "password = 'abc123456789'",
+]; // prettier-ignore
+const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", "klingon"];
+
+/** A repeatable row of numbers 0..1 (mulberry32). */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
+    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
+    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+  };
+}
+
+it("for three thousand random texts", () => {
+  const next = random(7);
+  const text = (most: number) => Array.from({ length: Math.floor(next() * most) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
+  for (let round = 0; round < 3000; round++) {
+    const document = { uri: "file:///a", path: "a", languageId: languages[round % languages.length] ?? "", prefix: text(40), suffix: text(30) };
+    const said = text(30);
+    const cursor = readCursor(document);
+    const stop = findStop(said, cursor);
+    expect(stop?.length ?? 0).toBeLessThanOrEqual(said.length);
+    const result = applyFilters(said.slice(0, stop?.length), { document, cursor });
+    if ("reject" in result) {
+      expect(result.reject).toMatch(/^[a-z-]+: ./);
+      continue;
+    }
+    expect(result.text.trim()).not.toBe("");
+    expect(result.text).toBe(result.text.trimEnd());
+    expect(result.text).not.toMatch(/[\uFFFD\u0000\r]/);
+    // What is kept stands in what was said, line by line.
+    for (const line of result.text.split("\n")) expect(said.replace(/\r\n?/g, "\n")).toContain(line);
+    if (cursor.lineSuffix.trim() !== "") expect(result.text).not.toContain("\n");
+  }
+});
+
+it.each(["):", "=> ", "(a, ", "do |x ", "''", "/a", "{ x: ", "password=", "\t", "\n", "}\n", "if x:\n    "])("for a machine-written file of %j", (piece) => {
+  const long = piece.repeat(1_000_000 / piece.length);
+  for (const languageId of ["typescript", "python", "ruby"]) {
+    const document = { uri: "file:///a", path: "a", languageId, prefix: long, suffix: long };
+    const start = performance.now();
+    const cursor = readCursor(document);
+    const said = `${piece.repeat(40)}{\n  a\n}`;
+    for (let length = 1; length < said.length; length += 4) findStop(said.slice(0, length), cursor);
+    applyFilters(said, { document, cursor });
+    expect(performance.now() - start).toBeLessThan(1500);
+  }
+});
