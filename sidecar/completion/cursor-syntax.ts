@@ -25,6 +25,8 @@ export interface CursorSyntax {
   readonly closable: readonly OpenBracket[];
   /** Closers after the cursor that nothing before it waits for: a suggestion may open what they close, innermost first. */
   readonly spareClosers: readonly string[];
+  /** Whether the code before the cursor cannot end there: after a dot, an operator, or with a bracket of its statement open. */
+  readonly unfinished: boolean;
   /** How many of `closable`, the innermost ones, belong to the statement the cursor is in. */
   readonly closableOfStatement: number;
 }
@@ -50,8 +52,12 @@ export function readCursor(context: CursorContext): CursorSyntax {
     (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
   );
   const { extent, blockIndent } = extentAt(syntax, prefix, linePrefix, lineSuffix, atCursor);
-  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, spareClosers, closableOfStatement };
+  const unfinished = !atCursor.insideComment && !atCursor.insideString && (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
+  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, spareClosers, unfinished, closableOfStatement };
 }
+
+/** What no statement ends with in any of the languages. */
+const wantsMore = /(?:[\w)\]]\.|::|[^+]\+|[^-]-|[=*/%&|<]|\b(?:import|from|new|await|and|or|not|in|extends|implements|throw|raise))[ \t]*$/;
 
 function tailFromLineStart(prefix: string): string {
   if (prefix.length <= scanLimit) return prefix;

@@ -60,7 +60,8 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     // Some models have more logits than tokens, for the sake of round numbers.
     const known = logits.subarray(0, tokenizer.vocabularySize);
     const scores = options.cache?.mix(known) ?? known;
-    const token = healing.done ? mostLikely(scores) : healing.choose(scores);
+    const mayEnd = text !== "" || !cursor.unfinished;
+    const token = healing.done ? mostLikely(mayEnd ? scores : without(scores, stopTokens)) : healing.choose(scores);
     options.cache?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
@@ -77,6 +78,13 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
     ({ cache, logits } = await backbone.decode(cache, token, signal));
   }
+}
+
+/** A copy in which `ids` can not be chosen. */
+function without(scores: Float32Array, ids: ReadonlySet<number>): Float32Array {
+  const rest = scores.slice();
+  for (const id of ids) if (id < rest.length) rest[id] = -Infinity;
+  return rest;
 }
 
 /** The index of the highest value; the lowest such index among equals. @throws RangeError for no values. */

@@ -68,6 +68,13 @@ describe("what may be closed", () => {
   });
 });
 
+it("knows where code cannot end", () => {
+  const unfinished = (text: string, languageId?: string) => at(text, languageId).unfinished;
+  expect(["a.║", "const a = ║", "f(a.║)", "f(║", "f(a, ║", "a + ║", "throw ║", "import ║"].filter((text) => !unfinished(text))).toEqual([]);
+  expect(["║", "f()║", "f(║)", "a;║", "return ║", "a++║", "// a.║", "'a.║'", "x = [1,\n║]"].filter((text) => unfinished(text))).toEqual([]);
+  expect(unfinished("for a in ║", "python")).toBe(true);
+});
+
 it("knows lines that go on a construct and lines that only close", () => {
   expect(["} else {", "  elif a:", "end", ")"].every(continuesConstruct)).toBe(true);
   expect(["ending = 1", "elsewhere()", "foo }"].some(continuesConstruct)).toBe(false);

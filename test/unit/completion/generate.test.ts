@@ -53,8 +53,14 @@ describe("ends", () => {
     expect(result.text).toBe(tokenizer.decode([round ?? 0]));
   });
 
+  it("not at once where code cannot end", async () => {
+    const result = await say("const a = b.║", [tokenizer.tokenOf(model.specialTokens.endOfText), ...tokenizer.encode("c")]).running;
+    expect(result.text).not.toBe("");
+    expect(result).toMatchObject({ stopReason: "end-of-text" });
+  });
+
   it("with nothing when the model says nothing", async () => {
-    expect(await say("const a = ║", "").running).toMatchObject({ text: "", stopReason: "end-of-text", generatedTokens: 1 });
+    expect(await say("const a = b║", "").running).toMatchObject({ text: "", stopReason: "end-of-text", generatedTokens: 1 });
   });
 });
 
