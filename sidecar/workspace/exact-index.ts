@@ -54,6 +54,15 @@ export class ExactIndex implements VectorIndex {
     }
   }
 
+  has(id: number): boolean {
+    return this.rows.has(id);
+  }
+
+  /** All ids, and their vectors one after another: a view that the next change makes invalid. */
+  contents(): { readonly ids: readonly number[]; readonly vectors: Float32Array } {
+    return { ids: this.ids, vectors: this.vectors.subarray(0, this.ids.length * this.dimension) };
+  }
+
   search(query: Float32Array, k: number): VectorHit[] {
     checkLength(query, this.dimension, "a query");
     const best: VectorHit[] = [];

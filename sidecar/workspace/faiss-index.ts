@@ -2,20 +2,23 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { checkDimension, checkLength, compareHits } from "./exact-index";
+import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
+import { bulkAdder, type BulkAdd } from "./faiss-bulk";
 import { isRunning } from "./owner";
 import type { VectorHit, VectorIndex } from "./vector-index";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
-interface FlatIndex {
+export interface FlatIndex {
   ntotal(): number;
   add(rows: number[]): void;
   search(query: number[], k: number): { distances: number[]; labels: number[] };
   removeIds(rows: number[]): number;
+  mergeFrom(other: FlatIndex): void;
+  toBuffer(): Buffer;
 }
 
-interface Addon {
-  readonly IndexFlatIP: new (dimension: number) => FlatIndex;
+export interface Addon {
+  readonly IndexFlatIP: (new (dimension: number) => FlatIndex) & { read(path: string): FlatIndex };
 }
 
 /** The addon, or why there is none. */
@@ -23,6 +26,8 @@ export type LoadedAddon = { readonly addon: Addon } | { readonly failure: string
 
 /** Rows marked as removed at which they are taken out: taking out costs rows x removed comparisons in one call. */
 const removedLimit = 512;
+/** Vectors that wait to be handed to FAISS together, scanned exactly until then. */
+const waitingLimit = 512;
 /** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
 const slack = 8;
 
@@ -92,54 +97,64 @@ function isAddon(value: unknown): value is Addon {
   return typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function";
 }
 
-/** faiss-node has no ids of its own, no removal that is cheap for one row, and no order among equals: they are made here. */
+/**
+ * faiss-node has no ids of its own, no removal that is cheap for one row, no order among equals, and takes vectors one
+ * number at a time (50 microseconds for 256): all this is made good here.
+ */
 export class FaissIndex implements VectorIndex {
   readonly name = "faiss";
   private flat: FlatIndex;
-  /** Id of every row, removed ones included. */
+  /** Id of every row in FAISS, removed ones included. */
   private ids: number[] = [];
-  private readonly live = new Set<number>();
+  /** Row of every id in FAISS, removed ones left out. */
+  private readonly rows = new Map<number, number>();
   /** Rows that are removed but still in FAISS. */
   private removed = new Set<number>();
-  private readonly rows = new Map<number, number>();
+  private waiting: ExactIndex;
+  private readonly bulkAdd: BulkAdd;
 
+  /** @param limit number of vectors handed to FAISS together */
   constructor(
     private readonly addon: Addon,
     readonly dimension: number,
     readonly reason: string,
+    private readonly limit = waitingLimit,
   ) {
     checkDimension(dimension);
     this.flat = new addon.IndexFlatIP(dimension);
+    this.waiting = new ExactIndex(dimension, "waiting");
+    this.bulkAdd = bulkAdder(addon, dimension);
   }
 
   get size(): number {
-    return this.live.size;
+    return this.rows.size + this.waiting.size;
   }
 
   add(id: number, vector: Float32Array): void {
-    checkLength(vector, this.dimension, "a vector");
-    if (this.live.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
-    this.flat.add(Array.from(vector));
-    this.rows.set(id, this.ids.length);
-    this.ids.push(id);
-    this.live.add(id);
+    if (this.rows.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    this.waiting.add(id, vector);
+    if (this.waiting.size >= this.limit) this.handOver();
   }
 
   remove(ids: readonly number[]): void {
+    this.waiting.remove(ids);
     for (const id of ids) {
       const row = this.rows.get(id);
       if (row === undefined) continue;
       this.rows.delete(id);
-      this.live.delete(id);
       this.removed.add(row);
       if (this.removed.size >= removedLimit) this.takeOut();
     }
-    if (this.live.size === 0 && this.removed.size > 0) this.takeOut();
+    if (this.rows.size === 0 && this.removed.size > 0) this.takeOut();
   }
 
   search(query: Float32Array, k: number): VectorHit[] {
     checkLength(query, this.dimension, "a query");
-    const wanted = Math.min(Math.floor(k), this.size);
+    const wanted = Math.floor(k);
+    return [...this.searchFlat(query, Math.min(wanted, this.rows.size)), ...this.waiting.search(query, wanted)].sort(compareHits).slice(0, Math.max(0, wanted));
+  }
+
+  private searchFlat(query: Float32Array, wanted: number): VectorHit[] {
     if (wanted < 1) return [];
     const plain = Array.from(query);
     const rows = this.ids.length;
@@ -159,10 +174,20 @@ export class FaissIndex implements VectorIndex {
     }
   }
 
+  private handOver(): void {
+    const { ids, vectors } = this.waiting.contents();
+    this.bulkAdd(this.flat, vectors);
+    for (const id of ids) {
+      this.rows.set(id, this.ids.length);
+      this.ids.push(id);
+    }
+    this.waiting = new ExactIndex(this.dimension, "waiting");
+  }
+
   private takeOut(): void {
-    if (this.live.size === 0) this.flat = new this.addon.IndexFlatIP(this.dimension);
+    if (this.rows.size === 0) this.flat = new this.addon.IndexFlatIP(this.dimension);
     else this.flat.removeIds([...this.removed]);
-    this.ids = this.live.size === 0 ? [] : this.ids.filter((_, row) => !this.removed.has(row));
+    this.ids = this.rows.size === 0 ? [] : this.ids.filter((_, row) => !this.removed.has(row));
     this.removed = new Set();
     this.rows.clear();
     this.ids.forEach((id, row) => this.rows.set(id, row));

@@ -329,8 +329,10 @@ export class VectorStore {
 
   private decode(record: Buffer): Float32Array {
     const scale = record.readFloatLE(keyBytes + 4);
-    const vector = new Float32Array(this.options.dimension);
-    for (let i = 0; i < vector.length; i++) vector[i] = (record.readInt16LE(componentsAt + i * 2) / steps) * scale;
+    // Records begin at even places, and every machine this runs on is little-endian.
+    const components = new Int16Array(record.buffer, record.byteOffset + componentsAt, this.options.dimension);
+    const vector = new Float32Array(components.length);
+    for (let i = 0; i < vector.length; i++) vector[i] = ((components[i] ?? 0) / steps) * scale;
     return vector;
   }
 

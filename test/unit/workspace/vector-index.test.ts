@@ -6,7 +6,8 @@ import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { ExactIndex } from "../../../sidecar/workspace/exact-index";
-import { FaissIndex, loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-index";
+import { bulkAdder } from "../../../sidecar/workspace/faiss-bulk";
+import { FaissIndex, loadFaiss, tryFaiss, type FlatIndex } from "../../../sidecar/workspace/faiss-index";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { emptyFolder } from "./folder";
 
@@ -27,14 +28,16 @@ function unitVector(next: () => number, dimension: number): Float32Array {
   return vector.map((x) => x / norm);
 }
 
-function faiss(dimension: number): FaissIndex {
+/** @param limit vectors handed to FAISS together; 1: each at once, so that small tests reach FAISS too */
+function faiss(dimension: number, limit = 1): FaissIndex {
   const loaded = loadFaiss();
   if ("failure" in loaded) throw new Error(`FAISS must load where the tests run: ${loaded.failure}`);
-  return new FaissIndex(loaded.addon, dimension, "test");
+  return new FaissIndex(loaded.addon, dimension, "test", limit);
 }
 
 const kinds: [string, (dimension: number) => VectorIndex][] = [
-  ["faiss", faiss],
+  ["faiss", (dimension) => faiss(dimension)],
+  ["faiss", (dimension) => faiss(dimension, 5)],
   ["exact", (dimension) => new ExactIndex(dimension, "test")],
 ];
 
@@ -86,10 +89,10 @@ describe.each(kinds)("%s", (name, create) => {
 });
 
 describe("both", () => {
-  it("agree on random vectors through additions and removals", () => {
+  it.each([1, 7, 512])("agree on random vectors through additions and removals, %i vectors handed over together", (limit) => {
     const dimension = 48;
     const next = random(1);
-    const a = faiss(dimension);
+    const a = faiss(dimension, limit);
     const b = new ExactIndex(dimension, "test");
     const live: number[] = [];
     let id = 0;
@@ -127,6 +130,36 @@ describe("both", () => {
   it("are chosen with a reason", () => {
     expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
     expect(createVectorIndex(8, { preferred: "exact" })).toMatchObject({ name: "exact", reason: "asked for" });
+  });
+});
+
+describe("handing vectors over", () => {
+  it("puts them all in, in order, by a file and, where that fails, number by number", () => {
+    const loaded = loadFaiss();
+    if ("failure" in loaded) throw new Error(loaded.failure);
+    const { IndexFlatIP } = loaded.addon;
+    const next = random(5);
+    const vectors = Float32Array.from({ length: 40 * 12 }, next);
+    const reads: string[] = [];
+    class Watched extends IndexFlatIP {
+      static override read(path: string): FlatIndex {
+        reads.push(path);
+        return super.read(path);
+      }
+    }
+    class Unreadable extends IndexFlatIP {
+      static override read(): FlatIndex {
+        throw new Error("another format");
+      }
+    }
+    const [watched, unreadable] = [new Watched(12), new Unreadable(12)];
+    bulkAdder({ IndexFlatIP: Watched }, 12)(watched, vectors);
+    bulkAdder({ IndexFlatIP: Unreadable }, 12)(unreadable, vectors);
+    expect(reads).toHaveLength(2);
+    expect(reads.some((path) => existsSync(path))).toBe(false);
+    expect([watched.ntotal(), unreadable.ntotal()]).toEqual([40, 40]);
+    const query = Array.from({ length: 12 }, next);
+    expect(watched.search(query, 40)).toEqual(unreadable.search(query, 40));
   });
 });
 
