@@ -23,6 +23,7 @@ const settings: Record<string, unknown> = {
   "chat.commandCenter.enabled": false,
   "workbench.colorTheme": "Default Dark Modern",
   "editor.minimap.enabled": false,
+  "editor.wordWrap": "on",
   "files.autoSave": "off",
   ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
 };
@@ -40,7 +41,7 @@ const places: readonly Place[] = [
   {
     file: "shop/customers.py",
     typed:
-      "\n\ndef wish_list(catalog: Catalog, isbns: list[str]) -> list[str]:\ntitles = []\nfor isbn in isbns:\nbook = catalog.",
+      "\n\ndef wish_list(catalog: Catalog, isbns: list[str]):\ntitles = []\nfor isbn in isbns:\nbook = catalog.",
     answer: "shop/catalog.py",
   },
   {
@@ -107,6 +108,9 @@ describe("SelfRACG in VS Code", () => {
   async function picture(name: string): Promise<void> {
     if (pictures !== undefined) {
       mkdirSync(pictures, { recursive: true });
+      // Away from anything that lights up under it.
+      await window.page.mouse.move(200, 15);
+      await window.page.waitForTimeout(500);
       await window.page.screenshot({ path: join(pictures, name) });
     }
   }
@@ -194,9 +198,9 @@ describe("SelfRACG in VS Code", () => {
     expect(bare((await inspector.locator("pre.suggestion").textContent()) ?? "")).toBe(bare(ghost));
     expect(await inspector.locator(".legend li").count()).toBe(7);
     if (pictures !== undefined) {
-      await window.runCommand("View: Toggle Primary Side Bar Visibility");
+      await window.toggleSideBar();
       await picture("screenshot-inspector.png");
-      await window.runCommand("View: Toggle Primary Side Bar Visibility");
+      await window.toggleSideBar();
     }
     const link = links.filter({ hasText: `${place.answer}:` }).first();
     const [, first] = /:(\d+)(?:-\d+)?$/.exec((await link.textContent()) ?? "") ?? [];

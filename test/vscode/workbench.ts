@@ -115,6 +115,11 @@ export class Workbench {
     return this.ghostText();
   }
 
+  /** By its key, which leaves the cursor and its ghost text where they are. */
+  async toggleSideBar(): Promise<void> {
+    await this.page.keyboard.press(`${modifier}+B`);
+  }
+
   async save(): Promise<void> {
     await this.page.keyboard.press(`${modifier}+S`);
     await expect.poll(() => this.page.locator(".editor-group-container.active .tab.active.dirty").count(), patience).toBe(0);
