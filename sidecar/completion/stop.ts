@@ -63,7 +63,10 @@ function endAtNewline(
     const depth = scanner.open.length + owed;
     // The header of a block is a statement of its own: the block is the next suggestion.
     if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
-    return undefined;
+    const innermost = scanner.open.at(-1) ?? cursor.closable[cursor.closable.length - 1 - scanner.unmatched.length];
+    if (innermost === undefined || innermost.close === "}" || !hasContent) return undefined;
+    const goesOn = scanner.insideComment ? undefined : goesOnInBracket(line, text.slice(index + 1));
+    return goesOn === false ? { length: index, reason: "end-of-statement" } : goesOn;
   }
 
   if (!hasContent) return undefined;
@@ -85,6 +88,17 @@ function endAtNewline(
   }
   if (closesHere(nextLine, indent, cursor)) return undefined;
   return { length: index, reason: "end-of-block" };
+}
+
+/**
+ * Undefined where a list or an expression in brackets goes on after `line`, "wait" where what follows is too short to
+ * tell, false where it cannot: a model that has lost track of a bracket would otherwise never come to an end.
+ */
+function goesOnInBracket(line: string, rest: string): "wait" | undefined | false {
+  if (/(?:[,([{:+\-*/%&|^=<>?!~.\\"'`]|\b(?:and|or|not|in|if|else|for|new|return|await|is|as))$/.test(line.trimEnd())) return undefined;
+  const next = rest.trimStart();
+  if (next.length < 2 || (!next.includes("\n") && /^[a-z]{1,10}$/.test(next))) return "wait";
+  return /^(?:[)\]}.?:&|+\-*/%=<>,"'`#]|(?:for|if|else|and|or|not|in|is|as|async|instanceof|where|satisfies)\b)/.test(next) ? undefined : false;
 }
 
 /** The word at the start of a line may still be growing: `e` could become `else`. */

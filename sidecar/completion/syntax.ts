@@ -115,6 +115,8 @@ interface Inside {
 
 const template: Inside = { kind: "string", until: "`", multiline: true };
 
+const regularExpression: Inside = { kind: "string", until: "/", multiline: false };
+
 /** What can stand before `/` where a regular expression begins. */
 const beforeExpression = /(?:^|[(=,:[!&|?{};>]|\b(?:return|typeof|case|of|in|do|else|await|yield))\s*$/;
 
@@ -199,6 +201,10 @@ export class Scanner {
 
   private stepInside(inside: Inside, text: string, index: number): number {
     if (inside.kind === "string" && text.charAt(index) === "\\" && text.charAt(index + 1) !== "\n") return index + 2;
+    if (inside === regularExpression && text.charAt(index) === "[") {
+      // A slash in a character class ends nothing.
+      return index + (/^\[(?:\\.|[^\]\\\n])*\]?/.exec(text.slice(index))?.[0].length ?? 1);
+    }
     if (this.syntax.script && inside.until === template.until && text.startsWith("${", index)) {
       this.insideNow = undefined;
       this.open.push({ open: "${", close: "}", offset: index, indent: this.indent });
@@ -235,8 +241,8 @@ export class Scanner {
       return index + (literal?.[0].length ?? 1);
     }
     if (character === "/" && this.syntax.script && beforeExpression.test(text.slice(Math.max(0, index - 24), index))) {
-      const literal = /^\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\[\n])+\//.exec(text.slice(index, index + 400));
-      if (literal !== null) return index + literal[0].length;
+      this.insideNow = regularExpression;
+      return index + 1;
     }
     const close = closerOf.get(character);
     if (close !== undefined) this.open.push({ open: character, close, offset: index, indent: this.indent });

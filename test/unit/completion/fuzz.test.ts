@@ -30,6 +30,10 @@ it("for three thousand random texts", () => {
     const cursor = readCursor(document);
     const stop = findStop(said, cursor);
     expect(stop?.length ?? 0).toBeLessThanOrEqual(said.length);
+    // However the text is cut into tokens, it ends at the same place.
+    let early = findStop("", cursor);
+    for (let length = 1; length <= said.length && early === undefined; length++) early = findStop(said.slice(0, length), cursor);
+    expect(early, JSON.stringify([document, said])).toEqual(stop);
     const result = applyFilters(said.slice(0, stop?.length), { document, cursor });
     if ("reject" in result) {
       expect(result.reject).toMatch(/^[a-z-]+: ./);

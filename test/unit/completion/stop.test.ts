@@ -46,6 +46,12 @@ describe("a statement", () => {
     expect(stopAt("foo(\n  a, ├b,\n  c┤\n);")).toEqual(["b,", "end-of-statement"]);
   });
 
+  it("ends where a model has lost track of a bracket", () => {
+    expect(stopAt("f([a.├b\nimport c\nimport d┤", "python")).toEqual(["b", "end-of-statement"]);
+    expect(stopAt("f(├a,\n  b\n  .c(),\n)\nd┤")).toEqual(["a,\n  b\n  .c(),\n)", "end-of-statement"]);
+    expect(stopAt("x = [├a\n     for a in b\n     if c]\nd┤", "python")).toEqual(["a\n     for a in b\n     if c]", "end-of-statement"]);
+  });
+
   it("ends with the header of a block", () => {
     expect(stopAt("if (├a) {\n  b();┤")).toEqual(["a) {", "end-of-statement"]);
     expect(stopAt("func f├(a int) error {\n\tb┤", "go")).toEqual(["(a int) error {", "end-of-statement"]);
