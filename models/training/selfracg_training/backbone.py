@@ -14,6 +14,10 @@ from typing import Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers.utils import logging
+
+# A checkpoint a few minutes apart needs no progress bar in the log.
+logging.disable_progress_bar()
 
 SUPPORTED_TYPES = ("qwen2", "llama")
 
