@@ -65,17 +65,18 @@ export class Completer {
       const room = backbone.model.contextLength - maxTokens;
       const retrieval = await this.retrieve(context, settings, room, signal);
       Object.assign(timings, retrieval.timings);
-      trace.dropped = [...retrieval.dropped];
-
       const { prefix, owed } = healPrefix(tokenizer, context.prefix);
       const prompt = assemblePrompt(promptFormat, { ...context, prefix }, retrieval.selected, room);
       trace.fragments = prompt.fragments.map((fragment) => fragment.reference);
+      const unfit = retrieval.selected.filter((fragment) => !prompt.fragments.includes(fragment));
+      const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
+      trace.dropped = [...noRoom, ...retrieval.dropped].sort((a, b) => b.score - a.score);
       trace.promptTokens = prompt.tokens.length;
       if (prompt.fragments.length === 0) trace.nothingRetrieved = retrieval.nothing ?? "no fragment fits beside the code";
 
       const { stopTokens } = promptFormat;
-      const cache = new PromptCache(prompt.tokens, tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
-      const generation = await generate({ cache, backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, cursor, signal });
+      const promptCache = new PromptCache(prompt.tokens, tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, promptCache, cursor, signal });
       Object.assign(timings, generation.timings);
       trace.generatedTokens = generation.generatedTokens;
       trace.stopReason = generation.stopReason;

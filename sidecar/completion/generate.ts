@@ -27,7 +27,7 @@ export interface GenerateOptions {
   /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
   readonly owed?: string;
   /** What the prompt itself goes on with after the same words; left out, the model alone decides. */
-  readonly cache?: PromptCache;
+  readonly promptCache?: PromptCache;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
 }
@@ -37,7 +37,7 @@ export interface GenerateOptions {
  * @throws AbortError (the signal's reason) when aborted; at the latest one token later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", cursor, signal } = options;
+  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, cursor, signal } = options;
   signal?.throwIfAborted();
   const start = performance.now();
   let { cache, logits } = await backbone.prefill(prompt, signal);
@@ -59,10 +59,10 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     signal?.throwIfAborted();
     // Some models have more logits than tokens, for the sake of round numbers.
     const known = logits.subarray(0, tokenizer.vocabularySize);
-    const scores = options.cache?.mix(known) ?? known;
+    const scores = promptCache?.mix(known) ?? known;
     const mayEnd = text !== "" || !cursor.unfinished;
     const token = healing.done ? mostLikely(mayEnd ? scores : without(scores, stopTokens)) : healing.choose(scores);
-    options.cache?.push(token);
+    promptCache?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
     const piece = stream.push(token);

@@ -38,7 +38,7 @@ export class HealingChooser {
     this.owed = new TextEncoder().encode(owed);
   }
 
-  /** The ids that may come next; undefined once nothing is owed. */
+  /** Whether `id` goes on spelling what is owed. */
   private fits(id: number): boolean {
     if (this.excluded.has(id)) return false;
     const bytes = this.tokenizer.bytesOf(id);

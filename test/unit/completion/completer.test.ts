@@ -139,6 +139,17 @@ describe("the trace", () => {
     expect((await complete(one)).fragments).toHaveLength(2);
   });
 
+  it("names the fragments for which the prompt had no room", async () => {
+    const long = Array.from({ length: 16 }, (_, at): ScoredFragment => ({
+      fragment: { uri: `file:///w/f${at}.ts`, path: `f${at}.ts`, startLine: 1, endLine: 40, text: Array.from({ length: 40 }, (_, n) => `const value${at}x${n} = read${at}(${n});`).join("\n") },
+      score: 0.9 - at / 100,
+    }));
+    const trace = await complete(completer(saying("a"), () => ({ ...source, fragmentCount: 16, search: () => long })), { maxFragments: 16, fragmentBudget: 8192, maxTokens: 256 });
+    expect(trace.fragments.length).toBeGreaterThan(2);
+    expect(trace.fragments.length + trace.dropped.length).toBe(16);
+    expect(trace.dropped[0]?.reason).toMatch(/^no room beside the code in a prompt of \d+ tokens$/);
+  });
+
   it("counts the time since the request arrived", async () => {
     const arrivedAt = performance.now() - 1000;
     const trace = await completer(saying("a")).complete(context, defaultSettings, { line: 0, character: 0 }, undefined, arrivedAt);
