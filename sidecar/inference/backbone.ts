@@ -42,8 +42,6 @@ export interface Backbone {
   express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /** Fragment expressions (fragment adapter), one unit vector for each token list, in order. Runs in small batches that let completions through. */
   embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]>;
-  /** One run of every kind, so that the first completion does not pay for first touches. */
-  warmUp(): Promise<void>;
   /** Waits for what runs; what waits and all later calls reject. */
   dispose(): Promise<void>;
 }

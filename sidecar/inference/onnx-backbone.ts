@@ -86,13 +86,6 @@ class OnnxBackbone implements Backbone {
     private readonly chunkTokens: number,
   ) {}
 
-  async warmUp(): Promise<void> {
-    const tokens = Array.from({ length: Math.min(this.chunkTokens + 1, this.model.contextLength - 1) }, () => 0);
-    const { cache } = await this.prefill(tokens);
-    await this.decode(cache, 0);
-    await this.express(tokens);
-  }
-
   async prefill(tokens: readonly number[], signal?: AbortSignal): Promise<PrefillResult> {
     const { past, logits } = await this.read(tokens, { logits: true, adapter: "none", keep: true }, signal);
     return { cache: new OnnxCache(past), logits };

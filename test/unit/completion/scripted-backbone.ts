@@ -29,7 +29,6 @@ export function scriptedBackbone(model: ModelPackage, script: readonly number[],
     decode: async (_, token) => (decoded.push(token), { cache, logits: logits(decoded.length) }),
     express: async () => new Float32Array(model.retrieval.dimension),
     embed: async (texts) => texts.map(() => new Float32Array(model.retrieval.dimension)),
-    warmUp: async () => {},
     dispose: async () => {},
   };
 }

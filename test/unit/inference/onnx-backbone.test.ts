@@ -302,10 +302,6 @@ describe("cancelling and ending", () => {
     await expect(index).rejects.toMatchObject(aborted);
   });
 
-  it("warms up", async () => {
-    await expect(chunked.warmUp()).resolves.toBeUndefined();
-  });
-
   it("rejects clearly once disposed of, also twice and with work waiting", async () => {
     const own = await createBackbone(model, { provider: "cpu", threads: 1 });
     const waiting = expect(own.embed(Array.from({ length: 50 }, () => tokens.slice(0, 100)))).rejects.toThrow(/disposed of/);
