@@ -12,7 +12,7 @@ export interface Marked {
 /** Takes the text before the cursor, the insertion and the text after it out of `text`; the margin of the first line goes. */
 export function marked(text: string, languageId = "typescript"): Marked {
   const [prefix = "", insertion = "", suffix = ""] = split(unindent(text));
-  const document: CursorContext = { uri: "file:///work/file", path: "file", languageId, prefix, suffix };
+  const document: CursorContext = { uri: "file:///folder/file", path: "file", languageId, prefix, suffix };
   return { context: { document, cursor: readCursor(document) }, insertion };
 }
 
