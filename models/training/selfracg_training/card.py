@@ -112,9 +112,9 @@ def _training(work: Path, training: list[dict[str, Any]], trained_adapter: bool)
                      f"fragments of other files in front, left to right and fill-in-the-middle.{state}")
         # Measured by `pretrain` on packed rows, padding and prompts included, so not the figures of `evaluate`.
         first = next((r for r in training if r.get("event") == "untrained"), None)
-        last = next((r for r in reversed(training) if r.get("event") in ("final", "heldout")), None)
+        last = next((r for r in reversed(training) if r.get("event") == "heldout"), None)
         if first and last:
-            lines.append(f"- Loss on packed held-out rows, nats a token: {first['loss']:.3f} before, {last['loss']:.3f} after "
+            lines.append(f"- Loss on the same packed held-out rows, nats a token: {first['loss']:.3f} before, {last['loss']:.3f} after "
                          f"{last['tokens']:,} tokens.")
     lines.append(_adapter(work) if trained_adapter else "- L-LoRA adapters: not trained; they read the backbone's own attention.")
     return "\n".join(lines)
