@@ -126,8 +126,15 @@ def _adapter(work: Path) -> str:
     steps, pairs = _last(records, "step"), _last(records, "pairs")
     said = [f"{steps:,} steps" if isinstance(steps, int) else "", f"{pairs:,} different pairs" if isinstance(pairs, int) else ""]
     detail = ", ".join(part for part in said if part)
-    return ("- L-LoRA adapters: information-need-guided training, stage 1 (InfoNCE with in-batch negatives), on the frozen backbone"
-            f"{': ' + detail if detail else ''}.")
+    lines = ["- L-LoRA adapters: information-need-guided training, stage 1 (InfoNCE with in-batch negatives), on the frozen backbone"
+             f"{': ' + detail if detail else ''}."]
+    final = next((record for record in reversed(records) if record.get("event") == "final"), None)
+    if final is not None:
+        found = final["calibration"]
+        lines.append(f"- Null score {final['null_score']:g}: the best fragment of {found['keptWithNeed']:.0%} of held-out contexts that need "
+                     f"another file exceeds it, and of {found['keptWithout']:.0%} of those that need none (area under the ROC curve "
+                     f"{found['separation']:.2f}, chance 0.50).")
+    return "\n".join(lines)
 
 
 def _corpus(work: Path) -> str:

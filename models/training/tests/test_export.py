@@ -98,7 +98,12 @@ def test_adapter_of_other_weights_counts_as_missing(work):
     for belongs, accepted in ((weights, True), ("0" * 64, False)):
         (work / "llora" / "adapter_config.json").write_text(json.dumps({**config, "backbone": belongs}), encoding="utf-8")
         if accepted:
+            calibration = {"keptWithNeed": 0.9, "keptWithout": 0.25, "separation": 0.875}
+            records = [{"event": "start", "pairs": 40_000}, {"event": "final", "step": 600, "null_score": 0.4, "calibration": calibration}]
+            (work / "ing.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
             export.run(arguments(work))
+            card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+            assert "600 steps, 40,000 different pairs" in card and "90% of held-out contexts" in card and "of 25% of those" in card
             assert "stage 1 (InfoNCE" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
         else:
             with pytest.raises(FileNotFoundError, match="other weights"):
