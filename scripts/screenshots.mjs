@@ -9,7 +9,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 await setup({ vsix: true });
 const vitest = spawn(
   process.execPath,
-  [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "vscode", "-t", "ghost text while typing|lists in the inspector"],
+  [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", "vscode", "-t", "as ghost text while typing|lists in the inspector"],
   { cwd: root, stdio: "inherit", env: { ...process.env, SELFRACG_PICTURES: join(root, "media") } },
 );
 vitest.once("exit", (code) => {
