@@ -10,7 +10,7 @@ import json
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -56,18 +56,21 @@ def run(args: argparse.Namespace) -> int:
         "retrieval": lambda: retrieval_table(subject, cases),
         "isolation": lambda: isolation_table(subject, cases),
     }
+    unfinished = Unfinished(work / "evaluate-unfinished.json", subject, args)
     tables = []
     for part in PARTS if args.only is None else (args.only,):
         begun = time.monotonic()
-        table = measures[part]()
+        table = unfinished.tables.get(part) or measures[part]()
         table.command = _command(args, part)
         tables.append(table)
+        unfinished.keep(table)
         print(f"\n{table.markdown()}\n({time.monotonic() - begun:.0f} s)", flush=True)
     if args.card is not None:
         if args.only is not None:
             raise ValueError("expected --card without --only, found both: the card holds every table")
         package.replace_figures(folder, "\n\n".join(table.markdown() for table in tables))
         print(f"\nwritten into {folder / 'MODEL_CARD.md'}")
+    unfinished.remove()
     print(f"evaluate: {time.monotonic() - started:.0f} s")
     if args.json:
         print(json.dumps({table.name: table.figures for table in tables}))
@@ -97,6 +100,31 @@ class Table:
         lines = [f"### {self.title}", "", "| " + " | ".join(self.header) + " |", "|" + "---|" * len(self.header)]
         lines += ["| " + " | ".join(row) + " |" for row in self.rows]
         return "\n".join([*lines, "", f"{self.notes} Command: `{self.command}`."])
+
+
+class Unfinished:
+    """The tables of a run that was cut off, for the next run over the same package at the same sizes; none of a finished run."""
+
+    def __init__(self, path: Path, subject: "Subject", args: argparse.Namespace) -> None:
+        self.path = path
+        files = subject.manifest["files"]
+        self.key = {"model": files["model.onnx"]["sha256"], "tokenizer": files["tokenizer.json"]["sha256"], "only": args.only,
+                    "limit": args.limit, "rows": args.rows, "bench": str(args.bench)}
+        self.tables: dict[str, Table] = {}
+        if path.is_file():
+            found = json.loads(path.read_text(encoding="utf-8"))
+            if found["key"] == self.key:
+                self.tables = {row["name"]: Table(**row) for row in found["tables"]}
+
+    def keep(self, table: Table) -> None:
+        self.tables[table.name] = table
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        partial = self.path.with_suffix(".partial")
+        partial.write_text(json.dumps({"key": self.key, "tables": [asdict(each) for each in self.tables.values()]}), encoding="utf-8")
+        partial.replace(self.path)
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
 
 
 @dataclass

@@ -123,7 +123,9 @@ def run(arguments: argparse.Namespace) -> int:
     texts = sample(arguments.work / "corpus" / "train.jsonl", arguments.sample, arguments.seed)
     tokenizer = train(texts, size)
     path.parent.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(path))
+    partial = path.with_suffix(".partial")
+    tokenizer.save(str(partial))
+    partial.replace(path)
 
     held: Counter[str] = Counter()
     tokens: Counter[str] = Counter()

@@ -312,3 +312,23 @@ def test_card_holds_every_table_with_its_command(work, benchmark, capsys):
     assert "Not measured yet" not in card and "## Limits" in card
     with pytest.raises(ValueError, match="--only"):
         evaluate.run(arguments(work, "--card", str(work / "package"), "--only", "isolation", "--bench", str(benchmark)))
+
+
+def test_a_run_that_was_cut_off_goes_on_behind_its_finished_tables(work, benchmark, capsys, monkeypatch):
+    bench_option = ("--bench", str(benchmark))
+    expected = figures(work, capsys, *bench_option)
+
+    def cut_off(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "isolation_table", cut_off)
+        with pytest.raises(KeyboardInterrupt):
+            evaluate.run(arguments(work, *bench_option))
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluate, "copying_table", cut_off)
+        assert figures(work, capsys, *bench_option) == expected
+        # Finished: the next run measures anew, and so does one of other sizes.
+        with pytest.raises(KeyboardInterrupt):
+            evaluate.run(arguments(work, *bench_option))
+    (work / "evaluate-unfinished.json").unlink()

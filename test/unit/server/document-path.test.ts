@@ -3,23 +3,23 @@ import { describe, expect, it } from "vitest";
 import { documentPath, filePath } from "../../../sidecar/server/document-path";
 
 const folders = [
-  { uri: "file:///home/me/work", name: "work" },
-  { uri: "file:///home/me/work/inner", name: "inner" },
+  { uri: "file:///home/me/project", name: "work" },
+  { uri: "file:///home/me/project/inner", name: "inner" },
   { uri: "file:///home/me/with%20space", name: "with space" },
 ];
 
 describe("documentPath", () => {
   it.each([
-    ["file:///home/me/work/src/a.py", "src/a.py"],
-    ["file:///home/me/work/inner/b.py", "b.py"],
-    ["file:///home/me/workshop/c.py", "c.py"],
+    ["file:///home/me/project/src/a.py", "src/a.py"],
+    ["file:///home/me/project/inner/b.py", "b.py"],
+    ["file:///home/me/projectshop/c.py", "c.py"],
     ["file:///home/me/with%20space/d%20e.py", "d e.py"],
     ["file:///home/me/with space/f.py", "f.py"],
     ["file:///elsewhere/g.py", "g.py"],
     ["untitled:Untitled-1", "Untitled-1"],
-    ["vscode-notebook-cell:/home/me/work/nb.ipynb#W0sZmlsZQ", "nb.ipynb"],
-    ["vscode-notebook-cell://ssh-remote+host/home/me/work/deep/nb.ipynb#X1", "deep/nb.ipynb"],
-    ["file:///home/me/work/100%.py", "100%.py"],
+    ["vscode-notebook-cell:/home/me/project/nb.ipynb#W0sZmlsZQ", "nb.ipynb"],
+    ["vscode-notebook-cell://ssh-remote+host/home/me/project/deep/nb.ipynb#X1", "deep/nb.ipynb"],
+    ["file:///home/me/project/100%.py", "100%.py"],
   ])("%s -> %s", (uri, path) => {
     expect(documentPath(uri, folders)).toBe(path);
   });
