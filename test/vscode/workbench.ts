@@ -44,8 +44,11 @@ export class Workbench {
   }
 
   async runCommand(title: string): Promise<void> {
-    await this.ask(`>${title}`, "F1");
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+    // A part of the window that takes the focus late closes the list again after it was filled in.
+    await vi.waitFor(async () => {
+      await this.ask(`>${title}`, "F1");
+      await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click({ timeout: 4000 });
+    }, patience);
     await this.quickInput.waitFor({ state: "hidden" });
   }
 
