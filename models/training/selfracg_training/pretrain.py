@@ -48,6 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--warmup-steps", type=int, default=60)
     parser.add_argument("--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--init", type=Path, default=None, help="begin with the weights in this folder (another run's backbone)")
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     parser.add_argument("--evaluate-minutes", type=float, default=10.0)
@@ -161,12 +162,29 @@ class Trainer:
         self.position = 0
         self.finished = False
         self.stop = False
+        # Tokens that the weights of --init were trained on before this run.
+        self.tokens_before = 0
+        if args.init is not None:
+            self.begin_with(args.init)
         self.resume()
         self.order = self.permutation()
         compiled = args.compile == "on" or args.compile == "auto"
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
         gradient = forward.cross_entropy_and_gradient
         self.gradient = torch.compile(gradient, dynamic=False) if compiled else gradient
+
+    def begin_with(self, folder: Path) -> None:
+        """Takes over the weights of a backbone of the same sizes; rates, clock and data start anew."""
+        weights = backbone.load(folder).state_dict()
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
+        different = [name for name, tensor in weights.items() if shapes.get(name) != tuple(tensor.shape)]
+        if different or len(weights) != len(shapes):
+            name = different[0] if different else "a tensor"
+            raise ValueError(f"expected weights of this run's sizes in {folder}, found another shape of {name}: pass its sizes")
+        self.model.load_state_dict(weights)
+        record = folder / "training.json"
+        if record.is_file():
+            self.tokens_before = int(json.loads(record.read_text(encoding="utf-8"))["tokens"])
 
     def permutation(self) -> np.ndarray:
         return np.random.default_rng((self.args.seed, self.epoch)).permutation(len(self.train_shards.rows))
@@ -337,11 +355,15 @@ class Trainer:
                 "config": self.model.config.to_dict(), "model": self.model.state_dict(), "muon": self.muon.state_dict(),
                 "adam": self.adam.state_dict(), "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
                 "epoch": self.epoch, "position": self.position, "seed": self.args.seed, "finished": self.finished,
+                "tokens_before": self.tokens_before,
             },
             scratch,
         )
         os.replace(scratch, self.checkpoint_path)
         backbone.save(self.model, self.work / "backbone", self.tokenizer)
+        # A second run that begins with these weights goes on counting.
+        record = {"tokens": self.tokens_before + self.tokens, "seconds": round(self.elapsed, 1)}
+        (self.work / "backbone" / "training.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def resume(self) -> None:
         if not self.checkpoint_path.is_file():
@@ -359,6 +381,7 @@ class Trainer:
         self.adam.load_state_dict(saved["adam"])
         self.step, self.tokens, self.elapsed = saved["step"], saved["tokens"], saved["elapsed"]
         self.epoch, self.position, self.finished = saved["epoch"], saved["position"], saved["finished"]
+        self.tokens_before = saved.get("tokens_before", 0)
 
 
 def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]]:
