@@ -1,4 +1,4 @@
-"""The command line: one subcommand a stage, each loaded only when it is asked for."""
+"""The command line: one module a command, each loaded only when it is asked for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import importlib
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 # In the order in which a model is made; `all` runs them so.
 STAGES = {
@@ -18,6 +19,9 @@ STAGES = {
     "export": "write the model package",
     "evaluate": "measure the package and its ablations",
 }
+# Run one by one, in any order once the stages they read have run.
+FURTHER: dict[str, str] = {
+}
 
 
 def default_work(smoke: bool) -> Path:
@@ -26,16 +30,16 @@ def default_work(smoke: bool) -> Path:
 
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
-    """Adds the options every stage shares: --work, --smoke, --device."""
+    """Adds the options every command shares: --work, --smoke, --device."""
     parser.add_argument("--work", type=Path, default=None, help="folder for everything made (default: work, or work-smoke)")
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: proves the chain, trains nothing useful")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
 
-def parse_stage(stage: str, arguments: list[str]) -> tuple[object, argparse.Namespace]:
-    """Loads a stage's module and parses its arguments. Returns (module, namespace)."""
-    module = importlib.import_module(f".{stage}", __package__)
-    parser = argparse.ArgumentParser(prog=f"selfracg_training {stage}", description=STAGES[stage])
+def parse(command: str, arguments: list[str]) -> tuple[Any, argparse.Namespace]:
+    """Loads a command's module, its name with underscores, and parses its arguments. Returns (module, namespace)."""
+    module = importlib.import_module(f".{command.replace('-', '_')}", __package__)
+    parser = argparse.ArgumentParser(prog=f"selfracg_training {command}", description={**STAGES, **FURTHER}[command])
     common_arguments(parser)
     module.add_arguments(parser)
     parsed = parser.parse_args(arguments)
@@ -44,35 +48,43 @@ def parse_stage(stage: str, arguments: list[str]) -> tuple[object, argparse.Name
     return module, parsed
 
 
-def run_stage(stage: str, arguments: list[str]) -> int:
-    """Runs one stage. Returns its exit status, 0 when the stage returns nothing."""
-    module, parsed = parse_stage(stage, arguments)
-    status = module.run(parsed)
-    return int(status or 0)
+def run_command(command: str, arguments: list[str]) -> int:
+    """Runs one command. Returns its exit status, 0 when it returns nothing."""
+    module, parsed = parse(command, arguments)
+    return int(module.run(parsed) or 0)
+
+
+def help_text() -> str:
+    """Every command with what it does, the stages of `all` first."""
+    width = max(map(len, ("all", *STAGES, *FURTHER)))
+    lines = ["usage: python -m selfracg_training COMMAND [--work DIR] [--smoke] [--device auto|cpu|cuda] ...",
+             "       python -m selfracg_training COMMAND --help", "", "stages, in order:"]
+    lines += [f"  {name:<{width}}  {about}" for name, about in STAGES.items()]
+    lines.append(f"  {'all':<{width}}  every stage above, in that order, stopping at the first that fails")
+    if FURTHER:
+        lines += ["", "further commands:", *(f"  {name:<{width}}  {about}" for name, about in FURTHER.items())]
+    return "\n".join(lines)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Entry point. Returns the process's exit status."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print("usage: python -m selfracg_training COMMAND [--work DIR] [--smoke] [--device auto|cpu|cuda] ...\n")
-        for stage, about in STAGES.items():
-            print(f"  {stage:<10} {about}")
-        print(f"  {'all':<10} every command above, in that order, stopping at the first that fails")
+        print(help_text())
         return 0
     command, rest = arguments[0], arguments[1:]
-    if command in STAGES:
-        return run_stage(command, rest)
+    if command in STAGES or command in FURTHER:
+        return run_command(command, rest)
     if command != "all":
-        print(f"expected one of {', '.join(STAGES)} or all, found '{command}'", file=sys.stderr)
+        print(f"expected one of {', '.join((*STAGES, 'all', *FURTHER))}, found '{command}'", file=sys.stderr)
         return 2
-    parser = argparse.ArgumentParser(prog="selfracg_training all", description="the whole chain")
+    parser = argparse.ArgumentParser(prog="selfracg_training all", description="every stage, in order")
     common_arguments(parser)
     parser.parse_args(rest)
     for stage in STAGES:
         start = time.monotonic()
         print(f"== {stage}", flush=True)
-        status = run_stage(stage, rest)
+        status = run_command(stage, rest)
         print(f"== {stage}: {time.monotonic() - start:.0f} s, status {status}", flush=True)
         if status:
             return status
