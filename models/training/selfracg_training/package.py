@@ -60,7 +60,7 @@ OWN = Layout(
     fragment=("<|fragment|>", "{path}", "\n", "{text}", "\n"),
     left_to_right=("<|path|>", "{path}", "\n", "{prefix}"),
     fill_in_middle=("<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
-    query=("<|path|>", "{path}", "\n", "{prefix}"),
+    query=("<|path|>", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("<|fragment|>", "{path}", "\n", "{text}", "\n", "<|fragment|>"),
     stop_tokens=("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fragment|>", "<|path|>", "<|pad|>"),
 )
@@ -71,7 +71,7 @@ QWEN_CODER = Layout(
     fragment=("<|file_sep|>", "{path}", "\n", "{text}", "\n"),
     left_to_right=("<|file_sep|>", "{path}", "\n", "{prefix}"),
     fill_in_middle=("<|file_sep|>", "{path}", "\n", "<|fim_prefix|>", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
-    query=("<|file_sep|>", "{path}", "\n", "{prefix}"),
+    query=("<|file_sep|>", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("<|file_sep|>", "{path}", "\n", "{text}", "\n", "<|file_sep|>"),
     stop_tokens=("<|endoftext|>", "<|file_sep|>", "<|repo_name|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
                  "<|fim_pad|>"),

@@ -2,10 +2,56 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tokenizers import Tokenizer
+
+# Lines just before the cursor that the query shows anyway, the cursor's own line among them.
+SHOWN_LINES = 12
+LONGEST_STATEMENT = 20
+# ASCII classes and no look-around: the same expression is used in TypeScript, line by line.
+_IMPORT = re.compile(
+    r"^[ \t]*(?:import\b|from[ \t]+[^ \t\n]+[ \t]+import\b|using[ \t]+[A-Za-z_.= \t]+;|use[ \t]+[A-Za-z_:{\\]"
+    r"|#[ \t]*include\b|export\b.*[ \t]from[ \t]|(?:const|let|var)\b.*\brequire\()",
+    re.ASCII | re.MULTILINE,
+)
+_BLANK = " \t\r"
+
+
+def import_statements(prefix: str) -> str:
+    """The import statements before the cursor, each line ended by a line break; those of the last 12 lines are left out.
+
+    A statement goes on while it has more opening than closing round and curly brackets, over at most 20 lines. White
+    space in front of its first line and at the end of each line is dropped. Many queries are too short to reach the top
+    of their file, and what a file imports says where its needs are met.
+    """
+    end = len(prefix)
+    for _ in range(SHOWN_LINES):
+        end = prefix.rfind("\n", 0, max(end, 0))
+        if end < 0:
+            return ""
+    seen = prefix[:end]
+    found: list[str] = []
+    after = 0
+    for match in _IMPORT.finditer(seen):
+        if match.start() < after:
+            continue
+        lines: list[str] = []
+        opened = 0
+        after = match.start()
+        while after <= len(seen) and len(lines) < LONGEST_STATEMENT:
+            stop = seen.find("\n", after)
+            stop = len(seen) if stop < 0 else stop
+            line = seen[after:stop]
+            after = stop + 1
+            opened += line.count("(") + line.count("{") - line.count(")") - line.count("}")
+            lines.append(line.rstrip(_BLANK) if lines else line.strip(_BLANK))
+            if opened <= 0:
+                break
+        found.extend(lines)
+    return "".join(line + "\n" for line in found)
 
 
 class PromptFormat:
@@ -24,8 +70,14 @@ class PromptFormat:
         return list(self.tokenizer.encode(text, add_special_tokens=False).ids)
 
     def query(self, path: str, prefix: str) -> list[int]:
-        """The need query: what stands before the cursor, cut from the left to the model's queryTokens."""
-        return self._render("query", path, "prefix", prefix, int(self.retrieval["queryTokens"]))
+        """The need query: what stands before the cursor, cut from the left to the model's queryTokens.
+
+        Import statements that stand further up come on top of that, cut from the left to importTokens.
+        """
+        limit = int(self.retrieval.get("importTokens", 0))
+        imports = import_statements(prefix) if limit and "{imports}" in self.templates["query"] else ""
+        shown = self._tail(imports, limit) if imports else []
+        return self._render("query", path, "prefix", prefix, int(self.retrieval["queryTokens"]), {"{imports}": shown})
 
     def fragment_embedding(self, path: str, text: str) -> list[int]:
         """A fragment to be embedded, its text cut from the right to the model's fragmentTokens."""
@@ -39,7 +91,9 @@ class PromptFormat:
         """The prompt where nothing follows the cursor, the prefix cut from the left."""
         return self._render("leftToRight", path, "prefix", prefix, limit)
 
-    def _render(self, name: str, path: str, slot: str, text: str, limit: int) -> list[int]:
+    def _render(
+        self, name: str, path: str, slot: str, text: str, limit: int, extra: Mapping[str, list[int]] | None = None
+    ) -> list[int]:
         path_tokens = self.encode(path)[-self.max_path :]
         pieces = [self._piece(piece) for piece in self.templates[name]]
         room = limit - len(path_tokens) - sum(len(piece) for piece in pieces if isinstance(piece, list))
@@ -49,7 +103,7 @@ class PromptFormat:
             body = self.encode(text.removesuffix("\n").removesuffix("\r"))[:room]
         else:
             body = self._tail(text, room)
-        slots = {"{path}": path_tokens, "{" + slot + "}": body}
+        slots = {**(extra or {}), "{path}": path_tokens, "{" + slot + "}": body}
         return [token for piece in pieces for token in (piece if isinstance(piece, list) else slots[piece])]
 
     def _piece(self, piece: str) -> list[int] | str:

@@ -1,0 +1,39 @@
+"""Token rows of prompts: what counts as an import statement, and the query's limits."""
+
+import json
+from pathlib import Path
+
+import pytest
+from tokenizers import Tokenizer
+
+from selfracg_training import package
+from selfracg_training.prompt_format import PromptFormat, import_statements
+from tiny import tokenizer_json
+
+# Shared with the product's own implementation.
+VECTORS = Path(__file__).resolve().parents[3] / "test" / "fixtures" / "import-statements.json"
+
+
+@pytest.mark.parametrize("case", json.loads(VECTORS.read_text(encoding="utf-8")), ids=lambda case: case["about"])
+def test_import_statements(case):
+    assert import_statements(case["prefix"]) == case["imports"]
+
+
+def form(**retrieval) -> PromptFormat:
+    manifest = {"prompt": package.OWN.to_json(), "retrieval": {"queryTokens": 40, "fragmentTokens": 32, **retrieval}}
+    return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(package.OWN)))
+
+
+def test_imports_come_on_top_of_the_prefix_and_keep_their_last_tokens():
+    prefix = "import first_module\nimport second_module\n" + "x = 1\n" * 30
+    bare, with_imports = form().query("a.py", prefix), form(importTokens=12).query("a.py", prefix)
+    assert len(bare) == 40 and len(with_imports) == 52
+    start = 2 + len(form().encode("a.py"))
+    assert with_imports[start : start + 12] == form().encode("import first_module\nimport second_module\n")[-12:]
+    assert with_imports[:start] + with_imports[start + 12 :] == bare
+    assert form(importTokens=0).query("a.py", prefix) == bare
+
+
+def test_imports_that_the_query_shows_anyway_are_not_repeated():
+    prefix = "import first_module\n\nfirst_module."
+    assert form(importTokens=12).query("a.py", prefix) == form().query("a.py", prefix)
