@@ -10,6 +10,7 @@ import { vocabulary } from "./tokenizer";
 export const supportedFormatVersion = 1;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
+const finite = v.pipe(v.number(), v.finite());
 const text = v.pipe(v.string(), v.minLength(1));
 const template = v.pipe(v.array(v.string()), v.minLength(1));
 /** Files are named, never addressed: no folder in a name can lead out of the package. */
@@ -54,8 +55,13 @@ const manifestSchema = v.strictObject({
     rank: count,
     alpha: v.pipe(v.number(), v.gtValue(0)),
     adapters: v.picklist(["separate", "shared"]),
-    nullScore: v.pipe(v.number(), v.finite()),
+    /** A fragment that scores lower than this, plus the need's product with `nullVector` where there is one, is not needed. */
+    nullScore: finite,
+    /** The expression of a context that needs nothing from elsewhere, as many numbers as `dimension`. */
+    nullVector: v.optional(v.array(finite)),
     queryTokens: count,
+    /** Most tokens of import statements in the query, on top of `queryTokens`; absent: none. */
+    importTokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     fragmentTokens: count,
   }),
   files: v.record(
@@ -168,7 +174,11 @@ function parseManifest(path: string, value: unknown): ModelManifest {
     refuse("retrieval.dimension", `${a.queryHeads * a.headDim} (queryHeads x headDim)`, r.dimension);
   if (a.queryHeads % a.keyValueHeads !== 0)
     refuse("architecture.queryHeads", `a multiple of keyValueHeads (${a.keyValueHeads})`, a.queryHeads);
-  if (r.queryTokens > contextLength) refuse("retrieval.queryTokens", `at most contextLength (${contextLength})`, r.queryTokens);
+  const { nullVector, importTokens = 0 } = r;
+  if (nullVector !== undefined && nullVector.length !== r.dimension)
+    refuse("retrieval.nullVector", `${r.dimension} numbers (retrieval.dimension)`, nullVector.length);
+  if (r.queryTokens + importTokens > contextLength)
+    refuse("retrieval.queryTokens", `at most contextLength (${contextLength}), importTokens included`, r.queryTokens + importTokens);
   if (r.fragmentTokens > contextLength) refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, r.fragmentTokens);
   const slots = {
     fragment: ["{path}", "{text}"],
@@ -179,7 +189,8 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   } as const;
   for (const name of ["fragment", "leftToRight", "fillInMiddle", "query", "fragmentEmbedding"] as const) {
     const present = prompt[name].filter((piece) => /^\{\w+\}$/.test(piece)).sort();
-    const wanted = [...slots[name]].sort();
+    const withImports = name === "query" && present.includes("{imports}");
+    const wanted = [...slots[name], ...(withImports ? ["{imports}"] : [])].sort();
     if (present.join() !== wanted.join())
       refuse(`prompt.${name}`, `the slots ${wanted.join(", ")}, each once`, present.join(", ") || "none");
   }
@@ -258,8 +269,8 @@ function specialsOf({ prompt }: ModelManifest): string[] {
 }
 
 function packageHash({ files, prompt, retrieval }: ModelManifest): string {
-  // The null score only decides what is used, not what is stored.
-  const { nullScore: _, ...space } = retrieval;
+  // Null score and null vector only decide what is used, not what is stored.
+  const { nullScore: _, nullVector: __, ...space } = retrieval;
   return createHash("sha256")
     .update(JSON.stringify([files[graphFile]?.sha256, files[tokenizerFile]?.sha256, prompt, space]))
     .digest("hex");

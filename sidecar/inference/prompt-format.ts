@@ -1,8 +1,9 @@
 // Turns paths and code into the token rows the model was trained on, by the templates of model.json.
+import { importStatements } from "./import-statements";
 import type { ModelPackage } from "./model-package";
 import type { Tokenizer } from "./tokenizer";
 
-type Slot = "path" | "text" | "prefix" | "suffix";
+type Slot = "path" | "text" | "prefix" | "suffix" | "imports";
 /** A piece of a template: ids that are always the same, or a place to fill. */
 type Piece = readonly number[] | Slot;
 
@@ -47,11 +48,15 @@ export class PromptFormat {
   }
 
   /**
-   * The need query: what stands before the cursor, cut from the left to `limit` tokens.
+   * The need query: what stands before the cursor, cut from the left to `limit` tokens, and on top of them up to
+   * `retrieval.importTokens` of the import statements further up, where the model's template has a place for them.
    * @throws RangeError when `limit` leaves no room for a token of code.
    */
   query(path: string, prefix: string, limit: number = this.model.retrieval.queryTokens): number[] {
-    return this.withPrefix(this.templates.query, path, prefix, limit);
+    const template = this.templates.query;
+    const { importTokens = 0 } = this.model.retrieval;
+    const imports = importTokens > 0 && template.pieces.includes("imports") ? this.tail(importStatements(prefix), importTokens) : [];
+    return this.withPrefix(template, path, prefix, limit, imports);
   }
 
   /** A fragment to be embedded, its text cut from the right to the `retrieval.fragmentTokens` of the model. */
@@ -89,9 +94,9 @@ export class PromptFormat {
     });
   }
 
-  private withPrefix(template: Template, path: string, prefix: string, limit: number): number[] {
+  private withPrefix(template: Template, path: string, prefix: string, limit: number, imports: readonly number[] = []): number[] {
     const pathTokens = this.path(path);
-    return this.render(template, { path: pathTokens, prefix: this.tail(prefix, this.room(template, pathTokens, limit)) });
+    return this.render(template, { path: pathTokens, imports, prefix: this.tail(prefix, this.room(template, pathTokens, limit)) });
   }
 
   private withText(template: Template, path: string, text: string, limit: number): number[] {
@@ -144,6 +149,8 @@ export class PromptFormat {
           return "prefix";
         case "{suffix}":
           return "suffix";
+        case "{imports}":
+          return "imports";
         default:
           return this.tokenizer.isSpecial(piece) ? [this.tokenizer.tokenOf(piece)] : this.tokenizer.encode(piece);
       }

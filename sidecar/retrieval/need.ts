@@ -1,5 +1,6 @@
 // The information need at the cursor: the model reads the code before it and says, as a vector, what it lacks.
 import type { Backbone } from "../inference/backbone";
+import type { ModelPackage } from "../inference/model-package";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { CursorContext } from "./retrieval";
 
@@ -15,4 +16,12 @@ export function expressNeed(
   signal?: AbortSignal,
 ): Promise<Float32Array> {
   return backbone.express(format.query(context.path, context.prefix), signal);
+}
+
+/**
+ * The score below which a fragment is not needed at this cursor: the model's null score, on top of the need's product
+ * with the expression of needing nothing where the model has one.
+ */
+export function nullScoreOf({ nullScore, nullVector = [] }: ModelPackage["retrieval"], need: Float32Array): number {
+  return nullVector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), nullScore);
 }

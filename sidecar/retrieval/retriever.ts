@@ -3,7 +3,7 @@ import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { FragmentSource } from "../workspace/fragment-source";
-import { expressNeed } from "./need";
+import { expressNeed, nullScoreOf } from "./need";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
 import { selectFragments } from "./select";
 import { visibleText } from "./visible";
@@ -40,7 +40,8 @@ export class Retriever {
     const expressed = performance.now();
     const candidates = source.search(need, Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment));
     const searched = performance.now();
-    const { nullScore, fragmentTokens } = backbone.model.retrieval;
+    const { fragmentTokens } = backbone.model.retrieval;
+    const nullScore = nullScoreOf(backbone.model.retrieval, need);
     const { selected, dropped } = selectFragments(candidates, {
       context,
       visible: visibleText(context, codeTokens, tokenizer),

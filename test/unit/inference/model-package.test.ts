@@ -103,6 +103,13 @@ describe("loadModelPackage", () => {
       /retrieval\.queryTokens: expected at most contextLength/,
     ],
     [
+      "imports that make the query longer than the context",
+      (m) => (m.retrieval.importTokens = m.contextLength),
+      /queryTokens: expected at most contextLength \(\d+\), importTokens included/,
+    ],
+    ["a null vector of another length", (m) => (m.retrieval.nullVector = [0.5]), /nullVector: expected \d+ numbers \(retrieval\.dimension\), found 1\./],
+    ["imports anywhere but in the query", (m) => m.prompt.leftToRight.unshift("{imports}"), /prompt\.leftToRight: expected the slots/],
+    [
       "a template that lacks a slot",
       (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]),
       /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/,
@@ -125,6 +132,14 @@ describe("loadModelPackage", () => {
     expect(await refusal()).toMatch(message);
   });
 
+  it("takes imports in the query, and a null vector", async () => {
+    await edit((m) => {
+      m.prompt.query = ["<|path|>", "{path}", "\n", "{imports}", "{prefix}"];
+      Object.assign(m.retrieval, { importTokens: 96, nullVector: Array(m.retrieval.dimension).fill(0.01) });
+    });
+    expect((await loadModelPackage(folder)).retrieval.importTokens).toBe(96);
+  });
+
   it("refuses a tokenizer that is no tokenizer", async () => {
     await replace("tokenizer.json", "[]");
     expect(await refusal()).toMatch(/tokenizer\.json: expected added_tokens and model\.vocab/);
@@ -132,7 +147,7 @@ describe("loadModelPackage", () => {
 
   it("hashes what an expression depends on, and nothing else", async () => {
     const { hash } = await loadModelPackage(folder);
-    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.version = "9.9.9")));
+    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)), (m.version = "9.9.9")));
     expect((await loadModelPackage(folder)).hash).toBe(hash);
     await edit((m) => (m.retrieval.fragmentTokens -= 1));
     expect((await loadModelPackage(folder)).hash).not.toBe(hash);

@@ -138,3 +138,48 @@ describe("limits", () => {
     expect(tokenizer.decode(format.fragment("a", text, 101)).replaceAll("\ufffd", "")).toMatch(/^<\|fragment\|>a\n(😀)+\n$/u);
   });
 });
+
+describe("imports in the query", () => {
+  const above = `import { Money } from "./money";\nimport {\n  Order,\n} from "./orders";\n${code(400)}`;
+  const withImports = (importTokens?: number) =>
+    new PromptFormat(
+      {
+        ...model,
+        prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{imports}", "{prefix}"] },
+        retrieval: { ...model.retrieval, ...(importTokens === undefined ? {} : { importTokens }) },
+      },
+      tokenizer,
+    );
+  const plain = () => new PromptFormat({ ...model, prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{prefix}"] } }, tokenizer);
+
+  it("stand before the code and come on top of the limit", () => {
+    const imports = tokenizer.encode('import { Money } from "./money";\nimport {\n  Order,\n} from "./orders";\n');
+    const bare = plain().query(path, above);
+    const row = withImports(96).query(path, above);
+    const front = bare.length - row.length + imports.length;
+    expect(front).toBe(0);
+    expect(tokenizer.decode(row)).toMatch(/^<\|path\|>src\/cart\.ts\nimport \{ Money \}/);
+    expect(row.slice(-180)).toEqual(bare.slice(-180));
+    expect(row.join()).toContain(imports.join());
+  });
+
+  it("keep their last tokens where there are too many", () => {
+    const row = withImports(8).query(path, above);
+    expect(row.length).toBe(model.retrieval.queryTokens + 8);
+    expect(tokenizer.decode(row)).toMatch(/^<\|path\|>src\/cart\.ts\n[^]{0,30}from "\.\/orders";\n/);
+    expect(tokenizer.decode(row)).not.toContain("Money");
+  });
+
+  it("are none without importTokens, or above a short text", () => {
+    expect(withImports().query(path, above)).toEqual(plain().query(path, above));
+    expect(withImports(0).query(path, above)).toEqual(plain().query(path, above));
+    expect(withImports(96).query(path, 'import "./a";\n\nlet b = ')).toEqual(plain().query(path, 'import "./a";\n\nlet b = '));
+  });
+
+  it("leave the front of the query as it is while one types on", () => {
+    const short = `import { Money } from "./money";\n${"\n".repeat(12)}let total = `;
+    const before = withImports(96).query(path, short);
+    const after = withImports(96).query(path, `${short}new Money(`);
+    expect(before.slice(0, -2)).toEqual(after.slice(0, before.length - 2));
+  });
+});

@@ -6,6 +6,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { nullScoreOf } from "../../../sidecar/retrieval/need";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
@@ -96,6 +97,19 @@ describe("nothing is retrieved, and the reason given,", () => {
   });
   it("when the model needs nothing", async () => {
     expect(await reason(await indexed(fragments), {}, 1.01)).toMatch(/^the model needs nothing: the best score, -?\d\.\d{3}, is below 1\.010$/);
+  });
+  it("when needing nothing is the nearest expression", async () => {
+    const { dimension } = backbone.model.retrieval;
+    const need = await backbone.express(promptFormat.query(context.path, context.prefix));
+    const { retrieval } = withNullScore(0.25);
+    expect(nullScoreOf(retrieval, need)).toBe(0.25);
+    expect(nullScoreOf({ ...retrieval, nullVector: [...need] }, need)).toBeCloseTo(1.25, 5);
+    expect(nullScoreOf({ ...retrieval, nullVector: Array<number>(dimension).fill(0) }, need)).toBe(0.25);
+    const model = { ...backbone.model, retrieval: { ...retrieval, nullVector: [...need] } };
+    const source = await indexed(fragments);
+    const { nothing, dropped } = await new Retriever({ backbone: { ...backbone, model, express: async () => need } as Backbone, promptFormat, tokenizer, source: () => source }).retrieve(context, limits, 500);
+    expect(nothing).toMatch(/^the model needs nothing: .* is below 1\.250$/);
+    expect(dropped.every(({ reason }) => reason.includes("is below 1.250"))).toBe(true);
   });
   it("when all that was found is on screen", async () => {
     const onScreen = fragment("b.py", context.prefix);
