@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
+from . import intervals
 
 LANGUAGES = ("python", "java", "typescript")
 LINES, STEP = 20, 10
@@ -68,16 +68,16 @@ def read_tasks(folder: Path, language: str, limit: int | None = None) -> list[Ta
     return out
 
 
-def read_repositories(folder: Path, language: str, wanted: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Files by path of each wanted repository."""
-    names = set(wanted)
+def read_repositories(folder: Path, language: str, wanted: Iterable[str] | None = None) -> dict[str, dict[str, str]]:
+    """Files by path of each wanted repository, or of every one."""
+    names = None if wanted is None else set(wanted)
     out: dict[str, dict[str, str]] = {}
     with lzma.open(folder / f"repos_{language}.jsonl.xz", "rt", encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
-            if row["repository"] in names:
+            if names is None or row["repository"] in names:
                 out[row["repository"]] = row["files"]
-    missing = names - out.keys()
+    missing = (names or set()) - out.keys()
     if missing:
         raise ValueError(f"expected repository {sorted(missing)[0]} in repos_{language}.jsonl.xz, found none: is the benchmark complete?")
     return out
@@ -112,7 +112,7 @@ def relevant(task: Task, pool: Sequence[Fragment]) -> tuple[str | None, set[int]
 
 @dataclass(frozen=True)
 class Case:
-    """A task whose answer is defined elsewhere, with its repository's fragments."""
+    """A task with its repository's fragments and, where another file defines what comes next, that name and its fragments."""
 
     task: Task
     prefix: str
@@ -120,10 +120,21 @@ class Case:
     others: Sequence[int]
     name: str
     relevant: frozenset[int]
+    suffix: str = ""
+
+    @property
+    def needs(self) -> bool:
+        """Whether the ground truth names something that another file defines."""
+        return bool(self.relevant)
 
 
-def cases(folder: Path, language: str, limit: int | None) -> tuple[int, list[Case]]:
-    """(number of tasks read, those of them with a definition in another file)."""
+def languages(folder: Path) -> list[str]:
+    """Languages that the folder has both tasks and repositories of."""
+    return [name for name in LANGUAGES if (folder / f"tasks_{name}.jsonl").is_file() and (folder / f"repos_{name}.jsonl.xz").is_file()]
+
+
+def all_cases(folder: Path, language: str, limit: int | None) -> list[Case]:
+    """The first `limit` tasks, those without a definition in another file among them (name "" and nothing relevant)."""
     tasks = read_tasks(folder, language, limit)
     repositories = read_repositories(folder, language, (task.repository for task in tasks))
     pools = {name: fragments(files) for name, files in repositories.items()}
@@ -131,12 +142,17 @@ def cases(folder: Path, language: str, limit: int | None) -> tuple[int, list[Cas
     for task in tasks:
         pool = pools[task.repository]
         name, found = relevant(task, pool)
-        if name is None:
-            continue
         others = [i for i, fragment in enumerate(pool) if fragment.path != task.file]
-        prefix = repositories[task.repository][task.file][: task.offset]
-        out.append(Case(task, prefix, pool, others, name, frozenset(found)))
-    return len(tasks), out
+        text = repositories[task.repository][task.file]
+        suffix = text[task.offset + len(task.groundtruth) :]
+        out.append(Case(task, text[: task.offset], pool, others, name or "", frozenset(found), suffix))
+    return out
+
+
+def cases(folder: Path, language: str, limit: int | None) -> tuple[int, list[Case]]:
+    """(number of tasks read, those of them with a definition in another file)."""
+    found = all_cases(folder, language, limit)
+    return len(found), [case for case in found if case.needs]
 
 
 def first_hit(case: Case, ranking: Sequence[int], depth: int = 10) -> int | None:
@@ -146,24 +162,25 @@ def first_hit(case: Case, ranking: Sequence[int], depth: int = 10) -> int | None
 
 @dataclass(frozen=True)
 class Ranks:
-    """Rank measures over cases, and a 95 % interval of MRR@10 by resampling whole repositories."""
+    """Rank measures over cases, each with its 95 % interval by resampling whole repositories."""
 
     mrr: float
     recall: dict[int, float]
     low: float
     high: float
+    recall_intervals: dict[int, intervals.Interval]
 
 
-def measure(hits: Sequence[int | None], repositories: Sequence[str], resamples: int = 1000) -> Ranks:
-    """MRR@10 and Recall@1, 5, 10 of first-hit ranks. Cases of one repository are alike, so repositories are resampled."""
-    reciprocal = np.array([0.0 if hit is None else 1.0 / (hit + 1) for hit in hits])
-    names = sorted(set(repositories))
-    sums = np.array([[reciprocal[[r == n for r in repositories]].sum(), sum(r == n for r in repositories)] for n in names])
-    draws = np.random.default_rng(0).integers(0, len(names), (resamples, len(names)))
-    drawn = sums[draws].sum(axis=1)
-    low, high = np.percentile(drawn[:, 0] / drawn[:, 1], [2.5, 97.5])
-    recall = {k: sum(hit is not None and hit < k for hit in hits) / len(hits) for k in (1, 5, 10)}
-    return Ranks(float(reciprocal.mean()), recall, float(low), float(high))
+def reciprocal(hits: Sequence[int | None]) -> list[float]:
+    """Reciprocal ranks of first-hit ranks, 0 for none."""
+    return [0.0 if hit is None else 1.0 / (hit + 1) for hit in hits]
+
+
+def measure(hits: Sequence[int | None], repositories: Sequence[str]) -> Ranks:
+    """MRR@10 and Recall@1, 5, 10 of first-hit ranks."""
+    mrr = intervals.mean(reciprocal(hits), repositories)
+    recall = {k: intervals.mean([float(hit is not None and hit < k) for hit in hits], repositories) for k in (1, 5, 10)}
+    return Ranks(mrr.value, {k: found.value for k, found in recall.items()}, mrr.low, mrr.high, recall)
 
 
 def by_repository(found: Sequence[Case]) -> Iterator[tuple[str, list[Case]]]:

@@ -86,7 +86,7 @@ def _cases_of(repository: Repository, seed: int) -> Iterator[Case]:
             rest = text[offset:].split("\n", 1)[0]
             if relevant and len(rest) >= SHORTEST_NAME:
                 task = Task(f"{repository.name}:{path}:{offset}", repository.language, repository.name, path, offset, rest)
-                yield Case(task, text[:offset], pool, others, name, relevant)
+                yield Case(task, text[:offset], pool, others, name, relevant, text[offset + len(rest) :])
 
 
 def _first_uses(path: str, text: str, known: dict[str, str]) -> Iterator[tuple[str, int]]:

@@ -1,4 +1,4 @@
-"""BM25 over code words: the lexical retrieval that an expression has to beat."""
+"""BM25 and Jaccard over code words, alone and with the next fragment: lexical retrieval that an expression has to beat."""
 
 from __future__ import annotations
 
@@ -6,6 +6,10 @@ import math
 import re
 from collections import Counter
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .bench import Fragment
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
@@ -53,6 +57,42 @@ class Bm25:
         """Indices of `among`, best first; equal scores keep their order."""
         scores = self.scores(query)
         return sorted(among, key=lambda i: -scores[i])
+
+
+class Jaccard:
+    """Likeness of word sets (RepoCoder's sparse retrieval): size of the intersection over size of the union."""
+
+    def __init__(self, texts: Sequence[str]) -> None:
+        self.words = [frozenset(words(text)) for text in texts]
+
+    def scores(self, query: str) -> list[float]:
+        """A score for every text; 0 where nothing is shared."""
+        asked = frozenset(words(query))
+        out = []
+        for found in self.words:
+            union = len(asked | found)
+            out.append(len(asked & found) / union if union else 0.0)
+        return out
+
+    def rank(self, query: str, among: Sequence[int]) -> list[int]:
+        """Indices of `among`, best first; equal scores keep their order."""
+        scores = self.scores(query)
+        return sorted(among, key=lambda i: -scores[i])
+
+
+# Places of a ranking whose next fragments are looked at.
+NEXT_DEPTH = 40
+
+
+def next_ones(ranking: Sequence[int], pool: Sequence[Fragment]) -> list[int]:
+    """For each fragment of a ranking the one after it in its file (itself at the file's end), each once: what RepoCoder and
+    CrossCodeEval put into the prompt, for code like the code before the cursor is followed by code like what comes next."""
+    out = []
+    for i in ranking[:NEXT_DEPTH]:
+        following = i + 1 if i + 1 < len(pool) and pool[i + 1].path == pool[i].path else i
+        if following not in out:
+            out.append(following)
+    return out
 
 
 def query_of(prefix: str) -> str:

@@ -11,6 +11,8 @@ from tokenizers import Tokenizer
 # Lines just before the cursor that the query shows anyway, the cursor's own line among them.
 SHOWN_LINES = 12
 LONGEST_STATEMENT = 20
+# Share of the room that code after the cursor gets when both sides want more than there is.
+SUFFIX_SHARE = 0.25
 # ASCII classes and no look-around: the same expression is used in TypeScript, line by line.
 _IMPORT = re.compile(
     r"^[ \t]*(?:import\b|from[ \t]+[^ \t\n]+[ \t]+import\b|using[ \t]+[A-Za-z_.= \t]+;|use[ \t]+[A-Za-z_:{\\]"
@@ -91,14 +93,33 @@ class PromptFormat:
         """The prompt where nothing follows the cursor, the prefix cut from the left."""
         return self._render("leftToRight", path, "prefix", prefix, limit)
 
+    def fill_in_middle(self, path: str, prefix: str, suffix: str, limit: int) -> list[int]:
+        """The prompt with code on both sides: the prefix cut from the left, the suffix from the right.
+
+        Where both are too long the suffix gets a quarter of the room; what one side leaves unused goes to the other.
+        """
+        path_tokens = self.encode(path)[-self.max_path :]
+        pieces = [self._piece(piece) for piece in self.templates["fillInMiddle"]]
+        room = self._room(pieces, path_tokens, limit)
+        before, after = self._tail(prefix, room), self._head(suffix, room)
+        suffix_tokens = min(len(after), max(int(room * SUFFIX_SHARE), room - len(before)))
+        prefix_tokens = min(len(before), room - suffix_tokens)
+        slots = {"{path}": path_tokens, "{prefix}": before[len(before) - prefix_tokens :], "{suffix}": after[:suffix_tokens]}
+        return [token for piece in pieces for token in (piece if isinstance(piece, list) else slots[piece])]
+
+    def _room(self, pieces: Sequence[list[int] | str], path: Sequence[int], limit: int) -> int:
+        """Tokens that template and path leave of a limit."""
+        room = limit - len(path) - sum(len(piece) for piece in pieces if isinstance(piece, list))
+        if room < 1:
+            raise ValueError(f"expected a limit above {limit - room} tokens of template and path, found {limit}: raise the limit")
+        return room
+
     def _render(
         self, name: str, path: str, slot: str, text: str, limit: int, extra: Mapping[str, list[int]] | None = None
     ) -> list[int]:
         path_tokens = self.encode(path)[-self.max_path :]
         pieces = [self._piece(piece) for piece in self.templates[name]]
-        room = limit - len(path_tokens) - sum(len(piece) for piece in pieces if isinstance(piece, list))
-        if room < 1:
-            raise ValueError(f"expected a limit above {limit - room} tokens of template and path, found {limit}: raise the limit")
+        room = self._room(pieces, path_tokens, limit)
         if slot == "text":
             body = self.encode(text.removesuffix("\n").removesuffix("\r"))[:room]
         else:
@@ -117,3 +138,9 @@ class PromptFormat:
         start = text.rfind("\n", 0, max(0, len(text) - 12 * room))
         ids = self.encode(text[max(0, start) :])
         return ids[-room:] if len(ids) >= room else self.encode(text)[-room:]
+
+    def _head(self, text: str, room: int) -> list[int]:
+        """The first `room` tokens. A long text is read up to a line break that leaves more than enough."""
+        end = text.find("\n", 12 * room)
+        ids = self.encode(text if end < 0 else text[:end])
+        return ids[:room] if end < 0 or len(ids) >= room else self.encode(text)[:room]
