@@ -21,6 +21,7 @@ STAGES = {
 }
 # Run one by one, in any order once the stages they read have run.
 FURTHER: dict[str, str] = {
+    "measure": "the method's seven measurements: measure NAME or measure all",
 }
 
 

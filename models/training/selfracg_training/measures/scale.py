@@ -1,0 +1,84 @@
+"""Measurement 3: retrieval as the index grows from the task's own repository to many repositories in one index."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+
+from .. import bench, heldout, lexical
+from ..tables import Table
+from .bed import RETRIEVAL_HEADER, SHIPPED, Bed, retrieval, retrieval_cells
+
+NAME = "scale"
+SIZES = (1, 2, 5, 10, 20, 50)
+SMOKE_SIZES = (1, 2, 3)
+# Fragments that every further repository adds at most, so that no giant decides.
+SHARE = 60
+METHODS = ("BM25", "SelfRACG")
+
+
+def adapters(bed: Bed) -> list[str]:
+    return [SHIPPED]
+
+
+def measure(bed: Bed) -> Table:
+    """MRR@10 and Recall@k of BM25 and the shipped expression at each size of the index."""
+    rows, figures = [], {}
+    for language, found in bed.cases.items():
+        further = others(bed, language, {case.task.repository for case in found})
+        sizes = [size for size in (SMOKE_SIZES if bed.args.smoke else SIZES) if size <= len(further) + 1]
+        ranks = grown(bed, found, further, sizes)
+        repositories = [case.task.repository for case in found]
+        by_size = {}
+        for size in sizes:
+            fragments = float(np.mean([len(case.others) for case in found])) + sum(map(len, further[: size - 1]))
+            by_size[str(size)] = {"fragments": round(fragments), **{name: retrieval(ranks[size][name], repositories) for name in METHODS}}
+            for name in METHODS:
+                rows.append([language, str(size), f"{fragments:,.0f}", name, *retrieval_cells(by_size[str(size)][name])])
+        figures[language] = by_size
+    return Table(
+        NAME, "Corpus scale: retrieval as the index grows",
+        ["language", "repositories", "fragments", "method", *RETRIEVAL_HEADER], rows,
+        f"{bed.source} The task's own repository whole, without the task's file; every further repository adds up to {SHARE} fragments, the "
+        "same ones for every task. Only the own repository holds what is sought. Fragments: the mean over tasks.", figures,
+    )
+
+
+def others(bed: Bed, language: str, used: set[str]) -> list[list[bench.Fragment]]:
+    """Fragments of repositories that no case comes from, in a fixed order: of the benchmark, else of the training corpus."""
+    if bed.bench_folder is not None:
+        files = {name: found for name, found in bench.read_repositories(bed.bench_folder, language).items() if name not in used}
+    else:
+        files = {each.name: each.files for each in heldout.repositories(bed.work / "corpus" / "train.jsonl") if each.language == language}
+    names = sorted(files)
+    random.Random(0).shuffle(names)
+    out = []
+    for name in names[: max(SIZES) - 1]:
+        pool = bench.fragments(files[name])
+        out.append([pool[i] for i in sorted(random.Random(name).sample(range(len(pool)), min(SHARE, len(pool))))])
+    return out
+
+
+def grown(bed: Bed, found: list[bench.Case], further: list[list[bench.Fragment]], sizes: list[int]) -> dict[int, dict[str, list[int | None]]]:
+    """By size of the index and method, the rank of each case's first relevant fragment."""
+    added = [fragment for part in further[: sizes[-1] - 1] for fragment in part]
+    ends = {size: sum(map(len, further[: size - 1])) for size in sizes}
+    offered = bed.fragments([SHIPPED], added)[SHIPPED]
+    out: dict[int, dict[str, list[int | None]]] = {size: {name: [None] * len(found) for name in METHODS} for size in sizes}
+    place = {id(case): i for i, case in enumerate(found)}
+    for _, group in bench.by_repository(found):
+        pool = group[0].pool
+        own = bed.fragments([SHIPPED], pool)[SHIPPED]
+        asked = bed.queries([SHIPPED], group)[SHIPPED]
+        for size in sizes:
+            index = lexical.Bm25([fragment.text for fragment in (*pool, *added[: ends[size]])])
+            beyond = list(range(len(pool), len(pool) + ends[size]))
+            for number, case in enumerate(group):
+                among = [*case.others, *beyond]
+                scores = np.concatenate([own[case.others] @ asked[number], offered[: ends[size]] @ asked[number]])
+                ranked = {"BM25": index.rank(lexical.query_of(case.prefix), among)[:10],
+                          "SelfRACG": [among[i] for i in np.argsort(-scores, kind="stable")[:10]]}
+                for name, ranking in ranked.items():
+                    out[size][name][place[id(case)]] = bench.first_hit(case, ranking)
+    return out
