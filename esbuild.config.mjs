@@ -1,4 +1,4 @@
-// Bundles the extension, the sidecar's two entries and the benchmark into dist/, with the native packages and grammars beside them.
+// Bundles the extension, the sidecar's two entries, the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
 import { build } from "esbuild";
 import { cp, mkdir, readdir, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
@@ -69,7 +69,7 @@ export async function bundle() {
   };
   await Promise.all([
     build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
-    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts" }, outdir: "dist", external: native }),
+    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts", eval: "test/eval/eval.ts" }, outdir: "dist", external: native }),
     copyNative(),
     copyGrammars(),
   ]);

@@ -82,7 +82,7 @@ export async function setup(options = {}) {
   });
   const { buildFaiss } = await import("./build-faiss.mjs");
   await buildFaiss();
-  const code = ["extension", "sidecar", "test/bench", "esbuild.config.mjs", "package-lock.json", "node_modules/faiss-node/build/Release"];
+  const code = ["extension", "sidecar", "test/bench", "test/eval", "esbuild.config.mjs", "package-lock.json", "node_modules/faiss-node/build/Release"];
   await once({
     id: "bundles",
     name: "Bundles",

@@ -1,4 +1,4 @@
-// `npm run bench`: sets up, then runs the benchmark in a process of its own.
+// `npm run bench` and `npm run eval`: sets up, then runs the named bundle in a process of its own, where the user stands.
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,10 +6,11 @@ import { say } from "./report.mjs";
 import { setup } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const [name, ...args] = process.argv.slice(2);
 
 try {
   await setup();
-  const child = spawn(process.execPath, ["--expose-gc", join(root, "dist", "bench.js"), ...process.argv.slice(2)], {
+  const child = spawn(process.execPath, ["--expose-gc", join(root, "dist", `${name}.js`), ...args], {
     stdio: "inherit",
     cwd: process.env.INIT_CWD ?? root,
   });

@@ -1,0 +1,231 @@
+// Runs tasks through the sidecar's own code: indexes each repository once, completes at every cursor, scores what comes.
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { Completer } from "../../sidecar/completion/completer";
+import type { Backbone } from "../../sidecar/inference/backbone";
+import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/model-package";
+import { createBackbone } from "../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../sidecar/inference/tokenizer";
+import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
+import type { CursorContext } from "../../sidecar/retrieval/retrieval";
+import { languageIdOf } from "../../sidecar/server/language-id";
+import type { Log } from "../../sidecar/server/log";
+import type { Chunker } from "../../sidecar/workspace/chunker";
+import { createChunker } from "../../sidecar/workspace/create-chunker";
+import type { Fragment } from "../../sidecar/workspace/fragment";
+import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
+import { WorkspaceIndex } from "../../sidecar/workspace/workspace-index";
+import { type Files, type Place, placeOf, type Task } from "./input";
+import { completePlainly } from "./plain";
+import { placeKey, relevantTo } from "./relevance";
+import { Repository } from "./repository";
+import type { Result, ResultFile } from "./results";
+import { Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
+import { score, statement } from "./scoring";
+import { WindowChunker } from "./windows";
+
+export interface EvaluationOptions {
+  readonly modelPath: string;
+  readonly grammarPath: string;
+  /** Folder for the index and, while they are in use, the repositories. */
+  readonly work: string;
+  readonly retriever: RetrieverName;
+  /** `product`: as the sidecar cuts files; `windows`: as the benchmark's script does. */
+  readonly fragments: "product" | "windows";
+  /** Without token healing, the cache model, stops and filters. */
+  readonly plain: boolean;
+  readonly provider: ExecutionProviderSetting;
+  readonly threads: number;
+  readonly log: Log;
+}
+
+const settings: Settings = defaultSettings;
+const maxBytes = settings.maxFileKilobytes * 1024;
+/** Ranks looked at. */
+const depth = 10;
+
+export class Evaluation {
+  private constructor(
+    private readonly options: EvaluationOptions,
+    readonly backbone: Backbone,
+    private readonly promptFormat: PromptFormat,
+    private readonly tokenizer: Tokenizer,
+    private readonly chunker: Chunker,
+    private readonly index: WorkspaceIndex | undefined,
+  ) {}
+
+  /** Loads the model. @throws Error for a model package that cannot be used */
+  static async open(options: EvaluationOptions): Promise<Evaluation> {
+    const { log, retriever } = options;
+    const model = await loadModelPackage(options.modelPath);
+    const tokenizer = await Tokenizer.load(model);
+    const promptFormat = new PromptFormat(model, tokenizer);
+    const backbone = await createBackbone(model, { provider: options.provider, threads: options.threads, log: (line) => log.info(line), warn: (line) => log.warn(line) });
+    const chunker = options.fragments === "windows" ? new WindowChunker() : await createChunker(options.grammarPath, (message) => log.warn(message));
+    const limits = { maxFileKilobytes: settings.maxFileKilobytes };
+    const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
+    return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, index);
+  }
+
+  get model(): ModelPackage {
+    return this.backbone.model;
+  }
+
+  /** What a result depends on, as 16 hexadecimal digits. @param code fingerprint of the program */
+  key(code: string): string {
+    const { retriever, fragments, plain } = this.options;
+    const { hash, retrieval } = this.model;
+    return createHash("sha256").update(JSON.stringify([code, hash, retrieval, retriever, fragments, plain, settings])).digest("hex").slice(0, 16);
+  }
+
+  /** Does the tasks that `results` lacks, all of one repository. @param onProgress told what is going on */
+  async run(name: string, files: Files, tasks: readonly Task[], results: ResultFile, onProgress: (detail: string) => void): Promise<void> {
+    const left = tasks.filter((task) => results.get(task) === undefined).map((task) => placeOf(task, files));
+    if (left.length === 0) return;
+    onProgress(`${name}: reading`);
+    const indexable = this.options.fragments === "product" ? { maxBytes } : undefined;
+    const folder = createHash("sha256").update(name).digest("hex").slice(0, 16);
+    const repository = await Repository.open(name, join(this.options.work, "repositories", folder), files, this.chunker, indexable);
+    try {
+      const search = this.index === undefined ? new RankerSearch(new Ranker(this.options.retriever, repository), repository) : await IndexSearch.open(this.index, repository, onProgress);
+      for (const place of left) {
+        onProgress(`${name}: completing`);
+        results.add(await this.complete(place, repository, search));
+      }
+      await search.close();
+    } finally {
+      await repository.remove();
+    }
+  }
+
+  async dispose(): Promise<void> {
+    await this.index?.dispose();
+    await this.backbone.dispose();
+  }
+
+  private async complete(place: Place, repository: Repository, search: Search): Promise<Result> {
+    const { task, prefix, suffix } = place;
+    const others = repository.fragments.filter(({ path }) => path !== task.file);
+    const needed = relevantTo(task, others);
+    const { source, best } = await search.at(place, others);
+    const context: CursorContext = { uri: repository.uriOf(task.file), path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
+    const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
+    const { backbone, promptFormat, tokenizer } = this;
+    const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => source, log: () => {} });
+    const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
+    const started = performance.now();
+    let prediction: string;
+    let used: readonly string[];
+    if (this.options.plain) {
+      const { selected } = await completer.search(context, chosen);
+      const isEnough = (text: string) => text.trim() !== "" && statement(task.language, line, text).length < text.trimEnd().length;
+      const plain = await completePlainly(context, selected, { backbone, promptFormat, tokenizer, maxTokens: settings.maxTokens, isEnough });
+      prediction = plain.text;
+      used = plain.used.map(({ fragment }) => placeKey(fragment));
+    } else {
+      const position = { line: prefix.split("\n").length - 1, character: line.length };
+      const trace = await completer.complete(context, chosen, position, undefined, started);
+      prediction = trace.suggestion;
+      used = trace.fragments.map((fragment) => placeKey({ ...fragment, text: "" }));
+    }
+    const ms = performance.now() - started;
+    const rank = best().slice(0, depth).findIndex((fragment) => needed.has(placeKey(fragment)));
+    const { id, language, file, offset, groundtruth } = task;
+    return {
+      id,
+      language,
+      repository: task.repository,
+      file,
+      offset,
+      groundtruth,
+      prediction,
+      ...score(language, line, prediction, groundtruth),
+      needs: needed.size > 0,
+      rank: rank < 0 ? null : rank,
+      inPrompt: used.some((key) => needed.has(key)),
+      fragments: used.length,
+      ms,
+    };
+  }
+}
+
+/** A model that takes whatever is found, and that is not asked for a need where nobody looks at it. */
+function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
+  const { nullVector: _, ...retrieval } = backbone.model.retrieval;
+  return {
+    model: { ...backbone.model, retrieval: { ...retrieval, nullScore: -Infinity } },
+    provider: backbone.provider,
+    prefill: (tokens, signal) => backbone.prefill(tokens, signal),
+    decode: (cache, token, signal) => backbone.decode(cache, token, signal),
+    express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
+    embed: (fragments, signal) => backbone.embed(fragments, signal),
+    dispose: () => backbone.dispose(),
+  };
+}
+
+/** What can be found at a cursor. */
+interface Search {
+  /**
+   * `others` are the fragments of the other files. `source` is searched for the prompt, the cursor's file up to the
+   * cursor included; `best` says, after the completion, how the other files' fragments rank.
+   */
+  at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
+  close(): Promise<void>;
+}
+
+class RankerSearch implements Search {
+  constructor(
+    private readonly ranker: Ranker,
+    private readonly repository: Repository,
+  ) {}
+
+  async at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
+    const own = await this.repository.cut(place.task.file, place.prefix);
+    return { source: rankedSource(this.ranker.rank(place, [...others, ...own])), best: () => this.ranker.rank(place, others) };
+  }
+
+  async close(): Promise<void> {}
+}
+
+/** The sidecar's index over the repository's folder. A file is on disk only up to the cursor while one is in it. */
+class IndexSearch implements Search {
+  private cut: string | undefined;
+
+  private constructor(
+    private readonly index: WorkspaceIndex,
+    private readonly repository: Repository,
+  ) {}
+
+  static async open(index: WorkspaceIndex, repository: Repository, onProgress: (detail: string) => void): Promise<IndexSearch> {
+    await index.setFolders([{ uri: repository.uri, name: repository.name }]);
+    await index.reindex({ onProgress: (done, total) => onProgress(`${repository.name}: indexing, ${done}/${total} files`) });
+    return new IndexSearch(index, repository);
+  }
+
+  async at({ task, prefix }: Place): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
+    const { index, repository } = this;
+    if (this.cut !== undefined && this.cut !== task.file) {
+      await repository.write(this.cut);
+      await index.updateFile(repository.uriOf(this.cut));
+    }
+    this.cut = task.file;
+    await repository.write(task.file, prefix);
+    await index.updateFile(repository.uriOf(task.file));
+    let asked: Float32Array | undefined;
+    const source: FragmentSource = {
+      fragmentCount: index.fragmentCount,
+      vectorIndex: index.vectorIndex,
+      search: (need, k) => {
+        asked = need;
+        return index.search(need, k);
+      },
+    };
+    const best = () => (asked === undefined ? [] : index.search(asked, index.fragmentCount).flatMap(({ fragment }) => (fragment.path === task.file ? [] : [fragment])));
+    return { source, best };
+  }
+
+  async close(): Promise<void> {
+    await this.index.setFolders([]);
+  }
+}

@@ -1,0 +1,116 @@
+// Scores of a completion as CrossCodeEval defines them: exact match, edit similarity, identifiers. models/training has the same rules in Python.
+
+/** One prediction's scores; `es` from 0 to 100, the others from 0 to 1. */
+export interface Score {
+  readonly em: number;
+  readonly es: number;
+  readonly idF1: number;
+}
+
+const literalsAndComments = /"""[^]*?"""|'''[^]*?'''|"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])*'|`(?:\\[^\n]|[^`\\])*`|\/\/[^\n]*|\/\*[^]*?\*\//g;
+const java =
+  "abstract assert boolean break byte case catch char class const continue default do double else enum extends false final " +
+  "finally float for goto if implements import instanceof int interface long native new null package private protected public " +
+  "return short static strictfp super switch synchronized this throw throws transient true try void volatile while";
+const keywords: Readonly<Record<string, ReadonlySet<string>>> = {
+  python: words(
+    "False None True and as assert async await break class continue def del elif else except finally for from global if " +
+      "import in is lambda nonlocal not or pass raise return try while with yield",
+  ),
+  java: words(java),
+  typescript: words(
+    "any as async await boolean break case catch class const continue debugger declare default delete do else enum export " +
+      "extends false finally for from function get if implements import in instanceof interface is keyof let module namespace never " +
+      "new null number of package private protected public readonly require return set static string super switch symbol this throw " +
+      "true try type typeof undefined unique unknown var void while with yield",
+  ),
+  csharp: words(
+    `${java} as base bool checked decimal delegate event explicit extern fixed foreach implicit in internal ` +
+      "is lock namespace object operator out override params readonly ref sbyte sealed sizeof stackalloc string struct typeof uint " +
+      "ulong unchecked unsafe ushort using var virtual",
+  ),
+};
+
+function words(list: string): ReadonlySet<string> {
+  return new Set(list.split(" "));
+}
+
+/** Scores `prediction`; `line` is what the cursor's line holds before the cursor. Both sides are cut to one statement. */
+export function score(language: string, line: string, prediction: string, groundtruth: string): Score {
+  const guess = statement(language, line, prediction).trim();
+  const truth = statement(language, line, groundtruth).trim();
+  const found = new Set(identifiers(language, guess));
+  const wanted = new Set(identifiers(language, truth));
+  const common = [...found].filter((name) => wanted.has(name)).length;
+  return {
+    em: guess === truth ? 1 : 0,
+    es: editSimilarity(guess, truth),
+    idF1: found.size + wanted.size === 0 ? 1 : (2 * common) / (found.size + wanted.size),
+  };
+}
+
+/**
+ * The part of `text` that belongs to the statement at the cursor. Python: up to the first line break outside of brackets,
+ * strings and comments; others: through the first `;`, `{` or `}`, and in TypeScript at most to the end of the line,
+ * since its ground truths are rests of lines. White space in front does not count.
+ */
+export function statement(language: string, line: string, text: string): string {
+  const body = text.length - text.trimStart().length;
+  if (language === "python") return text.slice(0, pythonEnd(line, text, body));
+  const from = language === "typescript" ? body : 0;
+  const end = text.slice(from).search(language === "typescript" ? /[;{}\n]/ : /[;{}]/);
+  if (end < 0) return text;
+  return text.slice(0, from + end + (text.charAt(from + end) === "\n" ? 0 : 1));
+}
+
+function pythonEnd(line: string, text: string, body: number): number {
+  const joined = line + text;
+  let depth = 0;
+  let quote = "";
+  for (let at = 0; at < joined.length; at++) {
+    const character = joined.charAt(at);
+    if (quote !== "") {
+      if (character === "\\") at += 1;
+      else if (joined.startsWith(quote, at)) {
+        at += quote.length - 1;
+        quote = "";
+      } else if (character === "\n" && quote.length === 1) {
+        quote = "";
+        // A quote left open ends with its line: the line break is looked at as one.
+        at -= 1;
+      }
+    } else if (character === '"' || character === "'") {
+      quote = joined.startsWith(character.repeat(3), at) ? character.repeat(3) : character;
+      at += quote.length - 1;
+    } else if (character === "#") {
+      const end = joined.indexOf("\n", at);
+      at = (end < 0 ? joined.length : end) - 1;
+    } else if ("([{".includes(character)) depth += 1;
+    else if (")]}".includes(character)) depth = Math.max(0, depth - 1);
+    else if (character === "\\" && joined.charAt(at + 1) === "\n") at += 1;
+    else if (character === "\n" && depth === 0 && at > line.length + body) return at - line.length;
+  }
+  return text.length;
+}
+
+/** Names in order of appearance, without keywords, literals and comments. */
+export function identifiers(language: string, code: string): string[] {
+  const python = language === "python";
+  let plain = (python ? code.replaceAll("//", "/ /") : code).replace(literalsAndComments, " ");
+  if (python) plain = plain.replace(/#[^\n]*/g, " ");
+  return (plain.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).filter((name) => keywords[language]?.has(name) !== true);
+}
+
+/** 100 for equal texts, 0 for texts with nothing in common: 200 x longest common subsequence / both lengths, in code points. */
+export function editSimilarity(a: string, b: string): number {
+  const left = [...a];
+  const right = [...b];
+  if (left.length + right.length === 0) return 100;
+  let row = new Uint32Array(right.length + 1);
+  for (const character of left) {
+    const next = new Uint32Array(right.length + 1);
+    right.forEach((other, at) => (next[at + 1] = character === other ? (row[at] ?? 0) + 1 : Math.max(row[at + 1] ?? 0, next[at] ?? 0)));
+    row = next;
+  }
+  return (200 * (row[right.length] ?? 0)) / (left.length + right.length);
+}
