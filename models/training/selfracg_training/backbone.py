@@ -6,6 +6,7 @@ default model.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -102,6 +103,35 @@ def load(directory: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
     return model
 
 
+def checksum(directory: str | os.PathLike[str]) -> str:
+    """SHA-256 (hexadecimal) of a checkpoint's weights: of model.safetensors, or of its parts one behind the other."""
+    path = Path(directory)
+    files = [path / "model.safetensors"]
+    if not files[0].is_file():
+        files = sorted(path.glob("model-*-of-*.safetensors"))
+    if not files:
+        raise FileNotFoundError(
+            f"expected model.safetensors or model-*-of-*.safetensors in {path}, found neither: save the checkpoint as safetensors"
+        )
+    found = hashlib.sha256()
+    for file in files:
+        with file.open("rb") as content:
+            while block := content.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()
+
+
+def tokenizer_file(directory: str | os.PathLike[str], work: str | os.PathLike[str]) -> Path:
+    """The tokenizer.json beside a checkpoint, else the one that the `tokenizer` command wrote into the work folder."""
+    own, made = Path(directory) / "tokenizer.json", Path(work) / "tokenizer" / "tokenizer.json"
+    for path in (own, made):
+        if path.is_file():
+            return path
+    raise FileNotFoundError(
+        f"expected {own} or {made}, found neither: run `tokenizer`, or save the checkpoint's tokenizer as tokenizer.json"
+    )
+
+
 def save(
     model: PreTrainedModel,
     directory: str | os.PathLike[str],
@@ -124,6 +154,21 @@ def save(
 def parameter_count(model: PreTrainedModel) -> int:
     """Distinct parameters: tied tensors count once."""
     return sum(parameter.numel() for parameter in model.parameters())
+
+
+def flops_per_token(config: Any, context: int) -> float:
+    """Floating-point operations of a forward pass for one token of a row of ``context`` tokens; training takes three times that.
+
+    Matrix products alone, as model FLOPs utilisation counts them (Chowdhery et al., PaLM, 2022, appendix B): two for each
+    parameter of a matrix, the output projection included and the lookup of embeddings not, and in attention two for each
+    of a query's products with the keys before it (half the row on average) and with their values.
+    """
+    size = head_dimension(config)
+    queries = config.num_attention_heads * size
+    pairs = config.num_key_value_heads * size
+    matrices = config.hidden_size * (2 * queries + 2 * pairs + 3 * config.intermediate_size)
+    attention = 4 * queries * context / 2
+    return config.num_hidden_layers * (2 * matrices + attention) + 2 * config.hidden_size * config.vocab_size
 
 
 def head_dimension(config: Any) -> int:

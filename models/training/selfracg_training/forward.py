@@ -2,7 +2,9 @@
 
 It reads a Hugging Face model's own parameters, so what it trains is what transformers loads. Two things make the CPU
 fast: causal attention as a few dense matrix products over blocks of queries (the fused CPU kernel is far slower in
-bfloat16), and a loss that computes its gradient chunk by chunk, so that the logits never leave the cache.
+bfloat16), and a loss that computes its gradient chunk by chunk, so that the logits never leave the cache. On a GPU
+attention is fused: flash attention, or, where the samples of a row must not see each other, flex attention over the
+blocks that the mask leaves.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
 from transformers import PreTrainedModel
 
 from .backbone import head_dimension
@@ -23,12 +26,38 @@ LOSS_CHUNK_CPU = 1024
 LOSS_CHUNK_CUDA = 8192
 
 
-def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> Tensor:
-    """Final normed hidden states [batch, seq, hidden] in ``dtype`` of ids [batch, seq]; causal, no padding mask."""
+# What bounds attention beside causality: sample numbers [batch, seq] on the CPU, made into a block mask on a GPU.
+Bounds = Tensor | BlockMask | None
+
+
+def bounds(documents: Tensor, plain: bool = False) -> Tensor | BlockMask:
+    """What ``hidden_states`` takes to keep attention within samples, of their numbers [batch, seq].
+
+    ``plain`` asks for the CPU's dense blocks on a GPU too, to compare with.
+    """
+    if plain or not documents.is_cuda:
+        return documents
+    batch, length = documents.shape
+
+    def seen(row: Tensor, _head: Tensor, query: Tensor, key: Tensor) -> Tensor:
+        return (query >= key) & (documents[row, query] == documents[row, key])
+
+    # Compiled, the mask is never written out whole.
+    return _compiled_block_mask(seen, batch, None, length, length, device=documents.device)
+
+
+_compiled_block_mask = torch.compile(create_block_mask, dynamic=False)
+
+
+def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype, within: Bounds = None) -> Tensor:
+    """Final normed hidden states [batch, seq, hidden] in ``dtype`` of ids [batch, seq]; causal, no padding mask.
+
+    ``within`` (see ``bounds``) keeps attention within the samples of a row.
+    """
     x, cos, sin = _start(model, input_ids, dtype)
     for layer in model.model.layers:
         _, projected = _project(x, layer, model.config, dtype)
-        x = _finish(x, layer, model.config, cos, sin, dtype, projected)
+        x = _finish(x, layer, model.config, cos, sin, dtype, projected, within)
     return _norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
 
 
@@ -64,15 +93,22 @@ def next_token_losses(
     dtype: torch.dtype,
     hidden: Callable[..., Tensor] = hidden_states,
     loss_and_gradient: Callable[..., tuple[Tensor, Tensor]] | None = None,
+    documents: Tensor | None = None,
+    plain: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean next-token loss, differentiable, and for reading the losses and validity [batch, seq - 1] of each position.
 
     Targets equal to ``ignore`` do not count. ``hidden`` and ``loss_and_gradient`` may be compiled versions of this
-    module's functions.
+    module's functions. With the sample numbers ``documents`` [batch, seq] no sample sees another, and none is asked to
+    foretell how the next begins; ``plain`` as in ``bounds``.
     """
-    states = hidden(model, input_ids, dtype)[:, :-1]
     targets = input_ids[:, 1:]
     valid = targets != ignore
+    if documents is None:
+        states = hidden(model, input_ids, dtype)[:, :-1]
+    else:
+        states = hidden(model, input_ids, dtype, bounds(documents, plain))[:, :-1]
+        valid = valid & (documents[:, 1:] == documents[:, :-1])
     weight = (model.lm_head.weight).to(dtype)
     counted = valid.sum().clamp(min=1)
     weights = valid.reshape(-1).float() / counted
@@ -116,14 +152,15 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
             losses[part], gradient = loss_and_gradient(logits, targets[part], weights[part] * scale)
             by_states[part] = torch.mm(gradient, weight)
             by_weight += torch.mm(gradient.t(), states[part])
-        ctx.save_for_backward(by_states, by_weight, scale)
+        ctx.save_for_backward(by_states, by_weight, weights, scale)
         return losses
 
     @staticmethod
     def backward(ctx: Any, upstream: Tensor) -> tuple[Tensor, Tensor, None, None, None]:
-        by_states, by_weight, scale = ctx.saved_tensors
-        # The caller's weighted sum sends its weights upstream; they are in the stored gradients already.
-        return by_states / scale, by_weight / scale, None, None, None
+        by_states, by_weight, weights, scale = ctx.saved_tensors
+        # The caller's weighted sum sends its weights upstream, times a factor; the weights are in the stored gradients already.
+        factor = upstream.sum() / weights.sum().clamp(min=1e-30) / scale
+        return by_states * factor, by_weight * factor, None, None, None
 
 
 def _norm(x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
@@ -154,22 +191,24 @@ def _project(
 
 def _finish(
     x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: torch.dtype,
-    projected: tuple[Tensor, Tensor, Tensor],
+    projected: tuple[Tensor, Tensor, Tensor], within: Bounds = None,
 ) -> Tensor:
     """The layer's output [batch, seq, hidden] from its projections."""
     q, k, v = projected
     mlp = layer.mlp
-    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v).reshape(*x.shape[:2], -1)
+    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v, within).reshape(*x.shape[:2], -1)
     x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
     normed = _norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
     gate, up = F.linear(normed, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(dtype)).chunk(2, dim=-1)
     return x + F.linear(F.silu(gate) * up, mlp.down_proj.weight.to(dtype))
 
 
-def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-    """Causal grouped-query attention over [batch, seq, heads, size]."""
+def _attend(q: Tensor, k: Tensor, v: Tensor, within: Bounds = None) -> Tensor:
+    """Causal grouped-query attention over [batch, seq, heads, size], within samples where ``within`` bounds them."""
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    if q.is_cuda:
+    if isinstance(within, BlockMask):
+        return flex_attention(q, k, v, block_mask=within, enable_gqa=True).transpose(1, 2)
+    if q.is_cuda and within is None:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True).transpose(1, 2)
     batch, heads, sequence, size = q.shape
     pairs = k.shape[1]
@@ -183,8 +222,11 @@ def _attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         seen = k[:, :, :end].reshape(batch * pairs, end, size)
         values = v[:, :, :end].reshape(batch * pairs, end, size)
         scores = torch.bmm(block, seen.transpose(1, 2)).view(batch * pairs, groups, rows, end)
-        order = torch.arange(end, device=q.device)[None, :] <= torch.arange(start, end, device=q.device)[:, None]
-        scores = torch.where(order, scores.float() * size**-0.5, float("-inf"))
+        allowed = torch.arange(end, device=q.device)[None, :] <= torch.arange(start, end, device=q.device)[:, None]
+        if within is not None:
+            same = within[:, start:end, None] == within[:, None, :end]
+            allowed = (allowed & same)[:, None].expand(batch, pairs, rows, end).reshape(batch * pairs, 1, rows, end)
+        scores = torch.where(allowed, scores.float() * size**-0.5, float("-inf"))
         weights = scores.softmax(dim=-1).to(q.dtype).view(batch * pairs, groups * rows, end)
         blocks.append(torch.bmm(weights, values).view(batch, heads, rows, size))
     return torch.cat(blocks, dim=2).transpose(1, 2)

@@ -1,6 +1,7 @@
 """Pretrains the backbone on packed shards: Muon and AdamW, a schedule by tokens or by the clock, resumable.
 
-One single-threaded process a core on the CPU; their gradients are added up once a step (parallel.py).
+One single-threaded process a core on the CPU; their gradients are added up once a step (parallel.py). On a GPU weights
+and optimisers stay in float32 and the products are computed in bfloat16; nothing waits for the GPU between two log lines.
 
 Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json,
        tokenizer/tokenizer.json.
@@ -14,20 +15,25 @@ import json
 import os
 import signal
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
 from . import backbone, forward, parallel
+from .documents import documents
 from .muon import Muon
+from .pack import PATH
+from .rows import Batch, Feed, Shards
 
 PAD = 6
 INTERRUPTED = 143
+# EX_TEMPFAIL of sysexits.h: the time of this call is over; start the same command again.
+TO_BE_CONTINUED = 75
+# Dense bfloat16 rates of data sheets, in FLOPs a second, by a part of the device's name.
+PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +55,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--init", type=Path, default=None, help="begin with the weights in this folder (another run's backbone)")
+    parser.add_argument("--isolate", action=argparse.BooleanOptionalAction, default=None,
+                        help="keep the samples of a row from seeing each other (default: on a GPU)")
+    parser.add_argument("--stop-after-minutes", type=float, default=None,
+                        help=f"save and end this call after so long, with status {TO_BE_CONTINUED} where there is more to do")
+    parser.add_argument("--peak-tflops", type=float, default=None, help="rate that utilisation is a share of (default: by the GPU's name)")
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     parser.add_argument("--evaluate-minutes", type=float, default=10.0)
@@ -58,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains to the end, or to SIGTERM (exit status 143, state saved). Returns the exit status."""
+    """Trains to the end (0), or saves its state at SIGTERM (143) or the end of the call's time (75). Returns the exit status."""
     if args.smoke:
         args.hidden, args.layers, args.query_heads, args.key_value_heads, args.intermediate = 128, 2, 2, 1, 256
         args.tokens = min(args.tokens or 300_000, 300_000)
@@ -90,46 +101,11 @@ def rate(step: int, done: float, warmup: int, decay: float) -> float:
     return rising * max(0.0, falling)
 
 
-@dataclass
-class Shards:
-    """Packed rows with their languages: ``rows`` uint16 [count, context], ``languages`` [count] indexes ``names``."""
-
-    rows: np.ndarray
-    languages: np.ndarray
-    names: list[str]
-
-    @staticmethod
-    def load(folder: Path, split: str) -> Shards:
-        path = folder / f"{split}.npy"
-        if not path.is_file():
-            raise FileNotFoundError(f"expected packed tokens at {path}, found none: run `tokenizer` first")
-        names = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
-        rows = np.load(path, mmap_mode="r")
-        languages = np.load(folder / f"{split}-language.npy")
-        if len(rows) != len(languages):
-            raise ValueError(
-                f"expected a language for each of the {len(rows)} rows of {path}, found {len(languages)}: pack again"
-            )
-        return Shards(rows, languages, list(names))
-
-    def spread(self, count: int) -> np.ndarray:
-        """``count`` row numbers, the languages taken in turn, always the same ones."""
-        by_language = [np.flatnonzero(self.languages == index) for index in range(len(self.names))]
-        order = np.random.default_rng(0)
-        queues = [list(order.permutation(rows)) for rows in by_language if len(rows)]
-        chosen: list[int] = []
-        while queues and len(chosen) < count:
-            for queue in queues:
-                if queue and len(chosen) < count:
-                    chosen.append(int(queue.pop()))
-            queues = [queue for queue in queues if queue]
-        return np.array(sorted(chosen), dtype=np.int64)
-
-
 class Trainer:
     """One run: model, optimisers, position in the data, clock. ``rank`` 0 decides, logs and saves; all ranks compute."""
 
     def __init__(self, args: argparse.Namespace, rank: int = 0, world: int = 1) -> None:
+        self.began = time.monotonic()
         self.args = args
         self.rank = rank
         self.world = world
@@ -142,6 +118,8 @@ class Trainer:
         self.checkpoint_path = self.work / "checkpoints" / "pretrain.pt"
         self.log_path = self.work / "pretrain.jsonl"
         self.context = int(self.train_shards.rows.shape[1])
+        self.feed = Feed(self.train_shards, args.seed, self.device, rank, world)
+        self.isolate = self.device.type == "cuda" if args.isolate is None else bool(args.isolate)
         if args.minutes is None and args.tokens is None:
             args.tokens = 2.0 * self.train_shards.rows.size
         vocabulary = json.loads(self.tokenizer.read_text(encoding="utf-8"))
@@ -158,8 +136,6 @@ class Trainer:
         self.step = 0
         self.tokens = 0
         self.elapsed = 0.0
-        self.epoch = 0
-        self.position = 0
         self.finished = False
         self.stop = False
         # Tokens that the weights of --init were trained on before this run.
@@ -167,7 +143,9 @@ class Trainer:
         if args.init is not None:
             self.begin_with(args.init)
         self.resume()
-        self.order = self.permutation()
+        # The forward pass once, the backward pass twice that.
+        self.flops = 3 * backbone.flops_per_token(config, self.context)
+        self.peak = peak_flops(self.device, args.peak_tflops)
         compiled = args.compile == "on" or args.compile == "auto"
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
         gradient = forward.cross_entropy_and_gradient
@@ -186,29 +164,13 @@ class Trainer:
         if record.is_file():
             self.tokens_before = int(json.loads(record.read_text(encoding="utf-8"))["tokens"])
 
-    def permutation(self) -> np.ndarray:
-        return np.random.default_rng((self.args.seed, self.epoch)).permutation(len(self.train_shards.rows))
-
-    def next_rows(self, count: int) -> np.ndarray:
-        """The next ``count`` row numbers; a new epoch has a new order."""
-        taken: list[np.ndarray] = []
-        while count:
-            part = self.order[self.position : self.position + count]
-            taken.append(part)
-            self.position += len(part)
-            count -= len(part)
-            if self.position >= len(self.order):
-                self.epoch += 1
-                self.position = 0
-                self.order = self.permutation()
-        return np.concatenate(taken)
-
-    def losses(self, shards: Shards, rows: np.ndarray) -> tuple[Tensor, Tensor, Tensor]:
-        ids = torch.from_numpy(np.stack([shards.rows[row] for row in rows]).astype(np.int64)).to(self.device)
-        return forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
+    def losses(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean loss of ids [rows, context], and losses and validity of each position."""
+        within = documents(ids) if self.isolate else None
+        return forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient, within)
 
     def train(self) -> int:
-        """Runs to the end of the budget (0) or until a signal asks it to stop (143)."""
+        """Runs to the end of the budget (0), until a signal asks it to stop (143) or until the call's time is over (75)."""
         if self.finished:
             if self.rank == 0:
                 print(f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew")
@@ -229,8 +191,11 @@ class Trainer:
         args = self.args
         self.log(
             event="start", step=self.step, tokens=self.tokens, parameters=backbone.parameter_count(self.model),
-            rows=len(self.train_shards.rows), device=str(self.device), processes=self.world, options=vars(args),
+            rows=len(self.train_shards.rows), device=device_name(self.device), processes=self.world, isolate=self.isolate,
+            flops_per_token=self.flops, options=vars(args),
         )
+        if self.device.type == "cuda" and self.isolate:
+            self.check_isolation()
         if self.step == 0:
             self.evaluate("untrained", args.heldout_rows)
         last = time.monotonic()
@@ -241,28 +206,31 @@ class Trainer:
             now = time.monotonic()
             self.elapsed += now - last
             last = now
+            over = args.stop_after_minutes is not None and now - self.began >= args.stop_after_minutes * 60
             # One clock for all: the first process's.
-            self.elapsed, stop = parallel.decide(self.elapsed, float(self.stop))
+            self.elapsed, stop, over = parallel.decide(self.elapsed, float(self.stop), float(over))
             done = progress(self.tokens, self.elapsed, args.tokens, args.minutes * 60 if args.minutes else None)
-            if stop or done >= 1.0:
+            if stop or over or done >= 1.0:
                 break
             factor = rate(self.step, done, args.warmup_steps, args.decay)
-            sums += self.optimise(self.next_rows(args.rows), factor)
+            sums += self.optimise(self.feed.next(args.rows), factor)
             if self.elapsed - logged >= args.log_seconds:
                 speed = (self.tokens - logged_tokens) / (self.elapsed - logged)
                 self.log_progress(sums, factor, speed, done)
                 logged, logged_tokens, sums = self.elapsed, self.tokens, self.no_sums()
             if self.elapsed - checkpointed >= args.checkpoint_minutes * 60:
+                self.check_finite(sums)
                 self.save()
                 checkpointed = self.elapsed
             if self.elapsed - evaluated >= args.evaluate_minutes * 60:
                 self.evaluate("heldout", args.heldout_rows)
                 evaluated = self.elapsed
         # The weights are safe before the last measurement, which takes a while.
+        self.check_finite(sums)
         self.save()
-        if stop:
-            self.log(event="interrupted", step=self.step, tokens=self.tokens)
-            return INTERRUPTED
+        if stop or (over and done < 1.0):
+            self.log(event="interrupted", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
+            return INTERRUPTED if stop else TO_BE_CONTINUED
         self.evaluate("heldout", args.heldout_rows)
         self.evaluate("final", args.final_rows)
         self.finished = True
@@ -272,29 +240,35 @@ class Trainer:
 
     def no_sums(self) -> Tensor:
         """Summed loss and count of targets by language [languages, 2], empty."""
-        return torch.zeros(len(self.train_shards.names), 2)
+        return torch.zeros(len(self.train_shards.names), 2, device=self.device)
 
-    def optimise(self, rows: np.ndarray, factor: float) -> Tensor:
-        """One step over ``rows`` at ``factor`` of the peak rates. Returns the losses' sums by language."""
+    def check_finite(self, sums: Tensor) -> None:
+        """Raises where a step since the last log line went astray; what is saved is from before."""
+        if not torch.isfinite(sums).all():
+            raise RuntimeError(
+                f"expected a finite loss, found {sums[:, 0].sum().item()} up to step {self.step}: "
+                "lower --muon-lr or --adam-lr and resume from the last checkpoint"
+            )
+
+    def optimise(self, batch: Batch, factor: float) -> Tensor:
+        """One step over ``batch`` at ``factor`` of the peak rates. Returns the losses' sums by language."""
         micro = self.args.micro_rows
+        rows = self.args.rows
         sums = self.no_sums()
-        own = rows[self.rank :: self.world]
-        for start in range(0, len(own), micro):
-            part = own[start : start + micro]
-            loss, losses, valid = self.losses(self.train_shards, part)
-            (loss * (len(part) / len(rows))).backward()
-            add_by_language(sums, self.train_shards.languages[part], losses, valid)
-        self.tokens += len(rows) * (self.context - 1)
+        for start in range(0, len(batch.ids), micro):
+            part = slice(start, start + micro)
+            loss, losses, valid = self.losses(batch.ids[part])
+            (loss * (len(losses) / rows)).backward()
+            add_by_language(sums, batch.languages[part], losses, valid)
+        self.tokens += rows * (self.context - 1)
         parameters = list(self.model.parameters())
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         *gradients, sums = parallel.add_up([*gradients, sums])
         for parameter, gradient in zip(parameters, gradients):
             parameter.grad = gradient
-        if not torch.isfinite(sums).all():
-            raise RuntimeError(
-                f"expected a finite loss, found {sums[:, 0].sum().item()} at step {self.step}: "
-                "lower --muon-lr or --adam-lr and resume from the last checkpoint"
-            )
+        if self.device.type == "cpu":
+            # Elsewhere looking would make the GPU wait, so it is left to the next log line.
+            self.check_finite(sums)
         for optimiser, peak in ((self.muon, self.args.muon_lr), (self.adam, self.args.adam_lr)):
             for group in optimiser.param_groups:
                 group["lr"] = peak * factor
@@ -303,17 +277,60 @@ class Trainer:
         self.step += 1
         return sums
 
+    def check_isolation(self) -> None:
+        """Turns isolation off, and says so, where this device's compiled attention fails or differs from the plain one.
+
+        Compared are loss and gradients over one row of several samples, as often as a pass has rows. For this the output
+        projections, which start at zero, are filled for a moment: without them no attention would be seen.
+        """
+        args = self.args
+        generator = torch.Generator().manual_seed(0)
+        row = torch.randint(7, self.model.config.vocab_size, (1, self.context), generator=generator)
+        row[:, self.context // 5 :: self.context // 3] = PATH
+        row = row.to(self.device)
+        named = dict(self.model.named_parameters())
+        kept = {name: p.detach().clone() for name, p in named.items() if name.endswith(("o_proj.weight", "down_proj.weight"))}
+        read = [p for name, p in named.items() if name.endswith(("k_proj.weight", "v_proj.weight"))]
+        found = ""
+        try:
+            with torch.no_grad():
+                for name in kept:
+                    noise = torch.randn(kept[name].shape, generator=generator).to(self.device)
+                    named[name].add_(noise * kept[name].shape[1] ** -0.5)
+            results = []
+            for ids, hidden, plain in ((row.expand(args.micro_rows, -1).contiguous(), self.hidden, False), (row, forward.hidden_states, True)):
+                loss, _, _ = forward.next_token_losses(
+                    self.model, ids, PAD, self.dtype, hidden, self.gradient if not plain else None, documents(ids), plain
+                )
+                loss.backward()
+                results.append((loss.item(), torch.cat([p.grad.flatten() for p in read])))
+                self.model.zero_grad(set_to_none=True)
+            (one, by_one), (other, by_other) = results
+            likeness = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
+            if not (abs(one - other) < 0.02 * other and likeness > 0.98):
+                found = f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {likeness:.4f}"
+        except Exception as error:
+            # Whatever a compiler on an untried device raises: training without isolation is better than none.
+            found = f"{type(error).__name__}: {str(error)[:300]}"
+        self.model.zero_grad(set_to_none=True)
+        with torch.no_grad():
+            for name, weights in kept.items():
+                named[name].copy_(weights)
+        self.isolate = not found
+        self.log(event="isolation", kept=self.isolate, failure=found or None)
+
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
         """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
         sums = self.no_sums()
-        rows = self.heldout.spread(count)
         micro = self.args.micro_rows
         # Whole passes only: another shape would have to be compiled.
+        rows = self.heldout.spread(max(micro, count))
         rows = rows[: max(micro, len(rows) // micro * micro)]
         for start in range(self.rank * micro, len(rows), self.world * micro):
             part = rows[start : start + micro]
-            _, losses, valid = self.losses(self.heldout, part)
-            add_by_language(sums, self.heldout.languages[part], losses, valid)
+            _, losses, valid = self.losses(self.heldout.load_ids(part, self.device))
+            languages = torch.from_numpy(self.heldout.languages[part].astype("int64")).to(self.device)
+            add_by_language(sums, languages, losses, valid)
         (sums,) = parallel.add_up([sums])
         report = {"step": self.step, "tokens": self.tokens, "rows": len(rows), **summary(sums, self.heldout.names)}
         report["copy_loss"] = round(self.copy_loss(), 4)
@@ -325,13 +342,17 @@ class Trainer:
         generator = torch.Generator().manual_seed(0)
         half = torch.randint(7, self.model.config.vocab_size, (self.args.micro_rows, self.context // 2), generator=generator)
         ids = torch.cat((half, half), dim=1).to(self.device)
-        _, losses, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient)
+        _, losses, _ = self.losses(ids)
         return losses[:, self.context // 2 :].mean().item()
 
     def log_progress(self, sums: Tensor, factor: float, speed: float, done: float) -> None:
+        self.check_finite(sums)
+        speeds: dict[str, Any] = {"tokens_per_second": round(speed), "tflops": round(speed * self.flops / 1e12, 3)}
+        if self.peak:
+            speeds["mfu"] = round(speed * self.flops / self.peak, 4)
         self.log(
             event="train", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1), progress=round(done, 4),
-            epoch=self.epoch, rate=round(factor, 4), tokens_per_second=round(speed),
+            epoch=self.feed.done.epoch, rate=round(factor, 4), **speeds,
             **summary(sums, self.train_shards.names),
         )
 
@@ -354,8 +375,7 @@ class Trainer:
             {
                 "config": self.model.config.to_dict(), "model": self.model.state_dict(), "muon": self.muon.state_dict(),
                 "adam": self.adam.state_dict(), "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
-                "epoch": self.epoch, "position": self.position, "seed": self.args.seed, "finished": self.finished,
-                "tokens_before": self.tokens_before,
+                "seed": self.args.seed, "finished": self.finished, "tokens_before": self.tokens_before, **self.feed.state(),
             },
             scratch,
         )
@@ -380,7 +400,8 @@ class Trainer:
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
         self.step, self.tokens, self.elapsed = saved["step"], saved["tokens"], saved["elapsed"]
-        self.epoch, self.position, self.finished = saved["epoch"], saved["position"], saved["finished"]
+        self.finished = saved["finished"]
+        self.feed.restore(saved)
         self.tokens_before = saved.get("tokens_before", 0)
 
 
@@ -394,10 +415,21 @@ def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]
     return matrices, others
 
 
-def add_by_language(sums: Tensor, languages: np.ndarray, losses: Tensor, valid: Tensor) -> None:
+def device_name(device: torch.device) -> str:
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
+
+
+def peak_flops(device: torch.device, wanted: float | None) -> float | None:
+    """The device's highest rate in FLOPs a second: ``wanted`` TFLOPs, else the data sheet's; None where it is not known."""
+    if wanted:
+        return wanted * 1e12
+    name = device_name(device)
+    return next((peak for part, peak in PEAKS.items() if part in name), None)
+
+
+def add_by_language(sums: Tensor, languages: Tensor, losses: Tensor, valid: Tensor) -> None:
     """Adds each row's summed loss and count of valid targets to its language's row of ``sums`` [languages, 2]."""
-    entries = torch.stack(((losses * valid).sum(1), valid.sum(1).float()), dim=1).cpu()
-    sums.index_add_(0, torch.from_numpy(languages.astype(np.int64)), entries)
+    sums.index_add_(0, languages, torch.stack(((losses * valid).sum(1), valid.sum(1).float()), dim=1))
 
 
 def summary(sums: Tensor, names: list[str]) -> dict[str, Any]:

@@ -9,7 +9,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from selfracg_training import backbone, forward, llora, muon, pretrain
+from selfracg_training import backbone, documents, forward, llora, muon, pack, pretrain, rows, tokenizer
+
+
+SOURCE = "".join(f"class Maker_{n}Kind:\n    def make_from_{n}(self, value):\n        return value * {n}\n\n\n" for n in range(40))
+USES = "".join(f"def use_{n}(value):\n    other = Maker_{n}Kind.make_from_{n}(value)\n    return other + {n}\n\n\n" for n in range(40))
 
 
 def noisy_model(context: int = 600):
@@ -61,7 +65,66 @@ def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-5, rtol=1e-3, msg=name)
 
 
+def test_documents_are_the_samples_that_pack_put_into_a_row():
+    trained = tokenizer.train([SOURCE, USES], 600)
+    row = {"repository": "one", "language": "python", "licence": "MIT", "files": {"a.py": SOURCE, "b.py": USES}}
+    packed, _, report = pack.pack_rows([row], trained, 512, 4, 1)
+    counts = report["all"]
+    samples = sum(count for name, count in counts.items() if name.startswith(("leftToRight", "fillInMiddle", "spare")))
+    numbers = documents.documents(torch.from_numpy(packed.astype(np.int64)))
+    assert samples > len(packed) and counts["fragments"] > 0
+    assert int((numbers[:, -1] + 1).sum()) == samples
+    # A sample starts with what opens one, and only the path token may follow the fill-in-the-middle token.
+    starts = packed[:, 1:][(numbers[:, 1:] != numbers[:, :-1]).numpy()]
+    assert set(starts.tolist()) <= {pack.FRAGMENT, pack.PATH, pack.FIM_PREFIX}
+
+
+def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
+    monkeypatch.setattr(forward, "ATTENTION_BLOCK", 16)
+    model = noisy_model()
+    parts = [torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)]
+    ids = torch.cat(parts, dim=1)
+    numbers = documents.documents(ids)
+    loss, losses, valid = forward.next_token_losses(model, ids, pretrain.PAD, torch.float32, documents=numbers)
+    loss.backward()
+    gradient = model.model.layers[0].self_attn.k_proj.weight.grad.clone()
+    model.zero_grad()
+    alone = [forward.next_token_losses(model, part, pretrain.PAD, torch.float32) for part in parts]
+    together = sum(each[1].sum() for each in alone) / (64 - 3)
+    torch.testing.assert_close(loss, together, atol=1e-5, rtol=1e-5)
+    assert int(valid.sum()) == 64 - 3 and not valid[0, 20] and not valid[0, 50]
+    sum(each[0] * each[2].sum() / (64 - 3) for each in alone).backward()
+    torch.testing.assert_close(model.model.layers[0].self_attn.k_proj.weight.grad, gradient, atol=1e-5, rtol=1e-3)
+
+
+def test_isolation_is_given_up_where_the_compiled_attention_differs(tmp_path):
+    write_shards(tmp_path)
+    trainer = pretrain.Trainer(options(tmp_path, tokens=500, isolate=True))
+    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
+    trainer.check_isolation()
+    assert trainer.isolate and events(tmp_path)[-1] == {**events(tmp_path)[-1], "event": "isolation", "kept": True, "failure": None}
+    trainer.hidden = lambda model, ids, dtype, within: forward.hidden_states(model, ids, dtype)
+    trainer.check_isolation()
+    assert not trainer.isolate and "instead of" in events(tmp_path)[-1]["failure"]
+    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model.state_dict().items())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: compares its attention with the CPU's")
+def test_gpu_attention_equals_the_cpus():
+    model = noisy_model()
+    ids = torch.randint(7, 97, (2, 600))
+    ids[:, 200] = ids[1, 411] = pack.PATH
+    numbers = documents.documents(ids)
+    with torch.no_grad():
+        expected = forward.hidden_states(model, ids, torch.float32, numbers)
+        model, ids, numbers = model.cuda(), ids.cuda(), numbers.cuda()
+        compiled = torch.compile(forward.hidden_states, dynamic=False)
+        found = compiled(model, ids, torch.bfloat16, forward.bounds(numbers)).float().cpu()
+    assert (found - expected).abs().max() < 0.05 * expected.abs().max()
+
+
 def test_muon_orthogonalises_tall_wide_and_square_matrices():
+    torch.manual_seed(0)
     for shape in ((3, 40, 40), (3, 64, 20), (3, 20, 64)):
         singular = torch.linalg.svdvals(muon.orthogonalise(torch.randn(shape)))
         assert singular.min() > 0.5 and singular.max() < 1.35
@@ -138,8 +201,8 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
     trainer = pretrain.Trainer(options(parts, tokens=budget))
     optimise = trainer.optimise
 
-    def stop_after_nine(rows, factor):
-        sums = optimise(rows, factor)
+    def stop_after_nine(batch, factor):
+        sums = optimise(batch, factor)
         if trainer.step == 9:
             trainer.request_stop(15, None)
         return sums
@@ -156,6 +219,18 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
         torch.testing.assert_close(found[name], tensor, atol=1e-5, rtol=1e-4, msg=name)
 
 
+def test_a_call_that_runs_out_of_time_is_continued_by_the_next(tmp_path):
+    write_shards(tmp_path)
+    budget = 4 * 63 * 12
+    assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=0.0)) == pretrain.TO_BE_CONTINUED
+    assert events(tmp_path)[-1]["event"] == "interrupted"
+    assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=5.0, isolate=True, peak_tflops=0.01, log_seconds=0.0)) == 0
+    found = {event["event"]: event for event in events(tmp_path)}
+    assert found["end"]["step"] == 12
+    train = found["train"]
+    assert train["mfu"] == pytest.approx(train["tokens_per_second"] * found["start"]["flops_per_token"] / 0.01e12, rel=0.05)
+
+
 def test_two_processes_train_the_same_model_as_one(tmp_path):
     alone, together = tmp_path / "alone", tmp_path / "together"
     for work, processes in ((alone, 1), (together, 2)):
@@ -167,7 +242,7 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
 
 
 def test_says_what_is_missing(tmp_path):
-    with pytest.raises(FileNotFoundError, match="run `tokenizer` first"):
+    with pytest.raises(FileNotFoundError, match="run `pack` first"):
         pretrain.run(options(tmp_path, minutes=1.0))
     write_shards(tmp_path)
     pretrain.run(options(tmp_path, tokens=500))
@@ -175,10 +250,61 @@ def test_says_what_is_missing(tmp_path):
         pretrain.run(options(tmp_path, tokens=500, hidden=64))
 
 
-def test_rows_come_once_an_epoch(tmp_path):
+def feed_of(work, count: int | None = None) -> rows.Feed:
+    shards = rows.Shards.load(work / "shards", "train")
+    if count is not None:
+        shards = rows.Shards(shards.rows[:count], shards.languages[:count], shards.names)
+    return rows.Feed(shards, 0, torch.device("cpu"))
+
+
+def test_rows_come_once_a_pass_and_with_their_languages(tmp_path):
     write_shards(tmp_path, rows=10)
-    trainer = pretrain.Trainer(options(tmp_path, tokens=500))
-    first = np.concatenate([trainer.next_rows(3) for _ in range(3)])
-    crossing = trainer.next_rows(3)
-    assert sorted([*first, crossing[0]]) == list(range(10))
-    assert trainer.epoch == 1 and trainer.position == 2
+    feed = feed_of(tmp_path)
+    batches = [feed.next(3) for _ in range(4)]
+    assert sorted([*np.concatenate([batch.rows for batch in batches[:3]]), batches[3].rows[0]]) == list(range(10))
+    assert (feed.done.epoch, feed.done.position) == (1, 2)
+    for batch in batches:
+        assert torch.equal(batch.ids, torch.from_numpy(feed.shards.rows[batch.rows].astype(np.int64)))
+        assert batch.languages.tolist() == [row % 2 for row in batch.rows]
+
+
+def test_a_feed_goes_on_where_its_state_was_taken_and_other_ranks_get_other_rows(tmp_path):
+    write_shards(tmp_path, rows=10)
+    whole, first = feed_of(tmp_path), feed_of(tmp_path)
+    expected = [whole.next(4).rows.tolist() for _ in range(6)]
+    assert [first.next(4).rows.tolist() for _ in range(2)] == expected[:2]
+    second = feed_of(tmp_path)
+    second.restore(first.state())
+    assert [second.next(4).rows.tolist() for _ in range(4)] == expected[2:]
+    shares = [rows.Feed(whole.shards, 0, torch.device("cpu"), rank, 2).next(4).rows.tolist() for rank in range(2)]
+    assert sorted(shares[0] + shares[1]) == sorted(expected[0])
+
+
+def test_rows_that_arrive_later_join_what_is_left_of_a_pass(tmp_path):
+    write_shards(tmp_path, rows=12)
+    early = feed_of(tmp_path, 6)
+    seen = early.next(4).rows.tolist()
+    late = feed_of(tmp_path)
+    late.restore(early.state())
+    first = late.next(3).rows.tolist()
+    again = feed_of(tmp_path)
+    again.restore(late.state())
+    rest = again.next(5).rows.tolist()
+    assert sorted(seen + first + rest) == list(range(12))
+
+
+def test_first_rows_of_an_incomplete_file_are_used(tmp_path):
+    write_shards(tmp_path, rows=12)
+    folder = tmp_path / "shards"
+    whole = np.load(folder / "train.npy")
+    data = (folder / "train.npy").read_bytes()
+    (folder / "train.npy").unlink()
+    (folder / "train.npy.partial").write_bytes(data[: len(data) - 5 * 64 * 2 + 10])
+    shards = rows.Shards.load(folder, "train")
+    assert len(shards.rows) == len(shards.languages) == 7 and np.array_equal(shards.rows, whole[:7])
+
+
+def test_flops_count_matrices_and_half_the_attention():
+    config = backbone.default_config(100, 32, 2, 4, 2, 48, 64)
+    layer = 2 * (32 * 32 * 2 + 2 * 32 * 16 + 3 * 32 * 48) + 4 * 32 * 32
+    assert backbone.flops_per_token(config, 64) == 2 * layer + 2 * 32 * 100
