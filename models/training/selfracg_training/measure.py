@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--limit", type=int, default=40, help="tasks a language; 0 for all")
     parser.add_argument("--bench", type=Path, default=None, help="cross-file benchmark folder; without one, held-out repositories serve")
     parser.add_argument("--package", type=Path, default=None, help="package whose graph is compared (default: models/default; with --smoke: WORK/package)")
+    parser.add_argument("--processes", type=int, default=1, help="processes that rank fragments")
     parser.add_argument("--again", action="store_true", help="measure even where a finished table of the same adapters and sizes is there")
 
 

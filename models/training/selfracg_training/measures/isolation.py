@@ -19,7 +19,7 @@ CONTEXTS, TOKENS = 12, 512
 
 
 def adapters(bed: Bed) -> list[str]:
-    return [SHIPPED]
+    return ["llora"]
 
 
 def measure(bed: Bed) -> Table:
@@ -44,9 +44,9 @@ def measure(bed: Bed) -> Table:
 
 def contexts(bed: Bed) -> list[list[int]]:
     """Prompts of the first cases of every language, in turn."""
-    groups = list(bed.cases.values())
+    groups = list(bed.cases.load().values())
     found = [group[i] for i in range(max(map(len, groups))) for group in groups if i < len(group)][:CONTEXTS]
-    limit = min(TOKENS, int(bed.model.config.max_position_embeddings))
+    limit = min(TOKENS, int(bed.engine.model.config.max_position_embeddings))
     return [bed.form.left_to_right(case.task.file, case.prefix, limit) for case in found]
 
 
@@ -60,7 +60,7 @@ def in_torch(bed: Bed, rows: list[list[int]]) -> dict[str, int]:
         ids = torch.tensor([row])
         reference = bare(input_ids=ids, use_cache=False).logits
         for kind, (name, adapter) in kinds.items():
-            module = bed.module(name)
+            module = bed.engine.module(bed.methods[name])
             inputs, logits = module.collect(ids.to(bed.device), logits=True)
             module.read(inputs, torch.tensor([len(row)]), adapter)
             if logits is None:

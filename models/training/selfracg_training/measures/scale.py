@@ -8,24 +8,24 @@ import numpy as np
 
 from .. import bench, heldout, lexical
 from ..tables import Table
-from .bed import RETRIEVAL_HEADER, SHIPPED, Bed, retrieval, retrieval_cells
+from .bed import BM25, RETRIEVAL_HEADER, SHIPPED, Bed, retrieval, retrieval_cells
 
 NAME = "scale"
 SIZES = (1, 2, 5, 10, 20, 50)
 SMOKE_SIZES = (1, 2, 3)
 # Fragments that every further repository adds at most, so that no giant decides.
 SHARE = 60
-METHODS = ("BM25", "SelfRACG")
+METHODS = (BM25, SHIPPED)
 
 
 def adapters(bed: Bed) -> list[str]:
-    return [SHIPPED]
+    return ["llora"]
 
 
 def measure(bed: Bed) -> Table:
     """MRR@10 and Recall@k of BM25 and the shipped expression at each size of the index."""
     rows, figures = [], {}
-    for language, found in bed.cases.items():
+    for language, found in bed.cases.load().items():
         further = others(bed, language, {case.task.repository for case in found})
         sizes = [size for size in (SMOKE_SIZES if bed.args.smoke else SIZES) if size <= len(further) + 1]
         ranks = grown(bed, found, further, sizes)
@@ -40,15 +40,15 @@ def measure(bed: Bed) -> Table:
     return Table(
         NAME, "Corpus scale: retrieval as the index grows",
         ["language", "repositories", "fragments", "method", *RETRIEVAL_HEADER], rows,
-        f"{bed.source} The task's own repository whole, without the task's file; every further repository adds up to {SHARE} fragments, the "
+        f"{bed.cases.source} The task's own repository whole, without the task's file; every further repository adds up to {SHARE} fragments, the "
         "same ones for every task. Only the own repository holds what is sought. Fragments: the mean over tasks.", figures,
     )
 
 
 def others(bed: Bed, language: str, used: set[str]) -> list[list[bench.Fragment]]:
     """Fragments of repositories that no case comes from, in a fixed order: of the benchmark, else of the training corpus."""
-    if bed.bench_folder is not None:
-        files = {name: found for name, found in bench.read_repositories(bed.bench_folder, language).items() if name not in used}
+    if bed.cases.bench is not None:
+        files = {name: found for name, found in bench.read_repositories(bed.cases.bench, language).items() if name not in used}
     else:
         files = {each.name: each.files for each in heldout.repositories(bed.work / "corpus" / "train.jsonl") if each.language == language}
     names = sorted(files)
@@ -77,8 +77,8 @@ def grown(bed: Bed, found: list[bench.Case], further: list[list[bench.Fragment]]
             for number, case in enumerate(group):
                 among = [*case.others, *beyond]
                 scores = np.concatenate([own[case.others] @ asked[number], offered[: ends[size]] @ asked[number]])
-                ranked = {"BM25": index.rank(lexical.query_of(case.prefix), among)[:10],
-                          "SelfRACG": [among[i] for i in np.argsort(-scores, kind="stable")[:10]]}
+                ranked = {BM25: index.rank(lexical.query_of(case.prefix), among)[:10],
+                          SHIPPED: [among[i] for i in np.argsort(-scores, kind="stable")[:10]]}
                 for name, ranking in ranked.items():
                     out[size][name][place[id(case)]] = bench.first_hit(case, ranking)
     return out
