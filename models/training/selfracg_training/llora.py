@@ -3,7 +3,7 @@
 Source of the method: SelfRACG, arXiv 2507.19033. With x the normed input of a layer and P one of q, k, v,
 ``P_r = P + (alpha / rank) B A x``; the layer's expression is its attention output at the last valid position, before the
 output projection, under the backbone's rotary embedding and causal mask. The whole expression is the mean over layers,
-L2-normalised. Nothing of it flows back into generation.
+L2-normalised. Nothing of it flows back into generation. Other ways of reading it out are options, for the ablations.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ QUERY = 0
 FRAGMENT = 1
 PROJECTIONS = ("q", "k", "v")
 ADAPTER_MODES = ("separate", "shared")
+POOLS = ("last", "mean")
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,11 @@ class LowRank(nn.Module):
             nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
 
     def forward(self, x: Tensor, adapter: int) -> Tensor:
-        return F.linear(F.linear(x, self.A[adapter]), self.B[adapter])
+        return F.linear(self.down(x, adapter), self.B[adapter].to(x.dtype))
+
+    def down(self, x: Tensor, adapter: int) -> Tensor:
+        """A x [..., rank], in the type of x."""
+        return F.linear(x, self.A[adapter].to(x.dtype))
 
 
 class LLoRA(nn.Module):
@@ -70,10 +76,22 @@ class LLoRA(nn.Module):
         alpha: float = 32.0,
         adapters: str = "separate",
         normalise: bool = True,
+        *,
+        layer_normalise: bool = False,
+        layer_weights: Sequence[float] | None = None,
+        learn_layers: bool = False,
+        pool: str = "last",
+        project: bool = False,
     ) -> None:
+        """``layer_normalise`` brings every layer's expression to length 1 before the mean, which ``layer_weights`` weighs;
+        ``learn_layers`` trains the weights. ``pool`` "mean" reads fragments as the mean over their tokens, and ``project``
+        sends each layer's expression through the backbone's output projection: both are for ablations alone.
+        """
         super().__init__()
         if adapters not in ADAPTER_MODES:
             raise ValueError(f"expected adapters to be one of {', '.join(ADAPTER_MODES)}, found {adapters!r}: choose one")
+        if pool not in POOLS:
+            raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, found {pool!r}: choose one")
         config = backbone.config
         first = backbone.model.layers[0].self_attn
         if hasattr(first, "q_norm"):
@@ -87,6 +105,12 @@ class LLoRA(nn.Module):
         self.alpha = alpha
         self.adapters = adapters
         self.normalise = normalise
+        self.layer_normalise = layer_normalise
+        self.pool = pool
+        self.project = project
+        self.fixed_layers = None if layer_weights is None else tuple(float(weight) for weight in layer_weights)
+        if self.fixed_layers is not None and len(self.fixed_layers) != config.num_hidden_layers:
+            raise ValueError(f"expected {config.num_hidden_layers} layer weights, found {len(self.fixed_layers)}: one for each layer")
         self.query_heads = config.num_attention_heads
         self.key_value_heads = config.num_key_value_heads
         self.head_dim = head_dimension(config)
@@ -103,6 +127,15 @@ class LLoRA(nn.Module):
             )
             for _ in range(config.num_hidden_layers)
         )
+        if learn_layers:
+            start = torch.tensor(self.fixed_layers or [1.0 / config.num_hidden_layers] * config.num_hidden_layers)
+            self.layer_logits = nn.Parameter(start.clamp(min=1e-4).log())
+
+    def layer_weights(self) -> Tensor | None:
+        """Weights [layers] of the layers' expressions, which sum to 1; None where all count alike."""
+        if hasattr(self, "layer_logits"):
+            return self.layer_logits.softmax(0)
+        return None if self.fixed_layers is None else torch.tensor(self.fixed_layers)
 
     @property
     def scale(self) -> float:
@@ -149,7 +182,8 @@ class LLoRA(nn.Module):
     def read(self, inputs: list[LayerInputs], lengths: Tensor, adapter: int) -> Tensor:
         """The expression [batch, dimension] at each row's last valid position; ``lengths`` [batch] counts valid tokens.
 
-        ``adapter`` is QUERY or FRAGMENT; a shared adapter serves both. Differentiable in the adapters' parameters.
+        ``adapter`` is QUERY or FRAGMENT; a shared adapter serves both. Differentiable in the adapters' parameters. What
+        is as long as the row is computed in the inputs' type, the rest in float32.
         """
         if adapter not in (QUERY, FRAGMENT):
             raise ValueError(f"expected adapter 0 (query) or 1 (fragment), found {adapter}: name one of them")
@@ -159,31 +193,65 @@ class LLoRA(nn.Module):
         rows = torch.arange(batch, device=x.device)
         last = lengths.to(x.device) - 1
         positions = torch.arange(length, device=x.device)
-        cos, sin = self.backbone.model.rotary_emb(x, positions[None])
-        cos, sin = cos[0], sin[0]
-        visible = positions[None, :] <= last[:, None]
-        mask = torch.zeros(batch, 1, length, dtype=torch.float32, device=x.device)
-        mask.masked_fill_(~visible[:, None, :], float("-inf"))
+        cos, sin = (part[0] for part in self.backbone.model.rotary_emb(x.float(), positions[None]))
+        everywhere = self.pool == "mean" and adapter == FRAGMENT
+        if everywhere:
+            visible = (positions[None, :, None] >= positions[None, None, :]).expand(batch, -1, -1)
+        else:
+            visible = (positions[None, :] <= last[:, None])[:, None]
+        mask = torch.zeros(visible.shape, device=x.device).masked_fill_(~visible, float("-inf"))[:, None, None]
+        mixture = self.layer_weights()
+        total = torch.zeros(batch, self.output_dimension, dtype=torch.float32, device=x.device)
+        for number, (layer, updates) in enumerate(zip(inputs, self.layers)):
+            own = self._layer(layer, updates, index, (cos, sin), None if everywhere else (rows, last), mask)
+            if everywhere:
+                valid = positions[None, :] <= last[:, None]
+                own = (own * valid[..., None]).sum(1) / lengths.to(x.device)[:, None]
+            else:
+                own = own[:, 0]
+            if self.project:
+                own = F.linear(own, self.backbone.model.layers[number].self_attn.o_proj.weight.float())
+            if self.layer_normalise:
+                own = F.normalize(own, dim=-1)
+            total = total + own * (1.0 / len(inputs) if mixture is None else mixture[number])
+        return F.normalize(total, dim=-1) if self.normalise else total
+
+    @property
+    def output_dimension(self) -> int:
+        """Numbers in an expression."""
+        return self.backbone.config.hidden_size if self.project else self.dimension
+
+    def _layer(
+        self, layer: LayerInputs, updates: nn.ModuleDict, index: int, rotation: tuple[Tensor, Tensor],
+        at: tuple[Tensor, Tensor] | None, mask: Tensor,
+    ) -> Tensor:
+        """One layer's expression [batch, asked, dimension] at one position of each row (``at``), or at all of them."""
+        batch, length, _ = layer.x.shape
+        cos, sin = rotation
         groups = self.query_heads // self.key_value_heads
-        total = torch.zeros(batch, self.dimension, dtype=torch.float32, device=x.device)
-        for layer, updates in zip(inputs, self.layers):
-            at_last = layer.x[rows, last].float()
-            everywhere = layer.x.float()
-            query = layer.q[rows, last].float() + self.scale * updates["q"](at_last, index)
-            key = layer.k.float() + self.scale * updates["k"](everywhere, index)
-            value = layer.v.float() + self.scale * updates["v"](everywhere, index)
-            query = query.view(batch, self.query_heads, self.head_dim)
-            key = key.view(batch, length, self.key_value_heads, self.head_dim)
-            value = value.view(batch, length, self.key_value_heads, self.head_dim)
-            query = _rotate(query, cos[last][:, None], sin[last][:, None])
-            key = _rotate(key, cos[:, None], sin[:, None])
-            query = query.view(batch, self.key_value_heads, groups, self.head_dim)
-            scores = torch.einsum("bkgd,btkd->bkgt", query, key) / math.sqrt(self.head_dim)
-            weights = (scores + mask[:, :, None, :]).softmax(dim=-1)
-            attended = torch.einsum("bkgt,btkd->bkgd", weights, value)
-            total = total + attended.reshape(batch, self.dimension)
-        mean = total / len(inputs)
-        return F.normalize(mean, dim=-1) if self.normalise else mean
+        if at is None:
+            asked, query = layer.x.float(), layer.q.float()
+            turn = (cos[:, None], sin[:, None])
+        else:
+            rows, last = at
+            asked, query = layer.x[rows, last][:, None].float(), layer.q[rows, last][:, None].float()
+            turn = (cos[last][:, None, None], sin[last][:, None, None])
+        query = query + self.scale * updates["q"](asked, index)
+        query = _rotate(query.view(batch, -1, self.query_heads, self.head_dim), *turn)
+        kind = layer.x.dtype
+        key = layer.k + self.scale * updates["k"](layer.x, index)
+        key = _rotate(key.view(batch, length, self.key_value_heads, self.head_dim), cos[:, None].to(kind), sin[:, None].to(kind))
+        # [batch, key-value heads, query heads of each, asked, head size], against [batch, key-value heads, 1, head size, seq]
+        query = query.transpose(1, 2).unflatten(1, (self.key_value_heads, groups))
+        scores = (query.flatten(2, 3).to(kind) @ key.permute(0, 2, 3, 1)).float().unflatten(2, (groups, -1))
+        weights = (scores / math.sqrt(self.head_dim) + mask).softmax(dim=-1)
+        # The values' update is applied to what attention has summed up: rank numbers a head instead of a row's length.
+        flat = weights.flatten(2, 3).to(kind)
+        value = layer.v.view(batch, length, self.key_value_heads, self.head_dim).transpose(1, 2)
+        low = (flat.flatten(1, 2) @ updates["v"].down(layer.x, index)).float().unflatten(1, (self.key_value_heads, -1))
+        raised = updates["v"].B[index].view(self.key_value_heads, self.head_dim, self.rank).transpose(1, 2)
+        attended = (flat @ value).float() + self.scale * (low @ raised)
+        return attended.unflatten(2, (groups, -1)).permute(0, 3, 1, 2, 4).reshape(batch, -1, self.dimension)
 
     def express(self, input_ids: Tensor, lengths: Tensor, adapter: int) -> Tensor:
         """Expression [batch, dimension] of right-padded ids [batch, seq] with ``lengths`` [batch] valid tokens each."""
@@ -194,12 +262,19 @@ class LLoRA(nn.Module):
         """Writes adapter.safetensors and adapter_config.json; ``extra`` values join the configuration."""
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
-        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        if self.project or self.pool != "last":
+            raise ValueError("expected the last token and no output projection, found an ablation's: the graph has no such expression")
+        tensors = {
+            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items() if name != "layer_logits"
+        }
+        weights = self.layer_weights()
         config = {
             "rank": self.rank,
             "alpha": self.alpha,
             "adapters": self.adapters,
             "normalise": self.normalise,
+            **({"layerNormalise": True} if self.layer_normalise else {}),
+            **({} if weights is None else {"layerWeights": [round(weight, 6) for weight in weights.tolist()]}),
             **extra,
         }
         scratch = path / "adapter.safetensors.tmp"
@@ -228,6 +303,8 @@ def load(backbone: PreTrainedModel, directory: str | os.PathLike[str]) -> LLoRA:
         alpha=config["alpha"],
         adapters=config["adapters"],
         normalise=config["normalise"],
+        layer_normalise=config.get("layerNormalise", False),
+        layer_weights=config.get("layerWeights"),
     )
     tensors = load_file(Path(directory) / "adapter.safetensors")
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -2,7 +2,8 @@
 
 Two kinds. ``next`` (stage 1 of arXiv 2507.19033): the context ends anywhere, the fragment is what follows in the same
 file. ``definition``: the context ends where a name is about to be used that another file defines, the fragment is that
-definition. Contexts end at arbitrary characters, as in an editor.
+definition. Contexts end at arbitrary characters, as in an editor. A third, ``quiet``, needs nothing from other files: its
+fragment is a window of the repository that happens to stand there.
 """
 
 from __future__ import annotations
@@ -10,18 +11,20 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from array import array
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 
-from . import pack, package
+from . import bench, pack, package
 from .prompt_format import PromptFormat
 
 KINDS = ("next", "definition", "both")
 QUERY_TOKENS = 192
+IMPORT_TOKENS = 96
 FRAGMENT_TOKENS = 128
 # Share of definition pairs where both kinds are asked for.
 DEFINITION_SHARE = 0.65
@@ -46,8 +49,8 @@ class Pair:
 
     repository: str
     kind: str
-    query: list[int]
-    fragment: list[int]
+    query: Sequence[int]
+    fragment: Sequence[int]
     query_path: str
     query_line: int
     path: str
@@ -57,10 +60,25 @@ class Pair:
     follows: list[str]
 
 
-def prompt_format(tokenizer: Tokenizer) -> PromptFormat:
+@dataclass
+class Window:
+    """A fragment as a search would offer it, a candidate for every query of its repository; fields as in Pair."""
+
+    repository: str
+    fragment: Sequence[int]
+    path: str
+    first: int
+    last: int
+    defines: list[str]
+
+
+def prompt_format(
+    tokenizer: Tokenizer, query_tokens: int = QUERY_TOKENS, import_tokens: int = IMPORT_TOKENS,
+    fragment_tokens: int = FRAGMENT_TOKENS,
+) -> PromptFormat:
     """The prompt layout of the tokenizer's family, with the limits that pairs are cut to."""
     layout = package.layout_for(tokenizer.to_str())
-    retrieval = {"queryTokens": QUERY_TOKENS, "fragmentTokens": FRAGMENT_TOKENS}
+    retrieval = {"queryTokens": query_tokens, "importTokens": import_tokens, "fragmentTokens": fragment_tokens}
     return PromptFormat({"prompt": layout.to_json(), "retrieval": retrieval}, tokenizer)
 
 
@@ -84,16 +102,53 @@ class Sampler:
         number = self.random.choices(self.files, self.weights)[0]
         return self._definition(number) if kind == "definition" else self._next(number)
 
-    def without_need(self) -> tuple[str, int, list[int]] | None:
-        """(path, line, query ids) at a cursor whose line and the next two use nothing that another file defines."""
+    def quiet(self) -> Pair | None:
+        """A context whose line and the next two use nothing that another file defines.
+
+        Its cursor stands at or in a word, as that of a definition pair does: where it stands must not tell them apart.
+        """
         if not self.files:
             return None
         number = self.random.choices(self.files, self.weights)[0]
         file = self.repository.files[number]
         line = self.random.randrange(3, len(file.lines))
-        if not file.lines[line].strip() or self._follows(number, line):
+        text = file.lines[line]
+        words = list(re.finditer(r"(?<![\w$])[A-Za-z_$][\w$]{3,}", text))
+        if not words or _PASSED_OVER.match(text) or self._follows(number, line):
             return None
-        return file.path, line, self._query(file, file.starts[line] + self._indent(file.lines[line]))
+        word = self.random.choice(words)
+        column = self._column(text, word.start(), len(word.group()))
+        there = self.random.choice(self.files)
+        first = self.random.randrange(0, max(1, len(self.repository.files[there].lines) - bench.STEP), bench.STEP)
+        return self._pair("quiet", number, line, file.starts[line] + column, there, *self._window(there, first))
+
+    def windows(self, most: int) -> Iterator[Window]:
+        """Up to ``most`` of the windows that a search offers, ``bench.LINES`` lines every ``bench.STEP``, in random order."""
+        places = [
+            (number, first)
+            for number, file in enumerate(self.repository.files)
+            for first in range(0, max(1, len(file.lines) - bench.STEP), bench.STEP)
+        ]
+        self.random.shuffle(places)
+        for number, first in places[:most]:
+            file = self.repository.files[number]
+            first, last = self._window(number, first)
+            text = "\n".join(file.lines[first:last])
+            if text.strip():
+                yield Window(self.name, self.form.fragment_embedding(file.path, text), file.path, first, last,
+                             self._defined(number, first, last))
+
+    def _window(self, number: int, first: int) -> tuple[int, int]:
+        return first, min(len(self.repository.files[number].lines), first + bench.LINES)
+
+    def _column(self, line: str, start: int, length: int) -> int:
+        """Where a cursor stands that is about to write the word at ``start`` of a line, or soon will."""
+        place = self.random.random()
+        if place < 0.5:
+            return start
+        if place < 0.7:
+            return start + self.random.randint(1, min(3, length - 1))
+        return self._indent(line) if place < 0.9 else -1
 
     def _definition(self, number: int) -> Pair | None:
         file = self.repository.files[number]
@@ -112,15 +167,7 @@ class Sampler:
         match = re.search(rf"(?<![\w$]){re.escape(link.name)}(?![\w$])", line)
         if match is None:
             return None
-        place = self.random.random()
-        if place < 0.5:
-            column = match.start()
-        elif place < 0.7:
-            column = match.start() + self.random.randint(1, min(3, len(link.name) - 1))
-        elif place < 0.9:
-            column = self._indent(line)
-        else:
-            column = -1
+        column = self._column(line, match.start(), len(link.name))
         other = self.repository.files[link.there]
         span = self._around(other, link.place)
         if span is None:
@@ -148,9 +195,12 @@ class Sampler:
             repository=self.name, kind=kind, query=self._query(file, offset),
             fragment=self.form.fragment_embedding(other.path, "\n".join(other.lines[first:last])),
             query_path=file.path, query_line=line, path=other.path, first=first, last=last,
-            defines=sorted({name for name, at in other.defined if first <= at < last and len(name) > 3}),
-            follows=self._follows(number, line),
+            defines=self._defined(there, first, last), follows=self._follows(number, line),
         )
+
+    def _defined(self, number: int, first: int, last: int) -> list[str]:
+        """Names that some lines of a file define."""
+        return sorted({name for name, at in self.repository.files[number].defined if first <= at < last and len(name) > 3})
 
     def _follows(self, number: int, line: int) -> list[str]:
         """Names in a line and the next two that another file defines."""
@@ -159,7 +209,7 @@ class Sampler:
         return sorted(word for word in words if word in definers and any(there != number for there in definers[word]))
 
     def _query(self, file: pack.SourceFile, offset: int) -> list[int]:
-        return self.form.query(file.path, file.text[max(0, offset - 4000) : offset])
+        return self.form.query(file.path, file.text[:offset])
 
     def _around(self, file: pack.SourceFile, place: int) -> tuple[int, int] | None:
         """Lines of a fragment that shows the definition at line ``place``: its own block, or a window that holds it."""
@@ -188,8 +238,8 @@ class Sampler:
         return len(line) - len(line.lstrip())
 
 
-def interchangeable(one: Pair, other: Pair) -> bool:
-    """Whether the other pair's fragment may not count as wrong for this pair's query.
+def interchangeable(one: Pair, other: Pair | Window) -> bool:
+    """Whether the other's fragment may not count as wrong for this pair's query.
 
     So with the same text, windows that overlap, text that the query already shows, and what defines a name that follows.
     """
@@ -204,47 +254,66 @@ def interchangeable(one: Pair, other: Pair) -> bool:
     return not set(one.follows).isdisjoint(other.defines)
 
 
-def draw_pairs(
-    corpus: Path, tokenizer: Tokenizer, count: int, kind: str, seed: int, candidates: int = 0
-) -> Iterator[Pair]:
-    """About ``count`` pairs from every repository of a corpus file, each by the root of its size.
+@dataclass(frozen=True)
+class Draw:
+    """How pairs are drawn: about ``count`` of a kind, a share of them quiet, and windows up to a number a repository."""
 
-    ``candidates`` bounds the draws a repository gets, in multiples of the pairs wanted (0: six).
-    """
-    form = prompt_format(tokenizer)
-    sizes: list[float] = []
+    count: int
+    kind: str
+    seed: int
+    quiet_share: float = 0.0
+    windows: int = 0
+
+
+def draw(
+    corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: int = 1
+) -> Iterator[Pair | Window]:
+    """Pairs and windows of every ``parts``-th repository of a corpus file from ``part`` on, each repository by the root of
+    its size."""
     with corpus.open(encoding="utf-8") as lines:
-        for line in lines:
-            sizes.append(float(len(line)) ** 0.7)
+        sizes = [float(len(line)) ** 0.7 for line in lines]
     total = sum(sizes)
     with corpus.open(encoding="utf-8") as lines:
-        for size, line in zip(sizes, lines):
-            sampler = Sampler(json.loads(line), form, seed)
-            wanted = max(1, round(count * size / total))
+        for number, (size, line) in enumerate(zip(sizes, lines)):
+            if number % parts != part:
+                continue
+            sampler = Sampler(json.loads(line), form, wanted.seed)
+            share = max(1, round(wanted.count * size / total))
             made = 0
-            for _ in range(wanted * (candidates or 6)):
-                pair = sampler.draw(kind)
+            for _ in range(share * 6):
+                quiet = sampler.random.random() < wanted.quiet_share
+                pair = sampler.quiet() if quiet else sampler.draw(wanted.kind)
                 if pair is not None and len(pair.query) > 24:
                     yield pair
                     made += 1
-                    if made == wanted:
+                    if made == share:
                         break
+            if wanted.windows:
+                yield from sampler.windows(wanted.windows)
 
 
-def write(path: Path, pairs: Iterator[Pair]) -> int:
-    """Writes pairs as JSON lines; the file appears once it is whole. Returns their number."""
+def write(path: Path, rows: Iterable[Pair | Window]) -> int:
+    """Writes pairs or windows as JSON lines; the file appears once it is whole. Returns their number."""
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".part")
     count = 0
     with scratch.open("w", encoding="utf-8") as out:
-        for pair in pairs:
-            out.write(json.dumps(asdict(pair), separators=(",", ":")) + "\n")
+        for row in rows:
+            values = {key: list(value) if isinstance(value, array) else value for key, value in vars(row).items()}
+            out.write(json.dumps(values, separators=(",", ":")) + "\n")
             count += 1
     scratch.replace(path)
     return count
 
 
-def read(path: Path) -> list[Pair]:
-    """Pairs of a file that ``write`` wrote."""
+def read(path: Path) -> list[Pair | Window]:
+    """What ``write`` wrote. Ids come as arrays: as lists they would take nine times the memory."""
+    out: list[Pair | Window] = []
     with path.open(encoding="utf-8") as lines:
-        return [Pair(**json.loads(line)) for line in lines]
+        for line in lines:
+            row = json.loads(line)
+            for key in ("query", "fragment"):
+                if key in row:
+                    row[key] = array("i", row[key])
+            out.append(Pair(**row) if "query" in row else Window(**row))
+    return out

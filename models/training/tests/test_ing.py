@@ -1,4 +1,4 @@
-"""ING: what pairs hold, which negatives count, the loss, a whole small training, interruption, the null score."""
+"""ING: what pairs hold, which negatives count, the losses, a whole small training, interruption, the null vector."""
 
 import argparse
 import hashlib
@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from selfracg_training import backbone, ing, llora, package, pairs
+from selfracg_training import backbone, contrast, ing, llora, need, package, pairs, reader
 
 VERBS = "open close read write parse merge split count clean build".split()
 NOUNS = "ledger parcel window branch ticket kettle garden planet".split()
@@ -32,6 +32,8 @@ def repository_row(name: str, seed: int) -> dict:
 @pytest.fixture
 def work(tmp_path):
     """A work folder with a byte-level tokenizer, a small corpus and a tiny backbone."""
+    # Threads that meet at every tiny operation cost far more than they save.
+    torch.set_num_threads(1)
     special = package.OWN.special_tokens()
     order = ["<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fragment|>", "<|path|>", "<|pad|>"]
     assert set(special) == set(order)
@@ -62,7 +64,7 @@ def options(work, **changes) -> argparse.Namespace:
     sizes = {
         "work": work, "smoke": False, "device": "cpu", "steps": 12, "pair_count": 120, "batch": 16, "group": 8,
         "micro": 8, "rank": 4, "alpha": 8.0, "processes": 1, "warmup_steps": 2, "log_seconds": 0.0,
-        "evaluation_cases": 4, "evaluation_pool": 12, "compile": False,
+        "evaluation_cases": 4, "evaluation_pool": 12, "compile": False, "windows": 0.5,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
@@ -81,7 +83,7 @@ def test_definition_pairs_end_before_a_name_that_the_fragment_defines(work):
     for pair in found:
         assert pair.path != pair.query_path
         assert set(pair.defines) & set(pair.follows)
-        assert len(pair.query) <= pairs.QUERY_TOKENS and len(pair.fragment) <= pairs.FRAGMENT_TOKENS
+        assert len(pair.query) <= pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS and len(pair.fragment) <= pairs.FRAGMENT_TOKENS
         assert tokenizer.id_to_token(pair.query[0]) == "<|path|>"
         assert tokenizer.id_to_token(pair.fragment[0]) == tokenizer.id_to_token(pair.fragment[-1]) == "<|fragment|>"
         needed = set(pair.defines) & set(pair.follows)
@@ -96,13 +98,24 @@ def test_next_pairs_continue_the_same_file_and_cursors_stand_anywhere(work):
     assert len(ends) > 8
 
 
-def test_contexts_without_need_use_nothing_defined_elsewhere(work):
+def test_quiet_contexts_use_nothing_defined_elsewhere(work):
     source, _ = sampler(work)
-    found = [quiet for quiet in (source.without_need() for _ in range(100)) if quiet is not None]
+    found = [quiet for quiet in (source.quiet() for _ in range(100)) if quiet is not None]
     assert found
-    for path, line, ids in found:
-        lines = source.repository.files[[f.path for f in source.repository.files].index(path)].lines[line : line + 3]
-        assert "result =" not in "\n".join(lines) and 0 < len(ids) <= pairs.QUERY_TOKENS
+    for one in found:
+        file = next(file for file in source.repository.files if file.path == one.query_path)
+        assert "result =" not in "\n".join(file.lines[one.query_line : one.query_line + 3])
+        assert one.kind == "quiet" and one.follows == [] and one.first % 10 == 0
+
+
+def test_windows_are_those_of_a_search_each_once(work):
+    source, _ = sampler(work)
+    found = list(source.windows(1000))
+    places = [(window.path, window.first) for window in found]
+    assert len(places) == len(set(places)) and all(first % 10 == 0 for _, first in places)
+    assert {file.path for file in source.repository.files} == {path for path, _ in places}
+    assert all(window.last - window.first <= 20 for window in found) and len(list(source.windows(3))) == 3
+    assert any("_3" in name for window in found for name in window.defines)
 
 
 def pair(**changes) -> pairs.Pair:
@@ -130,22 +143,56 @@ def test_fragments_that_would_do_as_well_are_no_negatives(changes, expected):
     assert pairs.interchangeable(pair(), pair(**changes)) is expected
 
 
-def test_masked_negatives_do_not_change_the_loss():
+def test_masked_negatives_do_not_change_the_loss_and_other_columns_may_be_right():
     torch.manual_seed(0)
-    queries = torch.nn.functional.normalize(torch.randn(4, 8), dim=-1)
-    fragments = torch.nn.functional.normalize(torch.randn(4, 8), dim=-1)
-    mask = torch.ones(4, 4, dtype=torch.bool)
-    mask[0, 1] = False
-    rows = [
-        -torch.log_softmax(queries[row] @ fragments[[row, *(c for c in range(4) if c != row and mask[row, c])]].T / 0.05, 0)[0]
-        for row in range(4)
+    queries = torch.nn.functional.normalize(torch.randn(3, 8), dim=-1)
+    fragments = torch.nn.functional.normalize(torch.randn(5, 8), dim=-1)
+    mask = torch.ones(3, 5, dtype=torch.bool)
+    mask[0, 1] = mask[2, 4] = False
+    scores = queries @ fragments.T
+    first = -torch.log_softmax(scores[0, [0, 2, 3, 4]] / 0.05, 0)[0]
+    last = -torch.log_softmax(scores[2] / 0.05, 0)[4]
+    found = contrast.info_nce(scores, mask, torch.tensor([0, -100, 4]), 0.05)
+    torch.testing.assert_close(found, (first + last) / 2)
+
+
+def test_what_is_wrong_for_a_query():
+    batch = [pair(), pair(fragment=[3], path="g.py", defines=["beta"], follows=[]), pair(kind="quiet", fragment=[4], follows=[])]
+    window = pairs.Window("a", [5], "h.py", 0, 20, ["alpha"])
+    elsewhere = pairs.Window("b", [2], "h.py", 0, 20, [])
+    assert contrast.wrong(batch, [*batch, window, elsewhere]).tolist() == [
+        [True, True, False, False, False],  # the third is from the same lines, the window defines what follows, the last is equal
+        [True, True, True, True, True],
+        [True, True, True, True, True],  # nothing of the repository is right for a quiet one
     ]
-    torch.testing.assert_close(ing.info_nce(queries, fragments, mask, 0.05), torch.stack(rows).mean())
+    assert contrast.targets(batch, 9).tolist() == [0, 1, 9] and contrast.targets(batch, None).tolist() == [0, 1, -100]
+
+
+def test_windows_that_score_high_and_are_wrong_are_chosen_first():
+    windows = [pairs.Window("a", [10 + i], f"w{i}.py", 0, 20, ["alpha"] if i == 0 else []) for i in range(6)]
+    bank = contrast.WindowBank(windows, 0)
+    queries = torch.eye(8)[:2]
+    batch = [pair(), pair(query_path="r.py")]
+    assert len(bank.choose(batch, queries, 1.0)) == 2
+    bank.keep(range(6), torch.tensor([[1.0] + [0.0] * 7, [0.9] + [0.0] * 7, [0.0] * 8, [0.0] * 8, [0.0] * 8, [0.0] * 8]))
+    chosen = [bank.choose(batch, queries, 1.0) for _ in range(20)]
+    # The first window would do as well; it may only come by chance, the second always.
+    assert all(places[0] == 1 and len(set(places)) == 2 for places in chosen)
+    assert bank.choose([pair(repository="unknown")], queries[:1], 1.0) == []
+
+
+def test_a_listwise_loss_is_least_where_scores_follow_the_gains():
+    gains = torch.tensor([[0.4, 0.0, float("-inf")], [0.0, 0.1, 0.3]])
+    right = contrast.listwise(gains.nan_to_num(neginf=5.0), gains, 0.1, 0.1)
+    wrong = contrast.listwise(-gains.nan_to_num(neginf=5.0), gains, 0.1, 0.1)
+    weights = gains.div(0.1).softmax(1)
+    assert right.item() == pytest.approx(torch.special.entr(weights).sum(1).mean().item(), abs=1e-5)
+    assert wrong > right + 0.5
 
 
 def test_batches_keep_groups_of_one_repository_together_and_lose_no_pair_twice():
     drawn = [pair(repository=f"r{i % 3}", query=[i]) for i in range(90)]
-    made = list(ing.batches(drawn, 20, 10, seed=1))
+    made = list(contrast.batches(drawn, 20, 10, seed=1))
     assert len(made) == 4 and all(len(batch) == 20 for batch in made)
     seen = [one.query[0] for batch in made for one in batch]
     assert len(seen) == len(set(seen))
@@ -156,13 +203,13 @@ def test_rows_come_back_in_order_whatever_their_length(work):
     model = backbone.load(work / "backbone")
     module = llora.LLoRA(model, rank=4)
     rows = [list(range(7, 7 + length)) for length in (30, 4, 17, 9, 25)]
-    reader = ing.Reader(model, 2, torch.device("cpu"), compiled=False)
+    through = reader.Reader(model, 2, torch.device("cpu"), compiled=False)
     with torch.no_grad():
-        (together,) = reader.express([module], rows, llora.QUERY)
+        (together,) = through.express([module], rows, llora.QUERY)
         exact = torch.cat([module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY) for row in rows])
         # The compiled reader's fixed shapes, without the compiler.
-        reader.compiled = True
-        (filled,) = reader.express([module], rows, llora.QUERY)
+        through.compiled = True
+        (filled,) = through.express([module], rows, llora.QUERY)
     for found in (together, filled):
         torch.testing.assert_close(found, exact, atol=2e-2, rtol=0)
         assert (found @ exact.T).argmax(1).tolist() == list(range(5))
@@ -170,29 +217,32 @@ def test_rows_come_back_in_order_whatever_their_length(work):
 
 def test_trains_the_adapter_alone_measures_it_and_resumes(work):
     weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
-    assert ing.run(options(work, steps=60)) == 0
+    assert ing.run(options(work, steps=40)) == 0
     log = [json.loads(line) for line in (work / "ing.jsonl").read_text().splitlines()]
     losses = [event["loss"] for event in log if event["event"] == "train"]
     assert sum(losses[-8:]) / 8 < sum(losses[:8]) / 8 - 0.1
     assert hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest() == weights
     config = llora.load_config(work / "llora")
-    assert config["steps"] == 60 and config["backbone"] == weights and -1.0 <= config["nullScore"] <= 1.0
+    assert config == llora.load_config(work / "stages" / "stage1")
+    assert config["steps"] == 40 and config["backbone"] == weights and config["stage"] == "stage1"
+    assert config["queryTokens"] == 192 and config["importTokens"] == 96
+    assert len(config["nullVector"]) == 32 and any(config["nullVector"])
     assert config["nullScoreCalibration"]["keptWithNeed"] >= 0.9
     assert config["heldOut"]["trained"]["cases"] == config["heldOut"]["untrained"]["cases"] > 0
     loaded = llora.load(backbone.load(work / "backbone"), work / "llora")
     assert any(parameter.abs().sum() > 0 for name, parameter in loaded.named_parameters() if name.endswith("B"))
-    assert ing.run(options(work, steps=60)) == 0
-    assert [json.loads(line) for line in (work / "ing.jsonl").read_text().splitlines()][-1]["event"] == "final"
+    before = (work / "ing.jsonl").read_text()
+    assert ing.run(options(work, steps=40)) == 0
+    assert (work / "ing.jsonl").read_text() == before and json.loads(before.splitlines()[-1])["event"] == "final"
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
     args = options(work, steps=8)
-    ing.prepare(args)
     trainer = ing.Trainer(args)
     optimise = trainer.optimise
 
-    def stop_after_three(batch, factor):
-        result = optimise(batch, factor)
+    def stop_after_three(*values):
+        result = optimise(*values)
         if trainer.step == 3:
             trainer.request_stop(15, None)
         return result
@@ -201,26 +251,81 @@ def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
     assert trainer.train() == ing.INTERRUPTED
     resumed = ing.Trainer(args)
     assert (resumed.step, resumed.taken, resumed.finished) == (3, 3, False)
-    whole = list(ing.batches(resumed.drawn, 16, 8, 0))
-    assert next(resumed.upcoming()) == whole[3]
+    pending, _ = next(resumed.upcoming())
+    assert pending == list(contrast.batches(resumed.drawn, 16, 8, 0))[3]
     other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
     backbone.save(other, work / "backbone")
     assert ing.Trainer(args).step == 0
 
 
-def test_two_processes_take_the_same_step_as_one(work):
+def test_every_pass_draws_its_own_pairs(work):
+    trainer = ing.Trainer(options(work, batch=32, pair_count=40))
+    stream = trainer.upcoming()
+    first, _ = next(stream)
+    second, _ = next(stream)
+    assert (trainer.epoch, trainer.taken) == (1, 1)
+    assert not {tuple(one.query) for one in first} >= {tuple(one.query) for one in second}
+
+
+def test_two_processes_take_the_same_step_as_one(work, tmp_path):
+    """Without the random windows, whose choice is each process's own; from the same pairs."""
     states = []
     for processes in (1, 2):
-        (work / "checkpoints" / "ing.pt").unlink(missing_ok=True)
-        assert ing.run(options(work, steps=2, processes=processes)) == 0
-        states.append(llora.load(backbone.load(work / "backbone"), work / "llora").state_dict())
-    for name, tensor in states[0].items():
-        assert torch.nn.functional.cosine_similarity(tensor.flatten(), states[1][name].flatten(), dim=0) > 0.9, name
+        (work / "checkpoints" / "stage1.pt").unlink(missing_ok=True)
+        args = options(work, steps=2, processes=processes, windows=0.0)
+        if processes == 2:
+            whole = [row for row in (work / "pairs" / "train-0-0of1.jsonl").read_text().splitlines()]
+            note = json.loads((work / "pairs" / "train-0-0of1.json").read_text())
+            for part in range(2):
+                name = work / "pairs" / f"train-0-{part}of2"
+                name.with_suffix(".jsonl").write_text("".join(line + "\n" for line in whole) if part == 0 else "")
+                name.with_suffix(".json").write_text(json.dumps({**note, "parts": 2}))
+        assert ing.run(args) == 0
+        states.append(torch.load(work / "checkpoints" / "stage1.pt", weights_only=True))
+    for name, tensor in states[0]["module"].items():
+        assert torch.nn.functional.cosine_similarity(tensor.flatten(), states[1]["module"][name].flatten(), dim=0) > 0.9, name
+    torch.testing.assert_close(states[0]["null"], states[1]["null"], atol=2e-3, rtol=0.1)
+
+
+def test_two_processes_share_windows_as_well(work):
+    assert ing.run(options(work, steps=3, processes=2, windows=1.0)) == 0
+    assert llora.load_config(work / "llora")["steps"] == 3
+
+
+def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
+    assert ing.run(options(work, steps=2)) == 0
+    later = ing.Trainer(options(work, start="stage1"), stage="again")
+    saved = llora.load(later.reader.model, work / "stages" / "stage1")
+    for name, tensor in saved.state_dict().items():
+        assert torch.equal(tensor, later.module.state_dict()[name])
+    torch.testing.assert_close(later.null.detach(), torch.tensor(llora.load_config(work / "stages" / "stage1")["nullVector"]))
+    with pytest.raises(ValueError, match="rank"):
+        ing.Trainer(options(work, start="stage1", rank=8), stage="again")
+    other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
+    backbone.save(other, work / "backbone")
+    with pytest.raises(ValueError, match="backbone"):
+        ing.Trainer(options(work, start="stage1"), stage="again")
+    with pytest.raises(FileNotFoundError, match="of this backbone"):
+        ing.run(options(work, choose="best"))
+
+
+def test_the_best_stage_is_chosen_unless_one_is_named(work):
+    assert ing.run(options(work, steps=2)) == 0
+    first = json.loads((work / "stages" / "stage1" / "adapter_config.json").read_text())
+    (work / "stages" / "stage2").mkdir()
+    (work / "stages" / "stage2" / "adapter.safetensors").write_bytes((work / "stages" / "stage1" / "adapter.safetensors").read_bytes())
+    first["stage"] = "stage2"
+    first["heldOut"]["trained"]["mrr_at_10"] = 2.0
+    (work / "stages" / "stage2" / "adapter_config.json").write_text(json.dumps(first))
+    assert ing.run(options(work, choose="best")) == 0
+    assert llora.load_config(work / "llora")["stage"] == "stage2"
+    assert ing.run(options(work, choose="stage1")) == 0
+    assert llora.load_config(work / "llora")["stage"] == "stage1"
 
 
 def test_threshold_keeps_the_asked_share():
     scores = [i / 100 for i in range(100)]
-    chosen = ing.threshold(scores, 0.9)
-    assert ing.share_above(scores, chosen) == pytest.approx(0.9)
-    assert ing.threshold([], 0.9) == 0.0
-    assert ing.separation([0.9, 0.8], [0.1, 0.8]) == pytest.approx(0.875)
+    chosen = need.threshold(scores, 0.9)
+    assert need.share_above(scores, chosen) == pytest.approx(0.9)
+    assert need.threshold([], 0.9) == 0.0
+    assert need.separation([0.9, 0.8], [0.1, 0.8]) == pytest.approx(0.875)
