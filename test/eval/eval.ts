@@ -130,6 +130,7 @@ async function main(): Promise<void> {
       progress.show(finished().length, tasks.length, detail);
     });
   }
+  if (before < tasks.length) progress.show(finished().length, tasks.length, "done");
   progress.end();
   const provider = evaluation.backbone.provider.name;
   await evaluation.dispose();
