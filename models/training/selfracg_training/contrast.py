@@ -78,6 +78,14 @@ def info_nce(scores: Tensor, mask: Tensor, right: Tensor, temperature: float) ->
     return F.cross_entropy((scores / temperature).masked_fill(~(mask | own), float("-inf")), right, ignore_index=-100)
 
 
+def in_batch(queries: Tensor, fragments: Tensor, batch: Sequence[Pair], temperature: float) -> tuple[Tensor, float]:
+    """(loss [], Recall@1) of expressions [pairs, dimension] each, with the batch's fragments alone as candidates."""
+    scores = queries @ fragments.T
+    mask, right = wrong(batch, batch).to(scores.device), targets(batch, None).to(scores.device)
+    best = scores.detach().masked_fill(~mask, float("-inf")).argmax(1)
+    return info_nce(scores, mask, right, temperature), (best == right).float().mean().item()
+
+
 def listwise(scores: Tensor, gains: Tensor, temperature: float, gain_temperature: float) -> Tensor:
     """Loss [] of inner products [contexts, candidates] against what each candidate was worth [contexts, candidates].
 

@@ -482,13 +482,8 @@ class Trainer:
             return {}
         batch = [pair for pair in self.held if pair.kind != "quiet"]
         batch = next(contrast.batches(batch, min(self.args.batch, len(batch)), self.args.group, 0))
-        queries, fragments = self.express(batch)
-        mask = contrast.wrong(batch, batch).to(self.device)
-        scores = queries @ fragments.T
-        right = contrast.targets(batch, None).to(self.device)
-        loss = contrast.info_nce(scores, mask, right, self.args.temperature)
-        best = scores.masked_fill(~mask, float("-inf")).argmax(1)
-        return {"loss": round(loss.item(), 4), "recall_at_1": round((best == right).float().mean().item(), 4)}
+        loss, recall = contrast.in_batch(*self.express(batch), batch, self.args.temperature)
+        return {"loss": round(loss.item(), 4), "recall_at_1": round(recall, 4)}
 
     def finish(self) -> None:
         """Measures the adapters on held-out repositories, calibrates the null score, saves the stage and chooses among stages."""

@@ -317,3 +317,18 @@ def read(path: Path) -> list[Pair | Window]:
                     row[key] = array("i", row[key])
             out.append(Pair(**row) if "query" in row else Window(**row))
     return out
+
+
+def stored(work: Path) -> tuple[list[Pair], list[Pair]]:
+    """(training, held-out) pairs that `ing` drew for its first pass, without quiet ones.
+
+    Raises ``FileNotFoundError`` where it has drawn none.
+    """
+    folder = Path(work) / "pairs"
+    found = {}
+    for split in ("train", "heldout"):
+        rows = [row for path in sorted(folder.glob(f"{split}-0-*of*.jsonl")) for row in read(path)]
+        found[split] = [row for row in rows if isinstance(row, Pair) and row.kind != "quiet"]
+    if not found["train"]:
+        raise FileNotFoundError(f"expected training pairs (train-0-*.jsonl) in {folder}, found none: run `ing` first")
+    return found["train"], found["heldout"]

@@ -4,7 +4,7 @@ Low-rank updates of q, k and v in every layer (LoRA, Hu et al., 2021) change the
 final normed state of a row's last token, and whatever retrieval learns is felt by generation too. That leak is what a
 layer-wise adapter beside the backbone avoids, so this one is trained on the same pairs and measured, never shipped.
 
-Reads  pairs/{train,heldout}.jsonl (drawn by `ing`), backbone/.
+Reads  pairs/ (drawn by `ing`), backbone/.
 Writes stages/vanilla/ (adapter.safetensors, adapter_config.json), checkpoints/vanilla.pt, ing.jsonl (stage "vanilla").
 """
 
@@ -26,7 +26,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from . import backbone, forward, ing, llora, pairs, parallel
+from . import backbone, contrast, forward, llora, pairs, parallel, reader
 from .pretrain import progress, rate
 
 
@@ -104,9 +104,7 @@ def run(args: argparse.Namespace) -> int:
     work, device = Path(args.work), parallel.choose_device(args.device)
     path = work / "checkpoints" / "vanilla.pt"
     source = work / "backbone"
-    if not (work / "pairs" / "train.jsonl").is_file():
-        raise FileNotFoundError(f"expected training pairs in {work / 'pairs' / 'train.jsonl'}, found none: run `ing` first")
-    drawn, held = pairs.read(work / "pairs" / "train.jsonl"), pairs.read(work / "pairs" / "heldout.jsonl")
+    drawn, held = pairs.stored(work)
     model = backbone.load(source).to(device)
     torch.manual_seed(args.seed)
     parameters = {name: parameter.to(device) for name, parameter in attach(model, args.rank, args.alpha).items()}
@@ -121,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
                     parameter.copy_(saved["parameters"][name])
             optimiser.load_state_dict(saved["optimiser"])
             step, elapsed = saved["step"], saved["elapsed"]
-    limits = itertools.chain.from_iterable(ing.batches(drawn, args.batch, args.group, args.seed + epoch) for epoch in itertools.count())
+    limits = itertools.chain.from_iterable(contrast.batches(drawn, args.batch, args.group, args.seed + epoch) for epoch in itertools.count())
     if len(drawn) < args.batch:
         raise ValueError(f"expected at least {args.batch} pairs, found {len(drawn)}: lower --batch")
     stream = itertools.islice(limits, step, None)
@@ -169,8 +167,7 @@ def _step(
     with torch.no_grad():
         values = _express(model, rows, args.micro, device)
     values.requires_grad_(True)
-    mask = ing.contrast_mask(batch).to(device)
-    loss = ing.info_nce(values[: len(batch)], values[len(batch) :], mask, args.temperature)
+    loss, _ = contrast.in_batch(values[: len(batch)], values[len(batch) :], batch, args.temperature)
     loss.backward()
     gradient = values.grad
     for chosen in _parts(rows, args.micro):
@@ -189,7 +186,7 @@ def _parts(rows: list[list[int]], micro: int) -> list[list[int]]:
 
 
 def _embed(model: PreTrainedModel, rows: list[list[int]], device: torch.device) -> Tensor:
-    ids, lengths = ing.pad(rows, device)
+    ids, lengths = reader.pad(rows, device)
     return express(forward.hidden_states(model, ids, torch.bfloat16), lengths)
 
 
@@ -212,13 +209,11 @@ def _heldout(model: PreTrainedModel, held: list[pairs.Pair], args: argparse.Name
     size = min(128, len(held))
     if size < 2:
         return {}
-    batch = next(ing.batches(held, size, args.group, 0))
+    batch = next(contrast.batches(held, size, args.group, 0))
     queries = _express(model, [pair.query for pair in batch], args.micro, device)
     fragments = _express(model, [pair.fragment for pair in batch], args.micro, device)
-    mask = ing.contrast_mask(batch).to(device)
-    best = (queries @ fragments.T).masked_fill(~mask, float("-inf")).argmax(1)
-    return {"loss": round(float(ing.info_nce(queries, fragments, mask, args.temperature)), 4),
-            "recall_at_1": round(float((best == torch.arange(len(best), device=device)).float().mean()), 4)}
+    loss, recall = contrast.in_batch(queries, fragments, batch, args.temperature)
+    return {"loss": round(loss.item(), 4), "recall_at_1": round(recall, 4)}
 
 
 def _save(path: Path, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer, step: int, elapsed: float, belongs: str) -> None:
