@@ -55,6 +55,11 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
       drop(seen);
       continue;
     }
+    const overlapped = selected.find((better) => better.fragment.uri === fragment.uri && better.fragment.startLine <= fragment.endLine && better.fragment.endLine >= fragment.startLine);
+    if (overlapped !== undefined) {
+      drop(`overlaps ${overlapped.reference.path}:${overlapped.reference.startLine}-${overlapped.reference.endLine}`);
+      continue;
+    }
     const bag = wordsOf(fragment.text);
     const twin = selected[words.findIndex((other) => jaccard(bag, other) >= duplicateShare)];
     if (twin !== undefined) {

@@ -1,4 +1,4 @@
-// Sets results beside the predictions of another harness for the same tasks.
+// Sets results beside the predictions of another harness for the same tasks, each cut to one statement there.
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
 import { InputError } from "./input";
@@ -10,7 +10,7 @@ type Prediction = v.InferOutput<typeof predictionSchema>;
 /** What both harnesses say of the tasks that both have done. */
 export interface Comparison {
   readonly tasks: number;
-  /** Predictions that are equal but for white space at their ends. */
+  /** Predictions whose statements are equal. */
   readonly identical: number;
   readonly here: { readonly em: number; readonly es: number };
   readonly there: { readonly em: number; readonly es: number };
@@ -34,7 +34,7 @@ export function compare(results: readonly Result[], path: string, retriever: str
   const mean = (value: (pair: { here: Result; there: Prediction }) => number) => pairs.reduce((sum, pair) => sum + value(pair), 0) / pairs.length;
   return {
     tasks: pairs.length,
-    identical: pairs.filter((pair) => pair.here.prediction.trim() === pair.there.prediction.trim()).length,
+    identical: pairs.filter((pair) => pair.here.statement === pair.there.prediction.trim()).length,
     here: { em: mean((pair) => pair.here.em), es: mean((pair) => pair.here.es) },
     there: { em: mean((pair) => pair.there.em), es: mean((pair) => pair.there.es) },
   };

@@ -33,7 +33,7 @@ export interface EvaluationOptions {
   readonly retriever: RetrieverName;
   /** `product`: as the sidecar cuts files; `windows`: as the benchmark's script does. */
   readonly fragments: "product" | "windows";
-  /** Without token healing, the cache model, stops and filters. */
+  /** The model alone, as the training project measures it: no token healing, cache model, stops or filters; nothing from the cursor's own file. */
   readonly plain: boolean;
   readonly provider: ExecutionProviderSetting;
   readonly threads: number;
@@ -88,7 +88,7 @@ export class Evaluation {
     const folder = createHash("sha256").update(name).digest("hex").slice(0, 16);
     const repository = await Repository.open(name, join(this.options.work, "repositories", folder), files, this.chunker, indexable);
     try {
-      const search = this.index === undefined ? new RankerSearch(new Ranker(this.options.retriever, repository), repository) : await IndexSearch.open(this.index, repository, onProgress);
+      const search = this.index === undefined ? new RankerSearch(new Ranker(this.options.retriever, repository), repository, !this.options.plain) : await IndexSearch.open(this.index, repository, !this.options.plain, onProgress);
       for (const place of left) {
         onProgress(`${name}: completing`);
         results.add(await this.complete(place, repository, search));
@@ -140,6 +140,7 @@ export class Evaluation {
       offset,
       groundtruth,
       prediction,
+      statement: statement(language, line, prediction).trim(),
       ...score(language, line, prediction, groundtruth),
       needs: needed.size > 0,
       rank: rank < 0 ? null : rank,
@@ -167,8 +168,8 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
 /** What can be found at a cursor. */
 interface Search {
   /**
-   * `others` are the fragments of the other files. `source` is searched for the prompt, the cursor's file up to the
-   * cursor included; `best` says, after the completion, how the other files' fragments rank.
+   * `others` are the fragments of the other files. `source` is searched for the prompt; `best` says, after the
+   * completion, how the other files' fragments rank.
    */
   at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
   close(): Promise<void>;
@@ -178,10 +179,12 @@ class RankerSearch implements Search {
   constructor(
     private readonly ranker: Ranker,
     private readonly repository: Repository,
+    /** Whether the cursor's file, up to the cursor, may be drawn on. */
+    private readonly ownFile: boolean,
   ) {}
 
   async at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
-    const own = await this.repository.cut(place.task.file, place.prefix);
+    const own = this.ownFile ? await this.repository.cut(place.task.file, place.prefix) : [];
     return { source: rankedSource(this.ranker.rank(place, [...others, ...own])), best: () => this.ranker.rank(place, others) };
   }
 
@@ -195,12 +198,13 @@ class IndexSearch implements Search {
   private constructor(
     private readonly index: WorkspaceIndex,
     private readonly repository: Repository,
+    private readonly ownFile: boolean,
   ) {}
 
-  static async open(index: WorkspaceIndex, repository: Repository, onProgress: (detail: string) => void): Promise<IndexSearch> {
+  static async open(index: WorkspaceIndex, repository: Repository, ownFile: boolean, onProgress: (detail: string) => void): Promise<IndexSearch> {
     await index.setFolders([{ uri: repository.uri, name: repository.name }]);
     await index.reindex({ onProgress: (done, total) => onProgress(`${repository.name}: indexing, ${done}/${total} files`) });
-    return new IndexSearch(index, repository);
+    return new IndexSearch(index, repository, ownFile);
   }
 
   async at({ task, prefix }: Place): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
@@ -213,16 +217,16 @@ class IndexSearch implements Search {
     await repository.write(task.file, prefix);
     await index.updateFile(repository.uriOf(task.file));
     let asked: Float32Array | undefined;
+    const among = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const source: FragmentSource = {
       fragmentCount: index.fragmentCount,
       vectorIndex: index.vectorIndex,
       search: (need, k) => {
         asked = need;
-        return index.search(need, k);
+        return this.ownFile ? index.search(need, k) : among(need).slice(0, k);
       },
     };
-    const best = () => (asked === undefined ? [] : index.search(asked, index.fragmentCount).flatMap(({ fragment }) => (fragment.path === task.file ? [] : [fragment])));
-    return { source, best };
+    return { source, best: () => (asked === undefined ? [] : among(asked).map(({ fragment }) => fragment)) };
   }
 
   async close(): Promise<void> {

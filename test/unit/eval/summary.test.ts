@@ -8,7 +8,7 @@ import { type Result, ResultFile } from "../../eval/results";
 import { interval, summarise } from "../../eval/summary";
 
 const result = (id: string, part: Partial<Result> = {}): Result => ({
-  id, language: "python", repository: "r", file: "a.py", offset: 3, groundtruth: "g", prediction: "p", em: 0, es: 50, idF1: 0.5, needs: true, rank: null, inPrompt: false, fragments: 0, ms: 1, ...part,
+  id, language: "python", repository: "r", file: "a.py", offset: 3, groundtruth: "g", prediction: "p", statement: "p", em: 0, es: 50, idF1: 0.5, needs: true, rank: null, inPrompt: false, fragments: 0, ms: 1, ...part,
 });
 
 let folder: string;

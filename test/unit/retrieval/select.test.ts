@@ -85,6 +85,12 @@ describe("drops, with the reason,", () => {
     expect(select([money, twin]).dropped).toEqual(["old/money.py:5 says the same as shop/money.py:3-5"]);
   });
 
+  it("what overlaps a better one", () => {
+    const over = found("shop/money.py", 5, "        return Money(self.cents * factor)\n\n    def plus(self, other):\n        return Money(self.cents + other.cents)", 0.8);
+    expect(select([money, over]).dropped).toEqual(["shop/money.py:5 overlaps shop/money.py:3-5"]);
+    expect(select([money, { ...over, fragment: { ...over.fragment, startLine: 6, endLine: 9 } }]).selected).toHaveLength(2);
+  });
+
   it("what scores below the null score", () => {
     expect(select([{ ...money, score: 0.19 }]).dropped).toEqual(["shop/money.py:3 score 0.190 is below 0.200, from which the model needs it"]);
     expect(select([{ ...money, score: 0.2 }]).selected).toEqual(["shop/money.py:3"]);
