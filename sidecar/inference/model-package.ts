@@ -36,7 +36,7 @@ const manifestSchema = v.strictObject({
     parameters: count,
   }),
   /** How the matrices lie in the file, and in what they compute. For people: ONNX Runtime converts them when it loads. */
-  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32"]), computed: v.literal("float32") })),
+  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32", "int8"]), computed: v.picklist(["float32", "int8"]) })),
   contextLength: v.pipe(v.number(), v.integer(), v.minValue(64)),
   specialTokens: v.strictObject({ endOfText: text, pad: text }),
   prompt: v.strictObject({

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import copy
-import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,14 +14,18 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from . import backbone, card, graph, llora, package, runtime
+from . import backbone, card, graph, llora, package, quantisation, runtime
 
 REPOSITORY = Path(__file__).resolve().parents[3]
-# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores.
-ARITHMETIC_BOUND = 2e-4
-# What storing matrices as float16 may move: against PyTorch with the trained weights.
-ROUNDING_BOUND = 1e-2
+# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
+# in another order put some activations on the other side of a half, and a code apart.
+ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2}
+# What storing the weights so may move: against PyTorch with the trained weights.
+ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1}
 PROTOBUF_LIMIT = 2**31 - 1
+# What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
+RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
+DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)")
     parser.add_argument("--adapter", type=Path, default=None, help="L-LoRA folder (default: WORK/llora)")
     parser.add_argument("--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained")
-    parser.add_argument("--precision", choices=graph.PRECISIONS, default="fp16-stored", help="how matrices are stored; they compute in float32")
+    parser.add_argument("--weights", choices=graph.WEIGHTS, default="float16",
+                        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear")
+    parser.add_argument("--loss-files", type=int, default=6, help="held-out files a language for the loss of each kind of weights; 0 for none")
+    parser.add_argument("--compare", action=argparse.BooleanOptionalAction, default=True,
+                        help="measure loss, size and speed of float16 and int8 side by side")
     parser.add_argument("--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)")
     parser.add_argument("--name", default="selfracg-default")
     parser.add_argument("--model-version", default="0.1.0")
@@ -58,83 +64,94 @@ def run(args: argparse.Namespace) -> int:
     source = args.backbone or work / "backbone"
     out = args.out or (work / "package" if args.smoke else REPOSITORY / "models" / "default")
     model = backbone.load(source)
-    module, settings = load_adapter(model, source, args.adapter or work / "llora", args.untrained_adapter)
-    tokenizer_json = _tokenizer(source, work)
+    module, recorded = load_adapter(model, source, args.adapter or work / "llora", args.untrained_adapter)
+    tokenizer_json = backbone.tokenizer_file(source, work).read_text(encoding="utf-8")
     export(
-        model, module, settings, tokenizer_json, out, precision=args.precision, context=args.context, name=args.name,
-        version=args.model_version, licence=args.licence, work=work, report=print,
+        model, module, recorded, source, tokenizer_json, out, stored=args.weights, context=args.context, name=args.name,
+        version=args.model_version, licence=args.licence, work=work, report=print, compare=args.compare,
+        loss_files=min(args.loss_files, 1) if args.smoke else args.loss_files,
     )
     print(f"export: {time.monotonic() - started:.1f} s")
     return 0
 
 
 def load_adapter(model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool) -> tuple[llora.LLoRA, dict[str, Any]]:
-    """(adapter, its nullScore, queryTokens and fragmentTokens): the trained one, or where allowed a fresh one.
+    """(adapter, what its adapter_config.json records): the trained one, or where allowed a fresh one, of which nothing is recorded.
 
     A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
     counts as missing: its deltas would stand beside projections that it never saw.
     """
-    settings = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
     found = "none"
     if (directory / "adapter_config.json").is_file():
         recorded = llora.load_config(directory)
-        weights = source / "model.safetensors"
         belongs = recorded.get("backbone")
-        if belongs is None or (weights.is_file() and hashlib.sha256(weights.read_bytes()).hexdigest() == belongs):
-            settings.update({key: recorded[key] for key in settings if key in recorded})
-            return llora.load(model, directory), settings
+        if belongs is None or backbone.checksum(source) == belongs:
+            return llora.load(model, directory), recorded
         found = f"one trained on other weights ({belongs[:12]})"
     if not allow_untrained:
         raise FileNotFoundError(f"expected an adapter trained on {source} in {directory}, found {found}: run `ing`, or pass --untrained-adapter")
     torch.manual_seed(0)
-    return llora.LLoRA(model).eval(), settings
+    return llora.LLoRA(model).eval(), {}
 
 
 def export(
     model: PreTrainedModel,
     module: llora.LLoRA,
-    settings: Mapping[str, Any],
+    recorded: Mapping[str, Any],
+    source: Path,
     tokenizer_json: str,
     out: Path,
     *,
-    precision: str,
+    stored: str,
     name: str,
     version: str,
     licence: str,
     work: Path,
     context: int | None = None,
     report: Any = print,
+    compare: bool = False,
+    loss_files: int = 0,
 ) -> Agreement:
-    """Builds, checks and writes the package in `out`. The old package stays untouched when a check fails."""
+    """Builds, checks and writes the package in `out`. The old package stays untouched when a check fails.
+
+    `recorded` is the adapter's adapter_config.json, `source` the backbone's folder, `stored` one of graph.WEIGHTS. With
+    `compare` the other kinds are built and measured beside it: loss on up to `loss_files` held-out files a language,
+    size, speed.
+    """
     layout = package.layout_for(tokenizer_json)
+    tokenizer_json = package.product_tokenizer(tokenizer_json)
     config_json = model.config.to_dict()
     if context is not None:
         if context > config_json["max_position_embeddings"]:
             raise ValueError(f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it")
         config_json["max_position_embeddings"] = context
+    # Rows of an embedding that no token stands for would only be logits of nothing.
+    known = package.token_count(tokenizer_json)
+    if known > config_json["vocab_size"]:
+        raise ValueError(f"expected a tokenizer of at most {config_json['vocab_size']} tokens, the backbone's embedding, found {known}: "
+                         "use the tokenizer that came with the checkpoint")
+    config_json["vocab_size"] = known
     config = graph.GraphConfig.from_hf(config_json)
     weights = {key: value.float().numpy() for key, value in model.state_dict().items()}
     if model.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
+    for key in ("model.embed_tokens.weight", "lm_head.weight"):
+        if key in weights:
+            weights[key] = weights[key][:known]
     tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
-    adapter = graph.Adapter(tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise)
-    proto, parameters = graph.build_graph(config, weights, adapter, precision)
-    if proto.ByteSize() > PROTOBUF_LIMIT:
-        raise ValueError(f"expected a graph below 2 GiB, found {proto.ByteSize()} bytes: use --precision fp16-stored or a smaller backbone")
-    serialised = proto.SerializeToString()
+    shares = module.layer_weights()
+    adapter = graph.Adapter(
+        tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise, layer_normalise=module.layer_normalise,
+        layer_weights=None if shares is None else tuple(shares.tolist()),
+    )
 
-    agreement = check(model, module, serialised, tokenizer_json, config, precision)
-    report(f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
-           f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
-           f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}")
-    stored = max(agreement.logits, agreement.expression)
-    trained = max(agreement.logits_trained, agreement.expression_trained)
-    if not stored <= ARITHMETIC_BOUND:
-        raise ValueError(f"expected the graph within {ARITHMETIC_BOUND} of PyTorch, found {stored}: {out} is left as it was")
-    if not trained <= ROUNDING_BOUND:
-        raise ValueError(f"expected stored weights within {ROUNDING_BOUND} of the trained ones, found {trained}: "
-                         f"export with --precision fp32; {out} is left as it was")
+    def build(kind: str) -> tuple[bytes, int]:
+        proto, parameters = graph.build_graph(config, weights, adapter, kind)
+        if proto.ByteSize() > PROTOBUF_LIMIT:
+            raise ValueError(f"expected a graph below 2 GiB, found {proto.ByteSize():,} bytes of {kind} weights: use --weights int8 or a smaller backbone")
+        return proto.SerializeToString(), parameters
 
+    serialised, parameters = build(stored)
     description = {
         "formatVersion": package.FORMAT_VERSION,
         "name": name,
@@ -145,24 +162,48 @@ def export(
             "keyValueHeads": config.kv_heads, "headDim": config.head_dim, "intermediateSize": config.intermediate,
             "vocabularySize": config.vocabulary, "parameters": parameters,
         },
-        "weights": {"stored": "float16" if precision == "fp16-stored" else "float32", "computed": "float32"},
+        "weights": {"stored": stored, "computed": "int8" if stored == "int8" else "float32"},
         "contextLength": config.context,
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
         "prompt": layout.to_json(),
         "retrieval": {
             "dimension": config.dimension, "normalised": module.normalise, "rank": module.rank, "alpha": module.alpha,
-            "adapters": module.adapters, **settings,
+            "adapters": module.adapters, **DEFAULT_SETTINGS, **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
         },
     }
+    agreement = check(model, module, serialised, tokenizer_json, config, stored)
+    report(f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
+           f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
+           f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}")
+    graph_error = max(agreement.logits, agreement.expression)
+    rounding = max(agreement.logits_trained, agreement.expression_trained)
+    if not graph_error <= ARITHMETIC_BOUNDS[stored]:
+        raise ValueError(f"expected the graph within {ARITHMETIC_BOUNDS[stored]} of PyTorch, found {graph_error}: {out} is left as it was")
+    if not rounding <= ROUNDING_BOUNDS[stored]:
+        raise ValueError(f"expected {stored} weights within {ROUNDING_BOUNDS[stored]} of the trained ones, found {rounding}: "
+                         f"export with --weights {'float16' if stored == 'int8' else 'float32'}; {out} is left as it was")
+
+    table = None
+    if compare:
+        others = {stored: serialised}
+        for kind in ("float16", "int8"):
+            try:
+                others.setdefault(kind, build(kind)[0] if kind not in others else serialised)
+            except ValueError as error:
+                report(f"export: {kind} weights are left out of the comparison: {error}")
+        table = quantisation.compare(model, others, tokenizer_json, description, work, loss_files)
+        table.save(work)
+        report(f"\n{table.markdown()}\n")
     adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
-    text = card.render(description, work, trained_adapter(module), adapter_parameters, len(serialised), _in_words(agreement))
+    text = card.render(description, work, source, recorded if trained_adapter(module) else None, adapter_parameters, len(serialised),
+                       _in_words(agreement, stored), table.markdown() if table else "")
     package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()})
-    report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters")
+    report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
     return agreement
 
 
 def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokenizer_json: str, config: graph.GraphConfig,
-          precision: str, rows: int = 8) -> Agreement:
+          stored: str, rows: int = 8) -> Agreement:
     """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
     tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
@@ -176,24 +217,15 @@ def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokeni
 
     def difference(reference: PreTrainedModel, adapter: llora.LLoRA) -> tuple[float, float]:
         with torch.no_grad():
-            logits = reference(input_ids=torch.from_numpy(ids), use_cache=False).logits.numpy()
+            logits = reference(input_ids=torch.from_numpy(ids), use_cache=False).logits[..., : config.vocabulary].numpy()
             expected = [adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy() for a in (llora.QUERY, llora.FRAGMENT)]
         scale = float(np.abs(logits[valid]).max())
         return (float(np.abs(bare.logits - logits)[valid].max()) / scale,
                 max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)))
 
     trained = difference(model, module)
-    stored = trained
-    if precision == "fp16-stored":
-        rounded = copy.deepcopy(model)
-        adapter = llora.LLoRA(rounded, module.rank, module.alpha, module.adapters, module.normalise)
-        adapter.load_state_dict(module.state_dict())
-        with torch.no_grad():
-            for parameter in (*rounded.parameters(), *adapter.parameters()):
-                if parameter.ndim >= 2:
-                    parameter.copy_(parameter.half().float())
-        stored = difference(rounded, adapter)
-    return Agreement(rows, sum(lengths), stored[0], stored[1], trained[0], trained[1])
+    own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored))
+    return Agreement(rows, sum(lengths), own[0], own[1], trained[0], trained[1])
 
 
 def trained_adapter(module: llora.LLoRA) -> bool:
@@ -201,13 +233,17 @@ def trained_adapter(module: llora.LLoRA) -> bool:
     return any(bool(update.B.detach().any()) for layer in module.layers for update in layer.values())
 
 
-def _in_words(agreement: Agreement) -> str:
+_AS_ROUNDED = {"int8": " and activations rounded likewise"}
+
+
+def _in_words(agreement: Agreement, stored: str) -> str:
     """The card's statement of the check."""
     return (
         f"On {agreement.rows} rows of real code ({agreement.tokens} tokens) the largest difference of logits, relative to the largest "
-        f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored weights and {agreement.logits_trained:.1e} against "
+        f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored {stored} weights{_AS_ROUNDED.get(stored, '')} and {agreement.logits_trained:.1e} against "
         f"PyTorch with the trained ones; of expressions (unit vectors) {agreement.expression:.1e} and "
-        f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond {ARITHMETIC_BOUND:g} and {ROUNDING_BOUND:g}."
+        f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond "
+        f"{ARITHMETIC_BOUNDS[stored]:g} and {ROUNDING_BOUNDS[stored]:g}."
     )
 
 
@@ -222,11 +258,3 @@ def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
         start = (row * longest) % max(1, len(ids) - length)
         out.append(ids[start : start + length])
     return out
-
-
-def _tokenizer(source: Path, work: Path) -> str:
-    """tokenizer.json from the checkpoint's folder, else the one the `tokenizer` command wrote."""
-    for path in (source / "tokenizer.json", work / "tokenizer" / "tokenizer.json"):
-        if path.is_file():
-            return path.read_text(encoding="utf-8")
-    raise FileNotFoundError(f"expected tokenizer.json in {source} or {work / 'tokenizer'}, found none: run `tokenizer` first")

@@ -12,6 +12,11 @@ Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_hea
 
 A batch larger than one needs past = 0, and with past > 0 every length equals seq: rows of unequal history have no common
 position of the next token.
+
+Weights are stored as float32, as float16 that computes in float32, or as int8. With int8 the linear layers multiply
+integers: weights have one scale an output channel, activations one scale a token, found as it passes. A token's result
+then depends on that token's row alone, not on the rows that share its run, so a prompt read in chunks or through a
+reused cache gives what it gives in one piece.
 """
 
 from __future__ import annotations
@@ -22,12 +27,22 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from transformers import AutoConfig
+from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 OPSET = 21
 IR_VERSION = 10
 CONTRIB = "com.microsoft"
-PRECISIONS = ("fp32", "fp16-stored")
+WEIGHTS = ("float32", "float16", "int8")
 SUPPORTED_TYPES = ("qwen2", "llama")
+# Rotary embeddings whose angles depend on the position alone.
+ROPE_TYPES = ("default", "linear", "llama3", "yarn")
+# Codes of weights are signed, those of activations unsigned. 2 * 255 * 64 < 2**15: processors without VNNI add pairs of
+# products in 16 bits, and with more steps for the weights those sums could overflow.
+WEIGHT_STEPS = 64
+ROW_STEPS, ROW_ZERO = 127, 128
+# A row of zeros has this magnitude, so that its scale divides.
+SMALLEST = np.float32(1e-20)
 # Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
 MASKED = -1e30
 
@@ -45,8 +60,10 @@ class GraphConfig:
     intermediate: int
     vocabulary: int
     eps: float
-    theta: float
     context: int
+    # Angle a position turns each pair of a head by, and what cosines and sines are multiplied with.
+    frequencies: tuple[float, ...]
+    rotary_scale: float
 
     @property
     def dimension(self) -> int:
@@ -64,16 +81,12 @@ class GraphConfig:
             raise ValueError(f"expected hidden_act 'silu', found {activation!r}: the graph has no other activation")
         if config.get("use_sliding_window"):
             raise ValueError("expected full attention, found use_sliding_window: set it to false if the context fits the window")
-        # Newer configs keep theta and scaling together in rope_parameters, older ones in two fields.
-        rope = dict(config.get("rope_parameters") or config.get("rope_scaling") or {})
-        rope_type = rope.get("rope_type", rope.get("type", "default"))
-        if rope_type != "default":
-            raise ValueError(f"expected unscaled rotary embedding, found rope type {rope_type!r}: not supported by the graph")
         heads = int(config["num_attention_heads"])
         hidden = int(config["hidden_size"])
         head_dim = int(config.get("head_dim") or hidden // heads)
         if head_dim % 8:
             raise ValueError(f"expected a head dimension that is a multiple of 8, found {head_dim}: the attention operator needs it")
+        frequencies, rotary_scale = _rotary(config)
         return GraphConfig(
             model_type=kind,
             hidden=hidden,
@@ -84,9 +97,23 @@ class GraphConfig:
             intermediate=int(config["intermediate_size"]),
             vocabulary=int(config["vocab_size"]),
             eps=float(config["rms_norm_eps"]),
-            theta=float(rope.get("rope_theta") or config.get("rope_theta") or 10000.0),
             context=int(config["max_position_embeddings"]),
+            frequencies=frequencies,
+            rotary_scale=rotary_scale,
         )
+
+
+def _rotary(config: Mapping[str, object]) -> tuple[tuple[float, ...], float]:
+    """Frequencies [head_dim / 2] and scale of a configuration's rotary embedding, as transformers computes them."""
+    made = AutoConfig.for_model(**config)
+    # Newer configs keep theta and scaling together in rope_parameters, older ones in two fields.
+    rope = getattr(made, "rope_parameters", None) or getattr(made, "rope_scaling", None) or {}
+    kind = rope.get("rope_type", rope.get("type", "default"))
+    if kind not in ROPE_TYPES:
+        raise ValueError(f"expected a rope type among {', '.join(ROPE_TYPES)}, found {kind!r}: its angles change with the text's length")
+    # Qwen2's is the same class under another name.
+    module = LlamaRotaryEmbedding(made)
+    return tuple(module.inv_freq.tolist()), float(module.attention_scaling)
 
 
 @dataclass(frozen=True)
@@ -97,6 +124,10 @@ class Adapter:
     rank: int
     alpha: float
     normalise: bool = True
+    # Weight of each layer in the expression, adding up to 1; None: all alike.
+    layer_weights: tuple[float, ...] | None = None
+    # Whether each layer's part is brought to length 1 first.
+    layer_normalise: bool = False
 
     @property
     def count(self) -> int:
@@ -123,26 +154,35 @@ class _Body:
 
 def rotary_caches(config: GraphConfig) -> tuple[np.ndarray, np.ndarray]:
     """Cosines and sines [context, head_dim / 2], in float32 throughout as transformers computes them."""
-    exponent = np.arange(0, config.head_dim, 2, dtype=np.float32) / np.float32(config.head_dim)
-    inverse = (np.float32(1.0) / np.power(np.float32(config.theta), exponent)).astype(np.float32)
-    angles = np.outer(np.arange(config.context, dtype=np.float32), inverse).astype(np.float32)
-    return np.cos(angles), np.sin(angles)
+    frequencies = np.array(config.frequencies, dtype=np.float32)
+    angles = np.outer(np.arange(config.context, dtype=np.float32), frequencies).astype(np.float32)
+    scale = np.float32(config.rotary_scale)
+    return np.cos(angles) * scale, np.sin(angles) * scale
+
+
+def int8_codes(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Codes int8 [rows, columns] and scales float32 [rows] of a matrix: value = code * scale of its row."""
+    matrix = np.asarray(matrix, dtype=np.float32)
+    scale = np.maximum(np.abs(matrix).max(axis=1), SMALLEST) / np.float32(WEIGHT_STEPS)
+    return np.rint(matrix / scale[:, None]).astype(np.int8), scale
 
 
 class _Builder:
     """Holds the initialisers and the main body while the decoder is written out layer by layer."""
 
-    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, precision: str) -> None:
-        if precision not in PRECISIONS:
-            raise ValueError(f"expected precision {' or '.join(PRECISIONS)}, found {precision!r}")
+    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, stored: str) -> None:
+        if stored not in WEIGHTS:
+            raise ValueError(f"expected weights {', '.join(WEIGHTS)}, found {stored!r}")
         self.config = config
         self.weights = weights
         self.adapter = adapter
-        self.half = precision == "fp16-stored"
+        self.half = stored != "float32"
+        self.int8 = stored == "int8"
         self.body = _Body("decoder")
         self.initialisers: list[onnx.TensorProto] = []
         self.parameters = 0
         self._known: dict[str, str] = {}
+        self._rows: dict[str, tuple[str, str]] = {}
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """Registers a small constant (shapes, indices, scalars) once by name."""
@@ -163,7 +203,7 @@ class _Builder:
         if self.half and value.ndim >= 2:
             largest = float(np.abs(value).max(initial=0.0))
             if largest > 65504.0:
-                raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --precision fp32")
+                raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --weights float32")
             self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name + ".f16"))
             self._known[name] = self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
         else:
@@ -180,11 +220,59 @@ class _Builder:
     def linear(self, x: str, names: list[str], label: str) -> str:
         """y = x W^T (+ b) for one projection or several with a common input, concatenated into one product."""
         matrix = np.concatenate([self.tensor(n + ".weight") for n in names], axis=0)
-        y = self.body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+        if self.int8:
+            codes, scale = int8_codes(matrix)
+            self.parameters += matrix.size
+            y = self.integer_product(x, self.constant(label + ".codes", np.ascontiguousarray(codes.T)),
+                                     self.constant(label + ".scale", scale))
+        else:
+            y = self.body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
         if any(n + ".bias" in self.weights for n in names):
             bias = np.concatenate([self.tensor(n + ".bias") for n in names], axis=0)
             y = self.body.add("Add", [y, self.weight(label + ".bias", bias)])
         return y
+
+    def integer_product(self, x: str, codes: str, scale: str) -> str:
+        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), each row of x by its own scale."""
+        if x not in self._rows:
+            largest = self.body.add("ReduceMax", [self.body.add("Abs", [x]), self.ints(-1)], keepdims=1)
+            largest = self.body.add("Max", [largest, self.constant("int8.smallest", np.array(SMALLEST))])
+            step = self.body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
+            # The cast cuts off what follows the point: with the half, codes are rounded.
+            offset = self.constant("int8.offset", np.array(ROW_ZERO + 0.5, dtype=np.float32))
+            rows = self.body.add("Add", [self.body.add("Div", [x, step]), offset])
+            self._rows[x] = self.body.add("Cast", [rows], to=TensorProto.UINT8), step
+        rows, step = self._rows[x]
+        one, zero = self.constant("int8.one", np.array(1, dtype=np.float32)), self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+        return self.body.add("Mul", [self.body.add("MatMulIntegerToFloat", [rows, codes, one, scale, zero], domain=CONTRIB), step])
+
+    def embed(self, ids: str) -> str:
+        """Rows of the embedding [batch, seq, hidden]."""
+        matrix = self.tensor("model.embed_tokens.weight")
+        if not self.int8:
+            return self.body.add("Gather", [self.weight("embedding", matrix), ids])
+        codes, scale = int8_codes(matrix)
+        self.parameters += matrix.size
+        rows = self.body.add("Cast", [self.body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT)
+        step = self.body.add("Gather", [self.constant("embedding.scale", scale), ids])
+        return self.body.add("Mul", [rows, self.body.add("Unsqueeze", [step, self.ints(-1)])])
+
+    def head(self, x: str) -> None:
+        """Logits of x [batch, n, hidden], from the LM head or, where the checkpoint has none, from the embedding."""
+        tied = "lm_head.weight" not in self.weights
+        name = "embedding" if tied else "head"
+        matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
+        if not self.int8:
+            self.body.add("FusedMatMul", [x, self.weight(name, matrix)], ["logits"], domain=CONTRIB, transB=1, alpha=1.0)
+            return
+        if not tied:
+            codes, scale = int8_codes(matrix)
+            self.constant(name + ".codes", codes)
+            self.constant(name + ".scale", scale)
+            self.parameters += matrix.size
+        # A tied matrix is stored once; the runtime turns it as it loads.
+        turned = self.body.add("Transpose", [name + ".codes"], perm=[1, 0])
+        self.body.add("Identity", [self.integer_product(x, turned, name + ".scale")], ["logits"])
 
     def take(self, x: str, indices: str, body: _Body | None = None) -> str:
         """Rows of x [batch, seq, d] at indices [batch, m, 1], giving [batch, m, d]."""
@@ -195,15 +283,15 @@ def build_graph(
     config: GraphConfig,
     weights: Mapping[str, np.ndarray],
     adapter: Adapter,
-    precision: str = "fp32",
+    stored: str = "float32",
 ) -> tuple[onnx.ModelProto, int]:
     """Writes the decoder as an ONNX model.
 
     `weights` maps Hugging Face tensor names to arrays; a missing lm_head.weight means tied embeddings. Returns the model
-    and its number of parameters (adapters included). Raises KeyError for a missing tensor, ValueError for a shape or
-    precision that cannot be expressed.
+    and its number of parameters (adapters included). `stored` is one of WEIGHTS; adapters, norms and biases are never
+    int8. Raises KeyError for a missing tensor, ValueError for a shape or kind of weights that cannot be expressed.
     """
-    b = _Builder(config, weights, adapter, precision)
+    b = _Builder(config, weights, adapter, stored)
     body, c, rank = b.body, config, adapter.rank
     _check_adapter(config, adapter)
 
@@ -227,8 +315,7 @@ def build_graph(
     nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(c.dimension)], axis=0)],
                        value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
 
-    embedding = b.weight("embedding", b.tensor("model.embed_tokens.weight"))
-    residual = body.add("Gather", [embedding, "input_ids"])
+    residual = b.embed("input_ids")
     branch = ""
     expressions: list[str] = []
     for layer in range(c.layers):
@@ -263,18 +350,23 @@ def build_graph(
         branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down")
 
     final, _ = _normalise(b, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))
-    tied = "lm_head.weight" not in weights
-    head = embedding if tied else b.weight("head", b.tensor("lm_head.weight"))
-    body.add("FusedMatMul", [final, head], ["logits"], domain=CONTRIB, transB=1, alpha=1.0)
+    b.head(final)
 
-    mean = body.add("Mean", expressions)
-    if adapter.normalise:
-        length = body.add("ReduceL2", [mean, b.ints(-1)], keepdims=1)
-        floor = body.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])
-        body.add("Div", [mean, floor], ["expression"])
+    if adapter.layer_normalise:
+        expressions = [_unit(b, part) for part in expressions]
+    if adapter.layer_weights is None:
+        mean = body.add("Mean", expressions)
     else:
-        body.add("Identity", [mean], ["expression"])
+        shares = [b.constant(f"layers.{layer}.share", np.array(share, dtype=np.float32)) for layer, share in enumerate(adapter.layer_weights)]
+        mean = body.add("Sum", [body.add("Mul", [part, share]) for part, share in zip(expressions, shares)])
+    body.add("Identity", [_unit(b, mean) if adapter.normalise else mean], ["expression"])
     return _finish(b, rank), b.parameters
+
+
+def _unit(b: _Builder, x: str) -> str:
+    """x [batch, dimension] brought to length 1; zeros stay zeros."""
+    length = b.body.add("ReduceL2", [x, b.ints(-1)], keepdims=1)
+    return b.body.add("Div", [x, b.body.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])])
 
 
 def without_training(model: bytes) -> bytes:
@@ -289,6 +381,8 @@ def without_training(model: bytes) -> bytes:
 
 def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
     """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
+    if adapter.layer_weights is not None and len(adapter.layer_weights) != config.layers:
+        raise ValueError(f"expected {config.layers} layer weights, one a layer, found {len(adapter.layer_weights)}: train the adapter on this backbone")
     sizes = {"q": config.dimension, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
     for layer in range(config.layers):
         for part, out in sizes.items():

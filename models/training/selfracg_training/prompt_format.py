@@ -8,6 +8,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from .package import is_special
+
 # Lines just before the cursor that the query shows anyway, the cursor's own line among them.
 SHOWN_LINES = 12
 LONGEST_STATEMENT = 20
@@ -130,7 +132,7 @@ class PromptFormat:
     def _piece(self, piece: str) -> list[int] | str:
         if piece.startswith("{"):
             return piece
-        token = self.tokenizer.token_to_id(piece) if piece.startswith("<|") else None
+        token = self.tokenizer.token_to_id(piece) if is_special(piece) else None
         return [token] if token is not None else self.encode(piece)
 
     def _tail(self, text: str, room: int) -> list[int]:

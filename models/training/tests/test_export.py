@@ -3,19 +3,21 @@
 import argparse
 import hashlib
 import json
+import shutil
 
 import numpy as np
 import pytest
 import torch
 from tiny import tokenizer_json
+from tokenizers import Tokenizer
 
-from selfracg_training import backbone, export, llora, package, runtime
+from selfracg_training import backbone, export, llora, package, runtime, tables
 
 
 def arguments(work, *extra):
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
-    args = parser.parse_args(["--out", str(work / "package"), *extra])
+    args = parser.parse_args(["--out", str(work / "package"), "--no-compare", *extra])
     args.work, args.smoke, args.device = work, True, "cpu"
     return args
 
@@ -44,19 +46,52 @@ def test_package_holds_what_it_says_and_runs(work):
     manifest = package.read(work / "package")
     assert sorted(manifest["files"]) == sorted(package.FILES)
     assert sorted(p.name for p in (work / "package").iterdir()) == sorted([*package.FILES, "model.json"])
-    assert manifest["architecture"]["vocabularySize"] == 320
+    # The embedding has 320 rows; those behind the tokenizer's last token are left out.
+    known = Tokenizer.from_file(str(work / "package" / "tokenizer.json")).get_vocab_size()
+    assert known < 320 and manifest["architecture"]["vocabularySize"] == known
     assert manifest["retrieval"] == {"dimension": 64, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate",
                                      "nullScore": 0.125, "queryTokens": 192, "fragmentTokens": 128}
     assert manifest["weights"] == {"stored": "float16", "computed": "float32"}
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
     out = model.run(np.array([[1, 2, 3]]), [3], np.array([[2]]), adapter=0)
-    assert out.logits.shape == (1, 1, 320) and out.expression.shape == (1, 64)
+    assert out.logits.shape == (1, 1, known) and out.expression.shape == (1, 64)
+
+
+def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(work):
+    config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
+    null = [0.5] + [0.0] * 63
+    found = {**config, "nullVector": null, "importTokens": 32, "queryTokens": 64, "fragmentTokens": 48, "layerWeights": [0.25, 0.75],
+             "layerNormalise": True, "heldOut": {}}
+    (work / "llora" / "adapter_config.json").write_text(json.dumps(found), encoding="utf-8")
+    export.run(arguments(work, "--weights", "int8"))
+    manifest = package.read(work / "package")
+    assert manifest["retrieval"] == {"dimension": 64, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate", "nullScore": 0.125,
+                                     "nullVector": null, "queryTokens": 64, "importTokens": 32, "fragmentTokens": 48}
+    assert manifest["weights"] == {"stored": "int8", "computed": "int8"}
+
+
+def test_comparison_measures_the_loss_of_both_kinds_of_weights(work):
+    (work / "corpus").mkdir()
+    files = {f"pkg/part{n}.py": f"def need_{n}(self):\n    return self.x + {n}\n" * 4 for n in range(3)}
+    row = {"repository": "one", "language": "python", "licence": "MIT", "files": files}
+    (work / "corpus" / "heldout.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
+    export.run(arguments(work, "--loss-files", "3", "--compare"))
+    table = tables.load(work, "quantisation")
+    losses = table.figures["bits_per_byte"]
+    assert set(losses) == {"float32", "float16", "int8"}
+    # --smoke takes one file; the reference is PyTorch, token by token, over the bytes of the file alone.
+    assert 1 < losses["float32"]["python"] < 12
+    for kind, most in (("float16", 1e-3), ("int8", 0.1)):
+        assert 0 < abs(losses[kind]["python"] / losses["float32"]["python"] - 1) < most
+    assert table.figures["bytes"]["int8"] < table.figures["bytes"]["float16"]
+    assert all(value > 0 for tasks in table.figures["milliseconds"].values() for value in tasks.values())
+    assert "| bits a byte, python |" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
 
 
 def test_embedding_in_batches_equals_one_at_a_time(work):
     export.run(arguments(work))
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
-    rows = [list(np.random.default_rng(n).integers(0, 300, n)) for n in (40, 3, 17, 40, 1, 90)]
+    rows = [list(np.random.default_rng(n).integers(0, 280, n)) for n in (40, 3, 17, 40, 1, 90)]
     together = model.embed(rows, llora.FRAGMENT, batch_tokens=100)
     for row, found in zip(rows, together):
         np.testing.assert_allclose(found, model.embed([row], llora.FRAGMENT)[0], atol=1e-5)
@@ -65,12 +100,11 @@ def test_embedding_in_batches_equals_one_at_a_time(work):
 def test_rounding_beyond_the_bound_refuses_and_keeps_the_old_package(work, monkeypatch):
     export.run(arguments(work))
     before = {p.name: p.read_bytes() for p in (work / "package").iterdir()}
-    monkeypatch.setattr(export, "ROUNDING_BOUND", 1e-7)
-    with pytest.raises(ValueError, match="precision fp32"):
+    monkeypatch.setitem(export.ROUNDING_BOUNDS, "float16", 1e-7)
+    with pytest.raises(ValueError, match="--weights float32"):
         export.run(arguments(work, "--model-version", "9.9.9"))
     assert {p.name: p.read_bytes() for p in (work / "package").iterdir()} == before
-    monkeypatch.setattr(export, "ROUNDING_BOUND", 1e-4)
-    export.run(arguments(work, "--precision", "fp32", "--model-version", "9.9.9"))
+    export.run(arguments(work, "--weights", "float32", "--model-version", "9.9.9"))
     manifest = package.read(work / "package")
     assert manifest["version"] == "9.9.9" and manifest["weights"]["stored"] == "float32"
 
@@ -98,13 +132,8 @@ def test_adapter_of_other_weights_counts_as_missing(work):
     for belongs, accepted in ((weights, True), ("0" * 64, False)):
         (work / "llora" / "adapter_config.json").write_text(json.dumps({**config, "backbone": belongs}), encoding="utf-8")
         if accepted:
-            calibration = {"keptWithNeed": 0.9, "keptWithout": 0.25, "separation": 0.875}
-            records = [{"event": "start", "pairs": 40_000}, {"event": "final", "step": 600, "null_score": 0.4, "calibration": calibration}]
-            (work / "ing.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
             export.run(arguments(work))
-            card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-            assert "600 steps, 40,000 different pairs" in card and "90% of held-out contexts" in card and "of 25% of those" in card
-            assert "stage 1 (InfoNCE" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+            assert "L-LoRA adapters: information-need-guided" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
         else:
             with pytest.raises(FileNotFoundError, match="other weights"):
                 export.run(arguments(work))
@@ -152,7 +181,7 @@ def test_card_says_what_the_records_say(work):
     (work / "pretrain.jsonl").write_text(log, encoding="utf-8")
     export.run(arguments(work))
     card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for said in ("12.3 million tokens on CPU cores", "12,345,678 tokens in 2.0 hours", "| go | 2 | 1,234 | 3.40 |", "| MIT | 1 | 3.40 |",
+    for said in ("12.3 million tokens on CPU cores", "over 12,345,678 tokens, on rows", "| go | 2 | 1,234 | 3.40 |", "| MIT | 1 | 3.40 |",
                  "9.000 before, 3.250 after", "had not ended", "The benchmark's 7 repositories", "not a model at full scale"):
         assert said in card, said
     assert "ISC" not in card
@@ -162,6 +191,31 @@ def test_card_says_when_records_are_missing(work):
     export.run(arguments(work))
     card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "no record of pretraining" in card and "No record of the corpus" in card
+
+
+def test_card_tells_the_stages_that_led_to_the_adapter_and_a_continued_run(work):
+    ranks = {"trained": {"mrr_at_10": 0.25, "low": 0.2, "high": 0.3}}
+    calibration = {"keptWithNeed": 0.9, "keptWithout": 0.25, "separation": 0.875}
+    config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
+    start, says = "", {}
+    for number, stage in enumerate(("stage1", "stage2", "utility")):
+        folder = work / "stages" / stage
+        shutil.copytree(work / "llora", folder)
+        (folder / "adapter.safetensors").write_bytes((work / "llora" / "adapter.safetensors").read_bytes() + bytes(number))
+        config |= {"stage": stage, "start": start, "steps": 100 + number, "heldOut": ranks, "nullScoreCalibration": calibration,
+                   "nullVector": [0.1] * 64}
+        start = hashlib.sha256((folder / "adapter.safetensors").read_bytes()).hexdigest()
+        for place in (folder, work / "llora"):
+            (place / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
+        (work / "backbone" / "training.json").write_text('{"tokens": 30000000}', encoding="utf-8")
+        (work / "pretrain.jsonl").write_text('{"event": "end", "tokens": 20000000}\n', encoding="utf-8")
+        export.run(arguments(work))
+        says[stage] = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "100 steps; MRR@10 on held-out repositories 0.250 (0.200 to 0.300)" in says["utility"]
+    assert "101 steps" in says["utility"] and "102 steps" in says["utility"] and "102 steps" not in says["stage2"]
+    assert "margin over the null vector of 90% of held-out contexts" in says["utility"] and "of 25% of those" in says["utility"]
+    assert "not used as a signal" in says["stage1"] and "not used as a signal" in says["stage2"] and "not used as a signal" not in says["utility"]
+    assert "30,000,000 tokens, 10,000,000 of them in an earlier run" in says["utility"] and "had not ended" not in says["utility"]
 
 
 def test_figures_replace_figures_and_the_manifest_follows(work):
