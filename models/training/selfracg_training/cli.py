@@ -21,7 +21,10 @@ STAGES = {
 }
 # Run one by one, in any order once the stages they read have run.
 FURTHER: dict[str, str] = {
+    "bundle": "pack files into numbered, compressed parts with checksums, or join them",
+    "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
     "measure": "the method's seven measurements: measure NAME or measure all",
+    "report": "every table of the work folder as REPORT.md, with plots",
 }
 
 
