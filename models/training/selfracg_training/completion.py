@@ -2,7 +2,9 @@
 
 The prompt is laid out as the product lays it out: fragments, the best next to the code, then the code with what stands
 behind the cursor. Fragments that say what is on screen or what a better one says are left out, whichever method found
-them. What is measured is the model alone: no healing of cut tokens, no copying ahead from the prompt, no filters.
+them, and the last token before the cursor is written again by the model, as the product does (token healing: text is cut
+into tokens as a whole in training, so a cursor behind a space is no place to go on from), and nothing ends before it has
+begun. Beyond that the model is alone: no copying ahead from the prompt, no filters, and the end is that of the statement.
 
 Writes WORK/predictions/generated.jsonl (every text generated, by a checksum of model and prompt: a run that was cut off
 goes on behind it) and WORK/predictions/LANGUAGE/METHOD.jsonl (id, retriever, prediction, em, es, idEm, idF1).
@@ -15,7 +17,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +48,9 @@ NOTHING, RANDOM, DEFINING = "nothing", "random", "defining fragment"
 SELFRACG, ALWAYS = retrievers.SHIPPED, "SelfRACG, always"
 _WORDS = re.compile(r"\w+")
 _TELLING = re.compile(r"\w{2}")
-VERSION = 1
+# Characters before the cursor that its last token is sought in.
+HEALED = 160
+VERSION = 3
 
 
 @dataclass(frozen=True)
@@ -108,8 +112,13 @@ def telling_lines(text: str) -> list[str]:
     return [line for line in (line.strip() for line in text.split("\n")) if _TELLING.search(line)]
 
 
-def assemble(case: bench.Case, fragments: Sequence[list[int]], form: PromptFormat, context_length: int) -> tuple[list[int], int]:
-    """(the prompt, how many fragments are in it), of fragments best first (sidecar/completion/prompt.ts)."""
+def assemble(
+    case: bench.Case, fragments: Sequence[list[int]], form: PromptFormat, context_length: int, prefix: str | None = None
+) -> tuple[list[int], int]:
+    """(the prompt, how many fragments are in it), of fragments best first (sidecar/completion/prompt.ts).
+
+    `prefix` stands for the case's own where it was cut by `heal`.
+    """
     room = context_length - MOST_TOKENS
     kept: list[list[int]] = []
     used = 0
@@ -119,13 +128,26 @@ def assemble(case: bench.Case, fragments: Sequence[list[int]], form: PromptForma
         kept.append(fragment)
         used += len(fragment)
     limit = min(room - used, MOST_CODE_TOKENS)
+    prefix = case.prefix if prefix is None else prefix
     suffix = visible_suffix(case.suffix)
     if suffix.strip():
-        code = form.fill_in_middle(case.task.file, case.prefix, suffix, limit)
+        code = form.fill_in_middle(case.task.file, prefix, suffix, limit)
     else:
-        code = form.left_to_right(case.task.file, case.prefix, limit)
+        code = form.left_to_right(case.task.file, prefix, limit)
     ordered = kept[::-1] if form.templates["fragmentOrder"] == "best-last" else kept
     return [*(token for fragment in ordered for token in fragment), *code], len(kept)
+
+
+def heal(prefix: str, form: PromptFormat) -> tuple[str, str]:
+    """(prefix without its last token, that token's text, which generation has to begin with); sidecar/completion/healing.ts."""
+    ids = form.encode(prefix[-HEALED:])
+    if len(ids) < 2:
+        return prefix, ""
+    owed = form.tokenizer.decode(ids[-1:])
+    # A token that is part of a character cannot be taken off by itself.
+    if "\ufffd" in owed or not owed or not prefix.endswith(owed):
+        return prefix, ""
+    return prefix[: -len(owed)], owed
 
 
 def visible_suffix(suffix: str) -> str:
@@ -138,28 +160,31 @@ def visible_suffix(suffix: str) -> str:
 
 def complete(
     work: Path, found: Sequence[bench.Case], rankings: dict[str, Sequence[Ranking]], processes: int = 1, dtype: str = "bfloat16",
-    device: str = "cpu",
+    device: str = "cpu", healed: bool = True,
 ) -> dict[str, list[Prediction]]:
     """By method the predictions of the cases, in their order, with WORK/backbone. `rankings`: by method one for each case.
 
+    `dtype` is the type that the model computes in; `healed` says whether the last token before the cursor is written again.
     Prompts that several methods share are completed once, and what lies in WORK/predictions is not completed again.
     """
     if not (work / "backbone" / "config.json").is_file():
         raise FileNotFoundError(f"expected a backbone in {work / 'backbone'}, found none: run `pretrain` (a package alone: `npm run eval`)")
-    engine = retrievers._engine(work, "cpu")
+    engine = retrievers.engine(work, device)
     form = engine.form("llora")
     length = int(engine.model.config.max_position_embeddings)
     model = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
     keys: dict[str, list[tuple[str, int]]] = {method: [] for method in rankings}
-    jobs: dict[str, tuple[list[int], str, str]] = {}
+    jobs: dict[str, Job] = {}
     for number, case in enumerate(found):
         visible = visible_lines(case, form)
+        prefix, owed = heal(case.prefix, form) if healed else (case.prefix, "")
+        line = scoring.line_before(case.prefix)
         for method, own in rankings.items():
-            prompt, count = assemble(case, select(case, own[number], form, visible), form, length)
-            line = scoring.line_before(case.prefix)
-            key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, case.task.language, line, prompt]).encode()).hexdigest()[:24]
+            prompt, count = assemble(case, select(case, own[number], form, visible), form, length, prefix)
+            job = Job(prompt, case.task.language, line, owed)
+            key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[:24]
             keys[method].append((key, count))
-            jobs[key] = (prompt, case.task.language, line)
+            jobs[key] = job
     texts = _generated(work, jobs, processes, dtype, device)
     out: dict[str, list[Prediction]] = {}
     for method, own in keys.items():
@@ -172,7 +197,17 @@ def complete(
     return out
 
 
-def _generated(work: Path, jobs: dict[str, tuple[list[int], str, str]], processes: int, dtype: str, device: str) -> dict[str, str]:
+@dataclass(frozen=True)
+class Job:
+    """A prompt to complete: its ids, the language, the cursor's line before the cursor, and the text to begin with."""
+
+    prompt: list[int]
+    language: str
+    line: str
+    owed: str
+
+
+def _generated(work: Path, jobs: dict[str, Job], processes: int, dtype: str, device: str) -> dict[str, str]:
     """The text behind each prompt, by key; new ones are added to WORK/predictions/generated.jsonl as they come."""
     path = work / "predictions" / "generated.jsonl"
     texts: dict[str, str] = {}
@@ -185,7 +220,7 @@ def _generated(work: Path, jobs: dict[str, tuple[list[int], str, str]], processe
             if row["key"] in jobs:
                 texts[row["key"]] = row["text"]
     missing = [key for key in jobs if key not in texts]
-    lengths = [len(jobs[key][0]) for key in missing]
+    lengths = [len(jobs[key].prompt) for key in missing]
     batches = []
     for batch in decoding.batches(lengths, 64):
         size = max(1, BATCH_TOKENS // (max(lengths[i] for i in batch) + MOST_TOKENS))
@@ -208,20 +243,21 @@ def _generated(work: Path, jobs: dict[str, tuple[list[int], str, str]], processe
     return texts
 
 
-def generate(work: Path, prompts: Sequence[tuple[list[int], str, str]], dtype: str, device: str = "cpu") -> list[str]:
-    """Greedy texts behind prompts (ids, language, text of the cursor's line), each up to the end of a statement."""
-    engine = retrievers._engine(work, "cpu" if device == "cpu" else device)
-    layout = engine.form("llora")
-    stops = {engine.tokenizer.token_to_id(token) for token in layout.templates["stopTokens"]}
+def generate(work: Path, jobs: Sequence[Job], dtype: str = "bfloat16", device: str = "cpu") -> list[str]:
+    """The greedy text behind each prompt, up to the end of a statement. Give prompts of like length."""
+    engine = retrievers.engine(work, device)
+    tokenizer = engine.tokenizer
+    stops = {tokenizer.token_to_id(token) for token in engine.form("llora").templates["stopTokens"]}
+
+    def text_of(row: int, tokens: list[int]) -> str:
+        return tokenizer.decode([token for token in tokens if token not in stops])[len(jobs[row].owed) :]
 
     def ended(row: int, tokens: list[int]) -> bool:
-        if tokens[-1] in stops:
-            return True
-        _, language, line = prompts[row]
-        return scoring.statement(language, line, engine.tokenizer.decode(tokens))[1]
+        return tokens[-1] in stops or scoring.statement(jobs[row].language, jobs[row].line, text_of(row, tokens))[1]
 
-    found = decoding.greedy(engine.model, [ids for ids, _, _ in prompts], ended, MOST_TOKENS, getattr(torch, dtype))
-    return [engine.tokenizer.decode([token for token in tokens if token not in stops]) for tokens in found]
+    found = decoding.greedy(engine.model, [job.prompt for job in jobs], ended, MOST_TOKENS, getattr(torch, dtype),
+                            [job.owed.encode() for job in jobs], engine.spelling, sorted(stops))
+    return [text_of(row, tokens) for row, tokens in enumerate(found)]
 
 
 def _write(work: Path, found: Sequence[bench.Case], predictions: dict[str, list[Prediction]]) -> None:
@@ -306,8 +342,8 @@ def completion_tables(work: Path, cases: Cases, processes: int = 1, dtype: str =
     size = tables.of_backbone(work / "backbone")
     notes = (
         f"{cases.source} Product's prompt (up to {MOST_FRAGMENTS} fragments in {FRAGMENT_BUDGET} tokens, {MOST_CODE_TOKENS} tokens of code, the code "
-        f"behind the cursor too), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}; the model alone, without the "
-        "product's healing, copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
+        f"behind the cursor too, the last token before it healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
+        "the product's copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
         f"{SELFRACG}: with its null score, so nothing where it needs nothing. \"{retrievers.KNOWING.strip()}\" and \"{DEFINING}\" are "
         "oracles. "
     )

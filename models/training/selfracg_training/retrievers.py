@@ -184,8 +184,7 @@ def rank_repository(work: Path, wanted: Sequence[Method], group: Sequence[bench.
         out[method] = [_lexical(indexes[name], method, case) for case in group]
     learned = [method for method in wanted if method.kind != "lexical"]
     if learned:
-        engine = _engine(work, device)
-        for method, rankings in engine.rank(learned, group).items():
+        for method, rankings in engine(work, device).rank(learned, group).items():
             out[method] = rankings
     return out
 
@@ -203,7 +202,7 @@ def _lexical(index: lexical.Bm25 | lexical.Jaccard, method: Method, case: bench.
 _engines: dict[tuple[Path, str], "Engine"] = {}
 
 
-def _engine(work: Path, device: str) -> "Engine":
+def engine(work: Path, device: str = "cpu") -> "Engine":
     """The engine of a work folder, loaded once a process."""
     key = (Path(work).resolve(), device)
     if key not in _engines:
@@ -221,6 +220,10 @@ class Engine:
         self.model = backbone.load(self.work / "backbone").to(self.device)
         self.tokenizer = Tokenizer.from_file(str(self.work / "backbone" / "tokenizer.json"))
         self._modules: dict[tuple[str, str], llora.LLoRA] = {}
+
+    @cached_property
+    def spelling(self) -> decoding.Spelling:
+        return decoding.Spelling(self.tokenizer)
 
     @cached_property
     def merged(self) -> Any:

@@ -10,7 +10,7 @@ import torch
 
 from .. import bench, completion, intervals, llora, retrievers, vanilla
 from ..completion import Prediction
-from ..evaluate import token_losses
+from ..subject import token_losses
 from ..retrievers import Ranking
 from ..tables import Table
 from .bed import SHIPPED, Bed, retrieval

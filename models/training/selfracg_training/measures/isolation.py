@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from .. import backbone, llora
-from ..evaluate import Subject
+from ..subject import Subject
 from ..tables import Table
 from .bed import REPOSITORY, SHIPPED, UNTRAINED, Bed
 

@@ -1,0 +1,124 @@
+"""Table `retrieval`: definition-hit MRR@10 and Recall@k of every method, with paired differences to BM25."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from . import bench, intervals, lexical, llora, retrievers
+from .cases import Cases
+from .retrievers import Ranking
+from .subject import Subject
+from .tables import Table
+
+Rankings = dict[str, dict[str, list[Ranking]]]
+
+
+def rankings(subject: Subject, cases: Cases, processes: int = 1, device: str = "cpu") -> Rankings:
+    """By language and method a ranking for each case of `cases.all()`.
+
+    With a backbone in the work folder every baseline and training stage takes part; a package alone has the lexical
+    baselines and its own adapter, trained and untrained, read from its graph.
+    """
+    if (cases.work / "backbone" / "config.json").is_file() and (cases.work / "llora" / "adapter.safetensors").is_file():
+        return retrievers.rank(cases.work, cases, retrievers.methods(cases.work), processes, device)
+    return {language: of_package(subject, found) for language, found in cases.all().items()}
+
+
+def of_package(subject: Subject, found: Sequence[bench.Case]) -> dict[str, list[Ranking]]:
+    """Rankings of the lexical methods and of the packaged graph, trained and untrained, for each case."""
+    models = {retrievers.UNTRAINED: subject.untrained, retrievers.SHIPPED: subject.trained}
+    out: dict[str, list[Ranking]] = {name: [Ranking([], [])] * len(found) for name in (*retrievers.LEXICAL, *models)}
+    place = {id(case): i for i, case in enumerate(found)}
+    plain = [retrievers.Method(name, "lexical", "") for name in retrievers.LEXICAL]
+    for _, group in bench.by_repository(found):
+        for method, own in retrievers.rank_repository(Path(), plain, group).items():
+            for case, ranking in zip(group, own):
+                out[method.name][place[id(case)]] = ranking
+        queries = [subject.format.query(case.task.file, case.prefix) for case in group]
+        rows = [subject.format.fragment_embedding(fragment.path, fragment.text) for fragment in group[0].pool]
+        for name, model in models.items():
+            scores = model.embed(queries, llora.QUERY) @ model.embed(rows, llora.FRAGMENT).T
+            for number, case in enumerate(group):
+                others = np.array(case.others)
+                order = np.argsort(-scores[number][others], kind="stable")[: retrievers.DEPTH]
+                out[name][place[id(case)]] = Ranking(others[order].tolist(), scores[number][others][order].tolist())
+    return out
+
+
+def retrieval_table(cases: Cases, found: Rankings) -> Table:
+    """MRR@10, Recall@1, 5, 10 of every method over the cases that need a definition, and what each has over BM25."""
+    rows: list[Sequence[str]] = []
+    figures: dict[str, Any] = {}
+    hits: dict[str, dict[str, list[int | None]]] = {}
+    groups: dict[str, list[str]] = {}
+    for language, group in cases.all().items():
+        needing = [i for i, case in enumerate(group) if case.needs]
+        if not needing:
+            continue
+        for key in (language, "all"):
+            groups.setdefault(key, []).extend(f"{language}/{group[i].task.repository}" for i in needing)
+            for method, own in found[language].items():
+                hits.setdefault(key, {}).setdefault(method, []).extend(bench.first_hit(group[i], own[i].order) for i in needing)
+    languages = [language for language in hits if language != "all"]
+    for language in [*languages, *(["all"] if len(languages) > 1 else [])]:
+        repositories = groups[language]
+        bm25 = bench.reciprocal(hits[language][retrievers.BM25])
+        figures[language] = {}
+        for method, own in hits[language].items():
+            ranks = bench.measure(own, repositories)
+            ours = bench.reciprocal(own)
+            difference = intervals.mean(np.subtract(ours, bm25), repositories)
+            ratio = intervals.ratio(ours, bm25, repositories)
+            figures[language][method] = {
+                "cases": len(own), "mrr": ranks.mrr, "interval": [ranks.low, ranks.high], "recall": {str(k): v for k, v in ranks.recall.items()},
+                "recallIntervals": {str(k): each.to_json() for k, each in ranks.recall_intervals.items()},
+                "minusBm25": difference.to_json(), "overBm25": ratio.to_json(),
+            }
+            against = ["", ""] if method == retrievers.BM25 else [difference.text(signed=True), ratio.text(2)]
+            rows.append([language, method, str(len(own)), f"{ranks.mrr:.3f} ({ranks.low:.3f} to {ranks.high:.3f})",
+                         *(f"{ranks.recall[k]:.3f}" for k in (1, 5, 10)), *against])
+    return Table(
+        "retrieval", "Retrieval of the fragment that defines what comes next",
+        ["language", "method", "cases", "MRR@10 (95 % interval)", "Recall@1", "Recall@5", "Recall@10", "MRR@10 minus BM25's", "MRR@10 over BM25's"],
+        rows,
+        f"{cases.source} Those whose answer no other file defines are left out. Fragments of {bench.LINES} lines every {bench.STEP}, of other "
+        f"files; intervals resample repositories, differences and ratios are paired. Lexical methods have the last {lexical.QUERY_LINES} lines "
+        "as their query and whole fragments, + next takes the fragment after each one found; the others read as many tokens as their "
+        "adapter was trained on. Untrained: the adapter before its first step, which is the backbone's own attention.",
+        figures,
+    )
+
+
+def reference(folder: Path, language: str, limit: int | None) -> dict[str, dict[str, float]]:
+    """What the benchmark's own retrieval_baselines.py prints for a language: {method: {"mrr", "1", "5", "10"}}, three decimals."""
+    command = [sys.executable, str(folder / "retrieval_baselines.py"), str(folder / f"tasks_{language}.jsonl"), str(folder / f"repos_{language}.jsonl.xz")]
+    printed = subprocess.run([*command, *(["--limit", str(limit)] if limit else [])], capture_output=True, text=True, check=True).stdout
+    names = {"bm25": retrievers.BM25, "bm25+next": retrievers.BM25_NEXT, "jaccard": retrievers.JACCARD, "jaccard+next": retrievers.JACCARD_NEXT}
+    out = {}
+    for line in printed.splitlines()[1:]:
+        words = line.split()
+        out[names[words[0]]] = dict(zip(("mrr", "1", "5", "10"), map(float, words[2::2])))
+    return out
+
+
+def agreement(cases: Cases, table: Table) -> list[str]:
+    """One line a language: whether the lexical rows agree with retrieval_baselines.py to its last digit; none without the script."""
+    folder = cases.bench
+    if folder is None or not (folder / "retrieval_baselines.py").is_file():
+        return []
+    out = []
+    for language, own in table.figures.items():
+        if language == "all":
+            continue
+        expected = reference(folder, language, cases.limit)
+        found = {name: {"mrr": own[name]["mrr"], **own[name]["recall"]} for name in expected}
+        same = all(f"{found[name][key]:.3f}" == f"{value:.3f}" for name, values in expected.items() for key, value in values.items())
+        out.append(f"{language}: {'agrees with' if same else 'DIFFERS from'} retrieval_baselines.py "
+                   + ", ".join(f"{name} {values['mrr']:.3f}" for name, values in expected.items()))
+    return out
