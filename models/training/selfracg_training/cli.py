@@ -15,7 +15,9 @@ STAGES = {
     "tokenizer": "train the byte-level BPE tokenizer, or compare it with --check",
     "pack": "cut the corpus into rows of tokens for pretraining",
     "pretrain": "train the backbone",
-    "ing": "train the retrieval adapters (information-need-guided training)",
+    "ing": "train the retrieval adapters (information-need-guided training, stage 1)",
+    "stage2": "train them on with the model's own continuations",
+    "utility": "train them on with what each fragment is worth to the next lines",
     "export": "write the model package",
     "evaluate": "measure the package and its ablations",
 }
@@ -23,6 +25,7 @@ STAGES = {
 FURTHER: dict[str, str] = {
     "bundle": "pack files into numbered, compressed parts with checksums, or join them",
     "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
+    "ablate": "decide how needs are expressed, on held-out repositories",
     "measure": "the method's seven measurements: measure NAME or measure all",
     "report": "every table of the work folder as REPORT.md, with plots",
 }
