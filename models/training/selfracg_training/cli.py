@@ -25,6 +25,7 @@ STAGES = {
 FURTHER: dict[str, str] = {
     "bundle": "pack files into numbered, compressed parts with checksums, or join them",
     "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
+    "vanilla": "train the baseline whose one LoRA serves generation and retrieval",
     "ablate": "decide how needs are expressed, on held-out repositories",
     "measure": "the method's seven measurements: measure NAME or measure all",
     "report": "every table of the work folder as REPORT.md, with plots",

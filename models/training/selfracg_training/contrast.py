@@ -64,8 +64,8 @@ def targets(batch: Sequence[Pair], null: int | None) -> Tensor:
 
 
 def null_counts(batch: Sequence[Pair]) -> Tensor:
-    """True [pairs] where "nothing" is a candidate: what follows in the same file may need something or not."""
-    return torch.tensor([pair.kind != "next" for pair in batch])
+    """True [pairs] where "nothing" is a candidate: whether other kinds need anything of another file is not known."""
+    return torch.tensor([pair.kind in ("definition", "quiet") for pair in batch])
 
 
 def info_nce(scores: Tensor, mask: Tensor, right: Tensor, temperature: float) -> Tensor:

@@ -5,7 +5,7 @@ batch holds several pairs of the same few repositories, and windows of those rep
 that most negatives are hard: right place, wrong fragment. A null vector competes with the fragments: contexts that need
 nothing from other files have it as their positive. `stage2` and `utility` train on with the same trainer.
 
-Reads  corpus/{train,heldout}.jsonl, tokenizer/tokenizer.json, backbone/.
+Reads  corpus/{train,heldout}.jsonl, backbone/ with its tokenizer.json (else tokenizer/tokenizer.json).
 Writes pairs/, stages/NAME/ (adapter.safetensors, adapter_config.json), checkpoints/NAME.pt, ing.jsonl, and llora/: the
 stage that is best on held-out repositories so far.
 """
@@ -28,18 +28,17 @@ from typing import Any
 
 import torch
 import torch.distributed as distributed
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 
-from . import backbone, contrast, llora, need, pairs, parallel
+from . import backbone, contrast, llora, need, package, pairs, parallel
 from .pairs import Pair, Window
 from .pretrain import progress, rate
 from .reader import Reader
 
 INTERRUPTED = 143
 STAGE = "stage1"
-# Windows kept in memory, over all repositories, and of one repository.
-MOST_WINDOWS, WINDOWS_OF_ONE = 60_000, 256
+# Windows of one repository that a pass draws for hard negatives.
+WINDOWS_OF_ONE = 256
 HELDOUT_PAIRS = 512
 
 
@@ -113,9 +112,9 @@ def work(args: argparse.Namespace, rank: int, world: int) -> int:
 
 def require(work: Path) -> None:
     """Raises ``FileNotFoundError`` where the folder lacks what every stage reads."""
-    source, corpus = work / "tokenizer" / "tokenizer.json", work / "corpus" / "train.jsonl"
-    if not source.is_file() or not corpus.is_file():
-        raise FileNotFoundError(f"expected {source} and {corpus}, found one missing: run `corpus` and `tokenizer`")
+    corpus = work / "corpus" / "train.jsonl"
+    if not corpus.is_file():
+        raise FileNotFoundError(f"expected {corpus}, found none: run `corpus`")
 
 
 def digest(path: Path) -> str:
@@ -134,7 +133,7 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
 
     Returns its name. Raises ``FileNotFoundError`` where there is none.
     """
-    belongs = digest(backbone_path / "model.safetensors")
+    belongs = backbone.checksum(backbone_path)
     found: dict[str, dict[str, Any]] = {}
     for path in sorted((work / "stages").glob("*/adapter_config.json")):
         config = llora.load_config(path.parent)
@@ -198,10 +197,10 @@ class Trainer:
         self.work = Path(args.work)
         self.device = parallel.choose_device(args.device)
         self.backbone_path = Path(args.backbone or self.work / "backbone")
-        self.belongs = digest(self.backbone_path / "model.safetensors")
+        self.belongs = backbone.checksum(self.backbone_path)
         model = backbone.load(self.backbone_path).to(self.device)
         self.form = pairs.prompt_format(
-            Tokenizer.from_file(str(self.work / "tokenizer" / "tokenizer.json")),
+            package.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
             args.query_tokens, args.import_tokens, args.fragment_tokens,
         )
         longest = (args.query_tokens + args.import_tokens, args.fragment_tokens)
@@ -278,15 +277,15 @@ class Trainer:
         self.stop = True
 
     def draw(self) -> None:
-        """Draws this pass's pairs, each process its part of the repositories, and once the windows and the held-out pairs."""
+        """Draws this pass's pairs, with windows of their repositories, each process a part; and once the held-out pairs."""
         args, folder, corpus = self.args, self.work / "pairs", self.work / "corpus"
         made_with = {
-            "tokenizer": digest(self.work / "tokenizer" / "tokenizer.json"), "pairs": args.pairs, "count": args.pair_count,
+            "tokenizer": digest(backbone.tokenizer_file(self.backbone_path, self.work)), "pairs": args.pairs, "count": args.pair_count,
             "quiet": args.quiet_share, "seed": args.seed, "corpus": (corpus / "train.jsonl").stat().st_size, "parts": self.world,
-            "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
+            "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens], "windows": bool(args.windows),
         }
         start = time.monotonic()
-        for split, epoch in (("heldout", 0), ("train", 0), ("train", self.epoch)):
+        for split, epoch in (("heldout", 0), ("train", self.epoch)):
             if split == "heldout" and self.rank:
                 continue
             parts = 1 if split == "heldout" else self.world
@@ -296,7 +295,7 @@ class Trainer:
                 continue
             wanted = pairs.Draw(
                 args.pair_count if split == "train" else min(HELDOUT_PAIRS, args.pair_count), args.pairs, args.seed + 1000 * epoch,
-                args.quiet_share, WINDOWS_OF_ONE if split == "train" and epoch == 0 else 0,
+                args.quiet_share, WINDOWS_OF_ONE if split == "train" and args.windows else 0,
             )
             note.unlink(missing_ok=True)
             number = pairs.write(path, pairs.draw(corpus / f"{split}.jsonl", self.form, wanted, self.rank, parts))
@@ -304,34 +303,27 @@ class Trainer:
             print(f"{self.stage}: {number} {split} pairs and windows, pass {epoch}, in {time.monotonic() - start:.0f} s", flush=True)
         if distributed.is_initialized():
             distributed.barrier()
-        rows = self.read("train", 0)
-        if not self.bank.windows:
-            windows = [row for row in rows if isinstance(row, Window)]
-            if len(windows) > MOST_WINDOWS:
-                windows = random.Random(args.seed).sample(windows, MOST_WINDOWS)
-            self.bank = contrast.WindowBank(windows, args.seed + self.rank)
-            self.held = [row for row in pairs.read(folder / "heldout-0-0of1.jsonl") if isinstance(row, Pair)]
-        if self.epoch:
-            rows = self.read("train", self.epoch)
-        self.drawn = [row for row in rows if isinstance(row, Pair)]
-
-    def read(self, split: str, epoch: int) -> list[Pair | Window]:
-        """All processes' parts of a pass."""
-        return [
-            row for part in range(self.world) for row in pairs.read(self.work / "pairs" / f"{split}-{epoch}-{part}of{self.world}.jsonl")
+        rows = [
+            row for part in range(self.world) for row in pairs.read(folder / f"train-{self.epoch}-{part}of{self.world}.jsonl")
         ]
+        self.drawn = [row for row in rows if isinstance(row, Pair)]
+        self.bank = contrast.WindowBank([row for row in rows if isinstance(row, Window)], args.seed + self.rank)
+        if self.rank == 0 and not self.held:
+            self.held = [row for row in pairs.read(folder / "heldout-0-0of1.jsonl") if isinstance(row, Pair)]
 
     def upcoming(self) -> Iterator[tuple[list[Pair], list[Judged]]]:
         """Steps without end, from the position on: pairs, each pass with new ones, and judged contexts."""
         args, extra = self.args, self.extra
-        own = round(args.batch * extra.own_share) // self.world * self.world if extra.own else 0
+        # As many for every process, and no more than there are.
+        own = min(round(args.batch * extra.own_share), len(extra.own)) // self.world * self.world
         generated = steady(extra.own, own, args.seed, self.step)
         judged = steady(extra.judged, extra.judged_count, args.seed, self.step)
         while True:
             self.draw()
             if len(self.drawn) < args.batch:
                 raise ValueError(f"expected at least {args.batch} pairs, found {len(self.drawn)}: lower --batch or enlarge the corpus")
-            made = contrast.batches(self.drawn, args.batch - own, args.group, args.seed + self.epoch)
+            rest = args.batch - own
+            made = contrast.batches(self.drawn, rest, args.group, args.seed + self.epoch) if rest else itertools.repeat([])
             for batch in itertools.islice(made, self.taken, None):
                 self.taken += 1
                 yield batch + (next(generated) if own else []), next(judged) if extra.judged else []

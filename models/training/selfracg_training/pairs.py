@@ -9,6 +9,7 @@ fragment is a window of the repository that happens to stand there.
 from __future__ import annotations
 
 import json
+import math
 import random
 import re
 from array import array
@@ -26,6 +27,9 @@ KINDS = ("next", "definition", "both")
 QUERY_TOKENS = 192
 IMPORT_TOKENS = 96
 FRAGMENT_TOKENS = 128
+# Pairs that a repository gives to a pass at least, so that batches hold several of one; and windows of all of them.
+LEAST_OF_ONE = 64
+MOST_WINDOWS = 60_000
 # Share of definition pairs where both kinds are asked for.
 DEFINITION_SHARE = 0.65
 LONGEST_FRAGMENT = 20
@@ -43,7 +47,7 @@ _PASSED_OVER = re.compile(
 class Pair:
     """Token ids of a query and of its fragment, and what is needed to see that another pair's fragment would do as well.
 
-    Lines count from 0, ``last`` exclusive. ``defines``: names that the fragment defines; ``follows``: names after the
+    Lines count from 0, ``last`` exclusive; ``offset`` is the cursor's place in its file (-1: not known). ``defines``: names that the fragment defines; ``follows``: names after the
     cursor that other files define.
     """
 
@@ -58,6 +62,7 @@ class Pair:
     last: int
     defines: list[str]
     follows: list[str]
+    offset: int = -1
 
 
 @dataclass
@@ -196,6 +201,7 @@ class Sampler:
             fragment=self.form.fragment_embedding(other.path, "\n".join(other.lines[first:last])),
             query_path=file.path, query_line=line, path=other.path, first=first, last=last,
             defines=self._defined(there, first, last), follows=self._follows(number, line),
+            offset=offset,
         )
 
     def _defined(self, number: int, first: int, last: int) -> list[str]:
@@ -269,13 +275,21 @@ def draw(
     corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: int = 1
 ) -> Iterator[Pair | Window]:
     """Pairs and windows of every ``parts``-th repository of a corpus file from ``part`` on, each repository by the root of
-    its size."""
+    its size. Of a corpus with more repositories than the count serves well, some are drawn, the large ones rather.
+    """
     with corpus.open(encoding="utf-8") as lines:
         sizes = [float(len(line)) ** 0.7 for line in lines]
-    total = sum(sizes)
+    most = max(1, wanted.count // LEAST_OF_ONE)
+    source = random.Random(wanted.seed)
+    # Weighted sampling without replacement (Efraimidis and Spirakis): the largest of u^(1/weight).
+    order = sorted(range(len(sizes)), key=lambda number: math.log(source.random()) / sizes[number], reverse=True)
+    kept = sorted(order[:most])
+    total = sum(sizes[number] for number in kept)
+    mine = set(kept[part::parts])
+    windows = min(wanted.windows, MOST_WINDOWS // len(kept))
     with corpus.open(encoding="utf-8") as lines:
         for number, (size, line) in enumerate(zip(sizes, lines)):
-            if number % parts != part:
+            if number not in mine:
                 continue
             sampler = Sampler(json.loads(line), form, wanted.seed)
             share = max(1, round(wanted.count * size / total))
@@ -288,8 +302,8 @@ def draw(
                     made += 1
                     if made == share:
                         break
-            if wanted.windows:
-                yield from sampler.windows(wanted.windows)
+            if windows:
+                yield from sampler.windows(windows)
 
 
 def write(path: Path, rows: Iterable[Pair | Window]) -> int:
