@@ -46,10 +46,10 @@ def _svg(figure: Figure) -> str:
     figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None, "Format": None, "Type": None})
     plt.close(figure)
     text = out.getvalue()
-    # Comments, names of groups, turns by nothing, clipping of what exceeds nothing and far decimals are most of the bytes.
-    for pattern, short in ((r"(?s)\s*<!--.*?-->", ""), (r'<g id="[^"]*"', "<g"), (r' transform="rotate\(-0 [^"]*"', ""),
-                           (r' clip-path="url\(#\w+\)"', ""), (r"(\d\.\d)\d+", r"\1")):
+    # Comments, names of groups, turns by nothing and far decimals of places are most of the bytes.
+    for pattern, short in ((r"(?s)\s*<!--.*?-->", ""), (r'<g id="[^"]*"', "<g"), (r' transform="rotate\(-0 [^"]*"', "")):
         text = re.sub(pattern, short, text)
+    text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d)\d+", r"\1", tag.group()), text)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
 
 
@@ -220,10 +220,12 @@ def strip(example: dict[str, Any], lines: int = 34, width: int = 110) -> str:
             text += shown
             at += len(shown)
         if text.strip():
-            body.append(f'<text x="4" y="{y * step + 14}" textLength="{len(text.rstrip()) * advance:.0f}">{escape(text.rstrip())}</text>')
+            # Spaces that do not break are kept by every viewer.
+            written = escape(text.rstrip().replace(" ", "\u00a0"))
+            body.append(f'<text x="4" y="{y * step + 14}" textLength="{len(text.rstrip()) * advance:.0f}">{written}</text>')
     size = (round(width * advance) + 8, (len(rows) + 1) * step + 10)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" viewBox="0 0 {size[0]} {size[1]}" font-family="monospace" font-size="10" '
-            'xml:space="preserve" style="white-space:pre"><rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
+    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" viewBox="0 0 {size[0]} {size[1]}" font-family="monospace" font-size="10">'
+            '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
 
 
 def _none(_table: Table) -> dict[str, str]:

@@ -14,7 +14,7 @@ from .bed import RETRIEVAL_HEADER, Bed, retrieval, retrieval_cells
 NAME = "rounds"
 CASES, POOL, MICRO = 24, 150, 32
 START = "stage1"
-_ROUND = re.compile(r"stage2-round-(\d+)")
+_ROUND = re.compile(r"stage2-round-?(\d+)")
 
 
 def rounds(bed: Bed) -> dict[int, str]:

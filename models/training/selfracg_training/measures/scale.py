@@ -28,6 +28,7 @@ def measure(bed: Bed) -> Table:
     for language, found in bed.cases.load().items():
         further = others(bed, language, {case.task.repository for case in found})
         sizes = [size for size in (SMOKE_SIZES if bed.args.smoke else SIZES) if size <= len(further) + 1]
+        print(f"scale: {language}, {len(found)} cases, {sum(map(len, further)):,} further fragments", flush=True)
         ranks = grown(bed, found, further, sizes)
         repositories = [case.task.repository for case in found]
         by_size = {}

@@ -1,0 +1,229 @@
+"""The seven measurements: each on a tiny work folder, and the parts whose truth can be worked out by hand."""
+
+import argparse
+import importlib.util
+import json
+
+import pytest
+import torch
+from tiny import tokenizer_json
+from tokenizers import Tokenizer
+
+from selfracg_training import backbone, bench, cli, completion, forward, llora, measure, package, scoring, tables
+from selfracg_training.intervals import Interval
+from selfracg_training.measures import attention, diagnosis, documents, rounds, scale
+from selfracg_training.measures.bed import SHIPPED, UNTRAINED, Bed
+from selfracg_training.reader import pad
+from selfracg_training.retrievers import Ranking
+
+VERBS = "open close read write parse merge split count clean build".split()
+
+
+def repository(name, seed):
+    """Two files that define functions, and one that uses each of them once."""
+    names = [f"{verb}_ledger_{seed}" for verb in VERBS]
+    files = {}
+    for part in range(2):
+        own = names[part * 5 : part * 5 + 5]
+        files[f"pkg/part{part}.py"] = "\n".join(f"def {each}(value):\n    total = value + {seed}\n    return total\n\n\n# end\n" for each in own)
+    calls = "\n".join(f"    step = step * 2\n    result = {each}(step)" for each in names)
+    files["pkg/main.py"] = f"import sys\n\n\ndef main(step):\n{calls}\n    return result\n"
+    return {"repository": name, "language": "python", "licence": "MIT", "files": files}
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory):
+    """A work folder with a tiny random backbone, adapters of several stages and a small corpus."""
+    work = tmp_path_factory.mktemp("work")
+    torch.manual_seed(3)
+    (work / "tokenizer").mkdir()
+    (work / "tokenizer" / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    backbone.save(model, work / "backbone", work / "tokenizer" / "tokenizer.json")
+    for folder in ("llora", "stages/stage1", "stages/stage2-only", "stages/stage2", "stages/stage2-round2"):
+        module = llora.LLoRA(model, rank=4, alpha=8.0)
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.add_(torch.randn_like(parameter) * 0.1)
+        module.save(work / folder, queryTokens=96, importTokens=24, fragmentTokens=64, stage=folder.rsplit("/", 1)[-1])
+    (work / "corpus").mkdir()
+    for split, seeds in (("train", range(3)), ("heldout", range(10, 12))):
+        rows = [json.dumps(repository(f"{split}-{seed}", seed)) for seed in seeds]
+        (work / "corpus" / f"{split}.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    (work / "nothing").mkdir()
+    return work
+
+
+def arguments(work, *extra):
+    parser = argparse.ArgumentParser()
+    measure.add_arguments(parser)
+    # An empty folder is no benchmark: held-out repositories serve.
+    args = parser.parse_args([*extra, "--bench", str(work / "nothing")])
+    args.work, args.smoke, args.device = work, True, "cpu"
+    return args
+
+
+@pytest.fixture(scope="module")
+def bed(work):
+    args = arguments(work, "scale")
+    args.limit = 4
+    return Bed(args)
+
+
+def test_all_seven_print_and_keep_their_tables(work, capsys):
+    assert measure.run(arguments(work, "all")) == 0
+    printed = capsys.readouterr().out
+    for name in ("bit-for-bit", "stages", "scale", "diagnosis", "attention", "documents", "rounds"):
+        table = tables.load(work, name)
+        assert table.title in printed and table.model.parameters == tables.of_backbone(work / "backbone").parameters
+        assert all(len(row) == len(table.header) for row in table.rows) and table.command.startswith("python -m selfracg_training measure ")
+    stages = tables.load(work, "stages").figures["python"]
+    assert {completion.NOTHING, "BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(stages)
+    assert list(tables.load(work, "rounds").figures["rounds"]) == ["0", "1", "2"]
+
+
+def test_a_finished_table_is_printed_and_another_adapter_measured_anew(work, monkeypatch, capsys):
+    assert measure.run(arguments(work, "isolation")) == 0
+
+    def refused(_bed):
+        raise RuntimeError("measured again")
+
+    monkeypatch.setattr("selfracg_training.measures.isolation.measure", refused)
+    assert measure.run(arguments(work, "isolation")) == 0 and "Isolation" in capsys.readouterr().out
+    with pytest.raises(RuntimeError, match="measured again"):
+        measure.run(arguments(work, "isolation", "--again"))
+    with pytest.raises(RuntimeError, match="measured again"):
+        measure.run(arguments(work, "isolation", "--limit", "3"))
+
+
+def test_a_leak_is_reported(work, monkeypatch, capsys):
+    collect = llora.LLoRA.collect
+
+    def leaking(self, ids, logits=False):
+        inputs, found = collect(self, ids, logits)
+        return inputs, None if found is None else found + found.sign() * 1e-3
+
+    monkeypatch.setattr(llora.LLoRA, "collect", leaking)
+    assert measure.run(arguments(work, "isolation", "--again")) == 1
+    assert "leaks" in capsys.readouterr().out
+    assert measure.run(arguments(work, "diagnosis", "--again")) == 1
+    assert tables.load(work, "diagnosis").figures["python"]["verdicts"][diagnosis.SIGNATURES[1]] == diagnosis.SEEN
+
+
+def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
+    module = bed.engine.module(bed.methods[SHIPPED])
+    plain = llora.LLoRA(bed.engine.model, rank=4, alpha=8.0, normalise=False)
+    plain.load_state_dict(module.state_dict())
+    with torch.no_grad():
+        for layer in plain.layers:
+            layer["v"].B.zero_()
+        ids, lengths = pad([list(range(10, 31)), list(range(40, 52))], bed.engine.device)
+        inputs = [llora.LayerInputs(*each) for each in forward.layer_inputs(bed.engine.model, ids, torch.float32)]
+        weights = attention.weights(plain, inputs, lengths, llora.QUERY)
+        expected = plain.read(inputs, lengths, llora.QUERY)
+    torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
+    assert weights[:, 1, :, 12:].abs().max() == 0
+    total = torch.zeros_like(expected)
+    for layer, own in zip(inputs, weights):
+        values = layer.v.view(2, 21, plain.key_value_heads, -1).repeat_interleave(plain.query_heads // plain.key_value_heads, dim=2)
+        total += torch.einsum("bht,bthd->bhd", own, values).flatten(1)
+    torch.testing.assert_close(total / len(inputs), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_every_token_of_a_context_gets_its_kind(bed):
+    prefix = "from pkg import price\n" + "\n" * 14 + '# a note\ndef total(items):\n    return price(items, "x", 12) + other.'
+    found = attention.context(bed.form, "python", "pkg/user.py", prefix, {"price"}, {"total"})
+    by_kind = {kind: "".join(bed.form.tokenizer.decode([token], skip_special_tokens=False) for token, number in zip(found.ids, found.kinds)
+                             if attention.KINDS[number] == kind) for kind in attention.KINDS}
+    assert by_kind["path"] == "pkg/user.py" and by_kind["template"] == "<|path|>\n"
+    assert by_kind["name defined elsewhere"].strip() == "price" and by_kind["name defined here"].strip() == "total"
+    assert by_kind["import statements"].strip().startswith("from pkg import price")
+    assert "# a note" in by_kind["comment"] and '"x"' in by_kind["string or number"].replace(" ", "")
+    assert "return" in by_kind["keyword"] and "items" in by_kind["other name"] and "(" in by_kind["punctuation"]
+    line = "".join(bed.form.tokenizer.decode([token]) for token, inside in zip(found.ids, found.last_line) if inside)
+    assert line.lstrip("\n") == '    return price(items, "x", 12) + other.'
+
+
+def test_more_fragments_never_bring_the_right_one_forward(bed):
+    found = bed.cases.load()["python"]
+    further = scale.others(bed, "python", {case.task.repository for case in found})
+    assert len(further) == 3 and all(fragment.path.startswith("pkg/") for part in further for fragment in part)
+    ranks = scale.grown(bed, found, further, [1, 2, 4])
+    for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED]):
+        assert after is None or (before is not None and before <= after)
+    own = bed.rank([bed.methods[SHIPPED]])["python"][SHIPPED]
+    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking.order) for case, ranking in zip(found, own)]
+
+
+def test_passages_follow_headings_and_queries_never_show_their_target():
+    text = "Intro " * 30 + "\n\n# First part\n\n" + "alpha beta. " * 12 + "\n\n" + "gamma delta. " * 30 + "\n\nSecond part\n-----------\n\n" + "omega. " * 30
+    found = list(documents.passages("doc", text))
+    assert [(each.heading, each.opens) for each in found] == [("", True), ("First part", True), ("First part", False), ("Second part", True)]
+    assert all(documents.SHORTEST <= len(each.text) <= documents.LONGEST for each in found)
+    (before, target, own), = documents.queries(found, documents.TASKS[0])
+    assert target == 2 and own == {0, 1} and before.endswith(found[1].text + "\n\n") and found[2].text not in before
+    named = documents.queries(found, documents.TASKS[1])
+    assert [(found[target].heading, target) for _, target, _ in named] == [("First part", 1), ("Second part", 3)]
+    assert "Second part" in named[1][0]
+
+
+def figures(first, tenth, mrr):
+    return {"recall": {"1": first, "10": tenth}, "mrr": {"value": mrr}}
+
+
+@pytest.mark.parametrize(("values", "gain", "verdicts"), [
+    (figures(0.05, 0.5, 0.3), (1.0, 4.0), ["SEEN", "not seen", "not seen"]),
+    (figures(0.3, 0.5, 0.4), (-1.0, 4.0), ["not seen", "not seen", "SEEN"]),
+    (figures(0.0, 0.1, 0.02), (-1.0, 4.0), ["too few hits to tell", "not seen", "too few hits to tell"]),
+])
+def test_verdicts_follow_their_thresholds(values, gain, verdicts):
+    used = {"defining": {"low": gain[0], "high": gain[1]}, "hits": 0, "misses": 0}
+    found = diagnosis.judged(values, {SHIPPED: {"mean": 0.0, "largest": 0.0}}, used)
+    assert [verdict for *_, verdict in found] == verdicts
+
+
+def test_use_separates_found_from_not_found():
+    def predictions(*scores):
+        return [completion.Prediction("", scoring.Score(float(es == 100), es, 0.0, 0.0), 1) for es in scores]
+
+    written = {completion.NOTHING: predictions(10, 20, 30), SHIPPED: predictions(100, 15, 30), completion.DEFINING: predictions(100, 40, 60)}
+    found = diagnosis.use(written, [0, 3, None], ["a", "b", "c"])
+    assert (found["hits"], found["misses"]) == (1, 2) and found["hit"] == {"em": 100.0, "es": 100.0, "esGain": 90.0}
+    assert found["miss"] == {"em": 0.0, "es": 22.5, "esGain": -2.5} and found["defining"]["value"] == pytest.approx((90 + 20 + 30) / 3)
+
+
+def test_examples_name_cases_without_their_text(bed):
+    found = bed.cases.load()["python"]
+    rankings = []
+    for case in found:
+        wrong = [i for i in case.others if i not in case.relevant]
+        rankings.append(Ranking([wrong[0], min(case.relevant)], []))
+    written = [completion.Prediction("x", scoring.Score(0.0, 0.0, 0.0, 0.0), 1)] * len(found)
+    listed = diagnosis.examples(found, rankings, [1] * len(found), written)
+    assert len(listed) == diagnosis.EXAMPLES and listed[0]["rank"] == 2 and listed[0]["right"].startswith("pkg/part")
+    assert {each["kind"] for each in listed} == {"among ten, not first"}
+
+
+def test_a_trend_needs_an_interval_clear_of_zero(work, bed):
+    assert [rounds.trend(Interval(0.1, low, high)) for low, high in ((0.01, 0.2), (-0.1, 0.2), (-0.2, -0.1))] == ["improves", "plateau", "degrades"]
+    assert rounds.rounds(bed) == {0: "stage1", 1: "stage2", 2: "stage2-round2"}
+
+
+def test_stages_of_all_come_first_and_every_command_has_a_module(capsys):
+    assert cli.main([]) == 0
+    listed = [line.split()[0] for line in capsys.readouterr().out.partition("in order:")[2].splitlines() if line.startswith("  ")]
+    assert listed == [*cli.STAGES, "all", *cli.FURTHER] and not set(cli.STAGES) & set(cli.FURTHER)
+    for command in (*cli.STAGES, *cli.FURTHER):
+        assert importlib.util.find_spec(f"selfracg_training.{command.replace('-', '_')}") is not None
+    module, parsed = cli.parse("measure", ["isolation", "scale", "--limit", "3"])
+    assert module is measure and parsed.names == ["isolation", "scale"] and parsed.work == cli.default_work(False)
+
+
+def test_byte_level_tokens_have_a_character_a_byte():
+    tokenizer = Tokenizer.from_str(tokenizer_json(package.OWN))
+    text = "def größe(x):\n    return x  # né\n"
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    assert sum(len(tokenizer.id_to_token(token)) for token in ids) == len(text.encode())
