@@ -24,6 +24,8 @@ STAGES = {
 # Run one by one, in any order once the stages they read have run.
 FURTHER: dict[str, str] = {
     "bundle": "pack files into numbered, compressed parts with checksums, or join them",
+    "shapes": "candidate sizes of the backbone: time on the CPU and loss",
+    "cost": "minutes and FLOPs of each training stage",
     "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
     "vanilla": "train the baseline whose one LoRA serves generation and retrieval",
     "ablate": "decide how needs are expressed, on held-out repositories",
