@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import re
 import zlib
-from collections import Counter
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 
@@ -34,14 +34,31 @@ _GENERATED = re.compile(
     re.MULTILINE,
 )
 _COPYLEFT = re.compile(r"GNU (Lesser |Library |Affero )?General Public|\b[AL]?GPL-?v?[23]|Mozilla Public License|CC-BY-(SA|NC)", re.IGNORECASE)
+# Looked for only where one of the plain words stands: a regular expression over everything costs more than all else.
+_SECRET_WORDS = ("PRIVATE KEY", "AKIA", "ghp_", "gho_", "ghu_", "ghs_", "ghr_", "xox", "AIza", "sk-", "sk_live_", "glpat-", "eyJ")
 _SECRETS = re.compile(
     r"-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|\bgh[pousr]_[A-Za-z0-9]{36}|\bxox[abprs]-[0-9A-Za-z-]{10,}|"
     r"\bAIza[0-9A-Za-z_-]{35}\b|\bsk-[A-Za-z0-9]{32,}|\bsk_live_[0-9a-zA-Z]{16,}|\bglpat-[0-9A-Za-z_-]{20}|"
-    r"\beyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\.|\b(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{64,}\b"
+    r"\beyJ[A-Za-z0-9_-]{20,}\.eyJ[A-Za-z0-9_-]{20,}\."
 )
+_HEX_KEY = re.compile(r"(?<![0-9A-Za-z_])(?=[0-9a-f]*[a-f])(?=[0-9a-f]*\d)[0-9a-f]{64,}(?![0-9A-Za-z_])")
 _EMAIL = re.compile(r"\b[\w.+-]+@[\w-]+(?:\.[\w-]+)*\.(?:com|org|net|edu|gov|io|dev|de|fr|uk|ru|cn|jp|br|nl|se|ch|it|es|eu|me)\b")
 _HEADER_WORDS = re.compile(r"copyright|licen[cs]e|SPDX-|\(c\)", re.IGNORECASE)
 _LITERAL_LINE = re.compile(r"""\s*[\[({]*\s*(['"\d\\-]|0x)[^=]*[,\])};]*\s*$""")
+_LETTER, _LEAD, _BLANK, _HEX = 1, 2, 4, 8
+
+
+def _byte_classes() -> np.ndarray:
+    """A table [256] of what each byte of a UTF-8 text is: ASCII letter, first byte of another character, blank, hex digit."""
+    table = np.zeros(256, dtype=np.uint8)
+    table[[*range(65, 91), *range(97, 123)]] |= _LETTER
+    table[192:] |= _LEAD
+    table[32] |= _BLANK
+    table[[*range(48, 58), *range(97, 103)]] |= _HEX
+    return table
+
+
+_CLASSES = _byte_classes()
 _LINE_COMMENT = re.compile(r"\s*(#(?!!|\s*(include|define|if|pragma|region))|//)")
 
 
@@ -81,16 +98,32 @@ def text_reason(text: str) -> str | None:
     lines = text.split("\n")
     if max(map(len, lines)) > MAX_LINE or len(text) > 80 * len(lines):
         return "very long lines"
-    letters = sum(map(str.isalpha, text))
-    if letters < 0.35 * len(text.replace(" ", "")):
+    classes = _CLASSES[np.frombuffer(text.encode(), dtype=np.uint8)]
+    other = int(np.count_nonzero(classes & _LEAD))
+    letters = int(np.count_nonzero(classes & _LETTER)) + other
+    if letters < 0.35 * (len(text) - int(np.count_nonzero(classes & _BLANK))):
         return "data"
     if sum(_LITERAL_LINE.match(line) is not None for line in lines) > 0.5 * len(lines):
         return "data"
-    if sum(not character.isascii() for character in text) > 0.1 * len(text):
+    if other > 0.1 * len(text):
         return "mostly non-ASCII"
-    if _SECRETS.search(text):
+    if holds_secret(text, classes):
         return "secret"
     return None
+
+
+def holds_secret(text: str, classes: np.ndarray) -> bool:
+    """Whether a private key, an access token or a long hexadecimal key stands in a text.
+
+    `classes` are those of the text's bytes. A run of 64 hexadecimal digits covers eight places in a row that are multiples
+    of eight; the regular expression runs only where there are such.
+    """
+    if any(word in text for word in _SECRET_WORDS) and _SECRETS.search(text):
+        return True
+    every_eighth = (classes[::8] & _HEX) != 0
+    pairs = every_eighth[:-1] & every_eighth[1:]
+    fours = pairs[:-2] & pairs[2:]
+    return bool((fours[:-4] & fours[4:]).any()) and _HEX_KEY.search(text) is not None
 
 
 def _header_end(text: str) -> int:
@@ -125,7 +158,8 @@ def thin_header(text: str, key: str, keep: float = 0.05) -> str:
 
 def tidy(text: str, key: str) -> str:
     """Thins the licence header, replaces e-mail addresses and ends the text with one newline."""
-    return _EMAIL.sub("name@example.com", thin_header(text, key)).rstrip() + "\n"
+    text = thin_header(text, key)
+    return (_EMAIL.sub("name@example.com", text) if "@" in text else text).rstrip() + "\n"
 
 
 def _line_hashes(text: str) -> np.ndarray:
@@ -135,7 +169,11 @@ def _line_hashes(text: str) -> np.ndarray:
 
 def window_hashes(text: str, size: int = WINDOW_LINES) -> np.ndarray:
     """64-bit hashes of every window of `size` consecutive non-blank lines; empty for shorter texts."""
-    lines = _line_hashes(text)
+    return _windows(_line_hashes(text), size)
+
+
+def _windows(lines: np.ndarray, size: int) -> np.ndarray:
+    """Hashes of the windows of `size` lines, from the lines' hashes."""
     if len(lines) < size:
         return np.empty(0, dtype=np.uint64)
     total = np.zeros(len(lines) - size + 1, dtype=np.uint64)
@@ -162,37 +200,72 @@ class Windows:
         return bool((self.hashes[places] == windows).any())
 
 
+SHINGLE_LINES = 5
+SKETCH = 64
+RESEMBLANCE = 0.7
+
+
+class Signature(NamedTuple):
+    """What is compared of a text: a digest of its characters and the bottom-k sketch of its shingles."""
+
+    digest: bytes  # SHA-256 of the text without white space, 16 bytes of it
+    sketch: np.ndarray  # the SKETCH lowest mixed hashes of its 5-line shingles, rising, uint64; empty for short texts
+
+
+def signature(text: str) -> Signature:
+    """A text's signature, by which Duplicates compares it."""
+    digest = hashlib.sha256("".join(text.split()).encode()).digest()[:16]
+    shingles = _windows(_line_hashes(text), SHINGLE_LINES)
+    if len(shingles) < 4:
+        return Signature(digest, np.empty(0, dtype=np.uint64))
+    # The final mix of SplitMix64: sketches need hashes that are even over all 64 bits.
+    with np.errstate(over="ignore"):
+        mixed = (shingles ^ (shingles >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+        mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return Signature(digest, np.unique(mixed ^ (mixed >> np.uint64(31)))[:SKETCH])
+
+
+def resemblance(one: np.ndarray, other: np.ndarray) -> float:
+    """The Jaccard index of two texts' shingles, estimated from their bottom-k sketches.
+
+    Of the k lowest values of both sketches together, the share that stands in both (Broder 1997; Cohen and Kaplan 2007):
+    unbiased, with a standard error below 0.06 at k = 64.
+    """
+    union = np.union1d(one, other)[:SKETCH]
+    both = np.intersect1d(one, other, assume_unique=True)
+    return float(np.isin(union, both, assume_unique=True).mean()) if len(union) else 0.0
+
+
 class Duplicates:
-    """Finds exact and near-duplicate texts: bottom-k sketches of 5-line shingles (Broder's resemblance)."""
+    """Finds exact and near-duplicate texts: MinHash with bottom-k sketches of five-line shingles.
 
-    def __init__(self, size: int = 24, threshold: float = 0.7):
-        self.size = size
-        self.threshold = threshold
+    Candidates are texts that have one of the lowest INDEXED values in common. A pair of resemblance 0.7 shares at least
+    one of them but for about one pair in a thousand. A text takes about a kilobyte of memory.
+    """
+
+    INDEXED = 6
+    MOST_OWNERS = 20
+
+    def __init__(self) -> None:
         self._exact: set[bytes] = set()
-        self._sketches: dict[int, list[int]] = {}
-        self._counts = 0
+        self._owners: dict[int, list[int]] = {}
+        self._sketches: list[np.ndarray] = []
 
-    def reason(self, text: str) -> str | None:
+    def reason(self, given: Signature) -> str | None:
         """Why a text is a duplicate of an earlier one, or None, in which case it is remembered."""
-        digest = hashlib.sha256("".join(text.split()).encode()).digest()
-        if digest in self._exact:
+        if given.digest in self._exact:
             return "exact duplicate"
-        self._exact.add(digest)
-        shingles = np.unique(window_hashes(text, 5))
-        if len(shingles) < 4:
+        self._exact.add(given.digest)
+        if not len(given.sketch):
             return None
-        with np.errstate(over="ignore"):
-            mixed = np.sort((shingles ^ (shingles >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9))
-        sketch = mixed[: self.size].tolist()
-        shared: Counter[int] = Counter()
-        for value in sketch:
-            shared.update(self._sketches.get(value, ()))
-        if shared and shared.most_common(1)[0][1] >= self.threshold * len(sketch):
+        lowest = given.sketch[: self.INDEXED].tolist()
+        candidates = {owner for value in lowest for owner in self._owners.get(value, ())}
+        if any(resemblance(given.sketch, self._sketches[owner]) >= RESEMBLANCE for owner in sorted(candidates)):
             return "near-duplicate"
-        for value in sketch:
+        for value in lowest:
             # A shingle of very many files tells nothing and would only slow the search down.
-            owners = self._sketches.setdefault(value, [])
-            if len(owners) < 50:
-                owners.append(self._counts)
-        self._counts += 1
+            owners = self._owners.setdefault(value, [])
+            if len(owners) < self.MOST_OWNERS:
+                owners.append(len(self._sketches))
+        self._sketches.append(given.sketch)
         return None

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import multiprocessing
+import os
 import random
+import time
 from bisect import bisect_right
 from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +24,7 @@ from tokenizers import Tokenizer
 
 from .clean import SPECIAL_TOKENS
 from .definitions import IDENTIFIER, LANGUAGES, definitions, language_of
-from .tokenizer import corpus_rows
+from .tokenizer import corpus_file
 
 END, FIM_PREFIX, FIM_SUFFIX, FIM_MIDDLE, FRAGMENT, PATH, PAD = range(len(SPECIAL_TOKENS))
 
@@ -30,13 +34,20 @@ FRAGMENT_TOKENS = 128
 PREFIX_TOKENS = 400
 SUFFIX_TOKENS = 96
 MIDDLE_TOKENS = 128
-FIM_SHARE = 0.36
+FIM_SHARE = 0.48
 FRAGMENT_SHARE = 0.62
+# Fragments of one sample: mostly as many as the product shows, now and then as many as its settings allow in a longer context.
+FRAGMENT_COUNTS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 9, 12)
+TOKENS_A_FRAGMENT = 170
+# Left-to-right samples of a long row: the product shows at most 512 tokens of code behind the fragments.
+CODE_TOKENS = (512, 768, 1024)
 # A text cut by the end of the row must leave at least this many tokens of it.
 LEAST_TEXT = 48
 # Identifiers defined in more files of a repository than this say nothing about which file is meant.
 MOST_DEFINERS = 4
 MOST_REPEATS = 6
+SHUFFLED_ROWS = 4096
+KINDS = ("leftToRight", "leftToRightWithFragments", "fillInMiddle", "fillInMiddleWithFragments", "spare")
 
 Piece = int | str  # a special token's id, or text to be tokenised
 
@@ -231,8 +242,17 @@ class Repository:
             before = cut
         return [piece for piece in [*pieces, text[before:]] if piece]
 
-    def left_to_right(self, number: int, start: int, tokens: int, with_fragments: bool, length: int) -> tuple[Sample, int]:
-        """A sample of a file from line `start` on, to fill about `tokens`. Returns it and the line it likely ends at."""
+    def _most_fragments(self, length: int) -> int:
+        """How many fragments a sample may have in a row of `length` tokens."""
+        return min(self.random.choice(FRAGMENT_COUNTS), max(1, length // TOKENS_A_FRAGMENT))
+
+    def left_to_right(
+        self, number: int, start: int, tokens: int, with_fragments: bool, length: int, to_the_end: bool = True
+    ) -> tuple[Sample, int]:
+        """A sample of a file from line `start` on, to fill about `tokens`. Returns it and the line it likely ends at.
+
+        With `to_the_end`, where the end of the row cuts the text, it is a little longer than what likely fits.
+        """
         file = self.files[number]
         first = start
         pieces: list[list[Piece]] = []
@@ -243,11 +263,11 @@ class Repository:
                 near = min(links, key=lambda link: link.line - 10 * link.weight + self.random.randint(0, 20))
                 first = max(first, near.line - self.random.randint(3, 20))
             reach = file.line_at(file.starts[first] + int(350 * self.ratio))
-            most = self.random.choice((1, 2, 3, 3, 4, 4, 5, 6))
-            pieces = self.fragments(number, first, reach + 1, most)
+            pieces = self.fragments(number, first, reach + 1, self._most_fragments(length))
         left = max(LEAST_TEXT, tokens - sum(self._tokens(fragment) for fragment in pieces) - 16)
         begin = file.starts[first]
-        end = file.line_at(min(len(file.text), begin + int(left * self.ratio * 1.25) + 200))
+        reach_of_text = int(left * self.ratio * 1.25) + 200 if to_the_end else int(left * self.ratio)
+        end = file.line_at(min(len(file.text), begin + reach_of_text))
         text = file.text[begin : file.starts[min(end + 1, len(file.lines))]]
         whole = begin + len(text) >= len(file.text)
         if whole:
@@ -262,8 +282,8 @@ class Repository:
         """Rough count of the tokens of some pieces."""
         return sum(1 if isinstance(piece, int) else min(FRAGMENT_TOKENS, int(len(piece) / self.ratio) + 1) for piece in pieces)
 
-    def fill_in_middle(self, number: int, line: int, with_fragments: bool) -> tuple[Sample, int] | None:
-        """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line its middle ends at."""
+    def fill_in_middle(self, number: int, line: int, with_fragments: bool, length: int) -> tuple[Sample, int] | None:
+        """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line behind its suffix."""
         file = self.files[number]
         reach = min(len(file.lines), line + 40)
         use = None
@@ -321,13 +341,14 @@ class Repository:
             return None
         pieces: list[list[Piece]] = []
         if with_fragments:
-            pieces = self.fragments(number, use, last + 1, self.random.choice((1, 2, 2, 3, 4)))
+            pieces = self.fragments(number, use, last + 1, self._most_fragments(length))
         # Fragments of other samples of this file may already stand in the row; this one names its own.
         head: list[Piece] = [FIM_PREFIX, PATH, file.path, "\n"]
         if begin < cursor:
             head.append(file.text[begin:cursor])
         head += [FIM_SUFFIX, suffix, FIM_MIDDLE, file.text[cursor:end], END]
-        return Sample("fillInMiddle", pieces, head, []), last + 1
+        # The next sample begins behind this suffix: otherwise the row would already show what it asks for.
+        return Sample("fillInMiddle", pieces, head, []), file.line_at(end + len(suffix.rstrip())) + 1
 
 
 def plan_row(repository: Repository, order: list[int], length: int) -> list[Sample] | None:
@@ -347,14 +368,17 @@ def plan_row(repository: Repository, order: list[int], length: int) -> list[Samp
             order.pop(0)
             continue
         if fim and len(file.lines) > 6:
-            made = repository.fill_in_middle(number, file.cursor, fragments)
-            # Between two cursors some lines are left out, so that a row shows more of the file than its first page.
-            file.cursor = (made[1] if made else file.cursor + 10) + source.randint(2, 24)
+            made = repository.fill_in_middle(number, file.cursor, fragments, length)
+            # Between two samples some lines are left out, so that a row shows more of the file than its first page.
+            file.cursor = (made[1] if made else file.cursor + 10) + source.randint(0, 12)
             if made is None:
                 continue
             sample = made[0]
         else:
-            sample, file.cursor = repository.left_to_right(number, file.cursor, int(left), fragments, length)
+            tokens = source.choice(CODE_TOKENS) if source.random() < 0.65 else length
+            sample, file.cursor = repository.left_to_right(
+                number, file.cursor, min(int(left), tokens), fragments, length, to_the_end=tokens >= left
+            )
         samples.append(sample)
         used = sum(map(repository._tokens, sample.fragments)) + sum(
             1 if isinstance(piece, int) else len(piece) / repository.ratio for piece in [*sample.head, *sample.tail]
@@ -399,7 +423,8 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
         return out
 
     kinds: list[str] = []
-    leads = False
+    leads = with_fragments = False
+    in_middle = 0
     for sample in samples:
         room = length - len(row)
         if room < LEAST_TEXT:
@@ -424,6 +449,9 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
             leads = True
         row.extend(body[:room])
         kinds.append(sample.kind + ("WithFragments" if fragments else ""))
+        with_fragments = with_fragments or bool(fragments)
+        if sample.kind == "fillInMiddle":
+            in_middle += len(body)
         counts["fragments"] += len(fragments)
     if len(row) < length // 2:
         counts["rowsDropped"] += 1
@@ -431,6 +459,8 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
     counts.update(kinds)
     counts["rows"] += 1
     counts["rowsStartingWithFragments"] += leads
+    counts["rowsWithFragments"] += with_fragments
+    counts["tokensOfFillInMiddle"] += in_middle
     counts["tokens"] += len(row)
     counts["padding"] += length - len(row)
     return row + [PAD] * (length - len(row))
@@ -441,6 +471,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--length", type=int, default=None, help=f"tokens a row (default {LENGTH}; 256 with --smoke)")
     parser.add_argument("--epochs", type=int, default=1, help="passes over the corpus, each with other random cuts")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--processes", type=int, default=2, help="repositories cut at a time (1: in this process)")
 
 
 def characters_a_token(tokenizer: Tokenizer, row: dict) -> float:
@@ -450,38 +481,107 @@ def characters_a_token(tokenizer: Tokenizer, row: dict) -> float:
     return sum(map(len, texts)) / max(1, tokens)
 
 
-def pack_rows(rows, tokenizer: Tokenizer, length: int, epochs: int, seed: int) -> tuple[np.ndarray, np.ndarray, dict]:
-    """Rows [N, length] uint16, shuffled, their languages [N] uint8, and counts by language and in all."""
+def pack_repository(row: dict, tokenizer: Tokenizer, length: int, epochs: int, seed: int) -> tuple[np.ndarray, Counter[str]]:
+    """Rows [N, length] uint16 of one repository, N >= 0, and its counts. They depend on the repository and `seed` alone."""
+    counts: Counter[str] = Counter(bytes=sum(len(text.encode()) for text in row["files"].values()))
+    source = random.Random(f"{seed}/{row['repository']}")
+    repository = Repository(row, characters_a_token(tokenizer, row), source)
     packed: list[np.ndarray] = []
-    languages: list[int] = []
-    counts: dict[str, Counter[str]] = defaultdict(Counter)
-    for row in rows:
-        ratio = characters_a_token(tokenizer, row)
-        language = row["language"]
-        base = random.Random(f"{seed}/{row['repository']}")
-        repository = Repository(row, ratio, base)
-        for epoch in range(epochs):
-            plans: list[list[Sample]] = []
-            order = _file_order(repository, base)
-            for file in repository.files:
-                # Later passes cut elsewhere.
-                file.cursor = 0 if epoch == 0 else base.randrange(max(1, min(30, len(file.lines) // 2)))
-            while (plan := plan_row(repository, order, length)) is not None:
-                plans.append(plan)
-            ids = _encode(tokenizer, plans)
-            for plan in plans:
-                if (made := assemble(plan, ids, length, counts[language])) is not None:
-                    packed.append(np.array(made, dtype=np.uint16))
-                    languages.append(LANGUAGES.index(language))
-        counts[language]["bytes"] += sum(len(text.encode()) for text in row["files"].values())
-    if not packed:
-        raise SystemExit("expected text enough for one row, found none: is the corpus empty?")
-    order = np.random.default_rng(seed).permutation(len(packed))
+    for epoch in range(epochs):
+        plans: list[list[Sample]] = []
+        order = _file_order(repository, source)
+        for file in repository.files:
+            # Later passes cut elsewhere.
+            file.cursor = 0 if epoch == 0 else source.randrange(max(1, min(30, len(file.lines) // 2)))
+        while (plan := plan_row(repository, order, length)) is not None:
+            plans.append(plan)
+        ids = _encode(tokenizer, plans)
+        for plan in plans:
+            if (made := assemble(plan, ids, length, counts)) is not None:
+                packed.append(np.array(made, dtype=np.uint16))
+    return np.stack(packed) if packed else np.empty((0, length), dtype=np.uint16), counts
+
+
+_TOKENIZER: Tokenizer | None = None
+
+
+def _set_tokenizer(text: str) -> None:
+    global _TOKENIZER  # one to a process of the pool
+    # The pool's processes are the parallel part; threads of the tokenizer's own would only get in their way.
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    _TOKENIZER = Tokenizer.from_str(text)
+
+
+def _pack_one(task: tuple[str, int, int, int]) -> tuple[int, np.ndarray, Counter[str]]:
+    line, length, epochs, seed = task
+    assert _TOKENIZER is not None
+    row = json.loads(line)
+    return (LANGUAGES.index(row["language"]), *pack_repository(row, _TOKENIZER, length, epochs, seed))
+
+
+def packed_repositories(
+    lines: Iterable[str], tokenizer: Tokenizer, length: int, epochs: int, seed: int, processes: int
+) -> Iterator[tuple[int, np.ndarray, Counter[str]]]:
+    """Language, rows and counts of every repository (a line of the corpus), in order. Holds a few repositories at a time."""
+    tasks = ((line, length, epochs, seed) for line in lines)
+    text = tokenizer.to_str()
+    if processes == 1:
+        _set_tokenizer(text)
+        yield from map(_pack_one, tasks)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes, _set_tokenizer, (text,)) as pool:
+        yield from pool.imap(_pack_one, tasks)
+
+
+def report_of(counts: dict[str, Counter[str]], length: int) -> dict:
+    """The counts by language and in all, with the shares of the kinds."""
     total: Counter[str] = Counter()
     for numbers in counts.values():
         total.update(numbers)
-    report = {"length": length, "all": dict(total), **{name: dict(numbers) for name, numbers in sorted(counts.items())}}
-    return np.stack(packed)[order], np.array(languages, dtype=np.uint8)[order], report
+    samples = sum(total[kind] for kind in KINDS)
+    shares = {kind: round(total[kind] / max(1, samples), 4) for kind in KINDS}
+    shares["fillInMiddleTokens"] = round(total["tokensOfFillInMiddle"] / max(1, total["tokens"]), 4)
+    shares["rowsWithFragments"] = round(total["rowsWithFragments"] / max(1, total["rows"]), 4)
+    shares["padding"] = round(total["padding"] / max(1, total["rows"] * length), 4)
+    return {"length": length, "shares": shares, "all": dict(total), **{name: dict(numbers) for name, numbers in sorted(counts.items())}}
+
+
+def write_rows(
+    folder: Path, part: str, made: Iterable[tuple[int, np.ndarray, Counter[str]]], length: int, seed: int
+) -> dict:
+    """Writes PART.npy [N, length] uint16, shuffled, and PART-language.npy [N] uint8; returns the counts.
+
+    Rows go to a file as they are made and are shuffled through file mappings, so memory does not grow with the corpus.
+    """
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    languages: list[np.ndarray] = []
+    raw = folder / f"{part}.raw.part"
+    done = 0
+    started = time.monotonic()
+    with raw.open("wb") as output:
+        for number, (language, rows, numbers) in enumerate(made, 1):
+            output.write(rows.tobytes())
+            languages.append(np.full(len(rows), language, dtype=np.uint8))
+            counts[LANGUAGES[language]].update(numbers)
+            done += len(rows)
+            if number % 50 == 0:
+                print(f"{part}: {number} repositories, {done} rows, {done * length / 1e6:.1f} M tokens, {time.monotonic() - started:.0f} s", flush=True)
+    if not done:
+        raw.unlink()
+        raise SystemExit("expected text enough for one row, found none: is the corpus empty?")
+    order = np.random.default_rng(seed).permutation(done)
+    source = np.memmap(raw, dtype=np.uint16, mode="r", shape=(done, length))
+    target = folder / f"{part}.part.npy"
+    shuffled = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint16, shape=(done, length))
+    for start in range(0, done, SHUFFLED_ROWS):
+        shuffled[start : start + SHUFFLED_ROWS] = source[order[start : start + SHUFFLED_ROWS]]
+    shuffled.flush()
+    del source, shuffled
+    raw.unlink()
+    # Moved into place: a run that has the old file mapped keeps it.
+    target.replace(folder / f"{part}.npy")
+    _save(folder / f"{part}-language.npy", np.concatenate(languages)[order])
+    return report_of(counts, length)
 
 
 def _save(path: Path, array: np.ndarray) -> None:
@@ -517,16 +617,12 @@ def run(arguments: argparse.Namespace) -> int:
     tokenizer = Tokenizer.from_file(str(path))
     report = {}
     for part in ("train", "heldout"):
-        rows, languages, report[part] = pack_rows(
-            corpus_rows(arguments.work / "corpus" / f"{part}.jsonl"),
-            tokenizer,
-            length,
-            arguments.epochs if part == "train" else 1,
-            arguments.seed,
-        )
-        _save(folder / f"{part}.npy", rows)
-        _save(folder / f"{part}-language.npy", languages)
-        print(f"{part}: {json.dumps(report[part]['all'])}", flush=True)
+        with corpus_file(arguments.work / "corpus" / f"{part}.jsonl") as lines:
+            made = packed_repositories(
+                lines, tokenizer, length, arguments.epochs if part == "train" else 1, arguments.seed, arguments.processes
+            )
+            report[part] = write_rows(folder, part, made, length, arguments.seed)
+        print(f"{part}: {json.dumps({**report[part]['all'], **report[part]['shares']})}", flush=True)
     (folder / "languages.json").write_text(json.dumps(list(LANGUAGES)) + "\n", encoding="utf-8")
     (folder / "counts.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (folder / "READY").touch()

@@ -6,9 +6,10 @@ import argparse
 import json
 import random
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TextIO
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -74,33 +75,38 @@ def train(texts: Iterable[str], size: int) -> Tokenizer:
     return tokenizer
 
 
-def corpus_rows(path: Path) -> Iterator[dict]:
-    """Rows {repository, language, licence, files} of a corpus file."""
+def corpus_file(path: Path) -> TextIO:
+    """A corpus file, open for reading: a JSON row {repository, language, licence, files} on each line."""
     if not path.exists():
         raise SystemExit(f"expected {path}, found nothing there: run the corpus command first")
-    with path.open(encoding="utf-8") as lines:
+    return path.open(encoding="utf-8")
+
+
+def corpus_rows(path: Path) -> Iterator[dict]:
+    """Rows {repository, language, licence, files} of a corpus file."""
+    with corpus_file(path) as lines:
         for line in lines:
             yield json.loads(line)
 
 
 def sample(path: Path, characters: int, seed: int) -> list[str]:
-    """About `characters` of whole files, drawn from every language, the smaller languages a little over-represented."""
-    by_language: dict[str, list[str]] = defaultdict(list)
+    """About `characters` of whole files, drawn from every language, the smaller languages a little over-represented.
+
+    The corpus is read twice, so that only the sample is held in memory: first its sizes, then each file with the chance
+    that makes its language's share.
+    """
+    sizes: Counter[str] = Counter()
     for row in corpus_rows(path):
-        by_language[row["language"]].extend(row["files"].values())
-    weights = {language: sum(map(len, texts)) ** 0.8 for language, texts in by_language.items()}
-    chosen: list[str] = []
-    random_source = random.Random(seed)
-    for language in sorted(by_language):
-        texts = by_language[language]
-        random_source.shuffle(texts)
-        left = characters * weights[language] / sum(weights.values())
-        for text in texts:
-            if left <= 0:
-                break
-            chosen.append(text)
-            left -= len(text)
-    return chosen
+        sizes[row["language"]] += sum(map(len, row["files"].values()))
+    weights = {language: size**0.8 for language, size in sizes.items()}
+    chances = {language: characters * weights[language] / sum(weights.values()) / size for language, size in sizes.items() if size}
+    source = random.Random(seed)
+    return [
+        text
+        for row in corpus_rows(path)
+        for text in row["files"].values()
+        if source.random() < chances[row["language"]]
+    ]
 
 
 def check(tokenizer: Tokenizer, files: list[Path], output=sys.stdout) -> None:

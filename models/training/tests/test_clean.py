@@ -81,10 +81,53 @@ def test_windows_find_twenty_lines_in_common_whatever_the_indentation():
     assert not clean.Windows([]).shares("\n".join(lines))
 
 
+def test_secrets_are_found_wherever_they_begin():
+    key = "3f9a" * 16
+    for shift in range(64):
+        text = BODY + " " * shift + f"digest = '{key}'\n"
+        assert clean.text_reason(text) == "secret", shift
+    assert clean.text_reason(BODY + f"digest = '{key[:62]}'\n") is None
+    assert clean.text_reason(BODY + f"number = '{'1' * 80}'\n") is None
+
+
+def lines_of(mark: str, count: int = 200) -> list[str]:
+    return [f"{mark}_{n} = compute({n * 7 % 13}, {n})" for n in range(count)]
+
+
+def test_resemblance_estimates_the_jaccard_index():
+    for changed in (0, 20, 60, 120):
+        one, other = lines_of("value", 400), lines_of("value", 400)
+        other[:changed] = lines_of("other", changed)
+        shingles = [{tuple(lines[n : n + 5]) for n in range(396)} for lines in (one, other)]
+        exact = len(shingles[0] & shingles[1]) / len(shingles[0] | shingles[1])
+        made = clean.resemblance(*(clean.signature("\n".join(lines)).sketch for lines in (one, other)))
+        assert abs(made - exact) < 0.2
+        assert made == 1 if changed == 0 else made < 1
+
+
 def test_duplicates():
-    lines = [f"value_{n} = compute({n * 7 % 13}, {n})" for n in range(200)]
+    lines = lines_of("value")
     duplicates = clean.Duplicates()
-    assert duplicates.reason("\n".join(lines)) is None
-    assert duplicates.reason("\n".join("  " + line for line in lines)) == "exact duplicate"
-    assert duplicates.reason("\n".join([*lines[:100], "changed()", *lines[101:]])) == "near-duplicate"
-    assert duplicates.reason("\n".join(f"other_{n}()" for n in range(200))) is None
+
+    def reason(given: list[str]) -> str | None:
+        return duplicates.reason(clean.signature("\n".join(given)))
+
+    assert reason(lines) is None
+    assert reason(["  " + line for line in lines]) == "exact duplicate"
+    assert reason([*lines[:100], "changed()", *lines[101:]]) == "near-duplicate"
+    # A file with half of the lines of another, as versions far apart have, is another file.
+    assert reason([*lines[:100], *lines_of("new")]) is None
+    assert reason(lines_of("other")) is None
+    assert reason(["short()"] * 3) is None
+
+
+def test_near_duplicates_are_found_among_many_files():
+    duplicates = clean.Duplicates()
+    for n in range(300):
+        assert duplicates.reason(clean.signature("\n".join(lines_of(f"file{n}", 60)))) is None
+    found = 0
+    for n in range(300):
+        lines = lines_of(f"file{n}", 60)
+        lines[n % 60] = "changed()"
+        found += duplicates.reason(clean.signature("\n".join(lines))) == "near-duplicate"
+    assert found > 270

@@ -22,7 +22,7 @@ def arguments(tmp_path, sources, **changes) -> argparse.Namespace:
     listing = tmp_path / "sources.json"
     listing.write_text(json.dumps({"maxBytes": {"python": 100_000}, "sources": sources}))
     given = {"sources": listing, "work": tmp_path / "work", "git_cache": None, "git_base": str(tmp_path / "remote"),
-             "bench": tmp_path / "bench", "scale": 1.0, "smoke": False}  # fmt: skip
+             "bench": tmp_path / "bench", "scale": 1.0, "smoke": False, "processes": 1, "table": None}  # fmt: skip
     return argparse.Namespace(**{**given, **changes})
 
 
@@ -44,16 +44,19 @@ def rows(path) -> list[dict]:
 
 
 def test_every_listed_source_is_permissive_pinned_and_allowed():
-    listing = json.loads((corpus.ROOT / "sources.json").read_text())
-    names = [source["name"] for source in listing["sources"]]
-    assert len(names) == len(set(names)) > 40
-    for source in listing["sources"]:
+    limits, sources = corpus.read_sources(corpus.ROOT / "corpus")
+    names = [corpus.normal_name(source["name"]) for source in sources]
+    assert len(names) == len(set(names)) > 400
+    for source in sources:
+        assert source["languages"][0] in limits
         assert corpus.permissive(source["licence"]), source
         assert source["version"] and source["kind"] in {"pip", "npm", "git", "stdlib"}, source
         assert not corpus.refused_name(source["name"], set()), source
         assert set(source["languages"]) <= set(corpus.language_of(f"a.{end}") for end in ("py", "ts", "js", "java", "cs", "go", "rs", "cpp", "rb", "php"))
-    held = {source["languages"][0] for source in listing["sources"] if source.get("heldOut")}
-    assert {"python", "typescript", "java", "go", "csharp", "rust", "cpp"} <= held
+    held = Counter(source["languages"][0] for source in sources if source.get("heldOut"))
+    assert all(held[language] >= 2 for language in ("python", "typescript", "javascript", "java", "go", "csharp", "rust", "cpp")), held
+    assert {"tox", "marshmallow", "gymnasium", "invoke", "mocha", "jhy/jsoup", "spf13/cobra", "serilog/serilog", "BurntSushi/ripgrep",
+            "google/leveldb", "nestjs/typeorm", "microsoft/vscode-js-debug"} <= {s["name"] for s in sources if s.get("heldOut")}  # fmt: skip
 
 
 def test_refused_names():
@@ -80,21 +83,22 @@ def test_archives(tmp_path):
     wheel = tmp_path / "a.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("pkg/a.py", "a\n")
-    assert list(corpus._archive_files(wheel)) == [("pkg/a.py", b"a\n")]
+        archive.writestr("pkg/large.so", "b" * 1000)
+    assert list(corpus._archive_files(wheel, lambda sizes: [path for path in sizes if sizes[path] < 1000])) == [("pkg/a.py", b"a\n")]
     package = tmp_path / "a.tgz"
     with tarfile.open(package, "w:gz") as archive:
         entry = tarfile.TarInfo("package/lib/a.js")
         entry.size = 2
         archive.addfile(entry, io.BytesIO(b"b\n"))
-    assert list(corpus._archive_files(package)) == [("lib/a.js", b"b\n")]
+    assert list(corpus._archive_files(package, list)) == [("lib/a.js", b"b\n")]
 
 
 def test_take_keeps_whole_folders_within_the_limit():
-    files = {f"folder{f}/file{n}.py": "x" * 100 for f in range(20) for n in range(5)}
-    taken = corpus._take(files, 1500)
-    assert sum(map(len, taken.values())) == 1500
+    sizes = {f"folder{f}/file{n}.py": 100 for f in range(20) for n in range(5)}
+    taken = corpus._take(sizes, 1500)
+    assert taken == sorted(taken) and len(taken) == 15
     assert set(Counter(path.split("/")[0] for path in taken).values()) == {5}
-    assert corpus._take(files, 10_000) is files
+    assert corpus._take(sizes, 10_000) == sorted(sizes)
 
 
 def test_a_run_with_git_sources(tmp_path, capsys):
@@ -130,9 +134,39 @@ def test_a_cached_repository_is_read_in_place(tmp_path):
     commit = git_repository(tmp_path / "cache" / "own+good" / "repo", {"a.py": module("alpha")})
     source = {"name": "own/good", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"]}
     given = arguments(tmp_path, [source], git_cache=tmp_path / "cache")
-    assert [path for path, _ in corpus.read_source(source, tmp_path / "downloads", given)] == ["a.py"]
+    assert [path for path, _ in corpus.read_source(source, tmp_path / "downloads", given, 100_000, Counter())] == ["a.py"]
     with pytest.raises(RuntimeError, match="is not in"):
-        corpus.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given)
+        corpus.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given, 100_000, Counter())
+
+
+def test_only_what_is_kept_of_a_large_repository_is_read(tmp_path):
+    files = {f"part{f}/file{n}.py": module(f"m{f}_{n}") for f in range(6) for n in range(3)} | {"gen/a.py": module("g")}
+    commit = git_repository(tmp_path / "cache" / "own+good" / "repo", files)
+    source = {"name": "own/good", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"]}
+    given = arguments(tmp_path, [source], git_cache=tmp_path / "cache")
+    dropped: Counter[str] = Counter()
+    limit = 3 * len(module("m0_0"))
+    read = corpus.read_source(source, tmp_path / "downloads", given, limit, dropped)
+    assert 4 <= len(read) <= 6
+    assert dropped == Counter({"over the source's size": 18 - len(read), "skipped folder": 1})
+
+
+def test_two_processes_make_the_corpus_of_one(tmp_path):
+    names = ["one", "two", "three"]
+    commits = [git_repository(tmp_path / "remote" / "own" / name, {"a.py": module(name), "same.py": module("same")}) for name in names]
+    sources = [{"name": f"own/{name}", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"], "heldOut": name == "three"}
+               for name, commit in zip(names, commits)]  # fmt: skip
+    written = []
+    for processes in (1, 2):
+        given = arguments(tmp_path, sources, processes=processes, work=tmp_path / f"work{processes}", table=tmp_path / f"table{processes}.md")
+        assert corpus.run(given) == 0
+        written.append([(tmp_path / f"work{processes}" / "corpus" / f"{part}.jsonl").read_text() for part in ("train", "heldout")])
+    assert written[0] == written[1]
+    # The held-out source keeps the file that all have.
+    assert "same.py" in written[0][1] and "same.py" not in written[0][0]
+    table = (tmp_path / "table2.md").read_text()
+    assert table == (tmp_path / "table1.md").read_text()
+    assert f"| own/three | git | {commits[2][:12]} | MIT | 2 |" in table and "held out" in table
 
 
 def test_without_any_source_the_run_fails_and_says_so(tmp_path, capsys):
@@ -149,8 +183,8 @@ def test_the_benchmark_folder_may_be_absent(tmp_path):
 def test_clean_source_counts_what_it_drops():
     dropped: Counter[str] = Counter()
     files = [("a.py", module("a").encode()), ("vendor/b.py", b"x"), ("c.py", b"\xff\xff"), ("d.md", b"text")]
-    kept = corpus.clean_source(files, "r", 100_000, clean.Duplicates(), clean.Windows([]), dropped)
-    assert list(kept) == ["a.py"]
+    kept = corpus.clean_source(files, "r", 100_000, clean.Windows([]), dropped)
+    assert [file.path for file in kept] == ["a.py"]
     assert +dropped == Counter({"skipped folder": 1, "not UTF-8 text": 1})
 
 

@@ -38,14 +38,22 @@ def trained():
     return tokenizer.train([shapes(), uses("alpha"), uses("beta")], 700)
 
 
+def rows_of(tokenizer_, seed: int, *marks: str, length: int = 512, epochs: int = 3):
+    """Rows, languages and counts of repositories, in the order of the repositories."""
+    parts = list(pack.packed_repositories([json.dumps(repository(mark)) for mark in marks], tokenizer_, length, epochs, seed, 1))
+    rows = np.concatenate([part for _, part, _ in parts])
+    languages = np.concatenate([np.full(len(part), language) for language, part, _ in parts])
+    return rows, languages, pack.report_of({"python": sum((counts for *_, counts in parts), pack.Counter())}, length)
+
+
 @pytest.fixture(scope="module")
 def packed(trained):
-    return pack.pack_rows([repository("alpha"), repository("beta")], trained, 512, 3, 1)
+    return rows_of(trained, 1, "alpha", "beta")
 
 
 def test_shapes_padding_and_languages(packed):
     rows, languages, report = packed
-    assert rows.dtype == np.uint16 and languages.dtype == np.uint8
+    assert rows.dtype == np.uint16
     assert rows.shape == (report["all"]["rows"], 512) and len(languages) == len(rows) > 30
     assert set(languages.tolist()) == {LANGUAGES.index("python")}
     for row in rows:
@@ -56,9 +64,9 @@ def test_shapes_padding_and_languages(packed):
 
 
 def test_the_same_seed_gives_the_same_rows_and_another_seed_others(packed, trained):
-    again, _, _ = pack.pack_rows([repository("alpha"), repository("beta")], trained, 512, 3, 1)
+    again, _, _ = rows_of(trained, 1, "alpha", "beta")
     assert np.array_equal(again, packed[0])
-    other, _, _ = pack.pack_rows([repository("alpha"), repository("beta")], trained, 512, 3, 2)
+    other, _, _ = rows_of(trained, 2, "alpha", "beta")
     assert not np.array_equal(other[: len(again)], again[: len(other)])
 
 
@@ -67,7 +75,7 @@ def test_the_rows_do_not_depend_on_the_hash_seed(tmp_path, trained):
     (tmp_path / "row.json").write_text(json.dumps(repository("alpha")))
     program = (
         "import json, sys; from tokenizers import Tokenizer; from selfracg_training import pack; "
-        "rows, _, _ = pack.pack_rows([json.load(open(sys.argv[2]))], Tokenizer.from_file(sys.argv[1]), 512, 1, 1); "
+        "rows, _ = pack.pack_repository(json.load(open(sys.argv[2])), Tokenizer.from_file(sys.argv[1]), 512, 1, 1); "
         "print(rows.tolist())"
     )
     outputs = {
@@ -148,7 +156,7 @@ def test_the_path_is_cut_at_its_left_end(trained):
     row = repository("alpha")
     long = "very/" * 40 + "pkg/uses.py"
     row["files"] = {long: uses("alpha"), "pkg/shapes.py": shapes()}
-    rows, _, _ = pack.pack_rows([row], trained, 512, 1, 1)
+    rows, _ = pack.pack_repository(row, trained, 512, 1, 1)
     newline = trained.encode("\n", add_special_tokens=False).ids[0]
     tails = 0
     for ids in rows.tolist():
@@ -193,9 +201,41 @@ def test_links_go_to_definitions_in_other_files():
             assert link.name in made.files[link.there].lines[link.place]
 
 
-def test_an_empty_corpus_is_an_error(trained):
+def test_an_empty_corpus_is_an_error(tmp_path):
     with pytest.raises(SystemExit, match="found none"):
-        pack.pack_rows([], trained, 512, 1, 1)
+        pack.write_rows(tmp_path, "train", [], 512, 1)
+    assert not list(tmp_path.iterdir())
+
+
+def test_rows_are_shuffled_with_their_languages_and_counted(tmp_path):
+    made = [(number, np.full((5, 8), number, dtype=np.uint16), pack.Counter(rows=5, tokens=40)) for number in range(4)]
+    report = pack.write_rows(tmp_path, "train", iter(made), 8, 1)
+    rows, languages = np.load(tmp_path / "train.npy"), np.load(tmp_path / "train-language.npy")
+    assert rows.shape == (20, 8) and rows.dtype == np.uint16 and languages.dtype == np.uint8
+    assert rows[:, 0].tolist() == languages.tolist() != sorted(languages.tolist())
+    assert report["all"]["rows"] == 20 and report[LANGUAGES[3]]["tokens"] == 40
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["train-language.npy", "train.npy"]
+
+
+def test_two_processes_make_the_rows_of_one(trained, packed):
+    lines = [json.dumps(repository(mark)) for mark in ("alpha", "beta")]
+    parts = [part for _, part, _ in pack.packed_repositories(lines, trained, 512, 3, 1, 2)]
+    assert np.array_equal(np.concatenate(parts), packed[0])
+
+
+def test_no_middle_of_a_row_stands_in_an_earlier_suffix_of_it(packed, trained):
+    seen = 0
+    for row in packed[0].tolist():
+        suffixes: list[list[int]] = []
+        for start in (place for place, token in enumerate(row) if token == pack.FIM_SUFFIX):
+            between = row.index(pack.FIM_MIDDLE, start)
+            middle = row[between + 1 : row.index(pack.END, between)]
+            text = trained.decode(middle)
+            if "_" in text and any(character.isdigit() for character in text):
+                seen += 1
+                assert not any(text in trained.decode(suffix) for suffix in suffixes)
+            suffixes.append(row[start + 1 : between])
+    assert seen > 10
 
 
 def test_a_run_writes_what_pretraining_reads(tmp_path, trained):
@@ -204,7 +244,7 @@ def test_a_run_writes_what_pretraining_reads(tmp_path, trained):
     for part in ("train", "heldout"):
         (tmp_path / "corpus" / f"{part}.jsonl").write_text(json.dumps(repository(part)) + "\n")
     trained.save(str(tmp_path / "tokenizer" / "tokenizer.json"))
-    assert pack.run(argparse.Namespace(work=tmp_path, smoke=True, length=None, epochs=2, seed=1)) == 0
+    assert pack.run(argparse.Namespace(work=tmp_path, smoke=True, length=None, epochs=2, seed=1, processes=1)) == 0
     shards = tmp_path / "shards"
     assert (shards / "READY").exists() and json.loads((shards / "languages.json").read_text()) == list(LANGUAGES)
     for part in ("train", "heldout"):

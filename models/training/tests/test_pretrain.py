@@ -68,8 +68,7 @@ def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
 def test_documents_are_the_samples_that_pack_put_into_a_row():
     trained = tokenizer.train([SOURCE, USES], 600)
     row = {"repository": "one", "language": "python", "licence": "MIT", "files": {"a.py": SOURCE, "b.py": USES}}
-    packed, _, report = pack.pack_rows([row], trained, 512, 4, 1)
-    counts = report["all"]
+    packed, counts = pack.pack_repository(row, trained, 512, 4, 1)
     samples = sum(count for name, count in counts.items() if name.startswith(("leftToRight", "fillInMiddle", "spare")))
     numbers = documents.documents(torch.from_numpy(packed.astype(np.int64)))
     assert samples > len(packed) and counts["fragments"] > 0
