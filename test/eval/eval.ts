@@ -24,7 +24,7 @@ const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --retriever NAME      ${retrieverNames.join(", ")}; default: selfracg
                         -always: never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
-  --plain               the model alone, over windows of the other files: no token healing, cache model, stops or filters
+  --plain               as models/training measures: windows of the other files, no cache model over the prompt, no stops, no filters
   --model DIR           model package; default: the one that ships
   --provider NAME       auto, cuda or cpu; default: auto
   --threads N           CPU threads; default: chosen from the cores there are

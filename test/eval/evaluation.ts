@@ -33,7 +33,7 @@ export interface EvaluationOptions {
   readonly retriever: RetrieverName;
   /** `product`: as the sidecar cuts files; `windows`: as the benchmark's script does. */
   readonly fragments: "product" | "windows";
-  /** The model alone, as the training project measures it: no token healing, cache model, stops or filters; nothing from the cursor's own file. */
+  /** As the training project measures: no cache model over the prompt, no stops, no filters, nothing from the cursor's own file. */
   readonly plain: boolean;
   readonly provider: ExecutionProviderSetting;
   readonly threads: number;

@@ -1,6 +1,7 @@
 // Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
 import { assemblePrompt } from "../../sidecar/completion/prompt";
 import { mostLikely } from "../../sidecar/completion/generate";
+import { HealingChooser, healPrefix } from "../../sidecar/completion/healing";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import type { PromptFormat } from "../../sidecar/inference/prompt-format";
 import type { Tokenizer } from "../../sidecar/inference/tokenizer";
@@ -15,19 +16,22 @@ export interface PlainOptions {
   readonly isEnough: (text: string) => boolean;
 }
 
-/** The likeliest tokens after the prompt: no token healing, no cache model over the prompt, no stop but the model's own, no filter. */
+/** The likeliest tokens after the prompt, the last one before the cursor healed: no cache model over the prompt, no stop but the model's own, no filter. */
 export async function completePlainly(context: CursorContext, selected: readonly SelectedFragment[], options: PlainOptions): Promise<{ text: string; used: readonly SelectedFragment[] }> {
   const { backbone, promptFormat, tokenizer, maxTokens, isEnough } = options;
-  const { tokens, fragments } = assemblePrompt(promptFormat, context, selected, backbone.model.contextLength - maxTokens);
+  const { prefix, owed } = healPrefix(tokenizer, context.prefix);
+  const healing = new HealingChooser(tokenizer, promptFormat.stopTokens, owed);
+  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens);
   let { cache, logits } = await backbone.prefill(tokens);
   const stream = tokenizer.stream();
-  let text = "";
+  let said = "";
   for (let count = 0; count < maxTokens; count++) {
-    const token = mostLikely(logits.subarray(0, tokenizer.vocabularySize));
+    const known = logits.subarray(0, tokenizer.vocabularySize);
+    const token = healing.done ? mostLikely(known) : healing.choose(known);
     if (promptFormat.stopTokens.has(token)) break;
-    text += stream.push(token);
-    if (isEnough(text) || count + 1 === maxTokens) break;
+    said += stream.push(token);
+    if (isEnough(said.slice(owed.length)) || count + 1 === maxTokens) break;
     ({ cache, logits } = await backbone.decode(cache, token));
   }
-  return { text, used: fragments };
+  return { text: said.slice(owed.length), used: fragments };
 }
