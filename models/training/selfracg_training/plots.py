@@ -65,7 +65,7 @@ def interval_bars(table: Table, starts: Sequence[str]) -> Figure | None:
     if not places or not rows or places[0] == 0:
         return None
     # Without a second column of text, the first one names the bars.
-    split = places[0] > 1 and verdicts.value(table.rows[0][1]) is None
+    split = places[0] > 1 and any(verdicts.value(row[1]) is None for row in rows)
     groups = list(dict.fromkeys(row[0] for row in rows)) if split else [""]
     height = sum(0.4 + 0.19 * sum(row[0] == group or not split for row in rows) for group in groups)
     figure, axes = plt.subplots(len(groups), len(places), figsize=(3.4 * len(places) + 1.6, height + 0.4), squeeze=False, sharex="col",
@@ -228,16 +228,46 @@ def strip(example: dict[str, Any], lines: int = 34, width: int = 110) -> str:
             '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
 
 
+def _cost(table: Table) -> dict[str, str]:
+    """Minutes and FLOPs of each stage as shares of the backbone's own."""
+    found = table.figures["stages"]
+    figure, axis = plt.subplots(figsize=(5.0, 0.8 + 0.3 * len(found)))
+    for number, (key, label) in enumerate((("minutes", "minutes"), ("flops", "FLOPs"))):
+        whole = found[0][key] or 1
+        axis.barh([at + (number - 0.5) * 0.4 for at in range(len(found))], [100 * each[key] / whole for each in found], 0.4, label=label, color=COLOURS[number])
+    axis.set_yticks(range(len(found)), [each["stage"] for each in found])
+    axis.invert_yaxis()
+    axis.set_xlabel("% of the backbone's own training")
+    axis.grid(axis="y", visible=False)
+    axis.legend(fontsize=7, frameon=False)
+    return {"": _svg(figure)}
+
+
+def _shapes(table: Table) -> dict[str, str]:
+    """Time of each task against the parameters of each candidate."""
+    found = table.figures["shapes"]
+    figure, axis = plt.subplots(figsize=(4.6, 2.6))
+    for number, task in enumerate(found[0]["milliseconds"]):
+        axis.plot([each["parameters"] / 1e6 for each in found], [each["milliseconds"][task] for each in found], "o", markersize=4, label=task, color=COLOURS[number % len(COLOURS)])
+    axis.set_xscale("log")
+    axis.set_yscale("log")
+    axis.set_xlabel("million parameters")
+    axis.set_ylabel("ms on one thread")
+    axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
+    return {"": _svg(figure)}
+
+
 def _none(_table: Table) -> dict[str, str]:
     return {}
 
 
 DRAWN: dict[str, Callable[[Table], dict[str, str]]] = {
     "scale": _scale, "rounds": _rounds, "diagnosis": _diagnosis, "attention": _attention, "isolation": _none, "bit-for-bit": _none,
+    "cost": _cost, "shapes": _shapes, "quantisation": _none,
 }
 INTERVALS: dict[str, Sequence[str]] = {
     "retrieval": ["MRR@10"], "completion": ["EM", "ES"], "needless": ["EM", "ES"], "stages": ["MRR@10 (", "EM", "ES"], "documents": ["MRR@10"],
 }
 SERIES: dict[str, Sequence[str]] = {
-    "loss": ["unigram", "untrained", "model, bits"], "copying": ["name, none", "name, random", "name, right", "name, retrieved"],
+    "loss": ["unigram", "trigram", "untrained", "model, bits"], "copying": ["name, none", "name, random", "name, right", "name, retrieved"],
 }

@@ -120,7 +120,7 @@ def render(found: dict[str, Table], pictures: set[str], model: tables.Measured) 
     if model.label():
         lines += [f"**Model: {model.label()}.** Each table names the size of the model that it was measured on.", ""]
     # By tokens: some tables count the adapters' parameters too.
-    older = [table.title for table in found.values() if table.model.tokens != model.tokens]
+    older = [table.title for table in found.values() if table.model.tokens not in (0, model.tokens)]
     if older and model.label():
         lines += [f"Not measured on this model, but on the one that they name: {'; '.join(older)}.", ""]
     lines += [f"- [{table.title}](#{_anchor(table.title)})" for table in found.values()]
@@ -156,8 +156,11 @@ def _anchor(title: str) -> str:
     return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
 
 
-def card_figures(found: Sequence[Table]) -> str:
-    """What a model card shows of some tables: those of CARD in that order, and where the rest is."""
-    by_name = {table.name: table for table in found}
-    chosen = [by_name[name].markdown() for name in CARD if name in by_name]
-    return "\n\n".join([*chosen, CARD_LINK])
+def card_figures(measured: Sequence[Table], work: Path) -> str:
+    """What a model card shows: the tables of CARD in that order, and where the rest is.
+
+    `measured` are taken as they are; other tables come from the work folder where they speak of the same model.
+    """
+    of = {table.model.tokens for table in measured}
+    by_name = {name: table for name, table in read(work).items() if table.model.tokens in of} | {table.name: table for table in measured}
+    return "\n\n".join([*(by_name[name].markdown() for name in CARD if name in by_name), CARD_LINK])

@@ -108,7 +108,20 @@ def test_bars_stand_where_the_table_says():
     assert widths == [[0.15, 0.38], [0.2, 0.3]]
 
 
-def test_the_card_shows_the_main_tables_and_where_the_others_are():
-    loss = Table("loss", "Held-out code", ["language"], [["python"]], "", {})
-    text = report.card_figures([retrieval(), scale(), loss])
-    assert text.index("### Held-out code") < text.index("### Retrieval") < text.index("REPORT.md") and "Corpus scale" not in text
+def test_cost_and_shapes_are_drawn_from_their_figures():
+    stages = [{"stage": "backbone", "minutes": 80.0, "flops": 1e15}, {"stage": "stage1", "minutes": 8.0, "flops": 2e14}]
+    drawn = plots.draw(Table("cost", "Cost", ["stage"], [], "", {"stages": stages}))
+    assert "stage1" in drawn["cost.svg"] and "FLOPs" in drawn["cost.svg"]
+    shapes = [{"parameters": size, "milliseconds": {"prefill": size / 1e6, "decode": 1.0}} for size in (6_000_000, 20_000_000)]
+    assert "prefill" in plots.draw(Table("shapes", "Sizes", ["hidden"], [], "", {"shapes": shapes}))["shapes.svg"]
+
+
+def test_the_card_shows_the_main_tables_and_where_the_others_are(tmp_path):
+    loss = Table("loss", "Held-out code", ["language"], [["python"]], "", {}, model=MODEL)
+    cost = Table("cost", "Cost", ["stage"], [["backbone"]], "", {}, model=MODEL)
+    copying = Table("copying", "Of another model", ["language"], [["python"]], "", {}, model=Measured(6_500_000, 4))
+    for table in (cost, copying, scale()):
+        table.save(tmp_path)
+    text = report.card_figures([retrieval(), loss], tmp_path)
+    assert text.index("### Held-out code") < text.index("### Retrieval") < text.index("### Cost") < text.index("REPORT.md")
+    assert "Corpus scale" not in text and "Of another model" not in text

@@ -12,6 +12,7 @@ from .. import bench, completion, intervals, llora, retrievers, vanilla
 from ..completion import Prediction
 from ..subject import token_losses
 from ..retrievers import Ranking
+from ..subject import token_losses
 from ..tables import Table
 from .bed import SHIPPED, Bed, retrieval
 from .stages import completed
