@@ -9,6 +9,7 @@ blocks that the mask leaves.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -43,10 +44,13 @@ def bounds(documents: Tensor, plain: bool = False) -> Tensor | BlockMask:
         return (query >= key) & (documents[row, query] == documents[row, key])
 
     # Compiled, the mask is never written out whole.
-    return _compiled_block_mask(seen, batch, None, length, length, device=documents.device)
+    return _block_mask_maker()(seen, batch, None, length, length, device=documents.device)
 
 
-_compiled_block_mask = torch.compile(create_block_mask, dynamic=False)
+@functools.cache
+def _block_mask_maker() -> Callable[..., BlockMask]:
+    # Not at import: the compiler takes seconds to load.
+    return torch.compile(create_block_mask, dynamic=False)
 
 
 def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype, within: Bounds = None) -> Tensor:

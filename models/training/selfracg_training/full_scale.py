@@ -22,7 +22,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from . import bundle
+from . import bundle, parallel
 from .pretrain import INTERRUPTED, TO_BE_CONTINUED
 
 # Seconds that a stage is given to save its state, and the fewest with which one is started.
@@ -185,7 +185,10 @@ class Run:
         shards = self.work / "shards"
         if any((shards / name).is_file() for name in ("train.npy", "train.npy.partial")):
             return 0
-        return self.command("pack", "--length", str(self.args.pack_length), "--epochs", str(self.args.pack_epochs))
+        return self.command(
+            "pack", "--length", str(self.args.pack_length), "--epochs", str(self.args.pack_epochs),
+            "--processes", str(parallel.available_cores()),
+        )
 
     def pretrain(self) -> int:
         args = self.args

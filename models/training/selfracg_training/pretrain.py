@@ -194,8 +194,8 @@ class Trainer:
             rows=len(self.train_shards.rows), device=device_name(self.device), processes=self.world, isolate=self.isolate,
             flops_per_token=self.flops, options=vars(args),
         )
-        if self.device.type == "cuda" and self.isolate:
-            self.check_isolation()
+        if self.device.type == "cuda":
+            self.settle_attention()
         if self.step == 0:
             self.evaluate("untrained", args.heldout_rows)
         last = time.monotonic()
@@ -277,47 +277,58 @@ class Trainer:
         self.step += 1
         return sums
 
-    def check_isolation(self) -> None:
-        """Turns isolation off, and says so, where this device's compiled attention fails or differs from the plain one.
-
-        Compared are loss and gradients over one row of several samples, as often as a pass has rows. For this the output
-        projections, which start at zero, are filled for a moment: without them no attention would be seen.
+    def settle_attention(self) -> None:
+        """Makes sure that this device can do the step as it is meant to be done, else does without isolation, or without
+        the compiler, and says so in the log: slower or less exact training is better than none on a machine that is lent.
         """
-        args = self.args
+        plain = (forward.hidden_states, forward.cross_entropy_and_gradient)
+        ways = [(True, self.hidden, self.gradient)] if self.isolate else []
+        for isolate, hidden, gradient in (*ways, (False, self.hidden, self.gradient), (False, *plain)):
+            failure = self.attention_failure(isolate, hidden, gradient)
+            self.isolate, self.hidden, self.gradient = isolate, hidden, gradient
+            self.log(event="isolation", kept=isolate, compiled=hidden is not plain[0], failure=failure)
+            if failure is None:
+                return
+
+    def attention_failure(self, isolate: bool, hidden: Any, gradient: Any) -> str | None:
+        """What is wrong with a way to compute the step; None where its loss and gradients are the plain way's.
+
+        Compared over one row of several samples, as often as a pass has rows. For this the output projections, which
+        start at zero, are filled for a moment: without them no attention would be seen.
+        """
         generator = torch.Generator().manual_seed(0)
         row = torch.randint(7, self.model.config.vocab_size, (1, self.context), generator=generator)
         row[:, self.context // 5 :: self.context // 3] = PATH
         row = row.to(self.device)
+        rows = row.expand(self.args.micro_rows, -1).contiguous()
         named = dict(self.model.named_parameters())
         kept = {name: p.detach().clone() for name, p in named.items() if name.endswith(("o_proj.weight", "down_proj.weight"))}
         read = [p for name, p in named.items() if name.endswith(("k_proj.weight", "v_proj.weight"))]
-        found = ""
+        results = []
         try:
             with torch.no_grad():
-                for name in kept:
-                    noise = torch.randn(kept[name].shape, generator=generator).to(self.device)
-                    named[name].add_(noise * kept[name].shape[1] ** -0.5)
-            results = []
-            for ids, hidden, plain in ((row.expand(args.micro_rows, -1).contiguous(), self.hidden, False), (row, forward.hidden_states, True)):
-                loss, _, _ = forward.next_token_losses(
-                    self.model, ids, PAD, self.dtype, hidden, self.gradient if not plain else None, documents(ids), plain
-                )
+                for name, weights in kept.items():
+                    noise = torch.randn(weights.shape, generator=generator).to(self.device)
+                    named[name].add_(noise * weights.shape[1] ** -0.5)
+            for ids, way, loss_way, dense in ((rows, hidden, gradient, False), (row, forward.hidden_states, None, True)):
+                within = documents(ids) if isolate else None
+                loss, _, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, way, loss_way, within, dense)
                 loss.backward()
                 results.append((loss.item(), torch.cat([p.grad.flatten() for p in read])))
                 self.model.zero_grad(set_to_none=True)
-            (one, by_one), (other, by_other) = results
-            likeness = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
-            if not (abs(one - other) < 0.02 * other and likeness > 0.98):
-                found = f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {likeness:.4f}"
         except Exception as error:
-            # Whatever a compiler on an untried device raises: training without isolation is better than none.
-            found = f"{type(error).__name__}: {str(error)[:300]}"
-        self.model.zero_grad(set_to_none=True)
-        with torch.no_grad():
-            for name, weights in kept.items():
-                named[name].copy_(weights)
-        self.isolate = not found
-        self.log(event="isolation", kept=self.isolate, failure=found or None)
+            # Whatever a compiler raises on a device that it has not been tried on.
+            return f"{type(error).__name__}: {str(error)[:300]}"
+        finally:
+            self.model.zero_grad(set_to_none=True)
+            with torch.no_grad():
+                for name, weights in kept.items():
+                    named[name].copy_(weights)
+        (one, by_one), (other, by_other) = results
+        likeness = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
+        if abs(one - other) < 0.02 * other and likeness > 0.98:
+            return None
+        return f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {likeness:.4f}"
 
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
         """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""

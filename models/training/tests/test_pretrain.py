@@ -96,15 +96,22 @@ def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
     torch.testing.assert_close(model.model.layers[0].self_attn.k_proj.weight.grad, gradient, atol=1e-5, rtol=1e-3)
 
 
-def test_isolation_is_given_up_where_the_compiled_attention_differs(tmp_path):
+def test_what_a_device_cannot_do_is_given_up(tmp_path):
     write_shards(tmp_path)
     trainer = pretrain.Trainer(options(tmp_path, tokens=500, isolate=True))
     before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.check_isolation()
-    assert trainer.isolate and events(tmp_path)[-1] == {**events(tmp_path)[-1], "event": "isolation", "kept": True, "failure": None}
-    trainer.hidden = lambda model, ids, dtype, within: forward.hidden_states(model, ids, dtype)
-    trainer.check_isolation()
-    assert not trainer.isolate and "instead of" in events(tmp_path)[-1]["failure"]
+    trainer.settle_attention()
+    found = events(tmp_path)[-1]
+    assert trainer.isolate and found["event"] == "isolation" and found["kept"] and found["failure"] is None
+    # A compiled graph that forgets the samples' bounds, and one that does not run at all.
+    trainer.hidden = lambda model, ids, dtype, within=None: forward.hidden_states(model, ids, dtype)
+    trainer.settle_attention()
+    assert not trainer.isolate
+    assert "instead of" in events(tmp_path)[-2]["failure"] and events(tmp_path)[-1]["failure"] is None
+    trainer.isolate, trainer.hidden = True, None
+    trainer.settle_attention()
+    assert not trainer.isolate and trainer.hidden is forward.hidden_states
+    assert "TypeError" in events(tmp_path)[-2]["failure"] and events(tmp_path)[-1]["failure"] is None
     assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model.state_dict().items())
 
 
