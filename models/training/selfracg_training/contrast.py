@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -53,7 +54,7 @@ def wrong(batch: Sequence[Pair], candidates: Sequence[Pair | Window]) -> Tensor:
 
 
 def _key(ids: Sequence[int]) -> bytes:
-    return b",".join(b"%d" % token for token in ids)
+    return array("i", ids).tobytes()
 
 
 def targets(batch: Sequence[Pair], null: int | None) -> Tensor:

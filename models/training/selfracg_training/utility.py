@@ -16,13 +16,14 @@ import json
 import random
 import time
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 import torch.distributed as distributed
 import torch.nn.functional as F
+from torch import Tensor
 from transformers import PreTrainedModel
 
 from . import backbone, forward, ing, lexical, llora, package, pairs, parallel
@@ -36,7 +37,7 @@ CONTINUATION_TOKENS, CONTINUATION_LINES = 32, 3
 # Tokens of the prefix in the prompt; the fragment has fragmentTokens in front of it.
 PREFIX_TOKENS = 192
 # Contexts of one repository that are judged with the same embedded windows, and those windows.
-OF_ONE_REPOSITORY, WINDOWS = 24, 192
+OF_ONE_REPOSITORY, WINDOWS = 32, 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -130,7 +131,13 @@ class Judge:
         self.form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
         self.device = parallel.choose_device(args.device)
         self.model = backbone.load(weights).to(self.device)
-        self.reader = Reader(self.model, args.micro, self.device, False)
+        longest = (args.query_tokens + args.import_tokens, args.fragment_tokens)
+        self.reader = Reader(self.model, args.micro, self.device, args.compile, longest)
+        self.hidden = torch.compile(forward.hidden_states, dynamic=False) if args.compile else forward.hidden_states
+        # Rows of one pass, and their length where passes are compiled for one shape.
+        self.together = max(1, args.micro // (args.candidates + 1))
+        row = PREFIX_TOKENS + args.fragment_tokens + CONTINUATION_TOKENS
+        self.shape = (self.together * (args.candidates + 1), row) if args.compile else None
         torch.manual_seed(args.seed)
         if args.start in (None, "none"):
             self.module = llora.LLoRA(self.model, args.rank, args.alpha, args.adapters).to(self.device)
@@ -187,13 +194,19 @@ class Judge:
             query = self.form.tokenizer.decode(context.prefix, skip_special_tokens=True)
             lexically = index.rank(lexical.query_of(query), others)
             chosen.append(self._choose(sampler.random, own, lexically, others))
-        for context, places in zip(contexts, chosen):
-            if len(places) < 2:
-                continue
-            rows = [context.prefix] + [[*self._in_prompt(offered[place]), *context.prefix] for place in places]
-            losses = continuation_losses(self.model, rows, context.continuation, self.device)
-            gains = [round(losses[0] - loss, 4) for loss in losses[1:]]
-            yield Judged(sampler.name, context.pair.query, [offered[place].fragment for place in places], gains)
+        ready = [(context, places) for context, places in zip(contexts, chosen) if len(places) > 1]
+        for start in range(0, len(ready), self.together):
+            part = ready[start : start + self.together]
+            rows = [
+                (prompt, context.continuation)
+                for context, places in part
+                for prompt in (context.prefix, *([*self._in_prompt(offered[place]), *context.prefix] for place in places))
+            ]
+            losses = iter(continuation_losses(self.model, rows, self.device, self.hidden, self.shape))
+            for context, places in part:
+                alone = next(losses)
+                gains = [round(alone - next(losses), 4) for _ in places]
+                yield Judged(sampler.name, context.pair.query, [offered[place].fragment for place in places], gains)
 
     def _choose(self, source: random.Random, own: Sequence[int], lexically: Sequence[int], others: Sequence[int]) -> list[int]:
         """About half the candidates from the adapter, a quarter from BM25, the rest random; none twice."""
@@ -237,18 +250,23 @@ class Judge:
 
 @torch.no_grad()
 def continuation_losses(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], continuation: Sequence[int], device: torch.device
+    model: PreTrainedModel, rows: Sequence[tuple[Sequence[int], Sequence[int]]], device: torch.device,
+    hidden: Callable[..., Tensor] = forward.hidden_states, shape: tuple[int, int] | None = None,
 ) -> list[float]:
-    """Mean loss in nats of the continuation's tokens behind each prompt; one pass over all, right-padded."""
-    longest = max(map(len, prompts)) + len(continuation)
-    ids = torch.full((len(prompts), longest), PAD, dtype=torch.int64)
-    for row, prompt in enumerate(prompts):
+    """Of each (prompt, continuation) the mean loss in nats of the continuation's tokens; one pass over all, right-padded.
+
+    ``shape``: rows and length of the pass, where it is compiled for one.
+    """
+    longest = max(len(prompt) + len(continuation) for prompt, continuation in rows)
+    ids = torch.full(shape or (len(rows), longest), PAD, dtype=torch.int64)
+    for row, (prompt, continuation) in enumerate(rows):
         ids[row, : len(prompt) + len(continuation)] = torch.tensor([*prompt, *continuation])
-    states = forward.hidden_states(model, ids.to(device), torch.bfloat16)
-    starts = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    places = starts[:, None] - 1 + torch.arange(len(continuation), device=device)
-    chosen = states[torch.arange(len(prompts), device=device)[:, None], places]
-    logits = (chosen @ model.lm_head.weight.to(chosen.dtype).T).float()
-    target = torch.tensor(list(continuation), device=device).expand(len(prompts), -1)
-    losses = F.cross_entropy(logits.transpose(1, 2), target, reduction="none")
-    return losses.mean(1).tolist()
+    states = hidden(model, ids.to(device), torch.bfloat16)
+    counts = [len(continuation) for _, continuation in rows]
+    places = torch.tensor([
+        row * ids.shape[1] + len(prompt) - 1 + token for row, (prompt, continuation) in enumerate(rows) for token in range(len(continuation))
+    ])
+    logits = (states.flatten(0, 1)[places.to(device)] @ model.lm_head.weight.to(states.dtype).T).float()
+    target = torch.tensor([token for _, continuation in rows for token in continuation], device=device)
+    losses = F.cross_entropy(logits, target, reduction="none")
+    return [part.mean().item() for part in losses.split(counts)]

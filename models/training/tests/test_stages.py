@@ -41,12 +41,14 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):  # 
 
 def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # noqa: F811
     model = backbone.load(work / "backbone")
-    prompts, continuation = [[9, 10, 11], [9, 10, 11, 12, 13, 14, 15]], [20, 21, 22]
-    found = utility.continuation_losses(model, prompts, continuation, torch.device("cpu"))
-    for prompt, loss in zip(prompts, found):
-        with torch.no_grad():
-            logits = model(input_ids=torch.tensor([prompt + continuation])).logits[0, len(prompt) - 1 : -1]
-        assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(continuation)).item(), abs=0.05)
+    rows = [([9, 10, 11], [20, 21, 22]), ([9, 10, 11, 12, 13, 14, 15], [30, 31])]
+    for shape in (None, (4, 16)):
+        found = utility.continuation_losses(model, rows, torch.device("cpu"), shape=shape)
+        assert len(found) == 2
+        for (prompt, continuation), loss in zip(rows, found):
+            with torch.no_grad():
+                logits = model(input_ids=torch.tensor([prompt + continuation])).logits[0, len(prompt) - 1 : -1]
+            assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(continuation)).item(), abs=0.05)
 
 
 def test_utility_judges_by_the_gain_and_trains_on_it(work):  # noqa: F811
@@ -100,5 +102,5 @@ def test_every_variant_of_the_ablation_can_be_expressed():
         module = llora.LLoRA(model, **{"rank": 16, "alpha": 32.0, **variant.options})
         found = module.read(inputs, torch.tensor([9, 4]), llora.FRAGMENT)
         assert found.shape == (2, module.output_dimension) and found.isfinite().all()
-        seen.add(variant.name)
+        seen.add((variant.point, variant.name))
     assert len(seen) == len(ablate.variants())
