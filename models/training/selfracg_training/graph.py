@@ -84,8 +84,8 @@ class GraphConfig:
         heads = int(config["num_attention_heads"])
         hidden = int(config["hidden_size"])
         head_dim = int(config.get("head_dim") or hidden // heads)
-        if head_dim % 8:
-            raise ValueError(f"expected a head dimension that is a multiple of 8, found {head_dim}: the attention operator needs it")
+        if head_dim % 16:
+            raise ValueError(f"expected a head dimension that is a multiple of 16, found {head_dim}: the attention operator needs it")
         frequencies, rotary_scale = _rotary(config)
         return GraphConfig(
             model_type=kind,
@@ -183,6 +183,8 @@ class _Builder:
         self.parameters = 0
         self._known: dict[str, str] = {}
         self._rows: dict[str, tuple[str, str]] = {}
+        # Whether what comes now has a row for each wanted position alone.
+        self.maybe_no_rows = False
 
     def constant(self, name: str, value: np.ndarray) -> str:
         """Registers a small constant (shapes, indices, scalars) once by name."""
@@ -236,6 +238,9 @@ class _Builder:
         """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), each row of x by its own scale."""
         if x not in self._rows:
             largest = self.body.add("ReduceMax", [self.body.add("Abs", [x]), self.ints(-1)], keepdims=1)
+            if self.maybe_no_rows:
+                # ONNX Runtime up to 1.30 leaves the last axis of a tensor without elements as it was.
+                largest = self.body.add("Reshape", [largest, self.ints(0, 0, 1)])
             largest = self.body.add("Max", [largest, self.constant("int8.smallest", np.array(SMALLEST))])
             step = self.body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
             # The cast cuts off what follows the point: with the half, codes are rounded.
@@ -341,6 +346,7 @@ def build_graph(
         if layer == c.layers - 1:
             # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
             attention, residual = b.take(attention, wanted), b.take(residual, wanted)
+            b.maybe_no_rows = True
         branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output")
         norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
         x, residual = _normalise(b, branch, residual, norm)

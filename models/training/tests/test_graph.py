@@ -304,7 +304,7 @@ def test_parameters_are_those_of_backbone_and_adapter(exported):
         ({"model_type": "gpt2"}, "model_type"),
         ({"hidden_act": "gelu"}, "hidden_act"),
         ({"use_sliding_window": True}, "sliding"),
-        ({"hidden_size": 48}, "multiple of 8"),
+        ({"hidden_size": 96}, "multiple of 16"),
         ({"rope_parameters": {"rope_type": "dynamic", "factor": 2.0, "rope_theta": 1e4}}, "rope type"),
     ],
 )

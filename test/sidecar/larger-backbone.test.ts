@@ -1,0 +1,35 @@
+// A package of another backbone, chosen by the setting selfracg.modelPath: a tiny Llama that knows a few lines by heart.
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
+
+/** Made by `PYTHONPATH=. python tests/tiny.py ../../test/fixtures/tiny-llama-package` in models/training. */
+const tinyLlama = resolve(import.meta.dirname, "../fixtures/tiny-llama-package");
+
+let folder: string;
+let sidecar: Sidecar;
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  // No path given at start: it is the setting that counts.
+  const initializationOptions: object = { modelPath: undefined };
+  sidecar = await start({ folders: [folder], settings: { modelPath: tinyLlama, maxFragments: 0 }, initializationOptions });
+  await sidecar.reaches("ready");
+});
+afterAll(cleanUp);
+
+it("is the model that the status names", () => {
+  expect(sidecar.status?.model?.name).toBe("tiny-llama");
+});
+
+it("completes what it has learnt", async () => {
+  const { list, trace } = await sidecar.complete(uriOf(join(folder, "add.py")), "def add(first, second):\n    return |\n");
+  expect(trace.suggestion).toBe("first + second");
+  expect(list.items).toHaveLength(1);
+});
+
+it("indexes and searches the workspace with its own expression", async () => {
+  expect(sidecar.status?.index?.fragments).toBeGreaterThan(0);
+  await sidecar.configure({ maxFragments: 4 });
+  expect((await sidecar.searchable()).size).toBeGreaterThan(0);
+});
