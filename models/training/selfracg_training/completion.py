@@ -17,7 +17,7 @@ import json
 import re
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,8 @@ DUPLICATE_SHARE = 0.8
 BATCH_TOKENS = 8192
 
 NOTHING, RANDOM, DEFINING = "nothing", "random", "defining fragment"
+# The same without the code behind the cursor: whether fill-in-the-middle is worth its tokens.
+LEFT_TO_RIGHT = "nothing, left to right"
 SELFRACG, ALWAYS = retrievers.SHIPPED, "SelfRACG, always"
 _WORDS = re.compile(r"\w+")
 _TELLING = re.compile(r"\w{2}")
@@ -180,7 +182,8 @@ def complete(
         prefix, owed = heal(case.prefix, form) if healed else (case.prefix, "")
         line = scoring.line_before(case.prefix)
         for method, own in rankings.items():
-            prompt, count = assemble(case, select(case, own[number], form, visible), form, length, prefix)
+            shown = replace(case, suffix="") if method == LEFT_TO_RIGHT else case
+            prompt, count = assemble(shown, select(case, own[number], form, visible), form, length, prefix)
             job = Job(prompt, case.task.language, line, owed)
             key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[:24]
             keys[method].append((key, count))
@@ -294,6 +297,7 @@ def retrieved(
         own = ranked[language]
         knowing = [name for name in own if name.endswith(retrievers.KNOWING)]
         out[language] = {
+            LEFT_TO_RIGHT: [Ranking([], []) for _ in found],
             NOTHING: [Ranking([], []) for _ in found],
             RANDOM: [retrievers.random_ranking(case) for case in found],
             **{name: rankings for name, rankings in own.items() if name not in (*knowing, SELFRACG)},
@@ -345,7 +349,7 @@ def completion_tables(work: Path, cases: Cases, processes: int = 1, dtype: str =
         f"behind the cursor too, the last token before it healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
         "the product's copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
         f"{SELFRACG}: with its null score, so nothing where it needs nothing. \"{retrievers.KNOWING.strip()}\" and \"{DEFINING}\" are "
-        "oracles. "
+        f"oracles. {LEFT_TO_RIGHT}: the prompt leaves the code behind the cursor out. "
     )
     out = [_table("completion", "Completion", flat, predictions, lambda case: True, notes, size)]
     if any(not case.needs for case in flat):

@@ -11,7 +11,7 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, bench, evaluate, export, heldout, lexical, llora, package
+from selfracg_training import backbone, bench, copying, corpus, evaluate, export, heldout, lexical, llora, loss, ngram, package, retrieval, runtime, subject, tables
 from selfracg_training.prompt_format import PromptFormat
 
 HELPER = "\n".join(["import os", "", "def compute_total(items):", "    return sum(items)"] + [f"value_{n} = {n}" for n in range(26)])
@@ -166,7 +166,7 @@ def test_token_losses_are_negative_log_probabilities():
     logits = np.random.default_rng(0).normal(0, 30, (5, 11)).astype(np.float32)
     targets = np.array([0, 3, 10, 5, 5])
     expected = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets), reduction="none").numpy()
-    np.testing.assert_allclose(evaluate.token_losses(logits, targets), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(subject.token_losses(logits, targets), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -181,7 +181,7 @@ def work(tmp_path_factory):
             parameter.add_(torch.randn_like(parameter) * 0.1)
     (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
     backbone.save(model, work / "backbone", work / "tokenizer.json")
-    module.save(work / "llora")
+    module.save(work / "llora", queryTokens=192, importTokens=96, fragmentTokens=128, nullScore=0.1)
     parser = argparse.ArgumentParser()
     export.add_arguments(parser)
     args = parser.parse_args([])
@@ -227,43 +227,59 @@ def figures(work, capsys, *extra):
 
 def test_loss_equals_pytorch_and_unigram_its_frequencies(work, capsys):
     found = figures(work, capsys, "--only", "loss", "--rows", "2")["loss"]["python"]
-    subject = evaluate.Subject.load(work / "package")
+    model_of = subject.Subject.load(work / "package")
     model = backbone.load(work / "backbone")
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(parameter.half().float() if parameter.ndim > 1 else parameter)
     total, tokens, size = 0.0, 0, 0
     for file, text in heldout.texts(work / "corpus" / "heldout.jsonl", 2)["python"]:
-        row, start, size_of = evaluate._loss_row(subject.format, file, text, evaluate.LOSS_TOKENS)
+        row, start, size_of = loss._loss_row(model_of.format, file, text, loss.LOSS_TOKENS)
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([row])).logits[0, start - 1 : -1]
+            logits = model(input_ids=torch.tensor([row])).logits[0, start - 1 : -1, : model_of.manifest["architecture"]["vocabularySize"]]
         total += float(torch.nn.functional.cross_entropy(logits, torch.tensor(row[start:]), reduction="sum"))
         tokens, size = tokens + len(row) - start, size + size_of
-        assert subject.format.tokenizer.decode(row[start:]).encode() == text[-size_of:].encode() or size_of < len(text)
+        assert model_of.format.tokenizer.decode(row[start:]).encode() == text[-size_of:].encode() or size_of < len(text)
     assert (found["tokens"], found["bytes"]) == (tokens, size)
     assert found["loss"]["model"] == pytest.approx(total / tokens, rel=1e-3)
     assert found["bitsPerByte"]["model"] == pytest.approx(total / math.log(2) / size, rel=1e-3)
-    assert found["loss"]["untrained"] == pytest.approx(math.log(320), abs=0.2)
-    unigram = evaluate.unigram_losses(work, subject)
-    assert np.exp(-unigram).sum() == pytest.approx(1.0)
+    assert found["loss"]["untrained"] == pytest.approx(math.log(model_of.manifest["architecture"]["vocabularySize"]), abs=0.2)
+    assert found["bitsPerByte"].keys() == {"unigram", "trigram", "untrained", "model"}
+
+
+@pytest.mark.parametrize("order", [1, 2, 3])
+def test_ngrams_are_distributions_that_prefer_what_they_have_seen(order):
+    rows = np.array([[1, 2, 3, 4, 1, 2, 3, 5], [1, 2, 3, 4, 2, 2, 1, 4]], dtype=np.uint16)
+    model = ngram.Ngram(rows, 8, order)
+    for context in ([1, 2], [7, 7], [5, 1]):
+        contexts = np.tile(context[: order - 1], (8, 1))
+        assert model.probabilities(contexts, np.arange(8)).sum() == pytest.approx(1.0)
+    if order == 3:
+        seen, unseen = model.probabilities(np.array([[1, 2], [1, 2]]), np.array([3, 6]))
+        # Counts of 1 2 3 are three of three, and what the discount takes goes to the orders below.
+        discount = model.orders[0].discount
+        below = model.probabilities(np.array([[7, 2]]), np.array([3]))[0]
+        assert seen == pytest.approx((3 - discount) / 3 + discount / 3 * below) and seen > 0.5 > unseen > 0
+        assert model.losses([1, 2, 3], 2) == pytest.approx(-np.log([seen]))
 
 
 def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark, capsys, monkeypatch):
     found = figures(work, capsys, "--only", "retrieval", "--bench", str(benchmark))["retrieval"]["python"]
     assert found["BM25"]["cases"] == 1 and found["BM25"]["mrr"] == 1.0
-    assert {"L-LoRA untrained", "L-LoRA trained"} <= found.keys()
-    monkeypatch.setattr(evaluate.corpus, "bench_folder", lambda given: None)
+    assert found.keys() == {"BM25", "BM25 + next", "Jaccard", "Jaccard + next", "backbone, mean-pooled", "L-LoRA untrained", "SelfRACG"}
+    assert found["SelfRACG"]["minusBm25"]["value"] == pytest.approx(found["SelfRACG"]["mrr"] - 1.0)
+    monkeypatch.setattr(corpus, "bench_folder", lambda given: None)
     found = figures(work, capsys, "--only", "retrieval")["retrieval"]["python"]
     assert found["BM25"]["cases"] == 1
 
 
-def test_rankings_are_by_inner_product_among_other_files(work, benchmark):
-    subject = evaluate.Subject.load(work / "package")
+def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
+    model_of = subject.Subject.load(work / "package")
     _, (case,) = bench.cases(benchmark, "python", None)
-    ranking = evaluate.rank_all(subject, [case])["L-LoRA trained"][0]
-    query = subject.trained.embed([subject.format.query(case.task.file, case.prefix)], llora.QUERY)[0]
-    rows = [subject.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
-    scores = [float(query @ subject.trained.embed([row], llora.FRAGMENT)[0]) for row in rows]
+    ranking = retrieval.of_package(model_of, [case])["SelfRACG"][0].order
+    query = model_of.trained.embed([model_of.format.query(case.task.file, case.prefix)], llora.QUERY)[0]
+    rows = [model_of.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
+    scores = [float(query @ model_of.trained.embed([row], llora.FRAGMENT)[0]) for row in rows]
     assert ranking == [case.others[i] for i in np.argsort([-s for s in scores])]
     assert all(case.pool[i].path != "user.py" for i in ranking)
 
@@ -272,26 +288,26 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     found = figures(work, capsys, "--only", "copying", "--bench", str(benchmark))["copying"]
     assert found["python"]["cases"] == 1
     assert len({found["all"][kind]["continuation"] for kind in ("none", "random", "right")}) == 3
-    subject = evaluate.Subject.load(work / "package")
+    model_of = subject.Subject.load(work / "package")
     _, (case,) = bench.cases(benchmark, "python", None)
-    ids, is_name = evaluate._continuation(subject.format, case)
-    assert subject.format.tokenizer.decode([t for t, name in zip(ids, is_name) if name]).startswith("compute_total")
-    with_fragment = evaluate._prompt(subject.format, case, min(case.relevant), evaluate.COPY_LIMIT)
-    assert with_fragment[-30:] == evaluate._prompt(subject.format, case, None, evaluate.COPY_LIMIT)[-30:]
+    ids, is_name = copying._continuation(model_of.format, case)
+    assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name) if name]).startswith("compute_total")
+    with_fragment = copying._prompt(model_of.format, case, min(case.relevant), subject.COPY_LIMIT)
+    assert with_fragment[-30:] == copying._prompt(model_of.format, case, None, subject.COPY_LIMIT)[-30:]
 
 
 def test_copying_prompts_fit_a_short_context(work, benchmark):
-    subject = evaluate.Subject.load(work / "package")
-    subject.manifest["contextLength"] = 256
+    model_of = subject.Subject.load(work / "package")
+    model_of.manifest["contextLength"] = 256
     _, (case,) = bench.cases(benchmark, "python", None)
-    assert subject.copy_limit() + evaluate.COPY_ROOM == 256
-    assert len(evaluate._prompt(subject.format, case, min(case.relevant), subject.copy_limit())) <= subject.copy_limit()
+    assert model_of.copy_limit() + subject.COPY_ROOM == 256
+    assert len(copying._prompt(model_of.format, case, min(case.relevant), model_of.copy_limit())) <= model_of.copy_limit()
 
 
 def test_isolation_holds_and_a_leak_is_reported(work, benchmark, capsys, monkeypatch):
     found = figures(work, capsys, "--only", "isolation", "--bench", str(benchmark))["isolation"]
     assert found["tokens"] > 0 and not any(found["different"].values())
-    honest = evaluate.runtime.OnnxModel.run
+    honest = runtime.OnnxModel.run
 
     def leaking(self, ids, lengths, positions, adapter=-1, **rest):
         out = honest(self, ids, lengths, positions, adapter, **rest)
@@ -299,8 +315,10 @@ def test_isolation_holds_and_a_leak_is_reported(work, benchmark, capsys, monkeyp
             out.logits[0, 0, 0] += 1e-3
         return out
 
-    monkeypatch.setattr(evaluate.runtime.OnnxModel, "run", leaking)
-    assert evaluate.run(arguments(work, "--only", "isolation", "--bench", str(benchmark))) == 1
+    monkeypatch.setattr(runtime.OnnxModel, "run", leaking)
+    assert evaluate.run(arguments(work, "--only", "isolation", "--again", "--bench", str(benchmark))) == 1
+    assert tables.load(work, "isolation").holds is False
+    tables.path_of(work, "isolation").unlink()
 
 
 def test_card_holds_every_table_with_its_command(work, benchmark, capsys):
@@ -314,21 +332,28 @@ def test_card_holds_every_table_with_its_command(work, benchmark, capsys):
         evaluate.run(arguments(work, "--card", str(work / "package"), "--only", "isolation", "--bench", str(benchmark)))
 
 
-def test_a_run_that_was_cut_off_goes_on_behind_its_finished_tables(work, benchmark, capsys, monkeypatch):
+def test_completion_compares_every_method_over_the_same_tasks(work, benchmark, capsys):
+    found = figures(work, capsys, "--only", "completion", "--bench", str(benchmark))["completion"]["python"]
+    assert {"nothing", "random", "BM25", "SelfRACG, always", "SelfRACG", "BM25 with ground truth", "defining fragment"} <= found.keys()
+    assert all(values["tasks"] == 1 for values in found.values())
+    assert found["nothing"]["fragments"] == 0 and found["defining fragment"]["fragments"] == 1
+    own, bare = found["SelfRACG"]["es"]["value"], found["nothing"]["es"]["value"]
+    assert found["nothing"]["selfracgMinus"]["es"]["value"] == pytest.approx(own - bare)
+    (row,) = map(json.loads, (work / "predictions" / "python" / "nothing.jsonl").read_text(encoding="utf-8").splitlines())
+    assert row["id"] == "1" and row["retriever"] == "nothing" and row["es"] == pytest.approx(bare, abs=0.01)
+
+
+def test_finished_tables_are_not_measured_again(work, benchmark, capsys, monkeypatch):
     bench_option = ("--bench", str(benchmark))
     expected = figures(work, capsys, *bench_option)
+    assert tables.load(work, "loss").figures == expected["loss"] and tables.load(work, "loss").model.parameters > 0
 
     def cut_off(*_):
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "isolation_table", cut_off)
+    monkeypatch.setattr(evaluate, "copying_table", cut_off)
+    assert figures(work, capsys, *bench_option) == expected
+    # Asked for, or of other sizes: measured anew.
+    for other in ("--again", "--limit=1"):
         with pytest.raises(KeyboardInterrupt):
-            evaluate.run(arguments(work, *bench_option))
-    with monkeypatch.context() as patch:
-        patch.setattr(evaluate, "copying_table", cut_off)
-        assert figures(work, capsys, *bench_option) == expected
-        # Finished: the next run measures anew, and so does one of other sizes.
-        with pytest.raises(KeyboardInterrupt):
-            evaluate.run(arguments(work, *bench_option))
-    (work / "evaluate-unfinished.json").unlink()
+            evaluate.run(arguments(work, *bench_option, other))
