@@ -534,12 +534,13 @@ def packed_repositories(
 
 
 def report_of(counts: dict[str, Counter[str]], length: int) -> dict:
-    """The counts by language and in all, with the shares of the kinds."""
+    """The counts by language and in all, with the shares of the kinds among the samples, and of tokens and rows."""
     total: Counter[str] = Counter()
     for numbers in counts.values():
         total.update(numbers)
     samples = sum(total[kind] for kind in KINDS)
     shares = {kind: round(total[kind] / max(1, samples), 4) for kind in KINDS}
+    shares["withFragments"] = round(sum(total[kind] for kind in KINDS if kind.endswith("WithFragments")) / max(1, samples), 4)
     shares["fillInMiddleTokens"] = round(total["tokensOfFillInMiddle"] / max(1, total["tokens"]), 4)
     shares["rowsWithFragments"] = round(total["rowsWithFragments"] / max(1, total["rows"]), 4)
     shares["padding"] = round(total["padding"] / max(1, total["rows"] * length), 4)
@@ -622,7 +623,8 @@ def run(arguments: argparse.Namespace) -> int:
                 lines, tokenizer, length, arguments.epochs if part == "train" else 1, arguments.seed, arguments.processes
             )
             report[part] = write_rows(folder, part, made, length, arguments.seed)
-        print(f"{part}: {json.dumps({**report[part]['all'], **report[part]['shares']})}", flush=True)
+        made_of = {name: report[part]["all"][name] for name in ("rows", "tokens", "fragments")}
+        print(f"{part}: {json.dumps({**made_of, **report[part]['shares']})}", flush=True)
     (folder / "languages.json").write_text(json.dumps(list(LANGUAGES)) + "\n", encoding="utf-8")
     (folder / "counts.json").write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
     (folder / "READY").touch()

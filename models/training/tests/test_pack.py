@@ -223,19 +223,21 @@ def test_two_processes_make_the_rows_of_one(trained, packed):
     assert np.array_equal(np.concatenate(parts), packed[0])
 
 
-def test_no_middle_of_a_row_stands_in_an_earlier_suffix_of_it(packed, trained):
+def test_the_next_sample_begins_behind_the_suffix_of_a_fill_in_middle_sample():
+    made = pack.Repository(repository("alpha"), 3.5, random.Random(1))
+    number = next(number for number, file in enumerate(made.files) if file.path == "pkg/uses.py")
+    file = made.files[number]
     seen = 0
-    for row in packed[0].tolist():
-        suffixes: list[list[int]] = []
-        for start in (place for place, token in enumerate(row) if token == pack.FIM_SUFFIX):
-            between = row.index(pack.FIM_MIDDLE, start)
-            middle = row[between + 1 : row.index(pack.END, between)]
-            text = trained.decode(middle)
-            if "_" in text and any(character.isdigit() for character in text):
-                seen += 1
-                assert not any(text in trained.decode(suffix) for suffix in suffixes)
-            suffixes.append(row[start + 1 : between])
-    assert seen > 10
+    for start in range(0, 120):
+        result = made.fill_in_middle(number, start, False, 1024)
+        if result is None:
+            continue
+        sample, following = result
+        suffix, middle = (sample.head[sample.head.index(mark) + 1] for mark in (pack.FIM_SUFFIX, pack.FIM_MIDDLE))
+        end = file.text.index(middle + suffix) + len((middle + suffix).rstrip())
+        assert file.starts[following] >= end
+        seen += suffix.strip().count("\n") > 1
+    assert seen > 30
 
 
 def test_a_run_writes_what_pretraining_reads(tmp_path, trained):
