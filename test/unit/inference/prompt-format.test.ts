@@ -28,7 +28,7 @@ describe("templates", () => {
     const slots = { "{path}": path, "{prefix}": "let a = ", "{suffix}": ";\nlet b = 2;\n", "{text}": "let c = 3;" };
     expect(tokenizer.decode(format.fillInMiddle(path, slots["{prefix}"], slots["{suffix}"], 200))).toBe(filled(fillInMiddle, slots));
     expect(tokenizer.decode(format.leftToRight(path, slots["{prefix}"], 200))).toBe(filled(leftToRight, slots));
-    expect(tokenizer.decode(format.query(path, slots["{prefix}"]))).toBe(filled(query, slots));
+    expect(tokenizer.decode(format.query(path, slots["{prefix}"]))).toBe(filled(query, { ...slots, "{imports}": "" }));
     expect(tokenizer.decode(format.fragment(path, slots["{text}"]))).toBe(filled(fragment, slots));
     expect(tokenizer.decode(format.fragmentEmbedding(path, slots["{text}"]))).toBe(filled(fragmentEmbedding, slots));
     const firstPiece = fillInMiddle[0]!;
