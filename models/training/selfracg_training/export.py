@@ -22,7 +22,8 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2}
 # What storing the weights so may move: against PyTorch with the trained weights.
 ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1}
-PROTOBUF_LIMIT = 2**31 - 1
+# Of 2 GiB some is left for the nodes.
+PROTOBUF_LIMIT = 2**31 - 2**24
 # What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
 RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
 DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
@@ -147,8 +148,10 @@ def export(
 
     def build(kind: str) -> tuple[bytes, int]:
         proto, parameters = graph.build_graph(config, weights, adapter, kind)
-        if proto.ByteSize() > PROTOBUF_LIMIT:
-            raise ValueError(f"expected a graph below 2 GiB, found {proto.ByteSize():,} bytes of {kind} weights: use --weights int8 or a smaller backbone")
+        # The message cannot even be measured when it is too large.
+        size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+        if size > PROTOBUF_LIMIT:
+            raise ValueError(f"expected a graph below 2 GiB, found {size:,} bytes of {kind} weights: use --weights int8 or a smaller backbone")
         return proto.SerializeToString(), parameters
 
     serialised, parameters = build(stored)

@@ -117,6 +117,17 @@ def test_a_graph_that_disagrees_with_pytorch_is_refused(work, monkeypatch):
     assert not (work / "package").exists()
 
 
+def test_a_graph_beyond_protobufs_limit_is_refused_and_left_out_of_the_comparison(work, monkeypatch, capsys):
+    export.run(arguments(work))
+    size = package.read(work / "package")["files"]["model.onnx"]["bytes"]
+    monkeypatch.setattr(export, "PROTOBUF_LIMIT", int(0.8 * size))
+    with pytest.raises(ValueError, match="bytes of float16 weights: use --weights int8"):
+        export.run(arguments(work))
+    export.run(arguments(work, "--weights", "int8", "--compare"))
+    assert "float16 weights are left out" in capsys.readouterr().out
+    assert package.read(work / "package")["weights"]["stored"] == "int8"
+
+
 def test_missing_adapter_is_refused_unless_asked_for(work):
     for file in (work / "llora").iterdir():
         file.unlink()
