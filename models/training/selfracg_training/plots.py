@@ -82,8 +82,11 @@ def interval_bars(table: Table, starts: Sequence[str]) -> Figure | None:
                 number, low, high = found
                 colour = OWN if labels[at] in ("SelfRACG", "L-LoRA trained") else OTHER
                 axis.barh(at, number, color=colour, xerr=[[max(0.0, number - low)], [max(0.0, high - number)]], ecolor="#333333", error_kw={"elinewidth": 0.8})
-            axis.set_yticks(range(len(own)), labels if x == 0 else [""] * len(own))
-            axis.invert_yaxis()
+            if x == 0:
+                axis.set_yticks(range(len(own)), labels)
+            else:
+                axis.set_yticks([])
+            axis.set_ylim(len(own) - 0.4, -0.6)
             axis.grid(axis="y", visible=False)
             axis.xaxis.set_major_locator(MaxNLocator(4))
             if y == 0:

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from .. import backbone, llora
+from ..isolation import isolation_table
 from ..subject import Subject
 from ..tables import Table
 from .bed import REPOSITORY, SHIPPED, UNTRAINED, Bed
