@@ -105,6 +105,7 @@ def test_what_runs_on_the_gpu_machine_needs_nothing_that_is_absent_there():
     code = (
         "import sys\n"
         "for name in ('onnxruntime', 'tree_sitter', 'matplotlib', 'pytest'): sys.modules[name] = None\n"
-        "from selfracg_training import full_scale, pack, pretrain, ing, cli\n"
+        "from selfracg_training import cli, full_scale, ing, measure, pack, pretrain, stage2, utility\n"
+        "from selfracg_training.measures import stages\n"
     )
     subprocess.run([sys.executable, "-c", code], cwd=full_scale.home(), check=True)
