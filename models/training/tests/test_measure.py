@@ -9,7 +9,7 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, bench, cli, completion, forward, llora, measure, package, scoring, tables
+from selfracg_training import backbone, bench, cli, completion, export, forward, llora, measure, package, scoring, tables
 from selfracg_training.intervals import Interval
 from selfracg_training.measures import attention, diagnosis, documents, rounds, scale
 from selfracg_training.measures.bed import SHIPPED, UNTRAINED, Bed
@@ -38,7 +38,7 @@ def work(tmp_path_factory):
     torch.manual_seed(3)
     (work / "tokenizer").mkdir()
     (work / "tokenizer" / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
-    model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
+    model = backbone.create(backbone.default_config(320, 64, 2, 4, 2, 96, 512))
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.1)
@@ -49,6 +49,11 @@ def work(tmp_path_factory):
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
         module.save(work / folder, queryTokens=96, importTokens=24, fragmentTokens=64, stage=folder.rsplit("/", 1)[-1])
+    parser = argparse.ArgumentParser()
+    export.add_arguments(parser)
+    args = parser.parse_args([])
+    args.work, args.smoke, args.device = work, True, "cpu"
+    assert not export.run(args)
     (work / "corpus").mkdir()
     for split, seeds in (("train", range(3)), ("heldout", range(10, 12))):
         rows = [json.dumps(repository(f"{split}-{seed}", seed)) for seed in seeds]
@@ -80,6 +85,8 @@ def test_all_seven_print_and_keep_their_tables(work, capsys):
         table = tables.load(work, name)
         assert table.title in printed and table.model.parameters == tables.of_backbone(work / "backbone").parameters
         assert all(len(row) == len(table.header) for row in table.rows) and table.command.startswith("python -m selfracg_training measure ")
+    compared = tables.load(work, "bit-for-bit").figures
+    assert {"PyTorch, query", "packaged graph, query", "packaged graph, fragment"} <= compared.keys() and all(each["tokens"] for each in compared.values())
     stages = tables.load(work, "stages").figures["python"]
     assert {completion.NOTHING, "BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(stages)
     assert list(tables.load(work, "rounds").figures["rounds"]) == ["0", "1", "2"]
