@@ -162,11 +162,12 @@ def visible_suffix(suffix: str) -> str:
 
 def complete(
     work: Path, found: Sequence[bench.Case], rankings: dict[str, Sequence[Ranking]], processes: int = 1, dtype: str = "bfloat16",
-    device: str = "cpu", healed: bool = True,
+    device: str = "cpu", healed: bool = True, suffix: bool = True,
 ) -> dict[str, list[Prediction]]:
     """By method the predictions of the cases, in their order, with WORK/backbone. `rankings`: by method one for each case.
 
-    `dtype` is the type that the model computes in; `healed` says whether the last token before the cursor is written again.
+    `dtype` is the type that the model computes in; `healed` says whether the last token before the cursor is written again, `suffix`
+    whether prompts show the code behind the cursor.
     Prompts that several methods share are completed once, and what lies in WORK/predictions is not completed again.
     """
     if not (work / "backbone" / "config.json").is_file():
@@ -182,7 +183,7 @@ def complete(
         prefix, owed = heal(case.prefix, form) if healed else (case.prefix, "")
         line = scoring.line_before(case.prefix)
         for method, own in rankings.items():
-            shown = replace(case, suffix="") if method == LEFT_TO_RIGHT else case
+            shown = replace(case, suffix="") if method == LEFT_TO_RIGHT or not suffix else case
             prompt, count = assemble(shown, select(case, own[number], form, visible), form, length, prefix)
             job = Job(prompt, case.task.language, line, owed)
             key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[:24]
@@ -335,18 +336,24 @@ def difference(one: Sequence[Prediction], other: Sequence[Prediction], repositor
     return intervals.mean([of(a.score) - of(b.score) for a, b in zip(one, other)], repositories)
 
 
-def completion_tables(work: Path, cases: Cases, processes: int = 1, dtype: str = "bfloat16", device: str = "cpu") -> list[Table]:
-    """The tables "completion" (every task) and "needless" (tasks that need nothing from other files, where there are any)."""
+def completion_tables(
+    work: Path, cases: Cases, processes: int = 1, dtype: str = "bfloat16", device: str = "cpu", suffix: bool = True
+) -> list[Table]:
+    """The tables "completion" (every task) and "needless" (tasks that need nothing from other files, where there are any).
+
+    Options as in `complete` and `retrieved`.
+    """
     rankings = retrieved(work, cases, processes, device)
     found: dict[str, list[bench.Case]] = cases.all()
     flat = [case for group in found.values() for case in group]
     methods = list(next(iter(rankings.values())))
     joined = {method: [ranking for language in found for ranking in rankings[language][method]] for method in methods}
-    predictions = complete(work, flat, joined, processes, dtype, device)
+    predictions = complete(work, flat, joined, processes, dtype, device, suffix=suffix)
     size = tables.of_backbone(work / "backbone")
+    shown = "the code behind the cursor too" if suffix else "left to right"
     notes = (
-        f"{cases.source} Product's prompt (up to {MOST_FRAGMENTS} fragments in {FRAGMENT_BUDGET} tokens, {MOST_CODE_TOKENS} tokens of code, the code "
-        f"behind the cursor too, the last token before it healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
+        f"{cases.source} Product's prompt (up to {MOST_FRAGMENTS} fragments in {FRAGMENT_BUDGET} tokens, {MOST_CODE_TOKENS} tokens of code, "
+        f"{shown}, the last token before the cursor healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
         "the product's copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
         f"{SELFRACG}: with its null score, so nothing where it needs nothing. \"{retrievers.KNOWING.strip()}\" and \"{DEFINING}\" are "
         f"oracles. {LEFT_TO_RIGHT}: the prompt leaves the code behind the cursor out. "

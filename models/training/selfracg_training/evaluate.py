@@ -45,6 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=12, help="held-out files a language for the loss")
     parser.add_argument("--processes", type=int, default=0, help="processes for retrieval and completion (0: one a core)")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what completions are computed in")
+    parser.add_argument("--suffix", action=argparse.BooleanOptionalAction, default=True,
+                        help="complete with the code behind the cursor in the prompt, as the product does")
     parser.add_argument("--check", action="store_true", help="compare the lexical rows with the benchmark's retrieval_baselines.py")
     parser.add_argument("--again", action="store_true", help="measure even where a finished table of the same model and sizes is there")
     parser.add_argument("--json", action="store_true", help="print every figure as one JSON object on the last line")
@@ -130,7 +132,7 @@ class Evaluation:
             "copying": lambda: [self._copying()],
             "retrieval": lambda: [retrieval.retrieval_table(self.cases, self.rankings)],
             "completion": lambda: completion.completion_tables(
-                self.work, self.cases.first(self.args.completions or None), self.processes, self.args.dtype, self.device),
+                self.work, self.cases.first(self.args.completions or None), self.processes, self.args.dtype, self.device, self.args.suffix),
             "isolation": lambda: [isolation_table(self.subject, self.cases, self.work)],
         }
         found = measures[name]()
@@ -147,7 +149,7 @@ class Evaluation:
         """The command that prints one part again, with the sizes used."""
         sizes = {"loss": f" --rows {self.args.rows}", "completion": f" --limit {self.args.limit} --completions {self.args.completions}"}
         return (f"python -m selfracg_training evaluate --only {part}{sizes.get(part, f' --limit {self.args.limit}')}"
-                + (" --smoke" if self.args.smoke else ""))
+                + (" --no-suffix" if part == "completion" and not self.args.suffix else "") + (" --smoke" if self.args.smoke else ""))
 
     def key(self, part: str) -> dict[str, Any]:
         """What the tables of a part are computed from."""
@@ -163,6 +165,6 @@ class Evaluation:
             adapter = self.work / "stages" / "vanilla" / "adapter.safetensors"
             key["vanilla"] = hashlib.sha256(adapter.read_bytes()).hexdigest() if adapter.is_file() else None
         if part == "completion":
-            key |= {"completions": self.args.completions, "dtype": self.args.dtype}
+            key |= {"completions": self.args.completions, "dtype": self.args.dtype, "suffix": self.args.suffix}
         key["size"] = self.args.rows if part == "loss" else self.args.limit
         return key
