@@ -175,7 +175,7 @@ class Extra:
     own_share: float = 0.0
     judged: Sequence[Judged] = ()
     judged_count: int = 0
-    gain_temperature: float = 0.1
+    gain_temperature: float = 0.03
 
 
 def steady(rows: Sequence[Any], size: int, seed: int, skip: int) -> Iterator[list[Any]]:

@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judging-minutes", type=float, default=None, help="end judging by the clock (default: half of --minutes)")
     parser.add_argument("--candidates", type=int, default=7, help="fragments judged for each context")
     parser.add_argument("--judged", type=int, default=24, help="judged contexts a step, over all processes")
-    parser.add_argument("--gain-temperature", type=float, default=0.15, help="nats a token that make a candidate e times as right")
+    parser.add_argument("--gain-temperature", type=float, default=0.03, help="nats a token that make a candidate e times as right")
 
 
 def run(args: argparse.Namespace) -> int:
