@@ -42,7 +42,8 @@ const manifestSchema = v.strictObject({
   prompt: v.strictObject({
     fragment: template,
     leftToRight: template,
-    fillInMiddle: template,
+    /** Left out by a model that completes better without the code behind the cursor. */
+    fillInMiddle: v.optional(template),
     query: template,
     fragmentEmbedding: template,
     fragmentOrder: v.picklist(["best-last", "best-first"]),
@@ -188,7 +189,9 @@ function parseManifest(path: string, value: unknown): ModelManifest {
     fragmentEmbedding: ["{path}", "{text}"],
   } as const;
   for (const name of ["fragment", "leftToRight", "fillInMiddle", "query", "fragmentEmbedding"] as const) {
-    const present = prompt[name].filter((piece) => /^\{\w+\}$/.test(piece)).sort();
+    const pieces = prompt[name];
+    if (pieces === undefined) continue;
+    const present = pieces.filter((piece) => /^\{\w+\}$/.test(piece)).sort();
     const withImports = name === "query" && present.includes("{imports}");
     const wanted = [...slots[name], ...(withImports ? ["{imports}"] : [])].sort();
     if (present.join() !== wanted.join())
@@ -263,7 +266,7 @@ async function checkTokenizer(path: string, manifest: ModelManifest): Promise<vo
 
 /** Template pieces written as special tokens; everything between `<|` and `|>` is one by this format's convention. */
 function specialsOf({ prompt }: ModelManifest): string[] {
-  return [prompt.fragment, prompt.leftToRight, prompt.fillInMiddle, prompt.query, prompt.fragmentEmbedding]
+  return [prompt.fragment, prompt.leftToRight, prompt.fillInMiddle ?? [], prompt.query, prompt.fragmentEmbedding]
     .flat()
     .filter((piece) => /^<\|\w+\|>$/.test(piece));
 }

@@ -29,7 +29,8 @@ export class PromptFormat {
   readonly fragmentOrder: "best-last" | "best-first";
   /** Ids that end a generation. */
   readonly stopTokens: ReadonlySet<number>;
-  private readonly templates: Readonly<Record<"fragment" | "leftToRight" | "fillInMiddle" | "query" | "fragmentEmbedding", Template>>;
+  private readonly templates: Readonly<Record<"fragment" | "leftToRight" | "query" | "fragmentEmbedding", Template>>;
+  private readonly middle: Template | undefined;
 
   constructor(
     private readonly model: ModelPackage,
@@ -41,10 +42,10 @@ export class PromptFormat {
     this.templates = {
       fragment: this.compile(prompt.fragment),
       leftToRight: this.compile(prompt.leftToRight),
-      fillInMiddle: this.compile(prompt.fillInMiddle),
       query: this.compile(prompt.query),
       fragmentEmbedding: this.compile(prompt.fragmentEmbedding),
     };
+    this.middle = prompt.fillInMiddle === undefined ? undefined : this.compile(prompt.fillInMiddle);
   }
 
   /**
@@ -76,11 +77,13 @@ export class PromptFormat {
 
   /**
    * The prompt with code on both sides. The prefix is cut from the left and the suffix from the right; where both are
-   * too long the suffix gets a quarter of the room, and what one side leaves unused goes to the other.
+   * too long the suffix gets a quarter of the room, and what one side leaves unused goes to the other. A model whose
+   * package has no such template gets the left-to-right prompt.
    * @throws RangeError as {@link query}.
    */
   fillInMiddle(path: string, prefix: string, suffix: string, limit: number): number[] {
-    const template = this.templates.fillInMiddle;
+    const template = this.middle;
+    if (template === undefined) return this.leftToRight(path, prefix, limit);
     const pathTokens = this.path(path);
     const room = this.room(template, pathTokens, limit);
     const before = this.tail(prefix, room);

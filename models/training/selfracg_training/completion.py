@@ -24,7 +24,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import bench, decoding, intervals, retrievers, scoring, tables
+from . import bench, decoding, intervals, package, retrievers, scoring, tables
 from .cases import Cases
 from .prompt_format import PromptFormat
 from .retrievers import Ranking
@@ -47,6 +47,7 @@ BATCH_TOKENS = 8192
 NOTHING, RANDOM, DEFINING = "nothing", "random", "defining fragment"
 # The same without the code behind the cursor: whether fill-in-the-middle is worth its tokens.
 LEFT_TO_RIGHT = "nothing, left to right"
+MIDDLE = "nothing, fill in the middle"
 SELFRACG, ALWAYS = retrievers.SHIPPED, "SelfRACG, always"
 _WORDS = re.compile(r"\w+")
 _TELLING = re.compile(r"\w{2}")
@@ -162,7 +163,7 @@ def visible_suffix(suffix: str) -> str:
 
 def complete(
     work: Path, found: Sequence[bench.Case], rankings: dict[str, Sequence[Ranking]], processes: int = 1, dtype: str = "bfloat16",
-    device: str = "cpu", healed: bool = True, suffix: bool = True,
+    device: str = "cpu", healed: bool = True, suffix: bool = package.FILL_IN_MIDDLE,
 ) -> dict[str, list[Prediction]]:
     """By method the predictions of the cases, in their order, with WORK/backbone. `rankings`: by method one for each case.
 
@@ -183,7 +184,7 @@ def complete(
         prefix, owed = heal(case.prefix, form) if healed else (case.prefix, "")
         line = scoring.line_before(case.prefix)
         for method, own in rankings.items():
-            shown = replace(case, suffix="") if method == LEFT_TO_RIGHT or not suffix else case
+            shown = replace(case, suffix="") if method == LEFT_TO_RIGHT or not (suffix or method == MIDDLE) else case
             prompt, count = assemble(shown, select(case, own[number], form, visible), form, length, prefix)
             job = Job(prompt, case.task.language, line, owed)
             key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[:24]
@@ -299,6 +300,7 @@ def retrieved(
         knowing = [name for name in own if name.endswith(retrievers.KNOWING)]
         out[language] = {
             LEFT_TO_RIGHT: [Ranking([], []) for _ in found],
+            MIDDLE: [Ranking([], []) for _ in found],
             NOTHING: [Ranking([], []) for _ in found],
             RANDOM: [retrievers.random_ranking(case) for case in found],
             **{name: rankings for name, rankings in own.items() if name not in (*knowing, SELFRACG)},
@@ -337,7 +339,7 @@ def difference(one: Sequence[Prediction], other: Sequence[Prediction], repositor
 
 
 def completion_tables(
-    work: Path, cases: Cases, processes: int = 1, dtype: str = "bfloat16", device: str = "cpu", suffix: bool = True
+    work: Path, cases: Cases, processes: int = 1, dtype: str = "bfloat16", device: str = "cpu", suffix: bool = package.FILL_IN_MIDDLE
 ) -> list[Table]:
     """The tables "completion" (every task) and "needless" (tasks that need nothing from other files, where there are any).
 
@@ -356,7 +358,7 @@ def completion_tables(
         f"{shown}, the last token before the cursor healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
         "the product's copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
         f"{SELFRACG}: with its null score, so nothing where it needs nothing. \"{retrievers.KNOWING.strip()}\" and \"{DEFINING}\" are "
-        f"oracles. {LEFT_TO_RIGHT}: the prompt leaves the code behind the cursor out. "
+        f"oracles. {LEFT_TO_RIGHT}: the prompt leaves the code behind the cursor out; {MIDDLE}: it shows it. "
     )
     out = [_table("completion", "Completion", flat, predictions, lambda case: True, notes, size)]
     if any(not case.needs for case in flat):

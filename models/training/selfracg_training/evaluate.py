@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rows", type=int, default=12, help="held-out files a language for the loss")
     parser.add_argument("--processes", type=int, default=0, help="processes for retrieval and completion (0: one a core)")
     parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what completions are computed in")
-    parser.add_argument("--suffix", action=argparse.BooleanOptionalAction, default=True,
-                        help="complete with the code behind the cursor in the prompt, as the product does")
+    parser.add_argument("--suffix", action=argparse.BooleanOptionalAction, default=package.FILL_IN_MIDDLE,
+                        help="complete with the code behind the cursor in the prompt")
     parser.add_argument("--check", action="store_true", help="compare the lexical rows with the benchmark's retrieval_baselines.py")
     parser.add_argument("--again", action="store_true", help="measure even where a finished table of the same model and sizes is there")
     parser.add_argument("--json", action="store_true", help="print every figure as one JSON object on the last line")
@@ -149,7 +149,7 @@ class Evaluation:
         """The command that prints one part again, with the sizes used."""
         sizes = {"loss": f" --rows {self.args.rows}", "completion": f" --limit {self.args.limit} --completions {self.args.completions}"}
         return (f"python -m selfracg_training evaluate --only {part}{sizes.get(part, f' --limit {self.args.limit}')}"
-                + (" --no-suffix" if part == "completion" and not self.args.suffix else "") + (" --smoke" if self.args.smoke else ""))
+                + ("" if part != "completion" or self.args.suffix == package.FILL_IN_MIDDLE else " --suffix" if self.args.suffix else " --no-suffix") + (" --smoke" if self.args.smoke else ""))
 
     def key(self, part: str) -> dict[str, Any]:
         """What the tables of a part are computed from."""

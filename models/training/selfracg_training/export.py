@@ -53,6 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compare", action=argparse.BooleanOptionalAction, default=True,
                         help="measure loss, size and speed of float16 and int8 side by side")
     parser.add_argument("--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)")
+    parser.add_argument("--fill-in-middle", action=argparse.BooleanOptionalAction, default=None,
+                        help="prompts show the code behind the cursor too (default: not for the default model, else yes)")
     parser.add_argument("--name", default="selfracg-default")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", default="Apache-2.0")
@@ -67,8 +69,11 @@ def run(args: argparse.Namespace) -> int:
     model = backbone.load(source)
     module, recorded = load_adapter(model, source, args.adapter or work / "llora", args.untrained_adapter)
     tokenizer_json = backbone.tokenizer_file(source, work).read_text(encoding="utf-8")
+    middle = args.fill_in_middle
+    if middle is None:
+        middle = package.FILL_IN_MIDDLE if args.backbone is None else True
     export(
-        model, module, recorded, source, tokenizer_json, out, stored=args.weights, context=args.context, name=args.name,
+        model, module, recorded, source, tokenizer_json, out, stored=args.weights, context=args.context, fill_in_middle=middle, name=args.name,
         version=args.model_version, licence=args.licence, work=work, report=print, compare=args.compare,
         loss_files=min(args.loss_files, 1) if args.smoke else args.loss_files,
     )
@@ -109,6 +114,7 @@ def export(
     licence: str,
     work: Path,
     context: int | None = None,
+    fill_in_middle: bool = True,
     report: Any = print,
     compare: bool = False,
     loss_files: int = 0,
@@ -168,7 +174,7 @@ def export(
         "weights": {"stored": stored, "computed": "int8" if stored == "int8" else "float32"},
         "contextLength": config.context,
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
-        "prompt": layout.to_json(),
+        "prompt": layout.to_json(fill_in_middle),
         "retrieval": {
             "dimension": config.dimension, "normalised": module.normalise, "rank": module.rank, "alpha": module.alpha,
             "adapters": module.adapters, **DEFAULT_SETTINGS, **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},

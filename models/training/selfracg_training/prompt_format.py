@@ -99,7 +99,10 @@ class PromptFormat:
         """The prompt with code on both sides: the prefix cut from the left, the suffix from the right.
 
         Where both are too long the suffix gets a quarter of the room; what one side leaves unused goes to the other.
+        A package without such a template gets the left-to-right prompt.
         """
+        if "fillInMiddle" not in self.templates:
+            return self.left_to_right(path, prefix, limit)
         path_tokens = self.encode(path)[-self.max_path :]
         pieces = [self._piece(piece) for piece in self.templates["fillInMiddle"]]
         room = self._room(pieces, path_tokens, limit)

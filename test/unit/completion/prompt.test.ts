@@ -11,7 +11,9 @@ let model: ModelPackage;
 let tokenizer: Tokenizer;
 let format: PromptFormat;
 beforeAll(async () => {
-  model = await loadModelPackage(modelPath, { verifyHashes: false });
+  const shipped = await loadModelPackage(modelPath, { verifyHashes: false });
+  const fillInMiddle = ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"];
+  model = { ...shipped, prompt: { ...shipped.prompt, fillInMiddle } };
   tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
 });

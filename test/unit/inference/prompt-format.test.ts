@@ -9,8 +9,12 @@ let model: ModelPackage;
 let tokenizer: Tokenizer;
 let format: PromptFormat;
 
+/** Fill-in-the-middle as the default model was trained on it; its package need not have it. */
+const fillInMiddle = ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"];
+
 beforeAll(async () => {
-  model = await loadModelPackage(modelPath);
+  const shipped = await loadModelPackage(modelPath);
+  model = { ...shipped, prompt: { ...shipped.prompt, fillInMiddle } };
   tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
 });
@@ -22,7 +26,7 @@ const code = (lines: number): string =>
 
 describe("templates", () => {
   it("render as model.json says, with special tokens as tokens", () => {
-    const { fillInMiddle, leftToRight, query, fragment, fragmentEmbedding } = model.prompt;
+    const { leftToRight, query, fragment, fragmentEmbedding } = model.prompt;
     const filled = (template: readonly string[], slots: Record<string, string>): string =>
       template.map((piece) => slots[piece] ?? piece).join("");
     const slots = { "{path}": path, "{prefix}": "let a = ", "{suffix}": ";\nlet b = 2;\n", "{text}": "let c = 3;" };
@@ -31,8 +35,13 @@ describe("templates", () => {
     expect(tokenizer.decode(format.query(path, slots["{prefix}"]))).toBe(filled(query, { ...slots, "{imports}": "" }));
     expect(tokenizer.decode(format.fragment(path, slots["{text}"]))).toBe(filled(fragment, slots));
     expect(tokenizer.decode(format.fragmentEmbedding(path, slots["{text}"]))).toBe(filled(fragmentEmbedding, slots));
-    const firstPiece = fillInMiddle[0]!;
-    expect(format.fillInMiddle(path, "a", "b", 200)[0]).toBe(tokenizer.tokenOf(firstPiece));
+    expect(format.fillInMiddle(path, "a", "b", 200)[0]).toBe(tokenizer.tokenOf("<|fim_prefix|>"));
+  });
+
+  it("are left to right for a model that has none for code on both sides", () => {
+    const { fillInMiddle: _, ...prompt } = model.prompt;
+    const without = new PromptFormat({ ...model, prompt }, tokenizer);
+    expect(without.fillInMiddle(path, "a = ", "\nprint(a)\n", 200)).toEqual(without.leftToRight(path, "a = ", 200));
   });
 
   it("tokenise every slot by itself", () => {
