@@ -75,7 +75,7 @@ export class Completer {
       if (prompt.fragments.length === 0) trace.nothingRetrieved = retrieval.nothing ?? "no fragment fits beside the code";
 
       const { stopTokens } = promptFormat;
-      const promptCache = new PromptCache(prompt.tokens, tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
       const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, promptCache, cursor, signal });
       Object.assign(timings, generation.timings);
       trace.generatedTokens = generation.generatedTokens;

@@ -31,6 +31,9 @@ export class PromptFormat {
   readonly stopTokens: ReadonlySet<number>;
   private readonly templates: Readonly<Record<"fragment" | "leftToRight" | "query" | "fragmentEmbedding", Template>>;
   private readonly middle: Template | undefined;
+  /** Special tokens that a path stands behind, and the token that ends it. */
+  private readonly pathMarkers: ReadonlySet<number>;
+  private readonly pathEnd: number | undefined;
 
   constructor(
     private readonly model: ModelPackage,
@@ -45,6 +48,9 @@ export class PromptFormat {
       query: this.compile(prompt.query),
       fragmentEmbedding: this.compile(prompt.fragmentEmbedding),
     };
+    const marked = [prompt.fragment, prompt.leftToRight].map((template) => template[template.indexOf("{path}") - 1] ?? "");
+    this.pathMarkers = new Set(marked.filter((piece) => tokenizer.isSpecial(piece)).map((piece) => tokenizer.tokenOf(piece)));
+    this.pathEnd = tokenizer.encode("\n")[0];
     this.middle = prompt.fillInMiddle === undefined ? undefined : this.compile(prompt.fillInMiddle);
   }
 
@@ -94,6 +100,22 @@ export class PromptFormat {
       path: pathTokens,
       prefix: before.slice(before.length - beforeTokens),
       suffix: after.slice(0, afterTokens),
+    });
+  }
+
+  /** A prompt with the marker of a path in place of each of the path's tokens: a path names code, it is none. */
+  withoutPaths(prompt: readonly number[]): number[] {
+    let marker: number | undefined;
+    let left = 0;
+    return prompt.map((token) => {
+      if (this.pathMarkers.has(token)) {
+        marker = token;
+        left = this.model.prompt.maxPathTokens;
+        return token;
+      }
+      if (token === this.pathEnd || left === 0) marker = undefined;
+      left -= 1;
+      return marker ?? token;
     });
   }
 

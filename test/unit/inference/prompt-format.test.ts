@@ -122,6 +122,16 @@ describe("limits", () => {
     expect(code(300).startsWith(tokenizer.decode(both.slice(both.indexOf(marker) + 1, -1)))).toBe(true);
   });
 
+  it("can be read without the paths in them", () => {
+    const row = [...format.fragment(path, "let c = 3;"), ...format.leftToRight("src/other.ts", "let a = ", 200)];
+    const text = tokenizer.decode(format.withoutPaths(row));
+    expect(text).not.toContain("cart");
+    expect(text).not.toContain("other");
+    expect(text).toContain("\nlet c = 3;\n");
+    expect(text.endsWith("\nlet a = ")).toBe(true);
+    expect(format.withoutPaths(row)).toHaveLength(row.length);
+  });
+
   it("keep the right end of a long path", () => {
     const long = `${"deep/er/".repeat(60)}file.ts`;
     const row = format.leftToRight(long, "x", 500);
