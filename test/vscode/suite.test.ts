@@ -43,8 +43,25 @@ interface Place {
 const places: readonly Place[] = [
   {
     file: "shop/customers.py",
-    typed:
-      "\n\ndef wish_list(catalog: Catalog, isbns: list[str]):\ntitles = []\nfor isbn in isbns:\nbook = catalog.",
+    typed: "\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\nfor book in books:\ncatalog.",
+    answer: "shop/catalog.py",
+    name: "add_book(",
+  },
+  {
+    file: "shop/customers.py",
+    typed: "\n\ndef fill(catalog: Catalog, book: Book) -> None:\ncatalog.",
+    answer: "shop/catalog.py",
+    name: "add_book",
+  },
+  {
+    file: "shop/reports.py",
+    typed: "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\nbooks = catalog.",
+    answer: "shop/catalog.py",
+    name: "find_by_isbn",
+  },
+  {
+    file: "shop/invoices.py",
+    typed: "\n\ndef title_of(invoice: Invoice, isbn: str) -> str:\nbook = invoice.catalog.",
     answer: "shop/catalog.py",
     name: "find_by_isbn",
   },
@@ -53,18 +70,6 @@ const places: readonly Place[] = [
     typed: "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\nreturn [order.",
     answer: "shop/orders.py",
     name: "order_total",
-  },
-  {
-    file: "web/src/format.ts",
-    typed: "\nexport async function titles(client: ApiClient, query: string): Promise<string[]> {\nconst books = await client.",
-    answer: "web/src/api-client.ts",
-    name: "fetchBooks",
-  },
-  {
-    file: "shop/inventory.py",
-    typed: "\n\ndef shelf_label(catalog: Catalog, isbn: str) -> str:\nbook = catalog.",
-    answer: "shop/catalog.py",
-    name: "find_by_isbn",
   },
 ];
 
