@@ -47,7 +47,7 @@ describe("the evaluation", () => {
   it("prints figures with intervals, writes them as JSON, and does no task twice", async () => {
     const json = join(folder, "figures.json");
     const first = await run([...common, "--json", json]);
-    expect(first.stderr).toMatch(/^0\/2 tasks: shop: \w+[^]*\n2\/2 tasks: done\n$/);
+    expect(first.stderr).toMatch(/(?:^|\n)2\/2 tasks: done\n$/);
     expect(first.code).toBe(0);
     expect(first.stdout).toMatch(/2 tasks \(python 2\) in 1 repositories, 2 with a definition in another file/);
     expect(first.stdout).toMatch(/exact match +\d\.\d{3} +\d\.\d{3} to \d\.\d{3}/);

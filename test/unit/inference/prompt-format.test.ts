@@ -160,15 +160,17 @@ describe("limits", () => {
 
 describe("imports in the query", () => {
   const above = `import { Money } from "./money";\nimport {\n  Order,\n} from "./orders";\n${code(400)}`;
-  const withImports = (importTokens?: number) =>
-    new PromptFormat(
+  const withImports = (importTokens?: number) => {
+    const { importTokens: _, ...retrieval } = model.retrieval;
+    return new PromptFormat(
       {
         ...model,
         prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{imports}", "{prefix}"] },
-        retrieval: { ...model.retrieval, ...(importTokens === undefined ? {} : { importTokens }) },
+        retrieval: { ...retrieval, ...(importTokens === undefined ? {} : { importTokens }) },
       },
       tokenizer,
     );
+  };
   const plain = () => new PromptFormat({ ...model, prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{prefix}"] } }, tokenizer);
 
   it("stand before the code and come on top of the limit", () => {

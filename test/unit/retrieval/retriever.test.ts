@@ -51,7 +51,11 @@ async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { a
 
 const retriever = (source: FragmentSource | undefined, nullScore = -1) =>
   new Retriever({ backbone: { ...backbone, model: withNullScore(nullScore), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source });
-const withNullScore = (nullScore: number) => ({ ...backbone.model, retrieval: { ...backbone.model.retrieval, nullScore } });
+/** A fixed null score in place of the model's own vector. */
+function withNullScore(nullScore: number) {
+  const { nullVector: _, ...retrieval } = backbone.model.retrieval;
+  return { ...backbone.model, retrieval: { ...retrieval, nullScore } };
+}
 
 describe("retrieval", () => {
   it("brings fragments with their place, score, tokens and the time of each part", async () => {
