@@ -144,7 +144,9 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
             f"expected {f'a stage {name}' if name else 'a trained stage'} of this backbone in {work / 'stages'}, "
             f"found {', '.join(found) or 'none'}: run `ing` first"
         )
-    chosen = name or max(found, key=lambda each: found[each]["mrr_at_10"])
+    # Only what was measured on the same cases can be compared: the stages with the most of them.
+    most = max(ranks["cases"] for ranks in found.values())
+    chosen = name or max((each for each in found if found[each]["cases"] == most), key=lambda each: found[each]["mrr_at_10"])
     for each, ranks in found.items():
         mark = "  <- llora/" if each == chosen else ""
         print(f"{each}: held-out MRR@10 {ranks['mrr_at_10']:.4f} ({ranks['low']:.3f} to {ranks['high']:.3f}, {ranks['cases']} cases){mark}")
