@@ -36,7 +36,7 @@ beforeAll(async () => {
     expect(offset, `${groundtruth} in ${file}`).toBeGreaterThan(0);
     return { id, language: "python", repository: "shop", file, offset, groundtruth };
   };
-  const tasks = [task("one", "shop/orders.py", "Money"), task("two", "shop/reports.py", "Order")];
+  const tasks = [task("one", "shop/orders.py", "find_by_isbn(isbn)"), task("two", "shop/reports.py", "order_total()")];
   await writeFile(join(folder, "tasks.jsonl"), tasks.map((each) => `${JSON.stringify(each)}\n`).join(""));
   await writeFile(join(folder, "repos.jsonl"), `${JSON.stringify({ repository: "shop", language: "python", files })}\n`);
   common = ["--tasks", join(folder, "tasks.jsonl"), "--repos", join(folder, "repos.jsonl"), "--model", modelPath, "--provider", "cpu", "--work", join(folder, "work")];
