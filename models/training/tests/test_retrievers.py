@@ -6,9 +6,9 @@ import lzma
 import numpy as np
 import pytest
 import torch
-from tiny import tokenizer_json
+from tiny import random_backbone
 
-from selfracg_training import backbone, bench, corpus, decoding, intervals, lexical, llora, package, retrieval, retrievers, vanilla
+from selfracg_training import backbone, bench, corpus, decoding, intervals, lexical, llora, retrieval, retrievers, vanilla
 from selfracg_training.cases import Cases
 
 WORDS = "load save open close read write parse merge split count clean build total items lines path".split()
@@ -54,13 +54,7 @@ def benchmark(tmp_path_factory):
 def work(tmp_path_factory):
     """A tiny random backbone with adapters of two stages and a vanilla LoRA."""
     work = tmp_path_factory.mktemp("work")
-    torch.manual_seed(3)
-    (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
-    model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    backbone.save(model, work / "backbone", work / "tokenizer.json")
+    model = random_backbone(work)
     for folder, tokens in (("llora", 64), ("stages/stage1", 48)):
         module = llora.LLoRA(model, rank=4, alpha=8.0)
         with torch.no_grad():

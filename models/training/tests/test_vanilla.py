@@ -5,20 +5,14 @@ import json
 
 import numpy as np
 import torch
-from tiny import tokenizer_json
+from tiny import random_backbone
 
-from selfracg_training import backbone, llora, package, pairs, vanilla
+from selfracg_training import backbone, llora, pairs, vanilla
 from selfracg_training.pairs import Pair
 
 
 def make(work):
-    torch.manual_seed(3)
-    (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
-    model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.1)
-    backbone.save(model, work / "backbone", work / "tokenizer.json")
+    random_backbone(work)
     source = np.random.default_rng(0)
     for split in ("train", "heldout"):
         rows = [Pair(f"r{n % 4}", "next", source.integers(7, 300, 30).tolist(), source.integers(7, 300, 20).tolist(), f"q{n}", 0, f"f{n}", 0, 9, [], [])

@@ -10,7 +10,7 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg_training import package
+from selfracg_training import backbone, package
 
 TEXT = "def need(self):\n    return self.x\n"
 # What the package for the sidecar's test has learnt by heart.
@@ -26,6 +26,18 @@ def tokenizer_json(layout: package.Layout, text: str = TEXT) -> str:
                                   initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
     tokenizer.train_from_iterator([text], trainer)
     return tokenizer.to_str()
+
+
+def random_backbone(work: Path) -> PreTrainedModel:
+    """Writes a random backbone of 32 dimensions, nothing in it zero, with its tokenizer into a work folder. Returns it."""
+    torch.manual_seed(3)
+    (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+    backbone.save(model, work / "backbone", work / "tokenizer.json")
+    return model
 
 
 def qwen2(vocabulary: int) -> Qwen2ForCausalLM:
