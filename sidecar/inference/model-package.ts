@@ -52,6 +52,8 @@ const manifestSchema = v.strictObject({
   }),
   retrieval: v.strictObject({
     dimension: count,
+    /** Whether each layer's expression goes through the layer's output projection; absent: no. */
+    outputProjection: v.optional(v.boolean()),
     normalised: v.boolean(),
     rank: count,
     alpha: v.pipe(v.number(), v.gtValue(0)),
@@ -171,8 +173,8 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   const refuse = (field: string, expected: string, found: string | number): never => {
     throw new ModelPackageError(`${path}: ${field}: expected ${expected}, found ${found}. ${reinstall}`);
   };
-  if (r.dimension !== a.queryHeads * a.headDim)
-    refuse("retrieval.dimension", `${a.queryHeads * a.headDim} (queryHeads x headDim)`, r.dimension);
+  const [dimension, why] = r.outputProjection ? [a.hiddenSize, "hiddenSize"] : [a.queryHeads * a.headDim, "queryHeads x headDim"];
+  if (r.dimension !== dimension) refuse("retrieval.dimension", `${dimension} (${why})`, r.dimension);
   if (a.queryHeads % a.keyValueHeads !== 0)
     refuse("architecture.queryHeads", `a multiple of keyValueHeads (${a.keyValueHeads})`, a.queryHeads);
   const { nullVector, importTokens = 0 } = r;

@@ -171,7 +171,7 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
     for variant in chosen:
         torch.manual_seed(args.seed)
         module = llora.LLoRA(model, **{"rank": 16, "alpha": 32.0, **variant.options}).to(device)
-        null = nn.Parameter(torch.zeros(module.output_dimension, device=device))
+        null = nn.Parameter(torch.zeros(module.dimension, device=device))
         optimiser = torch.optim.AdamW([*module.parameters(), null], lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
         students.append(Student(variant, module, null, optimiser))
     wanted = pairs.Draw(round(args.steps * args.batch * 1.1) + 2 * args.batch, "both", args.seed, 0.12, 64 if args.windows else 0)

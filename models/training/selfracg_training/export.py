@@ -149,7 +149,7 @@ def export(
     shares = module.layer_weights()
     adapter = graph.Adapter(
         tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise, layer_normalise=module.layer_normalise,
-        layer_weights=None if shares is None else tuple(shares.tolist()),
+        project=module.project, layer_weights=None if shares is None else tuple(shares.tolist()),
     )
 
     def build(kind: str) -> tuple[bytes, int]:
@@ -176,7 +176,8 @@ def export(
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
         "prompt": layout.to_json(fill_in_middle),
         "retrieval": {
-            "dimension": config.dimension, "normalised": module.normalise, "rank": module.rank, "alpha": module.alpha,
+            "dimension": module.dimension, **({"outputProjection": True} if module.project else {}), "normalised": module.normalise,
+            "rank": module.rank, "alpha": module.alpha,
             "adapters": module.adapters, **DEFAULT_SETTINGS, **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
         },
     }

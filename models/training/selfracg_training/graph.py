@@ -7,7 +7,7 @@ normalisation fused with the residual sum) and adds the expression of METHOD "L-
 Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; logit_positions int64 [batch, n];
          adapter int64 [1] (-1 none, 0 query, 1 fragment); past.{l}.key and past.{l}.value float [batch, kv_heads, past,
          head_dim]; past.{l}.need float [batch, past, 2 * rank].
-Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim];
+Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
          present.{l}.key, present.{l}.value, present.{l}.need, each past + seq long.
 
 A batch larger than one needs past = 0, and with past > 0 every length equals seq: rows of unequal history have no common
@@ -66,8 +66,8 @@ class GraphConfig:
     rotary_scale: float
 
     @property
-    def dimension(self) -> int:
-        """Length of an expression vector: the query-head layout of the attention's output."""
+    def attended(self) -> int:
+        """Length of an attention's output, in the query-head layout."""
         return self.query_heads * self.head_dim
 
     @staticmethod
@@ -128,6 +128,8 @@ class Adapter:
     layer_weights: tuple[float, ...] | None = None
     # Whether each layer's part is brought to length 1 first.
     layer_normalise: bool = False
+    # Whether each layer's part goes through the backbone's output projection, before that.
+    project: bool = False
 
     @property
     def count(self) -> int:
@@ -186,6 +188,11 @@ class _Builder:
         # Whether what comes now has a row for each wanted position alone.
         self.maybe_no_rows = False
 
+    @property
+    def dimension(self) -> int:
+        """Length of an expression vector."""
+        return self.config.hidden if self.adapter.project else self.config.attended
+
     def constant(self, name: str, value: np.ndarray) -> str:
         """Registers a small constant (shapes, indices, scalars) once by name."""
         if name not in self._known:
@@ -219,37 +226,39 @@ class _Builder:
             raise KeyError(f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?")
         return np.asarray(self.weights[name], dtype=np.float32)
 
-    def linear(self, x: str, names: list[str], label: str) -> str:
+    def linear(self, x: str, names: list[str], label: str, body: _Body | None = None) -> str:
         """y = x W^T (+ b) for one projection or several with a common input, concatenated into one product."""
+        body = body or self.body
         matrix = np.concatenate([self.tensor(n + ".weight") for n in names], axis=0)
         if self.int8:
             codes, scale = int8_codes(matrix)
-            self.parameters += matrix.size
+            self.parameters += matrix.size if label + ".codes" not in self._known else 0
             y = self.integer_product(x, self.constant(label + ".codes", np.ascontiguousarray(codes.T)),
-                                     self.constant(label + ".scale", scale))
+                                     self.constant(label + ".scale", scale), body)
         else:
-            y = self.body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+            y = body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
         if any(n + ".bias" in self.weights for n in names):
             bias = np.concatenate([self.tensor(n + ".bias") for n in names], axis=0)
-            y = self.body.add("Add", [y, self.weight(label + ".bias", bias)])
+            y = body.add("Add", [y, self.weight(label + ".bias", bias)])
         return y
 
-    def integer_product(self, x: str, codes: str, scale: str) -> str:
+    def integer_product(self, x: str, codes: str, scale: str, body: _Body | None = None) -> str:
         """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), each row of x by its own scale."""
+        body = body or self.body
         if x not in self._rows:
-            largest = self.body.add("ReduceMax", [self.body.add("Abs", [x]), self.ints(-1)], keepdims=1)
+            largest = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
             if self.maybe_no_rows:
                 # ONNX Runtime up to 1.30 leaves the last axis of a tensor without elements as it was.
-                largest = self.body.add("Reshape", [largest, self.ints(0, 0, 1)])
-            largest = self.body.add("Max", [largest, self.constant("int8.smallest", np.array(SMALLEST))])
-            step = self.body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
+                largest = body.add("Reshape", [largest, self.ints(0, 0, 1)])
+            largest = body.add("Max", [largest, self.constant("int8.smallest", np.array(SMALLEST))])
+            step = body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
             # The cast cuts off what follows the point: with the half, codes are rounded.
             offset = self.constant("int8.offset", np.array(ROW_ZERO + 0.5, dtype=np.float32))
-            rows = self.body.add("Add", [self.body.add("Div", [x, step]), offset])
-            self._rows[x] = self.body.add("Cast", [rows], to=TensorProto.UINT8), step
+            rows = body.add("Add", [body.add("Div", [x, step]), offset])
+            self._rows[x] = body.add("Cast", [rows], to=TensorProto.UINT8), step
         rows, step = self._rows[x]
         one, zero = self.constant("int8.one", np.array(1, dtype=np.float32)), self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
-        return self.body.add("Mul", [self.body.add("MatMulIntegerToFloat", [rows, codes, one, scale, zero], domain=CONTRIB), step])
+        return body.add("Mul", [body.add("MatMulIntegerToFloat", [rows, codes, one, scale, zero], domain=CONTRIB), step])
 
     def embed(self, ids: str) -> str:
         """Rows of the embedding [batch, seq, hidden]."""
@@ -317,7 +326,7 @@ def build_graph(
     index = body.add("Squeeze", [index])
     expressing = body.add("Squeeze", [body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
     batch = body.add("Shape", ["input_ids"], start=0, end=1)
-    nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(c.dimension)], axis=0)],
+    nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
                        value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
 
     residual = b.embed("input_ids")
@@ -389,7 +398,7 @@ def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
     """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
     if adapter.layer_weights is not None and len(adapter.layer_weights) != config.layers:
         raise ValueError(f"expected {config.layers} layer weights, one a layer, found {len(adapter.layer_weights)}: train the adapter on this backbone")
-    sizes = {"q": config.dimension, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
+    sizes = {"q": config.attended, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
     for layer in range(config.layers):
         for part, out in sizes.items():
             for side, shape in (("A", (adapter.count, adapter.rank, config.hidden)), ("B", (adapter.count, out, adapter.rank))):
@@ -415,7 +424,7 @@ def _normalise(b: _Builder, branch: str, residual: str, norm: str) -> tuple[str,
 
 def _expression(b: _Builder, layer: int, expressing: str, x: str, qkv: str, index: str, last_valid: str, valid: str,
                 total: str, nothing: str, cos: str, sin: str) -> str:
-    """r(layer) [batch, dimension] inside an If, so that steps which do not express leave the cost out.
+    """r(layer) [batch, dimension], before any normalisation, inside an If, so that steps which do not express leave the cost out.
 
     One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
     is rotated alone and added to the cached, already rotated key; the delta of the values is applied after the softmax,
@@ -440,7 +449,7 @@ def _expression(b: _Builder, layer: int, expressing: str, x: str, qkv: str, inde
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
     x_row = b.take(x, row, t)
-    q_row = t.add("Slice", [b.take(qkv, row, t), b.ints(0), b.ints(c.dimension), b.ints(2)])
+    q_row = t.add("Slice", [b.take(qkv, row, t), b.ints(0), b.ints(c.attended), b.ints(2)])
     low = t.add("MatMul", [x_row, t.add("Gather", [a_query, index])])
     query = t.add("Add", [q_row, up(low, b_query)])
     position = t.add("Unsqueeze", [last_valid, b.ints(1)])
@@ -466,11 +475,15 @@ def _expression(b: _Builder, layer: int, expressing: str, x: str, qkv: str, inde
     value = t.add("MatMul", [weight, f"present.{layer}.value"])
     low_mixed = t.add("MatMul", [weight, t.add("Unsqueeze", [low_value, b.ints(1)])])
     value = t.add("Add", [value, up(low_mixed, b_value)])
-    out = t.add("Reshape", [value, b.ints(0, c.dimension)])
+    out = t.add("Reshape", [value, b.ints(0, c.attended)])
+    if adapter.project:
+        # The matrix is the layer's own; integer products read rows of a batch.
+        projected = b.linear(t.add("Unsqueeze", [out, b.ints(1)]), [f"model.{base}.self_attn.o_proj"], f"{base}.output", t)
+        out = t.add("Squeeze", [projected, b.ints(1)])
 
     e = _Body(f"{base}.no_expression")
     idle = e.add("Identity", [nothing])
-    shape = ["batch", c.dimension]
+    shape = ["batch", b.dimension]
     then_graph = helper.make_graph(t.nodes, t.prefix, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
     else_graph = helper.make_graph(e.nodes, e.prefix, [], [helper.make_tensor_value_info(idle, TensorProto.FLOAT, shape)])
     return b.body.add("If", [expressing], then_branch=then_graph, else_branch=else_graph)
@@ -491,7 +504,7 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
     ]
     outputs = [
         value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
-        value("expression", TensorProto.FLOAT, ["batch", c.dimension]),
+        value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
     ]
     for layer in range(c.layers):
         for side, length, store in (("past", "past", inputs), ("present", "total", outputs)):

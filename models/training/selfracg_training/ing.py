@@ -60,6 +60,8 @@ def add_training_arguments(parser: argparse.ArgumentParser, lr: float, steps: in
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=float, default=32.0)
     parser.add_argument("--layer-normalise", action=argparse.BooleanOptionalAction, default=False)
+    parser.add_argument("--project", action=argparse.BooleanOptionalAction, default=False,
+                        help="send each layer's expression through the backbone's output projection")
     parser.add_argument("--learn-layers", action=argparse.BooleanOptionalAction, default=False, help="train the layers' weights")
     parser.add_argument("--query-tokens", type=int, default=pairs.QUERY_TOKENS)
     parser.add_argument("--import-tokens", type=int, default=pairs.IMPORT_TOKENS)
@@ -226,9 +228,10 @@ class Trainer:
         args = self.args
         torch.manual_seed(args.seed)
         module = llora.LLoRA(
-            model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers
+            model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers,
+            project=args.project,
         ).to(self.device)
-        return module, nn.Parameter(torch.zeros(module.output_dimension, device=self.device))
+        return module, nn.Parameter(torch.zeros(module.dimension, device=self.device))
 
     def begin(self) -> str:
         """Loads the adapter that this run starts from. Returns its digest, empty for a fresh one."""
@@ -242,8 +245,8 @@ class Trainer:
         loaded = llora.load(self.reader.model, folder)
         if {name: each.shape for name, each in loaded.state_dict().items()} != {
             name: each.shape for name, each in self.module.state_dict().items() if name != "layer_logits"
-        } or loaded.layer_normalise != self.module.layer_normalise:
-            raise ValueError(f"expected adapters as --rank, --adapters and --layer-normalise say, found others in {folder}: "
+        } or (loaded.layer_normalise, loaded.project) != (self.module.layer_normalise, self.module.project):
+            raise ValueError(f"expected adapters as --rank, --adapters, --layer-normalise and --project say, found others in {folder}: "
                              "give the options of the earlier stage")
         self.module.load_state_dict(loaded.state_dict(), strict=False)
         weights = loaded.layer_weights()
@@ -511,7 +514,8 @@ class Trainer:
 
     def kind(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be gone on with."""
-        names = ("rank", "alpha", "adapters", "layer_normalise", "learn_layers", "query_tokens", "import_tokens", "fragment_tokens", "seed")
+        names = ("rank", "alpha", "adapters", "layer_normalise", "project", "learn_layers", "query_tokens", "import_tokens",
+                 "fragment_tokens", "seed")
         return {"backbone": self.belongs, "start": self.start, **{name: getattr(self.args, name) for name in names}}
 
     def save(self) -> None:

@@ -84,8 +84,8 @@ class LLoRA(nn.Module):
         project: bool = False,
     ) -> None:
         """``layer_normalise`` brings every layer's expression to length 1 before the mean, which ``layer_weights`` weighs;
-        ``learn_layers`` trains the weights. ``pool`` "mean" reads fragments as the mean over their tokens, and ``project``
-        sends each layer's expression through the backbone's output projection: both are for ablations alone.
+        ``learn_layers`` trains the weights. ``project`` sends each layer's expression through the backbone's output
+        projection first. ``pool`` "mean" reads fragments as the mean over their tokens, which is for ablations alone.
         """
         super().__init__()
         if adapters not in ADAPTER_MODES:
@@ -114,7 +114,7 @@ class LLoRA(nn.Module):
         self.query_heads = config.num_attention_heads
         self.key_value_heads = config.num_key_value_heads
         self.head_dim = head_dimension(config)
-        self.dimension = self.query_heads * self.head_dim
+        self.attended = self.query_heads * self.head_dim
         outputs = {
             "q": self.query_heads * self.head_dim,
             "k": self.key_value_heads * self.head_dim,
@@ -201,7 +201,7 @@ class LLoRA(nn.Module):
             visible = (positions[None, :] <= last[:, None])[:, None]
         mask = torch.zeros(visible.shape, device=x.device).masked_fill_(~visible, float("-inf"))[:, None, None]
         mixture = self.layer_weights()
-        total = torch.zeros(batch, self.output_dimension, dtype=torch.float32, device=x.device)
+        total = torch.zeros(batch, self.dimension, dtype=torch.float32, device=x.device)
         for number, (layer, updates) in enumerate(zip(inputs, self.layers)):
             own = self._layer(layer, updates, index, (cos, sin), None if everywhere else (rows, last), mask)
             if everywhere:
@@ -210,22 +210,22 @@ class LLoRA(nn.Module):
             else:
                 own = own[:, 0]
             if self.project:
-                own = F.linear(own, self.backbone.model.layers[number].self_attn.o_proj.weight.float())
+                own = self.backbone.model.layers[number].self_attn.o_proj(own)
             if self.layer_normalise:
                 own = F.normalize(own, dim=-1)
             total = total + own * (1.0 / len(inputs) if mixture is None else mixture[number])
         return F.normalize(total, dim=-1) if self.normalise else total
 
     @property
-    def output_dimension(self) -> int:
+    def dimension(self) -> int:
         """Numbers in an expression."""
-        return self.backbone.config.hidden_size if self.project else self.dimension
+        return self.backbone.config.hidden_size if self.project else self.attended
 
     def _layer(
         self, layer: LayerInputs, updates: nn.ModuleDict, index: int, rotation: tuple[Tensor, Tensor],
         at: tuple[Tensor, Tensor] | None, mask: Tensor,
     ) -> Tensor:
-        """One layer's expression [batch, asked, dimension] at one position of each row (``at``), or at all of them."""
+        """One layer's attention output [batch, asked, attended] at one position of each row (``at``), or at all of them."""
         batch, length, _ = layer.x.shape
         cos, sin = rotation
         groups = self.query_heads // self.key_value_heads
@@ -251,7 +251,7 @@ class LLoRA(nn.Module):
         low = (flat.flatten(1, 2) @ updates["v"].down(layer.x, index)).float().unflatten(1, (self.key_value_heads, -1))
         raised = updates["v"].B[index].view(self.key_value_heads, self.head_dim, self.rank).transpose(1, 2)
         attended = (flat @ value).float() + self.scale * (low @ raised)
-        return attended.unflatten(2, (groups, -1)).permute(0, 3, 1, 2, 4).reshape(batch, -1, self.dimension)
+        return attended.unflatten(2, (groups, -1)).permute(0, 3, 1, 2, 4).reshape(batch, -1, self.attended)
 
     def express(self, input_ids: Tensor, lengths: Tensor, adapter: int) -> Tensor:
         """Expression [batch, dimension] of right-padded ids [batch, seq] with ``lengths`` [batch] valid tokens each."""
@@ -262,8 +262,8 @@ class LLoRA(nn.Module):
         """Writes adapter.safetensors and adapter_config.json; ``extra`` values join the configuration."""
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
-        if self.project or self.pool != "last":
-            raise ValueError("expected the last token and no output projection, found an ablation's: the graph has no such expression")
+        if self.pool != "last":
+            raise ValueError(f"expected fragments read at their last token, found {self.pool!r}: the graph has no such expression")
         tensors = {
             name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items() if name != "layer_logits"
         }
@@ -274,6 +274,7 @@ class LLoRA(nn.Module):
             "adapters": self.adapters,
             "normalise": self.normalise,
             **({"layerNormalise": True} if self.layer_normalise else {}),
+            **({"outputProjection": True} if self.project else {}),
             **({} if weights is None else {"layerWeights": [round(weight, 6) for weight in weights.tolist()]}),
             **extra,
         }
@@ -305,6 +306,7 @@ def load(backbone: PreTrainedModel, directory: str | os.PathLike[str]) -> LLoRA:
         normalise=config["normalise"],
         layer_normalise=config.get("layerNormalise", False),
         layer_weights=config.get("layerWeights"),
+        project=config.get("outputProjection", False),
     )
     tensors = load_file(Path(directory) / "adapter.safetensors")
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -101,6 +101,6 @@ def test_every_variant_of_the_ablation_can_be_expressed():
     for variant in ablate.variants():
         module = llora.LLoRA(model, **{"rank": 16, "alpha": 32.0, **variant.options})
         found = module.read(inputs, torch.tensor([9, 4]), llora.FRAGMENT)
-        assert found.shape == (2, module.output_dimension) and found.isfinite().all()
+        assert found.shape == (2, module.dimension) and found.isfinite().all()
         seen.add((variant.point, variant.name))
     assert len(seen) == len(ablate.variants())

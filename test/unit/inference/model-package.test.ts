@@ -96,6 +96,11 @@ describe("loadModelPackage", () => {
       (m) => (m.retrieval.dimension += 1),
       /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/,
     ],
+    [
+      "a projected dimension that does not match the hidden size",
+      (m) => Object.assign(m.retrieval, { outputProjection: true, dimension: m.architecture.hiddenSize + 1 }),
+      /retrieval\.dimension: expected \d+ \(hiddenSize\), found \d+/,
+    ],
     ["heads that cannot be grouped", (m) => (m.architecture.keyValueHeads = 3), /queryHeads: expected a multiple of keyValueHeads \(3\)/],
     [
       "a query longer than the context",
