@@ -65,13 +65,12 @@ export class Graph {
     pass.rows.forEach((row, r) => row.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
     const positions = pass.logits ? lengths.map((length) => length - 1n) : new BigInt64Array(0);
-    const adapter = this.model.retrieval.adapters === "shared" ? Math.min(adapters[pass.adapter], 0) : adapters[pass.adapter];
     const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
     const feeds: Record<string, OnnxValue> = {
       input_ids: new Tensor("int64", ids, [rows, width]),
       lengths: new Tensor("int64", lengths, [rows]),
       logit_positions: new Tensor("int64", positions, [rows, pass.logits ? 1 : 0]),
-      adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapter)), [1]),
+      adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapters[pass.adapter])), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
     const wanted: string[] = [];

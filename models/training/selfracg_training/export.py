@@ -149,7 +149,7 @@ def export(
     shares = module.layer_weights()
     adapter = graph.Adapter(
         tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise, layer_normalise=module.layer_normalise,
-        project=module.project, layer_weights=None if shares is None else tuple(shares.tolist()),
+        project=module.project, pool=module.pool, layer_weights=None if shares is None else tuple(shares.tolist()),
     )
 
     def build(kind: str) -> tuple[bytes, int]:

@@ -11,7 +11,7 @@ Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_hea
          present.{l}.key, present.{l}.value, present.{l}.need, each past + seq long.
 
 A batch larger than one needs past = 0, and with past > 0 every length equals seq: rows of unequal history have no common
-position of the next token.
+position of the next token. Where fragments are read as the mean over their tokens, they come with past = 0.
 
 Weights are stored as float32, as float16 that computes in float32, or as int8. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one scale a token, found as it passes. A token's result
@@ -21,7 +21,7 @@ reused cache gives what it gives in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -130,6 +130,8 @@ class Adapter:
     layer_normalise: bool = False
     # Whether each layer's part goes through the backbone's output projection, before that.
     project: bool = False
+    # Fragments are read at their "last" token, or as the "mean" over their tokens.
+    pool: str = "last"
 
     @property
     def count(self) -> int:
@@ -325,6 +327,8 @@ def build_graph(
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
     expressing = body.add("Squeeze", [body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
+    fragment = body.add("Squeeze", [body.add("Equal", ["adapter", b.ints(1)])]) if adapter.pool == "mean" else ""
+    step = _Step(seq, total, total_int, valid, last_valid, last_valid_int, index, expressing, fragment, cos_name, sin_name)
     batch = body.add("Shape", ["input_ids"], start=0, end=1)
     nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
                        value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
@@ -350,7 +354,7 @@ def build_graph(
         down_name = body.add("Gather", [b.weight(f"layers.{layer}.need.A", down), index])
         need = body.add("MatMul", [x, down_name])
         body.add("Concat", [f"past.{layer}.need", need], [f"present.{layer}.need"], axis=1)
-        expressions.append(_expression(b, layer, expressing, x, qkv, index, last_valid, valid, total, nothing, cos_name, sin_name))
+        expressions.append(_expression(b, layer, step, x, qkv, need, nothing))
 
         if layer == c.layers - 1:
             # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
@@ -422,71 +426,146 @@ def _normalise(b: _Builder, branch: str, residual: str, norm: str) -> tuple[str,
     return names[0], names[3]
 
 
-def _expression(b: _Builder, layer: int, expressing: str, x: str, qkv: str, index: str, last_valid: str, valid: str,
-                total: str, nothing: str, cos: str, sin: str) -> str:
-    """r(layer) [batch, dimension], before any normalisation, inside an If, so that steps which do not express leave the cost out.
+@dataclass(frozen=True)
+class _Step:
+    """Names of what every layer shares: sizes, positions, which adapter is in use and for what, rotary caches.
+
+    `fragment` tells whether fragments are read, where they are read in another way than queries; else it is empty.
+    """
+
+    seq: str
+    total: str
+    total_int: str
+    valid: str
+    last_valid: str
+    last_valid_int: str
+    index: str
+    expressing: str
+    fragment: str
+    cos: str
+    sin: str
+
+
+def _expression(b: _Builder, layer: int, step: _Step, x: str, qkv: str, need: str, nothing: str) -> str:
+    """r(layer) [batch, dimension], before any normalisation, inside an If, so that steps which do not express leave the cost out."""
+    shape = ["batch", b.dimension]
+
+    def branch(name: str, write: Callable[[_Body], str]) -> onnx.GraphProto:
+        t = _Body(f"layers.{layer}.{name}")
+        out = write(t)
+        return helper.make_graph(t.nodes, t.prefix, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
+
+    def projected(t: _Body, attended: str) -> str:
+        if not b.adapter.project:
+            return attended
+        # The matrix is the layer's own; integer products read rows of a batch.
+        rows = t.add("Unsqueeze", [attended, b.ints(1)])
+        rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t)
+        return t.add("Squeeze", [rows, b.ints(1)])
+
+    at_last = branch("expression", lambda t: projected(t, _attended_at_last(b, t, layer, step, x, qkv)))
+    if step.fragment:
+        mean = branch("fragment", lambda t: projected(t, _attended_mean(b, t, layer, step, x, qkv, need)))
+        last = at_last
+        at_last = branch("query_or_fragment", lambda t: t.add("If", [step.fragment], then_branch=mean, else_branch=last))
+    idle = branch("no_expression", lambda t: t.add("Identity", [nothing]))
+    return b.body.add("If", [step.expressing], then_branch=at_last, else_branch=idle)
+
+
+def _up(b: _Builder, t: _Body, step: _Step, low_rank: str, stacked: str) -> str:
+    """B (alpha / rank) of the adapter in use, times its low-rank terms."""
+    # The scale stands in the product, so that the stored matrices are the trained ones to the bit.
+    return t.add("FusedMatMul", [low_rank, t.add("Gather", [stacked, step.index])], domain=CONTRIB, alpha=float(b.adapter.alpha / b.adapter.rank))
+
+
+def _stacked(b: _Builder, layer: int, part: str) -> tuple[str, str]:
+    """A of the query and B of a part (query, key, value) as the graph stores them; A is empty for keys and values, which have it cached.
+
+    A [adapters, hidden, rank]; B [adapters, rank, out], of values [adapters, kv_heads, rank, head_dim].
+    """
+    c, adapter, base = b.config, b.adapter, f"layers.{layer}"
+    if part == "value":
+        # One product per key-value head after the softmax.
+        up = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, adapter.rank)
+        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2))
+    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1))
+    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1)) if part == "query" else ""
+    return down, up_name
+
+
+def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: str) -> str:
+    """What the retrieval-aware attention [batch, query_heads * head_dim] sums up at each row's last valid token.
 
     One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
     is rotated alone and added to the cached, already rotated key; the delta of the values is applied after the softmax,
     on rank numbers instead of head_dim.
     """
-    c, adapter = b.config, b.adapter
-    rank, group = adapter.rank, c.query_heads // c.kv_heads
-    scale = float(adapter.alpha / rank)
-    base = f"layers.{layer}"
-    a_query = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1))
-    b_query = b.weight(f"{base}.need.query.B", adapter.tensors[f"{base}.q.B"].transpose(0, 2, 1))
-    b_key = b.weight(f"{base}.need.key.B", adapter.tensors[f"{base}.k.B"].transpose(0, 2, 1))
-    # [adapters, out, rank] -> [adapters, kv_heads, rank, head_dim]: one product per key-value head after the softmax.
-    up_value = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, rank)
-    b_value = b.weight(f"{base}.need.value.B", up_value.transpose(0, 1, 3, 2))
-
-    t = _Body(f"{base}.expression")
-
-    def up(low_rank: str, stacked: str) -> str:
-        # The scale stands in the product, so that the stored matrices are the trained ones to the bit.
-        return t.add("FusedMatMul", [low_rank, t.add("Gather", [stacked, index])], domain=CONTRIB, alpha=scale)
+    c, rank = b.config, b.adapter.rank
+    group = c.query_heads // c.kv_heads
+    a_query, b_query = _stacked(b, layer, "query")
+    _, b_key = _stacked(b, layer, "key")
+    _, b_value = _stacked(b, layer, "value")
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
     x_row = b.take(x, row, t)
     q_row = t.add("Slice", [b.take(qkv, row, t), b.ints(0), b.ints(c.attended), b.ints(2)])
-    low = t.add("MatMul", [x_row, t.add("Gather", [a_query, index])])
-    query = t.add("Add", [q_row, up(low, b_query)])
-    position = t.add("Unsqueeze", [last_valid, b.ints(1)])
-    query = t.add("RotaryEmbedding", [query, position, cos, sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
+    low = t.add("MatMul", [x_row, t.add("Gather", [a_query, step.index])])
+    query = t.add("Add", [q_row, _up(b, t, step, low, b_query)])
+    position = t.add("Unsqueeze", [step.last_valid, b.ints(1)])
+    query = t.add("RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
     query = t.add("Reshape", [query, b.ints(0, c.kv_heads, group, c.head_dim)])
 
     need = f"present.{layer}.need"
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
-    delta = up(low_key, b_key)
+    delta = _up(b, t, step, low_key, b_key)
     # A single position means an offset: the cached keys always begin at position 0.
-    delta = t.add("RotaryEmbedding", [delta, b.ints(0), cos, sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
+    delta = t.add("RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
     delta = t.add("Transpose", [t.add("Reshape", [delta, b.ints(0, 0, c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
     keys = t.add("Add", [f"present.{layer}.key", delta])
     scores = t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5))
 
-    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [total]),
+    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.total]),
                               b.constant("one", np.array(1, dtype=np.int64))])
-    seen = t.add("Less", [columns, t.add("Unsqueeze", [valid, b.ints(1, 2, 3)])])
+    seen = t.add("Less", [columns, t.add("Unsqueeze", [step.valid, b.ints(1, 2, 3)])])
     mask = t.add("Where", [seen, b.constant("unmasked", np.array(0, dtype=np.float32)),
                            b.constant("masked", np.array(MASKED, dtype=np.float32))])
     weight = t.add("Softmax", [t.add("Add", [scores, mask])], axis=-1)
     value = t.add("MatMul", [weight, f"present.{layer}.value"])
     low_mixed = t.add("MatMul", [weight, t.add("Unsqueeze", [low_value, b.ints(1)])])
-    value = t.add("Add", [value, up(low_mixed, b_value)])
-    out = t.add("Reshape", [value, b.ints(0, c.attended)])
-    if adapter.project:
-        # The matrix is the layer's own; integer products read rows of a batch.
-        projected = b.linear(t.add("Unsqueeze", [out, b.ints(1)]), [f"model.{base}.self_attn.o_proj"], f"{base}.output", t)
-        out = t.add("Squeeze", [projected, b.ints(1)])
+    value = t.add("Add", [value, _up(b, t, step, low_mixed, b_value)])
+    return t.add("Reshape", [value, b.ints(0, c.attended)])
 
-    e = _Body(f"{base}.no_expression")
-    idle = e.add("Identity", [nothing])
-    shape = ["batch", b.dimension]
-    then_graph = helper.make_graph(t.nodes, t.prefix, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
-    else_graph = helper.make_graph(e.nodes, e.prefix, [], [helper.make_tensor_value_info(idle, TensorProto.FLOAT, shape)])
-    return b.body.add("If", [expressing], then_branch=then_graph, else_branch=else_graph)
+
+def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: str, need: str) -> str:
+    """The mean [batch, query_heads * head_dim] over each row's valid tokens of what the retrieval-aware attention sums up there.
+
+    Rows must be read whole, with no past: cached keys do not carry the deltas.
+    """
+    c, rank = b.config, b.adapter.rank
+    a_query, b_query = _stacked(b, layer, "query")
+    _, b_key = _stacked(b, layer, "key")
+    _, b_value = _stacked(b, layer, "value")
+    low = t.add("MatMul", [x, t.add("Gather", [a_query, step.index])])
+    low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
+    low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
+    b_value = t.add("Transpose", [t.add("Gather", [b_value, step.index])], perm=[1, 0, 2])
+    b_value = t.add("Reshape", [b_value, b.ints(rank, c.kv_heads * c.head_dim)])
+    value = t.add("FusedMatMul", [low_value, b_value], domain=CONTRIB, alpha=float(b.adapter.alpha / rank))
+    delta = t.add("Concat", [_up(b, t, step, low, b_query), _up(b, t, step, low_key, b_key), value], axis=2)
+    attended = t.add(
+        "GroupQueryAttention",
+        [t.add("Add", [qkv, delta]), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int, step.total_int, step.cos, step.sin],
+        3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
+        scale=float(c.head_dim ** -0.5),
+    )
+    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.seq]),
+                              b.constant("one", np.array(1, dtype=np.int64))])
+    valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
+    kept = t.add("Where", [valid, attended, b.constant("unmasked", np.array(0, dtype=np.float32))])
+    total = t.add("ReduceSum", [kept, b.ints(1)], keepdims=0)
+    count = t.add("Cast", [t.add("Unsqueeze", ["lengths", b.ints(1)])], to=TensorProto.FLOAT)
+    return t.add("Div", [total, count])
 
 
 def _finish(b: _Builder, rank: int) -> onnx.ModelProto:

@@ -62,6 +62,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, lr: float, steps: in
     parser.add_argument("--layer-normalise", action=argparse.BooleanOptionalAction, default=False)
     parser.add_argument("--project", action=argparse.BooleanOptionalAction, default=False,
                         help="send each layer's expression through the backbone's output projection")
+    parser.add_argument("--pool", choices=llora.POOLS, default="last", help="read fragments at their last token, or as the mean over them")
     parser.add_argument("--learn-layers", action=argparse.BooleanOptionalAction, default=False, help="train the layers' weights")
     parser.add_argument("--query-tokens", type=int, default=pairs.QUERY_TOKENS)
     parser.add_argument("--import-tokens", type=int, default=pairs.IMPORT_TOKENS)
@@ -229,7 +230,7 @@ class Trainer:
         torch.manual_seed(args.seed)
         module = llora.LLoRA(
             model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers,
-            project=args.project,
+            project=args.project, pool=args.pool,
         ).to(self.device)
         return module, nn.Parameter(torch.zeros(module.dimension, device=self.device))
 
@@ -245,8 +246,10 @@ class Trainer:
         loaded = llora.load(self.reader.model, folder)
         if {name: each.shape for name, each in loaded.state_dict().items()} != {
             name: each.shape for name, each in self.module.state_dict().items() if name != "layer_logits"
-        } or (loaded.layer_normalise, loaded.project) != (self.module.layer_normalise, self.module.project):
-            raise ValueError(f"expected adapters as --rank, --adapters, --layer-normalise and --project say, found others in {folder}: "
+        } or any(
+            getattr(loaded, name) != getattr(self.module, name) for name in ("layer_normalise", "project", "pool")
+        ):
+            raise ValueError(f"expected adapters as --rank, --adapters, --layer-normalise, --project and --pool say, found others in {folder}: "
                              "give the options of the earlier stage")
         self.module.load_state_dict(loaded.state_dict(), strict=False)
         weights = loaded.layer_weights()
@@ -514,7 +517,7 @@ class Trainer:
 
     def kind(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be gone on with."""
-        names = ("rank", "alpha", "adapters", "layer_normalise", "project", "learn_layers", "query_tokens", "import_tokens",
+        names = ("rank", "alpha", "adapters", "layer_normalise", "project", "pool", "learn_layers", "query_tokens", "import_tokens",
                  "fragment_tokens", "seed")
         return {"backbone": self.belongs, "start": self.start, **{name: getattr(self.args, name) for name in names}}
 

@@ -85,7 +85,7 @@ class LLoRA(nn.Module):
     ) -> None:
         """``layer_normalise`` brings every layer's expression to length 1 before the mean, which ``layer_weights`` weighs;
         ``learn_layers`` trains the weights. ``project`` sends each layer's expression through the backbone's output
-        projection first. ``pool`` "mean" reads fragments as the mean over their tokens, which is for ablations alone.
+        projection first. ``pool`` "mean" reads fragments as the mean over their tokens, not at the last one.
         """
         super().__init__()
         if adapters not in ADAPTER_MODES:
@@ -262,8 +262,6 @@ class LLoRA(nn.Module):
         """Writes adapter.safetensors and adapter_config.json; ``extra`` values join the configuration."""
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
-        if self.pool != "last":
-            raise ValueError(f"expected fragments read at their last token, found {self.pool!r}: the graph has no such expression")
         tensors = {
             name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items() if name != "layer_logits"
         }
@@ -273,8 +271,9 @@ class LLoRA(nn.Module):
             "alpha": self.alpha,
             "adapters": self.adapters,
             "normalise": self.normalise,
-            **({"layerNormalise": True} if self.layer_normalise else {}),
-            **({"outputProjection": True} if self.project else {}),
+            "layerNormalise": self.layer_normalise,
+            "outputProjection": self.project,
+            "fragmentPooling": self.pool,
             **({} if weights is None else {"layerWeights": [round(weight, 6) for weight in weights.tolist()]}),
             **extra,
         }
@@ -307,6 +306,7 @@ def load(backbone: PreTrainedModel, directory: str | os.PathLike[str]) -> LLoRA:
         layer_normalise=config.get("layerNormalise", False),
         layer_weights=config.get("layerWeights"),
         project=config.get("outputProjection", False),
+        pool=config.get("fragmentPooling", "last"),
     )
     tensors = load_file(Path(directory) / "adapter.safetensors")
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}

@@ -212,6 +212,30 @@ def test_layers_may_be_weighed_and_brought_to_length_one():
         graph.build_graph(weighed.config, {}, graph.Adapter({}, 4, 8.0, layer_weights=(1.0,)))
 
 
+@pytest.mark.parametrize("adapters", llora.ADAPTER_MODES)
+@pytest.mark.parametrize("stored", graph.WEIGHTS)
+@pytest.mark.parametrize("make", [qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
+def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapters):
+    pooled = Exported(make, adapters, stored=stored, pool="mean", project=make is not qwen2)
+    ids, lengths = ids_of(3, 21), [21, 9, 1]
+    model, adapter = quantisation.twin(pooled.model, pooled.llora, stored)
+    bound = 2e-2 if stored == "int8" else BOUND
+    for index in (0, 1):
+        found = pooled.run(ids, lengths, np.zeros((3, 0)), adapter=index)["expression"]
+        with torch.no_grad():
+            expected = adapter.express(torch.as_tensor(ids), torch.tensor(lengths), index).numpy()
+        assert np.abs(found - expected).max() < bound
+    # Padding changes nothing, and what stands behind the end neither.
+    ids[:, 9:] = 5
+    longer = np.concatenate([ids[1:2], np.full((1, 9), 7)], axis=1)
+    assert np.abs(pooled.run(longer, [9], np.zeros((1, 0)), adapter=1)["expression"] - found[1]).max() < BOUND
+    # Queries are read at their last token, as ever.
+    first = pooled.run(ids_of(1, 21)[:, :8], [8], [[7]])
+    second = pooled.run(ids_of(1, 21)[:, 8:], [13], [range(13)], adapter=0, past=first)
+    whole = pooled.run(ids_of(1, 21), [21], [range(21)], adapter=0)
+    assert np.abs(second["expression"] - whole["expression"]).max() < BOUND
+
+
 @pytest.mark.parametrize("stored", graph.WEIGHTS)
 @pytest.mark.parametrize("make", [qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
 def test_layers_may_go_through_their_output_projection(make, stored):

@@ -105,7 +105,8 @@ def test_saves_the_agreed_tensors_and_loads_them_back(tmp_path):
     state = loaded.state_dict()
     assert state["layers.0.q.A"].shape == (2, 4, 32) and state["layers.2.v.B"].shape == (2, 16, 4)
     config = llora.load_config(tmp_path)
-    assert config == {"rank": 4, "alpha": 8, "adapters": "separate", "normalise": True, "nullScore": 0.25}
+    assert config == {"rank": 4, "alpha": 8, "adapters": "separate", "normalise": True, "layerNormalise": False, "outputProjection": False,
+                      "fragmentPooling": "last", "nullScore": 0.25}
 
 
 def test_refuses_an_adapter_of_another_backbone(tmp_path):
