@@ -57,7 +57,9 @@ def variants() -> list[Variant]:
         Variant("per-layer normalisation", "each layer to length 1", {"layer_normalise": True}),
         Variant("layer weights", "learned", {"learn_layers": True}),
         Variant("layer weights", "learned, each layer to length 1", {"learn_layers": True, "layer_normalise": True}),
-        Variant("output projection", "applied", {"project": True}),
+        Variant("output projection", "none", {"project": False}),
+        Variant("output projection", "none, each layer to length 1", {"project": False, "layer_normalise": True}),
+        Variant("output projection", "none, fragment as the mean over its tokens", {"project": False, "pool": "mean"}),
         Variant("rank", "4", {"rank": 4, "alpha": 8.0}),
         Variant("rank", "32", {"rank": 32, "alpha": 64.0}),
         Variant("rank", "64", {"rank": 64, "alpha": 128.0}),
@@ -262,7 +264,7 @@ def tabulate(
         ["point", "variant", "MRR@10 (95 % interval)", "difference to the default", "Recall@10", "need told from none (AUC)"], rows,
         f"Held-out repositories of the corpus, {reference['ranks']['cases']} cases of {reference['ranks']['repositories']} repositories, "
         f"{args.evaluation_pool} fragments each. Small scale: {args.steps} steps of {args.batch} pairs for every variant, seed {args.seed}, "
-        f"stage 1 alone. The default: separate adapters, last token, L2-normalised, mean over layers, rank 16, temperature 0.03, null "
+        f"stage 1 alone. The default: separate adapters, last token, output projection, L2-normalised, mean over layers, rank 16, temperature 0.03, null "
         f"vector, {limits[0]} query tokens and {limits[1]} of imports, {limits[2]} fragment tokens. Intervals resample repositories.",
         figures, command=f"python -m selfracg_training ablate --steps {args.steps} --batch {args.batch}", model=model,
     )

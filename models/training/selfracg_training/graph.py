@@ -129,7 +129,7 @@ class Adapter:
     # Whether each layer's part is brought to length 1 first.
     layer_normalise: bool = False
     # Whether each layer's part goes through the backbone's output projection, before that.
-    project: bool = False
+    project: bool = True
     # Fragments are read at their "last" token, or as the "mean" over their tokens.
     pool: str = "last"
 

@@ -1,9 +1,10 @@
 """Layer-wise LoRA (L-LoRA): a retrieval-aware attention beside each frozen layer that expresses what a context needs.
 
 Source of the method: SelfRACG, arXiv 2507.19033. With x the normed input of a layer and P one of q, k, v,
-``P_r = P + (alpha / rank) B A x``; the layer's expression is its attention output at the last valid position, before the
-output projection, under the backbone's rotary embedding and causal mask. The whole expression is the mean over layers,
-L2-normalised. Nothing of it flows back into generation. Other ways of reading it out are options, for the ablations.
+``P_r = P + (alpha / rank) B A x``; the layer's expression is its attention output at the last valid position, under
+the backbone's rotary embedding and causal mask, behind the layer's own output projection (decided by `ablate`). The whole
+expression is the mean over layers, L2-normalised. Nothing of it flows back into generation. Other ways of reading it out
+are options.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ class LLoRA(nn.Module):
         layer_weights: Sequence[float] | None = None,
         learn_layers: bool = False,
         pool: str = "last",
-        project: bool = False,
+        project: bool = True,
     ) -> None:
         """``layer_normalise`` brings every layer's expression to length 1 before the mean, which ``layer_weights`` weighs;
         ``learn_layers`` trains the weights. ``project`` sends each layer's expression through the backbone's output

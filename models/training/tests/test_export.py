@@ -49,7 +49,7 @@ def test_package_holds_what_it_says_and_runs(work):
     # The embedding has 320 rows; those behind the tokenizer's last token are left out.
     known = Tokenizer.from_file(str(work / "package" / "tokenizer.json")).get_vocab_size()
     assert known < 320 and manifest["architecture"]["vocabularySize"] == known
-    assert manifest["retrieval"] == {"dimension": 64, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate",
+    assert manifest["retrieval"] == {"dimension": 64, "outputProjection": True, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate",
                                      "nullScore": 0.125, "queryTokens": 192, "fragmentTokens": 128}
     assert manifest["weights"] == {"stored": "float16", "computed": "float32"}
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
@@ -65,7 +65,7 @@ def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(w
     (work / "llora" / "adapter_config.json").write_text(json.dumps(found), encoding="utf-8")
     export.run(arguments(work, "--weights", "int8"))
     manifest = package.read(work / "package")
-    assert manifest["retrieval"] == {"dimension": 64, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate", "nullScore": 0.125,
+    assert manifest["retrieval"] == {"dimension": 64, "outputProjection": True, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate", "nullScore": 0.125,
                                      "nullVector": null, "queryTokens": 64, "importTokens": 32, "fragmentTokens": 48}
     assert manifest["weights"] == {"stored": "int8", "computed": "int8"}
 

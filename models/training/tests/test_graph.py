@@ -238,24 +238,24 @@ def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapt
 
 @pytest.mark.parametrize("stored", graph.WEIGHTS)
 @pytest.mark.parametrize("make", [qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
-def test_layers_may_go_through_their_output_projection(make, stored):
+def test_the_output_projection_may_be_left_out(make, stored):
     # A hidden size other than that of the heads together, and projections with biases.
-    projected = Exported(make, stored=stored, project=True, layer_normalise=make is qwen2)
+    bare = Exported(make, stored=stored, project=False, layer_normalise=make is qwen2)
     ids, lengths = ids_of(2, 21), [21, 9]
-    model, adapter = quantisation.twin(projected.model, projected.llora, stored)
+    model, adapter = quantisation.twin(bare.model, bare.llora, stored)
     for index in (0, 1):
-        found = projected.run(ids, lengths, np.zeros((2, 0)), adapter=index)["expression"]
-        assert found.shape == (2, projected.model.config.hidden_size) == (2, projected.llora.dimension)
+        found = bare.run(ids, lengths, np.zeros((2, 0)), adapter=index)["expression"]
+        assert found.shape == (2, bare.config.attended) == (2, bare.llora.dimension)
         with torch.no_grad():
             expected = adapter.express(torch.as_tensor(ids), torch.tensor(lengths), index).numpy()
         assert np.abs(found - expected).max() < (2e-2 if stored == "int8" else BOUND)
     # In chunks, and with an expression that leaves the logits as they are.
-    whole = projected.run(ids[:1], [21], [range(21)], adapter=0)
-    first = projected.run(ids[:1, :8], [8], [[7]])
-    second = projected.run(ids[:1, 8:], [13], [range(13)], adapter=0, past=first)
+    whole = bare.run(ids[:1], [21], [range(21)], adapter=0)
+    first = bare.run(ids[:1, :8], [8], [[7]])
+    second = bare.run(ids[:1, 8:], [13], [range(13)], adapter=0, past=first)
     assert np.abs(second["expression"] - whole["expression"]).max() < BOUND
-    assert np.array_equal(whole["logits"], projected.run(ids[:1], [21], [range(21)])["logits"])
-    assert projected.parameters == Exported(make, stored=stored).parameters
+    assert np.array_equal(whole["logits"], bare.run(ids[:1], [21], [range(21)])["logits"])
+    assert bare.parameters == Exported(make, stored=stored).parameters
 
 
 ROPES = {

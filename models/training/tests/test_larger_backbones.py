@@ -52,7 +52,7 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
         tokenizer = Tokenizer.from_file(str(work / stored / "tokenizer.json"))
         known = tokenizer.get_vocab_size()
         assert manifest["architecture"]["vocabularySize"] == known < 512 and manifest["contextLength"] == 256
-        assert manifest["retrieval"]["dimension"] == module.dimension == model.config.num_attention_heads * backbone.head_dimension(model.config)
+        assert manifest["retrieval"]["dimension"] == module.dimension == model.config.hidden_size
         graph = runtime.OnnxModel.from_file(work / stored / "model.onnx")
         ids = np.random.default_rng(2).integers(0, known, (2, 40))
         found = graph.run(ids, [40, 23], np.tile(np.arange(40), (2, 1)), adapter=llora.QUERY)

@@ -43,13 +43,14 @@ def test_generation_is_bit_identical_with_the_adapter_in_the_same_pass():
     assert torch.equal(bare, after)
 
 
-def test_starts_as_the_mean_of_the_backbones_own_attention_at_the_last_token():
+@pytest.mark.parametrize("project", [True, False])
+def test_starts_as_the_mean_of_the_backbones_own_attention_at_the_last_token(project):
     model = small_backbone()
     ids = torch.randint(0, 97, (3, 20))
     lengths = torch.tensor([20, 7, 1])
     heads: list[torch.Tensor] = []
     handles = [
-        layer.self_attn.o_proj.register_forward_pre_hook(lambda _module, inputs: heads.append(inputs[0]))
+        layer.self_attn.o_proj.register_forward_hook(lambda _module, inputs, output: heads.append(output if project else inputs[0]))
         for layer in model.model.layers
     ]
     with torch.no_grad():
@@ -58,7 +59,7 @@ def test_starts_as_the_mean_of_the_backbones_own_attention_at_the_last_token():
         handle.remove()
     rows = torch.arange(3)
     expected = F.normalize(torch.stack([head[rows, lengths - 1] for head in heads]).mean(0), dim=-1)
-    module = llora.LLoRA(model)
+    module = llora.LLoRA(model, project=project)
     for adapter in (llora.QUERY, llora.FRAGMENT):
         found = module.express(ids, lengths, adapter)
         assert found.shape == (3, 32)
@@ -105,7 +106,7 @@ def test_saves_the_agreed_tensors_and_loads_them_back(tmp_path):
     state = loaded.state_dict()
     assert state["layers.0.q.A"].shape == (2, 4, 32) and state["layers.2.v.B"].shape == (2, 16, 4)
     config = llora.load_config(tmp_path)
-    assert config == {"rank": 4, "alpha": 8, "adapters": "separate", "normalise": True, "layerNormalise": False, "outputProjection": False,
+    assert config == {"rank": 4, "alpha": 8, "adapters": "separate", "normalise": True, "layerNormalise": False, "outputProjection": True,
                       "fragmentPooling": "last", "nullScore": 0.25}
 
 

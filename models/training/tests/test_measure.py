@@ -122,7 +122,7 @@ def test_a_leak_is_reported(work, monkeypatch, capsys):
 
 def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
     module = bed.engine.module(bed.methods[SHIPPED])
-    plain = llora.LLoRA(bed.engine.model, rank=4, alpha=8.0, normalise=False)
+    plain = llora.LLoRA(bed.engine.model, rank=4, alpha=8.0, normalise=False, project=False)
     plain.load_state_dict(module.state_dict())
     with torch.no_grad():
         for layer in plain.layers:
