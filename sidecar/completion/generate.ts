@@ -40,7 +40,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, cursor, signal } = options;
   signal?.throwIfAborted();
   const start = performance.now();
-  let { cache, logits } = await backbone.prefill(prompt, signal);
+  let { cache, logits } = await backbone.prefill(prompt, { signal });
   const prefilled = performance.now();
 
   const healing = new HealingChooser(tokenizer, stopTokens, owed);
@@ -76,7 +76,9 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     const loop = loopCut(tokens);
     if (loop !== undefined) return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
     if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
-    ({ cache, logits } = await backbone.decode(cache, token, signal));
+    const decoded = await backbone.decode(cache, [token], signal);
+    ({ cache } = decoded);
+    logits = decoded.logits[0] ?? new Float32Array(0);
   }
 }
 

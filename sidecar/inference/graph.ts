@@ -14,8 +14,8 @@ export interface Pass {
   /** New tokens, one row each; more than one row only without `past`. */
   readonly rows: readonly (readonly number[])[];
   readonly past?: Past | undefined;
-  /** Whether the logits after each row's last token are wanted. */
-  readonly logits: boolean;
+  /** The logits after this many of each row's last tokens are wanted; every row has as many. */
+  readonly logits: number;
   readonly adapter: Adapter;
   /** Whether the cache is wanted back. */
   readonly keep?: boolean;
@@ -30,7 +30,7 @@ export interface Past {
 /** What a run gives. */
 export interface Passed {
   readonly past: Past;
-  /** Rows x vocabulary; empty unless wanted. */
+  /** Rows x wanted positions x vocabulary. */
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
@@ -64,17 +64,17 @@ export class Graph {
     const ids = new BigInt64Array(rows * width);
     pass.rows.forEach((row, r) => row.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
-    const positions = pass.logits ? lengths.map((length) => length - 1n) : new BigInt64Array(0);
+    const positions = BigInt64Array.from(pass.rows.flatMap(({ length }) => Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i))));
     const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
     const feeds: Record<string, OnnxValue> = {
       input_ids: new Tensor("int64", ids, [rows, width]),
       lengths: new Tensor("int64", lengths, [rows]),
-      logit_positions: new Tensor("int64", positions, [rows, pass.logits ? 1 : 0]),
+      logit_positions: new Tensor("int64", positions, [rows, pass.logits]),
       adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapters[pass.adapter])), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
     const wanted: string[] = [];
-    if (pass.logits) wanted.push("logits");
+    if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
     if (pass.keep === true) for (const name of this.layers) wanted.push(`present.${name}`);
     const results = await this.session.run(feeds, wanted);
@@ -82,7 +82,7 @@ export class Graph {
     if (pass.keep === true) for (const name of this.layers) tensors.set(`past.${name}`, output(results, `present.${name}`));
     return {
       past: { length: past.length + width, tensors },
-      logits: pass.logits ? floats(results, "logits") : new Float32Array(0),
+      logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
     };
   }
@@ -143,7 +143,7 @@ export async function openGraph(runtime: OnnxRuntime, model: ModelPackage, provi
     checkSignature(session, model);
     const graph = new Graph(runtime, session, model);
     // A provider that loads may still lack a kernel or a driver: only a run proves it.
-    await graph.run({ rows: [[0]], logits: true, adapter: "query" });
+    await graph.run({ rows: [[0]], logits: 1, adapter: "query" });
     return graph;
   } catch (error) {
     await session.release();

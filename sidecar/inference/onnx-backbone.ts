@@ -1,7 +1,7 @@
 // The decoder over ONNX Runtime: reads tokens in chunks, keeps the KV cache, expresses needs and embeds fragments.
 import { availableParallelism } from "node:os";
 import type { ExecutionProviderSetting } from "../protocol";
-import type { Backbone, DecodeResult, KvCache, PrefillResult, Priority, Provider } from "./backbone";
+import { type Backbone, type DecodeResult, type KvCache, mostDecodedTokens, type PrefillOptions, type PrefillResult, type Priority, type Provider } from "./backbone";
 import { type Graph, type OnnxRuntime, openGraph, type Pass, type Passed, type Past } from "./graph";
 import type { ModelPackage } from "./model-package";
 import { openWithProvider, providerHost } from "./provider";
@@ -64,7 +64,7 @@ class OnnxCache implements KvCache {
   take(): Past {
     const { past } = this;
     if (past === undefined)
-      throw new Error("expected a cache that was not decoded from yet, found a used one: go on with the cache that decode returned");
+      throw new Error("expected a cache that no call has taken yet, found a used one: go on with the cache that decode or rewind returned");
     this.past = undefined;
     return past;
   }
@@ -86,26 +86,36 @@ class OnnxBackbone implements Backbone {
     private readonly chunkTokens: number,
   ) {}
 
-  async prefill(tokens: readonly number[], signal?: AbortSignal): Promise<PrefillResult> {
-    const { past, logits } = await this.read(tokens, { logits: true, adapter: "none", keep: true }, signal);
-    return { cache: new OnnxCache(past), logits };
+  async prefill(tokens: readonly number[], { express = false, signal }: PrefillOptions = {}): Promise<PrefillResult> {
+    const { past, logits, expression, reused } = await this.read(tokens, "none", { logits: 1, adapter: express ? "query" : "none", keep: true }, signal);
+    return { cache: new OnnxCache(past), logits, ...(express && { need: expression }), reused };
   }
 
-  async decode(cache: KvCache, token: number, signal?: AbortSignal): Promise<DecodeResult> {
-    if (!(cache instanceof OnnxCache)) throw new TypeError("expected a cache of this backbone, found another object");
-    this.checkTokens([token]);
-    if (cache.length + 1 > this.model.contextLength)
-      throw new RangeError(`expected room in the context of ${this.model.contextLength} tokens, found it full: stop decoding`);
+  async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
+    const held = this.own(cache);
+    this.checkTokens(tokens, mostDecodedTokens);
+    if (held.length + tokens.length > this.model.contextLength)
+      throw new RangeError(
+        `expected room in the context of ${this.model.contextLength} tokens, found ${held.length} taken and ${tokens.length} more: stop decoding`,
+      );
     const { past, logits } = await this.pass(
       "completion",
-      () => ({ rows: [[token]], past: cache.take(), logits: true, adapter: "none", keep: true }),
+      () => ({ rows: [tokens], past: held.take(), logits: tokens.length, adapter: "none", keep: true }),
       signal,
     );
-    return { cache: new OnnxCache(past), logits };
+    const { vocabularySize } = this.model.architecture;
+    return { cache: new OnnxCache(past), logits: tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize)) };
+  }
+
+  rewind(cache: KvCache, length: number): KvCache {
+    const held = this.own(cache);
+    if (!Number.isInteger(length) || length < 1 || length > held.length)
+      throw new RangeError(`expected to keep 1 to ${held.length} tokens, found ${length}: a cache can only be made shorter`);
+    return new OnnxCache(this.graph.cut(held.take(), length));
   }
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const { expression } = await this.read(tokens, { logits: false, adapter: "query" }, signal);
+    const { expression } = await this.read(tokens, "query", { logits: 0, adapter: "query" }, signal);
     return expression;
   }
 
@@ -115,7 +125,7 @@ class OnnxBackbone implements Backbone {
     const { dimension } = this.model.retrieval;
     for (const batch of batches(fragments.map((tokens) => tokens.length))) {
       const rows = batch.map((index) => fragments[index] ?? []);
-      const { expression } = await this.pass("index", () => ({ rows, logits: false, adapter: "fragment" }), signal);
+      const { expression } = await this.pass("index", () => ({ rows, logits: 0, adapter: "fragment" }), signal);
       batch.forEach((index, row) => (vectors[index] = expression.slice(row * dimension, (row + 1) * dimension)));
     }
     return vectors;
@@ -134,23 +144,25 @@ class OnnxBackbone implements Backbone {
    */
   private async read(
     tokens: readonly number[],
-    last: Omit<Pass, "rows" | "past" | "adapter"> & { readonly adapter: "none" | "query" },
+    kind: "none" | "query",
+    last: Omit<Pass, "rows" | "past">,
     signal: AbortSignal | undefined,
-  ): Promise<Passed> {
+  ): Promise<Passed & { reused: number }> {
     this.checkTokens(tokens);
-    const memory = this.recent[last.adapter];
+    const memory = this.recent[kind];
     const final = Math.floor((tokens.length - 1) / this.chunkTokens) * this.chunkTokens;
     let start = Math.min(final, this.wholeChunks(memory.tokens, tokens));
+    const reused = start;
     let past = start > 0 && memory.past !== undefined ? this.graph.cut(memory.past, start) : undefined;
     for (; start < final; start += this.chunkTokens) {
       const rows = [tokens.slice(start, start + this.chunkTokens)];
       const before: Past | undefined = past;
-      ({ past } = await this.pass("completion", () => ({ rows, past: before, logits: false, adapter: "none", keep: true }), signal));
+      ({ past } = await this.pass("completion", () => ({ rows, past: before, logits: 0, adapter: "none", keep: true }), signal));
       // Kept at every step: a keystroke that cancels this read goes on where it stopped.
-      this.recent[last.adapter] = { tokens: tokens.slice(0, start + this.chunkTokens), past };
+      this.recent[kind] = { tokens: tokens.slice(0, start + this.chunkTokens), past };
     }
     const before: Past | undefined = past;
-    return this.pass("completion", () => ({ rows: [tokens.slice(final)], past: before, ...last }), signal);
+    return { ...(await this.pass("completion", () => ({ rows: [tokens.slice(final)], past: before, ...last }), signal)), reused };
   }
 
   /** Tokens in the whole chunks that both begin with. */
@@ -169,10 +181,15 @@ class OnnxBackbone implements Backbone {
     });
   }
 
-  private checkTokens(tokens: readonly number[]): void {
-    const { contextLength, architecture } = this.model;
-    if (tokens.length < 1 || tokens.length > contextLength)
-      throw new RangeError(`expected 1 to ${contextLength} tokens, found ${tokens.length}: cut the text to the context length`);
+  private own(cache: KvCache): OnnxCache {
+    if (!(cache instanceof OnnxCache)) throw new TypeError("expected a cache of this backbone, found another object");
+    return cache;
+  }
+
+  private checkTokens(tokens: readonly number[], most: number = this.model.contextLength): void {
+    const { architecture } = this.model;
+    if (tokens.length < 1 || tokens.length > most)
+      throw new RangeError(`expected 1 to ${most} tokens, found ${tokens.length}: read fewer at once`);
     const foreign = tokens.find((id) => !Number.isInteger(id) || id < 0 || id >= architecture.vocabularySize);
     if (foreign !== undefined)
       throw new RangeError(

@@ -31,7 +31,9 @@ export async function completePlainly(context: CursorContext, selected: readonly
     if (promptFormat.stopTokens.has(token)) break;
     said += stream.push(token);
     if (isEnough(said.slice(owed.length)) || count + 1 === maxTokens) break;
-    ({ cache, logits } = await backbone.decode(cache, token));
+    const decoded = await backbone.decode(cache, [token]);
+    ({ cache } = decoded);
+    logits = decoded.logits[0] ?? new Float32Array(0);
   }
   return { text: said.slice(owed.length), used: fragments };
 }

@@ -122,12 +122,12 @@ describe("prefill and decode", () => {
       const again = await chunked.prefill(variant);
       expect(again.cache.length).toBe(variant.length);
       expect(sameBits(again.logits, await readAnew(fresh, variant)), `variant ${i}`).toBe(true);
-      const next = await chunked.decode(again.cache, 300);
-      expect(distance(next.logits, (await backbone.prefill([...variant, 300])).logits), `after variant ${i}`).toBeLessThan(1e-3);
+      const next = await chunked.decode(again.cache, [300]);
+      expect(distance(next.logits[0]!, (await backbone.prefill([...variant, 300])).logits), `after variant ${i}`).toBeLessThan(1e-3);
     }
     // What the first caller holds was not touched.
-    const decoded = await chunked.decode(first.cache, 300);
-    expect(distance(decoded.logits, (await backbone.prefill([...long, 300])).logits)).toBeLessThan(1e-3);
+    const decoded = await chunked.decode(first.cache, [300]);
+    expect(distance(decoded.logits[0]!, (await backbone.prefill([...long, 300])).logits)).toBeLessThan(1e-3);
     await fresh.dispose();
   });
 
@@ -161,11 +161,11 @@ describe("prefill and decode", () => {
   it("decodes from the cache what a read of the longer text gives", async () => {
     let { cache } = await backbone.prefill(tokens.slice(0, 50));
     for (let end = 51; end <= 60; end++) {
-      const decoded = await backbone.decode(cache, tokens[end - 1]!);
+      const decoded = await backbone.decode(cache, [tokens[end - 1]!]);
       ({ cache } = decoded);
       expect(cache.length).toBe(end);
       const whole = await backbone.prefill(tokens.slice(0, end));
-      expect(distance(whole.logits, decoded.logits), `after ${end} tokens`).toBeLessThan(1e-3);
+      expect(distance(whole.logits, decoded.logits[0]!), `after ${end} tokens`).toBeLessThan(1e-3);
     }
   });
 
@@ -178,17 +178,17 @@ describe("prefill and decode", () => {
 
   it("fills the context to the last token and refuses one more", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, model.contextLength - 1));
-    const full = await backbone.decode(cache, 100);
-    expect(full.logits.every(Number.isFinite)).toBe(true);
-    await expect(backbone.decode(full.cache, 100)).rejects.toThrow(/room in the context of \d+ tokens/);
+    const full = await backbone.decode(cache, [100]);
+    expect(full.logits[0]!.every(Number.isFinite)).toBe(true);
+    await expect(backbone.decode(full.cache, [100])).rejects.toThrow(/room in the context of \d+ tokens/);
   });
 
   it("refuses a cache that was decoded from, and keeps one whose decoding was refused", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, 10));
-    await expect(backbone.decode(cache, 5, AbortSignal.abort())).rejects.toMatchObject(aborted);
-    await backbone.decode(cache, 5);
-    await expect(backbone.decode(cache, 5)).rejects.toThrow(/found a used one/);
-    await expect(backbone.decode({ length: 3 }, 5)).rejects.toThrow(/a cache of this backbone/);
+    await expect(backbone.decode(cache, [5], AbortSignal.abort())).rejects.toMatchObject(aborted);
+    await backbone.decode(cache, [5]);
+    await expect(backbone.decode(cache, [5])).rejects.toThrow(/found a used one/);
+    await expect(backbone.decode({ length: 3 }, [5])).rejects.toThrow(/a cache of this backbone/);
   });
 
   it("refuses tokens it cannot read", async () => {
@@ -271,7 +271,7 @@ describe("cancelling and ending", () => {
     const whole = turns;
     turns = 0;
     abortAt = 10;
-    await expect(chunked.prefill(tokens.slice(30, 930), controller.signal)).rejects.toMatchObject(aborted);
+    await expect(chunked.prefill(tokens.slice(30, 930), { signal: controller.signal })).rejects.toMatchObject(aborted);
     expect(turns).toBeLessThan(whole / 2);
     counting = false;
     // What was read before the abort is not read again, and is not wrong.
@@ -280,7 +280,7 @@ describe("cancelling and ending", () => {
 
   it("does nothing for a signal that is aborted already", async () => {
     const signal = AbortSignal.abort();
-    for (const call of [backbone.prefill([5], signal), backbone.express([5], signal), backbone.embed([[5]], signal)])
+    for (const call of [backbone.prefill([5], { signal }), backbone.express([5], signal), backbone.embed([[5]], signal)])
       await expect(call).rejects.toMatchObject(aborted);
   });
 
