@@ -221,6 +221,7 @@ class IndexSearch implements Search {
     const among = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const source: FragmentSource = {
       fragmentCount: index.fragmentCount,
+      revision: index.revision,
       vectorIndex: index.vectorIndex,
       search: (need, k) => {
         asked = need;

@@ -38,14 +38,14 @@ const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
   fragment: { uri: `file:///w/web/${name}.ts`, path: `web/${name}.ts`, startLine: 4, endLine: 6, text: `export function ${name}Of(a: Money): Money {\n  return a;\n}` },
   score: 0.99 - at / 100,
 }));
-const source: FragmentSource = { fragmentCount: 2, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
+const source: FragmentSource = { fragmentCount: 2, revision: 1, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
 
 const completer = (backbone: Backbone, from: () => FragmentSource | undefined = () => source) =>
   new Completer({ backbone, promptFormat, tokenizer, source: from, log: (line) => logged.push(line) });
 const complete = (using: Completer, settings: Partial<Settings> = {}, signal?: AbortSignal, at = context) =>
   using.complete(at, { ...defaultSettings, ...settings }, { line: 3, character: 9 }, signal, performance.now());
 /** A model that goes on with `text`, after the last token of the prefix, which it is made to say again. */
-const saying = (text: string) => scriptedBackbone(model, [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], tokenizer.tokenOf(model.specialTokens.endOfText));
+const saying = (text: string) => scriptedBackbone(model, { tokens: [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], last: tokenizer.tokenOf(model.specialTokens.endOfText) });
 
 describe("with the real model", () => {
   it("says what happened and how long each part took", async () => {

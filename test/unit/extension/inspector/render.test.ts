@@ -37,6 +37,7 @@ const trace: CompletionTrace = {
   ],
   promptTokens: 300,
   generatedTokens: 1,
+  decodeSteps: 0,
   timings: { totalMs: 100, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
   provider: "cpu",
 };

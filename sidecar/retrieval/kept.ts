@@ -1,0 +1,110 @@
+// Which fragments stay in the prompt over keystrokes: what was fetched for a document, and whether it still serves.
+import type { Tokenizer } from "../inference/tokenizer";
+import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "./retrieval";
+import { whereSeen } from "./select";
+import { visibleText } from "./visible";
+
+/** What is kept of a document's last completion. */
+export interface Kept {
+  /** Of the completion that fetched the fragments. */
+  readonly since: number;
+  /** Best first, and always in the same order: the prompt begins with them. */
+  readonly selected: readonly SelectedFragment[];
+  /** Of the last search. */
+  readonly dropped: Retrieval["dropped"];
+  /** Set when nothing was selected: why. */
+  readonly nothing?: string | undefined;
+  /** At the end of the prompt with these fragments, when they were last found to serve; undefined while it was not read. */
+  readonly need: Float32Array | undefined;
+  /** The document as it was then. */
+  readonly context: CursorContext;
+  readonly limits: RetrievalLimits;
+  /** Most tokens of code beside them. */
+  readonly codeTokens: number;
+  /** Of the index that was searched. */
+  readonly revision: number;
+}
+
+/** When fragments stay. Chosen by measurement. */
+export interface KeepingRule {
+  /** Product of the needs then and now from which the need has not moved. */
+  readonly similarity: number;
+  /** How much better than the best kept fragment a new one must score to be worth reading the prompt anew. */
+  readonly margin: number;
+}
+
+export const keepingRule: KeepingRule = { similarity: 0.8, margin: 0.1 };
+
+/** Documents remembered. */
+const capacity = 8;
+/** UTF-16 units around the cursor within which typing, deleting and accepting a suggestion happen. */
+const reach = 256;
+
+/** The fragments of the documents worked on, least recently used out first. */
+export class KeptFragments {
+  private readonly documents = new Map<string, Kept>();
+
+  constructor(private readonly tokenizer: Tokenizer) {}
+
+  /** What is kept for the cursor, or in words why nothing is. Whether the need has moved is not asked here. */
+  recall(context: CursorContext, limits: RetrievalLimits, codeTokens: number): Kept | string {
+    const kept = this.documents.get(context.uri);
+    if (kept === undefined) return "the first completion in this document";
+    if (kept.codeTokens !== codeTokens || kept.limits.maxFragments !== limits.maxFragments || kept.limits.fragmentBudget !== limits.fragmentBudget)
+      return "the settings changed";
+    const elsewhere = whyElsewhere(kept.context, context);
+    if (elsewhere !== undefined) return elsewhere;
+    if (kept.selected.length > 0) {
+      const visible = visibleText(context, codeTokens, this.tokenizer);
+      for (const { fragment } of kept.selected) {
+        const seen = whereSeen(fragment, context, visible);
+        if (seen !== undefined) return `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${seen}`;
+      }
+    }
+    return kept;
+  }
+
+  remember(kept: Kept): void {
+    this.documents.delete(kept.context.uri);
+    this.documents.set(kept.context.uri, kept);
+    for (const oldest of this.documents.keys()) {
+      if (this.documents.size <= capacity) break;
+      this.documents.delete(oldest);
+    }
+  }
+
+  forget(uri: string): void {
+    this.documents.delete(uri);
+  }
+}
+
+/** Why the text around the cursor is not the text that was typed on from; undefined where it is. */
+function whyElsewhere(before: CursorContext, now: CursorContext): string | undefined {
+  if (Math.abs(now.prefix.length - before.prefix.length) > reach) return "the cursor moved to another place";
+  const head = before.prefix.slice(0, Math.max(0, before.prefix.length - reach));
+  const tail = before.suffix.slice(reach);
+  const same = before.path === now.path && now.prefix.startsWith(head) && now.suffix.endsWith(tail);
+  return same && Math.abs(now.suffix.length - before.suffix.length) <= reach ? undefined : "the document changed elsewhere";
+}
+
+/**
+ * The kept fragments with the scores and lines that a new search gave them, where they serve no worse than what it
+ * found; else in words why the new ones are better.
+ */
+export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): readonly SelectedFragment[] | string {
+  if (kept.selected.length === 0) return fresh.selected.length === 0 ? [] : "nothing was kept, and the model needs something now";
+  // Of a fragment not among those found, it is known only that it scores no better than the last of them.
+  const floor = fresh.found.at(-1)?.score ?? -1;
+  const standing: SelectedFragment[] = [];
+  for (const old of kept.selected) {
+    const { uri, path, text } = old.fragment;
+    const hit = fresh.found.find(({ fragment }) => fragment.uri === uri && fragment.text === text);
+    if (hit === undefined && kept.revision !== revision) return `${path}:${old.fragment.startLine}-${old.fragment.endLine} may have changed`;
+    const fragment = hit?.fragment ?? old.fragment;
+    const { startLine, endLine } = fragment;
+    standing.push({ ...old, fragment, reference: { ...old.reference, startLine, endLine, score: hit?.score ?? Math.min(floor, old.reference.score) } });
+  }
+  const best = Math.max(...standing.map(({ reference }) => reference.score));
+  const found = fresh.selected[0]?.reference.score ?? -Infinity;
+  return found > best + rule.margin ? `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}` : standing;
+}
