@@ -21,7 +21,7 @@ export async function completePlainly(context: CursorContext, selected: readonly
   const { backbone, promptFormat, tokenizer, maxTokens, isEnough } = options;
   const { prefix, owed } = healPrefix(tokenizer, context.prefix);
   const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
-  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens);
+  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens, "nearest");
   let { cache, logits } = await backbone.prefill(tokens);
   const stream = tokenizer.stream();
   let said = "";
