@@ -33,7 +33,7 @@ export interface KeepingRule {
   readonly margin: number;
 }
 
-export const keepingRule: KeepingRule = { similarity: 0.8, margin: 0.1 };
+export const keepingRule: KeepingRule = { similarity: 0.7, margin: 0.05 };
 
 /** Documents remembered. */
 const capacity = 8;
