@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -58,12 +59,13 @@ def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 parameter.normal_(0.0, 0.02, generator=generator)
     model.eval()
-    source = work / "random-backbones" / size.name
-    backbone.save(model, source)
-    export.export(
-        model, llora.LLoRA(model).eval(), {}, source, widened(tokenizer, size.vocabulary), out, stored=stored, fill_in_middle=False,
-        name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work,
-    )
+    with tempfile.TemporaryDirectory() as scratch:
+        source = Path(scratch) / "backbone"
+        backbone.save(model, source)
+        export.export(
+            model, llora.LLoRA(model).eval(), {}, source, widened(tokenizer, size.vocabulary), out, stored=stored, fill_in_middle=False,
+            name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work,
+        )
 
 
 def widened(tokenizer: str, vocabulary: int) -> str:
