@@ -58,19 +58,24 @@ class Exported:
         self.session = onnxruntime.InferenceSession(self.proto.SerializeToString(), options, ["CPUExecutionProvider"])
         self.names = [o.name for o in self.session.get_outputs()]
 
-    def run(self, ids, lengths, positions, adapter=-1, past=None):
+    def run(self, ids, lengths, positions, adapter=-1, past=None, spare=None):
+        """One run over buffers that hold `past` (an earlier result) and `spare` rows of garbage; None: no more than the past."""
         ids = np.asarray(ids, dtype=np.int64)
+        c = self.config
+        length = past["length"] if past else 0
         feeds = {"input_ids": ids, "lengths": np.asarray(lengths, dtype=np.int64),
                  "logit_positions": np.asarray(positions, dtype=np.int64).reshape(len(ids), -1),
-                 "adapter": np.array([adapter], dtype=np.int64)}
-        c = self.config
+                 "adapter": np.array([adapter], dtype=np.int64), "past_length": np.array([length], dtype=np.int64)}
         for layer in range(c.layers):
-            for part in ("key", "value"):
-                feeds[f"past.{layer}.{part}"] = np.zeros((len(ids), c.kv_heads, 0, c.head_dim), dtype=np.float32)
-            feeds[f"past.{layer}.need"] = np.zeros((len(ids), 0, 8), dtype=np.float32)
-        if past:
-            feeds.update({k.replace("present", "past"): v for k, v in past.items() if k.startswith("present")})
-        return dict(zip(self.names, self.session.run(None, feeds)))
+            for part, shape in (("key", (len(ids), c.kv_heads, spare or 0, c.head_dim)), ("value", (len(ids), c.kv_heads, spare or 0, c.head_dim)),
+                                ("need", (len(ids), spare or 0, 8))):
+                garbage = np.full(shape, np.nan, dtype=np.float32)
+                feeds[f"past.{layer}.{part}"] = np.concatenate([past[part][layer], garbage], axis=-2) if past else garbage
+        found = dict(zip(self.names, self.session.run(None, feeds)))
+        # The whole text's rows, as whoever runs the graph keeps them.
+        for part in ("key", "value", "need"):
+            found[part] = np.concatenate([past[part], found[f"new.{part}"]], axis=-2) if past else found[f"new.{part}"]
+        return {**found, "length": length + ids.shape[1]}
 
     def reference(self, ids):
         with torch.no_grad():
@@ -122,10 +127,42 @@ def test_two_chunks_equal_one_prefill(exported):
     second = exported.run(ids[:, 31:], [19], [[18]], adapter=0, past=first)
     assert relative(second["logits"], whole["logits"]) < BOUND
     assert np.abs(second["expression"] - whole["expression"]).max() < BOUND
-    for name in exported.names:
-        if name.startswith("present"):
-            assert second[name].shape == whole[name].shape
-            assert relative(second[name], whole[name]) < BOUND
+    for name in ("key", "value", "need"):
+        assert relative(second[name], whole[name]) < BOUND
+
+
+def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
+    ids = ids_of(1, 40)
+    whole, roomy = (exported.run(ids, [40], [range(40)], adapter=0, spare=spare) for spare in (None, 57))
+    first = exported.run(ids[:, :30], [30], [[29]])
+    for adapter in (-1, 0):
+        tight, exact, more = (exported.run(ids[:, 30:], [10], [range(10)], adapter=adapter, past=first, spare=spare) for spare in (None, 10, 33))
+        for name in ("logits", "expression", "new.key", "new.value", "new.need"):
+            assert np.array_equal(tight[name], exact[name]) and np.array_equal(tight[name], more[name])
+            assert np.array_equal(whole[name], roomy[name])
+    assert whole["new.key"].shape == (3, 1, exported.config.kv_heads, 40, exported.config.head_dim)
+    assert tight["new.need"].shape == (3, 1, 10, 8)
+
+
+def test_a_batch_gives_the_rows_of_each_text(exported):
+    ids = ids_of(2, 15)
+    together = exported.run(ids, [15, 15], np.zeros((2, 0)))
+    for row in range(2):
+        alone = exported.run(ids[row : row + 1], [15], np.zeros((1, 0)))
+        for name in ("new.key", "new.value", "new.need"):
+            assert relative(together[name][:, row], alone[name][:, 0]) < BOUND
+
+
+def test_a_row_of_zeros_is_zero_in_integers():
+    """Its step is zero, and whatever codes it gets are multiplied with it."""
+    exported = Exported(llama, stored="int8")
+    silent = [t for t in exported.proto.graph.initializer if t.name.endswith("input_norm")]
+    for tensor in silent:
+        tensor.CopyFrom(onnx.numpy_helper.from_array(np.zeros(tuple(tensor.dims), dtype=np.float32), tensor.name))
+    exported.session = onnxruntime.InferenceSession(exported.proto.SerializeToString())
+    found = exported.run(ids_of(1, 9), [9], [range(9)], adapter=0)
+    assert np.isfinite(found["logits"]).all() and found["logits"].any()
+    assert not found["new.key"].any() and not found["new.value"].any()
 
 
 def test_token_by_token_equals_prefill(exported):
@@ -168,9 +205,8 @@ def test_isolation_logits_and_cache_are_bit_identical_with_and_without_the_adapt
     bare, query = (exported.run(ids, [45], [range(45)], adapter=a) for a in (-1, 0))
     assert np.array_equal(bare["logits"], query["logits"])
     assert not bare["expression"].any() and query["expression"].any()
-    for name in exported.names:
-        if name.startswith("present"):
-            assert np.array_equal(bare[name], query[name])
+    for name in ("key", "value", "need"):
+        assert np.array_equal(bare[name], query[name])
     fragment = exported.run(ids, [45], [range(45)], adapter=1)
     assert np.array_equal(bare["logits"], fragment["logits"])
 
