@@ -168,8 +168,8 @@ export class Completer {
     const standing = weigh(kept, fresh, revision, this.rule);
     if (typeof standing === "string") return this.readFetched(task, fresh, revision, `${why}: ${standing}`);
     // The same tokens as before, with the scores of now.
-    const prompt = this.assemble(task, standing);
-    const now: Kept = { ...kept, selected: standing, dropped: fresh.dropped, nothing: fresh.nothing, context: task.context, revision };
+    const prompt = this.assemble(task, standing.selected);
+    const now: Kept = { ...kept, ...standing, context: task.context, revision };
     this.show(task, prompt, now);
     read ??= await this.read(task, prompt);
     this.kept.remember({ ...now, need: needOf(read) });

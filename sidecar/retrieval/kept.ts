@@ -1,5 +1,6 @@
 // Which fragments stay in the prompt over keystrokes: what was fetched for a document, and whether it still serves.
 import type { Tokenizer } from "../inference/tokenizer";
+import type { FragmentReference } from "../protocol";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "./retrieval";
 import { whereSeen } from "./select";
 import { visibleText } from "./visible";
@@ -88,11 +89,11 @@ function whyElsewhere(before: CursorContext, now: CursorContext): string | undef
 }
 
 /**
- * The kept fragments with the scores and lines that a new search gave them, where they serve no worse than what it
- * found; else in words why the new ones are better.
+ * The kept fragments with the scores and lines that a new search gave them and, as left out, all else that it found,
+ * where they serve no worse than that; else in words why the new ones are better.
  */
-export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): readonly SelectedFragment[] | string {
-  if (kept.selected.length === 0) return fresh.selected.length === 0 ? [] : "nothing was kept, and the model needs something now";
+export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): Pick<Kept, "selected" | "dropped" | "nothing"> | string {
+  if (kept.selected.length === 0) return fresh.selected.length === 0 ? fresh : "nothing was kept, and the model needs something now";
   // Of a fragment not among those found, it is known only that it scores no better than the last of them.
   const floor = fresh.found.at(-1)?.score ?? -1;
   const standing: SelectedFragment[] = [];
@@ -106,5 +107,8 @@ export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: Keep
   }
   const best = Math.max(...standing.map(({ reference }) => reference.score));
   const found = fresh.selected[0]?.reference.score ?? -Infinity;
-  return found > best + rule.margin ? `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}` : standing;
+  if (found > best + rule.margin) return `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}`;
+  const isOther = (one: FragmentReference) => !standing.some(({ reference }) => reference.uri === one.uri && reference.startLine === one.startLine);
+  const others = fresh.selected.map(({ reference }) => ({ ...reference, reason: `not better by ${rule.margin} than the best fragment kept` }));
+  return { selected: standing, dropped: [...others, ...fresh.dropped].filter(isOther) };
 }

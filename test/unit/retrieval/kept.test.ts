@@ -114,18 +114,21 @@ describe("new fragments", () => {
 
   it("take over when nothing was kept", () => {
     expect(weigh(kept({ selected: [] }), found(tax), 1, rule)).toBe("nothing was kept, and the model needs something now");
-    expect(weigh(kept({ selected: [] }), found(), 1, rule)).toEqual([]);
+    expect(weigh(kept({ selected: [] }), { ...found(), nothing: "the model needs nothing" }, 1, rule)).toMatchObject({ selected: [], nothing: "the model needs nothing" });
   });
 
   it("take over when the best is better by the margin than the best kept one scores now", () => {
     expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.54)), 1, rule)).toBe("another fragment scores 0.600, the best kept one 0.540");
-    expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.56)), 1, rule)).toMatchObject([{ reference: { path: "tax.py", score: 0.56 } }]);
+    expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.56)), 1, rule)).toMatchObject({
+      selected: [{ reference: { path: "tax.py", score: 0.56 } }],
+      dropped: [{ path: "vat.py", score: 0.6, reason: "not better by 0.05 than the best fragment kept" }],
+    });
   });
 
   it("do not when the best is kept already, in whatever order", () => {
     const vat = fragment("vat", 0.4);
     const standing = weigh(kept({ selected: [tax, vat] }), found(fragment("vat", 0.9), fragment("fee", 0.8)), 1, rule);
-    expect(standing).toMatchObject([{ reference: { path: "tax.py", score: 0.5 } }, { reference: { path: "vat.py", score: 0.9 } }]);
+    expect(standing).toMatchObject({ selected: [{ reference: { path: "tax.py", score: 0.5 } }, { reference: { path: "vat.py", score: 0.9 } }], dropped: [{ path: "fee.py" }] });
   });
 
   it("take over when a kept one scores too little to be found", () => {
@@ -140,6 +143,6 @@ describe("new fragments", () => {
 
   it("give a kept one the lines that it has now", () => {
     const moved = fragment("tax", 0.5, { startLine: 11, endLine: 12 });
-    expect(weigh(kept(), found(moved), 2, rule)).toMatchObject([{ tokens: tax.tokens, fragment: { startLine: 11 }, reference: { startLine: 11, endLine: 12 } }]);
+    expect(weigh(kept(), found(moved), 2, rule)).toMatchObject({ selected: [{ tokens: tax.tokens, fragment: { startLine: 11 }, reference: { startLine: 11, endLine: 12 } }], dropped: [] });
   });
 });
