@@ -12,7 +12,7 @@ export type Adapter = keyof typeof adapters;
 /** One run. */
 export interface Pass {
   /** New tokens, one row each; more than one row only without `past`. */
-  readonly rows: readonly (readonly number[])[];
+  readonly rows: readonly Int32Array[];
   readonly past?: Past | undefined;
   /** The logits after this many of each row's last tokens are wanted; every row has as many. */
   readonly logits: number;
@@ -75,7 +75,7 @@ export class Graph {
     const rows = pass.rows.length;
     const width = Math.max(...pass.rows.map((row) => row.length));
     const ids = new BigInt64Array(rows * width);
-    pass.rows.forEach((row, r) => row.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
+    pass.rows.forEach((row, r) => ids.set(BigInt64Array.from(row, BigInt), r * width));
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
     const positions = BigInt64Array.from(
       pass.rows.flatMap(({ length }) => Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i))),
@@ -142,7 +142,7 @@ export async function openGraph(
     checkSignature(session, model);
     const graph = new Graph(runtime, session, model, guard);
     // A provider that loads may still lack a kernel or a driver: only a run proves it.
-    await graph.run({ rows: [[0]], logits: 1, adapter: "query" });
+    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query" });
     return graph;
   } catch (error) {
     await session.release();

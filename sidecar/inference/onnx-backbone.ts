@@ -67,7 +67,7 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
 class OnnxCache implements KvCache {
   private taken = false;
 
-  constructor(readonly tokens: readonly number[]) {}
+  constructor(readonly tokens: Int32Array) {}
 
   get length(): number {
     return this.tokens.length;
@@ -97,8 +97,9 @@ class OnnxBackbone implements Backbone {
 
   async prefill(tokens: readonly number[], { express = false, signal }: PrefillOptions = {}): Promise<PrefillResult> {
     this.checkTokens(tokens);
-    const { logits, expression, reused } = await this.read({ tokens, logits: 1, express }, signal);
-    return { cache: new OnnxCache(tokens), logits, ...(express && { need: expression }), reused };
+    const ids = Int32Array.from(tokens);
+    const { logits, expression, reused } = await this.read({ tokens: ids, logits: 1, express }, signal);
+    return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused };
   }
 
   async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
@@ -109,7 +110,9 @@ class OnnxBackbone implements Backbone {
         `expected room in the context of ${this.model.contextLength} tokens, found ${held.length} taken and ${tokens.length} more: stop decoding`,
       );
     held.take();
-    const all = [...held.tokens, ...tokens];
+    const all = new Int32Array(held.length + tokens.length);
+    all.set(held.tokens);
+    all.set(tokens, held.length);
     try {
       const { logits } = await this.read({ tokens: all, logits: tokens.length, express: false }, signal);
       const { vocabularySize } = this.model.architecture;
@@ -131,7 +134,7 @@ class OnnxBackbone implements Backbone {
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens);
-    return (await this.read({ tokens, logits: 0, express: true }, signal)).expression;
+    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true }, signal)).expression;
   }
 
   async embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]> {
@@ -141,7 +144,7 @@ class OnnxBackbone implements Backbone {
     const waiting = this.plan.order(fragments.map((tokens) => tokens.length));
     while (waiting.length > 0) {
       const batch = this.plan.next(waiting);
-      const rows = batch.map(({ index }) => fragments[index] ?? []);
+      const rows = batch.map(({ index }) => Int32Array.from(fragments[index] ?? []));
       const answer = await this.perform("index", { kind: "embed", rows }, signal);
       if (answer.kind !== "embed") throw new Error(unexpected);
       batch.forEach(({ index }, row) => (vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension)));

@@ -3,7 +3,7 @@ import type { Graph, Passed } from "./graph";
 import type { SequencePool } from "./sequences";
 
 export interface Reading {
-  readonly tokens: readonly number[];
+  readonly tokens: Int32Array;
   /** The logits after this many of the last tokens are wanted. */
   readonly logits: number;
   /** Whether the need at the end is wanted. */
@@ -64,7 +64,7 @@ export class Reader {
   }
 
   /** Fragment expressions of one batch: rows x dimension. */
-  async embed(rows: readonly (readonly number[])[]): Promise<Float32Array> {
+  async embed(rows: readonly Int32Array[]): Promise<Float32Array> {
     return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;
   }
 

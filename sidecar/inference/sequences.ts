@@ -19,7 +19,8 @@ const bytesOfFloat = 4;
 
 /** Tokens of one text that were read, with their rows. */
 export class Sequence {
-  private readonly tokens: number[] = [];
+  private tokens = new Int32Array(0);
+  private count = 0;
   /** By the graph's input names; tokens are the last axis but one. */
   private readonly buffers = new Map<string, Float32Array>();
   private tensors = new Map<string, OnnxValue>();
@@ -31,7 +32,7 @@ export class Sequence {
   ) {}
 
   get length(): number {
-    return this.tokens.length;
+    return this.count;
   }
 
   get bytes(): number {
@@ -39,8 +40,8 @@ export class Sequence {
   }
 
   /** How many tokens at the beginning are those of `tokens`. */
-  common(tokens: readonly number[]): number {
-    const most = Math.min(this.tokens.length, tokens.length);
+  common(tokens: Int32Array): number {
+    const most = Math.min(this.count, tokens.length);
     let same = 0;
     while (same < most && this.tokens[same] === tokens[same]) same++;
     return same;
@@ -48,7 +49,7 @@ export class Sequence {
 
   /** Forgets what lies behind the first `length` tokens. */
   trim(length: number): void {
-    this.tokens.length = Math.min(this.tokens.length, length);
+    this.count = Math.min(this.count, length);
   }
 
   /** Makes room for `length` tokens in all. */
@@ -60,7 +61,7 @@ export class Sequence {
   /** The first `length` tokens, in buffers of their own with room for `room` tokens, which are no fewer. */
   fork(length: number, room: number): Sequence {
     const copy = new Sequence(this.runtime, this.shape);
-    copy.tokens.push(...this.tokens.slice(0, length));
+    copy.count = length;
     copy.allocate(roomy(room), this);
     return copy;
   }
@@ -71,7 +72,7 @@ export class Sequence {
   }
 
   /** Takes the rows that a run made of `tokens`, the next ones of this text. There must be room. */
-  append(tokens: readonly number[], rows: NewRows): void {
+  append(tokens: Int32Array, rows: NewRows): void {
     const { layers, keyValueHeads, headDim, needLength } = this.shape;
     for (const { part, heads, size } of [
       { part: "key", heads: keyValueHeads, size: headDim },
@@ -87,7 +88,8 @@ export class Sequence {
         }
       }
     }
-    this.tokens.push(...tokens);
+    this.tokens.set(tokens, this.count);
+    this.count += tokens.length;
   }
 
   /** New buffers of that capacity, with the rows of this text out of `source`'s. */
@@ -111,6 +113,9 @@ export class Sequence {
         tensors.set(name, new this.runtime.Tensor("float32", buffer, dims));
       }
     }
+    const ids = new Int32Array(capacity);
+    ids.set(source.tokens.subarray(0, this.length));
+    this.tokens = ids;
     this.tensors = tensors;
     this.capacity = capacity;
   }
@@ -151,7 +156,7 @@ export class SequencePool {
    * A text with room for all of `tokens` that holds as long a beginning of them as any did, `most` at the most, and
    * nothing else. A text of which only a small part is wanted stays and is copied: another document begins alike.
    */
-  take(tokens: readonly number[], most: number): Sequence {
+  take(tokens: Int32Array, most: number): Sequence {
     let best: Sequence | undefined;
     let longest = 0;
     for (const sequence of this.sequences) {

@@ -23,7 +23,7 @@ export interface ThreadData {
  */
 export const shared = { cancelled: 0, running: 1, ending: 2 } as const;
 
-export type Job = ({ readonly kind: "read" } & Reading) | { readonly kind: "embed"; readonly rows: readonly (readonly number[])[] };
+export type Job = ({ readonly kind: "read" } & Reading) | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
 
 /** To the thread: a job with its number, or the request to end. */
 export type Request = { readonly id: number; readonly job: Job } | "close";

@@ -3,7 +3,7 @@ import type { Graph, Pass } from "./graph";
 
 /** A chunk of a prompt, its end with a need, a step, drafts, a batch of fragments. */
 function passes(longest: number): readonly Pass[] {
-  const row = (length: number): number[] => Array.from({ length: Math.min(length, longest) }, () => 0);
+  const row = (length: number): Int32Array => new Int32Array(Math.min(length, longest));
   return [
     { rows: [row(64)], logits: 0, adapter: "none", keep: true },
     { rows: [row(32)], logits: 1, adapter: "query", keep: true },
