@@ -196,7 +196,7 @@ async function measure(options: Options): Promise<Measured> {
 }
 
 /** Files of the workspace that is typed in. */
-const files = 40;
+const files = 120;
 /** Rounds of the sizes that nothing is compared with. */
 const budgetMs = 20_000;
 
