@@ -85,11 +85,6 @@ export class PromptCache {
     const { matches } = this;
     if (matches.length === 0) return favourite;
 
-    let highest = -Infinity;
-    for (const logit of logits) if (logit > highest) highest = logit;
-    let sum = 0;
-    for (const logit of logits) sum += Math.exp(logit - highest);
-
     const votes = new Map<number, number>();
     let voted = 0;
     let longest = 0;
@@ -99,6 +94,13 @@ export class PromptCache {
       voted += vote;
       if (length > longest) longest = length;
     }
+    // Prompt and model agree mostly, and then no probability is needed.
+    const agreed = votes.get(favourite) ?? 0;
+    if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
+
+    const highest = admits === undefined ? (logits[favourite] ?? 0) : (logits[mostLikely(logits)] ?? 0);
+    let sum = 0;
+    for (const logit of logits) sum += Math.exp(logit - highest);
     // A sure model has read the prompt too and needs no help.
     const surest = 1 / sum;
     const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);

@@ -224,7 +224,7 @@ describe("with the real model", () => {
     const text = readFileSync(join(root, path), "utf8");
     let steps = 0;
     let plainSteps = 0;
-    for (const offset of places(path, 4)) {
+    for (const offset of places(path, 3)) {
       const context = { uri: `file:///w/${path}`, path, languageId: languageIdOf(path), prefix: text.slice(0, offset), suffix: text.slice(offset) };
       const { prefix, owed } = healPrefix(tokenizer, context.prefix);
       const { tokens } = assemblePrompt(format, { ...context, prefix }, [], 900);
