@@ -28,10 +28,13 @@ export interface Past {
   readonly tensors: ReadonlyMap<string, OnnxValue>;
 }
 
+/** Keys and values: float32, or float16 as its bits where the model computes so. */
+export type CacheNumbers = Float32Array | Uint16Array;
+
 /** What the tokens of a pass add to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
 export interface NewRows {
-  readonly key: Float32Array;
-  readonly value: Float32Array;
+  readonly key: CacheNumbers;
+  readonly value: CacheNumbers;
   readonly need: Float32Array;
 }
 
@@ -97,7 +100,7 @@ export class Graph {
     return {
       rows:
         pass.keep === true
-          ? { key: floats(results, "new.key"), value: floats(results, "new.value"), need: floats(results, "new.need") }
+          ? { key: cacheNumbers(results, "new.key"), value: cacheNumbers(results, "new.value"), need: floats(results, "new.need") }
           : undefined,
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
@@ -106,17 +109,33 @@ export class Graph {
 
   private empty(rows: number): Past {
     const { keyValueHeads, headDim } = this.model.architecture;
-    const make = (dims: number[]): OnnxValue => new this.runtime.Tensor("float32", new Float32Array(0), dims);
+    const { Tensor } = this.runtime;
+    const type = cacheType(this.model);
     return {
       length: 0,
       tensors: new Map(
         this.inputs.map((name) => [
           name,
-          make(name.endsWith(".need") ? [rows, 0, 2 * this.model.retrieval.rank] : [rows, keyValueHeads, 0, headDim]),
+          name.endsWith(".need")
+            ? new Tensor("float32", new Float32Array(0), [rows, 0, 2 * this.model.retrieval.rank])
+            : new Tensor(type, type === "float16" ? new Uint16Array(0) : new Float32Array(0), [rows, keyValueHeads, 0, headDim]),
         ]),
       ),
     };
   }
+}
+
+/** Type of keys and values. */
+export function cacheType({ weights }: ModelPackage): "float32" | "float16" {
+  return weights?.computed === "float16" ? "float16" : "float32";
+}
+
+function cacheNumbers(results: InferenceSession.ReturnType, name: string): CacheNumbers {
+  const data = results[name]?.data;
+  if (data instanceof Float32Array || data instanceof Uint16Array) return data;
+  // Node.js from 24 on has an array type for float16; its bits are all that is wanted.
+  if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length) return new Uint16Array(data.buffer, data.byteOffset, data.length);
+  throw new Error(`expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`);
 }
 
 function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
@@ -199,9 +218,9 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
     ["new.need", { type: "float32", shape: [layers, undefined, undefined, 2 * rank] }],
   ]);
   for (const part of ["key", "value"]) {
-    outputs.set(`new.${part}`, { type: "float32", shape: [layers, undefined, keyValueHeads, undefined, headDim] });
+    outputs.set(`new.${part}`, { type: cacheType(model), shape: [layers, undefined, keyValueHeads, undefined, headDim] });
     for (let layer = 0; layer < layers; layer++)
-      inputs.set(`past.${layer}.${part}`, { type: "float32", shape: [undefined, keyValueHeads, undefined, headDim] });
+      inputs.set(`past.${layer}.${part}`, { type: cacheType(model), shape: [undefined, keyValueHeads, undefined, headDim] });
   }
   for (let layer = 0; layer < layers; layer++)
     inputs.set(`past.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });

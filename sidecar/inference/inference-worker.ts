@@ -1,6 +1,6 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
 import { parentPort, workerData } from "node:worker_threads";
-import { type Graph, type Guard, type OnnxRuntime, openGraph } from "./graph";
+import { cacheType, type Graph, type Guard, type OnnxRuntime, openGraph } from "./graph";
 import { ModelPackageError } from "./model-package";
 import { Reader } from "./reader";
 import { SequencePool } from "./sequences";
@@ -16,7 +16,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     const runtime = await loadRuntime();
     graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
     const { layers, keyValueHeads, headDim } = model.architecture;
-    const shape = { layers, keyValueHeads, headDim, needLength: 2 * model.retrieval.rank };
+    const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
     reader = new Reader(graph, new SequencePool(runtime, shape, data.cacheBytes), data.chunkTokens);
   } catch (error) {
     say({ event: "refused", message: message(error), packageAtFault: error instanceof ModelPackageError });

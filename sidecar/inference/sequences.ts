@@ -1,12 +1,14 @@
 // What was read of several texts: keys, values and needs in buffers of our own, found again by the tokens they begin with.
 import type { OnnxValue } from "onnxruntime-node";
-import type { NewRows, OnnxRuntime, Past } from "./graph";
+import type { CacheNumbers, NewRows, OnnxRuntime, Past } from "./graph";
 
 /** What a token leaves in the cache: numbers a layer of one key or value (all its heads), and of one need. */
 export interface CacheShape {
   readonly layers: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
+  /** Type of keys and values; needs are float32. */
+  readonly type: "float32" | "float16";
   /** Numbers of a token's need in one layer: twice the adapter's rank. */
   readonly needLength: number;
 }
@@ -15,14 +17,13 @@ export interface CacheShape {
 const step = 64;
 /** A text of which less than this share is wanted stays as it is, and the wanted beginning is copied. */
 const shareKept = 0.5;
-const bytesOfFloat = 4;
 
 /** Tokens of one text that were read, with their rows. */
 export class Sequence {
   private tokens = new Int32Array(0);
   private count = 0;
   /** By the graph's input names; tokens are the last axis but one. */
-  private readonly buffers = new Map<string, Float32Array>();
+  private readonly buffers = new Map<string, CacheNumbers>();
   private tensors = new Map<string, OnnxValue>();
   private capacity = 0;
 
@@ -94,15 +95,18 @@ export class Sequence {
 
   /** New buffers of that capacity, with the rows of this text out of `source`'s. */
   private allocate(capacity: number, source: Sequence): void {
-    const { layers, keyValueHeads, headDim, needLength } = this.shape;
-    const slab = new Float32Array((capacity * bytesOfToken(this.shape)) / bytesOfFloat);
+    const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
+    const slab = new ArrayBuffer(capacity * bytesOfToken(this.shape));
     const tensors = new Map<string, OnnxValue>();
     let start = 0;
     for (let layer = 0; layer < layers; layer++) {
       for (const part of ["key", "value", "need"]) {
         const name = `past.${layer}.${part}`;
         const [heads, size] = part === "need" ? [1, needLength] : [keyValueHeads, headDim];
-        const buffer = slab.subarray(start, (start += heads * capacity * size));
+        const kind = part === "need" ? "float32" : type;
+        const numbers = heads * capacity * size;
+        const buffer = kind === "float16" ? new Uint16Array(slab, start, numbers) : new Float32Array(slab, start, numbers);
+        start += buffer.byteLength;
         const before = source.buffers.get(name);
         for (let head = 0; head < heads && before !== undefined; head++) {
           const from = head * source.capacity * size;
@@ -110,7 +114,7 @@ export class Sequence {
         }
         this.buffers.set(name, buffer);
         const dims = part === "need" ? [1, capacity, size] : [1, heads, capacity, size];
-        tensors.set(name, new this.runtime.Tensor("float32", buffer, dims));
+        tensors.set(name, new this.runtime.Tensor(kind, buffer, dims));
       }
     }
     const ids = new Int32Array(capacity);
@@ -126,8 +130,8 @@ function roomy(length: number): number {
   return (Math.ceil(length / step) + 1) * step;
 }
 
-function bytesOfToken({ layers, keyValueHeads, headDim, needLength }: CacheShape): number {
-  return layers * (2 * keyValueHeads * headDim + needLength) * bytesOfFloat;
+function bytesOfToken({ layers, keyValueHeads, headDim, needLength, type }: CacheShape): number {
+  return layers * (2 * keyValueHeads * headDim * (type === "float16" ? 2 : 4) + needLength * 4);
 }
 
 /** The texts held: documents and queries, the least recently used one goes first where memory ends. */

@@ -21,7 +21,8 @@ common position of the next token. Where fragments are read as the mean over the
 What an expression takes beside the decoder stands in one branch at the end: a step that does not express passes one
 node instead of several a layer.
 
-Weights are stored as float32, as float16 that computes in float32, or as int8. With int8 the linear layers multiply
+Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
+GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one scale a token, found as it passes. A token's result
 then depends on that token's row alone, not on the rows that share its run, so a prompt read in chunks or through a
 reused cache gives what it gives in one piece.
@@ -41,7 +42,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 OPSET = 21
 IR_VERSION = 10
 CONTRIB = "com.microsoft"
-WEIGHTS = ("float32", "float16", "int8")
+WEIGHTS = ("float32", "float16", "int8", "half")
 SUPPORTED_TYPES = ("qwen2", "llama")
 # Rotary embeddings whose angles depend on the position alone.
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -188,8 +189,9 @@ class _Builder:
         self.config = config
         self.weights = weights
         self.adapter = adapter
-        self.half = stored != "float32"
+        self.stored_half = stored != "float32"
         self.int8 = stored == "int8"
+        self.half = stored == "half"
         self.body = _Body("decoder")
         self.initialisers: list[onnx.TensorProto] = []
         self.parameters = 0
@@ -213,18 +215,35 @@ class _Builder:
     def ints(self, *values: int) -> str:
         return self.constant("i64." + "_".join(str(v) for v in values), np.array(values, dtype=np.int64))
 
-    def weight(self, name: str, value: np.ndarray) -> str:
-        """Registers a trained tensor. Matrices may be stored as float16 behind a Cast, which the runtime folds at load."""
+    @property
+    def computed(self) -> int:
+        """Type of the decoder's activations, of keys and values."""
+        return TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
+
+    def wide(self, x: str, body: _Body) -> str:
+        """An activation of the decoder in float32."""
+        return body.add("Cast", [x], to=TensorProto.FLOAT) if self.half else x
+
+    def narrow(self, x: str, body: _Body) -> str:
+        """A float32 tensor as an activation of the decoder."""
+        return body.add("Cast", [x], to=TensorProto.FLOAT16) if self.half else x
+
+    def weight(self, name: str, value: np.ndarray, wide: bool = False) -> str:
+        """Registers a trained tensor, in the type the decoder computes in, or `wide` in float32 in any case.
+
+        Matrices may be stored as float16 behind a Cast, which the runtime folds at load.
+        """
         if name in self._known:
             return self._known[name]
         value = np.ascontiguousarray(value, dtype=np.float32)
         self.parameters += value.size
-        if self.half and value.ndim >= 2:
+        narrow = self.half and not wide
+        if narrow or self.stored_half and value.ndim >= 2:
             largest = float(np.abs(value).max(initial=0.0))
             if largest > 65504.0:
                 raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --weights float32")
-            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name + ".f16"))
-            self._known[name] = self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
+            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name if narrow else name + ".f16"))
+            self._known[name] = name if narrow else self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
         else:
             self.initialisers.append(numpy_helper.from_array(value, name))
             self._known[name] = name
@@ -287,7 +306,8 @@ class _Builder:
         name = "embedding" if tied else "head"
         matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
         if not self.int8:
-            self.body.add("FusedMatMul", [x, self.weight(name, matrix)], ["logits"], domain=CONTRIB, transB=1, alpha=1.0)
+            logits = self.body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0)
+            self.body.add("Identity", [self.wide(logits, self.body)], ["logits"])
             return
         if not tied:
             codes, scale = int8_codes(matrix)
@@ -329,6 +349,8 @@ def build_graph(
     wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
     cos, sin = rotary_caches(c)
     cos_name, sin_name = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
+    attention_caches = (cos_name, sin_name) if not b.half else (
+        b.constant("rotary.cos.half", cos.astype(np.float16)), b.constant("rotary.sin.half", sin.astype(np.float16)))
     # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
     index = body.add("Clip", ["adapter", b.constant("adapter.first", np.array(0, dtype=np.int64)),
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
@@ -345,7 +367,7 @@ def build_graph(
         keys, values = f"layers.{layer}/keys", f"layers.{layer}/values"
         attention = body.add(
             "GroupQueryAttention",
-            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, cos_name, sin_name],
+            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, *attention_caches],
             [f"layers.{layer}/attention", keys, values],
             domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
             scale=float(c.head_dim ** -0.5),
@@ -375,13 +397,13 @@ def build_graph(
     # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
     down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
                      for layer in range(c.layers)], axis=1)
-    read = body.add("Concat", [layer.x for layer in layers], axis=0)
+    read = b.wide(body.add("Concat", [layer.x for layer in layers], axis=0), body)
     read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
-    need = body.add("MatMul", [read, body.add("Gather", [b.weight("layers.need.A", down), index])])
+    need = body.add("MatMul", [read, body.add("Gather", [b.weight("layers.need.A", down, wide=True), index])])
     need_shape = body.add("Concat", [b.ints(c.layers), size, b.ints(2 * rank)], axis=0)
     body.add("Reshape", [need, need_shape], ["new.need"])
 
-    _express(b, _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name), layers)
+    _express(b, _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches), layers)
     return _finish(b, rank), b.parameters
 
 
@@ -451,6 +473,8 @@ class _Step:
     index: str
     cos: str
     sin: str
+    # The same two as the attention operator takes them.
+    attention_caches: tuple[str, str]
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
@@ -488,9 +512,9 @@ def _combined(b: _Builder, t: _Body, attended: Sequence[str]) -> str:
     for layer, part in enumerate(attended):
         if adapter.project:
             # The matrix is the layer's own; integer products read rows of a batch.
-            rows = t.add("Unsqueeze", [part, b.ints(1)])
+            rows = b.narrow(t.add("Unsqueeze", [part, b.ints(1)]), t)
             rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t)
-            part = t.add("Squeeze", [rows, b.ints(1)])
+            part = t.add("Squeeze", [b.wide(rows, t), b.ints(1)])
         parts.append(_unit(b, t, part) if adapter.layer_normalise else part)
     if adapter.layer_weights is None:
         mean = t.add("Mean", parts)
@@ -515,9 +539,9 @@ def _stacked(b: _Builder, layer: int, part: str) -> tuple[str, str]:
     if part == "value":
         # One product per key-value head after the softmax.
         up = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, adapter.rank)
-        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2))
-    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1))
-    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1)) if part == "query" else ""
+        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2), wide=True)
+    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1), wide=True)
+    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1), wide=True) if part == "query" else ""
     return down, up_name
 
 
@@ -540,8 +564,8 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Lay
     _, b_value = _stacked(b, layer, "value")
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
-    x_row = b.take(made.x, row, t)
-    q_row = t.add("Slice", [b.take(made.qkv, row, t), b.ints(0), b.ints(c.attended), b.ints(2)])
+    x_row = b.wide(b.take(made.x, row, t), t)
+    q_row = t.add("Slice", [b.wide(b.take(made.qkv, row, t), t), b.ints(0), b.ints(c.attended), b.ints(2)])
     low = t.add("MatMul", [x_row, t.add("Gather", [a_query, step.index])])
     query = t.add("Add", [q_row, _up(b, t, step, low, b_query)])
     position = t.add("Unsqueeze", [step.last_valid, b.ints(1)])
@@ -551,7 +575,7 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Lay
     # Buffers of a capacity beyond the past give keys and values with rows of nothing behind the last.
     need = t.add("Slice", [f"past.{layer}.need", b.ints(0), "past_length", b.ints(1)])
     need = t.add("Concat", [need, _new_need(b, t, layer)], axis=1)
-    held_keys, held_values = (t.add("Slice", [name, b.ints(0), step.total, b.ints(2)]) for name in (made.keys, made.values))
+    held_keys, held_values = (b.wide(t.add("Slice", [name, b.ints(0), step.total, b.ints(2)]), t) for name in (made.keys, made.values))
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
     delta = _up(b, t, step, low_key, b_key)
@@ -582,7 +606,7 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer)
     a_query, b_query = _stacked(b, layer, "query")
     _, b_key = _stacked(b, layer, "key")
     _, b_value = _stacked(b, layer, "value")
-    low = t.add("MatMul", [made.x, t.add("Gather", [a_query, step.index])])
+    low = t.add("MatMul", [b.wide(made.x, t), t.add("Gather", [a_query, step.index])])
     need = _new_need(b, t, layer)
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
@@ -592,14 +616,15 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer)
     delta = t.add("Concat", [_up(b, t, step, low, b_query), _up(b, t, step, low_key, b_key), value], axis=2)
     attended = t.add(
         "GroupQueryAttention",
-        [t.add("Add", [made.qkv, delta]), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int, step.total_int, step.cos, step.sin],
+        [b.narrow(t.add("Add", [b.wide(made.qkv, t), delta]), t), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int,
+         step.total_int, *step.attention_caches],
         3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
         scale=float(c.head_dim ** -0.5),
     )
     columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.seq]),
                               b.constant("one", np.array(1, dtype=np.int64))])
     valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
-    kept = t.add("Where", [valid, attended, b.constant("unmasked", np.array(0, dtype=np.float32))])
+    kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
     total = t.add("ReduceSum", [kept, b.ints(1)], keepdims=0)
     count = t.add("Cast", [t.add("Unsqueeze", ["lengths", b.ints(1)])], to=TensorProto.FLOAT)
     return t.add("Div", [total, count])
@@ -624,11 +649,11 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
         value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
     ]
     for part in ("key", "value"):
-        outputs.append(value(f"new.{part}", TensorProto.FLOAT, [c.layers, "batch", c.kv_heads, "seq", c.head_dim]))
+        outputs.append(value(f"new.{part}", b.computed, [c.layers, "batch", c.kv_heads, "seq", c.head_dim]))
     outputs.append(value("new.need", TensorProto.FLOAT, [c.layers, "batch", "seq", 2 * rank]))
     for layer in range(c.layers):
         for part in ("key", "value"):
-            inputs.append(value(f"past.{layer}.{part}", TensorProto.FLOAT, ["batch", c.kv_heads, "capacity", c.head_dim]))
+            inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
         inputs.append(value(f"past.{layer}.need", TensorProto.FLOAT, ["batch", "capacity", 2 * rank]))
     # Weights that only the If branches read still stand in front of the nodes that read them.
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]

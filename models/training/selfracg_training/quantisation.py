@@ -45,7 +45,7 @@ def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str) -> tuple[PreT
     # The adapter's copy reads the copied backbone.
     adapter = copy.deepcopy(module, {id(module.backbone): rounded})
     with torch.no_grad():
-        for parameter in (*adapter.parameters(), *(rounded.parameters() if stored == "float16" else ())):
+        for parameter in (*adapter.parameters(), *(rounded.parameters() if stored in ("float16", "half") else ())):
             if parameter.ndim >= 2:
                 parameter.copy_(parameter.half().float())
         if stored == "int8":

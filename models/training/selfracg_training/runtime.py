@@ -41,6 +41,7 @@ class OnnxModel:
         self.session = session
         self.outputs = [output.name for output in session.get_outputs()]
         self._past = {i.name: [n if isinstance(n, int) else 0 for n in i.shape] for i in session.get_inputs() if i.name.startswith("past.")}
+        self._types = {i.name: np.float16 if i.type == "tensor(float16)" else np.float32 for i in session.get_inputs()}
 
     @staticmethod
     def from_bytes(model: bytes, threads: int = 0) -> "OnnxModel":
@@ -66,7 +67,7 @@ class OnnxModel:
         """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment."""
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         # The batch and the capacity are the only free sizes, and the batch comes first.
-        past = past or Past(0, {name: np.zeros((len(ids), *shape[1:]), dtype=np.float32) for name, shape in self._past.items()})
+        past = past or Past(0, {name: np.zeros((len(ids), *shape[1:]), dtype=self._types[name]) for name, shape in self._past.items()})
         if keep_present:
             past = _with_room(past, ids.shape[1])
         feeds = {
