@@ -49,8 +49,11 @@ export interface KeystrokeResult {
   };
   /** New fragments in a document never seen before. */
   readonly cold: Fresh;
-  /** New fragments while somebody types: the query's beginning was read before. Undefined where the need never moved. */
-  readonly typing: Fresh | undefined;
+  /**
+   * Fragments fetched anew after some tokens typed on: the query's beginning was read before. The share is that of a
+   * completion which has to read its whole prompt, as the cold ones have: here the same fragments may come again.
+   */
+  readonly typing: Fresh;
   /** Warm keystrokes one after another, with and without the index embedding at the same time. */
   readonly background: { readonly pairs: number; readonly idleMs: Spread; readonly busyMs: Spread };
 }
@@ -58,6 +61,7 @@ export interface KeystrokeResult {
 const maxTokens = 24;
 const promptTokens = 1024;
 const codeTokens = 512;
+const mostFragments = 16;
 /** Tokens typed in one place, places in one document, and lines between two places. */
 const typed = 8;
 const places = 3;
@@ -72,7 +76,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   await engine.index.reindex();
   const tokenizer = await Tokenizer.load(model);
   const room = Math.min(promptTokens, model.contextLength - maxTokens);
-  const settings: Settings = { ...defaultSettings, maxTokens, maxFragments: 16, fragmentBudget: Math.max(1, room - codeTokens) };
+  const settings: Settings = { ...defaultSettings, maxTokens, maxFragments: mostFragments, fragmentBudget: Math.max(1, room - codeTokens) };
   const documents = spread(
     [...(await readSources(options.workspace))].filter(([, text]) => text.length > leastPrefix + 2000).map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
     options.documents + 1,
@@ -84,22 +88,27 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
 
   const cold: CompletionTrace[] = [];
   const keystrokes: CompletionTrace[] = [];
-  const moves: CompletionTrace[] = [];
+  const refetched: CompletionTrace[] = [];
   for (const document of documents) {
-    cold.push(await document.complete(engine, settings));
+    let limits = settings;
+    cold.push(await document.complete(engine, limits));
     for (let place = 0; place < places; place++) {
       if (place > 0) {
         document.moveDown(linesBetween);
-        moves.push(await document.complete(engine, settings));
+        await document.complete(engine, limits);
       }
       for (let i = 0; i < typed; i++) {
         document.type();
-        keystrokes.push(await document.complete(engine, settings));
+        keystrokes.push(await document.complete(engine, limits));
       }
+      // The need seldom moves within a few tokens. Under another limit fragments are fetched anew whether it moved or not.
+      limits = { ...limits, maxFragments: limits.maxFragments === mostFragments ? mostFragments - 1 : mostFragments };
+      document.type();
+      refetched.push(await document.complete(engine, limits));
     }
   }
   const kept = keystrokes.filter((trace) => trace.kept !== undefined);
-  const typing = [...keystrokes, ...moves].filter((trace) => trace.fetched !== undefined);
+  const typing = [...keystrokes, ...refetched].filter((trace) => trace.fetched !== undefined);
   const background = await besideEmbedding(engine, documents, settings);
   const result: KeystrokeResult = {
     model: `${model.name} ${model.version}`,
@@ -115,7 +124,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
       tokensPerStep: tokensPerStep(kept),
     },
     cold: fresh(cold),
-    typing: typing.length === 0 ? undefined : fresh(typing),
+    typing: { ...fresh(typing), retrievalShare: typingShare(cold, typing) },
     background,
   };
   await engine.dispose();
@@ -137,6 +146,12 @@ function fresh(traces: readonly CompletionTrace[]): Fresh {
     expressMs: median(traces, ({ timings }) => timings.expressMs),
     searchMs: median(traces, ({ timings }) => timings.searchMs),
   };
+}
+
+/** The share of expression and search when they take as long as in `typing`, and all else as long as in `cold`. */
+function typingShare(cold: readonly CompletionTrace[], typing: readonly CompletionTrace[]): number {
+  const retrieval = median(typing, ({ timings }) => timings.expressMs + timings.searchMs);
+  return retrieval / (retrieval + median(cold, ({ timings }) => timings.totalMs - timings.expressMs - timings.searchMs));
 }
 
 function median(traces: readonly CompletionTrace[], value: (trace: CompletionTrace) => number): number {
