@@ -63,6 +63,8 @@ export class Completer {
   private readonly kept: KeptFragments;
   private readonly rule: KeepingRule;
   private lastId = 0;
+  /** The tokens before the cursor and those of the suggestion, the last time: after the next key much of it is said again. */
+  private lastSaid: readonly number[] = [];
 
   constructor(private readonly options: CompleterOptions) {
     this.retriever = new Retriever(options);
@@ -96,9 +98,12 @@ export class Completer {
       const { prompt, read } = settings.retrieval ? await this.readWithFragments(task) : await this.readAlone(task, "selfracg.retrieval is off");
 
       const { stopTokens } = promptFormat;
-      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const before = tokenizer.encode(prefix.slice(-cachedCharacters));
+      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), before, stopTokens);
+      const earlier = new PromptCache(this.lastSaid, before, stopTokens);
       const started = performance.now();
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, cursor, signal });
+      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, earlier, cursor, signal });
+      this.lastSaid = [...before, ...generation.tokens];
       const generated = performance.now();
       timings.decodeMs = generated - started;
       trace.generatedTokens = generation.generatedTokens;

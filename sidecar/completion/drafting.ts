@@ -1,4 +1,4 @@
-// Drafts of what comes next, taken from the prompt and verified by the model several tokens at a time.
+// Drafts of what comes next, taken from the prompt or the last suggestion and verified by the model several tokens at a time.
 import { type Backbone, type KvCache, mostDecodedTokens } from "../inference/backbone";
 import type { PromptCache } from "./copying";
 
@@ -74,13 +74,13 @@ export class DraftingReader {
   constructor(
     private readonly backbone: Backbone,
     private cache: KvCache,
-    /** What to draft from; left out, nothing is drafted. */
-    private readonly promptCache: PromptCache | undefined,
+    /** What to draft from, the first where several know as much. */
+    private readonly sources: readonly PromptCache[],
     private readonly signal: AbortSignal | undefined,
   ) {}
 
   /**
-   * The logits after `token`, which was chosen and noted in the prompt cache.
+   * The logits after `token`, which was chosen and noted in every source.
    * @param most tokens that can follow it and still be read
    * @throws AbortError when aborted
    */
@@ -105,9 +105,15 @@ export class DraftingReader {
   }
 
   private draft(most: number): readonly number[] {
-    const { promptCache } = this;
-    if (promptCache === undefined) return [];
-    const matched = promptCache.matches.reduce((longest, { length }) => Math.max(longest, length), 0);
-    return draftFrom(promptCache, Math.min(most, this.length.after(matched)));
+    let best: PromptCache | undefined;
+    let matched = 0;
+    for (const source of this.sources) {
+      const longest = source.matches.reduce((most, { length }) => Math.max(most, length), 0);
+      if (longest > matched) {
+        matched = longest;
+        best = source;
+      }
+    }
+    return best === undefined ? [] : draftFrom(best, Math.min(most, this.length.after(matched)));
   }
 }

@@ -12,7 +12,9 @@ import { dropCutLine, findStop, loopCut } from "./stop";
 export interface Generation {
   readonly text: string;
   readonly stopReason: Exclude<StopReason, "cancelled" | "not-started">;
-  /** Tokens chosen, the one that ended it included. */
+  /** Tokens chosen, the stop token that ended it left out: what was owed, and more than the text where this was cut. */
+  readonly tokens: readonly number[];
+  /** How many they are, with the stop token. */
   readonly generatedTokens: number;
   /** Runs of the model after the prompt was read; without drafts one for each token but the first. */
   readonly decodeSteps: number;
@@ -30,7 +32,9 @@ export interface GenerateOptions {
   readonly owed?: string;
   /** What the prompt itself goes on with after the same words; left out, the model alone decides. */
   readonly promptCache?: PromptCache;
-  /** False: every token is decoded by itself, none drafted from the prompt. The text is the same either way. */
+  /** What was said at this place a moment ago: drafted from, but no reason to say it again. */
+  readonly earlier?: PromptCache | undefined;
+  /** False: every token is decoded by itself, none drafted. The text is the same either way. */
   readonly drafting?: boolean;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
@@ -41,8 +45,9 @@ export interface GenerateOptions {
  * @throws AbortError (the signal's reason) when aborted; at the latest one run of the model later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, drafting = true, cursor, signal } = options;
-  const reader = new DraftingReader(backbone, prompt.cache, drafting ? promptCache : undefined, signal);
+  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, earlier, drafting = true, cursor, signal } = options;
+  const sources = drafting ? [earlier, promptCache].filter((source) => source !== undefined) : [];
+  const reader = new DraftingReader(backbone, prompt.cache, sources, signal);
   const healing = new Healing(tokenizer, stopTokens, owed);
   const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
   const stream = tokenizer.stream();
@@ -52,6 +57,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   let text = "";
   const done = (kept: string, stopReason: Generation["stopReason"], generatedTokens: number): Generation => ({
     text: kept,
+    tokens,
     stopReason,
     generatedTokens,
     decodeSteps: reader.steps,
@@ -65,6 +71,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     const token = promptCache?.choose(known, admits) ?? mostLikely(known, admits);
     healing.pay(token);
     promptCache?.push(token);
+    earlier?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
     const piece = stream.push(token);

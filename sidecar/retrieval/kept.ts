@@ -26,7 +26,7 @@ export interface Kept {
   readonly revision: number;
 }
 
-/** When fragments stay. Chosen by measurement. */
+/** When fragments stay. */
 export interface KeepingRule {
   /** Product of the needs then and now from which the need has not moved. */
   readonly similarity: number;
@@ -34,6 +34,13 @@ export interface KeepingRule {
   readonly margin: number;
 }
 
+/**
+ * Chosen by typing 28 tokens each at 24 cursors of CrossCodeEval's Python tasks, over an index of up to 150 fragments of
+ * the repository, by the loss of the next eight tokens. Fetching at every token changes the fragments at 67 % of them and
+ * has a loss 0.066 nats below that without fragments. Beside it this rule's is lower by 0.044 (standard error 0.023), with
+ * a search at 46 % of the tokens and other fragments at 8 %. A similarity of 0.6: higher by 0.019 (0.028), 28 % and 8 %;
+ * of 0.8: lower by 0.021 (0.017), 66 % and 8 %. A margin of 0.1: lower by 0.002 (0.035), 47 % and 6 %.
+ */
 export const keepingRule: KeepingRule = { similarity: 0.7, margin: 0.05 };
 
 /** Documents remembered. */

@@ -142,6 +142,23 @@ describe("with a script", () => {
     expect(result.decodeSteps).toBeLessThan(plainSteps);
   });
 
+  it("drafts from what was said a moment ago, and says nothing again because of it", async () => {
+    const { cursor } = marked("x = ║").context;
+    const script = tokenizer.encode("order.reserve(copies, customer)\n");
+    const run = async (said: string) => {
+      const backbone = scriptedBackbone(model, { tokens: script, last: 0 });
+      const before = tokenizer.encode("x =");
+      const earlier = new PromptCache([...before, ...tokenizer.encode(said)], before, format.stopTokens);
+      const result = await generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(before), maxTokens: 48, promptCache: new PromptCache(before, before, format.stopTokens), earlier, cursor });
+      return result;
+    };
+    const [same, other, none] = [await run("order.reserve(copies, customer)\n"), await run("order.reserve(copies, warehouse)\n"), await run("")];
+    for (const result of [same, other, none]) expect(result.text).toBe("order.reserve(copies, customer)");
+    expect(same.decodeSteps).toBeLessThan(none.decodeSteps / 2);
+    expect(other.decodeSteps).toBeLessThan(none.decodeSteps);
+    expect(none.decodeSteps).toBe(script.length - 1);
+  });
+
   it("is aborted between two tokens of a draft that was read already", async () => {
     const controller = new AbortController();
     const script = tokenizer.encode(`${says}\n`);
