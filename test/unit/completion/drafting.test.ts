@@ -223,6 +223,8 @@ describe("with the real model", () => {
   afterAll(() => backbone.dispose());
 
   const root = join(__dirname, "../../..");
+  /** Of the model, over all files. */
+  const runs = { drafted: 0, plain: 0 };
 
   /** Places in a file, spread evenly, where one types: behind a dot, a bracket, an equals sign, or at the start of a line. */
   function places(path: string, count: number): number[] {
@@ -237,10 +239,8 @@ describe("with the real model", () => {
     "sidecar/completion/stop.ts",
     "sidecar/workspace/walk.ts",
     "models/training/selfracg_training/prompt_format.py",
-  ])("says in %s what decoding token by token says, in fewer runs", async (path) => {
+  ])("says in %s what decoding token by token says", async (path) => {
     const text = readFileSync(join(root, path), "utf8");
-    let steps = 0;
-    let plainSteps = 0;
     for (const offset of places(path, 3)) {
       const context = { uri: `file:///w/${path}`, path, languageId: languageIdOf(path), prefix: text.slice(0, offset), suffix: text.slice(offset) };
       const { prefix, owed } = healPrefix(tokenizer, context.prefix);
@@ -251,9 +251,12 @@ describe("with the real model", () => {
       };
       const [plain, drafted] = [await run(false), await run(true)];
       expect({ ...drafted, decodeSteps: 0 }, `${path} at ${offset}`).toEqual({ ...plain, decodeSteps: 0 });
-      steps += drafted.decodeSteps;
-      plainSteps += plain.decodeSteps;
+      runs.drafted += drafted.decodeSteps;
+      runs.plain += plain.decodeSteps;
     }
-    expect(steps).toBeLessThan(plainSteps);
+  });
+
+  it("in fewer runs", () => {
+    expect(runs.drafted).toBeLessThan(runs.plain * 0.9);
   });
 });
