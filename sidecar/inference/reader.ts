@@ -33,7 +33,7 @@ export class Reader {
     private readonly pool: SequencePool,
     private readonly chunkTokens: number,
   ) {
-    this.chunk = chunkTokens > 0 ? chunkTokens : mostChunk / 4;
+    this.chunk = chunkTokens > 0 ? chunkTokens : 2 * leastChunk;
   }
 
   /**
