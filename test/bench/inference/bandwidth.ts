@@ -23,7 +23,8 @@ export interface Bandwidth {
 export function bytesPerToken({ architecture: a, weights }: Pick<ModelManifest, "architecture" | "weights">, past: number): number {
   const attention = a.hiddenSize * a.headDim * 2 * (a.queryHeads + a.keyValueHeads);
   const matrices = a.layers * (attention + 3 * a.hiddenSize * a.intermediateSize) + a.vocabularySize * a.hiddenSize;
-  return matrices * (weights?.computed === "int8" ? 1 : 4) + a.layers * 2 * a.keyValueHeads * a.headDim * past * 4;
+  const computed = weights?.computed ?? "float32";
+  return matrices * { int8: 1, float16: 2, float32: 4 }[computed] + a.layers * 2 * a.keyValueHeads * a.headDim * past * (computed === "float16" ? 2 : 4);
 }
 
 /** Makes the measurement for a model of `modelBytes` bytes with as many threads as the model gets. */

@@ -25,7 +25,7 @@ export interface ServiceResult {
     readonly meanTokens: number;
     /** Fragments a second through `embed`, in the order of the files; median of rounds. */
     readonly perSecond: number;
-    /** Fragments a second of the bare graph, without padding, in batches of {@link rawBatch} rows; median. */
+    /** Fragments a second of the bare graph in batches of {@link rawBatch} rows; median. */
     readonly rawPerSecond: number;
     readonly rawBatch: number;
     /** Median of the rounds' quotients. */
@@ -110,7 +110,7 @@ export async function servicePhase({ workspace, modelPath, grammarPath, threads,
   };
 }
 
-/** The graph without anything around it: rows of nearly one length, all made ready before the clock starts to matter. */
+/** The graph without anything around it, in a session like the product's: rows of nearly one length. Only for graphs with float32 caches. */
 class RawForward {
   private constructor(private readonly session: InferenceSession) {}
 
