@@ -1,6 +1,6 @@
-// Bundles the extension, the sidecar's two entries, the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
+// Bundles the extension, the sidecar's entries (server, command line, inference thread), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
 import { build } from "esbuild";
-import { cp, mkdir, readdir, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -54,22 +54,30 @@ async function copyGrammars() {
   await cp(join(modules, "web-tree-sitter", "web-tree-sitter.wasm"), join(target, "web-tree-sitter.wasm"));
 }
 
+const shared = {
+  bundle: true,
+  platform: "node",
+  target: "node20",
+  format: "cjs",
+  sourcemap: "linked",
+  legalComments: "none",
+  logLevel: "warning",
+  absWorkingDir: root,
+};
+
+/** The inference thread alone, for tests that run the sources; processes that start one meanwhile find the old or the new one. */
+export async function bundleInferenceWorker() {
+  const made = join(dist, `inference-worker.${process.pid}.js`);
+  await build({ ...shared, sourcemap: "inline", entryPoints: ["sidecar/inference/inference-worker.ts"], outfile: made, external: native });
+  await rename(made, join(dist, "inference-worker.js"));
+}
+
 /** Makes dist/ from scratch except for files of other steps. */
 export async function bundle() {
   await mkdir(dist, { recursive: true });
-  const shared = {
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    sourcemap: "linked",
-    legalComments: "none",
-    logLevel: "warning",
-    absWorkingDir: root,
-  };
   await Promise.all([
     build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
-    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", bench: "test/bench/bench.ts", eval: "test/eval/eval.ts" }, outdir: "dist", external: native }),
+    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", "inference-worker": "sidecar/inference/inference-worker.ts", bench: "test/bench/bench.ts", eval: "test/eval/eval.ts" }, outdir: "dist", external: native }),
     copyNative(),
     copyGrammars(),
   ]);

@@ -8,6 +8,7 @@ export default defineConfig({
   test: {
     maxWorkers: 2,
     minWorkers: 1,
+    globalSetup: "test/global-setup.mjs",
     projects: [
       { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
       { test: { name: "sidecar", include: ["test/sidecar/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, ...oneAtATime } },

@@ -237,8 +237,10 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
   const trace = await engine.completer.complete(contextOf(place, workspace), settings, position, signal, performance.now());
   signal.throwIfAborted();
   const { provider } = engine.backbone;
-  print(trace.suggestion === "" ? `No suggestion: ${trace.suppressed ?? trace.stopReason}` : `Suggestion (${trace.generatedTokens} tokens, ${trace.stopReason}):\n${indent(trace.suggestion)}`);
+  print(trace.suggestion === "" ? `No suggestion: ${trace.suppressed ?? trace.stopReason}` : `Suggestion (${trace.generatedTokens} tokens in ${trace.decodeSteps} steps, ${trace.stopReason}):\n${indent(trace.suggestion)}`);
   print(trace.fragments.length === 0 ? `No fragment in the prompt: ${trace.nothingRetrieved ?? "none fits"}` : `Fragments in the prompt, in its order:\n${table(trace.fragments)}`);
+  if (trace.fetched !== undefined) print(`Fragments were fetched: ${trace.fetched}`);
+  if (trace.kept !== undefined) print(`Fragments were kept since completion ${trace.kept.since}: ${trace.kept.reason} (similarity ${trace.kept.similarity.toFixed(3)})`);
   print(`Times in ms: ${times({ ...trace.timings, ...timings })}`);
   print(`Prompt: ${trace.promptTokens} tokens. Provider: ${provider.name} (${provider.reason})`);
   if (command.json) {
@@ -254,6 +256,9 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
       dropped: trace.dropped,
       promptTokens: trace.promptTokens,
       generatedTokens: trace.generatedTokens,
+      decodeSteps: trace.decodeSteps,
+      kept: trace.kept,
+      fetched: trace.fetched,
       workspace,
       index: counts,
       vectorIndex: engine.index.vectorIndex,

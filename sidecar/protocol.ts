@@ -135,6 +135,16 @@ export interface CompletionTimings {
   filterMs: number;
 }
 
+/** Fragments of an earlier completion that stayed in the prompt. */
+export interface KeptFragments {
+  /** {@link CompletionTrace.id} of the completion that fetched them. */
+  since: number;
+  /** Inner product of the need then and now, -1..1. */
+  similarity: number;
+  /** In words. */
+  reason: string;
+}
+
 /** Everything the inspector shows about one completion. */
 export interface CompletionTrace {
   /** Rises by one with every completion of this sidecar process. */
@@ -154,8 +164,15 @@ export interface CompletionTrace {
   /** In prompt order. */
   fragments: FragmentReference[];
   dropped: DroppedFragment[];
+  /** Set when the fragments, or that there are none, come from an earlier completion of this document. */
+  kept?: KeptFragments;
+  /** Set when they were searched for this completion: why, in words. */
+  fetched?: string;
   promptTokens: number;
+  /** Tokens of the suggestion, cut-off ones and the one that ended it included. The first comes with reading the prompt. */
   generatedTokens: number;
+  /** Runs of the model after the prompt was read; fewer than the tokens where drafts from the prompt proved right. */
+  decodeSteps: number;
   /** Of the request that made the suggestion, also where {@link CompletionTrace.cached} is set. */
   timings: CompletionTimings;
   provider: "cuda" | "cpu";

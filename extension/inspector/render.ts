@@ -93,7 +93,7 @@ ${suggestion}
 <p class="facts">${escapeHtml(
     [
       `${count(trace.promptTokens, "prompt token")}`,
-      `${count(trace.generatedTokens, "token")} generated`,
+      `${count(trace.generatedTokens, "token")} generated${trace.decodeSteps > 0 ? ` in ${count(trace.decodeSteps, "step")}` : ""}`,
       `ended at ${stopReasons[trace.stopReason]}`,
       `on ${trace.provider.toUpperCase()}`,
       ...(trace.cached ? ["taken from the cache this time"] : []),
@@ -120,7 +120,7 @@ function renderFragments(trace: CompletionTrace): string {
     return `<section>
 <h2>Fragments in the prompt</h2>
 <p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>
-</section>`;
+${paragraph(origin(trace), "facts")}</section>`;
   }
   const tokens = trace.fragments.reduce((sum, fragment) => sum + fragment.tokens, 0);
   // Best first for people, whatever the order in the prompt.
@@ -134,7 +134,15 @@ function renderFragments(trace: CompletionTrace): string {
 <thead><tr><th scope="col">Code</th><th scope="col" colspan="2">Score</th><th scope="col" class="number">Tokens</th></tr></thead>
 <tbody>${rows.join("\n")}</tbody>
 </table>
-</section>`;
+${paragraph(origin(trace), "facts")}</section>`;
+}
+
+/** Whether the fragments were there before or were fetched, and why; undefined where nothing could be retrieved. */
+function origin({ kept, fetched }: CompletionTrace): string | undefined {
+  if (kept !== undefined) {
+    return escapeHtml(`Kept since suggestion ${kept.since}: ${kept.reason} (similarity ${kept.similarity.toFixed(3)}).`);
+  }
+  return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
 
 function fragmentCells(fragment: FragmentReference, target: string): string {

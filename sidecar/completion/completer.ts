@@ -1,17 +1,18 @@
 // One completion from end to end: retrieve, assemble, generate, filter, and a trace that says what happened and when.
-import type { Backbone } from "../inference/backbone";
+import type { Backbone, PrefillResult } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
-import { nothing, Retriever } from "../retrieval/retriever";
-import type { CursorContext, Retrieval } from "../retrieval/retrieval";
+import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
+import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
+import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { PromptCache } from "./copying";
 import { readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
 import { healPrefix } from "./healing";
-import { assemblePrompt, mostCodeTokens } from "./prompt";
+import { assemblePrompt, mostCodeTokens, type Prompt } from "./prompt";
 
 export interface CompleterOptions {
   readonly backbone: Backbone;
@@ -20,6 +21,8 @@ export interface CompleterOptions {
   /** What can be searched now; undefined while there is none. Asked anew for every completion. */
   readonly source: () => FragmentSource | undefined;
   readonly log: (message: string) => void;
+  /** When fragments stay over keystrokes; default: as measured. */
+  readonly keepingRule?: KeepingRule;
 }
 
 export interface Position {
@@ -34,12 +37,39 @@ const cachedCharacters = 200;
 /** Tokens left to the prompt however large `maxTokens` is set. */
 const leastPrompt = 128;
 
+type Trace = Omit<CompletionTrace, "timings">;
+
+/** A cursor in a document, what may be put in its prompt, and what is known of its completion so far. */
+interface Task {
+  readonly context: CursorContext;
+  /** Before the cursor, without what the model gives again. */
+  readonly prefix: string;
+  readonly limits: RetrievalLimits;
+  /** Most tokens of the whole prompt. */
+  readonly room: number;
+  readonly signal: AbortSignal | undefined;
+  readonly trace: Trace;
+  readonly timings: CompletionTimings;
+}
+
+/** A prompt that the model has read. */
+interface ReadPrompt {
+  readonly prompt: Prompt;
+  readonly read: PrefillResult;
+}
+
 export class Completer {
   private readonly retriever: Retriever;
+  private readonly kept: KeptFragments;
+  private readonly rule: KeepingRule;
   private lastId = 0;
+  /** The tokens before the cursor and those of the suggestion, the last time: after the next key much of it is said again. */
+  private lastSaid: readonly number[] = [];
 
   constructor(private readonly options: CompleterOptions) {
     this.retriever = new Retriever(options);
+    this.kept = new KeptFragments(options.tokenizer);
+    this.rule = options.keepingRule ?? keepingRule;
   }
 
   /**
@@ -63,25 +93,23 @@ export class Completer {
       const cursor = readCursor(context);
       const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
       const room = backbone.model.contextLength - maxTokens;
-      const retrieval = await this.retrieve(context, settings, room, signal);
-      Object.assign(timings, retrieval.timings);
       const { prefix, owed } = healPrefix(tokenizer, context.prefix);
-      const prompt = assemblePrompt(promptFormat, { ...context, prefix }, retrieval.selected, room);
-      trace.fragments = prompt.fragments.map((fragment) => fragment.reference);
-      const unfit = retrieval.selected.filter((fragment) => !prompt.fragments.includes(fragment));
-      const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
-      trace.dropped = [...noRoom, ...retrieval.dropped].sort((a, b) => b.score - a.score);
-      trace.promptTokens = prompt.tokens.length;
-      if (prompt.fragments.length === 0) trace.nothingRetrieved = retrieval.nothing ?? "no fragment fits beside the code";
+      const task: Task = { context, prefix, limits: limitsOf(settings), room, signal, trace, timings };
+      const { prompt, read } = settings.retrieval ? await this.readWithFragments(task) : await this.readAlone(task, "selfracg.retrieval is off");
 
       const { stopTokens } = promptFormat;
-      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: prompt.tokens, maxTokens, owed, promptCache, cursor, signal });
-      Object.assign(timings, generation.timings);
+      const before = tokenizer.encode(prefix.slice(-cachedCharacters));
+      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), before, stopTokens);
+      const earlier = new PromptCache(this.lastSaid, before, stopTokens);
+      const started = performance.now();
+      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, earlier, cursor, signal });
+      this.lastSaid = [...before, ...generation.tokens];
+      const generated = performance.now();
+      timings.decodeMs = generated - started;
       trace.generatedTokens = generation.generatedTokens;
+      trace.decodeSteps = generation.decodeSteps;
       trace.stopReason = generation.stopReason;
 
-      const generated = performance.now();
       const filtered = applyFilters(generation.text, { document: context, cursor });
       timings.filterMs = performance.now() - generated;
       if ("reject" in filtered) trace.suppressed = filtered.reject;
@@ -93,23 +121,113 @@ export class Completer {
     }
     timings.totalMs = performance.now() - arrivedAt;
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
-    log(`completion ${trace.id}: ${outcome}, ${trace.fragments.length} fragments, ${timings.totalMs.toFixed(0)} ms`);
+    const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
+    log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
     return { ...trace, timings };
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
   async search(document: CursorContext, settings: Settings, signal?: AbortSignal): Promise<Retrieval> {
-    const { contextLength } = this.options.backbone.model;
-    return this.retrieve(withPlainNewlines(document), settings, contextLength - settings.maxTokens, signal);
-  }
-
-  private async retrieve(context: CursorContext, settings: Settings, room: number, signal: AbortSignal | undefined): Promise<Retrieval> {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
-    const limits = { maxFragments: settings.maxFragments, fragmentBudget: settings.fragmentBudget };
-    return this.retriever.retrieve(context, limits, Math.min(room, mostCodeTokens), signal);
+    const { contextLength } = this.options.backbone.model;
+    return this.retriever.retrieve(withPlainNewlines(document), limitsOf(settings), codeTokensIn(contextLength - settings.maxTokens), signal);
   }
 
-  private begin(context: CursorContext, position: Position): Omit<CompletionTrace, "timings"> {
+  /** Reads the prompt without fragments. */
+  private async readAlone(task: Task, reason: string): Promise<ReadPrompt> {
+    this.kept.forget(task.context.uri);
+    const prompt = this.assemble(task, []);
+    this.show(task, prompt, { selected: [], dropped: [], nothing: reason });
+    return { prompt, read: await this.read(task, prompt, false) };
+  }
+
+  /**
+   * Reads the prompt with the fragments of the document's last completion where they still serve, else with new ones.
+   * Kept fragments cost nothing: they are the beginning of a prompt that was read before, and the need at its end, by
+   * which one tells whether they serve, comes with reading it.
+   */
+  private async readWithFragments(task: Task): Promise<ReadPrompt> {
+    const source = searchable(this.options.source(), task.limits);
+    if (typeof source === "string") return this.readAlone(task, source);
+    const { revision } = source;
+    const kept = this.kept.recall(task.context, task.limits, codeTokensIn(task.room));
+    if (typeof kept === "string") return this.readFetched(task, await this.fetch(task), revision, kept);
+
+    let read: PrefillResult | undefined;
+    let similarity: number | undefined;
+    if (kept.revision === revision) {
+      const prompt = this.assemble(task, kept.selected);
+      this.show(task, prompt, kept);
+      read = await this.read(task, prompt);
+      // Without a need of then, the last completion was cancelled right after the search, a few keystrokes ago.
+      similarity = kept.need === undefined ? 1 : product(kept.need, needOf(read));
+      if (similarity >= this.rule.similarity) {
+        // What is compared with stays the need that the fragments were found to serve: small steps must not add up.
+        this.kept.remember({ ...kept, need: kept.need ?? needOf(read), context: task.context });
+        task.trace.kept = { since: kept.since, similarity, reason: "the need has hardly moved" };
+        return { prompt, read };
+      }
+    }
+    const why = similarity === undefined ? "the index changed" : `the need moved (similarity ${similarity.toFixed(3)})`;
+    const fresh = await this.fetch(task);
+    const standing = weigh(kept, fresh, revision, this.rule);
+    if (typeof standing === "string") return this.readFetched(task, fresh, revision, `${why}: ${standing}`);
+    // The same tokens as before, with the scores of now.
+    const prompt = this.assemble(task, standing.selected);
+    const now: Kept = { ...kept, ...standing, context: task.context, revision };
+    this.show(task, prompt, now);
+    read ??= await this.read(task, prompt);
+    this.kept.remember({ ...now, need: needOf(read) });
+    similarity ??= kept.need === undefined ? 1 : product(kept.need, needOf(read));
+    task.trace.kept = { since: kept.since, similarity, reason: `${why}, but nothing found is better by much` };
+    return { prompt, read };
+  }
+
+  /** Reads the prompt with new fragments and keeps them. */
+  private async readFetched(task: Task, fresh: Retrieval, revision: number, reason: string): Promise<ReadPrompt> {
+    const { context, limits, room, trace } = task;
+    const { selected, dropped } = fresh;
+    const kept: Kept = { since: trace.id, selected, dropped, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
+    // Before the prompt is read: a keystroke that cancels this finds the search done.
+    this.kept.remember(kept);
+    trace.fetched = reason;
+    const prompt = this.assemble(task, selected);
+    this.show(task, prompt, fresh);
+    const read = await this.read(task, prompt);
+    this.kept.remember({ ...kept, need: needOf(read) });
+    return { prompt, read };
+  }
+
+  private async fetch({ context, limits, room, signal, timings }: Task): Promise<Retrieval> {
+    const retrieval = await this.retriever.retrieve(context, limits, codeTokensIn(room), signal);
+    // A source that was emptied meanwhile is searched like any other, and gives nothing.
+    Object.assign(timings, retrieval.timings);
+    return retrieval;
+  }
+
+  private assemble({ context, prefix, room }: Task, selected: readonly SelectedFragment[]): Prompt {
+    return assemblePrompt(this.options.promptFormat, { ...context, prefix }, selected, room);
+  }
+
+  private async read({ signal, timings }: Task, { tokens }: Prompt, express = true): Promise<PrefillResult> {
+    const start = performance.now();
+    const read = await this.options.backbone.prefill(tokens, { express, signal });
+    timings.prefillMs += performance.now() - start;
+    return read;
+  }
+
+  /** Writes into the trace what is in the prompt and what is not. */
+  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why }: Pick<Kept, "selected" | "dropped" | "nothing">): void {
+    const unfit = selected.filter((fragment) => !prompt.fragments.includes(fragment));
+    const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
+    trace.fragments = prompt.fragments.map(({ reference }) => reference);
+    trace.dropped = [...noRoom, ...dropped].sort((a, b) => b.score - a.score);
+    trace.promptTokens = prompt.tokens.length;
+    if (prompt.fragments.length === 0) trace.nothingRetrieved = why ?? "no fragment fits beside the code";
+    else delete trace.nothingRetrieved;
+  }
+
+  private begin(context: CursorContext, position: Position): Trace {
     this.lastId += 1;
     return {
       id: this.lastId,
@@ -122,9 +240,28 @@ export class Completer {
       dropped: [],
       promptTokens: 0,
       generatedTokens: 0,
+      decodeSteps: 0,
       provider: this.options.backbone.provider.name,
     };
   }
+}
+
+/** Most tokens of code in a prompt of `room` tokens. */
+function codeTokensIn(room: number): number {
+  return Math.min(room, mostCodeTokens);
+}
+
+function limitsOf({ maxFragments, fragmentBudget }: Settings): RetrievalLimits {
+  return { maxFragments, fragmentBudget };
+}
+
+function needOf({ need }: PrefillResult): Float32Array {
+  if (need === undefined) throw new TypeError("expected the need with the prompt, found none: ask for it with `express`");
+  return need;
+}
+
+function product(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
 }
 
 /** The model and every rule know `\n` alone; editors turn it into the document's own line break when they insert it. */

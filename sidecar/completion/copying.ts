@@ -1,4 +1,5 @@
 // Mixes what the model expects with what the prompt itself goes on with after the same words: code repeats itself locally.
+import { type Admits, mostLikely } from "./choosing";
 
 /** Longest run of tokens compared. */
 const longestMatch = 12;
@@ -11,6 +12,16 @@ const matchBase = 4;
  */
 const weightOfMatch: readonly number[] = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
 
+/** A place of the prompt that says the same words as what was just said. */
+export interface Match {
+  /** Position in the prompt of what follows there. */
+  readonly next: number;
+  /** Tokens in common before it, 1..12. */
+  readonly length: number;
+  /** How much it counts beside the other matches. */
+  readonly vote: number;
+}
+
 /**
  * A cache model over the prompt: the n-gram cache of Tu, Su and Devanbu, "On the Localness of Software" (FSE 2014), with
  * exponential weights by match length, interpolated with the model's probabilities.
@@ -18,6 +29,8 @@ const weightOfMatch: readonly number[] = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
 export class PromptCache {
   private readonly positions = new Map<number, number[]>();
   private readonly history: number[];
+  /** Of the history as it is; undefined until somebody asks. */
+  private found: readonly Match[] | undefined;
 
   /**
    * @param prompt the tokens the model reads; whatever follows a match in it may be said again.
@@ -43,34 +56,67 @@ export class PromptCache {
   /** Takes note of a token that was said. */
   push(token: number): void {
     this.history.push(token);
+    this.found = undefined;
   }
 
-  /** The probability of every token: the model's, mixed with the prompt's where it has something to say. */
-  mix(logits: Float32Array): Float32Array {
-    const probabilities = softmax(logits);
-    const last = this.history.at(-1);
-    const found = last === undefined ? undefined : this.positions.get(last);
-    if (found === undefined) return probabilities;
+  /** Where the prompt says what was just said, in the prompt's order. */
+  get matches(): readonly Match[] {
+    this.found ??= (this.positions.get(this.history.at(-1) ?? -1) ?? []).map((at) => {
+      const length = this.matchLength(at);
+      return { next: at + 1, length, vote: matchBase ** length };
+    });
+    return this.found;
+  }
+
+  /** The token at a position of the prompt; undefined for one that is never said, and behind the end. */
+  sayable(position: number): number | undefined {
+    const token = this.prompt[position];
+    return token === undefined || this.excluded.has(token) ? undefined : token;
+  }
+
+  /**
+   * The most likely token among those admitted, the lowest id among equals: by the model's probabilities mixed with the
+   * prompt's where it has something to say. Only the model's favourite and what the prompt goes on with can win, so
+   * nothing but the sum of the softmax is computed of the rest.
+   * @throws RangeError where no token is admitted.
+   */
+  choose(logits: Float32Array, admits?: Admits): number {
+    const favourite = mostLikely(logits, admits);
+    const { matches } = this;
+    if (matches.length === 0) return favourite;
 
     const votes = new Map<number, number>();
-    let sum = 0;
+    let voted = 0;
     let longest = 0;
-    for (const at of found) {
-      const next = this.prompt[at + 1];
-      if (next === undefined) continue;
-      const length = this.matchLength(at);
-      const vote = matchBase ** length;
-      votes.set(next, (votes.get(next) ?? 0) + vote);
-      sum += vote;
-      longest = Math.max(longest, length);
+    for (const { next, length, vote } of matches) {
+      const token = this.prompt[next] ?? 0;
+      votes.set(token, (votes.get(token) ?? 0) + vote);
+      voted += vote;
+      if (length > longest) longest = length;
     }
+    // Prompt and model agree mostly, and then no probability is needed.
+    const agreed = votes.get(favourite) ?? 0;
+    if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
+
+    const highest = admits === undefined ? (logits[favourite] ?? 0) : (logits[mostLikely(logits)] ?? 0);
+    let sum = 0;
+    for (const logit of logits) sum += Math.exp(logit - highest);
     // A sure model has read the prompt too and needs no help.
-    let surest = 0;
-    for (const probability of probabilities) if (probability > surest) surest = probability;
+    const surest = 1 / sum;
     const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);
-    for (let id = 0; id < probabilities.length; id++) probabilities[id] = (probabilities[id] ?? 0) * (1 - weight);
-    for (const [id, vote] of votes) probabilities[id] = (probabilities[id] ?? 0) + (weight * vote) / sum;
-    return probabilities;
+    const probability = (id: number, vote: number) => (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * vote) / voted;
+
+    let best = favourite;
+    let most = probability(favourite, votes.get(favourite) ?? 0);
+    for (const [id, vote] of votes) {
+      if (id >= logits.length || admits?.(id) === false) continue;
+      const likely = probability(id, vote);
+      if (likely > most || (likely === most && id < best)) {
+        best = id;
+        most = likely;
+      }
+    }
+    return best;
   }
 
   private matchLength(at: number): number {
@@ -82,13 +128,4 @@ export class PromptCache {
     }
     return length;
   }
-}
-
-function softmax(logits: Float32Array): Float32Array {
-  let highest = -Infinity;
-  for (const logit of logits) if (logit > highest) highest = logit;
-  const probabilities = logits.map((logit) => Math.exp(logit - highest));
-  let sum = 0;
-  for (const probability of probabilities) sum += probability;
-  return probabilities.map((probability) => probability / sum);
 }

@@ -1,19 +1,23 @@
 // Greedy decoding of one suggestion, stopped between two tokens as soon as its end is known or nobody waits for it.
-import type { Backbone } from "../inference/backbone";
+import type { Backbone, PrefillResult } from "../inference/backbone";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { StopReason } from "../protocol";
-import type { CursorSyntax } from "./cursor-syntax";
+import { mostLikely } from "./choosing";
 import type { PromptCache } from "./copying";
-import { HealingChooser } from "./healing";
+import type { CursorSyntax } from "./cursor-syntax";
+import { DraftingReader } from "./drafting";
+import { Healing } from "./healing";
 import { dropCutLine, findStop, loopCut } from "./stop";
 
 export interface Generation {
   readonly text: string;
   readonly stopReason: Exclude<StopReason, "cancelled" | "not-started">;
-  /** Tokens the model gave, the one that ended it included. */
+  /** Tokens chosen, the stop token that ended it left out: what was owed, and more than the text where this was cut. */
+  readonly tokens: readonly number[];
+  /** How many they are, with the stop token. */
   readonly generatedTokens: number;
-  /** Milliseconds. */
-  readonly timings: { readonly prefillMs: number; readonly decodeMs: number };
+  /** Runs of the model after the prompt was read; without drafts one for each token but the first. */
+  readonly decodeSteps: number;
 }
 
 export interface GenerateOptions {
@@ -21,48 +25,53 @@ export interface GenerateOptions {
   readonly tokenizer: Tokenizer;
   /** Ids that end the text; none of them is ever part of it. */
   readonly stopTokens: ReadonlySet<number>;
-  /** 1..contextLength - maxTokens tokens. */
-  readonly prompt: readonly number[];
+  /** The prompt as it was read, 1..contextLength - maxTokens tokens of it. Its cache is used up. */
+  readonly prompt: Pick<PrefillResult, "cache" | "logits">;
   readonly maxTokens: number;
   /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
   readonly owed?: string;
   /** What the prompt itself goes on with after the same words; left out, the model alone decides. */
   readonly promptCache?: PromptCache;
+  /** What was said at this place a moment ago: drafted from, but no reason to say it again. */
+  readonly earlier?: PromptCache | undefined;
+  /** False: every token is decoded by itself, none drafted. The text is the same either way. */
+  readonly drafting?: boolean;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Reads the prompt and takes the most likely token until the text ends.
- * @throws AbortError (the signal's reason) when aborted; at the latest one token later.
+ * Takes the most likely token after the prompt until the text ends.
+ * @throws AbortError (the signal's reason) when aborted; at the latest one run of the model later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, cursor, signal } = options;
-  signal?.throwIfAborted();
-  const start = performance.now();
-  let { cache, logits } = await backbone.prefill(prompt, signal);
-  const prefilled = performance.now();
-
-  const healing = new HealingChooser(tokenizer, stopTokens, owed);
+  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, earlier, drafting = true, cursor, signal } = options;
+  const sources = drafting ? [earlier, promptCache].filter((source) => source !== undefined) : [];
+  const reader = new DraftingReader(backbone, prompt.cache, sources, signal);
+  const healing = new Healing(tokenizer, stopTokens, owed);
+  const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
   const stream = tokenizer.stream();
   const tokens: number[] = [];
+  let { logits } = prompt;
   let said = "";
   let text = "";
   const done = (kept: string, stopReason: Generation["stopReason"], generatedTokens: number): Generation => ({
     text: kept,
+    tokens,
     stopReason,
     generatedTokens,
-    timings: { prefillMs: prefilled - start, decodeMs: performance.now() - prefilled },
+    decodeSteps: reader.steps,
   });
 
   for (;;) {
     signal?.throwIfAborted();
     // Some models have more logits than tokens, for the sake of round numbers.
     const known = logits.subarray(0, tokenizer.vocabularySize);
-    const scores = promptCache?.mix(known) ?? known;
-    const mayEnd = text !== "" || !cursor.unfinished;
-    const token = healing.done ? mostLikely(mayEnd ? scores : without(scores, stopTokens)) : healing.choose(scores);
+    const admits = !healing.done ? healing.admits : text === "" && cursor.unfinished ? mayNotEnd : undefined;
+    const token = promptCache?.choose(known, admits) ?? mostLikely(known, admits);
+    healing.pay(token);
     promptCache?.push(token);
+    earlier?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
     const piece = stream.push(token);
@@ -76,28 +85,6 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     const loop = loopCut(tokens);
     if (loop !== undefined) return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
     if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
-    ({ cache, logits } = await backbone.decode(cache, token, signal));
+    logits = await reader.read(token, maxTokens - tokens.length - 1);
   }
-}
-
-/** A copy in which `ids` can not be chosen. */
-function without(scores: Float32Array, ids: ReadonlySet<number>): Float32Array {
-  const rest = scores.slice();
-  for (const id of ids) if (id < rest.length) rest[id] = -Infinity;
-  return rest;
-}
-
-/** The index of the highest value; the lowest such index among equals. @throws RangeError for no values. */
-export function mostLikely(logits: Float32Array): number {
-  let best = 0;
-  let highest = logits[0];
-  if (highest === undefined) throw new RangeError("expected the logits of a vocabulary, found none: the model graph gave no output for the last token");
-  for (let index = 1; index < logits.length; index++) {
-    const value = logits[index];
-    if (value !== undefined && value > highest) {
-      highest = value;
-      best = index;
-    }
-  }
-  return best;
 }

@@ -26,10 +26,11 @@ export function healPrefix(tokenizer: Tokenizer, prefix: string): Healed {
   return { prefix: prefix.slice(0, prefix.length - owed.length), owed };
 }
 
-/** Chooses tokens that spell the owed text first; after that every token may come. */
-export class HealingChooser {
+/** What is still owed: the tokens that spell it come first, after that every token may come. */
+export class Healing {
   private owed: Uint8Array;
 
+  /** @param excluded tokens that spell nothing (special ones) */
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly excluded: ReadonlySet<number>,
@@ -38,28 +39,22 @@ export class HealingChooser {
     this.owed = new TextEncoder().encode(owed);
   }
 
+  get done(): boolean {
+    return this.owed.length === 0;
+  }
+
   /** Whether `id` goes on spelling what is owed. */
-  private fits(id: number): boolean {
-    if (this.excluded.has(id)) return false;
+  readonly admits = (id: number): boolean => {
+    if (this.excluded.has(id) || id >= this.tokenizer.vocabularySize) return false;
     const bytes = this.tokenizer.bytesOf(id);
     const length = Math.min(bytes.length, this.owed.length);
     if (length === 0) return false;
     for (let at = 0; at < length; at++) if (bytes[at] !== this.owed[at]) return false;
     return true;
-  }
+  };
 
-  get done(): boolean {
-    return this.owed.length === 0;
-  }
-
-  /** The most likely token that goes on spelling what is owed, and takes note of it. */
-  choose(logits: Float32Array): number {
-    let best = -1;
-    for (let id = 0; id < logits.length; id++) {
-      if ((best < 0 || (logits[id] ?? -Infinity) > (logits[best] ?? -Infinity)) && id < this.tokenizer.vocabularySize && this.fits(id)) best = id;
-    }
-    if (best < 0) throw new RangeError("expected a token for every byte in the vocabulary, found none: use a byte-level tokenizer");
-    this.owed = this.owed.slice(Math.min(this.owed.length, this.tokenizer.bytesOf(best).length));
-    return best;
+  /** Takes note that `id` was said. */
+  pay(id: number): void {
+    if (!this.done) this.owed = this.owed.subarray(Math.min(this.owed.length, this.tokenizer.bytesOf(id).length));
   }
 }

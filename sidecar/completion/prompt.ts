@@ -1,5 +1,5 @@
 // Puts fragments and the code around the cursor into one prompt that fits the model's context.
-import type { PromptFormat } from "../inference/prompt-format";
+import type { CodeStart, PromptFormat } from "../inference/prompt-format";
 import type { CursorContext, SelectedFragment } from "../retrieval/retrieval";
 import { visibleSuffixCharacters } from "../retrieval/visible";
 
@@ -17,13 +17,14 @@ export const mostCodeTokens = 512;
 /**
  * Renders the prompt: fragments first in the model's order, then the code, fill-in-the-middle when anything follows the
  * cursor. `room` is the most tokens of the whole prompt. Fragments that would leave the code too little are left out,
- * the worst first.
+ * the worst first. Code that is too long begins at an anchor by default, so that typing on adds to the prompt at its end.
  */
 export function assemblePrompt(
   format: PromptFormat,
   context: CursorContext,
   selected: readonly SelectedFragment[],
   room: number,
+  start: CodeStart = "anchored",
 ): Prompt {
   const kept: SelectedFragment[] = [];
   let used = 0;
@@ -36,8 +37,8 @@ export function assemblePrompt(
   const suffix = visibleSuffix(context.suffix);
   const limit = Math.min(room - used, mostCodeTokens);
   const code = suffix.trim() === ""
-    ? format.leftToRight(context.path, context.prefix, limit)
-    : format.fillInMiddle(context.path, context.prefix, suffix, limit);
+    ? format.leftToRight(context.path, context.prefix, limit, start)
+    : format.fillInMiddle(context.path, context.prefix, suffix, limit, start);
   return { tokens: [...fragments.flatMap((fragment) => fragment.tokens), ...code], fragments };
 }
 

@@ -123,6 +123,21 @@ const beforeExpression = /(?:^|[(=,:[!&|?{};>]|\b(?:return|typeof|case|of|in|do|
 /** Width of a tab when indentation is compared. */
 const tabWidth = 4;
 
+/** By character code up to 127, whether the scanner must look at it closely in code; every character beyond is plain. */
+const plainCharacters = new WeakMap<Syntax, Uint8Array>();
+
+/** 1 for each ASCII character that is no white space, no bracket and begins no comment, string or literal of `syntax`. */
+function plainIn(syntax: Syntax): Uint8Array {
+  let plain = plainCharacters.get(syntax);
+  if (plain === undefined) {
+    plain = new Uint8Array(128).fill(1);
+    const marks = [...syntax.lineComments, ...syntax.blockComments.map(([open]) => open), ...syntax.quotes.map(({ mark }) => mark)];
+    for (const mark of [" ", "\t", "\r", "\n", "'", "/", ...closerOf.keys(), ...closers, ...marks]) plain[mark.charCodeAt(0)] = 0;
+    plainCharacters.set(syntax, plain);
+  }
+  return plain;
+}
+
 /** Width in columns of the white space that starts `line`. */
 export function indentOf(line: string): number {
   let width = 0;
@@ -141,6 +156,7 @@ export function indentOf(line: string): number {
 export class Scanner {
   readonly open: OpenBracket[] = [];
   readonly unmatched: UnmatchedCloser[] = [];
+  private readonly plain: Uint8Array;
   private insideNow: Inside | undefined;
   private indent = 0;
   private onlySpaceSoFar = true;
@@ -148,6 +164,7 @@ export class Scanner {
   private readonly inherited: readonly OpenBracket[] = [];
 
   constructor(private readonly syntax: Syntax, start?: Scanner) {
+    this.plain = plainIn(syntax);
     if (start !== undefined) {
       this.insideNow = start.insideNow;
       this.indent = start.indent;
@@ -182,6 +199,11 @@ export class Scanner {
 
   /** Reads what stands at `index` and returns the index after it (more than one on for marks, escapes and literals). */
   step(text: string, index: number): number {
+    // Most characters of code are letters: they are passed over before anything is asked of them.
+    if (this.insideNow === undefined && this.plain[text.charCodeAt(index)] !== 0) {
+      this.onlySpaceSoFar = false;
+      return index + 1;
+    }
     const character = text.charAt(index);
     if (character === "\n") {
       if (this.insideNow?.multiline === false) this.insideNow = undefined;

@@ -12,42 +12,58 @@ export type Adapter = keyof typeof adapters;
 /** One run. */
 export interface Pass {
   /** New tokens, one row each; more than one row only without `past`. */
-  readonly rows: readonly (readonly number[])[];
+  readonly rows: readonly Int32Array[];
   readonly past?: Past | undefined;
-  /** Whether the logits after each row's last token are wanted. */
-  readonly logits: boolean;
+  /** The logits after this many of each row's last tokens are wanted; every row has as many. */
+  readonly logits: number;
   readonly adapter: Adapter;
-  /** Whether the cache is wanted back. */
+  /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly keep?: boolean;
 }
 
-/** Cached tensors by the name they have as inputs. */
+/** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the pass. */
 export interface Past {
   readonly length: number;
+  /** By input name. */
   readonly tensors: ReadonlyMap<string, OnnxValue>;
+}
+
+/** Keys and values: float32, or float16 as its bits where the model computes so. */
+export type CacheNumbers = Float32Array | Uint16Array;
+
+/** What the tokens of a pass add to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
+export interface NewRows {
+  readonly key: CacheNumbers;
+  readonly value: CacheNumbers;
+  readonly need: Float32Array;
 }
 
 /** What a run gives. */
 export interface Passed {
-  readonly past: Past;
-  /** Rows x vocabulary; empty unless wanted. */
+  /** With {@link Pass.keep}. */
+  readonly rows: NewRows | undefined;
+  /** Rows x wanted positions x vocabulary. */
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
 }
 
+/** Stands around every call into ONNX Runtime. */
+export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
+
 /** One session, in terms of token rows. */
 export class Graph {
-  private readonly layers: readonly string[];
+  private readonly inputs: readonly string[];
   private readonly nothing: Past;
 
   constructor(
     private readonly runtime: OnnxRuntime,
     private readonly session: InferenceSession,
     private readonly model: ModelPackage,
+    private readonly guard: Guard,
   ) {
-    this.layers = Array.from({ length: model.architecture.layers }, (_, layer) =>
-      ["key", "value", "need"].map((part) => `${layer}.${part}`),
+    this.inputs = Array.from({ length: model.architecture.layers }, (_, layer) =>
+      ["key", "value", "need"].map((part) => `past.${layer}.${part}`),
     ).flat();
     this.nothing = this.empty(1);
   }
@@ -62,72 +78,68 @@ export class Graph {
     const rows = pass.rows.length;
     const width = Math.max(...pass.rows.map((row) => row.length));
     const ids = new BigInt64Array(rows * width);
-    pass.rows.forEach((row, r) => row.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
+    pass.rows.forEach((row, r) => ids.set(BigInt64Array.from(row, BigInt), r * width));
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
-    const positions = pass.logits ? lengths.map((length) => length - 1n) : new BigInt64Array(0);
+    const positions = BigInt64Array.from(
+      pass.rows.flatMap(({ length }) => Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i))),
+    );
     const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
     const feeds: Record<string, OnnxValue> = {
       input_ids: new Tensor("int64", ids, [rows, width]),
       lengths: new Tensor("int64", lengths, [rows]),
-      logit_positions: new Tensor("int64", positions, [rows, pass.logits ? 1 : 0]),
+      logit_positions: new Tensor("int64", positions, [rows, pass.logits]),
       adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapters[pass.adapter])), [1]),
+      past_length: new Tensor("int64", BigInt64Array.of(BigInt(past.length)), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
     const wanted: string[] = [];
-    if (pass.logits) wanted.push("logits");
+    if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
-    if (pass.keep === true) for (const name of this.layers) wanted.push(`present.${name}`);
-    const results = await this.session.run(feeds, wanted);
-    const tensors = new Map<string, OnnxValue>();
-    if (pass.keep === true) for (const name of this.layers) tensors.set(`past.${name}`, output(results, `present.${name}`));
+    if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
+    const results = await this.guard(() => this.session.run(feeds, wanted));
     return {
-      past: { length: past.length + width, tensors },
-      logits: pass.logits ? floats(results, "logits") : new Float32Array(0),
+      rows:
+        pass.keep === true
+          ? { key: cacheNumbers(results, "new.key"), value: cacheNumbers(results, "new.value"), need: floats(results, "new.need") }
+          : undefined,
+      logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
     };
   }
 
-  /** The first `length` tokens of a cache of one row. */
-  cut(past: Past, length: number): Past {
-    if (length === past.length) return past;
-    const tensors = new Map<string, OnnxValue>();
-    for (const [name, { data, dims }] of past.tensors) {
-      if (!(data instanceof Float32Array))
-        throw new Error(`expected float32 in ${name}, found something else: install the model package again`);
-      const axis = name.endsWith(".need") ? 1 : 2;
-      const size = (from: number, to?: number): number => dims.slice(from, to).reduce((product, dim) => product * dim, 1);
-      const [heads, row] = [size(0, axis), size(axis + 1)];
-      const kept = new Float32Array(heads * length * row);
-      for (let head = 0; head < heads; head++)
-        kept.set(data.subarray(head * past.length * row, (head * past.length + length) * row), head * length * row);
-      tensors.set(name, new this.runtime.Tensor("float32", kept, [...dims.slice(0, axis), length, ...dims.slice(axis + 1)]));
-    }
-    return { length, tensors };
-  }
-
   private empty(rows: number): Past {
     const { keyValueHeads, headDim } = this.model.architecture;
-    const make = (dims: number[]): OnnxValue => new this.runtime.Tensor("float32", new Float32Array(0), dims);
+    const { Tensor } = this.runtime;
+    const type = cacheType(this.model);
     return {
       length: 0,
       tensors: new Map(
-        this.layers.map((name) => [
-          `past.${name}`,
-          make(name.endsWith(".need") ? [rows, 0, 2 * this.model.retrieval.rank] : [rows, keyValueHeads, 0, headDim]),
+        this.inputs.map((name) => [
+          name,
+          name.endsWith(".need")
+            ? new Tensor("float32", new Float32Array(0), [rows, 0, 2 * this.model.retrieval.rank])
+            : new Tensor(type, type === "float16" ? new Uint16Array(0) : new Float32Array(0), [rows, keyValueHeads, 0, headDim]),
         ]),
       ),
     };
   }
 }
 
-function output(results: InferenceSession.ReturnType, name: string): OnnxValue {
-  const value = results[name];
-  if (value === undefined) throw new Error(`expected the graph's output ${name}, found none: install the model package again`);
-  return value;
+/** Type of keys and values. */
+export function cacheType({ weights }: ModelPackage): "float32" | "float16" {
+  return weights?.computed === "float16" ? "float16" : "float32";
+}
+
+function cacheNumbers(results: InferenceSession.ReturnType, name: string): CacheNumbers {
+  const data = results[name]?.data;
+  if (data instanceof Float32Array || data instanceof Uint16Array) return data;
+  // Node.js from 24 on has an array type for float16; its bits are all that is wanted.
+  if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length) return new Uint16Array(data.buffer, data.byteOffset, data.length);
+  throw new Error(`expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`);
 }
 
 function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
-  const { data } = output(results, name);
+  const data = results[name]?.data;
   if (!(data instanceof Float32Array))
     throw new Error(`expected float32 in the graph's output ${name}, found something else: install the model package again`);
   return data;
@@ -137,13 +149,19 @@ function floats(results: InferenceSession.ReturnType, name: string): Float32Arra
  * Loads the graph of a checked package on one provider and runs it once.
  * @throws ModelPackageError when it cannot be loaded or has other inputs, outputs or sizes than the package states.
  */
-export async function openGraph(runtime: OnnxRuntime, model: ModelPackage, provider: Provider["name"], threads: number): Promise<Graph> {
-  const session = await openSession(runtime, model, provider, threads);
+export async function openGraph(
+  runtime: OnnxRuntime,
+  model: ModelPackage,
+  provider: Provider["name"],
+  threads: number,
+  guard: Guard,
+): Promise<Graph> {
+  const session = await guard(() => openSession(runtime, model, provider, threads));
   try {
     checkSignature(session, model);
-    const graph = new Graph(runtime, session, model);
+    const graph = new Graph(runtime, session, model, guard);
     // A provider that loads may still lack a kernel or a driver: only a run proves it.
-    await graph.run({ rows: [[0]], logits: true, adapter: "query" });
+    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query" });
     return graph;
   } catch (error) {
     await session.release();
@@ -165,7 +183,10 @@ async function openSession(
       executionMode: "sequential",
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
-      // Threads that spin between runs win a little on an idle machine and lose much beside language servers and builds.
+      // Chosen by measurement, each against the others in one run (default model, two threads on two cores). Threads that
+      // spin between runs: steps in 0.6 of the time on an idle machine, chunks and batches in 1.1 to 2 times on a busy
+      // one, and editors run beside language servers and builds. Not changed, since nothing was gained: denormals as zero
+      // (1.0), no memory patterns (1.0 to 1.1), no arena (1.0 to 1.2). One thread: steps in 0.9, chunks in 1.6 to 1.8.
       extra: { session: { intra_op: { allow_spinning: "0" } } },
     });
   } catch (error) {
@@ -192,21 +213,20 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
     ["lengths", { type: "int64", shape: [undefined] }],
     ["logit_positions", { type: "int64", shape: [undefined, undefined] }],
     ["adapter", { type: "int64", shape: [1] }],
+    ["past_length", { type: "int64", shape: [1] }],
   ]);
   const outputs = new Map<string, Expected>([
     ["logits", { type: "float32", shape: [undefined, undefined, vocabularySize] }],
     ["expression", { type: "float32", shape: [undefined, dimension] }],
+    ["new.need", { type: "float32", shape: [layers, undefined, undefined, 2 * rank] }],
   ]);
-  for (const [side, names] of [
-    ["past", inputs],
-    ["present", outputs],
-  ] as const) {
-    for (let layer = 0; layer < layers; layer++) {
-      for (const part of ["key", "value"])
-        names.set(`${side}.${layer}.${part}`, { type: "float32", shape: [undefined, keyValueHeads, undefined, headDim] });
-      names.set(`${side}.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });
-    }
+  for (const part of ["key", "value"]) {
+    outputs.set(`new.${part}`, { type: cacheType(model), shape: [layers, undefined, keyValueHeads, undefined, headDim] });
+    for (let layer = 0; layer < layers; layer++)
+      inputs.set(`past.${layer}.${part}`, { type: cacheType(model), shape: [undefined, keyValueHeads, undefined, headDim] });
   }
+  for (let layer = 0; layer < layers; layer++)
+    inputs.set(`past.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });
   return { inputs, outputs };
 }
 

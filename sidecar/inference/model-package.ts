@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { vocabulary } from "./tokenizer";
 
 /** The one format of model.json this build reads. */
-export const supportedFormatVersion = 1;
+export const supportedFormatVersion = 2;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const finite = v.pipe(v.number(), v.finite());
@@ -35,8 +35,8 @@ const manifestSchema = v.strictObject({
     vocabularySize: count,
     parameters: count,
   }),
-  /** How the matrices lie in the file, and in what they compute. For people: ONNX Runtime converts them when it loads. */
-  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32", "int8"]), computed: v.picklist(["float32", "int8"]) })),
+  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16. */
+  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32", "int8"]), computed: v.picklist(["float32", "float16", "int8"]) })),
   contextLength: v.pipe(v.number(), v.integer(), v.minValue(64)),
   specialTokens: v.strictObject({ endOfText: text, pad: text }),
   prompt: v.strictObject({

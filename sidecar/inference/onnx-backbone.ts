@@ -1,10 +1,22 @@
-// The decoder over ONNX Runtime: reads tokens in chunks, keeps the KV cache, expresses needs and embeds fragments.
+// The decoder over ONNX Runtime, which runs in a thread of its own: readings and batches as jobs, completions first.
 import { availableParallelism } from "node:os";
 import type { ExecutionProviderSetting } from "../protocol";
-import type { Backbone, DecodeResult, KvCache, PrefillResult, Priority, Provider } from "./backbone";
-import { type Graph, type OnnxRuntime, openGraph, type Pass, type Passed, type Past } from "./graph";
+import {
+  type Backbone,
+  type DecodeResult,
+  type KvCache,
+  mostDecodedTokens,
+  type PrefillOptions,
+  type PrefillResult,
+  type Priority,
+  type Provider,
+} from "./backbone";
+import { BatchPlan } from "./batches";
+import { InferenceThread } from "./inference-thread";
 import type { ModelPackage } from "./model-package";
 import { openWithProvider, providerHost } from "./provider";
+import type { Read, Reading } from "./reader";
+import type { Answer, Job } from "./thread-messages";
 import { abortError, WorkQueue } from "./work-queue";
 
 export interface BackboneOptions {
@@ -15,13 +27,14 @@ export interface BackboneOptions {
   readonly log?: (line: string) => void;
   /** Takes a line for people when CUDA was asked for by name and the CPU answers. */
   readonly warn?: (line: string) => void;
-  /** Tokens read between two looks at the signal; a run holds the event loop, so this is also its longest pause. */
+  /** Tokens read between two looks at the signal; left out: as many as take some 30 ms. */
   readonly chunkTokens?: number;
+  /** Bound of what the texts held for reuse take together. */
+  readonly cacheMegabytes?: number;
 }
 
-const defaultChunkTokens = 128;
-/** Padded tokens of one embedding batch: as much as one chunk, so that a waiting completion waits no longer for it. */
-const batchTokens = 128;
+/** Nine prompts of 1,024 tokens of the default model, two of one with half a billion parameters. */
+const defaultCacheMegabytes = 64;
 
 /** Cores of the machine up to four, counting two hardware threads as one where there are more than two. */
 export function defaultThreads(logicalCores: number = availableParallelism()): number {
@@ -34,89 +47,108 @@ export function defaultThreads(logicalCores: number = availableParallelism()): n
  * @throws ModelPackageError when the graph cannot be loaded on the CPU or has other inputs, outputs or sizes.
  */
 export async function createBackbone(model: ModelPackage, options: BackboneOptions): Promise<Backbone> {
-  let runtime: OnnxRuntime;
-  try {
-    runtime = await import("onnxruntime-node");
-  } catch (error) {
-    throw new Error(
-      `onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${message(error)}): install the package for this platform`,
-      { cause: error },
-    );
-  }
   const threads = options.threads > 0 ? options.threads : defaultThreads();
-  const open = (name: Provider["name"]): Promise<Graph> => openGraph(runtime, model, name, threads);
-  const { provider, value: graph, warning } = await openWithProvider(options.provider, providerHost(), open);
+  const open = async (name: Provider["name"]): Promise<InferenceThread> => {
+    const cacheBytes = (options.cacheMegabytes ?? defaultCacheMegabytes) * 2 ** 20;
+    const thread = new InferenceThread({ model, provider: name, threads, chunkTokens: options.chunkTokens ?? 0, cacheBytes });
+    await thread.start();
+    return thread;
+  };
+  const { provider, value: thread, warning } = await openWithProvider(options.provider, providerHost(), open);
   if (warning !== undefined) options.warn?.(warning);
   options.log?.(`${model.name} ${model.version} on ${provider.name}, threads: ${threads} (${provider.reason})`);
-  return new OnnxBackbone(model, provider, graph, options.chunkTokens ?? defaultChunkTokens);
+  return new OnnxBackbone(model, provider, thread);
 }
 
-/** What {@link KvCache} is here. Its content goes when it is used, so that a used one cannot be read again. */
+/**
+ * What {@link KvCache} is here: the tokens. Their rows lie with the thread, which finds them by the tokens; where they had
+ * to make room for others, it reads them again.
+ */
 class OnnxCache implements KvCache {
-  readonly length: number;
-  private past: Past | undefined;
+  private taken = false;
 
-  constructor(past: Past) {
-    this.length = past.length;
-    this.past = past;
+  constructor(readonly tokens: Int32Array) {}
+
+  get length(): number {
+    return this.tokens.length;
   }
 
-  take(): Past {
-    const { past } = this;
-    if (past === undefined)
-      throw new Error("expected a cache that was not decoded from yet, found a used one: go on with the cache that decode returned");
-    this.past = undefined;
-    return past;
+  take(): void {
+    if (this.taken)
+      throw new Error("expected a cache that no call has taken yet, found a used one: go on with the cache that decode or rewind returned");
+    this.taken = true;
+  }
+
+  giveBack(): void {
+    this.taken = false;
   }
 }
 
 class OnnxBackbone implements Backbone {
   private readonly queue = new WorkQueue();
   private disposed: Promise<void> | undefined;
-  /** The whole chunks last read, of a prompt and of a query: the next keystroke's mostly begin with the same ones. */
-  private readonly recent: Record<"none" | "query", { readonly tokens: readonly number[]; readonly past: Past | undefined }> = {
-    none: { tokens: [], past: undefined },
-    query: { tokens: [], past: undefined },
-  };
+  private readonly plan = new BatchPlan();
 
   constructor(
     readonly model: ModelPackage,
     readonly provider: Provider,
-    private readonly graph: Graph,
-    private readonly chunkTokens: number,
+    private readonly thread: InferenceThread,
   ) {}
 
-  async prefill(tokens: readonly number[], signal?: AbortSignal): Promise<PrefillResult> {
-    const { past, logits } = await this.read(tokens, { logits: true, adapter: "none", keep: true }, signal);
-    return { cache: new OnnxCache(past), logits };
+  async prefill(tokens: readonly number[], { express = false, signal }: PrefillOptions = {}): Promise<PrefillResult> {
+    this.checkTokens(tokens);
+    const ids = Int32Array.from(tokens);
+    const { logits, expression, reused } = await this.read({ tokens: ids, logits: 1, express }, signal);
+    return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused };
   }
 
-  async decode(cache: KvCache, token: number, signal?: AbortSignal): Promise<DecodeResult> {
-    if (!(cache instanceof OnnxCache)) throw new TypeError("expected a cache of this backbone, found another object");
-    this.checkTokens([token]);
-    if (cache.length + 1 > this.model.contextLength)
-      throw new RangeError(`expected room in the context of ${this.model.contextLength} tokens, found it full: stop decoding`);
-    const { past, logits } = await this.pass(
-      "completion",
-      () => ({ rows: [[token]], past: cache.take(), logits: true, adapter: "none", keep: true }),
-      signal,
-    );
-    return { cache: new OnnxCache(past), logits };
+  async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
+    const held = this.own(cache);
+    this.checkTokens(tokens, mostDecodedTokens);
+    if (held.length + tokens.length > this.model.contextLength)
+      throw new RangeError(
+        `expected room in the context of ${this.model.contextLength} tokens, found ${held.length} taken and ${tokens.length} more: stop decoding`,
+      );
+    held.take();
+    const all = new Int32Array(held.length + tokens.length);
+    all.set(held.tokens);
+    all.set(tokens, held.length);
+    try {
+      const { logits } = await this.read({ tokens: all, logits: tokens.length, express: false }, signal);
+      const { vocabularySize } = this.model.architecture;
+      const rows = tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
+      return { cache: new OnnxCache(all), logits: rows };
+    } catch (error) {
+      held.giveBack();
+      throw error;
+    }
+  }
+
+  rewind(cache: KvCache, length: number): KvCache {
+    const held = this.own(cache);
+    if (!Number.isInteger(length) || length < 1 || length > held.length)
+      throw new RangeError(`expected to keep 1 to ${held.length} tokens, found ${length}: a cache can only be made shorter`);
+    held.take();
+    return new OnnxCache(held.tokens.slice(0, length));
   }
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
-    const { expression } = await this.read(tokens, { logits: false, adapter: "query" }, signal);
-    return expression;
+    this.checkTokens(tokens);
+    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true }, signal)).expression;
   }
 
   async embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]> {
     for (const tokens of fragments) this.checkTokens(tokens);
     const vectors: Float32Array[] = [];
     const { dimension } = this.model.retrieval;
-    for (const batch of batches(fragments.map((tokens) => tokens.length))) {
-      const rows = batch.map((index) => fragments[index] ?? []);
-      const { expression } = await this.pass("index", () => ({ rows, logits: false, adapter: "fragment" }), signal);
-      batch.forEach((index, row) => (vectors[index] = expression.slice(row * dimension, (row + 1) * dimension)));
+    const waiting = this.plan.order(fragments.map((tokens) => tokens.length));
+    while (waiting.length > 0) {
+      const batch = this.plan.next(waiting);
+      const rows = batch.map(({ index }) => Int32Array.from(fragments[index] ?? []));
+      const answer = await this.perform("index", { kind: "embed", rows }, signal);
+      if (answer.kind !== "embed") throw new Error(unexpected);
+      batch.forEach(({ index }, row) => (vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension)));
+      this.plan.took(batch, answer.ms);
     }
     return vectors;
   }
@@ -124,55 +156,34 @@ class OnnxBackbone implements Backbone {
   dispose(): Promise<void> {
     this.disposed ??= this.queue
       .close(new Error("expected a backbone in use, found one that was disposed of: make a new one"))
-      .then(() => this.graph.release());
+      .then(() => this.thread.close());
     return this.disposed;
   }
 
-  /**
-   * Reads `tokens` chunk by chunk; `last` says what the final chunk gives. Whole chunks that a text read a moment ago
-   * begins with are taken from it: the chunks are the same ones, so the result is the same to the bit.
-   */
-  private async read(
-    tokens: readonly number[],
-    last: Omit<Pass, "rows" | "past" | "adapter"> & { readonly adapter: "none" | "query" },
-    signal: AbortSignal | undefined,
-  ): Promise<Passed> {
-    this.checkTokens(tokens);
-    const memory = this.recent[last.adapter];
-    const final = Math.floor((tokens.length - 1) / this.chunkTokens) * this.chunkTokens;
-    let start = Math.min(final, this.wholeChunks(memory.tokens, tokens));
-    let past = start > 0 && memory.past !== undefined ? this.graph.cut(memory.past, start) : undefined;
-    for (; start < final; start += this.chunkTokens) {
-      const rows = [tokens.slice(start, start + this.chunkTokens)];
-      const before: Past | undefined = past;
-      ({ past } = await this.pass("completion", () => ({ rows, past: before, logits: false, adapter: "none", keep: true }), signal));
-      // Kept at every step: a keystroke that cancels this read goes on where it stopped.
-      this.recent[last.adapter] = { tokens: tokens.slice(0, start + this.chunkTokens), past };
-    }
-    const before: Past | undefined = past;
-    return this.pass("completion", () => ({ rows: [tokens.slice(final)], past: before, ...last }), signal);
+  private async read(reading: Reading, signal: AbortSignal | undefined): Promise<Read> {
+    const answer = await this.perform("completion", { kind: "read", ...reading }, signal);
+    if (answer.kind !== "read") throw new Error(unexpected);
+    return answer;
   }
 
-  /** Tokens in the whole chunks that both begin with. */
-  private wholeChunks(a: readonly number[], b: readonly number[]): number {
-    let common = 0;
-    while (common < a.length && common < b.length && a[common] === b[common]) common++;
-    return Math.floor(common / this.chunkTokens) * this.chunkTokens;
-  }
-
-  private pass(priority: Priority, pass: () => Pass, signal: AbortSignal | undefined): Promise<Passed> {
+  private perform(priority: Priority, job: Job, signal: AbortSignal | undefined): Promise<Answer> {
     return this.queue.run(priority, signal, async () => {
-      const passed = await this.graph.run(pass());
+      const answer = await this.thread.perform(job, signal);
       // Aborted while it ran: the caller has gone.
       if (signal?.aborted === true) throw abortError();
-      return passed;
+      return answer;
     });
   }
 
-  private checkTokens(tokens: readonly number[]): void {
-    const { contextLength, architecture } = this.model;
-    if (tokens.length < 1 || tokens.length > contextLength)
-      throw new RangeError(`expected 1 to ${contextLength} tokens, found ${tokens.length}: cut the text to the context length`);
+  private own(cache: KvCache): OnnxCache {
+    if (!(cache instanceof OnnxCache)) throw new TypeError("expected a cache of this backbone, found another object");
+    return cache;
+  }
+
+  private checkTokens(tokens: readonly number[], most: number = this.model.contextLength): void {
+    const { architecture } = this.model;
+    if (tokens.length < 1 || tokens.length > most)
+      throw new RangeError(`expected 1 to ${most} tokens, found ${tokens.length}: read fewer at once`);
     const foreign = tokens.find((id) => !Number.isInteger(id) || id < 0 || id >= architecture.vocabularySize);
     if (foreign !== undefined)
       throw new RangeError(
@@ -181,22 +192,4 @@ class OnnxBackbone implements Backbone {
   }
 }
 
-/** Groups of indices whose rows, padded to the longest, hold at most {@link batchTokens}; alike lengths stand together. */
-function batches(lengths: readonly number[]): number[][] {
-  const order = lengths.map((length, index) => ({ length, index })).sort((a, b) => a.length - b.length);
-  const groups: number[][] = [];
-  let group: number[] = [];
-  for (const { length, index } of order) {
-    if (group.length > 0 && (group.length + 1) * length > batchTokens) {
-      groups.push(group);
-      group = [];
-    }
-    group.push(index);
-  }
-  if (group.length > 0) groups.push(group);
-  return groups;
-}
-
-function message(error: unknown): string {
-  return (error instanceof Error ? error.message : String(error)).split("\n", 1)[0] ?? "";
-}
+const unexpected = "expected the inference thread to answer as it was asked, found another kind of answer: report this";

@@ -15,10 +15,18 @@ interface Template {
 
 /** Share of the room that code after the cursor gets when both sides want more than there is. */
 const suffixShare = 0.25;
+/** Tokens that a text cut at an anchor gives way by at a time, in characters of it for every 64 tokens of room: a quarter. */
+const anchorCharacters = 48;
 /** Characters looked at for each token wanted; doubled as long as they turn out too few. */
 const charactersPerToken = 5;
 /** Tokens beyond the limit that a cut text must have: only the ones at the very cut may differ from those of the whole text. */
 const margin = 16;
+
+/**
+ * Where code begins that is too long: `nearest`, with as much as fits, or `anchored`, at a line that stays the first one
+ * while text is added at the end and gives way to a later one by about a quarter of the room at a time.
+ */
+export type CodeStart = "nearest" | "anchored";
 
 /**
  * Renders prompts as token ids. Every slot is tokenised by itself, so a slot's border is a token border, as in training.
@@ -77,8 +85,8 @@ export class PromptFormat {
   }
 
   /** The prompt where nothing follows the cursor; the prefix is cut from the left. @throws RangeError as {@link query}. */
-  leftToRight(path: string, prefix: string, limit: number): number[] {
-    return this.withPrefix(this.templates.leftToRight, path, prefix, limit);
+  leftToRight(path: string, prefix: string, limit: number, start: CodeStart = "nearest"): number[] {
+    return this.withPrefix(this.templates.leftToRight, path, prefix, limit, [], start);
   }
 
   /**
@@ -87,9 +95,9 @@ export class PromptFormat {
    * package has no such template gets the left-to-right prompt.
    * @throws RangeError as {@link query}.
    */
-  fillInMiddle(path: string, prefix: string, suffix: string, limit: number): number[] {
+  fillInMiddle(path: string, prefix: string, suffix: string, limit: number, start: CodeStart = "nearest"): number[] {
     const template = this.middle;
-    if (template === undefined) return this.leftToRight(path, prefix, limit);
+    if (template === undefined) return this.leftToRight(path, prefix, limit, start);
     const pathTokens = this.path(path);
     const room = this.room(template, pathTokens, limit);
     const before = this.tail(prefix, room);
@@ -98,7 +106,7 @@ export class PromptFormat {
     const beforeTokens = Math.min(before.length, room - afterTokens);
     return this.render(template, {
       path: pathTokens,
-      prefix: before.slice(before.length - beforeTokens),
+      prefix: start === "anchored" && beforeTokens > 0 ? this.anchored(prefix, beforeTokens) : before.slice(before.length - beforeTokens),
       suffix: after.slice(0, afterTokens),
     });
   }
@@ -119,9 +127,10 @@ export class PromptFormat {
     });
   }
 
-  private withPrefix(template: Template, path: string, prefix: string, limit: number, imports: readonly number[] = []): number[] {
+  private withPrefix(template: Template, path: string, prefix: string, limit: number, imports: readonly number[], start: CodeStart = "nearest"): number[] {
     const pathTokens = this.path(path);
-    return this.render(template, { path: pathTokens, imports, prefix: this.tail(prefix, this.room(template, pathTokens, limit)) });
+    const room = this.room(template, pathTokens, limit);
+    return this.render(template, { path: pathTokens, imports, prefix: start === "anchored" ? this.anchored(prefix, room) : this.tail(prefix, room) });
   }
 
   private withText(template: Template, path: string, text: string, limit: number): number[] {
@@ -152,6 +161,20 @@ export class PromptFormat {
     }
     const ids = this.tokenizer.encode(text);
     return ids.length > limit ? ids.slice(ids.length - limit) : ids;
+  }
+
+  /** The last tokens of `text`, at most `limit`, from an anchor on where they are not all of it: see {@link CodeStart}. */
+  private anchored(text: string, limit: number): number[] {
+    const nearest = this.tail(text, limit);
+    const from = text.length - this.tokenizer.decode(nearest).length;
+    if (nearest.length < limit || from <= 0) return nearest;
+    const step = Math.max(1, Math.floor(limit / 64)) * anchorCharacters;
+    const anchor = Math.ceil(from / step) * step;
+    const line = text.indexOf("\n", anchor) + 1;
+    const start = line > 0 && line - anchor <= step ? line : anchor;
+    // Nothing is left of a text of less than a step, or of one whose first line break is its last character.
+    if (start >= text.length) return nearest;
+    return this.tokenizer.encode(text.slice(isLowSurrogate(text, start) ? start + 1 : start)).slice(-limit);
   }
 
   /** The first `limit` tokens of `text`. */

@@ -1,4 +1,4 @@
-// Lets one piece of work run at a time, completions first, and lets the event loop breathe in between.
+// Lets one piece of work run at a time, completions first, also those that ask for their next piece when one is done.
 import type { Priority } from "./backbone";
 
 interface Job {
@@ -54,10 +54,8 @@ export class WorkQueue {
   private async drain(): Promise<void> {
     this.running = true;
     for (;;) {
-      // A completion asks for its next token, and a client's cancellation is read and handed on (which takes the
-      // message reader two rounds of the loop), before anything else starts.
-      await breath();
-      await breath();
+      // A completion asks for its next token before a batch of the index starts.
+      if (this.waiting.completion.length === 0) await breath();
       const job = this.waiting.completion.shift() ?? this.waiting.index.shift();
       if (job === undefined) break;
       await job.start();

@@ -1,6 +1,6 @@
 // What retrieval takes and gives: the cursor's surroundings in, chosen fragments and the reasons out.
 import type { DroppedFragment, FragmentReference } from "../protocol";
-import type { Fragment } from "../workspace/fragment";
+import type { Fragment, ScoredFragment } from "../workspace/fragment";
 
 /** The document as the model sees it. */
 export interface CursorContext {
@@ -26,6 +26,8 @@ export interface Retrieval {
   readonly selected: readonly SelectedFragment[];
   /** Best first. */
   readonly dropped: readonly DroppedFragment[];
+  /** What the search found, best first. */
+  readonly found: readonly ScoredFragment[];
   /** Set when nothing was selected: why. */
   readonly nothing?: string;
   /** Milliseconds. */

@@ -29,11 +29,8 @@ export class Retriever {
    */
   async retrieve(context: CursorContext, limits: RetrievalLimits, codeTokens: number, signal?: AbortSignal): Promise<Retrieval> {
     const { backbone, promptFormat, tokenizer } = this.options;
-    const source = this.options.source();
-    if (limits.maxFragments === 0) return nothing("selfracg.maxFragments is 0");
-    if (limits.fragmentBudget === 0) return nothing("selfracg.fragmentBudget is 0");
-    if (source === undefined) return nothing("no workspace folder is open");
-    if (source.fragmentCount === 0) return nothing("the index holds no fragment yet");
+    const source = searchable(this.options.source(), limits);
+    if (typeof source === "string") return nothing(source);
 
     const start = performance.now();
     const need = await expressNeed(backbone, promptFormat, context, signal);
@@ -50,14 +47,23 @@ export class Retriever {
       render: (fragment) => promptFormat.fragment(fragment.path, fragment.text, fragmentTokens),
     });
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
-    if (selected.length > 0) return { selected, dropped, timings };
-    return { selected, dropped, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+    if (selected.length > 0) return { selected, dropped, found: candidates, timings };
+    return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
   }
+}
+
+/** What can be searched within these limits, or why nothing can. */
+export function searchable(source: FragmentSource | undefined, limits: RetrievalLimits): FragmentSource | string {
+  if (limits.maxFragments === 0) return "selfracg.maxFragments is 0";
+  if (limits.fragmentBudget === 0) return "selfracg.fragmentBudget is 0";
+  if (source === undefined) return "no workspace folder is open";
+  if (source.fragmentCount === 0) return "the index holds no fragment yet";
+  return source;
 }
 
 /** A retrieval that did not begin, and why. */
 export function nothing(reason: string): Retrieval {
-  return { selected: [], dropped: [], nothing: reason, timings: { expressMs: 0, searchMs: 0, selectMs: 0 } };
+  return { selected: [], dropped: [], found: [], nothing: reason, timings: { expressMs: 0, searchMs: 0, selectMs: 0 } };
 }
 
 function whyNothing(bestScore: number | undefined, nullScore: number): string {

@@ -81,7 +81,8 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
   return { selected, dropped };
 }
 
-function whereSeen(fragment: Fragment, context: CursorContext, visible: VisibleText): string | undefined {
+/** Where the reader of the prompt sees what the fragment says anyway, in words; undefined where it says something new. */
+export function whereSeen(fragment: Fragment, context: CursorContext, visible: VisibleText): string | undefined {
   if (fragment.uri === context.uri && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine) {
     return `overlaps lines ${visible.startLine}-${visible.endLine} of this file, which the model sees already`;
   }

@@ -107,6 +107,7 @@ export class WorkspaceIndex implements FragmentSource {
   private limits: IndexLimits;
   private folders: FolderState[] = [];
   private nextId = 0;
+  private changes = 0;
   private clock = 0;
   private embedded = 0;
   private storeBytes = 0;
@@ -128,6 +129,10 @@ export class WorkspaceIndex implements FragmentSource {
 
   get fragmentCount(): number {
     return this.vectors.size;
+  }
+
+  get revision(): number {
+    return this.changes;
   }
 
   get vectorIndex(): { readonly name: "faiss" | "exact"; readonly reason: string } {
@@ -502,6 +507,7 @@ export class WorkspaceIndex implements FragmentSource {
       return id;
     });
     const gone = [...reusable.values()].flat();
+    this.changes += 1;
     this.vectors.remove(gone);
     for (const id of gone) this.fragments.delete(id);
     folder.indexed.set(path, { entry, ids });
@@ -514,6 +520,7 @@ export class WorkspaceIndex implements FragmentSource {
     folder.read.set(path, ++this.clock);
     if (file === undefined) return;
     folder.indexed.delete(path);
+    this.changes += 1;
     this.vectors.remove(file.ids);
     for (const id of file.ids) this.fragments.delete(id);
   }

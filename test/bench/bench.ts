@@ -1,16 +1,23 @@
 // `npm run bench`: indexing, start-up, completion and memory on the fixture and on a larger real tree, printed as tables.
-import { fork } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { cpus, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
+import { inProcess } from "./child";
+import { inferencePhases, main as inference } from "./inference/main";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 
-const phases = { index: indexPhase, start: startPhase, complete: completePhase };
-type PhaseName = keyof typeof phases;
+/** Takes its options as JSON. */
+const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = {
+  index: (options) => indexPhase(JSON.parse(options)),
+  start: (options) => startPhase(JSON.parse(options)),
+  complete: (options) => completePhase(JSON.parse(options)),
+  ...inferencePhases,
+};
 
 const help = `npm run bench [-- OPTIONS]
+  inference ...     how fast the model runs, against the goals; "inference --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
   --completions N   completions timed on each; default 60
@@ -82,22 +89,6 @@ function count(option: string, text: string): number {
   return value;
 }
 
-/** Runs one phase in a child process, whose peak memory is then that phase's. */
-function inProcess<Result>(phase: PhaseName, options: PhaseOptions): Promise<Result> {
-  return new Promise((done, fail) => {
-    const child = fork(__filename, ["--phase", phase, JSON.stringify(options)]);
-    let result: Result | undefined;
-    child.on("message", (message: Result) => {
-      result = message;
-    });
-    child.on("error", fail);
-    child.on("exit", (code, signal) => {
-      if (result !== undefined && code === 0) done(result);
-      else fail(new Error(`expected the phase ${phase} to end with a result, found it ended with ${signal ?? code}`));
-    });
-  });
-}
-
 function report({ name, index, start, complete }: Measured): string {
   const { counts } = index;
   const { timings, crossFile } = complete;
@@ -136,12 +127,16 @@ function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function isPhase(name: string | undefined): name is PhaseName {
-  return name !== undefined && Object.hasOwn(phases, name);
+const [first, phase, options] = process.argv.slice(2);
+
+/** Does one phase and sends its result to the process that started this one. */
+async function child(name: string, given: string): Promise<void> {
+  const work = phases[name];
+  if (work === undefined) throw new Error(`expected a phase among ${Object.keys(phases).join(", ")}, found ${JSON.stringify(name)}`);
+  process.send?.(await work(given));
 }
 
-const [flag, phase, options] = process.argv.slice(2);
-const work = flag === "--phase" && isPhase(phase) ? phases[phase](JSON.parse(options ?? "")).then((result) => void process.send?.(result)) : main();
+const work = first === "--phase" ? child(phase ?? "", options ?? "") : first === "inference" ? inference(process.argv.slice(3)) : main();
 work.catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -30,7 +30,7 @@ export interface IndexResult {
 
 /** Builds the index from nothing. */
 export async function indexPhase(options: PhaseOptions): Promise<IndexResult> {
-  const { engine } = await open(options);
+  const { engine } = await openWorkspace(options);
   const reference = await createReference(defaultThreads());
   await reference.measure(100);
   const before = await reference.measure(500);
@@ -68,7 +68,7 @@ export interface StartResult {
 /** Starts with the index on disk. */
 export async function startPhase(options: PhaseOptions): Promise<StartResult> {
   const start = performance.now();
-  const { engine, openMs } = await open(options);
+  const { engine, openMs } = await openWorkspace(options);
   const counts = await engine.index.reindex({ signal: new AbortController().signal, onProgress: () => {} });
   const end = performance.now();
   const result = { readyMs: end - start, modelMs: openMs, indexMs: end - start - openMs, processMs: end, embedded: counts.embedded, peakMegabytes: peakMegabytes() };
@@ -111,7 +111,7 @@ export interface CompleteResult {
 
 /** Completes at cursors all over the workspace, with its index on disk. */
 export async function completePhase(options: PhaseOptions): Promise<CompleteResult> {
-  const { engine } = await open(options);
+  const { engine } = await openWorkspace(options);
   await engine.index.reindex({ signal: new AbortController().signal, onProgress: () => {} });
   const sources = await readSources(options.workspace);
   const cursors = typingCursors(options.workspace, sources, options.completions);
@@ -182,14 +182,15 @@ function run(engine: Engine, cursor: Cursor, settings: Settings): Promise<Comple
   return engine.completer.complete(cursor.context, settings, cursor, undefined, performance.now());
 }
 
-async function open(options: PhaseOptions): Promise<{ engine: Engine; openMs: number }> {
+/** Opens the engine on the workspace; nothing is indexed yet. @param threads 0: as the product chooses them */
+export async function openWorkspace(options: Omit<PhaseOptions, "completions">, threads: number = defaultSettings.threads): Promise<{ engine: Engine; openMs: number }> {
   const start = performance.now();
   const engine = await openEngine({
     modelPath: options.modelPath,
     grammarPath: options.grammarPath,
     storagePath: options.storagePath,
     executionProvider: "auto",
-    threads: defaultSettings.threads,
+    threads,
     maxFileKilobytes: defaultSettings.maxFileKilobytes,
     log: quietLog,
     hasFolders: () => true,
@@ -199,7 +200,7 @@ async function open(options: PhaseOptions): Promise<{ engine: Engine; openMs: nu
   return { engine, openMs };
 }
 
-function percentiles(values: readonly number[]): Spread {
+export function percentiles(values: readonly number[]): Spread {
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95) };
 }
 

@@ -157,8 +157,9 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
   return {
     model: { ...backbone.model, retrieval: { ...retrieval, nullScore: -Infinity } },
     provider: backbone.provider,
-    prefill: (tokens, signal) => backbone.prefill(tokens, signal),
-    decode: (cache, token, signal) => backbone.decode(cache, token, signal),
+    prefill: (tokens, options) => backbone.prefill(tokens, options),
+    decode: (cache, tokens, signal) => backbone.decode(cache, tokens, signal),
+    rewind: (cache, length) => backbone.rewind(cache, length),
     express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
     embed: (fragments, signal) => backbone.embed(fragments, signal),
     dispose: () => backbone.dispose(),
@@ -220,6 +221,7 @@ class IndexSearch implements Search {
     const among = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const source: FragmentSource = {
       fragmentCount: index.fragmentCount,
+      revision: index.revision,
       vectorIndex: index.vectorIndex,
       search: (need, k) => {
         asked = need;

@@ -1,7 +1,7 @@
 // Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
 import { assemblePrompt } from "../../sidecar/completion/prompt";
-import { mostLikely } from "../../sidecar/completion/generate";
-import { HealingChooser, healPrefix } from "../../sidecar/completion/healing";
+import { mostLikely } from "../../sidecar/completion/choosing";
+import { Healing, healPrefix } from "../../sidecar/completion/healing";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import type { PromptFormat } from "../../sidecar/inference/prompt-format";
 import type { Tokenizer } from "../../sidecar/inference/tokenizer";
@@ -20,18 +20,21 @@ export interface PlainOptions {
 export async function completePlainly(context: CursorContext, selected: readonly SelectedFragment[], options: PlainOptions): Promise<{ text: string; used: readonly SelectedFragment[] }> {
   const { backbone, promptFormat, tokenizer, maxTokens, isEnough } = options;
   const { prefix, owed } = healPrefix(tokenizer, context.prefix);
-  const healing = new HealingChooser(tokenizer, promptFormat.stopTokens, owed);
-  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens);
+  const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
+  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens, "nearest");
   let { cache, logits } = await backbone.prefill(tokens);
   const stream = tokenizer.stream();
   let said = "";
   for (let count = 0; count < maxTokens; count++) {
     const known = logits.subarray(0, tokenizer.vocabularySize);
-    const token = healing.done ? mostLikely(known) : healing.choose(known);
+    const token = mostLikely(known, healing.done ? undefined : healing.admits);
+    healing.pay(token);
     if (promptFormat.stopTokens.has(token)) break;
     said += stream.push(token);
     if (isEnough(said.slice(owed.length)) || count + 1 === maxTokens) break;
-    ({ cache, logits } = await backbone.decode(cache, token));
+    const decoded = await backbone.decode(cache, [token]);
+    ({ cache } = decoded);
+    logits = decoded.logits[0] ?? new Float32Array(0);
   }
   return { text: said.slice(owed.length), used: fragments };
 }

@@ -1,8 +1,9 @@
 // Suggestions from the real model over the wire: with and without a workspace, cancelled, cached, switched off.
-import { readFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CancellationTokenSource } from "vscode-languageserver/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CompletionTrace } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, temporaryFolder, uriOf } from "./client";
 
 let folder: string;
@@ -83,6 +84,10 @@ describe("a suggestion", () => {
     expect(second.trace.id).toBe(first.trace.id + 1);
     expect(second.trace.cached).toBeUndefined();
     expect(second.trace.suggestion).toBe(first.trace.suggestion);
+    // The prompt is the same too, and nothing was asked of the index.
+    expect(first.trace.fetched).toBe("the first completion in this document");
+    expect(second.trace).toMatchObject({ fragments: first.trace.fragments, kept: { since: first.trace.id, reason: "the need has hardly moved" }, timings: { expressMs: 0, searchMs: 0 } });
+    expect(second.trace.kept?.similarity).toBeCloseTo(1, 3);
   });
 
   it("stays while it is typed, with no new work", async () => {
@@ -121,6 +126,65 @@ describe("a suggestion", () => {
     const { trace } = await sidecar.complete(empty, "|");
     expect(trace.uri).toBe(empty);
     expect((await sidecar.getStatus()).state).toBe("ready");
+  });
+});
+
+describe("typing on", () => {
+  it("keeps the fragments, and fetches others where one jumps to", async () => {
+    const uri = fresh();
+    const text = `${continuing}\n${Array.from({ length: 40 }, (_, n) => `PRICE_${n} = Money(${n}, "EUR")\n`).join("")}`;
+    const { trace: first } = await sidecar.complete(uri, text);
+    expect(first.fetched).toBe("the first completion in this document");
+    expect(first.kept).toBeUndefined();
+    const { line, character } = cursorOf(text);
+    const traces: CompletionTrace[] = [];
+    // Nothing that would be suggested, so that no answer comes from the cache.
+    for (const [at, key] of [..."zqz"].entries()) {
+      await sidecar.insert(uri, { line, character: character + at }, key);
+      await sidecar.request(uri, { line, character: character + at + 1 });
+      const trace = await sidecar.trace();
+      if (trace !== null) traces.push(trace);
+    }
+    expect(traces.map(({ id }) => id)).toEqual([first.id + 1, first.id + 2, first.id + 3]);
+    for (const { kept, fetched } of traces) {
+      if (kept === undefined) expect(fetched).toMatch(/^the need moved/);
+      else expect(kept.since).toBeGreaterThanOrEqual(first.id);
+    }
+    await sidecar.request(uri, { line: line + 30, character: 0 });
+    expect(await sidecar.trace()).toMatchObject({ id: first.id + 4, fetched: "the cursor moved to another place" });
+  });
+
+  it("looks again once a file was saved, and forgets what is no longer so", async () => {
+    const text = (await readFile(join(folder, "shop", "orders.py"), "utf8")).split("\n");
+    let uri = "";
+    let line = 0;
+    let trace: CompletionTrace | null = null;
+    for (line of [19, 25, 32, 45, 60]) {
+      uri = fresh();
+      ({ trace } = await sidecar.complete(uri, [...text.slice(0, line), "        |", ...text.slice(line)].join("\n")));
+      if (trace.fragments.length > 0) break;
+    }
+    const [fragment] = trace?.fragments ?? [];
+    if (fragment === undefined) throw new Error(`Expected a fragment in the prompt at one of five places, found none: ${trace?.nothingRetrieved}`);
+    const path = join(folder, fragment.path);
+    const before = await readFile(path, "utf8");
+    const lines = before.split("\n");
+    await writeFile(path, [...lines.slice(0, fragment.startLine - 1), ...lines.slice(fragment.endLine)].join("\n"));
+    await sidecar.watched(path, 2);
+    const character = 8;
+    let typed = 0;
+    const next = async () => {
+      await sidecar.insert(uri, { line, character: character + typed }, typed % 2 === 0 ? "z" : "q");
+      typed += 1;
+      await sidecar.request(uri, { line, character: character + typed });
+      return sidecar.trace();
+    };
+    trace = await next();
+    for (const deadline = performance.now() + 30_000; trace !== null && !/index changed/.test(`${trace.fetched} ${trace.kept?.reason}`) && performance.now() < deadline; ) trace = await next();
+    expect(`${trace?.fetched} ${trace?.kept?.reason}`).toMatch(/index changed/);
+    expect(trace?.fragments.filter(({ path: each, startLine, endLine }) => each === fragment.path && startLine === fragment.startLine && endLine === fragment.endLine)).toEqual([]);
+    await writeFile(path, before);
+    await sidecar.watched(path, 2);
   });
 });
 

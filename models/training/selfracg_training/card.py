@@ -87,7 +87,7 @@ def render(
     values: dict[str, Any] = {
         **{key: description[key] for key in ("name", "version", "licence", "contextLength")}, **architecture, **retrieval,
         "adapterParameters": adapter_parameters, "stored": description["weights"]["stored"], "megabytes": f"{size / 1e6:.1f}",
-        "computed": "linear layers computed in integers" if description["weights"]["computed"] == "int8" else "computed in float32",
+        "computed": {"int8": "linear layers computed in integers"}.get(description["weights"]["computed"], f"computed in {description['weights']['computed']}"),
         "scale": _scale(log, tokens, architecture["parameters"], own),
         "training": "\n".join([*_pretraining(log, tokens, own), *_adapter(work, adapter)]),
         "corpus": _corpus(work), "limits": _limits(tokens, own, adapter),

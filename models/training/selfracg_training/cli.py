@@ -25,6 +25,8 @@ STAGES = {
 FURTHER: dict[str, str] = {
     "bundle": "pack files into numbered, compressed parts with checksums, or join them",
     "shapes": "candidate sizes of the backbone: time on the CPU and loss",
+    "random-package": "packages of larger sizes with random weights, for the sidecar's benchmark",
+    "gguf": "the backbone as a GGUF file, for llama.cpp beside the sidecar in its benchmark",
     "cost": "minutes and FLOPs of each training stage",
     "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
     "vanilla": "train the baseline whose one LoRA serves generation and retrieval",

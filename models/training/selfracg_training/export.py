@@ -19,9 +19,11 @@ from . import backbone, card, graph, llora, package, quantisation, runtime
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
 # in another order put some activations on the other side of a half, and a code apart.
-ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2}
+ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2, "half": 2e-2}
 # What storing the weights so may move: against PyTorch with the trained weights.
-ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1}
+ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1, "half": 3e-2}
+# What the layers compute in, where that is not float32.
+COMPUTED = {"int8": "int8", "half": "float16"}
 # Of 2 GiB some is left for the nodes.
 PROTOBUF_LIMIT = 2**31 - 2**24
 # What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
@@ -48,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--adapter", type=Path, default=None, help="L-LoRA folder (default: WORK/llora)")
     parser.add_argument("--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained")
     parser.add_argument("--weights", choices=graph.WEIGHTS, default="float16",
-                        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear")
+                        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs")
     parser.add_argument("--loss-files", type=int, default=6, help="held-out files a language for the loss of each kind of weights; 0 for none")
     parser.add_argument("--compare", action=argparse.BooleanOptionalAction, default=True,
                         help="measure loss, size and speed of float16 and int8 side by side")
@@ -171,7 +173,7 @@ def export(
             "keyValueHeads": config.kv_heads, "headDim": config.head_dim, "intermediateSize": config.intermediate,
             "vocabularySize": config.vocabulary, "parameters": parameters,
         },
-        "weights": {"stored": stored, "computed": "int8" if stored == "int8" else "float32"},
+        "weights": {"stored": "float16" if stored == "half" else stored, "computed": COMPUTED.get(stored, "float32")},
         "contextLength": config.context,
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
         "prompt": layout.to_json(fill_in_middle),

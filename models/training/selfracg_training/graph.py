@@ -5,15 +5,24 @@ operators ONNX Runtime's own generative models use (GroupQueryAttention with rot
 normalisation fused with the residual sum) and adds the expression of METHOD "L-LoRA" beside the frozen attention.
 
 Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; logit_positions int64 [batch, n];
-         adapter int64 [1] (-1 none, 0 query, 1 fragment); past.{l}.key and past.{l}.value float [batch, kv_heads, past,
-         head_dim]; past.{l}.need float [batch, past, 2 * rank].
+         adapter int64 [1] (-1 none, 0 query, 1 fragment); past_length int64 [1]; past.{l}.key and past.{l}.value float
+         [batch, kv_heads, capacity, head_dim]; past.{l}.need float [batch, capacity, 2 * rank]. The past buffers hold
+         past_length rows at their beginning, what lies behind is ignored. Their capacity is past_length, or at least
+         past_length + seq (the attention operator takes nothing in between).
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
-         present.{l}.key, present.{l}.value, present.{l}.need, each past + seq long.
+         new.key and new.value float [layers, batch, kv_heads, seq, head_dim]; new.need float [layers, batch, seq, 2 * rank].
 
-A batch larger than one needs past = 0, and with past > 0 every length equals seq: rows of unequal history have no common
-position of the next token. Where fragments are read as the mean over their tokens, they come with past = 0.
+Only the rows of the tokens just read come back: whoever runs the graph owns the buffers and writes the rows behind the
+past, so that no run has to hand over a text's whole history.
 
-Weights are stored as float32, as float16 that computes in float32, or as int8. With int8 the linear layers multiply
+A batch larger than one needs past_length = 0, and with a past every length equals seq: rows of unequal history have no
+common position of the next token. Where fragments are read as the mean over their tokens, they come without a past.
+
+What an expression takes beside the decoder stands in one branch at the end: a step that does not express passes one
+node instead of several a layer.
+
+Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
+GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one scale a token, found as it passes. A token's result
 then depends on that token's row alone, not on the rows that share its run, so a prompt read in chunks or through a
 reused cache gives what it gives in one piece.
@@ -21,7 +30,7 @@ reused cache gives what it gives in one piece.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,7 +42,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 OPSET = 21
 IR_VERSION = 10
 CONTRIB = "com.microsoft"
-WEIGHTS = ("float32", "float16", "int8")
+WEIGHTS = ("float32", "float16", "int8", "half")
 SUPPORTED_TYPES = ("qwen2", "llama")
 # Rotary embeddings whose angles depend on the position alone.
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -41,7 +50,7 @@ ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 # products in 16 bits, and with more steps for the weights those sums could overflow.
 WEIGHT_STEPS = 64
 ROW_STEPS, ROW_ZERO = 127, 128
-# A row of zeros has this magnitude, so that its scale divides.
+# A matrix's row of zeros has this magnitude, so that its scale divides.
 SMALLEST = np.float32(1e-20)
 # Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
 MASKED = -1e30
@@ -180,8 +189,9 @@ class _Builder:
         self.config = config
         self.weights = weights
         self.adapter = adapter
-        self.half = stored != "float32"
+        self.stored_half = stored != "float32"
         self.int8 = stored == "int8"
+        self.half = stored == "half"
         self.body = _Body("decoder")
         self.initialisers: list[onnx.TensorProto] = []
         self.parameters = 0
@@ -205,18 +215,35 @@ class _Builder:
     def ints(self, *values: int) -> str:
         return self.constant("i64." + "_".join(str(v) for v in values), np.array(values, dtype=np.int64))
 
-    def weight(self, name: str, value: np.ndarray) -> str:
-        """Registers a trained tensor. Matrices may be stored as float16 behind a Cast, which the runtime folds at load."""
+    @property
+    def computed(self) -> int:
+        """Type of the decoder's activations, of keys and values."""
+        return TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
+
+    def wide(self, x: str, body: _Body) -> str:
+        """An activation of the decoder in float32."""
+        return body.add("Cast", [x], to=TensorProto.FLOAT) if self.half else x
+
+    def narrow(self, x: str, body: _Body) -> str:
+        """A float32 tensor as an activation of the decoder."""
+        return body.add("Cast", [x], to=TensorProto.FLOAT16) if self.half else x
+
+    def weight(self, name: str, value: np.ndarray, wide: bool = False) -> str:
+        """Registers a trained tensor, in the type the decoder computes in, or `wide` in float32 in any case.
+
+        Matrices may be stored as float16 behind a Cast, which the runtime folds at load.
+        """
         if name in self._known:
             return self._known[name]
         value = np.ascontiguousarray(value, dtype=np.float32)
         self.parameters += value.size
-        if self.half and value.ndim >= 2:
+        narrow = self.half and not wide
+        if narrow or self.stored_half and value.ndim >= 2:
             largest = float(np.abs(value).max(initial=0.0))
             if largest > 65504.0:
                 raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --weights float32")
-            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name + ".f16"))
-            self._known[name] = self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
+            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name if narrow else name + ".f16"))
+            self._known[name] = name if narrow else self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
         else:
             self.initialisers.append(numpy_helper.from_array(value, name))
             self._known[name] = name
@@ -252,7 +279,7 @@ class _Builder:
             if self.maybe_no_rows:
                 # ONNX Runtime up to 1.30 leaves the last axis of a tensor without elements as it was.
                 largest = body.add("Reshape", [largest, self.ints(0, 0, 1)])
-            largest = body.add("Max", [largest, self.constant("int8.smallest", np.array(SMALLEST))])
+            # A row of zeros has codes of nothing in particular, and a step of zero that makes their products zero again.
             step = body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
             # The cast cuts off what follows the point: with the half, codes are rounded.
             offset = self.constant("int8.offset", np.array(ROW_ZERO + 0.5, dtype=np.float32))
@@ -279,7 +306,8 @@ class _Builder:
         name = "embedding" if tied else "head"
         matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
         if not self.int8:
-            self.body.add("FusedMatMul", [x, self.weight(name, matrix)], ["logits"], domain=CONTRIB, transB=1, alpha=1.0)
+            logits = self.body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0)
+            self.body.add("Identity", [self.wide(logits, self.body)], ["logits"])
             return
         if not tied:
             codes, scale = int8_codes(matrix)
@@ -312,49 +340,39 @@ def build_graph(
     _check_adapter(config, adapter)
 
     # Sizes and positions every layer shares.
+    size = body.add("Shape", ["input_ids"])
     seq = body.add("Shape", ["input_ids"], start=1, end=2)
-    past = body.add("Shape", ["past.0.key"], start=2, end=3)
-    total = body.add("Add", [past, seq])
+    total = body.add("Add", ["past_length", seq])
     total_int = body.add("Squeeze", [body.add("Cast", [total], to=TensorProto.INT32)])
-    valid = body.add("Add", [past, "lengths"])
-    last_valid = body.add("Sub", [valid, b.ints(1)])
+    last_valid = body.add("Sub", [body.add("Add", ["past_length", "lengths"]), b.ints(1)])
     last_valid_int = body.add("Cast", [last_valid], to=TensorProto.INT32)
     wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
     cos, sin = rotary_caches(c)
     cos_name, sin_name = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
+    attention_caches = (cos_name, sin_name) if not b.half else (
+        b.constant("rotary.cos.half", cos.astype(np.float16)), b.constant("rotary.sin.half", sin.astype(np.float16)))
     # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
     index = body.add("Clip", ["adapter", b.constant("adapter.first", np.array(0, dtype=np.int64)),
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
-    expressing = body.add("Squeeze", [body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
-    fragment = body.add("Squeeze", [body.add("Equal", ["adapter", b.ints(1)])]) if adapter.pool == "mean" else ""
-    step = _Step(seq, total, total_int, valid, last_valid, last_valid_int, index, expressing, fragment, cos_name, sin_name)
-    batch = body.add("Shape", ["input_ids"], start=0, end=1)
-    nothing = body.add("ConstantOfShape", [body.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
-                       value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
 
     residual = b.embed("input_ids")
     branch = ""
-    expressions: list[str] = []
+    layers: list[_Layer] = []
     for layer in range(c.layers):
         source = f"model.layers.{layer}"
         norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
         x, residual = _normalise(b, branch, residual, norm)
         qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv")
+        keys, values = f"layers.{layer}/keys", f"layers.{layer}/values"
         attention = body.add(
             "GroupQueryAttention",
-            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, cos_name, sin_name],
-            [f"layers.{layer}/attention", f"present.{layer}.key", f"present.{layer}.value"],
+            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, *attention_caches],
+            [f"layers.{layer}/attention", keys, values],
             domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
             scale=float(c.head_dim ** -0.5),
         )
-
-        # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers.
-        down = np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
-        down_name = body.add("Gather", [b.weight(f"layers.{layer}.need.A", down), index])
-        need = body.add("MatMul", [x, down_name])
-        body.add("Concat", [f"past.{layer}.need", need], [f"present.{layer}.need"], axis=1)
-        expressions.append(_expression(b, layer, step, x, qkv, need, nothing))
+        layers.append(_Layer(x, qkv, keys, values))
 
         if layer == c.layers - 1:
             # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
@@ -370,22 +388,39 @@ def build_graph(
 
     final, _ = _normalise(b, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))
     b.head(final)
+    b.maybe_no_rows = False
 
-    if adapter.layer_normalise:
-        expressions = [_unit(b, part) for part in expressions]
-    if adapter.layer_weights is None:
-        mean = body.add("Mean", expressions)
-    else:
-        shares = [b.constant(f"layers.{layer}.share", np.array(share, dtype=np.float32)) for layer, share in enumerate(adapter.layer_weights)]
-        mean = body.add("Sum", [body.add("Mul", [part, share]) for part, share in zip(expressions, shares)])
-    body.add("Identity", [_unit(b, mean) if adapter.normalise else mean], ["expression"])
+    for part, names in (("key", [layer.keys for layer in layers]), ("value", [layer.values for layer in layers])):
+        rows = [body.add("Slice", [name, "past_length", total, b.ints(2)]) for name in names]
+        shape = body.add("Concat", [b.ints(c.layers, -1, c.kv_heads), seq, b.ints(c.head_dim)], axis=0)
+        body.add("Reshape", [body.add("Concat", rows, axis=0), shape], [f"new.{part}"])
+    # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
+    down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
+                     for layer in range(c.layers)], axis=1)
+    read = b.wide(body.add("Concat", [layer.x for layer in layers], axis=0), body)
+    read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
+    need = body.add("MatMul", [read, body.add("Gather", [b.weight("layers.need.A", down, wide=True), index])])
+    need_shape = body.add("Concat", [b.ints(c.layers), size, b.ints(2 * rank)], axis=0)
+    body.add("Reshape", [need, need_shape], ["new.need"])
+
+    _express(b, _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches), layers)
     return _finish(b, rank), b.parameters
 
 
-def _unit(b: _Builder, x: str) -> str:
+@dataclass(frozen=True)
+class _Layer:
+    """Names of what a layer gives the expression: normed input, projections, keys and values [batch, kv_heads, at least total, head_dim]."""
+
+    x: str
+    qkv: str
+    keys: str
+    values: str
+
+
+def _unit(b: _Builder, t: _Body, x: str) -> str:
     """x [batch, dimension] brought to length 1; zeros stay zeros."""
-    length = b.body.add("ReduceL2", [x, b.ints(-1)], keepdims=1)
-    return b.body.add("Div", [x, b.body.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])])
+    length = t.add("ReduceL2", [x, b.ints(-1)], keepdims=1)
+    return t.add("Div", [x, t.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])])
 
 
 def without_training(model: bytes) -> bytes:
@@ -428,48 +463,65 @@ def _normalise(b: _Builder, branch: str, residual: str, norm: str) -> tuple[str,
 
 @dataclass(frozen=True)
 class _Step:
-    """Names of what every layer shares: sizes, positions, which adapter is in use and for what, rotary caches.
-
-    `fragment` tells whether fragments are read, where they are read in another way than queries; else it is empty.
-    """
+    """Names of what every layer shares: sizes, positions, the adapter in use, rotary caches."""
 
     seq: str
     total: str
     total_int: str
-    valid: str
     last_valid: str
     last_valid_int: str
     index: str
-    expressing: str
-    fragment: str
     cos: str
     sin: str
+    # The same two as the attention operator takes them.
+    attention_caches: tuple[str, str]
 
 
-def _expression(b: _Builder, layer: int, step: _Step, x: str, qkv: str, need: str, nothing: str) -> str:
-    """r(layer) [batch, dimension], before any normalisation, inside an If, so that steps which do not express leave the cost out."""
+def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
+    """The output `expression` [batch, dimension], zeros where none is wanted, made inside an If."""
     shape = ["batch", b.dimension]
 
     def branch(name: str, write: Callable[[_Body], str]) -> onnx.GraphProto:
-        t = _Body(f"layers.{layer}.{name}")
+        t = _Body(name)
         out = write(t)
-        return helper.make_graph(t.nodes, t.prefix, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
+        return helper.make_graph(t.nodes, name, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
 
-    def projected(t: _Body, attended: str) -> str:
-        if not b.adapter.project:
-            return attended
-        # The matrix is the layer's own; integer products read rows of a batch.
-        rows = t.add("Unsqueeze", [attended, b.ints(1)])
-        rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t)
-        return t.add("Squeeze", [rows, b.ints(1)])
+    def nothing(t: _Body) -> str:
+        batch = t.add("Shape", ["input_ids"], start=0, end=1)
+        return t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
+                     value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
 
-    at_last = branch("expression", lambda t: projected(t, _attended_at_last(b, t, layer, step, x, qkv)))
-    if step.fragment:
-        mean = branch("fragment", lambda t: projected(t, _attended_mean(b, t, layer, step, x, qkv, need)))
-        last = at_last
-        at_last = branch("query_or_fragment", lambda t: t.add("If", [step.fragment], then_branch=mean, else_branch=last))
-    idle = branch("no_expression", lambda t: t.add("Identity", [nothing]))
-    return b.body.add("If", [step.expressing], then_branch=at_last, else_branch=idle)
+    wanted = branch("last", lambda t: _combined(b, t, [_attended_at_last(b, t, number, step, layer) for number, layer in enumerate(layers)]))
+    if b.adapter.pool == "mean":
+        last = wanted
+        mean = branch("mean", lambda t: _combined(b, t, [_attended_mean(b, t, number, step, layer) for number, layer in enumerate(layers)]))
+
+        def choose(t: _Body) -> str:
+            fragment = t.add("Squeeze", [t.add("Equal", ["adapter", b.ints(1)])])
+            return t.add("If", [fragment], then_branch=mean, else_branch=last)
+
+        wanted = branch("expression_of_adapter", choose)
+    expressing = b.body.add("Squeeze", [b.body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
+    b.body.add("If", [expressing], ["expression"], then_branch=wanted, else_branch=branch("nothing", nothing))
+
+
+def _combined(b: _Builder, t: _Body, attended: Sequence[str]) -> str:
+    """The expression [batch, dimension] out of each layer's attention output [batch, query_heads * head_dim]."""
+    adapter = b.adapter
+    parts: list[str] = []
+    for layer, part in enumerate(attended):
+        if adapter.project:
+            # The matrix is the layer's own; integer products read rows of a batch.
+            rows = b.narrow(t.add("Unsqueeze", [part, b.ints(1)]), t)
+            rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t)
+            part = t.add("Squeeze", [b.wide(rows, t), b.ints(1)])
+        parts.append(_unit(b, t, part) if adapter.layer_normalise else part)
+    if adapter.layer_weights is None:
+        mean = t.add("Mean", parts)
+    else:
+        shares = [b.constant(f"layers.{layer}.share", np.array(share, dtype=np.float32)) for layer, share in enumerate(adapter.layer_weights)]
+        mean = t.add("Sum", [t.add("Mul", [part, share]) for part, share in zip(parts, shares)])
+    return _unit(b, t, mean) if adapter.normalise else mean
 
 
 def _up(b: _Builder, t: _Body, step: _Step, low_rank: str, stacked: str) -> str:
@@ -487,13 +539,18 @@ def _stacked(b: _Builder, layer: int, part: str) -> tuple[str, str]:
     if part == "value":
         # One product per key-value head after the softmax.
         up = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, adapter.rank)
-        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2))
-    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1))
-    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1)) if part == "query" else ""
+        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2), wide=True)
+    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1), wide=True)
+    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1), wide=True) if part == "query" else ""
     return down, up_name
 
 
-def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: str) -> str:
+def _new_need(b: _Builder, t: _Body, layer: int) -> str:
+    """The low-rank terms [batch, seq, 2 * rank] of the tokens just read."""
+    return t.add("Gather", ["new.need", b.constant(f"layer.{layer}", np.array(layer, dtype=np.int64))])
+
+
+def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer) -> str:
     """What the retrieval-aware attention [batch, query_heads * head_dim] sums up at each row's last valid token.
 
     One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
@@ -507,37 +564,40 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qk
     _, b_value = _stacked(b, layer, "value")
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
-    x_row = b.take(x, row, t)
-    q_row = t.add("Slice", [b.take(qkv, row, t), b.ints(0), b.ints(c.attended), b.ints(2)])
+    x_row = b.wide(b.take(made.x, row, t), t)
+    q_row = t.add("Slice", [b.wide(b.take(made.qkv, row, t), t), b.ints(0), b.ints(c.attended), b.ints(2)])
     low = t.add("MatMul", [x_row, t.add("Gather", [a_query, step.index])])
     query = t.add("Add", [q_row, _up(b, t, step, low, b_query)])
     position = t.add("Unsqueeze", [step.last_valid, b.ints(1)])
     query = t.add("RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
     query = t.add("Reshape", [query, b.ints(0, c.kv_heads, group, c.head_dim)])
 
-    need = f"present.{layer}.need"
+    # Buffers of a capacity beyond the past give keys and values with rows of nothing behind the last.
+    need = t.add("Slice", [f"past.{layer}.need", b.ints(0), "past_length", b.ints(1)])
+    need = t.add("Concat", [need, _new_need(b, t, layer)], axis=1)
+    held_keys, held_values = (b.wide(t.add("Slice", [name, b.ints(0), step.total, b.ints(2)]), t) for name in (made.keys, made.values))
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
     delta = _up(b, t, step, low_key, b_key)
     # A single position means an offset: the cached keys always begin at position 0.
     delta = t.add("RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
     delta = t.add("Transpose", [t.add("Reshape", [delta, b.ints(0, 0, c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
-    keys = t.add("Add", [f"present.{layer}.key", delta])
+    keys = t.add("Add", [held_keys, delta])
     scores = t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5))
 
     columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.total]),
                               b.constant("one", np.array(1, dtype=np.int64))])
-    seen = t.add("Less", [columns, t.add("Unsqueeze", [step.valid, b.ints(1, 2, 3)])])
+    seen = t.add("LessOrEqual", [columns, t.add("Unsqueeze", [step.last_valid, b.ints(1, 2, 3)])])
     mask = t.add("Where", [seen, b.constant("unmasked", np.array(0, dtype=np.float32)),
                            b.constant("masked", np.array(MASKED, dtype=np.float32))])
     weight = t.add("Softmax", [t.add("Add", [scores, mask])], axis=-1)
-    value = t.add("MatMul", [weight, f"present.{layer}.value"])
+    value = t.add("MatMul", [weight, held_values])
     low_mixed = t.add("MatMul", [weight, t.add("Unsqueeze", [low_value, b.ints(1)])])
     value = t.add("Add", [value, _up(b, t, step, low_mixed, b_value)])
     return t.add("Reshape", [value, b.ints(0, c.attended)])
 
 
-def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: str, need: str) -> str:
+def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer) -> str:
     """The mean [batch, query_heads * head_dim] over each row's valid tokens of what the retrieval-aware attention sums up there.
 
     Rows must be read whole, with no past: cached keys do not carry the deltas.
@@ -546,7 +606,8 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: 
     a_query, b_query = _stacked(b, layer, "query")
     _, b_key = _stacked(b, layer, "key")
     _, b_value = _stacked(b, layer, "value")
-    low = t.add("MatMul", [x, t.add("Gather", [a_query, step.index])])
+    low = t.add("MatMul", [b.wide(made.x, t), t.add("Gather", [a_query, step.index])])
+    need = _new_need(b, t, layer)
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
     b_value = t.add("Transpose", [t.add("Gather", [b_value, step.index])], perm=[1, 0, 2])
@@ -555,14 +616,15 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, x: str, qkv: 
     delta = t.add("Concat", [_up(b, t, step, low, b_query), _up(b, t, step, low_key, b_key), value], axis=2)
     attended = t.add(
         "GroupQueryAttention",
-        [t.add("Add", [qkv, delta]), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int, step.total_int, step.cos, step.sin],
+        [b.narrow(t.add("Add", [b.wide(made.qkv, t), delta]), t), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int,
+         step.total_int, *step.attention_caches],
         3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
         scale=float(c.head_dim ** -0.5),
     )
     columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.seq]),
                               b.constant("one", np.array(1, dtype=np.int64))])
     valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
-    kept = t.add("Where", [valid, attended, b.constant("unmasked", np.array(0, dtype=np.float32))])
+    kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
     total = t.add("ReduceSum", [kept, b.ints(1)], keepdims=0)
     count = t.add("Cast", [t.add("Unsqueeze", ["lengths", b.ints(1)])], to=TensorProto.FLOAT)
     return t.add("Div", [total, count])
@@ -580,16 +642,19 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
         value("lengths", TensorProto.INT64, ["batch"]),
         value("logit_positions", TensorProto.INT64, ["batch", "n"]),
         value("adapter", TensorProto.INT64, [1]),
+        value("past_length", TensorProto.INT64, [1]),
     ]
     outputs = [
         value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
         value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
     ]
+    for part in ("key", "value"):
+        outputs.append(value(f"new.{part}", b.computed, [c.layers, "batch", c.kv_heads, "seq", c.head_dim]))
+    outputs.append(value("new.need", TensorProto.FLOAT, [c.layers, "batch", "seq", 2 * rank]))
     for layer in range(c.layers):
-        for side, length, store in (("past", "past", inputs), ("present", "total", outputs)):
-            for part in ("key", "value"):
-                store.append(value(f"{side}.{layer}.{part}", TensorProto.FLOAT, ["batch", c.kv_heads, length, c.head_dim]))
-            store.append(value(f"{side}.{layer}.need", TensorProto.FLOAT, ["batch", length, 2 * rank]))
+        for part in ("key", "value"):
+            inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
+        inputs.append(value(f"past.{layer}.need", TensorProto.FLOAT, ["batch", "capacity", 2 * rank]))
     # Weights that only the If branches read still stand in front of the nodes that read them.
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
     others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]

@@ -45,7 +45,7 @@ def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str) -> tuple[PreT
     # The adapter's copy reads the copied backbone.
     adapter = copy.deepcopy(module, {id(module.backbone): rounded})
     with torch.no_grad():
-        for parameter in (*adapter.parameters(), *(rounded.parameters() if stored == "float16" else ())):
+        for parameter in (*adapter.parameters(), *(rounded.parameters() if stored in ("float16", "half") else ())):
             if parameter.ndim >= 2:
                 parameter.copy_(parameter.half().float())
         if stored == "int8":
@@ -156,9 +156,9 @@ def speeds(models: Mapping[str, runtime.OnnxModel], context: int, vocabulary: in
     return {name: {task: 1e3 * statistics.median(each[1:]) for task, each in tasks.items()} for name, tasks in taken.items()}
 
 
-def _prefill(model: runtime.OnnxModel, ids: np.ndarray) -> dict[str, np.ndarray]:
+def _prefill(model: runtime.OnnxModel, ids: np.ndarray) -> runtime.Past:
     """Reads ids [1, n] in chunks, as the product does, with logits behind the last token. Returns the cache."""
-    present: dict[str, np.ndarray] | None = None
+    present: runtime.Past | None = None
     for start in range(0, ids.shape[1], CHUNK):
         part = ids[:, start : start + CHUNK]
         last = start + CHUNK >= ids.shape[1]

@@ -10,13 +10,28 @@ import numpy as np
 import onnxruntime
 
 
+# Room for this many tokens is added to a text's buffers when they are full.
+GROWTH = 64
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was read of a text: buffers by the graph's input names, of which the first `length` rows hold something.
+
+    Used up by the run that takes it: that run writes its rows behind them, in the same buffers where there is room.
+    """
+
+    length: int
+    buffers: dict[str, np.ndarray]
+
+
 @dataclass(frozen=True)
 class Output:
-    """logits [batch, n, vocabulary], expression [batch, dimension], present: tensors to pass on as the past, by name."""
+    """logits [batch, n, vocabulary], expression [batch, dimension], present: the past of a next run, where it was to be kept."""
 
     logits: np.ndarray
     expression: np.ndarray
-    present: dict[str, np.ndarray]
+    present: Past | None
 
 
 class OnnxModel:
@@ -26,6 +41,7 @@ class OnnxModel:
         self.session = session
         self.outputs = [output.name for output in session.get_outputs()]
         self._past = {i.name: [n if isinstance(n, int) else 0 for n in i.shape] for i in session.get_inputs() if i.name.startswith("past.")}
+        self._types = {i.name: np.float16 if i.type == "tensor(float16)" else np.float32 for i in session.get_inputs()}
 
     @staticmethod
     def from_bytes(model: bytes, threads: int = 0) -> "OnnxModel":
@@ -45,23 +61,26 @@ class OnnxModel:
         lengths: Sequence[int],
         positions: np.ndarray,
         adapter: int = -1,
-        past: dict[str, np.ndarray] | None = None,
+        past: Past | None = None,
         keep_present: bool = False,
     ) -> Output:
         """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment."""
+        ids = np.ascontiguousarray(ids, dtype=np.int64)
+        # The batch and the capacity are the only free sizes, and the batch comes first.
+        past = past or Past(0, {name: np.zeros((len(ids), *shape[1:]), dtype=self._types[name]) for name, shape in self._past.items()})
+        if keep_present:
+            past = _with_room(past, ids.shape[1])
         feeds = {
-            "input_ids": np.ascontiguousarray(ids, dtype=np.int64),
+            "input_ids": ids,
             "lengths": np.asarray(lengths, dtype=np.int64),
             "logit_positions": np.ascontiguousarray(positions, dtype=np.int64),
             "adapter": np.array([adapter], dtype=np.int64),
+            "past_length": np.array([past.length], dtype=np.int64),
+            **past.buffers,
         }
-        for name, shape in self._past.items():
-            # The batch and the past are the only free sizes, and the batch comes first.
-            feeds[name] = past[name] if past else np.zeros((len(ids), *shape[1:]), dtype=np.float32)
         wanted = self.outputs if keep_present else ["logits", "expression"]
         values = dict(zip(wanted, self.session.run(wanted, feeds)))
-        present = {name.replace("present.", "past."): v for name, v in values.items() if name.startswith("present.")}
-        return Output(values["logits"], values["expression"], present)
+        return Output(values["logits"], values["expression"], _filled(past, values, ids.shape[1]) if keep_present else None)
 
     def embed(self, rows: Sequence[Sequence[int]], adapter: int, batch_tokens: int = 2048) -> np.ndarray:
         """Expressions [rows, dimension]. Rows of like length share a batch, so that little is spent on padding."""
@@ -83,3 +102,26 @@ class OnnxModel:
             out[batch] = found
             start = end
         return out if out is not None else np.zeros((0, 0), dtype=np.float32)
+
+
+def _with_room(past: Past, count: int) -> Past:
+    """`past` in buffers that hold `count` more tokens, which are the same ones where they do already."""
+    length = past.length + count
+    buffers: dict[str, np.ndarray] = {}
+    for name, buffer in past.buffers.items():
+        # Tokens are the last axis but one of every buffer.
+        if buffer.shape[-2] < length:
+            grown = np.zeros((*buffer.shape[:-2], length + GROWTH, buffer.shape[-1]), dtype=buffer.dtype)
+            grown[..., : past.length, :] = buffer[..., : past.length, :]
+            buffer = grown
+        buffers[name] = buffer
+    return Past(past.length, buffers)
+
+
+def _filled(past: Past, values: dict[str, np.ndarray], count: int) -> Past:
+    """`past` with the `count` rows that a run made written behind it."""
+    length = past.length + count
+    for name, buffer in past.buffers.items():
+        layer, part = name.removeprefix("past.").split(".")
+        buffer[..., past.length : length, :] = values[f"new.{part}"][int(layer)]
+    return Past(length, past.buffers)

@@ -70,6 +70,24 @@ def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(w
     assert manifest["weights"] == {"stored": "int8", "computed": "int8"}
 
 
+@pytest.mark.parametrize("stored", ["int8", "half"])
+def test_a_text_is_read_on_in_buffers_that_grow(work, stored):
+    export.run(arguments(work, "--weights", stored))
+    assert package.read(work / "package")["weights"] == {
+        "int8": {"stored": "int8", "computed": "int8"}, "half": {"stored": "float16", "computed": "float16"}}[stored]
+    model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
+    ids = np.random.default_rng(5).integers(0, 280, (1, 120))
+    whole = model.run(ids, [120], np.array([[119]]), adapter=0)
+    assert whole.present is None
+    present = None
+    for start, end in ((0, 20), (20, 21), (21, 120)):
+        out = model.run(ids[:, start:end], [end - start], np.array([[end - start - 1]]), adapter=0 if end == 120 else -1, past=present, keep_present=True)
+        present = out.present
+        assert present.length == end
+    np.testing.assert_allclose(out.logits, whole.logits, atol=2e-2 * np.abs(whole.logits).max())
+    np.testing.assert_allclose(out.expression, whole.expression, atol=1e-2)
+
+
 def test_comparison_measures_the_loss_of_both_kinds_of_weights(work):
     (work / "corpus").mkdir()
     files = {f"pkg/part{n}.py": f"def need_{n}(self):\n    return self.x + {n}\n" * 4 for n in range(3)}

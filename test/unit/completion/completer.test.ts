@@ -6,7 +6,7 @@ import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { defaultSettings, type Settings } from "../../../sidecar/protocol";
+import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
@@ -38,14 +38,14 @@ const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
   fragment: { uri: `file:///w/web/${name}.ts`, path: `web/${name}.ts`, startLine: 4, endLine: 6, text: `export function ${name}Of(a: Money): Money {\n  return a;\n}` },
   score: 0.99 - at / 100,
 }));
-const source: FragmentSource = { fragmentCount: 2, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
+const source: FragmentSource = { fragmentCount: 2, revision: 1, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
 
 const completer = (backbone: Backbone, from: () => FragmentSource | undefined = () => source) =>
   new Completer({ backbone, promptFormat, tokenizer, source: from, log: (line) => logged.push(line) });
 const complete = (using: Completer, settings: Partial<Settings> = {}, signal?: AbortSignal, at = context) =>
   using.complete(at, { ...defaultSettings, ...settings }, { line: 3, character: 9 }, signal, performance.now());
 /** A model that goes on with `text`, after the last token of the prefix, which it is made to say again. */
-const saying = (text: string) => scriptedBackbone(model, [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], tokenizer.tokenOf(model.specialTokens.endOfText));
+const saying = (text: string) => scriptedBackbone(model, { tokens: [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], last: tokenizer.tokenOf(model.specialTokens.endOfText) });
 
 describe("with the real model", () => {
   it("says what happened and how long each part took", async () => {
@@ -154,6 +154,193 @@ describe("the trace", () => {
     const arrivedAt = performance.now() - 1000;
     const trace = await completer(saying("a")).complete(context, defaultSettings, { line: 0, character: 0 }, undefined, arrivedAt);
     expect(trace.timings.totalMs).toBeGreaterThanOrEqual(1000);
+  });
+});
+
+describe("over keystrokes", () => {
+  const saidNeed = (angle: number) => Float32Array.from({ length: model.retrieval.dimension }, (_, at) => (at === 0 ? Math.cos(angle) : at === 1 ? Math.sin(angle) : 0));
+  /** A model whose need turns with the letters of the prompt: by 0.1 with each `q`, by 2 with each `z`. */
+  const turning = () =>
+    scriptedBackbone(model, {
+      tokens: [],
+      last: tokenizer.tokenOf(model.specialTokens.endOfText),
+      need: (tokens) => saidNeed([...tokenizer.decode(tokens)].reduce((sum, letter) => sum + (letter === "q" ? 0.1 : letter === "z" ? 2 : 0), 0)),
+    });
+  const at = (typed: string, change: Partial<CursorContext> = {}): CursorContext => ({ ...context, prefix: `${context.prefix}x = 1;\n  ${typed}`, ...change });
+  const paths = (trace: CompletionTrace) => trace.fragments.map(({ path }) => path);
+  /** What comes first for {@link hits} in `order`. */
+  const ranked = (order: readonly string[], scores: readonly number[], revision = 1): FragmentSource => {
+    const found = order.map((name, n): ScoredFragment => ({ fragment: { uri: `file:///w/web/${name}.ts`, path: `web/${name}.ts`, startLine: 4, endLine: 6, text: `export function ${name}Of(a: Money): Money {\n  return ${name};\n}` }, score: scores[n] ?? 0 }));
+    return { fragmentCount: found.length, revision, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => found.slice(0, k) };
+  };
+
+  it("keeps the fragments while the need has hardly moved, and asks for none", async () => {
+    const backbone = turning();
+    let now = ranked(["money", "tax"], [0.5, 0.4]);
+    const one = completer(backbone, () => now);
+    const first = await complete(one, {}, undefined, at("a "));
+    expect(first).toMatchObject({ fetched: "the first completion in this document" });
+    expect(first.kept).toBeUndefined();
+    now = ranked(["fee", "vat"], [0.9, 0.8]);
+    const second = await complete(one, {}, undefined, at("a q "));
+    expect(second.kept).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
+    expect(second.kept?.similarity).toBeCloseTo(Math.cos(0.1), 3);
+    expect(second.fetched).toBeUndefined();
+    expect(paths(second)).toEqual(paths(first));
+    expect(second.dropped).toEqual(first.dropped);
+    expect(second.timings).toMatchObject({ expressMs: 0, searchMs: 0 });
+    expect(backbone.expressed).toHaveLength(1);
+    expect(backbone.prompts).toHaveLength(2);
+  });
+
+  it("measures the need against the one that fetched them, so that small steps add up", async () => {
+    const backbone = turning();
+    let now = ranked(["money"], [0.5]);
+    const one = completer(backbone, () => now);
+    await complete(one, {}, undefined, at("a "));
+    now = ranked(["fee"], [0.9]);
+    const reasons: (string | undefined)[] = [];
+    for (let n = 1; n <= 10; n++) reasons.push((await complete(one, {}, undefined, at(`a ${"q".repeat(n)} `))).fetched);
+    expect(reasons.findIndex((reason) => reason !== undefined)).toBe(7);
+    expect(reasons[7]).toMatch(/^the need moved \(similarity 0\.697\): another fragment scores 0\.900, the best kept one 0\.500$/);
+  });
+
+  it("changes them when the need moved and something better is found, and reads the query only then", async () => {
+    const backbone = turning();
+    let now = ranked(["money", "tax"], [0.5, 0.4]);
+    const one = completer(backbone, () => now);
+    await complete(one, {}, undefined, at("a "));
+    now = ranked(["fee", "money", "tax"], [0.9, 0.5, 0.4]);
+    const moved = await complete(one, {}, undefined, at("a z "));
+    expect(moved.fetched).toMatch(/^the need moved \(similarity -0\.416\): another fragment scores 0\.900, the best kept one 0\.500$/);
+    expect(new Set(paths(moved))).toEqual(new Set(["web/fee.ts", "web/money.ts", "web/tax.ts"]));
+    expect(backbone.expressed).toHaveLength(2);
+    const after = await complete(one, {}, undefined, at("a z b "));
+    expect(after.kept).toMatchObject({ since: moved.id });
+  });
+
+  it("keeps them when the need moved and nothing is better by much, with their new scores, and asks no more", async () => {
+    const backbone = turning();
+    let now = ranked(["money"], [0.5]);
+    const one = completer(backbone, () => now);
+    const first = await complete(one, {}, undefined, at("a "));
+    now = ranked(["fee", "money"], [0.44, 0.4]);
+    const moved = await complete(one, {}, undefined, at("a z "));
+    expect(moved.kept).toMatchObject({ since: first.id, reason: "the need moved (similarity -0.416), but nothing found is better by much" });
+    expect(moved.fragments).toMatchObject([{ path: "web/money.ts", score: 0.4 }]);
+    const after = await complete(one, {}, undefined, at("a z b "));
+    expect(after.kept).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
+    expect(after.kept?.similarity).toBeCloseTo(1, 5);
+    expect(backbone.expressed).toHaveLength(2);
+    // Once for each completion: the prompt that tells whether the need moved is the prompt that is used.
+    expect(backbone.prompts).toHaveLength(3);
+  });
+
+  it("keeps it that nothing is needed", async () => {
+    const backbone = turning();
+    const one = completer(backbone, () => ranked(["money"], [-0.9]));
+    const first = await complete(one, {}, undefined, at("a "));
+    const second = await complete(one, {}, undefined, at("a b "));
+    expect(second).toMatchObject({ fragments: [], nothingRetrieved: first.nothingRetrieved, kept: { since: first.id } });
+    expect(second.nothingRetrieved).toMatch(/the model needs nothing/);
+  });
+
+  it("looks again when the index changed, and never leaves the old text of a fragment in the prompt", async () => {
+    const backbone = turning();
+    let now = ranked(["money"], [0.5]);
+    const one = completer(backbone, () => now);
+    const first = await complete(one, {}, undefined, at("a "));
+    now = ranked(["money", "tax"], [0.5, 0.4], 2);
+    expect((await complete(one, {}, undefined, at("a b "))).kept).toMatchObject({ since: first.id, reason: "the index changed, but nothing found is better by much" });
+    const [edited] = now.search(saidNeed(0), 1).map(({ fragment, score }): ScoredFragment => ({ fragment: { ...fragment, text: fragment.text.replace("moneyOf", "moneyFor") }, score }));
+    now = { ...now, revision: 3, search: () => (edited === undefined ? [] : [edited]) };
+    const after = await complete(one, {}, undefined, at("a b c "));
+    expect(after.fetched).toBe("the index changed: web/money.ts:4-6 may have changed");
+    expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).toContain("moneyFor(");
+    expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).not.toContain("moneyOf(");
+    now = { ...now, revision: 4, fragmentCount: 0 };
+    expect(await complete(one, {}, undefined, at("a b c d "))).toMatchObject({ fragments: [], nothingRetrieved: "the index holds no fragment yet" });
+    expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).not.toContain("moneyFor(");
+  });
+
+  it.each<[string, Partial<CursorContext>, Partial<Settings>, RegExp]>([
+    ["the cursor jumped", { prefix: context.prefix + "let y = 2;\n".repeat(60) }, {}, /^the cursor moved to another place$/],
+    ["the document changed elsewhere", { suffix: `${context.suffix}${"let z = 3;\n".repeat(60)}` }, {}, /^the document changed elsewhere$/],
+    ["the settings changed", {}, { maxFragments: 1 }, /^the settings changed$/],
+    ["a fragment came into sight", { prefix: `${context.prefix}a;\n}\nexport function moneyOf(a: Money): Money {\n  return money;\n` }, {}, /^web\/money\.ts:4-6 \d+ % of its lines stand around the cursor already$/],
+  ])("fetches anew when %s", async (_, change, settings, reason) => {
+    const backbone = turning();
+    const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
+    await complete(one, {}, undefined, at("a "));
+    expect((await complete(one, settings, undefined, at("a b ", change))).fetched).toMatch(reason);
+  });
+
+  it("goes on with what was fetched for a completion that was cancelled", async () => {
+    const backbone = turning();
+    const controller = new AbortController();
+    const slow = { ...backbone, prefill: (...given: Parameters<Backbone["prefill"]>) => (controller.abort(), backbone.prefill(...given)) };
+    const interrupted = completer(slow, () => ranked(["money"], [0.5]));
+    expect(await complete(interrupted, {}, controller.signal, at("a "))).toMatchObject({ stopReason: "cancelled" });
+    expect(await complete(interrupted, {}, undefined, at("a b "))).toMatchObject({ kept: { since: 1, similarity: 1 } });
+    expect(backbone.expressed).toHaveLength(1);
+  });
+
+  it("adds to the prompt at its end while 200 characters are typed, but for the one place where its code begins later", async () => {
+    const backbone = turning();
+    const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
+    const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join("");
+    const typed = Array.from({ length: 6 }, (_, n) => `  const sum${n} = pay(price${n}, price${n + 7});\n`).join("").slice(0, 200);
+    expect(typed).toHaveLength(200);
+    for (let end = 0; end <= typed.length; end++) await complete(one, { maxTokens: 1 }, undefined, { ...context, prefix: before + typed.slice(0, end) });
+    expect(backbone.expressed).toHaveLength(1);
+    expect(backbone.prompts).toHaveLength(201);
+    let moved = 0;
+    let kept = 0;
+    for (const [n, prompt] of backbone.prompts.slice(1).entries()) {
+      const former = backbone.prompts[n] ?? [];
+      const common = former.findIndex((token, position) => prompt[position] !== token);
+      const left = common < 0 ? 0 : former.length - common;
+      if (left > 8) moved += 1;
+      else kept += 1;
+    }
+    expect(moved).toBeLessThanOrEqual(1);
+    expect(kept).toBeGreaterThanOrEqual(199);
+  });
+
+  it("with the real model: types on at the end of a line, reads only what is new, and fetches anew elsewhere", async () => {
+    const reads: { tokens: number; reused: number }[] = [];
+    let expressed = 0;
+    const watched: Backbone = {
+      model,
+      provider: real.provider,
+      prefill: async (tokens, options) => {
+        const read = await real.prefill(tokens, options);
+        reads.push({ tokens: tokens.length, reused: read.reused });
+        return read;
+      },
+      decode: (...given) => real.decode(...given),
+      rewind: (...given) => real.rewind(...given),
+      express: (...given) => ((expressed += 1), real.express(...given)),
+      embed: (...given) => real.embed(...given),
+      dispose: () => Promise.resolve(),
+    };
+    const one = completer(watched);
+    const line = "addMoney(a, b)";
+    const traces: CompletionTrace[] = [];
+    for (let end = 0; end <= line.length; end++) traces.push(await complete(one, { maxTokens: 6 }, undefined, { ...context, prefix: context.prefix + line.slice(0, end) }));
+    expect(traces[0]?.fetched).toBe("the first completion in this document");
+    for (const trace of traces.slice(1)) {
+      expect(trace.kept).toMatchObject({ since: traces[0]?.id });
+      expect(paths(trace)).toEqual(["web/tax.ts", "web/money.ts"]);
+    }
+    const unasked = traces.filter(({ kept }) => kept?.reason === "the need has hardly moved");
+    expect(unasked.length).toBeGreaterThan(traces.length / 2);
+    expect(expressed).toBe(traces.length - unasked.length);
+    // The last token that was read is read again, for the logits after it, and with it what came of the key pressed.
+    expect(reads).toHaveLength(traces.length);
+    for (const { tokens, reused } of reads.slice(1)) expect(tokens - reused).toBeLessThanOrEqual(4);
+    const elsewhere = await complete(one, { maxTokens: 6 }, undefined, { ...context, prefix: `${context.prefix}a;\n}\n${"// more\n".repeat(40)}`, suffix: "" });
+    expect(elsewhere.fetched).toBe("the cursor moved to another place");
   });
 });
 

@@ -1,6 +1,7 @@
 // Decoding: what ends it, what never comes out of it, and how fast it gives up.
 import { beforeAll, describe, expect, it } from "vitest";
-import { generate, mostLikely } from "../../../sidecar/completion/generate";
+import { mostLikely } from "../../../sidecar/completion/choosing";
+import { generate } from "../../../sidecar/completion/generate";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
@@ -20,9 +21,9 @@ beforeAll(async () => {
 /** Generates `text` at the cursor of `document` and whatever the script goes on with. */
 function say(document: string, text: string | readonly number[], options: { maxTokens?: number; signal?: AbortSignal; onStep?: (step: number) => void; last?: number } = {}) {
   const script = typeof text === "string" ? tokenizer.encode(text) : text;
-  const backbone = scriptedBackbone(model, script, options.last ?? tokenizer.tokenOf(model.specialTokens.endOfText), options.onStep);
+  const backbone = scriptedBackbone(model, { tokens: script, last: options.last ?? tokenizer.tokenOf(model.specialTokens.endOfText), onStep: options.onStep });
   const { cursor } = marked(document).context;
-  const running = generate({ backbone, tokenizer, stopTokens, prompt: [0], maxTokens: options.maxTokens ?? 48, cursor, signal: options.signal });
+  const running = backbone.prefill([0]).then((prompt) => generate({ backbone, tokenizer, stopTokens, prompt, maxTokens: options.maxTokens ?? 48, cursor, signal: options.signal }));
   return { running, backbone };
 }
 
@@ -34,7 +35,7 @@ describe("ends", () => {
   it("at the end of the statement, and decodes no token more than it takes to see it", async () => {
     const { running, backbone } = say("const a = ║", "b;\nconst c = d;\nconst e = f;");
     expect(await running).toMatchObject({ text: "b;", stopReason: "end-of-statement" });
-    expect(tokenizer.decode(backbone.decoded)).not.toContain("const");
+    expect(tokenizer.decode(backbone.held)).not.toContain("const");
   });
 
   it("at the end of the block", async () => {
@@ -84,10 +85,10 @@ it("drops the bytes of a character that the limit cut off", async () => {
 });
 
 describe("an abort", () => {
-  it("ends it before the first pass", async () => {
+  it("ends it before the first token", async () => {
     const { running, backbone } = say("║", "a", { signal: AbortSignal.abort() });
     await expect(running).rejects.toMatchObject({ name: "AbortError" });
-    expect(backbone.prompts).toEqual([]);
+    expect(backbone.decoded).toEqual([]);
   });
 
   it("ends it between two tokens", async () => {
@@ -101,5 +102,8 @@ describe("an abort", () => {
 
 it("takes the most likely token, the first of equals", () => {
   expect(mostLikely(Float32Array.of(-3, -1, -1, -2))).toBe(1);
+  expect(mostLikely(Float32Array.of(-3, -1, -1, -2), (id) => id !== 1)).toBe(2);
+  expect(mostLikely(Float32Array.of(-Infinity, -Infinity), (id) => id === 1)).toBe(1);
   expect(() => mostLikely(new Float32Array())).toThrow(/found none/);
+  expect(() => mostLikely(Float32Array.of(1), () => false)).toThrow(/found none/);
 });

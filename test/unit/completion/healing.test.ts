@@ -1,7 +1,8 @@
 // Half-typed words and indentation: the border between prompt and suggestion is none for the model.
 import { beforeAll, describe, expect, it } from "vitest";
+import { mostLikely } from "../../../sidecar/completion/choosing";
 import { generate } from "../../../sidecar/completion/generate";
-import { HealingChooser, healPrefix } from "../../../sidecar/completion/healing";
+import { Healing, healPrefix } from "../../../sidecar/completion/healing";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
@@ -42,30 +43,34 @@ describe("what is owed", () => {
   }
 
   it("rules out tokens that spell something else, however likely", () => {
-    const chooser = new HealingChooser(tokenizer, stopTokens, "re");
-    expect(tokenizer.decode([chooser.choose(preferring("self", "return"))])).toBe("return");
-    expect(chooser.done).toBe(true);
+    const healing = new Healing(tokenizer, stopTokens, "re");
+    const token = mostLikely(preferring("self", "return"), healing.admits);
+    expect(tokenizer.decode([token])).toBe("return");
+    healing.pay(token);
+    expect(healing.done).toBe(true);
   });
 
   it("may be spelt by several tokens", () => {
-    const chooser = new HealingChooser(tokenizer, stopTokens, "    ");
+    const healing = new Healing(tokenizer, stopTokens, "    ");
     let spelt = "";
-    while (!chooser.done) spelt += tokenizer.decode([chooser.choose(preferring(" ", "self"))]);
+    while (!healing.done) {
+      const token = mostLikely(preferring(" ", "self"), healing.admits);
+      healing.pay(token);
+      spelt += tokenizer.decode([token]);
+    }
     expect(spelt).toBe("    ");
   });
 
   it("is never paid by a special token", () => {
-    const chooser = new HealingChooser(tokenizer, stopTokens, "<|");
     const logits = new Float32Array(model.architecture.vocabularySize);
     for (const id of stopTokens) logits[id] = 100;
-    expect(stopTokens.has(chooser.choose(logits))).toBe(false);
+    expect(stopTokens.has(mostLikely(logits, new Healing(tokenizer, stopTokens, "<|").admits))).toBe(false);
   });
 });
 
 it("is no part of the suggestion, and decides nothing about its end", async () => {
   const { context } = marked("def f():\n    retu║", "python");
-  const script = tokenizer.encode(" return a\nb");
-  const backbone = scriptedBackbone(model, script, tokenizer.tokenOf(model.specialTokens.endOfText));
-  const result = await generate({ backbone, tokenizer, stopTokens, prompt: [0], maxTokens: 48, owed: " retu", cursor: context.cursor });
+  const backbone = scriptedBackbone(model, { tokens: tokenizer.encode(" return a\nb"), last: tokenizer.tokenOf(model.specialTokens.endOfText) });
+  const result = await generate({ backbone, tokenizer, stopTokens, prompt: await backbone.prefill([0]), maxTokens: 48, owed: " retu", cursor: context.cursor });
   expect(result).toMatchObject({ text: "rn a", stopReason: "end-of-statement" });
 });

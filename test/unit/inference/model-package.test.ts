@@ -63,8 +63,8 @@ describe("loadModelPackage", () => {
   });
 
   it("names both format versions, and nothing else, for another format", async () => {
-    await writeFile(join(folder, "model.json"), JSON.stringify({ formatVersion: 2, anything: "else" }));
-    expect(await refusal()).toMatch(/expected formatVersion 1, found 2\. Use a model package made for this version/);
+    await writeFile(join(folder, "model.json"), JSON.stringify({ formatVersion: 1, anything: "else" }));
+    expect(await refusal()).toMatch(/expected formatVersion 2, found 1\. Use a model package made for this version/);
   });
 
   it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s by name", async (name) => {

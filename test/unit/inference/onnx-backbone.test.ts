@@ -1,24 +1,26 @@
 // The decoder: isolation of the expression, the cache against a whole read, batching, cancelling, refusing.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
+import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Backbone } from "../../../sidecar/inference/backbone";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage, type ModelPackage, ModelPackageError } from "../../../sidecar/inference/model-package";
 import { createBackbone, defaultThreads } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { modelPath } from "../../model";
 
 let model: ModelPackage;
+/** Reads in one piece and holds one text. */
 let backbone: Backbone;
-/** Reads in pieces of 32, so that most tests cross a border. */
+/** Reads in pieces of 32, so that most tests cross a border, and holds many texts. */
 let chunked: Backbone;
 let tokens: number[];
 let format: PromptFormat;
 
 beforeAll(async () => {
   model = await loadModelPackage(modelPath);
-  backbone = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: model.contextLength });
+  backbone = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: model.contextLength, cacheMegabytes: 0 });
   chunked = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
   const tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
@@ -36,11 +38,21 @@ function distance(a: Float32Array, b: Float32Array): number {
   return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / scale;
 }
 
-/** Logits after `tokens`, read by a backbone that has just read something that begins differently. */
-async function readAnew(reader: Backbone, tokens: readonly number[]): Promise<Float32Array> {
-  await reader.prefill(Array.from({ length: 40 }, () => 7));
-  return (await reader.prefill(tokens)).logits;
+/** Logits after `tokens`, read in one piece with nothing of it held. */
+async function readWhole(tokens: readonly number[]): Promise<Float32Array> {
+  await backbone.prefill([tokens[0] === 7 ? 8 : 7]);
+  const { logits, reused } = await backbone.prefill(tokens);
+  expect(reused).toBe(0);
+  return logits;
 }
+
+/**
+ * Bound of the relative difference between two ways to read a text. Integers come out the same; the order of sums in the
+ * attention differs with the shape of a run, 3e-7 as measured, and an activation rounded the other way is a code apart.
+ */
+const bound = 1e-3;
+
+const mostLikely = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
 
 const bits = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 const sameBits = (a: Float32Array, b: Float32Array): boolean => bits(a).equals(bits(b));
@@ -59,6 +71,7 @@ describe("isolation", () => {
         feeds[`past.${layer}.${part}`] = new Tensor("float32", new Float32Array(0), [1, keyValueHeads, 0, headDim]);
       feeds[`past.${layer}.need`] = new Tensor("float32", new Float32Array(0), [1, 0, 2 * model.retrieval.rank]);
     }
+    feeds["past_length"] = new Tensor("int64", [0n], [1]);
     const length = 100;
     feeds["input_ids"] = new Tensor("int64", BigInt64Array.from(tokens.slice(0, length), BigInt), [1, length]);
     feeds["lengths"] = new Tensor("int64", [BigInt(length)], [1]);
@@ -71,12 +84,12 @@ describe("isolation", () => {
     const [bare, query, fragment] = [await run(-1n), await run(0n), await run(1n)];
     const data = (results: Awaited<ReturnType<typeof run>>, name: string): Float32Array => results[name]!.data as Float32Array;
     expect(data(bare, "logits").some((value) => value !== 0)).toBe(true);
-    for (const name of session.outputNames.filter((output) => output !== "expression" && !output.endsWith(".need"))) {
+    for (const name of session.outputNames.filter((output) => output !== "expression" && output !== "new.need")) {
       expect(sameBits(data(query, name), data(bare, name)), name).toBe(true);
       expect(sameBits(data(fragment, name), data(bare, name)), name).toBe(true);
     }
     // Two adapters are two even before training, which leaves their down-projections as they were drawn.
-    const ofOneAdapter = sameBits(data(query, "present.0.need"), data(fragment, "present.0.need"));
+    const ofOneAdapter = sameBits(data(query, "new.need"), data(fragment, "new.need"));
     expect(ofOneAdapter).toBe(model.retrieval.adapters === "shared");
     // The comparison above compares something: both adapters do express, and only they do.
     expect(data(bare, "expression").every((value) => value === 0)).toBe(true);
@@ -86,112 +99,148 @@ describe("isolation", () => {
 
   it("is not disturbed by expressing and embedding in between", async () => {
     const prompt = tokens.slice(0, 60);
-    const before = await backbone.prefill(prompt);
+    const before = await readWhole(prompt);
     await backbone.express(tokens.slice(5, 90));
     await backbone.embed([tokens.slice(0, 20), tokens.slice(9, 30)]);
-    expect(sameBits((await backbone.prefill(prompt)).logits, before.logits)).toBe(true);
+    expect(sameBits(await readWhole(prompt), before)).toBe(true);
   });
 });
 
 describe("prefill and decode", () => {
   it("reads in chunks what it reads whole", async () => {
     for (const length of [1, 31, 32, 33, 200]) {
-      const prompt = tokens.slice(0, length);
-      const whole = await backbone.prefill(prompt);
+      const prompt = tokens.slice(length, 2 * length);
+      const whole = await readWhole(prompt);
       const inChunks = await chunked.prefill(prompt);
-      expect(whole.logits.length).toBe(model.architecture.vocabularySize);
-      expect([whole.cache.length, inChunks.cache.length]).toEqual([length, length]);
-      expect(distance(whole.logits, inChunks.logits), `${length} tokens`).toBeLessThan(1e-3);
+      expect(whole.length).toBe(model.architecture.vocabularySize);
+      expect(inChunks.cache.length).toBe(length);
+      expect(distance(whole, inChunks.logits), `${length} tokens`).toBeLessThan(bound);
     }
   });
 
-  it("reads on from a text read before, with the same result to the bit", async () => {
-    const fresh = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
+  it("reads on from the longest beginning held, exact to the token, with the result of reading all", async () => {
+    const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
     const long = tokens.slice(0, 200);
-    const first = await chunked.prefill(long);
-    const variants = [
-      long,
-      tokens.slice(0, 300),
-      [...tokens.slice(0, 150), ...tokens.slice(400, 480)],
-      tokens.slice(0, 161),
-      tokens.slice(0, 160),
-      tokens.slice(0, 20),
-      tokens.slice(1, 200),
+    const first = await reader.prefill(long);
+    expect(first.reused).toBe(0);
+    const variants: [readonly number[], number][] = [
+      // At the least the last token is read: its logits are wanted.
+      [long, 199],
+      [tokens.slice(0, 203), 200],
+      [[...tokens.slice(0, 150), ...tokens.slice(400, 480)], 150],
+      [tokens.slice(0, 161), 150],
+      [tokens.slice(0, 20), 19],
+      [tokens.slice(1, 100), 0],
     ];
-    for (const [i, variant] of variants.entries()) {
-      const again = await chunked.prefill(variant);
-      expect(again.cache.length).toBe(variant.length);
-      expect(sameBits(again.logits, await readAnew(fresh, variant)), `variant ${i}`).toBe(true);
-      const next = await chunked.decode(again.cache, 300);
-      expect(distance(next.logits, (await backbone.prefill([...variant, 300])).logits), `after variant ${i}`).toBeLessThan(1e-3);
+    for (const [i, [variant, reused]] of variants.entries()) {
+      const again = await reader.prefill(variant);
+      expect([again.cache.length, again.reused], `variant ${i}`).toEqual([variant.length, reused]);
+      const whole = await readWhole(variant);
+      expect(distance(again.logits, whole), `variant ${i}`).toBeLessThan(bound);
+      expect(mostLikely(again.logits), `variant ${i}`).toBe(mostLikely(whole));
+      const next = await reader.decode(again.cache, [300]);
+      expect(distance(next.logits[0]!, await readWhole([...variant, 300])), `after variant ${i}`).toBeLessThan(bound);
     }
-    // What the first caller holds was not touched.
-    const decoded = await chunked.decode(first.cache, 300);
-    expect(distance(decoded.logits, (await backbone.prefill([...long, 300])).logits)).toBeLessThan(1e-3);
-    await fresh.dispose();
+    // What the first caller holds still means the same, though its rows had to make room.
+    const decoded = await reader.decode(first.cache, [300]);
+    expect(distance(decoded.logits[0]!, await readWhole([...long, 300]))).toBeLessThan(bound);
+    await reader.dispose();
   });
 
-  it("expresses the same to the bit after a query with the same beginning", async () => {
-    const fresh = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
-    await chunked.express(tokens.slice(0, 170));
-    const query = [...tokens.slice(0, 100), ...tokens.slice(500, 560)];
-    expect(sameBits(await chunked.express(query), await fresh.express(query))).toBe(true);
-    await fresh.dispose();
+  it("keeps several texts, decoded tokens with them, and a text when another begins like it", async () => {
+    const reader = await createBackbone(model, { provider: "cpu", threads: 1 });
+    const [one, other] = [tokens.slice(0, 200), [...tokens.slice(0, 30), ...tokens.slice(500, 650)]];
+    const { cache } = await reader.prefill(one);
+    await reader.decode(cache, [300, 301]);
+    expect((await reader.prefill(other)).reused).toBe(30);
+    expect((await reader.prefill([...one, 300, 301, 302])).reused).toBe(202);
+    expect((await reader.prefill([...other, 5])).reused).toBe(180);
+    await reader.dispose();
   });
 
-  it("reads less when the beginning was read before", async () => {
-    const long = tokens.slice(100, 1000);
-    const turnsOf = async (work: () => Promise<unknown>): Promise<number> => {
-      let turns = 0;
-      let counting = true;
-      const turn = (): void => {
-        turns++;
-        if (counting) setImmediate(turn);
-      };
-      setImmediate(turn);
-      await work();
-      counting = false;
-      return turns;
-    };
-    const first = await turnsOf(() => chunked.prefill(long));
-    const again = await turnsOf(() => chunked.prefill([...long.slice(0, -5), 300]));
-    expect(again).toBeLessThan(first / 4);
+  it("forgets the text used longest ago where memory ends, and reads it again where it is needed", async () => {
+    // A token of the default model takes 6.75 kB; a text of 200 is given room for 320.
+    const { layers, keyValueHeads, headDim } = model.architecture;
+    const bytes = 320 * layers * (2 * keyValueHeads * headDim + 2 * model.retrieval.rank) * 4;
+    const reader = await createBackbone(model, { provider: "cpu", threads: 1, cacheMegabytes: (2.5 * bytes) / 2 ** 20 });
+    const texts = [0, 1, 2].map((i) => tokens.slice(i * 210, i * 210 + 200));
+    const [first] = [await reader.prefill(texts[0]!), await reader.prefill(texts[1]!)];
+    expect((await reader.prefill([...texts[0]!, 9])).reused).toBe(200);
+    expect((await reader.prefill(texts[2]!)).reused).toBe(0);
+    expect((await reader.prefill(texts[0]!)).reused).toBe(199);
+    expect((await reader.prefill(texts[1]!)).reused).toBe(0);
+    expect((await reader.prefill(texts[2]!)).reused).toBe(0);
+    const decoded = await reader.decode(first.cache, [300]);
+    expect(distance(decoded.logits[0]!, await readWhole([...texts[0]!, 300]))).toBeLessThan(bound);
+    await reader.dispose();
   });
 
-  it("decodes from the cache what a read of the longer text gives", async () => {
-    let { cache } = await backbone.prefill(tokens.slice(0, 50));
-    for (let end = 51; end <= 60; end++) {
-      const decoded = await backbone.decode(cache, tokens[end - 1]!);
+  it("expresses after a prefill, with a prefill and beside a text held what it expresses alone", async () => {
+    const query = tokens.slice(700, 800);
+    await backbone.prefill([7]);
+    const alone = await backbone.express(query);
+    const { need, logits } = await chunked.prefill(query, { express: true });
+    expect(dot(need!, alone)).toBeGreaterThan(0.99999);
+    expect(distance(logits, await readWhole(query))).toBeLessThan(bound);
+    await chunked.prefill([...query, ...tokens.slice(0, 50)]);
+    expect(dot(await chunked.express(query), alone)).toBeGreaterThan(0.99999);
+    expect((await chunked.prefill([...query, 4])).reused).toBe(100);
+    expect((await chunked.prefill(query)).need).toBeUndefined();
+  });
+
+  it("decodes one token or several at once, each as a read of the longer text gives", async () => {
+    let { cache } = await chunked.prefill(tokens.slice(0, 50));
+    for (const count of [1, 1, 2, 5, 16]) {
+      const before = cache.length;
+      const decoded = await chunked.decode(cache, tokens.slice(before, before + count));
       ({ cache } = decoded);
-      expect(cache.length).toBe(end);
-      const whole = await backbone.prefill(tokens.slice(0, end));
-      expect(distance(whole.logits, decoded.logits), `after ${end} tokens`).toBeLessThan(1e-3);
+      expect([cache.length, decoded.logits.length]).toEqual([before + count, count]);
+      for (const [i, logits] of decoded.logits.entries()) {
+        const whole = await readWhole(tokens.slice(0, before + i + 1));
+        expect(distance(whole, logits), `after ${before + i + 1} tokens`).toBeLessThan(bound);
+        expect(mostLikely(logits)).toBe(mostLikely(whole));
+      }
     }
+  });
+
+  it("rewinds, and goes on as if the tokens behind had never been", async () => {
+    const { cache } = await chunked.prefill(tokens.slice(0, 50));
+    const drafted = await chunked.decode(cache, [300, 301, 302, 303]);
+    const kept = chunked.rewind(drafted.cache, 51);
+    expect(kept.length).toBe(51);
+    const decoded = await chunked.decode(kept, [400]);
+    expect(distance(decoded.logits[0]!, await readWhole([...tokens.slice(0, 50), 300, 400]))).toBeLessThan(bound);
+    expect(() => chunked.rewind(drafted.cache, 50)).toThrow(/found a used one/);
+    for (const length of [0, 53, 1.5]) expect(() => chunked.rewind(decoded.cache, length)).toThrow(`found ${length}`);
+    expect(chunked.rewind(decoded.cache, 52).length).toBe(52);
   });
 
   it("depends on the whole prompt", async () => {
     const prompt = tokens.slice(0, 80);
     const { logits } = await chunked.prefill(prompt);
     const changed = await chunked.prefill([prompt[0] === 300 ? 301 : 300, ...prompt.slice(1)]);
-    expect(distance(logits, changed.logits)).toBeGreaterThan(1e-3);
+    expect(distance(logits, changed.logits)).toBeGreaterThan(10 * bound);
   });
 
   it("fills the context to the last token and refuses one more", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, model.contextLength - 1));
-    const full = await backbone.decode(cache, 100);
-    expect(full.logits.every(Number.isFinite)).toBe(true);
-    await expect(backbone.decode(full.cache, 100)).rejects.toThrow(/room in the context of \d+ tokens/);
+    const full = await backbone.decode(cache, [100]);
+    expect(full.logits[0]!.every(Number.isFinite)).toBe(true);
+    await expect(backbone.decode(full.cache, [100])).rejects.toThrow(/room in the context of \d+ tokens/);
   });
 
   it("refuses a cache that was decoded from, and keeps one whose decoding was refused", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, 10));
-    await expect(backbone.decode(cache, 5, AbortSignal.abort())).rejects.toMatchObject(aborted);
-    await backbone.decode(cache, 5);
-    await expect(backbone.decode(cache, 5)).rejects.toThrow(/found a used one/);
-    await expect(backbone.decode({ length: 3 }, 5)).rejects.toThrow(/a cache of this backbone/);
+    await expect(backbone.decode(cache, [5], AbortSignal.abort())).rejects.toMatchObject(aborted);
+    await backbone.decode(cache, [5]);
+    await expect(backbone.decode(cache, [5])).rejects.toThrow(/found a used one/);
+    await expect(backbone.decode({ length: 3 }, [5])).rejects.toThrow(/a cache of this backbone/);
   });
 
   it("refuses tokens it cannot read", async () => {
+    const { cache } = await backbone.prefill([5]);
+    await expect(backbone.decode(cache, [])).rejects.toThrow(/expected 1 to 16 tokens, found 0/);
+    await expect(backbone.decode(cache, Array.from({ length: 17 }, () => 5))).rejects.toThrow(/expected 1 to 16 tokens, found 17/);
     await expect(backbone.prefill([])).rejects.toThrow(/expected 1 to \d+ tokens, found 0/);
     await expect(backbone.prefill(Array.from({ length: model.contextLength + 1 }, () => 9))).rejects.toThrow(
       `found ${model.contextLength + 1}`,
@@ -226,25 +275,6 @@ describe("express and embed", () => {
     await expect(backbone.embed([[5], []])).rejects.toThrow(/found 0/);
   });
 
-  it("asks the graph for the query adapter, the fragment adapter, or none", async () => {
-    const { InferenceSession } = await import("onnxruntime-node");
-    const session = await InferenceSession.create(model.graphPath, { intraOpNumThreads: 1 });
-    const run = vi.spyOn(Object.getPrototypeOf(session) as typeof session, "run");
-    const asked = async (work: () => Promise<unknown>): Promise<number[]> => {
-      run.mockClear();
-      await work();
-      return run.mock.calls.map(([feeds]) => Number(feeds["adapter"]!.data[0]));
-    };
-    try {
-      expect(await asked(() => backbone.prefill(tokens.slice(0, 9)))).toEqual([-1]);
-      expect(await asked(() => backbone.express(tokens.slice(0, 9)))).toEqual([0]);
-      expect(await asked(() => backbone.embed([tokens.slice(0, 9)]))).toEqual([model.retrieval.adapters === "shared" ? 0 : 1]);
-    } finally {
-      run.mockRestore();
-      await session.release();
-    }
-  });
-
   it("embeds what the prompt format renders", async () => {
     const rendered = format.fragmentEmbedding("src/a.ts", "export const a = 1;");
     const [vector] = await backbone.embed([rendered]);
@@ -253,34 +283,38 @@ describe("express and embed", () => {
 });
 
 describe("cancelling and ending", () => {
-  it("stops a prefill between two chunks", async () => {
-    const long = tokens.slice(0, 900);
-    let turns = 0;
-    let counting = true;
-    const turn = (): void => {
-      turns++;
-      if (turns === abortAt) controller.abort();
-      if (counting) setImmediate(turn);
-    };
+  it("stops a prefill between two chunks and keeps what was read until then", async () => {
+    const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 16 });
+    const long = tokens.slice(30, 930);
     const controller = new AbortController();
-    let abortAt = Number.POSITIVE_INFINITY;
-    turn();
-    // 29 chunks, and the event loop goes round between any two.
-    await chunked.prefill(long);
-    expect(turns).toBeGreaterThan(29);
-    const whole = turns;
-    turns = 0;
-    abortAt = 10;
-    await expect(chunked.prefill(tokens.slice(30, 930), controller.signal)).rejects.toMatchObject(aborted);
-    expect(turns).toBeLessThan(whole / 2);
-    counting = false;
-    // What was read before the abort is not read again, and is not wrong.
-    expect(sameBits((await chunked.prefill(tokens.slice(30, 930))).logits, await readAnew(chunked, tokens.slice(30, 930)))).toBe(true);
+    const reading = reader.prefill(long, { signal: controller.signal });
+    // Some chunks of 57.
+    await new Promise((resolve) => setTimeout(resolve, 40));
+    controller.abort();
+    await expect(reading).rejects.toMatchObject(aborted);
+    const { reused, logits } = await reader.prefill(long);
+    expect(reused % 16).toBe(0);
+    expect(reused).toBeLessThan(long.length - 16);
+    expect(distance(logits, await readWhole(long))).toBeLessThan(bound);
+    await reader.dispose();
+  });
+
+  it("leaves the event loop free while it reads", async () => {
+    let turns = 0;
+    const reading = backbone.prefill(tokens.slice(100, 1000)).then(() => (turns = -turns));
+    // The whole text is one run here: on this thread it would be a single turn.
+    while (turns >= 0 && turns < 100_000) {
+      await new Promise((resolve) => setImmediate(resolve));
+      if (turns < 0) break;
+      turns++;
+    }
+    await reading;
+    expect(Math.abs(turns)).toBeGreaterThan(20);
   });
 
   it("does nothing for a signal that is aborted already", async () => {
     const signal = AbortSignal.abort();
-    for (const call of [backbone.prefill([5], signal), backbone.express([5], signal), backbone.embed([[5]], signal)])
+    for (const call of [backbone.prefill([5], { signal }), backbone.express([5], signal), backbone.embed([[5]], signal)])
       await expect(call).rejects.toMatchObject(aborted);
   });
 
@@ -290,6 +324,10 @@ describe("cancelling and ending", () => {
     const index = backbone.embed(fragments).then(() => (embedded = true));
     await new Promise((done) => setTimeout(done, 5));
     await backbone.prefill(tokens.slice(0, 20));
+    expect(embedded).toBe(false);
+    // Nor between two tokens.
+    let { cache } = await backbone.prefill(tokens.slice(0, 21));
+    for (let step = 0; step < 3; step++) ({ cache } = await backbone.decode(cache, [5]));
     expect(embedded).toBe(false);
     await index;
   });
@@ -308,6 +346,37 @@ describe("cancelling and ending", () => {
     await Promise.all([own.dispose(), own.dispose()]);
     await waiting;
     await expect(own.prefill([5])).rejects.toThrow(/disposed of: make a new one/);
+  });
+});
+
+describe("the thread", () => {
+  it("starts anew after it ended, and handles still serve", async () => {
+    const own = await createBackbone(model, { provider: "cpu", threads: 1 });
+    const post = vi.spyOn(Worker.prototype, "postMessage");
+    const { cache } = await own.prefill(tokens.slice(0, 60));
+    const threads = post.mock.contexts as Worker[];
+    const reading = expect(own.prefill(tokens.slice(100, 900))).rejects.toThrow(/inference thread to go on, found it ended \(out of memory\): the next request/);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    threads[0]!.emit("error", new Error("out of memory"));
+    await reading;
+    const decoded = await own.decode(cache, [300]);
+    const second = threads.at(-1)!;
+    post.mockRestore();
+    expect(second).not.toBe(threads[0]);
+    expect(distance(decoded.logits[0]!, await readWhole([...tokens.slice(0, 60), 300]))).toBeLessThan(bound);
+    // Between two requests.
+    await second.terminate();
+    expect((await own.prefill(tokens.slice(0, 9))).reused).toBe(0);
+    threads[0]!.postMessage("close");
+    await own.dispose();
+  });
+
+  it("refuses a graph of another model with what it expected", async () => {
+    const other = { ...model, architecture: { ...model.architecture, layers: model.architecture.layers + 1 } };
+    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(ModelPackageError);
+    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected the output new.key|expected the output new.need|expected an input past\.\d+/);
+    const missing = { ...model, graphPath: "/nowhere/model.onnx" };
+    await expect(createBackbone(missing, { provider: "cpu", threads: 1 })).rejects.toThrow(/nowhere.*Install the model package again/s);
   });
 });
 

@@ -204,3 +204,42 @@ describe("imports in the query", () => {
     expect(before.slice(0, -2)).toEqual(after.slice(0, before.length - 2));
   });
 });
+
+describe("code cut at an anchor", () => {
+  const typed = Array.from({ length: 40 }, (_, i) => `    result${i}.push(price${i % 7} * ${i});\n`).join("");
+
+  it.each([
+    ["leftToRight", (prefix: string, limit: number) => format.leftToRight(path, prefix, limit, "anchored")],
+    ["fillInMiddle", (prefix: string, limit: number) => format.fillInMiddle(path, prefix, "\nreturn result;\n", limit, "anchored")],
+  ])("%s: keeps its first line while text is added, and gives way by about a quarter", (_, render) => {
+    for (const limit of [200, 512]) {
+      const starts: number[] = [];
+      for (let end = 0; end < typed.length; end += 9) {
+        const whole = code(100) + typed.slice(0, end);
+        const row = render(whole, limit);
+        expect(row.length).toBeLessThanOrEqual(limit);
+        expect(row.length).toBeGreaterThan(limit * 0.6);
+        const [, ...shown] = tokenizer.decode(row).split("\n");
+        const start = whole.indexOf(shown.slice(0, 2).join("\n"));
+        expect(whole[start - 1]).toBe("\n");
+        if (starts.at(-1) !== start) starts.push(start);
+      }
+      const moves = starts.slice(1).map((start, i) => start - (starts[i] ?? 0));
+      expect(moves.length).toBeGreaterThan(2);
+      // This code has a little more than two characters a token.
+      for (const move of moves) expect(move).toBeGreaterThan(limit / 5);
+      for (const move of moves) expect(move).toBeLessThan(limit * 1.5);
+    }
+  });
+
+  it("is the same as the nearest where all of it fits, and never too long", () => {
+    expect(format.leftToRight(path, code(5), 400, "anchored")).toEqual(format.leftToRight(path, code(5), 400));
+    for (const text of ["x".repeat(30_000), "😀".repeat(3000), `${"\n".repeat(5000)}a`, `${"a ".repeat(3000)}\n`]) {
+      for (const limit of [30, 100, 700]) {
+        const row = format.leftToRight(path, text, limit, "anchored");
+        expect(row.length).toBeLessThanOrEqual(limit);
+        expect(tokenizer.decode(row).endsWith(text.slice(-2))).toBe(true);
+      }
+    }
+  });
+});

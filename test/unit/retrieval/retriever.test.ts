@@ -39,6 +39,7 @@ async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { a
   return {
     asked,
     fragmentCount: texts.length,
+    revision: 1,
     vectorIndex: { name: "exact", reason: "test" },
     search(need, k) {
       asked.push(k);

@@ -37,6 +37,7 @@ const trace: CompletionTrace = {
   ],
   promptTokens: 300,
   generatedTokens: 1,
+  decodeSteps: 0,
   timings: { totalMs: 100, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
   provider: "cpu",
 };
@@ -58,6 +59,17 @@ describe("renderInspector with a trace", () => {
   it("says when the suggestion came from the cache", () => {
     expect(text(html)).not.toContain("from the cache");
     expect(text(renderInspector({ status, trace: { ...trace, cached: true } }))).toContain("taken from the cache this time");
+  });
+
+  it("says in how many steps the text came", () => {
+    expect(text(renderInspector({ status, trace: { ...trace, generatedTokens: 12, decodeSteps: 4 } }))).toContain("12 tokens generated in 4 steps");
+  });
+
+  it.each([["with fragments", trace.fragments], ["without", []]])("says, %s, since when they are kept and why they were fetched", (_, fragments) => {
+    expect(text(html)).not.toMatch(/Kept since|Fetched for/);
+    const kept = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
+    expect(text(renderInspector({ status, trace: { ...trace, fragments, kept } }).replaceAll("&lt;", "‹"))).toContain("Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).");
+    expect(text(renderInspector({ status, trace: { ...trace, fragments, fetched: "the index changed" } }))).toContain("Fetched for this suggestion: the index changed.");
   });
 
   it("lists fragments best first, each opening what the trace has under its number", () => {

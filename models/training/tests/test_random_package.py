@@ -1,0 +1,29 @@
+"""Packages with random weights: whole packages of the size asked for, with a vocabulary made as large."""
+
+import json
+
+import pytest
+from tokenizers import Tokenizer
+
+from selfracg_training import cli, export, package, random_package
+
+
+def test_a_size_becomes_a_package(tmp_path):
+    assert cli.run_command("random-package", ["--work", str(tmp_path), "--smoke"]) == 0
+    size = random_package.SMOKE[0]
+    manifest = package.read(tmp_path / "random" / size.name)
+    stated = manifest["architecture"]
+    assert (stated["hiddenSize"], stated["layers"], stated["vocabularySize"]) == (size.hidden, size.layers, size.vocabulary)
+    assert manifest["contextLength"] == size.context and manifest["weights"]["stored"] == "int8"
+    with pytest.raises(ValueError, match="expected sizes among tiny"):
+        cli.run_command("random-package", ["--work", str(tmp_path), "--smoke", "--size", "huge"])
+
+
+def test_added_entries_change_no_text():
+    source = (export.REPOSITORY / "models" / "default" / "tokenizer.json").read_text(encoding="utf-8")
+    small, wide = Tokenizer.from_str(source), Tokenizer.from_str(random_package.widened(source, 9000))
+    assert wide.get_vocab_size() == 9000 == package.token_count(random_package.widened(source, 9000))
+    text = "def need(self):\n    return '~unreachable8500~'\n"
+    assert wide.encode(text).ids == small.encode(text).ids
+    with pytest.raises(ValueError, match="expected a tokenizer of at most 100 entries"):
+        random_package.widened(json.dumps(json.loads(source)), 100)

@@ -1,0 +1,125 @@
+// The sidecar's side of the inference thread: starts it, hands it jobs, stops them, and starts it anew where it ended.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { Worker } from "node:worker_threads";
+import { ModelPackageError } from "./model-package";
+import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./thread-messages";
+
+interface Waiting {
+  readonly resolve: (answer: Answer) => void;
+  readonly reject: (error: Error) => void;
+}
+
+const bundle = "inference-worker.js";
+const largestId = 0x7fffffff;
+/** How long the end of the process waits for a run to end. */
+const longestExitMs = 5000;
+
+/** The thread's bundle: beside this one, or, where the sources run themselves, in the folder that a build makes. */
+function bundlePath(): string {
+  const places = [join(__dirname, bundle), join(__dirname, "..", "..", "dist", bundle)];
+  const found = places.find((place) => existsSync(place));
+  if (found === undefined) throw new Error(`expected ${bundle} in ${places.join(" or ")}, found none: build or install the sidecar again`);
+  return found;
+}
+
+/** One thread at a time that holds the session and the cache. A thread that ends unasked takes its cache with it and nothing else. */
+export class InferenceThread {
+  private readonly shared = new Int32Array(new SharedArrayBuffer(Object.keys(shared).length * Int32Array.BYTES_PER_ELEMENT));
+  private readonly waiting = new Map<number, Waiting>();
+  private running: Promise<Worker> | undefined;
+  private lastId = 0;
+
+  private readonly atExit = (): void => {
+    Atomics.store(this.shared, shared.ending, 1);
+    Atomics.wait(this.shared, shared.running, 1, longestExitMs);
+  };
+
+  constructor(private readonly data: Omit<ThreadData, "shared">) {
+    process.on("exit", this.atExit);
+  }
+
+  /**
+   * Starts the thread unless one runs.
+   * @throws ModelPackageError where the package is at fault; Error where the graph cannot run on this provider.
+   */
+  async start(): Promise<void> {
+    await this.thread();
+  }
+
+  /**
+   * Has one job done; jobs are done in the order they come. Where `signal` is aborted, the answer comes at the next look
+   * at it, `cancelled` unless the job was done by then.
+   * @throws Error with what went wrong in the thread; the next call starts a new one if it ended.
+   */
+  async perform(job: Job, signal: AbortSignal | undefined): Promise<Answer> {
+    const worker = await this.thread();
+    const id = (this.lastId = (this.lastId % largestId) + 1);
+    const cancel = (): void => void Atomics.store(this.shared, shared.cancelled, id);
+    const answer = new Promise<Answer>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
+    if (signal?.aborted === true) cancel();
+    signal?.addEventListener("abort", cancel, { once: true });
+    // Only a job under way keeps the process alive.
+    worker.ref();
+    worker.postMessage({ id, job } satisfies Request);
+    try {
+      return await answer;
+    } finally {
+      signal?.removeEventListener("abort", cancel);
+      if (this.waiting.size === 0) worker.unref();
+    }
+  }
+
+  /** Ends the thread when what it does is done. */
+  async close(): Promise<void> {
+    process.off("exit", this.atExit);
+    const worker = await this.running?.catch(() => undefined);
+    if (worker === undefined) return;
+    this.running = undefined;
+    const ended = new Promise((resolve) => worker.once("exit", resolve));
+    worker.ref();
+    worker.postMessage("close" satisfies Request);
+    await ended;
+  }
+
+  private thread(): Promise<Worker> {
+    this.running ??= this.launch();
+    return this.running;
+  }
+
+  private launch(): Promise<Worker> {
+    return new Promise((resolve, reject) => {
+      const data: ThreadData = { ...this.data, shared: this.shared };
+      const worker = new Worker(bundlePath(), { workerData: data });
+      const lost = (reason: string): void => {
+        const error = new Error(`expected the inference thread to go on, found it ended (${reason}): the next request starts a new one`);
+        reject(error);
+        this.abandon(error);
+      };
+      worker.on("message", (reply: Reply) => {
+        if (reply.event === "ready") {
+          worker.unref();
+          resolve(worker);
+        } else if (reply.event === "refused") {
+          reject(reply.packageAtFault ? new ModelPackageError(reply.message) : new Error(reply.message));
+          this.running = undefined;
+        } else this.settle(reply);
+      });
+      worker.once("error", (error) => lost(error instanceof Error ? error.message : String(error)));
+      worker.once("exit", (code) => lost(`exit code ${code}`));
+    });
+  }
+
+  private settle(reply: Extract<Reply, { id: number }>): void {
+    const waiting = this.waiting.get(reply.id);
+    this.waiting.delete(reply.id);
+    if (reply.event === "answer") waiting?.resolve(reply.answer);
+    else waiting?.reject(new Error(reply.message));
+  }
+
+  private abandon(error: Error): void {
+    this.running = undefined;
+    for (const { reject } of this.waiting.values()) reject(error);
+    this.waiting.clear();
+  }
+}

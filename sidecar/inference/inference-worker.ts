@@ -1,0 +1,98 @@
+// Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
+import { parentPort, workerData } from "node:worker_threads";
+import { cacheType, type Graph, type Guard, type OnnxRuntime, openGraph } from "./graph";
+import { ModelPackageError } from "./model-package";
+import { Reader } from "./reader";
+import { SequencePool } from "./sequences";
+import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./thread-messages";
+import { warmUp } from "./warm-up";
+
+async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
+  const say = (reply: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
+  let graph: Graph;
+  let reader: Reader;
+  try {
+    const { model } = data;
+    const runtime = await loadRuntime();
+    graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
+    const { layers, keyValueHeads, headDim } = model.architecture;
+    const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
+    reader = new Reader(graph, new SequencePool(runtime, shape, data.cacheBytes), data.chunkTokens);
+  } catch (error) {
+    say({ event: "refused", message: message(error), packageAtFault: error instanceof ModelPackageError });
+    port.close();
+    return;
+  }
+  // Jobs come one by one, but the end may be asked for while one runs.
+  let working = Promise.resolve();
+  const warming = warmUp(graph, data.model.contextLength);
+  port.on("message", (request: Request) => {
+    warming.stop();
+    working = working.then(async () => {
+      if (request === "close") {
+        await graph.release();
+        port.close();
+        return;
+      }
+      const { id, job } = request;
+      try {
+        const answer = await perform(reader, job, () => Atomics.load(data.shared, shared.cancelled) === id);
+        say({ event: "answer", id, answer }, buffersOf(answer));
+      } catch (error) {
+        say({ event: "failed", id, message: message(error) });
+      }
+    });
+  });
+  say({ event: "ready" });
+  working = warming.start();
+}
+
+/** Tells the other thread when a run is under way, and starts none once the process ends. */
+function whileRunning(memory: ThreadData["shared"]): Guard {
+  return async (run) => {
+    Atomics.store(memory, shared.running, 1);
+    try {
+      if (Atomics.load(memory, shared.ending) === 1) throw new Error("expected a process that goes on, found it ending");
+      return await run();
+    } finally {
+      Atomics.store(memory, shared.running, 0);
+      Atomics.notify(memory, shared.running);
+    }
+  };
+}
+
+async function loadRuntime(): Promise<OnnxRuntime> {
+  try {
+    return await import("onnxruntime-node");
+  } catch (error) {
+    const why = message(error).split("\n", 1)[0] ?? "";
+    throw new Error(
+      `onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${why}): install the package for this platform`,
+      { cause: error },
+    );
+  }
+}
+
+async function perform(reader: Reader, job: Job, cancelled: () => boolean): Promise<Answer> {
+  if (job.kind === "read") {
+    const read = await reader.read(job, cancelled);
+    return read === undefined ? { kind: "cancelled" } : { kind: "read", ...read };
+  }
+  if (cancelled()) return { kind: "cancelled" };
+  const start = performance.now();
+  const expressions = await reader.embed(job.rows);
+  return { kind: "embed", expressions, ms: performance.now() - start };
+}
+
+/** What need not be copied between the threads. */
+function buffersOf(answer: Answer): ArrayBuffer[] {
+  const arrays = answer.kind === "read" ? [answer.logits, answer.expression] : answer.kind === "embed" ? [answer.expressions] : [];
+  return arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : []));
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (parentPort === null) throw new Error("expected to be a worker thread of the sidecar, found the main thread: start sidecar.js or cli.js");
+void serve(parentPort, workerData);

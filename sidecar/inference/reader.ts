@@ -1,0 +1,77 @@
+// What the inference thread does: reads texts in chunks from where they differ from those held, and embeds batches.
+import type { Graph, Passed } from "./graph";
+import type { SequencePool } from "./sequences";
+
+export interface Reading {
+  readonly tokens: Int32Array;
+  /** The logits after this many of the last tokens are wanted. */
+  readonly logits: number;
+  /** Whether the need at the end is wanted. */
+  readonly express: boolean;
+}
+
+export interface Read {
+  /** Wanted positions x vocabulary. */
+  readonly logits: Float32Array;
+  /** The need; empty unless wanted. */
+  readonly expression: Float32Array;
+  /** Tokens at the beginning that were held. */
+  readonly reused: number;
+}
+
+/** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
+const longestChunkMs = 30;
+const leastChunk = 16;
+const mostChunk = 256;
+
+export class Reader {
+  private chunk: number;
+
+  /** @param chunkTokens tokens read between two looks at the cancellation; 0: as many as take about {@link longestChunkMs}, by the time they took before. */
+  constructor(
+    private readonly graph: Graph,
+    private readonly pool: SequencePool,
+    private readonly chunkTokens: number,
+  ) {
+    this.chunk = chunkTokens > 0 ? chunkTokens : 2 * leastChunk;
+  }
+
+  /**
+   * Reads what of the tokens no text held begins with; what is wanted of the last tokens has them read again. Undefined
+   * where `cancelled` said so between two chunks: what was read until then is kept.
+   */
+  async read({ tokens, logits, express }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
+    const sequence = this.pool.take(tokens, tokens.length - Math.max(1, logits));
+    const reused = sequence.length;
+    for (;;) {
+      if (cancelled()) return undefined;
+      const rest = tokens.length - sequence.length;
+      // Positions whose logits are wanted are read in one run.
+      const last = rest <= Math.max(this.chunk, logits);
+      const row = tokens.slice(sequence.length, last ? undefined : Math.min(sequence.length + this.chunk, tokens.length - logits));
+      const start = performance.now();
+      const passed: Passed = await this.graph.run({
+        rows: [row],
+        past: sequence.past(),
+        logits: last ? logits : 0,
+        adapter: last && express ? "query" : "none",
+        keep: true,
+      });
+      if (passed.rows !== undefined) sequence.append(row, passed.rows);
+      if (row.length === this.chunk) this.adapt(performance.now() - start);
+      if (last) return { logits: passed.logits, expression: passed.expression, reused };
+    }
+  }
+
+  /** Fragment expressions of one batch: rows x dimension. */
+  async embed(rows: readonly Int32Array[]): Promise<Float32Array> {
+    return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;
+  }
+
+  /** A chunk that took too long is halved, one that took less than half of what it may is doubled. */
+  private adapt(ms: number): void {
+    if (this.chunkTokens > 0) return;
+    if (ms > longestChunkMs) this.chunk = Math.max(leastChunk, this.chunk / 2);
+    else if (ms < longestChunkMs / 2.5) this.chunk = Math.min(mostChunk, this.chunk * 2);
+  }
+}

@@ -1,0 +1,181 @@
+// What was read of several texts: keys, values and needs in buffers of our own, found again by the tokens they begin with.
+import type { OnnxValue } from "onnxruntime-node";
+import type { CacheNumbers, NewRows, OnnxRuntime, Past } from "./graph";
+
+/** What a token leaves in the cache: numbers a layer of one key or value (all its heads), and of one need. */
+export interface CacheShape {
+  readonly layers: number;
+  readonly keyValueHeads: number;
+  readonly headDim: number;
+  /** Type of keys and values; needs are float32. */
+  readonly type: "float32" | "float16";
+  /** Numbers of a token's need in one layer: twice the adapter's rank. */
+  readonly needLength: number;
+}
+
+/** Capacities are multiples of this many tokens, with at least as many to spare, so that a text that grows seldom moves. */
+const step = 64;
+/** A text of which less than this share is wanted stays as it is, and the wanted beginning is copied. */
+const shareKept = 0.5;
+
+/** Tokens of one text that were read, with their rows. */
+export class Sequence {
+  private tokens = new Int32Array(0);
+  private count = 0;
+  /** By the graph's input names; tokens are the last axis but one. */
+  private readonly buffers = new Map<string, CacheNumbers>();
+  private tensors = new Map<string, OnnxValue>();
+  private capacity = 0;
+
+  constructor(
+    private readonly runtime: OnnxRuntime,
+    private readonly shape: CacheShape,
+  ) {}
+
+  get length(): number {
+    return this.count;
+  }
+
+  get bytes(): number {
+    return this.capacity * bytesOfToken(this.shape);
+  }
+
+  /** How many tokens at the beginning are those of `tokens`. */
+  common(tokens: Int32Array): number {
+    const most = Math.min(this.count, tokens.length);
+    let same = 0;
+    while (same < most && this.tokens[same] === tokens[same]) same++;
+    return same;
+  }
+
+  /** Forgets what lies behind the first `length` tokens. */
+  trim(length: number): void {
+    this.count = Math.min(this.count, length);
+  }
+
+  /** Makes room for `length` tokens in all. */
+  reserve(length: number): void {
+    if (length <= this.capacity) return;
+    this.allocate(roomy(length), this);
+  }
+
+  /** The first `length` tokens, in buffers of their own with room for `room` tokens, which are no fewer. */
+  fork(length: number, room: number): Sequence {
+    const copy = new Sequence(this.runtime, this.shape);
+    copy.count = length;
+    copy.allocate(roomy(room), this);
+    return copy;
+  }
+
+  /** What the graph takes: the buffers as they are, without a copy. A text that has not begun needs none. */
+  past(): Past | undefined {
+    return this.length === 0 ? undefined : { length: this.length, tensors: this.tensors };
+  }
+
+  /** Takes the rows that a run made of `tokens`, the next ones of this text. There must be room. */
+  append(tokens: Int32Array, rows: NewRows): void {
+    const { layers, keyValueHeads, headDim, needLength } = this.shape;
+    for (const { part, heads, size } of [
+      { part: "key", heads: keyValueHeads, size: headDim },
+      { part: "value", heads: keyValueHeads, size: headDim },
+      { part: "need", heads: 1, size: needLength },
+    ] as const) {
+      const block = tokens.length * size;
+      for (let layer = 0; layer < layers; layer++) {
+        const buffer = this.buffers.get(`past.${layer}.${part}`);
+        for (let head = 0; head < heads; head++) {
+          const from = (layer * heads + head) * block;
+          buffer?.set(rows[part].subarray(from, from + block), (head * this.capacity + this.length) * size);
+        }
+      }
+    }
+    this.tokens.set(tokens, this.count);
+    this.count += tokens.length;
+  }
+
+  /** New buffers of that capacity, with the rows of this text out of `source`'s. */
+  private allocate(capacity: number, source: Sequence): void {
+    const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
+    const slab = new ArrayBuffer(capacity * bytesOfToken(this.shape));
+    const tensors = new Map<string, OnnxValue>();
+    let start = 0;
+    for (let layer = 0; layer < layers; layer++) {
+      for (const part of ["key", "value", "need"]) {
+        const name = `past.${layer}.${part}`;
+        const [heads, size] = part === "need" ? [1, needLength] : [keyValueHeads, headDim];
+        const kind = part === "need" ? "float32" : type;
+        const numbers = heads * capacity * size;
+        const buffer = kind === "float16" ? new Uint16Array(slab, start, numbers) : new Float32Array(slab, start, numbers);
+        start += buffer.byteLength;
+        const before = source.buffers.get(name);
+        for (let head = 0; head < heads && before !== undefined; head++) {
+          const from = head * source.capacity * size;
+          buffer.set(before.subarray(from, from + this.length * size), head * capacity * size);
+        }
+        this.buffers.set(name, buffer);
+        const dims = part === "need" ? [1, capacity, size] : [1, heads, capacity, size];
+        tensors.set(name, new this.runtime.Tensor(kind, buffer, dims));
+      }
+    }
+    const ids = new Int32Array(capacity);
+    ids.set(source.tokens.subarray(0, this.length));
+    this.tokens = ids;
+    this.tensors = tensors;
+    this.capacity = capacity;
+  }
+}
+
+/** A capacity for `length` tokens and some more. */
+function roomy(length: number): number {
+  return (Math.ceil(length / step) + 1) * step;
+}
+
+function bytesOfToken({ layers, keyValueHeads, headDim, needLength, type }: CacheShape): number {
+  return layers * (2 * keyValueHeads * headDim * (type === "float16" ? 2 : 4) + needLength * 4);
+}
+
+/** The texts held: documents and queries, the least recently used one goes first where memory ends. */
+export class SequencePool {
+  /** The last used is the last. */
+  private sequences: Sequence[] = [];
+
+  /** @param bytes bound of what all hold together; the text in use may exceed it alone. */
+  constructor(
+    private readonly runtime: OnnxRuntime,
+    private readonly shape: CacheShape,
+    private readonly bytes: number,
+  ) {}
+
+  /** Texts held. */
+  get size(): number {
+    return this.sequences.length;
+  }
+
+  /** Bytes held. */
+  get held(): number {
+    return this.sequences.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  /**
+   * A text with room for all of `tokens` that holds as long a beginning of them as any did, `most` at the most, and
+   * nothing else. A text of which only a small part is wanted stays and is copied: another document begins alike.
+   */
+  take(tokens: Int32Array, most: number): Sequence {
+    let best: Sequence | undefined;
+    let longest = 0;
+    for (const sequence of this.sequences) {
+      const common = Math.min(sequence.common(tokens), most);
+      // Among equals the one used last: it is the one that a text grows in.
+      if (common > 0 && common >= longest) [best, longest] = [sequence, common];
+    }
+    let taken: Sequence;
+    if (best === undefined) taken = new Sequence(this.runtime, this.shape);
+    else if (longest < shareKept * best.length) taken = best.fork(longest, tokens.length);
+    else taken = best;
+    taken.trim(longest);
+    taken.reserve(tokens.length);
+    this.sequences = [...this.sequences.filter((sequence) => sequence !== taken), taken];
+    while (this.sequences.length > 1 && this.held > this.bytes) this.sequences.shift();
+    return taken;
+  }
+}

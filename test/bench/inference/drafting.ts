@@ -1,0 +1,115 @@
+// Drafting on tasks whose right fragments stand in the prompt: tokens a run of the model, and whether the text is that of plain decoding.
+import { PromptCache } from "../../../sidecar/completion/copying";
+import { readCursor } from "../../../sidecar/completion/cursor-syntax";
+import { generate, type Generation } from "../../../sidecar/completion/generate";
+import { healPrefix } from "../../../sidecar/completion/healing";
+import { assemblePrompt } from "../../../sidecar/completion/prompt";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { defaultSettings } from "../../../sidecar/protocol";
+import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/retrieval";
+import { languageIdOf } from "../../../sidecar/server/language-id";
+import type { Chunker } from "../../../sidecar/workspace/chunker";
+import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import type { Fragment } from "../../../sidecar/workspace/fragment";
+import { type Files, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
+import { placeKey, relevantTo } from "../../eval/relevance";
+import { percentile } from "../statistics";
+import { tokensPerStep } from "./keystrokes";
+
+export interface DraftingOptions {
+  readonly modelPath: string;
+  readonly grammarPath: string;
+  readonly threads: number;
+  readonly tasks: string;
+  readonly repositories: string;
+  /** Tasks decoded. */
+  readonly most: number;
+}
+
+export interface DraftingResult {
+  readonly tasks: number;
+  readonly tokens: number;
+  readonly tokensPerStep: number;
+  /** Tasks whose text, tokens or stop differ between drafting and plain decoding: must be 0. */
+  readonly differing: number;
+  /** Time of plain decoding over that with drafts; median of the tasks. */
+  readonly speedUp: number;
+}
+
+/** Characters before the cursor that the first match has to end with, as the product has it. */
+const cachedCharacters = 200;
+const { maxTokens, maxFragments, fragmentBudget } = defaultSettings;
+
+/** Measures in this process. */
+export async function draftingPhase(options: DraftingOptions): Promise<DraftingResult> {
+  const model = await loadModelPackage(options.modelPath);
+  const tokenizer = await Tokenizer.load(model);
+  const format = new PromptFormat(model, tokenizer);
+  const chunker = await createChunker(options.grammarPath, () => {});
+  const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
+  // One task in four or so names nothing that another file defines.
+  const tasks = await readTasks(options.tasks, 2 * options.most);
+  const repositories = await readRepositories(options.repositories, new Set(tasks.map(({ repository }) => repository)));
+  const { stopTokens } = format;
+  const drafted: Generation[] = [];
+  const speedUps: number[] = [];
+  let differing = 0;
+  for (const task of tasks) {
+    if (drafted.length >= options.most) break;
+    const files = repositories.get(task.repository) ?? new Map<string, string>();
+    const selected = await rightFragments(task, files, chunker, format);
+    if (selected.length === 0) continue;
+    const { prefix: before, suffix } = placeOf(task, files);
+    const context: CursorContext = { uri: `file:///${task.file}`, path: task.file, languageId: languageIdOf(task.file), prefix: before, suffix };
+    const { prefix, owed } = healPrefix(tokenizer, before);
+    const prompt = assemblePrompt(format, { ...context, prefix }, selected, model.contextLength - maxTokens);
+    const cursor = readCursor(context);
+    const decode = async (drafting: boolean): Promise<{ generation: Generation; ms: number }> => {
+      const read = await backbone.prefill(prompt.tokens);
+      const promptCache = new PromptCache(format.withoutPaths(prompt.tokens), tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const start = performance.now();
+      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, drafting, cursor });
+      return { generation, ms: performance.now() - start };
+    };
+    const plain = await decode(false);
+    const quick = await decode(true);
+    drafted.push(quick.generation);
+    if (quick.generation.decodeSteps > 0) speedUps.push(plain.ms / quick.ms);
+    const same = (["text", "stopReason", "generatedTokens"] as const).every((part) => plain.generation[part] === quick.generation[part]);
+    if (!same) differing += 1;
+  }
+  await backbone.dispose();
+  return {
+    tasks: drafted.length,
+    tokens: drafted.reduce((sum, { generatedTokens }) => sum + generatedTokens, 0),
+    tokensPerStep: tokensPerStep(drafted),
+    differing,
+    speedUp: percentile(speedUps, 0.5),
+  };
+}
+
+/** The fragments of other files that define what the task needs, within the product's limits. */
+async function rightFragments(task: Task, files: Files, chunker: Chunker, format: PromptFormat): Promise<SelectedFragment[]> {
+  const names = (task.groundtruth.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).filter((name) => name.length > 2);
+  const others: Fragment[] = [];
+  for (const [path, text] of files) {
+    // Cutting is slow, and a file that holds none of the names defines none.
+    if (path === task.file || !names.some((name) => text.includes(name))) continue;
+    for (const chunk of await chunker.chunk(path, text)) others.push({ uri: `file:///${path}`, path, ...chunk });
+  }
+  const right = relevantTo(task, others);
+  const selected: SelectedFragment[] = [];
+  let used = 0;
+  for (const fragment of others) {
+    if (selected.length >= maxFragments || !right.has(placeKey(fragment))) continue;
+    const tokens = format.fragment(fragment.path, fragment.text);
+    if (tokens.length === 0 || used + tokens.length > fragmentBudget) continue;
+    used += tokens.length;
+    const { uri, path, startLine, endLine } = fragment;
+    selected.push({ fragment, reference: { uri, path, startLine, endLine, score: 1, tokens: tokens.length }, tokens });
+  }
+  return selected;
+}

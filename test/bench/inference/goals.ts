@@ -1,0 +1,39 @@
+// The goals of inference beside what was measured, and whether each is met.
+
+export interface Figure {
+  readonly name: string;
+  /** Undefined: not measured, and `note` says why. */
+  readonly value: number | undefined;
+  readonly unit: "ms" | "%" | "times" | "of the bound" | "of the raw rate" | "tokens a run" | "texts" | "MB";
+  readonly goal: { readonly atMost: number } | { readonly atLeast: number } | undefined;
+  readonly note?: string;
+}
+
+/** Whether the goal is met; undefined where there is no goal or nothing was measured. */
+export function met({ value, goal }: Figure): boolean | undefined {
+  if (value === undefined || goal === undefined) return undefined;
+  return "atMost" in goal ? value <= goal.atMost : value >= goal.atLeast;
+}
+
+/** A table with one line a figure. */
+export function goalTable(figures: readonly Figure[]): string {
+  const rows = figures.map((figure) => {
+    const { name, value, unit, goal, note } = figure;
+    const wanted = goal === undefined ? "" : "atMost" in goal ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
+    const answer = met(figure);
+    return [name, value === undefined ? "-" : `${digits(value)} ${unit}`, wanted, answer === undefined ? "" : answer ? "met" : "NOT met", note ?? ""];
+  });
+  return table(["", "measured", "goal", "", ""], rows);
+}
+
+/** Columns under their headers, as wide as they have to be. */
+export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
+  const all = [header, ...rows];
+  const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+}
+
+/** Three digits that count, and no more. */
+export function digits(value: number): string {
+  return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
+}

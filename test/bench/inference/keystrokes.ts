@@ -1,0 +1,229 @@
+// Keystrokes through the real completer on a real index: typed along, fresh, and while the index embeds in the background.
+import { pathToFileURL } from "node:url";
+import { basename, join } from "node:path";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
+import { documentPath } from "../../../sidecar/server/document-path";
+import type { Engine } from "../../../sidecar/server/engine";
+import { languageIdOf } from "../../../sidecar/server/language-id";
+import { readSources, spread } from "../cursors";
+import { openWorkspace, percentiles, type Spread } from "../phases";
+import { percentile } from "../statistics";
+import { randomRows } from "./tokens";
+
+export interface KeystrokeOptions {
+  readonly workspace: string;
+  readonly storagePath: string;
+  readonly modelPath: string;
+  readonly grammarPath: string;
+  readonly threads: number;
+  /** Documents typed in. */
+  readonly documents: number;
+}
+
+/** Milliseconds, or shares from 0 to 1. */
+export interface Fresh {
+  readonly completions: number;
+  readonly promptTokens: number;
+  readonly totalMs: Spread;
+  /** Expression and search together, of the whole completion; median. */
+  readonly retrievalShare: number;
+  readonly expressMs: number;
+  readonly searchMs: number;
+}
+
+export interface KeystrokeResult {
+  readonly model: string;
+  readonly fragments: number;
+  /** One token typed, fragments kept. */
+  readonly warm: {
+    readonly completions: number;
+    /** Of all keystrokes of one token. */
+    readonly keptShare: number;
+    readonly totalMs: Spread;
+    readonly prefillMs: Spread;
+    readonly decodeMs: Spread;
+    readonly promptTokens: number;
+    readonly generatedTokens: number;
+    readonly tokensPerStep: number;
+  };
+  /** New fragments in a document never seen before. */
+  readonly cold: Fresh;
+  /**
+   * Fragments fetched anew after some tokens typed on: the query's beginning was read before. The share is that of a
+   * completion which has to read its whole prompt, as the cold ones have: here the same fragments may come again.
+   */
+  readonly typing: Fresh;
+  /** Warm keystrokes one after another, with and without the index embedding at the same time. */
+  readonly background: { readonly pairs: number; readonly idleMs: Spread; readonly busyMs: Spread };
+}
+
+const maxTokens = 24;
+const promptTokens = 1024;
+const codeTokens = 512;
+const mostFragments = 16;
+/** Tokens typed in one place, places in one document, and lines between two places. */
+const typed = 8;
+const places = 3;
+const linesBetween = 4;
+/** Characters a document has before the cursor, at the least, so that the prompt is full. */
+const leastPrefix = 5000;
+
+/** Indexes the workspace with the model, then types in some of its documents. */
+export async function keystrokesPhase(options: KeystrokeOptions): Promise<KeystrokeResult> {
+  const { engine } = await openWorkspace(options, options.threads);
+  const { model } = engine.backbone;
+  await engine.index.reindex();
+  const tokenizer = await Tokenizer.load(model);
+  const room = Math.min(promptTokens, model.contextLength - maxTokens);
+  const settings: Settings = { ...defaultSettings, maxTokens, maxFragments: mostFragments, fragmentBudget: Math.max(1, room - codeTokens) };
+  const documents = spread(
+    [...(await readSources(options.workspace))].filter(([, text]) => text.length > leastPrefix + 2000).map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
+    options.documents + 1,
+  );
+  // The first one warms the engine's code.
+  const warmUp = documents.shift();
+  if (warmUp === undefined || documents.length === 0) throw new Error(`expected source files of more than ${leastPrefix + 2000} characters in ${options.workspace}, found ${documents.length}: give a larger folder`);
+  for (let i = 0; i < typed; i++) await warmUp.complete(engine, settings);
+
+  const cold: CompletionTrace[] = [];
+  const keystrokes: CompletionTrace[] = [];
+  const refetched: CompletionTrace[] = [];
+  for (const document of documents) {
+    let limits = settings;
+    cold.push(await document.complete(engine, limits));
+    for (let place = 0; place < places; place++) {
+      if (place > 0) {
+        document.moveDown(linesBetween);
+        await document.complete(engine, limits);
+      }
+      for (let i = 0; i < typed; i++) {
+        document.type();
+        keystrokes.push(await document.complete(engine, limits));
+      }
+      // The need seldom moves within a few tokens. Under another limit fragments are fetched anew whether it moved or not.
+      limits = { ...limits, maxFragments: limits.maxFragments === mostFragments ? mostFragments - 1 : mostFragments };
+      document.type();
+      refetched.push(await document.complete(engine, limits));
+    }
+  }
+  const kept = keystrokes.filter((trace) => trace.kept !== undefined);
+  const typing = [...keystrokes, ...refetched].filter((trace) => trace.fetched !== undefined);
+  const background = await besideEmbedding(engine, documents, settings);
+  const result: KeystrokeResult = {
+    model: `${model.name} ${model.version}`,
+    fragments: engine.index.fragmentCount,
+    warm: {
+      completions: kept.length,
+      keptShare: kept.length / keystrokes.length,
+      totalMs: percentiles(kept.map(({ timings }) => timings.totalMs)),
+      prefillMs: percentiles(kept.map(({ timings }) => timings.prefillMs)),
+      decodeMs: percentiles(kept.map(({ timings }) => timings.decodeMs)),
+      promptTokens: median(kept, (trace) => trace.promptTokens),
+      generatedTokens: median(kept, (trace) => trace.generatedTokens),
+      tokensPerStep: tokensPerStep(kept),
+    },
+    cold: fresh(cold),
+    typing: { ...fresh(typing), retrievalShare: typingShare(cold, typing) },
+    background,
+  };
+  await engine.dispose();
+  return result;
+}
+
+/** Tokens that one run of the model gives after the prompt: 1 where nothing is drafted. */
+export function tokensPerStep(generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[]): number {
+  const [tokens, steps] = generations.reduce(([t, s], { generatedTokens, decodeSteps }) => [t + Math.max(0, generatedTokens - 1), s + decodeSteps], [0, 0]);
+  return tokens / steps;
+}
+
+function fresh(traces: readonly CompletionTrace[]): Fresh {
+  return {
+    completions: traces.length,
+    promptTokens: median(traces, (trace) => trace.promptTokens),
+    totalMs: percentiles(traces.map(({ timings }) => timings.totalMs)),
+    retrievalShare: median(traces, ({ timings }) => (timings.expressMs + timings.searchMs) / timings.totalMs),
+    expressMs: median(traces, ({ timings }) => timings.expressMs),
+    searchMs: median(traces, ({ timings }) => timings.searchMs),
+  };
+}
+
+/** The share of expression and search when they take as long as in `typing`, and all else as long as in `cold`. */
+function typingShare(cold: readonly CompletionTrace[], typing: readonly CompletionTrace[]): number {
+  const retrieval = median(typing, ({ timings }) => timings.expressMs + timings.searchMs);
+  return retrieval / (retrieval + median(cold, ({ timings }) => timings.totalMs - timings.expressMs - timings.searchMs));
+}
+
+function median(traces: readonly CompletionTrace[], value: (trace: CompletionTrace) => number): number {
+  return percentile(traces.map(value), 0.5);
+}
+
+/** Types on in the documents, every other keystroke while fragments are being embedded. */
+async function besideEmbedding(engine: Engine, documents: readonly TypedDocument[], settings: Settings): Promise<KeystrokeResult["background"]> {
+  const row = randomRows(engine.backbone.model.architecture.vocabularySize);
+  const { fragmentTokens } = engine.backbone.model.retrieval;
+  const idle: number[] = [];
+  const busy: number[] = [];
+  for (const document of documents) {
+    await document.complete(engine, settings);
+    for (let pair = 0; pair < typed / 2; pair++) {
+      document.type();
+      idle.push((await document.complete(engine, settings)).timings.totalMs);
+      const stop = new AbortController();
+      const embedding = (async () => {
+        while (!stop.signal.aborted) await engine.backbone.embed(Array.from({ length: 64 }, (_, i) => row(fragmentTokens - (i % 64))), stop.signal);
+      })().catch(() => {});
+      // Not at the batch's beginning.
+      await new Promise((resolve) => setTimeout(resolve, 10 + 3 * pair));
+      document.type();
+      busy.push((await document.complete(engine, settings)).timings.totalMs);
+      stop.abort();
+      await embedding;
+    }
+  }
+  return { pairs: idle.length, idleMs: percentiles(idle), busyMs: percentiles(busy) };
+}
+
+/** A file being written: what stands before the cursor is there, the rest of the line is not. */
+class TypedDocument {
+  private cursor: number;
+
+  constructor(
+    private readonly workspace: string,
+    private readonly path: string,
+    private readonly text: string,
+    private readonly tokenizer: Tokenizer,
+  ) {
+    // In the middle of a line that holds something.
+    const line = /\n[ \t]*\w+ ?/g;
+    line.lastIndex = Math.max(leastPrefix, Math.floor(text.length / 2));
+    const found = line.exec(text);
+    this.cursor = found === null ? leastPrefix : found.index + found[0].length;
+  }
+
+  /** Types the next token of what the file really holds. */
+  type(): void {
+    const [token] = this.tokenizer.encode(this.text.slice(this.cursor, this.cursor + 200));
+    const written = token === undefined ? "" : this.tokenizer.decode([token]);
+    this.cursor += written.includes("\uFFFD") ? 1 : Math.max(1, written.length);
+  }
+
+  /** Goes on some lines further down, all in between written. */
+  moveDown(lines: number): void {
+    let at = this.cursor;
+    for (let i = 0; i < lines; i++) at = this.text.indexOf("\n", at) + 1 || this.text.length;
+    const indentation = /^[ \t]*/.exec(this.text.slice(at))?.[0].length ?? 0;
+    this.cursor = Math.min(this.text.length, at + indentation + 1);
+  }
+
+  complete(engine: Engine, settings: Settings): Promise<CompletionTrace> {
+    const arrivedAt = performance.now();
+    const uri = pathToFileURL(join(this.workspace, this.path)).href;
+    const prefix = this.text.slice(0, this.cursor);
+    const lineEnd = this.text.indexOf("\n", this.cursor);
+    const path = documentPath(uri, [{ uri: pathToFileURL(this.workspace).href, name: basename(this.workspace) }]);
+    const position = { line: prefix.split("\n").length - 1, character: this.cursor - (prefix.lastIndexOf("\n") + 1) };
+    const context = { uri, path, languageId: languageIdOf(this.path), prefix, suffix: lineEnd < 0 ? "" : this.text.slice(lineEnd) };
+    return engine.completer.complete(context, settings, position, undefined, arrivedAt);
+  }
+}
