@@ -7,6 +7,7 @@ import {
   Position,
   Range,
   Selection,
+  type TextDocument,
   TextEditorRevealType,
   Uri,
   ViewColumn,
@@ -20,10 +21,14 @@ import { type OpenTarget, parsePageMessage } from "./page-message";
 import { renderInspector, renderPage } from "./render";
 
 const viewType = "selfracg.inspector";
+/** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
+const lateFocusMs = 500;
 
 /** At most one panel a window; it follows every completion while it is open. */
 export class InspectorPanel implements Disposable {
   private panel: WebviewPanel | undefined;
+  /** The code last shown from the panel, and when (`performance.now()`). */
+  private shown: { readonly document: TextDocument; readonly viewColumn: ViewColumn; readonly at: number } | undefined;
   private readonly listening: Disposable[];
 
   constructor(
@@ -52,7 +57,15 @@ export class InspectorPanel implements Disposable {
     });
     panel.webview.onDidReceiveMessage((message: unknown) => void this.receive(message));
     // A hidden page is thrown away by VS Code and made again from its first HTML, so bring it up to date.
-    panel.onDidChangeViewState(() => this.update());
+    panel.onDidChangeViewState(() => {
+      this.update();
+      // VS Code may learn of the click's own focus only when the code is shown already, and take the focus from it again.
+      if (panel.active && this.shown !== undefined && performance.now() - this.shown.at < lateFocusMs) {
+        const { document, viewColumn } = this.shown;
+        this.shown = undefined;
+        void window.showTextDocument(document, { viewColumn });
+      }
+    });
     panel.webview.html = this.page(panel.webview, media);
     this.panel = panel;
   }
@@ -121,7 +134,9 @@ export class InspectorPanel implements Disposable {
   private async showCode(uri: string, range: Range): Promise<void> {
     try {
       const document = await workspace.openTextDocument(Uri.parse(uri));
-      const editor = await window.showTextDocument(document, { viewColumn: this.codeColumn() });
+      const viewColumn = this.codeColumn();
+      const editor = await window.showTextDocument(document, { viewColumn });
+      this.shown = { document, viewColumn, at: performance.now() };
       const { start, end } = document.validateRange(range);
       // The cursor goes to the first line, where reading begins.
       editor.selection = new Selection(end, start);

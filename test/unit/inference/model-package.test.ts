@@ -93,7 +93,7 @@ describe("loadModelPackage", () => {
     ["a field that is not in the format", (m) => (m.architecture.experts = 8), /architecture\.experts: expected no such field/],
     [
       "a dimension that does not match the heads",
-      (m) => (m.retrieval.dimension += 1),
+      (m) => Object.assign(m.retrieval, { outputProjection: false, dimension: m.retrieval.dimension + 1 }),
       /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/,
     ],
     [
