@@ -32,6 +32,7 @@ import {
   type InitializationOptions,
   messages,
   serverCommands,
+  sidecarEnvironment,
   type SidecarStatus,
 } from "../sidecar/protocol";
 import { RestartPolicy } from "./restart-policy";
@@ -209,7 +210,7 @@ export class SidecarSession implements Disposable {
       "selfracg",
       "SelfRACG sidecar",
       // `fork` takes the runtime that VS Code itself runs on, so that no Node needs to be installed.
-      { module, transport: TransportKind.stdio, options: { cwd: dirname(module) } },
+      { module, transport: TransportKind.stdio, options: { cwd: dirname(module), env: sidecarEnvironment } },
       this.clientOptions(() => this.died(client, "its connection closed")),
     );
     this.client = client;

@@ -33,8 +33,8 @@ export interface BackboneOptions {
   readonly cacheMegabytes?: number;
 }
 
-/** Nine prompts of 1,024 tokens of the default model, two of one with half a billion parameters. */
-const defaultCacheMegabytes = 64;
+/** Four prompts of 1,024 tokens of the default model, one of a model with half a billion parameters. */
+const defaultCacheMegabytes = 32;
 
 /** Cores of the machine up to four, counting two hardware threads as one where there are more than two. */
 export function defaultThreads(logicalCores: number = availableParallelism()): number {

@@ -22,7 +22,7 @@ export interface Read {
 /** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
 const longestChunkMs = 30;
 const leastChunk = 16;
-const mostChunk = 256;
+const mostChunk = 128;
 
 export class Reader {
   private chunk: number;

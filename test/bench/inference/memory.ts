@@ -7,7 +7,7 @@ import { createProtocolConnection, type InlineCompletionList, StreamMessageReade
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { type CompletionTrace, defaultSettings, type InitializationOptions, messages, type SidecarStatus } from "../../../sidecar/protocol";
+import { type CompletionTrace, defaultSettings, type InitializationOptions, messages, sidecarEnvironment, type SidecarStatus } from "../../../sidecar/protocol";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
@@ -91,7 +91,7 @@ export interface MemoryResult {
 /** Starts the sidecar as an editor does, completes, and asks the system for its peak. */
 export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResult> {
   const started = performance.now();
-  const process_ = spawn(process.execPath, [options.sidecar, "--stdio"], { stdio: ["pipe", "pipe", "ignore"] });
+  const process_ = spawn(process.execPath, [options.sidecar, "--stdio"], { stdio: ["pipe", "pipe", "ignore"], env: { ...process.env, ...sidecarEnvironment } });
   const ended = new Promise<never>((_, fail) => {
     process_.once("error", fail);
     process_.once("exit", (code, signal) => fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)));
