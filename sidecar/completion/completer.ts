@@ -4,6 +4,7 @@ import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
+import { similarityOf } from "../retrieval/need";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
@@ -160,7 +161,7 @@ export class Completer {
       this.show(task, prompt, kept);
       read = await this.read(task, prompt);
       // Without a need of then, the last completion was cancelled right after the search, a few keystrokes ago.
-      similarity = kept.need === undefined ? 1 : product(kept.need, needOf(read));
+      similarity = kept.need === undefined ? 1 : similarityOf(kept.need, needOf(read));
       if (similarity >= this.rule.similarity) {
         // What is compared with stays the need that the fragments were found to serve: small steps must not add up.
         this.kept.remember({ ...kept, need: kept.need ?? needOf(read), context: task.context });
@@ -178,7 +179,7 @@ export class Completer {
     this.show(task, prompt, now);
     read ??= await this.read(task, prompt);
     this.kept.remember({ ...now, need: needOf(read) });
-    similarity ??= kept.need === undefined ? 1 : product(kept.need, needOf(read));
+    similarity ??= kept.need === undefined ? 1 : similarityOf(kept.need, needOf(read));
     task.trace.kept = { since: kept.since, similarity, reason: `${why}, but nothing found is better by much` };
     return { prompt, read };
   }
@@ -258,10 +259,6 @@ function limitsOf({ maxFragments, fragmentBudget }: Settings): RetrievalLimits {
 function needOf({ need }: PrefillResult): Float32Array {
   if (need === undefined) throw new TypeError("expected the need with the prompt, found none: ask for it with `express`");
   return need;
-}
-
-function product(a: Float32Array, b: Float32Array): number {
-  return a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
 }
 
 /** The model and every rule know `\n` alone; editors turn it into the document's own line break when they insert it. */

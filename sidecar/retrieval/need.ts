@@ -23,5 +23,12 @@ export function expressNeed(
  * with the expression of needing nothing where the model has one.
  */
 export function nullScoreOf({ nullScore, nullVector = [] }: ModelPackage["retrieval"], need: Float32Array): number {
-  return nullVector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), nullScore);
+  return nullScore + similarityOf(nullVector, need);
+}
+
+/** Inner product of two expressions: of unit vectors, how alike the needs are. */
+export function similarityOf(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  let sum = 0;
+  for (let at = 0; at < a.length; at++) sum += (a[at] ?? 0) * (b[at] ?? 0);
+  return sum;
 }

@@ -162,6 +162,15 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
     return chosen
 
 
+def fresh_adapter(args: argparse.Namespace, model: Any) -> llora.LLoRA:
+    """An untrained adapter as the options say, always the same one for the same seed."""
+    torch.manual_seed(args.seed)
+    return llora.LLoRA(
+        model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers,
+        project=args.project, pool=args.pool,
+    )
+
+
 @dataclass
 class Judged:
     """A context, candidates for it, and how much each lowered the loss of the true continuation (nats a token)."""
@@ -226,12 +235,7 @@ class Trainer:
 
     def fresh(self, model: Any) -> tuple[llora.LLoRA, nn.Parameter]:
         """A fresh adapter, always the same one, and a null vector that nothing needs yet."""
-        args = self.args
-        torch.manual_seed(args.seed)
-        module = llora.LLoRA(
-            model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers,
-            project=args.project, pool=args.pool,
-        ).to(self.device)
+        module = fresh_adapter(self.args, model).to(self.device)
         return module, nn.Parameter(torch.zeros(module.dimension, device=self.device))
 
     def begin(self) -> str:

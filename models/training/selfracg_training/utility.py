@@ -138,9 +138,8 @@ class Judge:
         self.together = max(1, args.micro // (args.candidates + 1))
         row = PREFIX_TOKENS + args.fragment_tokens + CONTINUATION_TOKENS
         self.shape = (self.together * (args.candidates + 1), row) if args.compile else None
-        torch.manual_seed(args.seed)
         if args.start in (None, "none"):
-            self.module = llora.LLoRA(self.model, args.rank, args.alpha, args.adapters).to(self.device)
+            self.module = ing.fresh_adapter(args, self.model).to(self.device)
         else:
             self.module = llora.load(self.model, ing.stage_folder(Path(args.work), args.start)).to(self.device)
 
