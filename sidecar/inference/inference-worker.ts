@@ -8,7 +8,7 @@ import { type Answer, type Job, type Reply, type Request, shared, type ThreadDat
 import { warmUp } from "./warm-up";
 
 async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
-  const say = (reply: Reply, transfer: ArrayBuffer[] = []): void => port.postMessage(reply, transfer);
+  const say = (reply: Reply): void => port.postMessage(reply);
   let graph: Graph;
   let reader: Reader;
   try {
@@ -36,8 +36,8 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
       }
       const { id, job } = request;
       try {
-        const answer = await perform(reader, job, () => Atomics.load(data.shared, shared.cancelled) === id);
-        say({ event: "answer", id, answer }, buffersOf(answer));
+        const answer = await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id);
+        say({ event: "answer", id, answer });
       } catch (error) {
         say({ event: "failed", id, message: message(error) });
       }
@@ -73,21 +73,17 @@ async function loadRuntime(): Promise<OnnxRuntime> {
   }
 }
 
-async function perform(reader: Reader, job: Job, cancelled: () => boolean): Promise<Answer> {
+async function perform(reader: Reader, job: Job, logits: ThreadData["logits"], cancelled: () => boolean): Promise<Answer> {
   if (job.kind === "read") {
     const read = await reader.read(job, cancelled);
-    return read === undefined ? { kind: "cancelled" } : { kind: "read", ...read };
+    if (read === undefined) return { kind: "cancelled" };
+    logits.set(read.logits);
+    return { kind: "read", ...read, logits: read.logits.length };
   }
   if (cancelled()) return { kind: "cancelled" };
   const start = performance.now();
   const expressions = await reader.embed(job.rows);
   return { kind: "embed", expressions, ms: performance.now() - start };
-}
-
-/** What need not be copied between the threads. */
-function buffersOf(answer: Answer): ArrayBuffer[] {
-  const arrays = answer.kind === "read" ? [answer.logits, answer.expression] : answer.kind === "embed" ? [answer.expressions] : [];
-  return arrays.flatMap(({ buffer }) => (buffer instanceof ArrayBuffer && buffer.byteLength > 0 ? [buffer] : []));
 }
 
 function message(error: unknown): string {

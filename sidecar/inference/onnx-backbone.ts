@@ -16,7 +16,7 @@ import { InferenceThread } from "./inference-thread";
 import type { ModelPackage } from "./model-package";
 import { openWithProvider, providerHost } from "./provider";
 import type { Read, Reading } from "./reader";
-import type { Answer, Job } from "./thread-messages";
+import type { Job, Result } from "./thread-messages";
 import { abortError, WorkQueue } from "./work-queue";
 
 export interface BackboneOptions {
@@ -166,12 +166,12 @@ class OnnxBackbone implements Backbone {
     return answer;
   }
 
-  private perform(priority: Priority, job: Job, signal: AbortSignal | undefined): Promise<Answer> {
+  private perform(priority: Priority, job: Job, signal: AbortSignal | undefined): Promise<Result> {
     return this.queue.run(priority, signal, async () => {
-      const answer = await this.thread.perform(job, signal);
+      const result = await this.thread.perform(job, signal);
       // Aborted while it ran: the caller has gone.
       if (signal?.aborted === true) throw abortError();
-      return answer;
+      return result;
     });
   }
 

@@ -14,6 +14,11 @@ export interface ThreadData {
   readonly cacheBytes: number;
   /** Three numbers in shared memory, by the places in {@link shared}. */
   readonly shared: Int32Array<SharedArrayBuffer>;
+  /**
+   * Where the thread leaves the logits of the job it answers, until the next one: as many rows as a job may want. Handed over
+   * in a message, memory of ONNX Runtime takes a tenth of a step and more.
+   */
+  readonly logits: Float32Array<SharedArrayBuffer>;
 }
 
 /**
@@ -29,8 +34,11 @@ export type Job = ({ readonly kind: "read" } & Reading) | { readonly kind: "embe
 export type Request = { readonly id: number; readonly job: Job } | "close";
 
 /** What a job gives; `cancelled` where it was stopped in between. */
+export type Result = ({ readonly kind: "read" } & Read) | Exclude<Answer, { kind: "read" }>;
+
+/** The same as the thread says it. */
 export type Answer =
-  | ({ readonly kind: "read" } & Read)
+  | ({ readonly kind: "read"; /** How many numbers of {@link ThreadData.logits} are its own. */ readonly logits: number } & Omit<Read, "logits">)
   | { readonly kind: "embed"; /** Rows x dimension. */ readonly expressions: Float32Array; /** What the run took. */ readonly ms: number }
   | { readonly kind: "cancelled" };
 

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from . import backbone, card, graph, llora, package, quantisation, runtime
+from . import backbone, calibration, card, graph, llora, package, quantisation, runtime
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
@@ -141,7 +141,11 @@ def export(
                          "use the tokenizer that came with the checkpoint")
     config_json["vocab_size"] = known
     config = graph.GraphConfig.from_hf(config_json)
-    weights = {key: value.float().numpy() for key, value in model.state_dict().items()}
+
+    def numbers(part: torch.nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
+        return {prefix + key: value.float().numpy() for key, value in part.state_dict().items()}
+
+    weights = numbers(model)
     if model.config.tie_word_embeddings:
         weights.pop("lm_head.weight", None)
     for key in ("model.embed_tokens.weight", "lm_head.weight"):
@@ -154,8 +158,16 @@ def export(
         project=module.project, pool=module.pool, layer_weights=None if shares is None else tuple(shares.tolist()),
     )
 
+    calibrated: calibration.Calibration | None = None
+
     def build(kind: str) -> tuple[bytes, int]:
-        proto, parameters = graph.build_graph(config, weights, adapter, kind)
+        nonlocal calibrated
+        held, steps = weights, None
+        if kind == "int8":
+            rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), config.context)
+            calibrated = calibrated or calibration.calibrate(model, module, rows)
+            held, steps = weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."), calibrated.steps
+        proto, parameters = graph.build_graph(config, held, adapter, kind, steps)
         # The message cannot even be measured when it is too large.
         size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
         if size > PROTOBUF_LIMIT:
@@ -183,7 +195,7 @@ def export(
             "adapters": module.adapters, **DEFAULT_SETTINGS, **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
         },
     }
-    agreement = check(model, module, serialised, tokenizer_json, config, stored)
+    agreement = check(model, module, serialised, tokenizer_json, config, stored, calibrated)
     report(f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
            f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
            f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}")
@@ -215,8 +227,8 @@ def export(
 
 
 def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokenizer_json: str, config: graph.GraphConfig,
-          stored: str, rows: int = 8) -> Agreement:
-    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph."""
+          stored: str, calibrated: calibration.Calibration | None = None, rows: int = 8) -> Agreement:
+    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
     tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
     lengths = [len(row) for row in tokens]
@@ -236,7 +248,7 @@ def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokeni
                 max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)))
 
     trained = difference(model, module)
-    own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored))
+    own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored, calibrated))
     return Agreement(rows, sum(lengths), own[0], own[1], trained[0], trained[1])
 
 

@@ -7,8 +7,8 @@ normalisation fused with the residual sum) and adds the expression of METHOD "L-
 Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; logit_positions int64 [batch, n];
          adapter int64 [1] (-1 none, 0 query, 1 fragment); past_length int64 [1]; past.{l}.key and past.{l}.value float
          [batch, kv_heads, capacity, head_dim]; past.{l}.need float [batch, capacity, 2 * rank]. The past buffers hold
-         past_length rows at their beginning, what lies behind is ignored. Their capacity is past_length, or at least
-         past_length + seq (the attention operator takes nothing in between).
+         past_length rows at their beginning; what lies behind must be finite and counts for nothing. Their capacity is
+         past_length, or at least past_length + seq (the attention operator takes nothing in between).
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
          new.key and new.value float [layers, batch, kv_heads, seq, head_dim]; new.need float [layers, batch, seq, 2 * rank].
 
@@ -21,17 +21,20 @@ common position of the next token. Where fragments are read as the mean over the
 What an expression takes beside the decoder stands in one branch at the end: a step that does not express passes one
 node instead of several a layer.
 
+A long row of tokens attends through ONNX Runtime's own operator. It copies all keys and values into new buffers first, once
+for every query head, which is most of the time of a step that reads a token or verifies a few: such rows attend to the
+past where it lies and to themselves, in products of their own ("half" has no such branch: there copies stay on the device).
+
 Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
 GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
-integers: weights have one scale an output channel, activations one scale a token, found as it passes. A token's result
-then depends on that token's row alone, not on the rows that share its run, so a prompt read in chunks or through a
-reused cache gives what it gives in one piece.
+integers: weights have one scale an output channel, activations one a layer, found beforehand on real code (calibration). A
+token's result depends on that token's row alone, not on the rows that share its run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import onnx
@@ -46,14 +49,16 @@ WEIGHTS = ("float32", "float16", "int8", "half")
 SUPPORTED_TYPES = ("qwen2", "llama")
 # Rotary embeddings whose angles depend on the position alone.
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
-# Codes of weights are signed, those of activations unsigned. 2 * 255 * 64 < 2**15: processors without VNNI add pairs of
-# products in 16 bits, and with more steps for the weights those sums could overflow.
+# Codes of weights are signed, those of activations unsigned around a zero. 2 * 255 * 64 < 2**15: processors without VNNI add
+# pairs of products in 16 bits, and with more steps for the weights those sums could overflow.
 WEIGHT_STEPS = 64
 ROW_STEPS, ROW_ZERO = 127, 128
 # A matrix's row of zeros has this magnitude, so that its scale divides.
 SMALLEST = np.float32(1e-20)
 # Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
 MASKED = -1e30
+# Rows of at most so many tokens attend to the past where it lies. Beyond it the operator's own product is faster.
+FEW = 16
 
 
 @dataclass(frozen=True)
@@ -183,7 +188,7 @@ def int8_codes(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _Builder:
     """Holds the initialisers and the main body while the decoder is written out layer by layer."""
 
-    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, stored: str) -> None:
+    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, stored: str, steps: Mapping[str, float]) -> None:
         if stored not in WEIGHTS:
             raise ValueError(f"expected weights {', '.join(WEIGHTS)}, found {stored!r}")
         self.config = config
@@ -192,13 +197,12 @@ class _Builder:
         self.stored_half = stored != "float32"
         self.int8 = stored == "int8"
         self.half = stored == "half"
+        self.steps = steps
         self.body = _Body("decoder")
         self.initialisers: list[onnx.TensorProto] = []
         self.parameters = 0
         self._known: dict[str, str] = {}
-        self._rows: dict[str, tuple[str, str]] = {}
-        # Whether what comes now has a row for each wanted position alone.
-        self.maybe_no_rows = False
+        self._rows: dict[str, str] = {}
 
     @property
     def dimension(self) -> int:
@@ -255,39 +259,33 @@ class _Builder:
             raise KeyError(f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?")
         return np.asarray(self.weights[name], dtype=np.float32)
 
-    def linear(self, x: str, names: list[str], label: str, body: _Body | None = None) -> str:
-        """y = x W^T (+ b) for one projection or several with a common input, concatenated into one product."""
+    def linear(self, x: str, names: list[str], label: str, body: _Body | None = None, read: str = "") -> str:
+        """y = x W^T (+ b) for one projection or several with a common input x [batch, n, inputs], concatenated into one product.
+
+        In integers x is rounded by the step of the input that `read` names, by default that of `label`.
+        """
         body = body or self.body
         matrix = np.concatenate([self.tensor(n + ".weight") for n in names], axis=0)
-        if self.int8:
-            codes, scale = int8_codes(matrix)
-            self.parameters += matrix.size if label + ".codes" not in self._known else 0
-            y = self.integer_product(x, self.constant(label + ".codes", np.ascontiguousarray(codes.T)),
-                                     self.constant(label + ".scale", scale), body)
-        else:
-            y = body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+        bias = ""
         if any(n + ".bias" in self.weights for n in names):
-            bias = np.concatenate([self.tensor(n + ".bias") for n in names], axis=0)
-            y = body.add("Add", [y, self.weight(label + ".bias", bias)])
-        return y
+            bias = self.weight(label + ".bias", np.concatenate([self.tensor(n + ".bias") for n in names], axis=0))
+        if not self.int8:
+            y = body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+            return body.add("Add", [y, bias]) if bias else y
+        codes, scale = int8_codes(matrix)
+        self.parameters += matrix.size if label + ".codes" not in self._known else 0
+        codes_name = self.constant(label + ".codes", np.ascontiguousarray(codes.T))
+        return self.integer_product(x, codes_name, self.constant(label + ".scale", scale), read or label, body, bias)
 
-    def integer_product(self, x: str, codes: str, scale: str, body: _Body | None = None) -> str:
-        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), each row of x by its own scale."""
-        body = body or self.body
+    def integer_product(self, x: str, codes: str, scale: str, read: str, body: _Body, bias: str = "") -> str:
+        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`."""
+        if read not in self.steps:
+            raise ValueError(f"expected a step for the input {read}, found none: calibrate this backbone, int8 needs it")
+        step = self.constant(read + ".step", np.array(self.steps[read], dtype=np.float32))
+        zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
         if x not in self._rows:
-            largest = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
-            if self.maybe_no_rows:
-                # ONNX Runtime up to 1.30 leaves the last axis of a tensor without elements as it was.
-                largest = body.add("Reshape", [largest, self.ints(0, 0, 1)])
-            # A row of zeros has codes of nothing in particular, and a step of zero that makes their products zero again.
-            step = body.add("Div", [largest, self.constant("int8.steps", np.array(ROW_STEPS, dtype=np.float32))])
-            # The cast cuts off what follows the point: with the half, codes are rounded.
-            offset = self.constant("int8.offset", np.array(ROW_ZERO + 0.5, dtype=np.float32))
-            rows = body.add("Add", [body.add("Div", [x, step]), offset])
-            self._rows[x] = body.add("Cast", [rows], to=TensorProto.UINT8), step
-        rows, step = self._rows[x]
-        one, zero = self.constant("int8.one", np.array(1, dtype=np.float32)), self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
-        return body.add("Mul", [body.add("MatMulIntegerToFloat", [rows, codes, one, scale, zero], domain=CONTRIB), step])
+            self._rows[x] = body.add("QuantizeLinear", [x, step, zero])
+        return body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero, "", bias], domain=CONTRIB)
 
     def embed(self, ids: str) -> str:
         """Rows of the embedding [batch, seq, hidden]."""
@@ -316,7 +314,7 @@ class _Builder:
             self.parameters += matrix.size
         # A tied matrix is stored once; the runtime turns it as it loads.
         turned = self.body.add("Transpose", [name + ".codes"], perm=[1, 0])
-        self.body.add("Identity", [self.integer_product(x, turned, name + ".scale")], ["logits"])
+        self.body.add("Identity", [self.integer_product(x, turned, name + ".scale", "head", self.body)], ["logits"])
 
     def take(self, x: str, indices: str, body: _Body | None = None) -> str:
         """Rows of x [batch, seq, d] at indices [batch, m, 1], giving [batch, m, d]."""
@@ -328,14 +326,17 @@ def build_graph(
     weights: Mapping[str, np.ndarray],
     adapter: Adapter,
     stored: str = "float32",
+    steps: Mapping[str, float] | None = None,
 ) -> tuple[onnx.ModelProto, int]:
     """Writes the decoder as an ONNX model.
 
     `weights` maps Hugging Face tensor names to arrays; a missing lm_head.weight means tied embeddings. Returns the model
     and its number of parameters (adapters included). `stored` is one of WEIGHTS; adapters, norms and biases are never
-    int8. Raises KeyError for a missing tensor, ValueError for a shape or kind of weights that cannot be expressed.
+    int8. `steps` gives for int8 the size of a code's step in what linear layers read: "layers.{l}.qkv", ".output", ".gate"
+    (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". Raises KeyError for a missing tensor, ValueError for a shape or kind of
+    weights that cannot be expressed and for a missing step.
     """
-    b = _Builder(config, weights, adapter, stored)
+    b = _Builder(config, weights, adapter, stored, steps or {})
     body, c, rank = b.body, config, adapter.rank
     _check_adapter(config, adapter)
 
@@ -356,6 +357,10 @@ def build_graph(
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
 
+    shared = _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches)
+    if not b.half:
+        shared = _few_rows(b, shared)
+
     residual = b.embed("input_ids")
     branch = ""
     layers: list[_Layer] = []
@@ -364,52 +369,49 @@ def build_graph(
         norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
         x, residual = _normalise(b, branch, residual, norm)
         qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv")
-        keys, values = f"layers.{layer}/keys", f"layers.{layer}/values"
-        attention = body.add(
-            "GroupQueryAttention",
-            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", last_valid_int, total_int, *attention_caches],
-            [f"layers.{layer}/attention", keys, values],
-            domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
-            scale=float(c.head_dim ** -0.5),
-        )
+        attention, keys, values = _attend(b, layer, qkv, shared)
         layers.append(_Layer(x, qkv, keys, values))
 
         if layer == c.layers - 1:
             # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
             attention, residual = b.take(attention, wanted), b.take(residual, wanted)
-            b.maybe_no_rows = True
         branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output")
         norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
         x, residual = _normalise(b, branch, residual, norm)
         gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate")
-        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up")
+        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", read=f"layers.{layer}.gate")
         gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
         branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down")
 
     final, _ = _normalise(b, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))
     b.head(final)
-    b.maybe_no_rows = False
 
-    for part, names in (("key", [layer.keys for layer in layers]), ("value", [layer.values for layer in layers])):
-        rows = [body.add("Slice", [name, "past_length", total, b.ints(2)]) for name in names]
-        shape = body.add("Concat", [b.ints(c.layers, -1, c.kv_heads), seq, b.ints(c.head_dim)], axis=0)
+    shape = body.add("Concat", [b.ints(c.layers, -1, c.kv_heads), seq, b.ints(c.head_dim)], axis=0)
+    for part, rows in (("key", [layer.keys for layer in layers]), ("value", [layer.values for layer in layers])):
         body.add("Reshape", [body.add("Concat", rows, axis=0), shape], [f"new.{part}"])
     # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
     down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
                      for layer in range(c.layers)], axis=1)
     read = b.wide(body.add("Concat", [layer.x for layer in layers], axis=0), body)
     read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
-    need = body.add("MatMul", [read, body.add("Gather", [b.weight("layers.need.A", down, wide=True), index])])
+    # Each in a branch of its own: to gather the matrices of the adapter in use would be to copy them in every run.
+    stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
+    products = [_branch(f"need.{each}", lambda t, name=name: [t.add("MatMul", [read, name])], [c.layers, None, 2 * rank]) for each, name in enumerate(stacked)]
+    if len(products) == 1:
+        need = body.add("MatMul", [read, stacked[0]])
+    else:
+        first = body.add("Equal", [index, b.constant("adapter.first", np.array(0, dtype=np.int64))])
+        need = body.add("If", [first], then_branch=products[0], else_branch=products[1])
     need_shape = body.add("Concat", [b.ints(c.layers), size, b.ints(2 * rank)], axis=0)
     body.add("Reshape", [need, need_shape], ["new.need"])
 
-    _express(b, _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches), layers)
+    _express(b, shared, layers)
     return _finish(b, rank), b.parameters
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Names of what a layer gives the expression: normed input, projections, keys and values [batch, kv_heads, at least total, head_dim]."""
+    """Names of what a layer gives the expression: normed input, projections, the tokens' own keys and values [batch, kv_heads, seq, head_dim]."""
 
     x: str
     qkv: str
@@ -475,16 +477,93 @@ class _Step:
     sin: str
     # The same two as the attention operator takes them.
     attention_caches: tuple[str, str]
+    # Where rows may be few: whether they are, what is added to their scores [group * seq, capacity + seq], and these two sizes.
+    few: str = ""
+    mask: str = ""
+    columns: str = ""
+
+
+def _branch(name: str, write: Callable[[_Body], Sequence[str]], *shapes: Sequence[str | int] | None) -> onnx.GraphProto:
+    """A branch of an If: the nodes that `write` adds, and the float outputs that it returns, of those shapes (None: any)."""
+    t = _Body(name)
+    outputs = write(t)
+    return helper.make_graph(t.nodes, name, [], [
+        helper.make_tensor_value_info(output, TensorProto.FLOAT, shape) for output, shape in zip(outputs, shapes, strict=True)])
+
+
+def _few_rows(b: _Builder, step: _Step) -> _Step:
+    """`step` with what layers share that attend to the past where it lies: one text of at most FEW tokens in this run."""
+    c, body = b.config, b.body
+    one_text = body.add("Equal", [body.add("Shape", ["input_ids"], start=0, end=1), b.ints(1)])
+    few = body.add("Squeeze", [body.add("And", [one_text, body.add("LessOrEqual", [step.seq, b.ints(FEW)])])])
+    capacity = body.add("Shape", ["past.0.key"], start=2, end=3)
+    unmasked, masked = b.constant("unmasked", np.array(0, dtype=np.float32)), b.constant("masked", np.array(MASKED, dtype=np.float32))
+
+    def write(t: _Body) -> list[str]:
+        held = t.add("Where", [t.add("Less", [_range(b, t, capacity), "past_length"]), unmasked, masked])
+        held = t.add("Expand", [held, t.add("Concat", [step.seq, capacity], axis=0)])
+        own = _range(b, t, step.seq)
+        own = t.add("Where", [t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]), unmasked, masked])
+        # The rows of all query heads of a pair stand one below the other.
+        rows = [t.add("Concat", [held, own], axis=1)] * (c.query_heads // c.kv_heads)
+        return [t.add("Concat", rows, axis=0)]
+
+    def nothing(t: _Body) -> list[str]:
+        return [t.add("Identity", [unmasked])]
+
+    mask = body.add("If", [few], then_branch=_branch("few.mask", write, None), else_branch=_branch("no.mask", nothing, None))
+    return replace(step, few=few, mask=mask, columns=body.add("Concat", [capacity, step.seq], axis=0))
+
+
+def _range(b: _Builder, t: _Body, count: str) -> str:
+    """0, 1, ... below a count [1]."""
+    return t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [count]), b.constant("one", np.array(1, dtype=np.int64))])
+
+
+def _attend(b: _Builder, layer: int, qkv: str, step: _Step) -> tuple[str, str, str]:
+    """(attention [batch, seq, query_heads * head_dim], the tokens' keys and values [batch, kv_heads, seq, head_dim]) of one layer."""
+    c = b.config
+
+    def whole(t: _Body) -> list[str]:
+        attention = t.add(
+            "GroupQueryAttention",
+            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int, step.total_int, *step.attention_caches],
+            3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
+            scale=float(c.head_dim ** -0.5),
+        )
+        rows = [t.add("Slice", [attention.removesuffix(".0") + f".{part}", "past_length", step.total, b.ints(2)]) for part in (1, 2)]
+        return [attention, *rows]
+
+    def few(t: _Body) -> list[str]:
+        heads = t.add("Transpose", [t.add("Reshape", [qkv, b.ints(0, 0, c.query_heads + 2 * c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
+        turned = t.add("Split", [heads, b.ints(c.query_heads + c.kv_heads, c.kv_heads)], 2, axis=1)
+        value = turned.removesuffix(".0") + ".1"
+        # A single position means an offset for all rows.
+        turned = t.add("RotaryEmbedding", [turned, "past_length", step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads + c.kv_heads, interleaved=0)
+        query = t.add("Split", [turned, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
+        key = query.removesuffix(".0") + ".1"
+        query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
+        scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (f"past.{layer}.key", key)]
+        weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), step.mask])], axis=-1)
+        weight = t.add("Split", [weight, step.columns], 2, axis=3)
+        mixed = t.add("Add", [t.add("MatMul", [weight, f"past.{layer}.value"]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
+        mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
+        return [t.add("Reshape", [mixed, b.ints(0, 0, c.attended)]), key, value]
+
+    if not step.few:
+        attention, key, value = whole(b.body)
+        return attention, key, value
+    shapes = (["batch", "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
+    names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
+    b.body.add("If", [step.few], names, then_branch=_branch(f"layers.{layer}.few", few, *shapes),
+               else_branch=_branch(f"layers.{layer}.whole", whole, *shapes))
+    return names[0], names[1], names[2]
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
     """The output `expression` [batch, dimension], zeros where none is wanted, made inside an If."""
-    shape = ["batch", b.dimension]
-
     def branch(name: str, write: Callable[[_Body], str]) -> onnx.GraphProto:
-        t = _Body(name)
-        out = write(t)
-        return helper.make_graph(t.nodes, name, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, shape)])
+        return _branch(name, lambda t: [write(t)], ["batch", b.dimension])
 
     def nothing(t: _Body) -> str:
         batch = t.add("Shape", ["input_ids"], start=0, end=1)
@@ -513,7 +592,7 @@ def _combined(b: _Builder, t: _Body, attended: Sequence[str]) -> str:
         if adapter.project:
             # The matrix is the layer's own; integer products read rows of a batch.
             rows = b.narrow(t.add("Unsqueeze", [part, b.ints(1)]), t)
-            rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t)
+            rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t, read=f"layers.{layer}.expressed")
             part = t.add("Squeeze", [b.wide(rows, t), b.ints(1)])
         parts.append(_unit(b, t, part) if adapter.layer_normalise else part)
     if adapter.layer_weights is None:
@@ -572,10 +651,12 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Lay
     query = t.add("RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
     query = t.add("Reshape", [query, b.ints(0, c.kv_heads, group, c.head_dim)])
 
-    # Buffers of a capacity beyond the past give keys and values with rows of nothing behind the last.
-    need = t.add("Slice", [f"past.{layer}.need", b.ints(0), "past_length", b.ints(1)])
-    need = t.add("Concat", [need, _new_need(b, t, layer)], axis=1)
-    held_keys, held_values = (b.wide(t.add("Slice", [name, b.ints(0), step.total, b.ints(2)]), t) for name in (made.keys, made.values))
+    def whole(part: str, rows: str, axis: int) -> str:
+        """The past's rows and the new ones; buffers hold more behind the past."""
+        return t.add("Concat", [t.add("Slice", [f"past.{layer}.{part}", b.ints(0), "past_length", b.ints(axis)]), rows], axis=axis)
+
+    need = whole("need", _new_need(b, t, layer), 1)
+    held_keys, held_values = (b.wide(whole(part, rows, 2), t) for part, rows in (("key", made.keys), ("value", made.values)))
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
     delta = _up(b, t, step, low_key, b_key)
@@ -585,8 +666,7 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Lay
     keys = t.add("Add", [held_keys, delta])
     scores = t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5))
 
-    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.total]),
-                              b.constant("one", np.array(1, dtype=np.int64))])
+    columns = _range(b, t, step.total)
     seen = t.add("LessOrEqual", [columns, t.add("Unsqueeze", [step.last_valid, b.ints(1, 2, 3)])])
     mask = t.add("Where", [seen, b.constant("unmasked", np.array(0, dtype=np.float32)),
                            b.constant("masked", np.array(MASKED, dtype=np.float32))])
@@ -621,8 +701,7 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer)
         3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
         scale=float(c.head_dim ** -0.5),
     )
-    columns = t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [step.seq]),
-                              b.constant("one", np.array(1, dtype=np.int64))])
+    columns = _range(b, t, step.seq)
     valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
     kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
     total = t.add("ReduceSum", [kept, b.ints(1)], keepdims=0)

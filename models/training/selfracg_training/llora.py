@@ -211,11 +211,15 @@ class LLoRA(nn.Module):
             else:
                 own = own[:, 0]
             if self.project:
-                own = self.backbone.model.layers[number].self_attn.o_proj(own)
+                own = self.project_attended(number, own)
             if self.layer_normalise:
                 own = F.normalize(own, dim=-1)
             total = total + own * (1.0 / len(inputs) if mixture is None else mixture[number])
         return F.normalize(total, dim=-1) if self.normalise else total
+
+    def project_attended(self, layer: int, attended: Tensor) -> Tensor:
+        """One layer's attention output [..., attended] behind the backbone's output projection [..., hidden]."""
+        return self.backbone.model.layers[layer].self_attn.o_proj(attended)
 
     @property
     def dimension(self) -> int:

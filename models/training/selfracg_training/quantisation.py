@@ -17,7 +17,8 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from . import graph, heldout, llora, runtime
+from . import calibration, graph, heldout, llora, runtime
+from .calibration import Calibration
 from .prompt_format import PromptFormat
 from .tables import Measured, Table
 
@@ -33,15 +34,21 @@ LONGEST_SECONDS = 90.0
 LogitsOf = Callable[[Sequence[int]], np.ndarray]
 
 
-def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str) -> tuple[PreTrainedModel, llora.LLoRA]:
+def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str, calibrated: Calibration | None = None) -> tuple[PreTrainedModel, llora.LLoRA]:
     """Backbone and adapter as a graph with weights of that kind computes them, in PyTorch: rounded weights, rounded activations.
+
+    int8 needs the calibration that the graph was built with.
 
     What is left between it and the graph is the order of sums, and for int8 the activations that fall on the other side of
     a half on that account.
     """
     if stored == "float32":
         return model, module
-    rounded = copy.deepcopy(model)
+    if stored == "int8":
+        assert calibrated is not None
+        rounded = calibration.smoothed(model, calibrated)
+    else:
+        rounded = copy.deepcopy(model)
     # The adapter's copy reads the copied backbone.
     adapter = copy.deepcopy(module, {id(module.backbone): rounded})
     with torch.no_grad():
@@ -54,17 +61,30 @@ def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str) -> tuple[PreT
                 if isinstance(part, (nn.Linear, nn.Embedding)):
                     codes, scale = graph.int8_codes(part.weight.numpy())
                     part.weight.copy_(torch.from_numpy(codes.astype(np.float32) * scale[:, None]))
-                if isinstance(part, nn.Linear):
-                    part.register_forward_pre_hook(_round_rows)
+    if stored == "int8":
+        assert calibrated is not None
+        _round_inputs(rounded, calibrated)
+        adapter.project_attended = lambda layer, attended: _product(
+            rounded.model.layers[layer].self_attn.o_proj, calibration.rounded(attended, calibrated.steps[f"layers.{layer}.expressed"]))
     return rounded, adapter
 
 
-def _round_rows(_module: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """A linear layer's input [..., features] as the graph rounds it, each row by its own scale."""
-    (x,) = inputs
-    step = x.abs().amax(-1, keepdim=True).clamp(min=float(graph.SMALLEST)) / graph.ROW_STEPS
-    codes = torch.floor(x / step + (graph.ROW_ZERO + 0.5)) - graph.ROW_ZERO
-    return (codes * step,)
+def _round_inputs(model: PreTrainedModel, calibrated: Calibration) -> None:
+    """Every linear layer's input [..., features] rounded as the graph rounds it."""
+    parts = {"head": model.get_output_embeddings()}
+    for index, layer in enumerate(model.model.layers):
+        for name in ("q_proj", "k_proj", "v_proj"):
+            parts[f"layers.{index}.qkv {name}"] = getattr(layer.self_attn, name)
+        parts |= {f"layers.{index}.output": layer.self_attn.o_proj, f"layers.{index}.gate gate": layer.mlp.gate_proj,
+                  f"layers.{index}.gate up": layer.mlp.up_proj, f"layers.{index}.down": layer.mlp.down_proj}
+    for label, part in parts.items():
+        step = calibrated.steps[label.split()[0]]
+        part.register_forward_pre_hook(lambda _module, inputs, step=step: (calibration.rounded(inputs[0], step),))
+
+
+def _product(part: nn.Linear, x: Tensor) -> Tensor:
+    """What a linear layer makes of an input that is rounded already."""
+    return nn.functional.linear(x, part.weight, part.bias)
 
 
 @dataclass(frozen=True)

@@ -135,7 +135,7 @@ def _has_head(tensors: Mapping[str, np.ndarray]) -> bool:
 
 def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The adapter's tensors by their names in adapter.safetensors: layers.{l}.{q|k|v}.A [adapters, rank, hidden] and .B [adapters, out, rank]."""
-    down = _stored(tensors, "layers.need.A")
+    down = np.stack([_stored(tensors, f"layers.need.A.{each}") for each in range(2 if module.adapters == "separate" else 1)])
     found: dict[str, np.ndarray] = {}
     for layer in range(len(module.layers)):
         # A of keys and values stand side by side: [adapters, layers, hidden, 2 * rank].

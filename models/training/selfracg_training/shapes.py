@@ -84,13 +84,15 @@ def config_of(shape: Shape) -> Any:
 
 def build(shape: Shape, stored: str) -> tuple[bytes, int]:
     """The graph of a random backbone with an untrained adapter, and its parameters, adapters left out."""
-    from . import graph, llora
+    from . import calibration, graph, llora
 
     model = backbone.create(config_of(shape))
     module = llora.LLoRA(model)
-    weights = {name: tensor.numpy() for name, tensor in model.state_dict().items() if name != "lm_head.weight"}
+    # Time does not depend on what the steps are.
+    calibrated = calibration.calibrate(model, module, [range(min(shape.vocabulary, 64))])
+    weights = {name: tensor.numpy() for name, tensor in calibration.smoothed(model, calibrated).state_dict().items() if name != "lm_head.weight"}
     adapter = graph.Adapter({name: tensor.numpy() for name, tensor in module.state_dict().items()}, module.rank, module.alpha)
-    proto, _ = graph.build_graph(graph.GraphConfig.from_hf(model.config.to_dict()), weights, adapter, stored)
+    proto, _ = graph.build_graph(graph.GraphConfig.from_hf(model.config.to_dict()), weights, adapter, stored, calibrated.steps)
     return proto.SerializeToString(), backbone.parameter_count(model)
 
 

@@ -7,12 +7,14 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg_training import graph, llora, quantisation
+from selfracg_training import calibration, export, graph, llora, quantisation
 
 # Largest difference of logits, relative to their largest magnitude; expressions are unit vectors, so theirs is absolute.
 BOUND = 1e-4
 # Of what rounds activations, against PyTorch with the weights rounded likewise.
 ROUNDED_BOUNDS = {"int8": 2e-2, "half": 2e-2}
+# What stands behind the past in a text's buffers.
+GARBAGE = 9.0
 SIZES = dict(vocab_size=131, hidden_size=64, intermediate_size=80, num_hidden_layers=3, max_position_embeddings=96)
 
 
@@ -47,13 +49,15 @@ class Exported:
             for parameter in self.llora.parameters():
                 parameter.normal_(0.0, 0.3)
         self.config = graph.GraphConfig.from_hf(self.model.config.to_dict())
-        weights = {k: v.numpy() for k, v in self.model.state_dict().items()}
+        self.calibrated = calibration.calibrate(self.model, self.llora, ids_of(12, 80, seed=11).tolist()) if stored == "int8" else None
+        held = calibration.smoothed(self.model, self.calibrated) if self.calibrated else self.model
+        weights = {k: v.numpy() for k, v in held.state_dict().items()}
         if self.model.config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)
         tensors = {k: v.detach().numpy() for k, v in self.llora.state_dict().items()}
         adapter = graph.Adapter(tensors, rank=4, alpha=8, normalise=normalise, **reading)
         self.half = stored == "half"
-        self.proto, self.parameters = graph.build_graph(self.config, weights, adapter, stored)
+        self.proto, self.parameters = graph.build_graph(self.config, weights, adapter, stored, self.calibrated.steps if self.calibrated else None)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         if optimised:
@@ -72,7 +76,7 @@ class Exported:
         for layer in range(c.layers):
             for part, shape in (("key", (len(ids), c.kv_heads, spare or 0, c.head_dim)), ("value", (len(ids), c.kv_heads, spare or 0, c.head_dim)),
                                 ("need", (len(ids), spare or 0, 8))):
-                garbage = np.full(shape, np.nan, dtype=np.float16 if self.half and part != "need" else np.float32)
+                garbage = np.full(shape, GARBAGE, dtype=np.float16 if self.half and part != "need" else np.float32)
                 feeds[f"past.{layer}.{part}"] = np.concatenate([past[part][layer], garbage], axis=-2) if past else garbage
         found = dict(zip(self.names, self.session.run(None, feeds)))
         # The whole text's rows, as whoever runs the graph keeps them.
@@ -141,7 +145,8 @@ def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
     for adapter in (-1, 0):
         tight, exact, more = (exported.run(ids[:, 30:], [10], [range(10)], adapter=adapter, past=first, spare=spare) for spare in (None, 10, 33))
         for name in ("logits", "expression", "new.key", "new.value", "new.need"):
-            assert np.array_equal(tight[name], exact[name]) and np.array_equal(tight[name], more[name])
+            # A few rows attend over the whole buffer, with nothing on what is behind the past: sums of other lengths.
+            assert np.allclose(tight[name], exact[name], atol=BOUND) and np.allclose(tight[name], more[name], atol=BOUND)
             assert np.array_equal(whole[name], roomy[name])
     assert whole["new.key"].shape == (3, 1, exported.config.kv_heads, 40, exported.config.head_dim)
     assert tight["new.need"].shape == (3, 1, 10, 8)
@@ -272,7 +277,7 @@ def test_layers_may_be_weighed_and_brought_to_length_one():
 def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapters):
     pooled = Exported(make, adapters, stored=stored, pool="mean", project=make is not qwen2)
     ids, lengths = ids_of(3, 21), [21, 9, 1]
-    model, adapter = quantisation.twin(pooled.model, pooled.llora, stored)
+    model, adapter = quantisation.twin(pooled.model, pooled.llora, stored, pooled.calibrated)
     bound = ROUNDED_BOUNDS.get(stored, BOUND)
     for index in (0, 1):
         found = pooled.run(ids, lengths, np.zeros((3, 0)), adapter=index)["expression"]
@@ -287,7 +292,8 @@ def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapt
     first = pooled.run(ids_of(1, 21)[:, :8], [8], [[7]])
     second = pooled.run(ids_of(1, 21)[:, 8:], [13], [range(13)], adapter=0, past=first)
     whole = pooled.run(ids_of(1, 21), [21], [range(21)], adapter=0)
-    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored == "half" else BOUND)
+    # Few rows attend otherwise than many, and a sum in another order may be rounded to another code.
+    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored in ROUNDED_BOUNDS else BOUND)
 
 
 @pytest.mark.parametrize("stored", graph.WEIGHTS)
@@ -296,7 +302,7 @@ def test_the_output_projection_may_be_left_out(make, stored):
     # A hidden size other than that of the heads together, and projections with biases.
     bare = Exported(make, stored=stored, project=False, layer_normalise=make is qwen2)
     ids, lengths = ids_of(2, 21), [21, 9]
-    model, adapter = quantisation.twin(bare.model, bare.llora, stored)
+    model, adapter = quantisation.twin(bare.model, bare.llora, stored, bare.calibrated)
     for index in (0, 1):
         found = bare.run(ids, lengths, np.zeros((2, 0)), adapter=index)["expression"]
         assert found.shape == (2, bare.config.attended) == (2, bare.llora.dimension)
@@ -307,7 +313,8 @@ def test_the_output_projection_may_be_left_out(make, stored):
     whole = bare.run(ids[:1], [21], [range(21)], adapter=0)
     first = bare.run(ids[:1, :8], [8], [[7]])
     second = bare.run(ids[:1, 8:], [13], [range(13)], adapter=0, past=first)
-    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored == "half" else BOUND)
+    # Few rows attend otherwise than many, and a sum in another order may be rounded to another code.
+    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored in ROUNDED_BOUNDS else BOUND)
     assert np.array_equal(whole["logits"], bare.run(ids[:1], [21], [range(21)])["logits"])
     assert bare.parameters == Exported(make, stored=stored).parameters
 
@@ -340,7 +347,7 @@ def quantised(request):
 def test_int8_is_the_model_with_rounded_weights_and_rows(quantised):
     ids, lengths = ids_of(2, 24), [24, 11]
     found = quantised.run(ids, lengths, [range(24)] * 2, adapter=1)
-    model, adapter = quantisation.twin(quantised.model, quantised.llora, "int8")
+    model, adapter = quantisation.twin(quantised.model, quantised.llora, "int8", quantised.calibrated)
     with torch.no_grad():
         logits = model(input_ids=torch.as_tensor(ids)).logits.numpy()
         expression = adapter.express(torch.as_tensor(ids), torch.tensor(lengths), 1).numpy()
@@ -350,7 +357,7 @@ def test_int8_is_the_model_with_rounded_weights_and_rows(quantised):
     assert np.median(difference) < BOUND and difference.max() < 5e-2
     assert np.abs(found["expression"] - expression).max() < 2e-2
     trained = quantised.reference(ids)
-    assert 1e-4 < np.abs(found["logits"] - trained)[valid].max() / np.abs(trained).max() < 0.1
+    assert 1e-4 < np.abs(found["logits"] - trained)[valid].max() / np.abs(trained).max() < export.ROUNDING_BOUNDS["int8"]
     assert quantised.model.model.layers[0].self_attn.q_proj._forward_pre_hooks == {}
 
 
