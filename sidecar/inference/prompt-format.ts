@@ -64,14 +64,15 @@ export class PromptFormat {
 
   /**
    * The need query: what stands before the cursor, cut from the left to `limit` tokens, and on top of them up to
-   * `retrieval.importTokens` of the import statements further up, where the model's template has a place for them.
+   * `retrieval.importTokens` of the import statements further up, where the model's template has a place for them. It is
+   * anchored: what is typed goes on behind a query that was read, and only that is read.
    * @throws RangeError when `limit` leaves no room for a token of code.
    */
   query(path: string, prefix: string, limit: number = this.model.retrieval.queryTokens): number[] {
     const template = this.templates.query;
     const { importTokens = 0 } = this.model.retrieval;
     const imports = importTokens > 0 && template.pieces.includes("imports") ? this.tail(importStatements(prefix), importTokens) : [];
-    return this.withPrefix(template, path, prefix, limit, imports);
+    return this.withPrefix(template, path, prefix, limit, imports, "anchored");
   }
 
   /** A fragment to be embedded, its text cut from the right to the `retrieval.fragmentTokens` of the model. */

@@ -84,7 +84,6 @@ describe("limits", () => {
     }
     const whole = tokenizer.encode(code(400));
     expect(format.leftToRight(path, code(400), 300).slice(-200)).toEqual(whole.slice(-200));
-    expect(format.query(path, code(400)).length).toBe(model.retrieval.queryTokens);
   });
 
   it("cut a fragment from the right", () => {
@@ -180,13 +179,13 @@ describe("imports in the query", () => {
     const front = bare.length - row.length + imports.length;
     expect(front).toBe(0);
     expect(tokenizer.decode(row)).toMatch(/^<\|path\|>src\/cart\.ts\nimport \{ Money \}/);
-    expect(row.slice(-180)).toEqual(bare.slice(-180));
+    expect(row.slice(-100)).toEqual(bare.slice(-100));
     expect(row.join()).toContain(imports.join());
   });
 
   it("keep their last tokens where there are too many", () => {
     const row = withImports(8).query(path, above);
-    expect(row.length).toBe(model.retrieval.queryTokens + 8);
+    expect(row.length).toBe(plain().query(path, above).length + 8);
     expect(tokenizer.decode(row)).toMatch(/^<\|path\|>src\/cart\.ts\n[^]{0,30}from "\.\/orders";\n/);
     expect(tokenizer.decode(row)).not.toContain("Money");
   });
@@ -211,6 +210,7 @@ describe("code cut at an anchor", () => {
   it.each([
     ["leftToRight", (prefix: string, limit: number) => format.leftToRight(path, prefix, limit, "anchored")],
     ["fillInMiddle", (prefix: string, limit: number) => format.fillInMiddle(path, prefix, "\nreturn result;\n", limit, "anchored")],
+    ["query", (prefix: string, limit: number) => format.query(path, prefix, limit)],
   ])("%s: keeps its first line while text is added, and gives way by about a quarter", (_, render) => {
     for (const limit of [200, 512]) {
       const starts: number[] = [];
