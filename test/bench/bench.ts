@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
 import { inferencePhases, main as inference } from "./inference/main";
+import { main as keeping } from "./keeping";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 
 /** Takes its options as JSON. */
@@ -18,6 +19,7 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
+  keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
   --completions N   completions timed on each; default 60
@@ -136,7 +138,9 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const work = first === "--phase" ? child(phase ?? "", options ?? "") : first === "inference" ? inference(process.argv.slice(3)) : main();
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, keeping };
+const command = commands[first ?? ""];
+const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

@@ -2,9 +2,10 @@
 
 What a size costs does not depend on what it has learnt. The package goes through the exporter as any other does, so the
 sidecar reads it like one that was trained; what it writes is noise. Its tokenizer is that of another package, with
-entries that no merge reaches until the vocabulary is as large as the size wants.
+entries that no merge reaches until the vocabulary is as large as the size wants. With --gguf the same weights are written
+for llama.cpp too, where the benchmark looks for them.
 
-Reads  --tokenizer (default: the package that ships).        Writes --out/NAME/ for every size.
+Reads  --tokenizer (default: the package that ships).        Writes --out/NAME/ and, with --gguf, --out/NAME.gguf for every size.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 import torch
 
-from . import backbone, export, llora, shapes
+from . import backbone, export, gguf, llora, shapes
 
 SIZES = (
     shapes.Shape("44M", 512, 12, 8, 4, 1408, 16384, 2048),
@@ -33,6 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--size", nargs="*", default=None, metavar="NAME", help=f"among {', '.join(size.name for size in SIZES)} (default: all)")
     parser.add_argument("--out", type=Path, default=None, help="folder of the packages (default: WORK/random)")
     parser.add_argument("--weights", choices=export.graph.WEIGHTS, default="int8", help="how matrices are stored")
+    parser.add_argument("--gguf", action="store_true", help="write the weights as GGUF too, q8_0 (needs selfracg-training[gguf])")
     parser.add_argument("--tokenizer", type=Path, default=export.REPOSITORY / "models" / "default" / "tokenizer.json")
 
 
@@ -45,12 +47,12 @@ def run(args: argparse.Namespace) -> int:
     tokenizer = args.tokenizer.read_text(encoding="utf-8")
     for size in sizes:
         if args.size is None or size.name in args.size:
-            write(size, tokenizer, (args.out or Path(args.work) / "random") / size.name, args.weights, Path(args.work))
+            write(size, tokenizer, (args.out or Path(args.work) / "random") / size.name, args.weights, Path(args.work), args.gguf)
     return 0
 
 
-def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path) -> None:
-    """Exports a random backbone of `size` with an untrained adapter to the folder `out`."""
+def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path, with_gguf: bool = False) -> None:
+    """Exports a random backbone of `size` with an untrained adapter to the folder `out`, and `with_gguf` as a file beside it."""
     model = backbone.create(shapes.config_of(size))
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
@@ -66,6 +68,8 @@ def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path
             model, llora.LLoRA(model).eval(), {}, source, widened(tokenizer, size.vocabulary), out, stored=stored, fill_in_middle=False,
             name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work,
         )
+        if with_gguf:
+            gguf.write(source, out / "tokenizer.json", out.with_name(f"{out.name}.gguf"), "q8_0")
 
 
 def widened(tokenizer: str, vocabulary: int) -> str:

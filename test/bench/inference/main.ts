@@ -31,7 +31,7 @@ type Part = (typeof parts)[number];
 const help = `npm run bench -- inference [OPTIONS]
   --json FILE           write all figures to FILE
   --cores N             cores to measure on; default 2, or 1 where there is only one
-  --model DIR           another package for the table by size; may be given several times
+  --model DIR           another package for the table by size, beside DIR.gguf where there is one; may be given several times
   --llama-bench PATH    llama.cpp's llama-bench, and
   --gguf FILE           the default model as GGUF: rates beside llama.cpp's
   --tasks FILE          tasks for drafting, and
@@ -51,13 +51,14 @@ interface Measured {
   readonly memory?: MemoryResult & { readonly index: string };
   /** One list of rounds for each size and number of cores. */
   readonly rates?: readonly SizedRates[];
-  readonly llama?: readonly LlamaRates[];
 }
 
 interface SizedRates {
   readonly modelPath: string;
   readonly cores: number;
   readonly rounds: readonly Rates[];
+  /** llama.cpp on the same weights, one for each round; none without its binary and a GGUF of this size. */
+  readonly llama: readonly LlamaRates[];
 }
 
 interface Options {
@@ -188,7 +189,7 @@ async function measure(options: Options): Promise<Measured> {
       const memory = await sidecarMemory({ sidecar: join(options.dist, "sidecar.js"), workspace: large.target, storagePath: large.storagePath, modelPath, threads: cores, completions: 16 });
       measured = { ...measured, memory: { ...memory, index: "variations of real files with random unit vectors, put in through the index's own store" } };
     }
-    if (options.parts.has("rates")) measured = { ...measured, ...(await rates(options)) };
+    if (options.parts.has("rates")) measured = { ...measured, rates: await rates(options) };
     return measured;
   } finally {
     await rm(scratch, { recursive: true, force: true });
@@ -200,30 +201,33 @@ const files = 120;
 /** Rounds of the sizes that nothing is compared with. */
 const budgetMs = 20_000;
 
-async function rates(options: Options): Promise<Pick<Measured, "rates" | "llama">> {
-  const { cores, modelPath } = options;
-  const one = (path: string, on: number): Promise<Rates> => inProcess<Rates>("rates", { modelPath: path, threads: on, budgetMs }, { cores: on });
-  const rounds: Rates[] = [];
-  const llama: LlamaRates[] = [];
-  for (let round = 1; round <= options.rounds; round++) {
-    tell(`rates of the default model, round ${round}`);
-    const own = await one(modelPath, cores);
-    rounds.push(own);
-    const keys = (record: Readonly<Record<number, number>>): number[] => Object.keys(record).map(Number);
-    if (options.llama !== undefined) llama.push(await llamaRates({ ...options.llama, threads: cores, confined: confinement(cores), prompts: keys(own.prefillMs), pasts: keys(own.decodeMs) }));
+async function rates(options: Options): Promise<readonly SizedRates[]> {
+  const sizes: SizedRates[] = [await ratesOf(options, options.modelPath, options.cores, options.rounds)];
+  for (const path of [options.modelPath, ...options.models]) {
+    for (const cores of new Set([1, options.cores])) if (path !== options.modelPath || cores !== options.cores) sizes.push(await ratesOf(options, path, cores, 1));
   }
-  const sizes: SizedRates[] = [{ modelPath, cores, rounds }];
-  for (const path of [modelPath, ...options.models]) {
-    for (const on of new Set([1, cores])) {
-      if (path === modelPath && on === cores) continue;
-      tell(`rates of ${path} on ${on} ${on === 1 ? "core" : "cores"}`);
-      sizes.push({ modelPath: path, cores: on, rounds: [await one(path, on)] });
-    }
-  }
-  return { rates: sizes, ...(llama.length > 0 && { llama }) };
+  return sizes;
 }
 
-function figuresOf({ keystrokes, service, drafting, memory, rates: sizes, llama }: Measured, options: Options): Figure[] {
+/** Rounds of one package, each with llama.cpp on the same weights right behind it. */
+async function ratesOf(options: Options, modelPath: string, cores: number, rounds: number): Promise<SizedRates> {
+  const found: { own: Rates[]; llama: LlamaRates[] } = { own: [], llama: [] };
+  const beside = `${modelPath}.gguf`;
+  const gguf = modelPath === options.modelPath ? options.llama?.gguf : existsSync(beside) ? beside : undefined;
+  for (let round = 1; round <= rounds; round++) {
+    tell(`rates of ${modelPath} on ${cores} ${cores === 1 ? "core" : "cores"}${rounds > 1 ? `, round ${round}` : ""}`);
+    const own = await inProcess<Rates>("rates", { modelPath, threads: cores, budgetMs }, { cores });
+    found.own.push(own);
+    const keys = (record: Readonly<Record<number, number>>): number[] => Object.keys(record).map(Number);
+    if (options.llama !== undefined && gguf !== undefined) {
+      const asked = { binary: options.llama.binary, gguf, threads: cores, confined: confinement(cores), prompts: keys(own.prefillMs), pasts: keys(own.decodeMs) };
+      found.llama.push(await llamaRates(asked));
+    }
+  }
+  return { modelPath, cores, rounds: found.own, llama: found.llama };
+}
+
+function figuresOf({ keystrokes, service, drafting, memory, rates: sizes }: Measured, options: Options): Figure[] {
   const figures: Figure[] = [];
   const add = (name: string, value: number | undefined, unit: Figure["unit"], goal: Figure["goal"], note?: string): void => void figures.push({ name, value, unit, goal, ...(note !== undefined && { note }) });
   if (keystrokes !== undefined) {
@@ -241,13 +245,13 @@ function figuresOf({ keystrokes, service, drafting, memory, rates: sizes, llama 
     add("wait for background embedding, p50", wait("p50"), "ms", { atMost: 50 }, `${background.pairs} keystrokes with and without: ${digits(background.busyMs.p50)} and ${digits(background.idleMs.p50)} ms`);
     add("wait for background embedding, p95", wait("p95"), "ms", { atMost: 50 }, `${digits(background.busyMs.p95)} and ${digits(background.idleMs.p95)} ms`);
   }
-  const own = sizes?.[0]?.rounds ?? [];
-  const name = llama?.[0]?.type ?? "llama.cpp";
+  const { rounds: own, llama } = sizes?.[0] ?? { rounds: [], llama: [] };
+  const name = llama[0]?.type ?? "llama.cpp";
   for (const tokens of Object.keys(own[0]?.prefillMs ?? {}).map(Number)) ratio(`prefill ${tokens}`, 3, (rate) => (1000 * tokens) / (rate.prefillMs[tokens] ?? Number.NaN), (rate) => rate.prefill[tokens]);
   for (const past of Object.keys(own[0]?.decodeMs ?? {}).map(Number)) ratio(`decode behind ${past}`, 1.3, (rate) => 1000 / (rate.decodeMs[past] ?? Number.NaN), (rate) => rate.decode[past]);
   function ratio(what: string, goal: number, ours: (rate: Rates) => number, theirs: (rate: LlamaRates) => number | undefined): void {
     const rate = percentile(own.map(ours), 0.5);
-    if (llama === undefined) return add(`${what}, over llama.cpp`, undefined, "times", { atLeast: goal }, `${digits(rate)} tokens/s; give --llama-bench and --gguf`);
+    if (llama.length === 0) return add(`${what}, over llama.cpp`, undefined, "times", { atLeast: goal }, `${digits(rate)} tokens/s; give --llama-bench and --gguf`);
     const quotients = own.map((each, at) => ours(each) / ((llama[at] && theirs(llama[at])) ?? Number.NaN));
     add(`${what}, over llama.cpp`, percentile(quotients, 0.5), "times", { atLeast: goal }, `${digits(rate)} and ${digits(percentile(llama.map((each) => theirs(each) ?? Number.NaN), 0.5))} tokens/s (${name})`);
   }
@@ -288,18 +292,28 @@ function sizeTable(sizes: readonly SizedRates[]): string {
     const text = median(rounds, value);
     return text === "NaN" ? "-" : text;
   };
-  const rows = sizes.map(({ cores, rounds }) => [
-    rounds[0]?.model ?? "",
-    `${((rounds[0]?.parameters ?? 0) / 1e6).toFixed(1)}M`,
-    `${cores}`,
-    ...prompts.map((tokens) => cell(rounds, (rate) => rate.prefillMs[tokens])),
-    ...pasts.map((past) => cell(rounds, (rate) => rate.decodeMs[past])),
-    ...runs.map((tokens) => cell(rounds, (rate) => rate.verifyMs[tokens])),
-    cell(rounds, (rate) => rate.bandwidth.share),
-    cell(rounds, (rate) => rate.loadMs),
-    cell(rounds, (rate) => rate.peakMegabytes),
-  ]);
-  const header = ["milliseconds", "size", "cores", ...prompts.map((tokens) => `read ${tokens}`), ...pasts.map((past) => `token @${past}`), ...runs.map((tokens) => `verify ${tokens}`), "of bandwidth", "load", "MB"];
+  const times = ({ rounds, llama }: SizedRates, ours: (rate: Rates) => number | undefined, theirs: (rate: LlamaRates) => number | undefined): string => {
+    const text = digits(percentile(rounds.map((rate, at) => (1000 / (ours(rate) ?? Number.NaN)) / ((llama[at] && theirs(llama[at])) ?? Number.NaN)), 0.5));
+    return text === "NaN" ? "-" : text;
+  };
+  const rows = sizes.map((size) => {
+    const { cores, rounds } = size;
+    return [
+      rounds[0]?.model ?? "",
+      `${((rounds[0]?.parameters ?? 0) / 1e6).toFixed(1)}M`,
+      `${cores}`,
+      ...prompts.map((tokens) => cell(rounds, (rate) => rate.prefillMs[tokens])),
+      ...pasts.map((past) => cell(rounds, (rate) => rate.decodeMs[past])),
+      ...runs.map((tokens) => cell(rounds, (rate) => rate.verifyMs[tokens])),
+      ...prompts.map((tokens) => times(size, (rate) => (rate.prefillMs[tokens] ?? Number.NaN) / tokens, (rate) => rate.prefill[tokens])),
+      ...pasts.map((past) => times(size, (rate) => rate.decodeMs[past], (rate) => rate.decode[past])),
+      cell(rounds, (rate) => rate.bandwidth.share),
+      cell(rounds, (rate) => rate.loadMs),
+      cell(rounds, (rate) => rate.peakMegabytes),
+    ];
+  });
+  const overLlama = [...prompts.map((tokens) => `read ${tokens} /llama`), ...pasts.map((past) => `token @${past} /llama`)];
+  const header = ["milliseconds", "size", "cores", ...prompts.map((tokens) => `read ${tokens}`), ...pasts.map((past) => `token @${past}`), ...runs.map((tokens) => `verify ${tokens}`), ...overLlama, "of bandwidth", "load", "MB"];
   return table(header, rows);
 }
 
