@@ -130,7 +130,7 @@ def _backbone_tensors(size: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
 
 def _has_head(tensors: Mapping[str, np.ndarray]) -> bool:
     """Whether the output projection is a matrix of its own."""
-    return any(name.split(".")[0] == "head" for name in tensors)
+    return any(name in tensors for name in ("head", "head.f16", "head.codes"))
 
 
 def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
