@@ -152,6 +152,27 @@ def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
     assert tight["new.need"].shape == (3, 1, 10, 8)
 
 
+@pytest.mark.parametrize("few", [1, 2, graph.FEW, graph.FEW + 1])
+def test_few_rows_attend_to_what_many_do(exported, few):
+    """On both sides of the border between the two ways to attend, behind a past and without one."""
+    ids = ids_of(1, 40)
+    whole = exported.run(ids, [40], [range(40)], adapter=0)
+    first = exported.run(ids[:, : 40 - few], [40 - few], np.zeros((1, 0)))
+    for spare in (None, 29):
+        last = exported.run(ids[:, 40 - few :], [few], [range(few)], adapter=0, past=first, spare=spare)
+        assert relative(last["logits"], whole["logits"][:, 40 - few :]) < BOUND
+        assert np.abs(last["expression"] - whole["expression"]).max() < BOUND
+        for name in ("key", "value", "need"):
+            assert relative(last[name], whole[name]) < BOUND
+    start = exported.run(ids[:, :few], [few], [range(few)], adapter=1)
+    assert relative(start["logits"], whole["logits"][:, :few]) < BOUND
+    assert np.abs(start["expression"] - exported.express(ids[:, :few], [few], 1)).max() < BOUND
+    # Short rows of a batch are not one text.
+    batch = exported.run(ids.reshape(4, 10)[:, :few] if few < 10 else ids.reshape(2, 20)[:, :few], [few] * (4 if few < 10 else 2),
+                         [range(few)] * (4 if few < 10 else 2), adapter=1)
+    assert relative(batch["logits"][0], whole["logits"][0, :few]) < BOUND
+
+
 def test_a_batch_gives_the_rows_of_each_text(exported):
     ids = ids_of(2, 15)
     together = exported.run(ids, [15, 15], np.zeros((2, 0)))
@@ -369,6 +390,16 @@ def test_int8_in_chunks_is_bit_for_bit_the_whole_and_leaves_the_adapter_out_of_l
     assert np.array_equal(np.concatenate([first["logits"], second["logits"]], axis=1), whole["logits"])
     assert np.array_equal(second["expression"], whole["expression"])
     assert quantised.run(ids, [50], np.zeros((1, 0)), adapter=1)["logits"].shape == (1, 0, SIZES["vocab_size"])
+
+
+def test_int8_tokens_verified_together_get_the_logits_of_one_by_one_to_the_bit(quantised):
+    ids = ids_of(1, 40)
+    first = quantised.run(ids[:, :30], [30], np.zeros((1, 0)))
+    together = quantised.run(ids[:, 30:], [10], [range(10)], past=first, spare=24)
+    past = first
+    for each in range(10):
+        past = quantised.run(ids[:, 30 + each : 31 + each], [1], [[0]], past=past, spare=24 - each)
+        assert np.array_equal(past["logits"][0, 0], together["logits"][0, each])
 
 
 def test_int8_stores_a_byte_a_weight_and_a_tied_matrix_once():
