@@ -2,6 +2,7 @@
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
+import type { Fragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { expressNeed, nullScoreOf } from "./need";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
@@ -19,8 +20,13 @@ export interface RetrieverOptions {
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
+/** Fragments whose tokens are kept, about 1 kB each. */
+const mostRendered = 512;
 
 export class Retriever {
+  /** The last used is the last. An index that reads a fragment anew makes another object of it. */
+  private readonly rendered = new Map<Fragment, readonly number[]>();
+
   constructor(private readonly options: RetrieverOptions) {}
 
   /**
@@ -44,11 +50,24 @@ export class Retriever {
       visible: visibleText(context, codeTokens, tokenizer),
       limits,
       nullScore,
-      render: (fragment) => promptFormat.fragment(fragment.path, fragment.text, fragmentTokens),
+      render: (fragment) => this.render(fragment, fragmentTokens),
     });
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
     if (selected.length > 0) return { selected, dropped, found: candidates, timings };
     return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+  }
+
+  /** The fragment as it stands in prompts. A few lines on, a search finds much the same ones again. */
+  private render(fragment: Fragment, limit: number): readonly number[] {
+    const known = this.rendered.get(fragment);
+    const tokens = known ?? this.options.promptFormat.fragment(fragment.path, fragment.text, limit);
+    this.rendered.delete(fragment);
+    this.rendered.set(fragment, tokens);
+    for (const oldest of this.rendered.keys()) {
+      if (this.rendered.size <= mostRendered) break;
+      this.rendered.delete(oldest);
+    }
+    return tokens;
   }
 }
 
