@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import type { SkipReason } from "./content";
+import type { SkipReason } from "./omission";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
 import type { VectorKey } from "./vector-store";

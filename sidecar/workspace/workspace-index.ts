@@ -1,23 +1,22 @@
 // The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
-import { stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
-import { skipByName, type SkipReason } from "./content";
 import { createVectorIndex } from "./create-vector-index";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
 import { IgnoreRules } from "./ignore";
 import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
+import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { Store } from "./store";
 import type { VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
-import { leadsThroughLink, readSource, walk, type ListedFile } from "./walk";
+import { examine, readSource, walk, type ListedFile } from "./walk";
 
 export interface WorkspaceFolder {
   readonly uri: string;
@@ -221,19 +220,13 @@ export class WorkspaceIndex implements FragmentSource {
     if (place === undefined || this.ended.signal.aborted) return;
     const { folder, path } = place;
     try {
-      if (await leadsThroughLink(folder.root, path)) {
-        this.leaveOut(folder, path, "symbolic link");
-        return;
-      }
-      const found = await stat(join(folder.root, path));
-      const ignored = await (await this.rulesOf(folder)).skipsPath(path, found.isDirectory());
-      if (found.isDirectory()) {
-        if (!ignored) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
-        return;
-      }
-      const reason = ignored ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
-      if (reason !== undefined) this.leaveOut(folder, path, reason);
-      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal, { reread: true });
+      const found = await examine(folder.root, path, { rules: await this.rulesOf(folder), maxBytes: this.maxBytes });
+      if ("skip" in found) {
+        // A folder that is left out counts once, whatever changes in it.
+        this.takeOut(folder, path);
+        this.leaveOut(folder, found.at, found.skip);
+      } else if ("folder" in found) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
+      else await this.bringIn([{ folder, file: found.file }], this.ended.signal, { reread: true });
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
