@@ -330,7 +330,8 @@ function table(fragments: readonly (FragmentReference | DroppedFragment)[]): str
   return fragments
     .map((fragment, row) => {
       const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
-      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${reason}`;
+      const scope = fragment.scope === undefined ? "" : `  in ${fragment.scope.join(" › ")}`;
+      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${reason}`;
     })
     .join("\n");
 }

@@ -123,6 +123,8 @@ export interface FragmentReference {
   score: number;
   /** Tokens it costs in the prompt. */
   tokens: number;
+  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level of its file. */
+  scope?: readonly string[];
 }
 
 /** A candidate that did not go into the prompt, and why. */

@@ -433,7 +433,7 @@ export class WorkspaceIndex implements FragmentSource {
         const tokens = this.options.promptFormat.fragmentEmbedding(path, chunk.text);
         if (tokens.length === 0) continue;
         const key = vectorKey(tokens);
-        fragments.push({ startLine: chunk.startLine, endLine: chunk.endLine, key, text: chunk.text });
+        fragments.push({ ...chunk, key });
         wanted.set(key, { key, tokens });
         await pace.rest();
       }
@@ -490,13 +490,13 @@ export class WorkspaceIndex implements FragmentSource {
       else ids.push(id);
     });
     const uri = `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
-    const ids = entry.fragments.map(({ startLine, endLine, key, text }) => {
+    const ids = entry.fragments.map(({ key, ...chunk }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
         id = this.nextId++;
         this.vectors.add(id, vectors.get(key) ?? new Float32Array(this.vectors.dimension));
       }
-      this.fragments.set(id, { uri, path, startLine, endLine, text });
+      this.fragments.set(id, { uri, path, ...chunk });
       return id;
     });
     const gone = [...reusable.values()].flat();
