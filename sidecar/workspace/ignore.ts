@@ -2,11 +2,12 @@
 import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import type { IgnoreRule } from "../protocol";
 import { type ExcludeSettings, ExcludeRules, noExcludes } from "./exclude-settings";
 import { skipByFolderName } from "./folder-names";
 import { type GitRepository, gitRepositoryAt } from "./git-repository";
 import { byteString, type IgnorePattern, lastMatch, readPatterns } from "./ignore-pattern";
-import type { IgnoreRule, Omission } from "./omission";
+import { type Omission, printable } from "./omission";
 
 /** Far beyond any real ignore file; one that large is not worth holding everything up for. */
 const largestIgnoreFile = 1 << 20;
@@ -77,7 +78,10 @@ export class IgnoreRules {
     const full = this.offset + path;
     const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
     const decision = decide(rules, full, isFolder);
-    if (decision?.negated === false) return { skip: "ignored", because: `${decision.rule.source}:${decision.rule.line} has the pattern ${decision.rule.pattern}`, rule: decision.rule };
+    if (decision?.negated === false) {
+      const { source, line, pattern } = decision.rule;
+      return { skip: "ignored", because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`, rule: decision.rule };
+    }
     if (!isFolder) return undefined;
     return skipByFolderName(name, { inRepository: this.inRepository || rules.repository !== undefined, takenBack: decision !== undefined });
   }

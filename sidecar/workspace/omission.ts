@@ -1,4 +1,5 @@
 // Why something in the workspace is not indexed: the reason that is counted, and the very rule in words.
+import type { IgnoreRule } from "../protocol";
 
 /** Counted, and shown to the user. */
 export type SkipReason =
@@ -19,20 +20,15 @@ export type SkipReason =
   | "deleted meanwhile"
   | "index full"; // prettier-ignore
 
-/** A line of an ignore file, or an entry of a setting. */
-export interface IgnoreRule {
-  /** The ignore file's path, or the setting's name. */
-  readonly source: string;
-  /** 1-based; only of ignore files. */
-  readonly line?: number;
-  /** As written. */
-  readonly pattern: string;
-}
-
 export interface Omission {
   readonly skip: SkipReason;
   /** The rule, and what it found, for people: a clause with no full stop. Never holds the secret that it speaks of. */
   readonly because: string;
   /** Set where somebody wrote the rule. */
-  readonly rule?: IgnoreRule;
+  readonly rule?: Readonly<IgnoreRule>;
+}
+
+/** A path or pattern for one line of text: in quotes and escaped where it holds what would not show in a line. */
+export function printable(text: string): string {
+  return /^\s|\s$|[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) ? JSON.stringify(text) : text;
 }

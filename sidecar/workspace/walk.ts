@@ -159,5 +159,7 @@ export async function readSource(root: string, path: string, maxBytes: number): 
 function failure(error: unknown): Omission {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   const because = error instanceof Error ? error.message : String(error);
+  // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
+  if (code === "ENOENT" && because.includes("\uFFFD")) return { skip: "unreadable", because: "its name is no UTF-8 text" };
   return { skip: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", because };
 }

@@ -3,9 +3,10 @@ import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
-import type { IndexCounts } from "../protocol";
+import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
 import { createVectorIndex } from "./create-vector-index";
+import { type ExcludeSettings, noExcludes } from "./exclude-settings";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
 import { IgnoreRules } from "./ignore";
@@ -17,10 +18,13 @@ import { Store } from "./store";
 import type { VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
 import { examine, readSource, walk, type ListedFile } from "./walk";
+import { explain, leftOut, outside } from "./why";
 
 export interface WorkspaceFolder {
   readonly uri: string;
   readonly name: string;
+  /** Settings that leave files of this folder out. */
+  readonly excludes?: ExcludeSettings;
 }
 
 export interface IndexLimits {
@@ -80,6 +84,7 @@ interface FolderState {
   readonly skipped: Map<string, SkipReason>;
   /** When a path was last read or removed: what was read earlier must not replace what was read later. */
   readonly read: Map<string, number>;
+  excludes: ExcludeSettings;
   rules: IgnoreRules | undefined;
 }
 
@@ -157,17 +162,30 @@ export class WorkspaceIndex implements FragmentSource {
     return { files, fragments: this.vectors.size, embedded: this.embedded, skipped, storeBytes: this.storeBytes };
   }
 
+  /** Whether a file or folder is indexed, and by which rule it is not: asked anew of the disk, by the rules that indexing goes by. */
+  async why(uri: string): Promise<Explanation> {
+    const file = filePathOf(uri);
+    const opened = this.folders.find(({ root }) => root === file);
+    const place = opened === undefined ? this.locate(uri) : { folder: opened, path: "" };
+    if (place === undefined) return outside(file ?? uri);
+    const { folder, path } = place;
+    const found = await explain({ root: folder.root, path, rules: await this.rulesOf(folder), maxBytes: this.maxBytes, chunker: this.chunker });
+    if (found.state !== "indexed" || folder.indexed.has(path)) return found;
+    if (folder.skipped.get(path) === "index full") return leftOut(path, { skip: "index full", because: `it would hold more than ${this.limits.maxFragments} fragments`, at: path });
+    return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
+  }
+
   /** Takes effect at the next {@link reindex} or update of a file. */
   setLimits(limits: Partial<IndexLimits>): void {
     this.limits = { ...this.limits, ...limits };
   }
 
-  /** The folders to index. Those no longer named leave the index at once; new ones are read by {@link reindex}. */
+  /** The folders to index. Those no longer named leave the index at once; new ones, and other excludes, count from the next {@link reindex}. */
   setFolders(folders: readonly WorkspaceFolder[]): Promise<void> {
     return this.inTurn(async () => {
-      const uris = new Set(folders.map(({ uri }) => uri));
+      const wanted = new Map(folders.map((folder) => [folder.uri, folder]));
       const pace = new Pace();
-      for (const folder of this.folders.filter(({ uri }) => !uris.has(uri))) {
+      for (const folder of this.folders.filter(({ uri }) => !wanted.has(uri))) {
         this.folders = this.folders.filter((each) => each !== folder);
         for (const path of [...folder.indexed.keys()]) {
           this.takeOut(folder, path);
@@ -176,18 +194,24 @@ export class WorkspaceIndex implements FragmentSource {
         await folder.manifest?.close();
       }
       const store = await this.store;
-      for (const uri of uris) {
-        if (this.folders.some((folder) => folder.uri === uri)) continue;
+      for (const [uri, { excludes = noExcludes }] of wanted) {
+        const known = this.folders.find((folder) => folder.uri === uri);
+        if (known !== undefined) {
+          known.excludes = excludes;
+          continue;
+        }
         const root = filePathOf(uri);
         if (root === undefined) {
           this.options.log.warn(`Folder ${uri}: expected a file:// address, found another: it is not indexed.`);
           continue;
         }
+        // The same folder under another spelling of its address: its files are indexed once.
+        if (this.folders.some((folder) => folder.root === root)) continue;
         const opened = await store?.openManifest(uri, this.chunker.version).catch((error: unknown) => {
           this.options.log.warn(`Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`);
           return undefined;
         });
-        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), rules: undefined });
+        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), excludes, rules: undefined });
       }
     });
   }
@@ -289,7 +313,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   private async rulesOf(folder: FolderState): Promise<IgnoreRules> {
-    folder.rules ??= await IgnoreRules.create(folder.root);
+    folder.rules ??= await IgnoreRules.create(folder.root, folder.excludes);
     return folder.rules;
   }
 
@@ -300,7 +324,7 @@ export class WorkspaceIndex implements FragmentSource {
     const skipped = new Map<string, SkipReason>();
     const files: ListedFile[] = [];
     let readable = true;
-    const rules = from === "" ? await IgnoreRules.create(folder.root) : await this.rulesOf(folder);
+    const rules = from === "" ? await IgnoreRules.create(folder.root, folder.excludes) : await this.rulesOf(folder);
     folder.rules = rules;
     try {
       const options = { from, rules, nested, maxBytes: this.maxBytes, signal, skip: (path: string, reason: SkipReason) => void skipped.set(path, reason) };
