@@ -21,7 +21,7 @@ describe("handshake", () => {
     await sidecar.until("registrations", () => sidecar.registrations.length === 2);
     expect(sidecar.registrations).toEqual([
       expect.objectContaining({ method: "workspace/didChangeWatchedFiles", registerOptions: { watchers: [{ globPattern: "**/*" }] } }),
-      expect.objectContaining({ method: "workspace/didChangeConfiguration", registerOptions: { section: "selfracg" } }),
+      expect.objectContaining({ method: "workspace/didChangeConfiguration", registerOptions: { section: ["selfracg", "files.exclude"] } }),
     ]);
   });
 
