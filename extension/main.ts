@@ -8,10 +8,11 @@ import * as showInspector from "./features/show-inspector";
 import * as showLog from "./features/show-log";
 import * as statusBar from "./features/status-bar";
 import * as toggle from "./features/toggle";
+import * as why from "./features/why";
 import { SidecarSession } from "./session";
 import { ExtensionSettings } from "./settings";
 
-const features = [inlineCompletion, statusBar, reindex, toggle, showInspector, restart, showLog];
+const features = [inlineCompletion, statusBar, reindex, why, toggle, showInspector, restart, showLog];
 
 let session: SidecarSession | undefined;
 

@@ -28,6 +28,7 @@ import {
 import {
   type AcceptedParams,
   type CompletionTrace,
+  type Explanation,
   type IndexCounts,
   type InitializationOptions,
   messages,
@@ -195,6 +196,20 @@ export class SidecarSession implements Disposable {
     } finally {
       progress.dispose();
     }
+  }
+
+  /**
+   * Whether a file or folder is indexed, and why.
+   *
+   * @throws Error when there is no running sidecar, or with its reason when it fails.
+   */
+  async why(uri: string): Promise<Explanation> {
+    const client = this.client;
+    if (client === undefined || !client.isRunning()) {
+      throw new Error(`there is no running sidecar to ask (${this.status.message})`);
+    }
+    const explanation: Explanation = await client.sendRequest(ExecuteCommandRequest.type, { command: serverCommands.why, arguments: [uri] });
+    return explanation;
   }
 
   private async launch(): Promise<void> {

@@ -9,7 +9,7 @@ import { setup, vsix } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const profile = join(root, ".cache", "profile");
-const cliCommands = new Set(["complete", "index", "search", "help", "--help", "-h"]);
+const cliCommands = new Set(["complete", "index", "search", "why", "help", "--help", "-h"]);
 
 /** `npm start` runs in the project's folder; paths are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();
@@ -63,7 +63,7 @@ async function main() {
     return;
   }
   if (first.startsWith("-") || args.length > 1) {
-    throw new Error(`Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search ...", found "${args.join(" ")}". See "npm start -- --help".`);
+    throw new Error(`Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search|why ...", found "${args.join(" ")}". See "npm start -- --help".`);
   }
   const folder = first === "" ? join(root, "test", "fixtures", "workspace") : resolve(from, first);
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {

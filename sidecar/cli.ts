@@ -1,7 +1,7 @@
-// The command line: complete, index and search without an editor.
+// The command line: complete, index, search and explain without an editor.
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
-import { basename, dirname, join, resolve } from "node:path";
+import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "./inference/model-package";
@@ -12,18 +12,23 @@ import { type Engine, openEngine } from "./server/engine";
 import { languageIdOf } from "./server/language-id";
 import { defaultStoragePath, packagedLocations } from "./server/locations";
 import { quietLog } from "./server/log";
+import { createChunker } from "./workspace/create-chunker";
+import { IgnoreRules } from "./workspace/ignore";
+import { explain, outside } from "./workspace/why";
 
 const help = `SelfRACG Code on the command line
 
   complete FILE:LINE:COLUMN   suggest what comes at this place
   index DIR                   index a folder and print the counts
   search FILE:LINE:COLUMN     rank the fragments this place needs
+  why PATH                    whether a file or folder is indexed, and by which rule it is not
   --help                      this text
 
 LINE and COLUMN count from 1; COLUMN 1 is before the line's first character. The file is read as saved.
 
 Options
-  --workspace DIR             folder to retrieve from; default: the git repository of FILE, else FILE's folder
+  --workspace DIR             folder to retrieve from; default: the git repository of FILE, else FILE's folder;
+                              why: the folder you stand in where PATH lies in it, else as with FILE
   --json                      one JSON object on the last line of standard output
   --model DIR                 model package; default: the one that ships
   --provider auto|cuda|cpu    where the model runs; default: auto
@@ -37,7 +42,7 @@ Progress and notices go to standard error. Exit codes: 0 done, 2 bad input, 130 
 class InputError extends Error {}
 
 interface Command {
-  readonly name: "complete" | "index" | "search";
+  readonly name: "complete" | "index" | "search" | "why";
   readonly target: string;
   readonly workspace: string | undefined;
   readonly json: boolean;
@@ -70,11 +75,11 @@ function readArguments(args: string[]): Command | "help" {
   const { values, positionals } = parsed;
   if (values.help === true || (positionals[0] === "help" && positionals.length === 1)) return "help";
   const [name, target, ...rest] = positionals;
-  if (name !== "complete" && name !== "index" && name !== "search") {
+  if (name !== "complete" && name !== "index" && name !== "search" && name !== "why") {
     const found = name === undefined ? "none" : JSON.stringify(name);
-    throw new InputError(`Expected a command (complete, index or search), found ${found}. Run with --help to see how they are used.`);
+    throw new InputError(`Expected a command (complete, index, search or why), found ${found}. Run with --help to see how they are used.`);
   }
-  const wanted = name === "index" ? "DIR" : "FILE:LINE:COLUMN";
+  const wanted = name === "index" ? "DIR" : name === "why" ? "PATH" : "FILE:LINE:COLUMN";
   if (target === undefined) throw new InputError(`Expected "${name} ${wanted}", found no ${wanted}. Add it after "${name}".`);
   if (rest.length > 0) {
     throw new InputError(`Expected one ${wanted}, found also ${rest.map((one) => JSON.stringify(one)).join(", ")}. Put a name with spaces in quotes.`);
@@ -312,6 +317,32 @@ async function index(command: Command, signal: AbortSignal): Promise<void> {
   await engine.dispose();
 }
 
+/** Needs neither the model nor the index: the rules are asked, not what is stored. */
+async function why(command: Command): Promise<void> {
+  const path = resolve(command.target);
+  const pathIn = (folder: string): string | undefined => {
+    const found = relative(folder, path).split(sep).join("/");
+    return found === ".." || found.startsWith("../") || isAbsolute(found) ? undefined : found;
+  };
+  const here = process.cwd();
+  const workspace = command.workspace === undefined ? (pathIn(here) === undefined ? workspaceOf(path) : here) : await readFolder(command.workspace, "--workspace");
+  const place = pathIn(workspace);
+  const explanation =
+    place === undefined
+      ? outside(path)
+      : await explain({
+          root: workspace,
+          path: place,
+          rules: await IgnoreRules.create(workspace),
+          maxBytes: defaultSettings.maxFileKilobytes * 1024,
+          chunker: await createChunker(packagedLocations(__dirname).grammarPath, (message) => process.stderr.write(`${message}\n`)),
+        });
+  if (explanation.state === "missing") throw new InputError(explanation.message);
+  print(explanation.message);
+  for (const { startLine, endLine, scope } of explanation.fragments) print(`  ${startLine}-${endLine}${scope === undefined ? "" : `  in ${scope.join(" › ")}`}`);
+  if (command.json) printJson({ ...explanation, workspace });
+}
+
 function print(text: string): void {
   process.stdout.write(`${text}\n`);
 }
@@ -330,7 +361,8 @@ function table(fragments: readonly (FragmentReference | DroppedFragment)[]): str
   return fragments
     .map((fragment, row) => {
       const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
-      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${reason}`;
+      const scope = fragment.scope === undefined ? "" : `  in ${fragment.scope.join(" › ")}`;
+      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${reason}`;
     })
     .join("\n");
 }
@@ -351,7 +383,7 @@ async function main(): Promise<number> {
   try {
     const command = readArguments(process.argv.slice(2));
     if (command === "help") process.stdout.write(help);
-    else await { complete, index, search }[command.name](command, interrupted.signal);
+    else await { complete, index, search, why }[command.name](command, interrupted.signal);
     return 0;
   } catch (error) {
     if (interrupted.signal.aborted) {

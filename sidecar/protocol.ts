@@ -3,6 +3,9 @@
 /** Configuration section read through `workspace/configuration`. */
 export const configurationSection = "selfracg";
 
+/** The editor's own setting of what it does not show, read for each workspace folder: what it hides is not indexed either. */
+export const filesExcludeSection = "files.exclude";
+
 /**
  * Environment variables that a client should start the sidecar with: glibc's memory allocator otherwise keeps freed
  * memory apart for each thread, a tenth of the sidecar's with a large index. Other allocators take no notice.
@@ -25,6 +28,8 @@ export const messages = {
 export const serverCommands = {
   /** Re-reads every workspace folder; resolves to {@link IndexCounts} when done, or null when cancelled. */
   reindex: "selfracg.server.reindex",
+  /** With a file's or folder's URI as its argument: whether it is indexed, and by which rule not; an {@link Explanation}. */
+  why: "selfracg.server.why",
 } as const;
 
 export type ExecutionProviderSetting = "auto" | "cuda" | "cpu";
@@ -60,6 +65,8 @@ export interface Settings {
   fragmentBudget: number;
   /** Files larger than this many kilobytes are not indexed. */
   maxFileKilobytes: number;
+  /** Patterns, in the syntax of ignore files, of what is not indexed beside what is left out anyway. */
+  exclude: string[];
 }
 
 export const defaultSettings: Settings = {
@@ -73,6 +80,7 @@ export const defaultSettings: Settings = {
   maxFragments: 4,
   fragmentBudget: 448,
   maxFileKilobytes: 512,
+  exclude: [],
 };
 
 /** Inclusive bounds of the numeric settings; package.json states the same ones (a test compares them). */
@@ -112,6 +120,46 @@ export interface IndexCounts {
   storeBytes: number;
 }
 
+/** A line of an ignore file, or an entry of a setting. */
+export interface IgnoreRule {
+  /** The ignore file's path, or the setting's name. */
+  source: string;
+  /** 1-based; only of ignore files. */
+  line?: number;
+  /** As written. */
+  pattern: string;
+}
+
+/** Lines of a file that are one fragment. 1-based and inclusive. */
+export interface FragmentPlace {
+  startLine: number;
+  endLine: number;
+  /** As of a {@link FragmentReference}. */
+  scope?: readonly string[];
+}
+
+/**
+ * `indexed`; `waiting`: it belongs to the index and is not in it yet; `left-out`: a rule leaves it out; `folder`: one whose
+ * files are looked at; `outside`: in no workspace folder; `missing`: there is nothing at the path.
+ */
+export type ExplainedState = "indexed" | "waiting" | "left-out" | "folder" | "outside" | "missing";
+
+/** Whether a path is indexed, and why. */
+export interface Explanation {
+  /** From its workspace folder, with `/`; absolute where it lies in none. */
+  path: string;
+  state: ExplainedState;
+  /** For people: one line that names the very rule. */
+  message: string;
+  /** Set where a rule leaves it out: the reason it counts under in {@link IndexCounts.skipped}. */
+  reason?: string;
+  /** Set where a rule leaves it out: the path itself, or the folder above it that the rule is about. */
+  at?: string;
+  /** Set where somebody wrote the rule. */
+  rule?: IgnoreRule;
+  fragments: FragmentPlace[];
+}
+
 /** A piece of a file as shown to people. Lines are 1-based and inclusive. */
 export interface FragmentReference {
   /** Relative to its workspace folder, with `/`. */
@@ -123,6 +171,8 @@ export interface FragmentReference {
   score: number;
   /** Tokens it costs in the prompt. */
   tokens: number;
+  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level of its file. */
+  scope?: readonly string[];
 }
 
 /** A candidate that did not go into the prompt, and why. */

@@ -145,9 +145,14 @@ function origin({ kept, fetched }: CompletionTrace): string | undefined {
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
 
+/** The definitions around a fragment. */
+function renderScope(scope: readonly string[] | undefined): string {
+  return scope === undefined ? "" : `<div class="scope">in ${scope.map((signature) => `<code>${escapeHtml(signature)}</code>`).join(" › ")}</div>`;
+}
+
 function fragmentCells(fragment: FragmentReference, target: string): string {
   const lines = fragment.startLine === fragment.endLine ? `${fragment.startLine}` : `${fragment.startLine}-${fragment.endLine}`;
-  return `<td class="path"><button type="button" class="link" data-open="${target}" title="Open ${escapeHtml(fragment.path)} at lines ${lines}">${escapeHtml(fragment.path)}<span class="lines">:${lines}</span></button></td>
+  return `<td class="path"><button type="button" class="link" data-open="${target}" title="Open ${escapeHtml(fragment.path)} at lines ${lines}">${escapeHtml(fragment.path)}<span class="lines">:${lines}</span></button>${renderScope(fragment.scope)}</td>
 <td class="bar">${renderScoreBar(fragment.score)}</td><td class="number">${fragment.score.toFixed(3)}</td>
 <td class="number">${fragment.tokens}</td>`;
 }

@@ -43,6 +43,7 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
       endLine: fragment.endLine,
       score,
       tokens: tokens.length,
+      ...(fragment.scope !== undefined && { scope: fragment.scope }),
     };
     const drop = (reason: string) => dropped.push({ ...reference, reason });
 

@@ -1,7 +1,10 @@
-// The user's settings: pulled from the client, validated, and pulled again at each change.
+// The user's settings: pulled from the client, validated, and pulled again at each change; and what hides files of a folder.
+import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
-import { configurationSection, defaultSettings, type Settings } from "../protocol";
+import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
+import type { ExcludeSettings } from "../workspace/exclude-settings";
 import type { Client } from "./client";
+import type { Folder } from "./document-path";
 import type { Log } from "./log";
 import { parseSettings } from "./settings";
 
@@ -16,12 +19,18 @@ export class Configuration {
   readonly #listeners: SettingsListener[] = [];
   #client: Client | undefined;
   #settings: Settings = defaultSettings;
+  readonly #folders: () => readonly Folder[];
+  /** `files.exclude` by folder URI. */
+  #filesExclude = new Map<string, ExcludeSettings["filesExclude"]>();
+  readonly #excludeListeners: (() => void)[] = [];
   /** Warnings already given: one for each bad value, not one for each time it is read. */
   #warned = new Set<string>();
   #pulls = 0;
 
-  constructor(connection: Connection, log: Log) {
+  /** @param folders the open ones, for settings that differ between them */
+  constructor(connection: Connection, folders: () => readonly Folder[], log: Log) {
     this.#connection = connection;
+    this.#folders = folders;
     this.#log = log;
     connection.onDidChangeConfiguration(async (params: { settings?: unknown } | undefined) => {
       if (this.#client?.pullsConfiguration === true) await this.#pull();
@@ -37,11 +46,26 @@ export class Configuration {
     this.#listeners.push(listener);
   }
 
+  /** What the settings leave out of one workspace folder. */
+  excludes(folderUri: string): ExcludeSettings {
+    return { exclude: this.#settings.exclude, filesExclude: this.#filesExclude.get(folderUri) ?? {} };
+  }
+
+  /** Told when {@link excludes} has changed for a folder. */
+  onExcludesChange(listener: () => void): void {
+    this.#excludeListeners.push(listener);
+  }
+
+  /** Reads anew what differs between folders. Never rejects. */
+  async foldersChanged(): Promise<void> {
+    if (this.#client?.pullsConfiguration === true) await this.#pull();
+  }
+
   /** Reads the settings for the first time and asks to be told of changes. Never rejects. */
   async start(client: Client): Promise<void> {
     this.#client = client;
     if (client.registersConfiguration) {
-      this.#connection.client.register(DidChangeConfigurationNotification.type, { section: configurationSection }).catch((error: unknown) => {
+      this.#connection.client.register(DidChangeConfigurationNotification.type, { section: [configurationSection, filesExcludeSection] }).catch((error: unknown) => {
         this.#log.warn(`The client did not register for configuration changes: ${String(error)}`);
       });
     }
@@ -55,9 +79,12 @@ export class Configuration {
       timer = setTimeout(() => reject(new Error(`no answer within ${pullTimeoutMs} ms`)), pullTimeoutMs);
     });
     try {
-      const section: unknown = await Promise.race([this.#connection.workspace.getConfiguration({ section: configurationSection }), timeout]);
+      const folders = this.#folders();
+      const items = [{ section: configurationSection }, ...folders.map(({ uri }) => ({ scopeUri: uri, section: filesExcludeSection }))];
+      const answers: unknown = await Promise.race([this.#connection.workspace.getConfiguration(items), timeout]);
+      const [section, ...filesExclude]: unknown[] = Array.isArray(answers) ? answers : [answers];
       // Answers may overtake each other; only the newest question's counts.
-      if (pull === this.#pulls) this.#take(section);
+      if (pull === this.#pulls) this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#log.warn(`workspace/configuration: ${reason}; the settings stay as they are.`);
@@ -66,13 +93,16 @@ export class Configuration {
     }
   }
 
-  #take(section: unknown): void {
+  #take(section: unknown, filesExclude: ReadonlyMap<string, ExcludeSettings["filesExclude"]> = new Map()): void {
     const { settings, warnings } = parseSettings(section);
     for (const warning of warnings) if (!this.#warned.has(warning)) this.#log.warn(warning);
     this.#warned = new Set(warnings);
     const before = this.#settings;
     this.#settings = settings;
+    const sameExcludes = isDeepStrictEqual(settings.exclude, before.exclude) && isDeepStrictEqual(filesExclude, this.#filesExclude);
+    this.#filesExclude = new Map(filesExclude);
     for (const listener of this.#listeners) listener(settings, before);
+    if (!sameExcludes) for (const listener of this.#excludeListeners) listener();
   }
 }
 
@@ -82,4 +112,9 @@ function pushedSection(settings: unknown): unknown {
     return Object.entries(settings).find(([name]) => name === configurationSection)?.[1];
   }
   return settings;
+}
+
+/** Clients that know no `files.exclude` answer null. */
+function globsOf(value: unknown): ExcludeSettings["filesExclude"] {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
 }

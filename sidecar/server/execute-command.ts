@@ -1,23 +1,51 @@
-// `workspace/executeCommand`: reads the workspace anew on request.
-import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
-import { type IndexCounts, serverCommands } from "../protocol";
+// `workspace/executeCommand`: reads the workspace anew on request, and says of a path whether it is indexed.
+import { type CancellationToken, type Connection, ErrorCodes, ResponseError, type WorkDoneProgressReporter } from "vscode-languageserver/node";
+import { type Explanation, type IndexCounts, serverCommands } from "../protocol";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
 
-/**
- * `selfracg.server.reindex` joins a run that is under way, or begins one. The request's own cancellation stops the run.
- * Where the client gave a `workDoneToken`, the run is reported there too.
- */
-export function registerExecuteCommand(connection: Connection, indexing: Indexing, whyNotReady: () => string | undefined): void {
-  connection.onExecuteCommand(async ({ command }, token, workDone): Promise<IndexCounts | null> => {
-    if (command !== serverCommands.reindex) {
-      throw new ResponseError(ErrorCodes.InvalidParams, `Expected the command ${serverCommands.reindex}, found ${JSON.stringify(command)}.`);
+export interface CommandContext {
+  readonly indexing: Indexing;
+  /** Why nothing can be indexed now; nothing when it can. */
+  readonly whyNotReady: () => string | undefined;
+  /** Nothing while there is no index. */
+  readonly why: (uri: string) => Promise<Explanation> | undefined;
+}
+
+export function registerExecuteCommand(connection: Connection, context: CommandContext): void {
+  connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<IndexCounts | Explanation | null> => {
+    switch (command) {
+      case serverCommands.reindex:
+        return reindex(context, token, workDone);
+      case serverCommands.why:
+        return why(context, given);
+      default: {
+        const known = Object.values(serverCommands).join(" or ");
+        throw new ResponseError(ErrorCodes.InvalidParams, `Expected the command ${known}, found ${JSON.stringify(command)}.`);
+      }
     }
-    const reason = whyNotReady();
-    if (reason !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing was re-indexed. ${reason}`);
-    const run = indexing.reindex();
-    token.onCancellationRequested(() => run.cancel());
-    reportTo(workDone, run, false);
-    return await run.finished;
   });
+}
+
+/**
+ * Joins a run that is under way, or begins one. The request's own cancellation stops the run. Where the client gave a
+ * `workDoneToken`, the run is reported there too.
+ */
+async function reindex({ indexing, whyNotReady }: CommandContext, token: CancellationToken, workDone: WorkDoneProgressReporter): Promise<IndexCounts | null> {
+  const reason = whyNotReady();
+  if (reason !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing was re-indexed. ${reason}`);
+  const run = indexing.reindex();
+  token.onCancellationRequested(() => run.cancel());
+  reportTo(workDone, run, false);
+  return await run.finished;
+}
+
+async function why(context: CommandContext, given: readonly unknown[] | undefined): Promise<Explanation> {
+  const [uri] = given ?? [];
+  if (typeof uri !== "string") {
+    throw new ResponseError(ErrorCodes.InvalidParams, `Expected the URI of a file or folder as the argument of ${serverCommands.why}, found ${JSON.stringify(uri) ?? "none"}.`);
+  }
+  const explanation = context.why(uri);
+  if (explanation === undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`);
+  return explanation;
 }

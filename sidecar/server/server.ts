@@ -44,7 +44,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   const status = new StatusBoard(connection, log);
   const documents = new TextDocuments(TextDocument);
   const folders = new WorkspaceFolders(connection, log);
-  const configuration = new Configuration(connection, log);
+  const configuration = new Configuration(connection, () => folders.folders, log);
   const traces = new Traces(connection, log);
   const cache = new CompletionCache();
   let client: Client | undefined;
@@ -53,7 +53,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   let engine: Engine | undefined;
   let loading: Promise<void> | undefined;
 
-  const indexing = new Indexing(() => folders.folders, {
+  const indexing = new Indexing(() => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })), {
     started: (run) => {
       status.set({ indexing: { done: 0, total: 0 }, note: undefined });
       showProgress(connection, run, log);
@@ -138,8 +138,9 @@ export function createServer(connection: Connection, locations: Locations, serve
     for (const warning of optionWarnings) log.warn(warning);
     status.set({ folders: folders.folders.length });
     status.open();
-    folders.start(client, () => {
+    folders.start(client, async () => {
       status.set({ folders: folders.folders.length });
+      await configuration.foldersChanged();
       indexing.restart("the folders changed");
     });
     registerWatchedFiles(connection, documents, { client, indexing, log });
@@ -148,6 +149,7 @@ export function createServer(connection: Connection, locations: Locations, serve
     // While it is off, neither memory nor time is taken: the model is loaded when it is first switched on.
     if (configuration.settings.enable) loading = load();
     configuration.onChange(applySettings);
+    configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   });
 
   registerInlineCompletion(connection, {
@@ -159,9 +161,13 @@ export function createServer(connection: Connection, locations: Locations, serve
     folders: () => folders.folders,
     completer: () => engine?.completer,
   });
-  registerExecuteCommand(connection, indexing, () => {
-    const { state, message } = status.status;
-    return state === "ready" || state === "indexing" ? undefined : message;
+  registerExecuteCommand(connection, {
+    indexing,
+    whyNotReady: () => {
+      const { state, message } = status.status;
+      return state === "ready" || state === "indexing" ? undefined : message;
+    },
+    why: (uri) => engine?.index.why(uri),
   });
   documents.listen(connection);
 

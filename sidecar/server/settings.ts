@@ -16,6 +16,7 @@ const schemas = {
   maxFragments: bounded(settingBounds.maxFragments),
   fragmentBudget: bounded(settingBounds.fragmentBudget),
   maxFileKilobytes: bounded(settingBounds.maxFileKilobytes),
+  exclude: v.array(v.string()),
 } satisfies { [Member in keyof Settings]: v.GenericSchema<unknown, Settings[Member]> };
 
 export interface ParsedSettings {
@@ -56,6 +57,7 @@ export function parseSettings(section: unknown): ParsedSettings {
     maxFragments: member("maxFragments", schemas.maxFragments),
     fragmentBudget: member("fragmentBudget", schemas.fragmentBudget),
     maxFileKilobytes: member("maxFileKilobytes", schemas.maxFileKilobytes),
+    exclude: member("exclude", schemas.exclude),
   };
   return { settings, warnings };
 }
@@ -95,6 +97,8 @@ function expectation(name: keyof Settings): string {
       return "true or false";
     case "disabledLanguages":
       return "a list of language identifiers";
+    case "exclude":
+      return "a list of patterns";
     case "modelPath":
       return "a folder's path";
     case "executionProvider":

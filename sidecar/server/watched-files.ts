@@ -7,7 +7,7 @@ import type { Indexing } from "./indexing";
 import type { Log } from "./log";
 
 /** A change to one of these changes which other files belong to the index. */
-const ignoreFiles = [".gitignore", ".selfracgignore"];
+const ignoreFiles = /[\\/](?:\.gitignore|\.selfracgignore|\.git[\\/]info[\\/]exclude)$/;
 
 export function registerWatchedFiles(
   connection: Connection,
@@ -16,8 +16,9 @@ export function registerWatchedFiles(
 ): void {
   const changed = (uri: string, removed: boolean): void => {
     const path = filePath(uri);
-    if (path === undefined || /[\\/]\.git[\\/]/.test(path)) return;
-    if (ignoreFiles.some((name) => path.endsWith(`/${name}`) || path.endsWith(`\\${name}`))) indexing.restart(`${path} changed`);
+    if (path === undefined) return;
+    if (ignoreFiles.test(path)) indexing.restart(`${path} changed`);
+    else if (/[\\/]\.git[\\/]/.test(path)) return;
     else indexing.fileChanged(uri, removed);
   };
   connection.onDidChangeWatchedFiles(({ changes }) => {

@@ -7,6 +7,8 @@ export interface Chunk {
   /** 1-based, inclusive. */
   readonly endLine: number;
   readonly text: string;
+  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level. */
+  readonly scope?: readonly string[];
 }
 
 export interface Chunker {

@@ -11,6 +11,8 @@ export interface Fragment {
   readonly endLine: number;
   /** The lines, joined by `\n`, with no newline at the end. */
   readonly text: string;
+  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level. Shown, not fed to the model. */
+  readonly scope?: readonly string[];
 }
 
 export interface ScoredFragment {

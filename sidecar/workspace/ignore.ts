@@ -1,37 +1,43 @@
-// Which paths of a workspace folder are left out by .gitignore, .selfracgignore and well-known folder names.
-import { readFile, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+// Which paths of a workspace folder are left out by ignore files, settings and well-known folder names, and by which rule.
+import { constants } from "node:fs";
+import { open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import ignore, { type Ignore } from "ignore";
+import type { IgnoreRule } from "../protocol";
+import { type ExcludeSettings, ExcludeRules, noExcludes } from "./exclude-settings";
+import { skipByFolderName } from "./folder-names";
+import { type GitRepository, gitRepositoryAt } from "./git-repository";
+import { byteString, type IgnorePattern, lastMatch, readPatterns } from "./ignore-pattern";
+import { type Omission, printable } from "./omission";
 
-/** Read in every folder, in this order: the own file can add to git's rules and take back from them. */
-const ignoreFiles = [".gitignore", ".selfracgignore"] as const;
+/** Far beyond any real ignore file; one that large is not worth holding everything up for. */
+const largestIgnoreFile = 1 << 20;
 
-/** Never code of the workspace, tracked or not. */
-const alwaysSkipped = new Set([
-  ".git", ".hg", ".svn", ".jj", "node_modules", "bower_components", "jspm_packages", "__pycache__", "site-packages",
-  ".venv", ".tox", ".nox", ".eggs", ".mypy_cache", ".pytest_cache", ".ruff_cache", ".ipynb_checkpoints", ".gradle", ".m2", ".idea",
-  ".vs", ".vscode-test", ".next", ".nuxt", ".svelte-kit", ".angular", ".parcel-cache", ".turbo", ".yarn", ".pnpm-store",
-  ".cache", ".terraform", ".dart_tool", ".bundle", ".stack-work", ".bloop", ".metals", "DerivedData",
-  ".ssh", ".aws", ".gnupg", ".kube", ".azure", ".docker",
-]); // prettier-ignore
+/** The patterns of one ignore file, which hold below `base`. */
+interface RuleFile {
+  readonly source: string;
+  /** Length of the path from `top` to the folder it holds below, the slash included, as {@link byteString}. */
+  readonly base: number;
+  readonly patterns: readonly IgnorePattern[];
+}
+
+/** What holds for the entries of one folder. In both lists the file that decides first is in front. */
+interface FolderRules {
+  /** `.selfracgignore` of this folder and those above. */
+  readonly own: readonly RuleFile[];
+  /** `.gitignore` of this folder and those above it in its repository, info/exclude and the user's ignore file. */
+  readonly git: readonly RuleFile[];
+  readonly repository: GitRepository | undefined;
+}
 
 /**
- * Names of build results and of other people's code. In a git repository .gitignore already leaves them out, so one that
- * it lets through is tracked and meant; outside of one the name decides.
- */
-const skippedUntracked = new Set([
-  "build", "dist", "out", "target", "bin", "obj", "vendor", "venv", "env", "third_party", "Pods", "coverage", "htmlcov", "_build", "deps", "cmake-build-debug", "cmake-build-release",
-]); // prettier-ignore
-
-/**
- * The rules of one workspace folder. Every ignore file's patterns are rewritten as patterns of the topmost folder and
- * appended root first, so that git's "the last match wins" and "nothing comes back from under an ignored folder" hold
- * across files (gitignore(5)).
+ * The rules of one workspace folder. Git's files count as they do for git: the last pattern of the deepest file decides,
+ * nothing comes back from under an ignored folder, and a repository inside another one (a submodule, a worktree, a clone)
+ * has its own rules and none of the outer one's. `.selfracgignore` has the last word over them, from the topmost folder
+ * down; the settings only add. What is secret by its name stays out whatever they all say.
  */
 export class IgnoreRules {
-  /** Rules that hold in a folder, by its path from `top`. */
-  private readonly rules = new Map<string, Promise<Ignore>>();
+  /** By path from `top`, `""` or ending in `/`. */
+  private readonly folders = new Map<string, Promise<FolderRules>>();
 
   private constructor(
     private readonly top: string,
@@ -39,6 +45,7 @@ export class IgnoreRules {
     private readonly offset: string,
     /** Whether git's rules say all that is to be said, so that names of build results prove nothing. */
     private readonly inRepository: boolean,
+    private readonly excludes: ExcludeRules,
   ) {}
 
   /**
@@ -46,98 +53,102 @@ export class IgnoreRules {
    * repository's root count too, as they do for git; unless they leave out the workspace folder itself, which somebody
    * opened all the same.
    */
-  static async create(root: string): Promise<IgnoreRules> {
+  static async create(root: string, settings: ExcludeSettings = noExcludes): Promise<IgnoreRules> {
+    const excludes = new ExcludeRules(root, settings);
     const parts: string[] = [];
     for (let folder = root; ; folder = dirname(folder)) {
       if (await exists(join(folder, ".git"))) {
-        const rules = new IgnoreRules(folder, parts.map((part) => `${part}/`).join(""), true);
-        return (await rules.skipsRoot(parts)) ? new IgnoreRules(root, "", true) : rules;
+        const rules = new IgnoreRules(folder, parts.map((part) => `${part}/`).join(""), true, excludes);
+        return (await rules.ignoresFolders(parts)) ? new IgnoreRules(root, "", true, excludes) : rules;
       }
-      if (dirname(folder) === folder) return new IgnoreRules(root, "", false);
+      if (dirname(folder) === folder) return new IgnoreRules(root, "", false, excludes);
       parts.unshift(basename(folder));
     }
   }
 
   /**
-   * Whether one entry is left out, given that the folders it lies in are not.
+   * Why one entry is left out, given that the folders it lies in are not; nothing where it is not.
    * @param path from the workspace folder, with `/`
    */
-  async skips(path: string, isFolder: boolean): Promise<boolean> {
+  async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
     const name = path.slice(path.lastIndexOf("/") + 1);
-    if (isFolder && alwaysSkipped.has(name)) return true;
+    const always = isFolder || name === ".git" ? skipByFolderName(name, { inRepository: true, takenBack: true }) : undefined;
+    const excluded = always ?? (await this.excludes.omits(path, isFolder));
+    if (excluded !== undefined) return excluded;
     const full = this.offset + path;
-    const parent = full.slice(0, full.lastIndexOf("/") + 1);
-    const { ignored, unignored } = (await this.rulesIn(parent)).test(isFolder ? `${full}/` : full);
-    return ignored || (isFolder && !this.inRepository && !unignored && skippedUntracked.has(name));
-  }
-
-  /** Whether an entry is left out, by itself or by a folder it lies in. @param path from the workspace folder, with `/` */
-  async skipsPath(path: string, isFolder: boolean): Promise<boolean> {
-    for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
-      if (await this.skips(path.slice(0, slash), true)) return true;
+    const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
+    const decision = decide(rules, full, isFolder);
+    if (decision?.negated === false) {
+      const { source, line, pattern } = decision.rule;
+      return { skip: "ignored", because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`, rule: decision.rule };
     }
-    return this.skips(path, isFolder);
+    if (!isFolder) return undefined;
+    return skipByFolderName(name, { inRepository: this.inRepository || rules.repository !== undefined, takenBack: decision !== undefined });
   }
 
-  /** @param parts the folders from `top` down to the workspace folder */
-  private async skipsRoot(parts: readonly string[]): Promise<boolean> {
+  /** Whether a folder below `top` is ignored on the way down. @param parts the folders from `top` down */
+  private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";
     for (const part of parts) {
-      if ((await this.rulesIn(above)).ignores(`${above}${part}/`)) return true;
+      if (decide(await this.rulesIn(above), above + part, true)?.negated === false) return true;
       above += `${part}/`;
     }
     return false;
   }
 
   /** @param folder path from `top`, `""` or ending in `/` */
-  private rulesIn(folder: string): Promise<Ignore> {
-    let rules = this.rules.get(folder);
+  private rulesIn(folder: string): Promise<FolderRules> {
+    let rules = this.folders.get(folder);
     if (rules === undefined) {
       rules = this.load(folder);
-      this.rules.set(folder, rules);
+      this.folders.set(folder, rules);
     }
     return rules;
   }
 
-  private async load(folder: string): Promise<Ignore> {
-    const above = folder === "" ? await this.repositoryRules() : await this.rulesIn(folder.slice(0, folder.lastIndexOf("/", folder.length - 2) + 1));
-    const own: string[] = [];
-    for (const name of ignoreFiles) own.push(...patternsOf(await readText(join(this.top, folder, name)), folder));
-    // Most folders have none: they share their parent's rules and its cache.
-    return own.length === 0 ? above : ignore({ ignorecase: false }).add(above).add(own);
-  }
-
-  private async repositoryRules(): Promise<Ignore> {
-    const rules = ignore({ ignorecase: false });
-    if (!this.inRepository) return rules;
-    // The user's own file at git's default place; one named by core.excludesFile would take running git to find.
-    const config = process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
-    for (const path of [join(config, "git", "ignore"), join(this.top, ".git", "info", "exclude")]) rules.add(patternsOf(await readText(path), ""));
-    return rules;
+  private async load(folder: string): Promise<FolderRules> {
+    const above: FolderRules = folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesIn(folder.slice(0, folder.lastIndexOf("/", folder.length - 2) + 1));
+    const here = await gitRepositoryAt(join(this.top, folder));
+    const repository = here ?? above.repository;
+    const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
+      const content = await readIgnoreFile(source, isLinkAllowed);
+      const patterns = content === undefined ? [] : readPatterns(content, repository?.ignoreCase ?? false);
+      return patterns.length === 0 ? [] : [{ source, base: byteString(folder).length, patterns }];
+    };
+    // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
+    const git = await read(join(this.top, folder, ".gitignore"), false);
+    const own = await read(join(this.top, folder, ".selfracgignore"), true);
+    const excludes = here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
+    // Most folders have none: they share what holds above them.
+    if (here === undefined && git.length === 0 && own.length === 0) return above;
+    return { own: [...own, ...above.own], git: [...git, ...excludes], repository };
   }
 }
 
-/** Patterns of an ignore file in `folder` (`""` or ending in `/`), rewritten to hold from the topmost folder. */
-function patternsOf(text: string, folder: string): string[] {
-  const prefix = folder.replace(/[\\*?[\]!# ]/g, "\\$&");
-  return text.split(/\r?\n/).flatMap((line) => {
-    if (line.startsWith("#") || line.trim() === "") return [];
-    if (folder === "") return [line];
-    const negated = line.startsWith("!");
-    // In the middle of a pattern these two need no escape.
-    const pattern = (negated ? line.slice(1) : line).replace(/^\\([!#])/, "$1");
-    const anchored = /\/[^/\s]/.test(pattern);
-    return [`${negated ? "!" : ""}/${prefix}${anchored ? "" : "**/"}${pattern.replace(/^\//, "")}`];
-  });
+function decide({ own, git }: FolderRules, path: string, isFolder: boolean): { readonly negated: boolean; readonly rule: Required<IgnoreRule> } | undefined {
+  const bytes = byteString(path);
+  for (const files of [own, git]) {
+    for (const { source, base, patterns } of files) {
+      const found = lastMatch(patterns, bytes.slice(base), isFolder);
+      if (found !== undefined) return { negated: found.negated, rule: { source, line: found.line, pattern: found.text } };
+    }
+  }
+  return undefined;
 }
 
-async function readText(path: string): Promise<string> {
+/** Nothing where there is no such file, or none that can be read. */
+async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | undefined> {
   try {
-    const { size } = await stat(path);
-    // Far beyond any real ignore file; one that large is not worth holding everything up for.
-    return size > 1 << 20 ? "" : await readFile(path, "utf8");
+    // A pipe of that name must not be waited for.
+    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (isLinkAllowed ? 0 : constants.O_NOFOLLOW));
+    try {
+      const found = await file.stat();
+      return found.isFile() && found.size <= largestIgnoreFile ? await file.readFile() : undefined;
+    } finally {
+      await file.close();
+    }
   } catch {
-    return "";
+    return undefined;
   }
 }
 

@@ -11,6 +11,8 @@ export interface Language {
   readonly membersBelow?: Readonly<Record<string, readonly string[]>>;
   /** Nodes that belong to the definition after them. */
   readonly leading: readonly string[];
+  /** Nodes that define what the lines inside of them belong to. */
+  readonly scopes: readonly string[];
 }
 
 const script: Omit<Language, "grammar"> = {
@@ -18,6 +20,10 @@ const script: Omit<Language, "grammar"> = {
   statements: ["statement_block", "switch_body", "switch_case", "object", "array", "arguments", "enum_body", "union_type", "export_clause", "named_imports", "jsx_element", "jsx_fragment"],
   membersBelow: { statement_block: ["module", "internal_module"] },
   leading: ["comment", "decorator"],
+  scopes: [
+    "class_declaration", "abstract_class_declaration", "class", "interface_declaration", "enum_declaration", "type_alias_declaration", "module", "internal_module",
+    "function_declaration", "generator_function_declaration", "method_definition", "variable_declarator", "public_field_definition", "field_definition",
+  ], // prettier-ignore
 };
 
 const languages = {
@@ -27,6 +33,7 @@ const languages = {
     statements: ["block", "dictionary", "list", "set", "tuple", "argument_list"],
     membersBelow: { block: ["class_definition"] },
     leading: ["comment"],
+    scopes: ["class_definition", "function_definition"],
   },
   javascript: { grammar: "tree-sitter-javascript.wasm", ...script },
   typescript: { grammar: "tree-sitter-typescript.wasm", ...script },
@@ -36,6 +43,7 @@ const languages = {
     members: ["program", "class_body", "interface_body", "enum_body", "enum_body_declarations", "annotation_type_body"],
     statements: ["block", "constructor_body", "switch_block", "switch_block_statement_group", "argument_list", "array_initializer"],
     leading: ["line_comment", "block_comment"],
+    scopes: ["class_declaration", "interface_declaration", "enum_declaration", "record_declaration", "annotation_type_declaration", "method_declaration", "constructor_declaration", "compact_constructor_declaration"],
   },
   go: {
     grammar: "tree-sitter-go.wasm",
@@ -45,24 +53,28 @@ const languages = {
       "type_declaration", "literal_value", "argument_list", "expression_switch_statement", "type_switch_statement", "select_statement", "expression_case", "default_case", "communication_case",
     ], // prettier-ignore
     leading: ["comment"],
+    scopes: ["function_declaration", "method_declaration", "type_spec"],
   },
   rust: {
     grammar: "tree-sitter-rust.wasm",
     members: ["source_file", "declaration_list"],
     statements: ["block", "match_block", "field_declaration_list", "enum_variant_list", "field_initializer_list", "use_list", "arguments", "array_expression", "token_tree"],
     leading: ["line_comment", "block_comment", "attribute_item"],
+    scopes: ["impl_item", "trait_item", "mod_item", "function_item", "struct_item", "enum_item", "macro_definition"],
   },
   csharp: {
     grammar: "tree-sitter-c-sharp.wasm",
     members: ["compilation_unit", "declaration_list", "file_scoped_namespace_declaration"],
     statements: ["block", "enum_member_declaration_list", "switch_body", "switch_section", "accessor_list", "initializer_expression", "argument_list"],
     leading: ["comment", "attribute_list"],
+    scopes: ["namespace_declaration", "class_declaration", "struct_declaration", "interface_declaration", "record_declaration", "enum_declaration", "method_declaration", "constructor_declaration", "property_declaration", "local_function_statement"],
   },
   cpp: {
     grammar: "tree-sitter-cpp.wasm",
     members: ["translation_unit", "declaration_list", "field_declaration_list", "preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif"],
     statements: ["compound_statement", "enumerator_list", "case_statement", "initializer_list", "argument_list"],
     leading: ["comment", "access_specifier"],
+    scopes: ["namespace_definition", "class_specifier", "struct_specifier", "union_specifier", "enum_specifier", "function_definition"],
   },
   ruby: {
     grammar: "tree-sitter-ruby.wasm",
@@ -70,12 +82,14 @@ const languages = {
     statements: ["body_statement", "block_body", "then", "else", "hash", "array", "argument_list", "case", "when"],
     membersBelow: { body_statement: ["class", "module", "singleton_class"] },
     leading: ["comment"],
+    scopes: ["class", "module", "singleton_class", "method", "singleton_method"],
   },
   php: {
     grammar: "tree-sitter-php.wasm",
     members: ["program", "declaration_list", "enum_declaration_list"],
     statements: ["compound_statement", "switch_block", "case_statement", "array_creation_expression", "arguments", "match_block"],
     leading: ["comment", "attribute_list"],
+    scopes: ["namespace_definition", "class_declaration", "interface_declaration", "trait_declaration", "enum_declaration", "function_definition", "method_declaration"],
   },
 } as const satisfies Record<string, Language>;
 

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
-import type { SkipReason } from "./content";
+import type { SkipReason } from "./omission";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
 import type { VectorKey } from "./vector-store";
@@ -15,6 +15,8 @@ export interface StoredFragment {
   readonly endLine: number;
   readonly key: VectorKey;
   readonly text: string;
+  /** Signatures of the definitions around it; see `Chunk`. */
+  readonly scope?: readonly string[];
 }
 
 /** A file as it was when it was read. It stands for the file as long as size and time are the same. */
@@ -28,14 +30,14 @@ export interface FileEntry {
 }
 
 /** Rises when the lines of a log mean something else, or other content is left out. */
-const format = 1;
+const format = 2;
 const checksumDigits = 12;
 
 const headerSchema = v.object({ format: v.literal(format), folder: v.string(), chunker: v.string() });
 const number = v.number();
 const lineSchema = v.union([
   v.object({ path: v.string(), size: number, modified: number, skip: v.string() }),
-  v.object({ path: v.string(), size: number, modified: number, fragments: v.array(v.tuple([number, number, v.string(), v.string()])) }),
+  v.object({ path: v.string(), size: number, modified: number, fragments: v.array(v.tupleWithRest([number, number, v.string(), v.string()], v.array(v.string()))) }),
   v.object({ path: v.string(), gone: v.literal(true) }),
 ]);
 
@@ -243,13 +245,13 @@ function serialise(path: string, entry: FileEntry | undefined): Buffer {
   if (entry === undefined) return checked({ path, gone: true });
   const { size, modified, skip, fragments } = entry;
   if (skip !== undefined) return checked({ path, size, modified, skip });
-  return checked({ path, size, modified, fragments: fragments.map(({ startLine, endLine, key, text }) => [startLine, endLine, Buffer.from(key, "latin1").toString("base64"), text]) });
+  return checked({ path, size, modified, fragments: fragments.map(({ startLine, endLine, key, text, scope }) => [startLine, endLine, Buffer.from(key, "latin1").toString("base64"), text, ...(scope === undefined ? [] : [scope])]) });
 }
 
 function entryOf(line: Exclude<v.InferOutput<typeof lineSchema>, { gone: true }>): FileEntry {
   const { size, modified } = line;
   if ("skip" in line) return { size, modified, skip: skipReason(line.skip), fragments: [] };
-  return { size, modified, fragments: line.fragments.map(([startLine, endLine, key, text]) => ({ startLine, endLine, key: Buffer.from(key, "base64").toString("latin1"), text })) };
+  return { size, modified, fragments: line.fragments.map(([startLine, endLine, key, text, scope]) => ({ startLine, endLine, key: Buffer.from(key, "base64").toString("latin1"), text, ...(scope !== undefined && { scope }) })) };
 }
 
 function skipReason(text: string): SkipReason {

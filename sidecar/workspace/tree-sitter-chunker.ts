@@ -6,6 +6,7 @@ import type { Chunk, Chunker } from "./chunker";
 import { languageNameOf, languageNames, languageOf, type Language, type LanguageName } from "./languages";
 import { LineChunker } from "./line-chunker";
 import { Pace } from "./pace";
+import { scopesOf, type Definition } from "./scope";
 import { segment, type Boundary } from "./segment";
 
 /** Costs of beginning a chunk; see {@link Boundary}. */
@@ -28,19 +29,30 @@ const parseSliceMs = 8;
 /** Slices after which a file is cut by lines: some inputs send an error-recovering parser far astray. */
 const parseSlices = 250;
 
+/** What the syntax of a file says about cutting it. */
+interface Reading {
+  /** By 0-based line, for the lines at which a member or a statement begins. */
+  readonly boundaries: Map<number, Boundary>;
+  /** Outer ones before those inside of them. */
+  readonly definitions: Definition[];
+}
+
 /** Chunks by tree-sitter for the languages it has a grammar for; by lines for other files and where parsing fails. */
 export class TreeSitterChunker implements Chunker {
   private readonly lines = new LineChunker();
 
   readonly version: string;
 
-  private constructor(private readonly parsers: ReadonlyMap<LanguageName, LoadedLanguage>) {
-    this.version = `tree-sitter 1 (${[...parsers.keys()].join(" ")})`;
+  private constructor(
+    private readonly parsers: ReadonlyMap<LanguageName, LoadedLanguage>,
+    private readonly failed: (message: string) => void,
+  ) {
+    this.version = `tree-sitter 2 (${[...parsers.keys()].join(" ")})`;
   }
 
   /**
    * Loads the runtime and every grammar from `grammarFolder`.
-   * @param failed told about each grammar that does not load; its files are cut by lines
+   * @param failed told about each grammar that does not load and each file that one breaks down on: these are cut by lines
    * @throws Error when the runtime does not load
    */
   static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
@@ -55,14 +67,30 @@ export class TreeSitterChunker implements Chunker {
         failed(`Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`);
       }
     }
-    return new TreeSitterChunker(parsers);
+    return new TreeSitterChunker(parsers, failed);
   }
 
   async chunk(path: string, text: string): Promise<Chunk[]> {
+    const reading = await this.read(path, text);
+    if (reading === undefined) return this.lines.chunk(path, text);
+    const lines = text.split("\n");
+    const chunks = await segment(lines, (index) => reading.boundaries.get(index) ?? insideStatement);
+    const scopes = scopesOf(chunks, reading.definitions, lines);
+    return chunks.map((chunk, index) => {
+      const scope = scopes[index] ?? [];
+      return scope.length === 0 ? chunk : { ...chunk, scope };
+    });
+  }
+
+  private async read(path: string, text: string): Promise<Reading | undefined> {
     const name = languageNameOf(path);
-    const boundaries = name === undefined ? undefined : await this.parsers.get(name)?.boundaries(text);
-    if (boundaries === undefined) return this.lines.chunk(path, text);
-    return segment(text.split("\n"), (index) => boundaries.get(index) ?? insideStatement);
+    const parser = name === undefined ? undefined : this.parsers.get(name);
+    try {
+      return await parser?.read(text);
+    } catch (error) {
+      this.failed(`${path}: the ${name} grammar broke down on it (${error instanceof Error ? error.message : String(error)}): it is cut by lines.`);
+      return undefined;
+    }
   }
 }
 
@@ -70,6 +98,7 @@ class LoadedLanguage {
   private readonly members: ReadonlySet<string>;
   private readonly statements: ReadonlySet<string>;
   private readonly leading: ReadonlySet<string>;
+  private readonly scopes: ReadonlySet<string>;
   /** A parser stopped between two slices must go on with the same text: one file at a time. */
   private turn: Promise<unknown> = Promise.resolve();
 
@@ -80,22 +109,23 @@ class LoadedLanguage {
     this.members = new Set(language.members);
     this.statements = new Set(language.statements);
     this.leading = new Set(language.leading);
+    this.scopes = new Set(language.scopes);
   }
 
-  /** Boundaries by 0-based line, for the lines at which a member or a statement begins; nothing when the parser gave up. */
-  boundaries(text: string): Promise<Map<number, Boundary> | undefined> {
-    const result = this.turn.then(() => this.read(text));
+  /** Nothing when the parser gave up. */
+  read(text: string): Promise<Reading | undefined> {
+    const result = this.turn.then(() => this.readNow(text));
     this.turn = result.catch(() => {});
     return result;
   }
 
-  private async read(text: string): Promise<Map<number, Boundary> | undefined> {
+  private async readNow(text: string): Promise<Reading | undefined> {
     const tree = await this.parse(text);
     if (tree === undefined) return undefined;
     try {
-      const found = new Map<number, Boundary>();
-      await this.visit(tree.rootNode, undefined, 0, 0, found, new Pace());
-      return found;
+      const reading: Reading = { boundaries: new Map(), definitions: [] };
+      await this.visit(tree.rootNode, undefined, 0, 0, reading, new Pace());
+      return reading;
     } finally {
       tree.delete();
     }
@@ -113,16 +143,18 @@ class LoadedLanguage {
     return undefined;
   }
 
-  private async visit(node: Node, parent: string | undefined, level: number, depth: number, found: Map<number, Boundary>, pace: Pace): Promise<void> {
+  private async visit(node: Node, parent: string | undefined, level: number, depth: number, reading: Reading, pace: Pace): Promise<void> {
     if (level > deepest) return;
     const { type } = node;
     const children = node.namedChildren;
     const below = this.language.membersBelow?.[type];
     const members = type === "ERROR" || this.members.has(type) || (parent !== undefined && below !== undefined && below.includes(parent));
     const holds = members || this.statements.has(type);
-    if (holds) this.mark(children, members, depth, node, found);
+    if (holds) this.mark(children, members, depth, node, reading.boundaries);
     for (const child of children) {
-      if (child.endPosition.row - child.startPosition.row + 1 >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, found, pace);
+      const height = child.endPosition.row - child.startPosition.row + 1;
+      if (height > 1 && this.scopes.has(child.type)) reading.definitions.push({ start: signatureRow(child), end: lastRow(child) });
+      if (height >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, reading, pace);
       await pace.rest();
     }
   }
@@ -155,4 +187,10 @@ class LoadedLanguage {
 function lastRow(node: Node): number {
   const { row, column } = node.endPosition;
   return column === 0 && row > node.startPosition.row ? row - 1 : row;
+}
+
+/** Line that names what is defined: decorators and modifiers may stand above it. */
+function signatureRow(node: Node): number {
+  const named = node.childForFieldName("name") ?? node.childForFieldName("declarator") ?? node.childForFieldName("type") ?? node;
+  return named.startPosition.row;
 }

@@ -1,8 +1,10 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
+import type { Stats } from "node:fs";
 import { lstat, open, readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { readContent, skipByName, type SkipReason } from "./content";
+import { readContent, skipByName } from "./content";
 import type { IgnoreRules } from "./ignore";
+import type { Omission, SkipReason } from "./omission";
 
 const statsAtOnce = 16;
 
@@ -46,12 +48,12 @@ async function* walkFolder(root: string, folder: string, options: WalkOptions): 
   try {
     entries = await readdir(join(root, folder), { withFileTypes: true });
   } catch (error) {
-    skip(folder, failureReason(error));
+    skip(folder, failure(error).skip);
     return;
   }
   entries.sort((a, b) => (a.name < b.name ? -1 : 1));
   // Asked of several files at once: on slow disks the waiting is most of the work.
-  const asked: { path: string; file: Promise<ListedFile | { skip: SkipReason }> }[] = [];
+  const asked: { path: string; file: Promise<ListedFile | Omission> }[] = [];
   const folders: string[] = [];
   const answered = async function* (leave: number): AsyncGenerator<ListedFile> {
     while (asked.length > leave) {
@@ -64,13 +66,10 @@ async function* walkFolder(root: string, folder: string, options: WalkOptions): 
   };
   for (const entry of entries) {
     const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isSymbolicLink()) skip(path, "symbolic link");
-    else if (entry.isDirectory()) {
-      if (nested.has(path)) continue;
-      if (await rules.skips(path, true)) skip(path, "ignored");
-      else folders.push(path);
-    } else if (!entry.isFile()) skip(path, "not a regular file");
-    else if (await rules.skips(path, false)) skip(path, "ignored");
+    if (entry.isDirectory() && nested.has(path)) continue;
+    const omission = await omitEntry(entry, path, rules);
+    if (omission !== undefined) skip(path, omission.skip);
+    else if (entry.isDirectory()) folders.push(path);
     else {
       signal?.throwIfAborted();
       asked.push({ path, file: describe(root, path, options.maxBytes) });
@@ -81,29 +80,53 @@ async function* walkFolder(root: string, folder: string, options: WalkOptions): 
   for (const path of folders) yield* walkFolder(root, path, options);
 }
 
+/** Why what lies at a path is left out before its size is asked for, if it is. */
+async function omitEntry(entry: Pick<Stats, "isSymbolicLink" | "isDirectory" | "isFile">, path: string, rules: IgnoreRules): Promise<Omission | undefined> {
+  if (entry.isSymbolicLink()) return { skip: "symbolic link", because: "links are not followed: what they point to inside the workspace is indexed by its own path" };
+  if (!entry.isDirectory() && !entry.isFile()) return { skip: "not a regular file", because: "it is a pipe, a socket or a device" };
+  return rules.omits(path, entry.isDirectory());
+}
+
 /** Size and time of one file, or why its name or size already leaves it out. */
-async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | { skip: SkipReason }> {
+async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | Omission> {
   try {
     const { size, mtimeMs } = await stat(join(root, path));
-    const reason = skipByName(path, size, maxBytes);
-    return reason === undefined ? { path, size, modified: mtimeMs } : { skip: reason };
+    return skipByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs };
   } catch (error) {
-    return { skip: failureReason(error) };
+    return failure(error);
   }
 }
 
-/** Whether the path below `root` is a symbolic link or goes through one: the walk does not get there. @throws Error when there is no such file */
-export async function leadsThroughLink(root: string, path: string): Promise<boolean> {
-  for (let slash = path.indexOf("/"); ; slash = path.indexOf("/", slash + 1)) {
-    if ((await lstat(join(root, slash < 0 ? path : path.slice(0, slash)))).isSymbolicLink()) return true;
-    if (slash < 0) return false;
+/** What the walk makes of one path. */
+export type Examined =
+  | { readonly file: ListedFile }
+  /** A folder that is walked. */
+  | { readonly folder: string }
+  /** `at`: the path itself, or the folder above it that is left out. */
+  | (Omission & { readonly at: string });
+
+/**
+ * Whether the walk comes to a path below `root`, and if not, where it turns away and why.
+ * @param path from the root, with `/`; `""` for the root itself
+ * @throws Error when there is nothing at the path
+ */
+export async function examine(root: string, path: string, { rules, maxBytes }: Pick<WalkOptions, "rules" | "maxBytes">): Promise<Examined> {
+  const parts = path === "" ? [] : path.split("/");
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const at = parts.slice(0, depth).join("/");
+    const entry = await lstat(join(root, at));
+    const omission = await omitEntry(entry, at, rules);
+    if (omission !== undefined) return { ...omission, at };
+    if (entry.isDirectory()) continue;
+    if (depth < parts.length) throw Object.assign(new Error(`${join(root, at)} is a file, so there is nothing at ${join(root, path)}`), { code: "ENOENT" });
+    const file = await describe(root, at, maxBytes);
+    return "skip" in file ? { ...file, at } : { file };
   }
+  return { folder: path };
 }
 
 /** A file's text with the size and time it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
-export type ReadFile =
-  | { readonly text: string; readonly size: number; readonly modified: number }
-  | { readonly skip: SkipReason; readonly size: number; readonly modified: number };
+export type ReadFile = ({ readonly text: string } | Omission) & { readonly size: number; readonly modified: number };
 
 export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
   let size = 0;
@@ -114,9 +137,9 @@ export async function readSource(root: string, path: string, maxBytes: number): 
       // Asked of the open file: time and content then belong together, whatever happens to the name meanwhile.
       const found = await file.stat();
       ({ size, mtimeMs: modified } = found);
-      if (!found.isFile()) return { skip: "not a regular file", size, modified };
-      const reason = skipByName(path, size, maxBytes);
-      if (reason !== undefined) return { skip: reason, size, modified };
+      if (!found.isFile()) return { skip: "not a regular file", because: "something else took the file's place", size, modified };
+      const omission = skipByName(path, size, maxBytes);
+      if (omission !== undefined) return { ...omission, size, modified };
       const bytes = new Uint8Array(size);
       let read = 0;
       while (read < size) {
@@ -129,11 +152,14 @@ export async function readSource(root: string, path: string, maxBytes: number): 
       await file.close();
     }
   } catch (error) {
-    return { skip: failureReason(error), size, modified };
+    return { ...failure(error), size, modified };
   }
 }
 
-function failureReason(error: unknown): SkipReason {
+function failure(error: unknown): Omission {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  return code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable";
+  const because = error instanceof Error ? error.message : String(error);
+  // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
+  if (code === "ENOENT" && because.includes("\uFFFD")) return { skip: "unreadable", because: "its name is no UTF-8 text" };
+  return { skip: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", because };
 }

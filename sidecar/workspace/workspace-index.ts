@@ -1,27 +1,30 @@
 // The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
-import { stat } from "node:fs/promises";
 import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
-import type { IndexCounts } from "../protocol";
+import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
-import { skipByName, type SkipReason } from "./content";
 import { createVectorIndex } from "./create-vector-index";
+import { type ExcludeSettings, noExcludes } from "./exclude-settings";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
 import { IgnoreRules } from "./ignore";
 import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
+import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { Store } from "./store";
 import type { VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
-import { leadsThroughLink, readSource, walk, type ListedFile } from "./walk";
+import { examine, readSource, walk, type ListedFile } from "./walk";
+import { explain, leftOut, outside } from "./why";
 
 export interface WorkspaceFolder {
   readonly uri: string;
   readonly name: string;
+  /** Settings that leave files of this folder out. */
+  readonly excludes?: ExcludeSettings;
 }
 
 export interface IndexLimits {
@@ -81,6 +84,7 @@ interface FolderState {
   readonly skipped: Map<string, SkipReason>;
   /** When a path was last read or removed: what was read earlier must not replace what was read later. */
   readonly read: Map<string, number>;
+  excludes: ExcludeSettings;
   rules: IgnoreRules | undefined;
 }
 
@@ -158,17 +162,30 @@ export class WorkspaceIndex implements FragmentSource {
     return { files, fragments: this.vectors.size, embedded: this.embedded, skipped, storeBytes: this.storeBytes };
   }
 
+  /** Whether a file or folder is indexed, and by which rule it is not: asked anew of the disk, by the rules that indexing goes by. */
+  async why(uri: string): Promise<Explanation> {
+    const file = filePathOf(uri);
+    const opened = this.folders.find(({ root }) => root === file);
+    const place = opened === undefined ? this.locate(uri) : { folder: opened, path: "" };
+    if (place === undefined) return outside(file ?? uri);
+    const { folder, path } = place;
+    const found = await explain({ root: folder.root, path, rules: await this.rulesOf(folder), maxBytes: this.maxBytes, chunker: this.chunker });
+    if (found.state !== "indexed" || folder.indexed.has(path)) return found;
+    if (folder.skipped.get(path) === "index full") return leftOut(path, { skip: "index full", because: `it would hold more than ${this.limits.maxFragments} fragments`, at: path });
+    return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
+  }
+
   /** Takes effect at the next {@link reindex} or update of a file. */
   setLimits(limits: Partial<IndexLimits>): void {
     this.limits = { ...this.limits, ...limits };
   }
 
-  /** The folders to index. Those no longer named leave the index at once; new ones are read by {@link reindex}. */
+  /** The folders to index. Those no longer named leave the index at once; new ones, and other excludes, count from the next {@link reindex}. */
   setFolders(folders: readonly WorkspaceFolder[]): Promise<void> {
     return this.inTurn(async () => {
-      const uris = new Set(folders.map(({ uri }) => uri));
+      const wanted = new Map(folders.map((folder) => [folder.uri, folder]));
       const pace = new Pace();
-      for (const folder of this.folders.filter(({ uri }) => !uris.has(uri))) {
+      for (const folder of this.folders.filter(({ uri }) => !wanted.has(uri))) {
         this.folders = this.folders.filter((each) => each !== folder);
         for (const path of [...folder.indexed.keys()]) {
           this.takeOut(folder, path);
@@ -177,18 +194,24 @@ export class WorkspaceIndex implements FragmentSource {
         await folder.manifest?.close();
       }
       const store = await this.store;
-      for (const uri of uris) {
-        if (this.folders.some((folder) => folder.uri === uri)) continue;
+      for (const [uri, { excludes = noExcludes }] of wanted) {
+        const known = this.folders.find((folder) => folder.uri === uri);
+        if (known !== undefined) {
+          known.excludes = excludes;
+          continue;
+        }
         const root = filePathOf(uri);
         if (root === undefined) {
           this.options.log.warn(`Folder ${uri}: expected a file:// address, found another: it is not indexed.`);
           continue;
         }
+        // The same folder under another spelling of its address: its files are indexed once.
+        if (this.folders.some((folder) => folder.root === root)) continue;
         const opened = await store?.openManifest(uri, this.chunker.version).catch((error: unknown) => {
           this.options.log.warn(`Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`);
           return undefined;
         });
-        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), rules: undefined });
+        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), excludes, rules: undefined });
       }
     });
   }
@@ -221,19 +244,13 @@ export class WorkspaceIndex implements FragmentSource {
     if (place === undefined || this.ended.signal.aborted) return;
     const { folder, path } = place;
     try {
-      if (await leadsThroughLink(folder.root, path)) {
-        this.leaveOut(folder, path, "symbolic link");
-        return;
-      }
-      const found = await stat(join(folder.root, path));
-      const ignored = await (await this.rulesOf(folder)).skipsPath(path, found.isDirectory());
-      if (found.isDirectory()) {
-        if (!ignored) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
-        return;
-      }
-      const reason = ignored ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
-      if (reason !== undefined) this.leaveOut(folder, path, reason);
-      else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal, { reread: true });
+      const found = await examine(folder.root, path, { rules: await this.rulesOf(folder), maxBytes: this.maxBytes });
+      if ("skip" in found) {
+        // A folder that is left out counts once, whatever changes in it.
+        this.takeOut(folder, path);
+        this.leaveOut(folder, found.at, found.skip);
+      } else if ("folder" in found) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
+      else await this.bringIn([{ folder, file: found.file }], this.ended.signal, { reread: true });
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
@@ -296,7 +313,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   private async rulesOf(folder: FolderState): Promise<IgnoreRules> {
-    folder.rules ??= await IgnoreRules.create(folder.root);
+    folder.rules ??= await IgnoreRules.create(folder.root, folder.excludes);
     return folder.rules;
   }
 
@@ -307,7 +324,7 @@ export class WorkspaceIndex implements FragmentSource {
     const skipped = new Map<string, SkipReason>();
     const files: ListedFile[] = [];
     let readable = true;
-    const rules = from === "" ? await IgnoreRules.create(folder.root) : await this.rulesOf(folder);
+    const rules = from === "" ? await IgnoreRules.create(folder.root, folder.excludes) : await this.rulesOf(folder);
     folder.rules = rules;
     try {
       const options = { from, rules, nested, maxBytes: this.maxBytes, signal, skip: (path: string, reason: SkipReason) => void skipped.set(path, reason) };
@@ -440,7 +457,7 @@ export class WorkspaceIndex implements FragmentSource {
         const tokens = this.options.promptFormat.fragmentEmbedding(path, chunk.text);
         if (tokens.length === 0) continue;
         const key = vectorKey(tokens);
-        fragments.push({ startLine: chunk.startLine, endLine: chunk.endLine, key, text: chunk.text });
+        fragments.push({ ...chunk, key });
         wanted.set(key, { key, tokens });
         await pace.rest();
       }
@@ -497,13 +514,13 @@ export class WorkspaceIndex implements FragmentSource {
       else ids.push(id);
     });
     const uri = `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
-    const ids = entry.fragments.map(({ startLine, endLine, key, text }) => {
+    const ids = entry.fragments.map(({ key, ...chunk }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
         id = this.nextId++;
         this.vectors.add(id, vectors.get(key) ?? new Float32Array(this.vectors.dimension));
       }
-      this.fragments.set(id, { uri, path, startLine, endLine, text });
+      this.fragments.set(id, { uri, path, ...chunk });
       return id;
     });
     const gone = [...reusable.values()].flat();

@@ -1,6 +1,6 @@
 // The command line as a person and a script use it: the real process, its output and its exit codes.
 import { spawn } from "node:child_process";
-import { cp, writeFile } from "node:fs/promises";
+import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
@@ -127,11 +127,51 @@ describe("index", () => {
   });
 });
 
+describe("why", () => {
+  let root: string;
+
+  beforeAll(async () => {
+    root = await temporaryFolder();
+    await mkdir(join(root, "src"));
+    await mkdir(join(root, "out"));
+    await mkdir(join(root, ".git"));
+    await writeFile(join(root, ".gitignore"), "# results\nout/\n*.log\n");
+    await writeFile(join(root, "out", "a.py"), "a = 1\n");
+    await writeFile(join(root, "src", "line\nbreak.log"), "x\n");
+    await writeFile(join(root, "src", "two parts.py"), `class Sum:\n    def total(self):\n${Array.from({ length: 30 }, (_, i) => `        self.add(value_${i})\n`).join("")}`);
+  });
+
+  it("names file, line and pattern of the rule, without a model", async () => {
+    const { code, stdout, stderr, json } = await cli(["why", "out/a.py", "--json", "--model", "/no/such/model"], { cwd: root });
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout.split("\n")[0]).toBe(`out/a.py is not indexed, since the folder out above it is left out (ignored): ${join(root, ".gitignore")}:2 has the pattern out/.`);
+    expect(json()).toEqual({ path: "out/a.py", state: "left-out", message: stdout.split("\n")[0], reason: "ignored", at: "out", rule: { source: join(root, ".gitignore"), line: 2, pattern: "out/" }, fragments: [], workspace: root });
+    expect((await cli(["why", join(root, "src", "line\nbreak.log")])).stdout).toBe(`"src/line\\nbreak.log" is not indexed (ignored): ${join(root, ".gitignore")}:3 has the pattern *.log.\n`);
+  });
+
+  it("lists the fragments of what is indexed, with what they are inside of", async () => {
+    const { code, stdout, json } = await cli(["why", join(root, "src", "two parts.py"), "--json"]);
+    expect(code).toBe(0);
+    const { fragments, state, workspace } = json();
+    expect({ state, workspace }).toEqual({ state: "indexed", workspace: root });
+    expect(fragments.length).toBeGreaterThan(1);
+    expect(stdout).toMatch(/^src\/two parts\.py is indexed as \d fragments: lines 1-\d+, .*\n {2}1-\d+\n {2}\d+-\d+ {2}in class Sum › def total\(self\)\n/);
+  });
+
+  it("goes by --workspace, else by the folder one stands in, else by the repository", async () => {
+    const workspaceOf = async (args: string[], cwd?: string) => (await cli(["why", "--json", ...args], cwd === undefined ? {} : { cwd })).json().workspace;
+    expect(await workspaceOf([join(root, "src")])).toBe(root);
+    expect(await workspaceOf(["two parts.py"], join(root, "src"))).toBe(join(root, "src"));
+    expect(await workspaceOf(["two parts.py", "--workspace", ".."], join(root, "src"))).toBe(root);
+    expect((await cli(["why", join(root, "src"), "--workspace", join(root, "out")])).stdout).toMatch(/lies in none of the open folders/);
+  });
+});
+
 describe("help", () => {
   it.each([["--help"], ["help"], ["-h"]])("%s says what there is", async (argument) => {
     const { code, stdout } = await cli([argument]);
     expect(code).toBe(0);
-    for (const word of ["complete FILE:LINE:COLUMN", "index DIR", "search FILE:LINE:COLUMN", "--workspace", "--json", "--model", "--provider", "--no-retrieval", "--storage", "count from 1"]) {
+    for (const word of ["complete FILE:LINE:COLUMN", "index DIR", "search FILE:LINE:COLUMN", "why PATH", "--workspace", "--json", "--model", "--provider", "--no-retrieval", "--storage", "count from 1"]) {
       expect(stdout).toContain(word);
     }
   });
@@ -153,6 +193,8 @@ describe("bad input", () => {
     ["a column out of range", () => ["complete", `${join(folder, "shop", "money.py")}:1:999`], /Expected a column from 1 to \d+ in line 1 of .*, found 999/],
     ["a workspace that is not there", () => ["complete", `${join(folder, "shop", "money.py")}:1:1`, "--workspace", "/no/such"], /Expected a folder for --workspace, found nothing at \/no\/such/],
     ["a file as the folder to index", () => ["index", join(folder, "README.md")], /Expected a folder for index, found a file/],
+    ["a path to explain that is not there", () => ["why", join(folder, "no.py")], /Expected a file or folder at .*no.py, found none/],
+    ["no path to explain", () => ["why"], /Expected "why PATH", found no PATH/],
     ["an unknown provider", () => ["index", folder, "--provider", "tpu"], /Expected --provider auto, cuda or cpu, found "tpu"/],
     ["a missing model", () => ["index", folder, "--model", "/no/such/model"], /\/no\/such\/model\/model.json: expected .* found none/],
   ])("%s: one clear message and exit code 2", async (_, args, message) => {

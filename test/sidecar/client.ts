@@ -19,6 +19,7 @@ import {
 import {
   type CompletionTrace,
   defaultSettings,
+  type Explanation,
   type IndexCounts,
   type InitializationOptions,
   messages,
@@ -70,6 +71,8 @@ export interface Options {
   folders?: readonly string[];
   storagePath?: string;
   settings?: Partial<Record<keyof Settings, unknown>>;
+  /** `files.exclude` by folder URI; null, as from a client that has no such setting, for other folders. */
+  filesExclude?: Record<string, unknown>;
   initializationOptions?: InitializationOptions;
   capabilities?: object;
   /** Cancels each progress at its first report. */
@@ -94,6 +97,7 @@ export class Sidecar {
   readonly exited: Promise<number | NodeJS.Signals>;
   initializeResult: InitializeResult | undefined;
   settings: Record<string, unknown>;
+  filesExclude: Record<string, unknown>;
   stderr = "";
   /** Times the settings were asked for. */
   pulls = 0;
@@ -104,6 +108,7 @@ export class Sidecar {
   constructor(options: Options) {
     this.#options = options;
     this.settings = { ...defaultSettings, ...options.settings };
+    this.filesExclude = options.filesExclude ?? {};
     this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], { stdio: ["pipe", "pipe", "pipe"] });
     running.add(this);
     const { stdin, stdout, stderr } = this.process;
@@ -115,9 +120,9 @@ export class Sidecar {
     this.connection.onError(() => {});
     this.connection.onNotification(messages.status, (status: SidecarStatus) => this.#note(() => this.statuses.push(status)));
     this.connection.onNotification("window/logMessage", (line: { type: number; message: string }) => this.#note(() => this.logs.push(line)));
-    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string }[] }) => {
+    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string; scopeUri?: string }[] }) => {
       this.#note(() => (this.pulls += 1));
-      return items.map(({ section }) => (section === "selfracg" ? this.settings : null));
+      return items.map(({ section, scopeUri }) => (section === "selfracg" ? this.settings : section === "files.exclude" ? (this.filesExclude[scopeUri ?? ""] ?? null) : null));
     });
     this.connection.onRequest("client/registerCapability", ({ registrations }) => void this.registrations.push(...registrations));
     this.connection.onRequest("window/workDoneProgress/create", () => null);
@@ -221,6 +226,10 @@ export class Sidecar {
 
   reindex(): Promise<IndexCounts | null> {
     return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex });
+  }
+
+  why(path: string): Promise<Explanation> {
+    return this.connection.sendRequest<Explanation>("workspace/executeCommand", { command: serverCommands.why, arguments: [uriOf(path)] });
   }
 
   /** Changes settings as an editor does: says that something changed, is asked what, and sees the answer taken. */

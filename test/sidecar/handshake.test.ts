@@ -14,14 +14,14 @@ describe("handshake", () => {
         textDocumentSync: { openClose: true, change: 2, save: { includeText: false } },
         inlineCompletionProvider: true,
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
-        executeCommandProvider: { commands: [serverCommands.reindex] },
+        executeCommandProvider: { commands: [serverCommands.reindex, serverCommands.why] },
       },
     });
     expect((await sidecar.getStatus()).state).toBe("starting");
     await sidecar.until("registrations", () => sidecar.registrations.length === 2);
     expect(sidecar.registrations).toEqual([
       expect.objectContaining({ method: "workspace/didChangeWatchedFiles", registerOptions: { watchers: [{ globPattern: "**/*" }] } }),
-      expect.objectContaining({ method: "workspace/didChangeConfiguration", registerOptions: { section: "selfracg" } }),
+      expect.objectContaining({ method: "workspace/didChangeConfiguration", registerOptions: { section: ["selfracg", "files.exclude"] } }),
     ]);
   });
 

@@ -146,6 +146,65 @@ describe("changes", () => {
   });
 });
 
+describe("what is indexed", () => {
+  it("follows the settings, of each folder its own, at the start and at every change", async () => {
+    const [one, two] = [await copyOfFixture(), await copyOfFixture()];
+    const sidecar = await start({ folders: [one, two], settings: { ...wide, exclude: ["reports.py"] }, filesExclude: { [uriOf(one)]: { "**/web": true, "**/shop": false } } });
+    await sidecar.reaches("ready");
+    const states = async (path: string): Promise<string[]> => Promise.all([one, two].map(async (folder) => (await sidecar.why(join(folder, path))).state));
+    expect(await states("web/src/cart.ts")).toEqual(["left-out", "indexed"]);
+    expect(await states("shop/reports.py")).toEqual(["left-out", "left-out"]);
+    expect(await states("shop/money.py")).toEqual(["indexed", "indexed"]);
+    sidecar.filesExclude = {};
+    await sidecar.configure({ exclude: ["/shop/"] });
+    await sidecar.until("the next run", () => sidecar.progress.filter(({ kind }) => kind === "end").length === 2);
+    expect(await states("web/src/cart.ts")).toEqual(["indexed", "indexed"]);
+    expect(await states("shop/money.py")).toEqual(["left-out", "left-out"]);
+    expect(await sidecar.searchable()).not.toContain("shop/money.py");
+  });
+
+  it("follows what a client without pulled settings pushes", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], capabilities: { window: {}, textDocument: { inlineCompletion: {} } } });
+    await sidecar.reaches("ready");
+    expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({ state: "indexed" });
+    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings: { selfracg: { exclude: ["money.py"] } } });
+    await sidecar.until("the file to be left out", () => (sidecar.status?.state === "ready" ? sidecar.status.index?.skipped["excluded"] === 1 : false));
+    expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({ state: "left-out", rule: { source: "selfracg.exclude", pattern: "money.py" } });
+  });
+
+  it("reads the folders anew when .git/info/exclude changes, but not for the rest of .git", async () => {
+    const folder = await copyOfFixture();
+    await mkdir(join(folder, ".git", "info"), { recursive: true });
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    await sidecar.watched(join(folder, ".git", "index"), 2);
+    await writeFile(join(folder, ".git", "info", "exclude"), "money.py\n");
+    await sidecar.watched(join(folder, ".git", "info", "exclude"), 2);
+    await isSearchable(sidecar, "shop/money.py", false);
+    expect((await sidecar.why(join(folder, "shop", "money.py"))).rule).toEqual({ source: join(folder, ".git", "info", "exclude"), line: 1, pattern: "money.py" });
+  });
+
+  it("is explained for any path, with the lines of its fragments; a bad question is an error", async () => {
+    const folder = await copyOfFixture();
+    await writeFile(join(folder, "new\nline 🙂.py"), "def value_of(order):\n    return order.value\n");
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await expect(sidecar.why(join(folder, "shop"))).rejects.toThrow(/Nothing is indexed\. Loading the model/);
+    await sidecar.reaches("ready");
+    const found = await sidecar.why(join(folder, "shop", "money.py"));
+    expect(found).toMatchObject({ path: "shop/money.py", state: "indexed", message: expect.stringMatching(/^shop\/money\.py is indexed as \d+ fragments: lines \d+-\d+/) });
+    const { trace } = await sidecar.complete("untitled:why", "value = |\n");
+    const places = [...trace.fragments, ...trace.dropped].filter(({ path }) => path === "shop/money.py").map(({ startLine, endLine, scope }) => ({ startLine, endLine, ...(scope !== undefined && { scope }) }));
+    expect(found.fragments).toEqual(expect.arrayContaining(places));
+    expect(await sidecar.why(join(folder, "new\nline 🙂.py"))).toMatchObject({ path: "new\nline 🙂.py", state: "indexed", fragments: [{ startLine: 1, endLine: 2 }] });
+    expect(await sidecar.why(join(folder, "no.py"))).toMatchObject({ state: "missing" });
+    expect(await sidecar.why(join(await temporaryFolder(), "a.py"))).toMatchObject({ state: "outside" });
+    const ask = (given: unknown[]) => sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.why, arguments: given });
+    await expect(ask([])).rejects.toThrow(/Expected the URI of a file or folder.*found none/);
+    await expect(ask([7])).rejects.toThrow(/found 7/);
+  });
+});
+
 describe("a kill", () => {
   it("in the middle of indexing leaves an index that the next start takes up", async () => {
     const folders = [await manyFiles(120)];

@@ -62,6 +62,7 @@ describe("package.json", () => {
     const commands = manifest.contributes.commands.map(({ command }) => command);
     expect(commands).toEqual([
       "selfracg.reindex",
+      "selfracg.why",
       "selfracg.toggle",
       "selfracg.showInspector",
       "selfracg.restartSidecar",

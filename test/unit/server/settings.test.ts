@@ -9,15 +9,16 @@ describe("parseSettings", () => {
   });
 
   it("takes what is given and leaves the rest at its default", () => {
-    const { settings, warnings } = parseSettings({ enable: false, disabledLanguages: ["markdown"], maxTokens: 7, unknown: 1 });
-    expect(settings).toEqual({ ...defaultSettings, enable: false, disabledLanguages: ["markdown"], maxTokens: 7 });
+    const { settings, warnings } = parseSettings({ enable: false, disabledLanguages: ["markdown"], exclude: ["*.md"], maxTokens: 7, unknown: 1 });
+    expect(settings).toEqual({ ...defaultSettings, enable: false, disabledLanguages: ["markdown"], exclude: ["*.md"], maxTokens: 7 });
     expect(warnings).toEqual([]);
   });
 
   it("warns once for each bad member and keeps the good ones", () => {
-    const { settings, warnings } = parseSettings({ enable: "yes", threads: 3, maxTokens: 1e9, executionProvider: "tpu", disabledLanguages: [1] });
+    const { settings, warnings } = parseSettings({ enable: "yes", threads: 3, maxTokens: 1e9, executionProvider: "tpu", disabledLanguages: [1], exclude: "*.md" });
     expect(settings).toEqual({ ...defaultSettings, threads: 3 });
-    expect(warnings).toHaveLength(4);
+    expect(warnings).toHaveLength(5);
+    expect(warnings.join("\n")).toContain('selfracg.exclude: expected a list of patterns, found "*.md"; [] is used instead');
     expect(warnings.join("\n")).toContain('selfracg.enable: expected true or false, found "yes"; true is used instead');
     expect(warnings.join("\n")).toContain("selfracg.maxTokens: expected a whole number from 1 to 256, found 1000000000");
     expect(warnings.join("\n")).toContain('selfracg.executionProvider: expected "auto", "cuda" or "cpu", found "tpu"');

@@ -1,13 +1,14 @@
 // Fragments follow the syntax of every language, and no input breaks the chunker.
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { beforeAll, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it, vi } from "vitest";
+import { Parser } from "web-tree-sitter";
 import type { Chunk, Chunker } from "../../../sidecar/workspace/chunker";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { languageNameOf, languageNames } from "../../../sidecar/workspace/languages";
 import { LineChunker } from "../../../sidecar/workspace/line-chunker";
-import { estimateTokens, maxLines } from "../../../sidecar/workspace/segment";
+import { estimateTokens, maxLines, maxTokens } from "../../../sidecar/workspace/segment";
 import { samples } from "./samples";
 
 const grammarFolder = resolve(__dirname, "../../../dist/grammars");
@@ -28,12 +29,26 @@ function checkShape(text: string, chunks: readonly Chunk[]): void {
     expect(chunk.text).toBe(lines.slice(chunk.startLine - 1, chunk.endLine).join("\n"));
     expect(lines[chunk.startLine - 1]?.trim()).not.toBe("");
     expect(lines[chunk.endLine - 1]?.trim()).not.toBe("");
+    if (chunk.endLine > chunk.startLine) expect(tokensOf(chunk.text)).toBeLessThanOrEqual(maxTokens);
+    if (chunk.scope !== undefined) expect(chunk.scope.length).toBeGreaterThan(0);
+    // Each signature is the beginning of a line above the chunk.
+    for (const signature of chunk.scope ?? []) expect(lines.slice(0, chunk.startLine - 1).some((line) => line.trim().startsWith(signature)), `${signature} above ${chunk.startLine}`).toBe(true);
     end = chunk.endLine;
   }
 }
 
+/** Lines that say something and are in no chunk, a licence at the top aside. */
+function lostLines(text: string, chunks: readonly Chunk[]): string[] {
+  const lines = text.split("\n");
+  const covered = new Set(chunks.flatMap(({ startLine, endLine }) => Array.from({ length: endLine - startLine + 1 }, (_, i) => startLine - 1 + i)));
+  const lost = [...lines.keys()].filter((row) => !covered.has(row) && (lines[row]?.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 6 && (lines[row]?.length ?? 0) <= 2000);
+  const licence = lost.filter((row) => row < (chunks[0]?.startLine ?? lines.length) - 1 && row < 90);
+  const isLicence = /licen[cs]e|copyright|spdx-/i.test(licence.map((row) => lines[row]).join("\n"));
+  return lost.filter((row) => !isLicence || !licence.includes(row)).map((row) => `${row + 1}: ${lines[row]}`);
+}
+
 function tokensOf(text: string): number {
-  return text.split("\n").reduce((sum, line) => sum + estimateTokens(line), 0);
+  return text.split("\n").filter((line) => line.trim() !== "").reduce((sum, line) => sum + estimateTokens(line), 0);
 }
 
 describe("tree-sitter", () => {
@@ -53,7 +68,7 @@ describe("tree-sitter", () => {
     expect(text.split("\n").filter((line) => /\w{3}/.test(line) && !covered.has(line))).toEqual([]);
     for (const chunk of chunks) {
       const lines = chunk.text.split("\n").filter((line) => line.trim() !== "").length;
-      expect(tokensOf(chunk.text), chunk.text).toBeLessThanOrEqual(160);
+      expect(tokensOf(chunk.text), chunk.text).toBeLessThanOrEqual(maxTokens);
       expect(lines, chunk.text).toBeGreaterThanOrEqual(2);
     }
     expect(chunks.filter((chunk) => chunk.text.split("\n").length >= 3).length / chunks.length).toBeGreaterThanOrEqual(0.75);
@@ -102,6 +117,69 @@ describe("tree-sitter", () => {
     expect(await chunker.chunk("a.ts", "")).toEqual([]);
     expect(await chunker.chunk("a.ts", "\n\n  \n")).toEqual([]);
     expect(await chunker.chunk("a.ts", "});\n}\n")).toEqual([]);
+  });
+
+  it("carries the signatures of what is around each fragment", async () => {
+    for (const { path, text, opens } of samples) {
+      const chunks = await chunker.chunk(path, text);
+      for (const beginning of opens.filter((each) => /^\s/.test(each))) {
+        const inner = chunks.find((chunk) => chunk.text.startsWith(beginning));
+        expect(inner?.scope, `${path}: ${beginning}`).toBeDefined();
+      }
+      for (const beginning of opens.filter((each) => /^\S/.test(each))) {
+        const outer = chunks.find((chunk) => chunk.text.startsWith(beginning));
+        if (path.endsWith(".cs") || path.endsWith(".cpp") || path.endsWith(".php")) continue;
+        expect(outer?.scope, `${path}: ${beginning}`).toBeUndefined();
+      }
+    }
+  });
+
+  const long = (statement: (i: number) => string): string => Array.from({ length: 40 }, (_, i) => statement(i)).join("\n");
+  it.each([
+    ["a.py", `class Account(Base):\n    @cached\n    def total(self, rate: int) -> int:\n${long((i) => `        self.add(rate + ${i})`)}\n`, ["class Account(Base)", "def total(self, rate: int) -> int"]],
+    ["a.ts", `export namespace bank {\n  export class Account<T> extends Base {\n    async total(rate: number): Promise<number> {\n${long((i) => `      this.add(rate + ${i});`)}\n    }\n  }\n}\n`, ["export namespace bank", "export class Account<T> extends Base", "async total(rate: number): Promise<number>"]],
+    ["a.js", `const run = async (rate) => {\n${long((i) => `  add(rate + ${i});`)}\n};\n`, ["const run = async (rate)"]],
+    ["a.tsx", `export function Page({ rows }: Props) {\n${long((i) => `  use(rows[${i}]);`)}\n  return <b>x</b>;\n}\n`, ["export function Page({ rows }: Props)"]],
+    ["A.java", `package a;\npublic class Account extends Base {\n    @Override\n    public int total(int rate) {\n${long((i) => `        add(rate + ${i});`)}\n    }\n}\n`, ["public class Account extends Base", "public int total(int rate)"]],
+    ["a.go", `package a\n\nfunc (a *Account) Total(rate int) int {\n${long((i) => `\ta.add(rate + ${i})`)}\n\treturn 1\n}\n`, ["func (a *Account) Total(rate int) int"]],
+    ["a.rs", `impl Total for Account {\n    pub fn total(&self, rate: u32) -> u32 {\n${long((i) => `        self.add(rate + ${i});`)}\n        1\n    }\n}\n`, ["impl Total for Account", "pub fn total(&self, rate: u32) -> u32"]],
+    ["a.cs", `namespace Bank\n{\n    public class Account : Base\n    {\n        public int Total(int rate)\n        {\n${long((i) => `            Add(rate + ${i});`)}\n        }\n    }\n}\n`, ["namespace Bank", "public class Account : Base", "public int Total(int rate)"]],
+    ["a.cpp", `namespace bank {\nclass Account : public Base {\n  int total(int rate) {\n${long((i) => `    add(rate + ${i});`)}\n  }\n};\n}\n`, ["namespace bank", "class Account : public Base", "int total(int rate)"]],
+    ["a.rb", `module Bank\n  class Account < Base\n    def total(rate)\n${long((i) => `      add(rate + ${i})`)}\n    end\n  end\nend\n`, ["module Bank", "class Account < Base", "def total(rate)"]],
+    ["a.php", `<?php\nclass Account extends Base\n{\n    public function total(int $rate): int\n    {\n${long((i) => `        $this->add($rate + ${i});`)}\n    }\n}\n`, ["class Account extends Base", "public function total(int $rate): int"]],
+  ])("%s: a long function's later fragments lie in class and function", async (path, text, scope) => {
+    const chunks = await chunker.chunk(path, text);
+    checkShape(text, chunks);
+    expect(chunks.length).toBeGreaterThanOrEqual(3);
+    expect(chunks.at(-2)?.scope).toEqual(scope);
+    expect(chunks[0]?.scope).toBeUndefined();
+  });
+
+  it("falls back to lines for a file that a grammar breaks down on, and says so", async () => {
+    const told: string[] = [];
+    const fragile = await createChunker(grammarFolder, (message) => told.push(message));
+    const spy = vi.spyOn(Parser.prototype, "parse").mockImplementation(() => {
+      throw new Error("memory access out of bounds");
+    });
+    const text = "def first():\n    return 1\n\n\ndef second():\n    return 2\n";
+    expect(await fragile.chunk("a.py", text)).toEqual(await new LineChunker().chunk("a.py", text));
+    expect(told).toEqual([expect.stringMatching(/^a\.py: the python grammar broke down on it \(memory access out of bounds\)/)]);
+    spy.mockRestore();
+    expect(await fragile.chunk("a.py", text)).toEqual(await chunker.chunk("a.py", text));
+  });
+
+  it("keeps the rest of a file with an overlong line, and a file whose licence comment is not closed", async () => {
+    const text = `before = first_value()\nmore = second_value()\ndata = "${"x".repeat(3000)}"\nafter = third_value()\nlast = fourth_value()\n`;
+    for (const each of [chunker, new LineChunker()]) {
+      const chunks = await each.chunk("a.py", text);
+      expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([[1, 2], [4, 5]]);
+    }
+    const open = "/* Copyright 2020 Somebody\n\nint first(void);\nint second(void);\n";
+    expect(lostLines(open, await chunker.chunk("a.c", open))).toEqual([]);
+    const code = "/* Copyright 2020 Somebody */ int first(void);\nint second(void);\n";
+    expect(lostLines(code, await chunker.chunk("a.c", code))).toEqual([]);
+    const essay = `${Array.from({ length: 100 }, (_, i) => `// line ${i} about the licence server`).join("\n")}\nint first(void);\n`;
+    expect(lostLines(essay, await chunker.chunk("a.c", essay))).toEqual([]);
   });
 
   it("cuts two files of one language at the same time as it cuts them one by one", async () => {
@@ -158,5 +236,80 @@ describe("line windows", () => {
     expect((await fallback.chunk("a.py", "def f():\n    return 1\n"))[0]?.startLine).toBe(1);
     expect(messages).not.toEqual([]);
     expect(fallback.version).not.toBe(chunker.version);
+  });
+});
+
+describe("real files", () => {
+  const root = resolve(__dirname, "../../..");
+  /** A few files of every kind there is in the folder, the same ones in every run. */
+  function some(folder: string, most: number): string[] {
+    const byKind = new Map<string, string[]>();
+    for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+      const [, kind] = /(\.d\.m?ts|\.(?:[cm]?js|tsx?|py|cc|cpp|h|md|ya?ml|json))$/.exec(entry.name) ?? [];
+      if (kind === undefined || !entry.isFile()) continue;
+      const files = byKind.get(kind) ?? [];
+      byKind.set(kind, files);
+      files.push(join(entry.parentPath, entry.name));
+    }
+    return [...byKind.values()].flatMap((files) => files.sort().filter((_, i) => i % Math.ceil(files.length / most) === 0));
+  }
+  const files = [...some("node_modules", 15), ...some("sidecar", 12), ...some("models/training", 8), ...some("test/fixtures/workspace", 8), ...some("extension", 5)];
+  const texts = files.map((path) => [path.slice(root.length + 1), readFileSync(path, "utf8").replace(/\r\n?/g, "\n").slice(0, 60_000)] as const);
+
+  /** The same damage in every run (a linear congruential generator). */
+  function damages(text: string, seed: number): string[] {
+    let state = seed;
+    const below = (n: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * Math.max(1, n));
+    };
+    const at = below(text.length);
+    const lines = text.split("\n");
+    const row = below(lines.length);
+    return [
+      text.slice(0, at),
+      text.slice(at),
+      text.slice(0, at) + "}}) ]] end \"\"\" */ `" + text.slice(at),
+      text.replace(/[)}\]]/g, (bracket) => (below(4) === 0 ? "" : bracket)),
+      [...lines.slice(0, row), "<<<<<<< HEAD", ...lines.slice(row, row + 9), "=======", ...lines.slice(row + 5, row + 12), ">>>>>>> other", ...lines.slice(row)].join("\n"),
+      lines.map((line) => line.replace(/^\s+/, (indent) => (below(5) === 0 ? "" : indent))).join("\n"),
+    ];
+  }
+
+  it("are cut within the bounds, with every line that says something", async () => {
+    expect(new Set(texts.map(([path]) => languageNameOf(path))).size).toBeGreaterThanOrEqual(5);
+    expect(texts.length).toBeGreaterThan(80);
+    for (const [path, text] of texts) {
+      const chunks = await chunker.chunk(path, text);
+      checkShape(text, chunks);
+      expect([path, lostLines(text, chunks)]).toEqual([path, []]);
+    }
+  });
+
+  it("lose nothing where they are broken", async () => {
+    for (const [index, [path, text]] of texts.entries()) {
+      if (index % 3 !== 0) continue;
+      for (const [kind, broken] of damages(text.slice(0, 12_000), index + 1).entries()) {
+        const chunks = await chunker.chunk(path, broken);
+        checkShape(broken, chunks);
+        expect([path, kind, lostLines(broken, chunks)]).toEqual([path, kind, []]);
+      }
+    }
+  });
+
+  it("that have a definition around their statements say which", async () => {
+    let inside = 0;
+    let named = 0;
+    for (const [path, text] of texts) {
+      if (!/\.(ts|py|cc|h)$/.test(path)) continue;
+      for (const chunk of await chunker.chunk(path, text)) {
+        // Indented code lies in something, but for what is cut out of a literal or a call.
+        if (!/^[ \t]+\w/.test(chunk.text)) continue;
+        inside += 1;
+        if (chunk.scope !== undefined) named += 1;
+      }
+    }
+    expect(inside).toBeGreaterThan(100);
+    expect(named / inside).toBeGreaterThan(0.85);
   });
 });

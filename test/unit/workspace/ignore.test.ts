@@ -1,22 +1,70 @@
-// The rules agree with git itself, and the own ignore file and well-known names add to them.
+// The rules agree with git itself, down to the line that decides, and the own ignore file, settings and well-known names add to them.
 import { execFileSync, spawnSync } from "node:child_process";
-import { join } from "node:path";
-import { describe, expect, it, vi } from "vitest";
+import { symlink, writeFile } from "node:fs/promises";
+import { isAbsolute, join } from "node:path";
+import { afterEach, describe, expect, it, vi } from "vitest";
+import { type ExcludeSettings, expandBraces } from "../../../sidecar/workspace/exclude-settings";
+import { configurationEntries } from "../../../sidecar/workspace/git-repository";
 import { IgnoreRules } from "../../../sidecar/workspace/ignore";
+import type { Omission } from "../../../sidecar/workspace/omission";
 import { folderWith, write } from "./folder";
 
-async function skipped(root: string, paths: readonly string[]): Promise<string[]> {
-  const rules = await IgnoreRules.create(root);
+afterEach(() => vi.unstubAllEnvs());
+
+/** The first folder on the way, or the path itself, that is left out. */
+async function omission(rules: IgnoreRules, path: string, isFolder = false): Promise<Omission | undefined> {
+  for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
+    const found = await rules.omits(path.slice(0, slash), true);
+    if (found !== undefined) return found;
+  }
+  return rules.omits(path, isFolder);
+}
+
+async function skipped(root: string, paths: readonly string[], settings?: ExcludeSettings): Promise<string[]> {
+  const rules = await IgnoreRules.create(root, settings);
   const found: string[] = [];
-  for (const path of paths) if (await rules.skipsPath(path, false)) found.push(path);
+  for (const path of paths) if ((await omission(rules, path)) !== undefined) found.push(path);
+  return found;
+}
+
+/** `source:line pattern` of the rule by which git leaves each of these paths out, sources absolute. */
+function gitRules(root: string, paths: readonly string[]): Map<string, string> {
+  const { stdout, status } = spawnSync("git", ["check-ignore", "--no-index", "-v", "-z", "--stdin"], { cwd: root, input: paths.join("\0") });
+  expect(status).toBeLessThan(2);
+  const fields = stdout.toString("utf8").split("\0");
+  const found = new Map<string, string>();
+  for (let i = 0; i + 3 < fields.length; i += 4) {
+    const [source = "", line, pattern = "", path = ""] = fields.slice(i, i + 4);
+    if (!pattern.startsWith("!")) found.set(path, `${isAbsolute(source) ? source : join(root, source)}:${line} ${pattern}`);
+  }
   return found;
 }
 
 /** What git leaves out of these paths. */
 function ignoredByGit(root: string, paths: readonly string[]): string[] {
-  const { stdout, status } = spawnSync("git", ["check-ignore", "--no-index", "--stdin"], { cwd: root, input: paths.join("\n"), encoding: "utf8" });
-  expect(status).toBeLessThan(2);
-  return stdout.split("\n").filter(Boolean);
+  const found = gitRules(root, paths);
+  return paths.filter((path) => found.has(path));
+}
+
+/** As {@link gitRules}, by our rules. */
+async function ourRules(root: string, paths: readonly string[]): Promise<Map<string, string>> {
+  const rules = await IgnoreRules.create(root);
+  const found = new Map<string, string>();
+  for (const path of paths) {
+    const rule = (await omission(rules, path))?.rule;
+    if (rule !== undefined) found.set(path, `${rule.source}:${rule.line} ${rule.pattern}`);
+  }
+  return found;
+}
+
+/** Numbers that look random and are the same in every run (mulberry32). */
+function random(seed: number): () => number {
+  return () => {
+    seed = (seed + 0x6d2b79f5) | 0;
+    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
+  };
 }
 
 describe("ignore rules", () => {
@@ -72,6 +120,262 @@ describe("ignore rules", () => {
     await write(plain, { ".selfracgignore": "!dist/\n!node_modules/\n" });
     expect(await skipped(plain, ["dist/a.js", "node_modules/x/a.js"])).toEqual(["node_modules/x/a.js"]);
     const repository = await folderWith({ ".git/HEAD": "" });
-    expect(await skipped(repository, paths)).toEqual(["node_modules/x/a.js", "sub/node_modules/x.js", ".git/config", "sub/.venv/a.py"]);
+    const always = ["node_modules/x/a.js", "sub/node_modules/x.js", ".git/config", "sub/.venv/a.py"];
+    expect(await skipped(repository, paths)).toEqual([...always, "vendor/x.go"]);
+    await write(repository, { ".selfracgignore": "!vendor/\n" });
+    expect(await skipped(repository, paths)).toEqual(always);
+  });
+
+  it("say which folder name it was, and how to take it back", async () => {
+    const rules = await IgnoreRules.create(await folderWith({}));
+    expect(await rules.omits("sub/node_modules", true)).toEqual({ skip: "vendored", because: "the folder node_modules is a folder of installed packages" });
+    expect(await rules.omits("dist", true)).toEqual({ skip: "generated", because: "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore takes it back" });
+    expect(await rules.omits(".aws", true)).toMatchObject({ skip: "secret" });
+    expect(await rules.omits("node_modules", false)).toBeUndefined();
+    expect(await rules.omits(".git", false)).toMatchObject({ skip: "ignored" });
+  });
+
+  it("name file, line and pattern, of the nearest rule that decides", async () => {
+    const root = await folderWith({ ".git/HEAD": "", ".gitignore": "# notes\n\n*.log\n", "sub/.selfracgignore": "  \n!keep.log\n/gen/\n" });
+    const rules = await IgnoreRules.create(root);
+    expect(await rules.omits("a.log", false)).toEqual({
+      skip: "ignored",
+      because: `${join(root, ".gitignore")}:3 has the pattern *.log`,
+      rule: { source: join(root, ".gitignore"), line: 3, pattern: "*.log" },
+    });
+    expect(await rules.omits("sub/keep.log", false)).toBeUndefined();
+    expect((await rules.omits("sub/gen", true))?.rule).toEqual({ source: join(root, "sub", ".selfracgignore"), line: 3, pattern: "/gen/" });
+    expect(await rules.omits("sub/gen", false)).toBeUndefined();
+  });
+
+  it("pass over what is no ignore file: a folder, a pipe, a link, one too large", async () => {
+    const root = await folderWith({ ".git/HEAD": "", "a/.gitignore/x": "", "d/.gitignore": `*\n${"#".repeat(2 << 20)}`, "elsewhere": "*\n", "b/x.ts": "", "c/x.ts": "" });
+    execFileSync("mkfifo", [join(root, "b", ".gitignore")]);
+    await symlink(join(root, "elsewhere"), join(root, "c", ".gitignore"));
+    expect(await skipped(root, ["a/x.ts", "b/x.ts", "c/x.ts", "d/x.ts"])).toEqual([]);
+  });
+});
+
+/** Nothing of the machine's own git settings. */
+async function ownHome(files: Readonly<Record<string, string>>): Promise<string> {
+  const home = await folderWith(files);
+  vi.stubEnv("HOME", home);
+  vi.stubEnv("XDG_CONFIG_HOME", join(home, ".config"));
+  vi.stubEnv("GIT_CONFIG_NOSYSTEM", "1");
+  vi.stubEnv("GIT_CONFIG_GLOBAL", undefined);
+  return home;
+}
+
+function git(cwd: string, ...args: string[]): void {
+  execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main", ...args], { cwd, stdio: "pipe" });
+}
+
+describe("the user's own ignore file", () => {
+  const paths = ["one.x", "two.x", "three.x", "four.x", "five.x", "a.ts", "sub/one.x"];
+  const agree = async (root: string): Promise<string[]> => {
+    expect(Object.fromEntries(await ourRules(root, paths))).toEqual(Object.fromEntries(gitRules(root, paths)));
+    return skipped(root, paths);
+  };
+
+  it("is the one that core.excludesFile names, in whichever of git's configurations", async () => {
+    const home = await ownHome({ "my ignores": "two.x\n", ".config/git/ignore": "one.x\n", "local": "three.x\n/sub/\n", "included": "four.x\n" });
+    const root = await folderWith({ "sub/one.x": "" });
+    git(root, "init", "-q");
+    expect(await agree(root)).toEqual(["one.x", "sub/one.x"]);
+    await write(home, { ".gitconfig": '[Core]\n\texcludesFile = "~/my ignores" ; a comment\n[core "sub"]\n\texcludesFile = ~/nowhere\n' });
+    expect(await agree(root)).toEqual(["two.x"]);
+    await write(home, { ".gitconfig": '[include]\n\tpath = more\n', more: `[core]excludesfile=${home}/\\\nincluded\n` });
+    expect(await agree(root)).toEqual(["four.x"]);
+    await write(home, { ".config/git/config": "[core]\nexcludesFile = ~/local\n" });
+    expect(await agree(root)).toEqual(["four.x"]);
+    git(root, "config", "core.excludesFile", join(home, "local"));
+    expect(await agree(root)).toEqual(["three.x", "sub/one.x"]);
+    git(root, "config", "core.excludesFile", "");
+    expect(await agree(root)).toEqual([]);
+    git(root, "config", "core.excludesFile", "own");
+    await write(root, { own: "five.x\n" });
+    expect(await agree(root)).toEqual(["five.x"]);
+    vi.stubEnv("GIT_CONFIG_GLOBAL", join(home, "other"));
+    git(root, "config", "--unset", "core.excludesFile");
+    await write(home, { other: "[core]\n# excludesFile = no\nexcludesFile = ~/local\n" });
+    expect(await agree(root)).toEqual(["three.x", "sub/one.x"]);
+  });
+
+  it("comes after info/exclude, which comes after .gitignore", async () => {
+    await ownHome({ ".config/git/ignore": "*.x\n" });
+    const root = await folderWith({ ".gitignore": "!one.x\ntwo.x\n" });
+    git(root, "init", "-q");
+    await write(root, { ".git/info/exclude": "!two.x\n!three.x\none.x\n" });
+    expect(await agree(root)).toEqual(["two.x", "four.x", "five.x"]);
+  });
+
+  it("reads git's configuration syntax, and what is none of it", () => {
+    const text = '\uFEFF[a]\r\n b = c ; d\r\nswitch\n[a "B c"] e=f # g\n  [A.x]\n key = " # kept " and \\"more\\"  # not\n= nothing\n[open\nlost = 1\n\tlast = a\\tb\\\n  c';
+    expect(configurationEntries(text)).toEqual([
+      { name: "a.b", value: "c" },
+      { name: "a.switch", value: "true" },
+      { name: "a.B c.e", value: "f" },
+      { name: "a.x.key", value: ' # kept  and "more"' },
+      { name: "a.x.lost", value: "1" },
+      { name: "a.x.last", value: "a\tb  c" },
+    ]);
+  });
+});
+
+describe("repositories that are not just a folder with .git in it", () => {
+  it("worktrees share info/exclude and configuration with their repository", async () => {
+    await ownHome({});
+    const root = await folderWith({ "main/.gitignore": "*.log\n", "main/a.ts": "", "mine": "three.ts\n" });
+    const main = join(root, "main");
+    git(main, "init", "-q");
+    git(main, "add", ".");
+    git(main, "commit", "-qm", "first");
+    git(main, "worktree", "add", "-q", join(root, "tree"));
+    git(main, "config", "core.excludesFile", join(root, "mine"));
+    await write(main, { ".git/info/exclude": "two.ts\n" });
+    const paths = ["x.log", "two.ts", "three.ts", "a.ts"];
+    const tree = join(root, "tree");
+    expect(Object.fromEntries(await ourRules(tree, paths))).toEqual(Object.fromEntries(gitRules(tree, paths)));
+    expect(await skipped(tree, paths)).toEqual(["x.log", "two.ts", "three.ts"]);
+  });
+
+  it("submodules and clones inside have rules of their own, and none of the outer repository's", async () => {
+    await ownHome({});
+    const root = await folderWith({ "library/.gitignore": "/local/\n", "library/a.ts": "", "outer/.gitignore": "*.tmp\n/inner/b.ts\nskipped/\n" });
+    const [library, outer] = [join(root, "library"), join(root, "outer")];
+    git(library, "init", "-q");
+    git(library, "add", ".");
+    git(library, "commit", "-qm", "first");
+    git(outer, "init", "-q");
+    git(outer, "submodule", "--quiet", "add", library, "inner");
+    git(outer, "clone", "-q", library, "nested");
+    git(outer, "clone", "-q", library, "skipped");
+    await write(outer, { ".git/modules/inner/info/exclude": "c.ts\n", "nested/.git/info/exclude": "d.ts\n", ".git/info/exclude": "e.ts\n", ".selfracgignore": "own.ts\n" });
+    const inside = ["x.tmp", "a.ts", "b.ts", "c.ts", "d.ts", "e.ts", "local/a.ts", "sub/local/a.ts"];
+    for (const name of ["inner", "nested"]) {
+      const byGit = ignoredByGit(join(outer, name), inside).map((path) => `${name}/${path}`);
+      expect(await skipped(outer, inside.map((path) => `${name}/${path}`))).toEqual(byGit);
+      expect(byGit).toEqual([`${name}/${name === "inner" ? "c" : "d"}.ts`, `${name}/local/a.ts`]);
+    }
+    // The folder itself is one of the outer repository's, and so is the own ignore file of the workspace.
+    expect(await skipped(outer, ["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts", "a.ts"])).toEqual(["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts"]);
+    // Opened by itself it is what it is inside.
+    expect(await skipped(join(outer, "nested"), inside)).toEqual(["d.ts", "local/a.ts"]);
+  });
+
+  it("a .git that leads nowhere still begins a repository", async () => {
+    const root = await folderWith({ ".gitignore": "*.ts\n", ".git/HEAD": "", "a/.git": "gitdir: /no/such/place\n", "b/.git": "rubbish", "c/.git": Uint8Array.of(0xff) });
+    expect(await skipped(root, ["a/x.ts", "b/x.ts", "c/x.ts", "d/x.ts"])).toEqual(["d/x.ts"]);
+  });
+
+  it("outside of one, build results are left out by name; inside a nested one they are not", async () => {
+    const root = await folderWith({ "clone/.git/HEAD": "" });
+    expect(await skipped(root, ["build/a.ts", "clone/build/a.ts"])).toEqual(["build/a.ts"]);
+  });
+});
+
+describe("file names of every kind", () => {
+  const long = "é".repeat(127) + "a";
+  const names = ["with space.ts", " lead.ts", "trail ", "🙂.ts", "line\nbreak.ts", "tab\t.ts", long, "caf\u00e9.ts", "cafe\u0301.ts", "back\\slash.ts", "#hash", "!bang", "[x].ts", "'quote\".ts"];
+
+  it("are ignored as git does it: by byte, by escape, composed and decomposed apart", async () => {
+    await ownHome({});
+    const root = await folderWith(Object.fromEntries(names.map((name) => [`in/${name}`, "x"])));
+    git(root, "init", "-q");
+    for (const pattern of ["with space.ts", "\\ lead.ts", " lead.ts", "trail\\ ", "trail ", "🙂.ts", "????.ts", "?.ts", "line?break.ts", "line*", "*\t*", long, `${"é".repeat(100)}*`, "caf\u00e9.ts", "cafe\u0301.ts", "caf??.ts", "back\\\\slash.ts", "\\#hash", "\\!bang", "\\[x].ts", "[[]x].ts", "*\"*", "in/🙂*"]) {
+      await write(root, { ".gitignore": `${pattern}\n` });
+      const paths = names.map((name) => `in/${name}`);
+      expect([pattern, Object.fromEntries(await ourRules(root, paths))]).toEqual([pattern, Object.fromEntries(gitRules(root, paths))]);
+    }
+  });
+
+  it("count in folders' names too", async () => {
+    await ownHome({});
+    const root = await folderWith(Object.fromEntries(names.map((name) => [`${name}/.gitignore`, "x.ts\n/deep/*.js\n"])));
+    git(root, "init", "-q");
+    const paths = names.flatMap((name) => [`${name}/x.ts`, `${name}/q/x.ts`, `${name}/deep/a.js`, `${name}/q/deep/a.js`]);
+    expect(Object.fromEntries(await ourRules(root, paths))).toEqual(Object.fromEntries(gitRules(root, paths)));
+    expect(await skipped(root, paths)).toHaveLength(3 * names.length);
+  });
+});
+
+describe("settings", () => {
+  it("add patterns, which only they themselves can take back", async () => {
+    const root = await folderWith({ ".git/HEAD": "", ".gitignore": "*.log\n", ".selfracgignore": "!docs/\n!a.md\n", "sub/a.ts": "" });
+    const settings = { exclude: ["*.md", "!README.md", "/docs/", "!x.log", "bad\npattern", "", "# no comment"], filesExclude: {} };
+    expect(await skipped(root, ["a.md", "README.md", "sub/README.md", "docs/a.ts", "sub/docs/a.ts", "x.log", "bad", "pattern", "a.ts"], settings)).toEqual(["a.md", "docs/a.ts", "x.log"]);
+    const rules = await IgnoreRules.create(root, settings);
+    expect(await rules.omits("sub/a.md", false)).toEqual({ skip: "excluded", because: 'the setting selfracg.exclude has "*.md"', rule: { source: "selfracg.exclude", pattern: "*.md" } });
+    // From the workspace folder, also where the repository begins above it.
+    expect(await skipped(join(root, "sub"), ["docs/a.ts", "x/docs/a.ts"], settings)).toEqual(["docs/a.ts"]);
+  });
+
+  it("take the editor's files.exclude: globs with braces, values, siblings", async () => {
+    const root = await folderWith({ "src/a.ts": "", "src/a.js": "", "src/b.js": "", "top.js": "" });
+    const filesExclude = {
+      "**/*.js": { when: "$(basename).ts" },
+      "**/{cache,*.{tmp,bak}}": true,
+      "only-top": true,
+      "*.md": true,
+      "lib/**/gen": true,
+      "**/off": false,
+      "**/odd": "yes",
+      "**/when": { when: 3 },
+      "back\\slash": true,
+      "{": true,
+    };
+    const paths = ["src/a.js", "src/b.js", "top.js", "cache/x.ts", "q/cache/x.ts", "q/a.tmp", "a.bak", "a.tmpx", "only-top/x.ts", "q/only-top/x.ts", "a.md", "q/a.md", "lib/gen/x.ts", "lib/a/b/gen/x.ts", "gen/x.ts", "off/x.ts", "odd/x.ts", "when/x.ts", "back\\slash", "{", "a.ts"];
+    expect(await skipped(root, paths, { exclude: [], filesExclude })).toEqual(["src/a.js", "cache/x.ts", "q/cache/x.ts", "q/a.tmp", "a.bak", "only-top/x.ts", "a.md", "lib/gen/x.ts", "lib/a/b/gen/x.ts", "back\\slash", "{"]);
+    const rules = await IgnoreRules.create(root, { exclude: [], filesExclude });
+    expect(await rules.omits("src/a.js", false)).toEqual({ skip: "excluded", because: 'the setting files.exclude has "**/*.js"', rule: { source: "files.exclude", pattern: "**/*.js" } });
+  });
+
+  it("expand braces as the editor does, and not without end", () => {
+    expect(expandBraces("a{b,c{d,e}}f")).toEqual(["abf", "acdf", "abf", "acef"]);
+    expect(expandBraces("{a,b}/{c,d}")).toEqual(["a/c", "a/d", "b/c", "b/d"]);
+    expect(expandBraces("plain")).toEqual(["plain"]);
+    expect(expandBraces("{a,b}".repeat(30)).length).toBeLessThan(600);
+  });
+});
+
+it("matches patterns with many stars in time that does not explode", async () => {
+  const root = await folderWith({ ".gitignore": `${"*a".repeat(60)}b\n${"**/".repeat(40)}${"*a*".repeat(40)}/c\n` });
+  const rules = await IgnoreRules.create(root);
+  const before = performance.now();
+  expect(await rules.omits(`${"a".repeat(200)}`, false)).toBeUndefined();
+  expect(await omission(rules, `${"aaaa/".repeat(40)}${"a".repeat(200)}`)).toBeUndefined();
+  expect(performance.now() - before).toBeLessThan(5000);
+});
+
+describe("ignore rules beside git's, on made-up patterns", () => {
+  const names = ["a", "b", "ab", "a.b", "B", "a b", "é", "[a]", "a]", "-", "a-b", "x!", "a\\b", "a*", "  ", "ü🙂", "a\nb"];
+  const pieces = ["a", "b", "ab", "*", "**", "?", "/", "/", "[ab]", "[!a]", "[^b]", "[a-c]", "[]a]", "[a", "[[:alpha:]]", "[[:nope:]]", "[a-", "]", "\\a", "\\*", "\\", ".", "é", "🙂", " ", "\\ ", "!", "#", "-", "[é]", "\t", "[\\]]", "[--a]", "[[:upper:][:digit:]]", "[[:a]"];
+
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])("series %i", async (seed) => {
+    const next = random(seed);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(next() * from.length)] as T;
+    const pattern = (): string => {
+      const body = Array.from({ length: 1 + Math.floor(next() * 5) }, () => pick(pieces)).join("");
+      return `${pick(["", "", "", "!", "/", "**/"])}${body}${pick(["", "", "", "/", "/**", "/*", " ", "\r"])}`;
+    };
+    const list = (most: number): string => Array.from({ length: Math.floor(next() * most) }, pattern).join("\n");
+    const paths = new Set<string>();
+    while (paths.size < 60) paths.add(Array.from({ length: 1 + Math.floor(next() * 3) }, () => pick(names)).join("/"));
+    const root = await folderWith({});
+    execFileSync("git", ["init", "-q"], { cwd: root });
+    if (seed % 4 === 0) execFileSync("git", ["config", "core.ignoreCase", "true"], { cwd: root });
+    const files = [...paths].filter((path) => ![...paths].some((other) => other.startsWith(`${path}/`)));
+    await write(root, Object.fromEntries(files.map((path) => [path, "x"])));
+    const folders = [...new Set(files.flatMap((path) => (path.includes("/") ? [path.slice(0, path.indexOf("/"))] : [])))];
+    let matched = 0;
+    for (let round = 0; round < 40; round++) {
+      await writeFile(join(root, ".gitignore"), `${pick(["", "\uFEFF"])}${list(5)}${pick(["", "\n"])}`);
+      await writeFile(join(root, ".git", "info", "exclude"), list(3));
+      for (const folder of folders) await writeFile(join(root, folder, ".gitignore"), next() < 0.4 ? list(4) : "");
+      const found = await ourRules(root, files);
+      expect(Object.fromEntries(found)).toEqual(Object.fromEntries(gitRules(root, files)));
+      matched += found.size;
+    }
+    expect(matched).toBeGreaterThan(100);
   });
 });

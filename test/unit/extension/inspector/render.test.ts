@@ -22,7 +22,7 @@ const trace: CompletionTrace = {
   stopReason: "end-of-statement",
   fragments: [
     { path: "src/tax.py", uri: "file:///w/src/tax.py", startLine: 4, endLine: 4, score: 0.25, tokens: 60 },
-    { path: "src/prices.py", uri: "file:///w/src/prices.py", startLine: 3, endLine: 19, score: 0.75, tokens: 120 },
+    { path: "src/prices.py", uri: "file:///w/src/prices.py", startLine: 3, endLine: 19, score: 0.75, tokens: 120, scope: ["class Price<T>", "def of(self)"] },
   ],
   dropped: [
     {
@@ -56,6 +56,10 @@ describe("renderInspector with a trace", () => {
     expect(text(html)).toContain("300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU");
   });
 
+  it("says what a fragment is inside of", () => {
+    expect(html.match(/<div class="scope">.*?<\/div>/g)).toEqual(['<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>']);
+  });
+
   it("says when the suggestion came from the cache", () => {
     expect(text(html)).not.toContain("from the cache");
     expect(text(renderInspector({ status, trace: { ...trace, cached: true } }))).toContain("taken from the cache this time");
@@ -78,7 +82,7 @@ describe("renderInspector with a trace", () => {
       ["fragment:1", "src/prices.py"],
       ["fragment:0", "src/tax.py"],
     ]);
-    expect(text(html)).toContain("src/prices.py :3-19 0.750 120");
+    expect(text(html)).toContain("src/prices.py :3-19 in class Price&lt;T&gt; › def of(self) 0.750 120");
     expect(text(html)).toContain("src/tax.py :4 0.250 60");
     expect(text(html)).toContain("Fragments in the prompt 2, 180 tokens");
   });

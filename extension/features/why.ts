@@ -1,0 +1,34 @@
+// The command that says of a file or folder whether it is indexed, and by which rule it is not.
+
+import { commands, type Disposable, type ExtensionContext, Range, Uri, window } from "vscode";
+import type { SidecarSession } from "../session";
+
+export const whyCommand = "selfracg.why";
+
+export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
+  // The explorer's menu hands over what was clicked on; from the palette it is the file that is open.
+  return commands.registerCommand(whyCommand, async (clicked?: unknown) => {
+    const uri = clicked instanceof Uri ? clicked : window.activeTextEditor?.document.uri;
+    if (uri === undefined) {
+      void window.showInformationMessage("SelfRACG: open a file first, or choose one in the explorer.");
+      return;
+    }
+    try {
+      const { message, rule } = await session.why(uri.toString());
+      session.log.info(message);
+      const line = rule?.line;
+      if (rule === undefined || line === undefined) {
+        void window.showInformationMessage(`SelfRACG: ${message}`);
+        return;
+      }
+      const openRule = "Open Rule";
+      if ((await window.showInformationMessage(`SelfRACG: ${message}`, openRule)) === openRule) {
+        await window.showTextDocument(Uri.file(rule.source), { selection: new Range(line - 1, 0, line - 1, rule.pattern.length) });
+      }
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      session.log.error(`${uri.toString()} could not be explained: ${reason}`);
+      void window.showErrorMessage(`SelfRACG: the file could not be explained: ${reason}`);
+    }
+  });
+}
