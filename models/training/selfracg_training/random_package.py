@@ -66,7 +66,7 @@ def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path
         backbone.save(model, source)
         export.export(
             model, llora.LLoRA(model).eval(), {}, source, widened(tokenizer, size.vocabulary), out, stored=stored, fill_in_middle=False,
-            name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work,
+            name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work, trained=False,
         )
         if with_gguf:
             gguf.write(source, out / "tokenizer.json", out.with_name(f"{out.name}.gguf"), "q8_0")
