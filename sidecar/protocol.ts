@@ -84,6 +84,9 @@ export const settingBounds = {
   maxFileKilobytes: { minimum: 1, maximum: 10240 },
 } as const;
 
+/** FAISS and the exact scan look at every vector; the clustered index, for many of them, at the nearest clusters. */
+export type VectorIndexName = "faiss" | "exact" | "clustered";
+
 export type SidecarState = "starting" | "indexing" | "ready" | "off" | "error";
 
 export interface SidecarStatus {
@@ -97,7 +100,7 @@ export interface SidecarStatus {
   /** The provider in use and why it was chosen. */
   provider?: { name: "cuda" | "cpu"; reason: string };
   /** Which vector index answers and why. */
-  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  vectorIndex?: { name: VectorIndexName; reason: string };
   index?: IndexCounts;
 }
 

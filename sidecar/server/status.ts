@@ -1,7 +1,7 @@
 // Keeps the one status of this sidecar and tells the client at each change.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
-import { type IndexCounts, messages, type SidecarStatus } from "../protocol";
+import { type IndexCounts, messages, type SidecarStatus, type VectorIndexName } from "../protocol";
 import type { Log } from "./log";
 
 /** What is known, each part set by the feature that knows it. */
@@ -16,7 +16,7 @@ export interface StatusParts {
   note?: string | undefined;
   model?: { name: string; version: string };
   provider?: { name: "cuda" | "cpu"; reason: string };
-  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  vectorIndex?: { name: VectorIndexName; reason: string };
   index?: IndexCounts;
 }
 

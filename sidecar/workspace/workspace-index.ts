@@ -15,7 +15,7 @@ import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import { Pace } from "./pace";
 import { Store } from "./store";
-import type { VectorIndex } from "./vector-index";
+import type { Accepts, VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
 import { leadsThroughLink, readSource, walk, type ListedFile } from "./walk";
 
@@ -135,14 +135,21 @@ export class WorkspaceIndex implements FragmentSource {
     return this.changes;
   }
 
-  get vectorIndex(): { readonly name: "faiss" | "exact"; readonly reason: string } {
+  get vectorIndex(): Pick<VectorIndex, "name" | "reason"> {
     const { name, reason } = this.vectors;
     return { name, reason };
   }
 
   /** @throws RangeError when `need` has another length than the model's expressions */
-  search(need: Float32Array, k: number): ScoredFragment[] {
-    return this.vectors.search(need, k).flatMap(({ id, score }) => {
+  search(need: Float32Array, k: number, counts?: (fragment: Fragment) => boolean): ScoredFragment[] {
+    const accepts: Accepts | undefined =
+      counts === undefined
+        ? undefined
+        : (id) => {
+            const fragment = this.fragments.get(id);
+            return fragment !== undefined && counts(fragment);
+          };
+    return this.vectors.search(need, k, accepts).flatMap(({ id, score }) => {
       const fragment = this.fragments.get(id);
       return fragment === undefined ? [] : [{ fragment, score }];
     });
