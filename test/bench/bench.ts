@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
+import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 
@@ -14,10 +15,12 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
   start: (options) => startPhase(JSON.parse(options)),
   complete: (options) => completePhase(JSON.parse(options)),
   ...inferencePhases,
+  ...indexPhases,
 };
 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
+  index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
   --completions N   completions timed on each; default 60
@@ -136,7 +139,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const work = first === "--phase" ? child(phase ?? "", options ?? "") : first === "inference" ? inference(process.argv.slice(3)) : main();
+const work = first === "--phase" ? child(phase ?? "", options ?? "") : first === "inference" ? inference(process.argv.slice(3)) : first === "index" ? index(process.argv.slice(3)) : main();
 work.catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;
