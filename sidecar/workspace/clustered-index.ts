@@ -5,7 +5,9 @@ import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 /** Vectors at which a cluster is split in two. */
 const mostInCluster = 256;
-/** Vectors that are always scanned: up to here the search is exact. */
+/** Blocks of a cluster that its two centres are found by; all its rows are then divided between them. */
+const mostSampled = 32;
+/** Vectors that are always scanned: up to here the search is exact, and there is nothing to gain from clusters. */
 const scannedAlways = 16_384;
 /** Share of those beyond that is scanned too. */
 const scannedShare = 0.04;
@@ -21,10 +23,14 @@ interface Cluster {
   size: number;
 }
 
+/** Owner of the blocks of vectors that are in no cluster yet. */
+const noCluster = -1;
+
 /**
  * An inverted file (IVF; Sivic and Zisserman 2003, in FAISS `IndexIVFFlat`) without training: a cluster that has grown
- * too large is split by two-means, so that vectors can come and go at any time and none is ever clustered anew as a whole.
- * A query scans clusters from the nearest centroid on until it has seen enough vectors.
+ * too large is split by two-means, so that vectors can come and go at any time and the whole is never clustered anew.
+ * A query scans clusters from the nearest centroid on until it has seen enough vectors. What comes before there is any
+ * cluster is scanned as it is until {@link ClusteredIndex.settle} divides it: a restart does not wait for that.
  *
  * Measured on {@link RowMemory}'s rows of the default model's expressions of code, beside FAISS: `npm run bench -- index
  * --only search`. FAISS scans a vector of 256 floats in about 170 ns, its 8-bit quantiser in 350, this memory in 25, which
@@ -36,6 +42,10 @@ export class ClusteredIndex implements VectorIndex {
   /** Row `i` of these blocks is the centroid of cluster `i`. */
   private readonly centroids: Cluster = { blocks: [], size: 0 };
   private readonly clusters: Cluster[] = [];
+  /** Vectors that are in no cluster yet. */
+  private fresh: Cluster = { blocks: [], size: 0 };
+  /** Clusters to be split. */
+  private readonly crowded = new Set<Cluster>();
   /** Cluster number of every block of vectors. */
   private readonly owners: number[] = [];
   /** Id of every slot; of slots not in use anything. */
@@ -58,11 +68,21 @@ export class ClusteredIndex implements VectorIndex {
   add(id: number, vector: Float32Array): void {
     checkLength(vector, this.dimension, "a vector");
     if (this.slots.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
-    const number = this.clusters.length === 0 ? this.open(vector) : this.nearest(vector);
-    const cluster = this.clusters[number];
-    if (cluster === undefined) return;
+    const number = this.clusters.length === 0 ? noCluster : this.nearest(vector);
+    const cluster = this.clusters[number] ?? this.fresh;
     this.rows.write(this.append(number, cluster, id), vector);
-    if (cluster.size > mostInCluster) this.split(number, cluster);
+    if (number !== noCluster && cluster.size > mostInCluster) this.crowded.add(cluster);
+  }
+
+  settle(milliseconds: number): boolean {
+    const end = performance.now() + milliseconds;
+    if (this.clusters.length === 0 && this.fresh.size > scannedAlways) this.crowded.add(this.adopt(this.fresh));
+    for (const cluster of this.crowded) {
+      if (performance.now() >= end) return true;
+      this.crowded.delete(cluster);
+      this.split(cluster);
+    }
+    return false;
   }
 
   remove(ids: readonly number[]): void {
@@ -70,9 +90,8 @@ export class ClusteredIndex implements VectorIndex {
       const slot = this.slots.get(id);
       if (slot === undefined) continue;
       this.slots.delete(id);
-      const number = this.owners[Math.floor(slot / blockRows)] ?? 0;
-      const cluster = this.clusters[number];
-      if (cluster === undefined) continue;
+      const number = this.owners[Math.floor(slot / blockRows)] ?? noCluster;
+      const cluster = this.clusters[number] ?? this.fresh;
       const last = slotOf(cluster, cluster.size - 1);
       if (last !== slot) {
         const moved = this.ids[last] ?? -1;
@@ -81,7 +100,7 @@ export class ClusteredIndex implements VectorIndex {
         this.slots.set(moved, slot);
       }
       this.shrink(cluster);
-      if (cluster.size === 0) this.close(number);
+      if (cluster.size === 0 && number !== noCluster) this.close(number, cluster);
     }
   }
 
@@ -92,7 +111,7 @@ export class ClusteredIndex implements VectorIndex {
     const best = new BestSlots(Math.min(this.size, wanted + slack));
     this.rows.setQuery(query);
     const enough = scannedAlways + Math.max(0, this.size - scannedAlways) * scannedShare;
-    let scanned = 0;
+    let scanned = this.scan(this.fresh, best, accepts);
     for (const number of this.nearestFirst(enough)) {
       // Vectors that do not count are not seen: a narrow filter widens the search until it is exact.
       if (scanned >= enough && best.size >= wanted) break;
@@ -185,8 +204,18 @@ export class ClusteredIndex implements VectorIndex {
     return number;
   }
 
+  /** Makes the vectors that are in no cluster a cluster. */
+  private adopt(fresh: Cluster): Cluster {
+    const number = this.open(this.rows.read(slotOf(fresh, 0)));
+    for (const block of fresh.blocks) this.owners[block] = number;
+    this.clusters[number] = fresh;
+    this.fresh = { blocks: [], size: 0 };
+    return fresh;
+  }
+
   /** Takes out an empty cluster; the last one gets its number. */
-  private close(number: number): void {
+  private close(number: number, cluster: Cluster): void {
+    this.crowded.delete(cluster);
     const last = this.clusters.length - 1;
     const moved = this.clusters.pop();
     if (moved !== undefined && number !== last) {
@@ -219,27 +248,17 @@ export class ClusteredIndex implements VectorIndex {
   }
 
   /** Two-means: the rows nearer to the second centre go to a new cluster. */
-  private split(number: number, cluster: Cluster): void {
+  private split(cluster: Cluster): void {
     const { size } = cluster;
-    const near: [Float64Array, Float64Array] = [new Float64Array(size), new Float64Array(size)];
-    let centres: [Float32Array, Float32Array] = [this.rows.read(slotOf(cluster, 0)), this.rows.read(slotOf(cluster, 0))];
-    this.products(cluster, centres[0], near[0]);
-    // The second centre begins at the row farthest from the first.
-    let farthest = 0;
-    for (let row = 1; row < size; row++) if ((near[0][row] ?? 0) < (near[0][farthest] ?? 0)) farthest = row;
-    centres[1] = this.rows.read(slotOf(cluster, farthest));
-    let goes: (row: number) => boolean = () => false;
-    for (let round = 0; round < splitRounds; round++) {
-      this.products(cluster, centres[0], near[0]);
-      this.products(cluster, centres[1], near[1]);
-      goes = (row) => (near[1][row] ?? 0) > (near[0][row] ?? 0);
-      const sums: [Float32Array, Float32Array] = [new Float32Array(this.dimension), new Float32Array(this.dimension)];
-      for (let row = 0; row < size; row++) this.rows.addTo(sums[goes(row) ? 1 : 0], slotOf(cluster, row));
-      centres = [unit(sums[0]), unit(sums[1])];
-    }
-    const moving = Array.from({ length: size }, (_, row) => row).filter(goes);
+    const number = this.owners[cluster.blocks[0] ?? 0] ?? noCluster;
+    const stride = Math.ceil(cluster.blocks.length / mostSampled);
+    const sampled = Array.from({ length: size }, (_, row) => row).filter((row) => Math.floor(row / blockRows) % stride === 0);
+    const centres = this.twoMeans(cluster, sampled, stride);
+    const near = [this.products(cluster, centres[0]), this.products(cluster, centres[1])] as const;
+    const moving: number[] = [];
+    for (let row = size - 1; row >= 0; row--) if ((near[1][row] ?? 0) > (near[0][row] ?? 0)) moving.push(row);
     // Equal vectors have no second centre: any half will do.
-    const gone = moving.length === 0 || moving.length === size ? Array.from({ length: size >> 1 }, (_, i) => size - 1 - i) : moving.reverse();
+    const gone = moving.length === 0 || moving.length === size ? Array.from({ length: size >> 1 }, (_, i) => size - 1 - i) : moving;
     this.rows.write(slotOf(this.centroids, number), centres[0]);
     const target = this.open(centres[1]);
     const opened = this.clusters[target];
@@ -257,16 +276,35 @@ export class ClusteredIndex implements VectorIndex {
       }
       this.shrink(cluster);
     }
+    for (const part of [cluster, opened]) if (part.size > mostInCluster) this.crowded.add(part);
   }
 
-  /** Inner products of `centre` with all rows of the cluster. */
-  private products(cluster: Cluster, centre: Float32Array, products: Float64Array): void {
+  /** Two centres among the sampled rows of a cluster: those of every `stride`-th block. */
+  private twoMeans(cluster: Cluster, sampled: readonly number[], stride: number): [Float32Array, Float32Array] {
+    const first = this.rows.read(slotOf(cluster, 0));
+    const toFirst = this.products(cluster, first, stride);
+    // The second centre begins at the row farthest from the first.
+    const farthest = sampled.reduce((far, row) => ((toFirst[row] ?? 0) < (toFirst[far] ?? 0) ? row : far), 0);
+    let centres: [Float32Array, Float32Array] = [first, this.rows.read(slotOf(cluster, farthest))];
+    for (let round = 0; round < splitRounds; round++) {
+      const near = [this.products(cluster, centres[0], stride), this.products(cluster, centres[1], stride)] as const;
+      const sums: [Float32Array, Float32Array] = [new Float32Array(this.dimension), new Float32Array(this.dimension)];
+      for (const row of sampled) this.rows.addTo(sums[(near[1][row] ?? 0) > (near[0][row] ?? 0) ? 1 : 0], slotOf(cluster, row));
+      centres = [unit(sums[0]), unit(sums[1])];
+    }
+    return centres;
+  }
+
+  /** Inner products of `centre` with the rows of every `stride`-th block of the cluster, each at its row's place. */
+  private products(cluster: Cluster, centre: Float32Array, stride = 1): Float64Array {
+    const products = new Float64Array(cluster.size);
     this.rows.setQuery(centre);
-    cluster.blocks.forEach((block, at) => {
+    for (let at = 0; at < cluster.blocks.length; at += stride) {
       const count = Math.min(cluster.size - at * blockRows, blockRows);
-      this.rows.scanBlock(block, count, this.scores);
+      this.rows.scanBlock(cluster.blocks[at] ?? 0, count, this.scores);
       products.set(this.scores.subarray(0, count), at * blockRows);
-    });
+    }
+    return products;
   }
 }
 

@@ -63,6 +63,10 @@ export class ExactIndex implements VectorIndex {
     return { ids: this.ids, vectors: this.vectors.subarray(0, this.ids.length * this.dimension) };
   }
 
+  settle(): boolean {
+    return false;
+  }
+
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     checkLength(query, this.dimension, "a query");
     const best: VectorHit[] = [];

@@ -148,6 +148,10 @@ export class FaissIndex implements VectorIndex {
     if (this.rows.size === 0 && this.removed.size > 0) this.takeOut();
   }
 
+  settle(): boolean {
+    return false;
+  }
+
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     checkLength(query, this.dimension, "a query");
     const wanted = Math.floor(k);

@@ -49,6 +49,10 @@ export class GrowingIndex implements VectorIndex {
     if (this.clustered.size === 0) this.exact ??= this.makeExact();
   }
 
+  settle(milliseconds: number): boolean {
+    return this.exact === undefined && this.clustered.settle(milliseconds);
+  }
+
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     return (this.exact ?? this.clustered).search(query, k, accepts);
   }

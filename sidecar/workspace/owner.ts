@@ -2,11 +2,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import { open, readFile, rm, stat } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout } from "node:timers/promises";
 
 /** Every process writes files of its own and reads everybody's. Age beyond which a process is taken as ended whatever its id says. */
 const staleMs = 7 * 24 * 3600 * 1000;
 /** A lock is held for seconds; one this old was left behind. */
 const lockStaleMs = 10 * 60 * 1000;
+const lockRetryMs = 40;
 
 /** Process ids say nothing about another machine that shares the disk. */
 const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 6);
@@ -61,6 +63,21 @@ export async function withLock(path: string, work: () => Promise<void>): Promise
     return true;
   } finally {
     await rm(path, { force: true });
+  }
+}
+
+/**
+ * Runs `work` while holding the lock file at `path`, after whoever holds it now. Without it when nobody gives it back
+ * within `mostMs`, or when none can be made there: it keeps processes from doing work twice, not from doing harm.
+ * @throws the signal's reason when it is aborted while waiting
+ */
+export async function afterLock(path: string, work: () => Promise<void>, { signal, mostMs }: { signal: AbortSignal; mostMs: number }): Promise<void> {
+  const giveUpAt = performance.now() + mostMs;
+  for (let free = 0; !(await withLock(path, work)); ) {
+    // Not to be had though nobody holds it, more than once: the folder cannot be written.
+    free = (await stat(path).then(() => true, () => false)) ? 0 : free + 1;
+    if (free > 2 || performance.now() >= giveUpAt) return work();
+    await setTimeout(lockRetryMs, undefined, { signal });
   }
 }
 

@@ -25,6 +25,8 @@ export interface VectorIndex {
   add(id: number, vector: Float32Array): void;
   /** Ids not present are passed over. */
   remove(ids: readonly number[]): void;
+  /** Does for about so many milliseconds what makes later searches faster. @returns whether some of it is left */
+  settle(milliseconds: number): boolean;
   /** The `k` best that count, fewer where there are fewer. @throws RangeError on a wrong query length. */
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[];
 }

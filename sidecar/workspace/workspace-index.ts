@@ -1,6 +1,7 @@
 // The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
 import { stat } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
@@ -63,6 +64,8 @@ export interface ReindexOptions {
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 const batchFragments = 64;
 const progressMs = 50;
+/** Milliseconds spent at a time on putting the vector index in order, and left to others between two such times. */
+const settleMs = 4;
 
 /** A file of the index. */
 interface IndexedFile {
@@ -111,6 +114,7 @@ export class WorkspaceIndex implements FragmentSource {
   private clock = 0;
   private embedded = 0;
   private storeBytes = 0;
+  private settling = false;
   /** What changes the set of folders or goes over all files happens one after another. */
   private turn: Promise<unknown> = Promise.resolve();
   private readonly ended = new AbortController();
@@ -214,6 +218,7 @@ export class WorkspaceIndex implements FragmentSource {
       // What was edited last is wanted first.
       listed.sort((a, b) => b.file.modified - a.file.modified);
       await this.bringIn(listed, signal, { onProgress });
+      void this.settle();
       await this.tidy();
       return this.counts();
     });
@@ -241,6 +246,7 @@ export class WorkspaceIndex implements FragmentSource {
       const reason = ignored ? "ignored" : found.isFile() ? skipByName(path, found.size, this.maxBytes) : "not a regular file";
       if (reason !== undefined) this.leaveOut(folder, path, reason);
       else await this.bringIn([{ folder, file: { path, size: found.size, modified: found.mtimeMs } }], this.ended.signal, { reread: true });
+      void this.settle();
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
@@ -461,7 +467,21 @@ export class WorkspaceIndex implements FragmentSource {
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
   private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
     const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
-    const missing = wanted.filter(({ key }) => !vectors.has(key));
+    const embed = async (): Promise<void> => {
+      // Another process may have embedded them meanwhile.
+      for (const [key, vector] of (await store?.vectors.get(wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])))) ?? []) vectors.set(key, vector);
+      await this.embedMissing(wanted.filter(({ key }) => !vectors.has(key)), vectors, store, signal);
+    };
+    if (wanted.some(({ key }) => !vectors.has(key))) await (store === undefined ? embed() : store.whileEmbedding(jobs.map(({ folder }) => folder.uri), embed, signal));
+    const pace = new Pace();
+    for (const { folder, path, entry, order } of jobs) {
+      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
+      await pace.rest();
+    }
+  }
+
+  /** Embeds the fragments, stores them and adds them to `vectors`. */
+  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Float32Array>, store: Store | undefined, signal: AbortSignal): Promise<void> {
     for (let start = 0; start < missing.length; start += batchFragments) {
       const rows = missing.slice(start, start + batchFragments);
       const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
@@ -476,12 +496,8 @@ export class WorkspaceIndex implements FragmentSource {
         vectors.set(key, rounded(vector));
       });
       this.embedded += fresh.length;
+      void this.settle();
       await store?.vectors.put(fresh);
-    }
-    const pace = new Pace();
-    for (const { folder, path, entry, order } of jobs) {
-      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
-      await pace.rest();
     }
   }
 
@@ -549,6 +565,14 @@ export class WorkspaceIndex implements FragmentSource {
     if (entry === undefined) folder.known.delete(path);
     else folder.known.set(path, entry);
     folder.manifest?.record(path, entry);
+  }
+
+  /** Brings the vector index in order, a slice of time after another; nobody waits for it. */
+  private async settle(): Promise<void> {
+    if (this.settling) return;
+    this.settling = true;
+    while (!this.ended.signal.aborted && this.vectors.settle(settleMs)) await setTimeout(settleMs);
+    this.settling = false;
   }
 
   private async tidy(): Promise<void> {

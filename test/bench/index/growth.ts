@@ -24,8 +24,9 @@ export async function growthPhase(options: GrowthOptions): Promise<GrowthResult>
   await writeTree(await readSources(options.originals), options.workspace, options.files);
   const build = await standInIndex({ ...options, storagePath: join(options.storagePath, "build") }, { maxFragments: 2_000_000, maxStoreBytes: 20e9 });
   const buildMs = await timed(() => build.reindex());
-  await build.dispose();
+  await build.flush();
   const { files, fragments, storeBytes } = build.counts();
+  await build.dispose();
   const again = await standInIndex({ ...options, storagePath: join(options.storagePath, "build") }, { maxFragments: 2_000_000, maxStoreBytes: 20e9 });
   const restartMs = await timed(() => again.reindex());
   await again.dispose();

@@ -92,6 +92,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const index: VectorIndex = kind === "chosen" ? createVectorIndex(dimension) : kind === "exact" || "failure" in loaded ? new ExactIndex(dimension, "") : new FaissIndex(loaded.addon, dimension, "");
   const began = performance.now();
   for (let id = 0; id < fragments; id++) index.add(id, vectorOf(id));
+  while (index.settle(10));
   const addMs = (performance.now() - began) / fragments;
   const bytesPerFragment = (memory() - before) / fragments;
 

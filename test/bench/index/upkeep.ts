@@ -52,8 +52,9 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
 
   const first = await standInIndex(options, noLimits);
   const buildMs = await timed(() => first.reindex());
-  await first.dispose();
+  await first.flush();
   const { fragments, files, storeBytes } = first.counts();
+  await first.dispose();
 
   const index = await standInIndex(options, noLimits);
   const restartMs = await timed(() => index.reindex());
