@@ -1,6 +1,6 @@
 // Names files of the store after the process that writes them, so that several windows can share a folder without locks on the way.
 import { createHash, randomBytes } from "node:crypto";
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
@@ -8,6 +8,7 @@ import { setTimeout } from "node:timers/promises";
 const staleMs = 7 * 24 * 3600 * 1000;
 /** A lock is held for seconds; one this old was left behind. */
 const lockStaleMs = 10 * 60 * 1000;
+const lockUnfinishedMs = 2000;
 const lockRetryMs = 40;
 
 /** Process ids say nothing about another machine that shares the disk. */
@@ -82,13 +83,21 @@ export async function afterLock(path: string, work: () => Promise<void>, { signa
 }
 
 async function acquire(path: string): Promise<boolean> {
+  let file: FileHandle;
   try {
-    const file = await open(path, "wx");
-    await file.writeFile(`${host} ${process.pid}\n`);
-    await file.close();
-    return true;
+    file = await open(path, "wx");
   } catch {
     return false;
+  }
+  try {
+    await file.writeFile(`${host} ${process.pid}\n`);
+    return true;
+  } catch {
+    // A full disk: a lock that does not say whose it is would keep everybody out.
+    await rm(path, { force: true });
+    return false;
+  } finally {
+    await file.close();
   }
 }
 
@@ -96,7 +105,8 @@ async function releaseStale(path: string): Promise<boolean> {
   try {
     const [owner, pid] = (await readFile(path, "utf8")).trim().split(" ");
     const { mtimeMs } = await stat(path);
-    const old = Date.now() - mtimeMs > lockStaleMs;
+    // One without a name is being written, or was when its process ended.
+    const old = Date.now() - mtimeMs > (pid === undefined ? lockUnfinishedMs : lockStaleMs);
     if (!old && (owner !== host || isRunning(Number(pid)))) return false;
     await rm(path, { force: true });
     return true;

@@ -336,7 +336,14 @@ export class VectorStore {
     const file = await open(path, "wx");
     beginWriting(name);
     const header = this.header();
-    await writeFully(file, header, 0);
+    try {
+      await writeFully(file, header, 0);
+    } catch (error) {
+      endWriting(name);
+      await file.close();
+      await rm(path, { force: true });
+      throw error;
+    }
     const segment: Segment = { name, path, end: headerBytes };
     this.writing = { segment, number: this.segments.push(segment) - 1, file, size: header.length };
     return this.writing;

@@ -7,7 +7,7 @@ import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
-import { skipByName, type SkipReason } from "./content";
+import { readContent, skipByName, type SkipReason } from "./content";
 import { createVectorIndex } from "./create-vector-index";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
@@ -16,9 +16,10 @@ import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import { Pace } from "./pace";
 import { Store } from "./store";
+import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
-import { leadsThroughLink, readSource, walk, type ListedFile } from "./walk";
+import { leadsThroughLink, readSource, walk, type ListedFile, type ReadFile } from "./walk";
 
 export interface WorkspaceFolder {
   readonly uri: string;
@@ -57,13 +58,21 @@ export interface WorkspaceIndexOptions {
 
 export interface ReindexOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Files done and to do. Called at most every {@link progressMs}, and at the end. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Files done and to do, and an estimate of the time left. Called at most every {@link progressMs}, and at the end. */
+  readonly onProgress?: ((done: number, total: number, secondsLeft?: number) => void) | undefined;
+  /** What is open in the editor: it and its neighbours come first. */
+  readonly open?: readonly OpenDocument[];
 }
 
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 const batchFragments = 64;
 const progressMs = 50;
+/** Seconds of work before an estimate is worth anything. */
+const leastSeconds = 3;
+/** Size of what is not on disk. */
+const unsavedSize = -1;
+/** A file that changes faster than it is read is taken as it is; the watcher tells of its next change. */
+const mostRereads = 3;
 /** Milliseconds spent at a time on putting the vector index in order, and left to others between two such times. */
 const settleMs = 4;
 
@@ -79,7 +88,7 @@ interface FolderState {
   readonly root: string;
   /** What the store knew at the start, and all that was read since. */
   readonly known: Map<string, FileEntry>;
-  readonly manifest: Manifest | undefined;
+  manifest: Manifest | undefined;
   readonly indexed: Map<string, IndexedFile>;
   readonly skipped: Map<string, SkipReason>;
   /** When a path was last read or removed: what was read earlier must not replace what was read later. */
@@ -109,6 +118,8 @@ export class WorkspaceIndex implements FragmentSource {
   private readonly store: Promise<Store | undefined>;
   private limits: IndexLimits;
   private folders: FolderState[] = [];
+  /** Unsaved texts by the path of their file. */
+  private readonly buffers = new Map<string, string>();
   private nextId = 0;
   private changes = 0;
   private clock = 0;
@@ -209,14 +220,15 @@ export class WorkspaceIndex implements FragmentSource {
    * Search goes on meanwhile with what there is.
    * @throws the signal's reason when it is aborted: what is indexed by then stays, and what is embedded is stored
    */
-  reindex({ signal: cancelled, onProgress }: ReindexOptions = {}): Promise<IndexCounts> {
+  reindex({ signal: cancelled, onProgress, open = [] }: ReindexOptions = {}): Promise<IndexCounts> {
     const signal = cancelled === undefined ? this.ended.signal : AbortSignal.any([cancelled, this.ended.signal]);
     return this.inTurn(async () => {
       signal.throwIfAborted();
-      const listed: { folder: FolderState; file: ListedFile }[] = [];
-      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file });
-      // What was edited last is wanted first.
-      listed.sort((a, b) => b.file.modified - a.file.modified);
+      const urgency = urgencyOf(open);
+      const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
+      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
+      // Then what was edited last.
+      listed.sort((a, b) => a.urgency - b.urgency || b.file.modified - a.file.modified);
       await this.bringIn(listed, signal, { onProgress });
       void this.settle();
       await this.tidy();
@@ -252,6 +264,38 @@ export class WorkspaceIndex implements FragmentSource {
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
       this.removeFile(uri);
     }
+  }
+
+  /**
+   * Notes the unsaved text of a file, which is searched in the place of the file on disk, or that there is none any more.
+   * Resolves when it can be searched. It is not stored but for its expressions.
+   */
+  async updateBuffer(uri: string, text: string | undefined): Promise<void> {
+    const file = filePathOf(uri);
+    if (file === undefined || (text === undefined && !this.buffers.has(file))) return;
+    if (text === undefined) this.buffers.delete(file);
+    else this.buffers.set(file, text);
+    await this.updateFile(uri);
+  }
+
+  /** Forgets everything, in memory and on disk. The folders stay; {@link reindex} reads them anew. */
+  clear(): Promise<void> {
+    return this.inTurn(async () => {
+      const pace = new Pace();
+      for (const folder of this.folders) {
+        for (const path of [...folder.indexed.keys()]) {
+          this.takeOut(folder, path);
+          await pace.rest();
+        }
+        folder.skipped.clear();
+        folder.known.clear();
+        await folder.manifest?.close();
+      }
+      const store = await this.store;
+      await store?.clear();
+      for (const folder of this.folders) folder.manifest = (await store?.openManifest(folder.uri, this.chunker.version))?.manifest;
+      this.storeBytes = store?.bytes ?? 0;
+    });
   }
 
   /** Takes a file, or all below a folder, out of the index at once. */
@@ -357,15 +401,17 @@ export class WorkspaceIndex implements FragmentSource {
   ): Promise<void> {
     let done = 0;
     let told = 0;
+    let estimate: Estimate | undefined;
     const advance = (files: number): void => {
       done += files;
       if (performance.now() - told < progressMs && done < listed.length) return;
       told = performance.now();
-      onProgress?.(done, listed.length);
+      onProgress?.(done, listed.length, estimate?.secondsLeft());
     };
     const store = await this.store;
     const pace = new Pace();
     const unread: { folder: FolderState; path: string }[] = [];
+    const sizes = new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     advance(0);
 
     const fromStore = new Batch();
@@ -385,7 +431,9 @@ export class WorkspaceIndex implements FragmentSource {
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
-      if (reread || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
+      const unsaved = this.buffers.has(join(folder.root, path));
+      if (unsaved && !reread && folder.indexed.has(path)) advance(1);
+      else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
       else if (entry.skip !== undefined) {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
@@ -398,6 +446,8 @@ export class WorkspaceIndex implements FragmentSource {
     }
     await bringStored();
 
+    const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
+    estimate = new Estimate(unread.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
     // One batch is embedded while the next one is read.
     let embedding: Promise<void> = Promise.resolve();
     const batch = new Batch();
@@ -407,7 +457,10 @@ export class WorkspaceIndex implements FragmentSource {
       const jobs = batch.take();
       const rows = [...wanted.values()];
       wanted.clear();
-      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => advance(jobs.length));
+      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => {
+        estimate?.advance(jobs.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
+        advance(jobs.length);
+      });
       // Looked at by the next await of it; until then it must not count as unhandled.
       embedding.catch(() => {});
     };
@@ -420,7 +473,7 @@ export class WorkspaceIndex implements FragmentSource {
           advance(1);
           continue;
         }
-        const source = await readSource(folder.root, path, this.maxBytes);
+        const source = await this.read(folder, path);
         const { size, modified } = source;
         if ("skip" in source) {
           this.leaveOut(folder, path, source.skip, { size, modified, skip: source.skip, fragments: [] }, order);
@@ -443,6 +496,21 @@ export class WorkspaceIndex implements FragmentSource {
       // Whatever ended the loop, nothing of it goes on behind the caller's back.
       await embedding.catch(() => {});
     }
+  }
+
+  /** A file's unsaved text where there is one, else what is on disk: read again when it changed meanwhile. */
+  private async read(folder: FolderState, path: string): Promise<ReadFile> {
+    const file = join(folder.root, path);
+    const buffer = this.buffers.get(file);
+    if (buffer !== undefined) return { ...readContent(new TextEncoder().encode(buffer)), size: unsavedSize, modified: 0 };
+    let source = await readSource(folder.root, path, this.maxBytes);
+    for (let again = 0; again < mostRereads; again++) {
+      const now = await stat(file).catch(() => undefined);
+      // What cannot be looked at any more is found out by its own event.
+      if (now === undefined || (now.mtimeMs === source.modified && now.size === source.size)) break;
+      source = await readSource(folder.root, path, this.maxBytes);
+    }
+    return source;
   }
 
   /** The fragments of a file, with what has to be embedded of them added to `wanted`; nothing when it cannot be cut. */
@@ -519,7 +587,7 @@ export class WorkspaceIndex implements FragmentSource {
       if (ids === undefined) reusable.set(key, [id]);
       else ids.push(id);
     });
-    const uri = `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
+    const uri = uriOf(folder, path);
     const ids = entry.fragments.map(({ startLine, endLine, key, text }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
@@ -559,7 +627,8 @@ export class WorkspaceIndex implements FragmentSource {
 
   private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
     const known = folder.known.get(path);
-    if (known === entry || !this.folders.includes(folder)) return;
+    // What is not on disk is no news of the disk.
+    if (known === entry || entry?.size === unsavedSize || !this.folders.includes(folder)) return;
     // On a disk that keeps whole seconds a change in the second of the reading would not show: such a file is read again.
     if (entry !== undefined && entry.modified % 1000 === 0 && Date.now() - entry.modified < 2000) return;
     if (entry === undefined) folder.known.delete(path);
@@ -584,6 +653,25 @@ export class WorkspaceIndex implements FragmentSource {
       this.options.log.warn(`The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`);
     }
     this.storeBytes = store?.bytes ?? 0;
+  }
+}
+
+/** How long the rest will take, from the bytes read and embedded so far: files are too unequal to count. */
+class Estimate {
+  private readonly start = performance.now();
+  private done = 0;
+
+  constructor(private readonly bytes: number) {}
+
+  advance(bytes: number): void {
+    this.done += bytes;
+  }
+
+  /** Undefined while too little is done to tell. */
+  secondsLeft(): number | undefined {
+    const seconds = (performance.now() - this.start) / 1000;
+    if (seconds < leastSeconds || this.done === 0) return undefined;
+    return Math.round((seconds / this.done) * Math.max(0, this.bytes - this.done));
   }
 }
 
@@ -621,6 +709,11 @@ function filePathOf(uri: string): string | undefined {
 
 function withSeparator(root: string): string {
   return root.endsWith(sep) ? root : root + sep;
+}
+
+/** The URI of a file in a folder. */
+function uriOf(folder: FolderState, path: string): string {
+  return `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
 }
 
 /** Percent-encoding as editors do it in URIs: stricter than encodeURIComponent. */
