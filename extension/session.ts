@@ -197,6 +197,15 @@ export class SidecarSession implements Disposable {
     }
   }
 
+  /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
+  async execute(command: string): Promise<void> {
+    const client = this.client;
+    if (client === undefined || !client.isRunning()) {
+      throw new Error(`there is no running sidecar to ask (${this.status.message})`);
+    }
+    await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [] });
+  }
+
   private async launch(): Promise<void> {
     const module = join(this.context.extensionPath, "dist", "sidecar.js");
     if (!existsSync(module)) {

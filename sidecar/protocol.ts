@@ -25,6 +25,12 @@ export const messages = {
 export const serverCommands = {
   /** Re-reads every workspace folder; resolves to {@link IndexCounts} when done, or null when cancelled. */
   reindex: "selfracg.server.reindex",
+  /** Deletes the index, on disk too, and begins to make it anew; resolves to {@link IndexCounts} when it is deleted. */
+  clearIndex: "selfracg.server.clearIndex",
+  /** Stops indexing until it is resumed; what is indexed stays searchable. Resolves to {@link IndexCounts}. */
+  pauseIndexing: "selfracg.server.pauseIndexing",
+  /** Takes up what was missed; resolves to {@link IndexCounts} at once. */
+  resumeIndexing: "selfracg.server.resumeIndexing",
 } as const;
 
 export type ExecutionProviderSetting = "auto" | "cuda" | "cpu";
@@ -60,6 +66,8 @@ export interface Settings {
   fragmentBudget: number;
   /** Files larger than this many kilobytes are not indexed. */
   maxFileKilobytes: number;
+  /** No indexing while the machine runs on its battery, where that is known. */
+  pauseOnBattery: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -73,6 +81,7 @@ export const defaultSettings: Settings = {
   maxFragments: 4,
   fragmentBudget: 448,
   maxFileKilobytes: 512,
+  pauseOnBattery: false,
 };
 
 /** Inclusive bounds of the numeric settings; package.json states the same ones (a test compares them). */
@@ -87,14 +96,18 @@ export const settingBounds = {
 /** FAISS and the exact scan look at every vector; the clustered index, for many of them, at the nearest clusters. */
 export type VectorIndexName = "faiss" | "exact" | "clustered";
 
+export type PauseReason = "asked" | "battery";
+
 export type SidecarState = "starting" | "indexing" | "ready" | "off" | "error";
 
 export interface SidecarStatus {
   state: SidecarState;
   /** One line for people: what is going on, or what went wrong and what to do. */
   message: string;
-  /** Files done and to do while indexing. */
-  progress?: { done: number; total: number };
+  /** Files done and to do while indexing; an estimate once enough is done to tell. */
+  progress?: { done: number; total: number; secondsLeft?: number };
+  /** Set while indexing is paused: by command, or since the machine runs on its battery. */
+  paused?: PauseReason;
   /** Known once the model is loaded. */
   model?: { name: string; version: string };
   /** The provider in use and why it was chosen. */

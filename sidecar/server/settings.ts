@@ -16,6 +16,7 @@ const schemas = {
   maxFragments: bounded(settingBounds.maxFragments),
   fragmentBudget: bounded(settingBounds.fragmentBudget),
   maxFileKilobytes: bounded(settingBounds.maxFileKilobytes),
+  pauseOnBattery: v.boolean(),
 } satisfies { [Member in keyof Settings]: v.GenericSchema<unknown, Settings[Member]> };
 
 export interface ParsedSettings {
@@ -56,6 +57,7 @@ export function parseSettings(section: unknown): ParsedSettings {
     maxFragments: member("maxFragments", schemas.maxFragments),
     fragmentBudget: member("fragmentBudget", schemas.fragmentBudget),
     maxFileKilobytes: member("maxFileKilobytes", schemas.maxFileKilobytes),
+    pauseOnBattery: member("pauseOnBattery", schemas.pauseOnBattery),
   };
   return { settings, warnings };
 }
@@ -92,6 +94,7 @@ function expectation(name: keyof Settings): string {
   switch (name) {
     case "enable":
     case "retrieval":
+    case "pauseOnBattery":
       return "true or false";
     case "disabledLanguages":
       return "a list of language identifiers";

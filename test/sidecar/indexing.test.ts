@@ -240,3 +240,43 @@ describe("what a disk may hold", () => {
     expect(said).toContain(place);
   });
 });
+
+describe("pausing and clearing", () => {
+  it("pauses a run, says so, and takes up the rest when resumed", async () => {
+    const sidecar = await start({ folders: [await manyFiles(120)] });
+    await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
+    const command = (name: string) => sidecar.connection.sendRequest("workspace/executeCommand", { command: name });
+    await command(serverCommands.pauseIndexing);
+    const paused = await sidecar.reaches("ready");
+    expect(paused).toMatchObject({ paused: "asked", message: expect.stringMatching(/paused/) });
+    expect(paused.index?.files).toBeLessThan(120);
+    await expect(command(serverCommands.reindex)).rejects.toThrow(/resume/);
+    await command(serverCommands.resumeIndexing);
+    await sidecar.until("all files", () => sidecar.status?.state === "ready" && sidecar.status.index?.files === 120);
+    expect(sidecar.status?.paused).toBeUndefined();
+  });
+
+  it("clears the index and makes it anew", async () => {
+    const sidecar = await start({ folders: [await copyOfFixture()], settings: wide });
+    const before = await sidecar.reaches("ready");
+    await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.clearIndex });
+    await sidecar.until("all embedded anew", () => sidecar.status?.state === "ready" && sidecar.status.index?.embedded === 2 * (before.index?.embedded ?? 0));
+    expect(sidecar.status?.index).toMatchObject({ files: before.index?.files, fragments: before.index?.fragments });
+    expect(await sidecar.searchable()).toContain("shop/money.py");
+  });
+});
+
+describe("unsaved text", () => {
+  it("of an open file is found from another one, and is forgotten when the file is closed without saving", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    const path = join(folder, "shop", "unsaved.py");
+    await writeFile(path, "\n");
+    await sidecar.open(uriOf(path), "\n");
+    await sidecar.insert(uriOf(path), { line: 0, character: 0 }, "def redeem_voucher(code, amount):\n    return amount - VOUCHERS[code]\n");
+    await isSearchable(sidecar, "shop/unsaved.py", true);
+    await sidecar.connection.sendNotification("textDocument/didClose", { textDocument: { uri: uriOf(path) } });
+    await isSearchable(sidecar, "shop/unsaved.py", false);
+  });
+});

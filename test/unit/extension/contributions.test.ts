@@ -62,6 +62,9 @@ describe("package.json", () => {
     const commands = manifest.contributes.commands.map(({ command }) => command);
     expect(commands).toEqual([
       "selfracg.reindex",
+      "selfracg.clearIndex",
+      "selfracg.pauseIndexing",
+      "selfracg.resumeIndexing",
       "selfracg.toggle",
       "selfracg.showInspector",
       "selfracg.restartSidecar",
