@@ -67,12 +67,14 @@ export class RowMemory {
   write(slot: number, vector: Float32Array): void {
     const start = this.startOf(slot);
     let largest = 0;
-    for (const x of vector) largest = Math.max(largest, Math.abs(x));
+    for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i] ?? 0));
     const scale = largest === 0 ? 1 : Math.fround(largest);
+    const factor = steps / scale;
+    const { values, dimension } = this;
     let squares = 0;
-    for (let i = 0; i < this.dimension; i++) {
-      const value = Math.round(((vector[i] ?? 0) / scale) * steps);
-      this.values[start + i] = value;
+    for (let i = 0; i < dimension; i++) {
+      const value = Math.round((vector[i] ?? 0) * factor);
+      values[start + i] = value;
       squares += value * value;
     }
     this.values.fill(0, start + this.dimension, start + this.width);

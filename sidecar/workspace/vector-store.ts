@@ -302,9 +302,12 @@ export class VectorStore {
             const length = (wanted[end - 1]?.offset ?? 0) + this.recordBytes - start;
             const block = Buffer.alloc(length);
             const { bytesRead } = await file.read(block, 0, length, start);
+            // One piece of memory for all of them: tens of thousands of small ones would keep the garbage collector busy.
+            const vectors = new Float32Array((end - i) * this.options.dimension);
+            let row = 0;
             for (const { key, offset } of wanted.slice(i, end)) {
               const record = block.subarray(offset - start, offset - start + this.recordBytes);
-              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record));
+              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record, vectors, row++));
               else this.forget(key, segment);
               await pace.rest();
             }
@@ -370,11 +373,13 @@ export class VectorStore {
     sealRecord(record);
   }
 
-  private decode(record: Buffer): Float32Array {
+  /** The record's vector, as row `row` of `vectors`. */
+  private decode(record: Buffer, vectors: Float32Array, row: number): Float32Array {
+    const { dimension } = this.options;
     const scale = record.readFloatLE(keyBytes + 4);
     // Records begin at even places, and every machine this runs on is little-endian.
-    const components = new Int16Array(record.buffer, record.byteOffset + componentsAt, this.options.dimension);
-    const vector = new Float32Array(components.length);
+    const components = new Int16Array(record.buffer, record.byteOffset + componentsAt, dimension);
+    const vector = vectors.subarray(row * dimension, (row + 1) * dimension);
     for (let i = 0; i < vector.length; i++) vector[i] = ((components[i] ?? 0) / steps) * scale;
     return vector;
   }

@@ -6,6 +6,7 @@ import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { vectorKey } from "../../../sidecar/workspace/vector-store";
 import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { randomNumbers } from "../inference/tokens";
 
@@ -16,11 +17,23 @@ export interface StandInOptions {
   readonly grammarPath: string;
 }
 
+/** Texts embedded, and how often one of them was embedded again. */
+export class Embedded {
+  private readonly keys = new Set<string>();
+  again = 0;
+
+  add(tokens: readonly number[]): void {
+    const key = vectorKey(tokens);
+    if (this.keys.has(key)) this.again++;
+    this.keys.add(key);
+  }
+}
+
 /** An index of the folder with the real tokenizer, chunker and store, and random vectors. Nothing is indexed yet. */
-export async function standInIndex(options: StandInOptions, limits: Partial<IndexLimits> = {}): Promise<WorkspaceIndex> {
+export async function standInIndex(options: StandInOptions, limits: Partial<IndexLimits>, embedded?: Embedded): Promise<WorkspaceIndex> {
   const model = await loadModelPackage(options.modelPath);
   const index = new WorkspaceIndex({
-    backbone: { model, embed: async (fragments) => fragments.map((tokens) => unitVector(model.retrieval.dimension, tokens)) },
+    backbone: { model, embed: async (fragments) => fragments.map((tokens) => (embedded?.add(tokens), unitVector(model.retrieval.dimension, tokens))) },
     promptFormat: new PromptFormat(model, await Tokenizer.load(model)),
     storagePath: options.storagePath,
     chunker: await createChunker(options.grammarPath, () => {}),

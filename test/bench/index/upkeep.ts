@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { timed } from "../inference/rates";
 import { readSources } from "../cursors";
 import { percentile } from "../statistics";
-import { type StandInOptions, standInIndex } from "./stand-in";
+import { Embedded, type StandInOptions, standInIndex } from "./stand-in";
 import { variation, writeTree } from "./trees";
 
 export interface UpkeepOptions extends StandInOptions {
@@ -22,13 +22,19 @@ export interface UpkeepResult {
   /** Files listed, read, cut and put in, with random vectors in place of the model's, a second. */
   readonly filesPerSecond: number;
   readonly bytesPerFragmentOnDisk: number;
-  /** From the index opened to all files ready, and what was embedded. */
+  /** From the index being opened to all files ready, the best of {@link restarts}; processor time beside it. */
   readonly restartMs: number;
+  readonly restartCpuMs: number;
   readonly restartEmbedded: number;
   readonly updateMs: number;
-  readonly branch: { readonly changed: number; readonly ms: number; readonly embedded: number; readonly newFragments: number; readonly backMs: number; readonly backEmbedded: number };
+  readonly branch: { readonly changed: number; readonly ms: number; readonly embedded: number; readonly backMs: number; readonly backEmbedded: number };
   readonly formatter: { readonly changed: number; readonly ms: number; readonly embedded: number };
+  /** Texts that were embedded more than once in all of this. */
+  readonly embeddedAgain: number;
 }
+
+/** Each opens the index anew; another process may take the core at any moment. */
+export const restarts = 3;
 
 const branchFiles = 500;
 const formattedFiles = 2000;
@@ -50,14 +56,26 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
     for (const file of files) await writeFile(join(workspace, file), change(await readFile(join(workspace, file), "utf8")));
   };
 
-  const first = await standInIndex(options, noLimits);
+  const seen = new Embedded();
+  const first = await standInIndex(options, noLimits, seen);
   const buildMs = await timed(() => first.reindex());
   await first.flush();
   const { fragments, files, storeBytes } = first.counts();
   await first.dispose();
 
-  const index = await standInIndex(options, noLimits);
-  const restartMs = await timed(() => index.reindex());
+  let index = await standInIndex(options, noLimits, seen);
+  let restartMs = Infinity;
+  let restartCpuMs = Infinity;
+  for (let restart = 0; restart < restarts; restart++) {
+    await index.dispose();
+    const cpu = process.cpuUsage();
+    const start = performance.now();
+    index = await standInIndex(options, noLimits, seen);
+    await index.reindex();
+    restartMs = Math.min(restartMs, performance.now() - start);
+    const { user, system } = process.cpuUsage(cpu);
+    restartCpuMs = Math.min(restartCpuMs, (user + system) / 1000);
+  }
   const restartEmbedded = index.counts().embedded;
 
   const updateMs: number[] = [];
@@ -72,7 +90,7 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   const since = (): number => -embedded + (embedded = index.counts().embedded);
   await git("checkout", "--quiet", "-b", "two");
   const changed = some(branchFiles, 0);
-  // One fragment of each file is new: its first.
+  // What is new stands at the top, and moves what follows.
   await rewrite(changed, (text) => `export const onlyOnBranchTwo = ${text.length};\nexport const alsoOnlyThere = ${text.length + 1};\nexport const andThis = 3;\n\n\n${text}`);
   await git("commit", "--quiet", "--all", "--message=two");
   await git("checkout", "--quiet", "one");
@@ -81,7 +99,6 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   await git("checkout", "--quiet", "two");
   const ms = await timed(() => index.reindex());
   const there = since();
-  const newFragments = index.counts().fragments - fragments;
   await git("checkout", "--quiet", "one");
   const backMs = await timed(() => index.reindex());
   const backEmbedded = since();
@@ -97,9 +114,11 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
     filesPerSecond: (1000 * files) / buildMs,
     bytesPerFragmentOnDisk: storeBytes / fragments,
     restartMs,
+    restartCpuMs,
     restartEmbedded,
     updateMs: percentile(updateMs, 0.95),
-    branch: { changed: changed.length, ms, embedded: there, newFragments, backMs, backEmbedded },
+    branch: { changed: changed.length, ms, embedded: there, backMs, backEmbedded },
     formatter: { changed: formatted.length, ms: formatMs, embedded: formatEmbedded },
+    embeddedAgain: seen.again,
   };
 }
