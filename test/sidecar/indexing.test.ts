@@ -126,6 +126,23 @@ describe("changes", () => {
     await isSearchable(sidecar, "shop/money.py", false);
   });
 
+  it("takes a hundred thousand watch events at once, and answers meanwhile", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    const before = await sidecar.reaches("ready");
+    await writeFile(join(folder, "late.py"), "def settle_late(invoice):\n    return invoice.total * 2\n");
+    for (let part = 0; part < 20; part += 1) {
+      const changes = Array.from({ length: 5000 }, (_, at) => ({ uri: uriOf(join(folder, `build/${part}/file${at}.py`)), type: (at % 3) + 1 }));
+      await sidecar.connection.sendNotification("workspace/didChangeWatchedFiles", { changes });
+    }
+    const { trace } = await sidecar.complete("untitled:a", "def add(a, b):\n    return |\n");
+    expect(trace.generatedTokens).toBeGreaterThan(0);
+    await isSearchable(sidecar, "late.py", true);
+    const after = await sidecar.reaches("ready");
+    expect(after.index?.files).toBe((before.index?.files ?? 0) + 1);
+    expect(after.index?.embedded).toBe((before.index?.embedded ?? 0) + 1);
+  });
+
   it("adds and removes workspace folders", async () => {
     const [folder, other] = [await copyOfFixture(), await temporaryFolder()];
     await writeFile(join(other, "pricing.py"), "def price_with_tax(price):\n    return price * 1.19\n");
