@@ -1,6 +1,6 @@
 // Names files of the store after the process that writes them, so that several windows can share a folder without locks on the way.
 import { createHash, randomBytes } from "node:crypto";
-import { open, readFile, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readFile, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
@@ -67,19 +67,39 @@ export async function withLock(path: string, work: () => Promise<void>): Promise
   }
 }
 
+/** Locks that this process held last: it gives way to whoever has been waiting meanwhile. */
+const heldLast = new Set<string>();
+
 /**
- * Runs `work` while holding the lock file at `path`, after whoever holds it now. Without it when nobody gives it back
- * within `mostMs`, or when none can be made there: it keeps processes from doing work twice, not from doing harm.
+ * Runs `work` while holding the lock file at `path`, after whoever holds it now; processes that want it again and again
+ * take turns. Without it when nobody gives it back within `mostMs`, or when none can be made there: it keeps processes
+ * from doing work twice, not from doing harm.
  * @throws the signal's reason when it is aborted while waiting
  */
 export async function afterLock(path: string, work: () => Promise<void>, { signal, mostMs }: { signal: AbortSignal; mostMs: number }): Promise<void> {
+  signal.throwIfAborted();
+  const waiting = `${path}.waiting`;
+  if (heldLast.delete(path) && Date.now() - (await modifiedOf(waiting)) < 10 * lockRetryMs) {
+    await rm(waiting, { force: true });
+    await setTimeout(2 * lockRetryMs, undefined, { signal });
+  }
   const giveUpAt = performance.now() + mostMs;
   for (let free = 0; !(await withLock(path, work)); ) {
     // Not to be had though nobody holds it, more than once: the folder cannot be written.
-    free = (await stat(path).then(() => true, () => false)) ? 0 : free + 1;
+    free = (await modifiedOf(path)) > 0 ? 0 : free + 1;
     if (free > 2 || performance.now() >= giveUpAt) return work();
+    await writeFile(waiting, "").catch(() => {});
     await setTimeout(lockRetryMs, undefined, { signal });
   }
+  heldLast.add(path);
+}
+
+/** Milliseconds since 1970; 0 where there is no such file. */
+function modifiedOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
 }
 
 async function acquire(path: string): Promise<boolean> {

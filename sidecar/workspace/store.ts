@@ -25,6 +25,9 @@ export interface StoreOptions {
 
 /** `storagePath/index-<format>-<model hash>/` holds one model's vectors and the manifests of all folders. */
 export class Store {
+  /** Embedding of this process, one batch after another. */
+  private turn: Promise<void> = Promise.resolve();
+
   private constructor(
     readonly vectors: VectorStore,
     private readonly options: StoreOptions,
@@ -55,11 +58,17 @@ export class Store {
    * Runs `work` while no other process embeds for these folders (URIs), after whoever does; what that one has stored by
    * then is found.
    */
-  async whileEmbedding(folders: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
-    const [first, ...others] = [...new Set(folders)].sort();
+  whileEmbedding(folders: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    // Within this process in the order of asking: a saved file must not wait for a whole first run.
+    const turn = this.turn.catch(() => {}).then(() => this.locked([...new Set(folders)].sort(), () => this.vectors.refresh().then(work), signal));
+    this.turn = turn;
+    return turn;
+  }
+
+  private locked([first, ...others]: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     if (first === undefined) return work();
     const lock = join(this.directory, `embedding-${createHash("sha256").update(first).digest("hex").slice(0, 12)}.lock`);
-    await afterLock(lock, () => (others.length === 0 ? this.vectors.refresh().then(work) : this.whileEmbedding(others, work, signal)), { signal, mostMs: longestEmbeddingMs });
+    return afterLock(lock, () => this.locked(others, work, signal), { signal, mostMs: longestEmbeddingMs });
   }
 
   /** Deletes all that is stored, of other models too, but for what another running process writes. Manifests must be closed. */

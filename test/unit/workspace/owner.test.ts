@@ -64,6 +64,19 @@ describe("waiting for a lock", () => {
     expect(order.map((each) => each.slice(2))).toEqual(["begins", "ends", "begins", "ends"]);
   });
 
+  it("lets another process in that has waited, instead of whoever held it last", async () => {
+    const path = join(await emptyFolder(), "x.lock");
+    await afterLock(path, async () => {}, { signal: never, mostMs: 10_000 });
+    await writeFile(`${path}.waiting`, "");
+    let mine = false;
+    const again = afterLock(path, async () => void (mine = true), { signal: never, mostMs: 10_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(mine).toBe(false);
+    expect(await withLock(path, async () => {})).toBe(true);
+    await again;
+    expect(mine).toBe(true);
+  });
+
   it("ends when nobody gives it back, when no lock can be made, and when it is aborted", async () => {
     const folder = await emptyFolder();
     const path = join(folder, "x.lock");
@@ -79,7 +92,7 @@ describe("waiting for a lock", () => {
     await utimes(path, new Date(), new Date(Date.now() - 10_000));
     await afterLock(path, work, { signal: never, mostMs: 60_000 });
     expect(done).toBe(3);
-    expect(await readdir(folder)).toEqual([]);
+    expect(await readdir(folder)).toEqual(["x.lock.waiting"]);
   });
 });
 

@@ -251,6 +251,21 @@ describe("one file at a time", () => {
     expect(best(index, "a.py", alpha.replace("alpha", "alphc").trimEnd())).toBe("a.py:1-3");
   });
 
+  it("does not wait for a run over all files", async () => {
+    const root = await folderWith(manyFiles(400));
+    const { index } = make(await emptyFolder(), { delayMs: 15 });
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    let over = false;
+    const stop = new AbortController();
+    const begun = new Promise<void>((resolve) => void index.reindex({ signal: stop.signal, onProgress: (done) => done > 0 && resolve() }).catch(() => {}).finally(() => (over = true)));
+    await begun;
+    await write(root, { "saved.py": gamma });
+    await index.updateFile(uriOf(root, "saved.py"));
+    expect(best(index, "saved.py", gamma.trimEnd())).toBe("saved.py:1-3");
+    expect(over).toBe(false);
+    stop.abort();
+  });
+
   it("takes removal, of a file and of a folder, and the removal that an update finds", async () => {
     const root = await folderWith({ "a.py": alpha, "d/b.py": beta, "d/e/c.py": gamma, "dd.py": beta });
     const { index } = await indexed(root, await emptyFolder());
