@@ -106,7 +106,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (measured.growth !== undefined) print(`\n${growthTable(measured.growth)}`);
   print(
     `\n${seconds.toFixed(0)} s. "embedding" runs the model. "upkeep" and "growth" read, cut and store variations of real files, with random unit\n` +
-      "vectors in the place of the model's, put in through the index's own store. Searches are timed in rounds, of which the best counts.",
+      "vectors in the place of the model's, put in through the index's own store. Searches are timed in five rounds, of which each need's best counts.",
   );
   if (values.json !== undefined) {
     const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };

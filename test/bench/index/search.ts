@@ -65,7 +65,7 @@ export interface SearchResult {
   /** Of them expressions that the model made; the others are mixtures of these. */
   readonly real: number;
   readonly kind: string;
-  /** Milliseconds; of several rounds the best one's, since another process may take the core at any moment. */
+  /** Milliseconds over the needs, of each the best of several rounds, since another process may take the core at any moment. */
   readonly p50: number;
   readonly p99: number;
   readonly recall: number;
@@ -96,16 +96,15 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const addMs = (performance.now() - began) / fragments;
   const bytesPerFragment = (memory() - before) / fragments;
 
-  const best = { p50: Infinity, p99: Infinity };
+  const best = needs.map(() => Infinity);
   for (let round = 0; round < rounds; round++) {
-    const times = needs.map((need) => {
+    needs.forEach((need, at) => {
       const start = performance.now();
       index.search(need, Math.min(searched, fragments));
-      return performance.now() - start;
+      best[at] = Math.min(best[at] ?? Infinity, performance.now() - start);
     });
-    best.p50 = Math.min(best.p50, percentile(times, 0.5));
-    best.p99 = Math.min(best.p99, percentile(times, 0.99));
   }
+  const times = { p50: percentile(best, 0.5), p99: percentile(best, 0.99) };
 
   const compared = needs.slice(0, comparedNeeds);
   const exact = exactBest(compared, fragments, vectorOf);
@@ -117,7 +116,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const removing = performance.now();
   index.remove(gone);
   const removeMs = (performance.now() - removing) / gone.length;
-  return { fragments, real: Math.min(fragments, originals.length), kind: `${index.name}`, ...best, recall: found.reduce((sum, x) => sum + x, 0) / found.length, addMs, removeMs, bytesPerFragment };
+  return { fragments, real: Math.min(fragments, originals.length), kind: index.name, ...times, recall: found.reduce((sum, x) => sum + x, 0) / found.length, addMs, removeMs, bytesPerFragment };
 }
 
 /** Ids of the best for each need, by looking at every vector: made anew one after another, so that they take no memory. */
