@@ -1,6 +1,7 @@
 // Entry of the extension: settings, the sidecar's session, and the features on top of it.
 
 import type { ExtensionContext } from "vscode";
+import * as indexCommands from "./features/index-commands";
 import * as inlineCompletion from "./features/inline-completion";
 import * as reindex from "./features/reindex";
 import * as restart from "./features/restart";
@@ -12,7 +13,7 @@ import * as why from "./features/why";
 import { SidecarSession } from "./session";
 import { ExtensionSettings } from "./settings";
 
-const features = [inlineCompletion, statusBar, reindex, why, toggle, showInspector, restart, showLog];
+const features = [inlineCompletion, statusBar, reindex, why, indexCommands, toggle, showInspector, restart, showLog];
 
 let session: SidecarSession | undefined;
 

@@ -201,15 +201,20 @@ export class SidecarSession implements Disposable {
   /**
    * Whether a file or folder is indexed, and why.
    *
-   * @throws Error when there is no running sidecar, or with its reason when it fails.
+   * @throws Error as {@link execute}
    */
   async why(uri: string): Promise<Explanation> {
+    return this.execute(serverCommands.why, uri);
+  }
+
+  /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
+  async execute<Result>(command: string, ...given: readonly string[]): Promise<Result> {
     const client = this.client;
     if (client === undefined || !client.isRunning()) {
       throw new Error(`there is no running sidecar to ask (${this.status.message})`);
     }
-    const explanation: Explanation = await client.sendRequest(ExecuteCommandRequest.type, { command: serverCommands.why, arguments: [uri] });
-    return explanation;
+    const result: Result = await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
+    return result;
   }
 
   private async launch(): Promise<void> {

@@ -33,7 +33,9 @@ function headline(status: SidecarStatus): { text: string; label: string } {
       };
     }
     case "ready":
-      return { text: "$(sparkle) SelfRACG", label: "SelfRACG is ready" };
+      return status.paused === undefined
+        ? { text: "$(sparkle) SelfRACG", label: "SelfRACG is ready" }
+        : { text: "$(debug-pause) SelfRACG", label: "SelfRACG is ready, indexing is paused" };
     case "off":
       return { text: "$(circle-slash) SelfRACG", label: "SelfRACG is off" };
     case "error":

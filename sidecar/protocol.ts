@@ -30,6 +30,12 @@ export const serverCommands = {
   reindex: "selfracg.server.reindex",
   /** With a file's or folder's URI as its argument: whether it is indexed, and by which rule not; an {@link Explanation}. */
   why: "selfracg.server.why",
+  /** Deletes the index, on disk too, and begins to make it anew; resolves to {@link IndexCounts} when it is deleted. */
+  clearIndex: "selfracg.server.clearIndex",
+  /** Stops indexing until it is resumed; what is indexed stays searchable. Resolves to {@link IndexCounts}. */
+  pauseIndexing: "selfracg.server.pauseIndexing",
+  /** Takes up what was missed; resolves to {@link IndexCounts} at once. */
+  resumeIndexing: "selfracg.server.resumeIndexing",
 } as const;
 
 export type ExecutionProviderSetting = "auto" | "cuda" | "cpu";
@@ -67,6 +73,8 @@ export interface Settings {
   maxFileKilobytes: number;
   /** Patterns, in the syntax of ignore files, of what is not indexed beside what is left out anyway. */
   exclude: string[];
+  /** No indexing while the machine runs on its battery, where that is known. */
+  pauseOnBattery: boolean;
 }
 
 export const defaultSettings: Settings = {
@@ -81,6 +89,7 @@ export const defaultSettings: Settings = {
   fragmentBudget: 448,
   maxFileKilobytes: 512,
   exclude: [],
+  pauseOnBattery: false,
 };
 
 /** Inclusive bounds of the numeric settings; package.json states the same ones (a test compares them). */
@@ -92,20 +101,27 @@ export const settingBounds = {
   maxFileKilobytes: { minimum: 1, maximum: 10240 },
 } as const;
 
+/** FAISS and the exact scan look at every vector; the clustered index, for many of them, at the nearest clusters. */
+export type VectorIndexName = "faiss" | "exact" | "clustered";
+
+export type PauseReason = "asked" | "battery";
+
 export type SidecarState = "starting" | "indexing" | "ready" | "off" | "error";
 
 export interface SidecarStatus {
   state: SidecarState;
   /** One line for people: what is going on, or what went wrong and what to do. */
   message: string;
-  /** Files done and to do while indexing. */
-  progress?: { done: number; total: number };
+  /** Files done and to do while indexing; an estimate once enough is done to tell. */
+  progress?: { done: number; total: number; secondsLeft?: number };
+  /** Set while indexing is paused: by command, or since the machine runs on its battery. */
+  paused?: PauseReason;
   /** Known once the model is loaded. */
   model?: { name: string; version: string };
   /** The provider in use and why it was chosen. */
   provider?: { name: "cuda" | "cpu"; reason: string };
   /** Which vector index answers and why. */
-  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  vectorIndex?: { name: VectorIndexName; reason: string };
   index?: IndexCounts;
 }
 

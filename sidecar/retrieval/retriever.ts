@@ -6,7 +6,7 @@ import type { Fragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { expressNeed, nullScoreOf } from "./need";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
-import { selectFragments } from "./select";
+import { selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
 
 export interface RetrieverOptions {
@@ -41,17 +41,21 @@ export class Retriever {
     const start = performance.now();
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
-    const candidates = source.search(need, Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment));
+    const depth = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
+    let candidates = source.search(need, depth);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
     const nullScore = nullScoreOf(backbone.model.retrieval, need);
-    const { selected, dropped } = selectFragments(candidates, {
-      context,
-      visible: visibleText(context, codeTokens, tokenizer),
-      limits,
-      nullScore,
-      render: (fragment) => this.render(fragment, fragmentTokens),
-    });
+    const visible = visibleText(context, codeTokens, tokenizer);
+    const render = (fragment: Fragment): readonly number[] => this.render(fragment, fragmentTokens);
+    const options: SelectOptions = { context, visible, limits, nullScore, render };
+    let { selected, dropped } = selectFragments(candidates, options);
+    if (selected.length < limits.maxFragments && candidates.length === depth && (candidates.at(-1)?.score ?? -Infinity) >= nullScore) {
+      // What is in sight already, or said twice, took all the places: those behind it are looked at without it.
+      const known = new Set(candidates.map(({ fragment }) => fragment));
+      candidates = [...candidates, ...source.search(need, depth, (fragment) => !known.has(fragment) && whereSeen(fragment, context, visible) === undefined)];
+      ({ selected, dropped } = selectFragments(candidates, options));
+    }
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
     if (selected.length > 0) return { selected, dropped, found: candidates, timings };
     return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };

@@ -1,4 +1,4 @@
-// `workspace/executeCommand`: reads the workspace anew on request, and says of a path whether it is indexed.
+// `workspace/executeCommand`: reads the workspace anew, clears the index, pauses and resumes indexing, and says of a path whether it is indexed.
 import { type CancellationToken, type Connection, ErrorCodes, ResponseError, type WorkDoneProgressReporter } from "vscode-languageserver/node";
 import { type Explanation, type IndexCounts, serverCommands } from "../protocol";
 import type { Indexing } from "./indexing";
@@ -10,31 +10,46 @@ export interface CommandContext {
   readonly whyNotReady: () => string | undefined;
   /** Nothing while there is no index. */
   readonly why: (uri: string) => Promise<Explanation> | undefined;
+  /** Null while there is no index. */
+  readonly counts: () => IndexCounts | null;
 }
 
 export function registerExecuteCommand(connection: Connection, context: CommandContext): void {
+  const { indexing, counts } = context;
   connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<IndexCounts | Explanation | null> => {
     switch (command) {
       case serverCommands.reindex:
         return reindex(context, token, workDone);
       case serverCommands.why:
         return why(context, given);
-      default: {
-        const known = Object.values(serverCommands).join(" or ");
-        throw new ResponseError(ErrorCodes.InvalidParams, `Expected the command ${known}, found ${JSON.stringify(command)}.`);
-      }
+      case serverCommands.clearIndex:
+        refuseUnlessReady(context, "cleared");
+        return await indexing.clear();
+      // Possible at any time: while the model is still being loaded, these hold for what comes.
+      case serverCommands.pauseIndexing:
+        indexing.pause("asked");
+        return counts();
+      case serverCommands.resumeIndexing:
+        indexing.resume("asked");
+        return counts();
+      default:
+        throw new ResponseError(ErrorCodes.InvalidParams, `Expected one of the commands ${Object.values(serverCommands).join(", ")}, found ${JSON.stringify(command)}.`);
     }
   });
+}
+
+function refuseUnlessReady({ whyNotReady }: CommandContext, done: string): void {
+  const reason = whyNotReady();
+  if (reason !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing was ${done}. ${reason}`);
 }
 
 /**
  * Joins a run that is under way, or begins one. The request's own cancellation stops the run. Where the client gave a
  * `workDoneToken`, the run is reported there too.
  */
-async function reindex({ indexing, whyNotReady }: CommandContext, token: CancellationToken, workDone: WorkDoneProgressReporter): Promise<IndexCounts | null> {
-  const reason = whyNotReady();
-  if (reason !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing was re-indexed. ${reason}`);
-  const run = indexing.reindex();
+async function reindex(context: CommandContext, token: CancellationToken, workDone: WorkDoneProgressReporter): Promise<IndexCounts | null> {
+  refuseUnlessReady(context, "re-indexed");
+  const run = context.indexing.reindex();
   token.onCancellationRequested(() => run.cancel());
   reportTo(workDone, run, false);
   return await run.finished;

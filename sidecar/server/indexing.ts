@@ -1,13 +1,19 @@
 // Decides when the index is read anew: one run at a time, file changes gathered, all of it stoppable.
-import type { IndexCounts } from "../protocol";
+import type { IndexCounts, PauseReason } from "../protocol";
+import type { OpenDocument } from "../workspace/urgency";
 import type { Folder } from "./document-path";
 import type { Log } from "./log";
+
+/** Files done and to do, and an estimate of the time left where there is one. */
+export type ProgressListener = (done: number, total: number, secondsLeft?: number) => void;
 
 /** What indexing asks of the workspace room. */
 export interface Indexable {
   setFolders(folders: readonly Folder[]): void | Promise<void>;
-  reindex(options: { signal: AbortSignal; onProgress: (done: number, total: number) => void }): Promise<IndexCounts>;
+  reindex(options: { signal: AbortSignal; onProgress: ProgressListener; open: readonly OpenDocument[] }): Promise<IndexCounts>;
   updateFile(uri: string): Promise<unknown>;
+  updateBuffer(uri: string, text: string | undefined): Promise<unknown>;
+  clear(): Promise<unknown>;
   removeFile(uri: string): unknown;
   counts(): IndexCounts;
   flush(): Promise<unknown>;
@@ -17,7 +23,7 @@ export interface Indexable {
 export interface IndexRun {
   /** Stops it; what was indexed so far stays. */
   cancel(): void;
-  onProgress(listener: (done: number, total: number) => void): void;
+  onProgress(listener: ProgressListener): void;
   /** Null when it was cancelled. */
   readonly finished: Promise<IndexCounts | null>;
 }
@@ -26,9 +32,11 @@ export interface IndexingEvents {
   /** A run began. */
   started(run: IndexRun): void;
   /** Fewer or more files are done of the present run. */
-  progress(done: number, total: number): void;
+  progress: ProgressListener;
   /** A run ended; `reason` says why early, where it did. */
   ended(counts: IndexCounts, reason: string | undefined): void;
+  /** Indexing was paused for this reason, or is no longer. */
+  paused(reason: PauseReason | undefined): void;
   /** The index holds something else than before. */
   changed(counts: IndexCounts): void;
 }
@@ -43,23 +51,28 @@ const quietMs = 1000;
 interface Running {
   controller: AbortController;
   again: boolean;
-  readonly listeners: ((done: number, total: number) => void)[];
+  readonly listeners: ProgressListener[];
 }
 
 export class Indexing {
   readonly #folders: () => readonly Folder[];
+  readonly #open: () => readonly OpenDocument[];
   readonly #events: IndexingEvents;
   readonly #log: Log;
   #index: Indexable | undefined;
-  #paused = false;
+  /** Why it is paused: "off" while everything is. */
+  readonly #pauses = new Set<PauseReason | "off">();
   #running: (Running & { readonly run: IndexRun }) | undefined;
   #changes = new Map<string, boolean>();
+  /** Unsaved texts to be indexed; undefined: that of the file on disk again. */
+  #buffers = new Map<string, string | undefined>();
   #timer: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
   #draining: Promise<void> | undefined;
 
-  constructor(folders: () => readonly Folder[], events: IndexingEvents, log: Log) {
+  constructor(folders: () => readonly Folder[], open: () => readonly OpenDocument[], events: IndexingEvents, log: Log) {
     this.#folders = folders;
+    this.#open = open;
     this.#events = events;
     this.#log = log;
   }
@@ -70,24 +83,51 @@ export class Indexing {
     this.restart("start");
   }
 
-  /** Stops what is under way and passes over changes until {@link resume}, which reads the folders anew. */
-  pause(): void {
-    this.#paused = true;
+  get #paused(): boolean {
+    return this.#pauses.size > 0;
+  }
+
+  /** Why it is paused while everything else goes on. */
+  get pausedBy(): PauseReason | undefined {
+    return this.#pauses.has("asked") ? "asked" : this.#pauses.has("battery") ? "battery" : undefined;
+  }
+
+  /** Stops what is under way and passes over changes until {@link resume} for the same reason, which reads the folders anew. */
+  pause(reason: PauseReason | "off"): void {
+    this.#pauses.add(reason);
+    this.#events.paused(this.pausedBy);
     this.#changes.clear();
+    this.#buffers.clear();
     if (this.#running !== undefined) this.#running.again = false;
     this.#running?.controller.abort();
   }
 
-  resume(): void {
-    this.#paused = false;
-    this.restart("switched on");
+  resume(reason: PauseReason | "off"): void {
+    if (!this.#pauses.delete(reason)) return;
+    this.#events.paused(this.pausedBy);
+    this.restart("no longer paused");
+  }
+
+  /** Deletes the index and begins to make it anew, unless paused. @throws Error while there is no index */
+  async clear(): Promise<IndexCounts> {
+    const index = this.#index;
+    if (index === undefined) throw new Error("There is no index yet: the model is not loaded.");
+    // It waits for its turn behind a run under way, which the restart ends; the next run waits for its turn behind it.
+    const cleared = index.clear();
+    this.restart("the index is cleared");
+    await cleared;
+    const counts = index.counts();
+    this.#events.changed(counts);
+    return counts;
   }
 
   /** Joins the run that is under way, or begins one. @throws Error while there is no index or indexing is paused. */
   reindex(): IndexRun {
     if (this.#running !== undefined) return this.#running.run;
     if (this.#index === undefined) throw new Error("There is no index yet: the model is not loaded.");
-    if (this.#paused) throw new Error('Indexing is off while the setting "selfracg.enable" is false.');
+    if (this.#pauses.has("off")) throw new Error('Indexing is off while the setting "selfracg.enable" is false.');
+    if (this.#pauses.has("asked")) throw new Error("Indexing is paused: resume it first.");
+    if (this.#paused) throw new Error('Indexing is paused while the machine runs on its battery: plug it in, or set "selfracg.pauseOnBattery" to false.');
     return this.#start(this.#index, "asked for");
   }
 
@@ -108,6 +148,17 @@ export class Indexing {
     // Without an index the first run will see the file as it is then; while paused, the run after it.
     if (this.#index === undefined || this.#paused) return;
     this.#changes.set(uri, removed);
+    this.#schedule();
+  }
+
+  /** The text of an open file that is not saved, or undefined when the file on disk holds again. */
+  bufferChanged(uri: string, text: string | undefined): void {
+    if (this.#index === undefined || this.#paused) return;
+    this.#buffers.set(uri, text);
+    this.#schedule();
+  }
+
+  #schedule(): void {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#drain();
@@ -118,7 +169,7 @@ export class Indexing {
   async dispose(): Promise<void> {
     clearTimeout(this.#timer);
     clearTimeout(this.#quiet);
-    this.pause();
+    this.pause("off");
     try {
       await this.#running?.run.finished.catch(() => null);
       await this.#draining;
@@ -151,15 +202,15 @@ export class Indexing {
     for (;;) {
       running.again = false;
       const { signal } = running.controller;
-      const onProgress = (done: number, total: number): void => {
+      const onProgress: ProgressListener = (done, total, secondsLeft) => {
         if (signal.aborted) return;
-        this.#events.progress(done, total);
-        for (const listener of running.listeners) listener(done, total);
+        this.#events.progress(done, total, secondsLeft);
+        for (const listener of running.listeners) listener(done, total, secondsLeft);
       };
       try {
         onProgress(0, 0);
         await index.setFolders(this.#folders());
-        const counts = await index.reindex({ signal, onProgress });
+        const counts = await index.reindex({ signal, onProgress, open: this.#open() });
         if (running.again) throw new DOMException("again", "AbortError");
         // Together with the look at `again`: a restart is heard either here or by the next run.
         this.#running = undefined;
@@ -172,7 +223,7 @@ export class Indexing {
         }
         this.#running = undefined;
         const cancelled = signal.aborted;
-        this.#events.ended(index.counts(), cancelled ? "Indexing was cancelled." : `Indexing failed: ${messageOf(error)}`);
+        this.#events.ended(index.counts(), cancelled ? (this.#paused ? undefined : "Indexing was cancelled.") : `Indexing failed: ${messageOf(error)}`);
         if (cancelled) return null;
         this.#log.error(`Indexing failed: ${messageOf(error)}`);
         throw error;
@@ -188,7 +239,11 @@ export class Indexing {
 
   async #applyChanges(): Promise<void> {
     const index = this.#index;
-    if (index === undefined || this.#changes.size === 0) return;
+    if (index === undefined) return;
+    const buffers = [...this.#buffers];
+    this.#buffers.clear();
+    for (const [uri, text] of buffers) await index.updateBuffer(uri, text).catch((error: unknown) => this.#log.warn(`${uri}: its unsaved text could not be indexed: ${messageOf(error)}`));
+    if (this.#changes.size === 0) return;
     if (this.#changes.size > manyChanges) {
       this.#changes.clear();
       clearTimeout(this.#quiet);

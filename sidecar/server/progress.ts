@@ -2,6 +2,7 @@
 import type { Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
 import type { IndexRun } from "./indexing";
 import type { Log } from "./log";
+import { timeLeft } from "./status";
 
 /** Progress notifications closer together than this are noise. */
 const intervalMs = 100;
@@ -30,11 +31,11 @@ export function showProgress(connection: Connection, run: IndexRun, log: Log): v
 export function reportTo(reporter: WorkDoneProgressReporter, run: IndexRun, cancellable: boolean): void {
   reporter.begin("SelfRACG: indexing", 0, undefined, cancellable);
   let last = 0;
-  run.onProgress((done, total) => {
+  run.onProgress((done, total, secondsLeft) => {
     const now = performance.now();
     if (total === 0 || (now - last < intervalMs && done < total)) return;
     last = now;
-    reporter.report((100 * done) / total, `${done}/${total} files`);
+    reporter.report((100 * done) / total, `${done}/${total} files${timeLeft(secondsLeft)}`);
   });
   const done = (): void => reporter.done();
   run.finished.then(done, done);

@@ -10,9 +10,12 @@ import {
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { type InitializationOptions, type Settings, serverCommands } from "../protocol";
+import type { OpenDocument } from "../workspace/urgency";
+import { BatteryPause } from "./battery-pause";
 import { type Client, clientOf } from "./client";
 import { CompletionCache } from "./completion-cache";
 import { Configuration } from "./configuration";
+import { filePath } from "./document-path";
 import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
@@ -23,6 +26,7 @@ import { showProgress } from "./progress";
 import { parseInitializationOptions } from "./settings";
 import { StatusBoard } from "./status";
 import { Traces } from "./traces";
+import { registerUnsavedBuffers } from "./unsaved-buffers";
 import { registerWatchedFiles } from "./watched-files";
 import { WorkspaceFolders } from "./workspace-folders";
 
@@ -53,25 +57,30 @@ export function createServer(connection: Connection, locations: Locations, serve
   let engine: Engine | undefined;
   let loading: Promise<void> | undefined;
 
-  const indexing = new Indexing(() => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })), {
+  const openFiles = (): OpenDocument[] => documents.all().filter(({ uri }) => filePath(uri) !== undefined).map((document) => ({ uri: document.uri, text: document.getText() }));
+  const indexing = new Indexing(() => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })), openFiles, {
     started: (run) => {
       status.set({ indexing: { done: 0, total: 0 }, note: undefined });
       showProgress(connection, run, log);
     },
-    progress: (done, total) => status.set({ indexing: { done, total }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
+    progress: (done, total, secondsLeft) => status.set({ indexing: { done, total, ...(secondsLeft !== undefined && { secondsLeft }) }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
     ended: (index, note) => {
       cache.clear();
       status.set({ indexing: undefined, index, note });
     },
+    paused: (paused) => status.set({ paused, note: undefined }),
     changed: (index) => {
       cache.clear();
       status.set({ index });
     },
   }, log);
 
+  const battery = new BatteryPause(indexing, log);
+
   const load = async (): Promise<void> => {
     status.set({ engine: "loading" });
     const settings = configuration.settings;
+    await battery.set(settings.pauseOnBattery);
     try {
       engine = await openEngine({
         modelPath: options.modelPath ?? (settings.modelPath === "" ? locations.modelPath : settings.modelPath),
@@ -110,8 +119,9 @@ export function createServer(connection: Connection, locations: Locations, serve
       if (now[name] !== before[name]) log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
     }
     if (now.maxFileKilobytes !== before.maxFileKilobytes) engine?.index.setLimits({ maxFileKilobytes: now.maxFileKilobytes });
-    if (before.enable && !now.enable) indexing.pause();
-    else if (!before.enable && now.enable) indexing.resume();
+    if (now.pauseOnBattery !== before.pauseOnBattery) void battery.set(now.pauseOnBattery);
+    if (before.enable && !now.enable) indexing.pause("off");
+    else if (!before.enable && now.enable) indexing.resume("off");
     else if (now.maxFileKilobytes !== before.maxFileKilobytes) indexing.restart("selfracg.maxFileKilobytes changed");
   };
 
@@ -144,6 +154,7 @@ export function createServer(connection: Connection, locations: Locations, serve
       indexing.restart("the folders changed");
     });
     registerWatchedFiles(connection, documents, { client, indexing, log });
+    registerUnsavedBuffers(documents, indexing);
     await configuration.start(client);
     status.set({ enabled: configuration.settings.enable, ...(configuration.settings.enable ? {} : { engine: "not-loaded" as const }) });
     // While it is off, neither memory nor time is taken: the model is loaded when it is first switched on.
@@ -168,11 +179,13 @@ export function createServer(connection: Connection, locations: Locations, serve
       return state === "ready" || state === "indexing" ? undefined : message;
     },
     why: (uri) => engine?.index.why(uri),
+    counts: () => engine?.index.counts() ?? null,
   });
   documents.listen(connection);
 
   let ending: Promise<void> | undefined;
   const dispose = (): Promise<void> => {
+    battery.dispose();
     ending ??= indexing
       .dispose()
       .then(() => engine?.index.dispose())

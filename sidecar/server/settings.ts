@@ -17,6 +17,7 @@ const schemas = {
   fragmentBudget: bounded(settingBounds.fragmentBudget),
   maxFileKilobytes: bounded(settingBounds.maxFileKilobytes),
   exclude: v.array(v.string()),
+  pauseOnBattery: v.boolean(),
 } satisfies { [Member in keyof Settings]: v.GenericSchema<unknown, Settings[Member]> };
 
 export interface ParsedSettings {
@@ -58,6 +59,7 @@ export function parseSettings(section: unknown): ParsedSettings {
     fragmentBudget: member("fragmentBudget", schemas.fragmentBudget),
     maxFileKilobytes: member("maxFileKilobytes", schemas.maxFileKilobytes),
     exclude: member("exclude", schemas.exclude),
+    pauseOnBattery: member("pauseOnBattery", schemas.pauseOnBattery),
   };
   return { settings, warnings };
 }
@@ -94,6 +96,7 @@ function expectation(name: keyof Settings): string {
   switch (name) {
     case "enable":
     case "retrieval":
+    case "pauseOnBattery":
       return "true or false";
     case "disabledLanguages":
       return "a list of language identifiers";

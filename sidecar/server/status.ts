@@ -1,7 +1,7 @@
 // Keeps the one status of this sidecar and tells the client at each change.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
-import { type IndexCounts, messages, type SidecarStatus } from "../protocol";
+import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
 import type { Log } from "./log";
 
 /** What is known, each part set by the feature that knows it. */
@@ -11,12 +11,14 @@ export interface StatusParts {
   /** Why the engine failed. */
   reason?: string | undefined;
   folders: number;
-  indexing?: { done: number; total: number } | undefined;
+  indexing?: { done: number; total: number; secondsLeft?: number } | undefined;
+  /** Why indexing is paused. */
+  paused?: PauseReason | undefined;
   /** Something people should know while all works, e.g. that indexing was cancelled. */
   note?: string | undefined;
   model?: { name: string; version: string };
   provider?: { name: "cuda" | "cpu"; reason: string };
-  vectorIndex?: { name: "faiss" | "exact"; reason: string };
+  vectorIndex?: { name: VectorIndexName; reason: string };
   index?: IndexCounts;
 }
 
@@ -24,6 +26,7 @@ export interface StatusParts {
 export function statusOf(parts: StatusParts): SidecarStatus {
   const { model, provider, vectorIndex, index, indexing } = parts;
   const facts = {
+    ...(parts.paused === undefined ? {} : { paused: parts.paused }),
     ...(model === undefined ? {} : { model }),
     ...(provider === undefined ? {} : { provider }),
     ...(vectorIndex === undefined ? {} : { vectorIndex }),
@@ -33,11 +36,23 @@ export function statusOf(parts: StatusParts): SidecarStatus {
   if (!parts.enabled) return { state: "off", message: 'Off: the setting "selfracg.enable" is false.', ...facts };
   if (parts.engine !== "loaded") return { state: "starting", message: "Loading the model.", ...facts };
   if (indexing !== undefined) {
-    const message = indexing.total === 0 ? "Looking for files to index." : `Indexing ${indexing.done}/${indexing.total} files.`;
+    const message = indexing.total === 0 ? "Looking for files to index." : `Indexing ${indexing.done}/${indexing.total} files${timeLeft(indexing.secondsLeft)}.`;
     return { state: "indexing", message, progress: { ...indexing }, ...facts };
   }
   return { state: "ready", message: readyMessage(parts), ...facts };
 }
+
+/** For people, in words no more exact than the estimate: ", about 3 min left". */
+export function timeLeft(seconds: number | undefined): string {
+  if (seconds === undefined) return "";
+  if (seconds < 60) return ", less than a minute left";
+  return seconds < 5400 ? `, about ${Math.round(seconds / 60)} min left` : `, about ${Math.round(seconds / 3600)} h left`;
+}
+
+const pausedMessages: Readonly<Record<PauseReason, string>> = {
+  asked: "Indexing is paused until it is resumed.",
+  battery: 'Indexing is paused while the machine runs on its battery (setting "selfracg.pauseOnBattery").',
+};
 
 function readyMessage(parts: StatusParts): string {
   const { index, note } = parts;
@@ -46,7 +61,7 @@ function readyMessage(parts: StatusParts): string {
     index === undefined || index.fragments === 0
       ? "Ready. Nothing is indexed in the open folders: suggestions come from the file alone."
       : `Ready: ${index.fragments} fragments of ${index.files} files.`;
-  return note === undefined ? counted : `${counted} ${note}`;
+  return [counted, parts.paused === undefined ? note : pausedMessages[parts.paused]].filter((part) => part !== undefined).join(" ");
 }
 
 /** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */

@@ -1,5 +1,5 @@
 // Maximum inner product search by scanning every vector, in TypeScript: where FAISS's addon cannot load.
-import type { VectorHit, VectorIndex } from "./vector-index";
+import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 const initialRows = 256;
 
@@ -63,12 +63,18 @@ export class ExactIndex implements VectorIndex {
     return { ids: this.ids, vectors: this.vectors.subarray(0, this.ids.length * this.dimension) };
   }
 
-  search(query: Float32Array, k: number): VectorHit[] {
+  settle(): boolean {
+    return false;
+  }
+
+  search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     checkLength(query, this.dimension, "a query");
     const best: VectorHit[] = [];
     if (k < 1) return best;
     const { vectors, dimension } = this;
     for (let row = 0; row < this.ids.length; row++) {
+      const id = this.ids[row] ?? -1;
+      if (accepts !== undefined && !accepts(id)) continue;
       const start = row * dimension;
       // Four sums at once: a single chain of additions would wait for each one.
       let a = 0;
@@ -83,7 +89,7 @@ export class ExactIndex implements VectorIndex {
         d += (query[i + 3] ?? 0) * (vectors[start + i + 3] ?? 0);
       }
       for (; i < dimension; i++) a += (query[i] ?? 0) * (vectors[start + i] ?? 0);
-      insert(best, { id: this.ids[row] ?? -1, score: a + b + c + d }, k);
+      insert(best, { id, score: a + b + c + d }, k);
     }
     return best;
   }

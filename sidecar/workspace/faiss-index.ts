@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
 import { bulkAdder, type BulkAdd } from "./faiss-bulk";
 import { isRunning } from "./owner";
-import type { VectorHit, VectorIndex } from "./vector-index";
+import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
 export interface FlatIndex {
@@ -148,13 +148,17 @@ export class FaissIndex implements VectorIndex {
     if (this.rows.size === 0 && this.removed.size > 0) this.takeOut();
   }
 
-  search(query: Float32Array, k: number): VectorHit[] {
-    checkLength(query, this.dimension, "a query");
-    const wanted = Math.floor(k);
-    return [...this.searchFlat(query, Math.min(wanted, this.rows.size)), ...this.waiting.search(query, wanted)].sort(compareHits).slice(0, Math.max(0, wanted));
+  settle(): boolean {
+    return false;
   }
 
-  private searchFlat(query: Float32Array, wanted: number): VectorHit[] {
+  search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
+    checkLength(query, this.dimension, "a query");
+    const wanted = Math.floor(k);
+    return [...this.searchFlat(query, Math.min(wanted, this.rows.size), accepts), ...this.waiting.search(query, wanted, accepts)].sort(compareHits).slice(0, Math.max(0, wanted));
+  }
+
+  private searchFlat(query: Float32Array, wanted: number, accepts: Accepts | undefined): VectorHit[] {
     if (wanted < 1) return [];
     const plain = Array.from(query);
     const rows = this.ids.length;
@@ -163,7 +167,7 @@ export class FaissIndex implements VectorIndex {
       const hits: VectorHit[] = [];
       labels.forEach((row, i) => {
         const id = this.ids[row];
-        if (id !== undefined && !this.removed.has(row)) hits.push({ id, score: distances[i] ?? 0 });
+        if (id !== undefined && !this.removed.has(row) && (accepts === undefined || accepts(id))) hits.push({ id, score: distances[i] ?? 0 });
       });
       // FAISS returns any of several equals: all of them must be seen before the lower ids can be chosen.
       const border = hits[wanted - 1]?.score;

@@ -135,10 +135,18 @@ export class Manifest {
   }
 
   private async begin(): Promise<FileHandle> {
-    this.ownLog = this.logName();
-    beginWriting(this.ownLog);
-    const file = await open(join(this.directory, this.ownLog), "ax");
-    await file.appendFile(checked(this.header));
+    const name = this.logName();
+    const path = join(this.directory, name);
+    const file = await open(path, "ax");
+    try {
+      await file.appendFile(checked(this.header));
+    } catch (error) {
+      await file.close();
+      await rm(path, { force: true });
+      throw error;
+    }
+    beginWriting(name);
+    this.ownLog = name;
     return file;
   }
 

@@ -1,12 +1,15 @@
 // Names files of the store after the process that writes them, so that several windows can share a folder without locks on the way.
 import { createHash, randomBytes } from "node:crypto";
-import { open, readFile, rm, stat } from "node:fs/promises";
+import { open, readFile, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
 import { hostname } from "node:os";
+import { setTimeout } from "node:timers/promises";
 
 /** Every process writes files of its own and reads everybody's. Age beyond which a process is taken as ended whatever its id says. */
 const staleMs = 7 * 24 * 3600 * 1000;
 /** A lock is held for seconds; one this old was left behind. */
 const lockStaleMs = 10 * 60 * 1000;
+const lockUnfinishedMs = 2000;
+const lockRetryMs = 40;
 
 /** Process ids say nothing about another machine that shares the disk. */
 const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 6);
@@ -64,14 +67,57 @@ export async function withLock(path: string, work: () => Promise<void>): Promise
   }
 }
 
+/** Locks that this process held last: it gives way to whoever has been waiting meanwhile. */
+const heldLast = new Set<string>();
+
+/**
+ * Runs `work` while holding the lock file at `path`, after whoever holds it now; processes that want it again and again
+ * take turns. Without it when nobody gives it back within `mostMs`, or when none can be made there: it keeps processes
+ * from doing work twice, not from doing harm.
+ * @throws the signal's reason when it is aborted while waiting
+ */
+export async function afterLock(path: string, work: () => Promise<void>, { signal, mostMs }: { signal: AbortSignal; mostMs: number }): Promise<void> {
+  signal.throwIfAborted();
+  const waiting = `${path}.waiting`;
+  if (heldLast.delete(path) && Date.now() - (await modifiedOf(waiting)) < 10 * lockRetryMs) {
+    await rm(waiting, { force: true });
+    await setTimeout(2 * lockRetryMs, undefined, { signal });
+  }
+  const giveUpAt = performance.now() + mostMs;
+  for (let free = 0; !(await withLock(path, work)); ) {
+    // Not to be had though nobody holds it, more than once: the folder cannot be written.
+    free = (await modifiedOf(path)) > 0 ? 0 : free + 1;
+    if (free > 2 || performance.now() >= giveUpAt) return work();
+    await writeFile(waiting, "").catch(() => {});
+    await setTimeout(lockRetryMs, undefined, { signal });
+  }
+  heldLast.add(path);
+}
+
+/** Milliseconds since 1970; 0 where there is no such file. */
+function modifiedOf(path: string): Promise<number> {
+  return stat(path).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => 0,
+  );
+}
+
 async function acquire(path: string): Promise<boolean> {
+  let file: FileHandle;
   try {
-    const file = await open(path, "wx");
-    await file.writeFile(`${host} ${process.pid}\n`);
-    await file.close();
-    return true;
+    file = await open(path, "wx");
   } catch {
     return false;
+  }
+  try {
+    await file.writeFile(`${host} ${process.pid}\n`);
+    return true;
+  } catch {
+    // A full disk: a lock that does not say whose it is would keep everybody out.
+    await rm(path, { force: true });
+    return false;
+  } finally {
+    await file.close();
   }
 }
 
@@ -79,7 +125,8 @@ async function releaseStale(path: string): Promise<boolean> {
   try {
     const [owner, pid] = (await readFile(path, "utf8")).trim().split(" ");
     const { mtimeMs } = await stat(path);
-    const old = Date.now() - mtimeMs > lockStaleMs;
+    // One without a name is being written, or was when its process ended.
+    const old = Date.now() - mtimeMs > (pid === undefined ? lockUnfinishedMs : lockStaleMs);
     if (!old && (owner !== host || isRunning(Number(pid)))) return false;
     await rm(path, { force: true });
     return true;

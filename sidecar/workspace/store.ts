@@ -1,15 +1,18 @@
 // The on-disk store of one model's index: opens it, keeps it bounded and tidy, and says how large it is.
+import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { keysInUse, Manifest, type FileEntry } from "./manifest";
-import { mayBeWritten, withLock } from "./owner";
+import { afterLock, mayBeWritten, withLock } from "./owner";
 import { VectorStore } from "./vector-store";
 
 /** Segments left behind by ended processes at which merging them is worth reading them all. */
 const mergeableSegments = 8;
 /** Share of the bound that is left after something had to be evicted, so that it does not happen at every start. */
 const keptShare = 0.8;
-const formatVersion = 1;
+/** A process embeds a batch at a time; one that takes longer is stopped or stuck, and is not waited for. */
+const longestEmbeddingMs = 30_000;
+const formatVersion = 2;
 
 export interface StoreOptions {
   readonly storagePath: string;
@@ -22,6 +25,9 @@ export interface StoreOptions {
 
 /** `storagePath/index-<format>-<model hash>/` holds one model's vectors and the manifests of all folders. */
 export class Store {
+  /** Embedding of this process, one batch after another. */
+  private turn: Promise<void> = Promise.resolve();
+
   private constructor(
     readonly vectors: VectorStore,
     private readonly options: StoreOptions,
@@ -46,6 +52,32 @@ export class Store {
 
   openManifest(folder: string, chunker: string): Promise<{ manifest: Manifest; files: Map<string, FileEntry> }> {
     return Manifest.open(this.directory, folder, chunker, this.options.warn);
+  }
+
+  /**
+   * Runs `work` while no other process embeds for these folders (URIs), after whoever does; what that one has stored by
+   * then is found.
+   */
+  whileEmbedding(folders: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    // Within this process in the order of asking: a saved file must not wait for a whole first run.
+    const turn = this.turn.catch(() => {}).then(() => this.locked([...new Set(folders)].sort(), () => this.vectors.refresh().then(work), signal));
+    this.turn = turn;
+    return turn;
+  }
+
+  private locked([first, ...others]: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
+    if (first === undefined) return work();
+    const lock = join(this.directory, `embedding-${createHash("sha256").update(first).digest("hex").slice(0, 12)}.lock`);
+    return afterLock(lock, () => this.locked(others, work, signal), { signal, mostMs: longestEmbeddingMs });
+  }
+
+  /** Deletes all that is stored, of other models too, but for what another running process writes. Manifests must be closed. */
+  async clear(): Promise<void> {
+    await this.vectors.close();
+    await this.removeOtherModels();
+    for (const { name, path, modified } of await filesIn(this.directory)) if (/\.(?:bin|log|tmp)$/.test(name) && !mayBeWritten(name, modified)) await rm(path, { force: true });
+    await this.vectors.reopen();
+    await this.measure();
   }
 
   async measure(): Promise<void> {

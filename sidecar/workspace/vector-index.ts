@@ -1,17 +1,22 @@
 // The seam for maximum inner product search over fragment expressions.
 
+import type { VectorIndexName } from "../protocol";
+
 export interface VectorHit {
   readonly id: number;
   /** Inner product. */
   readonly score: number;
 }
 
+/** Whether a vector counts; for the others the search goes on as if they were not there. */
+export type Accepts = (id: number) => boolean;
+
 /**
  * Vectors under ids of the caller's (non-negative integers, each used once). Same hits whatever the implementation:
- * highest inner product first, lower id first among equals.
+ * highest inner product first, lower id first among equals. The one for many vectors may miss a few that are not near.
  */
 export interface VectorIndex {
-  readonly name: "faiss" | "exact";
+  readonly name: VectorIndexName;
   /** Why this implementation answers, in words. */
   readonly reason: string;
   readonly dimension: number;
@@ -20,6 +25,8 @@ export interface VectorIndex {
   add(id: number, vector: Float32Array): void;
   /** Ids not present are passed over. */
   remove(ids: readonly number[]): void;
-  /** The `k` best, fewer where there are fewer. @throws RangeError on a wrong query length. */
-  search(query: Float32Array, k: number): VectorHit[];
+  /** Does for about so many milliseconds what makes later searches faster. @returns whether some of it is left */
+  settle(milliseconds: number): boolean;
+  /** The `k` best that count, fewer where there are fewer. @throws RangeError on a wrong query length. */
+  search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[];
 }

@@ -1,10 +1,13 @@
 // The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
+import { stat } from "node:fs/promises";
 import { join, sep } from "node:path";
+import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
+import { readContent } from "./content";
 import { createVectorIndex } from "./create-vector-index";
 import { type ExcludeSettings, noExcludes } from "./exclude-settings";
 import type { Fragment, ScoredFragment } from "./fragment";
@@ -15,9 +18,10 @@ import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { Store } from "./store";
-import type { VectorIndex } from "./vector-index";
+import { type OpenDocument, urgencyOf } from "./urgency";
+import type { Accepts, VectorIndex } from "./vector-index";
 import { rounded, vectorKey, type VectorKey } from "./vector-store";
-import { examine, readSource, walk, type ListedFile } from "./walk";
+import { examine, readSource, walk, type ListedFile, type ReadFile } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
 export interface WorkspaceFolder {
@@ -59,13 +63,23 @@ export interface WorkspaceIndexOptions {
 
 export interface ReindexOptions {
   readonly signal?: AbortSignal | undefined;
-  /** Files done and to do. Called at most every {@link progressMs}, and at the end. */
-  readonly onProgress?: ((done: number, total: number) => void) | undefined;
+  /** Files done and to do, and an estimate of the time left. Called at most every {@link progressMs}, and at the end. */
+  readonly onProgress?: ((done: number, total: number, secondsLeft?: number) => void) | undefined;
+  /** What is open in the editor: it and its neighbours come first. */
+  readonly open?: readonly OpenDocument[];
 }
 
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 const batchFragments = 64;
 const progressMs = 50;
+/** Seconds of work before an estimate is worth anything. */
+const leastSeconds = 3;
+/** Size of what is not on disk. */
+const unsavedSize = -1;
+/** A file that changes faster than it is read is taken as it is; the watcher tells of its next change. */
+const mostRereads = 3;
+/** Milliseconds spent at a time on putting the vector index in order, and left to others between two such times. */
+const settleMs = 4;
 
 /** A file of the index. */
 interface IndexedFile {
@@ -79,7 +93,7 @@ interface FolderState {
   readonly root: string;
   /** What the store knew at the start, and all that was read since. */
   readonly known: Map<string, FileEntry>;
-  readonly manifest: Manifest | undefined;
+  manifest: Manifest | undefined;
   readonly indexed: Map<string, IndexedFile>;
   readonly skipped: Map<string, SkipReason>;
   /** When a path was last read or removed: what was read earlier must not replace what was read later. */
@@ -110,11 +124,14 @@ export class WorkspaceIndex implements FragmentSource {
   private readonly store: Promise<Store | undefined>;
   private limits: IndexLimits;
   private folders: FolderState[] = [];
+  /** Unsaved texts by the path of their file. */
+  private readonly buffers = new Map<string, string>();
   private nextId = 0;
   private changes = 0;
   private clock = 0;
   private embedded = 0;
   private storeBytes = 0;
+  private settling = false;
   /** What changes the set of folders or goes over all files happens one after another. */
   private turn: Promise<unknown> = Promise.resolve();
   private readonly ended = new AbortController();
@@ -139,14 +156,21 @@ export class WorkspaceIndex implements FragmentSource {
     return this.changes;
   }
 
-  get vectorIndex(): { readonly name: "faiss" | "exact"; readonly reason: string } {
+  get vectorIndex(): Pick<VectorIndex, "name" | "reason"> {
     const { name, reason } = this.vectors;
     return { name, reason };
   }
 
   /** @throws RangeError when `need` has another length than the model's expressions */
-  search(need: Float32Array, k: number): ScoredFragment[] {
-    return this.vectors.search(need, k).flatMap(({ id, score }) => {
+  search(need: Float32Array, k: number, counts?: (fragment: Fragment) => boolean): ScoredFragment[] {
+    const accepts: Accepts | undefined =
+      counts === undefined
+        ? undefined
+        : (id) => {
+            const fragment = this.fragments.get(id);
+            return fragment !== undefined && counts(fragment);
+          };
+    return this.vectors.search(need, k, accepts).flatMap(({ id, score }) => {
       const fragment = this.fragments.get(id);
       return fragment === undefined ? [] : [{ fragment, score }];
     });
@@ -221,15 +245,17 @@ export class WorkspaceIndex implements FragmentSource {
    * Search goes on meanwhile with what there is.
    * @throws the signal's reason when it is aborted: what is indexed by then stays, and what is embedded is stored
    */
-  reindex({ signal: cancelled, onProgress }: ReindexOptions = {}): Promise<IndexCounts> {
+  reindex({ signal: cancelled, onProgress, open = [] }: ReindexOptions = {}): Promise<IndexCounts> {
     const signal = cancelled === undefined ? this.ended.signal : AbortSignal.any([cancelled, this.ended.signal]);
     return this.inTurn(async () => {
       signal.throwIfAborted();
-      const listed: { folder: FolderState; file: ListedFile }[] = [];
-      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file });
-      // What was edited last is wanted first.
-      listed.sort((a, b) => b.file.modified - a.file.modified);
+      const urgency = urgencyOf(open);
+      const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
+      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
+      // Then what was edited last.
+      listed.sort((a, b) => a.urgency - b.urgency || b.file.modified - a.file.modified);
       await this.bringIn(listed, signal, { onProgress });
+      void this.settle();
       await this.tidy();
       return this.counts();
     });
@@ -251,11 +277,44 @@ export class WorkspaceIndex implements FragmentSource {
         this.leaveOut(folder, found.at, found.skip);
       } else if ("folder" in found) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
       else await this.bringIn([{ folder, file: found.file }], this.ended.signal, { reread: true });
+      void this.settle();
     } catch (error) {
       if (this.ended.signal.aborted) return;
       if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
       this.removeFile(uri);
     }
+  }
+
+  /**
+   * Notes the unsaved text of a file, which is searched in the place of the file on disk, or that there is none any more.
+   * Resolves when it can be searched. It is not stored but for its expressions.
+   */
+  async updateBuffer(uri: string, text: string | undefined): Promise<void> {
+    const file = filePathOf(uri);
+    if (file === undefined || (text === undefined && !this.buffers.has(file))) return;
+    if (text === undefined) this.buffers.delete(file);
+    else this.buffers.set(file, text);
+    await this.updateFile(uri);
+  }
+
+  /** Forgets everything, in memory and on disk. The folders stay; {@link reindex} reads them anew. */
+  clear(): Promise<void> {
+    return this.inTurn(async () => {
+      const pace = new Pace();
+      for (const folder of this.folders) {
+        for (const path of [...folder.indexed.keys()]) {
+          this.takeOut(folder, path);
+          await pace.rest();
+        }
+        folder.skipped.clear();
+        folder.known.clear();
+        await folder.manifest?.close();
+      }
+      const store = await this.store;
+      await store?.clear();
+      for (const folder of this.folders) folder.manifest = (await store?.openManifest(folder.uri, this.chunker.version))?.manifest;
+      this.storeBytes = store?.bytes ?? 0;
+    });
   }
 
   /** Takes a file, or all below a folder, out of the index at once. */
@@ -361,15 +420,17 @@ export class WorkspaceIndex implements FragmentSource {
   ): Promise<void> {
     let done = 0;
     let told = 0;
+    let estimate: Estimate | undefined;
     const advance = (files: number): void => {
       done += files;
       if (performance.now() - told < progressMs && done < listed.length) return;
       told = performance.now();
-      onProgress?.(done, listed.length);
+      onProgress?.(done, listed.length, estimate?.secondsLeft());
     };
     const store = await this.store;
     const pace = new Pace();
     const unread: { folder: FolderState; path: string }[] = [];
+    const sizes = new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     advance(0);
 
     const fromStore = new Batch();
@@ -389,7 +450,9 @@ export class WorkspaceIndex implements FragmentSource {
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
-      if (reread || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
+      const unsaved = this.buffers.has(join(folder.root, path));
+      if (unsaved && !reread && folder.indexed.has(path)) advance(1);
+      else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
       else if (entry.skip !== undefined) {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
@@ -402,6 +465,8 @@ export class WorkspaceIndex implements FragmentSource {
     }
     await bringStored();
 
+    const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
+    estimate = new Estimate(unread.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
     // One batch is embedded while the next one is read.
     let embedding: Promise<void> = Promise.resolve();
     const batch = new Batch();
@@ -411,7 +476,10 @@ export class WorkspaceIndex implements FragmentSource {
       const jobs = batch.take();
       const rows = [...wanted.values()];
       wanted.clear();
-      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => advance(jobs.length));
+      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => {
+        estimate?.advance(jobs.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
+        advance(jobs.length);
+      });
       // Looked at by the next await of it; until then it must not count as unhandled.
       embedding.catch(() => {});
     };
@@ -424,7 +492,7 @@ export class WorkspaceIndex implements FragmentSource {
           advance(1);
           continue;
         }
-        const source = await readSource(folder.root, path, this.maxBytes);
+        const source = await this.read(folder, path);
         const { size, modified } = source;
         if ("skip" in source) {
           this.leaveOut(folder, path, source.skip, { size, modified, skip: source.skip, fragments: [] }, order);
@@ -449,6 +517,21 @@ export class WorkspaceIndex implements FragmentSource {
     }
   }
 
+  /** A file's unsaved text where there is one, else what is on disk: read again when it changed meanwhile. */
+  private async read(folder: FolderState, path: string): Promise<ReadFile> {
+    const file = join(folder.root, path);
+    const buffer = this.buffers.get(file);
+    if (buffer !== undefined) return { ...readContent(new TextEncoder().encode(buffer)), size: unsavedSize, modified: 0 };
+    let source = await readSource(folder.root, path, this.maxBytes);
+    for (let again = 0; again < mostRereads; again++) {
+      const now = await stat(file).catch(() => undefined);
+      // What cannot be looked at any more is found out by its own event.
+      if (now === undefined || (now.mtimeMs === source.modified && now.size === source.size)) break;
+      source = await readSource(folder.root, path, this.maxBytes);
+    }
+    return source;
+  }
+
   /** The fragments of a file, with what has to be embedded of them added to `wanted`; nothing when it cannot be cut. */
   private async cut(path: string, text: string, wanted: Map<VectorKey, Wanted>, pace: Pace): Promise<StoredFragment[] | undefined> {
     const fragments: StoredFragment[] = [];
@@ -471,7 +554,21 @@ export class WorkspaceIndex implements FragmentSource {
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
   private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
     const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
-    const missing = wanted.filter(({ key }) => !vectors.has(key));
+    const embed = async (): Promise<void> => {
+      // Another process may have embedded them meanwhile.
+      for (const [key, vector] of (await store?.vectors.get(wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])))) ?? []) vectors.set(key, vector);
+      await this.embedMissing(wanted.filter(({ key }) => !vectors.has(key)), vectors, store, signal);
+    };
+    if (wanted.some(({ key }) => !vectors.has(key))) await (store === undefined ? embed() : store.whileEmbedding(jobs.map(({ folder }) => folder.uri), embed, signal));
+    const pace = new Pace();
+    for (const { folder, path, entry, order } of jobs) {
+      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
+      await pace.rest();
+    }
+  }
+
+  /** Embeds the fragments, stores them and adds them to `vectors`. */
+  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Float32Array>, store: Store | undefined, signal: AbortSignal): Promise<void> {
     for (let start = 0; start < missing.length; start += batchFragments) {
       const rows = missing.slice(start, start + batchFragments);
       const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
@@ -486,12 +583,8 @@ export class WorkspaceIndex implements FragmentSource {
         vectors.set(key, rounded(vector));
       });
       this.embedded += fresh.length;
+      void this.settle();
       await store?.vectors.put(fresh);
-    }
-    const pace = new Pace();
-    for (const { folder, path, entry, order } of jobs) {
-      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
-      await pace.rest();
     }
   }
 
@@ -513,7 +606,7 @@ export class WorkspaceIndex implements FragmentSource {
       if (ids === undefined) reusable.set(key, [id]);
       else ids.push(id);
     });
-    const uri = `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
+    const uri = uriOf(folder, path);
     const ids = entry.fragments.map(({ key, ...chunk }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
@@ -553,12 +646,21 @@ export class WorkspaceIndex implements FragmentSource {
 
   private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
     const known = folder.known.get(path);
-    if (known === entry || !this.folders.includes(folder)) return;
+    // What is not on disk is no news of the disk.
+    if (known === entry || entry?.size === unsavedSize || !this.folders.includes(folder)) return;
     // On a disk that keeps whole seconds a change in the second of the reading would not show: such a file is read again.
     if (entry !== undefined && entry.modified % 1000 === 0 && Date.now() - entry.modified < 2000) return;
     if (entry === undefined) folder.known.delete(path);
     else folder.known.set(path, entry);
     folder.manifest?.record(path, entry);
+  }
+
+  /** Brings the vector index in order, a slice of time after another; nobody waits for it. */
+  private async settle(): Promise<void> {
+    if (this.settling) return;
+    this.settling = true;
+    while (!this.ended.signal.aborted && this.vectors.settle(settleMs)) await setTimeout(settleMs);
+    this.settling = false;
   }
 
   private async tidy(): Promise<void> {
@@ -570,6 +672,25 @@ export class WorkspaceIndex implements FragmentSource {
       this.options.log.warn(`The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`);
     }
     this.storeBytes = store?.bytes ?? 0;
+  }
+}
+
+/** How long the rest will take, from the bytes read and embedded so far: files are too unequal to count. */
+class Estimate {
+  private readonly start = performance.now();
+  private done = 0;
+
+  constructor(private readonly bytes: number) {}
+
+  advance(bytes: number): void {
+    this.done += bytes;
+  }
+
+  /** Undefined while too little is done to tell. */
+  secondsLeft(): number | undefined {
+    const seconds = (performance.now() - this.start) / 1000;
+    if (seconds < leastSeconds || this.done === 0) return undefined;
+    return Math.round((seconds / this.done) * Math.max(0, this.bytes - this.done));
   }
 }
 
@@ -607,6 +728,11 @@ function filePathOf(uri: string): string | undefined {
 
 function withSeparator(root: string): string {
   return root.endsWith(sep) ? root : root + sep;
+}
+
+/** The URI of a file in a folder. */
+function uriOf(folder: FolderState, path: string): string {
+  return `${folder.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
 }
 
 /** Percent-encoding as editors do it in URIs: stricter than encodeURIComponent. */

@@ -14,7 +14,7 @@ describe("handshake", () => {
         textDocumentSync: { openClose: true, change: 2, save: { includeText: false } },
         inlineCompletionProvider: true,
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
-        executeCommandProvider: { commands: [serverCommands.reindex, serverCommands.why] },
+        executeCommandProvider: { commands: Object.values(serverCommands) },
       },
     });
     expect((await sidecar.getStatus()).state).toBe("starting");

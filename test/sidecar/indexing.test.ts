@@ -126,6 +126,23 @@ describe("changes", () => {
     await isSearchable(sidecar, "shop/money.py", false);
   });
 
+  it("takes a hundred thousand watch events at once, and answers meanwhile", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    const before = await sidecar.reaches("ready");
+    await writeFile(join(folder, "late.py"), "def settle_late(invoice):\n    return invoice.total * 2\n");
+    for (let part = 0; part < 20; part += 1) {
+      const changes = Array.from({ length: 5000 }, (_, at) => ({ uri: uriOf(join(folder, `build/${part}/file${at}.py`)), type: (at % 3) + 1 }));
+      await sidecar.connection.sendNotification("workspace/didChangeWatchedFiles", { changes });
+    }
+    const { trace } = await sidecar.complete("untitled:a", "def add(a, b):\n    return |\n");
+    expect(trace.generatedTokens).toBeGreaterThan(0);
+    await isSearchable(sidecar, "late.py", true);
+    const after = await sidecar.reaches("ready");
+    expect(after.index?.files).toBe((before.index?.files ?? 0) + 1);
+    expect(after.index?.embedded).toBe((before.index?.embedded ?? 0) + 1);
+  });
+
   it("adds and removes workspace folders", async () => {
     const [folder, other] = [await copyOfFixture(), await temporaryFolder()];
     await writeFile(join(other, "pricing.py"), "def price_with_tax(price):\n    return price * 1.19\n");
@@ -297,5 +314,45 @@ describe("what a disk may hold", () => {
     const said = [message, sidecar.stderr, ...sidecar.logs.filter(({ type }) => type <= 2).map((line) => line.message)].join("\n");
     expect(["ready", "error"]).toContain(state);
     expect(said).toContain(place);
+  });
+});
+
+describe("pausing and clearing", () => {
+  it("pauses a run, says so, and takes up the rest when resumed", async () => {
+    const sidecar = await start({ folders: [await manyFiles(120)] });
+    await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
+    const command = (name: string) => sidecar.connection.sendRequest("workspace/executeCommand", { command: name });
+    await command(serverCommands.pauseIndexing);
+    const paused = await sidecar.reaches("ready");
+    expect(paused).toMatchObject({ paused: "asked", message: expect.stringMatching(/paused/) });
+    expect(paused.index?.files).toBeLessThan(120);
+    await expect(command(serverCommands.reindex)).rejects.toThrow(/resume/);
+    await command(serverCommands.resumeIndexing);
+    await sidecar.until("all files", () => sidecar.status?.state === "ready" && sidecar.status.index?.files === 120);
+    expect(sidecar.status?.paused).toBeUndefined();
+  });
+
+  it("clears the index and makes it anew", async () => {
+    const sidecar = await start({ folders: [await copyOfFixture()], settings: wide });
+    const before = await sidecar.reaches("ready");
+    await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.clearIndex });
+    await sidecar.until("all embedded anew", () => sidecar.status?.state === "ready" && sidecar.status.index?.embedded === 2 * (before.index?.embedded ?? 0));
+    expect(sidecar.status?.index).toMatchObject({ files: before.index?.files, fragments: before.index?.fragments });
+    expect(await sidecar.searchable()).toContain("shop/money.py");
+  });
+});
+
+describe("unsaved text", () => {
+  it("of an open file is found from another one, and is forgotten when the file is closed without saving", async () => {
+    const folder = await copyOfFixture();
+    const sidecar = await start({ folders: [folder], settings: wide });
+    await sidecar.reaches("ready");
+    const path = join(folder, "shop", "unsaved.py");
+    await writeFile(path, "\n");
+    await sidecar.open(uriOf(path), "\n");
+    await sidecar.insert(uriOf(path), { line: 0, character: 0 }, "def redeem_voucher(code, amount):\n    return amount - VOUCHERS[code]\n");
+    await isSearchable(sidecar, "shop/unsaved.py", true);
+    await sidecar.connection.sendNotification("textDocument/didClose", { textDocument: { uri: uriOf(path) } });
+    await isSearchable(sidecar, "shop/unsaved.py", false);
   });
 });

@@ -1,10 +1,10 @@
-// The goals of inference beside what was measured, and whether each is met.
+// Goals beside what was measured, and whether each is met.
 
 export interface Figure {
   readonly name: string;
   /** Undefined: not measured, and `note` says why. */
   readonly value: number | undefined;
-  readonly unit: "ms" | "%" | "times" | "of the bound" | "of the raw rate" | "tokens a run" | "texts" | "MB";
+  readonly unit: "ms" | "%" | "times" | "of the bound" | "of the raw rate" | "tokens a run" | "texts" | "MB" | "s" | "files/s" | "fragments" | "bytes" | "of the exact";
   readonly goal: { readonly atMost: number } | { readonly atLeast: number } | undefined;
   readonly note?: string;
 }

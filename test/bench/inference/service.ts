@@ -111,7 +111,7 @@ export async function servicePhase({ workspace, modelPath, grammarPath, threads,
 }
 
 /** The graph without anything around it, in a session like the product's: rows of nearly one length. Only for graphs with float32 caches. */
-class RawForward {
+export class RawForward {
   private constructor(private readonly session: InferenceSession) {}
 
   static async open(model: ModelPackage, threads: number): Promise<RawForward> {

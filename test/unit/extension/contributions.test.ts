@@ -63,6 +63,9 @@ describe("package.json", () => {
     expect(commands).toEqual([
       "selfracg.reindex",
       "selfracg.why",
+      "selfracg.clearIndex",
+      "selfracg.pauseIndexing",
+      "selfracg.resumeIndexing",
       "selfracg.toggle",
       "selfracg.showInspector",
       "selfracg.restartSidecar",

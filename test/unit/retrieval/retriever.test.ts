@@ -41,11 +41,11 @@ async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { a
     fragmentCount: texts.length,
     revision: 1,
     vectorIndex: { name: "exact", reason: "test" },
-    search(need, k) {
+    search(need, k, counts = () => true) {
       asked.push(k);
       const score = (vector: Float32Array) => vector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), 0);
       const scored = texts.map((text, at): ScoredFragment => ({ fragment: text, score: score(vectors[at] ?? new Float32Array()) }));
-      return scored.sort((a, b) => b.score - a.score).slice(0, k);
+      return scored.filter((each) => counts(each.fragment)).sort((a, b) => b.score - a.score).slice(0, k);
     },
   };
 }
@@ -79,6 +79,15 @@ describe("retrieval", () => {
     const long = fragment("long.py", Array.from({ length: 400 }, (_, n) => `value_${n} = compute(${n})`).join("\n"));
     const { selected } = await retriever(await indexed([long])).retrieve(context, limits, 500);
     expect(selected[0]?.tokens.length).toBe(backbone.model.retrieval.fragmentTokens);
+  });
+
+  it("is not starved by what is in sight: the fragments behind it are found", async () => {
+    // The visible lines stand in forty other files too, and each of them is nearer to the need than what is new.
+    const shown = Array.from({ length: 40 }, (_, at) => fragment(`copy${at}.py`, context.prefix.trimEnd()));
+    const source = await indexed([...shown, ...fragments]);
+    const { selected, dropped } = await retriever(source).retrieve(context, limits, 500);
+    expect(dropped.length).toBeGreaterThanOrEqual(30);
+    expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
   });
 
   it("asks for more than it wants, because some are dropped", async () => {

@@ -8,13 +8,15 @@ const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };
 
 /** An index whose runs end when the test says so. */
 class FakeIndex implements Indexable {
+  opened: (readonly { uri: string }[])[] = [];
   runs: { signal: AbortSignal; finish: () => void; fail: (error: Error) => void; progress: (done: number, total: number) => void }[] = [];
   folders: string[][] = [];
   calls: string[] = [];
   setFolders(folders: readonly { uri: string }[]): void {
     this.folders.push(folders.map(({ uri }) => uri));
   }
-  reindex({ signal, onProgress }: Parameters<Indexable["reindex"]>[0]): Promise<IndexCounts> {
+  reindex({ signal, onProgress, open: documents }: Parameters<Indexable["reindex"]>[0]): Promise<IndexCounts> {
+    this.opened.push(documents);
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new DOMException("stop", "AbortError")));
       this.runs.push({ signal, finish: () => resolve(counts), fail: reject, progress: onProgress });
@@ -27,6 +29,10 @@ class FakeIndex implements Indexable {
   removeFile(uri: string): void {
     this.calls.push(`remove ${uri}`);
   }
+  async updateBuffer(uri: string, text: string | undefined): Promise<void> {
+    this.calls.push(`buffer ${uri} ${text}`);
+  }
+  clear = async () => void this.calls.push("clear");
   counts = () => counts;
   flush = async () => void this.calls.push("flush");
 }
@@ -35,6 +41,7 @@ let index: FakeIndex;
 let folders: { uri: string; name: string }[];
 let events: string[];
 let indexing: Indexing;
+const open = [{ uri: "f1/open.py", text: "" }];
 
 const settle = () => new Promise((resolve) => setTimeout(resolve, 5));
 
@@ -42,10 +49,11 @@ beforeEach(() => {
   index = new FakeIndex();
   folders = [{ uri: "f1", name: "f1" }];
   events = [];
-  indexing = new Indexing(() => folders, {
+  indexing = new Indexing(() => folders, () => open, {
     started: () => void events.push("started"),
     progress: (done, total) => void events.push(`${done}/${total}`),
     ended: (_, reason) => void events.push(reason ?? "ended"),
+    paused: (reason) => void events.push(`paused: ${reason}`),
     changed: () => void events.push("changed"),
   }, log);
 });
@@ -117,7 +125,7 @@ describe("runs", () => {
   it("does nothing while paused and reads the folders when resumed", async () => {
     indexing.attach(index);
     await settle();
-    indexing.pause();
+    indexing.pause("off");
     await settle();
     expect(index.runs[0]?.signal.aborted).toBe(true);
     indexing.restart("x");
@@ -125,9 +133,47 @@ describe("runs", () => {
     await new Promise((resolve) => setTimeout(resolve, 150));
     expect(index.calls).toEqual([]);
     expect(() => indexing.reindex()).toThrow(/selfracg.enable/);
-    indexing.resume();
+    indexing.resume("off");
     await settle();
     expect(index.runs).toHaveLength(2);
+    expect(index.opened).toEqual([open, open]);
+  });
+
+  it("goes on only when nothing asks for a pause any more, and says who does", async () => {
+    indexing.pause("battery");
+    indexing.attach(index);
+    await settle();
+    expect(index.runs).toHaveLength(0);
+    expect(() => indexing.reindex()).toThrow(/battery/);
+    indexing.pause("asked");
+    expect(() => indexing.reindex()).toThrow(/resume it/);
+    indexing.bufferChanged("a", "text");
+    indexing.resume("battery");
+    await settle();
+    expect(index.runs).toHaveLength(0);
+    indexing.resume("asked");
+    indexing.resume("asked");
+    await settle();
+    expect(index.runs).toHaveLength(1);
+    expect(events).toEqual(["paused: battery", "paused: asked", "paused: asked", "paused: undefined", "started", "0/0"]);
+    expect(index.calls).toEqual([]);
+  });
+
+  it("clears the index in the middle of a run, which begins again and answers with what it made anew", async () => {
+    await expect(indexing.clear()).rejects.toThrow(/no index yet/);
+    indexing.attach(index);
+    await settle();
+    const run = indexing.reindex();
+    expect(await indexing.clear()).toEqual(counts);
+    await settle();
+    expect(index.calls).toEqual(["clear"]);
+    index.runs.at(-1)?.finish();
+    expect(await run.finished).toEqual(counts);
+    indexing.pause("asked");
+    const before = index.runs.length;
+    await indexing.clear();
+    await settle();
+    expect(index.runs).toHaveLength(before);
   });
 });
 
@@ -171,6 +217,30 @@ describe("file changes", () => {
     } finally {
       vi.useRealTimers();
     }
+  });
+
+  it("takes a hundred thousand events in a second as one run", async () => {
+    vi.useFakeTimers();
+    try {
+      for (let tenth = 0; tenth < 10; tenth += 1) {
+        for (let file = 0; file < 10_000; file += 1) indexing.fileChanged(`file ${tenth} ${file}`, file % 3 === 0);
+        await vi.advanceTimersByTimeAsync(100);
+      }
+      await vi.advanceTimersByTimeAsync(1500);
+      expect(index.runs).toHaveLength(2);
+      expect(index.calls).toEqual([]);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("hands over unsaved text, the last of each file", async () => {
+    indexing.bufferChanged("a", "one");
+    indexing.bufferChanged("a", "two");
+    indexing.bufferChanged("b", undefined);
+    indexing.fileChanged("c", false);
+    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    expect(index.calls).toEqual(["buffer a two", "buffer b undefined", "update c"]);
   });
 
   it("writes the index at the end", async () => {

@@ -1,7 +1,7 @@
 // One status out of what is known, and a notification for each change of it.
 import type { Connection } from "vscode-languageserver/node";
 import { describe, expect, it } from "vitest";
-import type { SidecarStatus } from "../../../sidecar/protocol";
+import type { PauseReason, SidecarStatus } from "../../../sidecar/protocol";
 import { StatusBoard, statusOf } from "../../../sidecar/server/status";
 
 const counts = { files: 2, fragments: 9, embedded: 9, skipped: {}, storeBytes: 10 };
@@ -26,6 +26,22 @@ describe("statusOf", () => {
     expect(ready.message).toBe("Ready: 9 fragments of 2 files. Indexing was cancelled.");
     const indexing = statusOf({ enabled: true, engine: "loaded", folders: 1, indexing: { done: 3, total: 8 } });
     expect(indexing).toMatchObject({ message: "Indexing 3/8 files.", progress: { done: 3, total: 8 } });
+  });
+
+  it.each([
+    [undefined, ""],
+    [20, ", less than a minute left"],
+    [200, ", about 3 min left"],
+    [9000, ", about 3 h left"],
+  ])("words an estimate of %s s no more exactly than it is", (secondsLeft, words) => {
+    const indexing = { done: 3, total: 8, ...(secondsLeft !== undefined && { secondsLeft }) };
+    expect(statusOf({ enabled: true, engine: "loaded", folders: 1, indexing })).toMatchObject({ message: `Indexing 3/8 files${words}.`, progress: indexing });
+  });
+
+  it.each<[PauseReason, RegExp]>([["asked", /paused until it is resumed/], ["battery", /paused while .* battery/]])("says that indexing is paused: %s", (paused, words) => {
+    const status = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, paused });
+    expect(status).toMatchObject({ state: "ready", paused });
+    expect(status.message).toMatch(words);
   });
 });
 

@@ -5,7 +5,7 @@ import { hostname } from "node:os";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { beginWriting, endWriting, mayBeWritten, ownedName, withLock } from "../../../sidecar/workspace/owner";
+import { afterLock, beginWriting, endWriting, mayBeWritten, ownedName, withLock } from "../../../sidecar/workspace/owner";
 import { emptyFolder } from "./folder";
 
 const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 6);
@@ -46,6 +46,53 @@ describe("lock", () => {
     const longAgo = new Date(Date.now() - 3600_000);
     await utimes(path, longAgo, longAgo);
     expect(await withLock(path, nothing)).toBe(true);
+  });
+});
+
+describe("waiting for a lock", () => {
+  const never = new AbortController().signal;
+
+  it("lets one after the other in, each after what the one before did", async () => {
+    const path = join(await emptyFolder(), "x.lock");
+    const order: string[] = [];
+    const work = (name: string) => async (): Promise<void> => {
+      order.push(`${name} begins`);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+      order.push(`${name} ends`);
+    };
+    await Promise.all([afterLock(path, work("a"), { signal: never, mostMs: 10_000 }), afterLock(path, work("b"), { signal: never, mostMs: 10_000 })]);
+    expect(order.map((each) => each.slice(2))).toEqual(["begins", "ends", "begins", "ends"]);
+  });
+
+  it("lets another process in that has waited, instead of whoever held it last", async () => {
+    const path = join(await emptyFolder(), "x.lock");
+    await afterLock(path, async () => {}, { signal: never, mostMs: 10_000 });
+    await writeFile(`${path}.waiting`, "");
+    let mine = false;
+    const again = afterLock(path, async () => void (mine = true), { signal: never, mostMs: 10_000 });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(mine).toBe(false);
+    expect(await withLock(path, async () => {})).toBe(true);
+    await again;
+    expect(mine).toBe(true);
+  });
+
+  it("ends when nobody gives it back, when no lock can be made, and when it is aborted", async () => {
+    const folder = await emptyFolder();
+    const path = join(folder, "x.lock");
+    await writeFile(path, `${host} ${process.ppid}\n`);
+    let done = 0;
+    const work = async (): Promise<void> => void done++;
+    await afterLock(path, work, { signal: never, mostMs: 50 });
+    await afterLock(join(folder, "missing", "x.lock"), work, { signal: never, mostMs: 60_000 });
+    expect(done).toBe(2);
+    await expect(afterLock(path, work, { signal: AbortSignal.abort(), mostMs: 60_000 })).rejects.toThrow(/abort/i);
+    // A process that ended, or whose disk was full, before it could sign.
+    await writeFile(path, "");
+    await utimes(path, new Date(), new Date(Date.now() - 10_000));
+    await afterLock(path, work, { signal: never, mostMs: 60_000 });
+    expect(done).toBe(3);
+    expect(await readdir(folder)).toEqual(["x.lock.waiting"]);
   });
 });
 

@@ -1,13 +1,16 @@
-// FAISS and the exact scan give the same hits, and both keep the seam's promises.
+// FAISS, the exact scan and, among many vectors, the clusters give the same hits, and all keep the seam's promises.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { ClusteredIndex } from "../../../sidecar/workspace/clustered-index";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { ExactIndex } from "../../../sidecar/workspace/exact-index";
 import { bulkAdder } from "../../../sidecar/workspace/faiss-bulk";
 import { FaissIndex, loadFaiss, tryFaiss, type FlatIndex } from "../../../sidecar/workspace/faiss-index";
+import { GrowingIndex } from "../../../sidecar/workspace/growing-index";
+import { plainKernel, simdKernel } from "../../../sidecar/workspace/scan-kernel";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { emptyFolder } from "./folder";
 
@@ -35,11 +38,21 @@ function faiss(dimension: number, limit = 1): FaissIndex {
   return new FaissIndex(loaded.addon, dimension, "test", limit);
 }
 
+/** Of a score: sums are added up in another order, and clusters keep vectors as the store does, in 16 bits. */
+const precision = 3e-5;
+
 const kinds: [string, (dimension: number) => VectorIndex][] = [
   ["faiss", (dimension) => faiss(dimension)],
   ["faiss", (dimension) => faiss(dimension, 5)],
   ["exact", (dimension) => new ExactIndex(dimension, "test")],
+  ["clustered", (dimension) => new ClusteredIndex(dimension, "test")],
 ];
+
+/** Lets the index do all that it puts off. */
+function settled<T extends VectorIndex>(index: T): T {
+  while (index.settle(5));
+  return index;
+}
 
 describe.each(kinds)("%s", (name, create) => {
   it("finds the highest inner products first", () => {
@@ -72,7 +85,18 @@ describe.each(kinds)("%s", (name, create) => {
     index.remove([0]);
     expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
     index.add(0, Float32Array.of(0, 1));
-    expect(index.search(Float32Array.of(0, 1), 5)).toEqual([{ id: 0, score: 1 }]);
+    expect(index.search(Float32Array.of(0, 1), 5)).toEqual([{ id: 0, score: expect.closeTo(1, 6) }]);
+  });
+
+  it("passes over what does not count, however many that are, and still finds the rest", () => {
+    const index = create(8);
+    const next = random(3);
+    for (let id = 0; id < 700; id++) index.add(id, unitVector(next, 8));
+    const query = unitVector(next, 8);
+    const all = index.search(query, 700).map((hit) => hit.id);
+    expect(index.search(query, 5, (id) => id % 100 === 7).map((hit) => hit.id)).toEqual(all.filter((id) => id % 100 === 7).slice(0, 5));
+    expect(index.search(query, 5, (id) => id === all.at(-1)).map((hit) => hit.id)).toEqual([all.at(-1)]);
+    expect(index.search(query, 5, () => false)).toEqual([]);
   });
 
   it("refuses wrong dimensions and ids that are taken", () => {
@@ -88,11 +112,17 @@ describe.each(kinds)("%s", (name, create) => {
   });
 });
 
-describe("both", () => {
-  it.each([1, 7, 512])("agree on random vectors through additions and removals, %i vectors handed over together", (limit) => {
+describe("all", () => {
+  it.each<[string, (dimension: number) => VectorIndex]>([
+    ["FAISS, a vector at a time", (dimension) => faiss(dimension, 1)],
+    ["FAISS, 7 vectors handed over together", (dimension) => faiss(dimension, 7)],
+    ["FAISS, 512 vectors handed over together", (dimension) => faiss(dimension, 512)],
+    ["clusters", (dimension) => new ClusteredIndex(dimension, "test")],
+    ["FAISS at first and then clusters", (dimension) => new GrowingIndex(() => faiss(dimension, 512), new ClusteredIndex(dimension, "test"), 900)],
+  ])("agree with the exact scan on random vectors through additions and removals: %s", (_, create) => {
     const dimension = 48;
     const next = random(1);
-    const a = faiss(dimension, limit);
+    const a = create(dimension);
     const b = new ExactIndex(dimension, "test");
     const live: number[] = [];
     let id = 0;
@@ -117,19 +147,124 @@ describe("both", () => {
         const left = a.search(query, k);
         const right = b.search(query, k);
         expect(left).toHaveLength(Math.min(k, live.length));
-        left.forEach((hit, i) => expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(1e-5));
+        left.forEach((hit, i) => expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(precision));
         // Sums in another order differ in the last digits: compare ids where the scores tell them apart.
         left.forEach((hit, i) => {
-          const near = [left[i - 1], left[i + 1]].some((other) => other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < 1e-5);
+          const near = [left[i - 1], left[i + 1]].some((other) => other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < precision);
           if (!near && i < k - 1) expect(right[i]?.id).toBe(hit.id);
         });
       }
     }
   });
 
+  it("let clusters answer once there are many vectors, and the exact index again when all are gone", () => {
+    const index = new GrowingIndex(() => new ExactIndex(4, "few"), new ClusteredIndex(4, "many"), 10);
+    const next = random(2);
+    for (let id = 0; id < 10; id++) index.add(id, unitVector(next, 4));
+    expect(index).toMatchObject({ name: "exact", reason: "few", size: 10, dimension: 4 });
+    index.add(10, unitVector(next, 4));
+    expect(index).toMatchObject({ name: "clustered", reason: "many", size: 11 });
+    index.remove([1, 2, 3]);
+    expect(index.name).toBe("clustered");
+    index.remove(Array.from({ length: 11 }, (_, id) => id));
+    expect(index).toMatchObject({ name: "exact", size: 0 });
+    index.add(0, Float32Array.of(0, 0, 0, 1));
+    expect(index.search(Float32Array.of(0, 0, 0, 1), 3)).toEqual([{ id: 0, score: 1 }]);
+  });
+
   it("are chosen with a reason", () => {
     expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
     expect(createVectorIndex(8, { preferred: "exact" })).toMatchObject({ name: "exact", reason: "asked for" });
+  });
+});
+
+describe("clusters", () => {
+  /** Vectors around `centres` points, as code of different kinds is. */
+  function gathered(count: number, centres: number, dimension: number): { vectors: Float32Array[]; query: () => Float32Array } {
+    const next = random(11);
+    const middles = Array.from({ length: centres }, () => unitVector(next, dimension));
+    const around = (): Float32Array => {
+      const middle = middles[Math.floor(((next() + 1) / 2) * centres)] ?? new Float32Array(dimension);
+      const noise = unitVector(next, dimension);
+      const mixed = middle.map((x, i) => x + 0.9 * (noise[i] ?? 0));
+      const norm = Math.hypot(...mixed);
+      return mixed.map((x) => x / norm);
+    };
+    return { vectors: Array.from({ length: count }, around), query: around };
+  }
+
+  it("find nearly all of the best ten where only a part is scanned, before and after removals, and with a narrow filter all", () => {
+    const dimension = 24;
+    const { vectors, query } = gathered(40_000, 60, dimension);
+    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
+    vectors.forEach((vector, id) => {
+      clustered.add(id, vector);
+      exact.add(id, vector);
+      // Some before there are clusters, some after.
+      if (id === 25_000) settled(clustered);
+    });
+    const recall = (accepts?: (id: number) => boolean): number => {
+      let found = 0;
+      for (let i = 0; i < 20; i++) {
+        const need = query();
+        const right = new Set(exact.search(need, 10, accepts).map((hit) => hit.id));
+        found += clustered.search(need, 10, accepts).filter((hit) => right.has(hit.id)).length;
+      }
+      return found / 200;
+    };
+    expect(recall()).toBeGreaterThanOrEqual(0.98);
+    settled(clustered);
+    expect(recall()).toBeGreaterThanOrEqual(0.98);
+    expect(recall((id) => id % 400 === 0)).toBe(1);
+    const gone = vectors.flatMap((_, id) => (id % 3 === 0 ? [id] : []));
+    clustered.remove(gone);
+    exact.remove(gone);
+    expect(clustered.size).toBe(exact.size);
+    expect(recall()).toBeGreaterThanOrEqual(0.98);
+  });
+
+  it("are exact before they are there", () => {
+    const dimension = 8;
+    const { vectors, query } = gathered(20_000, 5, dimension);
+    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
+    vectors.forEach((vector, id) => {
+      clustered.add(id, vector);
+      exact.add(id, vector);
+    });
+    const need = query();
+    expect(clustered.search(need, 10).map((hit) => hit.score.toFixed(3))).toEqual(exact.search(need, 10).map((hit) => hit.score.toFixed(3)));
+    expect(clustered.settle(0)).toBe(true);
+    expect(settled(clustered).settle(0)).toBe(false);
+  });
+
+  it("hold many equal vectors, which have no second centre to split by", () => {
+    const index = new ClusteredIndex(8, "test");
+    for (let id = 0; id < 20_000; id++) index.add(id, Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0));
+    settled(index);
+    expect(index.search(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0), 3)).toHaveLength(3);
+    index.remove(Array.from({ length: 19_999 }, (_, id) => id));
+    expect(index.search(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0), 3).map((hit) => hit.id)).toEqual([19_999]);
+    index.remove([19_999]);
+    expect(index.size).toBe(0);
+  });
+
+  it("multiply the same in SIMD as without it, up to the largest sums", () => {
+    const memory = new WebAssembly.Memory({ initial: 2, maximum: 4 });
+    const [simd, plain] = [simdKernel(memory), plainKernel(memory)];
+    if (simd === undefined) throw new Error("WebAssembly SIMD must be there where the tests run");
+    const next = random(9);
+    for (const width of [8, 16, 56, 256]) {
+      const values = new Int16Array(memory.buffer);
+      for (let i = 0; i < width; i++) values[i] = Math.round(next() * 255);
+      for (let i = 0; i < width * 8; i++) values[8192 + i] = i < width ? 32767 : Math.round(next() * 32767);
+      for (const count of [1, 4, 7, 8]) {
+        const results = [simd, plain].map((kernel, at) => {
+          kernel(0, 16384, count, 4096 + at * 64, width * 2);
+          return [...new Int32Array(memory.buffer, 4096 + at * 64, count)];
+        });
+        expect(results[0]).toEqual(results[1]);
+      }
+    }
   });
 });
 

@@ -1,10 +1,11 @@
 // The index as a whole: in step with the files, kept over restarts and kills, searchable all the while.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
-import { afterEach, beforeAll, describe, expect, it } from "vitest";
+import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
+import type { IndexCounts } from "../../../sidecar/protocol";
 import { LineChunker } from "../../../sidecar/workspace/line-chunker";
 import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
 import { emptyFolder, folderWith, write } from "./folder";
@@ -250,6 +251,21 @@ describe("one file at a time", () => {
     expect(best(index, "a.py", alpha.replace("alpha", "alphc").trimEnd())).toBe("a.py:1-3");
   });
 
+  it("does not wait for a run over all files", async () => {
+    const root = await folderWith(manyFiles(400));
+    const { index } = make(await emptyFolder(), { delayMs: 15 });
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    let over = false;
+    const stop = new AbortController();
+    const begun = new Promise<void>((resolve) => void index.reindex({ signal: stop.signal, onProgress: (done) => done > 0 && resolve() }).catch(() => {}).finally(() => (over = true)));
+    await begun;
+    await write(root, { "saved.py": gamma });
+    await index.updateFile(uriOf(root, "saved.py"));
+    expect(best(index, "saved.py", gamma.trimEnd())).toBe("saved.py:1-3");
+    expect(over).toBe(false);
+    stop.abort();
+  });
+
   it("takes removal, of a file and of a folder, and the removal that an update finds", async () => {
     const root = await folderWith({ "a.py": alpha, "d/b.py": beta, "d/e/c.py": gamma, "dd.py": beta });
     const { index } = await indexed(root, await emptyFolder());
@@ -309,6 +325,99 @@ describe("one file at a time", () => {
     await Promise.all(updates);
     expect(index.fragmentCount).toBe(1);
     expect(best(index, "a.py", alpha.replace("alpha", "version11").trimEnd())).toBe("a.py:1-3");
+  });
+});
+
+describe("what comes first", () => {
+  it("is what is open, then its folder and what it imports, then the rest by time", async () => {
+    const files = { "z/open.py": `from shop.money import Money\n${alpha}`, "z/beside.py": beta, "shop/money.py": gamma, "a/old.py": alpha, "a/new.py": beta };
+    const root = await folderWith(files);
+    const now = Date.now();
+    for (const [at, path] of ["a/old.py", "z/open.py", "z/beside.py", "shop/money.py", "a/new.py"].entries()) await utimes(join(root, path), new Date(), new Date(now - 60_000 + at * 1000));
+    const { index, read } = make(await emptyFolder());
+    await index.setFolders([{ uri: uriOf(root), name: "test" }]);
+    await index.reindex({ open: [{ uri: uriOf(root, "z/open.py"), text: files["z/open.py"] }] });
+    expect(read).toEqual(["z/open.py", "shop/money.py", "z/beside.py", "a/new.py", "a/old.py"]);
+  });
+});
+
+describe("unsaved text", () => {
+  it("is searched in the place of the file until it is saved or dropped, and is not stored as the file", async () => {
+    const root = await folderWith({ ".gitignore": "no.py\n", "a.py": alpha, "b.py": beta, "no.py": alpha });
+    const storagePath = await emptyFolder();
+    const { index, seen } = await indexed(root, storagePath);
+    await index.updateBuffer(uriOf(root, "a.py"), `${gamma}\n\n${alpha}`);
+    expect(best(index, "a.py", gamma.trimEnd())).toBe("a.py:1-3");
+    expect(best(index, "a.py", alpha.trimEnd())).toBe("a.py:6-8");
+    expect(seen).toHaveLength(3);
+    await index.updateBuffer(uriOf(root, "no.py"), gamma);
+    await index.updateBuffer("untitled:x", gamma);
+    await index.reindex();
+    expect(best(index, "a.py", gamma.trimEnd())).toBe("a.py:1-3");
+    expect(index.fragmentCount).toBe(3);
+    await index.dispose();
+    const second = await indexed(root, storagePath);
+    expect(best(second.index, "a.py", gamma.trimEnd())).toBeUndefined();
+    expect(best(second.index, "a.py", alpha.trimEnd())).toBe("a.py:1-3");
+    expect(second.read).toEqual([]);
+    await second.index.updateBuffer(uriOf(root, "a.py"), gamma);
+    await second.index.updateBuffer(uriOf(root, "a.py"), undefined);
+    expect(best(second.index, "a.py", gamma.trimEnd())).toBeUndefined();
+    expect(best(second.index, "a.py", alpha.trimEnd())).toBe("a.py:1-3");
+    expect(second.seen).toEqual([]);
+  });
+});
+
+describe("clearing", () => {
+  it("forgets everything, on disk too, and the next run makes it anew", async () => {
+    const root = await folderWith(manyFiles(10));
+    const storagePath = await emptyFolder();
+    await (await indexed(root, storagePath, { hash: "d".repeat(64) })).index.dispose();
+    const { index, seen } = await indexed(root, storagePath);
+    const before = contents(index);
+    await index.clear();
+    expect(index.counts()).toMatchObject({ files: 0, fragments: 0, storeBytes: 0 });
+    expect((await readdir(storagePath, { recursive: true })).filter((name) => /\.(bin|log)$/.test(name))).toEqual([]);
+    expect(await readdir(storagePath)).toHaveLength(1);
+    await index.reindex();
+    expect(contents(index)).toEqual(before);
+    expect(seen).toHaveLength(40);
+    await index.dispose();
+    expect((await indexed(root, storagePath)).seen).toEqual([]);
+  });
+});
+
+describe("git", () => {
+  it("a branch switch and a stash embed what is new, and the way back nothing", async () => {
+    const root = await folderWith(manyFiles(30));
+    const git = (...args: string[]): void => void execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@localhost", ...args], { cwd: root, stdio: "ignore" });
+    git("init", "--initial-branch=one");
+    git("add", ".");
+    git("commit", "-m", "one");
+    const { index, seen } = await indexed(root, await emptyFolder());
+    const first = contents(index);
+    git("checkout", "-b", "two");
+    await write(root, { "src/part0/file0.py": gamma, "new.py": beta });
+    await rm(join(root, "src/part1/file1.py"));
+    git("add", "--all");
+    git("commit", "-m", "two");
+    await index.reindex();
+    const second = contents(index);
+    expect(seen).toHaveLength(62);
+    for (const branch of ["one", "two", "one"]) {
+      git("checkout", branch);
+      await index.reindex();
+      expect(contents(index)).toEqual(branch === "one" ? first : second);
+    }
+    await write(root, { "src/part2/file2.py": gamma });
+    await index.reindex();
+    expect(seen).toHaveLength(63);
+    git("stash");
+    await index.reindex();
+    expect(contents(index)).toEqual(first);
+    git("stash", "pop");
+    await index.reindex();
+    expect(seen).toHaveLength(63);
   });
 });
 
@@ -475,6 +584,64 @@ describe("damage", () => {
     expect(contents(next.index)).toEqual(before);
   });
 
+  it("a store of a newer version is left alone, and one made anew beside it", async () => {
+    const { root, storagePath, directory, before } = await stored();
+    const newer = directory.replace(/index-(\d+)/, (_, version: string) => `index-${Number(version) + 1}`);
+    await rename(directory, newer);
+    const { index, seen } = await indexed(root, storagePath);
+    expect(seen).toHaveLength(80);
+    expect(contents(index)).toEqual(before);
+    expect(await readdir(newer)).not.toEqual([]);
+  });
+
+  it("files of a newer version or of another model in the store's own folder are passed over", async () => {
+    const { root, storagePath, directory, before } = await stored();
+    const segment = await fileOf(directory, ".bin");
+    const bytes = await readFile(segment);
+    await writeFile(segment, bytes.fill(bytes.readUInt32LE(8) + 1, 8, 9));
+    const log = await fileOf(directory, ".log");
+    await writeFile(log, (await readFile(log, "utf8")).replace(/"format":\d+/, '"format":99'));
+    const { index, seen, warnings } = await indexed(root, storagePath);
+    expect(seen).toHaveLength(80);
+    expect(contents(index)).toEqual(before);
+    expect(warnings.join()).toMatch(/something else/);
+  });
+
+  it("a clock that was set back years costs nothing, and what changes then is seen", async () => {
+    const { root, storagePath, before } = await stored();
+    vi.useFakeTimers({ toFake: ["Date"], now: new Date("2001-01-01") });
+    try {
+      const { index, seen, read } = await indexed(root, storagePath);
+      expect({ seen, read }).toEqual({ seen: [], read: [] });
+      expect(contents(index)).toEqual(before);
+      await write(root, { "src/part0/file0.py": gamma });
+      await utimes(join(root, "src/part0/file0.py"), new Date(), new Date());
+      await index.reindex();
+      expect(best(index, "src/part0/file0.py", gamma.trimEnd())).toBe("src/part0/file0.py:1-3");
+      await index.dispose();
+      const again = await indexed(root, storagePath);
+      expect(again.seen).toEqual([]);
+      expect(best(again.index, "src/part0/file0.py", gamma.trimEnd())).toBe("src/part0/file0.py:1-3");
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
+  it("a file that changes while it is read is read again, and the last text found", async () => {
+    const root = await folderWith({ "a.py": alpha });
+    const { index } = await indexed(root, await emptyFolder());
+    let writing = true;
+    const writer = (async () => {
+      for (let i = 0; i < 60; i++) await writeFile(join(root, "a.py"), `${beta.replaceAll("beta", `beta${i}`)}${"# more\n".repeat(i * 20)}`);
+      writing = false;
+    })();
+    while (writing) await index.updateFile(uriOf(root, "a.py"));
+    await writer;
+    await index.updateFile(uriOf(root, "a.py"));
+    expect(contents(index).filter((line) => /beta\d/.test(line))).toEqual([expect.stringContaining("beta59")]);
+    expect(index.counts().files).toBe(1);
+  });
+
   it("a storage path that cannot be used costs the store, not the index", async () => {
     const root = await folderWith(manyFiles(5));
     const file = join(await folderWith({ "not-a-folder": "x" }), "not-a-folder");
@@ -524,7 +691,10 @@ describe("processes", () => {
     const root = await folderWith(manyFiles(200));
     const storagePath = await emptyFolder();
     const results = await Promise.all([run(root, storagePath), run(root, storagePath), run(root, storagePath)]);
-    for (const result of results) expect(JSON.parse(result)).toMatchObject({ files: 200, fragments: 400 });
+    const counts: IndexCounts[] = results.map((result) => JSON.parse(result));
+    for (const each of counts) expect(each).toMatchObject({ files: 200, fragments: 400 });
+    // One embeds at a time, and the others use what it stored.
+    expect(counts.reduce((sum, { embedded }) => sum + embedded, 0)).toBe(400);
     const { seen, read, warnings } = await indexed(root, storagePath);
     expect({ seen, read, warnings }).toEqual({ seen: [], read: [], warnings: [] });
   });

@@ -1,0 +1,33 @@
+// The commands that clear the index, and that pause and resume indexing.
+
+import { commands, Disposable, type ExtensionContext, window } from "vscode";
+import { serverCommands } from "../../sidecar/protocol";
+import type { SidecarSession } from "../session";
+
+export const clearIndexCommand = "selfracg.clearIndex";
+export const pauseIndexingCommand = "selfracg.pauseIndexing";
+export const resumeIndexingCommand = "selfracg.resumeIndexing";
+
+export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
+  const run = async (command: string, done: string): Promise<void> => {
+    try {
+      await session.execute(command);
+      void window.showInformationMessage(`SelfRACG: ${done}`);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      session.log.error(reason);
+      void window.showErrorMessage(`SelfRACG: ${reason}`);
+    }
+  };
+  const clear = async (): Promise<void> => {
+    const yes = "Clear";
+    const detail = "Everything is embedded anew from the files, which takes as long as the first time. Files are not touched.";
+    const answer = await window.showWarningMessage("Delete the index of this workspace?", { modal: true, detail }, yes);
+    if (answer === yes) await run(serverCommands.clearIndex, "the index was deleted and is being made anew.");
+  };
+  return Disposable.from(
+    commands.registerCommand(clearIndexCommand, clear),
+    commands.registerCommand(pauseIndexingCommand, () => run(serverCommands.pauseIndexing, "indexing is paused; what is indexed stays searchable.")),
+    commands.registerCommand(resumeIndexingCommand, () => run(serverCommands.resumeIndexing, "indexing goes on.")),
+  );
+}

@@ -1,0 +1,228 @@
+// `npm run bench -- index`: how fast the workspace index is built, kept up and searched, each figure beside its goal.
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { dirname, join } from "node:path";
+import { parseArgs } from "node:util";
+import { packagedLocations } from "../../../sidecar/server/locations";
+import { confinement, inProcess } from "../child";
+import { digits, type Figure, goalTable, met, table } from "../inference/goals";
+import { copyLargeTree } from "../large-tree";
+import { embeddingPhase, type EmbeddingResult } from "./embedding";
+import { growthPhase, type GrowthResult } from "./growth";
+import { type Expressions, expressionsPhase, searchPhase, type SearchResult } from "./search";
+import { restarts, upkeepPhase, type UpkeepResult } from "./upkeep";
+
+/** What {@link inProcess} can be asked for. Each takes its options as JSON. */
+export const indexPhases = {
+  "index-embedding": (options: string) => embeddingPhase(JSON.parse(options)),
+  "index-upkeep": (options: string) => upkeepPhase(JSON.parse(options)),
+  "index-expressions": (options: string) => expressionsPhase(JSON.parse(options)),
+  "index-search": (options: string) => searchPhase(JSON.parse(options)),
+  "index-growth": (options: string) => growthPhase(JSON.parse(options)),
+};
+
+const parts = ["embedding", "upkeep", "search", "growth"] as const;
+type Part = (typeof parts)[number];
+
+const help = `npm run bench -- index [OPTIONS]
+  --json FILE           write all figures to FILE
+  --cores N             cores to measure on; default 2, or 1 where there is only one
+  --only PART           one of ${parts.join(", ")}; may be given several times
+  --rounds N            rounds of embedding beside the bare graph; default 3
+  --tree-files N        real files that are embedded, and varied elsewhere; default 120
+  --files N             files of the workspace that is kept up; default 10000
+  --search-sizes LIST   fragments searched; default 1000,10000,50000,500000
+  --expressions N       real expressions among them, the others are mixtures of these; default 6000
+  --growth-files LIST   files of the growing trees; default 1000,3000,10000; 100000 takes many minutes
+`;
+
+interface Measured {
+  readonly embedding?: EmbeddingResult;
+  readonly upkeep?: UpkeepResult;
+  readonly search?: readonly SearchResult[];
+  readonly growth?: readonly GrowthResult[];
+}
+
+interface Options {
+  readonly cores: number;
+  readonly rounds: number;
+  readonly treeFiles: number;
+  readonly files: number;
+  readonly searchSizes: readonly number[];
+  readonly expressions: number;
+  readonly growthFiles: readonly number[];
+  readonly parts: ReadonlySet<Part>;
+}
+
+/** @throws Error for an option that cannot be */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean" },
+      json: { type: "string" },
+      cores: { type: "string", default: `${Math.min(2, availableParallelism())}` },
+      only: { type: "string", multiple: true, default: [] },
+      rounds: { type: "string", default: "3" },
+      "tree-files": { type: "string", default: "120" },
+      files: { type: "string", default: "10000" },
+      "search-sizes": { type: "string", default: "1000,10000,50000,500000" },
+      expressions: { type: "string", default: "6000" },
+      "growth-files": { type: "string", default: "1000,3000,10000" },
+    },
+  });
+  if (values.help === true) return void process.stdout.write(help);
+  const wanted = values.only.map((name) => {
+    const part = parts.find((each) => each === name);
+    if (part === undefined) throw new Error(`--only: expected one of ${parts.join(", ")}, found ${JSON.stringify(name)}`);
+    return part;
+  });
+  const counts = (option: string, text: string): number[] => text.split(",").map((each) => count(option, each));
+  const options: Options = {
+    cores: count("--cores", values.cores),
+    rounds: count("--rounds", values.rounds),
+    treeFiles: count("--tree-files", values["tree-files"]),
+    files: count("--files", values.files),
+    searchSizes: counts("--search-sizes", values["search-sizes"]),
+    expressions: count("--expressions", values.expressions),
+    growthFiles: counts("--growth-files", values["growth-files"]),
+    parts: new Set(wanted.length === 0 ? parts : wanted),
+  };
+  const started = performance.now();
+  const machine = {
+    cpu: cpus()[0]?.model ?? "unknown",
+    cores: availableParallelism(),
+    measuredOn: options.cores,
+    confined: confinement(options.cores) !== undefined,
+    memoryMegabytes: Math.round(totalmem() / 2 ** 20),
+    node: process.version,
+  };
+  const measured = await measure(options);
+  const figures = figuresOf(measured);
+  const seconds = (performance.now() - started) / 1000;
+  print(`\n${machine.cpu}, ${options.cores} of ${machine.cores} cores${machine.confined ? "" : " (by threads: there is no taskset)"}, Node ${machine.node}\n`);
+  print(goalTable(figures));
+  if (measured.search !== undefined) print(`\n${searchTable(measured.search)}`);
+  if (measured.growth !== undefined) print(`\n${growthTable(measured.growth)}`);
+  print(
+    `\n${seconds.toFixed(0)} s. "embedding" runs the model. "upkeep" and "growth" read, cut and store variations of real files, with random unit\n` +
+      "vectors in the place of the model's, put in through the index's own store. Searches are timed in five rounds, of which each need's best counts.",
+  );
+  if (values.json !== undefined) {
+    const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };
+    await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
+  }
+}
+
+function count(option: string, text: string): number {
+  const value = Number(text);
+  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
+  return value;
+}
+
+async function measure(options: Options): Promise<Measured> {
+  const { cores, rounds } = options;
+  const dist = dirname(__filename);
+  const { modelPath, grammarPath } = packagedLocations(dist);
+  const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
+  const originals = join(scratch, "tree");
+  const common = { modelPath, grammarPath, threads: cores };
+  const modules = join(dirname(dist), "node_modules");
+  try {
+    await copyLargeTree(modules, originals, options.treeFiles);
+    let measured: Measured = {};
+    if (options.parts.has("upkeep")) {
+      tell(`a workspace of ${options.files} files`);
+      const upkeep = { ...common, originals, workspace: join(scratch, "many"), storagePath: join(scratch, "many-index"), files: options.files };
+      measured = { ...measured, upkeep: await inProcess<UpkeepResult>("index-upkeep", upkeep, { cores }) };
+    }
+    if (options.parts.has("search")) {
+      tell(`${options.expressions} expressions to search`);
+      const many = join(scratch, "many-sources");
+      await copyLargeTree(modules, many, Math.ceil(options.expressions / 4));
+      const expressions = await inProcess<Expressions>("index-expressions", { ...common, workspace: many, fragments: options.expressions, target: join(scratch, "expressions") }, { cores });
+      const search: SearchResult[] = [];
+      for (const fragments of options.searchSizes) {
+        for (const kind of fragments <= largestCompared ? (["chosen", "faiss", "exact"] as const) : (["chosen"] as const)) {
+          tell(`a search in ${fragments} fragments: ${kind}`);
+          search.push(await inProcess<SearchResult>("index-search", { expressions, fragments, kind }, { cores }));
+        }
+      }
+      measured = { ...measured, search };
+    }
+    if (options.parts.has("growth")) {
+      const growth: GrowthResult[] = [];
+      for (const files of options.growthFiles) {
+        tell(`a tree of ${files} files`);
+        const place = join(scratch, `growth-${files}`);
+        growth.push(await inProcess<GrowthResult>("index-growth", { ...common, originals, workspace: join(place, "tree"), storagePath: join(place, "index"), files }, { cores }));
+        await rm(place, { recursive: true, force: true });
+      }
+      measured = { ...measured, growth };
+    }
+    // Last: it changes files of the tree that the others vary.
+    if (options.parts.has("embedding")) {
+      tell("indexing with the model");
+      measured = { ...measured, embedding: await inProcess<EmbeddingResult>("index-embedding", { ...common, workspace: originals, storagePath: join(scratch, "index"), rounds }, { cores }) };
+    }
+    return measured;
+  } finally {
+    await rm(scratch, { recursive: true, force: true });
+  }
+}
+
+/** The plain scans are compared up to here; beyond they take their time. */
+const largestCompared = 50_000;
+
+function figuresOf({ embedding, upkeep, search, growth }: Measured): Figure[] {
+  const figures: Figure[] = [];
+  const add = (name: string, value: number | undefined, unit: Figure["unit"], goal: Figure["goal"], note?: string): void => void figures.push({ name, value, unit, goal, ...(note !== undefined && { note }) });
+  if (embedding !== undefined) {
+    add("indexing, of the raw forward rate", embedding.share, "of the raw rate", { atLeast: 0.85 }, `${digits(embedding.perSecond)} and ${digits(embedding.rawPerSecond)} fragments/s, ${embedding.fragments} fragments of ${embedding.files} files, raw in batches of ${embedding.rawBatch}`);
+    add("completion while indexing, over idle", embedding.slowdown, "times", { atMost: 1.5 }, `medians of rounds in turns, ${digits(embedding.busyMs)} and ${digits(embedding.idleMs)} ms, ${embedding.completions} completions each`);
+    add("a saved file is searchable after", embedding.savedMs, "ms", { atMost: 900 }, `longest of ${embedding.saves}, with the model, every fragment new; 0.1 s of gathering changes comes on top`);
+  }
+  if (upkeep !== undefined) {
+    const { branch, formatter } = upkeep;
+    add("files walked, cut and stored", upkeep.filesPerSecond, "files/s", undefined, `${upkeep.files} files, ${upkeep.fragments} fragments`);
+    add("disk a fragment", upkeep.bytesPerFragmentOnDisk, "bytes", undefined, "vector, text, place and key");
+    add("restart, ready after", upkeep.restartMs, "ms", { atMost: 2000 }, `${upkeep.files} files, ${upkeep.fragments} fragments, nothing changed; best of ${restarts}, ${digits(upkeep.restartCpuMs / 1000)} s of processor time, tokenizer and grammars loaded too`);
+    add("restart, embedded", upkeep.restartEmbedded, "fragments", { atMost: 0 });
+    add("one file changed, searchable after", upkeep.updateMs, "ms", { atMost: 900 }, "p95, without the model");
+    add("branch switch, embedded", branch.embedded, "fragments", undefined, `${branch.changed} files changed at their top, ${digits(branch.ms / 1000)} s`);
+    add("branch switch back, embedded", branch.backEmbedded, "fragments", { atMost: 0 }, `${digits(branch.backMs / 1000)} s`);
+    add("texts embedded a second time in all this", upkeep.embeddedAgain, "fragments", { atMost: 0 });
+    add("formatter, seconds", formatter.ms / 1000, "s", undefined, `${formatter.changed} files touched, ${formatter.embedded} fragments new`);
+  }
+  for (const { fragments, p99, recall, kind, real } of (search ?? []).filter((_, at, all) => all.findIndex((each) => each.fragments === all[at]?.fragments) === at)) {
+    const goal = fragments <= 50_000 ? 2 : 5;
+    add(`search in ${fragments}, p99`, p99, "ms", { atMost: goal }, `${kind}; ${real} real expressions${real < fragments ? ", the others mixtures of them" : ""}`);
+    add(`search in ${fragments}, recall@10`, recall, "of the exact", { atLeast: 0.98 });
+  }
+  const [least, most] = [growth?.[0], growth?.at(-1)];
+  if (least !== undefined && most !== undefined && least !== most) {
+    add(`time a file, ${most.files} files over ${least.files}`, most.buildMs / most.files / (least.buildMs / least.files), "times", { atMost: 1.5 }, "1: linear");
+  }
+  return figures;
+}
+
+function searchTable(results: readonly SearchResult[]): string {
+  const header = ["fragments", "index", "p50 ms", "p99 ms", "recall@10", "add ms", "remove ms", "bytes a fragment"];
+  return table(header, results.map(({ fragments, kind, p50, p99, recall, addMs, removeMs, bytesPerFragment }) => [`${fragments}`, kind, p50.toFixed(2), p99.toFixed(2), recall.toFixed(3), addMs.toFixed(3), removeMs.toFixed(3), fragments < 50_000 ? "" : bytesPerFragment.toFixed(0)]));
+}
+
+function growthTable(results: readonly GrowthResult[]): string {
+  const header = ["files", "fragments", "first run s", "ms a file", "restart s", "peak MB", "store MB", "store bytes a fragment"];
+  return table(
+    header,
+    results.map(({ files, fragments, buildMs, restartMs, peakMegabytes, storeBytes }) => [`${files}`, `${fragments}`, (buildMs / 1000).toFixed(1), (buildMs / files).toFixed(2), (restartMs / 1000).toFixed(2), peakMegabytes.toFixed(0), (storeBytes / 1e6).toFixed(1), (storeBytes / fragments).toFixed(0)]),
+  );
+}
+
+function tell(what: string): void {
+  process.stderr.write(`Measuring ${what}…\n`);
+}
+
+function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}

@@ -1,0 +1,158 @@
+// The vector index alone: time and memory of a search by number of fragments, and what of the exact result it finds.
+import { readFile, writeFile } from "node:fs/promises";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
+import { ExactIndex } from "../../../sidecar/workspace/exact-index";
+import { FaissIndex, loadFaiss } from "../../../sidecar/workspace/faiss-index";
+import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
+import { readSources } from "../cursors";
+import { randomNumbers } from "../inference/tokens";
+import { percentile } from "../statistics";
+
+export interface ExpressionsOptions {
+  readonly workspace: string;
+  readonly modelPath: string;
+  readonly grammarPath: string;
+  readonly threads: number;
+  readonly fragments: number;
+  /** File that they are written to: float32 rows, the needs first. */
+  readonly target: string;
+}
+
+export interface Expressions {
+  readonly path: string;
+  readonly dimension: number;
+  readonly needs: number;
+  readonly fragments: number;
+}
+
+const needsWanted = 300;
+
+/** Expressions of real fragments and needs at real cursors, by the model. */
+export async function expressionsPhase(options: ExpressionsOptions): Promise<Expressions> {
+  const model = await loadModelPackage(options.modelPath);
+  const format = new PromptFormat(model, await Tokenizer.load(model));
+  const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
+  const chunker = await createChunker(options.grammarPath, () => {});
+  const random = randomNumbers(3);
+  const fragments: Float32Array[] = [];
+  const needs: Float32Array[] = [];
+  const each = Math.max(1, Math.floor(options.fragments / needsWanted));
+  for (const [path, text] of await readSources(options.workspace)) {
+    if (fragments.length >= options.fragments) break;
+    fragments.push(...(await backbone.embed((await chunker.chunk(path, text)).map((chunk) => format.fragmentEmbedding(path, chunk.text)))));
+    while (needs.length * each < fragments.length && needs.length < needsWanted) needs.push(await backbone.express(format.query(path, text.slice(0, Math.floor(text.length * (0.2 + 0.7 * random()))))));
+  }
+  await backbone.dispose();
+  const kept = fragments.slice(0, options.fragments);
+  await writeFile(options.target, Buffer.concat([...needs, ...kept].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))));
+  return { path: options.target, dimension: model.retrieval.dimension, needs: needs.length, fragments: kept.length };
+}
+
+export interface SearchOptions {
+  readonly expressions: Expressions;
+  readonly fragments: number;
+  /** Which index: the one the product chooses, or for comparison one of the exact ones. */
+  readonly kind: "chosen" | "faiss" | "exact";
+}
+
+export interface SearchResult {
+  readonly fragments: number;
+  /** Of them expressions that the model made; the others are mixtures of these. */
+  readonly real: number;
+  readonly kind: string;
+  /** Milliseconds over the needs, of each the best of several rounds, since another process may take the core at any moment. */
+  readonly p50: number;
+  readonly p99: number;
+  readonly recall: number;
+  readonly addMs: number;
+  readonly removeMs: number;
+  readonly bytesPerFragment: number;
+}
+
+const rounds = 5;
+const searched = 32;
+const recalled = 10;
+const comparedNeeds = 150;
+
+/** Measures one size of one index in this process. */
+export async function searchPhase({ expressions, fragments, kind }: SearchOptions): Promise<SearchResult> {
+  const { dimension } = expressions;
+  const rows = await unpacked(expressions);
+  const needs = rows.slice(0, expressions.needs);
+  const originals = rows.slice(expressions.needs);
+  const vectorOf = mixtures(originals, dimension);
+  const memory = (): number => (globalThis.gc?.(), process.memoryUsage().rss);
+  const loaded = loadFaiss();
+  const before = memory();
+  const index: VectorIndex = kind === "chosen" ? createVectorIndex(dimension) : kind === "exact" || "failure" in loaded ? new ExactIndex(dimension, "") : new FaissIndex(loaded.addon, dimension, "");
+  const began = performance.now();
+  for (let id = 0; id < fragments; id++) index.add(id, vectorOf(id));
+  while (index.settle(10));
+  const addMs = (performance.now() - began) / fragments;
+  const bytesPerFragment = (memory() - before) / fragments;
+
+  const best = needs.map(() => Infinity);
+  for (let round = 0; round < rounds; round++) {
+    needs.forEach((need, at) => {
+      const start = performance.now();
+      index.search(need, Math.min(searched, fragments));
+      best[at] = Math.min(best[at] ?? Infinity, performance.now() - start);
+    });
+  }
+  const times = { p50: percentile(best, 0.5), p99: percentile(best, 0.99) };
+
+  const compared = needs.slice(0, comparedNeeds);
+  const exact = exactBest(compared, fragments, vectorOf);
+  const found = compared.map((need, at) => {
+    const right = new Set(exact[at]);
+    return index.search(need, recalled).filter(({ id }) => right.has(id)).length / right.size;
+  });
+  const gone = Array.from({ length: Math.floor(fragments / 10) }, (_, i) => i * 10);
+  const removing = performance.now();
+  index.remove(gone);
+  const removeMs = (performance.now() - removing) / gone.length;
+  return { fragments, real: Math.min(fragments, originals.length), kind: index.name, ...times, recall: found.reduce((sum, x) => sum + x, 0) / found.length, addMs, removeMs, bytesPerFragment };
+}
+
+/** Ids of the best for each need, by looking at every vector: made anew one after another, so that they take no memory. */
+function exactBest(needs: readonly Float32Array[], fragments: number, vectorOf: (id: number) => Float32Array): number[][] {
+  const best = needs.map((): { id: number; score: number }[] => []);
+  for (let id = 0; id < fragments; id++) {
+    const vector = vectorOf(id);
+    needs.forEach((need, at) => {
+      let score = 0;
+      for (let i = 0; i < vector.length; i++) score += (need[i] ?? 0) * (vector[i] ?? 0);
+      const list = best[at] ?? [];
+      if (list.length >= recalled && score <= (list.at(-1)?.score ?? 0)) return;
+      list.push({ id, score });
+      list.sort((a, b) => b.score - a.score);
+      list.length = Math.min(list.length, recalled);
+    });
+  }
+  return best.map((list) => list.map(({ id }) => id));
+}
+
+/** Vector `id`: a real one, or, beyond them, a real one moved by a part of the difference of two others. */
+function mixtures(originals: readonly Float32Array[], dimension: number): (id: number) => Float32Array {
+  const at = (index: number): Float32Array => originals[index % originals.length] ?? new Float32Array(dimension);
+  return (id) => {
+    if (id < originals.length) return at(id);
+    const random = randomNumbers(id);
+    random();
+    const [a, b, c, part] = [at(id), at(Math.floor(random() * originals.length)), at(Math.floor(random() * originals.length)), 0.3 + 0.3 * random()];
+    const vector = a.map((x, i) => x + part * ((b[i] ?? 0) - (c[i] ?? 0)));
+    const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+    return vector.map((x) => x / norm);
+  };
+}
+
+async function unpacked({ path, dimension }: Expressions): Promise<Float32Array[]> {
+  const bytes = await readFile(path);
+  const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
+  return Array.from({ length: all.length / dimension }, (_, row) => all.subarray(row * dimension, (row + 1) * dimension));
+}

@@ -1,0 +1,52 @@
+// A model's stand-in where only reading, cutting and storing are measured: unit vectors that depend on the tokens alone.
+import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { quietLog } from "../../../sidecar/server/log";
+import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { vectorKey } from "../../../sidecar/workspace/vector-store";
+import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
+import { randomNumbers } from "../inference/tokens";
+
+export interface StandInOptions {
+  readonly workspace: string;
+  readonly storagePath: string;
+  readonly modelPath: string;
+  readonly grammarPath: string;
+}
+
+/** Texts embedded, and how often one of them was embedded again. */
+export class Embedded {
+  private readonly keys = new Set<string>();
+  again = 0;
+
+  add(tokens: readonly number[]): void {
+    const key = vectorKey(tokens);
+    if (this.keys.has(key)) this.again++;
+    this.keys.add(key);
+  }
+}
+
+/** An index of the folder with the real tokenizer, chunker and store, and random vectors. Nothing is indexed yet. */
+export async function standInIndex(options: StandInOptions, limits: Partial<IndexLimits>, embedded?: Embedded): Promise<WorkspaceIndex> {
+  const model = await loadModelPackage(options.modelPath);
+  const index = new WorkspaceIndex({
+    backbone: { model, embed: async (fragments) => fragments.map((tokens) => (embedded?.add(tokens), unitVector(model.retrieval.dimension, tokens))) },
+    promptFormat: new PromptFormat(model, await Tokenizer.load(model)),
+    storagePath: options.storagePath,
+    chunker: await createChunker(options.grammarPath, () => {}),
+    log: quietLog,
+    limits,
+  });
+  await index.setFolders([{ uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) }]);
+  return index;
+}
+
+function unitVector(dimension: number, tokens: readonly number[]): Float32Array {
+  const random = randomNumbers(tokens.reduce((hash, token) => (Math.imul(hash, 31) + token) | 0, 7));
+  const vector = Float32Array.from({ length: dimension }, () => random() - 0.5);
+  const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+  return vector.map((x) => x / norm);
+}

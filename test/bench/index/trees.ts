@@ -1,0 +1,32 @@
+// Trees of any size made from real files: variations of the installed packages' sources, their longer words numbered.
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+
+/** Larger files are left out: a hundred thousand of them must be written and read within minutes. */
+const largestCharacters = 6000;
+
+/** Writes `count` files below `target`; a larger tree begins with the files of a smaller one. Returns their paths. */
+export async function writeTree(sources: ReadonlyMap<string, string>, target: string, count: number): Promise<string[]> {
+  const originals = [...sources].filter(([, text]) => text.length <= largestCharacters);
+  if (originals.length === 0) throw new Error(`expected source files of at most ${largestCharacters} characters, found none: install the packages first`);
+  // In a repository what is not ignored is meant.
+  await mkdir(join(target, ".git"), { recursive: true });
+  const paths: string[] = [];
+  const folders = new Set<string>();
+  for (let at = 0; at < count; at++) {
+    const [path, text] = originals[at % originals.length] ?? ["", ""];
+    const copy = Math.floor(at / originals.length);
+    const file = join(`copy${copy}`, path);
+    const folder = dirname(join(target, file));
+    if (!folders.has(folder)) await mkdir(folder, { recursive: true });
+    folders.add(folder);
+    await writeFile(join(target, file), variation(text, `${copy}`));
+    paths.push(file);
+  }
+  return paths;
+}
+
+/** The text with its longer words ended by `mark`: other fragments of the same shape. */
+export function variation(text: string, mark: string): string {
+  return text.replace(/\b[A-Za-z_]\w{6,}\b/g, `$&${mark}`);
+}
