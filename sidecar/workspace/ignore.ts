@@ -86,6 +86,15 @@ export class IgnoreRules {
     return skipByFolderName(name, { inRepository: this.inRepository || rules.repository !== undefined, takenBack: decision !== undefined });
   }
 
+  /**
+   * Tells what stands in a folder that is walked, so that ignore files which are not there need not be asked for.
+   * @param path from the workspace folder, `""` for itself
+   */
+  enter(path: string, names: ReadonlySet<string>): void {
+    const folder = this.offset + (path === "" ? "" : `${path}/`);
+    if (!this.folders.has(folder)) this.folders.set(folder, this.load(folder, names));
+  }
+
   /** Whether a folder below `top` is ignored on the way down. @param parts the folders from `top` down */
   private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";
@@ -106,9 +115,11 @@ export class IgnoreRules {
     return rules;
   }
 
-  private async load(folder: string): Promise<FolderRules> {
+  /** @param names of what stands in the folder, where they are known */
+  private async load(folder: string, names?: ReadonlySet<string>): Promise<FolderRules> {
+    const isThere = (name: string): boolean => names === undefined || names.has(name);
     const above: FolderRules = folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesIn(folder.slice(0, folder.lastIndexOf("/", folder.length - 2) + 1));
-    const here = await gitRepositoryAt(join(this.top, folder));
+    const here = isThere(".git") ? await gitRepositoryAt(join(this.top, folder)) : undefined;
     const repository = here ?? above.repository;
     const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
       const content = await readIgnoreFile(source, isLinkAllowed);
@@ -116,8 +127,8 @@ export class IgnoreRules {
       return patterns.length === 0 ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
     // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
-    const git = await read(join(this.top, folder, ".gitignore"), false);
-    const own = await read(join(this.top, folder, ".selfracgignore"), true);
+    const git = isThere(".gitignore") ? await read(join(this.top, folder, ".gitignore"), false) : [];
+    const own = isThere(".selfracgignore") ? await read(join(this.top, folder, ".selfracgignore"), true) : [];
     const excludes = here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
     // Most folders have none: they share what holds above them.
     if (here === undefined && git.length === 0 && own.length === 0) return above;

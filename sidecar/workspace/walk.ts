@@ -7,6 +7,7 @@ import type { IgnoreRules } from "./ignore";
 import type { Omission, SkipReason } from "./omission";
 
 const statsAtOnce = 16;
+const foldersAtOnce = 8;
 
 /** A file as listed. */
 export interface ListedFile {
@@ -38,46 +39,67 @@ export interface WalkOptions {
 export async function* walk(root: string, options: WalkOptions): AsyncGenerator<ListedFile> {
   // Asked for by itself: an unreadable workspace folder is an error, an unreadable folder inside is not.
   await readdir(join(root, options.from));
-  yield* walkFolder(root, options.from, options);
+  yield* walkFolder(await readFolder(root, options.from, options), root, options);
 }
 
-async function* walkFolder(root: string, folder: string, options: WalkOptions): AsyncGenerator<ListedFile> {
-  const { rules, nested, skip, signal } = options;
-  signal?.throwIfAborted();
-  let entries;
-  try {
-    entries = await readdir(join(root, folder), { withFileTypes: true });
-  } catch (error) {
-    skip(folder, failure(error).skip);
-    return;
-  }
-  entries.sort((a, b) => (a.name < b.name ? -1 : 1));
-  // Asked of several files at once: on slow disks the waiting is most of the work.
-  const asked: { path: string; file: Promise<ListedFile | Omission> }[] = [];
-  const folders: string[] = [];
-  const answered = async function* (leave: number): AsyncGenerator<ListedFile> {
-    while (asked.length > leave) {
-      const first = asked.shift();
-      if (first === undefined) return;
-      const file = await first.file;
-      if ("skip" in file) skip(first.path, file.skip);
-      else yield file;
-    }
-  };
+/** What stands in one folder. */
+interface Folder {
+  readonly entries: readonly (ListedFile | { readonly path: string; readonly skip: SkipReason })[];
+  /** Paths of the folders in it that are walked too. */
+  readonly folders: readonly string[];
+}
+
+async function* walkFolder({ entries, folders }: Folder, root: string, options: WalkOptions): AsyncGenerator<ListedFile> {
+  options.signal?.throwIfAborted();
   for (const entry of entries) {
-    const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory() && nested.has(path)) continue;
-    const omission = await omitEntry(entry, path, rules);
-    if (omission !== undefined) skip(path, omission.skip);
-    else if (entry.isDirectory()) folders.push(path);
-    else {
-      signal?.throwIfAborted();
-      asked.push({ path, file: describe(root, path, options.maxBytes) });
-      yield* answered(statsAtOnce);
+    if ("skip" in entry) options.skip(entry.path, entry.skip);
+    else yield entry;
+  }
+  // The next folders are read while one is walked: on slow disks, and for many small folders, the waiting is most of the work.
+  const reading: Promise<Folder>[] = [];
+  for (let at = 0; at < folders.length; at++) {
+    for (const path of folders.slice(reading.length, at + foldersAtOnce)) {
+      const read = readFolder(root, path, options);
+      // Looked at when its turn comes; where the walk ends before, nobody does.
+      read.catch(() => {});
+      reading.push(read);
+    }
+    const next = reading[at];
+    if (next !== undefined) yield* walkFolder(await next, root, options);
+  }
+}
+
+/** @throws the signal's reason when it is aborted */
+async function readFolder(root: string, folder: string, { rules, nested, maxBytes, signal }: WalkOptions): Promise<Folder> {
+  signal?.throwIfAborted();
+  let found;
+  try {
+    found = await readdir(join(root, folder), { withFileTypes: true });
+  } catch (error) {
+    return { entries: [{ path: folder, skip: failure(error).skip }], folders: [] };
+  }
+  found.sort((a, b) => (a.name < b.name ? -1 : 1));
+  rules.enter(folder, new Set(found.map(({ name }) => name)));
+  const entries: (ListedFile | { path: string; skip: SkipReason })[] = [];
+  const folders: string[] = [];
+  for (let start = 0; start < found.length; start += statsAtOnce) {
+    signal?.throwIfAborted();
+    // Asked of several files at once, for the same reason.
+    const asked = found.slice(start, start + statsAtOnce).map(async (entry) => {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory() && nested.has(path)) return undefined;
+      const omission = await omitEntry(entry, path, rules);
+      if (omission !== undefined) return { path, skip: omission.skip };
+      if (entry.isDirectory()) return path;
+      const file = await describe(root, path, maxBytes);
+      return "skip" in file ? { path, skip: file.skip } : file;
+    });
+    for (const each of await Promise.all(asked)) {
+      if (typeof each === "string") folders.push(each);
+      else if (each !== undefined) entries.push(each);
     }
   }
-  yield* answered(0);
-  for (const path of folders) yield* walkFolder(root, path, options);
+  return { entries, folders };
 }
 
 /** Why what lies at a path is left out before its size is asked for, if it is. */
