@@ -71,6 +71,8 @@ export interface ReindexOptions {
 
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 const batchFragments = 64;
+/** Fragments taken out of the store at once. */
+const storedFragments = 2048;
 const progressMs = 50;
 /** Seconds of work before an estimate is worth anything. */
 const leastSeconds = 3;
@@ -251,7 +253,25 @@ export class WorkspaceIndex implements FragmentSource {
       signal.throwIfAborted();
       const urgency = urgencyOf(open);
       const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
-      for (const folder of this.folders) for (const file of await this.list(folder, "", signal)) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
+      // While a folder is still being listed, what has not changed comes out of the store.
+      const stored = new Batch();
+      let bringing: Promise<unknown> = Promise.resolve();
+      const bringStored = (): void => {
+        const jobs = stored.take();
+        bringing = bringing.then(() => this.bringStored(jobs, signal));
+        bringing.catch(() => {});
+      };
+      for (const folder of this.folders) {
+        const files = await this.list(folder, "", signal, (file) => {
+          const entry = this.storedEntry(folder, file);
+          if (entry === undefined) return;
+          stored.add({ folder, path: file.path, entry, order: ++this.clock }, entry.fragments.length);
+          if (stored.fragments >= storedFragments) bringStored();
+        });
+        for (const file of files) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
+      }
+      bringStored();
+      await bringing;
       // Then what was edited last.
       listed.sort((a, b) => a.urgency - b.urgency || b.file.modified - a.file.modified);
       await this.bringIn(listed, signal, { onProgress });
@@ -377,7 +397,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** The files below `from` that may be indexed; what is no longer there leaves the index. */
-  private async list(folder: FolderState, from: string, signal?: AbortSignal): Promise<ListedFile[]> {
+  private async list(folder: FolderState, from: string, signal?: AbortSignal, onFile?: (file: ListedFile) => void): Promise<ListedFile[]> {
     const began = ++this.clock;
     const nested = new Set(this.folders.filter((other) => other !== folder && other.root.startsWith(withSeparator(folder.root))).map((other) => other.root.slice(withSeparator(folder.root).length).split(sep).join("/")));
     const skipped = new Map<string, SkipReason>();
@@ -387,7 +407,10 @@ export class WorkspaceIndex implements FragmentSource {
     folder.rules = rules;
     try {
       const options = { from, rules, nested, maxBytes: this.maxBytes, signal, skip: (path: string, reason: SkipReason) => void skipped.set(path, reason) };
-      for await (const file of walk(folder.root, options)) files.push(file);
+      for await (const file of walk(folder.root, options)) {
+        files.push(file);
+        onFile?.(file);
+      }
     } catch (error) {
       signal?.throwIfAborted();
       this.options.log.warn(`Folder ${folder.root} could not be read (${messageOf(error)}): it is left out until it can be.`);
@@ -435,17 +458,7 @@ export class WorkspaceIndex implements FragmentSource {
 
     const fromStore = new Batch();
     const bringStored = async (): Promise<void> => {
-      const jobs = fromStore.take();
-      const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Float32Array>();
-      for (const { folder, path, entry, order } of jobs) {
-        if (!entry.fragments.every(({ key }) => vectors.has(key))) unread.push({ folder, path });
-        else {
-          this.putIn(folder, path, entry, order, vectors);
-          advance(1);
-        }
-        signal.throwIfAborted();
-        await pace.rest();
-      }
+      for (const file of await this.bringStored(fromStore.take(), signal, () => advance(1))) unread.push(file);
     };
     for (const { folder, file } of listed) {
       const { path } = file;
@@ -459,7 +472,7 @@ export class WorkspaceIndex implements FragmentSource {
       } else if (folder.indexed.get(path)?.entry === entry) advance(1);
       else {
         fromStore.add({ folder, path, entry, order: ++this.clock }, entry.fragments.length);
-        if (fromStore.fragments >= 2048) await bringStored();
+        if (fromStore.fragments >= storedFragments) await bringStored();
       }
       await pace.rest();
     }
@@ -515,6 +528,31 @@ export class WorkspaceIndex implements FragmentSource {
       // Whatever ended the loop, nothing of it goes on behind the caller's back.
       await embedding.catch(() => {});
     }
+  }
+
+  /** What the store knows of a file that has not changed since and is not in the index yet. */
+  private storedEntry(folder: FolderState, { path, size, modified }: ListedFile): FileEntry | undefined {
+    const entry = folder.known.get(path);
+    if (entry === undefined || entry.skip !== undefined || entry.size !== size || entry.modified !== modified) return undefined;
+    return folder.indexed.get(path)?.entry === entry || this.buffers.has(join(folder.root, path)) ? undefined : entry;
+  }
+
+  /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
+  private async bringStored(jobs: readonly Job[], signal: AbortSignal, onFile?: () => void): Promise<{ folder: FolderState; path: string }[]> {
+    const store = await this.store;
+    const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Float32Array>();
+    const unread: { folder: FolderState; path: string }[] = [];
+    const pace = new Pace();
+    for (const { folder, path, entry, order } of jobs) {
+      if (!entry.fragments.every(({ key }) => vectors.has(key))) unread.push({ folder, path });
+      else {
+        this.putIn(folder, path, entry, order, vectors);
+        onFile?.();
+      }
+      signal.throwIfAborted();
+      await pace.rest();
+    }
+    return unread;
   }
 
   /** A file's unsaved text where there is one, else what is on disk: read again when it changed meanwhile. */

@@ -1,9 +1,11 @@
 // Trees of any size made from real files: variations of the installed packages' sources, their longer words numbered.
 import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
+import { dirname, join, parse } from "node:path";
 
 /** Larger files are left out: a hundred thousand of them must be written and read within minutes. */
 const largestCharacters = 6000;
+/** Variations of a file that share its folder. Installed packages and this repository have eight to ten files a folder. */
+const filesInFolder = 8;
 
 /** Writes `count` files below `target`; a larger tree begins with the files of a smaller one. Returns their paths. */
 export async function writeTree(sources: ReadonlyMap<string, string>, target: string, count: number): Promise<string[]> {
@@ -16,7 +18,8 @@ export async function writeTree(sources: ReadonlyMap<string, string>, target: st
   for (let at = 0; at < count; at++) {
     const [path, text] = originals[at % originals.length] ?? ["", ""];
     const copy = Math.floor(at / originals.length);
-    const file = join(`copy${copy}`, path);
+    const { dir, name, ext } = parse(path);
+    const file = join(`copies${Math.floor(copy / filesInFolder)}`, dir, `${name}${copy % filesInFolder}${ext}`);
     const folder = dirname(join(target, file));
     if (!folders.has(folder)) await mkdir(folder, { recursive: true });
     folders.add(folder);
