@@ -29,12 +29,14 @@ for every query head, which is most of the time of a step that reads a token or 
 past where it lies and to themselves, in products of their own ("half" has no such branch: there copies stay on the device).
 
 Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
-GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. Keys and values of a text cross to
-the device in every run, and onnxruntime-node can leave none there, so that "half" also has a loop that goes on by itself: from the
-keys and values that the run has made, token by token, always the most likely one. What it finds are drafts: whoever runs the graph
-may choose otherwise, and verifies them by reading them. With greedy_steps 0, or no wanted position, nothing of it runs. With int8 the linear layers multiply
+GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one a layer, found beforehand on real code (calibration). A
 token's result depends on that token's row alone, not on the rows that share its run.
+
+onnxruntime-node can leave no output on a CUDA device: a text's keys and values cross to it in every run. "half" therefore has
+a loop that goes on by itself, from the keys and values that the run has made, token by token, always the most likely one; they
+are meant to stay on the device meanwhile, which no GPU has shown yet. What the loop finds are drafts: whoever runs the graph may
+choose otherwise, and verifies them by reading them. With greedy_steps 0, or no wanted position, nothing of it runs.
 """
 
 from __future__ import annotations
