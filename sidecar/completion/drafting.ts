@@ -1,5 +1,5 @@
-// Drafts of what comes next, taken from the prompt or the last suggestion and verified by the model several tokens at a time.
-import { type Backbone, type KvCache, mostDecodedTokens } from "../inference/backbone";
+// Drafts of what comes next, taken from the model, the prompt or the last suggestion, and verified several tokens at a time.
+import { type Backbone, type KvCache, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
 import type { PromptCache } from "./copying";
 
 /**
@@ -60,6 +60,24 @@ export class DraftLength {
   }
 }
 
+export interface DraftingOptions {
+  /** False: every token is read by itself. */
+  readonly drafting: boolean;
+  /** What to draft from beside the model itself, the first where several know as much. */
+  readonly sources: readonly PromptCache[];
+  /** Tokens that are never read: they end the text. */
+  readonly stopTokens: ReadonlySet<number>;
+  readonly signal: AbortSignal | undefined;
+}
+
+interface Ahead {
+  readonly tokens: readonly number[];
+  readonly logits: readonly Float32Array[];
+  /** How many of them were chosen. */
+  right: number;
+  readonly source: "model" | "prompt";
+}
+
 /**
  * Reads the tokens that were chosen and gives the logits after each, as one decode a token would. Reads a draft along
  * with a token, so that the logits after the next ones are there already when these are chosen as drafted; what is
@@ -68,17 +86,21 @@ export class DraftLength {
 export class DraftingReader {
   /** Runs of the model so far. */
   steps = 0;
-  /** What was drafted and is not chosen yet, with the logits after each token of it. */
-  private ahead: { readonly tokens: readonly number[]; readonly logits: readonly Float32Array[]; right: number } = { tokens: [], logits: [], right: 0 };
+  /** What was drafted and is not chosen yet, with the logits after each token of it, and where it comes from. */
+  private ahead: Ahead = { tokens: [], logits: [], right: 0, source: "model" };
   private readonly length = new DraftLength();
+  private cache: KvCache;
+  /** What the model goes on with by itself after all that was read, drafts included. */
+  private foreseen: readonly number[];
 
   constructor(
     private readonly backbone: Backbone,
-    private cache: KvCache,
-    /** What to draft from, the first where several know as much. */
-    private readonly sources: readonly PromptCache[],
-    private readonly signal: AbortSignal | undefined,
-  ) {}
+    prompt: Pick<PrefillResult, "cache" | "drafts">,
+    private readonly options: DraftingOptions,
+  ) {
+    this.cache = prompt.cache;
+    this.foreseen = prompt.drafts ?? [];
+  }
 
   /**
    * The logits after `token`, which was chosen and noted in every source.
@@ -92,23 +114,35 @@ export class DraftingReader {
       ahead.right += 1;
       return known;
     }
-    if (ahead.tokens.length > 0) this.length.note(ahead.tokens.length, ahead.right);
+    if (ahead.source === "prompt" && ahead.tokens.length > 0) this.length.note(ahead.tokens.length, ahead.right);
     const wrong = ahead.tokens.length - ahead.right;
     if (wrong > 0) this.cache = this.backbone.rewind(this.cache, this.cache.length - wrong);
-    const tokens = this.draft(most);
-    const { cache, logits } = await this.backbone.decode(this.cache, [token, ...tokens], this.signal);
+    const { drafting, signal } = this.options;
+    // The model read the prompt too: where it went on by itself, it is right more often than what stands there.
+    const own = drafting && wrong === 0 ? this.ownDraft(token, most) : [];
+    const tokens = own.length > 0 || !drafting ? own : this.promptDraft(most);
+    const { cache, logits, drafts = [] } = await this.backbone.decode(this.cache, [token, ...tokens], signal, drafting ? most - tokens.length : 0);
     const [after, ...rest] = logits;
     if (after === undefined) throw new RangeError("expected the logits after the token read, found none: install the model package again");
     this.steps += 1;
     this.cache = cache;
-    this.ahead = { tokens, logits: rest, right: 0 };
+    this.ahead = { tokens, logits: rest, right: 0, source: own.length > 0 ? "model" : "prompt" };
+    this.foreseen = drafts;
     return after;
   }
 
-  private draft(most: number): readonly number[] {
+  /** What the model went on with behind `token`, if it is the one it went on with; a token that ends the text needs no reading. */
+  private ownDraft(token: number, most: number): readonly number[] {
+    const [first, ...behind] = this.foreseen;
+    if (first !== token) return [];
+    const end = behind.findIndex((each) => this.options.stopTokens.has(each));
+    return behind.slice(0, Math.min(most, mostDecodedTokens - 1, end < 0 ? behind.length : end));
+  }
+
+  private promptDraft(most: number): readonly number[] {
     let best: PromptCache | undefined;
     let matched = 0;
-    for (const source of this.sources) {
+    for (const source of this.options.sources) {
       const longest = source.matches.reduce((most, { length }) => Math.max(most, length), 0);
       if (longest > matched) {
         matched = longest;

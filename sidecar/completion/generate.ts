@@ -26,7 +26,7 @@ export interface GenerateOptions {
   /** Ids that end the text; none of them is ever part of it. */
   readonly stopTokens: ReadonlySet<number>;
   /** The prompt as it was read, 1..contextLength - maxTokens tokens of it. Its cache is used up. */
-  readonly prompt: Pick<PrefillResult, "cache" | "logits">;
+  readonly prompt: Pick<PrefillResult, "cache" | "logits" | "drafts">;
   readonly maxTokens: number;
   /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
   readonly owed?: string;
@@ -46,8 +46,8 @@ export interface GenerateOptions {
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
   const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, earlier, drafting = true, cursor, signal } = options;
-  const sources = drafting ? [earlier, promptCache].filter((source) => source !== undefined) : [];
-  const reader = new DraftingReader(backbone, prompt.cache, sources, signal);
+  const sources = [earlier, promptCache].filter((source) => source !== undefined);
+  const reader = new DraftingReader(backbone, prompt, { drafting, sources, stopTokens, signal });
   const healing = new Healing(tokenizer, stopTokens, owed);
   const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
   const stream = tokenizer.stream();

@@ -19,6 +19,8 @@ export interface Pass {
   readonly adapter: Adapter;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly keep?: boolean;
+  /** Most tokens that the graph goes on with by itself behind one row, whose last logits are wanted. For a model that {@link goesOn}. */
+  readonly drafts?: number;
 }
 
 /** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the pass. */
@@ -46,6 +48,8 @@ export interface Passed {
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
+  /** At most {@link Pass.drafts} tokens, each the most likely one; none behind one that ends a text, or behind the context's end. */
+  readonly drafts: readonly number[];
 }
 
 /** Stands around every call into ONNX Runtime. */
@@ -92,10 +96,13 @@ export class Graph {
       past_length: new Tensor("int64", BigInt64Array.of(BigInt(past.length)), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
+    const drafts = pass.drafts ?? 0;
+    if (goesOn(this.model)) feeds[steps] = new Tensor("int64", BigInt64Array.of(BigInt(drafts)), [1]);
     const wanted: string[] = [];
     if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
     if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
+    if (drafts > 0) wanted.push("greedy");
     const results = await this.guard(() => this.session.run(feeds, wanted));
     return {
       rows:
@@ -104,6 +111,7 @@ export class Graph {
           : undefined,
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
+      drafts: drafts > 0 ? tokenIds(results, "greedy") : [],
     };
   }
 
@@ -130,12 +138,27 @@ export function cacheType({ weights }: ModelPackage): "float32" | "float16" {
   return weights?.computed === "float16" ? "float16" : "float32";
 }
 
+/**
+ * Whether the model's graph can go on by itself, token by token, which a graph made for GPUs does: onnxruntime-node can leave no
+ * output on a CUDA device, so that keys and values cross to it in every run, and the loop inside takes many steps in one.
+ */
+export function goesOn({ weights }: ModelPackage): boolean {
+  return weights?.computed === "float16";
+}
+
 function cacheNumbers(results: InferenceSession.ReturnType, name: string): CacheNumbers {
   const data = results[name]?.data;
   if (data instanceof Float32Array || data instanceof Uint16Array) return data;
   // Node.js from 24 on has an array type for float16; its bits are all that is wanted.
   if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length) return new Uint16Array(data.buffer, data.byteOffset, data.length);
   throw new Error(`expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`);
+}
+
+function tokenIds(results: InferenceSession.ReturnType, name: string): number[] {
+  const data = results[name]?.data;
+  if (!(data instanceof BigInt64Array))
+    throw new Error(`expected int64 in the graph's output ${name}, found something else: install the model package again`);
+  return Array.from(data, Number);
 }
 
 function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
@@ -160,8 +183,8 @@ export async function openGraph(
   try {
     checkSignature(session, model);
     const graph = new Graph(runtime, session, model, guard);
-    // A provider that loads may still lack a kernel or a driver: only a run proves it.
-    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query" });
+    // A provider that loads may still lack a kernel or a driver: only a run proves it, one that goes on where the graph can.
+    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query", drafts: goesOn(model) ? 2 : 0 });
     return graph;
   } catch (error) {
     await session.release();
@@ -200,6 +223,9 @@ async function openSession(
   }
 }
 
+/** Input of a graph that goes on by itself. */
+const steps = "greedy_steps";
+
 interface Expected {
   readonly type: Tensor.Type;
   /** Undefined where the size is free. */
@@ -221,6 +247,10 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
     ["expression", { type: "float32", shape: [undefined, dimension] }],
     ["new.need", { type: "float32", shape: [layers, undefined, undefined, 2 * rank] }],
   ]);
+  if (goesOn(model)) {
+    inputs.set(steps, { type: "int64", shape: [1] });
+    outputs.set("greedy", { type: "int64", shape: [undefined] });
+  }
   for (const part of ["key", "value"]) {
     outputs.set(`new.${part}`, { type: cacheType(model), shape: [layers, undefined, keyValueHeads, undefined, headDim] });
     for (let layer = 0; layer < layers; layer++)
@@ -238,15 +268,15 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     ["output", expected.outputs, session.outputMetadata],
   ] as const;
   for (const [side, wanted, found] of sides) {
-    const refuse = (what: string, was: string): never => {
-      throw new ModelPackageError(
-        `${model.graphPath}: expected ${what}, found ${was}. The graph and model.json are not of one model: install the model package again.`,
-      );
+    const refuse = (what: string, was: string, why = "The graph and model.json are not of one model: install the model package again."): never => {
+      throw new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. ${why}`);
     };
     for (const metadata of found)
       if (!wanted.has(metadata.name)) refuse(`no ${side} but those of model.json`, `the ${side} ${metadata.name}`);
     for (const [name, { type, shape }] of wanted) {
       const metadata = found.find((candidate) => candidate.name === name);
+      if (metadata === undefined && name === steps)
+        return refuse(`an ${side} ${name}`, "none", "It was exported before graphs that compute in float16 went on by themselves: export it again with --weights half.");
       if (metadata === undefined) return refuse(`an ${side} ${name}`, "none");
       const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
       const fits =

@@ -35,7 +35,7 @@ const manifestSchema = v.strictObject({
     vocabularySize: count,
     parameters: count,
   }),
-  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16. */
+  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16, and such a graph can go on by itself. */
   weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32", "int8"]), computed: v.picklist(["float32", "float16", "int8"]) })),
   contextLength: v.pipe(v.number(), v.integer(), v.minValue(64)),
   specialTokens: v.strictObject({ endOfText: text, pad: text }),

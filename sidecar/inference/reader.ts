@@ -8,6 +8,8 @@ export interface Reading {
   readonly logits: number;
   /** Whether the need at the end is wanted. */
   readonly express: boolean;
+  /** Most tokens that the graph shall go on with by itself; 0 where it cannot, or no logits are wanted. */
+  readonly drafts: number;
 }
 
 export interface Read {
@@ -17,6 +19,8 @@ export interface Read {
   readonly expression: Float32Array;
   /** Tokens at the beginning that were held. */
   readonly reused: number;
+  /** What it went on with. */
+  readonly drafts: readonly number[];
 }
 
 /** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
@@ -40,7 +44,7 @@ export class Reader {
    * Reads what of the tokens no text held begins with; what is wanted of the last tokens has them read again. Undefined
    * where `cancelled` said so between two chunks: what was read until then is kept.
    */
-  async read({ tokens, logits, express }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
+  async read({ tokens, logits, express, drafts }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
     const sequence = this.pool.take(tokens, tokens.length - Math.max(1, logits));
     const reused = sequence.length;
     for (;;) {
@@ -56,10 +60,12 @@ export class Reader {
         logits: last ? logits : 0,
         adapter: last && express ? "query" : "none",
         keep: true,
+        drafts: last ? drafts : 0,
       });
       if (passed.rows !== undefined) sequence.append(row, passed.rows);
-      if (row.length === this.chunk) this.adapt(performance.now() - start);
-      if (last) return { logits: passed.logits, expression: passed.expression, reused };
+      // What is drafted behind a chunk says nothing about chunks.
+      if (row.length === this.chunk && passed.drafts.length === 0) this.adapt(performance.now() - start);
+      if (last) return { logits: passed.logits, expression: passed.expression, reused, drafts: passed.drafts };
     }
   }
 

@@ -144,7 +144,7 @@ class Typing {
       model: backbone.model,
       provider: backbone.provider,
       prefill: (tokens, options) => backbone.prefill((read = tokens), options),
-      decode: (cache, tokens, signal) => backbone.decode(cache, tokens, signal),
+      decode: (...given) => backbone.decode(...given),
       rewind: (cache, length) => backbone.rewind(cache, length),
       express: (tokens, signal) => backbone.express(tokens, signal),
       embed: (rows, signal) => backbone.embed(rows, signal),

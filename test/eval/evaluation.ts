@@ -158,7 +158,7 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
     model: { ...backbone.model, retrieval: { ...retrieval, nullScore: -Infinity } },
     provider: backbone.provider,
     prefill: (tokens, options) => backbone.prefill(tokens, options),
-    decode: (cache, tokens, signal) => backbone.decode(cache, tokens, signal),
+    decode: (...given) => backbone.decode(...given),
     rewind: (cache, length) => backbone.rewind(cache, length),
     express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
     embed: (fragments, signal) => backbone.embed(fragments, signal),

@@ -161,15 +161,17 @@ def export(
     )
 
     calibrated: calibration.Calibration | None = None
+    vocabulary = Tokenizer.from_str(tokenizer_json)
+    stop_tokens = [vocabulary.token_to_id(token) for token in layout.stop_tokens]
 
     def build(kind: str) -> tuple[bytes, int]:
         nonlocal calibrated
         held, steps = weights, None
         if kind == "int8":
-            rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), config.context)
+            rows = calibration.real_rows(vocabulary, config.context)
             calibrated = calibrated or calibration.calibrate(model, module, rows)
             held, steps = weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."), calibrated.steps
-        proto, parameters = graph.build_graph(config, held, adapter, kind, steps)
+        proto, parameters = graph.build_graph(config, held, adapter, kind, steps, stop_tokens)
         # The message cannot even be measured when it is too large.
         size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
         if size > PROTOBUF_LIMIT:

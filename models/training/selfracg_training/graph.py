@@ -9,8 +9,11 @@ Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; log
          [batch, kv_heads, capacity, head_dim]; past.{l}.need float [batch, capacity, 2 * rank]. The past buffers hold
          past_length rows at their beginning; what lies behind must be finite and counts for nothing. Their capacity is
          past_length, or at least past_length + seq (the attention operator takes nothing in between).
+         "half" alone: greedy_steps int64 [1], most tokens that the graph chooses itself, for one text whose last wanted
+         position is its last.
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
          new.key and new.value float [layers, batch, kv_heads, seq, head_dim]; new.need float [layers, batch, seq, 2 * rank].
+         "half" alone: greedy int64 [found], at most greedy_steps tokens.
 
 Only the rows of the tokens just read come back: whoever runs the graph owns the buffers and writes the rows behind the
 past, so that no run has to hand over a text's whole history.
@@ -29,6 +32,11 @@ Weights are stored as float32, as float16 that computes in float32, or as int8. 
 GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one a layer, found beforehand on real code (calibration). A
 token's result depends on that token's row alone, not on the rows that share its run.
+
+onnxruntime-node can leave no output on a CUDA device: a text's keys and values cross to it in every run. "half" therefore has
+a loop that goes on by itself, from the keys and values that the run has made, token by token, always the most likely one; they
+are meant to stay on the device meanwhile, which no GPU has shown yet. What the loop finds are drafts: whoever runs the graph may
+choose otherwise, and verifies them by reading them. With greedy_steps 0, or no wanted position, nothing of it runs.
 """
 
 from __future__ import annotations
@@ -287,34 +295,32 @@ class _Builder:
             self._rows[x] = body.add("QuantizeLinear", [x, step, zero])
         return body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero, "", bias], domain=CONTRIB)
 
-    def embed(self, ids: str) -> str:
+    def embed(self, ids: str, body: _Body) -> str:
         """Rows of the embedding [batch, seq, hidden]."""
         matrix = self.tensor("model.embed_tokens.weight")
         if not self.int8:
-            return self.body.add("Gather", [self.weight("embedding", matrix), ids])
+            return body.add("Gather", [self.weight("embedding", matrix), ids])
         codes, scale = int8_codes(matrix)
         self.parameters += matrix.size
-        rows = self.body.add("Cast", [self.body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT)
-        step = self.body.add("Gather", [self.constant("embedding.scale", scale), ids])
-        return self.body.add("Mul", [rows, self.body.add("Unsqueeze", [step, self.ints(-1)])])
+        rows = body.add("Cast", [body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT)
+        step = body.add("Gather", [self.constant("embedding.scale", scale), ids])
+        return body.add("Mul", [rows, body.add("Unsqueeze", [step, self.ints(-1)])])
 
-    def head(self, x: str) -> None:
-        """Logits of x [batch, n, hidden], from the LM head or, where the checkpoint has none, from the embedding."""
+    def head(self, x: str, body: _Body) -> str:
+        """Logits [batch, n, vocabulary] of x [batch, n, hidden], from the LM head or, where the checkpoint has none, from the embedding."""
         tied = "lm_head.weight" not in self.weights
         name = "embedding" if tied else "head"
         matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
         if not self.int8:
-            logits = self.body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0)
-            self.body.add("Identity", [self.wide(logits, self.body)], ["logits"])
-            return
+            return self.wide(body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0), body)
         if not tied:
             codes, scale = int8_codes(matrix)
             self.constant(name + ".codes", codes)
             self.constant(name + ".scale", scale)
             self.parameters += matrix.size
         # A tied matrix is stored once; the runtime turns it as it loads.
-        turned = self.body.add("Transpose", [name + ".codes"], perm=[1, 0])
-        self.body.add("Identity", [self.integer_product(x, turned, name + ".scale", "head", self.body)], ["logits"])
+        turned = body.add("Transpose", [name + ".codes"], perm=[1, 0])
+        return self.integer_product(x, turned, name + ".scale", "head", body)
 
     def take(self, x: str, indices: str, body: _Body | None = None) -> str:
         """Rows of x [batch, seq, d] at indices [batch, m, 1], giving [batch, m, d]."""
@@ -327,14 +333,16 @@ def build_graph(
     adapter: Adapter,
     stored: str = "float32",
     steps: Mapping[str, float] | None = None,
+    stop_tokens: Sequence[int] = (),
 ) -> tuple[onnx.ModelProto, int]:
     """Writes the decoder as an ONNX model.
 
     `weights` maps Hugging Face tensor names to arrays; a missing lm_head.weight means tied embeddings. Returns the model
     and its number of parameters (adapters included). `stored` is one of WEIGHTS; adapters, norms and biases are never
     int8. `steps` gives for int8 the size of a code's step in what linear layers read: "layers.{l}.qkv", ".output", ".gate"
-    (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". Raises KeyError for a missing tensor, ValueError for a shape or kind of
-    weights that cannot be expressed and for a missing step.
+    (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". `stop_tokens` are
+    the ids that end a generation, which only "half" takes note of. Raises KeyError for a missing tensor, ValueError for a shape or
+    kind of weights that cannot be expressed, for a missing step and for a stop token that the vocabulary lacks.
     """
     b = _Builder(config, weights, adapter, stored, steps or {})
     body, c, rank = b.body, config, adapter.rank
@@ -361,33 +369,11 @@ def build_graph(
     if not b.half:
         shared = _few_rows(b, shared)
 
-    residual = b.embed("input_ids")
-    branch = ""
-    layers: list[_Layer] = []
-    for layer in range(c.layers):
-        source = f"model.layers.{layer}"
-        norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
-        x, residual = _normalise(b, branch, residual, norm)
-        qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv")
-        attention, keys, values = _attend(b, layer, qkv, shared)
-        layers.append(_Layer(x, qkv, keys, values))
-
-        if layer == c.layers - 1:
-            # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
-            attention, residual = b.take(attention, wanted), b.take(residual, wanted)
-        branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output")
-        norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
-        x, residual = _normalise(b, branch, residual, norm)
-        gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate")
-        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", read=f"layers.{layer}.gate")
-        gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
-        branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down")
-
-    final, _ = _normalise(b, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))
-    b.head(final)
+    final, layers = _decode(b, body, "input_ids", lambda layer, qkv: _attend(b, layer, qkv, shared), wanted)
+    body.add("Identity", [b.head(final, body)], ["logits"])
 
     shape = body.add("Concat", [b.ints(c.layers, -1, c.kv_heads), seq, b.ints(c.head_dim)], axis=0)
-    for part, rows in (("key", [layer.keys for layer in layers]), ("value", [layer.values for layer in layers])):
+    for part, rows in (("key", [layer.attention.keys for layer in layers]), ("value", [layer.attention.values for layer in layers])):
         body.add("Reshape", [body.add("Concat", rows, axis=0), shape], [f"new.{part}"])
     # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
     down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
@@ -406,17 +392,59 @@ def build_graph(
     body.add("Reshape", [need, need_shape], ["new.need"])
 
     _express(b, shared, layers)
+    if b.half:
+        _go_on(b, shared, layers, stop_tokens)
     return _finish(b, rank), b.parameters
 
 
 @dataclass(frozen=True)
+class _Attention:
+    """Names of what one layer's attention gives: its output [batch, seq, query_heads * head_dim] and keys and values."""
+
+    output: str
+    # The tokens' own keys and values [batch, kv_heads, seq, head_dim].
+    keys: str
+    values: str
+    # Those of the whole text [batch, kv_heads, capacity, head_dim], where the operator made them.
+    whole: tuple[str, str] = ("", "")
+
+
+@dataclass(frozen=True)
 class _Layer:
-    """Names of what a layer gives the expression: normed input, projections, the tokens' own keys and values [batch, kv_heads, seq, head_dim]."""
+    """Names of what a layer gives the expression, and the loop that goes on: normed input, projections, attention."""
 
     x: str
     qkv: str
-    keys: str
-    values: str
+    attention: _Attention
+
+
+def _decode(b: _Builder, body: _Body, ids: str, attend: Callable[[int, str], _Attention], wanted: str = "") -> tuple[str, list[_Layer]]:
+    """(normed hidden states [batch, n, hidden], layers) of the tokens `ids` [batch, seq], at the positions `wanted` [batch, n, 1], by default all.
+
+    `attend` gives a layer's attention from its number and its projections [batch, seq, (query_heads + 2 * kv_heads) * head_dim].
+    """
+    c = b.config
+    residual = b.embed(ids, body)
+    branch = ""
+    layers: list[_Layer] = []
+    for layer in range(c.layers):
+        source = f"model.layers.{layer}"
+        norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
+        x, residual = _normalise(b, body, branch, residual, norm)
+        qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv", body)
+        layers.append(_Layer(x, qkv, attend(layer, qkv)))
+        attention = layers[-1].attention.output
+        if wanted and layer == c.layers - 1:
+            # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
+            attention, residual = b.take(attention, wanted), b.take(residual, wanted)
+        branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output", body)
+        norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
+        x, residual = _normalise(b, body, branch, residual, norm)
+        gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate", body)
+        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", body, read=f"layers.{layer}.gate")
+        gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
+        branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down", body)
+    return _normalise(b, body, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))[0], layers
 
 
 def _unit(b: _Builder, t: _Body, x: str) -> str:
@@ -451,14 +479,14 @@ def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
                     raise ValueError(f"{name}: expected shape {shape}, found {found}: was the adapter made for another backbone?")
 
 
-def _normalise(b: _Builder, branch: str, residual: str, norm: str) -> tuple[str, str]:
+def _normalise(b: _Builder, body: _Body, branch: str, residual: str, norm: str) -> tuple[str, str]:
     """(RMS-normalised sum, the sum itself) of the residual stream and a branch; the first layer has no branch yet."""
     if not branch:
-        return b.body.add("SimplifiedLayerNormalization", [residual, norm], axis=-1, epsilon=b.config.eps, stash_type=1), residual
-    b.body.counter += 1
-    base = f"decoder/residual_{b.body.counter}"
+        return body.add("SimplifiedLayerNormalization", [residual, norm], axis=-1, epsilon=b.config.eps, stash_type=1), residual
+    body.counter += 1
+    base = f"{body.prefix}/residual_{body.counter}"
     names = [base + ".normed", "", "", base + ".sum"]
-    b.body.nodes.append(helper.make_node("SkipSimplifiedLayerNormalization", [branch, residual, norm], names,
+    body.nodes.append(helper.make_node("SkipSimplifiedLayerNormalization", [branch, residual, norm], names,
                                          name=base, domain=CONTRIB, epsilon=b.config.eps))
     return names[0], names[3]
 
@@ -483,12 +511,12 @@ class _Step:
     columns: str = ""
 
 
-def _branch(name: str, write: Callable[[_Body], Sequence[str]], *shapes: Sequence[str | int] | None) -> onnx.GraphProto:
-    """A branch of an If: the nodes that `write` adds, and the float outputs that it returns, of those shapes (None: any)."""
+def _branch(name: str, write: Callable[[_Body], Sequence[str]], *shapes: Sequence[str | int] | None, kind: int = TensorProto.FLOAT) -> onnx.GraphProto:
+    """A branch of an If: the nodes that `write` adds, and the outputs that it returns, floats by default, of those shapes (None: any)."""
     t = _Body(name)
     outputs = write(t)
     return helper.make_graph(t.nodes, name, [], [
-        helper.make_tensor_value_info(output, TensorProto.FLOAT, shape) for output, shape in zip(outputs, shapes, strict=True)])
+        helper.make_tensor_value_info(output, kind, shape) for output, shape in zip(outputs, shapes, strict=True)])
 
 
 def _few_rows(b: _Builder, step: _Step) -> _Step:
@@ -520,17 +548,26 @@ def _range(b: _Builder, t: _Body, count: str) -> str:
     return t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [count]), b.constant("one", np.array(1, dtype=np.int64))])
 
 
-def _attend(b: _Builder, layer: int, qkv: str, step: _Step) -> tuple[str, str, str]:
-    """(attention [batch, seq, query_heads * head_dim], the tokens' keys and values [batch, kv_heads, seq, head_dim]) of one layer."""
+def _operator(b: _Builder, t: _Body, qkv: str, past: Sequence[str], last_valid: str, total: str, caches: Sequence[str]) -> str:
+    """ONNX Runtime's own attention over a past's keys and values and the projections `qkv`: the first of its outputs, which end in .0, .1 and .2.
+
+    They are the attention [batch, seq, query_heads * head_dim] and the whole text's keys and values [batch, kv_heads, capacity, head_dim].
+    """
     c = b.config
+    return t.add(
+        "GroupQueryAttention", [qkv, "", "", *past, last_valid, total, *caches],
+        3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
+        scale=float(c.head_dim ** -0.5),
+    )
+
+
+def _attend(b: _Builder, layer: int, qkv: str, step: _Step) -> _Attention:
+    """One layer's attention of the tokens just read to the past and to themselves."""
+    c = b.config
+    past = (f"past.{layer}.key", f"past.{layer}.value")
 
     def whole(t: _Body) -> list[str]:
-        attention = t.add(
-            "GroupQueryAttention",
-            [qkv, "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int, step.total_int, *step.attention_caches],
-            3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
-            scale=float(c.head_dim ** -0.5),
-        )
+        attention = _operator(b, t, qkv, past, step.last_valid_int, step.total_int, step.attention_caches)
         rows = [t.add("Slice", [attention.removesuffix(".0") + f".{part}", "past_length", step.total, b.ints(2)]) for part in (1, 2)]
         return [attention, *rows]
 
@@ -543,21 +580,88 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step) -> tuple[str, str, s
         query = t.add("Split", [turned, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
         key = query.removesuffix(".0") + ".1"
         query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
-        scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (f"past.{layer}.key", key)]
+        scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (past[0], key)]
         weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), step.mask])], axis=-1)
         weight = t.add("Split", [weight, step.columns], 2, axis=3)
-        mixed = t.add("Add", [t.add("MatMul", [weight, f"past.{layer}.value"]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
+        mixed = t.add("Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
         mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
         return [t.add("Reshape", [mixed, b.ints(0, 0, c.attended)]), key, value]
 
     if not step.few:
         attention, key, value = whole(b.body)
-        return attention, key, value
+        base = attention.removesuffix(".0")
+        return _Attention(attention, key, value, (base + ".1", base + ".2"))
     shapes = (["batch", "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
     names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
     b.body.add("If", [step.few], names, then_branch=_branch(f"layers.{layer}.few", few, *shapes),
                else_branch=_branch(f"layers.{layer}.whole", whole, *shapes))
-    return names[0], names[1], names[2]
+    return _Attention(*names)
+
+
+def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequence[int]) -> None:
+    """The output `greedy` int64 [tokens]: the most likely token after the last wanted position, and so on, one text only.
+
+    Keys and values pass from step to step on the device. No more tokens come than `greedy_steps`, than the context has room for
+    to read all but the last of them, and none behind one of `stop_tokens`.
+    """
+    c = b.config
+    foreign = [token for token in stop_tokens if not 0 <= token < c.vocabulary]
+    if foreign:
+        raise ValueError(f"expected stop tokens 0..{c.vocabulary - 1}, found {foreign[0]}: take them from this checkpoint's tokenizer")
+    goes_on = b.constant("greedy.goes_on", ~np.isin(np.arange(c.vocabulary), stop_tokens))
+
+    def told(t: _Body, logits: str) -> tuple[str, str]:
+        """(the most likely token [1, 1], whether the text goes on behind it)."""
+        token = t.add("ArgMax", [logits], axis=-1, keepdims=0)
+        return token, t.add("Squeeze", [t.add("Gather", [goes_on, token])])
+
+    def write(t: _Body) -> list[str]:
+        body = _Body("greedy.step")
+        # Behind the text just read, and the tokens that the loop has read so far.
+        at = body.add("Add", [step.total, "greedy.step/count"])
+        last_valid = body.add("Cast", [at], to=TensorProto.INT32)
+        total = body.add("Squeeze", [body.add("Cast", [body.add("Add", [at, b.ints(1)])], to=TensorProto.INT32)])
+
+        def attend(layer: int, qkv: str) -> _Attention:
+            held = [f"greedy.step/{layer}.{part}" for part in ("key", "value")]
+            attention = _operator(b, body, qkv, held, last_valid, total, step.attention_caches)
+            base = attention.removesuffix(".0")
+            return _Attention(attention, "", "", (base + ".1", base + ".2"))
+
+        final, read = _decode(b, body, "greedy.step/token", attend)
+        following, going = told(body, b.head(final, body))
+        # What passes on and what is collected are two outputs.
+        found = body.add("Identity", [following])
+
+        def value(name: str, kind: int, shape: Sequence[str | int] | None) -> onnx.ValueInfoProto:
+            return helper.make_tensor_value_info(name, kind, shape)
+
+        inputs = [value("greedy.step/count", TensorProto.INT64, []), value("greedy.step/going", TensorProto.BOOL, []),
+                  value("greedy.step/token", TensorProto.INT64, [1, 1])]
+        outputs = [value(going, TensorProto.BOOL, []), value(following, TensorProto.INT64, [1, 1])]
+        for number, layer in enumerate(read):
+            for part, name in zip(("key", "value"), layer.attention.whole):
+                inputs.append(value(f"greedy.step/{number}.{part}", b.computed, [1, c.kv_heads, None, c.head_dim]))
+                outputs.append(value(name, b.computed, [1, c.kv_heads, None, c.head_dim]))
+        outputs.append(value(found, TensorProto.INT64, [1, 1]))
+        one_step = helper.make_graph(body.nodes, "greedy.step", inputs, outputs)
+
+        row = t.add("Slice", ["logits", b.ints(-1), b.ints(np.iinfo(np.int64).max), b.ints(1)])
+        first, going_first = told(t, row)
+        # The first token has cost nothing; the last one is not read.
+        steps = t.add("Min", [t.add("Sub", ["greedy_steps", b.ints(1)]), t.add("Sub", [b.ints(c.context), step.total])])
+        held = [name for layer in layers for name in layer.attention.whole]
+        looped = t.add("Loop", [t.add("Squeeze", [steps]), going_first, first, *held], 2 + len(held), body=one_step)
+        more = looped.removesuffix(".0") + f".{1 + len(held)}"
+        return [t.add("Concat", [t.add("Reshape", [name, b.ints(-1)]) for name in (first, more)], axis=0)]
+
+    def nothing(t: _Body) -> list[str]:
+        return [t.add("ConstantOfShape", [b.ints(0)], value=numpy_helper.from_array(np.zeros(1, dtype=np.int64)))]
+
+    wanted = b.body.add("Shape", ["logit_positions"], start=1, end=2)
+    going = b.body.add("Squeeze", [b.body.add("Greater", [b.body.add("Min", ["greedy_steps", wanted]), b.ints(0)])])
+    b.body.add("If", [going], ["greedy"], then_branch=_branch("greedy", write, None, kind=TensorProto.INT64),
+               else_branch=_branch("no.greedy", nothing, None, kind=TensorProto.INT64))
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
@@ -656,7 +760,7 @@ def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Lay
         return t.add("Concat", [t.add("Slice", [f"past.{layer}.{part}", b.ints(0), "past_length", b.ints(axis)]), rows], axis=axis)
 
     need = whole("need", _new_need(b, t, layer), 1)
-    held_keys, held_values = (b.wide(whole(part, rows, 2), t) for part, rows in (("key", made.keys), ("value", made.values)))
+    held_keys, held_values = (b.wide(whole(part, rows, 2), t) for part, rows in (("key", made.attention.keys), ("value", made.attention.values)))
     low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
     low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
     delta = _up(b, t, step, low_key, b_key)
@@ -694,13 +798,8 @@ def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer)
     b_value = t.add("Reshape", [b_value, b.ints(rank, c.kv_heads * c.head_dim)])
     value = t.add("FusedMatMul", [low_value, b_value], domain=CONTRIB, alpha=float(b.adapter.alpha / rank))
     delta = t.add("Concat", [_up(b, t, step, low, b_query), _up(b, t, step, low_key, b_key), value], axis=2)
-    attended = t.add(
-        "GroupQueryAttention",
-        [b.narrow(t.add("Add", [b.wide(made.qkv, t), delta]), t), "", "", f"past.{layer}.key", f"past.{layer}.value", step.last_valid_int,
-         step.total_int, *step.attention_caches],
-        3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
-        scale=float(c.head_dim ** -0.5),
-    )
+    attended = _operator(b, t, b.narrow(t.add("Add", [b.wide(made.qkv, t), delta]), t), (f"past.{layer}.key", f"past.{layer}.value"),
+                         step.last_valid_int, step.total_int, step.attention_caches)
     columns = _range(b, t, step.seq)
     valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
     kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
@@ -734,6 +833,9 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
         for part in ("key", "value"):
             inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
         inputs.append(value(f"past.{layer}.need", TensorProto.FLOAT, ["batch", "capacity", 2 * rank]))
+    if b.half:
+        inputs.append(value("greedy_steps", TensorProto.INT64, [1]))
+        outputs.append(value("greedy", TensorProto.INT64, ["found"]))
     # Weights that only the If branches read still stand in front of the nodes that read them.
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
     others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]

@@ -27,11 +27,15 @@ class Past:
 
 @dataclass(frozen=True)
 class Output:
-    """logits [batch, n, vocabulary], expression [batch, dimension], present: the past of a next run, where it was to be kept."""
+    """logits [batch, n, vocabulary], expression [batch, dimension], present: the past of a next run, where it was to be kept.
+
+    greedy [tokens]: what a graph that goes on by itself has found.
+    """
 
     logits: np.ndarray
     expression: np.ndarray
     present: Past | None
+    greedy: np.ndarray
 
 
 class OnnxModel:
@@ -63,8 +67,16 @@ class OnnxModel:
         adapter: int = -1,
         past: Past | None = None,
         keep_present: bool = False,
+        greedy_steps: int = 0,
     ) -> Output:
-        """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment."""
+        """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment.
+
+        With greedy_steps the graph chooses so many tokens more behind one text, of which the last position is wanted.
+        ValueError where it has no loop to do that.
+        """
+        goes_on = "greedy_steps" in self._types
+        if greedy_steps and not goes_on:
+            raise ValueError(f"expected a graph that goes on by itself, found none that takes greedy_steps ({greedy_steps}): export with --weights half")
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         # The batch and the capacity are the only free sizes, and the batch comes first.
         past = past or Past(0, {name: np.zeros((len(ids), *shape[1:]), dtype=self._types[name]) for name, shape in self._past.items()})
@@ -77,10 +89,12 @@ class OnnxModel:
             "adapter": np.array([adapter], dtype=np.int64),
             "past_length": np.array([past.length], dtype=np.int64),
             **past.buffers,
+            **({"greedy_steps": np.array([greedy_steps], dtype=np.int64)} if goes_on else {}),
         }
-        wanted = self.outputs if keep_present else ["logits", "expression"]
+        wanted = self.outputs if keep_present else ["logits", "expression", *(["greedy"] if goes_on else [])]
         values = dict(zip(wanted, self.session.run(wanted, feeds)))
-        return Output(values["logits"], values["expression"], _filled(past, values, ids.shape[1]) if keep_present else None)
+        present = _filled(past, values, ids.shape[1]) if keep_present else None
+        return Output(values["logits"], values["expression"], present, values.get("greedy", np.zeros(0, dtype=np.int64)))
 
     def embed(self, rows: Sequence[Sequence[int]], adapter: int, batch_tokens: int = 2048) -> np.ndarray:
         """Expressions [rows, dimension]. Rows of like length share a batch, so that little is spent on padding."""

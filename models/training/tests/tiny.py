@@ -65,8 +65,8 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: str, folder: Path) -> Non
     (folder / "tokenizer.json").write_text(tokenizer, encoding="utf-8")
 
 
-def main(out: Path) -> None:
-    """A Llama that has learnt a few lines by heart, with StarCoder's tokens and int8 weights, exported as a package."""
+def main(out: Path, weights: str = "int8") -> None:
+    """A Llama that has learnt a few lines by heart, with StarCoder's tokens, exported as a package with such weights."""
     from selfracg_training import cli
 
     torch.manual_seed(0)
@@ -92,9 +92,9 @@ def main(out: Path) -> None:
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(Path(scratch) / "tiny-llama", max_shard_size="30KB")
         (Path(scratch) / "tiny-llama" / "tokenizer.json").write_text(text, encoding="utf-8")
-        cli.main(["export", "--work", scratch, "--backbone", str(Path(scratch) / "tiny-llama"), "--untrained-adapter", "--weights", "int8",
+        cli.main(["export", "--work", scratch, "--backbone", str(Path(scratch) / "tiny-llama"), "--untrained-adapter", "--weights", weights,
                   "--no-compare", "--name", "tiny-llama", "--out", str(out)])
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), *sys.argv[2:])

@@ -3,12 +3,12 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import type { Backbone } from "../../../sidecar/inference/backbone";
+import { type Backbone, mostDecodedTokens } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage, ModelPackageError } from "../../../sidecar/inference/model-package";
 import { createBackbone, defaultThreads } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { modelPath } from "../../model";
+import { halfModelPath, modelPath } from "../../model";
 
 let model: ModelPackage;
 /** Reads in one piece and holds one text. */
@@ -251,6 +251,97 @@ describe("prefill and decode", () => {
       `found ${model.contextLength + 1}`,
     );
     for (const id of [-1, 1.5, model.architecture.vocabularySize]) await expect(backbone.prefill([id])).rejects.toThrow(`found ${id}`);
+  });
+});
+
+describe("a model that goes on by itself", () => {
+  let half: ModelPackage;
+  let drafting: Backbone;
+  let plain: Backbone;
+  let prompt: number[];
+  let stop: number;
+  beforeAll(async () => {
+    half = await loadModelPackage(halfModelPath);
+    drafting = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32, drafts: true });
+    plain = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32 });
+    const words = await Tokenizer.load(half);
+    stop = words.tokenOf("<|endoftext|>");
+    prompt = words.encode("def add(first, second):\n    return first + second\n\ndef double(value):\n".repeat(9)).slice(0, half.contextLength);
+    expect(prompt.length).toBeGreaterThan(100);
+  });
+  afterAll(() => Promise.all([drafting.dispose(), plain.dispose()]));
+
+  /** The tokens that decoding one by one gives, up to one that ends the text. */
+  async function oneByOne(tokens: readonly number[], count: number): Promise<number[]> {
+    let { cache, logits } = await plain.prefill(tokens);
+    const found = [mostLikely(logits)];
+    while (found.length < count && found.at(-1) !== stop) {
+      const next = await plain.decode(cache, [found.at(-1)!]);
+      cache = next.cache;
+      found.push(mostLikely(next.logits[0]!));
+    }
+    return found;
+  }
+
+  it("drafts after a prompt and after tokens decoded what decoding one by one gives, as much as is asked for", async () => {
+    const lengths = new Set<number>();
+    for (const length of [1, 20, 33, 70, 100]) {
+      const start = prompt.slice(0, length);
+      const expected = await oneByOne(start, mostDecodedTokens);
+      lengths.add(expected.length);
+      for (const count of [1, 5, mostDecodedTokens, 100]) {
+        const read = await drafting.prefill(start, { express: count === 5, drafts: count });
+        expect(read.drafts, `${count} after ${length}`).toEqual(expected.slice(0, count));
+        expect(mostLikely(read.logits)).toBe(expected[0]);
+        const given = expected.slice(0, 3).filter((token) => token !== stop);
+        if (given.length === 0) continue;
+        const decoded = await drafting.decode(read.cache, given, undefined, 4);
+        expect(decoded.drafts).toEqual((await oneByOne([...start, ...given], 4)).slice(0, 4));
+        // Nothing that it drafted is held.
+        expect(decoded.cache.length).toBe(length + given.length);
+      }
+    }
+    // Some texts go on and some end.
+    expect(lengths.has(mostDecodedTokens) && lengths.size > 1, [...lengths].join()).toBe(true);
+  });
+
+  it("drafts nothing unasked, nor where nobody switched it on, nor with a graph that cannot", async () => {
+    const start = prompt.slice(0, 40);
+    const { cache, drafts } = await drafting.prefill(start);
+    expect([drafts, (await drafting.decode(cache, [5])).drafts]).toEqual([[], []]);
+    expect((await plain.prefill(start, { drafts: 8 })).drafts).toEqual([]);
+    const unable = await createBackbone(model, { provider: "cpu", threads: 1, drafts: true });
+    const read = await unable.prefill(tokens.slice(0, 40), { drafts: 8 });
+    expect([read.drafts, (await unable.decode(read.cache, [5], undefined, 8)).drafts]).toEqual([[], []]);
+    await unable.dispose();
+  });
+
+  it("drafts no more than the context has room to read, and one token", async () => {
+    const { contextLength } = half;
+    const long = Array.from({ length: contextLength }, (_, i) => prompt[i % 90]!);
+    for (const left of [0, 1, 3]) {
+      const start = long.slice(0, contextLength - left);
+      const { drafts = [] } = await drafting.prefill(start, { drafts: mostDecodedTokens });
+      expect(drafts.length).toBeLessThanOrEqual(left + 1);
+      // One by one there is no room to read the last.
+      expect(drafts).toEqual(await oneByOne(start, left + 1));
+    }
+  });
+
+  it("embeds, expresses and reads as it does without drafts", async () => {
+    const [a, b] = await Promise.all([drafting, plain].map((each) => each.embed([prompt.slice(0, 30), prompt.slice(4, 20)])));
+    expect(a!.every((vector, i) => sameBits(vector, b![i]!))).toBe(true);
+    const start = prompt.slice(7, 60);
+    expect(sameBits(await drafting.express(start), await plain.express(start))).toBe(true);
+    const [with16, without] = [await drafting.prefill(start, { drafts: 16 }), await plain.prefill(start)];
+    expect(sameBits(with16.logits, without.logits)).toBe(true);
+  });
+
+  it("is refused where its graph cannot, with what to do", async () => {
+    const older: ModelPackage = { ...model, weights: { stored: "float16", computed: "float16" } };
+    await expect(createBackbone(older, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected an input greedy_steps, found none\..*export it again with --weights half/);
+    const other: ModelPackage = { ...half, weights: { stored: "float16", computed: "float32" } };
+    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected no input but those of model.json, found the input greedy_steps/);
   });
 });
 
