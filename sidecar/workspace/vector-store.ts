@@ -253,9 +253,13 @@ export class VectorStore {
         const number = segments.length;
         const valid = await this.noteKeys(segment, number, places);
         if (valid) segments.push(segment);
-        else if (!mayBeWritten(name, (await stat(segment.path)).mtimeMs)) {
-          this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
-          await rm(segment.path, { force: true });
+        else {
+          const { size, mtimeMs } = await stat(segment.path);
+          if (!mayBeWritten(name, mtimeMs)) {
+            // What is shorter than a header was begun by a process that was killed, and never held anything.
+            if (size >= headerBytes) this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
+            await rm(segment.path, { force: true });
+          }
         }
         if (own && this.writing !== undefined) this.writing = { ...this.writing, number };
       } catch (error) {
