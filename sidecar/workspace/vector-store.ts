@@ -1,6 +1,6 @@
 // Fragment expressions on disk under the hash of what the model read: append-only segments that no kill can spoil.
 import { createHash } from "node:crypto";
-import { open, readdir, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
@@ -256,8 +256,9 @@ export class VectorStore {
         else {
           const { size, mtimeMs } = await stat(segment.path);
           if (!mayBeWritten(name, mtimeMs)) {
-            // What is shorter than a header was begun by a process that was killed, and never held anything.
-            if (size >= headerBytes) this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
+            // The beginning of a header alone is what a kill leaves of a segment that never held anything.
+            const begun = size < headerBytes && (await readFile(segment.path)).equals(this.header().subarray(0, size));
+            if (!begun) this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
             await rm(segment.path, { force: true });
           }
         }
