@@ -1,7 +1,7 @@
 // The settings that leave files out beside the ignore files: `selfracg.exclude`, and the editor's `files.exclude`.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
-import { byteString, type IgnorePattern, lastMatch, readPatterns } from "./ignore-pattern";
+import { byteString, IgnorePatterns } from "./ignore-pattern";
 import type { Omission } from "./omission";
 
 export interface ExcludeSettings {
@@ -18,14 +18,14 @@ const mostExpansions = 256;
 
 interface EditorGlob {
   readonly glob: string;
-  readonly patterns: readonly IgnorePattern[];
+  readonly patterns: IgnorePatterns;
   /** Name of the sibling that has to be there, with `$(basename)` for the name without its extension. */
   readonly when: string | undefined;
 }
 
 /** The rules of both settings for one workspace folder. They only ever add to what is left out. */
 export class ExcludeRules {
-  private readonly patterns: readonly IgnorePattern[];
+  private readonly patterns: IgnorePatterns | undefined;
   private readonly globs: readonly EditorGlob[];
 
   /** @param root the workspace folder */
@@ -37,18 +37,20 @@ export class ExcludeRules {
     this.globs = Object.entries(filesExclude).flatMap(([glob, value]) => {
       const when = siblingOf(value);
       if (value !== true && when === undefined) return [];
-      return [{ glob, patterns: patternsOf(expandBraces(glob).map(anchored)), when }];
+      // A folder that matches beside no sibling stays, and what is in it is asked for by its own name.
+      const patterns = patternsOf([...expandBraces(glob).map(anchored), ...(when === undefined ? [] : ["!*/"])]);
+      return patterns === undefined ? [] : [{ glob, patterns, when }];
     });
   }
 
   /** Why an entry is left out, if it is. @param path from the workspace folder, with `/` */
   async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
-    if (this.patterns.length === 0 && this.globs.length === 0) return undefined;
+    if (this.patterns === undefined && this.globs.length === 0) return undefined;
     const bytes = byteString(path);
-    const own = lastMatch(this.patterns, bytes, isFolder);
-    if (own?.negated === false) return excluded("selfracg.exclude", own.text);
+    const own = this.patterns?.match(bytes, isFolder);
+    if (typeof own === "object") return excluded("selfracg.exclude", own.text);
     for (const { glob, patterns, when } of this.globs) {
-      if (lastMatch(patterns, bytes, isFolder) === undefined) continue;
+      if (typeof patterns.match(bytes, isFolder && when === undefined) !== "object") continue;
       if (when === undefined || (await this.hasSibling(path, when))) return excluded("files.exclude", glob);
     }
     return undefined;
@@ -68,8 +70,8 @@ function excluded(source: string, pattern: string): Omission {
 }
 
 /** Entries with a line break, or that say nothing, match nothing. */
-function patternsOf(lines: readonly string[]): IgnorePattern[] {
-  return lines.flatMap((line) => (line.includes("\n") ? [] : readPatterns(Buffer.from(line), false)));
+function patternsOf(lines: readonly string[]): IgnorePatterns | undefined {
+  return IgnorePatterns.read(Buffer.from(lines.filter((line) => !line.includes("\n")).join("\n")), false);
 }
 
 function siblingOf(value: unknown): string | undefined {

@@ -6,7 +6,7 @@ import type { IgnoreRule } from "../protocol";
 import { type ExcludeSettings, ExcludeRules, noExcludes } from "./exclude-settings";
 import { skipByFolderName } from "./folder-names";
 import { type GitRepository, gitRepositoryAt } from "./git-repository";
-import { byteString, type IgnorePattern, lastMatch, readPatterns } from "./ignore-pattern";
+import { byteString, IgnorePatterns } from "./ignore-pattern";
 import { type Omission, printable } from "./omission";
 
 /** Far beyond any real ignore file; one that large is not worth holding everything up for. */
@@ -17,7 +17,7 @@ interface RuleFile {
   readonly source: string;
   /** Length of the path from `top` to the folder it holds below, the slash included, as {@link byteString}. */
   readonly base: number;
-  readonly patterns: readonly IgnorePattern[];
+  readonly patterns: IgnorePatterns;
 }
 
 /** What holds for the entries of one folder. In both lists the file that decides first is in front. */
@@ -78,9 +78,9 @@ export class IgnoreRules {
     const full = this.offset + path;
     const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
     const decision = decide(rules, full, isFolder);
-    if (decision?.negated === false) {
-      const { source, line, pattern } = decision.rule;
-      return { skip: "ignored", because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`, rule: decision.rule };
+    if (typeof decision === "object") {
+      const { source, line, pattern } = decision;
+      return { skip: "ignored", because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`, rule: decision };
     }
     if (!isFolder) return undefined;
     return skipByFolderName(name, { inRepository: this.inRepository || rules.repository !== undefined, takenBack: decision !== undefined });
@@ -99,7 +99,7 @@ export class IgnoreRules {
   private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";
     for (const part of parts) {
-      if (decide(await this.rulesIn(above), above + part, true)?.negated === false) return true;
+      if (typeof decide(await this.rulesIn(above), above + part, true) === "object") return true;
       above += `${part}/`;
     }
     return false;
@@ -115,16 +115,26 @@ export class IgnoreRules {
     return rules;
   }
 
+  /** What holds in a folder by the files above it: where one of them ignores the folder, another has taken it back. */
+  private async rulesAbove(folder: string): Promise<FolderRules> {
+    const rules = await this.rulesIn(folder.slice(0, folder.lastIndexOf("/") + 1));
+    const path = byteString(folder);
+    const { own, git } = rules;
+    if (![...own, ...git].some(({ base, patterns }) => typeof patterns.match(path.slice(base), true) === "object")) return rules;
+    const takenBack = (file: RuleFile): RuleFile => ({ ...file, patterns: file.patterns.takingBack(path.slice(file.base)) });
+    return { ...rules, own: own.map(takenBack), git: git.map(takenBack) };
+  }
+
   /** @param names of what stands in the folder, where they are known */
   private async load(folder: string, names?: ReadonlySet<string>): Promise<FolderRules> {
     const isThere = (name: string): boolean => names === undefined || names.has(name);
-    const above: FolderRules = folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesIn(folder.slice(0, folder.lastIndexOf("/", folder.length - 2) + 1));
+    const above: FolderRules = folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesAbove(folder.slice(0, -1));
     const here = isThere(".git") ? await gitRepositoryAt(join(this.top, folder)) : undefined;
     const repository = here ?? above.repository;
     const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
       const content = await readIgnoreFile(source, isLinkAllowed);
-      const patterns = content === undefined ? [] : readPatterns(content, repository?.ignoreCase ?? false);
-      return patterns.length === 0 ? [] : [{ source, base: byteString(folder).length, patterns }];
+      const patterns = content === undefined ? undefined : IgnorePatterns.read(content, repository?.ignoreCase ?? false);
+      return patterns === undefined ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
     // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
     const git = isThere(".gitignore") ? await read(join(this.top, folder, ".gitignore"), false) : [];
@@ -136,12 +146,12 @@ export class IgnoreRules {
   }
 }
 
-function decide({ own, git }: FolderRules, path: string, isFolder: boolean): { readonly negated: boolean; readonly rule: Required<IgnoreRule> } | undefined {
+function decide({ own, git }: FolderRules, path: string, isFolder: boolean): Required<IgnoreRule> | "taken back" | undefined {
   const bytes = byteString(path);
   for (const files of [own, git]) {
     for (const { source, base, patterns } of files) {
-      const found = lastMatch(patterns, bytes.slice(base), isFolder);
-      if (found !== undefined) return { negated: found.negated, rule: { source, line: found.line, pattern: found.text } };
+      const found = patterns.match(bytes.slice(base), isFolder);
+      if (found !== undefined) return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
     }
   }
   return undefined;
