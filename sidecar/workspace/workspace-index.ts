@@ -453,7 +453,6 @@ export class WorkspaceIndex implements FragmentSource {
     const store = await this.store;
     const pace = new Pace();
     const unread: { folder: FolderState; path: string }[] = [];
-    const sizes = new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     advance(0);
 
     const fromStore = new Batch();
@@ -463,7 +462,7 @@ export class WorkspaceIndex implements FragmentSource {
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
-      const unsaved = this.buffers.has(join(folder.root, path));
+      const unsaved = this.isUnsaved(folder, path);
       if (unsaved && !reread && folder.indexed.has(path)) advance(1);
       else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
       else if (entry.skip !== undefined) {
@@ -478,6 +477,7 @@ export class WorkspaceIndex implements FragmentSource {
     }
     await bringStored();
 
+    const sizes = unread.length === 0 ? new Map<string, number>() : new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
     estimate = new Estimate(unread.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
     // One batch is embedded while the next one is read.
@@ -534,7 +534,12 @@ export class WorkspaceIndex implements FragmentSource {
   private storedEntry(folder: FolderState, { path, size, modified }: ListedFile): FileEntry | undefined {
     const entry = folder.known.get(path);
     if (entry === undefined || entry.skip !== undefined || entry.size !== size || entry.modified !== modified) return undefined;
-    return folder.indexed.get(path)?.entry === entry || this.buffers.has(join(folder.root, path)) ? undefined : entry;
+    return folder.indexed.get(path)?.entry === entry || this.isUnsaved(folder, path) ? undefined : entry;
+  }
+
+  /** Whether somebody has text of the file that is not on disk. */
+  private isUnsaved(folder: FolderState, path: string): boolean {
+    return this.buffers.size > 0 && this.buffers.has(join(folder.root, path));
   }
 
   /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
