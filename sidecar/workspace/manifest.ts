@@ -238,7 +238,7 @@ async function forEachLine(path: string, visit: (value: unknown) => boolean): Pr
     const end = newline < 0 ? content.length : newline;
     if (!visit(newline < 0 ? undefined : parseLine(content.subarray(start, end)))) return;
     start = end + 1;
-    await pace.rest();
+    if (pace.due) await pace.rest();
   }
 }
 

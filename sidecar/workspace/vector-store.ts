@@ -314,7 +314,7 @@ export class VectorStore {
               const record = block.subarray(offset - start, offset - start + this.recordBytes);
               if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record, vectors, row++));
               else this.forget(key, segment);
-              await pace.rest();
+              if (pace.due) await pace.rest();
             }
             i = end;
           }

@@ -473,7 +473,7 @@ export class WorkspaceIndex implements FragmentSource {
         fromStore.add({ folder, path, entry, order: ++this.clock }, entry.fragments.length);
         if (fromStore.fragments >= storedFragments) await bringStored();
       }
-      await pace.rest();
+      if (pace.due) await pace.rest();
     }
     await bringStored();
 
@@ -555,7 +555,7 @@ export class WorkspaceIndex implements FragmentSource {
         onFile?.();
       }
       signal.throwIfAborted();
-      await pace.rest();
+      if (pace.due) await pace.rest();
     }
     return unread;
   }
