@@ -71,6 +71,8 @@ export interface ReindexOptions {
 
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 const batchFragments = 64;
+/** Fragments gathered before they are embedded, in pieces as above: twice as many each time, so that the first are found at once. */
+const mostGathered = 256;
 /** Fragments taken out of the store at once. */
 const storedFragments = 2048;
 const progressMs = 50;
@@ -484,7 +486,9 @@ export class WorkspaceIndex implements FragmentSource {
     let embedding: Promise<void> = Promise.resolve();
     const batch = new Batch();
     const wanted = new Map<VectorKey, Wanted>();
+    let gathered = batchFragments;
     const bringRead = async (): Promise<void> => {
+      gathered = Math.min(mostGathered, 2 * gathered);
       await embedding;
       const jobs = batch.take();
       const rows = [...wanted.values()];
@@ -519,7 +523,7 @@ export class WorkspaceIndex implements FragmentSource {
           continue;
         }
         batch.add({ folder, path, entry: { size, modified, fragments }, order }, fragments.length);
-        if (wanted.size >= batchFragments || batch.files >= 4 * batchFragments) await bringRead();
+        if (wanted.size >= gathered || batch.files >= 4 * batchFragments) await bringRead();
         await pace.rest();
       }
       await bringRead();
@@ -612,8 +616,10 @@ export class WorkspaceIndex implements FragmentSource {
 
   /** Embeds the fragments, stores them and adds them to `vectors`. */
   private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Float32Array>, store: Store | undefined, signal: AbortSignal): Promise<void> {
-    for (let start = 0; start < missing.length; start += batchFragments) {
-      const rows = missing.slice(start, start + batchFragments);
+    // Alike lengths together: a batch is padded to its longest row.
+    const sorted = [...missing].sort((a, b) => b.tokens.length - a.tokens.length);
+    for (let start = 0; start < sorted.length; start += batchFragments) {
+      const rows = sorted.slice(start, start + batchFragments);
       const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
       const fresh: { key: VectorKey; vector: Float32Array }[] = [];
       rows.forEach(({ key }, i) => {
