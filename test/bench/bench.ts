@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
+import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { main as keeping } from "./keeping";
@@ -86,12 +87,6 @@ async function main(): Promise<void> {
   } finally {
     await rm(scratch, { recursive: true, force: true });
   }
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
-  return value;
 }
 
 function report({ name, index, start, complete }: Measured): string {

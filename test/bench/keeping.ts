@@ -21,6 +21,7 @@ import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { digits, table } from "./inference/goals";
+import { count } from "./options";
 
 const help = `npm run bench -- keeping --tasks FILE --repos FILE [OPTIONS]
   --tasks FILE    cross-file tasks, at whose cursors is typed, and
@@ -66,8 +67,8 @@ export async function main(args: readonly string[]): Promise<void> {
   if (pairs.length === 0 || values.tasks.length !== values.repos.length) throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
   for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
-  const bench = await Typing.open(modelPath, grammarPath, Number(values.typed));
-  for (const pair of pairs) process.stdout.write(`${await bench.compare(pair.tasks, pair.repositories, Number(values.cursors))}\n\n`);
+  const bench = await Typing.open(modelPath, grammarPath, count("--typed", values.typed));
+  for (const pair of pairs) process.stdout.write(`${await bench.compare(pair.tasks, pair.repositories, count("--cursors", values.cursors))}\n\n`);
   await bench.dispose();
 }
 

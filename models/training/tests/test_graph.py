@@ -194,7 +194,7 @@ def test_a_batch_gives_the_rows_of_each_text(exported):
 
 
 def test_a_row_of_zeros_is_zero_in_integers():
-    """Its step is zero, and whatever codes it gets are multiplied with it."""
+    """Its codes are those of zero."""
     exported = Exported(llama, stored="int8")
     silent = [t for t in exported.proto.graph.initializer if t.name.endswith("input_norm")]
     for tensor in silent:

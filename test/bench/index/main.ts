@@ -1,10 +1,11 @@
 // `npm run bench -- index`: how fast the workspace index is built, kept up and searched, each figure beside its goal.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/server/locations";
-import { confinement, inProcess } from "../child";
+import { inProcess } from "../child";
+import { count, machineOn } from "../options";
 import { digits, type Figure, goalTable, met, table } from "../inference/goals";
 import { copyLargeTree } from "../large-tree";
 import { embeddingPhase, type EmbeddingResult } from "./embedding";
@@ -89,14 +90,7 @@ export async function main(args: readonly string[]): Promise<void> {
     parts: new Set(wanted.length === 0 ? parts : wanted),
   };
   const started = performance.now();
-  const machine = {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: availableParallelism(),
-    measuredOn: options.cores,
-    confined: confinement(options.cores) !== undefined,
-    memoryMegabytes: Math.round(totalmem() / 2 ** 20),
-    node: process.version,
-  };
+  const machine = machineOn(options.cores);
   const measured = await measure(options);
   const figures = figuresOf(measured);
   const seconds = (performance.now() - started) / 1000;
@@ -112,12 +106,6 @@ export async function main(args: readonly string[]): Promise<void> {
     const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };
     await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
   }
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
-  return value;
 }
 
 async function measure(options: Options): Promise<Measured> {

@@ -1,11 +1,12 @@
 // `npm run bench -- inference`: how fast the model answers on this machine, each figure beside its goal.
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, cpus, tmpdir, totalmem } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/server/locations";
 import { confinement, inProcess } from "../child";
+import { count, machineOn } from "../options";
 import { copyLargeTree } from "../large-tree";
 import { percentile } from "../statistics";
 import { draftingPhase, type DraftingResult } from "./drafting";
@@ -127,14 +128,7 @@ export async function main(args: readonly string[]): Promise<void> {
     dist,
   };
   const started = performance.now();
-  const machine = {
-    cpu: cpus()[0]?.model ?? "unknown",
-    cores: availableParallelism(),
-    measuredOn: options.cores,
-    confined: confinement(options.cores) !== undefined,
-    memoryMegabytes: Math.round(totalmem() / 2 ** 20),
-    node: process.version,
-  };
+  const machine = machineOn(options.cores);
   const measured = await measure(options);
   const figures = figuresOf(measured, options);
   const seconds = (performance.now() - started) / 1000;
@@ -146,12 +140,6 @@ export async function main(args: readonly string[]): Promise<void> {
     const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };
     await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
   }
-}
-
-function count(option: string, text: string): number {
-  const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
-  return value;
 }
 
 /** Two options that make sense together only. */
