@@ -36,6 +36,8 @@ function headline(status: SidecarStatus): { text: string; label: string } {
       return status.paused === undefined
         ? { text: "$(sparkle) SelfRACG", label: "SelfRACG is ready" }
         : { text: "$(debug-pause) SelfRACG", label: "SelfRACG is ready, indexing is paused" };
+    case "snoozed":
+      return { text: "$(bell-slash) SelfRACG", label: `SelfRACG is snoozed: ${status.message}` };
     case "off":
       return { text: "$(circle-slash) SelfRACG", label: "SelfRACG is off" };
     case "error":

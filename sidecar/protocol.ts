@@ -18,8 +18,22 @@ export const messages = {
   status: "selfracg/status",
   /** Request, client to server, no parameters: the present {@link SidecarStatus}. */
   getStatus: "selfracg/getStatus",
-  /** Request, client to server, no parameters: the {@link CompletionTrace} behind the last suggestion, or null. */
+  /** Request, client to server, {@link TraceParams} or none: one {@link CompletionTrace}, by default the last, or null. */
   trace: "selfracg/trace",
+  /** Request, client to server, no parameters: the last {@link CompletionTrace}s, newest first, 50 at most. */
+  traces: "selfracg/traces",
+  /** Request, client to server, {@link TraceParams}: the prompt of that completion as {@link PromptPiece}s, or null when it is no longer held. */
+  prompt: "selfracg/prompt",
+  /** Request, client to server, {@link TraceParams}: {@link NeedWeights}, or null when the completion is no longer held. */
+  need: "selfracg/need",
+  /** Request, client to server, {@link TraceParams}: the same cursor completed without fragments, a {@link Comparison}, or null as above. */
+  compare: "selfracg/compare",
+  /** Request, client to server, {@link SearchParams}: {@link SearchResult}. */
+  search: "selfracg/search",
+  /** Request, client to server, {@link AvailabilityParams}: whether suggestions are made in a document, {@link Availability}. */
+  availability: "selfracg/availability",
+  /** Request, client to server, no parameters: {@link SuggestionCounts}. */
+  counts: "selfracg/counts",
   /** Notification, client to server: {@link AcceptedParams}. */
   accepted: "selfracg/accepted",
 } as const;
@@ -36,9 +50,19 @@ export const serverCommands = {
   pauseIndexing: "selfracg.server.pauseIndexing",
   /** Takes up what was missed; resolves to {@link IndexCounts} at once. */
   resumeIndexing: "selfracg.server.resumeIndexing",
+  /** With a number of minutes as its argument: no suggestions for so long; 0 ends it. Resolves to {@link SidecarStatus}. */
+  snooze: "selfracg.server.snooze",
+  /** Deletes the counts of suggestions, on disk too; resolves to the {@link SuggestionCounts} that begin anew. */
+  clearCounts: "selfracg.server.clearCounts",
 } as const;
 
 export type ExecutionProviderSetting = "auto" | "cuda" | "cpu";
+
+/** How sure the model must be of what is shown. */
+export type Frequency = "more" | "balanced" | "fewer";
+
+/** Places in code where no suggestion may be wanted. */
+export type QuietPlace = "comments" | "strings";
 
 /** `initializationOptions` of the `initialize` request. Every member may be left out. */
 export interface InitializationOptions {
@@ -55,6 +79,12 @@ export interface Settings {
   enable: boolean;
   /** Language identifiers for which no suggestion is made. */
   disabledLanguages: string[];
+  /** Patterns, in the syntax of ignore files and from each workspace folder, of files in which no suggestion is made. */
+  disabledFiles: string[];
+  /** Places in code in which no suggestion is made. */
+  quietIn: QuietPlace[];
+  /** How sure the model must be of a suggestion for it to be shown. */
+  frequency: Frequency;
   /** Folder of a model package; empty: the one that ships. Read at start. */
   modelPath: string;
   /** Read at start. */
@@ -69,6 +99,10 @@ export interface Settings {
   maxFragments: number;
   /** Most tokens of fragments in one prompt. */
   fragmentBudget: number;
+  /** Patterns, as of {@link Settings.disabledFiles}, of files whose fragments are taken before all others that are needed. */
+  pinnedFiles: string[];
+  /** Patterns, as of {@link Settings.disabledFiles}, of files whose fragments are never taken. */
+  bannedFiles: string[];
   /** Files larger than this many kilobytes are not indexed. */
   maxFileKilobytes: number;
   /** Patterns, in the syntax of ignore files, of what is not indexed beside what is left out anyway. */
@@ -80,6 +114,9 @@ export interface Settings {
 export const defaultSettings: Settings = {
   enable: true,
   disabledLanguages: [],
+  disabledFiles: [],
+  quietIn: [],
+  frequency: "balanced",
   modelPath: "",
   executionProvider: "auto",
   threads: 0,
@@ -87,6 +124,8 @@ export const defaultSettings: Settings = {
   retrieval: true,
   maxFragments: 4,
   fragmentBudget: 448,
+  pinnedFiles: [],
+  bannedFiles: [],
   maxFileKilobytes: 512,
   exclude: [],
   pauseOnBattery: false,
@@ -106,7 +145,7 @@ export type VectorIndexName = "faiss" | "exact" | "clustered";
 
 export type PauseReason = "asked" | "battery";
 
-export type SidecarState = "starting" | "indexing" | "ready" | "off" | "error";
+export type SidecarState = "starting" | "indexing" | "ready" | "snoozed" | "off" | "error";
 
 export interface SidecarStatus {
   state: SidecarState;
@@ -116,6 +155,8 @@ export interface SidecarStatus {
   progress?: { done: number; total: number; secondsLeft?: number };
   /** Set while indexing is paused: by command, or since the machine runs on its battery. */
   paused?: PauseReason;
+  /** Set while snoozed: until when, in milliseconds since 1970. */
+  snoozedUntil?: number;
   /** Known once the model is loaded. */
   model?: { name: string; version: string };
   /** The provider in use and why it was chosen. */
@@ -189,6 +230,8 @@ export interface FragmentReference {
   tokens: number;
   /** Signatures of the definitions that it is inside of, outermost first; absent at the top level of its file. */
   scope?: readonly string[];
+  /** Set where more than the score gave it its rank: what, in words, and how much was added to the score. */
+  raised?: { by: number; reason: string };
 }
 
 /** A candidate that did not go into the prompt, and why. */
@@ -199,6 +242,8 @@ export interface DroppedFragment extends FragmentReference {
 /** Milliseconds. `totalMs` runs from the request's arrival; the parts need not add up to it exactly. */
 export interface CompletionTimings {
   totalMs: number;
+  /** Waited for the next keystroke before anything was done. */
+  waitMs: number;
   expressMs: number;
   searchMs: number;
   selectMs: number;
@@ -217,6 +262,15 @@ export interface KeptFragments {
   reason: string;
 }
 
+export interface Confidence {
+  /** Mean log-probability of the suggestion's tokens, natural logarithm. */
+  meanLogProbability: number;
+  /** Calibrated: how likely the suggestion's first line is what the user goes on to write, 0..1. */
+  probability: number;
+  /** Least probability that is shown, by {@link Settings.frequency}. */
+  threshold: number;
+}
+
 /** Everything the inspector shows about one completion. */
 export interface CompletionTrace {
   /** Rises by one with every completion of this sidecar process. */
@@ -231,8 +285,12 @@ export interface CompletionTrace {
   suppressed?: string;
   /** Why decoding ended. */
   stopReason: StopReason;
+  /** How sure the model is of what it wrote; absent where it wrote nothing. */
+  confidence?: Confidence;
   /** Set when no fragment is in the prompt: why. */
   nothingRetrieved?: string;
+  /** The score below which a fragment is not needed at this cursor; absent where nothing was searched. */
+  nullScore?: number;
   /** In prompt order. */
   fragments: FragmentReference[];
   dropped: DroppedFragment[];
@@ -257,4 +315,103 @@ export type StopReason = "end-of-text" | "end-of-statement" | "end-of-block" | "
 export interface AcceptedParams {
   /** {@link CompletionTrace.id} of the suggestion taken. */
   id: number;
+}
+
+export interface TraceParams {
+  /** {@link CompletionTrace.id}; left out: the last one. */
+  id?: number;
+}
+
+/** `special` are the model's own marks; `path` and `fragment` belong to a fragment, `prefix` and `suffix` stand around the cursor. */
+export type PromptPieceKind = "special" | "path" | "fragment" | "prefix" | "suffix";
+
+/** A run of tokens of a prompt, in prompt order. */
+export interface PromptPiece {
+  kind: PromptPieceKind;
+  text: string;
+  tokens: number;
+  /** Of a fragment: its place in {@link CompletionTrace.fragments}. */
+  fragment?: number;
+}
+
+/** One token of the code that the need was read from. */
+export interface NeedToken {
+  text: string;
+  /** Where it begins in the document, as in LSP; absent for what is no code of the document, such as marks and the path. */
+  position?: { line: number; character: number };
+}
+
+/** What the retrieval attention weighed as it expressed the need. */
+export interface NeedWeights {
+  tokens: NeedToken[];
+  /** For each layer a weight for each token, the mean over the heads; a layer's weights add up to 1. */
+  layers: number[][];
+}
+
+/** One side of a {@link Comparison}. */
+export interface ComparedCompletion {
+  /** Empty when nothing would be suggested. */
+  suggestion: string;
+  /** Set when nothing would be suggested: why. */
+  suppressed?: string;
+  confidence?: Confidence;
+}
+
+/** The same cursor with and without the fragments. */
+export interface Comparison {
+  withFragments: ComparedCompletion;
+  withoutFragments: ComparedCompletion;
+  /**
+   * Log-probability of what was written with the fragments, in the prompt with them less in the prompt without them,
+   * natural logarithm, over all its tokens; absent where nothing was written.
+   */
+  gained?: number;
+}
+
+/** Code to search the index for. */
+export interface SearchParams {
+  /** Code, as if a cursor stood at its end. */
+  text: string;
+  /** Document that it is as if written in; left out: none. */
+  uri?: string;
+  /** Most fragments; default 20. */
+  limit?: number;
+}
+
+export interface SearchResult {
+  /** Best first. */
+  fragments: FragmentReference[];
+  /** The score below which a fragment would not be needed. */
+  nullScore: number;
+}
+
+export interface AvailabilityParams {
+  uri: string;
+}
+
+/** Whether suggestions are made in a document. */
+export interface Availability {
+  available: boolean;
+  /** Set where none is made: why, in words. */
+  reason?: string;
+  /** The setting of the section `selfracg` that says so, if one does. */
+  setting?: keyof Settings;
+}
+
+/** Counted on this machine alone and for this storage folder alone. */
+export interface SuggestionCounts {
+  /** When counting began: ISO 8601. */
+  since: string;
+  /** Suggestions given to the editor, each once however long it was typed along. */
+  shown: number;
+  /** Taken whole, in one go. */
+  accepted: number;
+  /** Of which a word or a line was taken, and not the whole. */
+  partlyAccepted: number;
+  /** Typed to their end, or further than a word, and not taken. */
+  typed: number;
+  /** Of which nothing was used. */
+  rejected: number;
+  /** Characters taken, not typed. */
+  charactersTaken: number;
 }

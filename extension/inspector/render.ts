@@ -65,6 +65,7 @@ function renderEmpty(status: SidecarStatus): string {
     indexing:
       "The workspace is being indexed. Suggestions work already; type in a file, and what was retrieved shows here.",
     ready: "Type in a file. What was retrieved for the suggestion, and why, shows here after each one.",
+    snoozed: "Suggestions are snoozed. What was retrieved shows here once they are back.",
     off: "Suggestions are off, so there is nothing to inspect.",
     error: "There can be no suggestion as long as the error below lasts.",
   };

@@ -88,7 +88,7 @@ export class Completer {
     const { backbone, promptFormat, tokenizer, log } = this.options;
     const context = withPlainNewlines(document);
     const trace = this.begin(context, position);
-    const timings: CompletionTimings = { totalMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
+    const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
     try {
       signal?.throwIfAborted();
       const cursor = readCursor(context);

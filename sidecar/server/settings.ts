@@ -8,6 +8,9 @@ const bounded = (bounds: { readonly minimum: number; readonly maximum: number })
 const schemas = {
   enable: v.boolean(),
   disabledLanguages: v.array(v.string()),
+  disabledFiles: v.array(v.string()),
+  quietIn: v.array(v.picklist(["comments", "strings"])),
+  frequency: v.picklist(["more", "balanced", "fewer"]),
   modelPath: v.string(),
   executionProvider: v.picklist(["auto", "cuda", "cpu"]),
   threads: bounded(settingBounds.threads),
@@ -15,6 +18,8 @@ const schemas = {
   retrieval: v.boolean(),
   maxFragments: bounded(settingBounds.maxFragments),
   fragmentBudget: bounded(settingBounds.fragmentBudget),
+  pinnedFiles: v.array(v.string()),
+  bannedFiles: v.array(v.string()),
   maxFileKilobytes: bounded(settingBounds.maxFileKilobytes),
   exclude: v.array(v.string()),
   pauseOnBattery: v.boolean(),
@@ -50,6 +55,9 @@ export function parseSettings(section: unknown): ParsedSettings {
   const settings: Settings = {
     enable: member("enable", schemas.enable),
     disabledLanguages: member("disabledLanguages", schemas.disabledLanguages),
+    disabledFiles: member("disabledFiles", schemas.disabledFiles),
+    quietIn: member("quietIn", schemas.quietIn),
+    frequency: member("frequency", schemas.frequency),
     modelPath: member("modelPath", schemas.modelPath),
     executionProvider: member("executionProvider", schemas.executionProvider),
     threads: member("threads", schemas.threads),
@@ -57,6 +65,8 @@ export function parseSettings(section: unknown): ParsedSettings {
     retrieval: member("retrieval", schemas.retrieval),
     maxFragments: member("maxFragments", schemas.maxFragments),
     fragmentBudget: member("fragmentBudget", schemas.fragmentBudget),
+    pinnedFiles: member("pinnedFiles", schemas.pinnedFiles),
+    bannedFiles: member("bannedFiles", schemas.bannedFiles),
     maxFileKilobytes: member("maxFileKilobytes", schemas.maxFileKilobytes),
     exclude: member("exclude", schemas.exclude),
     pauseOnBattery: member("pauseOnBattery", schemas.pauseOnBattery),
@@ -100,7 +110,14 @@ function expectation(name: keyof Settings): string {
       return "true or false";
     case "disabledLanguages":
       return "a list of language identifiers";
+    case "quietIn":
+      return 'a list of "comments" and "strings"';
+    case "frequency":
+      return '"more", "balanced" or "fewer"';
     case "exclude":
+    case "disabledFiles":
+    case "pinnedFiles":
+    case "bannedFiles":
       return "a list of patterns";
     case "modelPath":
       return "a folder's path";

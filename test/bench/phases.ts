@@ -131,6 +131,7 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
   const over = (value: (trace: CompletionTrace) => number) => percentiles(traces.map(value));
   const timings = {
     totalMs: over((trace) => trace.timings.totalMs),
+    waitMs: over((trace) => trace.timings.waitMs),
     expressMs: over((trace) => trace.timings.expressMs),
     searchMs: over((trace) => trace.timings.searchMs),
     selectMs: over((trace) => trace.timings.selectMs),

@@ -7,7 +7,7 @@ function trace(suggestion: string, id = 1): CompletionTrace {
   return {
     id, uri: "file:///a.py", languageId: "python", position: { line: 0, character: 0 }, suggestion, stopReason: "end-of-statement",
     fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
-    timings: { totalMs: 1, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
+    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
   };
 }
 

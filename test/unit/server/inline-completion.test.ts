@@ -77,7 +77,7 @@ beforeEach(() => {
           const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace => ({
             id: (ids += 1), uri: context.uri, languageId: context.languageId, position, suggestion, stopReason,
             fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
-            timings: { totalMs: 1, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
+            timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
           });
           // As the real one: a cancellation resolves.
           signal.addEventListener("abort", () => resolve(trace("", "cancelled")));

@@ -38,7 +38,7 @@ const trace: CompletionTrace = {
   promptTokens: 300,
   generatedTokens: 1,
   decodeSteps: 0,
-  timings: { totalMs: 100, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
+  timings: { totalMs: 100, waitMs: 0, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
   provider: "cpu",
 };
 
@@ -123,7 +123,7 @@ describe("renderInspector with a trace", () => {
 
   it("stays within the bar when the parts are longer than the total, and when all is zero", () => {
     for (const totalMs of [0, 20]) {
-      const timings = { totalMs, expressMs: totalMs, searchMs: 0, selectMs: 0, prefillMs: totalMs, decodeMs: 0, filterMs: 0 };
+      const timings = { totalMs, waitMs: 0, expressMs: totalMs, searchMs: 0, selectMs: 0, prefillMs: totalMs, decodeMs: 0, filterMs: 0 };
       const drawn = renderInspector({ status, trace: { ...trace, timings } });
       const widths = [...drawn.matchAll(/x="[\d.]+%" width="([^"]+)%"/g)].map(([, width]) => Number(width));
       expect(widths).toHaveLength(7);
