@@ -112,17 +112,17 @@ describe("index", () => {
 
   it("shows plain lines of progress where there is no terminal, and keeps what it did when interrupted", async () => {
     const many = await temporaryFolder();
-    for (let file = 0; file < 1000; file += 1) {
+    for (let file = 0; file < 600; file += 1) {
       const functions = Array.from({ length: 8 }, (_, index) => `def compute_${file}_${index}(value):\n    return value * ${file} + ${index}\n`);
       await writeFile(join(many, `module_${file}.py`), functions.join("\n\n"));
     }
     const storage = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
-    const cut = await cli(["index", many, ...storage], { interruptAfter: /\d+\/1000 files\n/ });
+    const cut = await cli(["index", many, ...storage], { interruptAfter: /\d+\/600 files\n/ });
     expect(cut.code).toBe(130);
-    expect(cut.stderr).toMatch(/^Indexing .*: \d+\/1000 files$/m);
+    expect(cut.stderr).toMatch(/^Indexing .*: \d+\/600 files$/m);
     expect(cut.stderr).not.toContain("\r");
     const whole = await cli(["index", many, "--json", ...storage]);
-    expect(whole.json().files).toBe(1000);
+    expect(whole.json().files).toBe(600);
     expect(whole.json().embedded).toBeLessThan(whole.json().fragments);
   });
 });
