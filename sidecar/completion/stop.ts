@@ -1,5 +1,6 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
 import { continuesConstruct, isCloserLine, type CursorSyntax } from "./cursor-syntax";
+import { isTelling } from "./filters/lines";
 import { indentOf, Scanner } from "./syntax";
 
 export interface Stop {
@@ -15,19 +16,25 @@ export interface Stop {
 export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor);
   const blockEnds = cursor.extent === "block" ? "end-of-block" : "end-of-statement";
+  const rest = cursor.lineSuffix.trim();
   let lineStart = 0;
+  let openAtLine = 0;
   let wentDeeper = false;
 
   for (let index = 0; index < text.length; ) {
     const character = text.charAt(index);
     if (character === "\n") {
       const line = text.slice(lineStart, index);
+      if (cursor.extent !== "line" && openAtLine === 0 && isLineBelow(lineStart === 0 ? cursor.linePrefix + line : line, cursor)) {
+        return { length: lineStart === 0 ? index : lineStart - 1, reason: blockEnds };
+      }
       const nested = scanner.insideMultiline || scanner.open.length > 0;
       const stop = endAtNewline(text, index, line, cursor, scanner, wentDeeper);
       if (stop === "wait") return undefined;
       if (stop !== undefined) return stop;
       if (nested || indentOf(text.slice(index + 1)) > cursor.blockIndent + 1) wentDeeper = true;
       lineStart = index + 1;
+      openAtLine = scanner.open.length;
     }
     const closedBefore = scanner.unmatched.length;
     const next = scanner.step(text, index);
@@ -36,8 +43,28 @@ export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
       return { length: index, reason: blockEnds };
     }
     index = next;
+    if (rest !== "" && reachesRest(text, index, rest, cursor)) return { length: index, reason: blockEnds };
   }
   return undefined;
+}
+
+/**
+ * Whether `text` up to `end` has come to the rest of the cursor's line, and says it as code on the same level as there: what
+ * follows stands in the document. A filter takes the rest off.
+ */
+function reachesRest(text: string, end: number, rest: string, cursor: CursorSyntax): boolean {
+  if (!text.endsWith(rest, end)) return false;
+  const kept = text.slice(0, end - rest.length);
+  if (/\w$/.test(kept) && /^\w/.test(rest)) return false;
+  // A word that has come to its end so far may be going on.
+  if (/\w$/.test(rest) && !/^\W/.test(text.slice(end))) return false;
+  const before = new Scanner(cursor.syntax, cursor.atCursor).read(kept);
+  return before.open.length === 0 && before.insideString === cursor.atCursor.insideString && before.insideComment === cursor.atCursor.insideComment;
+}
+
+/** Whether a line of the suggestion is the next one of the document: it would be said twice. */
+function isLineBelow(line: string, { lineBelow }: CursorSyntax): boolean {
+  return lineBelow !== undefined && isTelling(line) && line.trimEnd() === lineBelow.trimEnd();
 }
 
 function mayClose(close: string, alreadyClosed: number, cursor: CursorSyntax): boolean {
@@ -61,6 +88,7 @@ function endAtNewline(
     if (/\\\s*$/.test(line)) return undefined;
     const owed = Math.max(0, cursor.closableOfStatement - scanner.unmatched.length);
     const depth = scanner.open.length + owed;
+    if (!hasContent && cursor.linePrefix.trim() === "") return undefined;
     // The header of a block is a statement of its own: the block is the next suggestion.
     if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
     const innermost = scanner.open.at(-1) ?? cursor.closable[cursor.closable.length - 1 - scanner.unmatched.length];
@@ -82,8 +110,7 @@ function endAtNewline(
   if (nextLine.trim() === "") return "wait";
   const indent = indentOf(nextLine);
   if (indent > cursor.blockIndent) {
-    const topLevel = cursor.blockIndent < 0;
-    const constructDone = topLevel && wentDeeper && indent === 0;
+    const constructDone = cursor.oneConstruct && wentDeeper && indent === cursor.blockIndent + 1;
     return constructDone && !continues(nextLine) ? { length: index, reason: "end-of-block" } : undefined;
   }
   if (closesHere(nextLine, indent, cursor)) return undefined;

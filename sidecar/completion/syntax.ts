@@ -106,7 +106,7 @@ export interface UnmatchedCloser {
   readonly indent: number | undefined;
 }
 
-interface Inside {
+export interface Inside {
   readonly kind: "string" | "comment";
   /** What ends it; a newline ends it too unless `multiline`. */
   readonly until: string;
@@ -171,6 +171,17 @@ export class Scanner {
       this.onlySpaceSoFar = start.onlySpaceSoFar;
       this.inherited = [...start.open];
     }
+  }
+
+  /** This scanner as it would stand in another string or comment, or in none. */
+  inside(inside: Inside | undefined): Scanner {
+    const other = new Scanner(this.syntax);
+    other.open.push(...this.open);
+    other.unmatched.push(...this.unmatched);
+    other.indent = this.indent;
+    other.onlySpaceSoFar = this.onlySpaceSoFar;
+    other.insideNow = inside;
+    return other;
   }
 
   get insideString(): boolean {

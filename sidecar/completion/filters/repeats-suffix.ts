@@ -53,9 +53,9 @@ function withoutLinesBelow(text: string, below: readonly string[], cursor: Curso
   return text;
 }
 
-/** `end` and `}` are the same only where they close the same, which their indentation tells. */
+/** `end`, `}` and what belongs to a block are the same only where they stand in the same one, which their indentation tells. */
 function saysTheSame(line: string, other: string): boolean {
-  return line.trim() === other.trim() && (isTelling(line) || indentOf(line) === indentOf(other));
+  return line.trim() === other.trim() && indentOf(line) === indentOf(other);
 }
 
 function leavesOpen(text: string, cursor: CursorSyntax): number {
