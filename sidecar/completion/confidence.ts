@@ -45,8 +45,18 @@ export function confidenceIn(evidence: Evidence, frequency: Settings["frequency"
   return { meanLogProbability: evidence.meanLogProbability, probability: probability(evidence), threshold: thresholds[frequency] };
 }
 
+/** What the probability is made of, a constant first. */
+export function features({ firstLine, length, agrees }: Evidence): number[] {
+  return [1, firstLine, Math.log(Math.max(1, length)), agrees === false ? 1 : 0];
+}
+
+/** The logistic map of {@link features}. */
+export function probabilityBy(weights: readonly number[], evidence: Evidence): number {
+  return 1 / (1 + Math.exp(-features(evidence).reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0)));
+}
+
 export const measured: Calibration = {
-  probability: (evidence) => Math.exp(evidence.meanLogProbability),
+  probability: (evidence) => probabilityBy([0, 1, 0, 0], evidence),
   thresholds: { more: 0, balanced: 0, fewer: 0 },
 };
 

@@ -1,6 +1,5 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
 import { continuesConstruct, isCloserLine, type CursorSyntax } from "./cursor-syntax";
-import { isTelling } from "./filters/lines";
 import { indentOf, Scanner } from "./syntax";
 
 export interface Stop {
@@ -18,23 +17,18 @@ export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
   const blockEnds = cursor.extent === "block" ? "end-of-block" : "end-of-statement";
   const rest = cursor.lineSuffix.trim();
   let lineStart = 0;
-  let openAtLine = 0;
   let wentDeeper = false;
 
   for (let index = 0; index < text.length; ) {
     const character = text.charAt(index);
     if (character === "\n") {
       const line = text.slice(lineStart, index);
-      if (cursor.extent !== "line" && openAtLine === 0 && isLineBelow(lineStart === 0 ? cursor.linePrefix + line : line, cursor)) {
-        return { length: lineStart === 0 ? index : lineStart - 1, reason: blockEnds };
-      }
       const nested = scanner.insideMultiline || scanner.open.length > 0;
       const stop = endAtNewline(text, index, line, cursor, scanner, wentDeeper);
       if (stop === "wait") return undefined;
       if (stop !== undefined) return stop;
       if (nested || indentOf(text.slice(index + 1)) > cursor.blockIndent + 1) wentDeeper = true;
       lineStart = index + 1;
-      openAtLine = scanner.open.length;
     }
     const closedBefore = scanner.unmatched.length;
     const next = scanner.step(text, index);
@@ -60,11 +54,6 @@ function reachesRest(text: string, end: number, rest: string, cursor: CursorSynt
   if (/\w$/.test(rest) && !/^\W/.test(text.slice(end))) return false;
   const before = new Scanner(cursor.syntax, cursor.atCursor).read(kept);
   return before.open.length === 0 && before.insideString === cursor.atCursor.insideString && before.insideComment === cursor.atCursor.insideComment;
-}
-
-/** Whether a line of the suggestion is the next one of the document: it would be said twice. */
-function isLineBelow(line: string, { lineBelow }: CursorSyntax): boolean {
-  return lineBelow !== undefined && isTelling(line) && line.trimEnd() === lineBelow.trimEnd();
 }
 
 function mayClose(close: string, alreadyClosed: number, cursor: CursorSyntax): boolean {

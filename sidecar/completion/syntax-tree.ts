@@ -42,8 +42,10 @@ const mostBefore = 16384;
 const mostAfter = 8192;
 /** The window's beginning moves by this at a time, so that most of the tree stays as one types on. */
 const windowStep = 4096;
-/** Some broken texts send the parser far astray; then the scanner answers alone. Milliseconds. */
-const longestParse = 20;
+/** Some texts, as of another language than was said, send the parser far astray; then the scanner answers alone. Milliseconds. */
+const longestParseMs = 20;
+/** Completions in a document until it is parsed again after that. */
+const retryAfter = 40;
 /** Trees kept, one a document. */
 const mostTrees = 8;
 const placeholder = "zz";
@@ -53,6 +55,8 @@ const deepest = 300;
 
 interface LoadedLanguage {
   readonly parser: Parser;
+  /** Most milliseconds of one parse. */
+  readonly longestMs: number;
   readonly members: ReadonlySet<string>;
   readonly statements: ReadonlySet<string>;
   readonly leading: ReadonlySet<string>;
@@ -68,14 +72,17 @@ interface Kept {
 /** Keeps the tree of each document that is completed in, and reads anew only what was changed in it. */
 export class SyntaxTrees {
   private readonly kept = new Map<string, Kept>();
+  /** Documents that took too long, with the completions left until they are parsed again. */
+  private readonly left = new Map<string, number>();
 
   private constructor(private readonly languages: ReadonlyMap<LanguageName, LoadedLanguage>) {}
 
   /**
    * Loads what there are grammars for in `grammarFolder`.
    * @param warn told about what did not load; the scanner answers alone there
+   * @param longestMs most milliseconds of one parse; Infinity where the same result matters more than the time
    */
-  static async load(grammarFolder: string, warn: (message: string) => void): Promise<SyntaxTrees> {
+  static async load(grammarFolder: string, warn: (message: string) => void, longestMs = longestParseMs): Promise<SyntaxTrees> {
     const languages = new Map<LanguageName, LoadedLanguage>();
     try {
       await startRuntime(grammarFolder);
@@ -87,7 +94,7 @@ export class SyntaxTrees {
       const { grammar, members, statements, leading, membersBelow }: Language = languageOf(name);
       try {
         const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, grammar));
-        languages.set(name, { parser, members: new Set(members), statements: new Set(statements), leading: new Set(leading), membersBelow });
+        languages.set(name, { parser, longestMs, members: new Set(members), statements: new Set(statements), leading: new Set(leading), membersBelow });
       } catch (error) {
         warn(`Grammar ${grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in ${name} is told by brackets and indentation alone.`);
       }
@@ -100,14 +107,24 @@ export class SyntaxTrees {
     const name = languageNameById(languageId);
     const language = name === undefined ? undefined : this.languages.get(name);
     if (name === undefined || language === undefined) return undefined;
+    const wait = this.left.get(uri) ?? 0;
+    if (wait > 0) {
+      this.left.set(uri, wait - 1);
+      return undefined;
+    }
+    this.left.delete(uri);
     const before = windowBefore(prefix);
     const text = before + windowAfter(suffix);
     const known = this.kept.get(uri);
     this.kept.delete(uri);
     const former = known?.language === name ? known : undefined;
-    const tree = former?.text === text ? former.tree.copy() : parse(language.parser, text, former === undefined ? undefined : edited(former.tree, former.text, text));
+    const tree = former?.text === text ? former.tree.copy() : parse(language, text, former === undefined ? undefined : edited(former.tree, former.text, text));
     known?.tree.delete();
-    if (tree === undefined) return undefined;
+    if (tree === undefined) {
+      if (this.left.size >= mostTrees) this.left.clear();
+      this.left.set(uri, retryAfter);
+      return undefined;
+    }
     this.kept.set(uri, { language: name, text, tree });
     for (const [oldest, { tree: old }] of this.kept) {
       if (this.kept.size <= mostTrees) break;
@@ -150,6 +167,11 @@ export class CursorTree {
 
   dispose(): void {
     this.tree.delete();
+  }
+
+  /** Of the window, in UTF-16 units. */
+  get length(): number {
+    return this.text.length;
   }
 
   /** The line of the window with this number, counted from 0. */
@@ -216,7 +238,9 @@ export class CursorTree {
       const until = kind === "comment" ? (whole.text.startsWith("/*") ? "*/" : "") : lastChild !== null && !lastChild.isNamed ? lastChild.text : lastChild !== null && /end|content/.test(lastChild.type) ? lastChild.text.trim() : whole.text.slice(-1);
       return { kind, documentation, until, multiline: whole.startPosition.row < whole.endPosition.row || until === "*/" };
     }
-    for (let node: Node | null = leaf; node !== null; node = node.parent) if (node.type === "ERROR" && node.startIndex < at) return undefined;
+    // A quote that nothing closes is an error, and what follows it looks like code.
+    const line = this.text.lastIndexOf("\n", this.cursor - 1) + 1;
+    if (leaf.tree.rootNode.descendantForIndex(line, at + placeholder.length)?.hasError !== false) return undefined;
     return { kind: "code", documentation: false, until: "", multiline: false };
   }
 
@@ -253,7 +277,7 @@ export class CursorTree {
     const row = child.startPosition.row;
     let above = child.previousNamedSibling;
     if (above?.type === "ERROR") above = above.lastNamedChild;
-    if (above === null || !this.language.leading.has(above.type)) return false;
+    if (above === null || !(this.language.leading.has(above.type) || above.type === "decorator")) return false;
     const { row: endRow, column } = above.endPosition;
     if ((column === 0 && endRow > above.startPosition.row ? endRow - 1 : endRow) !== row - 1) return false;
     const lines = this.text.split("\n");
@@ -267,7 +291,7 @@ export class CursorTree {
     const whole = text.slice(0, cursor) + insertion + text.slice(cursor);
     const old = this.tree.copy();
     old.edit(editOf(text, whole, cursor, cursor, cursor + insertion.length));
-    const tree = parse(this.language.parser, whole, old);
+    const tree = parse(this.language, whole, old);
     if (tree === undefined) return undefined;
     try {
       return read(tree.rootNode);
@@ -278,8 +302,8 @@ export class CursorTree {
 }
 
 /** The tree of `text`, made from `old`, which is used up; undefined where it takes too long. */
-function parse(parser: Parser, text: string, old: Tree | undefined): Tree | undefined {
-  const deadline = performance.now() + longestParse;
+function parse({ parser, longestMs }: LoadedLanguage, text: string, old: Tree | undefined): Tree | undefined {
+  const deadline = performance.now() + longestMs;
   try {
     const tree = parser.parse(text, old ?? null, { progressCallback: () => performance.now() > deadline });
     if (tree !== null) return tree;

@@ -65,7 +65,7 @@ export class Evaluation {
     const promptFormat = new PromptFormat(model, tokenizer);
     const backbone = await createBackbone(model, { provider: options.provider, threads: options.threads, log: (line) => log.info(line), warn: (line) => log.warn(line) });
     const chunker = options.fragments === "windows" ? new WindowChunker() : await createChunker(options.grammarPath, (message) => log.warn(message));
-    const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message));
+    const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message), Infinity);
     const limits = { maxFileKilobytes: settings.maxFileKilobytes };
     const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
     return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
