@@ -78,10 +78,28 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
 
 /** The brackets that `text` at the cursor opens and that neither it nor the code after the cursor closes, outermost first. */
 export function leftOpenBy(text: string, { syntax, atCursor, spareClosers, lineSuffix }: CursorSyntax): OpenBracket[] {
-  const open = [...new Scanner(syntax, atCursor).read(text).open];
-  const closedOnLine = new Scanner(syntax).read(lineSuffix).unmatched.map((closer) => closer.close);
-  for (const close of closedOnLine.length > 0 ? closedOnLine : spareClosers) if (open.at(-1)?.close === close) open.pop();
+  const scanner = new Scanner(syntax, atCursor).read(text);
+  const opened = scanner.open.length;
+  const open = scanner.read(lineSuffix, text.length).open.filter(({ offset }) => offset < text.length);
+  // What the line does not close may be closed below.
+  if (open.length === opened) for (const close of spareClosers) if (open.at(-1)?.close === close) open.pop();
   return open;
+}
+
+/**
+ * Whether `text` at the cursor and the rest of the line make a balanced line: what `text` opens is closed, and no more is
+ * closed than the line closes by itself and nothing else closes.
+ */
+export function fitsRest(text: string, cursor: CursorSyntax): boolean {
+  const { syntax, atCursor, closable, lineSuffix } = cursor;
+  const alone = new Scanner(syntax, atCursor).read(lineSuffix);
+  const whole = new Scanner(syntax, atCursor).read(text + lineSuffix);
+  if ((whole.insideString && !alone.insideMultiline) || leftOpenBy(text, cursor).length > 0) return false;
+  const waiting = (at: number): string | undefined => atCursor.open[atCursor.open.length - 1 - at]?.close;
+  const spare = alone.unmatched.findIndex(({ close }, at) => waiting(at) !== close);
+  // A rest that ends a string reads as the beginning of one by itself, and nothing is known of what it closes.
+  const most = alone.insideString ? atCursor.open.length : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
+  return whole.unmatched.length <= most && whole.unmatched.every(({ close }, at) => waiting(at) === close);
 }
 
 /** What closes the brackets that stay open behind `text` at the cursor and that nothing after the cursor closes. */

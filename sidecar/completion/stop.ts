@@ -1,5 +1,5 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
-import { continuesConstruct, isCloserLine, type CursorSyntax } from "./cursor-syntax";
+import { continuesConstruct, fitsRest, isCloserLine, type CursorSyntax } from "./cursor-syntax";
 import { indentOf, Scanner } from "./syntax";
 
 export interface Stop {
@@ -43,8 +43,8 @@ export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
 }
 
 /**
- * Whether `text` up to `end` has come to the rest of the cursor's line, and says it as code on the same level as there: what
- * follows stands in the document. A filter takes the rest off.
+ * Whether `text` up to `end` has come to the rest of the cursor's line: what follows stands in the document. A filter takes
+ * the rest off.
  */
 function reachesRest(text: string, end: number, rest: string, cursor: CursorSyntax): boolean {
   if (!text.endsWith(rest, end)) return false;
@@ -52,8 +52,7 @@ function reachesRest(text: string, end: number, rest: string, cursor: CursorSynt
   if (/\w$/.test(kept) && /^\w/.test(rest)) return false;
   // A word that has come to its end so far may be going on.
   if (/\w$/.test(rest) && !/^\W/.test(text.slice(end))) return false;
-  const before = new Scanner(cursor.syntax, cursor.atCursor).read(kept);
-  return before.open.length === 0 && before.insideString === cursor.atCursor.insideString && before.insideComment === cursor.atCursor.insideComment;
+  return fitsRest(kept, cursor);
 }
 
 function mayClose(close: string, alreadyClosed: number, cursor: CursorSyntax): boolean {
