@@ -192,7 +192,10 @@ export class CursorTree {
       const { holder, child } = place;
       // A block that has no mark of its own begins with what stands in it.
       const owner = holder.startIndex < this.cursor ? holder : (holder.parent ?? holder);
-      if (holder.parent !== null) this.enclosing = this.enclosingOf(owner, before.length + placeholder.length + closers.length);
+      const inserted = before.length + placeholder.length + closers.length;
+      const beyond = owner.endIndex > this.cursor + inserted;
+      // What the closers end is for the suggestion to end.
+      if (holder.parent !== null && (beyond || closers === "")) this.enclosing = { start: owner.startIndex, end: beyond ? owner.endIndex - inserted : undefined };
       return { inside, wanted: this.wantedAt(holder, child, at), headerLine: owner.startPosition.row };
     });
   }
@@ -202,7 +205,11 @@ export class CursorTree {
    * block around the cursor where it begins and ends. Undefined where parsing takes too long.
    */
   agrees(text: string, closers: string): boolean | undefined {
-    return this.with(text + closers, (root) => countErrors(root) <= this.leastErrors && this.keeps(root, text, closers.length));
+    return this.with(text + closers, (root) => {
+      const errors = countErrors(root);
+      // What mends the code around it cannot be held against the blocks that were read into the broken one.
+      return errors < this.leastErrors || (errors === this.leastErrors && this.keeps(root, text, closers.length));
+    });
   }
 
   private keeps(root: Node, text: string, closers: number): boolean {
@@ -216,11 +223,6 @@ export class CursorTree {
       if (node.startIndex < enclosing.start) return false;
     }
     return false;
-  }
-
-  private enclosingOf(owner: Node, inserted: number): Enclosing | undefined {
-    const beyond = owner.endIndex > this.cursor + inserted;
-    return { start: owner.startIndex, end: beyond ? owner.endIndex - inserted : undefined };
   }
 
   private insideOf(leaf: Node, at: number): Inside | undefined {
