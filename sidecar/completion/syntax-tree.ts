@@ -141,9 +141,11 @@ export class SyntaxTrees {
   }
 }
 
-/** Where the placeholder stood: a node that an insertion must leave as it is. */
+/** What the placeholder stood in: a node that an insertion must leave as it is. */
 interface Enclosing {
   readonly start: number;
+  /** Undefined for a block with marks of its own: what else begins where it does is the same thing read otherwise. */
+  readonly type: string | undefined;
   /** In the text without any insertion; undefined where the block ends with what is inserted. */
   readonly end: number | undefined;
 }
@@ -195,7 +197,7 @@ export class CursorTree {
       const inserted = before.length + placeholder.length + closers.length;
       const beyond = owner.endIndex > this.cursor + inserted;
       // What the closers end is for the suggestion to end.
-      if (holder.parent !== null && (beyond || closers === "")) this.enclosing = { start: owner.startIndex, end: beyond ? owner.endIndex - inserted : undefined };
+      if (holder.parent !== null && (beyond || closers === "")) this.enclosing = { start: owner.startIndex, type: owner === holder ? undefined : owner.type, end: beyond ? owner.endIndex - inserted : undefined };
       return { inside, wanted: this.wantedAt(holder, child, at), headerLine: owner.startPosition.row };
     });
   }
@@ -219,7 +221,8 @@ export class CursorTree {
     const last = this.cursor + text.trimEnd().length;
     const end = enclosing.end === undefined ? undefined : enclosing.end + text.length + closers;
     for (let node = root.descendantForIndex(first, first + 1); node !== null; node = node.parent) {
-      if (node.startIndex === enclosing.start && (end === undefined ? node.endIndex >= last : node.endIndex === end)) return true;
+      const same = node.startIndex === enclosing.start && (enclosing.type === undefined || node.type === enclosing.type);
+      if (same && (end === undefined ? node.endIndex >= last : node.endIndex === end)) return true;
       if (node.startIndex < enclosing.start) return false;
     }
     return false;
