@@ -1,5 +1,6 @@
 // Maximum inner product search in many vectors: clusters that split as they grow, the nearest of them scanned.
 import { checkDimension, checkLength, compareHits } from "./exact-index";
+import { floatsOf, type Quantized, quantized } from "./quantized";
 import { blockRows, RowMemory } from "./row-memory";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
@@ -65,10 +66,10 @@ export class ClusteredIndex implements VectorIndex {
     return this.slots.size;
   }
 
-  add(id: number, vector: Float32Array): void {
-    checkLength(vector, this.dimension, "a vector");
+  add(id: number, vector: Quantized): void {
+    checkLength(vector.values, this.dimension, "a vector");
     if (this.slots.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
-    const number = this.clusters.length === 0 ? noCluster : this.nearest(vector);
+    const number = this.clusters.length === 0 ? noCluster : this.nearest(floatsOf(vector));
     const cluster = this.clusters[number] ?? this.fresh;
     this.rows.write(this.append(number, cluster, id), vector);
     if (number !== noCluster && cluster.size > mostInCluster) this.crowded.add(cluster);
@@ -92,14 +93,7 @@ export class ClusteredIndex implements VectorIndex {
       this.slots.delete(id);
       const number = this.owners[Math.floor(slot / blockRows)] ?? noCluster;
       const cluster = this.clusters[number] ?? this.fresh;
-      const last = slotOf(cluster, cluster.size - 1);
-      if (last !== slot) {
-        const moved = this.ids[last] ?? -1;
-        this.rows.copy(last, slot);
-        this.ids[slot] = moved;
-        this.slots.set(moved, slot);
-      }
-      this.shrink(cluster);
+      this.takeOut(cluster, slot);
       if (cluster.size === 0 && number !== noCluster) this.close(number, cluster);
     }
   }
@@ -200,7 +194,7 @@ export class ClusteredIndex implements VectorIndex {
     this.clusters.push({ blocks: [], size: 0 });
     if (this.centroids.size === this.centroids.blocks.length * blockRows) this.centroids.blocks.push(this.rows.allocate());
     this.centroids.size++;
-    this.rows.write(slotOf(this.centroids, number), centroid);
+    this.rows.write(slotOf(this.centroids, number), quantized(centroid));
     return number;
   }
 
@@ -239,6 +233,18 @@ export class ClusteredIndex implements VectorIndex {
     return slot;
   }
 
+  /** Takes out one row; the last one fills the gap. */
+  private takeOut(cluster: Cluster, slot: number): void {
+    const last = slotOf(cluster, cluster.size - 1);
+    if (last !== slot) {
+      const moved = this.ids[last] ?? -1;
+      this.rows.copy(last, slot);
+      this.ids[slot] = moved;
+      this.slots.set(moved, slot);
+    }
+    this.shrink(cluster);
+  }
+
   /** Takes off the last row. */
   private shrink(cluster: Cluster): void {
     cluster.size--;
@@ -259,7 +265,7 @@ export class ClusteredIndex implements VectorIndex {
     for (let row = size - 1; row >= 0; row--) if ((near[1][row] ?? 0) > (near[0][row] ?? 0)) moving.push(row);
     // Equal vectors have no second centre: any half will do.
     const gone = moving.length === 0 || moving.length === size ? Array.from({ length: size >> 1 }, (_, i) => size - 1 - i) : moving;
-    this.rows.write(slotOf(this.centroids, number), centres[0]);
+    this.rows.write(slotOf(this.centroids, number), quantized(centres[0]));
     const target = this.open(centres[1]);
     const opened = this.clusters[target];
     if (opened === undefined) return;
@@ -267,14 +273,7 @@ export class ClusteredIndex implements VectorIndex {
     for (const row of gone) {
       const slot = slotOf(cluster, row);
       this.rows.copy(slot, this.append(target, opened, this.ids[slot] ?? -1));
-      const last = slotOf(cluster, cluster.size - 1);
-      if (last !== slot) {
-        const moved = this.ids[last] ?? -1;
-        this.rows.copy(last, slot);
-        this.ids[slot] = moved;
-        this.slots.set(moved, slot);
-      }
-      this.shrink(cluster);
+      this.takeOut(cluster, slot);
     }
     for (const part of [cluster, opened]) if (part.size > mostInCluster) this.crowded.add(part);
   }

@@ -1,10 +1,12 @@
 // Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store keeps.
+import { type Quantized, steps } from "./quantized";
 import { scanKernel, type ScanKernel } from "./scan-kernel";
 
 /** Rows that are allocated and scanned together. */
 export const blockRows = 64;
-const steps = 32767;
 const pageBytes = 65536;
+/** Share by which the memory grows. */
+const growth = 0.5;
 /** The most that 32-bit addresses reach; only what is touched takes memory. */
 const mostPages = 65536;
 /** At the beginning: the query, then one sum for each row of a block. */
@@ -46,9 +48,10 @@ export class RowMemory {
     const block = this.blocks++;
     const end = firstBlockAt + this.blocks * blockRows * this.bytes;
     if (end > this.memory.buffer.byteLength) {
-      // A little ahead, since growing makes the views anew.
-      const wanted = Math.ceil((end - this.memory.buffer.byteLength) / pageBytes) + 16;
-      this.memory.grow(Math.min(wanted, mostPages - this.memory.buffer.byteLength / pageBytes));
+      // By a share of what there is: the garbage collector takes every growth for that much new memory. Untouched pages take none.
+      const pages = this.memory.buffer.byteLength / pageBytes;
+      const wanted = Math.max(Math.ceil(end / pageBytes) - pages, Math.ceil(pages * growth));
+      this.memory.grow(Math.min(wanted, mostPages - pages));
       this.values = new Int16Array(this.memory.buffer);
       this.sums = new Int32Array(this.memory.buffer, sumsAt, blockRows);
     }
@@ -64,23 +67,13 @@ export class RowMemory {
     this.free.push(block);
   }
 
-  write(slot: number, vector: Float32Array): void {
+  write(slot: number, { values, scale }: Quantized): void {
     const start = this.startOf(slot);
-    let largest = 0;
-    for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i] ?? 0));
-    const scale = largest === 0 ? 1 : Math.fround(largest);
-    const factor = steps / scale;
-    const { values, dimension } = this;
-    let squares = 0;
-    for (let i = 0; i < dimension; i++) {
-      const scaled = (vector[i] ?? 0) * factor;
-      // Math.round takes several times as long.
-      const value = (scaled < 0 ? scaled - 0.5 : scaled + 0.5) | 0;
-      values[start + i] = value;
-      squares += value * value;
-    }
+    this.values.set(values, start);
     this.values.fill(0, start + this.dimension, start + this.width);
     this.scales[slot] = scale / steps;
+    let squares = 0;
+    for (let i = 0; i < values.length; i++) squares += (values[i] ?? 0) ** 2;
     this.largestNorm = Math.max(this.largestNorm, Math.sqrt(squares));
   }
 

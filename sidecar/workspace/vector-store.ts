@@ -4,13 +4,13 @@ import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node
 import { join } from "node:path";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
+import type { Quantized } from "./quantized";
 
 /**
  * A segment is a header and records of one size, so that a torn or damaged record spoils no other:
  *   header  8 bytes magic, u32 format, u32 dimension, 32 bytes model hash, 8 bytes checksum, zeros up to 64
- *   record  16 bytes key, u32 last used (seconds since 1970), f32 scale, dimension x i16, 8 bytes checksum
+ *   record  16 bytes key, u32 last used (seconds since 1970), f32 scale, dimension x i16 (see {@link Quantized}), 8 bytes checksum
  * Little-endian. A record's checksum is {@link recordChecksum}, the header's the first 8 bytes of SHA-256 over what stands before.
- * A component is i16 / 32767 x scale: an error of at most scale / 65534, far below what separates two fragments.
  */
 const magic = "SRACGVEC";
 const format = 2;
@@ -18,7 +18,6 @@ const headerBytes = 64;
 const keyBytes = 16;
 const checksumBytes = 8;
 const componentsAt = keyBytes + 8;
-const steps = 32767;
 /** Bytes read at once. */
 const blockBytes = 1 << 20;
 /** A segment this large is closed and another begun. */
@@ -30,12 +29,6 @@ export type VectorKey = string;
 /** Key of a fragment: SHA-256 of the token ids that the model reads of it. Expressions are equal exactly when these are. */
 export function vectorKey(tokens: readonly number[]): VectorKey {
   return createHash("sha256").update(Uint32Array.from(tokens)).digest().toString("latin1", 0, keyBytes);
-}
-
-/** The vector as it comes back from the store, so that what is searched is the same before and after a restart. */
-export function rounded(vector: Float32Array): Float32Array {
-  const scale = scaleOf(vector);
-  return vector.map((x) => (Math.round((x / scale) * steps) / steps) * scale);
 }
 
 interface Segment {
@@ -86,8 +79,8 @@ export class VectorStore {
   }
 
   /** Vectors for those of `keys` that are stored and undamaged. */
-  async get(keys: Iterable<VectorKey>): Promise<Map<VectorKey, Float32Array>> {
-    const found = new Map<VectorKey, Float32Array>();
+  async get(keys: Iterable<VectorKey>): Promise<Map<VectorKey, Quantized>> {
+    const found = new Map<VectorKey, Quantized>();
     if (!(await this.read(keys, found))) {
       // Another process has merged the segments meanwhile: look again, once.
       await this.scan();
@@ -97,7 +90,7 @@ export class VectorStore {
   }
 
   /** Appends vectors; those already stored are passed over. Never rejects: what cannot be written stays in memory only, with a warning. */
-  put(entries: readonly { readonly key: VectorKey; readonly vector: Float32Array }[]): Promise<void> {
+  put(entries: readonly { readonly key: VectorKey; readonly vector: Quantized }[]): Promise<void> {
     this.queue = this.queue.then(async () => {
       const fresh = [...new Map(entries.map((entry) => [entry.key, entry])).values()].filter(({ key }) => !this.places.has(key));
       if (fresh.length === 0) return;
@@ -280,7 +273,7 @@ export class VectorStore {
   }
 
   /** Reads what it can of `keys` into `found`. @returns false when a segment was gone */
-  private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Float32Array>): Promise<boolean> {
+  private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Quantized>): Promise<boolean> {
     const bySegment = new Map<number, { key: VectorKey; offset: number }[]>();
     for (const key of new Set(keys)) {
       const place = this.places.get(key);
@@ -307,12 +300,9 @@ export class VectorStore {
             const length = (wanted[end - 1]?.offset ?? 0) + this.recordBytes - start;
             const block = Buffer.alloc(length);
             const { bytesRead } = await file.read(block, 0, length, start);
-            // One piece of memory for all of them: tens of thousands of small ones would keep the garbage collector busy.
-            const vectors = new Float32Array((end - i) * this.options.dimension);
-            let row = 0;
             for (const { key, offset } of wanted.slice(i, end)) {
               const record = block.subarray(offset - start, offset - start + this.recordBytes);
-              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record, vectors, row++));
+              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record));
               else this.forget(key, segment);
               if (pace.due) await pace.rest();
             }
@@ -367,26 +357,24 @@ export class VectorStore {
     return header;
   }
 
-  private encode(record: Buffer, key: VectorKey, used: number, vector: Float32Array): void {
+  private encode(record: Buffer, key: VectorKey, used: number, { values, scale }: Quantized): void {
     const { dimension } = this.options;
-    if (vector.length !== dimension) throw new RangeError(`expected a vector of ${dimension} floats, found ${vector.length}`);
-    const scale = scaleOf(vector);
+    if (values.length !== dimension) throw new RangeError(`expected a vector of ${dimension} components, found ${values.length}`);
     record.write(key, 0, "latin1");
     record.writeUInt32LE(used, keyBytes);
     record.writeFloatLE(scale, keyBytes + 4);
-    for (let i = 0; i < dimension; i++) record.writeInt16LE(Math.round(((vector[i] ?? 0) / scale) * steps), componentsAt + i * 2);
+    this.componentsOf(record).set(values);
     sealRecord(record);
   }
 
-  /** The record's vector, as row `row` of `vectors`. */
-  private decode(record: Buffer, vectors: Float32Array, row: number): Float32Array {
-    const { dimension } = this.options;
-    const scale = record.readFloatLE(keyBytes + 4);
+  /** The record's vector: a view of it. */
+  private decode(record: Buffer): Quantized {
+    return { values: this.componentsOf(record), scale: record.readFloatLE(keyBytes + 4) };
+  }
+
+  private componentsOf(record: Buffer): Int16Array {
     // Records begin at even places, and every machine this runs on is little-endian.
-    const components = new Int16Array(record.buffer, record.byteOffset + componentsAt, dimension);
-    const vector = vectors.subarray(row * dimension, (row + 1) * dimension);
-    for (let i = 0; i < vector.length; i++) vector[i] = ((components[i] ?? 0) / steps) * scale;
-    return vector;
+    return new Int16Array(record.buffer, record.byteOffset + componentsAt, this.options.dimension);
   }
 
   private isIntact(record: Buffer): boolean {
@@ -477,13 +465,6 @@ class SegmentWriter {
 
 function isSegment(name: string): boolean {
   return name.startsWith("vectors-") && name.endsWith(".bin");
-}
-
-function scaleOf(vector: Float32Array): number {
-  let largest = 0;
-  for (const x of vector) largest = Math.max(largest, Math.abs(x));
-  // As it is stored, so that both directions use the same number.
-  return largest === 0 ? 1 : Math.fround(largest);
 }
 
 /**

@@ -17,10 +17,11 @@ import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
+import { type Quantized, quantized } from "./quantized";
 import { Store } from "./store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
-import { rounded, vectorKey, type VectorKey } from "./vector-store";
+import { vectorKey, type VectorKey } from "./vector-store";
 import { examine, readSource, walk, type ListedFile, type ReadFile } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
@@ -549,7 +550,7 @@ export class WorkspaceIndex implements FragmentSource {
   /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
   private async bringStored(jobs: readonly Job[], signal: AbortSignal, onFile?: () => void): Promise<{ folder: FolderState; path: string }[]> {
     const store = await this.store;
-    const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Float32Array>();
+    const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Quantized>();
     const unread: { folder: FolderState; path: string }[] = [];
     const pace = new Pace();
     for (const { folder, path, entry, order } of jobs) {
@@ -600,7 +601,7 @@ export class WorkspaceIndex implements FragmentSource {
 
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
   private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
-    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
+    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Quantized>();
     const embed = async (): Promise<void> => {
       // Another process may have embedded them meanwhile.
       for (const [key, vector] of (await store?.vectors.get(wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])))) ?? []) vectors.set(key, vector);
@@ -615,21 +616,23 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Embeds the fragments, stores them and adds them to `vectors`. */
-  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Float32Array>, store: Store | undefined, signal: AbortSignal): Promise<void> {
+  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Quantized>, store: Store | undefined, signal: AbortSignal): Promise<void> {
     // Alike lengths together: a batch is padded to its longest row.
     const sorted = [...missing].sort((a, b) => b.tokens.length - a.tokens.length);
     for (let start = 0; start < sorted.length; start += batchFragments) {
       const rows = sorted.slice(start, start + batchFragments);
       const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
-      const fresh: { key: VectorKey; vector: Float32Array }[] = [];
+      const fresh: { key: VectorKey; vector: Quantized }[] = [];
       rows.forEach(({ key }, i) => {
-        const vector = made[i];
-        if (vector === undefined || !vector.every(Number.isFinite)) {
+        const floats = made[i];
+        if (floats === undefined || !floats.every(Number.isFinite)) {
           this.options.log.warn("The model gave no usable expression for a fragment: it is left out.");
           return;
         }
+        // As it comes back from the store, so that what is searched is the same before and after a restart.
+        const vector = quantized(floats);
         fresh.push({ key, vector });
-        vectors.set(key, rounded(vector));
+        vectors.set(key, vector);
       });
       this.embedded += fresh.length;
       void this.settle();
@@ -638,7 +641,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Puts a file's fragments in, in the place of its former ones, unless something later is known of it. */
-  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Float32Array>): void {
+  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Quantized>): void {
     if ((folder.read.get(path) ?? 0) > order || !this.folders.includes(folder)) return;
     folder.read.set(path, order);
     const former = folder.indexed.get(path);
@@ -660,7 +663,8 @@ export class WorkspaceIndex implements FragmentSource {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
         id = this.nextId++;
-        this.vectors.add(id, vectors.get(key) ?? new Float32Array(this.vectors.dimension));
+        const vector = vectors.get(key);
+        if (vector !== undefined) this.vectors.add(id, vector);
       }
       this.fragments.set(id, { uri, path, ...chunk });
       return id;
