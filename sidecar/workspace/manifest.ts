@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { SkipReason } from "./omission";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
-import type { VectorKey } from "./vector-store";
+import type { VectorKey } from "./record-block";
 
 /** A fragment of a file, and the key its expression is stored under. */
 export interface StoredFragment {

@@ -18,10 +18,11 @@ import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { type Quantized, quantized } from "./quantized";
+import type { VectorKey } from "./record-block";
 import { Store } from "./store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
-import { vectorKey, type VectorKey } from "./vector-store";
+import { vectorKey } from "./vector-store";
 import { examine, readSource, walk, type ListedFile, type ReadFile } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
@@ -256,10 +257,13 @@ export class WorkspaceIndex implements FragmentSource {
       signal.throwIfAborted();
       const urgency = urgencyOf(open);
       const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
-      // While a folder is still being listed, what has not changed comes out of the store.
+      // While a folder is still being listed, what has not changed comes out of the store: twice as much each time, so
+      // that the first is found at once, and yet a store in another order is gone over a few times only.
       const stored = new Batch();
+      let gathered = storedFragments;
       let bringing: Promise<unknown> = Promise.resolve();
       const bringStored = (): void => {
+        gathered *= 2;
         const jobs = stored.take();
         bringing = bringing.then(() => this.bringStored(jobs, signal));
         bringing.catch(() => {});
@@ -269,7 +273,7 @@ export class WorkspaceIndex implements FragmentSource {
           const entry = this.storedEntry(folder, file);
           if (entry === undefined) return;
           stored.add({ folder, path: file.path, entry, order: ++this.clock }, entry.fragments.length);
-          if (stored.fragments >= storedFragments) bringStored();
+          if (stored.fragments >= gathered) bringStored();
         });
         for (const file of files) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
       }
@@ -458,10 +462,7 @@ export class WorkspaceIndex implements FragmentSource {
     const unread: { folder: FolderState; path: string }[] = [];
     advance(0);
 
-    const fromStore = new Batch();
-    const bringStored = async (): Promise<void> => {
-      for (const file of await this.bringStored(fromStore.take(), signal, () => advance(1))) unread.push(file);
-    };
+    const stored: Job[] = [];
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
@@ -472,13 +473,10 @@ export class WorkspaceIndex implements FragmentSource {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
       } else if (folder.indexed.get(path)?.entry === entry) advance(1);
-      else {
-        fromStore.add({ folder, path, entry, order: ++this.clock }, entry.fragments.length);
-        if (fromStore.fragments >= storedFragments) await bringStored();
-      }
+      else stored.push({ folder, path, entry, order: ++this.clock });
       if (pace.due) await pace.rest();
     }
-    await bringStored();
+    for (const file of await this.bringStored(stored, signal, () => advance(1))) unread.push(file);
 
     const sizes = unread.length === 0 ? new Map<string, number>() : new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
@@ -549,18 +547,26 @@ export class WorkspaceIndex implements FragmentSource {
 
   /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
   private async bringStored(jobs: readonly Job[], signal: AbortSignal, onFile?: () => void): Promise<{ folder: FolderState; path: string }[]> {
-    const store = await this.store;
-    const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Quantized>();
+    const vectors = (await this.store)?.vectors;
     const unread: { folder: FolderState; path: string }[] = [];
     const pace = new Pace();
-    for (const { folder, path, entry, order } of jobs) {
-      if (!entry.fragments.every(({ key }) => vectors.has(key))) unread.push({ folder, path });
-      else {
-        this.putIn(folder, path, entry, order, vectors);
-        onFile?.();
+    // In the order of the store: the disk is read from one end to the other.
+    const placed = jobs.map((job) => ({ job, place: vectors?.placeOf(job.entry.fragments[0]?.key ?? "") ?? -1 })).sort((a, b) => a.place - b.place);
+    const piece = new Batch();
+    for (const [at, { job }] of placed.entries()) {
+      piece.add(job, job.entry.fragments.length);
+      if (piece.fragments < storedFragments && at < placed.length - 1) continue;
+      const together = piece.take();
+      const found = (await vectors?.get(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Quantized>();
+      for (const { folder, path, entry, order } of together) {
+        if (!entry.fragments.every(({ key }) => found.has(key))) unread.push({ folder, path });
+        else {
+          this.putIn(folder, path, entry, order, found);
+          onFile?.();
+        }
+        signal.throwIfAborted();
+        if (pace.due) await pace.rest();
       }
-      signal.throwIfAborted();
-      if (pace.due) await pace.rest();
     }
     return unread;
   }

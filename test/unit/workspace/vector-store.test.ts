@@ -3,7 +3,8 @@ import { readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promis
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Quantized, quantized } from "../../../sidecar/workspace/quantized";
-import { vectorKey, VectorStore, type VectorKey } from "../../../sidecar/workspace/vector-store";
+import type { VectorKey } from "../../../sidecar/workspace/record-block";
+import { vectorKey, VectorStore } from "../../../sidecar/workspace/vector-store";
 import { emptyFolder } from "./folder";
 
 const dimension = 24;
