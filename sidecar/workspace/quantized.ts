@@ -14,14 +14,18 @@ export function quantized(vector: Float32Array): Quantized {
   let largest = 0;
   for (const x of vector) largest = Math.max(largest, Math.abs(x));
   const scale = largest === 0 ? 1 : Math.fround(largest);
-  const factor = steps / scale;
   const values = new Int16Array(vector.length);
-  for (let i = 0; i < values.length; i++) {
+  roundInto(values, vector, steps / scale);
+  return { values, scale };
+}
+
+/** Rounds each component times `factor`, the result at the beginning of `values`. */
+export function roundInto(values: Int16Array, vector: Float32Array, factor: number): void {
+  for (let i = 0; i < vector.length; i++) {
     const scaled = (vector[i] ?? 0) * factor;
     // Math.round takes several times as long.
     values[i] = scaled < 0 ? scaled - 0.5 : scaled + 0.5;
   }
-  return { values, scale };
 }
 
 /** The floats of a quantized vector. */

@@ -1,6 +1,6 @@
 // Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store keeps.
-import { type Quantized, steps } from "./quantized";
-import { scanKernel, type ScanKernel } from "./scan-kernel";
+import { type Quantized, roundInto, steps } from "./quantized";
+import { rowsAtOnce, scanKernel, type ScanKernel } from "./scan-kernel";
 
 /** Rows that are allocated and scanned together. */
 export const blockRows = 64;
@@ -20,7 +20,7 @@ const firstBlockAt = 65536;
  */
 export class RowMemory {
   private readonly memory = new WebAssembly.Memory({ initial: 2, maximum: mostPages });
-  private readonly scan: ScanKernel = scanKernel(this.memory);
+  private readonly kernel: ScanKernel = scanKernel(this.memory);
   private values = new Int16Array(this.memory.buffer);
   private sums = new Int32Array(this.memory.buffer, sumsAt, blockRows);
   private scales = new Float32Array(blockRows);
@@ -46,7 +46,7 @@ export class RowMemory {
     const freed = this.free.pop();
     if (freed !== undefined) return freed;
     const block = this.blocks++;
-    const end = firstBlockAt + this.blocks * blockRows * this.bytes;
+    const end = firstBlockAt + (this.blocks * blockRows + rowsAtOnce) * this.bytes;
     if (end > this.memory.buffer.byteLength) {
       // By a share of what there is: the garbage collector takes every growth for that much new memory. Untouched pages take none.
       const pages = this.memory.buffer.byteLength / pageBytes;
@@ -73,7 +73,7 @@ export class RowMemory {
     this.values.fill(0, start + this.dimension, start + this.width);
     this.scales[slot] = scale / steps;
     let squares = 0;
-    for (let i = 0; i < values.length; i++) squares += (values[i] ?? 0) ** 2;
+    for (const value of values) squares += value * value;
     this.largestNorm = Math.max(this.largestNorm, Math.sqrt(squares));
   }
 
@@ -84,15 +84,19 @@ export class RowMemory {
   }
 
   /** Adds the row to `sum`, component by component. */
-  addTo(sum: Float32Array, slot: number): void {
+  addTo(sum: Float64Array, slot: number): void {
+    const { values } = this;
     const start = this.startOf(slot);
     const scale = this.scales[slot] ?? 0;
-    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (this.values[start + i] ?? 0) * scale;
+    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (values[start + i] ?? 0) * scale;
   }
 
   read(slot: number): Float32Array {
+    const { values } = this;
+    const start = this.startOf(slot);
+    const scale = this.scales[slot] ?? 0;
     const vector = new Float32Array(this.dimension);
-    this.addTo(vector, slot);
+    for (let i = 0; i < vector.length; i++) vector[i] = (values[start + i] ?? 0) * scale;
     return vector;
   }
 
@@ -105,23 +109,24 @@ export class RowMemory {
     // By Cauchy and Schwarz no sum, nor any part of one, then leaves 32 bits; rounding may add half a step a component.
     const most = Math.max(1, Math.min(steps, 2 ** 31 / this.largestNorm - Math.sqrt(this.dimension)));
     this.queryScale = norm === 0 ? 0 : norm / most;
-    for (let i = 0; i < this.dimension; i++) this.values[i] = norm === 0 ? 0 : Math.round((query[i] ?? 0) / this.queryScale);
-    this.values.fill(0, this.dimension, this.width);
+    const { values, dimension } = this;
+    roundInto(values, query, norm === 0 ? 0 : 1 / this.queryScale);
+    values.fill(0, dimension, this.width);
   }
 
-  /** Inner products of the query with the first `count` rows of a block, into `scores`. */
-  scanBlock(block: number, count: number, scores: Float64Array): void {
-    this.scan(0, firstBlockAt + block * blockRows * this.bytes, count, sumsAt, this.bytes);
+  /** Inner products of the query with `count` rows from the slot `first` on, at most a block, into `scores`. */
+  scan(first: number, count: number, scores: Float64Array): void {
+    this.kernel(0, firstBlockAt + first * this.bytes, count, sumsAt, this.bytes);
     const { sums, scales, queryScale } = this;
-    const first = block * blockRows;
     for (let row = 0; row < count; row++) scores[row] = (sums[row] ?? 0) * (scales[first + row] ?? 0) * queryScale;
   }
 
   /** Inner product of the query, as it was given, with one row. */
   score(slot: number): number {
+    const { query, values } = this;
     const start = this.startOf(slot);
     let sum = 0;
-    for (let i = 0; i < this.dimension; i++) sum += (this.query[i] ?? 0) * (this.values[start + i] ?? 0);
+    for (let i = 0; i < query.length; i++) sum += (query[i] ?? 0) * (values[start + i] ?? 0);
     return sum * (this.scales[slot] ?? 0);
   }
 
