@@ -70,7 +70,9 @@ export class ClusteredIndex implements VectorIndex {
   private readonly owners: (Cluster | undefined)[] = [];
   /** Id of every slot; of slots not in use anything. */
   private readonly ids: number[] = [];
-  private readonly slots = new Map<number, number>();
+  /** Slot of every id, -1 where it was removed: ids are given one after another, and a map of a million takes its time. */
+  private readonly slots: number[] = [];
+  private live = 0;
   private readonly scores = new Float64Array(blockRows);
 
   constructor(
@@ -82,14 +84,15 @@ export class ClusteredIndex implements VectorIndex {
   }
 
   get size(): number {
-    return this.slots.size;
+    return this.live;
   }
 
   add(id: number, vector: Quantized): void {
     checkLength(vector.values, this.dimension, "a vector");
-    if (this.slots.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    if ((this.slots[id] ?? -1) >= 0) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     const cluster = this.root === undefined ? this.fresh : this.nearest(this.root, floatsOf(vector));
     this.rows.write(this.append(cluster, id), vector);
+    this.live++;
   }
 
   settle(milliseconds: number): boolean {
@@ -111,9 +114,10 @@ export class ClusteredIndex implements VectorIndex {
 
   remove(ids: readonly number[]): void {
     for (const id of ids) {
-      const slot = this.slots.get(id);
-      if (slot === undefined) continue;
-      this.slots.delete(id);
+      const slot = this.slots[id] ?? -1;
+      if (slot < 0) continue;
+      this.slots[id] = -1;
+      this.live--;
       const cluster = this.owners[Math.floor(slot / blockRows)] ?? this.fresh;
       this.takeOut(cluster, slot);
       if (cluster.size === 0 && cluster !== this.fresh) this.close(cluster);
@@ -258,7 +262,7 @@ export class ClusteredIndex implements VectorIndex {
     }
     const slot = slotOf(cluster, cluster.size++);
     this.ids[slot] = id;
-    this.slots.set(id, slot);
+    this.slots[id] = slot;
     if (cluster.size > cluster.limit) this.crowded.add(cluster);
     return slot;
   }
@@ -276,7 +280,7 @@ export class ClusteredIndex implements VectorIndex {
       const moved = this.ids[last] ?? -1;
       this.rows.copy(last, slot);
       this.ids[slot] = moved;
-      this.slots.set(moved, slot);
+      this.slots[moved] = slot;
     }
     this.shrink(cluster);
   }

@@ -73,7 +73,10 @@ export class RowMemory {
     this.values.fill(0, start + this.dimension, start + this.width);
     this.scales[slot] = scale / steps;
     let squares = 0;
-    for (const value of values) squares += value * value;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] ?? 0;
+      squares += value * value;
+    }
     this.largestNorm = Math.max(this.largestNorm, Math.sqrt(squares));
   }
 

@@ -274,7 +274,7 @@ export class VectorStore {
   /** Reads what it can of `keys` into `found`. @returns false when a segment was gone */
   private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Quantized>): Promise<boolean> {
     const bySegment = new Map<number, { key: VectorKey; offset: number }[]>();
-    for (const key of new Set(keys)) {
+    for (const key of keys) {
       const place = this.places.get(key);
       if (place === undefined || found.has(key)) continue;
       const number = Math.floor(place / 2 ** 32);
