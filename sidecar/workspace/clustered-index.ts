@@ -130,9 +130,11 @@ export class ClusteredIndex implements VectorIndex {
     if (wanted < 1 || this.size === 0) return [];
     const best = new BestSlots(Math.min(this.size, wanted + slack));
     this.rows.setQuery(query);
-    const enough = scannedAlways + Math.max(0, this.size - scannedAlways) * scannedShare;
-    let scanned = this.scan(this.fresh, best, accepts);
-    for (const number of this.nearestFirst(query, enough)) {
+    this.scan(this.fresh, best, accepts);
+    const clustered = this.size - this.fresh.size;
+    const enough = scannedAlways + Math.max(0, clustered - scannedAlways) * scannedShare;
+    let scanned = 0;
+    for (const number of clustered <= enough ? this.clusters.keys() : this.nearestFirst(query)) {
       // Vectors that do not count are not seen: a narrow filter widens the search until it is exact.
       if (scanned >= enough && best.size >= wanted) break;
       const cluster = this.clusters[number];
@@ -167,9 +169,8 @@ export class ClusteredIndex implements VectorIndex {
     return counted;
   }
 
-  /** Cluster numbers; from the nearest on where fewer than all are to be scanned. */
-  private nearestFirst(query: Float32Array, enough: number): Iterable<number> {
-    if (this.size <= enough) return this.clusters.keys();
+  /** Cluster numbers from the nearest centroid on. */
+  private nearestFirst(query: Float32Array): Iterable<number> {
     const products = this.products(this.centroids, query);
     let lowest = Infinity;
     let highest = -Infinity;

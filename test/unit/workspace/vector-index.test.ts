@@ -238,6 +238,29 @@ describe("clusters", () => {
     expect(settled(clustered).settle(0)).toBe(false);
   });
 
+  it("find as much while vectors are on their way into them", () => {
+    const dimension = 24;
+    const { vectors, query } = gathered(40_000, 60, dimension);
+    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
+    vectors.forEach((vector, id) => {
+      clustered.add(id, quantized(vector));
+      exact.add(id, quantized(vector));
+    });
+    for (let slices = 1; clustered.settle(1); slices++) {
+      if (slices % 20 > 0) continue;
+      const need = query();
+      const right = new Set(exact.search(need, 10).map((hit) => hit.id));
+      expect(clustered.search(need, 10).filter((hit) => right.has(hit.id)).length).toBeGreaterThanOrEqual(9);
+      // Some go, some come meanwhile.
+      const gone = [slices, 20_000 + slices, 39_999 - slices];
+      for (const index of [clustered, exact]) {
+        index.remove(gone);
+        for (const id of gone) index.add(id, quantized(query()));
+        expect(index.size).toBe(40_000);
+      }
+    }
+  });
+
   it("hold many equal vectors, which have no second centre to split by", () => {
     const index = new ClusteredIndex(8, "test");
     for (let id = 0; id < 20_000; id++) index.add(id, quantized(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0)));
