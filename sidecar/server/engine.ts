@@ -1,5 +1,6 @@
 // Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
 import { Completer } from "../completion/completer";
+import { SyntaxTrees } from "../completion/syntax-tree";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
 import { createBackbone } from "../inference/onnx-backbone";
@@ -39,7 +40,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const model = await loadModelPackage(options.modelPath);
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
-  const [backbone, chunker] = await Promise.all([
+  const [backbone, chunker, trees] = await Promise.all([
     createBackbone(model, {
       provider: options.executionProvider,
       threads: options.threads,
@@ -47,6 +48,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       warn: (line) => log.warn(line),
     }),
     createChunker(options.grammarPath, (message) => log.warn(message)),
+    SyntaxTrees.load(options.grammarPath, (message) => log.warn(message)),
   ]);
   const index = new WorkspaceIndex({
     backbone,
@@ -56,13 +58,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
+  const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
   return {
     backbone,
     index,
     completer,
     dispose: async () => {
       await index.dispose();
+      trees.dispose();
       await backbone.dispose();
     },
   };

@@ -5,11 +5,13 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
+import { main as confidence } from "./confidence";
 import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { main as keeping } from "./keeping";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
+import { main as syntax } from "./syntax";
 
 /** Takes its options as JSON. */
 const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = {
@@ -23,6 +25,8 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
+  confidence ...    how sure suggestions are, fitted and checked; "confidence --help" for its options
+  syntax ...        what the syntax tree costs a keystroke; "syntax --help" for its options
   index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
@@ -136,7 +140,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
