@@ -14,11 +14,11 @@ export const readableMs = 200;
 
 /**
  * What a millisecond of the model's work costs, and a suggestion that flashes up, in milliseconds that somebody waits for
- * one. By `npm run bench -- debounce`, somebody who types at 190 ms a key, with a model of 80 ms: 60 runs for 100 keys and
- * 25 flashes, where no wait gives 100 and 76; at 120 ms a key with one of 200 ms: 5.7 s of work in vain for 100 keys in
+ * one. By `npm run bench -- debounce`, somebody who types at 190 ms a key, with a model of 80 ms: 72 runs for 100 keys and
+ * 42 flashes, where no wait gives 100 and 76; at 120 ms a key with one of 200 ms: 1.9 s of work in vain for 100 keys in
  * place of 10.0; at 320 ms a key with one of 80 ms, no wait at all.
  */
-export const costs = { computeMs: 0.1, flash: 40 } as const;
+export const costs = { computeMs: 0.2, flash: 20 } as const;
 
 /** Stands for a rhythm not heard yet: somebody who types 40 words a minute and stops to think after every tenth key. */
 export const plainRhythm: readonly number[] = [110, 130, 145, 160, 175, 190, 210, 240, 300, pauseMs];

@@ -22,8 +22,8 @@ export interface InlineCompletionParts {
   readonly log: Log;
   availability(document: TextDocument): Availability;
   sources(document: TextDocument): PlaceSources;
-  /** Told of each suggestion that a client is given, with the text that it is shown in. */
-  shown(shown: Shown, text: string): void;
+  /** Told of each suggestion that a client is given. */
+  shown(shown: Shown): void;
 }
 
 const nothing: InlineCompletionList = { items: [] };
@@ -49,7 +49,7 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
       const suggestion = await parts.suggester.suggest(place, { invoked, signal: controller.signal, arrivedAt });
       if (suggestion === undefined) return superseded(token);
       if (suggestion.text === "") return nothing;
-      parts.shown(shownAt(place, suggestion, document.getText()), document.getText());
+      parts.shown(shownAt(place, suggestion, document.getText()));
       return { items: [{ insertText: place.selected + suggestion.text, range: rangeOf(place.range, suggestion) }] };
     } catch (error) {
       if (controller.signal.aborted) return superseded(token);
@@ -72,11 +72,12 @@ function rangeOf({ start, end }: Range, { replaces }: Suggestion): Range {
 }
 
 /** What was typed of it may be the entry that is selected in the suggest widget, or its end, which is not in the document. */
-function shownAt({ context: { uri }, offset, selected }: CursorPlace, { id, whole, typed }: Suggestion, text: string): Shown {
-  const start = offset - selected.length;
+function shownAt({ context: { uri }, offset, selected, range }: CursorPlace, { id, whole, typed }: Suggestion, text: string): Shown {
   const lead = selected.slice(0, Math.max(0, selected.length - typed));
-  const begin = stepBack(text, start, Math.max(0, typed - selected.length));
-  return { id, uri, offset: begin + lead.length, selected: lead, suggestion: whole };
+  const before = Math.max(0, typed - selected.length);
+  const begin = stepBack(text, offset - selected.length, before);
+  const entry = Math.min(range.end.character - range.start.character, selected.length);
+  return { id, uri, offset: begin + lead.length, selected: lead, suggestion: whole, standing: before + entry };
 }
 
 /** So many characters before `offset`, a line break being one. */

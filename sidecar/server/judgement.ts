@@ -15,6 +15,8 @@ export interface Shown {
   readonly selected: string;
   /** As it was made, whatever is typed of it already. */
   readonly suggestion: string;
+  /** Characters of `selected` and the suggestion that are in the document already. */
+  readonly standing: number;
 }
 
 /** What an edit of the document told of the suggestion. */
@@ -25,7 +27,6 @@ export interface Acceptance {
 }
 
 interface Open extends Shown {
-  /** Characters of `selected` and the suggestion that are in the document. */
   standing: number;
   /** How many of the suggestion came several at once. */
   taken: number;
@@ -56,8 +57,8 @@ export class Judgement {
     this.#count = count;
   }
 
-  /** The editor was given this suggestion, or what is left of it. @param text of the document */
-  shown(shown: Shown, text: string): void {
+  /** The editor was given this suggestion, or what is left of it. */
+  shown(shown: Shown): void {
     const open = this.#open;
     if (open !== undefined && open.id === shown.id && open.uri === shown.uri && open.offset === shown.offset) return;
     this.#end(undefined);
@@ -65,7 +66,7 @@ export class Judgement {
     if (this.#last?.id === shown.id) this.#count(negative(this.#last.counted));
     else this.#count({ shown: 1 });
     this.#last = undefined;
-    this.#open = { ...shown, standing: commonBeginning(text, startOf(shown), expectedOf(shown)).length, taken: 0, settled: false };
+    this.#open = { ...shown, taken: 0, settled: false };
   }
 
   /** @param text of the document after the edits @returns where it was accepted, if it was by this */
@@ -74,11 +75,13 @@ export class Judgement {
     const [edit] = edits;
     if (open === undefined || open.uri !== uri || edit === undefined) return undefined;
     const start = startOf(open);
-    const { length, units } = commonBeginning(text, start, expectedOf(open));
+    const { length, units } = commonBeginning(text, start, open.selected + open.suggestion);
     const inside = edits.every(({ offset }) => offset >= start && offset <= start + Math.max(units, open.standing));
     const inserts = edits.some(({ inserted }) => inserted !== "");
-    if (!inside || (length <= open.standing && inserts)) {
-      const end = edit.offset + edit.inserted.length;
+    const end = edit.offset + edit.inserted.length;
+    // What it only begins with is something else; but for the bracket that an editor puts behind the one that was typed.
+    const other = edits.length === 1 && end > start + units && !isPair(edit.inserted);
+    if (!inside || (inserts && (other || length <= open.standing))) {
       this.#end(end);
       return open.settled ? { uri, offset: end } : undefined;
     }
@@ -132,10 +135,6 @@ export class Judgement {
 
 function startOf({ offset, selected }: Shown): number {
   return offset - selected.length;
-}
-
-function expectedOf({ selected, suggestion }: Shown): string {
-  return selected + suggestion;
 }
 
 /** Characters of the suggestion that are in the document. */

@@ -33,9 +33,9 @@ export class Outcomes {
     });
   }
 
-  /** @param text of the document that it is shown in */
-  shown(shown: Shown, text: string): void {
-    this.#judgement.shown(shown, text);
+  /** A client was given a suggestion. */
+  shown(shown: Shown): void {
+    this.#judgement.shown(shown);
   }
 
   /** @returns whether the edits were a suggestion's being taken whole, nobody's typing */

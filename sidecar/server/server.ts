@@ -228,7 +228,7 @@ export function createServer(connection: Connection, locations: Locations, serve
     log,
     availability: ({ uri }) => availability(uri),
     sources,
-    shown: (shown, text) => outcomes.shown(shown, text),
+    shown: (shown) => outcomes.shown(shown),
   });
   registerAvailability(connection, availability);
   documents.onDidClose(({ document }) => outcomes.closed(document.uri));

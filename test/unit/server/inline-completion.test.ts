@@ -239,7 +239,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toEqual({ items: [{ insertText: "namespace(x)", range }] });
     expect(asked).toHaveLength(1);
     const place = { id: 1, uri, offset: 13, selected: "namespace", suggestion: "(x)" };
-    expect(shown).toEqual([place, place]);
+    expect(shown).toEqual([{ ...place, standing: 2 }, { ...place, standing: 3 }]);
   });
 
   it("continues the entry that begins with what was suggested before it was selected", async () => {
@@ -252,7 +252,7 @@ describe("textDocument/inlineCompletion", () => {
     const range = { start: position, end };
     expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toEqual({ items: [{ insertText: "name(x)", range }] });
     expect(asked).toHaveLength(1);
-    expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)" });
+    expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", standing: 1 });
   });
 
   it("asks anew for another selected entry", async () => {
