@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
 import { main as confidence } from "./confidence";
+import { main as debounce } from "./debounce";
 import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
@@ -24,6 +25,7 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
+  debounce          how long to wait for the next keystroke, by simulated typists
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
   confidence ...    how sure suggestions are, fitted and checked; "confidence --help" for its options
   syntax ...        what the syntax tree costs a keystroke; "syntax --help" for its options
@@ -140,7 +142,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax, debounce };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
