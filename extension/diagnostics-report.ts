@@ -13,8 +13,8 @@ export interface DiagnosticsData {
   activeFile?: { uri: string; languageId: string; here?: Availability };
   /** Newest first. */
   traces: readonly CompletionTrace[];
-  /** The log's last lines; absent where there is none to read. */
-  log?: string;
+  /** The log's last messages, oldest first. */
+  log: readonly string[];
   /** The user's home folder: written as `~`, since it holds the user's name. */
   home: string;
 }
@@ -40,7 +40,7 @@ export function diagnosticsReport(data: DiagnosticsData): string {
     "## Last suggestions",
     data.traces.length === 0 ? "None." : json(data.traces.map(withoutCode)),
     "## Log",
-    data.log === undefined ? "It could not be read." : fenced("text", data.log.trimEnd()),
+    data.log.length === 0 ? "Empty." : fenced("text", data.log.join("\n")),
   ];
   return `${withoutHome(parts.join("\n\n"), data.home)}\n`;
 }
@@ -79,11 +79,6 @@ export function withoutHome(text: string, home: string): string {
     .filter((form) => form.length > 1)
     .sort((a, b) => b.length - a.length)
     .reduce((result, form) => result.replaceAll(form, "~"), text);
-}
-
-/** The last lines of a text, at most so many. */
-export function lastLines(text: string, most: number): string {
-  return text.trimEnd().split(/\r?\n/).slice(-most).join("\n");
 }
 
 function folders({ folderSchemes }: Place): string {

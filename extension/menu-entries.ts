@@ -30,7 +30,7 @@ export function snoozeEntries(now: number): MenuEntry[] {
   });
   return [
     ...snoozeMinutes.map((minutes) => entry(minutes === 60 ? "Snooze for an Hour" : `Snooze for ${minutes} Minutes`, minutes)),
-    entry("Snooze Until Tomorrow", Math.round((tomorrowMorning(now) - now) / 60_000)),
+    entry("Snooze Until Tomorrow", Math.ceil((tomorrowMorning(now) - now) / 60_000)),
   ];
 }
 

@@ -21,9 +21,12 @@ export class Overview implements Disposable {
     this.listening = [
       this.emitter,
       session.onDidChangeStatus(({ state }) => {
-        this.emitter.fire();
         // While indexing, a status comes for every few files; none of them changes the answer.
-        if (state !== this.askedIn) void this.ask();
+        const changed = state !== this.askedIn;
+        // What was said in another state, such as "snoozed", would be shown for a moment.
+        if (changed) this.here = undefined;
+        this.emitter.fire();
+        if (changed) void this.ask();
       }),
       session.onDidComplete((trace) => {
         if (trace.suggestion !== "") {

@@ -10,7 +10,6 @@ import {
   type Disposable,
   EventEmitter,
   type ExtensionContext,
-  type LogOutputChannel,
   window,
   workspace,
 } from "vscode";
@@ -37,6 +36,7 @@ import {
   type SidecarStatus,
 } from "../sidecar/protocol";
 import { completedSchemes } from "./place";
+import { RecordedLog } from "./recorded-log";
 import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
 
@@ -66,7 +66,7 @@ class QuietLanguageClient extends LanguageClient {
 export class SidecarSession implements Disposable {
   /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
   readonly middleware: Middleware = {};
-  readonly log: LogOutputChannel = window.createOutputChannel("SelfRACG", { log: true });
+  readonly log = new RecordedLog(window.createOutputChannel("SelfRACG", { log: true }));
 
   private readonly statusEmitter = new EventEmitter<SidecarStatus>();
   private readonly traceEmitter = new EventEmitter<CompletionTrace>();

@@ -19,7 +19,7 @@ export interface StatusText {
 /** The status-bar item. `now`: milliseconds since 1970. */
 export function statusText(data: OverviewData, now: number): StatusText {
   const { text, label } = headline(data, now);
-  return { text, label, tooltip: tooltip(data, now), severity: data.status.state === "error" ? "error" : "normal" };
+  return { text, label, tooltip: tooltip(data), severity: data.status.state === "error" ? "error" : "normal" };
 }
 
 function headline(data: OverviewData, now: number): { text: string; label: string } {
@@ -67,7 +67,7 @@ function ready(data: OverviewData): { text: string; label: string } {
   };
 }
 
-function tooltip(data: OverviewData, now: number): string {
+function tooltip(data: OverviewData): string {
   const { status, last, place } = data;
   const rows: [string, string][] = [];
   if (status.model !== undefined) {
@@ -89,9 +89,8 @@ function tooltip(data: OverviewData, now: number): string {
     rows.push(["Last suggestion", lastSummary(last)]);
   }
   const off = offHere(data);
-  const until = status.snoozedUntil === undefined ? "" : ` Until ${clockTime(status.snoozedUntil, now)}.`;
   return [
-    `**SelfRACG** · ${escapeMarkdown(status.message + until)}`,
+    `**SelfRACG** · ${escapeMarkdown(status.message)}`,
     ...(off?.reason === undefined ? [] : [`Off here: ${escapeMarkdown(off.reason)}`]),
     ...limits(place).map(escapeMarkdown),
     // Two spaces and a line break keep the rows in one paragraph.

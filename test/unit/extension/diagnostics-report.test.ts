@@ -1,7 +1,7 @@
 // The diagnostics hold what a bug report needs, no code, and nobody's name.
 
 import { describe, expect, it } from "vitest";
-import { diagnosticsReport, type DiagnosticsData, lastLines, withoutHome } from "../../../extension/diagnostics-report";
+import { diagnosticsReport, type DiagnosticsData, withoutHome } from "../../../extension/diagnostics-report";
 import type { CompletionTrace } from "../../../sidecar/protocol";
 
 const trace: CompletionTrace = {
@@ -28,7 +28,7 @@ const data: DiagnosticsData = {
   status: { state: "ready", message: "Ready.", index: { files: 2, fragments: 3, embedded: 3, skipped: {}, storeBytes: 10 } },
   activeFile: { uri: "file:///home/ada/shop/a.py", languageId: "python", here: { available: true } },
   traces: [trace],
-  log: "2026-05-20 [info] /home/ada/shop was read\n",
+  log: ["2026-05-20 [info] /home/ada/shop was read"],
   home: "/home/ada",
 };
 
@@ -62,15 +62,15 @@ describe("diagnosticsReport", () => {
   });
 
   it("does without a file, suggestions and a log", () => {
-    const { activeFile: _file, log: _log, ...rest } = data;
-    const bare = diagnosticsReport({ ...rest, traces: [] });
+    const { activeFile: _file, ...rest } = data;
+    const bare = diagnosticsReport({ ...rest, traces: [], log: [] });
     expect(bare).toContain("## Active file\n\nNone.");
     expect(bare).toContain("## Last suggestions\n\nNone.");
-    expect(bare).toContain("## Log\n\nIt could not be read.");
+    expect(bare).toContain("## Log\n\nEmpty.");
   });
 
   it("fences a log that holds fences", () => {
-    expect(diagnosticsReport({ ...data, log: "```\nx\n````" })).toContain("`````text\n```\nx\n````\n`````");
+    expect(diagnosticsReport({ ...data, log: ["```", "x\n````"] })).toContain("`````text\n```\nx\n````\n`````");
   });
 });
 
@@ -82,12 +82,5 @@ describe("withoutHome", () => {
 
   it("leaves all as it is where the home is the root", () => {
     expect(withoutHome("/a/b", "/")).toBe("/a/b");
-  });
-});
-
-describe("lastLines", () => {
-  it("cuts from the front", () => {
-    expect(lastLines("a\r\nb\nc\n", 2)).toBe("b\nc");
-    expect(lastLines("a\n", 5)).toBe("a");
   });
 });

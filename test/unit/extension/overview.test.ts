@@ -34,7 +34,7 @@ const vscode = vi.hoisted(() => {
 });
 vi.mock("vscode", () => vscode.module);
 
-const editorOf = (scheme: string, name: string, viewColumn: number | undefined = 1) => ({ viewColumn, document: { languageId: "python", uri: { scheme, toString: () => `${scheme}:///${name}` } } });
+const editorOf = (scheme: string, name: string, viewColumn: number | null = 1) => ({ viewColumn: viewColumn ?? undefined, document: { languageId: "python", uri: { scheme, toString: () => `${scheme}:///${name}` } } });
 const settled = () => new Promise((next) => setTimeout(next, 5));
 
 describe("Overview", () => {
@@ -98,7 +98,7 @@ describe("Overview", () => {
     await settled();
     expect(overview.data.here?.reason).toContain('"vscode-vfs"');
     expect(overview.data.languageId).toBeUndefined();
-    open(editorOf("git", "a.py", undefined));
+    open(editorOf("git", "a.py", null));
     await settled();
     expect(overview.data.here).toBeUndefined();
     expect(asked).toEqual([]);
