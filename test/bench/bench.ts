@@ -5,6 +5,7 @@ import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
+import { main as debounce } from "./debounce";
 import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
@@ -22,6 +23,7 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
+  debounce          how long to wait for the next keystroke, by simulated typists
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
   index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
@@ -136,7 +138,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, debounce };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
