@@ -9,6 +9,7 @@ import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { main as keeping } from "./keeping";
+import { main as typing } from "./typing/main";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 
 /** Takes its options as JSON. */
@@ -24,6 +25,7 @@ const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
   index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
+  typing ...        what suggestions save as edits of a git history are typed again; "typing --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
   --completions N   completions timed on each; default 60
@@ -136,7 +138,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, typing };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
