@@ -1,6 +1,6 @@
 // Typing in a real VS Code: fast, along a suggestion, through its words and lines; in notebooks, several roots and other themes.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
@@ -29,6 +29,9 @@ const settings: Record<string, unknown> = {
   "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
   "editor.suggestOnTriggerCharacters": false,
   "editor.parameterHints.enabled": false,
+  "editor.inlineSuggest.showToolbar": "always",
+  // What is shown matters here, not how sure the model is of it.
+  "selfracg.frequency": "more",
   ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
 };
 
@@ -164,19 +167,94 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("takes a word, then the rest of the line, with VS Code's own keys", async () => {
+  it("takes a word, then what is left, with VS Code's own keys", async () => {
     await ghostAfter((text) => /^\S*\w+\W+\w/.test(text.split("\n")[0] ?? ""));
     const before = await look();
-    await window.page.keyboard.press("Control+ArrowRight");
+    await window.page.keyboard.press("ControlOrMeta+ArrowRight");
     await expect.poll(async () => (await look()).line.length).toBeGreaterThan(before.line.length);
     const word = await look();
     const taken = word.line.slice(before.line.length);
     expect(before.ghost.startsWith(taken)).toBe(true);
     expect(taken.length).toBeLessThan(before.ghost.length);
-    // The rest is still there.
+    // The rest is still there, with no request in between that could have changed it.
     expect(word.ghost).toBe(before.ghost.slice(taken.length));
     await window.page.keyboard.press("Tab");
     await expect.poll(async () => (await look()).line.length).toBeGreaterThan(word.line.length);
     await window.revertFile();
+  });
+
+  it("takes a line with VS Code's own command", async () => {
+    await ghostAfter((text) => (text.split("\n")[0] ?? "").trim() !== "");
+    const before = await look();
+    // It has no key, and the command palette would take the ghost text away.
+    await window.page.locator(".inlineSuggestionsHints").getByLabel("More Actions...").click();
+    await window.page.getByRole("menuitem", { name: "Accept Line" }).click();
+    await expect.poll(async () => (await window.editorText()).includes(before.line + before.ghost), { timeout: 10_000 }).toBe(true);
+    await window.revertFile();
+  });
+
+  it.each([
+    ["Default Light Modern", "vs"],
+    ["Default High Contrast", "hc-black"],
+    ["Default High Contrast Light", "hc-light"],
+  ])("ghost text can be read in the theme %s", async (theme, name) => {
+    const workspaceSettings = join(workspace, ".vscode", "settings.json");
+    mkdirSync(join(workspace, ".vscode"), { recursive: true });
+    writeFileSync(workspaceSettings, JSON.stringify({ "workbench.colorTheme": theme }));
+    try {
+      await window.page.locator(`.monaco-workbench.${name}`).waitFor({ timeout: 30_000 });
+      await ghostAfter((text) => text.trim() !== "");
+      expect(await window.ghostContrast()).toBeGreaterThan(2);
+      await window.revertFile();
+    } finally {
+      writeFileSync(workspaceSettings, "{}");
+      await window.page.locator(".monaco-workbench.vs-dark").waitFor({ timeout: 30_000 });
+    }
+  });
+
+  it("suggests in a notebook's cell, and Tab takes it", async () => {
+    const cell = (source: string) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source });
+    const cells = [cell("from shop.catalog import Catalog\n\ncatalog = Catalog()"), cell("def title_of(catalog: Catalog, isbn: str) -> str:")];
+    writeFileSync(join(workspace, "book.ipynb"), JSON.stringify({ cells, metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 2 }));
+    await window.page.locator(".explorer-folders-view").getByRole("treeitem", { name: "book.ipynb", exact: true }).dblclick({ timeout: 30_000 });
+    const second = window.page.locator(".notebookOverlay .cell .view-lines").nth(1);
+    await second.click({ timeout: 30_000 });
+    await window.page.keyboard.press("End");
+    await window.type("\nbook = catalog.");
+    const ghost = window.page.locator('.notebookOverlay [class*="ghost-text"]');
+    await expect.poll(async () => ((await ghost.first().textContent({ timeout: 1000 }).catch(() => "")) ?? "").trim(), { timeout: 30_000 }).not.toBe("");
+    const offered = ((await ghost.first().textContent()) ?? "").replaceAll("\u00a0", " ");
+    await window.page.keyboard.press("Tab");
+    await expect.poll(async () => ((await second.textContent()) ?? "").replaceAll("\u00a0", " "), { timeout: 10_000 }).toContain(`book = catalog.${offered}`);
+    await window.runCommand("File: Revert File");
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("with several roots, answers in one with what another defines", async () => {
+    const roots = join(scratch, "roots");
+    mkdirSync(join(roots, "app"), { recursive: true });
+    cpSync(join(fixture, "shop"), join(roots, "library", "shop"), { recursive: true });
+    const library = ["catalog", "orders", "money"].map((name) => readFileSync(join(fixture, "shop", `${name}.py`), "utf8")).join("\n");
+    const main = "from shop.catalog import Catalog\nfrom shop.orders import Order\n";
+    writeFileSync(join(roots, "app", "main.py"), main);
+    const file = join(roots, "both.code-workspace");
+    writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
+    window = new Workbench(await code.reopen(file));
+    await window.ready();
+    await window.waitForStatus(/ready/);
+    const found: string[] = [];
+    for (const typed of [
+      "\n\ndef title_of(catalog: Catalog, isbn: str) -> str:\nbook = catalog.",
+      "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\nbooks = catalog.",
+      "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\nreturn [order.",
+    ]) {
+      await window.openFile("app/main.py", main.split("\n").length);
+      await window.type(typed);
+      const ghost = await window.waitForGhostText(8000).catch(() => "");
+      await window.revertFile();
+      if ((ghost.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? []).some((name) => library.includes(name) && !(main + typed).includes(name))) return;
+      found.push(ghost);
+    }
+    throw new Error(`Expected a name that the other root defines in the ghost text of one place at least, found ${JSON.stringify(found)}.`);
   });
 });

@@ -41,12 +41,12 @@ export class History {
   }
 
   /**
-   * At most `most` edits of the last `depth` commits, oldest commit first; the same ones for the same seed. Each is a run of
+   * At most `most` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each is a run of
    * lines that were added between two lines of a source file, or the part of one line that was changed.
    * @throws Error where the history holds none, as in a shallow clone
    */
-  async edits(most: number, { depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
-    const log = await this.git(["log", "--no-merges", `--max-count=${depth}`, "--format=%H %P"]);
+  async edits(most: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
+    const log = await this.git(["log", "--no-merges", `--max-count=${depth}`, "--format=%H %P", "--end-of-options", head]);
     const commits = log.trim().split("\n").map((line) => line.split(" "));
     const withParent = commits.filter(([, parent]) => parent !== undefined && parent !== "").reverse();
     const shallow = (await this.git(["rev-parse", "--is-shallow-repository"])).trim() === "true";

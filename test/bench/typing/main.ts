@@ -17,6 +17,7 @@ import { createRhythm, medianMs } from "./rhythm";
 
 const help = `npm run bench -- typing [OPTIONS]
   --history REPO    git repository, bare or not, whose edits are typed again; default: this project's own
+  --head REV        the newest commit that edits are taken from; default HEAD. The same one, the same edits, whatever comes after
   --edits N         edits typed; default 20
   --keys N          most keys typed of one edit; default 80
   --depth N         newest commits that edits are taken from; default 400
@@ -35,6 +36,7 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       help: { type: "boolean" },
       history: { type: "string" },
+      head: { type: "string", default: "HEAD" },
       edits: { type: "string", default: "20" },
       keys: { type: "string", default: "80" },
       depth: { type: "string", default: "400" },
@@ -52,7 +54,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (!(speed > 0 && speed <= 20)) throw new Error(`--speed: expected a number above 0 and up to 20, found ${JSON.stringify(values.speed)}`);
   const seed = count("--seed", values.seed);
   const history = new History(resolve(values.history ?? dirname(dist)));
-  const edits = await history.edits(count("--edits", values.edits), { depth: count("--depth", values.depth), seed });
+  const edits = await history.edits(count("--edits", values.edits), { head: values.head, depth: count("--depth", values.depth), seed });
   const mostKeys = count("--keys", values.keys);
 
   const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));

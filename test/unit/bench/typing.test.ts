@@ -74,6 +74,7 @@ describe("a history", () => {
       { commit: second, parent: first, path: "src/a.py", prefix: lines.slice(0, 3).join("\n"), text: "\nbetween = value_2 + 1", suffix: `\n${lines.slice(3).join("\n")}\n` },
       { commit: fourth, parent: third, path: "src/a.py", prefix: lines.join("\n"), text: "\nbehind_all = value_5 * 2", suffix: "\n" },
     ]);
+    expect((await history.edits(10, { head: third })).map((edit) => edit.commit)).toEqual([second]);
     const one = await history.edits(1, { seed: 3 });
     expect(one).toHaveLength(1);
     expect(await history.edits(1, { seed: 3 })).toEqual(one);
