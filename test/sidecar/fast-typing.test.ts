@@ -63,14 +63,21 @@ function ask(uri: string, length: number): { answer: Promise<Answer>; cancel(): 
   return { answer, cancel: () => source.cancel() };
 }
 
-/** Types all of it, asking after every key. In between the status is asked for, which must not have to wait for the end. */
-async function type(uri: string): Promise<{ answers: Answer[]; statusesWhileTyping: number }> {
+/**
+ * Types all of it, asking after every key. In between the status is asked for, which must not have to wait for the end.
+ * @param pauses how often one waits for a suggestion
+ */
+async function type(uri: string, pauses = 0): Promise<{ answers: Answer[]; statusesWhileTyping: number }> {
   await sidecar.open(uri, before + after);
   const answers: Promise<Answer>[] = [];
   let statusesWhileTyping = 0;
   let last: { cancel(): void } | undefined;
-  const begun = performance.now();
+  let begun = performance.now();
   for (let length = 1; length <= typed.length; length += 1) {
+    if (pauses > 0 && length % Math.floor(typed.length / (pauses + 1)) === 0) {
+      await Promise.all(answers);
+      begun = performance.now() - (length - 1) * intervalMs;
+    }
     await new Promise((wake) => setTimeout(wake, Math.max(0, begun + length * intervalMs - performance.now())));
     last?.cancel();
     await sidecar.insert(uri, placeAt(length - 1), typed.charAt(length - 1));
@@ -102,14 +109,15 @@ describe("fast typing", () => {
 
   it("never offers what was worked out for another text", async () => {
     // What is offered then depends on the document alone, so that it can be worked out again.
-    await sidecar.configure({ retrieval: false });
+    await sidecar.configure({ retrieval: false, frequency: "more" });
     const uri = uriOf(join(folder, "shop", "again.py"));
-    const { answers } = await type(uri);
+    const { answers } = await type(uri, 16);
     const offered = answers.filter((answer): answer is Answer & { text: string } => answer.text !== undefined);
     expect(offered.length).toBeGreaterThan(0);
-    await sidecar.configure({});
+    // Without retrieval it changes nothing but that the cache has no answers any more.
+    await sidecar.configure({ maxFragments: 3 });
     let version = 1000;
-    // From the end, so that the cache, which is empty now, has nothing that would do for an earlier place.
+    // From the end, so that the cache never has one that would do for an earlier place.
     for (const { length, text } of [...offered].reverse()) {
       const typedAlong = offered.some((earlier) => earlier.length < length && earlier.text === typed.slice(earlier.length, length) + text);
       if (typedAlong) continue;
@@ -118,7 +126,7 @@ describe("fast typing", () => {
       const again = await ask(uri, length).answer;
       expect({ at: typed.slice(0, length), text }).toEqual({ at: typed.slice(0, length), text: again.text });
     }
-    await sidecar.configure({ retrieval: true });
+    await sidecar.configure({ retrieval: true, frequency: "balanced", maxFragments: 4 });
   });
 
   it("takes no more memory for being repeated", async () => {

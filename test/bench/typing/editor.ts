@@ -119,7 +119,10 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
               const result = await connection.sendRequest(InlineCompletionRequest.type, { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } }, source.token);
               if (source.token.isCancellationRequested) return { kind: "cancelled" };
               const item = (Array.isArray(result) ? result : (result?.items ?? []))[0];
-              const text = item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
+              const inserted = item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
+              // Where it takes the place of brackets behind the cursor and ends with them, they are nothing that it adds.
+              const replaced = suffix.slice(0, Math.max(0, (item?.range?.end.character ?? position.character) - position.character));
+              const text = inserted.endsWith(replaced) ? inserted.slice(0, inserted.length - replaced.length) : inserted;
               // The last one made: another was not asked for before this answer.
               const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
               const own = trace !== null && trace.uri === uri && trace.position.line === position.line && trace.position.character === position.character;
