@@ -2,7 +2,7 @@
 import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
-import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
+import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
@@ -13,6 +13,7 @@ import { readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
 import { healPrefix } from "./healing";
+import type { CompletedCursor } from "./inspection";
 import { assemblePrompt, mostCodeTokens, type Prompt } from "./prompt";
 
 export interface CompleterOptions {
@@ -24,6 +25,8 @@ export interface CompleterOptions {
   readonly log: (message: string) => void;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;
+  /** Told of every completion that was not cancelled, with what it was made of. */
+  readonly onCompleted?: (completed: CompletedCursor) => void;
 }
 
 export interface Position {
@@ -88,6 +91,7 @@ export class Completer {
     const { backbone, promptFormat, tokenizer, log } = this.options;
     const context = withPlainNewlines(document);
     const trace = this.begin(context, position);
+    let made: Pick<CompletedCursor, "prompt" | "owed" | "generated"> | undefined;
     const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
     try {
       signal?.throwIfAborted();
@@ -110,6 +114,7 @@ export class Completer {
       trace.generatedTokens = generation.generatedTokens;
       trace.decodeSteps = generation.decodeSteps;
       trace.stopReason = generation.stopReason;
+      made = { prompt, owed, generated: generation.tokens };
 
       const filtered = applyFilters(generation.text, { document: context, cursor });
       timings.filterMs = performance.now() - generated;
@@ -124,7 +129,9 @@ export class Completer {
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
     const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
-    return { ...trace, timings };
+    const completed = { ...trace, timings };
+    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, ...made });
+    return completed;
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
@@ -132,6 +139,16 @@ export class Completer {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const { contextLength } = this.options.backbone.model;
     return this.retriever.retrieve(withPlainNewlines(document), limitsOf(settings), codeTokensIn(contextLength - settings.maxTokens), signal);
+  }
+
+  /**
+   * The `limit` fragments nearest to what a cursor at the end of `text` needs, best first. None is dropped for what the
+   * prompt would hold.
+   * @param document that the text is as if written in
+   * @throws AbortError when `signal` is aborted.
+   */
+  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, _settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
+    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limit, signal);
   }
 
   /** Reads the prompt without fragments. */

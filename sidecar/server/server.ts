@@ -20,6 +20,7 @@ import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
 import { registerInlineCompletion } from "./inline-completion";
+import { registerInspection } from "./inspection";
 import { defaultStoragePath, type Locations } from "./locations";
 import { connectionLog } from "./log";
 import { showProgress } from "./progress";
@@ -163,6 +164,13 @@ export function createServer(connection: Connection, locations: Locations, serve
     configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   });
 
+  const inspecting = registerInspection(connection, {
+    documents,
+    traces,
+    settings: () => configuration.settings,
+    folders: () => folders.folders,
+    engine: () => engine,
+  });
   registerInlineCompletion(connection, {
     documents,
     cache,
@@ -170,7 +178,11 @@ export function createServer(connection: Connection, locations: Locations, serve
     log,
     settings: () => configuration.settings,
     folders: () => folders.folders,
-    completer: () => engine?.completer,
+    completer: () => {
+      // Asked for at each request for a suggestion, which may come with no change of a text.
+      inspecting.giveWay();
+      return engine?.completer;
+    },
   });
   registerExecuteCommand(connection, {
     indexing,

@@ -1,16 +1,26 @@
-// Keeps the trace behind the last suggestion and hears which suggestions were taken.
+// Keeps the traces behind the last suggestions and hears which suggestions were taken.
 import type { Connection } from "vscode-languageserver/node";
 import * as v from "valibot";
 import { type CompletionTrace, messages } from "../protocol";
 import type { Log } from "./log";
 
 const acceptedSchema = v.object({ id: v.number() });
+const traceSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
+
+/** Traces kept. */
+const capacity = 50;
 
 export class Traces {
-  #last: CompletionTrace | null = null;
+  /** The newest first. */
+  #traces: readonly CompletionTrace[] = [];
 
   constructor(connection: Connection, log: Log) {
-    connection.onRequest(messages.trace, () => this.#last);
+    connection.onRequest(messages.trace, (params: unknown) => {
+      const parsed = v.safeParse(traceSchema, params);
+      const id = parsed.success ? parsed.output?.id : undefined;
+      return (id === undefined ? this.last : this.#traces.find((trace) => trace.id === id)) ?? null;
+    });
+    connection.onRequest(messages.traces, () => this.#traces);
     connection.onNotification(messages.accepted, (params: unknown) => {
       const parsed = v.safeParse(acceptedSchema, params);
       if (parsed.success) log.debug(`Suggestion ${parsed.output.id} was accepted.`);
@@ -19,10 +29,11 @@ export class Traces {
   }
 
   get last(): CompletionTrace | null {
-    return this.#last;
+    return this.#traces[0] ?? null;
   }
 
+  /** Takes in a trace; one of the same id, of a suggestion that was typed along, makes way. */
   put(trace: CompletionTrace): void {
-    this.#last = trace;
+    this.#traces = [trace, ...this.#traces.filter(({ id }) => id !== trace.id)].slice(0, capacity);
   }
 }
