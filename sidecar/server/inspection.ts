@@ -39,19 +39,21 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     for (const controller of running) controller.abort();
   };
 
-  /** Work of the model that the client, or a keystroke, may cut short. */
-  const interruptible = async <Result>(token: CancellationToken, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+  /** Work of the model that the client, or a keystroke, may cut short. @param token absent of a request without parameters */
+  const interruptible = async <Result>(token: CancellationToken | undefined, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
     const controller = new AbortController();
-    const cancelled = token.onCancellationRequested(() => controller.abort());
+    const cancelled = token?.onCancellationRequested(() => controller.abort());
+    // A token that is cancelled before it is first looked at has no event.
+    if (token?.isCancellationRequested) controller.abort();
     running.add(controller);
     try {
       return await work(controller.signal);
     } catch (error) {
-      if (token.isCancellationRequested) throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
+      if (token?.isCancellationRequested) throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
       if (controller.signal.aborted) throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
       throw new ResponseError(LSPErrorCodes.RequestFailed, error instanceof Error ? error.message : String(error));
     } finally {
-      cancelled.dispose();
+      cancelled?.dispose();
       running.delete(controller);
     }
   };
