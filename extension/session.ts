@@ -208,13 +208,23 @@ export class SidecarSession implements Disposable {
   }
 
   /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
-  async execute<Result>(command: string, ...given: readonly string[]): Promise<Result> {
+  async execute<Result>(command: string, ...given: readonly (string | number)[]): Promise<Result> {
+    const result: Result = await this.running().sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
+    return result;
+  }
+
+  /** Sends one of the custom requests. @throws Error as {@link execute} */
+  async request<Result>(method: string, params?: object): Promise<Result> {
+    const client = this.running();
+    return params === undefined ? client.sendRequest<Result>(method) : client.sendRequest<Result>(method, params);
+  }
+
+  private running(): LanguageClient {
     const client = this.client;
     if (client === undefined || !client.isRunning()) {
       throw new Error(`there is no running sidecar to ask (${this.status.message})`);
     }
-    const result: Result = await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
-    return result;
+    return client;
   }
 
   private async launch(): Promise<void> {

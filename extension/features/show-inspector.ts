@@ -7,7 +7,7 @@ import type { SidecarSession } from "../session";
 export const showInspectorCommand = "selfracg.showInspector";
 
 export function register(context: ExtensionContext, session: SidecarSession): Disposable {
-  const panel = new InspectorPanel(context.extensionUri, session);
+  const panel = new InspectorPanel(context.extensionUri, versionOf(context.extension.packageJSON), session);
   const command = commands.registerCommand(showInspectorCommand, () => panel.show());
   return {
     dispose: () => {
@@ -15,4 +15,9 @@ export function register(context: ExtensionContext, session: SidecarSession): Di
       panel.dispose();
     },
   };
+}
+
+/** Of the manifest, which VS Code gives as it is written. */
+function versionOf(manifest: unknown): string {
+  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "unknown";
 }
