@@ -62,7 +62,7 @@ export function registerInspection(connection: Connection, parts: InspectionPart
   const held = <Result>(params: unknown, work: (inspection: Inspection, completed: CompletedCursor) => Result): Result | null => {
     const parsed = v.safeParse(traceSchema, params);
     if (!parsed.success) throw invalid("{id?: number}", params);
-    const id = parsed.output?.id ?? parts.traces.last?.id;
+    const id = parsed.output?.id ?? parts.traces.find()?.id;
     const inspection = parts.engine()?.inspection;
     const completed = id === undefined ? undefined : inspection?.get(id);
     return inspection === undefined || completed === undefined ? null : work(inspection, completed);

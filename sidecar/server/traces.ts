@@ -17,8 +17,7 @@ export class Traces {
   constructor(connection: Connection, log: Log) {
     connection.onRequest(messages.trace, (params: unknown) => {
       const parsed = v.safeParse(traceSchema, params);
-      const id = parsed.success ? parsed.output?.id : undefined;
-      return (id === undefined ? this.last : this.#traces.find((trace) => trace.id === id)) ?? null;
+      return this.find(parsed.success ? parsed.output?.id : undefined) ?? null;
     });
     connection.onRequest(messages.traces, () => this.#traces);
     connection.onNotification(messages.accepted, (params: unknown) => {
@@ -28,8 +27,9 @@ export class Traces {
     });
   }
 
-  get last(): CompletionTrace | null {
-    return this.#traces[0] ?? null;
+  /** By its id; left out: the last. */
+  find(id?: number): CompletionTrace | undefined {
+    return id === undefined ? this.#traces[0] : this.#traces.find((trace) => trace.id === id);
   }
 
   /** Takes in a trace; one of the same id, of a suggestion that was typed along, makes way. */
