@@ -9,34 +9,60 @@
   const saidMs = 8000;
   let forget;
 
-  /** What identifies an element that is made anew. */
+  /** What a button asks for is in one of these. */
   const keys = ["open", "command", "do", "rule"];
 
-  function selectorOf(element) {
-    if (element.id) {
-      return `#${CSS.escape(element.id)}`;
+  /**
+   * Makes the children of `now` those of `wanted`. An element that stays what it was is changed and not replaced, so that
+   * it keeps the focus, its scrolling and whether it is open.
+   */
+  function morph(now, wanted) {
+    let at = now.firstChild;
+    for (const next of [...wanted.childNodes]) {
+      if (at?.nodeName === next.nodeName && at.id === next.id) {
+        if (next instanceof Element) {
+          copyAttributes(at, next);
+          morph(at, next);
+        } else if (at.data !== next.data) {
+          at.data = next.data;
+        }
+        at = at.nextSibling;
+      } else if (at && !at.id && !next.id) {
+        const gone = at;
+        at = at.nextSibling;
+        gone.replaceWith(next);
+      } else {
+        now.insertBefore(next, at);
+      }
     }
-    const key = keys.find((each) => element.dataset[each]);
-    return key && `[data-${key}="${CSS.escape(element.dataset[key])}"]`;
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
+    }
   }
 
-  /** Opened details, the focus and the list's scrolling outlive an update. */
+  function copyAttributes(now, wanted) {
+    for (const { name } of [...now.attributes]) {
+      // Whether it is open is for the person to say.
+      if (!wanted.hasAttribute(name) && name !== "open") {
+        now.removeAttribute(name);
+      }
+    }
+    for (const { name, value } of wanted.attributes) {
+      if (now.getAttribute(name) !== value) {
+        now.setAttribute(name, value);
+      }
+    }
+    if (now instanceof HTMLOptionElement) {
+      now.selected = wanted.hasAttribute("selected");
+    }
+  }
+
   function replace(id, html) {
-    const part = document.getElementById(id);
-    const open = [...part.querySelectorAll("details[open]")].map((element) => element.id);
-    const focused = part.contains(document.activeElement) ? selectorOf(document.activeElement) : undefined;
-    const scrolled = part.querySelector("#traces")?.scrollTop;
-    part.innerHTML = html;
-    for (const each of open) {
-      document.getElementById(each)?.setAttribute("open", "");
-    }
-    const list = part.querySelector("#traces");
-    if (list && scrolled !== undefined) {
-      list.scrollTop = scrolled;
-    }
-    if (focused) {
-      part.querySelector(focused)?.focus({ preventScroll: true });
-    }
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    morph(document.getElementById(id), made.content);
   }
 
   function say(text) {
