@@ -2,7 +2,7 @@
 import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
-import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
+import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
@@ -14,6 +14,7 @@ import { type CursorSyntax, readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
 import { healPrefix } from "./healing";
+import type { CompletedCursor } from "./inspection";
 import { assemblePrompt, mostCodeTokens, type Prompt } from "./prompt";
 import { whyQuiet } from "./quiet";
 import type { SyntaxTrees } from "./syntax-tree";
@@ -31,6 +32,8 @@ export interface CompleterOptions {
   readonly trees?: SyntaxTrees;
   /** How sure of a suggestion its evidence makes; default: as measured. */
   readonly calibration?: Calibration;
+  /** Told of every completion that was not cancelled, with what it was made of. */
+  readonly onCompleted?: (completed: CompletedCursor) => void;
 }
 
 export interface Position {
@@ -116,12 +119,13 @@ export class Completer {
     const trace = this.begin(context, position);
     const tree = signal?.aborted ? undefined : trees?.at(context);
     const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
+    let made: Pick<CompletedCursor, "prompt" | "owed" | "generated"> | undefined;
     try {
       signal?.throwIfAborted();
       const cursor = readCursor(context, tree);
       const quiet = whyQuiet(cursor, settings.quietIn);
       if (quiet !== undefined) trace.suppressed = quiet;
-      else await this.write({ context, cursor, settings, invoked, trace, timings, signal });
+      else made = await this.write({ context, cursor, settings, invoked, trace, timings, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;
       trace.stopReason = "cancelled";
@@ -133,11 +137,13 @@ export class Completer {
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
     const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
-    return { ...trace, timings };
+    const completed = { ...trace, timings };
+    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, ...made });
+    return completed;
   }
 
   /** Reads the prompt, generates, filters, and holds back what the model is unsure of; writes all of it into the trace. */
-  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<void> {
+  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
     const { backbone, promptFormat, tokenizer, calibration = measured } = this.options;
     const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
     const room = backbone.model.contextLength - maxTokens;
@@ -168,6 +174,7 @@ export class Completer {
       else trace.suppressed = `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${settings.frequency}" shows from ${percent(threshold)} on`;
     }
     timings.filterMs = performance.now() - generated;
+    return { prompt, owed, generated: generation.tokens };
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
@@ -175,6 +182,16 @@ export class Completer {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const { contextLength } = this.options.backbone.model;
     return this.retriever.retrieve(withPlainNewlines(document), limitsOf(settings), codeTokensIn(contextLength - settings.maxTokens), signal);
+  }
+
+  /**
+   * The `limit` fragments nearest to what a cursor at the end of `text` needs, best first. None is dropped for what the
+   * prompt would hold.
+   * @param document that the text is as if written in
+   * @throws AbortError when `signal` is aborted.
+   */
+  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, _settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
+    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limit, signal);
   }
 
   /** Reads the prompt without fragments. */

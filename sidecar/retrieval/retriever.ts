@@ -2,11 +2,12 @@
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
+import type { SearchResult } from "../protocol";
 import type { Fragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { expressNeed, nullScoreOf } from "./need";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
-import { selectFragments, type SelectOptions, whereSeen } from "./select";
+import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
 
 export interface RetrieverOptions {
@@ -59,6 +60,18 @@ export class Retriever {
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
     if (selected.length > 0) return { selected, dropped, found: candidates, timings };
     return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+  }
+
+  /**
+   * The `count` fragments nearest to what is needed at this cursor, best first. None is dropped for what the prompt holds.
+   * @throws AbortError when `signal` is aborted.
+   */
+  async rank(context: CursorContext, count: number, signal?: AbortSignal): Promise<SearchResult> {
+    const { backbone, promptFormat } = this.options;
+    const { fragmentTokens } = backbone.model.retrieval;
+    const need = await expressNeed(backbone, promptFormat, context, signal);
+    const found = this.options.source()?.search(need, count) ?? [];
+    return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: found.map(({ fragment, score }) => referenceTo(fragment, score, this.render(fragment, fragmentTokens).length)) };
   }
 
   /** The fragment as it stands in prompts. A few lines on, a search finds much the same ones again. */

@@ -36,15 +36,7 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
 
   for (const { fragment, score } of candidates) {
     const tokens = render(fragment);
-    const reference: FragmentReference = {
-      path: fragment.path,
-      uri: fragment.uri,
-      startLine: fragment.startLine,
-      endLine: fragment.endLine,
-      score,
-      tokens: tokens.length,
-      ...(fragment.scope !== undefined && { scope: fragment.scope }),
-    };
+    const reference = referenceTo(fragment, score, tokens.length);
     const drop = (reason: string) => dropped.push({ ...reference, reason });
 
     if (score < nullScore) {
@@ -80,6 +72,11 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
     used += tokens.length;
   }
   return { selected, dropped };
+}
+
+/** The fragment as it is shown to people. */
+export function referenceTo({ path, uri, startLine, endLine, scope }: Fragment, score: number, tokens: number): FragmentReference {
+  return { path, uri, startLine, endLine, score, tokens, ...(scope !== undefined && { scope }) };
 }
 
 /** Where the reader of the prompt sees what the fragment says anyway, in words; undefined where it says something new. */

@@ -1,5 +1,6 @@
 // Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
-import { Completer } from "../completion/completer";
+import { Completer, type CompleterOptions } from "../completion/completer";
+import { Inspection } from "../completion/inspection";
 import { SyntaxTrees } from "../completion/syntax-tree";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
@@ -28,6 +29,8 @@ export interface Engine {
   readonly backbone: Backbone;
   readonly index: WorkspaceIndex;
   readonly completer: Completer;
+  /** Of the completer's last completions. */
+  readonly inspection: Inspection;
   dispose(): Promise<void>;
 }
 
@@ -58,11 +61,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
+  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) };
+  const inspection = new Inspection(completerOptions);
+  const completer = new Completer({ ...completerOptions, onCompleted: (completed) => inspection.put(completed) });
   return {
     backbone,
     index,
     completer,
+    inspection,
     dispose: async () => {
       await index.dispose();
       trees.dispose();

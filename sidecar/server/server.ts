@@ -25,6 +25,7 @@ import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
 import { registerInlineCompletion } from "./inline-completion";
+import { registerInspection } from "./inspection";
 import { languageIdOf } from "./language-id";
 import { defaultStoragePath, type Locations } from "./locations";
 import { connectionLog } from "./log";
@@ -82,7 +83,11 @@ export function createServer(connection: Connection, locations: Locations, serve
     traces,
     debounce,
     settings: () => configuration.settings,
-    completer: () => engine?.completer,
+    completer: () => {
+      // Asked for with each run of the model, which may come with no change of a text.
+      inspecting.giveWay();
+      return engine?.completer;
+    },
     modelHash: () => engine?.backbone.model.hash ?? "",
     revision: () => engine?.index.revision,
   });
@@ -222,6 +227,13 @@ export function createServer(connection: Connection, locations: Locations, serve
     configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   });
 
+  const inspecting = registerInspection(connection, {
+    documents,
+    traces,
+    settings: () => configuration.settings,
+    folders: () => folders.folders,
+    engine: () => engine,
+  });
   registerInlineCompletion(connection, {
     documents,
     suggester,

@@ -4,7 +4,7 @@ import type { CursorContext } from "../retrieval/retrieval";
 import { type CompletionCache, type Question, settingsKey } from "./completion-cache";
 import type { CursorPlace } from "./cursor-place";
 import type { Debounce } from "./debounce";
-import type { InspectedCompletion, Traces } from "./traces";
+import type { Traces } from "./traces";
 
 /** What is asked of the completion room. */
 export interface CompletionMaker {
@@ -93,7 +93,7 @@ export class Suggester {
       const trace = await this.#make(place, question, controller.signal, arrivedAt, waitMs);
       if (trace === undefined || controller.signal.aborted) return undefined;
       this.#parts.cache.put(question, trace);
-      this.#parts.traces.put(trace, inspectedOf(place, this.#parts.settings()));
+      this.#parts.traces.put(trace);
       return { id: trace.id, text: trace.suggestion, replaces: 0, whole: trace.suggestion, typed: 0 };
     } finally {
       signal.removeEventListener("abort", end);
@@ -114,7 +114,6 @@ export class Suggester {
       .then((trace) => {
         if (trace === undefined || controller.signal.aborted) return undefined;
         this.#parts.cache.put(question, trace, false);
-        this.#parts.traces.hold(trace.id, inspectedOf(place, this.#parts.settings()));
         return trace;
       })
       // Whoever asks for the same will be told.
@@ -163,10 +162,6 @@ export class Suggester {
 function isFor(running: Running | undefined, { uri, prefix, suffix, key }: Question): boolean {
   const question = running?.question;
   return running?.controller.signal.aborted === false && question?.uri === uri && question.key === key && question.prefix === prefix && question.suffix === suffix;
-}
-
-function inspectedOf({ context }: CursorPlace, settings: Settings): InspectedCompletion {
-  return { context, settings };
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

@@ -209,7 +209,7 @@ describe("SelfRACG in VS Code", () => {
       return listed.some((text) => text.startsWith(`${answer}:`));
     });
     expect(bare((await inspector.locator("pre.suggestion").textContent()) ?? "")).toBe(bare(ghost));
-    expect(await inspector.locator(".legend li").count()).toBe(7);
+    expect(await inspector.locator(".waterfall tr").count()).toBe(8);
     if (pictures !== undefined) {
       await window.toggleSideBar();
       await picture("screenshot-inspector.png");

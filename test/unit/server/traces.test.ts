@@ -2,7 +2,7 @@
 import { PassThrough } from "node:stream";
 import { createConnection, createProtocolConnection, type ProtocolConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
 import { beforeEach, describe, expect, it } from "vitest";
-import { type CompletionTrace, defaultSettings, messages } from "../../../sidecar/protocol";
+import { type CompletionTrace, messages } from "../../../sidecar/protocol";
 import { Traces } from "../../../sidecar/server/traces";
 
 let client: ProtocolConnection;
@@ -16,7 +16,6 @@ function trace(id: number, change: Partial<CompletionTrace> = {}): CompletionTra
   };
 }
 
-const inspected = (prefix: string) => ({ context: { uri: "file:///a.py", path: "a.py", languageId: "python", prefix, suffix: "" }, settings: defaultSettings });
 const ids = async (): Promise<number[]> => (await client.sendRequest<CompletionTrace[]>(messages.traces)).map(({ id }) => id);
 
 beforeEach(() => {
@@ -54,18 +53,5 @@ describe("Traces", () => {
     expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 2 });
     expect(await client.sendRequest(messages.trace, { id: 3 })).toBeNull();
     await expect(client.sendRequest(messages.trace, { id: "1" })).rejects.toThrow(/expected \{id\?: number\}, found \{"id":"1"\}/);
-  });
-
-  it("keeps what is needed to compute the last twenty again", () => {
-    for (let id = 1; id <= 25; id++) traces.put(trace(id), inspected(`${id}`));
-    expect(traces.inspected(5)).toBeUndefined();
-    expect(traces.inspected(6)?.context.prefix).toBe("6");
-    // Come back to: it is among the last again.
-    traces.put(trace(6, { cached: true }));
-    for (let id = 26; id <= 40; id++) traces.hold(id, inspected(`${id}`));
-    expect(traces.inspected(6)?.context.prefix).toBe("6");
-    expect(traces.inspected(20)).toBeUndefined();
-    expect(traces.inspected(40)?.context.prefix).toBe("40");
-    expect(traces.find(40)).toBeUndefined();
   });
 });
