@@ -1,12 +1,16 @@
 // Retrieval from end to end: need, search, select, with the time of each and the reason where nothing comes of it.
+import { isDeepStrictEqual } from "node:util";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
-import type { Fragment } from "../workspace/fragment";
+import type { DroppedFragment, SearchResult } from "../protocol";
+import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
+import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
+import { ranked, raisingOf } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
-import { selectFragments, type SelectOptions, whereSeen } from "./select";
+import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
 
 export interface RetrieverOptions {
@@ -27,6 +31,8 @@ export class Retriever {
   /** The last used is the last. An index that reads a fragment anew makes another object of it. */
   private readonly rendered = new Map<Fragment, readonly number[]>();
 
+  private chosen: { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles } | undefined;
+
   constructor(private readonly options: RetrieverOptions) {}
 
   /**
@@ -42,23 +48,53 @@ export class Retriever {
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
     const depth = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
-    let candidates = source.search(need, depth);
+    const chosen = this.chosenFiles(limits);
+    const raising = raisingOf(chosen);
+    const found = source.search(need, depth);
+    let candidates = ranked([...found, ...pinnedBeyond(found, source, need, depth, chosen)], raising);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
     const nullScore = nullScoreOf(backbone.model.retrieval, need);
     const visible = visibleText(context, codeTokens, tokenizer);
     const render = (fragment: Fragment): readonly number[] => this.render(fragment, fragmentTokens);
-    const options: SelectOptions = { context, visible, limits, nullScore, render };
+    const bannedBy = (path: string) => chosen.bannedBy(path);
+    const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
-    if (selected.length < limits.maxFragments && candidates.length === depth && (candidates.at(-1)?.score ?? -Infinity) >= nullScore) {
-      // What is in sight already, or said twice, took all the places: those behind it are looked at without it.
+    if (selected.length < limits.maxFragments && found.length === depth && (found.at(-1)?.score ?? -Infinity) >= nullScore) {
+      // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
-      candidates = [...candidates, ...source.search(need, depth, (fragment) => !known.has(fragment) && whereSeen(fragment, context, visible) === undefined)];
+      const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment.path) === undefined && whereSeen(fragment, context, visible) === undefined;
+      candidates = ranked([...candidates, ...source.search(need, depth, counts)], raising);
       ({ selected, dropped } = selectFragments(candidates, options));
     }
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
-    if (selected.length > 0) return { selected, dropped, found: candidates, timings };
-    return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+    const retrieval: Retrieval = { selected, dropped, found: candidates, nullScore, timings };
+    return selected.length > 0 ? retrieval : { ...retrieval, nothing: whyNothing(dropped, nullScore) };
+  }
+
+  /**
+   * The `count` fragments that come first at this cursor, those of banned files left out. None is dropped for what the
+   * prompt holds, nor for its score.
+   * @throws AbortError when `signal` is aborted.
+   */
+  async rank(context: CursorContext, limits: RetrievalLimits, count: number, signal?: AbortSignal): Promise<SearchResult> {
+    const { backbone, promptFormat } = this.options;
+    const { fragmentTokens } = backbone.model.retrieval;
+    const need = await expressNeed(backbone, promptFormat, context, signal);
+    const source = this.options.source();
+    const chosen = this.chosenFiles(limits);
+    const found = source?.search(need, count, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
+    const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
+    const best = ranked([...found, ...pinned], raisingOf(chosen)).slice(0, count);
+    return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
+  }
+
+  /** The same ones while the settings are the same: they know the paths they were asked about. */
+  private chosenFiles({ pinnedFiles, bannedFiles }: RetrievalLimits): ChosenFiles {
+    const settings = { pinnedFiles, bannedFiles };
+    let chosen = this.chosen;
+    if (chosen === undefined || !isDeepStrictEqual(chosen.settings, settings)) this.chosen = chosen = { settings, files: new ChosenFiles(settings) };
+    return chosen.files;
   }
 
   /** The fragment as it stands in prompts. A few lines on, a search finds much the same ones again. */
@@ -75,6 +111,13 @@ export class Retriever {
   }
 }
 
+/** The best fragments of pinned files that are not among those found. */
+function pinnedBeyond(found: readonly ScoredFragment[], source: FragmentSource, need: Float32Array, count: number, chosen: ChosenFiles): ScoredFragment[] {
+  if (!chosen.hasPins) return [];
+  const known = new Set(found.map(({ fragment }) => fragment));
+  return source.search(need, count, (fragment) => chosen.pinnedBy(fragment.path) !== undefined && !known.has(fragment));
+}
+
 /** What can be searched within these limits, or why nothing can. */
 export function searchable(source: FragmentSource | undefined, limits: RetrievalLimits): FragmentSource | string {
   if (limits.maxFragments === 0) return "selfracg.maxFragments is 0";
@@ -89,8 +132,9 @@ export function nothing(reason: string): Retrieval {
   return { selected: [], dropped: [], found: [], nothing: reason, timings: { expressMs: 0, searchMs: 0, selectMs: 0 } };
 }
 
-function whyNothing(bestScore: number | undefined, nullScore: number): string {
-  if (bestScore === undefined) return "the search found no fragment";
+function whyNothing(dropped: readonly DroppedFragment[], nullScore: number): string {
+  if (dropped.length === 0) return "the search found no fragment";
+  const bestScore = Math.max(...dropped.map(({ score }) => score));
   if (bestScore < nullScore) {
     return `the model needs nothing: the best score, ${bestScore.toFixed(3)}, is below ${nullScore.toFixed(3)}`;
   }

@@ -97,6 +97,21 @@ describe("retrieval", () => {
   });
 });
 
+describe("a ranking", () => {
+  it("has what would be retrieved, with the null score, best first", async () => {
+    const source = await indexed(fragments);
+    const found = await retriever(source, 0.3).rank(context, limits, 20);
+    const { selected } = await retriever(source).retrieve(context, limits, 500);
+    expect(found.nullScore).toBe(0.3);
+    expect(found.fragments).toEqual(selected.map(({ reference }) => reference));
+    expect((await retriever(source).rank(context, limits, 1)).fragments).toEqual(found.fragments.slice(0, 1));
+  });
+
+  it("finds nothing where there is nothing to search, and says what would have been needed", async () => {
+    expect(await retriever(undefined, 0.3).rank(context, limits, 20)).toEqual({ fragments: [], nullScore: 0.3 });
+  });
+});
+
 describe("nothing is retrieved, and the reason given,", () => {
   const reason = async (source: FragmentSource | undefined, options: Partial<typeof limits> = {}, nullScore?: number) =>
     (await retriever(source, nullScore).retrieve(context, { ...limits, ...options }, 500)).nothing;
