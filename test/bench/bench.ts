@@ -9,6 +9,7 @@ import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { main as keeping } from "./keeping";
+import { main as ranking } from "./ranking/main";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 
 /** Takes its options as JSON. */
@@ -23,6 +24,7 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
+  ranking ...       what raising fragments of imported and lately edited files does to their rank; "ranking --help" for its options
   index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
@@ -136,7 +138,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, ranking };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {
