@@ -8,7 +8,7 @@ import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
-import { ranked, raisingOf } from "./ranking";
+import { ranked, type Raising, raisingOf, type RankingWeights, rankingWeights, type Recency } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
 import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
@@ -19,11 +19,17 @@ export interface RetrieverOptions {
   readonly tokenizer: Tokenizer;
   /** What can be searched now; undefined while there is none. */
   readonly source: () => FragmentSource | undefined;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
+  /** Default: as measured. */
+  readonly rankingWeights?: RankingWeights;
 }
 
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
+/** Fragments found for each candidate: one that is raised may score far below the best. */
+const foundPerCandidate = 2;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
 
@@ -47,11 +53,13 @@ export class Retriever {
     const start = performance.now();
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
-    const depth = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
+    const count = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
+    const depth = count * foundPerCandidate;
     const chosen = this.chosenFiles(limits);
-    const raising = raisingOf(chosen);
-    const found = source.search(need, depth);
-    let candidates = ranked([...found, ...pinnedBeyond(found, source, need, depth, chosen)], raising);
+    const raising = this.raising(context, chosen);
+    const nearest = source.search(need, depth);
+    let found = ranked([...nearest, ...pinnedBeyond(nearest, source, need, count, chosen)], raising);
+    let candidates = found.slice(0, count);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
     const nullScore = nullScoreOf(backbone.model.retrieval, need);
@@ -60,15 +68,16 @@ export class Retriever {
     const bannedBy = (path: string) => chosen.bannedBy(path);
     const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
-    if (selected.length < limits.maxFragments && found.length === depth && (found.at(-1)?.score ?? -Infinity) >= nullScore) {
+    const isLeft = nearest.length === depth && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
+    if (selected.length < limits.maxFragments && (isLeft || found.slice(count).some(({ score }) => score >= nullScore))) {
       // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
       const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment.path) === undefined && whereSeen(fragment, context, visible) === undefined;
-      candidates = ranked([...candidates, ...source.search(need, depth, counts)], raising);
+      candidates = found = ranked([...candidates, ...source.search(need, count, counts)], raising);
       ({ selected, dropped } = selectFragments(candidates, options));
     }
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
-    const retrieval: Retrieval = { selected, dropped, found: candidates, nullScore, timings };
+    const retrieval: Retrieval = { selected, dropped, found, nullScore, timings };
     return selected.length > 0 ? retrieval : { ...retrieval, nothing: whyNothing(dropped, nullScore) };
   }
 
@@ -83,10 +92,15 @@ export class Retriever {
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const source = this.options.source();
     const chosen = this.chosenFiles(limits);
-    const found = source?.search(need, count, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
+    const found = source?.search(need, count * foundPerCandidate, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
     const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
-    const best = ranked([...found, ...pinned], raisingOf(chosen)).slice(0, count);
+    const best = ranked([...found, ...pinned], this.raising(context, chosen)).slice(0, count);
     return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
+  }
+
+  private raising(context: CursorContext, chosen: ChosenFiles): Raising {
+    const { recency = () => undefined, rankingWeights: weights = rankingWeights } = this.options;
+    return raisingOf(context, chosen, recency, weights);
   }
 
   /** The same ones while the settings are the same: they know the paths they were asked about. */

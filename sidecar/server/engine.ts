@@ -6,6 +6,7 @@ import { createBackbone } from "../inference/onnx-backbone";
 import { PromptFormat } from "../inference/prompt-format";
 import { Tokenizer } from "../inference/tokenizer";
 import type { ExecutionProviderSetting } from "../protocol";
+import type { Recency } from "../retrieval/ranking";
 import { createChunker } from "../workspace/create-chunker";
 import { WorkspaceIndex } from "../workspace/workspace-index";
 import type { Log } from "./log";
@@ -21,6 +22,8 @@ export interface EngineOptions {
   readonly log: Log;
   /** Whether there is anything to retrieve from. */
   hasFolders(): boolean;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
 }
 
 export interface Engine {
@@ -56,7 +59,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
+  const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => (options.hasFolders() ? index : undefined), ...(options.recency && { recency: options.recency }), log: (line) => log.debug(line) });
   return {
     backbone,
     index,

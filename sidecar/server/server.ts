@@ -23,6 +23,7 @@ import { registerInlineCompletion } from "./inline-completion";
 import { defaultStoragePath, type Locations } from "./locations";
 import { connectionLog } from "./log";
 import { showProgress } from "./progress";
+import { recentFilesOf } from "./recent-files";
 import { parseInitializationOptions } from "./settings";
 import { StatusBoard } from "./status";
 import { Traces } from "./traces";
@@ -51,6 +52,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   const configuration = new Configuration(connection, () => folders.folders, log);
   const traces = new Traces(connection, log);
   const cache = new CompletionCache();
+  const recent = recentFilesOf(documents);
   let client: Client | undefined;
   let options: InitializationOptions = {};
   let optionWarnings: readonly string[] = [];
@@ -91,6 +93,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
+        recency: (uri) => recent.of(uri),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
