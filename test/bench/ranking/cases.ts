@@ -1,4 +1,5 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
+import { folderOf, Imports } from "../../../sidecar/retrieval/imports";
 
 /** What may raise a fragment's rank. */
 export interface Candidate {
@@ -21,6 +22,20 @@ export interface Case {
   readonly nullScore: number;
   /** The best of the other files, best score first. */
   readonly candidates: readonly Candidate[];
+}
+
+/** A case as it is stored: what paths tell of the candidates is told anew when it is read. */
+export interface StoredCase extends Omit<Case, "candidates"> {
+  readonly path: string;
+  /** The import statements above the cursor. */
+  readonly imports: string;
+  readonly candidates: readonly (Pick<Candidate, "score" | "needed" | "edited" | "before"> & { readonly path: string })[];
+}
+
+export function caseOf({ path, imports, candidates, ...stored }: StoredCase): Case {
+  const imported = new Imports({ path, prefix: imports });
+  const raise = (candidate: string) => ({ ...(imported.has(candidate) && { imported: true as const }), ...(folderOf(candidate) === folderOf(path) && { beside: true as const }) });
+  return { ...stored, candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...raise(other) })) };
 }
 
 /** How much is added to the score for what. */

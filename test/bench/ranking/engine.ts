@@ -6,7 +6,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { Imports, folderOf } from "../../../sidecar/retrieval/imports";
+import { importStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
@@ -14,7 +14,7 @@ import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
-import type { Candidate, Case } from "./cases";
+import type { StoredCase } from "./cases";
 
 /** Places of edited files, the last edited first. */
 export interface Edits {
@@ -24,6 +24,8 @@ export interface Edits {
   readonly before: readonly string[];
 }
 
+/** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
+const below = "\n".repeat(16);
 /** No search for a prompt looks further. */
 const mostCandidates = 512;
 
@@ -50,7 +52,7 @@ export class RankingEngine {
   }
 
   /** What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do. */
-  async caseOf({ task, prefix, suffix }: Place, edits: Edits = { edited: [], before: [] }, most = Infinity): Promise<Case | undefined> {
+  async caseOf({ task, prefix, suffix }: Place, edits: Edits = { edited: [], before: [] }, most = Infinity): Promise<StoredCase | undefined> {
     const { index, backbone, promptFormat } = this;
     const context = { uri: `file:///${task.file}`, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
     const others = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
@@ -59,20 +61,19 @@ export class RankingEngine {
     if (needed.size === 0 || needed.size > most) return undefined;
     const need = await expressNeed(backbone, promptFormat, context);
     const found = others(need);
-    const imports = new Imports(context);
-    const candidates = found.slice(0, mostCandidates).map(({ fragment, score }): Candidate => {
+    const candidates = found.slice(0, mostCandidates).map(({ fragment, score }) => {
       const edited = edits.edited.indexOf(fragment.path);
       const before = edits.before.indexOf(fragment.path);
       return {
         score: Math.round(score * 1e4) / 1e4,
-        ...(needed.has(placeKey(fragment)) && { needed: true }),
-        ...(imports.has(fragment.path) && { imported: true }),
-        ...(folderOf(fragment.path) === folderOf(task.file) && { beside: true }),
+        path: fragment.path,
+        ...(needed.has(placeKey(fragment)) && { needed: true as const }),
         ...(edited >= 0 && { edited }),
         ...(before >= 0 && { before }),
       };
     });
-    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), candidates };
+    const imports = importStatements(prefix + below);
+    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates };
   }
 
   async dispose(): Promise<void> {

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { chance } from "../../eval/retrievers";
 import type { Place } from "../../eval/input";
 import { spread } from "../cursors";
-import type { Case } from "./cases";
+import type { StoredCase } from "./cases";
 import type { RankingEngine } from "./engine";
 
 const run = promisify(execFile);
@@ -34,7 +34,7 @@ interface Change {
 }
 
 /** Cases of at most `most` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
-export async function casesOfHistory(engine: RankingEngine, git: string, work: string, { most, looked }: { readonly most: number; readonly looked: number }, onProgress: (detail: string) => void): Promise<Case[]> {
+export async function casesOfHistory(engine: RankingEngine, git: string, work: string, { most, looked }: { readonly most: number; readonly looked: number }, onProgress: (detail: string) => void): Promise<StoredCase[]> {
   const name = basename(resolve(git)) === "repo" ? basename(dirname(resolve(git))) : basename(resolve(git));
   const ask = async (...args: string[]): Promise<string> => (await run("git", ["-C", git, ...args], { maxBuffer })).stdout;
   const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${looked}`)).split("\n").filter((line) => line !== "");
@@ -44,7 +44,7 @@ export async function casesOfHistory(engine: RankingEngine, git: string, work: s
     changes.push({ commit, parent: `${commit}^`, paths });
   }
   const pieces = changes.slice(0, -earlierCommits).filter(({ paths }) => paths.length >= fewestFiles && paths.length <= mostFiles);
-  const found: Case[] = [];
+  const found: StoredCase[] = [];
   for (const [at, change] of spread(pieces, most).entries()) {
     onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
     const from = changes.indexOf(change);
@@ -56,7 +56,7 @@ export async function casesOfHistory(engine: RankingEngine, git: string, work: s
   return found;
 }
 
-async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise<string>, repository: string, root: string, { commit, parent, paths }: Change, earlier: readonly string[]): Promise<Case[]> {
+async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise<string>, repository: string, root: string, { commit, parent, paths }: Change, earlier: readonly string[]): Promise<StoredCase[]> {
   const { index } = engine;
   await rm(root, { recursive: true, force: true });
   await mkdir(root, { recursive: true });
@@ -68,7 +68,7 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
   await index.reindex();
   // In which order they were edited is not known: in some order that has nothing to do with their names.
   const order = [...paths].sort((a, b) => chance(`${commit} ${a}`) - chance(`${commit} ${b}`));
-  const found: Case[] = [];
+  const found: StoredCase[] = [];
   for (const [at, path] of order.entries()) {
     const text = await ask("show", `${commit}:${path}`);
     const edited = order.slice(0, at).reverse();
