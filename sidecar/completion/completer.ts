@@ -5,6 +5,7 @@ import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
+import { rankOf, type RankingWeights, type Recency } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
@@ -26,6 +27,10 @@ export interface CompleterOptions {
   /** What can be searched now; undefined while there is none. Asked anew for every completion. */
   readonly source: () => FragmentSource | undefined;
   readonly log: (message: string) => void;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
+  /** What raises a fragment above its score; default: as measured. */
+  readonly rankingWeights?: RankingWeights;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;
   /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
@@ -185,13 +190,13 @@ export class Completer {
   }
 
   /**
-   * The `limit` fragments nearest to what a cursor at the end of `text` needs, best first. None is dropped for what the
-   * prompt would hold.
+   * The `limit` fragments that come first for a cursor at the end of `text`, those of banned files left out. None is
+   * dropped for what the prompt would hold, nor for its score.
    * @param document that the text is as if written in
    * @throws AbortError when `signal` is aborted.
    */
-  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, _settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
-    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limit, signal);
+  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
+    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limitsOf(settings), limit, signal);
   }
 
   /** Reads the prompt without fragments. */
@@ -247,8 +252,8 @@ export class Completer {
   /** Reads the prompt with new fragments and keeps them. */
   private async readFetched(task: Task, fresh: Retrieval, revision: number, reason: string): Promise<ReadPrompt> {
     const { context, limits, room, trace } = task;
-    const { selected, dropped } = fresh;
-    const kept: Kept = { since: trace.id, selected, dropped, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
+    const { selected, dropped, nullScore } = fresh;
+    const kept: Kept = { since: trace.id, selected, dropped, nullScore, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
     // Before the prompt is read: a keystroke that cancels this finds the search done.
     this.kept.remember(kept);
     trace.fetched = reason;
@@ -278,12 +283,13 @@ export class Completer {
   }
 
   /** Writes into the trace what is in the prompt and what is not. */
-  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why }: Pick<Kept, "selected" | "dropped" | "nothing">): void {
+  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why, nullScore }: Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore">): void {
     const unfit = selected.filter((fragment) => !prompt.fragments.includes(fragment));
     const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
     trace.fragments = prompt.fragments.map(({ reference }) => reference);
-    trace.dropped = [...noRoom, ...dropped].sort((a, b) => b.score - a.score);
+    trace.dropped = [...noRoom, ...dropped].sort((a, b) => rankOf(b) - rankOf(a));
     trace.promptTokens = prompt.tokens.length;
+    if (nullScore !== undefined) trace.nullScore = nullScore;
     if (prompt.fragments.length === 0) trace.nothingRetrieved = why ?? "no fragment fits beside the code";
     else delete trace.nothingRetrieved;
   }
@@ -316,8 +322,8 @@ function codeTokensIn(room: number): number {
   return Math.min(room, mostCodeTokens);
 }
 
-function limitsOf({ maxFragments, fragmentBudget }: Settings): RetrievalLimits {
-  return { maxFragments, fragmentBudget };
+function limitsOf({ maxFragments, fragmentBudget, pinnedFiles, bannedFiles }: Settings): RetrievalLimits {
+  return { maxFragments, fragmentBudget, pinnedFiles, bannedFiles };
 }
 
 function needOf({ need }: PrefillResult): Float32Array {

@@ -32,6 +32,7 @@ import { connectionLog } from "./log";
 import { Notebooks, notebookSync } from "./notebooks";
 import { Outcomes } from "./outcomes";
 import { showProgress } from "./progress";
+import { recentFilesOf } from "./recent-files";
 import { parseInitializationOptions } from "./settings";
 import { Snooze, snoozedMessage } from "./snooze";
 import { StatusBoard } from "./status";
@@ -69,6 +70,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   const traces = new Traces(connection);
   const cache = new CompletionCache();
   const debounce = new Debounce();
+  const recent = recentFilesOf(documents);
   let client: Client | undefined;
   let options: InitializationOptions = {};
   let optionWarnings: readonly string[] = [];
@@ -153,6 +155,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
+        recency: (uri) => recent.of(uri),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
