@@ -190,6 +190,9 @@ describe("the inspector in VS Code", () => {
     await window.toggleSideBar();
     expect(await selected()).toBe(await options().first().getAttribute("id"));
     expect(await title()).toBe(`Suggestion ${(await selected())?.replace("trace-", "")}`);
+    // Each score stands against the null score.
+    expect(await inspector.locator("#fragments .fragment .mark").count()).toBe(await inspector.locator("#fragments .fragment").count());
+    expect(await inspector.locator("#suggestion .measure").textContent()).toMatch(/^\d+ % sure, shown from \d+ %/);
     expect(await options().first().locator(".meta").textContent()).toMatch(/^\w+\.py:\d+ · (shown|not shown).* · [\d.]+ ms · \d fragments? · \d/);
     expect(await options().count()).toBeGreaterThan(1);
   });
@@ -323,6 +326,24 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => ban.getAttribute("aria-pressed"), patience).toBe("false");
   });
 
+  it("counts what became of suggestions, and deletes the counts when one is sure", async () => {
+    await tabTo(inspector.locator("#counts-section > summary"));
+    await window.page.keyboard.press("Enter");
+    const shown = inspector.locator("#counts tr").first();
+    await expect.poll(() => shown.textContent(), patience).toMatch(/^Shown[1-9]/);
+    expect(await inspector.locator("#counts th").allTextContents()).toEqual(["Shown", "Accepted", "Partly accepted", "Typed along", "Rejected", "Characters taken, not typed"]);
+    const dialog = window.page.locator(".monaco-dialog-box");
+    await tabTo(inspector.locator('[data-do="clear-counts"]'));
+    await window.page.keyboard.press("Enter");
+    await dialog.getByRole("button", { name: "Cancel" }).click();
+    await dialog.waitFor({ state: "hidden" });
+    expect(await shown.textContent()).toMatch(/^Shown[1-9]/);
+    await inspector.locator('[data-do="clear-counts"]').click();
+    await dialog.getByRole("button", { name: "Delete" }).click();
+    await expect.poll(() => shown.textContent(), patience).toBe("Shown0");
+    await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("The counts are deleted.");
+  });
+
   it("copies the trace as JSON, without code unless asked", async () => {
     const clipboard = () => window.page.evaluate("navigator.clipboard.readText()") as Promise<string>;
     await inspector.locator('[data-do="copy"]').click();
@@ -344,7 +365,7 @@ describe("the inspector in VS Code", () => {
     await window.runCommand("File: New Untitled Text File");
     await window.runCommand("View: Close Editor");
     inspector = await window.inspector();
-    await expect.poll(() => inspector.locator("details[data-section][open]").count(), patience).toBe(3);
+    await expect.poll(() => inspector.locator("details[data-section][open]").count(), patience).toBe(4);
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);
     await expect.poll(() => inspector.locator("#prompt").textContent(), patience).toMatch(/^\d+ tokens of/);
     expect(await inspector.locator("#search-text").inputValue()).toContain("return catalog.");

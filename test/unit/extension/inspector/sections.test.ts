@@ -116,7 +116,7 @@ describe("the prompt", () => {
   it.each([
     ["is asked for", undefined, "Asking the sidecar …"],
     ["is on its way", { state: "asked" } as const, "Asking the sidecar …"],
-    ["is no longer held", { state: "answered", value: null } as const, "This suggestion is too old: the sidecar holds the last 20 only."],
+    ["is no longer held", { state: "answered", value: null } as const, "The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read."],
     ["cannot be had", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
   ])("says so when it %s", (_, answer, words) => {
     expect(text(renderPrompt(trace, answer))).toBe(words);
