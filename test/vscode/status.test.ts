@@ -285,6 +285,8 @@ describe("the status bar in VS Code", () => {
   });
 
   it("has a walkthrough whose pictures and steps show", async () => {
+    // With all of the width, the picture stands beside its step.
+    await window.toggleSideBar();
     await window.runCommand("SelfRACG: Get Started");
     const page = window.page.locator(".gettingStartedContainer");
     await page.getByText("Get Started with SelfRACG").first().waitFor();
@@ -302,6 +304,7 @@ describe("the status bar in VS Code", () => {
       await expect.poll(loaded, { timeout: 30_000 }).toBe(true);
       await picture(`page-walkthrough-${place + 1}`);
     }
+    await window.toggleSideBar();
     await window.runCommand("View: Close All Editors");
   });
 
