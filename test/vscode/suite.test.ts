@@ -177,6 +177,8 @@ describe("SelfRACG in VS Code", () => {
   it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
     const { place, ghost } = await typeWhere(async () => true);
     await picture("screenshot-ghost-text.png");
+    const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
+    await picture("walkthrough-ghost-text.png", { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 });
     await window.save();
     const typed = read(place.file);
     const last = place.typed.slice(place.typed.lastIndexOf("\n") + 1);
