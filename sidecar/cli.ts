@@ -239,7 +239,7 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
   const { engine, counts, timings } = await open(command, workspace, signal);
   const settings: Settings = { ...defaultSettings, retrieval: command.retrieval };
   const position = { line: place.line, character: place.character };
-  const trace = await engine.completer.complete(contextOf(place, workspace), settings, position, signal, performance.now());
+  const trace = await engine.completer.complete(contextOf(place, workspace), settings, position, signal, performance.now(), { invoked: true });
   signal.throwIfAborted();
   const { provider } = engine.backbone;
   print(trace.suggestion === "" ? `No suggestion: ${trace.suppressed ?? trace.stopReason}` : `Suggestion (${trace.generatedTokens} tokens in ${trace.decodeSteps} steps, ${trace.stopReason}):\n${indent(trace.suggestion)}`);

@@ -1,4 +1,4 @@
-// Greedy choice: the most likely token among those that may come.
+// Greedy choice: the most likely token among those that may come, and how likely it is.
 
 /** Whether a token may come next. */
 export type Admits = (id: number) => boolean;
@@ -22,4 +22,15 @@ export function mostLikely(values: Float32Array, admits?: Admits): number {
       `expected one of ${values.length} tokens that may come next, found none: the model graph gave no output, or the tokenizer lacks a token for every byte`,
     );
   return best;
+}
+
+/** Natural logarithm of the probability of `id` among the tokens admitted: a softmax over `values`, their logits. */
+export function logProbability(values: Float32Array, id: number, admits?: Admits): number {
+  const own = values[id] ?? -Infinity;
+  let sum = 0;
+  // Over the chosen one's own exponential: it is the largest or close to it.
+  for (let other = 0; other < values.length; other++) {
+    if (admits === undefined || other === id || admits(other)) sum += Math.exp((values[other] ?? -Infinity) - own);
+  }
+  return -Math.log(sum);
 }

@@ -9,12 +9,16 @@ import { rankOf, type RankingWeights, type Recency } from "../retrieval/ranking"
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
+import { type Calibration, confidenceIn, evidenceFor, measured } from "./confidence";
 import { PromptCache } from "./copying";
-import { readCursor } from "./cursor-syntax";
+import { type CursorSyntax, readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
 import { healPrefix } from "./healing";
+import type { CompletedCursor } from "./inspection";
 import { assemblePrompt, mostCodeTokens, type Prompt } from "./prompt";
+import { whyQuiet } from "./quiet";
+import type { SyntaxTrees } from "./syntax-tree";
 
 export interface CompleterOptions {
   readonly backbone: Backbone;
@@ -29,6 +33,12 @@ export interface CompleterOptions {
   readonly rankingWeights?: RankingWeights;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;
+  /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
+  readonly trees?: SyntaxTrees;
+  /** How sure of a suggestion its evidence makes; default: as measured. */
+  readonly calibration?: Calibration;
+  /** Told of every completion that was not cancelled, with what it was made of. */
+  readonly onCompleted?: (completed: CompletedCursor) => void;
 }
 
 export interface Position {
@@ -44,6 +54,23 @@ const cachedCharacters = 200;
 const leastPrompt = 128;
 
 type Trace = Omit<CompletionTrace, "timings">;
+
+/** How a completion was asked for. */
+export interface Asking {
+  /** Whether by the user's command, not by typing: then nothing is held back for being unsure. Default: false. */
+  readonly invoked?: boolean;
+}
+
+/** A completion to be written. */
+interface Writing {
+  readonly context: CursorContext;
+  readonly cursor: CursorSyntax;
+  readonly settings: Settings;
+  readonly invoked: boolean;
+  readonly signal: AbortSignal | undefined;
+  readonly trace: Trace;
+  readonly timings: CompletionTimings;
+}
 
 /** A cursor in a document, what may be put in its prompt, and what is known of its completion so far. */
 interface Task {
@@ -81,6 +108,7 @@ export class Completer {
   /**
    * Completes at the cursor. Resolves for a cancellation too, with `stopReason` `cancelled`, no suggestion and what was
    * known by then: a newer keystroke is no error. Rejects only when something is broken.
+   * Where `settings.quietIn` says that none is wanted nothing is read, and `stopReason` stays `not-started`.
    * @param arrivedAt `performance.now()` when the request arrived; `totalMs` runs from there.
    */
   async complete(
@@ -89,47 +117,69 @@ export class Completer {
     position: Position,
     signal: AbortSignal | undefined,
     arrivedAt: number,
+    { invoked = false }: Asking = {},
   ): Promise<CompletionTrace> {
-    const { backbone, promptFormat, tokenizer, log } = this.options;
+    const { trees, log } = this.options;
     const context = withPlainNewlines(document);
     const trace = this.begin(context, position);
+    const tree = signal?.aborted ? undefined : trees?.at(context);
     const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
+    let made: Pick<CompletedCursor, "prompt" | "owed" | "generated"> | undefined;
     try {
       signal?.throwIfAborted();
-      const cursor = readCursor(context);
-      const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
-      const room = backbone.model.contextLength - maxTokens;
-      const { prefix, owed } = healPrefix(tokenizer, context.prefix);
-      const task: Task = { context, prefix, limits: limitsOf(settings), room, signal, trace, timings };
-      const { prompt, read } = settings.retrieval ? await this.readWithFragments(task) : await this.readAlone(task, "selfracg.retrieval is off");
-
-      const { stopTokens } = promptFormat;
-      const before = tokenizer.encode(prefix.slice(-cachedCharacters));
-      const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), before, stopTokens);
-      const earlier = new PromptCache(this.lastSaid, before, stopTokens);
-      const started = performance.now();
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, earlier, cursor, signal });
-      this.lastSaid = [...before, ...generation.tokens];
-      const generated = performance.now();
-      timings.decodeMs = generated - started;
-      trace.generatedTokens = generation.generatedTokens;
-      trace.decodeSteps = generation.decodeSteps;
-      trace.stopReason = generation.stopReason;
-
-      const filtered = applyFilters(generation.text, { document: context, cursor });
-      timings.filterMs = performance.now() - generated;
-      if ("reject" in filtered) trace.suppressed = filtered.reject;
-      else trace.suggestion = filtered.text;
+      const cursor = readCursor(context, tree);
+      const quiet = whyQuiet(cursor, settings.quietIn);
+      if (quiet !== undefined) trace.suppressed = quiet;
+      else made = await this.write({ context, cursor, settings, invoked, trace, timings, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;
       trace.stopReason = "cancelled";
       trace.suppressed = "cancelled: a newer request or the user ended it";
+    } finally {
+      tree?.dispose();
     }
     timings.totalMs = performance.now() - arrivedAt;
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
     const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
-    return { ...trace, timings };
+    const completed = { ...trace, timings };
+    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, ...made });
+    return completed;
+  }
+
+  /** Reads the prompt, generates, filters, and holds back what the model is unsure of; writes all of it into the trace. */
+  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
+    const { backbone, promptFormat, tokenizer, calibration = measured } = this.options;
+    const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
+    const room = backbone.model.contextLength - maxTokens;
+    const { prefix, owed } = healPrefix(tokenizer, context.prefix);
+    const task: Task = { context, prefix, limits: limitsOf(settings), room, signal, trace, timings };
+    const { prompt, read } = settings.retrieval ? await this.readWithFragments(task) : await this.readAlone(task, "selfracg.retrieval is off");
+
+    const { stopTokens } = promptFormat;
+    const before = tokenizer.encode(prefix.slice(-cachedCharacters));
+    const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), before, stopTokens);
+    const earlier = new PromptCache(this.lastSaid, before, stopTokens);
+    const started = performance.now();
+    const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, earlier, cursor, signal });
+    this.lastSaid = [...before, ...generation.tokens];
+    const generated = performance.now();
+    timings.decodeMs = generated - started;
+    trace.generatedTokens = generation.generatedTokens;
+    trace.decodeSteps = generation.decodeSteps;
+    trace.stopReason = generation.stopReason;
+
+    const filtered = applyFilters(generation.text, { document: context, cursor });
+    if ("reject" in filtered) trace.suppressed = filtered.reject;
+    else {
+      trace.confidence = confidenceIn(evidenceFor(filtered.text, generation, cursor), settings.frequency, calibration);
+      const { probability, threshold } = trace.confidence;
+      // Who asks wants to see what there is.
+      if (invoked || probability >= threshold) trace.suggestion = filtered.text;
+      else trace.suppressed = `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${settings.frequency}" shows from ${percent(threshold)} on`;
+    }
+    timings.filterMs = performance.now() - generated;
+    return { prompt, owed, generated: generation.tokens };
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
@@ -261,6 +311,10 @@ export class Completer {
       provider: this.options.backbone.provider.name,
     };
   }
+}
+
+function percent(probability: number): string {
+  return `${Math.round(100 * probability)} %`;
 }
 
 /** Most tokens of code in a prompt of `room` tokens. */

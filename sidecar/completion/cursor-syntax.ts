@@ -1,6 +1,7 @@
 // What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
 import type { CursorContext } from "../retrieval/retrieval";
 import { indentOf, Scanner, syntaxOf, type OpenBracket, type Syntax } from "./syntax";
+import type { CursorTree, Probe, Reading } from "./syntax-tree";
 
 /**
  * How far a suggestion reaches:
@@ -10,6 +11,8 @@ export type Extent = "line" | "statement" | "block";
 
 export interface CursorSyntax {
   readonly syntax: Syntax;
+  /** Undefined for languages without a grammar. */
+  readonly tree: CursorTree | undefined;
   /** The cursor's line up to the cursor. */
   readonly linePrefix: string;
   /** The cursor's line from the cursor on, without its line break. */
@@ -19,6 +22,10 @@ export interface CursorSyntax {
   readonly extent: Extent;
   /** With extent `block`: lines indented less than or as far as this end the block; -1 at the top level of a file. */
   readonly blockIndent: number;
+  /** With extent `block`: whether it ends with the first construct of several lines. */
+  readonly oneConstruct: boolean;
+  /** Whether the string around the cursor is documentation: a statement of its own. */
+  readonly inDocumentation: boolean;
   /** The state of strings and comments at the cursor. */
   readonly atCursor: Scanner;
   /** Brackets open at the cursor that the text after it leaves open, outermost first: what a suggestion may close. */
@@ -34,8 +41,12 @@ export interface CursorSyntax {
 /** Characters read on either side: enough for any file a person edits, bounded for those a machine wrote. */
 const scanLimit = 65536;
 
-/** Reads the surroundings of the cursor. Takes time linear in at most 64 Ki characters on either side. */
-export function readCursor(context: CursorContext): CursorSyntax {
+/**
+ * Reads the surroundings of the cursor. Takes time linear in at most 64 Ki characters on either side. What stands at the
+ * cursor and how far a suggestion may go is told by the tree where there is one and the code is not too broken, otherwise by
+ * brackets and indentation.
+ */
+export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyntax {
   const syntax = syntaxOf(context.languageId);
   const prefix = tailFromLineStart(context.prefix);
   const suffix = context.suffix.slice(0, scanLimit);
@@ -44,16 +55,80 @@ export function readCursor(context: CursorContext): CursorSyntax {
   const lineSuffix = /^[^\r\n]*/.exec(suffix)?.[0] ?? "";
 
   const lineBelow = suffix.slice(lineSuffix.length).split("\n", 64).find((line) => line.trim() !== "");
+  const lineAbove = lastNonBlankLine(prefix.slice(0, lineStart));
 
-  const atCursor = new Scanner(syntax).read(prefix);
-  const { closable, spareClosers } = leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix));
+  const scanned = new Scanner(syntax).read(prefix);
+  const left = leftOpen(scanned.open, new Scanner(syntax, scanned).read(suffix));
+  const reading = tree?.read(probeAt(syntax, linePrefix, lineAbove, lineBelow, left.closable));
+  // The tree knows strings and comments that a scanner of one language among many does not: raw ones, markup, here documents.
+  const inside = reading?.inside;
+  const differs = inside !== undefined && (inside.kind === "string") !== scanned.insideString;
+  const atCursor = differs ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind }) : scanned;
+  const { closable, spareClosers } = differs ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix)) : left;
   const closableOfStatement = countTrailing(
     closable,
     (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
   );
-  const { extent, blockIndent } = extentAt(syntax, prefix, linePrefix, lineSuffix, atCursor);
+  const place: Place = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
+  const reach = reachAt(place, tree, reading);
   const unfinished = !atCursor.insideComment && !atCursor.insideString && (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
-  return { syntax, linePrefix, lineSuffix, lineBelow, extent, blockIndent, atCursor, closable, spareClosers, unfinished, closableOfStatement };
+  const inDocumentation = inside?.documentation === true;
+  return { syntax, tree, linePrefix, lineSuffix, lineBelow, ...reach, inDocumentation, atCursor, closable, spareClosers, unfinished, closableOfStatement };
+}
+
+/** The brackets that `text` at the cursor opens and that neither it nor the code after the cursor closes, outermost first. */
+export function leftOpenBy(text: string, { syntax, atCursor, spareClosers, lineSuffix }: CursorSyntax): OpenBracket[] {
+  const scanner = new Scanner(syntax, atCursor).read(text);
+  const opened = scanner.open.length;
+  const open = scanner.read(lineSuffix, text.length).open.filter(({ offset }) => offset < text.length);
+  // What the line does not close may be closed below.
+  if (open.length === opened) for (const close of spareClosers) if (open.at(-1)?.close === close) open.pop();
+  return open;
+}
+
+/**
+ * Whether `text` at the cursor and the rest of the line make a balanced line: what `text` opens is closed, and no more is
+ * closed than the line closes by itself and nothing else closes.
+ */
+export function fitsRest(text: string, cursor: CursorSyntax): boolean {
+  const { syntax, atCursor, closable, lineSuffix } = cursor;
+  const alone = new Scanner(syntax, atCursor).read(lineSuffix);
+  const whole = new Scanner(syntax, atCursor).read(text + lineSuffix);
+  if ((whole.insideString && !alone.insideMultiline) || leftOpenBy(text, cursor).length > 0) return false;
+  const waiting = (at: number): string | undefined => atCursor.open[atCursor.open.length - 1 - at]?.close;
+  const spare = alone.unmatched.findIndex(({ close }, at) => waiting(at) !== close);
+  // A rest that ends a string reads as the beginning of one by itself, and nothing is known of what it closes.
+  const most = alone.insideString ? atCursor.open.length : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
+  return whole.unmatched.length <= most && whole.unmatched.every(({ close }, at) => waiting(at) === close);
+}
+
+/** What closes the brackets that stay open behind `text` at the cursor and that nothing after the cursor closes. */
+export function closersAfter(text: string, cursor: CursorSyntax): string {
+  const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
+  const before = cursor.closable.slice(0, Math.max(0, cursor.closable.length - scanner.unmatched.length));
+  const closers = closing([...before, ...leftOpenBy(text, cursor)]);
+  return closers !== "" && scanner.insideComment ? `\n${closers}` : closers;
+}
+
+function closing(open: readonly OpenBracket[]): string {
+  return open.map(({ close }) => close).reverse().join("");
+}
+
+/**
+ * Where the placeholder goes. Blocks by indentation have their inside on the next line: where the cursor stands no
+ * deeper than the header, the placeholder is put deeper.
+ */
+function probeAt(syntax: Syntax, linePrefix: string, lineAbove: string | undefined, lineBelow: string | undefined, closable: readonly OpenBracket[]): Probe {
+  const closers = closing(closable);
+  if (syntax.blocks !== "indent") return { before: "", closers };
+  const whiteSpace = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? "";
+  if (linePrefix.trim() !== "") {
+    if (!/:\s*$/.test(linePrefix) || closable.length > 0) return { before: "", closers };
+    const deeper = lineBelow !== undefined && indentOf(lineBelow) > indentOf(linePrefix);
+    return { before: `\n${deeper ? whiteSpace(lineBelow) : `${whiteSpace(linePrefix)} `}`, closers };
+  }
+  const isHeader = lineAbove !== undefined && /:\s*$/.test(lineAbove) && indentOf(linePrefix) <= indentOf(lineAbove);
+  return { before: isHeader ? `${whiteSpace(lineAbove)} `.slice(linePrefix.length) : "", closers };
 }
 
 /** What no statement ends with in any of the languages. */
@@ -96,34 +171,53 @@ function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): num
   return items.length - 1 - items.findLastIndex((item) => !holds(item));
 }
 
-function extentAt(
-  syntax: Syntax,
-  prefix: string,
-  linePrefix: string,
-  lineSuffix: string,
-  atCursor: Scanner,
-): { extent: Extent; blockIndent: number } {
-  const line = { extent: "line", blockIndent: -1 } as const;
-  if (lineSuffix.trim() !== "") return line;
-  // Prose has no statements and no blocks: a line of it is enough.
-  if (atCursor.insideComment || atCursor.insideString) return line;
+/** What {@link reachAt} looks at. */
+type Place = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & { readonly lineAbove: string | undefined };
 
-  if (linePrefix.trim() !== "") {
-    // Right after `(` or `[` one goes on in the line more often than not.
-    if (!/[([]\s*$/.test(linePrefix) && opensBlock(syntax, linePrefix, atCursor)) {
-      return { extent: "block", blockIndent: indentOf(linePrefix) };
-    }
-    return { extent: "statement", blockIndent: -1 };
-  }
-  const before = lastNonBlankLine(prefix.slice(0, prefix.length - linePrefix.length));
+type Reach = Pick<CursorSyntax, "extent" | "blockIndent" | "oneConstruct">;
+
+/**
+ * Several lines where something is empty that has an inside, and where a comment announces what comes; otherwise one
+ * statement, which has several lines where its brackets say so.
+ */
+function reachAt(place: Place, tree: CursorTree | undefined, reading: Reading | undefined): Reach {
+  const { linePrefix, lineSuffix, atCursor } = place;
+  if (lineSuffix.trim() !== "") return toEnd("line");
+  // Prose has no statements and no blocks: a line of it is enough.
+  if (atCursor.insideComment || atCursor.insideString) return toEnd("line");
+  // Right after `(` or `[` one goes on in the line more often than not.
+  if (linePrefix.trim() !== "" && /[([]\s*$/.test(linePrefix)) return toEnd("statement");
+  if (tree === undefined || reading?.wanted === undefined) return reachByLines(place);
   const indent = indentOf(linePrefix);
-  if (before !== undefined && opensBlock(syntax, before, atCursor)) {
-    const outer = indentOf(before);
+  switch (reading.wanted) {
+    case "body":
+      return { extent: "block", blockIndent: indentOf(tree.line(reading.headerLine)), oneConstruct: false };
+    case "definition":
+      return linePrefix.trim() === "" ? { extent: "block", blockIndent: indent - 1, oneConstruct: true } : toEnd("statement");
+    case "statement":
+      return toEnd("statement");
+  }
+}
+
+function toEnd(extent: "line" | "statement"): Reach {
+  return { extent, blockIndent: -1, oneConstruct: false };
+}
+
+/** {@link reachAt} where no tree tells: by the line above, the cursor's and the one below. */
+function reachByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: Place): Reach {
+  const indent = indentOf(linePrefix);
+  const block = (blockIndent: number): Reach => ({ extent: "block", blockIndent, oneConstruct: false });
+  const isEmpty = (outer: number): boolean => lineBelow === undefined || indentOf(lineBelow) <= outer;
+  if (linePrefix.trim() !== "") return opensBlock(syntax, linePrefix, atCursor) && isEmpty(indent) ? block(indent) : toEnd("statement");
+  if (lineAbove === undefined) return toEnd("statement");
+  const outer = indentOf(lineAbove);
+  if (opensBlock(syntax, lineAbove, atCursor)) {
     // A cursor no deeper than the header: its inside is still to be indented.
     const inside = indent > outer || indent === 0 || (syntax.blocks === "indent" && indent === outer);
-    if (inside) return { extent: "block", blockIndent: outer };
+    if (inside && isEmpty(outer)) return block(outer);
   }
-  return { extent: "block", blockIndent: indent - 1 };
+  const isComment = syntax.lineComments.some((mark) => lineAbove.trimStart().startsWith(mark)) || lineAbove.trimEnd().endsWith("*/");
+  return isComment && indent === 0 && outer === 0 ? { extent: "block", blockIndent: -1, oneConstruct: true } : toEnd("statement");
 }
 
 function lastNonBlankLine(text: string): string | undefined {

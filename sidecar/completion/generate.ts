@@ -2,7 +2,7 @@
 import type { Backbone, PrefillResult } from "../inference/backbone";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { StopReason } from "../protocol";
-import { mostLikely } from "./choosing";
+import { logProbability, mostLikely } from "./choosing";
 import type { PromptCache } from "./copying";
 import type { CursorSyntax } from "./cursor-syntax";
 import { DraftingReader } from "./drafting";
@@ -14,10 +14,21 @@ export interface Generation {
   readonly stopReason: Exclude<StopReason, "cancelled" | "not-started">;
   /** Tokens chosen, the stop token that ended it left out: what was owed, and more than the text where this was cut. */
   readonly tokens: readonly number[];
+  /** Those that spell some of the text, in order. */
+  readonly spelt: readonly SpeltToken[];
   /** How many they are, with the stop token. */
   readonly generatedTokens: number;
   /** Runs of the model after the prompt was read; without drafts one for each token but the first. */
   readonly decodeSteps: number;
+}
+
+export interface SpeltToken {
+  /** Natural logarithm of its probability, among the tokens that might have come there. */
+  readonly logProbability: number;
+  /** The same with the prompt's say in it. */
+  readonly mixed: number;
+  /** Where what it spells begins in the text; below 0 where it begins with text before the cursor. */
+  readonly start: number;
 }
 
 export interface GenerateOptions {
@@ -52,12 +63,14 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
   const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
   const stream = tokenizer.stream();
   const tokens: number[] = [];
+  const spelt: SpeltToken[] = [];
   let { logits } = prompt;
   let said = "";
   let text = "";
   const done = (kept: string, stopReason: Generation["stopReason"], generatedTokens: number): Generation => ({
     text: kept,
     tokens,
+    spelt,
     stopReason,
     generatedTokens,
     decodeSteps: reader.steps,
@@ -69,12 +82,16 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     const known = logits.subarray(0, tokenizer.vocabularySize);
     const admits = !healing.done ? healing.admits : text === "" && cursor.unfinished ? mayNotEnd : undefined;
     const token = promptCache?.choose(known, admits) ?? mostLikely(known, admits);
+    const likely = logProbability(known, token, admits);
+    const mixed = admits === undefined ? (promptCache?.logProbability(known, token) ?? likely) : likely;
     healing.pay(token);
     promptCache?.push(token);
     earlier?.push(token);
     if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
     tokens.push(token);
+    const start = said.length - owed.length;
     const piece = stream.push(token);
+    if (healing.done && start + piece.length > 0) spelt.push({ logProbability: likely, mixed, start });
     said += piece;
     text = said.slice(owed.length);
     // Bytes of an unfinished character say nothing yet, and a stop cannot lie in them.

@@ -1,5 +1,5 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
-import { continuesConstruct, isCloserLine, type CursorSyntax } from "./cursor-syntax";
+import { continuesConstruct, fitsRest, isCloserLine, type CursorSyntax } from "./cursor-syntax";
 import { indentOf, Scanner } from "./syntax";
 
 export interface Stop {
@@ -15,6 +15,7 @@ export interface Stop {
 export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor);
   const blockEnds = cursor.extent === "block" ? "end-of-block" : "end-of-statement";
+  const rest = cursor.lineSuffix.trim();
   let lineStart = 0;
   let wentDeeper = false;
 
@@ -36,8 +37,22 @@ export function findStop(text: string, cursor: CursorSyntax): Stop | undefined {
       return { length: index, reason: blockEnds };
     }
     index = next;
+    if (rest !== "" && reachesRest(text, index, rest, cursor)) return { length: index, reason: blockEnds };
   }
   return undefined;
+}
+
+/**
+ * Whether `text` up to `end` has come to the rest of the cursor's line: what follows stands in the document. A filter takes
+ * the rest off.
+ */
+function reachesRest(text: string, end: number, rest: string, cursor: CursorSyntax): boolean {
+  if (!text.endsWith(rest, end)) return false;
+  const kept = text.slice(0, end - rest.length);
+  if (/\w$/.test(kept) && /^\w/.test(rest)) return false;
+  // A word that has come to its end so far may be going on.
+  if (/\w$/.test(rest) && !/^\W/.test(text.slice(end))) return false;
+  return fitsRest(kept, cursor);
 }
 
 function mayClose(close: string, alreadyClosed: number, cursor: CursorSyntax): boolean {
@@ -61,6 +76,7 @@ function endAtNewline(
     if (/\\\s*$/.test(line)) return undefined;
     const owed = Math.max(0, cursor.closableOfStatement - scanner.unmatched.length);
     const depth = scanner.open.length + owed;
+    if (!hasContent && cursor.linePrefix.trim() === "") return undefined;
     // The header of a block is a statement of its own: the block is the next suggestion.
     if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
     const innermost = scanner.open.at(-1) ?? cursor.closable[cursor.closable.length - 1 - scanner.unmatched.length];
@@ -82,8 +98,7 @@ function endAtNewline(
   if (nextLine.trim() === "") return "wait";
   const indent = indentOf(nextLine);
   if (indent > cursor.blockIndent) {
-    const topLevel = cursor.blockIndent < 0;
-    const constructDone = topLevel && wentDeeper && indent === 0;
+    const constructDone = cursor.oneConstruct && wentDeeper && indent === cursor.blockIndent + 1;
     return constructDone && !continues(nextLine) ? { length: index, reason: "end-of-block" } : undefined;
   }
   if (closesHere(nextLine, indent, cursor)) return undefined;

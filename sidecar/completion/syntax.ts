@@ -106,7 +106,7 @@ export interface UnmatchedCloser {
   readonly indent: number | undefined;
 }
 
-interface Inside {
+export interface Inside {
   readonly kind: "string" | "comment";
   /** What ends it; a newline ends it too unless `multiline`. */
   readonly until: string;
@@ -160,6 +160,7 @@ export class Scanner {
   private insideNow: Inside | undefined;
   private indent = 0;
   private onlySpaceSoFar = true;
+  private offset = 0;
   /** Brackets that were open where the other scanner stood; a closer of theirs is unmatched here. */
   private readonly inherited: readonly OpenBracket[] = [];
 
@@ -171,6 +172,17 @@ export class Scanner {
       this.onlySpaceSoFar = start.onlySpaceSoFar;
       this.inherited = [...start.open];
     }
+  }
+
+  /** This scanner as it would stand in another string or comment, or in none. */
+  inside(inside: Inside | undefined): Scanner {
+    const other = new Scanner(this.syntax);
+    other.open.push(...this.open);
+    other.unmatched.push(...this.unmatched);
+    other.indent = this.indent;
+    other.onlySpaceSoFar = this.onlySpaceSoFar;
+    other.insideNow = inside;
+    return other;
   }
 
   get insideString(): boolean {
@@ -191,9 +203,11 @@ export class Scanner {
     return this.insideNow?.multiline === true;
   }
 
-  /** Reads all of `text`. */
-  read(text: string): this {
+  /** Reads all of `text`. @param offset added to the offsets of brackets: the length of what was read before */
+  read(text: string, offset = 0): this {
+    this.offset = offset;
     for (let index = 0; index < text.length; ) index = this.step(text, index);
+    this.offset = 0;
     return this;
   }
 
@@ -229,7 +243,7 @@ export class Scanner {
     }
     if (this.syntax.script && inside.until === template.until && text.startsWith("${", index)) {
       this.insideNow = undefined;
-      this.open.push({ open: "${", close: "}", offset: index, indent: this.indent });
+      this.open.push({ open: "${", close: "}", offset: this.offset + index, indent: this.indent });
       return index + 2;
     }
     if (inside.until !== "" && text.startsWith(inside.until, index)) {
@@ -267,8 +281,8 @@ export class Scanner {
       return index + 1;
     }
     const close = closerOf.get(character);
-    if (close !== undefined) this.open.push({ open: character, close, offset: index, indent: this.indent });
-    else if (closers.has(character)) this.close(character, index);
+    if (close !== undefined) this.open.push({ open: character, close, offset: this.offset + index, indent: this.indent });
+    else if (closers.has(character)) this.close(character, this.offset + index);
     return index + 1;
   }
 

@@ -1,5 +1,7 @@
 // Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
-import { Completer } from "../completion/completer";
+import { Completer, type CompleterOptions } from "../completion/completer";
+import { Inspection } from "../completion/inspection";
+import { SyntaxTrees } from "../completion/syntax-tree";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
 import { createBackbone } from "../inference/onnx-backbone";
@@ -30,6 +32,8 @@ export interface Engine {
   readonly backbone: Backbone;
   readonly index: WorkspaceIndex;
   readonly completer: Completer;
+  /** Of the completer's last completions. */
+  readonly inspection: Inspection;
   dispose(): Promise<void>;
 }
 
@@ -42,7 +46,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const model = await loadModelPackage(options.modelPath);
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
-  const [backbone, chunker] = await Promise.all([
+  const [backbone, chunker, trees] = await Promise.all([
     createBackbone(model, {
       provider: options.executionProvider,
       threads: options.threads,
@@ -50,6 +54,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       warn: (line) => log.warn(line),
     }),
     createChunker(options.grammarPath, (message) => log.warn(message)),
+    SyntaxTrees.load(options.grammarPath, (message) => log.warn(message)),
   ]);
   const index = new WorkspaceIndex({
     backbone,
@@ -59,13 +64,17 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => (options.hasFolders() ? index : undefined), ...(options.recency && { recency: options.recency }), log: (line) => log.debug(line) });
+  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), ...(options.recency && { recency: options.recency }), log: (line) => log.debug(line) };
+  const inspection = new Inspection(completerOptions);
+  const completer = new Completer({ ...completerOptions, onCompleted: (completed) => inspection.put(completed) });
   return {
     backbone,
     index,
     completer,
+    inspection,
     dispose: async () => {
       await index.dispose();
+      trees.dispose();
       await backbone.dispose();
     },
   };

@@ -128,3 +128,16 @@ export function languageNameOf(path: string): LanguageName | undefined {
   const name = path.slice(path.lastIndexOf("/") + 1).toLowerCase();
   return wholeNames[name] ?? byExtension.get(name.slice(name.lastIndexOf(".") + 1));
 }
+
+const byIdentifier: ReadonlyMap<string, LanguageName> = new Map<string, LanguageName>([
+  ["javascriptreact", "javascript"],
+  ["typescriptreact", "tsx"],
+  ["c", "cpp"],
+  ["cuda-cpp", "cpp"],
+  ...languageNames().filter((name) => name !== "tsx").map((name) => [name, name] as const),
+]);
+
+/** The language with this LSP identifier, nothing where there is no grammar for it. */
+export function languageNameById(languageId: string): LanguageName | undefined {
+  return byIdentifier.get(languageId);
+}

@@ -1,8 +1,8 @@
 // Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
-import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
-import { Language as Grammar, Parser, type Node, type Tree } from "web-tree-sitter";
+import { Parser, type Node, type Tree } from "web-tree-sitter";
 import type { Chunk, Chunker } from "./chunker";
+import { loadGrammar, startRuntime } from "./grammars";
 import { languageNameOf, languageNames, languageOf, type Language, type LanguageName } from "./languages";
 import { LineChunker } from "./line-chunker";
 import { Pace } from "./pace";
@@ -56,12 +56,12 @@ export class TreeSitterChunker implements Chunker {
    * @throws Error when the runtime does not load
    */
   static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
-    await Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") });
+    await startRuntime(grammarFolder);
     const parsers = new Map<LanguageName, LoadedLanguage>();
     for (const name of languageNames()) {
       const language = languageOf(name);
       try {
-        const grammar = await Grammar.load(join(grammarFolder, language.grammar));
+        const grammar = await loadGrammar(grammarFolder, language.grammar);
         parsers.set(name, new LoadedLanguage(language, new Parser().setLanguage(grammar)));
       } catch (error) {
         failed(`Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`);

@@ -16,7 +16,8 @@ export interface Cursor {
   readonly name: string | undefined;
 }
 
-const sourceFile = /\.(?:py|[cm]?[jt]sx?|java|go|rs|cs|cpp|cc|h|rb|php)$/;
+/** Names of files that people write code in. */
+export const sourceFile = /\.(?:py|[cm]?[jt]sx?|java|go|rs|cs|cpp|cc|h|rb|php)$/;
 
 /** Source files of `folder` by relative path, in order of path. */
 export async function readSources(folder: string): Promise<Map<string, string>> {
@@ -29,13 +30,16 @@ export async function readSources(folder: string): Promise<Map<string, string>> 
   return new Map([...sources].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
-/** At most `most` places, spread evenly, after a dot, an opening bracket, an equals sign or a line's indentation. */
+/** Offsets in `text` after a dot, an opening bracket, an equals sign or a line's indentation. */
+export function placesOfTyping(text: string): number[] {
+  return [...text.matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)].map(({ index }) => index);
+}
+
+/** At most `most` of {@link placesOfTyping} in all files, spread evenly. */
 export function typingCursors(folder: string, sources: ReadonlyMap<string, string>, most: number): Cursor[] {
   const all: (() => Cursor)[] = [];
   for (const [path, text] of sources) {
-    for (const match of text.matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)) {
-      all.push(() => cursorAt(folder, path, text, match.index, undefined));
-    }
+    for (const offset of placesOfTyping(text)) all.push(() => cursorAt(folder, path, text, offset, undefined));
   }
   return spread(all, most).map((make) => make());
 }

@@ -11,17 +11,16 @@ import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../sidecar/protocol";
 import { type KeepingRule, keepingRule } from "../../sidecar/retrieval/kept";
-import { similarityOf } from "../../sidecar/retrieval/need";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import { packagedLocations } from "../../sidecar/server/locations";
 import type { Chunker } from "../../sidecar/workspace/chunker";
 import { createChunker } from "../../sidecar/workspace/create-chunker";
-import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { digits, table } from "./inference/goals";
 import { count } from "./options";
+import { smallSource } from "./small-source";
 
 const help = `npm run bench -- keeping --tasks FILE --repos FILE [OPTIONS]
   --tasks FILE    cross-file tasks, at whose cursors is typed, and
@@ -32,8 +31,6 @@ const help = `npm run bench -- keeping --tasks FILE --repos FILE [OPTIONS]
 
 /** Tokens behind the cursor whose loss is measured. */
 const ahead = 8;
-/** Fragments of a repository at the most: so many are embedded for each cursor. */
-const mostFragments = 150;
 
 /** What is compared: the product's rule, its neighbours, and both ends. */
 const rules: readonly { readonly name: string; readonly rule?: KeepingRule; readonly settings?: Partial<Settings> }[] = [
@@ -102,7 +99,7 @@ class Typing {
     for (const [repository, task] of chosen) {
       process.stderr.write(`${basename(tasksPath)}: cursor ${++cursor} of ${chosen.size}\n`);
       const files = repositories.get(repository) ?? new Map<string, string>();
-      const source = await this.sourceOf(task, files);
+      const source = await smallSource(task.file, files, this.backbone, this.promptFormat, this.chunker);
       for (const [at, rule] of rules.entries()) found[at]?.push(await this.type(task, files, source, rule));
     }
     const [none = []] = found;
@@ -114,26 +111,6 @@ class Typing {
     });
     const header = ["", "loss, nats", "over no fragments (standard error)", "searched", "changed"];
     return `${basename(tasksPath)}: ${chosen.size} cursors, ${this.typed} tokens typed at each, loss of the next ${ahead}\n${table(header, rows)}`;
-  }
-
-  /** Fragments of the other files, those of the files that come first by name where they are many. */
-  private async sourceOf(task: Task, files: Files): Promise<FragmentSource> {
-    const fragments: Fragment[] = [];
-    for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
-      if (path === task.file || fragments.length >= mostFragments) continue;
-      for (const chunk of await this.chunker.chunk(path, text)) fragments.push({ uri: `file:///${path}`, path, ...chunk });
-    }
-    const vectors = await this.backbone.embed(fragments.slice(0, mostFragments).map(({ path, text }) => this.promptFormat.fragmentEmbedding(path, text)));
-    return {
-      fragmentCount: vectors.length,
-      revision: 0,
-      vectorIndex: { name: "exact", reason: "a few fragments of one repository" },
-      search: (need, k) =>
-        vectors
-          .flatMap((vector, at) => (fragments[at] === undefined ? [] : [{ fragment: fragments[at], score: similarityOf(vector, need) }]))
-          .sort((a, b) => b.score - a.score)
-          .slice(0, k),
-    };
   }
 
   private async type(task: Task, files: Files, source: FragmentSource, { rule, settings }: (typeof rules)[number]): Promise<Typed> {

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
+import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/model-package";
 import { createBackbone } from "../../sidecar/inference/onnx-backbone";
@@ -54,6 +55,7 @@ export class Evaluation {
     private readonly promptFormat: PromptFormat,
     private readonly tokenizer: Tokenizer,
     private readonly chunker: Chunker,
+    private readonly trees: SyntaxTrees,
     private readonly index: WorkspaceIndex | undefined,
   ) {}
 
@@ -65,9 +67,10 @@ export class Evaluation {
     const promptFormat = new PromptFormat(model, tokenizer);
     const backbone = await createBackbone(model, { provider: options.provider, threads: options.threads, log: (line) => log.info(line), warn: (line) => log.warn(line) });
     const chunker = options.fragments === "windows" ? new WindowChunker() : await createChunker(options.grammarPath, (message) => log.warn(message));
+    const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message), Infinity);
     const limits = { maxFileKilobytes: settings.maxFileKilobytes };
     const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
-    return new Evaluation(options, retriever === "selfracg" || retriever === "selfracg-score" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, index);
+    return new Evaluation(options, retriever === "selfracg" || retriever === "selfracg-score" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
   }
 
   private get weights(): RankingWeights {
@@ -118,8 +121,8 @@ export class Evaluation {
     const raising = raisingOf(context, new ChosenFiles({}), () => undefined, this.weights);
     const { source, best } = await search.at(place, others, raising);
     const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
-    const { backbone, promptFormat, tokenizer } = this;
-    const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => source, rankingWeights: this.weights, log: () => {} });
+    const { backbone, promptFormat, tokenizer, trees } = this;
+    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, rankingWeights: this.weights, log: () => {} });
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
     const started = performance.now();
     let prediction: string;
@@ -132,7 +135,7 @@ export class Evaluation {
       used = plain.used.map(({ fragment }) => placeKey(fragment));
     } else {
       const position = { line: prefix.split("\n").length - 1, character: line.length };
-      const trace = await completer.complete(context, chosen, position, undefined, started);
+      const trace = await completer.complete(context, chosen, position, undefined, started, { invoked: true });
       prediction = trace.suggestion;
       used = trace.fragments.map((fragment) => placeKey({ ...fragment, text: "" }));
     }

@@ -3,6 +3,7 @@ import { empty } from "./empty";
 import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
 import { garbage } from "./garbage";
 import { indentation } from "./indentation";
+import { keepsBlock } from "./keeps-block";
 import { repeatsPrefix } from "./repeats-prefix";
 import { repeatsSuffix } from "./repeats-suffix";
 import { secret } from "./secret";
@@ -18,6 +19,7 @@ export const filters: readonly SuggestionFilter[] = [
   repeatsPrefix,
   repeatsSuffix,
   unbalancedRest,
+  keepsBlock,
   trailingSpace,
   empty,
 ];

@@ -1,5 +1,5 @@
 // Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
-import type { CursorSyntax } from "../cursor-syntax";
+import { type CursorSyntax, fitsRest } from "../cursor-syntax";
 import { indentOf, Scanner } from "../syntax";
 import type { SuggestionFilter } from "./filter";
 import { isTelling } from "./lines";
@@ -24,18 +24,21 @@ export const repeatsSuffix: SuggestionFilter = {
   },
 };
 
-/** Drops the longest end of `text` that the rest of the line begins with, as long as no bracket loses its partner by it. */
+/** Drops the longest end of `text` that the rest of the line begins with, if the line is balanced without it. */
 function withoutOverlap(text: string, cursor: CursorSyntax): string {
   const { lineSuffix } = cursor;
   const suffix = lineSuffix.trimStart();
   for (let length = Math.min(text.length, suffix.length); length > 0; length--) {
-    if (!text.endsWith(suffix.slice(0, length))) continue;
+    const overlap = suffix.slice(0, length);
+    if (!text.endsWith(overlap)) continue;
     const kept = text.slice(0, text.length - length);
     // `item` before `s.length` must not lose its own last letter: an overlap starts and ends between words.
     const splitsWord = /\w$/.test(kept) && /^\w/.test(suffix);
-    const endsInWord = /\w/.test(suffix.charAt(length - 1)) && /^\w/.test(suffix.slice(length));
-    if (splitsWord || endsInWord) continue;
-    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return suffix === lineSuffix ? kept : kept.trimEnd();
+    const endsInWord = /\w/.test(overlap.slice(-1)) && /^\w/.test(suffix.slice(length));
+    if (splitsWord || endsInWord || !fitsRest(kept, cursor)) continue;
+    // A closer may have its own opener.
+    if (/^[\s)\]}"'`]+$/.test(overlap) && fitsRest(text, cursor)) continue;
+    return suffix === lineSuffix ? kept : kept.trimEnd();
   }
   return text;
 }
@@ -53,9 +56,9 @@ function withoutLinesBelow(text: string, below: readonly string[], cursor: Curso
   return text;
 }
 
-/** `end` and `}` are the same only where they close the same, which their indentation tells. */
+/** `end`, `}` and what belongs to a block are the same only where they stand in the same one, which their indentation tells. */
 function saysTheSame(line: string, other: string): boolean {
-  return line.trim() === other.trim() && (isTelling(line) || indentOf(line) === indentOf(other));
+  return line.trim() === other.trim() && indentOf(line) === indentOf(other);
 }
 
 function leavesOpen(text: string, cursor: CursorSyntax): number {

@@ -1,5 +1,5 @@
 // Keeps brackets and quotes in balance: closers that the code after the cursor has are cut, openers nobody closes rejected.
-import type { CursorSyntax } from "../cursor-syntax";
+import { type CursorSyntax, leftOpenBy } from "../cursor-syntax";
 import { Scanner } from "../syntax";
 import type { SuggestionFilter } from "./filter";
 
@@ -40,8 +40,5 @@ function firstLeftOpen(text: string, cursor: CursorSyntax, suffix: string): stri
   const quote = cursor.atCursor.insideString ? undefined : scanner.closingQuote;
   if (quote !== undefined && !(scanner.insideMultiline ? suffix : cursor.lineSuffix).includes(quote)) return "a string";
   if (scanner.open.at(-1)?.offset === text.trimEnd().length - 1) return undefined;
-  const closedOnLine = new Scanner(cursor.syntax).read(cursor.lineSuffix).unmatched.map((closer) => closer.close);
-  const owed = [...scanner.open];
-  for (const close of closedOnLine.length > 0 ? closedOnLine : cursor.spareClosers) if (owed.at(-1)?.close === close) owed.pop();
-  return owed.find((bracket) => bracket.open !== "{")?.open;
+  return leftOpenBy(text, cursor).find((bracket) => bracket.open !== "{")?.open;
 }

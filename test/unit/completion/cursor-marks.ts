@@ -1,19 +1,35 @@
 // Cursor marks in test texts: ║ is the cursor, ├ and ┤ enclose what is inserted there.
+import { resolve } from "node:path";
 import { expect } from "vitest";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
+import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import type { FilterContext, SuggestionFilter } from "../../../sidecar/completion/filters/filter";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+
+/** The grammars that `node esbuild.config.mjs` puts there. */
+export const grammarFolder = resolve(import.meta.dirname, "../../../dist/grammars");
+
+/** With every grammar there is. */
+export function loadTrees(): Promise<SyntaxTrees> {
+  const failed = (message: string): never => {
+    throw new Error(message);
+  };
+  return SyntaxTrees.load(grammarFolder, failed, Infinity);
+}
 
 export interface Marked {
   readonly context: FilterContext;
   readonly insertion: string;
 }
 
-/** Takes the text before the cursor, the insertion and the text after it out of `text`; the margin of the first line goes. */
-export function marked(text: string, languageId = "typescript"): Marked {
+/**
+ * Takes the text before the cursor, the insertion and the text after it out of `text`; the margin of the first line goes.
+ * Without `trees` brackets and indentation alone tell what is at the cursor.
+ */
+export function marked(text: string, languageId = "typescript", trees?: SyntaxTrees): Marked {
   const [prefix = "", insertion = "", suffix = ""] = split(unindent(text));
   const document: CursorContext = { uri: "file:///folder/file", path: "file", languageId, prefix, suffix };
-  return { context: { document, cursor: readCursor(document) }, insertion };
+  return { context: { document, cursor: readCursor(document, trees?.at(document)) }, insertion };
 }
 
 function split(text: string): string[] {
@@ -31,16 +47,16 @@ function unindent(text: string): string {
 }
 
 /** Expects `filter` to turn the first marked text into the second. */
-export function expectKept(filter: SuggestionFilter, before: string, after: string, languageId?: string): void {
-  const { context, insertion } = marked(before, languageId);
+export function expectKept(filter: SuggestionFilter, before: string, after: string, languageId?: string, trees?: SyntaxTrees): void {
+  const { context, insertion } = marked(before, languageId, trees);
   const expected = marked(after, languageId);
   expect([expected.context.document.prefix, expected.context.document.suffix]).toEqual([context.document.prefix, context.document.suffix]);
   expect(filter.apply(insertion, context)).toEqual({ text: expected.insertion });
 }
 
 /** Expects `filter` to leave the marked text as it is. */
-export function expectUntouched(filter: SuggestionFilter, text: string, languageId?: string): void {
-  expectKept(filter, text, text, languageId);
+export function expectUntouched(filter: SuggestionFilter, text: string, languageId?: string, trees?: SyntaxTrees): void {
+  expectKept(filter, text, text, languageId, trees);
 }
 
 /** Expects `filter` to reject the insertion for `reason`. */

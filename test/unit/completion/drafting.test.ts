@@ -312,7 +312,10 @@ describe("with the real model", () => {
         return generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(tokens), maxTokens: 24, owed, promptCache, drafting, cursor: readCursor(context) });
       };
       const [plain, drafted] = [await run(false), await run(true)];
-      expect({ ...drafted, decodeSteps: 0 }, `${path} at ${offset}`).toEqual({ ...plain, decodeSteps: 0 });
+      // Logits read in one run differ in their last digits from those read one by one.
+      const starts = (generation: Generation) => ({ ...generation, decodeSteps: 0, spelt: generation.spelt.map(({ start }) => start) });
+      expect(starts(drafted), `${path} at ${offset}`).toEqual(starts(plain));
+      for (const [each, { logProbability }] of drafted.spelt.entries()) expect(logProbability).toBeCloseTo(plain.spelt[each]?.logProbability ?? Number.NaN, 1);
       runs.drafted += drafted.decodeSteps;
       runs.plain += plain.decodeSteps;
     }

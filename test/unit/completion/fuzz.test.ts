@@ -3,23 +3,13 @@ import { expect, it } from "vitest";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
 import { applyFilters } from "../../../sidecar/completion/filters/all";
 import { findStop } from "../../../sidecar/completion/stop";
+import { random } from "./random";
 
 const pieces = [
   "(", ")", "[", "]", "{", "}", '"', "'", "`", "${", '"""', "//", "/*", "*/", "#", "\\", "/", ":", ";", ",", "=>", "=", " ", "  ", "    ", "\t", "\n", "\n\n", "\r\n",
   "end", "do |x|", "def f", "class A", "if ", "else", "return ", "name", "foo.bar", "1", "😀", "\ud83d", "\u0000", "-----BEGIN PRIVATE KEY", "password = 'abc123456789'",
 ]; // prettier-ignore
 const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", "klingon"];
-
-/** A repeatable row of numbers 0..1 (mulberry32). */
-function random(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 it("for three thousand random texts", () => {
   const next = random(7);

@@ -1,6 +1,6 @@
 // Decoding: what ends it, what never comes out of it, and how fast it gives up.
 import { beforeAll, describe, expect, it } from "vitest";
-import { mostLikely } from "../../../sidecar/completion/choosing";
+import { logProbability, mostLikely } from "../../../sidecar/completion/choosing";
 import { generate } from "../../../sidecar/completion/generate";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
@@ -106,4 +106,21 @@ it("takes the most likely token, the first of equals", () => {
   expect(mostLikely(Float32Array.of(-Infinity, -Infinity), (id) => id === 1)).toBe(1);
   expect(() => mostLikely(new Float32Array())).toThrow(/found none/);
   expect(() => mostLikely(Float32Array.of(1), () => false)).toThrow(/found none/);
+});
+
+it("knows how likely a token is among those that may come", () => {
+  const values = Float32Array.of(Math.log(1), Math.log(2), Math.log(5), -1000);
+  expect(Math.exp(logProbability(values, 2))).toBeCloseTo(5 / 8, 6);
+  expect(Math.exp(logProbability(values, 1, (id) => id < 2))).toBeCloseTo(2 / 3, 6);
+  expect(logProbability(Float32Array.of(1000, -1000), 0)).toBeCloseTo(0, 6);
+  expect(logProbability(Float32Array.of(1000, -1000), 1)).toBe(-Infinity);
+});
+
+it("says of each token of the text where it begins and how likely it was", async () => {
+  const text = "first(a);";
+  const { spelt, tokens } = await say("const a = ║", text).running;
+  expect(spelt).toHaveLength(tokens.length);
+  expect(spelt.map(({ start }) => start)).toEqual(tokens.map((_, at) => tokenizer.decode(tokens.slice(0, at)).length));
+  // The scripted model is all but certain.
+  for (const { logProbability, mixed } of spelt) expect([logProbability, mixed]).toEqual([expect.closeTo(0, 6), expect.closeTo(0, 6)]);
 });

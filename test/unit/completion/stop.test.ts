@@ -42,7 +42,7 @@ describe("a statement", () => {
   });
 
   it("does not wait for a bracket that the code below closes", () => {
-    expect(stopAt("foo(\n  a,\n  ├b,\n  c┤\n);")).toEqual(["b,\n  c", "none"]);
+    expect(stopAt("foo(\n  a,\n  ├b,\n  c┤\n);")).toEqual(["b,", "end-of-statement"]);
     expect(stopAt("foo(\n  a, ├b,\n  c┤\n);")).toEqual(["b,", "end-of-statement"]);
   });
 
@@ -66,6 +66,20 @@ describe("a statement", () => {
 
   it("does not count brackets in strings", () => {
     expect(stopAt('log(├"(");\nfoo┤')).toEqual(['"(");', "end-of-statement"]);
+  });
+});
+
+describe("what stands after the cursor", () => {
+  it("ends it where the rest of the line is reached", () => {
+    expect(stopAt("const ├total = sum; const b = 1;┤ = sum;")).toEqual(["total = sum;", "end-of-statement"]);
+    expect(stopAt("f(├a, c) || g(a, c)┤, c)")).toEqual(["a, c", "end-of-statement"]);
+    expect(stopAt("const a = '├b' + c;┤' + c;")).toEqual(["b' + c;", "end-of-statement"]);
+  });
+
+  it("does not take a part of the suggestion for it", () => {
+    expect(stopAt("f(├[a, b], c┤, d)")[1]).toBe("none");
+    expect(stopAt("return ├values.value┤value;")[1]).toBe("none");
+    expect(stopAt("{ a: ├[1, 2], b┤,")).toEqual(["[1, 2],", "end-of-statement"]);
   });
 });
 
@@ -105,9 +119,9 @@ describe("a block", () => {
     expect(stopAt("def f():\n    ├a()\n\n    b()┤", "python")).toEqual(["a()", "end-of-block"]);
   });
 
-  it("at the top level ends when a construct is done", () => {
-    expect(stopAt("import a\n├def f():\n    return 1\nx = f()\n┤", "python")).toEqual(["def f():\n    return 1", "end-of-block"]);
-    expect(stopAt("import a\n├if b:\n    c()\nelse:\n    d()\ne()\n┤", "python")).toEqual(["if b:\n    c()\nelse:\n    d()", "end-of-block"]);
+  it("that a comment asks for ends when its construct is done", () => {
+    expect(stopAt("# Gives one.\n├def f():\n    return 1\nx = f()\n┤", "python")).toEqual(["def f():\n    return 1", "end-of-block"]);
+    expect(stopAt("# Asks b.\n├if b:\n    c()\nelse:\n    d()\ne()\n┤", "python")).toEqual(["if b:\n    c()\nelse:\n    d()", "end-of-block"]);
   });
 
   it("closes a block on its own line", () => {

@@ -12,7 +12,17 @@ describe("on the cursor's line", () => {
 
   it("keeps a closer that has its own opener", () => {
     expectUntouched(repeatsSuffix, "foo(├bar(a)┤)");
-    expectUntouched(repeatsSuffix, "foo(├[a, b]┤]");
+    expectUntouched(repeatsSuffix, "foo(├[a, b]┤)");
+  });
+
+  it("leaves to the rest of the line what it closes", () => {
+    expectKept(repeatsSuffix, "foo(├[a, b]┤]", "foo(├[a, b┤]");
+    expectKept(repeatsSuffix, "sum = ├add(a, b);┤, b);", "sum = ├add(a┤, b);");
+    expectKept(repeatsSuffix, "text.push(├reader.peek(at - start.get())┤.get()));", "text.push(├reader.peek(at - start┤.get()));");
+    expectKept(repeatsSuffix, 'parser.├add("path", kind="file")┤="file")', 'parser.├add("path", kind┤="file")', "python");
+    expectKept(repeatsSuffix, 'log.├info("Message: %s", text)┤: %s", text)', 'log.├info("Message┤: %s", text)', "python");
+    expectKept(repeatsSuffix, "client = ├create({┤{\n  a: 1,\n});", "client = ├create(┤{\n  a: 1,\n});");
+    expectKept(repeatsSuffix, ".name(├t('a.b'))┤'))", ".name(├t('a.b┤'))");
   });
 
   it("takes off words that are there", () => {
@@ -45,6 +55,10 @@ describe("on the lines below", () => {
       "python",
     );
     expectKept(repeatsSuffix, "if (a) {\n  ├b();\n}┤\n}", "if (a) {\n  ├b();┤\n}");
+  });
+
+  it("keeps the inside of a block of its own", () => {
+    expectUntouched(repeatsSuffix, "def f(a):\n    ├if a:\n        return value┤\n    return value\n", "python");
   });
 
   it("keeps a brace that has its own opener", () => {

@@ -5,10 +5,14 @@ import { expectRejected, expectUntouched } from "../cursor-marks";
 
 const sample = (...parts: string[]) => parts.join("");
 
-it("rejects what has the shape of a credential", () => {
-  expectRejected(secret, `key = ├"${sample("AKIA", "ABCDEFGHIJKLMNOP")}"┤`, "cloud access key", "python");
-  expectRejected(secret, `key = ├"${sample("ghp_", "abcdefghijklmnopqrstuvwxyz012345")}"┤`, "access token", "python");
-  expectRejected(secret, `key = ├"""${sample("-----BEGIN RSA ", "PRIVATE KEY-----")}┤`, "private key", "python");
+const random = sample("q7Rk2ZpX9vLw4TnB8cYd", "3HsG6mJfA5eU1oQiWxKz", "VtNbMyCrPgDhSlFj");
+const accessKey = sample("AKIA", "Q7RK2ZPX4VLW6TNB");
+
+it("rejects what has the shape of a credential, as the index does", () => {
+  expectRejected(secret, `key = ├"${accessKey}"┤`, "an AWS access key", "python");
+  expectRejected(secret, `key = ├"${sample("ghp_", random.slice(0, 36))}"┤`, "a GitHub token", "python");
+  expectRejected(secret, `key = ├"""${sample("-----BEGIN RSA ", "PRIVATE KEY-----")}\n${random}┤`, "a private key", "python");
+  expectRejected(secret, `key = "${accessKey.slice(0, 8)}├${accessKey.slice(8)}"┤`, "an AWS access key", "python");
   expectRejected(secret, `password = ├"${sample("hunter2", "Xyz99Abc")}"┤`, "credential", "python");
 });
 
@@ -16,9 +20,10 @@ it("keeps placeholders, words and names", () => {
   expectUntouched(secret, 'password = ├os.environ["PASSWORD"]┤', "python");
   expectUntouched(secret, 'password = ├"correct-horse-battery"┤', "python");
   expectUntouched(secret, "const token = ├`${prefix1234567890}`┤");
+  expectUntouched(secret, `key = ├"${sample("AKIA", "ABCDEFGHIJKLMNOP")}"┤`, "python");
   expectUntouched(secret, "const tokens = ├tokenizer.encode(text)┤");
 });
 
 it("does not hold against the suggestion what the user typed", () => {
-  expectUntouched(secret, `key = "${sample("AKIA", "ABCDEFGHIJKLMNOP")}"├ + rest┤`, "python");
+  expectUntouched(secret, `key = "${accessKey}"├ + rest┤`, "python");
 });

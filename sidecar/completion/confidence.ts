@@ -1,0 +1,65 @@
+// How likely a suggestion is what its user goes on to write, and from what likelihood on it is shown.
+import type { Confidence, Settings } from "../protocol";
+import { closersAfter, type CursorSyntax } from "./cursor-syntax";
+import type { Generation } from "./generate";
+
+/** What is known of a suggestion without its user. */
+export interface Evidence {
+  /** Over the tokens of the suggestion, natural logarithm. */
+  readonly meanLogProbability: number;
+  /** The same over those of its first line, with the prompt's say in it. */
+  readonly firstLine: number;
+  readonly firstLineModel: number;
+  /** Tokens of the first line. */
+  readonly length: number;
+  /** Whether it makes no new syntax error; undefined where no tree tells. */
+  readonly agrees: boolean | undefined;
+}
+
+/** From evidence to what is made of it. */
+export interface Calibration {
+  /** How likely the first line is right, 0..1. */
+  probability(evidence: Evidence): number;
+  /** Least probability that is shown. */
+  readonly thresholds: Readonly<Record<Settings["frequency"], number>>;
+}
+
+/** Evidence for `suggestion`, what the filters left of `text`. */
+export function evidenceFor(suggestion: string, { text, spelt }: Pick<Generation, "text" | "spelt">, cursor: CursorSyntax): Evidence {
+  const from = Math.max(0, text.indexOf(suggestion));
+  const firstLine = suggestion.trimStart().split("\n", 1)[0] ?? "";
+  const lineEnd = from + (suggestion.length - suggestion.trimStart().length) + firstLine.length;
+  const whole = spelt.filter(({ start }) => start < from + suggestion.length);
+  const first = whole.filter(({ start }) => start < lineEnd);
+  return {
+    meanLogProbability: mean(whole.map(({ logProbability }) => logProbability)),
+    firstLine: mean(first.map(({ mixed }) => mixed)),
+    firstLineModel: mean(first.map(({ logProbability }) => logProbability)),
+    length: first.length,
+    agrees: cursor.tree?.agrees(suggestion, closersAfter(suggestion, cursor)),
+  };
+}
+
+/** What the trace says of it. */
+export function confidenceIn(evidence: Evidence, frequency: Settings["frequency"], { probability, thresholds }: Calibration): Confidence {
+  return { meanLogProbability: evidence.meanLogProbability, probability: probability(evidence), threshold: thresholds[frequency] };
+}
+
+/** What the probability is made of, a constant first. */
+export function features({ firstLine, length, agrees }: Evidence): number[] {
+  return [1, firstLine, Math.log(Math.max(1, length)), agrees === false ? 1 : 0];
+}
+
+/** The logistic map of {@link features}. */
+export function probabilityBy(weights: readonly number[], evidence: Evidence): number {
+  return 1 / (1 + Math.exp(-features(evidence).reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0)));
+}
+
+export const measured: Calibration = {
+  probability: (evidence) => probabilityBy([0, 1, 0, 0], evidence),
+  thresholds: { more: 0, balanced: 0, fewer: 0 },
+};
+
+function mean(values: readonly number[]): number {
+  return values.length === 0 ? 0 : values.reduce((sum, value) => sum + value, 0) / values.length;
+}

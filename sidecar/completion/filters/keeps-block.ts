@@ -1,0 +1,24 @@
+// Cuts suggestions of several lines to those that leave the block around the cursor as it is.
+import { closersAfter, type CursorSyntax, leftOpenBy } from "../cursor-syntax";
+import type { SuggestionFilter } from "./filter";
+
+/** Lines tried away one by one; what still breaks the block then is left with its first line. */
+const mostCuts = 12;
+
+export const keepsBlock: SuggestionFilter = {
+  name: "keeps-block",
+  apply(suggestion, { cursor }) {
+    let text = suggestion;
+    for (let cut = 0; text.trim().includes("\n"); cut++) {
+      if (keeps(text, cursor)) return { text };
+      const end = cut < mostCuts ? text.lastIndexOf("\n") : text.indexOf("\n", text.search(/\S/));
+      text = text.slice(0, end).trimEnd();
+    }
+    return { text };
+  },
+};
+
+/** A bracket left open would take what stands below into its own block. */
+function keeps(text: string, cursor: CursorSyntax): boolean {
+  return leftOpenBy(text, cursor).length === 0 && cursor.tree?.agrees(text, closersAfter(text, cursor)) !== false;
+}

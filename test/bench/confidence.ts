@@ -1,0 +1,213 @@
+// `npm run bench -- confidence`: how sure a suggestion's evidence makes of it, fitted and checked on real cursors.
+import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import * as v from "valibot";
+import { Completer } from "../../sidecar/completion/completer";
+import { type Calibration, type Evidence, features, measured, probabilityBy } from "../../sidecar/completion/confidence";
+import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
+import type { Backbone } from "../../sidecar/inference/backbone";
+import { loadModelPackage } from "../../sidecar/inference/model-package";
+import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../sidecar/inference/tokenizer";
+import { defaultSettings } from "../../sidecar/protocol";
+import type { CursorContext } from "../../sidecar/retrieval/retrieval";
+import { languageIdOf } from "../../sidecar/server/language-id";
+import { packagedLocations } from "../../sidecar/server/locations";
+import type { Chunker } from "../../sidecar/workspace/chunker";
+import { createChunker } from "../../sidecar/workspace/create-chunker";
+import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
+import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
+import { placesOfTyping, spread } from "./cursors";
+import { table } from "./inference/goals";
+import { brier, calibrationError, fitLogistic } from "./logistic";
+import { count } from "./options";
+import { smallSource } from "./small-source";
+
+const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
+  --tasks FILE    cross-file tasks, which are completed, and
+  --repos FILE    the repositories they are from; may be given several times, in pairs
+  --limit N       tasks of each file of tasks; default 240
+  --cursors N     further cursors in the file of each task, where someone could be typing; default 3
+  --rows FILE     what came at each cursor, kept so that a run that was ended goes on;
+                  default .cache/bench/confidence.jsonl
+`;
+
+/** Parts of the repositories, each of which is judged by what the others say. */
+const folds = 10;
+
+const rowSchema = v.object({
+  id: v.string(),
+  language: v.string(),
+  repository: v.string(),
+  suggestion: v.string(),
+  truth: v.string(),
+  right: v.boolean(),
+  /** Absent where nothing was suggested. */
+  evidence: v.optional(v.object({ meanLogProbability: v.number(), firstLine: v.number(), firstLineModel: v.number(), length: v.number(), agrees: v.optional(v.boolean()) })),
+});
+type Row = v.InferOutput<typeof rowSchema>;
+type Suggested = Row & { readonly evidence: Evidence };
+
+/** A cursor and what really comes there. */
+interface Asked {
+  readonly id: string;
+  readonly prefix: string;
+  readonly suffix: string;
+  readonly truth: string;
+}
+
+/** @throws Error for an option that cannot be; InputError for tasks that cannot be read */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean" },
+      tasks: { type: "string", multiple: true, default: [] },
+      repos: { type: "string", multiple: true, default: [] },
+      limit: { type: "string", default: "240" },
+      cursors: { type: "string", default: "3" },
+      rows: { type: "string", default: join(dirname(__dirname), ".cache", "bench", "confidence.jsonl") },
+    },
+  });
+  if (values.help === true) return void process.stdout.write(help);
+  const pairs = values.tasks.map((tasks, at) => ({ tasks: resolve(tasks), repositories: resolve(values.repos[at] ?? "") }));
+  if (pairs.length === 0 || values.tasks.length !== values.repos.length) throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
+  for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
+  const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
+  const rows = new RowFile(resolve(values.rows));
+  const asking = await Asking.open(modelPath, grammarPath);
+  for (const pair of pairs) await asking.ask(pair.tasks, pair.repositories, count("--limit", values.limit), count("--cursors", values.cursors), rows);
+  await asking.dispose();
+  process.stdout.write(`${report(rows.all)}\n`);
+}
+
+/** What came at each cursor, a line each. */
+class RowFile {
+  private readonly known = new Map<string, Row>();
+
+  constructor(private readonly path: string) {
+    mkdirSync(dirname(path), { recursive: true });
+    for (const line of existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
+      if (!line.endsWith("}")) continue;
+      const row = v.parse(rowSchema, JSON.parse(line));
+      this.known.set(row.id, row);
+    }
+  }
+
+  get all(): Row[] {
+    return [...this.known.values()];
+  }
+
+  has(id: string): boolean {
+    return this.known.has(id);
+  }
+
+  add(row: Row): void {
+    appendFileSync(this.path, `${JSON.stringify(row)}\n`);
+    this.known.set(row.id, row);
+  }
+}
+
+class Asking {
+  private constructor(
+    private readonly backbone: Backbone,
+    private readonly tokenizer: Tokenizer,
+    private readonly promptFormat: PromptFormat,
+    private readonly chunker: Chunker,
+    private readonly trees: SyntaxTrees,
+  ) {}
+
+  static async open(modelPath: string, grammarPath: string): Promise<Asking> {
+    const model = await loadModelPackage(modelPath);
+    const tokenizer = await Tokenizer.load(model);
+    const chunker = await createChunker(grammarPath, () => {});
+    const trees = await SyntaxTrees.load(grammarPath, () => {}, Infinity);
+    return new Asking(await createBackbone(model, { provider: "auto", threads: defaultThreads() }), tokenizer, new PromptFormat(model, tokenizer), chunker, trees);
+  }
+
+  dispose(): Promise<void> {
+    this.trees.dispose();
+    return this.backbone.dispose();
+  }
+
+  /** Completes at the tasks' cursors and at others in the same files. */
+  async ask(tasksPath: string, repositoriesPath: string, limit: number, cursors: number, rows: RowFile): Promise<void> {
+    const tasks = await readTasks(tasksPath, limit);
+    const repositories = await readRepositories(repositoriesPath, new Set(tasks.map(({ repository }) => repository)));
+    const byFile = new Map<string, Task[]>();
+    for (const task of tasks) byFile.set(`${task.repository} ${task.file}`, [...(byFile.get(`${task.repository} ${task.file}`) ?? []), task]);
+    let done = 0;
+    for (const group of byFile.values()) {
+      const [first] = group;
+      if (first === undefined) continue;
+      const files = repositories.get(first.repository) ?? new Map<string, string>();
+      const asked = [...group.map((task) => ({ id: task.id, truth: task.groundtruth, ...placeOf(task, files) })), ...typingIn(first, files, cursors)].filter(({ id }) => !rows.has(id));
+      process.stderr.write(`${basename(tasksPath)}: file ${++done} of ${byFile.size}\n`);
+      if (asked.length === 0) continue;
+      const source = await smallSource(first.file, files, this.backbone, this.promptFormat, this.chunker);
+      for (const each of asked) rows.add(await this.complete(each, first, source));
+    }
+  }
+
+  private async complete({ id, prefix, suffix, truth }: Asked, { repository, language, file }: Task, source: FragmentSource): Promise<Row> {
+    const { backbone, promptFormat, tokenizer, trees } = this;
+    let evidence: Evidence | undefined;
+    const calibration: Calibration = { ...measured, probability: (given) => ((evidence = given), 1) };
+    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, log: () => {}, calibration });
+    const context: CursorContext = { uri: `file:///${file}`, path: file, languageId: languageIdOf(file), prefix, suffix };
+    const position = { line: prefix.split("\n").length - 1, character: 0 };
+    const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
+    return { id, language, repository, suggestion, truth, right: suggestion !== "" && firstLine(suggestion) === firstLine(truth), ...(evidence && { evidence }) };
+  }
+}
+
+/** Cursors in the task's file, the rest of their line taken away. */
+function typingIn({ repository, file }: Task, files: Files, most: number): Asked[] {
+  const text = files.get(file) ?? "";
+  return spread(placesOfTyping(text), most).map((offset) => {
+    const end = text.indexOf("\n", offset);
+    const lineEnd = end < 0 ? text.length : end;
+    return { id: `${repository} ${file} ${offset}`, prefix: text.slice(0, offset), suffix: text.slice(lineEnd), truth: text.slice(offset, lineEnd) };
+  });
+}
+
+function firstLine(text: string): string {
+  return (text.trimStart().split("\n", 1)[0] ?? "").trimEnd();
+}
+
+/** The fit, how well it is calibrated on repositories that it was not fitted on, and what thresholds do. */
+function report(rows: readonly Row[]): string {
+  const suggested = rows.flatMap((row): Suggested[] => {
+    const { evidence } = row;
+    return evidence === undefined || row.suggestion === "" ? [] : [{ ...row, evidence: { ...evidence, agrees: evidence.agrees } }];
+  });
+  const right = suggested.filter((row) => row.right).length;
+  const fit = (of: readonly Suggested[]) => fitLogistic(of.map(({ evidence, right }) => ({ x: features(evidence), y: right ? 1 : 0 })));
+  const names = [...new Set(suggested.map(({ repository }) => repository))].sort();
+  const foldOf = new Map(names.map((name, at) => [name, at % folds]));
+  const judged = Array.from({ length: folds }, (_, fold) => {
+    const weights = fit(suggested.filter(({ repository }) => foldOf.get(repository) !== fold));
+    return suggested.filter(({ repository }) => foldOf.get(repository) === fold).map((row) => ({ probability: probabilityBy(weights, row.evidence), right: row.right, language: row.language }));
+  }).flat();
+  const share = right / suggested.length;
+  const percent = (part: number, whole: number): string => `${(100 * part / Math.max(1, whole)).toFixed(1)} %`;
+  const thresholds = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7];
+  const lines = thresholds.map((threshold) => {
+    const shown = judged.filter(({ probability }) => probability >= threshold);
+    const shownRight = shown.filter((each) => each.right).length;
+    return [threshold.toFixed(2), percent(shown.length, judged.length), percent(shownRight, shown.length), percent(shownRight, right)];
+  });
+  const languages = [...new Set(judged.map(({ language }) => language))].map((language) => {
+    const of = judged.filter((each) => each.language === language);
+    return [language, String(of.length), percent(of.filter((each) => each.right).length, of.length), brier(of).toFixed(4), calibrationError(of, folds).toFixed(4)];
+  });
+  return [
+    `${rows.length} cursors in ${names.length} repositories, ${suggested.length} with a suggestion, the first line right in ${right} of them (${percent(right, suggested.length)})`,
+    `weights, fitted on all: ${fit(suggested).map((weight) => weight.toFixed(3)).join(", ")}`,
+    `judged by fits on the other repositories (${folds} parts): Brier score ${brier(judged).toFixed(4)}, always the mean ${(share * (1 - share)).toFixed(4)}; expected calibration error ${calibrationError(judged, folds).toFixed(4)}`,
+    table(["language", "suggested", "right", "Brier", "ECE"], languages),
+    table(["threshold", "share shown", "right of what is shown", "shown of what is right"], lines),
+  ].join("\n\n");
+}

@@ -1,0 +1,86 @@
+// Logistic regression and how well its probabilities are calibrated.
+
+export interface Example {
+  readonly x: readonly number[];
+  readonly y: 0 | 1;
+}
+
+export interface Judged {
+  readonly probability: number;
+  readonly right: boolean;
+}
+
+/** Keeps weights finite where the examples are separable. */
+const ridge: number = 1e-3;
+const rounds = 30;
+
+/** Weights of the maximum likelihood (Newton's method), one for each of the numbers of an example. @throws RangeError for no example */
+export function fitLogistic(examples: readonly Example[]): number[] {
+  const size = examples[0]?.x.length;
+  if (size === undefined) throw new RangeError("expected examples to fit, found none: give more tasks");
+  let weights = Array.from({ length: size }, () => 0);
+  for (let round = 0; round < rounds; round++) {
+    const gradient = weights.map((weight) => -ridge * weight);
+    const curvature = weights.map((_, row) => weights.map((_, column): number => (row === column ? ridge : 0)));
+    for (const { x, y } of examples) {
+      const probability = logistic(dot(weights, x));
+      const spread = probability * (1 - probability);
+      for (const [row, value] of x.entries()) {
+        gradient[row] = (gradient[row] ?? 0) + (y - probability) * value;
+        const line = curvature[row] ?? [];
+        for (const [column, other] of x.entries()) line[column] = (line[column] ?? 0) + spread * value * other;
+      }
+    }
+    const step = solve(curvature, gradient);
+    weights = weights.map((weight, at) => weight + (step[at] ?? 0));
+    if (Math.max(...step.map(Math.abs)) < 1e-9) break;
+  }
+  return weights;
+}
+
+export function logistic(value: number): number {
+  return 1 / (1 + Math.exp(-value));
+}
+
+/** Mean squared distance of the probabilities from what came: 0 is perfect. */
+export function brier(judged: readonly Judged[]): number {
+  return mean(judged.map(({ probability, right }) => (probability - (right ? 1 : 0)) ** 2));
+}
+
+/** Expected calibration error over `bins` of equally many: how far the mean probability is from the share that was right. */
+export function calibrationError(judged: readonly Judged[], bins: number): number {
+  const sorted = [...judged].sort((a, b) => a.probability - b.probability);
+  let sum = 0;
+  for (let bin = 0; bin < bins; bin++) {
+    const of = sorted.slice(Math.floor((bin * sorted.length) / bins), Math.floor(((bin + 1) * sorted.length) / bins));
+    if (of.length === 0) continue;
+    sum += of.length * Math.abs(mean(of.map(({ probability }) => probability)) - mean(of.map(({ right }) => (right ? 1 : 0))));
+  }
+  return sum / Math.max(1, sorted.length);
+}
+
+/** Gaussian elimination with the largest pivot. */
+function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
+  const rows = matrix.map((row, at) => [...row, right[at] ?? 0]);
+  const size = rows.length;
+  for (let column = 0; column < size; column++) {
+    let pivot = column;
+    for (let row = column + 1; row < size; row++) if (Math.abs(rows[row]?.[column] ?? 0) > Math.abs(rows[pivot]?.[column] ?? 0)) pivot = row;
+    const [own, other] = [rows[column] ?? [], rows[pivot] ?? []];
+    [rows[column], rows[pivot]] = [other, own];
+    for (const [at, row] of rows.entries()) {
+      if (at === column) continue;
+      const factor = (row[column] ?? 0) / (other[column] ?? 1);
+      for (let each = column; each <= size; each++) row[each] = (row[each] ?? 0) - factor * (other[each] ?? 0);
+    }
+  }
+  return rows.map((row, at) => (row[size] ?? 0) / (row[at] ?? 1));
+}
+
+function dot(a: readonly number[], b: readonly number[]): number {
+  return a.reduce((sum, value, at) => sum + value * (b[at] ?? 0), 0);
+}
+
+function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
+}
