@@ -115,7 +115,7 @@ describe("retrieval", () => {
 
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
-    const weights = { imported: 0.5, beside: 0, edited: 0.7, viewed: 0 };
+    const weights = { imported: 0.5, edited: 0.7, viewed: 0 };
     const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, rankingWeights: weights };
     const one = await new Retriever(options).retrieve(context, limits, 500);
     expect(one.nullScore).toBe(-1);
