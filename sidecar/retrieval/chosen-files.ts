@@ -28,7 +28,8 @@ export class ChosenFiles {
 
   /** The pattern that pins the file; nothing for one that is banned. */
   pinnedBy(path: string): string | undefined {
-    return this.bannedBy(path) === undefined ? this.pins.match(path) : undefined;
+    const pattern = this.pins.match(path);
+    return pattern === undefined || this.bannedBy(path) !== undefined ? undefined : pattern;
   }
 
   /** The pattern that bans the file. */
@@ -40,7 +41,7 @@ export class ChosenFiles {
 /** Patterns that are asked about the same paths again and again: a search may ask about every fragment. */
 class Patterns {
   private readonly matcher: IgnorePatterns | undefined;
-  private readonly answers = new Map<string, string | undefined>();
+  private readonly answers = new Map<string, string | false>();
 
   constructor(patterns: readonly string[]) {
     this.matcher = patternsOf(patterns);
@@ -52,12 +53,13 @@ class Patterns {
 
   match(path: string): string | undefined {
     if (this.matcher === undefined) return undefined;
-    const known = this.answers.get(path);
-    if (known !== undefined || this.answers.has(path)) return known;
-    const found = this.matcher.match(byteString(path), false);
-    const answer = typeof found === "object" ? found.text : undefined;
-    if (this.answers.size >= mostAnswers) this.answers.clear();
-    this.answers.set(path, answer);
-    return answer;
+    let answer = this.answers.get(path);
+    if (answer === undefined) {
+      const found = this.matcher.match(byteString(path), false);
+      answer = typeof found === "object" ? found.text : false;
+      if (this.answers.size >= mostAnswers) this.answers.clear();
+      this.answers.set(path, answer);
+    }
+    return answer === false ? undefined : answer;
   }
 }

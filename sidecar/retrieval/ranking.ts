@@ -2,7 +2,7 @@
 import type { FragmentReference } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { ChosenFiles } from "./chosen-files";
-import { folderOf, Imports } from "./imports";
+import { Imports } from "./imports";
 import type { CursorContext } from "./retrieval";
 
 /** How much is added to a fragment's score to give its rank, and why, in words. */
@@ -19,16 +19,14 @@ export type Recency = "edited" | "viewed";
 export interface RankingWeights {
   /** The file is imported by the open one. */
   readonly imported: number;
-  /** It lies in the open one's folder. */
-  readonly beside: number;
   readonly edited: number;
   readonly viewed: number;
 }
 
-export const rankingWeights: RankingWeights = { imported: 0.1, beside: 0, edited: 0.05, viewed: 0 };
+export const rankingWeights: RankingWeights = { imported: 0.1, edited: 0.05, viewed: 0 };
 
 /** A ranking by the score alone. */
-export const noWeights: RankingWeights = { imported: 0, beside: 0, edited: 0, viewed: 0 };
+export const noWeights: RankingWeights = { imported: 0, edited: 0, viewed: 0 };
 
 /** Scores are from -1 to 1: with this, nothing that is not pinned comes before what is. */
 const pinned = 2;
@@ -39,7 +37,6 @@ export type Raising = (fragment: Fragment) => Raise | undefined;
 /** @param recency what was done lately with a file, by its URI */
 export function raisingOf(context: Pick<CursorContext, "uri" | "path" | "prefix">, chosen: ChosenFiles, recency: (uri: string) => Recency | undefined, weights: RankingWeights): Raising {
   const imports = new Imports(context);
-  const folder = folderOf(context.path);
   /** A file's fragments are raised alike. */
   const known = new Map<string, Raise | undefined>();
   const raise = ({ uri, path }: Fragment): Raise | undefined => {
@@ -50,7 +47,6 @@ export function raisingOf(context: Pick<CursorContext, "uri" | "path" | "prefix"
     const lately = recency(uri);
     const reasons = [
       { by: imports.has(path) ? weights.imported : 0, reason: "imported here" },
-      { by: folderOf(path) === folder ? weights.beside : 0, reason: "in the same folder" },
       { by: lately === undefined ? 0 : weights[lately], reason: `${lately} lately` },
     ].filter(({ by }) => by > 0);
     if (reasons.length === 0) return undefined;

@@ -28,8 +28,8 @@ export interface RetrieverOptions {
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
-/** Fragments found for each candidate: one that is raised may score far below the best. */
-const foundPerCandidate = 2;
+/** Fragments found for each candidate: one that is raised may score far below the best. More of them raise no rank (see {@link rankingWeights}). */
+const foundPerCandidate = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
 
@@ -58,17 +58,18 @@ export class Retriever {
     const chosen = this.chosenFiles(limits);
     const raising = this.raising(context, chosen);
     const nearest = source.search(need, depth);
-    let found = ranked([...nearest, ...pinnedBeyond(nearest, source, need, count, chosen)], raising);
+    const nullScore = nullScoreOf(backbone.model.retrieval, need);
+    /** Whether what was not found may be needed too. */
+    const isLeft = nearest.length === depth && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
+    let found = ranked([...nearest, ...(isLeft ? pinnedBeyond(nearest, source, need, limits.maxFragments, chosen) : [])], raising);
     let candidates = found.slice(0, count);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
-    const nullScore = nullScoreOf(backbone.model.retrieval, need);
     const visible = visibleText(context, codeTokens, tokenizer);
     const render = (fragment: Fragment): readonly number[] => this.render(fragment, fragmentTokens);
     const bannedBy = (path: string) => chosen.bannedBy(path);
     const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
-    const isLeft = nearest.length === depth && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
     if (selected.length < limits.maxFragments && (isLeft || found.slice(count).some(({ score }) => score >= nullScore))) {
       // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
@@ -125,9 +126,12 @@ export class Retriever {
   }
 }
 
-/** The best fragments of pinned files that are not among those found. */
+/**
+ * The best fragments of pinned files that are not among those found. They are asked for only where they can be missing: to
+ * tell fragments of pinned files from others takes longer than a search.
+ */
 function pinnedBeyond(found: readonly ScoredFragment[], source: FragmentSource, need: Float32Array, count: number, chosen: ChosenFiles): ScoredFragment[] {
-  if (!chosen.hasPins) return [];
+  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment.path) !== undefined).length >= count) return [];
   const known = new Set(found.map(({ fragment }) => fragment));
   return source.search(need, count, (fragment) => chosen.pinnedBy(fragment.path) !== undefined && !known.has(fragment));
 }

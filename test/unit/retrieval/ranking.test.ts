@@ -6,7 +6,7 @@ import type { RetrievalLimits } from "../../../sidecar/retrieval/retrieval";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 
 const context = { uri: "file:///w/shop/cart.py", path: "shop/cart.py", prefix: "from shop.money import Money\nimport lib.tax\n" };
-const weights = { imported: 0.1, beside: 0.02, edited: 0.05, viewed: 0.01 };
+const weights = { imported: 0.1, edited: 0.05, viewed: 0.01 };
 const found = (path: string, score: number): ScoredFragment => ({ fragment: { uri: `file:///w/${path}`, path, startLine: 1, endLine: 2, text: path }, score });
 
 function order(all: readonly ScoredFragment[], { chosen = {}, recency = {}, by = weights }: { chosen?: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; recency?: Record<string, Recency>; by?: typeof weights } = {}) {
@@ -19,10 +19,10 @@ describe("a ranking", () => {
     expect(order([found("b.py", 0.3), found("a.py", 0.5), found("c.py", 0.3)])).toEqual(["a.py 0.5", "b.py 0.3", "c.py 0.3"]);
   });
 
-  it("raises what is imported, lies beside or was worked on, and adds up", () => {
+  it("raises what is imported, or was worked on, and adds up", () => {
     const all = [found("a.py", 0.5), found("lib/tax.py", 0.41), found("shop/money.py", 0.4), found("b.py", 0.46), found("c.py", 0.4)];
     expect(order(all, { recency: { "b.py": "edited", "shop/money.py": "edited", "c.py": "viewed" } })).toEqual([
-      "shop/money.py 0.4 + 0.17 imported here, in the same folder, edited lately",
+      "shop/money.py 0.4 + 0.15 imported here, edited lately",
       "lib/tax.py 0.41 + 0.10 imported here",
       "b.py 0.46 + 0.05 edited lately",
       "a.py 0.5",

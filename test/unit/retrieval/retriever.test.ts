@@ -91,9 +91,9 @@ describe("retrieval", () => {
   });
 
   it("is not starved by what is banned, and names the pattern", async () => {
-    const banned = Array.from({ length: 100 }, (_, at) => fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`));
+    const banned = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`));
     const source = await indexed([...banned, ...fragments]);
-    const { selected, dropped } = await retriever(source).retrieve(context, { ...limits, bannedFiles: ["old/"] }, 500);
+    const { selected, dropped } = await retriever(source).retrieve(context, { ...limits, maxFragments: 2, bannedFiles: ["old/"] }, 500);
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
     expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(["banned by selfracg.bannedFiles: old/"]));
     const best = (await retriever(source).rank(context, { ...limits, bannedFiles: ["old/"] }, 20)).fragments;
@@ -101,9 +101,9 @@ describe("retrieval", () => {
   });
 
   it("takes what is pinned first, however many are nearer, where it is needed at all", async () => {
-    const nearer = Array.from({ length: 200 }, (_, at) => fragment(`old/copy${at}.py`, `${context.prefix}amount_${at}`));
+    const nearer = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${context.prefix}amount_${at}`));
     const source = await indexed([...nearer, ...fragments]);
-    const pinning = { ...limits, pinnedFiles: ["stock.py"] };
+    const pinning = { ...limits, maxFragments: 1, pinnedFiles: ["stock.py"] };
     const { selected } = await retriever(source).retrieve(context, pinning, 500);
     expect(selected[0]?.reference).toMatchObject({ path: "shop/stock.py", raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" } });
     expect((await retriever(source).rank(context, pinning, 1)).fragments.map(({ path }) => path)).toEqual(["shop/stock.py"]);
@@ -115,7 +115,7 @@ describe("retrieval", () => {
 
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
-    const weights = { imported: 0.5, beside: 0, edited: 0.7, viewed: 0 };
+    const weights = { imported: 0.5, edited: 0.7, viewed: 0 };
     const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, rankingWeights: weights };
     const one = await new Retriever(options).retrieve(context, limits, 500);
     expect(one.nullScore).toBe(-1);
