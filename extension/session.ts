@@ -10,7 +10,6 @@ import {
   type Disposable,
   EventEmitter,
   type ExtensionContext,
-  type LogOutputChannel,
   window,
   workspace,
 } from "vscode";
@@ -36,13 +35,15 @@ import {
   sidecarEnvironment,
   type SidecarStatus,
 } from "../sidecar/protocol";
+import { completedSchemes } from "./place";
+import { RecordedLog } from "./recorded-log";
 import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
 
 /** Milliseconds that a sidecar gets to write its index and to end. */
 const stopTimeoutMs = 5000;
 
-const documentSelector = [{ scheme: "file" }, { scheme: "untitled" }, { scheme: "vscode-notebook-cell" }];
+const documentSelector = completedSchemes.map((scheme) => ({ scheme }));
 
 /** One step of a re-index. */
 export interface ReindexProgress {
@@ -65,10 +66,11 @@ class QuietLanguageClient extends LanguageClient {
 export class SidecarSession implements Disposable {
   /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
   readonly middleware: Middleware = {};
-  readonly log: LogOutputChannel = window.createOutputChannel("SelfRACG", { log: true });
+  readonly log = new RecordedLog(window.createOutputChannel("SelfRACG", { log: true }));
 
   private readonly statusEmitter = new EventEmitter<SidecarStatus>();
   private readonly traceEmitter = new EventEmitter<CompletionTrace>();
+  private readonly startEmitter = new EventEmitter<void>();
   private readonly policy = new RestartPolicy();
   private readonly subscriptions: Disposable[];
   private client: LanguageClient | undefined;
@@ -84,6 +86,8 @@ export class SidecarSession implements Disposable {
   readonly onDidChangeStatus = this.statusEmitter.event;
   /** Fires after each completion, with or without a suggestion. */
   readonly onDidComplete = this.traceEmitter.event;
+  /** Fires when a sidecar answers for the first time, before its first status is asked for. */
+  readonly onDidStart = this.startEmitter.event;
 
   constructor(
     private readonly context: ExtensionContext,
@@ -98,6 +102,7 @@ export class SidecarSession implements Disposable {
       }),
       this.statusEmitter,
       this.traceEmitter,
+      this.startEmitter,
     ];
   }
 
@@ -208,13 +213,23 @@ export class SidecarSession implements Disposable {
   }
 
   /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
-  async execute<Result>(command: string, ...given: readonly string[]): Promise<Result> {
+  async execute<Result>(command: string, ...given: readonly (string | number)[]): Promise<Result> {
+    const result: Result = await this.running().sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
+    return result;
+  }
+
+  /** Sends one of the custom requests. @throws Error as {@link execute} */
+  async request<Result>(method: string, params?: object): Promise<Result> {
+    const client = this.running();
+    return params === undefined ? client.sendRequest<Result>(method) : client.sendRequest<Result>(method, params);
+  }
+
+  private running(): LanguageClient {
     const client = this.client;
     if (client === undefined || !client.isRunning()) {
       throw new Error(`there is no running sidecar to ask (${this.status.message})`);
     }
-    const result: Result = await client.sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
-    return result;
+    return client;
   }
 
   private async launch(): Promise<void> {
@@ -246,6 +261,7 @@ export class SidecarSession implements Disposable {
       });
       this.policy.started(Date.now());
       this.log.info(`Sidecar runs as process ${client.serverProcess?.pid ?? "unknown"}.`);
+      this.startEmitter.fire();
       const status = await client.sendRequest<SidecarStatus>(messages.getStatus);
       if (this.client === client) {
         this.setStatus(status);

@@ -1,5 +1,6 @@
 // The settings that the extension itself reads; all others are read by the sidecar through `workspace/configuration`.
 
+import { isDeepStrictEqual } from "node:util";
 import { type ConfigurationChangeEvent, ConfigurationTarget, workspace } from "vscode";
 import {
   configurationSection,
@@ -29,20 +30,50 @@ export class ExtensionSettings {
     return value === "cuda" || value === "cpu" || value === "auto" ? value : defaultSettings.executionProvider;
   }
 
-  /** Writes the master switch where it is already set, so that the toggle always has an effect. */
-  async setEnabled(enabled: boolean): Promise<void> {
+  /** Language identifiers for which no suggestion is made. */
+  get disabledLanguages(): string[] {
+    const value = this.read("disabledLanguages");
+    return Array.isArray(value) ? value.filter((each) => typeof each === "string") : defaultSettings.disabledLanguages;
+  }
+
+  setEnabled(enabled: boolean): Promise<void> {
+    return this.write("enable", enabled);
+  }
+
+  setDisabledLanguages(languages: readonly string[]): Promise<void> {
+    return this.write("disabledLanguages", languages);
+  }
+
+  setModelPath(path: string): Promise<void> {
+    return this.write("modelPath", path);
+  }
+
+  /** Back to the model that ships. */
+  async removeModelPath(): Promise<void> {
+    await this.write("modelPath", undefined);
+    // Below the workspace's value may lie the user's.
+    if (this.modelPath !== "") await this.write("modelPath", undefined);
+  }
+
+  /** The section as it holds, for people to read. */
+  all(): Record<string, unknown> {
     const configuration = workspace.getConfiguration(configurationSection);
-    const inWorkspace = configuration.inspect("enable")?.workspaceValue !== undefined;
-    await configuration.update(
-      "enable",
-      enabled,
-      inWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global,
-    );
+    return Object.fromEntries(Object.keys(defaultSettings).map((name) => [name, configuration.get<unknown>(name)]));
   }
 
   /** Whether the change needs a new sidecar process. */
   needsRestart(event: ConfigurationChangeEvent): boolean {
     return readAtStart.some((key) => event.affectsConfiguration(`${configurationSection}.${key}`));
+  }
+
+  /** Where the setting has a value already, so that the change always has an effect. Users' defaults are not written down. */
+  private async write(key: keyof Settings, value: unknown): Promise<void> {
+    const configuration = workspace.getConfiguration(configurationSection);
+    if (configuration.inspect(key)?.workspaceValue !== undefined) {
+      await configuration.update(key, value, ConfigurationTarget.Workspace);
+    } else {
+      await configuration.update(key, isDeepStrictEqual(value, defaultSettings[key]) ? undefined : value, ConfigurationTarget.Global);
+    }
   }
 
   private read(key: keyof Settings): unknown {

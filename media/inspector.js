@@ -1,40 +1,176 @@
-// The inspector's page: shows the HTML that the extension renders and sends clicks back.
+// The inspector's page: shows the HTML that the extension renders, keeps what a person did with it, and sends wishes back.
 
 (() => {
   const vscode = acquireVsCodeApi();
   const root = document.getElementById("inspector");
+  const said = document.getElementById("said");
+  const searchText = document.getElementById("search-text");
+  /** How long a message stays, in milliseconds. */
+  const saidMs = 8000;
+  let forget;
 
-  /** Opened sections and the focused button outlive an update. */
-  function replace(html) {
-    const open = [...root.querySelectorAll("details[open]")].map((element) => element.id);
-    const focused = document.activeElement?.closest?.("[data-open], [data-command]");
-    const key = focused && { open: focused.dataset.open, command: focused.dataset.command };
-    root.innerHTML = html;
-    for (const id of open) {
-      document.getElementById(id)?.setAttribute("open", "");
+  /** What a button asks for is in one of these. */
+  const keys = ["open", "command", "do", "rule"];
+
+  /**
+   * Makes the children of `now` those of `wanted`. An element that stays what it was is changed and not replaced, so that
+   * it keeps the focus, its scrolling and whether it is open.
+   */
+  function morph(now, wanted) {
+    let at = now.firstChild;
+    for (const next of [...wanted.childNodes]) {
+      if (at?.nodeName === next.nodeName && at.id === next.id) {
+        if (next instanceof Element) {
+          copyAttributes(at, next);
+          morph(at, next);
+        } else if (at.data !== next.data) {
+          at.data = next.data;
+        }
+        at = at.nextSibling;
+      } else if (at && !at.id && !next.id) {
+        const gone = at;
+        at = at.nextSibling;
+        gone.replaceWith(next);
+      } else {
+        now.insertBefore(next, at);
+      }
     }
-    if (key) {
-      const again = key.open
-        ? root.querySelector(`[data-open="${CSS.escape(key.open)}"]`)
-        : root.querySelector(`[data-command="${CSS.escape(key.command)}"]`);
-      again?.focus();
+    while (at) {
+      const gone = at;
+      at = at.nextSibling;
+      gone.remove();
     }
   }
 
+  function copyAttributes(now, wanted) {
+    for (const { name } of [...now.attributes]) {
+      // Whether it is open is for the person to say.
+      if (!wanted.hasAttribute(name) && name !== "open") {
+        now.removeAttribute(name);
+      }
+    }
+    for (const { name, value } of wanted.attributes) {
+      if (now.getAttribute(name) !== value) {
+        now.setAttribute(name, value);
+      }
+    }
+    if (now instanceof HTMLOptionElement) {
+      now.selected = wanted.hasAttribute("selected");
+    }
+  }
+
+  function replace(id, html) {
+    const made = document.createElement("template");
+    made.innerHTML = html;
+    morph(document.getElementById(id), made.content);
+  }
+
+  function say(text) {
+    said.textContent = text;
+    clearTimeout(forget);
+    forget = setTimeout(() => (said.textContent = ""), saidMs);
+  }
+
+  function keep() {
+    vscode.setState({
+      open: [...document.querySelectorAll("details[data-section][open]")].map((element) => element.dataset.section),
+      search: searchText.value,
+    });
+  }
+
   window.addEventListener("message", ({ data }) => {
-    if (typeof data?.html === "string") {
-      replace(data.html);
+    for (const [id, html] of Object.entries(data?.parts ?? {})) {
+      replace(id, html);
+    }
+    if (typeof data?.empty === "boolean") {
+      root.classList.toggle("nothing-yet", data.empty);
+    }
+    if (typeof data?.said === "string") {
+      say(data.said);
     }
   });
+
+  /** Marks the chosen suggestion at once; the extension's answer brings the rest. */
+  function choose(option) {
+    const list = option.parentElement;
+    list.querySelector('[aria-selected="true"]')?.setAttribute("aria-selected", "false");
+    option.setAttribute("aria-selected", "true");
+    list.setAttribute("aria-activedescendant", option.id);
+    option.scrollIntoView({ block: "nearest" });
+    vscode.postMessage({ choose: Number(option.dataset.choose) });
+  }
+
+  function ask(button) {
+    if (button.getAttribute("aria-disabled") === "true") {
+      return;
+    }
+    const key = keys.find((each) => button.dataset[each]);
+    vscode.postMessage({ [key]: button.dataset[key] });
+  }
 
   root.addEventListener("click", ({ target }) => {
-    const button = target.closest("[data-open], [data-command]");
-    if (button?.dataset.open) {
-      vscode.postMessage({ open: button.dataset.open });
-    } else if (button?.dataset.command) {
-      vscode.postMessage({ command: button.dataset.command });
+    const option = target.closest("[data-choose]");
+    const button = target.closest("[data-open], [data-command], [data-do], [data-rule]");
+    if (option) {
+      choose(option);
+    } else if (button) {
+      ask(button);
     }
   });
 
+  root.addEventListener("keydown", (event) => {
+    const list = event.target.closest("#traces");
+    if (list && !event.ctrlKey && !event.metaKey && !event.altKey) {
+      const options = [...list.children];
+      const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: options.length - 1, PageDown: at + 5, PageUp: at - 5 }[event.key];
+      if (to !== undefined) {
+        event.preventDefault();
+        const option = options[Math.max(0, Math.min(options.length - 1, to))];
+        if (option && option !== options[at]) {
+          choose(option);
+        }
+      } else if (event.key === "Enter" || event.key === " ") {
+        event.preventDefault();
+        // Stays with the one that is shown.
+        if (options[at]) {
+          choose(options[at]);
+        }
+      }
+    } else if (event.target === searchText && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
+      event.preventDefault();
+      searchText.form.requestSubmit();
+    }
+  });
+
+  root.addEventListener("change", ({ target }) => {
+    if (target.id === "layer") {
+      vscode.postMessage({ layer: target.value });
+    }
+  });
+
+  searchText.form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    vscode.postMessage({ search: searchText.value });
+  });
+  searchText.addEventListener("input", keep);
+
+  // This event does not bubble, so it is caught on its way down.
+  root.addEventListener(
+    "toggle",
+    ({ target }) => {
+      if (target.dataset.section) {
+        vscode.postMessage({ section: target.dataset.section, opened: target.open });
+        keep();
+      }
+    },
+    true,
+  );
+
   vscode.postMessage({ ready: true });
+  const before = vscode.getState();
+  searchText.value = before?.search ?? "";
+  for (const section of before?.open ?? []) {
+    document.querySelector(`details[data-section="${section}"]`)?.setAttribute("open", "");
+  }
 })();

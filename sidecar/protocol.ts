@@ -22,7 +22,7 @@ export const messages = {
   trace: "selfracg/trace",
   /** Request, client to server, no parameters: the last {@link CompletionTrace}s, newest first, 50 at most. */
   traces: "selfracg/traces",
-  /** Request, client to server, {@link TraceParams}: the prompt of that completion as {@link PromptPiece}s, or null when it is no longer held. */
+  /** Request, client to server, {@link TraceParams}: the prompt of that completion, an {@link InspectedPrompt}, or null when it is no longer held. */
   prompt: "selfracg/prompt",
   /** Request, client to server, {@link TraceParams}: {@link NeedWeights}, or null when the completion is no longer held. */
   need: "selfracg/need",
@@ -332,6 +332,14 @@ export interface PromptPiece {
   tokens: number;
   /** Of a fragment: its place in {@link CompletionTrace.fragments}. */
   fragment?: number;
+}
+
+/** A prompt as the model read it. */
+export interface InspectedPrompt {
+  /** In prompt order; their tokens add up to {@link CompletionTrace.promptTokens}. */
+  pieces: PromptPiece[];
+  /** Most tokens that the model can read. */
+  contextLength: number;
 }
 
 /** One token of the code that the need was read from. */

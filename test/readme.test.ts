@@ -8,7 +8,7 @@ const readme = readFileSync(join(root, "README.md"), "utf8");
 const { contributes } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   contributes: {
     commands: { title: string; category: string }[];
-    configuration: { properties: Record<string, { default: unknown; minimum?: number; maximum?: number }> };
+    configuration: { properties: Record<string, { default: unknown; minimum?: number; maximum?: number }> }[];
   };
 };
 
@@ -17,7 +17,7 @@ it("lists every command by the name the palette shows", () => {
 });
 
 it("lists every setting with its default and bounds", () => {
-  for (const [name, setting] of Object.entries(contributes.configuration.properties)) {
+  for (const [name, setting] of contributes.configuration.flatMap(({ properties }) => Object.entries(properties))) {
     const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
     expect(row, name).toBeDefined();
     const shown = setting.default === "" ? "empty" : typeof setting.default === "string" ? `\`${setting.default}\`` : `\`${JSON.stringify(setting.default)}\``;

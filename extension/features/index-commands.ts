@@ -2,16 +2,13 @@
 
 import { commands, Disposable, type ExtensionContext, window } from "vscode";
 import { serverCommands } from "../../sidecar/protocol";
+import { command } from "../command-names";
 import type { SidecarSession } from "../session";
 
-export const clearIndexCommand = "selfracg.clearIndex";
-export const pauseIndexingCommand = "selfracg.pauseIndexing";
-export const resumeIndexingCommand = "selfracg.resumeIndexing";
-
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
-  const run = async (command: string, done: string): Promise<void> => {
+  const run = async (name: string, done: string): Promise<void> => {
     try {
-      await session.execute(command);
+      await session.execute(name);
       void window.showInformationMessage(`SelfRACG: ${done}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
@@ -26,8 +23,8 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
     if (answer === yes) await run(serverCommands.clearIndex, "the index was deleted and is being made anew.");
   };
   return Disposable.from(
-    commands.registerCommand(clearIndexCommand, clear),
-    commands.registerCommand(pauseIndexingCommand, () => run(serverCommands.pauseIndexing, "indexing is paused; what is indexed stays searchable.")),
-    commands.registerCommand(resumeIndexingCommand, () => run(serverCommands.resumeIndexing, "indexing goes on.")),
+    commands.registerCommand(command.clearIndex, clear),
+    commands.registerCommand(command.pauseIndexing, () => run(serverCommands.pauseIndexing, "indexing is paused; what is indexed stays searchable.")),
+    commands.registerCommand(command.resumeIndexing, () => run(serverCommands.resumeIndexing, "indexing goes on.")),
   );
 }

@@ -1,13 +1,12 @@
 // The command that re-reads the workspace, with its progress.
 
 import { commands, type Disposable, type ExtensionContext, ProgressLocation, window, workspace } from "vscode";
+import { command } from "../command-names";
 import type { SidecarSession } from "../session";
 import { indexSummary } from "../status-text";
 
-export const reindexCommand = "selfracg.reindex";
-
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
-  return commands.registerCommand(reindexCommand, async () => {
+  return commands.registerCommand(command.reindex, async () => {
     if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
       void window.showInformationMessage("SelfRACG: no folder is open, so there is nothing to index.");
       return;

@@ -1,24 +1,28 @@
-// The status-bar item: what the sidecar is doing, and the way to the inspector.
+// The status-bar item: what the sidecar is doing, and the way to the menu.
 
 import { type Disposable, type ExtensionContext, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
+import { command } from "../command-names";
+import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
 import { statusText } from "../status-text";
-import { showInspectorCommand } from "./show-inspector";
 
-export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
+export function register(_context: ExtensionContext, _session: SidecarSession, overview: Overview): Disposable {
   const item = window.createStatusBarItem("selfracg.status", StatusBarAlignment.Right, 100);
   item.name = "SelfRACG";
-  item.command = showInspectorCommand;
+  item.command = command.showMenu;
   const update = (): void => {
-    const { text, label, tooltip, severity } = statusText(session.status);
+    const { text, label, tooltip, severity } = statusText(overview.data, Date.now());
     item.text = text;
-    item.tooltip = new MarkdownString(tooltip);
+    const markdown = new MarkdownString(tooltip, true);
+    // What the sidecar says is in the text too: it must not be able to run anything else.
+    markdown.isTrusted = { enabledCommands: Object.values(command) };
+    item.tooltip = markdown;
     item.accessibilityInformation = { label, role: "button" };
     item.backgroundColor = severity === "error" ? new ThemeColor("statusBarItem.errorBackground") : undefined;
   };
   update();
   item.show();
-  const listening = session.onDidChangeStatus(update);
+  const listening = overview.onDidChange(update);
   return {
     dispose: () => {
       listening.dispose();

@@ -1,13 +1,12 @@
 // The command that says of a file or folder whether it is indexed, and by which rule it is not.
 
 import { commands, type Disposable, type ExtensionContext, Range, Uri, window } from "vscode";
+import { command } from "../command-names";
 import type { SidecarSession } from "../session";
-
-export const whyCommand = "selfracg.why";
 
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
   // The explorer's menu hands over what was clicked on; from the palette it is the file that is open.
-  return commands.registerCommand(whyCommand, async (clicked?: unknown) => {
+  return commands.registerCommand(command.why, async (clicked?: unknown) => {
     const uri = clicked instanceof Uri ? clicked : window.activeTextEditor?.document.uri;
     if (uri === undefined) {
       void window.showInformationMessage("SelfRACG: open a file first, or choose one in the explorer.");

@@ -1,41 +1,67 @@
-// The retrieval inspector: a panel beside the editor that follows the session.
+// The retrieval inspector: a panel beside the editor that follows the session, and does what its page asks for.
 
 import { randomBytes } from "node:crypto";
+import { commands, type Disposable, env, Position, Range, Uri, ViewColumn, type WebviewPanel, window, workspace } from "vscode";
 import {
-  commands,
-  type Disposable,
-  Position,
-  Range,
-  Selection,
-  type TextDocument,
-  TextEditorRevealType,
-  Uri,
-  ViewColumn,
-  type Webview,
-  type WebviewPanel,
-  window,
-  workspace,
-} from "vscode";
+  type Comparison,
+  type CompletionTrace,
+  configurationSection,
+  type FragmentReference,
+  type InspectedPrompt,
+  messages,
+  type NeedWeights,
+  type SearchResult,
+  serverCommands,
+  type SuggestionCounts,
+} from "../../sidecar/protocol";
 import type { SidecarSession } from "../session";
-import { type OpenTarget, parsePageMessage } from "./page-message";
-import { renderInspector, renderPage } from "./render";
+import { CodeOpener } from "./code-opener";
+import { press, ruleOf } from "./file-rule-settings";
+import type { FileRule } from "./file-rules";
+import type { Answer } from "./html";
+import { InspectorState } from "./inspector-state";
+import { type FragmentTarget, type OpenTarget, type PageMessage, parsePageMessage, type SectionName } from "./page-message";
+import { type InspectorModel, renderPage, renderParts } from "./render";
+import { traceReport } from "./trace-report";
 
 const viewType = "selfracg.inspector";
-/** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
-const lateFocusMs = 500;
+/** Pause in typing, in milliseconds, after which the need is read anew: that takes the model, which typing needs. */
+const needPauseMs = 400;
 
 /** At most one panel a window; it follows every completion while it is open. */
 export class InspectorPanel implements Disposable {
   private panel: WebviewPanel | undefined;
-  /** The code last shown from the panel, and when (`performance.now()`). */
-  private shown: { readonly document: TextDocument; readonly viewColumn: ViewColumn; readonly at: number } | undefined;
+  private readonly state = new InspectorState();
+  private readonly opener = new CodeOpener();
   private readonly listening: Disposable[];
+  /** Sections that the page has open. */
+  private readonly opened = new Set<SectionName>();
+  /** What the page shows, by part. */
+  private sent = new Map<string, string>();
+  private needTimer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly extensionUri: Uri,
+    private readonly version: string,
     private readonly session: SidecarSession,
   ) {
-    this.listening = [session.onDidComplete(() => this.update()), session.onDidChangeStatus(() => this.update())];
+    this.listening = [
+      session.onDidComplete((trace) => {
+        this.state.put(trace, new Date());
+        this.refresh();
+      }),
+      session.onDidChangeStatus(({ state }) => {
+        if (state === "starting") {
+          this.state.reset();
+        }
+        this.refresh();
+      }),
+      workspace.onDidChangeConfiguration((event) => {
+        if (event.affectsConfiguration(configurationSection)) {
+          this.update();
+        }
+      }),
+    ];
   }
 
   /** Opens the panel beside the editor, which keeps the keyboard; shows it again when it is open already. */
@@ -54,110 +80,272 @@ export class InspectorPanel implements Disposable {
     panel.iconPath = Uri.joinPath(media, "inspector.svg");
     panel.onDidDispose(() => {
       this.panel = undefined;
+      this.opened.clear();
     });
     panel.webview.onDidReceiveMessage((message: unknown) => void this.receive(message));
-    // A hidden page is thrown away by VS Code and made again from its first HTML, so bring it up to date.
+    // A hidden page is thrown away by VS Code and made again from its first HTML, which then says that it is ready.
     panel.onDidChangeViewState(() => {
-      this.update();
-      // VS Code may learn of the click's own focus only when the code is shown already, and take the focus from it again.
-      if (panel.active && this.shown !== undefined && performance.now() - this.shown.at < lateFocusMs) {
-        const { document, viewColumn } = this.shown;
-        this.shown = undefined;
-        void window.showTextDocument(document, { viewColumn });
+      this.refresh();
+      if (panel.active) {
+        this.opener.panelGotFocus();
       }
     });
-    panel.webview.html = this.page(panel.webview, media);
+    const { webview } = panel;
+    webview.html = renderPage({
+      nonce: randomBytes(16).toString("hex"),
+      resourceSource: webview.cspSource,
+      styleUri: webview.asWebviewUri(Uri.joinPath(media, "inspector.css")).toString(),
+      scriptUri: webview.asWebviewUri(Uri.joinPath(media, "inspector.js")).toString(),
+      parts: renderParts(this.model()),
+      empty: this.state.shown === undefined,
+    });
     this.panel = panel;
+    void this.fill();
   }
 
   dispose(): void {
+    clearTimeout(this.needTimer);
     for (const listener of this.listening) {
       listener.dispose();
     }
     this.panel?.dispose();
   }
 
-  private update(): void {
-    if (this.panel?.visible) {
-      void this.panel.webview.postMessage({ html: this.body() });
+  /** Takes in the suggestions of before the panel was open. */
+  private async fill(): Promise<void> {
+    try {
+      this.state.fill(await this.session.request<CompletionTrace[]>(messages.traces));
+    } catch {
+      // There is no sidecar to ask yet, and the page says so. What comes is taken in as it comes.
     }
+    this.refresh();
   }
 
-  private body(): string {
-    const { status, trace } = this.session;
-    return renderInspector(
-      trace === undefined ? { status } : { status, trace, file: workspace.asRelativePath(Uri.parse(trace.uri)) },
-    );
+  /** Shows what there is, and asks for what the open sections lack. */
+  private refresh(): void {
+    if (this.panel?.visible !== true) {
+      return;
+    }
+    const { shown } = this.state;
+    if (shown !== undefined) {
+      const answers = this.state.answersOf(shown.id);
+      const params = { id: shown.id };
+      if (this.opened.has("prompt") && answers.prompt === undefined) {
+        void this.ask(messages.prompt, params, (answer: Answer<InspectedPrompt>) => (answers.prompt = answer));
+      }
+      clearTimeout(this.needTimer);
+      if (this.opened.has("need") && answers.need === undefined) {
+        this.needTimer = setTimeout(() => void this.ask(messages.need, params, (answer: Answer<NeedWeights>) => (answers.need = answer)), needPauseMs);
+      }
+    }
+    if (this.opened.has("counts")) {
+      void this.ask(messages.counts, undefined, (answer: Answer<SuggestionCounts>) => {
+        // The figures of before stay until the new ones are there.
+        if (answer.state !== "asked" || this.state.counts === undefined) {
+          this.state.counts = answer;
+        }
+      });
+    }
+    this.update();
   }
 
-  private page(webview: Webview, media: Uri): string {
-    return renderPage({
-      nonce: randomBytes(16).toString("hex"),
-      resourceSource: webview.cspSource,
-      styleUri: webview.asWebviewUri(Uri.joinPath(media, "inspector.css")).toString(),
-      scriptUri: webview.asWebviewUri(Uri.joinPath(media, "inspector.js")).toString(),
-      body: this.body(),
+  /** Sends the parts of the page that have changed. */
+  private update(): void {
+    if (this.panel?.visible !== true) {
+      return;
+    }
+    const parts = Object.entries(renderParts(this.model())).filter(([id, html]) => this.sent.get(id) !== html);
+    for (const [id, html] of parts) {
+      this.sent.set(id, html);
+    }
+    void this.panel.webview.postMessage({ parts: Object.fromEntries(parts), empty: this.state.shown === undefined });
+  }
+
+  private model(): InspectorModel {
+    const { traces, shown, following, layer, found, counts } = this.state;
+    const listed = traces.map((trace) => {
+      const time = this.state.timeOf(trace.id)?.toLocaleTimeString();
+      return { trace, file: fileOf(trace), ...(time !== undefined && { time }) };
     });
+    return {
+      status: this.session.status,
+      list: { traces: listed, shown: shown?.id, following },
+      ...(shown !== undefined && { shown: { trace: shown, file: fileOf(shown), answers: this.state.answersOf(shown.id) } }),
+      layer,
+      found,
+      counts,
+      ruleOf,
+    };
+  }
+
+  /** Asks the sidecar, and shows that it was asked and what it answered. */
+  private async ask<Value>(method: string, params: object | undefined, take: (answer: Answer<Value>) => void): Promise<void> {
+    take({ state: "asked" });
+    this.update();
+    try {
+      take({ state: "answered", value: await this.session.request<Value | null>(method, params) });
+    } catch (error) {
+      take({ state: "failed", reason: reasonOf(error) });
+    }
+    this.update();
   }
 
   private async receive(message: unknown): Promise<void> {
     const parsed = parsePageMessage(message);
-    if (parsed?.type === "open") {
-      await this.open(parsed.target);
-    } else if (parsed?.type === "command") {
-      await commands.executeCommand(parsed.command);
-    } else if (isReady(message)) {
+    if (parsed === undefined) {
+      return;
+    }
+    try {
+      await this.act(parsed);
+    } catch (error) {
+      this.say(reasonOf(error));
+    }
+  }
+
+  private async act(message: PageMessage): Promise<void> {
+    switch (message.type) {
+      case "ready":
+        this.sent.clear();
+        this.opened.clear();
+        return this.refresh();
+      case "open":
+        return this.open(message.target);
+      case "command":
+        await commands.executeCommand(message.command);
+        return;
+      case "choose":
+        this.state.choose(message.id);
+        return this.refresh();
+      case "follow":
+        this.state.toggleFollowing();
+        return this.refresh();
+      case "section":
+        return this.fold(message.section, message.open);
+      case "layer":
+        this.state.layer = message.layer;
+        return this.update();
+      case "compare":
+        return this.compare();
+      case "search":
+        return this.search(message.text);
+      case "rule":
+        return this.setRule(message.rule, message.target);
+      case "copy":
+        return this.copy(message.code);
+      case "clear-counts":
+        return this.clearCounts();
+    }
+  }
+
+  private fold(section: SectionName, open: boolean): void {
+    const { shown } = this.state;
+    if (!open) {
+      this.opened.delete(section);
+      return;
+    }
+    this.opened.add(section);
+    // What failed is asked for again.
+    const answers = shown === undefined ? undefined : this.state.answersOf(shown.id);
+    if ((section === "prompt" || section === "need") && answers?.[section]?.state === "failed") {
+      delete answers[section];
+    }
+    this.refresh();
+  }
+
+  private async compare(): Promise<void> {
+    const { shown } = this.state;
+    if (shown === undefined) {
+      return;
+    }
+    const answers = this.state.answersOf(shown.id);
+    if (answers.comparison?.state !== "asked") {
+      await this.ask(messages.compare, { id: shown.id }, (answer: Answer<Comparison>) => (answers.comparison = answer));
+    }
+  }
+
+  private async search(text: string): Promise<void> {
+    const uri = this.state.shown?.uri;
+    await this.ask(messages.search, { text, ...(uri !== undefined && { uri }) }, (answer: Answer<SearchResult>) => (this.state.found = answer));
+  }
+
+  private async setRule(rule: FileRule, target: FragmentTarget): Promise<void> {
+    const fragment = this.fragmentAt(target);
+    if (fragment !== undefined) {
+      this.say(await press(fragment, rule));
       this.update();
+    }
+  }
+
+  private async copy(withCode: boolean): Promise<void> {
+    const { shown } = this.state;
+    if (shown === undefined) {
+      return;
+    }
+    const code = withCode ? { prompt: await this.session.request<InspectedPrompt | null>(messages.prompt, { id: shown.id }) } : undefined;
+    await env.clipboard.writeText(traceReport({ version: this.version, status: this.session.status, trace: shown, file: fileOf(shown) }, code));
+    this.say(withCode ? "Copied the trace, with your code in it." : "Copied the trace: paths and numbers, no code.");
+  }
+
+  private async clearCounts(): Promise<void> {
+    const confirm = "Delete";
+    const choice = await window.showWarningMessage(
+      "Delete the counts of suggestions?",
+      { modal: true, detail: "They are kept on this machine alone and cannot be brought back. Counting begins anew." },
+      confirm,
+    );
+    if (choice === confirm) {
+      this.state.counts = { state: "answered", value: await this.session.execute<SuggestionCounts>(serverCommands.clearCounts) };
+      this.update();
+      this.say("The counts are deleted.");
     }
   }
 
   /** The page names what it shows by number, never by address: only what the sidecar sent can be opened. */
   private async open(target: OpenTarget): Promise<void> {
-    const { trace } = this.session;
-    if (trace === undefined) {
+    const { shown } = this.state;
+    if (target.kind === "cursor" || target.kind === "token") {
+      if (shown !== undefined) {
+        const need = this.state.answersOf(shown.id).need;
+        const token = target.kind === "token" && need?.state === "answered" ? need.value?.tokens[target.index] : undefined;
+        const { line, character } = token?.position ?? shown.position;
+        await this.openRange(shown.uri, new Range(line, character, line, character));
+      }
       return;
     }
-    if (target.kind === "cursor") {
-      const position = new Position(trace.position.line, trace.position.character);
-      await this.showCode(trace.uri, new Range(position, position));
-      return;
-    }
-    const fragment = (target.kind === "dropped" ? trace.dropped : trace.fragments)[target.index];
+    const fragment = this.fragmentAt(target);
     if (fragment !== undefined) {
-      await this.showCode(
-        fragment.uri,
-        new Range(fragment.startLine - 1, 0, fragment.endLine - 1, Number.MAX_SAFE_INTEGER),
-      );
+      await this.openRange(fragment.uri, new Range(new Position(fragment.startLine - 1, 0), new Position(fragment.endLine - 1, Number.MAX_SAFE_INTEGER)));
     }
   }
 
-  private async showCode(uri: string, range: Range): Promise<void> {
-    try {
-      const document = await workspace.openTextDocument(Uri.parse(uri));
-      const viewColumn = this.codeColumn();
-      const editor = await window.showTextDocument(document, { viewColumn });
-      this.shown = { document, viewColumn, at: performance.now() };
-      const { start, end } = document.validateRange(range);
-      // The cursor goes to the first line, where reading begins.
-      editor.selection = new Selection(end, start);
-      editor.revealRange(range, TextEditorRevealType.InCenterIfOutsideViewport);
-    } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      void window.showWarningMessage(`SelfRACG: the code cannot be opened: ${reason}`);
+  private async openRange(uri: string, range: Range): Promise<void> {
+    if (this.panel !== undefined) {
+      await this.opener.show(uri, range, this.panel);
     }
   }
 
-  /** The column next to the panel where code is already shown, so that the panel itself stays in sight. */
-  private codeColumn(): ViewColumn {
-    const own = this.panel?.viewColumn;
-    const editor = window.visibleTextEditors.find(
-      ({ viewColumn }) => viewColumn !== undefined && viewColumn !== own,
-    );
-    return editor?.viewColumn ?? (own === ViewColumn.One ? ViewColumn.Beside : ViewColumn.One);
+  private fragmentAt({ kind, index }: FragmentTarget): FragmentReference | undefined {
+    const { shown, found } = this.state;
+    switch (kind) {
+      case "fragment":
+        return shown?.fragments[index];
+      case "dropped":
+        return shown?.dropped[index];
+      case "found":
+        return found?.state === "answered" ? found.value?.fragments[index] : undefined;
+    }
+  }
+
+  /** Says what was done, or why it was not. */
+  private say(text: string): void {
+    void this.panel?.webview.postMessage({ said: text });
   }
 }
 
-/** The page says so once its script listens. */
-function isReady(message: unknown): boolean {
-  return typeof message === "object" && message !== null && "ready" in message;
+function fileOf({ uri }: CompletionTrace): string {
+  return workspace.asRelativePath(Uri.parse(uri));
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -2,9 +2,10 @@
 import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
-import type { CompletionTimings, CompletionTrace, Settings } from "../protocol";
+import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
+import { rankOf, type RankingWeights, type Recency } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
@@ -14,6 +15,7 @@ import { type CursorSyntax, readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
 import { healPrefix } from "./healing";
+import type { CompletedCursor } from "./inspection";
 import { assemblePrompt, mostCodeTokens, type Prompt } from "./prompt";
 import { whyQuiet } from "./quiet";
 import type { SyntaxTrees } from "./syntax-tree";
@@ -25,12 +27,18 @@ export interface CompleterOptions {
   /** What can be searched now; undefined while there is none. Asked anew for every completion. */
   readonly source: () => FragmentSource | undefined;
   readonly log: (message: string) => void;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
+  /** What raises a fragment above its score; default: as measured. */
+  readonly rankingWeights?: RankingWeights;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;
   /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
   readonly trees?: SyntaxTrees;
   /** How sure of a suggestion its evidence makes; default: as measured. */
   readonly calibration?: Calibration;
+  /** Told of every completion that was not cancelled, with what it was made of. */
+  readonly onCompleted?: (completed: CompletedCursor) => void;
 }
 
 export interface Position {
@@ -116,12 +124,13 @@ export class Completer {
     const trace = this.begin(context, position);
     const tree = signal?.aborted ? undefined : trees?.at(context);
     const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
+    let made: Pick<CompletedCursor, "prompt" | "owed" | "generated"> | undefined;
     try {
       signal?.throwIfAborted();
       const cursor = readCursor(context, tree);
       const quiet = whyQuiet(cursor, settings.quietIn);
       if (quiet !== undefined) trace.suppressed = quiet;
-      else await this.write({ context, cursor, settings, invoked, trace, timings, signal });
+      else made = await this.write({ context, cursor, settings, invoked, trace, timings, signal });
     } catch (error) {
       if (!signal?.aborted) throw error;
       trace.stopReason = "cancelled";
@@ -133,11 +142,13 @@ export class Completer {
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
     const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
-    return { ...trace, timings };
+    const completed = { ...trace, timings };
+    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, invoked, ...made });
+    return completed;
   }
 
   /** Reads the prompt, generates, filters, and holds back what the model is unsure of; writes all of it into the trace. */
-  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<void> {
+  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
     const { backbone, promptFormat, tokenizer, calibration = measured } = this.options;
     const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
     const room = backbone.model.contextLength - maxTokens;
@@ -168,6 +179,7 @@ export class Completer {
       else trace.suppressed = `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${settings.frequency}" shows from ${percent(threshold)} on`;
     }
     timings.filterMs = performance.now() - generated;
+    return { prompt, owed, generated: generation.tokens };
   }
 
   /** Retrieves for the cursor and generates nothing. Rejects with an AbortError when `signal` is aborted. */
@@ -175,6 +187,16 @@ export class Completer {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const { contextLength } = this.options.backbone.model;
     return this.retriever.retrieve(withPlainNewlines(document), limitsOf(settings), codeTokensIn(contextLength - settings.maxTokens), signal);
+  }
+
+  /**
+   * The `limit` fragments that come first for a cursor at the end of `text`, those of banned files left out. None is
+   * dropped for what the prompt would hold, nor for its score.
+   * @param document that the text is as if written in
+   * @throws AbortError when `signal` is aborted.
+   */
+  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
+    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limitsOf(settings), limit, signal);
   }
 
   /** Reads the prompt without fragments. */
@@ -230,8 +252,8 @@ export class Completer {
   /** Reads the prompt with new fragments and keeps them. */
   private async readFetched(task: Task, fresh: Retrieval, revision: number, reason: string): Promise<ReadPrompt> {
     const { context, limits, room, trace } = task;
-    const { selected, dropped } = fresh;
-    const kept: Kept = { since: trace.id, selected, dropped, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
+    const { selected, dropped, nullScore } = fresh;
+    const kept: Kept = { since: trace.id, selected, dropped, nullScore, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
     // Before the prompt is read: a keystroke that cancels this finds the search done.
     this.kept.remember(kept);
     trace.fetched = reason;
@@ -261,12 +283,13 @@ export class Completer {
   }
 
   /** Writes into the trace what is in the prompt and what is not. */
-  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why }: Pick<Kept, "selected" | "dropped" | "nothing">): void {
+  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why, nullScore }: Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore">): void {
     const unfit = selected.filter((fragment) => !prompt.fragments.includes(fragment));
     const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
     trace.fragments = prompt.fragments.map(({ reference }) => reference);
-    trace.dropped = [...noRoom, ...dropped].sort((a, b) => b.score - a.score);
+    trace.dropped = [...noRoom, ...dropped].sort((a, b) => rankOf(b) - rankOf(a));
     trace.promptTokens = prompt.tokens.length;
+    if (nullScore !== undefined) trace.nullScore = nullScore;
     if (prompt.fragments.length === 0) trace.nothingRetrieved = why ?? "no fragment fits beside the code";
     else delete trace.nothingRetrieved;
   }
@@ -299,8 +322,8 @@ function codeTokensIn(room: number): number {
   return Math.min(room, mostCodeTokens);
 }
 
-function limitsOf({ maxFragments, fragmentBudget }: Settings): RetrievalLimits {
-  return { maxFragments, fragmentBudget };
+function limitsOf({ maxFragments, fragmentBudget, pinnedFiles, bannedFiles }: Settings): RetrievalLimits {
+  return { maxFragments, fragmentBudget, pinnedFiles, bannedFiles };
 }
 
 function needOf({ need }: PrefillResult): Float32Array {

@@ -74,6 +74,11 @@ export interface Backbone {
   rewind(cache: KvCache, length: number): KvCache;
   /** The information need at the end of `tokens` (query adapter): unit vector of `retrieval.dimension` floats. Reuses as {@link prefill} does. */
   express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
+  /**
+   * What the retrieval attention of the last token weighs as it expresses the need at the end of `tokens`: for each layer a
+   * weight for each token, the mean over the heads, which add up to 1. Absent where the model package's graph has no such output.
+   */
+  readonly needWeights?: (tokens: readonly number[]) => Promise<readonly Float32Array[]>;
   /** Fragment expressions (fragment adapter), one unit vector for each token list, in order. Runs in small batches that let completions through. */
   embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]>;
   /** Waits for what runs; what waits and all later calls reject. */

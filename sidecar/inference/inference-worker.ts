@@ -41,6 +41,8 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
       } catch (error) {
         say({ event: "failed", id, message: message(error) });
       }
+      // While the answer is on its way.
+      reader.keep();
     });
   });
   say({ event: "ready" });

@@ -1,6 +1,6 @@
 // What the inference thread does: reads texts in chunks from where they differ from those held, and embeds batches.
-import type { Graph, Passed } from "./graph";
-import type { SequencePool } from "./sequences";
+import type { Graph, NewRows } from "./graph";
+import type { Sequence, SequencePool } from "./sequences";
 
 export interface Reading {
   readonly tokens: Int32Array;
@@ -26,10 +26,13 @@ export interface Read {
 /** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
 const longestChunkMs = 30;
 const leastChunk = 16;
-const mostChunk = 128;
+/** Beyond it a chunk computes more scores of keys that its tokens must not see than fewer runs save. */
+const mostChunk = 256;
 
 export class Reader {
   private chunk: number;
+  /** What the last run of a reading made, until it is kept. */
+  private made: { readonly sequence: Sequence; readonly tokens: Int32Array; readonly rows: NewRows } | undefined;
 
   /** @param chunkTokens tokens read between two looks at the cancellation; 0: as many as take about {@link longestChunkMs}, by the time they took before. */
   constructor(
@@ -43,8 +46,11 @@ export class Reader {
   /**
    * Reads what of the tokens no text held begins with; what is wanted of the last tokens has them read again. Undefined
    * where `cancelled` said so between two chunks: what was read until then is kept.
+   *
+   * What the last run made is kept by {@link keep}, so that the answer need not wait for it.
    */
   async read({ tokens, logits, express, drafts }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
+    this.keep();
     const sequence = this.pool.take(tokens, tokens.length - Math.max(1, logits));
     const reused = sequence.length;
     for (;;) {
@@ -54,7 +60,7 @@ export class Reader {
       const last = rest <= Math.max(this.chunk, logits);
       const row = tokens.slice(sequence.length, last ? undefined : Math.min(sequence.length + this.chunk, tokens.length - logits));
       const start = performance.now();
-      const passed: Passed = await this.graph.run({
+      const passed = await this.graph.run({
         rows: [row],
         past: sequence.past(),
         logits: last ? logits : 0,
@@ -62,11 +68,18 @@ export class Reader {
         keep: true,
         drafts: last ? drafts : 0,
       });
-      if (passed.rows !== undefined) sequence.append(row, passed.rows);
       // What is drafted behind a chunk says nothing about chunks.
       if (row.length === this.chunk && passed.drafts.length === 0) this.adapt(performance.now() - start);
+      if (passed.rows !== undefined) this.made = { sequence, tokens: row, rows: passed.rows };
       if (last) return { logits: passed.logits, expression: passed.expression, reused, drafts: passed.drafts };
+      this.keep();
     }
+  }
+
+  /** Writes what the last reading made behind its text. The next reading does so first where it was left out. */
+  keep(): void {
+    this.made?.sequence.append(this.made.tokens, this.made.rows);
+    this.made = undefined;
   }
 
   /** Fragment expressions of one batch: rows x dimension. */
@@ -74,10 +87,10 @@ export class Reader {
     return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;
   }
 
-  /** A chunk that took too long is halved, one that took less than half of what it may is doubled. */
+  /** A chunk that took too long is halved, one that took less than half of what it may is doubled, at once as often as that holds. */
   private adapt(ms: number): void {
     if (this.chunkTokens > 0) return;
     if (ms > longestChunkMs) this.chunk = Math.max(leastChunk, this.chunk / 2);
-    else if (ms < longestChunkMs / 2.5) this.chunk = Math.min(mostChunk, this.chunk * 2);
+    for (let expected = ms; expected < longestChunkMs / 2.5 && this.chunk < mostChunk; expected *= 2) this.chunk *= 2;
   }
 }

@@ -15,6 +15,8 @@ export interface CacheShape {
 
 /** Capacities are multiples of this many tokens, with at least as many to spare, so that a text that grows seldom moves. */
 const step = 64;
+/** A text takes over the memory of another up to so many times as large as its own would be. */
+const mostWaste = 1.5;
 /** A text of which less than this share is wanted stays as it is, and the wanted beginning is copied. */
 const shareKept = 0.5;
 
@@ -26,6 +28,8 @@ export class Sequence {
   private readonly buffers = new Map<string, CacheNumbers>();
   private tensors = new Map<string, OnnxValue>();
   private capacity = 0;
+  /** All buffers lie in it, one behind the other. */
+  private slab = new ArrayBuffer(0);
 
   constructor(
     private readonly runtime: OnnxRuntime,
@@ -36,8 +40,9 @@ export class Sequence {
     return this.count;
   }
 
+  /** The memory it takes, some of which it may not use. */
   get bytes(): number {
-    return this.capacity * bytesOfToken(this.shape);
+    return this.slab.byteLength;
   }
 
   /** How many tokens at the beginning are those of `tokens`. */
@@ -53,18 +58,32 @@ export class Sequence {
     this.count = Math.min(this.count, length);
   }
 
-  /** Makes room for `length` tokens in all. */
-  reserve(length: number): void {
-    if (length <= this.capacity) return;
-    this.allocate(roomy(length), this);
+  /** Whether there is room for `length` tokens in all. */
+  holds(length: number): boolean {
+    return length <= this.capacity;
   }
 
-  /** The first `length` tokens, in buffers of their own with room for `room` tokens, which are no fewer. */
-  fork(length: number, room: number): Sequence {
+  /** Moves to `slab`, which has room for so many tokens and some to spare. */
+  move(length: number, slab: ArrayBuffer): void {
+    this.allocate(roomy(length), slab, this);
+  }
+
+  /** The first `length` tokens in a text of their own, in `slab` with room for `room` tokens, which are no fewer, and some to spare. */
+  fork(length: number, room: number, slab: ArrayBuffer): Sequence {
     const copy = new Sequence(this.runtime, this.shape);
     copy.count = length;
-    copy.allocate(roomy(room), this);
+    copy.allocate(roomy(room), slab, this);
     return copy;
+  }
+
+  /** Gives its memory to another text: this one ends. */
+  end(): ArrayBuffer {
+    const { slab } = this;
+    this.slab = new ArrayBuffer(0);
+    this.count = this.capacity = 0;
+    this.buffers.clear();
+    this.tensors.clear();
+    return slab;
   }
 
   /** What the graph takes: the buffers as they are, without a copy. A text that has not begun needs none. */
@@ -93,10 +112,9 @@ export class Sequence {
     this.count += tokens.length;
   }
 
-  /** New buffers of that capacity, with the rows of this text out of `source`'s. */
-  private allocate(capacity: number, source: Sequence): void {
+  /** Buffers of that capacity in `slab`, with the rows of this text out of `source`'s. */
+  private allocate(capacity: number, slab: ArrayBuffer, source: Sequence): void {
     const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
-    const slab = new ArrayBuffer(capacity * bytesOfToken(this.shape));
     const tensors = new Map<string, OnnxValue>();
     let start = 0;
     for (let layer = 0; layer < layers; layer++) {
@@ -122,6 +140,7 @@ export class Sequence {
     this.tokens = ids;
     this.tensors = tensors;
     this.capacity = capacity;
+    this.slab = slab;
   }
 }
 
@@ -169,13 +188,34 @@ export class SequencePool {
       if (common > 0 && common >= longest) [best, longest] = [sequence, common];
     }
     let taken: Sequence;
-    if (best === undefined) taken = new Sequence(this.runtime, this.shape);
-    else if (longest < shareKept * best.length) taken = best.fork(longest, tokens.length);
-    else taken = best;
-    taken.trim(longest);
-    taken.reserve(tokens.length);
+    if (best !== undefined && longest < shareKept * best.length) taken = best.fork(longest, tokens.length, this.slab(tokens.length, best));
+    else {
+      taken = best ?? new Sequence(this.runtime, this.shape);
+      taken.trim(longest);
+      if (!taken.holds(tokens.length)) taken.move(tokens.length, this.slab(tokens.length, taken));
+    }
     this.sequences = [...this.sequences.filter((sequence) => sequence !== taken), taken];
     while (this.sequences.length > 1 && this.held > this.bytes) this.sequences.shift();
     return taken;
+  }
+
+  /**
+   * Memory for a text of `length` tokens. Texts used longest ago make room for it, all but `source`, and the memory of one
+   * serves again where it is about as large: the system takes as long to hand out new pages as copying into them takes.
+   */
+  private slab(length: number, source: Sequence): ArrayBuffer {
+    const wanted = roomy(length) * bytesOfToken(this.shape);
+    let found: ArrayBuffer | undefined;
+    for (const oldest of this.sequences) {
+      if (this.held + wanted <= this.bytes) break;
+      if (oldest === source) continue;
+      this.sequences = this.sequences.filter((sequence) => sequence !== oldest);
+      const slab = oldest.end();
+      if (slab.byteLength >= wanted && slab.byteLength <= mostWaste * wanted) found = slab;
+    }
+    if (found === undefined) return new ArrayBuffer(wanted);
+    // Rows of the other text do no harm where they are read as numbers of the same type.
+    if (this.shape.type === "float16") new Uint8Array(found).fill(0);
+    return found;
   }
 }

@@ -1,6 +1,8 @@
 // Which fragments stay in the prompt over keystrokes: what was fetched for a document, and whether it still serves.
+import { isDeepStrictEqual } from "node:util";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { FragmentReference } from "../protocol";
+import { rankOf } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "./retrieval";
 import { whereSeen } from "./select";
 import { visibleText } from "./visible";
@@ -13,6 +15,8 @@ export interface Kept {
   readonly selected: readonly SelectedFragment[];
   /** Of the last search. */
   readonly dropped: Retrieval["dropped"];
+  /** Of the last search. */
+  readonly nullScore?: number | undefined;
   /** Set when nothing was selected: why. */
   readonly nothing?: string | undefined;
   /** At the end of the prompt with these fragments, when they were last found to serve; undefined while it was not read. */
@@ -59,8 +63,7 @@ export class KeptFragments {
   recall(context: CursorContext, limits: RetrievalLimits, codeTokens: number): Kept | string {
     const kept = this.documents.get(context.uri);
     if (kept === undefined) return "the first completion in this document";
-    if (kept.codeTokens !== codeTokens || kept.limits.maxFragments !== limits.maxFragments || kept.limits.fragmentBudget !== limits.fragmentBudget)
-      return "the settings changed";
+    if (kept.codeTokens !== codeTokens || !isDeepStrictEqual(kept.limits, limits)) return "the settings changed";
     const elsewhere = whyElsewhere(kept.context, context);
     if (elsewhere !== undefined) return elsewhere;
     if (kept.selected.length > 0) {
@@ -100,10 +103,11 @@ function whyElsewhere(before: CursorContext, now: CursorContext): string | undef
  * The kept fragments with the scores and lines that a new search gave them and, as left out, all else that it found,
  * where they serve no worse than that; else in words why the new ones are better.
  */
-export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): Pick<Kept, "selected" | "dropped" | "nothing"> | string {
+export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore"> | string {
   if (kept.selected.length === 0) return fresh.selected.length === 0 ? fresh : "nothing was kept, and the model needs something now";
-  // Of a fragment not among those found, it is known only that it scores no better than the last of them.
-  const floor = fresh.found.at(-1)?.score ?? -1;
+  // Of a fragment not among those found, it is known only that it ranks no better than the last of them.
+  const last = fresh.found.at(-1);
+  const floor = last === undefined ? -1 : rankOf(last);
   const standing: SelectedFragment[] = [];
   for (const old of kept.selected) {
     const { uri, path, text } = old.fragment;
@@ -111,12 +115,18 @@ export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: Keep
     if (hit === undefined && kept.revision !== revision) return `${path}:${old.fragment.startLine}-${old.fragment.endLine} may have changed`;
     const fragment = hit?.fragment ?? old.fragment;
     const { startLine, endLine } = fragment;
-    standing.push({ ...old, fragment, reference: { ...old.reference, startLine, endLine, score: hit?.score ?? Math.min(floor, old.reference.score) } });
+    const { raised: _, ...reference } = old.reference;
+    const now = hit === undefined ? { score: Math.min(floor, reference.score) } : { score: hit.score, ...(hit.raised !== undefined && { raised: hit.raised }) };
+    standing.push({ ...old, fragment, reference: { ...reference, startLine, endLine, ...now } });
   }
-  const best = Math.max(...standing.map(({ reference }) => reference.score));
-  const found = fresh.selected[0]?.reference.score ?? -Infinity;
-  if (found > best + rule.margin) return `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}`;
+  const best = Math.max(...standing.map(({ reference }) => rankOf(reference)));
+  const [first] = fresh.selected;
+  const found = first === undefined ? -Infinity : rankOf(first.reference);
+  if (found > best + rule.margin) {
+    const included = [first, ...standing].some((each) => each?.reference.raised !== undefined) ? ", what raises them included" : "";
+    return `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}${included}`;
+  }
   const isOther = (one: FragmentReference) => !standing.some(({ reference }) => reference.uri === one.uri && reference.startLine === one.startLine);
   const others = fresh.selected.map(({ reference }) => ({ ...reference, reason: `not better by ${rule.margin} than the best fragment kept` }));
-  return { selected: standing, dropped: [...others, ...fresh.dropped].filter(isOther) };
+  return { selected: standing, dropped: [...others, ...fresh.dropped].filter(isOther), nullScore: fresh.nullScore };
 }

@@ -1,6 +1,7 @@
 // What retrieval takes and gives: the cursor's surroundings in, chosen fragments and the reasons out.
 import type { DroppedFragment, FragmentReference } from "../protocol";
-import type { Fragment, ScoredFragment } from "../workspace/fragment";
+import type { Fragment } from "../workspace/fragment";
+import type { RankedFragment } from "./ranking";
 
 /** The document as the model sees it. */
 export interface CursorContext {
@@ -27,16 +28,23 @@ export interface Retrieval {
   /** Best first. */
   readonly dropped: readonly DroppedFragment[];
   /** What the search found, best first. */
-  readonly found: readonly ScoredFragment[];
+  readonly found: readonly RankedFragment[];
+  /** The score below which a fragment is not needed; absent where nothing was searched. */
+  readonly nullScore?: number;
   /** Set when nothing was selected: why. */
   readonly nothing?: string;
   /** Milliseconds. */
   readonly timings: { readonly expressMs: number; readonly searchMs: number; readonly selectMs: number };
 }
 
+/** What the user wants of the prompt. */
 export interface RetrievalLimits {
   /** Most fragments. */
   readonly maxFragments: number;
   /** Most tokens of fragments, format included. */
   readonly fragmentBudget: number;
+  /** Patterns of files whose fragments are taken before all others that are needed. */
+  readonly pinnedFiles?: readonly string[] | undefined;
+  /** Patterns of files whose fragments are never taken. */
+  readonly bannedFiles?: readonly string[] | undefined;
 }

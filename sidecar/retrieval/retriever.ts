@@ -1,12 +1,16 @@
 // Retrieval from end to end: need, search, select, with the time of each and the reason where nothing comes of it.
+import { isDeepStrictEqual } from "node:util";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
-import type { Fragment } from "../workspace/fragment";
+import type { DroppedFragment, SearchResult } from "../protocol";
+import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
+import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
+import { ranked, type Raising, raisingOf, type RankingWeights, rankingWeights, type Recency } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
-import { selectFragments, type SelectOptions, whereSeen } from "./select";
+import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
 
 export interface RetrieverOptions {
@@ -15,17 +19,25 @@ export interface RetrieverOptions {
   readonly tokenizer: Tokenizer;
   /** What can be searched now; undefined while there is none. */
   readonly source: () => FragmentSource | undefined;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
+  /** Default: as measured. */
+  readonly rankingWeights?: RankingWeights;
 }
 
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
+/** Fragments found for each candidate: one that is raised may score far below the best. More of them raise no rank (see {@link rankingWeights}). */
+const foundPerCandidate = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
 
 export class Retriever {
   /** The last used is the last. An index that reads a fragment anew makes another object of it. */
   private readonly rendered = new Map<Fragment, readonly number[]>();
+
+  private chosen: { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles } | undefined;
 
   constructor(private readonly options: RetrieverOptions) {}
 
@@ -41,24 +53,63 @@ export class Retriever {
     const start = performance.now();
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
-    const depth = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
-    let candidates = source.search(need, depth);
+    const count = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
+    const depth = count * foundPerCandidate;
+    const chosen = this.chosenFiles(limits);
+    const raising = this.raising(context, chosen);
+    const nearest = source.search(need, depth);
+    const nullScore = nullScoreOf(backbone.model.retrieval, need);
+    /** Whether what was not found may be needed too. */
+    const isLeft = nearest.length === depth && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
+    let found = ranked([...nearest, ...(isLeft ? pinnedBeyond(nearest, source, need, limits.maxFragments, chosen) : [])], raising);
+    let candidates = found.slice(0, count);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
-    const nullScore = nullScoreOf(backbone.model.retrieval, need);
     const visible = visibleText(context, codeTokens, tokenizer);
     const render = (fragment: Fragment): readonly number[] => this.render(fragment, fragmentTokens);
-    const options: SelectOptions = { context, visible, limits, nullScore, render };
+    const bannedBy = (path: string) => chosen.bannedBy(path);
+    const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
-    if (selected.length < limits.maxFragments && candidates.length === depth && (candidates.at(-1)?.score ?? -Infinity) >= nullScore) {
-      // What is in sight already, or said twice, took all the places: those behind it are looked at without it.
+    if (selected.length < limits.maxFragments && (isLeft || found.slice(count).some(({ score }) => score >= nullScore))) {
+      // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
-      candidates = [...candidates, ...source.search(need, depth, (fragment) => !known.has(fragment) && whereSeen(fragment, context, visible) === undefined)];
+      const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment.path) === undefined && whereSeen(fragment, context, visible) === undefined;
+      candidates = found = ranked([...candidates, ...source.search(need, count, counts)], raising);
       ({ selected, dropped } = selectFragments(candidates, options));
     }
     const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
-    if (selected.length > 0) return { selected, dropped, found: candidates, timings };
-    return { selected, dropped, found: candidates, timings, nothing: whyNothing(candidates[0]?.score, nullScore) };
+    const retrieval: Retrieval = { selected, dropped, found, nullScore, timings };
+    return selected.length > 0 ? retrieval : { ...retrieval, nothing: whyNothing(dropped, nullScore) };
+  }
+
+  /**
+   * The `count` fragments that come first at this cursor, those of banned files left out. None is dropped for what the
+   * prompt holds, nor for its score.
+   * @throws AbortError when `signal` is aborted.
+   */
+  async rank(context: CursorContext, limits: RetrievalLimits, count: number, signal?: AbortSignal): Promise<SearchResult> {
+    const { backbone, promptFormat } = this.options;
+    const { fragmentTokens } = backbone.model.retrieval;
+    const need = await expressNeed(backbone, promptFormat, context, signal);
+    const source = this.options.source();
+    const chosen = this.chosenFiles(limits);
+    const found = source?.search(need, count * foundPerCandidate, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
+    const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
+    const best = ranked([...found, ...pinned], this.raising(context, chosen)).slice(0, count);
+    return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
+  }
+
+  private raising(context: CursorContext, chosen: ChosenFiles): Raising {
+    const { recency = () => undefined, rankingWeights: weights = rankingWeights } = this.options;
+    return raisingOf(context, chosen, recency, weights);
+  }
+
+  /** The same ones while the settings are the same: they know the paths they were asked about. */
+  private chosenFiles({ pinnedFiles, bannedFiles }: RetrievalLimits): ChosenFiles {
+    const settings = { pinnedFiles, bannedFiles };
+    let chosen = this.chosen;
+    if (chosen === undefined || !isDeepStrictEqual(chosen.settings, settings)) this.chosen = chosen = { settings, files: new ChosenFiles(settings) };
+    return chosen.files;
   }
 
   /** The fragment as it stands in prompts. A few lines on, a search finds much the same ones again. */
@@ -75,6 +126,16 @@ export class Retriever {
   }
 }
 
+/**
+ * The best fragments of pinned files that are not among those found. They are asked for only where they can be missing: to
+ * tell fragments of pinned files from others takes longer than a search.
+ */
+function pinnedBeyond(found: readonly ScoredFragment[], source: FragmentSource, need: Float32Array, count: number, chosen: ChosenFiles): ScoredFragment[] {
+  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment.path) !== undefined).length >= count) return [];
+  const known = new Set(found.map(({ fragment }) => fragment));
+  return source.search(need, count, (fragment) => chosen.pinnedBy(fragment.path) !== undefined && !known.has(fragment));
+}
+
 /** What can be searched within these limits, or why nothing can. */
 export function searchable(source: FragmentSource | undefined, limits: RetrievalLimits): FragmentSource | string {
   if (limits.maxFragments === 0) return "selfracg.maxFragments is 0";
@@ -89,8 +150,9 @@ export function nothing(reason: string): Retrieval {
   return { selected: [], dropped: [], found: [], nothing: reason, timings: { expressMs: 0, searchMs: 0, selectMs: 0 } };
 }
 
-function whyNothing(bestScore: number | undefined, nullScore: number): string {
-  if (bestScore === undefined) return "the search found no fragment";
+function whyNothing(dropped: readonly DroppedFragment[], nullScore: number): string {
+  if (dropped.length === 0) return "the search found no fragment";
+  const bestScore = Math.max(...dropped.map(({ score }) => score));
   if (bestScore < nullScore) {
     return `the model needs nothing: the best score, ${bestScore.toFixed(3)}, is below ${nullScore.toFixed(3)}`;
   }

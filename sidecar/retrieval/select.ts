@@ -1,6 +1,7 @@
 // Chooses, of the fragments found, those worth their tokens, and says of every other one why not.
 import type { DroppedFragment, FragmentReference } from "../protocol";
-import type { Fragment, ScoredFragment } from "../workspace/fragment";
+import type { Fragment } from "../workspace/fragment";
+import type { RankedFragment } from "./ranking";
 import type { CursorContext, RetrievalLimits, SelectedFragment } from "./retrieval";
 import { tellingLines, type VisibleText } from "./visible";
 
@@ -22,31 +23,31 @@ export interface SelectOptions {
   readonly limits: RetrievalLimits;
   /** Fragments that score lower are not needed. */
   readonly nullScore: number;
+  /** The pattern that bans a file, by its path; default: none does. */
+  readonly bannedBy?: (path: string) => string | undefined;
   /** The fragment as it would stand in the prompt; empty where it does not fit at all. */
   readonly render: (fragment: Fragment) => readonly number[];
 }
 
 /** Goes through `candidates`, best first, and keeps each that is needed, new and within the limits. */
-export function selectFragments(candidates: readonly ScoredFragment[], options: SelectOptions): Selection {
-  const { context, visible, limits, nullScore, render } = options;
+export function selectFragments(candidates: readonly RankedFragment[], options: SelectOptions): Selection {
+  const { context, visible, limits, nullScore, bannedBy, render } = options;
   const selected: SelectedFragment[] = [];
   const dropped: DroppedFragment[] = [];
   const words: ReadonlySet<string>[] = [];
   let used = 0;
 
-  for (const { fragment, score } of candidates) {
+  for (const candidate of candidates) {
+    const { fragment, score } = candidate;
     const tokens = render(fragment);
-    const reference: FragmentReference = {
-      path: fragment.path,
-      uri: fragment.uri,
-      startLine: fragment.startLine,
-      endLine: fragment.endLine,
-      score,
-      tokens: tokens.length,
-      ...(fragment.scope !== undefined && { scope: fragment.scope }),
-    };
+    const reference = referenceTo(candidate, tokens.length);
     const drop = (reason: string) => dropped.push({ ...reference, reason });
 
+    const banned = bannedBy?.(fragment.path);
+    if (banned !== undefined) {
+      drop(`banned by selfracg.bannedFiles: ${banned}`);
+      continue;
+    }
     if (score < nullScore) {
       drop(`score ${score.toFixed(3)} is below ${nullScore.toFixed(3)}, from which the model needs it`);
       continue;
@@ -80,6 +81,12 @@ export function selectFragments(candidates: readonly ScoredFragment[], options: 
     used += tokens.length;
   }
   return { selected, dropped };
+}
+
+/** The fragment as people are shown it. */
+export function referenceTo({ fragment, score, raised }: RankedFragment, tokens: number): FragmentReference {
+  const { path, uri, startLine, endLine, scope } = fragment;
+  return { path, uri, startLine, endLine, score, tokens, ...(scope !== undefined && { scope }), ...(raised !== undefined && { raised }) };
 }
 
 /** Where the reader of the prompt sees what the fragment says anyway, in words; undefined where it says something new. */

@@ -1,5 +1,6 @@
 // Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
-import { Completer } from "../completion/completer";
+import { Completer, type CompleterOptions } from "../completion/completer";
+import { Inspection } from "../completion/inspection";
 import { SyntaxTrees } from "../completion/syntax-tree";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
@@ -7,6 +8,7 @@ import { createBackbone } from "../inference/onnx-backbone";
 import { PromptFormat } from "../inference/prompt-format";
 import { Tokenizer } from "../inference/tokenizer";
 import type { ExecutionProviderSetting } from "../protocol";
+import type { Recency } from "../retrieval/ranking";
 import { createChunker } from "../workspace/create-chunker";
 import { WorkspaceIndex } from "../workspace/workspace-index";
 import type { Log } from "./log";
@@ -22,12 +24,16 @@ export interface EngineOptions {
   readonly log: Log;
   /** Whether there is anything to retrieve from. */
   hasFolders(): boolean;
+  /** What was done lately with a file, by its URI; default: nothing with any. */
+  readonly recency?: (uri: string) => Recency | undefined;
 }
 
 export interface Engine {
   readonly backbone: Backbone;
   readonly index: WorkspaceIndex;
   readonly completer: Completer;
+  /** Of the completer's last completions. */
+  readonly inspection: Inspection;
   dispose(): Promise<void>;
 }
 
@@ -58,11 +64,14 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), log: (line) => log.debug(line) });
+  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), ...(options.recency && { recency: options.recency }), log: (line) => log.debug(line) };
+  const inspection = new Inspection(completerOptions);
+  const completer = new Completer({ ...completerOptions, onCompleted: (completed) => inspection.put(completed) });
   return {
     backbone,
     index,
     completer,
+    inspection,
     dispose: async () => {
       await index.dispose();
       trees.dispose();

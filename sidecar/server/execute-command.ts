@@ -1,8 +1,9 @@
-// `workspace/executeCommand`: reads the workspace anew, clears the index, pauses and resumes indexing, and says of a path whether it is indexed.
+// `workspace/executeCommand`: each command checks its argument and asks whoever does the work.
 import { type CancellationToken, type Connection, ErrorCodes, ResponseError, type WorkDoneProgressReporter } from "vscode-languageserver/node";
-import { type Explanation, type IndexCounts, serverCommands } from "../protocol";
+import { type Explanation, type IndexCounts, serverCommands, type SidecarStatus, type SuggestionCounts } from "../protocol";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
+import { mostSnoozeMinutes } from "./snooze";
 
 export interface CommandContext {
   readonly indexing: Indexing;
@@ -12,11 +13,15 @@ export interface CommandContext {
   readonly why: (uri: string) => Promise<Explanation> | undefined;
   /** Null while there is no index. */
   readonly counts: () => IndexCounts | null;
+  readonly snooze: (minutes: number) => SidecarStatus;
+  readonly clearCounts: () => Promise<SuggestionCounts>;
 }
+
+type Result = IndexCounts | Explanation | SidecarStatus | SuggestionCounts | null;
 
 export function registerExecuteCommand(connection: Connection, context: CommandContext): void {
   const { indexing, counts } = context;
-  connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<IndexCounts | Explanation | null> => {
+  connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<Result> => {
     switch (command) {
       case serverCommands.reindex:
         return reindex(context, token, workDone);
@@ -32,6 +37,10 @@ export function registerExecuteCommand(connection: Connection, context: CommandC
       case serverCommands.resumeIndexing:
         indexing.resume("asked");
         return counts();
+      case serverCommands.snooze:
+        return snooze(context, given);
+      case serverCommands.clearCounts:
+        return context.clearCounts();
       default:
         throw new ResponseError(ErrorCodes.InvalidParams, `Expected one of the commands ${Object.values(serverCommands).join(", ")}, found ${JSON.stringify(command)}.`);
     }
@@ -63,4 +72,12 @@ async function why(context: CommandContext, given: readonly unknown[] | undefine
   const explanation = context.why(uri);
   if (explanation === undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`);
   return explanation;
+}
+
+function snooze(context: CommandContext, given: readonly unknown[] | undefined): SidecarStatus {
+  const [minutes] = given ?? [];
+  if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= mostSnoozeMinutes)) {
+    throw new ResponseError(ErrorCodes.InvalidParams, `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze}, found ${JSON.stringify(minutes) ?? "none"}.`);
+  }
+  return context.snooze(minutes);
 }

@@ -37,8 +37,8 @@ export interface IndexingEvents {
   ended(counts: IndexCounts, reason: string | undefined): void;
   /** Indexing was paused for this reason, or is no longer. */
   paused(reason: PauseReason | undefined): void;
-  /** The index holds something else than before. */
-  changed(counts: IndexCounts): void;
+  /** The index holds something else than before, of these files; left out: of all. */
+  changed(counts: IndexCounts, uris?: readonly string[]): void;
 }
 
 /** File changes are gathered this long, so that a save that is also seen by the watcher is one update. */
@@ -243,24 +243,24 @@ export class Indexing {
     const buffers = [...this.#buffers];
     this.#buffers.clear();
     for (const [uri, text] of buffers) await index.updateBuffer(uri, text).catch((error: unknown) => this.#log.warn(`${uri}: its unsaved text could not be indexed: ${messageOf(error)}`));
-    if (this.#changes.size === 0) return;
-    if (this.#changes.size > manyChanges) {
-      this.#changes.clear();
+    const changed = buffers.map(([uri]) => uri);
+    const many = this.#changes.size > manyChanges;
+    const changes = many ? [] : [...this.#changes];
+    this.#changes.clear();
+    if (many) {
       clearTimeout(this.#quiet);
       this.#quiet = setTimeout(() => this.restart("very many files changed"), quietMs);
-      return;
     }
-    const changes = [...this.#changes];
-    this.#changes.clear();
     for (const [uri, removed] of changes) {
       if (this.#paused) return;
+      changed.push(uri);
       try {
         await (removed ? index.removeFile(uri) : index.updateFile(uri));
       } catch (error) {
         this.#log.warn(`${uri} could not be indexed and is left as it was: ${messageOf(error)}`);
       }
     }
-    this.#events.changed(index.counts());
+    if (changed.length > 0) this.#events.changed(index.counts(), changed);
   }
 }
 

@@ -1,4 +1,5 @@
 // The language server: answers `initialize` at once, loads the model afterwards, and wires each feature to its room.
+import { isDeepStrictEqual } from "node:util";
 import {
   type Connection,
   ErrorCodes,
@@ -9,22 +10,34 @@ import {
   TextDocumentSyncKind,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import { type InitializationOptions, type Settings, serverCommands } from "../protocol";
+import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
 import type { OpenDocument } from "../workspace/urgency";
+import { availabilityOf, registerAvailability } from "./availability";
 import { BatteryPause } from "./battery-pause";
 import { type Client, clientOf } from "./client";
 import { CompletionCache } from "./completion-cache";
 import { Configuration } from "./configuration";
-import { filePath } from "./document-path";
+import { CountsStore } from "./counts-store";
+import { placeOf, type PlaceSources } from "./cursor-place";
+import { Debounce } from "./debounce";
+import { documentPath, filePath } from "./document-path";
+import { tellingOfEdits } from "./edits";
 import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
 import { registerInlineCompletion } from "./inline-completion";
+import { registerInspection } from "./inspection";
+import { languageIdOf } from "./language-id";
 import { defaultStoragePath, type Locations } from "./locations";
 import { connectionLog } from "./log";
+import { Notebooks, notebookSync } from "./notebooks";
+import { Outcomes } from "./outcomes";
 import { showProgress } from "./progress";
+import { recentFilesOf } from "./recent-files";
 import { parseInitializationOptions } from "./settings";
+import { Snooze, snoozedMessage } from "./snooze";
 import { StatusBoard } from "./status";
+import { Suggester } from "./suggester";
 import { Traces } from "./traces";
 import { registerUnsavedBuffers } from "./unsaved-buffers";
 import { registerWatchedFiles } from "./watched-files";
@@ -46,16 +59,70 @@ export interface Server {
 export function createServer(connection: Connection, locations: Locations, serverInfo: ServerInfo): Server {
   const log = connectionLog(connection);
   const status = new StatusBoard(connection, log);
-  const documents = new TextDocuments(TextDocument);
+  const documents = new TextDocuments(
+    tellingOfEdits((document, edits) => {
+      suggester.edited(document.uri);
+      if (!outcomes.edited(document, edits)) debounce.keystroke();
+    }),
+  );
+  const notebooks = new Notebooks(documents);
   const folders = new WorkspaceFolders(connection, log);
   const configuration = new Configuration(connection, () => folders.folders, log);
-  const traces = new Traces(connection, log);
+  const traces = new Traces(connection);
   const cache = new CompletionCache();
+  const debounce = new Debounce();
+  const recent = recentFilesOf(documents);
   let client: Client | undefined;
   let options: InitializationOptions = {};
   let optionWarnings: readonly string[] = [];
   let engine: Engine | undefined;
   let loading: Promise<void> | undefined;
+  let counts: CountsStore | undefined;
+  const storagePath = (): string => options.storagePath ?? defaultStoragePath();
+  const countsStore = (): CountsStore => (counts ??= new CountsStore(storagePath(), log));
+
+  const suggester = new Suggester({
+    cache,
+    traces,
+    debounce,
+    settings: () => configuration.settings,
+    completer: () => {
+      // Asked for with each run of the model, which may come with no change of a text.
+      inspecting.giveWay();
+      return engine?.completer;
+    },
+    modelHash: () => engine?.backbone.model.hash ?? "",
+    revision: () => engine?.index.revision,
+  });
+  const snooze = new Snooze((until) => {
+    if (until !== undefined) suggester.cancel();
+    status.set({ snoozedUntil: until });
+  });
+  const sources = (document: TextDocument): PlaceSources => ({ folders: folders.folders, cell: notebooks.around(document) });
+  const availability = (uri: string): Availability => {
+    const document = documents.get(uri);
+    const judged = (document === undefined ? undefined : notebooks.around(document))?.notebookUri ?? uri;
+    const path = documentPath(judged, folders.folders);
+    const { until } = snooze;
+    return availabilityOf(
+      { uri: judged, languageId: document?.languageId ?? languageIdOf(path), path },
+      {
+        settings: configuration.settings,
+        noModel: engine === undefined ? status.status.message : undefined,
+        snoozed: until === undefined ? undefined : snoozedMessage(until, Date.now()),
+      },
+    );
+  };
+  const outcomes = new Outcomes(connection, {
+    log,
+    store: countsStore,
+    // Whoever takes a suggestion reads on where it ends, and the next one is wanted there.
+    taken: ({ uri, offset }) => {
+      const document = documents.get(uri);
+      if (document === undefined || !availability(uri).available) return;
+      void suggester.prepare(placeOf(document, document.positionAt(offset), undefined, sources(document)));
+    },
+  });
 
   const openFiles = (): OpenDocument[] => documents.all().filter(({ uri }) => filePath(uri) !== undefined).map((document) => ({ uri: document.uri, text: document.getText() }));
   const indexing = new Indexing(() => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })), openFiles, {
@@ -64,13 +131,11 @@ export function createServer(connection: Connection, locations: Locations, serve
       showProgress(connection, run, log);
     },
     progress: (done, total, secondsLeft) => status.set({ indexing: { done, total, ...(secondsLeft !== undefined && { secondsLeft }) }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
-    ended: (index, note) => {
-      cache.clear();
-      status.set({ indexing: undefined, index, note });
-    },
+    ended: (index, note) => status.set({ indexing: undefined, index, note }),
     paused: (paused) => status.set({ paused, note: undefined }),
-    changed: (index) => {
-      cache.clear();
+    changed: (index, uris) => {
+      if (uris === undefined) cache.clear();
+      else for (const uri of uris) cache.fileChanged(uri);
       status.set({ index });
     },
   }, log);
@@ -85,12 +150,13 @@ export function createServer(connection: Connection, locations: Locations, serve
       engine = await openEngine({
         modelPath: options.modelPath ?? (settings.modelPath === "" ? locations.modelPath : settings.modelPath),
         grammarPath: locations.grammarPath,
-        storagePath: options.storagePath ?? defaultStoragePath(),
+        storagePath: storagePath(),
         executionProvider: options.executionProvider ?? settings.executionProvider,
         threads: settings.threads,
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
+        recency: (uri) => recent.of(uri),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
@@ -109,7 +175,8 @@ export function createServer(connection: Connection, locations: Locations, serve
   };
 
   const applySettings = (now: Settings, before: Settings): void => {
-    cache.clear();
+    // They are read anew for other reasons too.
+    if (!isDeepStrictEqual(now, before)) suggester.cancel();
     status.set({ enabled: now.enable });
     if (loading === undefined) {
       if (now.enable) loading = load();
@@ -136,6 +203,7 @@ export function createServer(connection: Connection, locations: Locations, serve
       serverInfo,
       capabilities: {
         textDocumentSync: { openClose: true, change: TextDocumentSyncKind.Incremental, save: { includeText: false } },
+        notebookDocumentSync: notebookSync,
         inlineCompletionProvider: true,
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
         executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: true },
@@ -163,31 +231,48 @@ export function createServer(connection: Connection, locations: Locations, serve
     configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   });
 
-  registerInlineCompletion(connection, {
+  const inspecting = registerInspection(connection, {
     documents,
-    cache,
     traces,
-    log,
     settings: () => configuration.settings,
     folders: () => folders.folders,
-    completer: () => engine?.completer,
+    engine: () => engine,
   });
+  registerInlineCompletion(connection, {
+    documents,
+    suggester,
+    log,
+    availability: ({ uri }) => availability(uri),
+    sources,
+    shown: (shown) => outcomes.shown(shown),
+  });
+  registerAvailability(connection, availability);
+  documents.onDidClose(({ document }) => outcomes.closed(document.uri));
   registerExecuteCommand(connection, {
     indexing,
     whyNotReady: () => {
       const { state, message } = status.status;
-      return state === "ready" || state === "indexing" ? undefined : message;
+      return state === "ready" || state === "indexing" || state === "snoozed" ? undefined : message;
     },
     why: (uri) => engine?.index.why(uri),
     counts: () => engine?.index.counts() ?? null,
+    snooze: (minutes) => {
+      snooze.set(minutes);
+      return status.status;
+    },
+    clearCounts: () => countsStore().clear(),
   });
   documents.listen(connection);
+  notebooks.listen(connection);
 
   let ending: Promise<void> | undefined;
   const dispose = (): Promise<void> => {
     battery.dispose();
-    ending ??= indexing
+    snooze.dispose();
+    suggester.cancel();
+    ending ??= outcomes
       .dispose()
+      .then(() => indexing.dispose())
       .then(() => engine?.index.dispose())
       .catch((error: unknown) => log.error(`The index could not be closed: ${String(error)}`));
     return ending;

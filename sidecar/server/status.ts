@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
 import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
 import type { Log } from "./log";
+import { snoozedMessage } from "./snooze";
 
 /** What is known, each part set by the feature that knows it. */
 export interface StatusParts {
@@ -12,6 +13,8 @@ export interface StatusParts {
   reason?: string | undefined;
   folders: number;
   indexing?: { done: number; total: number; secondsLeft?: number } | undefined;
+  /** Until when no suggestion is made, milliseconds since 1970. */
+  snoozedUntil?: number | undefined;
   /** Why indexing is paused. */
   paused?: PauseReason | undefined;
   /** Something people should know while all works, e.g. that indexing was cancelled. */
@@ -22,10 +25,14 @@ export interface StatusParts {
   index?: IndexCounts;
 }
 
-/** One status out of the parts: an error outranks being off, being off outranks the rest. */
-export function statusOf(parts: StatusParts): SidecarStatus {
-  const { model, provider, vectorIndex, index, indexing } = parts;
+/**
+ * One status out of the parts: an error outranks being off, being off outranks the rest, and snoozing what goes on besides.
+ * @param now milliseconds since 1970
+ */
+export function statusOf(parts: StatusParts, now = Date.now()): SidecarStatus {
+  const { model, provider, vectorIndex, index, indexing, snoozedUntil } = parts;
   const facts = {
+    ...(snoozedUntil === undefined ? {} : { snoozedUntil }),
     ...(parts.paused === undefined ? {} : { paused: parts.paused }),
     ...(model === undefined ? {} : { model }),
     ...(provider === undefined ? {} : { provider }),
@@ -35,6 +42,7 @@ export function statusOf(parts: StatusParts): SidecarStatus {
   if (parts.engine === "failed") return { state: "error", message: parts.reason ?? "The model could not be loaded.", ...facts };
   if (!parts.enabled) return { state: "off", message: 'Off: the setting "selfracg.enable" is false.', ...facts };
   if (parts.engine !== "loaded") return { state: "starting", message: "Loading the model.", ...facts };
+  if (snoozedUntil !== undefined) return { state: "snoozed", message: snoozedMessage(snoozedUntil, now), ...facts };
   if (indexing !== undefined) {
     const message = indexing.total === 0 ? "Looking for files to index." : `Indexing ${indexing.done}/${indexing.total} files${timeLeft(indexing.secondsLeft)}.`;
     return { state: "indexing", message, progress: { ...indexing }, ...facts };

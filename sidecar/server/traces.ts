@@ -1,28 +1,43 @@
-// Keeps the trace behind the last suggestion and hears which suggestions were taken.
-import type { Connection } from "vscode-languageserver/node";
+// Keeps the traces behind the last suggestions.
+import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
 import * as v from "valibot";
 import { type CompletionTrace, messages } from "../protocol";
-import type { Log } from "./log";
 
-const acceptedSchema = v.object({ id: v.number() });
+/** `selfracg/traces` gives no more. */
+const mostTraces = 50;
+
+const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
 
 export class Traces {
-  #last: CompletionTrace | null = null;
+  /** By id, the last one put in last. */
+  readonly #traces = new Map<number, CompletionTrace>();
 
-  constructor(connection: Connection, log: Log) {
-    connection.onRequest(messages.trace, () => this.#last);
-    connection.onNotification(messages.accepted, (params: unknown) => {
-      const parsed = v.safeParse(acceptedSchema, params);
-      if (parsed.success) log.debug(`Suggestion ${parsed.output.id} was accepted.`);
-      else log.warn(`${messages.accepted}: expected {id: number}, found ${JSON.stringify(params)}; passed over.`);
+  constructor(connection: Connection) {
+    connection.onRequest(messages.trace, (params: unknown): CompletionTrace | null | ResponseError<void> => {
+      const parsed = v.safeParse(paramsSchema, params);
+      if (!parsed.success) return new ResponseError(ErrorCodes.InvalidParams, `${messages.trace}: expected {id?: number}, found ${JSON.stringify(params)}.`);
+      return this.find(parsed.output?.id) ?? null;
     });
+    connection.onRequest(messages.traces, () => this.all);
   }
 
-  get last(): CompletionTrace | null {
-    return this.#last;
+  /** Newest first. */
+  get all(): readonly CompletionTrace[] {
+    return [...this.#traces.values()].reverse();
   }
 
+  /** By its id; left out: the last. */
+  find(id?: number): CompletionTrace | undefined {
+    return id === undefined ? [...this.#traces.values()].at(-1) : this.#traces.get(id);
+  }
+
+  /** The last completion that a client was given. One that is typed along, or come back to, replaces what was known of it. */
   put(trace: CompletionTrace): void {
-    this.#last = trace;
+    this.#traces.delete(trace.id);
+    this.#traces.set(trace.id, trace);
+    for (const oldest of this.#traces.keys()) {
+      if (this.#traces.size <= mostTraces) break;
+      this.#traces.delete(oldest);
+    }
   }
 }

@@ -1,4 +1,5 @@
 // Maximum inner product search by scanning every vector, in TypeScript: where FAISS's addon cannot load.
+import { floatsOf, type Quantized } from "./quantized";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 const initialRows = 256;
@@ -23,8 +24,8 @@ export class ExactIndex implements VectorIndex {
     return this.ids.length;
   }
 
-  add(id: number, vector: Float32Array): void {
-    checkLength(vector, this.dimension, "a vector");
+  add(id: number, vector: Quantized): void {
+    checkLength(vector.values, this.dimension, "a vector");
     if (this.rows.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     const row = this.ids.length;
     const start = row * this.dimension;
@@ -33,7 +34,7 @@ export class ExactIndex implements VectorIndex {
       grown.set(this.vectors);
       this.vectors = grown;
     }
-    this.vectors.set(vector, start);
+    this.vectors.set(floatsOf(vector), start);
     this.ids.push(id);
     this.rows.set(id, row);
   }
@@ -122,7 +123,7 @@ export function checkDimension(dimension: number): void {
 }
 
 /** @throws RangeError when `vector` has another length than `dimension`. */
-export function checkLength(vector: Float32Array, dimension: number, what: string): void {
+export function checkLength(vector: ArrayLike<number>, dimension: number, what: string): void {
   if (vector.length !== dimension) {
     throw new RangeError(`expected ${what} of ${dimension} floats, found ${vector.length}: the model and the index do not belong together`);
   }

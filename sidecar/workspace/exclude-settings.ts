@@ -69,8 +69,8 @@ function excluded(source: string, pattern: string): Omission {
   return { skip: "excluded", because: `the setting ${source} has ${JSON.stringify(pattern)}`, rule: { source, pattern } };
 }
 
-/** Entries with a line break, or that say nothing, match nothing. */
-function patternsOf(lines: readonly string[]): IgnorePatterns | undefined {
+/** A setting's patterns. Entries with a line break, or that say nothing, match nothing. */
+export function patternsOf(lines: readonly string[]): IgnorePatterns | undefined {
   return IgnorePatterns.read(Buffer.from(lines.filter((line) => !line.includes("\n")).join("\n")), false);
 }
 

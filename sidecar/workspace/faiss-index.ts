@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
 import { bulkAdder, type BulkAdd } from "./faiss-bulk";
 import { isRunning } from "./owner";
+import type { Quantized } from "./quantized";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
@@ -130,7 +131,7 @@ export class FaissIndex implements VectorIndex {
     return this.rows.size + this.waiting.size;
   }
 
-  add(id: number, vector: Float32Array): void {
+  add(id: number, vector: Quantized): void {
     if (this.rows.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     this.waiting.add(id, vector);
     if (this.waiting.size >= this.limit) this.handOver();

@@ -1,5 +1,6 @@
 // Searches exactly while there are few vectors, in clusters once there are many: the choice is made by their number.
 import type { ClusteredIndex } from "./clustered-index";
+import type { Quantized } from "./quantized";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
 
 /**
@@ -37,7 +38,7 @@ export class GrowingIndex implements VectorIndex {
     return this.clustered.size;
   }
 
-  add(id: number, vector: Float32Array): void {
+  add(id: number, vector: Quantized): void {
     this.clustered.add(id, vector);
     if (this.clustered.size > this.mostExact) this.exact = undefined;
     this.exact?.add(id, vector);

@@ -6,7 +6,7 @@ import * as v from "valibot";
 import type { SkipReason } from "./omission";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
-import type { VectorKey } from "./vector-store";
+import type { VectorKey } from "./record-block";
 
 /** A fragment of a file, and the key its expression is stored under. */
 export interface StoredFragment {
@@ -36,8 +36,9 @@ const checksumDigits = 12;
 const headerSchema = v.object({ format: v.literal(format), folder: v.string(), chunker: v.string() });
 const number = v.number();
 const lineSchema = v.union([
-  v.object({ path: v.string(), size: number, modified: number, skip: v.string() }),
+  // Tried in this order, so the most frequent first.
   v.object({ path: v.string(), size: number, modified: number, fragments: v.array(v.tupleWithRest([number, number, v.string(), v.string()], v.array(v.string()))) }),
+  v.object({ path: v.string(), size: number, modified: number, skip: v.string() }),
   v.object({ path: v.string(), gone: v.literal(true) }),
 ]);
 
@@ -259,7 +260,11 @@ function serialise(path: string, entry: FileEntry | undefined): Buffer {
 function entryOf(line: Exclude<v.InferOutput<typeof lineSchema>, { gone: true }>): FileEntry {
   const { size, modified } = line;
   if ("skip" in line) return { size, modified, skip: skipReason(line.skip), fragments: [] };
-  return { size, modified, fragments: line.fragments.map(([startLine, endLine, key, text, scope]) => ({ startLine, endLine, key: Buffer.from(key, "base64").toString("latin1"), text, ...(scope !== undefined && { scope }) })) };
+  return { size, modified, fragments: line.fragments.map(([startLine, endLine, key, text, scope]) => storedFragment(startLine, endLine, Buffer.from(key, "base64").toString("latin1"), text, scope)) };
+}
+
+function storedFragment(startLine: number, endLine: number, key: VectorKey, text: string, scope: readonly string[] | undefined): StoredFragment {
+  return scope === undefined ? { startLine, endLine, key, text } : { startLine, endLine, key, text, scope };
 }
 
 function skipReason(text: string): SkipReason {

@@ -1,10 +1,12 @@
 // Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store keeps.
-import { scanKernel, type ScanKernel } from "./scan-kernel";
+import { type Quantized, roundInto, steps } from "./quantized";
+import { rowsAtOnce, scanKernel, type ScanKernel } from "./scan-kernel";
 
 /** Rows that are allocated and scanned together. */
 export const blockRows = 64;
-const steps = 32767;
 const pageBytes = 65536;
+/** Share by which the memory grows. */
+const growth = 0.5;
 /** The most that 32-bit addresses reach; only what is touched takes memory. */
 const mostPages = 65536;
 /** At the beginning: the query, then one sum for each row of a block. */
@@ -18,7 +20,7 @@ const firstBlockAt = 65536;
  */
 export class RowMemory {
   private readonly memory = new WebAssembly.Memory({ initial: 2, maximum: mostPages });
-  private readonly scan: ScanKernel = scanKernel(this.memory);
+  private readonly kernel: ScanKernel = scanKernel(this.memory);
   private values = new Int16Array(this.memory.buffer);
   private sums = new Int32Array(this.memory.buffer, sumsAt, blockRows);
   private scales = new Float32Array(blockRows);
@@ -44,11 +46,12 @@ export class RowMemory {
     const freed = this.free.pop();
     if (freed !== undefined) return freed;
     const block = this.blocks++;
-    const end = firstBlockAt + this.blocks * blockRows * this.bytes;
+    const end = firstBlockAt + (this.blocks * blockRows + rowsAtOnce) * this.bytes;
     if (end > this.memory.buffer.byteLength) {
-      // A little ahead, since growing makes the views anew.
-      const wanted = Math.ceil((end - this.memory.buffer.byteLength) / pageBytes) + 16;
-      this.memory.grow(Math.min(wanted, mostPages - this.memory.buffer.byteLength / pageBytes));
+      // By a share of what there is: the garbage collector takes every growth for that much new memory. Untouched pages take none.
+      const pages = this.memory.buffer.byteLength / pageBytes;
+      const wanted = Math.max(Math.ceil(end / pageBytes) - pages, Math.ceil(pages * growth));
+      this.memory.grow(Math.min(wanted, mostPages - pages));
       this.values = new Int16Array(this.memory.buffer);
       this.sums = new Int32Array(this.memory.buffer, sumsAt, blockRows);
     }
@@ -64,23 +67,16 @@ export class RowMemory {
     this.free.push(block);
   }
 
-  write(slot: number, vector: Float32Array): void {
+  write(slot: number, { values, scale }: Quantized): void {
     const start = this.startOf(slot);
-    let largest = 0;
-    for (let i = 0; i < vector.length; i++) largest = Math.max(largest, Math.abs(vector[i] ?? 0));
-    const scale = largest === 0 ? 1 : Math.fround(largest);
-    const factor = steps / scale;
-    const { values, dimension } = this;
-    let squares = 0;
-    for (let i = 0; i < dimension; i++) {
-      const scaled = (vector[i] ?? 0) * factor;
-      // Math.round takes several times as long.
-      const value = (scaled < 0 ? scaled - 0.5 : scaled + 0.5) | 0;
-      values[start + i] = value;
-      squares += value * value;
-    }
+    this.values.set(values, start);
     this.values.fill(0, start + this.dimension, start + this.width);
     this.scales[slot] = scale / steps;
+    let squares = 0;
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i] ?? 0;
+      squares += value * value;
+    }
     this.largestNorm = Math.max(this.largestNorm, Math.sqrt(squares));
   }
 
@@ -91,15 +87,19 @@ export class RowMemory {
   }
 
   /** Adds the row to `sum`, component by component. */
-  addTo(sum: Float32Array, slot: number): void {
+  addTo(sum: Float64Array, slot: number): void {
+    const { values } = this;
     const start = this.startOf(slot);
     const scale = this.scales[slot] ?? 0;
-    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (this.values[start + i] ?? 0) * scale;
+    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] ?? 0) + (values[start + i] ?? 0) * scale;
   }
 
   read(slot: number): Float32Array {
+    const { values } = this;
+    const start = this.startOf(slot);
+    const scale = this.scales[slot] ?? 0;
     const vector = new Float32Array(this.dimension);
-    this.addTo(vector, slot);
+    for (let i = 0; i < vector.length; i++) vector[i] = (values[start + i] ?? 0) * scale;
     return vector;
   }
 
@@ -112,23 +112,24 @@ export class RowMemory {
     // By Cauchy and Schwarz no sum, nor any part of one, then leaves 32 bits; rounding may add half a step a component.
     const most = Math.max(1, Math.min(steps, 2 ** 31 / this.largestNorm - Math.sqrt(this.dimension)));
     this.queryScale = norm === 0 ? 0 : norm / most;
-    for (let i = 0; i < this.dimension; i++) this.values[i] = norm === 0 ? 0 : Math.round((query[i] ?? 0) / this.queryScale);
-    this.values.fill(0, this.dimension, this.width);
+    const { values, dimension } = this;
+    roundInto(values, query, norm === 0 ? 0 : 1 / this.queryScale);
+    values.fill(0, dimension, this.width);
   }
 
-  /** Inner products of the query with the first `count` rows of a block, into `scores`. */
-  scanBlock(block: number, count: number, scores: Float64Array): void {
-    this.scan(0, firstBlockAt + block * blockRows * this.bytes, count, sumsAt, this.bytes);
+  /** Inner products of the query with `count` rows from the slot `first` on, at most a block, into `scores`. */
+  scan(first: number, count: number, scores: Float64Array): void {
+    this.kernel(0, firstBlockAt + first * this.bytes, count, sumsAt, this.bytes);
     const { sums, scales, queryScale } = this;
-    const first = block * blockRows;
     for (let row = 0; row < count; row++) scores[row] = (sums[row] ?? 0) * (scales[first + row] ?? 0) * queryScale;
   }
 
   /** Inner product of the query, as it was given, with one row. */
   score(slot: number): number {
+    const { query, values } = this;
     const start = this.startOf(slot);
     let sum = 0;
-    for (let i = 0; i < this.dimension; i++) sum += (this.query[i] ?? 0) * (this.values[start + i] ?? 0);
+    for (let i = 0; i < query.length; i++) sum += (query[i] ?? 0) * (values[start + i] ?? 0);
     return sum * (this.scales[slot] ?? 0);
   }
 

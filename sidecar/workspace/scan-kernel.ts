@@ -1,9 +1,12 @@
 // Inner products of one query with many rows of 16-bit integers: a WebAssembly SIMD loop, and the same in TypeScript.
 
+/** Rows that the kernel reads at a time. */
+export const rowsAtOnce = 4;
+
 /**
  * Writes to `out` the inner product of the query with each of `count` rows. All three are byte offsets in one memory.
- * Query and rows are `bytes` long each, a multiple of 16; four rows are read at a time, so that `count` is rounded up to
- * a multiple of four in what is read and written. Sums must fit 32 bits.
+ * Query and rows are `bytes` long each, a multiple of 16; `count` is rounded up to a multiple of {@link rowsAtOnce} in
+ * what is read and written. Sums must fit 32 bits.
  */
 export type ScanKernel = (query: number, rows: number, count: number, out: number, bytes: number) => void;
 

@@ -1,6 +1,7 @@
 // The seam for maximum inner product search over fragment expressions.
 
 import type { VectorIndexName } from "../protocol";
+import type { Quantized } from "./quantized";
 
 export interface VectorHit {
   readonly id: number;
@@ -22,7 +23,7 @@ export interface VectorIndex {
   readonly dimension: number;
   readonly size: number;
   /** @throws RangeError when a vector has another length than `dimension`, or the id is taken. */
-  add(id: number, vector: Float32Array): void;
+  add(id: number, vector: Quantized): void;
   /** Ids not present are passed over. */
   remove(ids: readonly number[]): void;
   /** Does for about so many milliseconds what makes later searches faster. @returns whether some of it is left */

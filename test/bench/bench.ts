@@ -6,10 +6,13 @@ import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
 import { main as confidence } from "./confidence";
+import { main as debounce } from "./debounce";
 import { count } from "./options";
 import { indexPhases, main as index } from "./index/main";
 import { inferencePhases, main as inference } from "./inference/main";
 import { main as keeping } from "./keeping";
+import { main as typing } from "./typing/main";
+import { main as ranking } from "./ranking/main";
 import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 import { main as syntax } from "./syntax";
 
@@ -24,10 +27,13 @@ const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = 
 
 const help = `npm run bench [-- OPTIONS]
   inference ...     how fast the model runs, against the goals; "inference --help" for its options
+  debounce          how long to wait for the next keystroke, by simulated typists
   keeping ...       what fragments kept over keystrokes cost and gain; "keeping --help" for its options
   confidence ...    how sure suggestions are, fitted and checked; "confidence --help" for its options
   syntax ...        what the syntax tree costs a keystroke; "syntax --help" for its options
+  ranking ...       what raising fragments of imported and lately edited files does to their rank; "ranking --help" for its options
   index ...         how fast the workspace is indexed, kept up and searched; "index --help" for its options
+  typing ...        what suggestions save as edits of a git history are typed again; "typing --help" for its options
   --workspace DIR   measure this folder instead of the fixture and the larger tree
   --files N         files of the larger tree; default 120
   --completions N   completions timed on each; default 60
@@ -140,7 +146,7 @@ async function child(name: string, given: string): Promise<void> {
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax, debounce, typing, ranking };
 const command = commands[first ?? ""];
 const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
 work.catch((error: unknown) => {

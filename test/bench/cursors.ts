@@ -16,7 +16,8 @@ export interface Cursor {
   readonly name: string | undefined;
 }
 
-const sourceFile = /\.(?:py|[cm]?[jt]sx?|java|go|rs|cs|cpp|cc|h|rb|php)$/;
+/** Names of files that people write code in. */
+export const sourceFile = /\.(?:py|[cm]?[jt]sx?|java|go|rs|cs|cpp|cc|h|rb|php)$/;
 
 /** Source files of `folder` by relative path, in order of path. */
 export async function readSources(folder: string): Promise<Map<string, string>> {

@@ -22,7 +22,7 @@ const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --repos FILE          their repositories {repository, language, files: {path: text}}, as .jsonl or .jsonl.xz
   --limit N             the first N tasks
   --retriever NAME      ${retrieverNames.join(", ")}; default: selfracg
-                        -always: never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
+                        -score: ranked by the score alone; -always: the same, never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
   --plain               as models/training measures: windows of the other files, no cache model over the prompt, no stops, no filters
   --model DIR           model package; default: the one that ships

@@ -9,6 +9,8 @@ import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
+import { ChosenFiles } from "../../sidecar/retrieval/chosen-files";
+import { noWeights, ranked, type Raising, raisingOf, type RankingWeights, rankingWeights } from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import type { Log } from "../../sidecar/server/log";
@@ -22,7 +24,7 @@ import { completePlainly } from "./plain";
 import { placeKey, relevantTo } from "./relevance";
 import { Repository } from "./repository";
 import type { Result, ResultFile } from "./results";
-import { Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
+import { raises, Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
 import { score, statement } from "./scoring";
 import { WindowChunker } from "./windows";
 
@@ -68,7 +70,11 @@ export class Evaluation {
     const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message), Infinity);
     const limits = { maxFileKilobytes: settings.maxFileKilobytes };
     const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
-    return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
+    return new Evaluation(options, retriever === "selfracg" || retriever === "selfracg-score" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
+  }
+
+  private get weights(): RankingWeights {
+    return raises(this.options.retriever) && !this.options.plain ? rankingWeights : noWeights;
   }
 
   get model(): ModelPackage {
@@ -111,11 +117,12 @@ export class Evaluation {
     const { task, prefix, suffix } = place;
     const others = repository.fragments.filter(({ path }) => path !== task.file);
     const needed = relevantTo(task, others);
-    const { source, best } = await search.at(place, others);
     const context: CursorContext = { uri: repository.uriOf(task.file), path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
+    const raising = raisingOf(context, new ChosenFiles({}), () => undefined, this.weights);
+    const { source, best } = await search.at(place, others, raising);
     const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
     const { backbone, promptFormat, tokenizer, trees } = this;
-    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, log: () => {} });
+    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, rankingWeights: this.weights, log: () => {} });
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
     const started = performance.now();
     let prediction: string;
@@ -172,10 +179,10 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
 /** What can be found at a cursor. */
 interface Search {
   /**
-   * `others` are the fragments of the other files. `source` is searched for the prompt; `best` says, after the
-   * completion, how the other files' fragments rank.
+   * `others` are the fragments of the other files, `raising` what raises one above its score. `source` is searched for
+   * the prompt; `best` says, after the completion, how the other files' fragments rank.
    */
-  at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
+  at(place: Place, others: readonly Fragment[], raising: Raising): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
   close(): Promise<void>;
 }
 
@@ -211,7 +218,7 @@ class IndexSearch implements Search {
     return new IndexSearch(index, repository, ownFile);
   }
 
-  async at({ task, prefix }: Place): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
+  async at({ task, prefix }: Place, _others: readonly Fragment[], raising: Raising): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
     const { index, repository } = this;
     if (this.cut !== undefined && this.cut !== task.file) {
       await repository.write(this.cut);
@@ -231,7 +238,7 @@ class IndexSearch implements Search {
         return this.ownFile ? index.search(need, k) : among(need).slice(0, k);
       },
     };
-    return { source, best: () => (asked === undefined ? [] : among(asked).map(({ fragment }) => fragment)) };
+    return { source, best: () => (asked === undefined ? [] : ranked(among(asked), raising).map(({ fragment }) => fragment)) };
   }
 
   async close(): Promise<void> {

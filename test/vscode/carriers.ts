@@ -11,7 +11,7 @@ import { recordStatus } from "./workbench";
 
 /** What a carrier is asked for. */
 export interface CarrierOptions {
-  /** The folder to open; none: an empty window. */
+  /** The folder to open, or a .code-workspace file; none: an empty window. */
   folder?: string;
   /** An empty folder for everything that VS Code writes. */
   profile: string;
@@ -22,7 +22,7 @@ export interface CarrierOptions {
 /** A VS Code that runs, with its window as a Playwright page. */
 export interface CarriedVSCode {
   page: Page;
-  /** Opens another window on another folder, or on none, in the place of the present one. */
+  /** Opens another window on another folder or .code-workspace file, or on none, in the place of the present one. */
   reopen(folder: string | undefined): Promise<Page>;
   close(): Promise<void>;
 }
@@ -74,7 +74,7 @@ async function launchServed({ folder, profile, vsix, settings }: CarrierOptions)
     if (path === undefined) {
       url.searchParams.set("ew", "true");
     } else {
-      url.searchParams.set("folder", path);
+      url.searchParams.set(path.endsWith(".code-workspace") ? "workspace" : "folder", path);
     }
     return url.href;
   };

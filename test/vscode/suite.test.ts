@@ -10,7 +10,7 @@ import { sidecarProcesses, Workbench } from "./workbench";
 
 const root = resolve(import.meta.dirname, "../..");
 const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
-/** With a folder in it, the pictures of the README are written there. */
+/** With a folder in it, the pictures of the README and of the walkthrough are written there. */
 const pictures = process.env.SELFRACG_PICTURES;
 
 const fixture = join(root, "test", "fixtures", "workspace");
@@ -117,13 +117,13 @@ describe("SelfRACG in VS Code", () => {
     return readFileSync(join(fixture, path), "utf8").split("\n").length;
   }
 
-  async function picture(name: string): Promise<void> {
+  async function picture(name: string, clip?: { x: number; y: number; width: number; height: number }): Promise<void> {
     if (pictures !== undefined) {
       mkdirSync(pictures, { recursive: true });
       // Away from anything that lights up under it.
       await window.page.mouse.move(200, 15);
       await window.page.waitForTimeout(500);
-      await window.page.screenshot({ path: join(pictures, name) });
+      await window.page.screenshot({ path: join(pictures, name), ...(clip === undefined ? {} : { clip }) });
     }
   }
 
@@ -149,7 +149,7 @@ describe("SelfRACG in VS Code", () => {
   });
 
   it("says in the empty inspector what to do", async () => {
-    await window.status.click();
+    await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
     expect(await inspector.locator("h1").textContent()).toBe("No suggestion yet");
     expect(await inspector.locator(".empty").textContent()).toContain("Type in a file");
@@ -177,6 +177,8 @@ describe("SelfRACG in VS Code", () => {
   it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
     const { place, ghost } = await typeWhere(async () => true);
     await picture("screenshot-ghost-text.png");
+    const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
+    await picture("walkthrough-ghost-text.png", { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 });
     await window.save();
     const typed = read(place.file);
     const last = place.typed.slice(place.typed.lastIndexOf("\n") + 1);
@@ -196,7 +198,7 @@ describe("SelfRACG in VS Code", () => {
 
   it("lists in the inspector the file that the answer lies in, and opens it at the line", async () => {
     await window.openFile(places[0]?.file ?? "", 1);
-    await window.status.click();
+    await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
     const links = inspector.locator('[data-open^="fragment:"]');
     const { place, ghost } = await typeWhere(async ({ file, answer }) => {
@@ -209,10 +211,11 @@ describe("SelfRACG in VS Code", () => {
       return listed.some((text) => text.startsWith(`${answer}:`));
     });
     expect(bare((await inspector.locator("pre.suggestion").textContent()) ?? "")).toBe(bare(ghost));
-    expect(await inspector.locator(".legend li").count()).toBe(7);
+    expect(await inspector.locator(".waterfall tr").count()).toBe(8);
     if (pictures !== undefined) {
       await window.toggleSideBar();
       await picture("screenshot-inspector.png");
+      await picture("walkthrough-inspector.png", { x: 640, y: 35, width: 640, height: 480 });
       await window.toggleSideBar();
     }
     const link = links.filter({ hasText: `${place.answer}:` }).first();
@@ -312,7 +315,7 @@ describe("SelfRACG in VS Code", () => {
     const workspaceSettings = join(workspace, ".vscode", "settings.json");
     writeFileSync(workspaceSettings, JSON.stringify({ "selfracg.modelPath": nowhere }));
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
-    await window.status.click();
+    await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
     await expect.poll(() => inspector.locator("#status").textContent(), { timeout: 30_000 }).toContain("no-model-here");
     writeFileSync(workspaceSettings, "{}");

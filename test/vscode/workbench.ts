@@ -118,6 +118,35 @@ export class Workbench {
     return this.ghostText();
   }
 
+  /** What shows of the active editor's text, in order, ghost text included. */
+  async editorText(): Promise<string> {
+    const lines = await this.page.locator(".editor-group-container.active .view-lines > .view-line").evaluateAll((elements) =>
+      elements
+        .map((element) => ({ top: element.getBoundingClientRect().top, text: element.textContent ?? "" }))
+        .sort((a, b) => a.top - b.top)
+        .map(({ text }) => text),
+    );
+    return lines.join("\n").replaceAll("\u00a0", " ");
+  }
+
+  /** Contrast of the ghost text to the editor's background, 1..21, as WCAG 2 has it. */
+  ghostContrast(): Promise<number> {
+    return this.page.locator('.editor-group-container.active [class*="ghost-text"]').first().evaluate((element) => {
+      const page = globalThis as unknown as { getComputedStyle(target: unknown): { color: string; backgroundColor: string } };
+      const channels = (colour: string): number[] => (colour.match(/[\d.]+/g) ?? []).map(Number);
+      const back = channels(page.getComputedStyle(element.closest(".monaco-editor")?.querySelector(".monaco-editor-background") ?? element).backgroundColor);
+      const [red = 0, green = 0, blue = 0, alpha = 1] = channels(page.getComputedStyle(element).color);
+      // Half-transparent text lies on the background.
+      const front = [red, green, blue].map((value, at) => alpha * value + (1 - alpha) * (back[at] ?? 0));
+      const luminance = (colour: readonly number[]): number => {
+        const [r = 0, g = 0, b = 0] = colour.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+      };
+      const [dark = 0, light = 0] = [luminance(front), luminance(back)].sort((a, b) => a - b);
+      return (light + 0.05) / (dark + 0.05);
+    });
+  }
+
   /** By its key, which leaves the cursor and its ghost text where they are. */
   async toggleSideBar(): Promise<void> {
     await this.page.keyboard.press(`${modifier}+B`);

@@ -1,7 +1,8 @@
 // How indexing grows with the number of files: time and memory a file, from small trees to large ones.
+import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { inProcess } from "../child";
 import { readSources } from "../cursors";
-import { timed } from "../inference/rates";
 import { type StandInOptions, standInIndex } from "./stand-in";
 import { writeTree } from "./trees";
 
@@ -10,25 +11,56 @@ export interface GrowthOptions extends StandInOptions {
   readonly files: number;
 }
 
-export interface GrowthResult {
+/** One run over all files in a process of its own. */
+export interface GrowthRun {
   readonly files: number;
   readonly fragments: number;
-  readonly buildMs: number;
-  readonly restartMs: number;
+  readonly embedded: number;
+  /** From the index being opened to all files ready; processor time of all threads beside it. */
+  readonly ms: number;
+  readonly cpuMs: number;
   readonly peakMegabytes: number;
   readonly storeBytes: number;
 }
 
-/** Measures one size in this process. */
-export async function growthPhase(options: GrowthOptions): Promise<GrowthResult> {
-  await writeTree(await readSources(options.originals), options.workspace, options.files);
-  const build = await standInIndex({ ...options, storagePath: join(options.storagePath, "build") }, { maxFragments: 2_000_000, maxStoreBytes: 20e9 });
-  const buildMs = await timed(() => build.reindex());
-  await build.flush();
-  const { files, fragments, storeBytes } = build.counts();
-  await build.dispose();
-  const again = await standInIndex({ ...options, storagePath: join(options.storagePath, "build") }, { maxFragments: 2_000_000, maxStoreBytes: 20e9 });
-  const restartMs = await timed(() => again.reindex());
-  await again.dispose();
-  return { files, fragments, buildMs, restartMs, peakMegabytes: process.resourceUsage().maxRSS / 1024, storeBytes };
+export interface GrowthResult {
+  readonly first: GrowthRun;
+  readonly restart: GrowthRun;
+}
+
+const noLimits = { maxFragments: 2_000_000, maxStoreBytes: 20e9 };
+/** Milliseconds between two lines about the progress. */
+const toldMs = 10_000;
+
+/** Measures one size in `place`, which is deleted after. */
+export async function measureGrowth(options: Omit<GrowthOptions, "workspace" | "storagePath">, place: string, cores: number): Promise<GrowthResult> {
+  const run = { ...options, workspace: join(place, "tree"), storagePath: join(place, "index") };
+  try {
+    await writeTree(await readSources(options.originals), run.workspace, options.files);
+    const first = await inProcess<GrowthRun>("index-growth", run, { cores });
+    return { first, restart: await inProcess<GrowthRun>("index-growth", run, { cores }) };
+  } finally {
+    await rm(place, { recursive: true, force: true });
+  }
+}
+
+/** Measures in this process: a first run where nothing is stored, a restart where all is. */
+export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
+  const cpu = process.cpuUsage();
+  const start = performance.now();
+  let told = start;
+  const index = await standInIndex(options, noLimits);
+  await index.reindex({
+    onProgress: (done, total, secondsLeft) => {
+      if (performance.now() - told < toldMs) return;
+      told = performance.now();
+      process.stderr.write(`  ${done} of ${total} files${secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`}\n`);
+    },
+  });
+  const ms = performance.now() - start;
+  const { user, system } = process.cpuUsage(cpu);
+  await index.flush();
+  const { files, fragments, embedded, storeBytes } = index.counts();
+  await index.dispose();
+  return { files, fragments, embedded, ms, cpuMs: (user + system) / 1000, peakMegabytes: process.resourceUsage().maxRSS / 1024, storeBytes };
 }

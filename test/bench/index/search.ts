@@ -8,6 +8,7 @@ import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { ExactIndex } from "../../../sidecar/workspace/exact-index";
 import { FaissIndex, loadFaiss } from "../../../sidecar/workspace/faiss-index";
+import { quantized } from "../../../sidecar/workspace/quantized";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { readSources } from "../cursors";
 import { randomNumbers } from "../inference/tokens";
@@ -91,7 +92,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const before = memory();
   const index: VectorIndex = kind === "chosen" ? createVectorIndex(dimension) : kind === "exact" || "failure" in loaded ? new ExactIndex(dimension, "") : new FaissIndex(loaded.addon, dimension, "");
   const began = performance.now();
-  for (let id = 0; id < fragments; id++) index.add(id, vectorOf(id));
+  for (let id = 0; id < fragments; id++) index.add(id, quantized(vectorOf(id)));
   while (index.settle(10));
   const addMs = (performance.now() - began) / fragments;
   const bytesPerFragment = (memory() - before) / fragments;

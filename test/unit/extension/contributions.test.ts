@@ -1,8 +1,9 @@
 // package.json says what the code says: settings, bounds, commands, trust.
 
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { command } from "../../../extension/command-names";
 import { pageCommands } from "../../../extension/inspector/render";
 import { configurationSection, defaultSettings, serverCommands, settingBounds } from "../../../sidecar/protocol";
 
@@ -23,11 +24,13 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
   extensionKind: string[];
   capabilities: { untrustedWorkspaces: { supported: string; restrictedConfigurations: string[] } };
   contributes: {
-    commands: { command: string; title: string; category: string }[];
-    configuration: { properties: Record<string, Property> };
+    commands: { command: string; title: string; category: string; icon: string }[];
+    menus: Record<string, { command: string; when: string }[]>;
+    configuration: { title: string; order: number; properties: Record<string, Property & { order: number }> }[];
+    walkthroughs: { id: string; steps: { description: string; media: { image: string; altText: string }; completionEvents: string[] }[] }[];
   };
 };
-const properties = manifest.contributes.configuration.properties;
+const properties = Object.assign({}, ...manifest.contributes.configuration.map((group) => group.properties)) as Record<string, Property>;
 
 describe("package.json", () => {
   it("declares exactly the settings of the protocol, with their defaults", () => {
@@ -60,21 +63,48 @@ describe("package.json", () => {
 
   it("names its commands once, apart from the sidecar's own", () => {
     const commands = manifest.contributes.commands.map(({ command }) => command);
-    expect(commands).toEqual([
-      "selfracg.reindex",
-      "selfracg.why",
-      "selfracg.clearIndex",
-      "selfracg.pauseIndexing",
-      "selfracg.resumeIndexing",
-      "selfracg.toggle",
-      "selfracg.showInspector",
-      "selfracg.restartSidecar",
-      "selfracg.showLog",
-    ]);
-    for (const command of Object.values(serverCommands)) {
-      expect(commands).not.toContain(command);
+    expect(commands).toEqual(expect.arrayContaining(Object.values(command)));
+    expect(commands).toHaveLength(Object.values(command).length);
+    for (const own of Object.values(serverCommands)) {
+      expect(commands).not.toContain(own);
     }
     expect(new Set(manifest.contributes.commands.map(({ category }) => category))).toEqual(new Set(["SelfRACG"]));
+    for (const { title, icon } of manifest.contributes.commands) expect(icon, title).toMatch(/^\$\([a-z-]+\)$/);
+  });
+
+  it("hides in the palette only commands that it has, by context keys that the extension sets", () => {
+    const source = readFileSync(join(root, "extension/features/context-keys.ts"), "utf8");
+    for (const { command: name, when } of Object.values(manifest.contributes.menus).flat()) {
+      expect(Object.values<string>(command)).toContain(name);
+      for (const [, key] of when.matchAll(/\bselfracg\.(?!inspector\b)(\w+)/g)) expect(source).toContain(`set("${key}"`);
+    }
+  });
+
+  it("groups its settings under titles, each group and each setting in its own place", () => {
+    const groups = manifest.contributes.configuration;
+    expect(groups.map(({ title }) => title)).toEqual(["Suggestions", "Retrieval", "Index", "Model"]);
+    expect(groups.map(({ order }) => order)).toEqual(groups.map((_, place) => place));
+    for (const group of groups) {
+      const orders = Object.values(group.properties).map(({ order }) => order);
+      expect(orders).toEqual(orders.map((_, place) => place));
+    }
+  });
+
+  it("has a walkthrough of pictures that are there, of commands that exist, each step ticked off by something", () => {
+    const [walkthrough, ...others] = manifest.contributes.walkthroughs;
+    expect(others).toEqual([]);
+    expect(walkthrough?.id).toBe("getStarted");
+    expect(walkthrough?.steps.length).toBeGreaterThanOrEqual(4);
+    const source = readFileSync(join(root, "extension/features/context-keys.ts"), "utf8");
+    for (const { description, media, completionEvents } of walkthrough?.steps ?? []) {
+      expect(existsSync(join(root, media.image)), media.image).toBe(true);
+      expect(media.altText.length).toBeGreaterThan(20);
+      expect(completionEvents.length).toBeGreaterThan(0);
+      for (const [, name] of `${description} ${completionEvents.join(" ")}`.matchAll(/(?:command|onCommand):(selfracg\.\w+)/g)) {
+        expect(Object.values<string>(command)).toContain(name);
+      }
+      for (const [, key] of completionEvents.join(" ").matchAll(/onContext:selfracg\.(\w+)/g)) expect(source).toContain(`set("${key}"`);
+    }
   });
 
   it("has every command that the inspector offers", () => {

@@ -1,8 +1,11 @@
 // What the status bar says in each state.
 
 import { describe, expect, it } from "vitest";
-import { count, formatBytes, statusText } from "../../../extension/status-text";
-import type { SidecarStatus } from "../../../sidecar/protocol";
+import type { OverviewData } from "../../../extension/overview-data";
+import { count, formatBytes, lastSummary, statusText } from "../../../extension/status-text";
+import type { CompletionTrace, SidecarStatus } from "../../../sidecar/protocol";
+
+const now = new Date(2026, 4, 20, 14, 20).getTime();
 
 const ready: SidecarStatus = {
   state: "ready",
@@ -13,48 +16,91 @@ const ready: SidecarStatus = {
   index: { files: 96, fragments: 1204, embedded: 3, skipped: {}, storeBytes: 3_250_586 },
 };
 
+function last(totalMs: number, paths: string[], cached = false): CompletionTrace {
+  return { timings: { totalMs }, fragments: paths.map((path) => ({ path })), ...(cached ? { cached } : {}) } as CompletionTrace;
+}
+
+function show(status: SidecarStatus, more: Partial<OverviewData> = {}) {
+  return statusText({ status, place: { trusted: true, folderSchemes: ["file"] }, ...more }, now);
+}
+
 describe("statusText", () => {
-  it("tells every state from the others, in text and for screen readers", () => {
-    const states: SidecarStatus[] = [
-      { state: "starting", message: "Starting." },
-      { state: "indexing", message: "Indexing.", progress: { done: 3, total: 40 } },
-      ready,
-      { state: "off", message: "Switched off." },
-      { state: "error", message: "model.onnx is missing." },
-    ];
-    expect(states.map((status) => statusText(status).text)).toEqual([
-      "$(loading~spin) SelfRACG",
-      "$(sync~spin) SelfRACG 3/40",
-      "$(sparkle) SelfRACG",
-      "$(circle-slash) SelfRACG",
-      "$(error) SelfRACG",
-    ]);
-    expect(new Set(states.map((status) => statusText(status).label)).size).toBe(states.length);
-    expect(states.map((status) => statusText(status).severity)).toEqual(["normal", "normal", "normal", "normal", "error"]);
+  const views: [string, ReturnType<typeof show>][] = [
+    ["$(loading~spin) SelfRACG", show({ state: "starting", message: "Starting." })],
+    ["$(sync~spin) SelfRACG", show({ state: "indexing", message: "Walking." })],
+    ["$(sync~spin) SelfRACG 340/1,200", show({ state: "indexing", message: "Indexing.", progress: { done: 340, total: 1200 } })],
+    ["$(sparkle) SelfRACG", show(ready)],
+    ["$(sparkle) SelfRACG 38 ms · 3", show(ready, { last: last(37.6, ["a.py", "b.py", "a.py"]) })],
+    ["$(circle-slash) SelfRACG off in markdown", show(ready, { languageId: "markdown", here: { available: false, reason: "Off for markdown.", setting: "disabledLanguages" } })],
+    ["$(circle-slash) SelfRACG off here", show(ready, { languageId: "python", here: { available: false, reason: "It is generated." } })],
+    ["$(debug-pause) SelfRACG paused", show({ ...ready, paused: "asked" })],
+    ["$(bell-slash) SelfRACG until 14:35", show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 20, 14, 35).getTime() })],
+    ["$(bell-slash) SelfRACG until tomorrow, 06:00", show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 21, 6).getTime() })],
+    ["$(circle-slash) SelfRACG off", show({ state: "off", message: "Switched off." })],
+    ["$(error) SelfRACG", show({ state: "error", message: "model.onnx is missing." })],
+  ];
+
+  it.each(views)("shows %s", (text, view) => {
+    expect(view.text).toBe(text);
   });
 
-  it("shows indexing before its size is known", () => {
-    expect(statusText({ state: "indexing", message: "Walking." }).text).toBe("$(sync~spin) SelfRACG");
+  it("tells every state from the others for screen readers too", () => {
+    expect(new Set(views.map(([, { label }]) => label)).size).toBe(views.length);
+    expect(views.filter(([, { severity }]) => severity === "error").map(([text]) => text)).toEqual(["$(error) SelfRACG"]);
   });
 
-  it("names model, provider with reason, vector index and index size in the tooltip", () => {
-    const { tooltip } = statusText(ready);
+  it("says why there is nothing here, for the eye and for screen readers", () => {
+    const { label, tooltip } = show(ready, { languageId: "python", here: { available: false, reason: "It is left out by *.gen.py.", setting: "disabledFiles" } });
+    expect(label).toBe("SelfRACG is off here: It is left out by *.gen.py.");
+    expect(tooltip).toContain("Here: It is left out by \\*.gen.py.");
+    expect(tooltip).toContain(`(command:selfracg.openSettings?${encodeURIComponent('["disabledFiles"]')})`);
+  });
+
+  it("says nothing of the file while all is off, snoozed or failed", () => {
+    for (const state of ["off", "snoozed", "error", "starting"] as const) {
+      expect(show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip).not.toContain("Here: ");
+    }
+  });
+
+  it("names model, provider with reason, vector index, index size and the last suggestion in the tooltip", () => {
+    const { tooltip } = show(ready, { last: last(1400, ["a.py", "b.py"]) });
     expect(tooltip).toContain("Model: selfracg\\-default 0.1.0");
     expect(tooltip).toContain("Runs on: CPU \\(no CUDA library was found\\)");
     expect(tooltip).toContain("Vector index: faiss");
     expect(tooltip).toContain("Index: 1,204 fragments of 96 files, 3.1 MB on disk");
-    expect(tooltip).toContain("Click to open the retrieval inspector");
+    expect(tooltip).toContain("Last suggestion: 1.4 s, with 2 fragments of a.py, b.py");
+    expect(tooltip).toContain("Click for the menu");
   });
 
-  it("gives an error's reason to the eye and to screen readers", () => {
-    const status = statusText({ state: "error", message: "model.json: expected formatVersion 1, found 2." });
-    expect(status.label).toContain("expected formatVersion 1, found 2");
-    expect(status.tooltip).toContain("expected formatVersion 1, found 2");
+  it("says where the sidecar runs and what does not work there", () => {
+    const remote = show(ready, { place: { remoteName: "ssh-remote", trusted: true, folderSchemes: ["file"] } });
+    expect(remote.tooltip).toContain("Where: on the SSH host");
+    const limited = show(ready, { place: { trusted: false, folderSchemes: ["vscode-vfs"] } });
+    expect(limited.tooltip).toContain("Virtual workspace");
+    expect(limited.tooltip).toContain("Restricted mode");
+  });
+
+  it("gives an error's reason to the eye and to screen readers, with a way out", () => {
+    const status = show({ state: "error", message: "model.json: expected formatVersion 2, found 3. Install the model package again, or set selfracg.modelPath to a complete one." });
+    expect(status.label).toContain("expected formatVersion 2, found 3");
+    expect(status.tooltip).toContain("expected formatVersion 2, found 3");
+    expect(status.tooltip).toContain("[$(package) Choose Model](command:selfracg.chooseModel)");
   });
 
   it("keeps marks in a message from becoming links, icons or emphasis", () => {
-    const { tooltip } = statusText({ state: "error", message: "[run](command:x) $(trash) *a*\n\n# b" });
-    expect(tooltip).toContain("\\[run\\]\\(command:x\\) \\$\\(trash\\) \\*a\\* \\# b");
+    const { tooltip } = show({ state: "error", message: "[run](command:x) $(trash) *a*\n\n# b" });
+    expect(tooltip).toContain("\\[run\\]\\(command:x\\) \\\\$\\(trash\\) \\*a\\* \\# b");
+  });
+});
+
+describe("lastSummary", () => {
+  it.each([
+    ["38 ms, from the open file alone", last(38, [])],
+    ["38 ms, with 1 fragment of a.py", last(38, ["a.py"])],
+    ["38 ms, with 5 fragments of a.py, b.py, c.py and 1 more file", last(38, ["a.py", "b.py", "c.py", "d.py", "a.py"])],
+    ["38 ms at first, now from the cache, with 1 fragment of a.py", last(38, ["a.py"], true)],
+  ])("%s", (text, trace) => {
+    expect(lastSummary(trace)).toBe(text);
   });
 });
 

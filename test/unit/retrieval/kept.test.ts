@@ -78,7 +78,7 @@ describe("what was fetched", () => {
 
   it("goes when the settings change", () => {
     documents.remember(kept());
-    for (const change of [{ maxFragments: 3 }, { fragmentBudget: 100 }]) expect(documents.recall(at(above), { ...limits, ...change }, 512)).toBe("the settings changed");
+    for (const change of [{ maxFragments: 3 }, { fragmentBudget: 100 }, { pinnedFiles: ["a.py"] }, { bannedFiles: ["tax.py"] }]) expect(documents.recall(at(above), { ...limits, ...change }, 512)).toBe("the settings changed");
     expect(recall(at(above), 300)).toBe("the settings changed");
   });
 
@@ -108,7 +108,7 @@ describe("new fragments", () => {
   const found = (...selected: readonly SelectedFragment[]): Retrieval => ({
     selected,
     dropped: [],
-    found: selected.map(({ fragment: each, reference }) => ({ fragment: each, score: reference.score })),
+    found: selected.map(({ fragment: each, reference: { score, raised } }) => ({ fragment: each, score, ...(raised !== undefined && { raised }) })),
     timings: { expressMs: 1, searchMs: 1, selectMs: 1 },
   });
 
@@ -123,6 +123,16 @@ describe("new fragments", () => {
       selected: [{ reference: { path: "tax.py", score: 0.56 } }],
       dropped: [{ path: "vat.py", score: 0.6, reason: "not better by 0.05 than the best fragment kept" }],
     });
+  });
+
+  it("are compared with what raises them included", () => {
+    const raise = (one: SelectedFragment, by: number): SelectedFragment => ({ ...one, reference: { ...one.reference, raised: { by, reason: "imported here" } } });
+    const vat = fragment("vat", 0.6);
+    expect(weigh(kept(), { ...found(vat), found: [{ fragment: vat.fragment, score: 0.6 }, { fragment: tax.fragment, score: 0.4, raised: { by: 0.2, reason: "imported here" } }] }, 1, rule)).toMatchObject({
+      selected: [{ reference: { path: "tax.py", score: 0.4, raised: { by: 0.2 } } }],
+    });
+    expect(weigh(kept(), found(raise(vat, 0.1), fragment("tax", 0.6)), 1, rule)).toBe("another fragment scores 0.700, the best kept one 0.600, what raises them included");
+    expect(weigh(kept({ selected: [raise(tax, 0.3)] }), found(vat, fragment("tax", 0.56)), 1, rule)).toMatchObject({ selected: [{ reference: { score: 0.56 } }] });
   });
 
   it("do not when the best is kept already, in whatever order", () => {

@@ -90,10 +90,59 @@ describe("retrieval", () => {
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
   });
 
+  it("is not starved by what is banned, and names the pattern", async () => {
+    const banned = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`));
+    const source = await indexed([...banned, ...fragments]);
+    const { selected, dropped } = await retriever(source).retrieve(context, { ...limits, maxFragments: 2, bannedFiles: ["old/"] }, 500);
+    expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
+    expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(["banned by selfracg.bannedFiles: old/"]));
+    const best = (await retriever(source).rank(context, { ...limits, bannedFiles: ["old/"] }, 20)).fragments;
+    expect(best.map(({ path }) => path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
+  });
+
+  it("takes what is pinned first, however many are nearer, where it is needed at all", async () => {
+    const nearer = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${context.prefix}amount_${at}`));
+    const source = await indexed([...nearer, ...fragments]);
+    const pinning = { ...limits, maxFragments: 1, pinnedFiles: ["stock.py"] };
+    const { selected } = await retriever(source).retrieve(context, pinning, 500);
+    expect(selected[0]?.reference).toMatchObject({ path: "shop/stock.py", raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" } });
+    expect((await retriever(source).rank(context, pinning, 1)).fragments.map(({ path }) => path)).toEqual(["shop/stock.py"]);
+    const { reference } = selected[0] ?? {};
+    const unneeded = await retriever(source, (reference?.score ?? 0) + 0.001).retrieve(context, pinning, 500);
+    expect(unneeded.selected.map(({ reference: { path } }) => path)).not.toContain("shop/stock.py");
+    expect(unneeded.dropped.find(({ path }) => path === "shop/stock.py")?.reason).toMatch(/is below/);
+  });
+
+  it("tells the null score, and of each fragment what raised it", async () => {
+    const source = await indexed(fragments);
+    const weights = { imported: 0.5, edited: 0.7, viewed: 0 };
+    const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, rankingWeights: weights };
+    const one = await new Retriever(options).retrieve(context, limits, 500);
+    expect(one.nullScore).toBe(-1);
+    expect(one.selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([["shop/money.py", { by: 0.5, reason: "imported here" }], ["shop/stock.py", undefined]]);
+    const other = await new Retriever({ ...options, recency: (uri) => (uri.endsWith("stock.py") ? "edited" : undefined), rankingWeights: { ...weights, edited: 2 } }).retrieve(context, limits, 500);
+    expect(other.selected[0]?.reference).toMatchObject({ path: "shop/stock.py", raised: { by: 2, reason: "edited lately" } });
+  });
+
   it("asks for more than it wants, because some are dropped", async () => {
     const source = await indexed(fragments);
     await retriever(source).retrieve(context, limits, 500);
     expect(source.asked[0]).toBeGreaterThan(limits.maxFragments);
+  });
+});
+
+describe("a ranking", () => {
+  it("has what would be retrieved, with the null score, best first", async () => {
+    const source = await indexed(fragments);
+    const found = await retriever(source, 0.3).rank(context, limits, 20);
+    const { selected } = await retriever(source).retrieve(context, limits, 500);
+    expect(found.nullScore).toBe(0.3);
+    expect(found.fragments).toEqual(selected.map(({ reference }) => reference));
+    expect((await retriever(source).rank(context, limits, 1)).fragments).toEqual(found.fragments.slice(0, 1));
+  });
+
+  it("finds nothing where there is nothing to search, and says what would have been needed", async () => {
+    expect(await retriever(undefined, 0.3).rank(context, limits, 20)).toEqual({ fragments: [], nullScore: 0.3 });
   });
 });
 

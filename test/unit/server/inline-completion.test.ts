@@ -12,15 +12,20 @@ import {
   StreamMessageWriter,
   TextDocuments,
 } from "vscode-languageserver/node";
-import { TextDocument } from "vscode-languageserver-textdocument";
 import { beforeEach, describe, expect, it } from "vitest";
 import { type CompletionTrace, defaultSettings, messages, type Settings } from "../../../sidecar/protocol";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { availabilityOf } from "../../../sidecar/server/availability";
 import { CompletionCache } from "../../../sidecar/server/completion-cache";
+import { placeOf } from "../../../sidecar/server/cursor-place";
+import { tellingOfEdits } from "../../../sidecar/server/edits";
 import { registerInlineCompletion } from "../../../sidecar/server/inline-completion";
+import type { Shown } from "../../../sidecar/server/judgement";
+import { Suggester } from "../../../sidecar/server/suggester";
 import { Traces } from "../../../sidecar/server/traces";
 
 const uri = "file:///w/src/a.py";
+const folders = [{ uri: "file:///w", name: "w" }];
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 
 interface Asked {
@@ -34,12 +39,23 @@ let client: ProtocolConnection;
 let asked: Asked[];
 let settings: Settings;
 let ids: number;
+let invocations: boolean[];
+let shown: Shown[];
+/** Held back until the test lets them go; at once where it holds none back. */
+let holding: { signal: AbortSignal; go(): void }[] | undefined;
+let suggester: Suggester;
+let documents: TextDocuments<import("vscode-languageserver-textdocument").TextDocument>;
 
 /** `|` marks the cursor. */
 async function open(text: string, languageId = "python"): Promise<{ line: number; character: number }> {
   const before = text.slice(0, text.indexOf("|"));
   await client.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId, version: 1, text: text.replace("|", "") } });
   return { line: before.split("\n").length - 1, character: before.length - (before.lastIndexOf("\n") + 1) };
+}
+
+/** Types or deletes. */
+async function change(version: number, start: { line: number; character: number }, text: string, end = start): Promise<void> {
+  await client.sendNotification("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ range: { start, end }, text }] });
 }
 
 function ask(position: { line: number; character: number }, context: Partial<InlineCompletionContext> = {}) {
@@ -56,23 +72,40 @@ async function nth(index: number): Promise<Asked> {
   }
 }
 
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 1));
+}
+
 beforeEach(() => {
   asked = [];
   ids = 0;
+  invocations = [];
+  shown = [];
+  holding = undefined;
   settings = { ...defaultSettings };
   const up = new PassThrough();
   const down = new PassThrough();
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
-  const documents = new TextDocuments(TextDocument);
-  registerInlineCompletion(server, {
-    documents,
+  documents = new TextDocuments(tellingOfEdits((document) => suggester.edited(document.uri)));
+  suggester = new Suggester({
     cache: new CompletionCache(),
-    traces: new Traces(server, log),
-    log,
+    traces: new Traces(server),
+    debounce: {
+      hold: async (signal) => {
+        if (holding === undefined) return 0;
+        await new Promise<void>((go) => {
+          signal.addEventListener("abort", () => go());
+          holding?.push({ signal, go });
+        });
+        return 70;
+      },
+      completed() {},
+    },
     settings: () => settings,
-    folders: () => [{ uri: "file:///w", name: "w" }],
+    modelHash: () => "m",
+    revision: () => 1,
     completer: () => ({
-      complete: (context, _, position, signal) =>
+      complete: (context, _, position, signal, _arrivedAt, { invoked }) =>
         new Promise<CompletionTrace>((resolve, reject) => {
           const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace => ({
             id: (ids += 1), uri: context.uri, languageId: context.languageId, position, suggestion, stopReason,
@@ -81,9 +114,18 @@ beforeEach(() => {
           });
           // As the real one: a cancellation resolves.
           signal.addEventListener("abort", () => resolve(trace("", "cancelled")));
+          invocations.push(invoked);
           asked.push({ context, signal, answer: (suggestion) => resolve(trace(suggestion, "end-of-statement")), fail: reject });
         }),
     }),
+  });
+  registerInlineCompletion(server, {
+    documents,
+    suggester,
+    log,
+    sources: () => ({ folders, cell: undefined }),
+    availability: (document) => availabilityOf({ uri: document.uri, languageId: document.languageId, path: "src/a.py" }, { settings, noModel: undefined, snoozed: undefined }),
+    shown: (each) => void shown.push(each),
   });
   documents.listen(server);
   server.listen();
@@ -138,9 +180,7 @@ describe("textDocument/inlineCompletion", () => {
     const answer = ask(position);
     (await nth(0)).answer("foo(1)");
     await answer;
-    await client.sendNotification("textDocument/didChange", {
-      textDocument: { uri, version: 2 }, contentChanges: [{ range: { start: position, end: position }, text: "fo" }],
-    });
+    await change(2, position, "fo");
     const rest = await ask({ line: 0, character: 6 });
     expect(rest.items).toEqual([{ insertText: "o(1)", range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } } }]);
     expect(asked).toHaveLength(1);
@@ -150,6 +190,7 @@ describe("textDocument/inlineCompletion", () => {
   it.each([
     ["switched off", { enable: false }],
     ["off for the language", { disabledLanguages: ["go", "python"] }],
+    ["off for the file", { disabledFiles: ["src/"] }],
   ])("suggests nothing when %s, asked or not", async (_, change) => {
     settings = { ...defaultSettings, ...change };
     const position = await open("a = |");
@@ -185,6 +226,191 @@ describe("textDocument/inlineCompletion", () => {
     expect(context.prefix).toBe("obj.na");
     give("x");
     expect((await answer).items[0]?.range).toEqual({ start: position, end: position });
+  });
+
+  it("goes on while more of the selected entry is typed, and says where the suggestion will stand", async () => {
+    const position = await open("obj.na|\n");
+    const answer = ask(position, { selectedCompletionInfo: { range: { start: { line: 0, character: 4 }, end: position }, text: "namespace" } });
+    (await nth(0)).answer("(x)");
+    await answer;
+    await change(2, position, "m");
+    const end = { line: 0, character: 7 };
+    const range = { start: { line: 0, character: 4 }, end };
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toEqual({ items: [{ insertText: "namespace(x)", range }] });
+    expect(asked).toHaveLength(1);
+    const place = { id: 1, uri, offset: 13, selected: "namespace", suggestion: "(x)" };
+    expect(shown).toEqual([{ ...place, standing: 2 }, { ...place, standing: 3 }]);
+  });
+
+  it("continues the entry that begins with what was suggested before it was selected", async () => {
+    const position = await open("obj.|\n");
+    const answer = ask(position);
+    (await nth(0)).answer("name(x)");
+    await answer;
+    await change(2, position, "n");
+    const end = { line: 0, character: 5 };
+    const range = { start: position, end };
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toEqual({ items: [{ insertText: "name(x)", range }] });
+    expect(asked).toHaveLength(1);
+    expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", standing: 1 });
+  });
+
+  it("asks anew for another selected entry", async () => {
+    const position = await open("obj.na|\n");
+    const range = { start: { line: 0, character: 4 }, end: position };
+    for (const [index, text] of ["name", "native"].entries()) {
+      const answer = ask(position, { selectedCompletionInfo: { range, text } });
+      (await nth(index)).answer("()");
+      expect((await answer).items[0]?.insertText).toBe(`${text}()`);
+    }
+  });
+
+  it("takes null for what is not there", async () => {
+    const position = await open("a = |");
+    const answer = client.sendRequest(InlineCompletionRequest.type.method, { textDocument: { uri }, position, context: { triggerKind: 1, selectedCompletionInfo: null } });
+    (await nth(0)).answer("1");
+    expect(await answer).toMatchObject({ items: [{ insertText: "1" }] });
+  });
+
+  it("replaces the bracket that the editor closed while the suggestion was typed", async () => {
+    const position = await open("def |\n");
+    const answer = ask(position);
+    (await nth(0)).answer("add(a):");
+    await answer;
+    await change(2, position, "add()");
+    const start = { line: 0, character: 8 };
+    expect((await ask(start)).items).toEqual([{ insertText: "a):", range: { start, end: { line: 0, character: 9 } } }]);
+    expect(asked).toHaveLength(1);
+  });
+
+  it("goes on in a document with other line breaks", async () => {
+    const position = await open("def f():|\r\n");
+    const answer = ask(position);
+    const { context, answer: give } = await nth(0);
+    expect(context.suffix).toBe("\n");
+    give("\n  a = 1\n  b");
+    await answer;
+    await change(2, position, "\r\n  a");
+    expect((await ask({ line: 1, character: 3 })).items[0]?.insertText).toBe(" = 1\n  b");
+    expect(shown.map(({ offset }) => offset)).toEqual([8, 8]);
+  });
+
+  it("is cancelled by an edit of its document, without a newer request", async () => {
+    const position = await open("a = |");
+    const answer = ask(position);
+    const { signal } = await nth(0);
+    await change(2, position, "x");
+    expect(await answer).toEqual({ items: [] });
+    expect(signal.aborted).toBe(true);
+  });
+
+  it("says whether somebody asked for it", async () => {
+    const position = await open("a = |");
+    const automatic = ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic });
+    (await nth(0)).answer("");
+    expect(await automatic).toEqual({ items: [] });
+    // What was held back of an automatic one is no answer to this.
+    const invoked = ask(position);
+    (await nth(1)).answer("1");
+    expect((await invoked).items).toHaveLength(1);
+    expect(invocations).toEqual([false, true]);
+  });
+
+  describe("held back while somebody types", () => {
+    const automatic = { triggerKind: InlineCompletionTriggerKind.Automatic };
+
+    it("waits before the model is asked, and says how long", async () => {
+      holding = [];
+      const position = await open("a = |");
+      const answer = ask(position, automatic);
+      await until(() => holding?.length === 1);
+      expect(asked).toHaveLength(0);
+      holding[0]?.go();
+      (await nth(0)).answer("1");
+      expect((await answer).items).toHaveLength(1);
+      expect(await client.sendRequest(messages.trace)).toMatchObject({ timings: { waitMs: 70 } });
+    });
+
+    it.each([
+      ["a newer request", () => ask({ line: 0, character: 3 }, automatic)],
+      ["an edit", () => change(2, { line: 0, character: 4 }, "x")],
+    ])("is ended by %s, and the model is not asked", async (_, next) => {
+      holding = [];
+      const answer = ask(await open("a = |"), automatic);
+      await until(() => holding?.length === 1);
+      void next();
+      expect(await answer).toEqual({ items: [] });
+      expect(asked).toHaveLength(0);
+      expect(holding[0]?.signal.aborted).toBe(true);
+    });
+
+    it("does not wait when asked for, nor for what is cached", async () => {
+      holding = [];
+      const position = await open("a = |");
+      const answer = ask(position);
+      (await nth(0)).answer("12");
+      await answer;
+      expect((await ask(position, automatic)).items).toHaveLength(1);
+      await change(2, position, "1");
+      expect((await ask({ line: 0, character: 5 }, automatic)).items[0]?.insertText).toBe("2");
+      expect(holding).toEqual([]);
+    });
+  });
+
+  describe("made ready before it is asked for", () => {
+    const prepare = (position: { line: number; character: number }) => {
+      const document = documents.get(uri);
+      if (document === undefined) throw new Error("not open");
+      return suggester.prepare(placeOf(document, position, undefined, { folders, cell: undefined }));
+    };
+
+    /** `didOpen` is a notification: one that was answered came after it. */
+    const settled = () => client.sendRequest(messages.traces);
+
+    it("is there for the request that follows", async () => {
+      const position = await open("a = |");
+      await settled();
+      const ready = prepare(position);
+      (await nth(0)).answer("1");
+      await ready;
+      expect(await client.sendRequest(messages.traces)).toEqual([]);
+      expect((await ask(position)).items).toHaveLength(1);
+      expect(asked).toHaveLength(1);
+      expect(await client.sendRequest(messages.traces)).toMatchObject([{ id: 1, cached: true }]);
+    });
+
+    it("is joined by a request that comes before it is ready", async () => {
+      const position = await open("a = |");
+      await settled();
+      void prepare(position);
+      const answer = ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic });
+      await settled();
+      (await nth(0)).answer("1");
+      expect((await answer).items).toHaveLength(1);
+      expect(asked).toHaveLength(1);
+    });
+
+    it.each([
+      ["a request elsewhere", async () => void ask({ line: 0, character: 1 })],
+      ["an edit", () => change(2, { line: 0, character: 4 }, "x")],
+    ])("is ended by %s", async (_, next) => {
+      const position = await open("a = |");
+      await settled();
+      const ready = prepare(position);
+      await next();
+      await ready;
+      expect((await nth(0)).signal.aborted).toBe(true);
+    });
+
+    it("gives way to a request that is worked out", async () => {
+      const position = await open("a = |");
+      const answer = ask(position);
+      const { answer: give } = await nth(0);
+      await prepare({ line: 0, character: 2 });
+      expect(asked).toHaveLength(1);
+      give("1");
+      await answer;
+    });
   });
 
   it("gives an empty list for a document that is not open", async () => {

@@ -14,6 +14,9 @@ describe("statusOf", () => {
     ["error", { enabled: false, engine: "failed", reason: "gone", folders: 1 }],
     ["indexing", { enabled: true, engine: "loaded", folders: 1, indexing: { done: 1, total: 2 } }],
     ["ready", { enabled: true, engine: "loaded", folders: 1, index: counts }],
+    ["snoozed", { enabled: true, engine: "loaded", folders: 1, indexing: { done: 1, total: 2 }, snoozedUntil: 1 }],
+    ["starting", { enabled: true, engine: "loading", folders: 1, snoozedUntil: 1 }],
+    ["off", { enabled: false, engine: "loaded", folders: 1, snoozedUntil: 1 }],
   ] as const)("%s", (state, parts) => {
     expect(statusOf(parts).state).toBe(state);
   });
@@ -24,6 +27,9 @@ describe("statusOf", () => {
     expect(statusOf({ enabled: true, engine: "loaded", folders: 1 }).message).toMatch(/Nothing is indexed/);
     const ready = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, note: "Indexing was cancelled." });
     expect(ready.message).toBe("Ready: 9 fragments of 2 files. Indexing was cancelled.");
+    const until = new Date(2026, 0, 5, 14, 35).getTime();
+    const snoozed = statusOf({ enabled: true, engine: "loaded", folders: 1, snoozedUntil: until }, until - 60_000);
+    expect(snoozed).toEqual({ state: "snoozed", message: "Snoozed until 14:35.", snoozedUntil: until });
     const indexing = statusOf({ enabled: true, engine: "loaded", folders: 1, indexing: { done: 3, total: 8 } });
     expect(indexing).toMatchObject({ message: "Indexing 3/8 files.", progress: { done: 3, total: 8 } });
   });

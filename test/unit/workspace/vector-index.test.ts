@@ -10,6 +10,7 @@ import { ExactIndex } from "../../../sidecar/workspace/exact-index";
 import { bulkAdder } from "../../../sidecar/workspace/faiss-bulk";
 import { FaissIndex, loadFaiss, tryFaiss, type FlatIndex } from "../../../sidecar/workspace/faiss-index";
 import { GrowingIndex } from "../../../sidecar/workspace/growing-index";
+import { quantized } from "../../../sidecar/workspace/quantized";
 import { plainKernel, simdKernel } from "../../../sidecar/workspace/scan-kernel";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { emptyFolder } from "./folder";
@@ -57,9 +58,9 @@ function settled<T extends VectorIndex>(index: T): T {
 describe.each(kinds)("%s", (name, create) => {
   it("finds the highest inner products first", () => {
     const index = create(2);
-    index.add(7, Float32Array.of(1, 0));
-    index.add(3, Float32Array.of(0, 1));
-    index.add(5, Float32Array.of(0.6, 0.8));
+    index.add(7, quantized(Float32Array.of(1, 0)));
+    index.add(3, quantized(Float32Array.of(0, 1)));
+    index.add(5, quantized(Float32Array.of(0.6, 0.8)));
     const hits = index.search(Float32Array.of(0, 1), 3);
     expect(hits.map((hit) => hit.id)).toEqual([3, 5, 7]);
     expect(hits[1]?.score).toBeCloseTo(0.8, 6);
@@ -69,8 +70,8 @@ describe.each(kinds)("%s", (name, create) => {
 
   it("puts lower ids first among equals, also when the border of k cuts through them", () => {
     const index = create(3);
-    for (const id of [90, 12, 55, 3, 41, 77, 8, 100, 64, 31, 29, 2]) index.add(id, Float32Array.of(0, 1, 0));
-    index.add(1, Float32Array.of(1, 0, 0));
+    for (const id of [90, 12, 55, 3, 41, 77, 8, 100, 64, 31, 29, 2]) index.add(id, quantized(Float32Array.of(0, 1, 0)));
+    index.add(1, quantized(Float32Array.of(1, 0, 0)));
     expect(index.search(Float32Array.of(0, 1, 0), 4).map((hit) => hit.id)).toEqual([2, 3, 8, 12]);
     index.remove([3, 12]);
     expect(index.search(Float32Array.of(0, 1, 0), 3).map((hit) => hit.id)).toEqual([2, 8, 29]);
@@ -79,19 +80,19 @@ describe.each(kinds)("%s", (name, create) => {
   it("returns what there is when k is larger, and nothing from nothing", () => {
     const index = create(2);
     expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
-    index.add(0, Float32Array.of(1, 0));
+    index.add(0, quantized(Float32Array.of(1, 0)));
     expect(index.search(Float32Array.of(1, 0), 5)).toHaveLength(1);
     expect(index.search(Float32Array.of(1, 0), 0)).toEqual([]);
     index.remove([0]);
     expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
-    index.add(0, Float32Array.of(0, 1));
+    index.add(0, quantized(Float32Array.of(0, 1)));
     expect(index.search(Float32Array.of(0, 1), 5)).toEqual([{ id: 0, score: expect.closeTo(1, 6) }]);
   });
 
   it("passes over what does not count, however many that are, and still finds the rest", () => {
     const index = create(8);
     const next = random(3);
-    for (let id = 0; id < 700; id++) index.add(id, unitVector(next, 8));
+    for (let id = 0; id < 700; id++) index.add(id, quantized(unitVector(next, 8)));
     const query = unitVector(next, 8);
     const all = index.search(query, 700).map((hit) => hit.id);
     expect(index.search(query, 5, (id) => id % 100 === 7).map((hit) => hit.id)).toEqual(all.filter((id) => id % 100 === 7).slice(0, 5));
@@ -102,12 +103,12 @@ describe.each(kinds)("%s", (name, create) => {
   it("refuses wrong dimensions and ids that are taken", () => {
     expect(() => create(0)).toThrow(RangeError);
     const index = create(4);
-    expect(() => index.add(0, new Float32Array(3))).toThrow(/expected a vector of 4 floats, found 3/);
+    expect(() => index.add(0, quantized(new Float32Array(3)))).toThrow(/expected a vector of 4 floats, found 3/);
     expect(() => index.search(new Float32Array(5), 1)).toThrow(/expected a query of 4 floats, found 5/);
-    index.add(0, new Float32Array(4));
-    expect(() => index.add(0, new Float32Array(4))).toThrow(/found 0/);
+    index.add(0, quantized(new Float32Array(4)));
+    expect(() => index.add(0, quantized(new Float32Array(4)))).toThrow(/found 0/);
     index.remove([0, 99]);
-    index.add(0, new Float32Array(4));
+    index.add(0, quantized(new Float32Array(4)));
     expect(index.size).toBe(1);
   });
 });
@@ -131,8 +132,8 @@ describe("all", () => {
         const vector = unitVector(next, dimension);
         // Some vectors twice, so that there are equals.
         for (let copy = 0; copy < (i % 10 === 0 ? 2 : 1); copy++) {
-          a.add(id, vector);
-          b.add(id, vector);
+          a.add(id, quantized(vector));
+          b.add(id, quantized(vector));
           live.push(id++);
         }
       }
@@ -160,15 +161,15 @@ describe("all", () => {
   it("let clusters answer once there are many vectors, and the exact index again when all are gone", () => {
     const index = new GrowingIndex(() => new ExactIndex(4, "few"), new ClusteredIndex(4, "many"), 10);
     const next = random(2);
-    for (let id = 0; id < 10; id++) index.add(id, unitVector(next, 4));
+    for (let id = 0; id < 10; id++) index.add(id, quantized(unitVector(next, 4)));
     expect(index).toMatchObject({ name: "exact", reason: "few", size: 10, dimension: 4 });
-    index.add(10, unitVector(next, 4));
+    index.add(10, quantized(unitVector(next, 4)));
     expect(index).toMatchObject({ name: "clustered", reason: "many", size: 11 });
     index.remove([1, 2, 3]);
     expect(index.name).toBe("clustered");
     index.remove(Array.from({ length: 11 }, (_, id) => id));
     expect(index).toMatchObject({ name: "exact", size: 0 });
-    index.add(0, Float32Array.of(0, 0, 0, 1));
+    index.add(0, quantized(Float32Array.of(0, 0, 0, 1)));
     expect(index.search(Float32Array.of(0, 0, 0, 1), 3)).toEqual([{ id: 0, score: 1 }]);
   });
 
@@ -198,8 +199,8 @@ describe("clusters", () => {
     const { vectors, query } = gathered(40_000, 60, dimension);
     const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
     vectors.forEach((vector, id) => {
-      clustered.add(id, vector);
-      exact.add(id, vector);
+      clustered.add(id, quantized(vector));
+      exact.add(id, quantized(vector));
       // Some before there are clusters, some after.
       if (id === 25_000) settled(clustered);
     });
@@ -228,8 +229,8 @@ describe("clusters", () => {
     const { vectors, query } = gathered(20_000, 5, dimension);
     const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
     vectors.forEach((vector, id) => {
-      clustered.add(id, vector);
-      exact.add(id, vector);
+      clustered.add(id, quantized(vector));
+      exact.add(id, quantized(vector));
     });
     const need = query();
     expect(clustered.search(need, 10).map((hit) => hit.score.toFixed(3))).toEqual(exact.search(need, 10).map((hit) => hit.score.toFixed(3)));
@@ -237,9 +238,32 @@ describe("clusters", () => {
     expect(settled(clustered).settle(0)).toBe(false);
   });
 
+  it("find as much while vectors are on their way into them", () => {
+    const dimension = 24;
+    const { vectors, query } = gathered(40_000, 60, dimension);
+    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
+    vectors.forEach((vector, id) => {
+      clustered.add(id, quantized(vector));
+      exact.add(id, quantized(vector));
+    });
+    for (let slices = 1; clustered.settle(1); slices++) {
+      if (slices % 20 > 0) continue;
+      const need = query();
+      const right = new Set(exact.search(need, 10).map((hit) => hit.id));
+      expect(clustered.search(need, 10).filter((hit) => right.has(hit.id)).length).toBeGreaterThanOrEqual(9);
+      // Some go, some come meanwhile.
+      const gone = [slices, 20_000 + slices, 39_999 - slices];
+      for (const index of [clustered, exact]) {
+        index.remove(gone);
+        for (const id of gone) index.add(id, quantized(query()));
+        expect(index.size).toBe(40_000);
+      }
+    }
+  });
+
   it("hold many equal vectors, which have no second centre to split by", () => {
     const index = new ClusteredIndex(8, "test");
-    for (let id = 0; id < 20_000; id++) index.add(id, Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0));
+    for (let id = 0; id < 20_000; id++) index.add(id, quantized(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0)));
     settled(index);
     expect(index.search(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0), 3)).toHaveLength(3);
     index.remove(Array.from({ length: 19_999 }, (_, id) => id));

@@ -179,6 +179,25 @@ describe("a second start", () => {
     expect(second.index.counts()).toMatchObject({ files: 30, fragments: 60, embedded: 0, skipped: { binary: 1, "too large": 1 } });
   });
 
+  it("finds the same among many fragments, where clusters answer, and what an exact scan of an index made anew finds", async () => {
+    const text = (i: number): string => Array.from({ length: 200 }, (_, line) => `value_${i}_${line} = compute(${i * line})`).join("\n");
+    const root = await folderWith(Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`part${i % 13}/file${i}.py`, text(i)])));
+    const storagePath = await emptyFolder();
+    const { index: first } = await indexed(root, storagePath);
+    expect(first.vectorIndex.name).toBe("clustered");
+    const before = contents(first);
+    await first.dispose();
+    const { index: second, seen, read } = await indexed(root, storagePath);
+    expect([seen, read]).toEqual([[], []]);
+    expect(contents(second)).toEqual(before);
+    const { index: anew } = await indexed(root, await emptyFolder(), { preferredIndex: "exact" });
+    for (const lines of ["value_3_7 = compute(21)", "compute(5000)", "def other(): pass"]) {
+      const [hits, right] = [second, anew].map((index) => index.search(toyNeed("part3/file3.py", lines), 20));
+      expect(hits).toHaveLength(20);
+      hits?.forEach(({ score }, at) => expect(Math.abs(score - (right?.[at]?.score ?? NaN))).toBeLessThan(3e-5));
+    }
+  });
+
   it("reads only what changed, and embeds only what is new in it", async () => {
     const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "b.py": gamma, "c.py": alpha });
     const storagePath = await emptyFolder();

@@ -1,6 +1,7 @@
 // What the command asks about and what it shows, with VS Code's windows stood in for.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
+import { command } from "../../../../extension/command-names";
 import type { Explanation } from "../../../../sidecar/protocol";
 
 const registered = new Map<string, (clicked?: unknown) => Promise<void>>();
@@ -47,7 +48,7 @@ vi.mock("vscode", () => ({
   },
 }));
 
-const { register, whyCommand } = await import("../../../../extension/features/why");
+const { register } = await import("../../../../extension/features/why");
 
 const indexed: Explanation = { path: "a.py", state: "indexed", message: "a.py is indexed as 1 fragment: lines 1-2.", fragments: [{ startLine: 1, endLine: 2 }] };
 const ignored: Explanation = { path: "b.py", state: "left-out", message: "b.py is not indexed (ignored).", rule: { source: "/w/.gitignore", line: 3, pattern: "*.py" }, fragments: [] };
@@ -55,7 +56,7 @@ const ignored: Explanation = { path: "b.py", state: "left-out", message: "b.py i
 describe("the command that explains", () => {
   let asked: string[];
   let answer: Explanation | Error;
-  const run = async (clicked?: unknown): Promise<void> => registered.get(whyCommand)?.(clicked);
+  const run = async (clicked?: unknown): Promise<void> => registered.get(command.why)?.(clicked);
 
   beforeEach(() => {
     shown.length = 0;

@@ -1,119 +1,98 @@
-// The inspector's HTML: everything there, everything escaped, nothing inline.
+// The inspector's page: everything there, everything escaped, nothing inline.
 
 import { describe, expect, it } from "vitest";
-import { escapeHtml, renderInspector, renderPage } from "../../../../extension/inspector/render";
+import { escapeHtml } from "../../../../extension/inspector/html";
+import { type InspectorModel, renderPage, renderParts } from "../../../../extension/inspector/render";
 import type { CompletionTrace, SidecarStatus } from "../../../../sidecar/protocol";
+import { status, text, trace } from "./fixtures";
 
-const status: SidecarStatus = {
-  state: "ready",
-  message: "Ready.",
-  model: { name: "selfracg-default", version: "0.1.0" },
-  provider: { name: "cpu", reason: "no CUDA library was found" },
-  vectorIndex: { name: "exact", reason: "the addon could not load" },
-  index: { files: 9, fragments: 40, embedded: 0, skipped: { binary: 2, ignored: 5, huge: 0 }, storeBytes: 2048 },
-};
-
-const trace: CompletionTrace = {
-  id: 7,
-  uri: "file:///w/src/basket.py",
-  languageId: "python",
-  position: { line: 11, character: 8 },
-  suggestion: "return price_of(item)",
-  stopReason: "end-of-statement",
-  fragments: [
-    { path: "src/tax.py", uri: "file:///w/src/tax.py", startLine: 4, endLine: 4, score: 0.25, tokens: 60 },
-    { path: "src/prices.py", uri: "file:///w/src/prices.py", startLine: 3, endLine: 19, score: 0.75, tokens: 120, scope: ["class Price<T>", "def of(self)"] },
-  ],
-  dropped: [
-    {
-      path: "src/basket.py",
-      uri: "file:///w/src/basket.py",
-      startLine: 1,
-      endLine: 20,
-      score: -0.5,
-      tokens: 80,
-      reason: "overlaps the visible text",
-    },
-  ],
-  promptTokens: 300,
-  generatedTokens: 1,
-  decodeSteps: 0,
-  timings: { totalMs: 100, waitMs: 0, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
-  provider: "cpu",
-};
-
-/** What a person reads, tags taken out. */
-function text(html: string): string {
-  return html.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ");
+/** The model with one suggestion, or none. */
+function modelOf(shown: CompletionTrace | undefined, change: Partial<InspectorModel> = {}): InspectorModel {
+  const file = "src/basket.py";
+  return {
+    status,
+    list: { traces: shown === undefined ? [] : [{ trace: shown, file }], shown: shown?.id, following: true },
+    ...(shown !== undefined && { shown: { trace: shown, file, answers: {} } }),
+    layer: "all",
+    found: undefined,
+    counts: undefined,
+    ruleOf: () => undefined,
+    ...change,
+  };
 }
 
-describe("renderInspector with a trace", () => {
-  const html = renderInspector({ status, trace, file: "src/basket.py" });
+const partsOf = (shown: CompletionTrace | undefined, change?: Partial<InspectorModel>) => renderParts(modelOf(shown, change));
 
-  it("shows the suggestion with its place, 1-based, as something to open", () => {
-    expect(html).toContain("<code>return price_of(item)</code>");
-    expect(html).toMatch(/data-open="cursor"[^>]*>src\/basket\.py:12:9</);
-    expect(text(html)).toContain("300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU");
+describe("a suggestion", () => {
+  const parts = partsOf(trace);
+
+  it("is shown with its place, 1-based, as something to open", () => {
+    expect(parts.suggestion).toContain("<code>return price_of(item)</code>");
+    expect(parts.suggestion).toMatch(/data-open="cursor"[^>]*>src\/basket\.py:12:9</);
+    expect(text(parts.suggestion)).toContain("300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU");
   });
 
   it("says what a fragment is inside of", () => {
-    expect(html.match(/<div class="scope">.*?<\/div>/g)).toEqual(['<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>']);
+    expect(parts.fragments.match(/<div class="scope">.*?<\/div>/g)).toEqual(['<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>']);
   });
 
-  it("says when the suggestion came from the cache", () => {
-    expect(text(html)).not.toContain("from the cache");
-    expect(text(renderInspector({ status, trace: { ...trace, cached: true } }))).toContain("taken from the cache this time");
+  it("says when it came from the cache", () => {
+    expect(text(parts.suggestion)).not.toContain("from the cache");
+    const cached = partsOf({ ...trace, cached: true });
+    expect(text(cached.suggestion)).toContain("taken from the cache this time");
+    expect(text(cached.time)).toContain("100 ms, of the request that made it");
   });
 
   it("says in how many steps the text came", () => {
-    expect(text(renderInspector({ status, trace: { ...trace, generatedTokens: 12, decodeSteps: 4 } }))).toContain("12 tokens generated in 4 steps");
+    expect(text(partsOf({ ...trace, generatedTokens: 12, decodeSteps: 4 }).suggestion)).toContain("12 tokens generated in 4 steps");
   });
 
   it.each([["with fragments", trace.fragments], ["without", []]])("says, %s, since when they are kept and why they were fetched", (_, fragments) => {
-    expect(text(html)).not.toMatch(/Kept since|Fetched for/);
+    expect(text(parts.fragments)).not.toMatch(/Kept since|Fetched for/);
     const kept = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
-    expect(text(renderInspector({ status, trace: { ...trace, fragments, kept } }).replaceAll("&lt;", "‹"))).toContain("Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).");
-    expect(text(renderInspector({ status, trace: { ...trace, fragments, fetched: "the index changed" } }))).toContain("Fetched for this suggestion: the index changed.");
+    expect(text(partsOf({ ...trace, fragments, kept }).fragments.replaceAll("&lt;", "‹"))).toContain("Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).");
+    expect(text(partsOf({ ...trace, fragments, fetched: "the index changed" }).fragments)).toContain("Fetched for this suggestion: the index changed.");
   });
 
   it("lists fragments best first, each opening what the trace has under its number", () => {
-    const targets = [...html.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [target, path]);
+    const targets = [...parts.fragments.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [target, path]);
     expect(targets).toEqual([
       ["fragment:1", "src/prices.py"],
       ["fragment:0", "src/tax.py"],
     ]);
-    expect(text(html)).toContain("src/prices.py :3-19 in class Price&lt;T&gt; › def of(self) 0.750 120");
-    expect(text(html)).toContain("src/tax.py :4 0.250 60");
-    expect(text(html)).toContain("Fragments in the prompt 2, 180 tokens");
+    expect(text(parts.fragments)).toContain("src/prices.py :3-19 120 tokens 0.750 taken: the model needs it in class Price&lt;T&gt; › def of(self)");
+    expect(text(parts.fragments)).toContain("src/tax.py :4 60 tokens 0.250");
+    expect(text(parts.fragments)).toContain("Fragments in the prompt 2, 180 tokens");
   });
 
   it("draws a score as its share of the bar, and none below zero", () => {
-    const widths = [...html.matchAll(/class="fill" width="([^"]+)"/g)].map(([, width]) => width);
+    const widths = [...parts.fragments.matchAll(/class="fill" y="1" width="([^"]+)"/g)].map(([, width]) => width);
     expect(widths).toEqual(["75.00%", "25.00%", "0.00%"]);
   });
 
   it("keeps what was left out, with reasons, in a closed section", () => {
-    expect(html).toMatch(/<details id="dropped">\s*<summary>Candidates left out/);
-    expect(text(html)).toContain("src/basket.py :1-20 -0.500 80 overlaps the visible text");
+    expect(parts.fragments).toMatch(/<details id="dropped">\s*<summary>Candidates left out/);
+    expect(text(parts.fragments)).toContain("src/basket.py :1-20 80 tokens -0.500 overlaps the visible text");
   });
 
-  it("lays the parts of the time end to end, the unaccounted rest last", () => {
-    const parts = [...html.matchAll(/<rect class="part-(\w+)" x="([\d.]+)%" width="([\d.]+)%"/g)].map(
-      ([, id, x, width]) => ({ id, x: Number(x), width: Number(width) }),
+  it("lays the parts of the time end to end, the unaccounted rest last, each with its value", () => {
+    const rows = [...parts.time.matchAll(/<th scope="row">([^<]+)<\/th>.*?x="([\d.]+)%" width="([\d.]+)%".*?<td class="number">([^<]+)</g)].map(
+      ([, name, x, width, ms]) => ({ name, x: Number(x), width: Number(width), ms }),
     );
-    expect(parts.map(({ id }) => id)).toEqual(["express", "search", "select", "prefill", "decode", "filter", "other"]);
-    expect(parts.map(({ width }) => width)).toEqual([10, 2.5, 0, 40, 30, 0.5, 17]);
+    expect(rows.map(({ name, ms }) => `${name} ${ms}`)).toEqual([
+      "Waited for typing 5.0 ms", "Need expressed 10 ms", "Index searched 2.5 ms", "Fragments selected 0.0 ms", "Prompt read 40 ms", "Text generated 30 ms", "Filtered 0.5 ms", "Other 12 ms",
+    ]);
+    expect(rows.map(({ width }) => width)).toEqual([5, 10, 2.5, 0, 40, 30, 0.5, 12]);
     let end = 0;
-    for (const part of parts) {
-      expect(part.x).toBeCloseTo(end, 1);
-      end += part.width;
+    for (const row of rows) {
+      expect(row.x).toBeCloseTo(end, 1);
+      end += row.width;
     }
-    expect(text(html)).toContain("Time 100 ms");
-    expect(text(html)).toContain("Other 17 ms");
+    expect(text(parts.time)).toContain("Time 100 ms");
   });
 
   it("says what the sidecar runs on and what the index holds", () => {
-    const read = text(html);
+    const read = text(parts.status);
     expect(read).toContain("CPU: no CUDA library was found");
     expect(read).toContain("exact: the addon could not load");
     expect(read).toContain("40 fragments of 9 files, 2.0 KB on disk");
@@ -124,69 +103,78 @@ describe("renderInspector with a trace", () => {
   it("stays within the bar when the parts are longer than the total, and when all is zero", () => {
     for (const totalMs of [0, 20]) {
       const timings = { totalMs, waitMs: 0, expressMs: totalMs, searchMs: 0, selectMs: 0, prefillMs: totalMs, decodeMs: 0, filterMs: 0 };
-      const drawn = renderInspector({ status, trace: { ...trace, timings } });
-      const widths = [...drawn.matchAll(/x="[\d.]+%" width="([^"]+)%"/g)].map(([, width]) => Number(width));
-      expect(widths).toHaveLength(7);
+      const widths = [...partsOf({ ...trace, timings }).time.matchAll(/x="[\d.]+%" width="([^"]+)%"/g)].map(([, width]) => Number(width));
+      expect(widths).toHaveLength(8);
       expect(widths.reduce((sum, width) => sum + width, 0)).toBeCloseTo(totalMs === 0 ? 0 : 100, 1);
     }
   });
 });
 
-describe("renderInspector without a suggestion", () => {
+describe("no suggestion", () => {
   it("says why nothing was suggested and why nothing was retrieved", () => {
-    const html = renderInspector({
-      status,
-      trace: { ...trace, suggestion: "", suppressed: "it repeats the next line", fragments: [], nothingRetrieved: "The index is empty." },
-    });
-    expect(text(html)).toContain("Nothing was suggested: it repeats the next line.");
-    expect(text(html)).toContain("The index is empty. ");
-    expect(html).not.toContain("<pre");
-    expect(html).not.toContain('data-open="fragment');
+    const { suggestion, fragments, comparison } = partsOf({ ...trace, suggestion: "", suppressed: "it repeats the next line", fragments: [], nothingRetrieved: "The index is empty." });
+    expect(text(suggestion)).toContain("Nothing was suggested: it repeats the next line.");
+    expect(text(fragments)).toContain("The index is empty. ");
+    expect(suggestion).not.toContain("<pre");
+    expect(fragments).not.toContain('data-open="fragment');
+    expect(text(comparison)).toContain("nothing to leave out");
   });
 
-  it.each([
+  it.each<[SidecarStatus["state"], string, string[]]>([
     ["ready", "Type in a file", []],
     ["starting", "is starting", []],
     ["indexing", "being indexed", []],
+    ["snoozed", "are snoozed", []],
     ["off", "Suggestions are off", ["toggle"]],
-    ["error", "model.onnx is missing", ["restart", "log"]],
-  ] as const)("says what to do when the sidecar is %s", (state, advice, commands) => {
-    const html = renderInspector({ status: { state, message: state === "error" ? "model.onnx is missing" : "-" } });
-    expect(text(html)).toContain("No suggestion yet");
-    expect(text(html)).toContain(advice);
-    const empty = html.slice(0, html.indexOf("</section>"));
-    expect([...empty.matchAll(/data-command="(\w+)"/g)].map(([, command]) => command)).toEqual(commands);
+    ["error", "error below", ["restart", "log"]],
+  ])("says what to do when the sidecar is %s", (state, advice, commands) => {
+    const message = "model.onnx is missing";
+    const parts = partsOf(undefined, { status: { state, message } });
+    expect(text(parts.suggestion)).toContain("No suggestion yet");
+    expect(text(parts.suggestion)).toContain(advice);
+    expect(text(parts.status)).toContain(message);
+    expect([...parts.suggestion.matchAll(/data-command="(\w+)"/g)].map(([, command]) => command)).toEqual(commands);
   });
 });
 
 describe("safety", () => {
   const evil = `"><img src=x onerror='alert(1)'>&amp;<script>`;
+  const fragment = { path: evil, uri: evil, startLine: 1, endLine: 2, score: 0.5, tokens: 1, scope: [evil], raised: { by: 1, reason: evil } };
+  const hostile: CompletionTrace = { ...trace, uri: evil, suggestion: evil, fragments: [fragment], dropped: [{ ...fragment, reason: evil }], fetched: evil };
+  const evilStatus: SidecarStatus = {
+    state: "error",
+    message: evil,
+    model: { name: evil, version: evil },
+    provider: { name: "cpu", reason: evil },
+    vectorIndex: { name: "exact", reason: evil },
+    index: { files: 1, fragments: 1, embedded: 1, skipped: { [evil]: 1 }, storeBytes: 1 },
+  };
+  const answers = {
+    prompt: { state: "answered", value: { pieces: [{ kind: "prefix", text: evil, tokens: 1 }, { kind: "fragment", text: evil, tokens: 1, fragment: 0 }], contextLength: 9 } },
+    need: { state: "answered", value: { tokens: [{ text: evil }], layers: [[1]] } },
+    comparison: { state: "answered", value: { withFragments: { suggestion: evil }, withoutFragments: { suggestion: "", suppressed: evil } } },
+  } as const;
+  const parts = renderParts({
+    status: evilStatus,
+    list: { traces: [{ trace: hostile, file: evil, time: evil }], shown: hostile.id, following: true },
+    shown: { trace: hostile, file: evil, answers: { ...answers, prompt: { ...answers.prompt, value: { ...answers.prompt.value, pieces: [...answers.prompt.value.pieces] } }, need: { state: "answered", value: { tokens: [...answers.need.value.tokens], layers: [[1]] } } } },
+    layer: "all",
+    found: { state: "failed", reason: evil },
+    counts: { state: "answered", value: { since: evil, shown: 1, accepted: 1, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 1 } },
+    ruleOf: () => "pin",
+  });
 
-  it("escapes every text that comes from outside", () => {
-    const fragment = { path: evil, uri: evil, startLine: 1, endLine: 2, score: 0.5, tokens: 1 };
-    const html = renderInspector({
-      status: {
-        state: "error",
-        message: evil,
-        model: { name: evil, version: evil },
-        provider: { name: "cpu", reason: evil },
-        vectorIndex: { name: "exact", reason: evil },
-        index: { files: 1, fragments: 1, embedded: 1, skipped: { [evil]: 1 }, storeBytes: 1 },
-      },
-      trace: {
-        ...trace,
-        uri: evil,
-        suggestion: evil,
-        fragments: [fragment],
-        dropped: [{ ...fragment, reason: evil }],
-      },
-      file: evil,
-    });
+  it.each(Object.entries(parts))("escapes every text from outside in %s", (_, html) => {
     expect(html).not.toMatch(/<img|<script|onerror='/);
-    const none = renderInspector({ status, trace: { ...trace, suggestion: "", suppressed: evil, fragments: [], nothingRetrieved: evil } });
-    expect(none).not.toMatch(/<img|<script|onerror='/);
-    // As many times as it went in: path, title and so on all hold it escaped.
-    expect(html.split(escapeHtml(evil)).length - 1).toBeGreaterThanOrEqual(12);
+  });
+
+  it("shows those texts, escaped", () => {
+    for (const part of ["list", "suggestion", "fragments", "comparison", "prompt", "need", "found", "counts", "status"] as const) {
+      // The list cuts at the first line break, of which there is none.
+      expect(parts[part], part).toContain(escapeHtml(evil).slice(0, 20));
+    }
+    const none = partsOf({ ...trace, suggestion: "", suppressed: evil, fragments: [], nothingRetrieved: evil });
+    expect(Object.values(none).join("")).not.toMatch(/<img|<script|onerror='/);
   });
 
   it("escapes the five characters of HTML, once", () => {
@@ -195,14 +183,22 @@ describe("safety", () => {
   });
 
   it("has no inline style or handler, which the policy would forbid", () => {
-    const html = renderInspector({ status, trace });
-    expect(html).not.toMatch(/\sstyle=|\son\w+=|<style|<script/);
+    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts, empty: false });
+    expect(page).not.toMatch(/<[^>]*\s(style|on\w+)=(?!&)/);
+    expect(page.match(/<style|<script/g)).toEqual(["<script"]);
   });
 
   it("allows scripts by nonce only, styles from the extension only, and nothing else", () => {
-    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", body: "B" });
+    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts: partsOf(undefined), empty: true });
     expect(page).toContain("default-src &#39;none&#39;; style-src https://own; script-src &#39;nonce-abc&#39;");
     expect(page).toContain('<script nonce="abc" src="i.js">');
-    expect(page).toContain("<main id=\"inspector\">B</main>");
+    expect(page).toContain('<main id="inspector" class="nothing-yet">');
+  });
+
+  it("has an element for each part, and no id twice", () => {
+    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts: partsOf(trace), empty: false });
+    const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id ?? "");
+    expect(new Set(ids).size).toBe(ids.length);
+    for (const part of Object.keys(parts)) expect(ids).toContain(part);
   });
 });

@@ -1,0 +1,53 @@
+// Reads and writes the pinned and banned files in the settings of this workspace.
+
+import { ConfigurationTarget, Uri, workspace } from "vscode";
+import { configurationSection, type FragmentReference } from "../../sidecar/protocol";
+import { type FileRule, type FileRuleLists, patternOf, pressed, ruleOfPattern, settingOf } from "./file-rules";
+
+const names: Readonly<Record<FileRule, string>> = { pin: "pinned", ban: "banned" };
+
+/** The rule on the fragment's file. */
+export function ruleOf({ path }: FragmentReference): FileRule | undefined {
+  return ruleOfPattern(lists(), patternOf(path));
+}
+
+/**
+ * Sets a rule on the fragment's file for this workspace, or takes it back where it holds.
+ * @returns what was done, in words
+ * @throws Error where there is no workspace to write to, with what to do
+ */
+export async function press({ path, uri }: FragmentReference, rule: FileRule): Promise<string> {
+  if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
+    throw new Error(`${path} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`);
+  }
+  if (workspace.getWorkspaceFolder(Uri.parse(uri)) === undefined) {
+    throw new Error(`${path} cannot be ${names[rule]}: it lies in none of the open folders.`);
+  }
+  const before = lists();
+  const pattern = patternOf(path);
+  const after = pressed(before, rule, pattern);
+  for (const each of ["pin", "ban"] as const) {
+    if (after[each].length !== before[each].length) {
+      await write(each, after[each]);
+    }
+  }
+  const now = ruleOfPattern(after, pattern);
+  return now === undefined ? `${path} is no longer ${names[rule]}.` : `${path} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
+}
+
+function lists(): FileRuleLists {
+  const configuration = workspace.getConfiguration(configurationSection);
+  const read = (rule: FileRule): string[] => {
+    const value = configuration.get<unknown>(settingOf[rule]);
+    return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
+  };
+  return { pin: read("pin"), ban: read("ban") };
+}
+
+/** A workspace's list replaces the user's, so it is written whole; one that says nothing of its own is taken out. */
+async function write(rule: FileRule, list: readonly string[]): Promise<void> {
+  const configuration = workspace.getConfiguration(configurationSection);
+  const outside = configuration.inspect<string[]>(settingOf[rule])?.globalValue ?? [];
+  const same = list.length === outside.length && list.every((pattern, at) => pattern === outside[at]);
+  await configuration.update(settingOf[rule], same ? undefined : list, ConfigurationTarget.Workspace);
+}

@@ -1,0 +1,13 @@
+// How sure the model is, against the least that is shown.
+
+import type { Confidence } from "../../../sidecar/protocol";
+import { escapeHtml, percent, signed } from "../html";
+
+export function renderConfidence(confidence: Confidence | undefined): string {
+  if (confidence === undefined) {
+    return "";
+  }
+  const { probability, threshold, meanLogProbability } = confidence;
+  const words = `${Math.round(probability * 100)} % sure, shown from ${Math.round(threshold * 100)} %`;
+  return `<div class="measure"><svg class="score" height="10" aria-hidden="true"><rect class="track" y="1" width="100%" height="8" rx="2"/><rect class="fill" y="1" width="${percent(probability)}" height="8" rx="2"/><rect class="mark" x="${percent(threshold)}" width="2" height="10"/></svg><span>${escapeHtml(words)}</span><span class="facts">mean log-probability of a token ${signed(meanLogProbability, 2)}</span></div>`;
+}

@@ -1,0 +1,97 @@
+// Fragments of the workspace: score against the null score, cost, why taken or left out, and whether their file is pinned or banned.
+
+import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
+import { count } from "../../status-text";
+import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
+import type { FileRule } from "../file-rules";
+
+/** The rule on a fragment's file in this workspace, if there is one. */
+export type RuleOf = (fragment: FragmentReference) => FileRule | undefined;
+
+/** Fragments in the prompt and those left out. */
+export function renderFragments(trace: CompletionTrace, ruleOf: RuleOf): string {
+  const { fragments, dropped, nullScore } = trace;
+  const tokens = fragments.reduce((sum, fragment) => sum + fragment.tokens, 0);
+  // Best first for people, whatever the order in the prompt.
+  const rows = fragments
+    .map((fragment, index) => ({ fragment, index }))
+    .sort((a, b) => ranked(b.fragment) - ranked(a.fragment))
+    .map(({ fragment, index }) => renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), ruleOf));
+  return `<h2>Fragments in the prompt ${aside(fragments.length === 0 ? "none" : `${fragments.length}, ${count(tokens, "token")}`)}</h2>
+${fragments.length === 0 ? `<p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>` : `<ul class="fragments">${rows.join("\n")}</ul>`}
+${paragraph(nullScore === undefined ? undefined : `Null score ${nullScore.toFixed(3)}: below it, the model needs nothing from elsewhere. It is the mark in each bar.`, "facts")}${paragraph(origin(trace), "facts")}${renderDropped(dropped, nullScore, ruleOf)}`;
+}
+
+/** Fragments that a search found. */
+export function renderFound(fragments: readonly FragmentReference[], nullScore: number, ruleOf: RuleOf): string {
+  const rows = fragments.map((fragment, index) => renderFragment(fragment, `found:${index}`, nullScore, undefined, ruleOf));
+  const needed = fragments.filter(({ score }) => score >= nullScore).length;
+  return fragments.length === 0
+    ? '<p class="note">Nothing was found: nothing is indexed.</p>'
+    : `<p class="facts">${count(fragments.length, "fragment")}, best first. A cursor at the end of this code would need ${needed === 0 ? "none of them" : needed}: null score ${nullScore.toFixed(3)}.</p>
+<ul class="fragments">${rows.join("\n")}</ul>`;
+}
+
+function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | undefined, ruleOf: RuleOf): string {
+  if (dropped.length === 0) {
+    return "";
+  }
+  const rows = dropped.map((fragment, index) => renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, ruleOf));
+  return `<details id="dropped">
+<summary>Candidates left out ${aside(`${dropped.length}`)}</summary>
+<ul class="fragments">${rows.join("\n")}</ul>
+</details>`;
+}
+
+/** The score that gave the fragment its rank. */
+function ranked({ score, raised }: FragmentReference): number {
+  return score + (raised?.by ?? 0);
+}
+
+function whyTaken(fragment: FragmentReference, { nullScore, kept }: CompletionTrace): string {
+  if (kept !== undefined) {
+    return `taken with suggestion ${kept.since} and kept since`;
+  }
+  return nullScore === undefined || ranked(fragment) >= nullScore ? "taken: the model needs it" : "taken, though it scores below the null score";
+}
+
+/** Whether the fragments were there before or were fetched, and why; undefined where nothing could be retrieved. */
+function origin({ kept, fetched }: CompletionTrace): string | undefined {
+  if (kept !== undefined) {
+    const similarity = kept.reason.includes("similarity") ? "" : ` (similarity ${kept.similarity.toFixed(3)})`;
+    return escapeHtml(`Kept since suggestion ${kept.since}: ${kept.reason}${similarity}.`);
+  }
+  return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
+}
+
+function renderFragment(fragment: FragmentReference, target: string, nullScore: number | undefined, why: string | undefined, ruleOf: RuleOf): string {
+  const { path, startLine, endLine, score, tokens, raised, scope } = fragment;
+  const lines = startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`;
+  const against = nullScore === undefined ? [] : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
+  const facts = [...against, ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]), ...(why === undefined ? [] : [why])];
+  return `<li class="fragment">
+<div class="head">${link(target, `${escapeHtml(path)}<span class="lines">:${lines}</span>`, `Open ${path} at lines ${lines}`)}<span class="tokens">${count(tokens, "token")}</span></div>
+<div class="measure">${renderScoreBar(fragment, nullScore)}<span class="number">${score.toFixed(3)}</span><span class="reason">${escapeHtml(facts.join(" · "))}</span></div>
+${renderScope(scope)}${renderRules(path, target, ruleOf(fragment))}</li>`;
+}
+
+/** The definitions around a fragment. */
+function renderScope(scope: readonly string[] | undefined): string {
+  return scope === undefined ? "" : `<div class="scope">in ${scope.map((signature) => `<code>${escapeHtml(signature)}</code>`).join(" › ")}</div>\n`;
+}
+
+/** Buttons that stay down while the rule holds. */
+function renderRules(path: string, target: string, rule: FileRule | undefined): string {
+  const button = (kind: FileRule, name: string, set: string): string => {
+    const label = rule === kind ? set : name;
+    return `<button type="button" class="rule" data-rule="${kind}:${target}" aria-pressed="${rule === kind}" aria-label="${escapeHtml(`${label} ${path}`)}" title="${escapeHtml(kind === "pin" ? "Take fragments of this file before all others that are needed, in this workspace" : "Never take fragments of this file, in this workspace")}">${label}</button>`;
+  };
+  return `<div class="rules">${button("pin", "Pin", "Pinned")}${button("ban", "Ban", "Banned")}</div>`;
+}
+
+/** A score below zero shows no bar; the number stands beside it. What raised it is drawn behind it. */
+function renderScoreBar(fragment: FragmentReference, nullScore: number | undefined): string {
+  const raised = fragment.raised === undefined ? "" : `<rect class="raised" y="1" width="${percent(ranked(fragment))}" height="8" rx="2"/>`;
+  const mark = nullScore === undefined ? "" : `<rect class="mark" x="${percent(nullScore)}" width="2" height="10"/>`;
+  return `<svg class="score" height="10" aria-hidden="true"><rect class="track" y="1" width="100%" height="8" rx="2"/>${raised}<rect class="fill" y="1" width="${percent(fragment.score)}" height="8" rx="2"/>${mark}</svg>`;
+}

@@ -1,0 +1,62 @@
+// Whether suggestions are made in a document, and if not, why: one judgement for requests and for those who show it.
+import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+import * as v from "valibot";
+import { type Availability, messages, type Settings } from "../protocol";
+import { patternsOf } from "../workspace/exclude-settings";
+import { byteString, type IgnorePatterns } from "../workspace/ignore-pattern";
+
+/** Schemes of documents that people write code in; others are shown (`git`, `output`), or lie where no index reaches. */
+const schemes: ReadonlySet<string> = new Set(["file", "untitled", "vscode-notebook-cell"]);
+
+export interface AvailabilityQuestion {
+  /** A notebook cell's notebook where that is known, else the document itself. */
+  readonly uri: string;
+  readonly languageId: string;
+  /** As the patterns of `disabledFiles` are meant: from the workspace folder. */
+  readonly path: string;
+}
+
+export interface AvailabilityState {
+  readonly settings: Settings;
+  /** Why there is no model: it is being loaded or cannot be used. */
+  readonly noModel: string | undefined;
+  /** Set while snoozed: the sentence that says until when. */
+  readonly snoozed: string | undefined;
+}
+
+const schema = v.object({ uri: v.string() });
+
+/** What holds for long goes before what passes: a snooze ends by itself. */
+export function availabilityOf({ uri, languageId, path }: AvailabilityQuestion, { settings, noModel, snoozed }: AvailabilityState): Availability {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri)?.[1] ?? "";
+  if (!schemes.has(scheme)) return no(`Suggestions are made only in files, untitled documents and notebooks; this is a document of the scheme "${scheme}".`);
+  if (!settings.enable) return no('Off: the setting "selfracg.enable" is false.', "enable");
+  if (settings.disabledLanguages.includes(languageId)) return no(`Off for the language "${languageId}" (setting "selfracg.disabledLanguages").`, "disabledLanguages");
+  const pattern = disabledBy(settings.disabledFiles, path);
+  if (pattern !== undefined) return no(`Off for this file: it matches ${JSON.stringify(pattern)} of the setting "selfracg.disabledFiles".`, "disabledFiles");
+  if (noModel !== undefined) return no(noModel);
+  return snoozed === undefined ? { available: true } : no(snoozed);
+}
+
+/** Answers `selfracg/availability`. */
+export function registerAvailability(connection: Connection, of: (uri: string) => Availability): void {
+  connection.onRequest(messages.availability, (params: unknown): Availability | ResponseError<void> => {
+    const parsed = v.safeParse(schema, params);
+    if (parsed.success) return of(parsed.output.uri);
+    return new ResponseError(ErrorCodes.InvalidParams, `${messages.availability}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`);
+  });
+}
+
+/** Settings are replaced as a whole, and asked about with every keystroke. */
+const compiled = new WeakMap<readonly string[], IgnorePatterns | "none">();
+
+function disabledBy(patterns: readonly string[], path: string): string | undefined {
+  let matcher = compiled.get(patterns);
+  if (matcher === undefined) compiled.set(patterns, (matcher = patternsOf(patterns) ?? "none"));
+  const found = matcher === "none" ? undefined : matcher.match(byteString(path), false);
+  return typeof found === "object" ? found.text : undefined;
+}
+
+function no(reason: string, setting?: keyof Settings): Availability {
+  return { available: false, reason, ...(setting === undefined ? {} : { setting }) };
+}

@@ -1,0 +1,50 @@
+// Says of each change of an open document where it is, what it took out and what it put in.
+import type { TextDocumentContentChangeEvent, TextDocumentsConfiguration } from "vscode-languageserver/node";
+import { TextDocument } from "vscode-languageserver-textdocument";
+
+/** Offsets and lengths in UTF-16 units, in the text as the edits before this one left it. */
+export interface Edit {
+  readonly offset: number;
+  readonly removed: number;
+  readonly inserted: string;
+}
+
+export type EditListener = (document: TextDocument, edits: readonly Edit[]) => void;
+
+/**
+ * How `TextDocuments` makes and updates its documents, telling `listener` of each change once all of it is made: LSP's own
+ * events say only that something changed.
+ */
+export function tellingOfEdits(listener: EditListener): TextDocumentsConfiguration<TextDocument> {
+  return {
+    create: TextDocument.create,
+    update: (document, changes, version) => {
+      // Each is meant for the text that those before it left.
+      const edits = changes.map((change) => {
+        const edit = editOf(document, change);
+        TextDocument.update(document, [change], version);
+        return edit;
+      });
+      listener(document, edits);
+      return document;
+    },
+  };
+}
+
+function editOf(document: TextDocument, change: TextDocumentContentChangeEvent): Edit {
+  if ("range" in change) {
+    const [one, other] = [document.offsetAt(change.range.start), document.offsetAt(change.range.end)];
+    return { offset: Math.min(one, other), removed: Math.abs(other - one), inserted: change.text };
+  }
+  return difference(document.getText(), change.text);
+}
+
+/** The one edit between two texts, for clients that send the whole text. */
+function difference(before: string, after: string): Edit {
+  const shorter = Math.min(before.length, after.length);
+  let start = 0;
+  while (start < shorter && before[start] === after[start]) start += 1;
+  let end = 0;
+  while (end < shorter - start && before[before.length - 1 - end] === after[after.length - 1 - end]) end += 1;
+  return { offset: start, removed: before.length - start - end, inserted: after.slice(start, after.length - end) };
+}

@@ -1,0 +1,95 @@
+// The requests of the inspector: a completion's prompt, need and comparison, and a search by code; typing goes ahead of all.
+import { type CancellationToken, type Connection, ErrorCodes, LSPErrorCodes, ResponseError, type TextDocuments } from "vscode-languageserver/node";
+import type { TextDocument } from "vscode-languageserver-textdocument";
+import * as v from "valibot";
+import type { Completer } from "../completion/completer";
+import type { CompletedCursor, Inspection } from "../completion/inspection";
+import { type Comparison, type InspectedPrompt, messages, type NeedWeights, type SearchResult, type Settings } from "../protocol";
+import { documentPath, type Folder } from "./document-path";
+import { languageIdOf } from "./language-id";
+import type { Traces } from "./traces";
+
+export interface InspectionParts {
+  readonly documents: TextDocuments<TextDocument>;
+  readonly traces: Traces;
+  settings(): Settings;
+  folders(): readonly Folder[];
+  /** Undefined until the model is loaded. */
+  engine(): { readonly completer: Pick<Completer, "searchCode">; readonly inspection: Inspection } | undefined;
+}
+
+/** The requests under way. */
+export interface Inspecting {
+  /** Ends those that keep the model busy: somebody types. They are answered with an error that says so. */
+  giveWay(): void;
+}
+
+const traceSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
+const searchSchema = v.object({
+  text: v.string(),
+  uri: v.optional(v.string()),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200))),
+});
+/** Fragments that a search gives unless it asks for another number. */
+const defaultLimit = 20;
+
+export function registerInspection(connection: Connection, parts: InspectionParts): Inspecting {
+  const running = new Set<AbortController>();
+  const giveWay = (): void => {
+    for (const controller of running) controller.abort();
+  };
+
+  /** Work of the model that the client, or a keystroke, may cut short. @param token absent of a request without parameters */
+  const interruptible = async <Result>(token: CancellationToken | undefined, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+    const controller = new AbortController();
+    const cancelled = token?.onCancellationRequested(() => controller.abort());
+    // A token that is cancelled before it is first looked at has no event.
+    if (token?.isCancellationRequested) controller.abort();
+    running.add(controller);
+    try {
+      return await work(controller.signal);
+    } catch (error) {
+      if (token?.isCancellationRequested) throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
+      if (controller.signal.aborted) throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
+      throw new ResponseError(LSPErrorCodes.RequestFailed, error instanceof Error ? error.message : String(error));
+    } finally {
+      cancelled?.dispose();
+      running.delete(controller);
+    }
+  };
+
+  /** Does `work` with the completion asked for, by default the last; null where it is no longer held. */
+  const held = <Result>(params: unknown, work: (inspection: Inspection, completed: CompletedCursor) => Result): Result | null => {
+    const parsed = v.safeParse(traceSchema, params);
+    if (!parsed.success) throw invalid("{id?: number}", params);
+    const id = parsed.output?.id ?? parts.traces.find()?.id;
+    const inspection = parts.engine()?.inspection;
+    const completed = id === undefined ? undefined : inspection?.get(id);
+    return inspection === undefined || completed === undefined ? null : work(inspection, completed);
+  };
+
+  connection.onRequest(messages.prompt, (params: unknown): InspectedPrompt | null => held(params, (inspection, completed) => inspection.promptOf(completed)));
+  connection.onRequest(messages.need, (params: unknown, token): Promise<NeedWeights> | null =>
+    held(params, (inspection, completed) => interruptible(token, () => inspection.needOf(completed))),
+  );
+  connection.onRequest(messages.compare, (params: unknown, token): Promise<Comparison> | null =>
+    held(params, (inspection, completed) => interruptible(token, (signal) => inspection.compare(completed, signal))),
+  );
+  connection.onRequest(messages.search, async (params: unknown, token): Promise<SearchResult> => {
+    const parsed = v.safeParse(searchSchema, params);
+    if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
+    const { text, uri, limit = defaultLimit } = parsed.output;
+    const engine = parts.engine();
+    if (engine === undefined) throw new ResponseError(LSPErrorCodes.RequestFailed, "Nothing can be searched: the model is not loaded.");
+    const path = uri === undefined ? "" : documentPath(uri, parts.folders());
+    const languageId = (uri === undefined ? undefined : parts.documents.get(uri)?.languageId) ?? languageIdOf(path);
+    return interruptible(token, (signal) => engine.completer.searchCode(text, { uri: uri ?? "", path, languageId }, parts.settings(), limit, signal));
+  });
+
+  parts.documents.onDidChangeContent(giveWay);
+  return { giveWay };
+}
+
+function invalid(expected: string, found: unknown): ResponseError {
+  return new ResponseError(ErrorCodes.InvalidParams, `Expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}.`);
+}

@@ -1,0 +1,83 @@
+// The sidecar's own index and need, for ranking measured away from prompts.
+import { join } from "node:path";
+import type { Backbone } from "../../../sidecar/inference/backbone";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { defaultSettings } from "../../../sidecar/protocol";
+import { importStatements } from "../../../sidecar/inference/import-statements";
+import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
+import { languageIdOf } from "../../../sidecar/server/language-id";
+import { quietLog } from "../../../sidecar/server/log";
+import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
+import type { Place } from "../../eval/input";
+import { placeKey, relevantTo } from "../../eval/relevance";
+import type { StoredCase } from "./cases";
+
+/** Places of edited files, the last edited first. */
+export interface Edits {
+  /** In the piece of work that the cursor is part of. */
+  readonly edited: readonly string[];
+  /** In earlier ones. */
+  readonly before: readonly string[];
+}
+
+/** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
+const below = "\n".repeat(16);
+/** No search for a prompt looks further. */
+const mostCandidates = 512;
+
+export class RankingEngine {
+  private constructor(
+    private readonly backbone: Backbone,
+    private readonly promptFormat: PromptFormat,
+    readonly index: WorkspaceIndex,
+  ) {}
+
+  /** @param work folder of the index, which a later run takes its embeddings from */
+  static async open(modelPath: string, grammarPath: string, work: string): Promise<RankingEngine> {
+    const model = await loadModelPackage(modelPath);
+    const tokenizer = await Tokenizer.load(model);
+    const promptFormat = new PromptFormat(model, tokenizer);
+    const backbone = await createBackbone(model, { provider: "auto", threads: defaultSettings.threads });
+    const chunker = await createChunker(grammarPath, () => {});
+    const index = new WorkspaceIndex({ backbone, promptFormat, storagePath: join(work, "index"), chunker, limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes }, log: quietLog });
+    return new RankingEngine(backbone, promptFormat, index);
+  }
+
+  get modelHash(): string {
+    return this.backbone.model.hash;
+  }
+
+  /** What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do. */
+  async caseOf({ task, prefix, suffix }: Place, edits: Edits = { edited: [], before: [] }, most = Infinity): Promise<StoredCase | undefined> {
+    const { index, backbone, promptFormat } = this;
+    const context = { uri: `file:///${task.file}`, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
+    const others = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
+    const anyNeed = new Float32Array(backbone.model.retrieval.dimension);
+    const needed = relevantTo(task, others(anyNeed).map(({ fragment }) => fragment));
+    if (needed.size === 0 || needed.size > most) return undefined;
+    const need = await expressNeed(backbone, promptFormat, context);
+    const found = others(need);
+    const candidates = found.slice(0, mostCandidates).map(({ fragment, score }) => {
+      const edited = edits.edited.indexOf(fragment.path);
+      const before = edits.before.indexOf(fragment.path);
+      return {
+        score: Math.round(score * 1e4) / 1e4,
+        path: fragment.path,
+        ...(needed.has(placeKey(fragment)) && { needed: true as const }),
+        ...(edited >= 0 && { edited }),
+        ...(before >= 0 && { before }),
+      };
+    });
+    const imports = importStatements(prefix + below);
+    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates };
+  }
+
+  async dispose(): Promise<void> {
+    await this.index.dispose();
+    await this.backbone.dispose();
+  }
+}

@@ -1,0 +1,111 @@
+// Commits of a git repository done over again: files are edited one after another, with cursors in the lines that are new.
+import { execFile } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import { basename, dirname, extname, join, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { promisify } from "node:util";
+import { chance } from "../../eval/retrievers";
+import type { Place } from "../../eval/input";
+import { spread } from "../cursors";
+import type { StoredCase } from "./cases";
+import type { RankingEngine } from "./engine";
+
+const run = promisify(execFile);
+const languages: Readonly<Record<string, string>> = { ".py": "python", ".java": "java", ".ts": "typescript", ".tsx": "typescript" };
+/** Source files that a commit must change to be one piece of work: several, and not a sweep over all. */
+const fewestFiles = 2;
+const mostFiles = 12;
+const casesOfFile = 2;
+const casesOfCommit = 4;
+/** Commits before the one done over, whose files count as edited before. */
+const earlierCommits = 4;
+/** Lines above the cursor in which the name must not stand already. */
+const linesWithout = 30;
+/** A name that many fragments define says little about which of them is needed. */
+const mostDefinitions = 4;
+const mostPlaces = 24;
+const maxBuffer = 1 << 28;
+
+interface Change {
+  readonly commit: string;
+  readonly parent: string;
+  /** Source files that it adds or changes. */
+  readonly paths: readonly string[];
+}
+
+/** Cases of at most `most` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
+export async function casesOfHistory(engine: RankingEngine, git: string, work: string, { most, looked }: { readonly most: number; readonly looked: number }, onProgress: (detail: string) => void): Promise<StoredCase[]> {
+  const name = basename(resolve(git)) === "repo" ? basename(dirname(resolve(git))) : basename(resolve(git));
+  const ask = async (...args: string[]): Promise<string> => (await run("git", ["-C", git, ...args], { maxBuffer })).stdout;
+  const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${looked}`)).split("\n").filter((line) => line !== "");
+  const changes: Change[] = [];
+  for (const commit of commits) {
+    const paths = (await ask("diff-tree", "-r", "--root", "--no-commit-id", "--name-only", "--diff-filter=AM", commit)).split("\n").filter((path) => languages[extname(path)] !== undefined);
+    changes.push({ commit, parent: `${commit}^`, paths });
+  }
+  const pieces = changes.slice(0, -earlierCommits).filter(({ paths }) => paths.length >= fewestFiles && paths.length <= mostFiles);
+  const found: StoredCase[] = [];
+  for (const [at, change] of spread(pieces, most).entries()) {
+    onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
+    const from = changes.indexOf(change);
+    const before = [...new Set(changes.slice(from + 1, from + 1 + earlierCommits).flatMap(({ paths }) => paths))];
+    found.push(...(await replay(engine, ask, name, join(work, "tree"), change, before)));
+  }
+  await engine.index.setFolders([]);
+  await rm(join(work, "tree"), { recursive: true, force: true });
+  return found;
+}
+
+async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise<string>, repository: string, root: string, { commit, parent, paths }: Change, earlier: readonly string[]): Promise<StoredCase[]> {
+  const { index } = engine;
+  await rm(root, { recursive: true, force: true });
+  await mkdir(root, { recursive: true });
+  const archive = `${root}.tar`;
+  await ask("archive", "--output", archive, parent);
+  await run("tar", ["-xf", archive, "-C", root]);
+  await rm(archive);
+  await index.setFolders([{ uri: pathToFileURL(root).href, name: repository }]);
+  await index.reindex();
+  // In which order they were edited is not known: in some order that has nothing to do with their names.
+  const order = [...paths].sort((a, b) => chance(`${commit} ${a}`) - chance(`${commit} ${b}`));
+  const found: StoredCase[] = [];
+  for (const [at, path] of order.entries()) {
+    const text = await ask("show", `${commit}:${path}`);
+    const edited = order.slice(0, at).reverse();
+    let cases = 0;
+    for (const place of at === 0 ? [] : placesIn(repository, path, text, await ask("diff", "-U0", parent, commit, "--", path))) {
+      if (cases >= casesOfFile || found.length >= casesOfCommit) break;
+      const one = await engine.caseOf(place, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions);
+      if (one === undefined) continue;
+      found.push(one);
+      cases++;
+    }
+    await put(root, path, text);
+    await index.updateFile(pathToFileURL(join(root, path)).href);
+  }
+  return found;
+}
+
+/** Cursors before names in the lines that the change adds, in some order. */
+function placesIn(repository: string, path: string, text: string, diff: string): Place[] {
+  const lines = text.split("\n");
+  const places: Place[] = [];
+  for (const [, start = "", count = "1"] of diff.matchAll(/^@@ -\S+ \+(\d+)(?:,(\d+))? @@/gm)) {
+    for (let line = Number(start) - 1; line < Number(start) - 1 + Number(count); line++) {
+      const whole = lines[line] ?? "";
+      if (/^\s*(?:import|from|export|package|using|#|\/\/|\/?\*|def|class|@)/.test(whole)) continue;
+      for (const match of whole.matchAll(/(?<=\S.*)\b[A-Za-z_]\w{3,}/g)) {
+        if (/["'`]/.test(whole.slice(0, match.index)) || new RegExp(`\\b${match[0]}\\b`).test(lines.slice(Math.max(0, line - linesWithout), line).filter((each) => !/import/.test(each)).join("\n"))) continue;
+        const prefix = `${lines.slice(0, line).map((each) => `${each}\n`).join("")}${whole.slice(0, match.index)}`;
+        const id = `${repository} ${path} ${line} ${match.index}`;
+        places.push({ task: { id, language: languages[extname(path)] ?? "", repository, file: path, offset: 0, groundtruth: match[0] }, prefix, suffix: text.slice(prefix.length) });
+      }
+    }
+  }
+  return places.sort((a, b) => chance(a.task.id) - chance(b.task.id)).slice(0, mostPlaces);
+}
+
+async function put(root: string, path: string, text: string): Promise<void> {
+  await mkdir(dirname(join(root, path)), { recursive: true });
+  await writeFile(join(root, path), text);
+}

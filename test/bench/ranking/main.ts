@@ -1,0 +1,114 @@
+// `npm run bench -- ranking`: what raising fragments of imported, neighbouring and lately edited files does to their rank.
+import { createHash } from "node:crypto";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { rm } from "node:fs/promises";
+import { basename, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { defaultSettings } from "../../../sidecar/protocol";
+import { packagedLocations } from "../../../sidecar/server/locations";
+import type { Chunker } from "../../../sidecar/workspace/chunker";
+import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { type Files, type Place, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
+import { duration } from "../../eval/progress";
+import { Repository } from "../../eval/repository";
+import { count } from "../options";
+import { type Case, caseOf, type StoredCase } from "./cases";
+import { RankingEngine } from "./engine";
+import { casesOfHistory } from "./history";
+import { report } from "./report";
+
+const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [OPTIONS]
+  --tasks FILE    cross-file tasks, at whose cursors is ranked, and
+  --repos FILE    the repositories they are from; may be given several times, in pairs
+  --limit N       tasks of each file; default: all
+  --git DIR       a git repository whose commits are done over again; may be given several times
+  --commits N     commits of each; default 25
+  --model DIR     model package; default: the one that ships
+  --work DIR      embeddings and cases, with which a later run goes on; default: .cache/ranking
+`;
+
+/** Of how cases are found: other rules give other cases. */
+const casesVersion = 1;
+/** Commits of a repository that are looked at for such as change several files. */
+const looked = 600;
+
+/** Cases as they were found before, or as they are found now. @param given what they depend on, beside the model */
+type Kept = (name: string, given: readonly unknown[], make: () => Promise<StoredCase[]>) => Promise<Case[]>;
+
+/** @throws Error for an option that cannot be; InputError for tasks that cannot be read */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean" },
+      tasks: { type: "string", multiple: true, default: [] },
+      repos: { type: "string", multiple: true, default: [] },
+      limit: { type: "string" },
+      git: { type: "string", multiple: true, default: [] },
+      commits: { type: "string", default: "25" },
+      model: { type: "string" },
+      work: { type: "string" },
+    },
+  });
+  if (values.help === true) return void process.stdout.write(help);
+  if (values.tasks.length !== values.repos.length || values.tasks.length + values.git.length === 0) throw new Error("expected --tasks and --repos in pairs, or --git DIR; run with --help to see how they are used");
+  const { modelPath, grammarPath } = packagedLocations(__dirname);
+  const work = resolve(values.work ?? join(__dirname, "..", ".cache", "ranking"));
+  const started = performance.now();
+  const engine = await RankingEngine.open(resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath), grammarPath, work);
+  const kept: Kept = async (name, given, make) => {
+    const key = createHash("sha256").update(JSON.stringify([casesVersion, engine.modelHash, ...given])).digest("hex").slice(0, 16);
+    const file = join(work, "cases", `${name}-${key}.jsonl`);
+    if (existsSync(file)) return readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => caseOf(JSON.parse(line)));
+    const cases = await make();
+    mkdirSync(join(work, "cases"), { recursive: true });
+    writeFileSync(file, cases.map((one) => `${JSON.stringify(one)}\n`).join(""));
+    return cases.map(caseOf);
+  };
+  const say = (detail: string) => process.stderr.write(`${detail}\n`);
+  const fromTasks: Case[] = [];
+  for (const [at, tasks] of values.tasks.entries()) {
+    const repos = values.repos[at] ?? "";
+    const limit = values.limit === undefined ? undefined : count("--limit", values.limit);
+    fromTasks.push(...(await casesOfTasks(engine, kept, tasks, repos, limit, work, grammarPath, say)));
+  }
+  const fromHistory: Case[] = [];
+  for (const git of values.git) {
+    const most = count("--commits", values.commits);
+    fromHistory.push(...(await kept("history", [resolve(git), most], () => casesOfHistory(engine, git, work, { most, looked }, say))));
+  }
+  await engine.dispose();
+  if (fromTasks.length > 0) process.stdout.write(`${report("tasks", fromTasks)}\n`);
+  if (fromHistory.length > 0) process.stdout.write(`${report("history", fromHistory)}\n`);
+  say(duration(performance.now() - started));
+}
+
+async function casesOfTasks(engine: RankingEngine, kept: Kept, tasksPath: string, reposPath: string, limit: number | undefined, work: string, grammarPath: string, say: (detail: string) => void): Promise<Case[]> {
+  const groups = new Map<string, Task[]>();
+  for (const task of await readTasks(tasksPath, limit)) groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
+  const repositories = await readRepositories(reposPath, new Set(groups.keys()));
+  const chunker = await createChunker(grammarPath, () => {});
+  const cases: Case[] = [];
+  let done = 0;
+  for (const [name, tasks] of groups) {
+    say(`${basename(tasksPath)}: repository ${++done} of ${groups.size}, ${cases.length} cursors so far`);
+    const files = repositories.get(name) ?? new Map<string, string>();
+    const ids = tasks.map(({ id }) => id);
+    cases.push(...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () => casesOfRepository(engine, name, tasks.map((task) => placeOf(task, files)), files, work, chunker))));
+  }
+  await rm(join(work, "tree"), { recursive: true, force: true });
+  return cases;
+}
+
+async function casesOfRepository(engine: RankingEngine, name: string, places: readonly Place[], files: Files, work: string, chunker: Chunker): Promise<StoredCase[]> {
+  const cases: StoredCase[] = [];
+  const repository = await Repository.open(name, join(work, "tree"), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
+  await engine.index.setFolders([{ uri: repository.uri, name }]);
+  await engine.index.reindex();
+  for (const place of places) {
+    const one = await engine.caseOf(place);
+    if (one !== undefined) cases.push(one);
+  }
+  await engine.index.setFolders([]);
+  return cases;
+}

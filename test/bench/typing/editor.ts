@@ -1,0 +1,151 @@
+// An editor as the sidecar sees one: the real process on its standard streams, one document, requests as VS Code makes them.
+import { spawn } from "node:child_process";
+import { basename } from "node:path";
+import { pathToFileURL } from "node:url";
+import {
+  CancellationTokenSource,
+  createProtocolConnection,
+  InlineCompletionRequest,
+  InlineCompletionTriggerKind,
+  LSPErrorCodes,
+  ResponseError,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
+import { type CompletionTrace, configurationSection, defaultSettings, type IndexCounts, type InitializationOptions, messages, serverCommands, type Settings, sidecarEnvironment, type SidecarStatus } from "../../../sidecar/protocol";
+
+export interface EditorOptions {
+  readonly sidecar: string;
+  readonly workspace: string;
+  readonly storagePath: string;
+  readonly modelPath: string;
+  readonly settings: Partial<Settings>;
+}
+
+/** What came of one request. */
+export type Answer =
+  | { readonly kind: "cancelled" }
+  /** `text`: what would be shown at the cursor, empty for nothing; the trace is absent where the server made none, as inside of a word. */
+  | { readonly kind: "answered"; readonly text: string; readonly trace: CompletionTrace | undefined };
+
+/** A document that is being typed in. */
+export interface Document {
+  readonly uri: string;
+  /** Inserts at the cursor, which goes behind it. */
+  insert(text: string): void;
+  /** A suggestion at the cursor. Cancelled by {@link cancel}. @throws Error the sidecar's own, but for a cancellation */
+  request(): { readonly answer: Promise<Answer>; cancel(): void };
+  close(): void;
+}
+
+export interface Editor {
+  readonly status: SidecarStatus | undefined;
+  /** Resolves once all that changed on disk is indexed. */
+  index(changed: readonly string[]): Promise<IndexCounts | undefined>;
+  open(path: string, languageId: string, prefix: string, suffix: string): Document;
+  /** Tells the sidecar that the suggestion of this trace was taken whole. */
+  accepted(trace: CompletionTrace): void;
+  close(): Promise<void>;
+}
+
+/** Starts the sidecar and waits until it is ready. @throws Error where it ends or the model cannot be used */
+export async function startEditor(options: EditorOptions): Promise<Editor> {
+  const child = spawn(process.execPath, [options.sidecar, "--stdio"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...sidecarEnvironment } });
+  const ended = new Promise<never>((_, fail) => {
+    child.once("error", fail);
+    child.once("exit", (code, signal) => fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)));
+  });
+  ended.catch(() => {});
+  const connection = createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
+  let status: SidecarStatus | undefined;
+  const ready = new Promise<void>((done, fail) => {
+    connection.onNotification(messages.status, (now: SidecarStatus) => {
+      status = now;
+      if (now.state === "ready") done();
+      else if (now.state === "error") fail(new Error(now.message));
+    });
+  });
+  connection.onRequest("workspace/configuration", ({ items }: { items: readonly { section?: string }[] }) => items.map(({ section }) => (section === configurationSection ? { ...defaultSettings, ...options.settings } : null)));
+  connection.onRequest("window/workDoneProgress/create", () => null);
+  connection.onRequest("client/registerCapability", () => null);
+  connection.listen();
+  const alive = <Result>(result: Promise<Result>): Promise<Result> => Promise.race([ended, result]);
+  const send = (method: string, params?: object): void => void connection.sendNotification(method, params).catch(() => {});
+
+  const initializationOptions: InitializationOptions = { modelPath: options.modelPath, storagePath: options.storagePath };
+  await alive(
+    connection.sendRequest("initialize", {
+      processId: process.pid,
+      rootUri: null,
+      capabilities: { workspace: { configuration: true, workspaceFolders: true }, window: { workDoneProgress: true }, textDocument: { inlineCompletion: {} } },
+      workspaceFolders: [{ uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) }],
+      initializationOptions,
+    }),
+  );
+  send("initialized", {});
+  await alive(ready);
+
+  return {
+    get status() {
+      return status;
+    },
+    async index(changed) {
+      // 2: changed. The sidecar looks at the disk, so it holds for new and deleted files too.
+      if (changed.length > 0) send("workspace/didChangeWatchedFiles", { changes: changed.map((path) => ({ uri: pathToFileURL(path).href, type: 2 })) });
+      return (await alive(connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex }))) ?? undefined;
+    },
+    open(path, languageId, prefix, suffix) {
+      const uri = pathToFileURL(path).href;
+      const before = prefix.split("\n");
+      let line = before.length - 1;
+      let character = before.at(-1)?.length ?? 0;
+      let version = 1;
+      send("textDocument/didOpen", { textDocument: { uri, languageId, version, text: prefix + suffix } });
+      return {
+        uri,
+        insert(text) {
+          const at = { line, character };
+          version += 1;
+          send("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ range: { start: at, end: at }, text }] });
+          const lines = text.split("\n");
+          line += lines.length - 1;
+          character = (lines.at(-1)?.length ?? 0) + (lines.length === 1 ? character : 0);
+        },
+        request() {
+          const position = { line, character };
+          const source = new CancellationTokenSource();
+          const ask = async (): Promise<Answer> => {
+            try {
+              const result = await connection.sendRequest(InlineCompletionRequest.type, { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } }, source.token);
+              if (source.token.isCancellationRequested) return { kind: "cancelled" };
+              const item = (Array.isArray(result) ? result : (result?.items ?? []))[0];
+              const inserted = item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
+              // Where it takes the place of brackets behind the cursor and ends with them, they are nothing that it adds.
+              const replaced = suffix.slice(0, Math.max(0, (item?.range?.end.character ?? position.character) - position.character));
+              const text = inserted.endsWith(replaced) ? inserted.slice(0, inserted.length - replaced.length) : inserted;
+              // The last one made: another was not asked for before this answer.
+              const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
+              const own = trace !== null && trace.uri === uri && trace.position.line === position.line && trace.position.character === position.character;
+              return { kind: "answered", text, trace: own ? trace : undefined };
+            } catch (error) {
+              if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return { kind: "cancelled" };
+              throw error;
+            }
+          };
+          return { answer: alive(ask()), cancel: () => source.cancel() };
+        },
+        close: () => send("textDocument/didClose", { textDocument: { uri } }),
+      };
+    },
+    accepted: ({ id }) => send(messages.accepted, { id }),
+    async close() {
+      try {
+        await alive(connection.sendRequest("shutdown"));
+        await connection.sendNotification("exit");
+      } finally {
+        connection.dispose();
+        child.kill();
+      }
+    },
+  };
+}

@@ -1,0 +1,146 @@
+// Edits that were really made: text that commits of a git repository added to files, with the file around it as it was.
+import { execFile } from "node:child_process";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { sourceFile } from "../cursors";
+import { randomNumbers } from "../inference/tokens";
+
+export interface Edit {
+  /** Commit that made it. */
+  readonly commit: string;
+  /** The one before, whose tree it was made in. */
+  readonly parent: string;
+  readonly path: string;
+  /** The file before the cursor. */
+  readonly prefix: string;
+  /** What was written there. */
+  readonly text: string;
+  /** The file behind it. */
+  readonly suffix: string;
+}
+
+const run = promisify(execFile);
+
+/** A git repository, bare or not, of which only objects are read. */
+export class History {
+  readonly #path: string;
+
+  constructor(path: string) {
+    this.#path = path;
+  }
+
+  /** @throws Error with git's own words */
+  async git(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
+    try {
+      const { stdout } = await run("git", ["-C", this.#path, "-c", "core.autocrlf=false", "-c", "core.quotePath=false", ...args], { maxBuffer: 1 << 28, env: { ...process.env, ...environment } });
+      return stdout;
+    } catch (error) {
+      throw new Error(`expected git ${args[0]} to run in ${this.#path}, found ${error instanceof Error ? error.message.trim() : String(error)}`);
+    }
+  }
+
+  /**
+   * At most `most` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each is a run of
+   * lines that were added between two lines of a source file, or the part of one line that was changed.
+   * @throws Error where the history holds none, as in a shallow clone
+   */
+  async edits(most: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
+    const log = await this.git(["log", "--no-merges", `--max-count=${depth}`, "--format=%H %P", "--end-of-options", head]);
+    const commits = log.trim().split("\n").map((line) => line.split(" "));
+    const withParent = commits.filter(([, parent]) => parent !== undefined && parent !== "").reverse();
+    const shallow = (await this.git(["rev-parse", "--is-shallow-repository"])).trim() === "true";
+    const advice = shallow ? `it is a shallow clone: run "git fetch --unshallow" there or name another with --history` : "name another with --history";
+    if (withParent.length === 0) throw new Error(`expected a git history with edits in ${this.#path}, found ${commits.length} commit without a parent; ${advice}`);
+    const random = randomNumbers(seed);
+    // A random order in which commits are looked at, so that reading a long history does not take long.
+    const order = withParent.map((commit, at) => ({ commit, at, key: random() })).sort((a, b) => a.key - b.key);
+    const found: { at: number; edit: Edit }[] = [];
+    for (const { commit: [commit = "", parent = ""], at } of order) {
+      if (found.length >= most) break;
+      const edits = (await this.#editsOf(commit, parent)).map((edit) => ({ edit, key: random() })).sort((a, b) => a.key - b.key);
+      for (const { edit } of edits.slice(0, Math.min(perCommit, most - found.length))) found.push({ at, edit });
+    }
+    if (found.length === 0) throw new Error(`expected edits of source files in ${this.#path}, found none in ${withParent.length} commits; ${advice}`);
+    return found.sort((a, b) => a.at - b.at).map(({ edit }) => edit);
+  }
+
+  async #editsOf(commit: string, parent: string): Promise<Edit[]> {
+    const diff = await this.git(["diff-tree", "-r", "-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-filter=M", parent, commit]);
+    const edits: Edit[] = [];
+    for (const file of diff.split(/^diff --git .*\n/m)) {
+      const path = /^\+\+\+ b\/(.*)$/m.exec(file)?.[1];
+      if (path === undefined || !sourceFile.test(path)) continue;
+      let before: string | undefined;
+      for (const hunk of file.split(/^(?=@@ -)/m).slice(1)) {
+        const change = hunkOf(hunk);
+        if (change === undefined) continue;
+        before ??= await this.git(["show", `${parent}:${path}`]);
+        const edit = editOf(before, change);
+        if (edit !== undefined) edits.push({ commit, parent, path, ...edit });
+      }
+    }
+    return edits;
+  }
+
+  /** Makes `folder` hold the tree of `commit`, changing only what differs from what was checked out there before; git's index of it lies beside. */
+  async checkOut(commit: string, folder: string): Promise<void> {
+    // Without it the workspace would be no repository, and its ignore files would not hold.
+    await mkdir(join(folder, ".git"), { recursive: true });
+    const gitDirectory = (await this.git(["rev-parse", "--absolute-git-dir"])).trim();
+    await this.git(["--git-dir", gitDirectory, "--work-tree", folder, "read-tree", "--reset", "-u", commit], { GIT_INDEX_FILE: `${folder}.index` });
+  }
+
+  /** Paths that differ between two commits. */
+  async changed(from: string, to: string): Promise<string[]> {
+    return (await this.git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to])).split("\0").filter((path) => path !== "");
+  }
+}
+
+export interface Change {
+  /** 1-based line that the change begins at; where nothing is removed, the one it comes after. */
+  readonly line: number;
+  readonly removed: readonly string[];
+  readonly added: readonly string[];
+}
+
+/** One hunk of `git diff --unified=0`; undefined for what is no such hunk, or ends without a line break. */
+export function hunkOf(hunk: string): Change | undefined {
+  const line = /^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@/.exec(hunk)?.[1];
+  if (line === undefined || /^\\ No newline/m.test(hunk)) return undefined;
+  const marked = (mark: string) => hunk.split("\n").slice(1).filter((each) => each.startsWith(mark)).map((each) => each.slice(1));
+  return { line: Number(line), removed: marked("-"), added: marked("+") };
+}
+
+/** Shorter ones are no typing, longer ones were generated or moved. */
+const bounds = { lines: 40, least: 12 } as const;
+
+/** As somebody types it: new lines from the end of the line above, a changed line from where it begins to differ. */
+export function editOf(before: string, { line, removed, added }: Change): Pick<Edit, "prefix" | "text" | "suffix"> | undefined {
+  const lines = before.split("\n");
+  if (removed.length === 0) {
+    if (line < 1 || added.length > bounds.lines) return undefined;
+    const text = `\n${added.join("\n")}`.replace(/\s+$/, "");
+    const prefix = lines.slice(0, line).join("\n");
+    const suffix = `\n${lines.slice(line).join("\n")}`;
+    return text.trim().length < bounds.least ? undefined : { prefix, text, suffix };
+  }
+  const [old] = removed;
+  const [now] = added;
+  if (removed.length !== 1 || added.length !== 1 || old === undefined || now === undefined) return undefined;
+  let start = 0;
+  while (start < Math.min(old.length, now.length) && old[start] === now[start]) start += 1;
+  let end = 0;
+  while (end < Math.min(old.length, now.length) - start && old.at(-1 - end) === now.at(-1 - end)) end += 1;
+  // Inside of a word that both begin or end with, nobody puts the cursor.
+  const word = /[\p{L}\p{N}_]/u;
+  while (start > 0 && word.test(now.charAt(start - 1)) && word.test(now.charAt(start))) start -= 1;
+  while (end > 0 && word.test(now.charAt(now.length - end)) && word.test(now.charAt(now.length - end - 1))) end -= 1;
+  const text = now.slice(start, now.length - end);
+  if (text.trim().length < bounds.least) return undefined;
+  return {
+    prefix: [...lines.slice(0, line - 1), now.slice(0, start)].join("\n"),
+    text,
+    suffix: [now.slice(now.length - end), ...lines.slice(line)].join("\n"),
+  };
+}

@@ -1,0 +1,188 @@
+// `npm run bench -- typing`: edits of a git history typed again through the real sidecar, and what its suggestions were worth.
+import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { availableParallelism, tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import type { Settings } from "../../../sidecar/protocol";
+import { languageIdOf } from "../../../sidecar/server/language-id";
+import { packagedLocations } from "../../../sidecar/server/locations";
+import { digits, table } from "../inference/goals";
+import { count, machineOn } from "../options";
+import { percentile } from "../statistics";
+import { startEditor } from "./editor";
+import { History } from "./history";
+import { noticeMs } from "./person";
+import { editorDelayMs, replay, type Replayed, type ShownAnswer } from "./replay";
+import { createRhythm, medianMs } from "./rhythm";
+
+const help = `npm run bench -- typing [OPTIONS]
+  --history REPO    git repository, bare or not, whose edits are typed again; default: this project's own
+  --head REV        the newest commit that edits are taken from; default HEAD. The same one, the same edits, whatever comes after
+  --edits N         edits typed; default 20
+  --keys N          most keys typed of one edit; default 80
+  --depth N         newest commits that edits are taken from; default 400
+  --seed N          other edits and another rhythm for another number; default 1
+  --speed X         so many times as fast; default 1: ${Math.round(1000 / medianMs.inWord)} keys a second inside of words
+  --setting NAME=JSON  a setting of selfracg.*; may be given several times
+  --model DIR       model package; default: the one that ships
+  --json FILE       write all numbers to FILE
+Typing takes as long as a person takes, since the model's time is real: about a minute for five edits of 80 keys.
+`;
+
+/** @throws Error for an option that cannot be, or a history without edits */
+export async function main(args: readonly string[]): Promise<void> {
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean" },
+      history: { type: "string" },
+      head: { type: "string", default: "HEAD" },
+      edits: { type: "string", default: "20" },
+      keys: { type: "string", default: "80" },
+      depth: { type: "string", default: "400" },
+      seed: { type: "string", default: "1" },
+      speed: { type: "string", default: "1" },
+      setting: { type: "string", multiple: true, default: [] },
+      model: { type: "string" },
+      json: { type: "string" },
+    },
+  });
+  if (values.help === true) return void process.stdout.write(help);
+  const dist = dirname(__filename);
+  const { modelPath } = packagedLocations(dist);
+  const speed = Number(values.speed);
+  if (!(speed > 0 && speed <= 20)) throw new Error(`--speed: expected a number above 0 and up to 20, found ${JSON.stringify(values.speed)}`);
+  const seed = count("--seed", values.seed);
+  const history = new History(resolve(values.history ?? dirname(dist)));
+  const edits = await history.edits(count("--edits", values.edits), { head: values.head, depth: count("--depth", values.depth), seed });
+  const mostKeys = count("--keys", values.keys);
+
+  const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
+  try {
+    const workspace = join(scratch, "workspace");
+    await mkdir(workspace);
+    let parent = edits[0]?.parent ?? "";
+    await history.checkOut(parent, workspace);
+    process.stderr.write(`Indexing the tree of ${parent.slice(0, 8)}…\n`);
+    const editor = await startEditor({
+      sidecar: join(dist, "sidecar.js"),
+      workspace,
+      storagePath: join(scratch, "index"),
+      modelPath: resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
+      settings: settingsOf(values.setting),
+    });
+    const replayed: (Replayed & { commit: string; path: string })[] = [];
+    let index = await editor.index([]);
+    try {
+      const interval = createRhythm(seed, speed);
+      for (const [at, edit] of edits.entries()) {
+        if (edit.parent !== parent) {
+          const changed = await history.changed(parent, edit.parent);
+          await history.checkOut(edit.parent, workspace);
+          index = (await editor.index(changed.map((path) => join(workspace, path)))) ?? index;
+          parent = edit.parent;
+        }
+        process.stderr.write(`Typing edit ${at + 1} of ${edits.length}: ${edit.path} in ${edit.commit.slice(0, 8)}\n`);
+        const path = join(workspace, edit.path);
+        replayed.push({ commit: edit.commit, path: edit.path, ...(await replay(editor, edit, { mostKeys, path, languageId: languageIdOf(edit.path), interval, speed })) });
+      }
+    } finally {
+      await editor.close();
+    }
+    const { model, provider } = editor.status ?? {};
+    const header = `${replayed.length} edits of ${new Set(replayed.map(({ commit }) => commit)).size} commits, ${model?.name} ${model?.version} on ${provider?.name}, ${index?.fragments ?? 0} fragments indexed at the last`;
+    process.stdout.write(`${header}\n\n${report(replayed)}\n\n`);
+    process.stdout.write(
+      `A suggestion is asked for ${editorDelayMs} ms after a key, as VS Code does; the person notices one that was there for ${noticeMs} ms\n` +
+        `and takes what of it they go on to write. Characters are those of the edits; indentation comes with the line break.\n`,
+    );
+    if (values.json !== undefined) {
+      const machine = machineOn(availableParallelism());
+      await writeFile(values.json, `${JSON.stringify({ machine, model, provider, seed, speed, editorDelayMs, noticeMs, settings: settingsOf(values.setting), total: summary(replayed), replayed }, undefined, 2)}\n`);
+    }
+  } finally {
+    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
+  }
+}
+
+/** `maxTokens=12` and the like. The sidecar checks the values. */
+function settingsOf(given: readonly string[]): Partial<Settings> {
+  return Object.fromEntries(
+    given.map((each) => {
+      const at = each.indexOf("=");
+      try {
+        if (at > 0) return [each.slice(0, at), JSON.parse(each.slice(at + 1))];
+      } catch {
+        // Said below.
+      }
+      throw new Error(`--setting: expected NAME=JSON such as frequency='"more"', found ${JSON.stringify(each)}`);
+    }),
+  );
+}
+
+/** Sums, and percentiles in milliseconds. */
+export function summary(replayed: readonly Replayed[]) {
+  const sum = (value: (one: Replayed) => number) => replayed.reduce((total, one) => total + value(one), 0);
+  const shown = replayed.flatMap((one) => one.shown);
+  const latency = (of: readonly ShownAnswer[], value: (one: ShownAnswer) => number) => ({ count: of.length, p50: percentile(of.map(value), 0.5), p95: percentile(of.map(value), 0.95) });
+  const withheld: Record<string, number> = {};
+  for (const one of replayed) for (const [reason, times] of Object.entries(one.withheld)) withheld[reason] = (withheld[reason] ?? 0) + times;
+  const made = shown.filter(({ cached }) => !cached);
+  return {
+    keys: sum((one) => one.keys),
+    pressed: sum((one) => one.pressed),
+    characters: sum((one) => one.characters),
+    taken: sum((one) => one.taken),
+    requests: sum((one) => one.requests),
+    cancelled: sum((one) => one.cancelled),
+    answered: sum((one) => one.answered),
+    cached: sum((one) => one.cached),
+    waited: sum((one) => one.waited),
+    withText: sum((one) => one.withText),
+    unsure: sum((one) => one.unsure),
+    withheld,
+    shown: shown.length,
+    right: sum((one) => one.right),
+    takings: { whole: sum((one) => one.takings.whole), line: sum((one) => one.takings.line), words: sum((one) => one.takings.words) },
+    typedToEnd: sum((one) => one.typedToEnd),
+    changed: sum((one) => one.changed),
+    flashed: sum((one) => one.flashed),
+    fromKeyMs: latency(shown, (one) => one.fromKeyMs),
+    fromRequestMs: latency(shown, (one) => one.fromRequestMs),
+    madeFromRequestMs: latency(made, (one) => one.fromRequestMs),
+    followUpFromKeyMs: latency(shown.filter(({ followUp }) => followUp), (one) => one.fromKeyMs),
+  };
+}
+
+/** The table that is printed. */
+export function report(replayed: readonly Replayed[]): string {
+  const all = summary(replayed);
+  const of = (part: number, whole: number) => (whole === 0 ? "" : `${((100 * part) / whole).toFixed(1)} %`);
+  const ms = ({ count: times, p50, p95 }: { count: number; p50: number; p95: number }) => (times === 0 ? ["-", ""] : [`${digits(p50)} / ${digits(p95)} ms`, `of ${times}`]);
+  const taken = all.takings.whole + all.takings.line + all.takings.words;
+  const withheld = Object.entries(all.withheld).sort(([, a], [, b]) => b - a);
+  return table(
+    ["suggestions while typing", "", ""],
+    [
+      ["requests", `${all.requests}`, `${digits(all.requests / Math.max(1, all.keys))} a key`],
+      ["  cancelled by the next key", `${all.cancelled}`, of(all.cancelled, all.requests)],
+      ["  answered from the cache", `${all.cached}`, of(all.cached, all.answered)],
+      ["  held back for a further key first (debounce)", `${all.waited}`, of(all.waited, all.answered)],
+      ["  answered with a suggestion", `${all.withText}`, of(all.withText, all.answered)],
+      ["  nothing: not sure enough", `${all.unsure}`, of(all.unsure, all.answered)],
+      ...withheld.map(([reason, times]) => [`  nothing: ${reason}`, `${times}`, of(times, all.answered)]),
+      ["shown", `${all.shown}`, `${digits((100 * all.shown) / Math.max(1, all.keys))} in 100 keys`],
+      ["  of which something was right", `${all.right}`, of(all.right, all.shown)],
+      ["  taken", `${taken}`, `${all.takings.whole} whole, ${all.takings.line} a line, ${all.takings.words} by words`],
+      ["  typed to the end", `${all.typedToEnd}`, of(all.typedToEnd, all.shown)],
+      ["  changed or gone though typed along (flicker)", `${all.changed}`, of(all.changed, all.shown)],
+      [`  typed against within ${noticeMs} ms (flash)`, `${all.flashed}`, of(all.flashed, all.shown)],
+      ["from the key to a shown suggestion, p50 / p95", ...ms(all.fromKeyMs)],
+      ["from the request to it, p50 / p95", ...ms(all.fromRequestMs)],
+      ["  where the model was run", ...ms(all.madeFromRequestMs)],
+      ["after something was taken, p50 / p95", ...ms(all.followUpFromKeyMs)],
+      ["characters saved", `${all.taken} of ${all.characters}`, of(all.taken, all.characters)],
+      ["keys saved, those that take suggestions counted", `${all.keys - all.pressed} of ${all.keys}`, of(all.keys - all.pressed, all.keys)],
+    ],
+  );
+}

@@ -1,0 +1,248 @@
+// Types one edit again, at a person's pace, with suggestions asked for, shown, and taken where they are right.
+import type { CompletionTrace } from "../../../sidecar/protocol";
+import { Display } from "./display";
+import type { Document, Editor } from "./editor";
+import type { Edit } from "./history";
+import { choose, noticeMs, type Taking } from "./person";
+import { keysOf } from "./rhythm";
+
+/**
+ * VS Code waits so long for a further key before it asks; not after something was taken.
+ * (microsoft/vscode pull requests 152747 and 240239.)
+ */
+export const editorDelayMs = 50;
+
+/** One answer that brought up a text. */
+export interface ShownAnswer {
+  /** From the key, the editor's delay included, to the text. */
+  readonly fromKeyMs: number;
+  /** From the request to the text. */
+  readonly fromRequestMs: number;
+  /** Answered with no run of the model. */
+  readonly cached: boolean;
+  /** Asked for by a suggestion's being taken, not by a key. */
+  readonly followUp: boolean;
+}
+
+export interface Replayed {
+  /** Keys that the text takes without suggestions. */
+  readonly keys: number;
+  /** Keys that were pressed. */
+  readonly pressed: number;
+  readonly characters: number;
+  /** Of them, taken from suggestions. */
+  readonly taken: number;
+  readonly requests: number;
+  /** Overtaken by the next key. */
+  readonly cancelled: number;
+  readonly answered: number;
+  readonly cached: number;
+  /** Answers for which the server waited for a further key first. */
+  readonly waited: number;
+  readonly withText: number;
+  /** Nothing, since the model was not sure enough. */
+  readonly unsure: number;
+  /** Nothing for another reason, by reason. */
+  readonly withheld: Readonly<Record<string, number>>;
+  readonly shown: readonly ShownAnswer[];
+  readonly changed: number;
+  readonly flashed: number;
+  readonly typedToEnd: number;
+  /** Of those shown, ones of which something could have been taken, had they been looked at at once. */
+  readonly right: number;
+  readonly takings: Readonly<Record<Taking, number>>;
+}
+
+export interface ReplayOptions {
+  /** Most keys typed of the edit. */
+  readonly mostKeys: number;
+  readonly languageId: string;
+  /** Absolute path of the file. */
+  readonly path: string;
+  readonly interval: (before: string, key: string) => number;
+  /** Scales the editor's delay and the time it takes to notice, as the rhythm is scaled; 1: real time. */
+  readonly speed: number;
+}
+
+export async function replay(editor: Editor, edit: Edit, options: ReplayOptions): Promise<Replayed> {
+  const length = keysOf(edit.text).slice(0, options.mostKeys).join("").length;
+  const document = editor.open(options.path, options.languageId, edit.prefix, edit.suffix);
+  const typist = new Typist(editor, document, edit.text, options);
+  try {
+    await typist.type(length);
+  } finally {
+    document.close();
+  }
+  return typist.result;
+}
+
+class Typist {
+  readonly #editor: Editor;
+  readonly #document: Document;
+  readonly #truth: string;
+  readonly #options: ReplayOptions;
+  readonly #display: Display;
+  readonly #shown: ShownAnswer[] = [];
+  readonly #withheld: Record<string, number> = {};
+  readonly #takings: Record<Taking, number> = { whole: 0, line: 0, words: 0 };
+  readonly #running = new Set<Promise<void>>();
+  #at = 0;
+  #keys = 0;
+  #pressed = 0;
+  #taken = 0;
+  #requests = 0;
+  #cancelled = 0;
+  #answered = 0;
+  #cached = 0;
+  #waited = 0;
+  #withText = 0;
+  #unsure = 0;
+  #right = 0;
+  /** Behind the text that is shown. */
+  #trace: CompletionTrace | undefined;
+  #cancel: () => void = () => {};
+  #wake: () => void = () => {};
+  #failed: unknown;
+
+  constructor(editor: Editor, document: Document, truth: string, options: ReplayOptions) {
+    this.#editor = editor;
+    this.#document = document;
+    this.#truth = truth;
+    this.#options = options;
+    this.#display = new Display(noticeMs / options.speed);
+  }
+
+  get result(): Replayed {
+    return {
+      keys: this.#keys,
+      pressed: this.#pressed,
+      characters: this.#at,
+      taken: this.#taken,
+      requests: this.#requests,
+      cancelled: this.#cancelled,
+      answered: this.#answered,
+      cached: this.#cached,
+      waited: this.#waited,
+      withText: this.#withText,
+      unsure: this.#unsure,
+      withheld: this.#withheld,
+      shown: this.#shown,
+      changed: this.#display.changedCount,
+      flashed: this.#display.flashedCount,
+      typedToEnd: this.#display.typedCount,
+      right: this.#right,
+      takings: this.#takings,
+    };
+  }
+
+  /** Until at least the first `length` characters of the edit are there. */
+  async type(length: number): Promise<void> {
+    let before = "";
+    let lastKeyAt = performance.now();
+    while (this.#at < length) {
+      const key = keysOf(this.#truth.slice(this.#at, this.#at + 200))[0] ?? "";
+      const due = lastKeyAt + this.#options.interval(before, key);
+      const taken = await this.#waitUntil(due);
+      if (this.#failed !== undefined) throw this.#failed;
+      lastKeyAt = performance.now();
+      if (taken !== undefined) {
+        before = taken;
+        continue;
+      }
+      this.#document.insert(key);
+      this.#display.key(key, lastKeyAt);
+      this.#at += key.length;
+      this.#keys += 1;
+      this.#pressed += 1;
+      before = key;
+      this.#ask(lastKeyAt, editorDelayMs / this.#options.speed);
+    }
+    this.#cancel();
+    await Promise.all(this.#running);
+    if (this.#failed !== undefined) throw this.#failed;
+  }
+
+  /** Looks at what is shown until the next key is due, and takes what is right. @returns what was taken */
+  async #waitUntil(due: number): Promise<string | undefined> {
+    for (;;) {
+      const now = performance.now();
+      const { shown } = this.#display;
+      const noticedAt = shown === undefined ? Number.POSITIVE_INFINITY : shown.since + noticeMs / this.#options.speed;
+      if (shown !== undefined && noticedAt <= now) {
+        const taken = choose(shown.text, this.#truth.slice(this.#at));
+        if (taken !== undefined) {
+          this.#takings[taken.how] += 1;
+          this.#taken += taken.text.length;
+          this.#keys += keysOf(taken.text).length;
+          this.#pressed += taken.presses;
+          this.#at += taken.text.length;
+          this.#document.insert(taken.text);
+          this.#display.take(taken.text);
+          if (taken.how === "whole" && this.#trace !== undefined) this.#editor.accepted(this.#trace);
+          this.#ask(now, 0);
+          return taken.text;
+        }
+      }
+      if (now >= due || this.#failed !== undefined) return undefined;
+      const next = Math.min(due, noticedAt > now ? noticedAt : due);
+      await new Promise<void>((wake) => {
+        const timer = setTimeout(wake, next - now);
+        this.#wake = () => {
+          clearTimeout(timer);
+          wake();
+        };
+      });
+    }
+  }
+
+  /** Asks for a suggestion after the delay, unless another key comes first; cancels what was asked before. */
+  #ask(keyAt: number, delayMs: number): void {
+    this.#cancel();
+    const ask = (): void => {
+      const requestAt = performance.now();
+      const { answer, cancel } = this.#document.request();
+      this.#requests += 1;
+      let overtaken = false;
+      this.#cancel = () => {
+        overtaken = true;
+        cancel();
+      };
+      const done = answer.then(
+        (result) => {
+          if (result.kind === "cancelled" || overtaken) this.#cancelled += 1;
+          else this.#take(result.text, result.trace, { keyAt, requestAt, followUp: delayMs === 0 });
+        },
+        (error: unknown) => {
+          this.#failed ??= error;
+        },
+      );
+      this.#running.add(done);
+      void done.then(() => {
+        this.#running.delete(done);
+        this.#wake();
+      });
+    };
+    if (delayMs === 0) return ask();
+    const timer = setTimeout(ask, delayMs);
+    this.#cancel = () => clearTimeout(timer);
+  }
+
+  #take(text: string, trace: CompletionTrace | undefined, { keyAt, requestAt, followUp }: { keyAt: number; requestAt: number; followUp: boolean }): void {
+    const now = performance.now();
+    this.#answered += 1;
+    const cached = trace?.cached === true;
+    if (cached) this.#cached += 1;
+    if (!cached && trace !== undefined && trace.timings.waitMs > 0) this.#waited += 1;
+    if (text !== "") this.#withText += 1;
+    else if (trace?.confidence !== undefined && trace.confidence.probability < trace.confidence.threshold) this.#unsure += 1;
+    else {
+      const reason = trace === undefined ? "not tried (inside of a word, or off)" : (trace.suppressed ?? "nothing written");
+      this.#withheld[reason] = (this.#withheld[reason] ?? 0) + 1;
+    }
+    if (this.#display.answer(text, now)) {
+      this.#shown.push({ fromKeyMs: now - keyAt, fromRequestMs: now - requestAt, cached, followUp });
+      if (choose(text, this.#truth.slice(this.#at)) !== undefined) this.#right += 1;
+    }
+    this.#trace = trace;
+  }
+}

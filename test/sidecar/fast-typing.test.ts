@@ -1,0 +1,141 @@
+// Two hundred keys at twenty a second, a suggestion asked for at each and the older one cancelled: nothing stale, nothing lost.
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { CancellationTokenSource, type InlineCompletionList, InlineCompletionRequest, InlineCompletionTriggerKind, LSPErrorCodes, ResponseError } from "vscode-languageserver/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
+
+/** Twenty a second: faster than anybody types, and about as fast as a key repeats that is held down. */
+const intervalMs = 50;
+
+const before = "from shop.catalog import Catalog\nfrom shop.money import Money\n\n\ndef total_price(catalog: Catalog, isbns: list[str]) -> Money:\n";
+const typed = `    total = Money(0, "EUR")
+    for isbn in isbns:
+        book = catalog.find_by_isbn(isbn)
+        if book is None:
+            raise KeyError(isbn)
+        total = total + book.price
+    return total
+`.slice(0, 200);
+const after = "\n\ndef names(catalog: Catalog) -> list[str]:\n    return [book.title for book in catalog.books]\n";
+
+/** What came of the request after so many characters. */
+interface Answer {
+  length: number;
+  outcome: "cancelled" | "answered";
+  /** Undefined: no item. */
+  text?: string;
+}
+
+let folder: string;
+let sidecar: Sidecar;
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  sidecar = await start({ folders: [folder] });
+  await sidecar.reaches("ready");
+});
+afterAll(cleanUp);
+
+function placeAt(length: number) {
+  const lines = (before + typed.slice(0, length)).split("\n");
+  return { line: lines.length - 1, character: lines.at(-1)?.length ?? 0 };
+}
+
+function ask(uri: string, length: number): { answer: Promise<Answer>; cancel(): void } {
+  const source = new CancellationTokenSource();
+  const position = placeAt(length);
+  const params = { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } };
+  const answer = sidecar.connection.sendRequest(InlineCompletionRequest.type, params, source.token).then(
+    (result): Answer => {
+      const { items } = result as InlineCompletionList;
+      expect(items.length).toBeLessThanOrEqual(1);
+      const [item] = items;
+      if (item === undefined) return { length, outcome: "answered" };
+      expect(item.range).toEqual({ start: position, end: position });
+      return { length, outcome: "answered", text: item.insertText as string };
+    },
+    (error: unknown): Answer => {
+      if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return { length, outcome: "cancelled" };
+      throw error;
+    },
+  );
+  return { answer, cancel: () => source.cancel() };
+}
+
+/**
+ * Types all of it, asking after every key. In between the status is asked for, which must not have to wait for the end.
+ * @param pauses how often one waits for a suggestion
+ */
+async function type(uri: string, pauses = 0): Promise<{ answers: Answer[]; statusesWhileTyping: number }> {
+  await sidecar.open(uri, before + after);
+  const answers: Promise<Answer>[] = [];
+  let statusesWhileTyping = 0;
+  let last: { cancel(): void } | undefined;
+  let begun = performance.now();
+  for (let length = 1; length <= typed.length; length += 1) {
+    if (pauses > 0 && length % Math.floor(typed.length / (pauses + 1)) === 0) {
+      await Promise.all(answers);
+      begun = performance.now() - (length - 1) * intervalMs;
+    }
+    await new Promise((wake) => setTimeout(wake, Math.max(0, begun + length * intervalMs - performance.now())));
+    last?.cancel();
+    await sidecar.insert(uri, placeAt(length - 1), typed.charAt(length - 1));
+    const asked = ask(uri, length);
+    answers.push(asked.answer);
+    last = asked;
+    if (length % 20 === 0) void sidecar.getStatus().then(() => (statusesWhileTyping += 1));
+  }
+  return { answers: await Promise.all(answers), statusesWhileTyping };
+}
+
+/** Resident memory in MB; undefined where the system does not say. */
+function memory(): number | undefined {
+  const path = `/proc/${sidecar.process.pid}/status`;
+  const kilobytes = existsSync(path) ? /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
+  return kilobytes === undefined ? undefined : Number(kilobytes) / 1024;
+}
+
+describe("fast typing", () => {
+  it("answers every request, and the status in between", async () => {
+    const { answers, statusesWhileTyping } = await type(uriOf(join(folder, "shop", "typed.py")));
+    expect(answers.map(({ length }) => length)).toEqual(Array.from({ length: typed.length }, (_, at) => at + 1));
+    expect(answers.at(-1)?.outcome).toBe("answered");
+    // The last of them may come with the last answer.
+    expect(statusesWhileTyping).toBeGreaterThanOrEqual(typed.length / 20 - 1);
+    expect(sidecar.status?.state).toBe("ready");
+    expect(sidecar.logs.filter(({ type: level }) => level === 1)).toEqual([]);
+  });
+
+  it("never offers what was worked out for another text", async () => {
+    // What is offered then depends on the document alone, so that it can be worked out again.
+    await sidecar.configure({ retrieval: false, frequency: "more" });
+    const uri = uriOf(join(folder, "shop", "again.py"));
+    const { answers } = await type(uri, 16);
+    const offered = answers.filter((answer): answer is Answer & { text: string } => answer.text !== undefined);
+    expect(offered.length).toBeGreaterThan(0);
+    // Without retrieval it changes nothing but that the cache has no answers any more.
+    await sidecar.configure({ maxFragments: 3 });
+    let version = 1000;
+    // From the end, so that the cache never has one that would do for an earlier place.
+    for (const { length, text } of [...offered].reverse()) {
+      const typedAlong = offered.some((earlier) => earlier.length < length && earlier.text === typed.slice(earlier.length, length) + text);
+      if (typedAlong) continue;
+      version += 1;
+      await sidecar.connection.sendNotification("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ text: before + typed.slice(0, length) + after }] });
+      const again = await ask(uri, length).answer;
+      expect({ at: typed.slice(0, length), text }).toEqual({ at: typed.slice(0, length), text: again.text });
+    }
+    await sidecar.configure({ retrieval: true, frequency: "balanced", maxFragments: 4 });
+  });
+
+  it("takes no more memory for being repeated", async () => {
+    await type(uriOf(join(folder, "shop", "first.py")));
+    const first = memory();
+    await type(uriOf(join(folder, "shop", "second.py")));
+    const second = memory();
+    if (first === undefined || second === undefined) return;
+    // Two hundred requests leave nothing behind; what is collected late is a few megabytes.
+    expect(second - first).toBeLessThan(40);
+  });
+});

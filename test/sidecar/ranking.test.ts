@@ -1,0 +1,87 @@
+// What raises, pins and bans fragments, over the wire: settings hold from the next request on, edits are noticed.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
+
+let folder: string;
+let sidecar: Sidecar;
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  sidecar = await start({ folders: [folder] });
+  await sidecar.reaches("ready");
+});
+beforeEach(() => sidecar.configure({ pinnedFiles: [], bannedFiles: [] }));
+afterAll(cleanUp);
+
+const text = `from shop.money import Money
+
+def total_price(prices: list[Money]) -> Money:
+    total = Money(0, "EUR")
+    for price in prices:
+        |
+`;
+const fresh = () => uriOf(join(folder, "shop", `probe_${Math.random().toString(36).slice(2)}.py`));
+
+it("of banned files nothing is taken from the next request on, and the pattern is named", async () => {
+  const uri = fresh();
+  const before = (await sidecar.complete(uri, text)).trace;
+  expect(before.nullScore).toBeTypeOf("number");
+  const path = before.fragments[0]?.path ?? "";
+  expect(path).not.toBe("");
+  await sidecar.configure({ bannedFiles: [`/${path}`] });
+  await sidecar.request(uri, cursorOf(text));
+  const after = await sidecar.trace();
+  expect(after?.fetched).toBe("the settings changed");
+  expect(after?.fragments.map((fragment) => fragment.path)).not.toContain(path);
+  expect(after?.dropped.find((fragment) => fragment.path === path)?.reason).toBe(`banned by selfracg.bannedFiles: /${path}`);
+});
+
+it("what is pinned goes first where it is needed, from the next request on", async () => {
+  const uri = fresh();
+  const before = (await sidecar.complete(uri, text)).trace;
+  const needed = [...before.fragments, ...before.dropped].filter(({ score }) => score >= (before.nullScore ?? 1));
+  const last = needed.at(-1)?.path ?? "";
+  await sidecar.configure({ pinnedFiles: [last] });
+  await sidecar.request(uri, cursorOf(text));
+  const after = await sidecar.trace();
+  expect(after?.fetched).toBe("the settings changed");
+  const all = [...(after?.fragments ?? []), ...(after?.dropped ?? [])];
+  const pinned = all.filter(({ path }) => path === last);
+  expect(pinned.length).toBeGreaterThan(0);
+  for (const { raised } of pinned) expect(raised).toEqual({ by: 2, reason: `pinned by selfracg.pinnedFiles: ${last}` });
+  for (const { path, raised } of all) if (path !== last) expect(raised?.by ?? 0).toBeLessThan(1);
+  expect(after?.fragments.map(({ path }) => path)).toContain(last);
+});
+
+it("what is imported is raised, and what was edited lately", async () => {
+  const { trace } = await sidecar.complete(fresh(), text);
+  const of = (path: string) => [...trace.fragments, ...trace.dropped].filter((fragment) => fragment.path === path);
+  expect(of("shop/money.py").length).toBeGreaterThan(0);
+  for (const { raised } of of("shop/money.py")) expect(raised?.reason).toMatch(/^imported here/);
+
+  const edited = join(folder, "shop", "inventory.py");
+  await sidecar.open(uriOf(edited), await readFile(edited, "utf8"));
+  const looked = (await sidecar.complete(fresh(), text)).trace;
+  const reasons = (of: typeof trace) => [...of.fragments, ...of.dropped].flatMap(({ path, raised }) => (path === "shop/inventory.py" ? [raised?.reason ?? ""] : []));
+  expect(reasons(looked).join()).not.toMatch(/edited lately/);
+  await sidecar.insert(uriOf(edited), { line: 0, character: 0 }, "\n");
+  const after = (await sidecar.complete(fresh(), text)).trace;
+  expect(reasons(after).length).toBeGreaterThan(0);
+  for (const reason of reasons(after)) expect(reason).toMatch(/edited lately$/);
+});
+
+it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {
+  const uri = fresh();
+  const { trace } = await sidecar.complete(uri, text);
+  const edited = uriOf(join(folder, "shop", "orders.py"));
+  await sidecar.open(edited, "total = 1\n");
+  await sidecar.insert(edited, { line: 1, character: 0 }, "price = 2\n");
+  // Empties the cache of completions, and that alone.
+  await sidecar.configure({});
+  await sidecar.request(uri, cursorOf(text));
+  const after = await sidecar.trace();
+  expect(after?.kept?.since).toBe(trace.id);
+  expect(after?.fragments.map(({ path, startLine }) => [path, startLine])).toEqual(trace.fragments.map(({ path, startLine }) => [path, startLine]));
+});

@@ -1,0 +1,218 @@
+// Completions looked at again: the prompt in pieces, the need's tokens, and the comparison, over the real model.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { Completer, type CompleterOptions } from "../../../sidecar/completion/completer";
+import { type CompletedCursor, Inspection } from "../../../sidecar/completion/inspection";
+import type { Backbone } from "../../../sidecar/inference/backbone";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
+import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
+import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
+import { modelPath } from "../../model";
+
+let model: ModelPackage;
+let tokenizer: Tokenizer;
+let promptFormat: PromptFormat;
+let backbone: Backbone;
+
+beforeAll(async () => {
+  model = await loadModelPackage(modelPath);
+  tokenizer = await Tokenizer.load(model);
+  promptFormat = new PromptFormat(model, tokenizer);
+  backbone = await createBackbone(model, { provider: "cpu", threads: 1 });
+});
+afterAll(() => backbone.dispose());
+
+const context: CursorContext = {
+  uri: "file:///w/shop/totals.py",
+  path: "shop/totals.py",
+  languageId: "python",
+  prefix: "from shop.ledger import Ledger\n\ndef close(ledger: Ledger) -> None:\n    ledger.",
+  suffix: "\n",
+};
+const hits: ScoredFragment[] = [
+  {
+    fragment: {
+      uri: "file:///w/shop/ledger.py",
+      path: "shop/ledger.py",
+      startLine: 1,
+      endLine: 5,
+      text: "class Ledger:\n    def settle_outstanding_positions(self) -> None:\n        for position in self.positions:\n            position.settle()\n        self.positions.clear()",
+    },
+    score: 0.9,
+  },
+  { fragment: { uri: "file:///w/shop/tax.py", path: "shop/tax.py", startLine: 4, endLine: 5, text: "def tax_of(amount: int) -> int:\n    return amount // 5" }, score: 0.8 },
+];
+const source: FragmentSource = { fragmentCount: 2, revision: 1, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
+
+/** The real one with some of it changed. */
+const changed = (change: Partial<Backbone>): Backbone => Object.assign(Object.create(backbone) as Backbone, change);
+
+interface Inspected {
+  readonly inspection: Inspection;
+  readonly completer: Completer;
+  complete(at?: Partial<CursorContext>, signal?: AbortSignal): Promise<CompletionTrace>;
+  last(trace: CompletionTrace): CompletedCursor;
+}
+
+function inspecting(using: Backbone = backbone, format = promptFormat): Inspected {
+  const options: CompleterOptions = { backbone: using, promptFormat: format, tokenizer, source: () => source, log: () => {} };
+  const inspection = new Inspection(options);
+  const completer = new Completer({ ...options, onCompleted: (completed) => inspection.put(completed) });
+  return {
+    inspection,
+    completer,
+    complete: (at = {}, signal) => completer.complete({ ...context, ...at }, defaultSettings, { line: 3, character: 11 }, signal, performance.now()),
+    last: (trace) => {
+      const found = inspection.get(trace.id);
+      if (found === undefined) throw new Error(`completion ${trace.id} is not held`);
+      return found;
+    },
+  };
+}
+
+describe("the prompt", () => {
+  it("comes in pieces that add up to it, with the fragments and the code", async () => {
+    const { inspection, complete, last } = inspecting();
+    const trace = await complete();
+    const { pieces, contextLength } = inspection.promptOf(last(trace));
+    expect(contextLength).toBe(model.contextLength);
+    expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
+    expect(trace.fragments.map(({ path }) => path)).toEqual(["shop/tax.py", "shop/ledger.py"]);
+    for (const [at, { tokens, path }] of trace.fragments.entries()) {
+      const own = pieces.filter(({ fragment }) => fragment === at);
+      expect(own.reduce((sum, piece) => sum + piece.tokens, 0)).toBe(tokens);
+      expect(own.map(({ kind }) => kind)).toEqual(["special", "path", "special", "fragment", "special"]);
+      expect(own[1]?.text).toBe(path);
+      expect(own[3]?.text).toBe(hits.find(({ fragment }) => fragment.path === path)?.fragment.text);
+    }
+    const code = pieces.filter(({ fragment }) => fragment === undefined);
+    expect(code.map(({ kind }) => kind)).toEqual(["special", "path", "special", "prefix"]);
+    expect(context.prefix.startsWith(code[3]?.text ?? "?")).toBe(true);
+    // All but what the model says again.
+    expect(`${code[3]?.text}${last(trace).owed}`).toBe(context.prefix);
+  });
+
+  it("has the code behind the cursor where the model reads it", async () => {
+    const filling: ModelPackage = { ...model, prompt: { ...model.prompt, fillInMiddle: ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"] } };
+    const { inspection, complete, last } = inspecting(changed({ model: filling }), new PromptFormat(filling, tokenizer));
+    const trace = await complete({ suffix: "\n\ndef open() -> None:\n    pass\n" });
+    const { pieces } = inspection.promptOf(last(trace));
+    expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
+    const code = pieces.filter(({ fragment }) => fragment === undefined);
+    expect(code.map(({ kind, text }) => (kind === "special" ? text : kind))).toEqual(["<|fim_prefix|>", "<|path|>", "path", "\n", "prefix", "<|fim_suffix|>", "suffix", "<|fim_middle|>"]);
+    expect(code.find(({ kind }) => kind === "suffix")?.text).toBe("\n\ndef open() -> None:\n    pass\n");
+  });
+
+  it("is told apart where paths and code are cut", async () => {
+    const { inspection, complete, last } = inspecting();
+    const path = `${"deeply/nested/folder/".repeat(12)}file.py`;
+    const trace = await complete({ path, uri: `file:///w/${path}`, prefix: `${"value = compute(1)\n".repeat(900)}ledger.` });
+    const { pieces } = inspection.promptOf(last(trace));
+    expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
+    const code = pieces.filter(({ fragment }) => fragment === undefined);
+    expect(code.map(({ kind }) => kind)).toEqual(["special", "path", "special", "prefix"]);
+    expect(code[1]?.tokens).toBe(model.prompt.maxPathTokens);
+    expect(path.endsWith(code[1]?.text ?? "?")).toBe(true);
+  });
+});
+
+describe("the completions held", () => {
+  it("are the last twenty, without those that were cancelled", async () => {
+    const { inspection, complete } = inspecting();
+    const cancelled = await complete({}, AbortSignal.abort());
+    expect(inspection.get(cancelled.id)).toBeUndefined();
+    const trace = await complete();
+    const completed = inspection.get(trace.id);
+    expect(completed?.trace).toBe(trace);
+    if (completed === undefined) return;
+    for (let id = 100; id < 120; id++) inspection.put({ ...completed, trace: { ...trace, id } });
+    expect(inspection.get(trace.id)).toBeUndefined();
+    expect(inspection.get(100)).toBeDefined();
+    expect(inspection.get(119)).toBeDefined();
+    inspection.put({ ...completed, trace: { ...trace, id: 120 } });
+    expect(inspection.get(100)).toBeUndefined();
+    // Large documents make room sooner, all but the newest.
+    const large = { ...context, prefix: "x".repeat(9_000_000) };
+    inspection.put({ ...completed, context: large, trace: { ...trace, id: 121 } });
+    expect([119, 120, 121].map((id) => inspection.get(id) !== undefined)).toEqual([false, false, true]);
+  });
+});
+
+describe("the need", () => {
+  it("names the tokens of the query with their places in the document", async () => {
+    const asked: (readonly number[])[] = [];
+    const needWeights = async (tokens: readonly number[]) => {
+      asked.push(tokens);
+      return [new Float32Array(tokens.length).fill(1 / tokens.length), Float32Array.from(tokens, (_, at) => (at === 0 ? 1 : 0))];
+    };
+    const { inspection, complete, last } = inspecting(changed({ needWeights }));
+    const prefix = `# 🦀 ünïcode\n${context.prefix}`;
+    const { tokens, layers } = await inspection.needOf(last(await complete({ prefix })));
+    expect(asked).toEqual([promptFormat.query(context.path, prefix)]);
+    expect(layers.map((layer) => layer.length)).toEqual([tokens.length, tokens.length]);
+    expect(layers[0]?.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 5);
+    expect(tokens.map(({ text }) => text).join("")).toContain(`${context.path}\n`);
+    const placed = tokens.filter(({ position }) => position !== undefined);
+    // The whole prefix fits in the query.
+    expect(placed.map(({ text }) => text).join("")).toBe(prefix);
+    expect(placed[0]?.position).toEqual({ line: 0, character: 0 });
+    const lines = prefix.split("\n");
+    for (const { text, position } of placed.filter((token) => !/[^\x20-\x7e]/.test(token.text) && token.text !== "")) {
+      expect(lines[position?.line ?? -1]?.slice(position?.character, (position?.character ?? 0) + text.length)).toBe(text);
+    }
+    const crab = placed.find(({ position }) => position?.line === 0 && position.character >= 2);
+    expect(crab?.position).toEqual({ line: 0, character: 2 });
+    expect(tokens[0]).toEqual({ text: "<|path|>" });
+  });
+
+  it("says what to do where the package has no attention output", async () => {
+    const bare = { model, provider: backbone.provider } as Partial<Backbone> as Backbone;
+    const { complete, last } = inspecting();
+    const alone = new Inspection({ backbone: bare, promptFormat, tokenizer, source: () => undefined, log: () => {} });
+    await expect(alone.needOf(last(await complete()))).rejects.toThrow("this model package has no attention output: export it again");
+  });
+});
+
+describe("the comparison", () => {
+  it("completes the cursor with and without the fragments, and says what these gained", async () => {
+    const { inspection, completer, complete, last } = inspecting();
+    // Only the fragment knows how this goes on.
+    const begun = { ...context, prefix: `${context.prefix}settle_` };
+    const trace = await complete(begun);
+    expect(trace.suggestion).toContain("outstanding_positions");
+    const { withFragments, withoutFragments, gained } = await inspection.compare(last(trace), new AbortController().signal);
+    expect(withFragments.suggestion).toBe(trace.suggestion);
+    expect(withoutFragments.suggestion).not.toContain("outstanding_positions");
+    expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
+    expect(gained).toBeGreaterThan(3);
+
+    // What the completer keeps is as it was: the next one goes on with the fragments, and with its number.
+    const next = await complete({ prefix: `${begun.prefix}o` });
+    expect(next.id).toBe(trace.id + 1);
+    expect(next.kept).toMatchObject({ since: trace.id });
+    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now());
+    expect(withoutFragments.suggestion).toBe(alone.suggestion);
+  });
+
+  it("gains nothing where there is no fragment", async () => {
+    const { inspection, completer, last } = inspecting();
+    const trace = await completer.complete(context, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now());
+    const { withFragments, withoutFragments, gained } = await inspection.compare(last(trace), new AbortController().signal);
+    expect(withoutFragments).toEqual(withFragments);
+    expect(gained).toBeCloseTo(0, 4);
+  });
+
+  it("stops when it is cut short", async () => {
+    const { inspection, complete, last } = inspecting();
+    const trace = await complete();
+    const controller = new AbortController();
+    const comparing = inspection.compare(last(trace), controller.signal);
+    setTimeout(() => controller.abort(), 5);
+    await expect(comparing).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
+    expect((await complete({ prefix: `${context.prefix}s` })).kept).toMatchObject({ since: trace.id });
+  });
+});

@@ -1,0 +1,64 @@
+// Where no suggestion is asked for at all, with VS Code's editor stood in for.
+
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { register } from "../../../../extension/features/hold-back";
+import type { SidecarSession } from "../../../../extension/session";
+
+const window = vi.hoisted(() => ({ problems: [] as unknown[], activeTextEditor: undefined as { document: unknown; selections: unknown[] } | undefined }));
+
+vi.mock("vscode", () => ({
+  InlineCompletionTriggerKind: { Invoke: 0, Automatic: 1 },
+  languages: { getDiagnostics: () => window.problems },
+  window: {
+    get activeTextEditor() {
+      return window.activeTextEditor;
+    },
+  },
+}));
+
+type Provide = NonNullable<SidecarSession["middleware"]["provideInlineCompletionItems"]>;
+const line = 'name = "abc';
+const document = { uri: {}, lineAt: () => ({ text: line }) };
+const open = { message: "String literal is unterminated", code: { value: "x" }, range: { start: { line: 0, character: 7 } } };
+
+describe("holding back", () => {
+  let asked: number;
+  let session: SidecarSession;
+
+  beforeEach(() => {
+    asked = 0;
+    window.problems = [];
+    window.activeTextEditor = { document, selections: [{}] };
+    session = { middleware: { provideInlineCompletionItems: () => ((asked += 1), []) } } as unknown as SidecarSession;
+    register({} as never, session);
+  });
+
+  function ask(triggerKind: number): void {
+    const provide = session.middleware.provideInlineCompletionItems as Provide;
+    const result = provide(document as never, { line: 0, character: line.length } as never, { triggerKind } as never, {} as never, () => []);
+    expect(result).toEqual(asked === 0 ? null : []);
+  }
+
+  it("asks where nothing speaks against it", () => {
+    ask(1);
+    expect(asked).toBe(1);
+  });
+
+  it("asks for nothing inside a string that is not closed, unless told to", () => {
+    window.problems = [open];
+    ask(1);
+    expect(asked).toBe(0);
+    ask(0);
+    expect(asked).toBe(1);
+  });
+
+  it("asks for nothing with several cursors, but for those of another editor", () => {
+    window.activeTextEditor = { document, selections: [{}, {}] };
+    ask(1);
+    ask(0);
+    expect(asked).toBe(0);
+    window.activeTextEditor = { document: {}, selections: [{}, {}] };
+    ask(1);
+    expect(asked).toBe(1);
+  });
+});

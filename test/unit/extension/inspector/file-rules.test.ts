@@ -1,0 +1,46 @@
+// Pinned and banned files: a pattern that stands for one file alone, and lists that a button changes.
+
+import ignore from "ignore";
+import { describe, expect, it } from "vitest";
+import { patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
+
+describe("patternOf", () => {
+  it.each(["src/a.ts", "a.ts", "app/[id]/page.tsx", "#a", "!a", "a/!b#c", "a b/c d.ts", "ends with space ", "st*r?.py", "back\\slash", "ünïcode/文件.py"])("stands for %s", (path) => {
+    const rules = ignore().add([patternOf(path)]);
+    expect(rules.ignores(path)).toBe(true);
+  });
+
+  it.each([
+    ["src/a.ts", "lib/src/a.ts"],
+    ["a.ts", "src/a.ts"],
+    ["app/[id]/page.tsx", "app/i/page.tsx"],
+    ["st*r.py", "star.py"],
+    ["wh?t.py", "what.py"],
+  ])("of %s does not stand for %s", (path, other) => {
+    expect(ignore().add([patternOf(path)]).ignores(other)).toBe(false);
+  });
+});
+
+describe("pressed", () => {
+  const none = { pin: [], ban: ["*.generated.ts"] };
+
+  it("sets the rule, and takes it back when it is pressed again", () => {
+    const pinned = pressed(none, "pin", "/a.ts");
+    expect(pinned).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
+    expect(ruleOfPattern(pinned, "/a.ts")).toBe("pin");
+    expect(pressed(pinned, "pin", "/a.ts")).toEqual(none);
+  });
+
+  it("puts one rule in the other's place", () => {
+    const banned = pressed(pressed(none, "pin", "/a.ts"), "ban", "/a.ts");
+    expect(banned).toEqual({ pin: [], ban: ["*.generated.ts", "/a.ts"] });
+    expect(pressed(banned, "pin", "/a.ts")).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
+  });
+
+  it("leaves lists as they are that somebody else wrote", () => {
+    const both = { pin: ["/a.ts", "/b.ts"], ban: ["/a.ts"] };
+    expect(ruleOfPattern(both, "/a.ts")).toBe("ban");
+    expect(pressed(both, "ban", "/a.ts")).toEqual({ pin: ["/b.ts"], ban: [] });
+    expect(both).toEqual({ pin: ["/a.ts", "/b.ts"], ban: ["/a.ts"] });
+  });
+});

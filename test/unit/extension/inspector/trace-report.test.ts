@@ -1,0 +1,55 @@
+// A trace for a bug report: no code in it, and no address on this machine, unless both were asked for.
+
+import { describe, expect, it } from "vitest";
+import { traceReport } from "../../../../extension/inspector/trace-report";
+import type { CompletionTrace } from "../../../../sidecar/protocol";
+import { status, trace } from "./fixtures";
+
+/** Everything that may hold code or addresses says so. */
+const secret: CompletionTrace = {
+  ...trace,
+  uri: "file:///home/SECRET/basket.py",
+  suggestion: "SECRET",
+  confidence: { meanLogProbability: -0.4, probability: 0.6, threshold: 0.3 },
+  nullScore: 0.3,
+  fragments: trace.fragments.map((fragment) => ({ ...fragment, uri: "file:///home/SECRET", scope: ["class SECRET"], raised: { by: 0.1, reason: "imported here" } })),
+  dropped: trace.dropped.map((fragment) => ({ ...fragment, uri: "file:///home/SECRET", scope: ["class SECRET"] })),
+};
+const report = { version: "0.1.0", status, trace: secret, file: "src/basket.py" };
+const prompt = { pieces: [{ kind: "prefix" as const, text: "SECRET PROMPT", tokens: 2 }], contextLength: 1024 };
+
+describe("traceReport", () => {
+  it("has what a maintainer needs and no code", () => {
+    const json = traceReport(report);
+    expect(json).not.toContain("SECRET");
+    expect(JSON.parse(json)).toMatchObject({
+      selfracg: "0.1.0",
+      model: { name: "selfracg-default" },
+      provider: { name: "cpu" },
+      index: { files: 9, fragments: 40 },
+      trace: {
+        id: 7,
+        path: "src/basket.py",
+        suggestionCharacters: 6,
+        nullScore: 0.3,
+        confidence: { probability: 0.6 },
+        fragments: [{ path: "src/tax.py", score: 0.25, tokens: 60, raised: { by: 0.1 } }, { path: "src/prices.py", startLine: 3, endLine: 19 }],
+        dropped: [{ path: "src/basket.py", reason: "overlaps the visible text" }],
+        timings: trace.timings,
+        stopReason: "end-of-statement",
+      },
+    });
+  });
+
+  it("does not pass on members that it does not know", () => {
+    const later = { ...secret, draft: "SECRET", fragments: secret.fragments.map((fragment) => ({ ...fragment, text: "SECRET" })) };
+    expect(traceReport({ ...report, trace: later })).not.toContain("SECRET");
+  });
+
+  it("has the code where it was asked for", () => {
+    expect(JSON.parse(traceReport(report, { prompt }))).toMatchObject({
+      trace: { uri: "file:///home/SECRET/basket.py", suggestion: "SECRET", prompt: prompt.pieces, fragments: [{ scope: ["class SECRET"] }, {}] },
+    });
+    expect(JSON.parse(traceReport(report, { prompt: null })).trace).not.toHaveProperty("prompt");
+  });
+});

@@ -1,0 +1,105 @@
+// A newer request, and an edit, cancel the older one within one run of the model: the real model, its runs counted.
+import { join, resolve } from "node:path";
+import { TextDocument } from "vscode-languageserver-textdocument";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { createConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
+import { PassThrough } from "node:stream";
+import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
+import { CompletionCache } from "../../../sidecar/server/completion-cache";
+import { type CursorPlace, placeOf } from "../../../sidecar/server/cursor-place";
+import { type Engine, openEngine } from "../../../sidecar/server/engine";
+import { Suggester } from "../../../sidecar/server/suggester";
+import { Traces } from "../../../sidecar/server/traces";
+import { modelPath } from "../../model";
+
+const log = { debug() {}, info() {}, warn() {}, error() {} };
+let storagePath: string;
+let engine: Engine;
+let suggester: Suggester;
+let finished: CompletionTrace[];
+/** Called before each of the model's runs after the prompt. */
+let beforeDecode: (run: number) => void;
+/** Runs after the prompt of the completion under way. */
+let runs: number;
+
+beforeAll(async () => {
+  storagePath = await mkdtemp(join(tmpdir(), "selfracg-cancel-"));
+  const grammarPath = resolve(import.meta.dirname, "../../../dist/grammars");
+  engine = await openEngine({ modelPath, grammarPath, storagePath, executionProvider: "cpu", threads: 1, maxFileKilobytes: 512, log, hasFolders: () => false });
+  const { backbone } = engine;
+  const decode = backbone.decode.bind(backbone);
+  const prefill = backbone.prefill.bind(backbone);
+  backbone.prefill = async (...given) => {
+    const read = await prefill(...given);
+    runs = 0;
+    return read;
+  };
+  backbone.decode = (...given) => {
+    runs += 1;
+    beforeDecode(runs);
+    return decode(...given);
+  };
+});
+afterAll(async () => {
+  await engine.dispose();
+  await rm(storagePath, { recursive: true, force: true });
+});
+
+beforeEach(() => {
+  finished = [];
+  beforeDecode = () => {};
+  suggester = new Suggester({
+    cache: new CompletionCache(),
+    traces: new Traces(createConnection(new StreamMessageReader(new PassThrough()), new StreamMessageWriter(new PassThrough()))),
+    debounce: { hold: async () => 0, completed() {} },
+    settings: () => defaultSettings,
+    modelHash: () => "m",
+    revision: () => undefined,
+    completer: () => ({
+      complete: async (context, settings, position, signal, arrivedAt) => {
+        const trace = await engine.completer.complete(context, settings, position, signal, arrivedAt);
+        finished.push(trace);
+        return trace;
+      },
+    }),
+  });
+});
+
+const text = "import json\n\ndef read_settings(path):\n    with open(path) as file:\n        \n\ndef total(prices):\n    \n";
+const uri = "file:///a.py";
+const document = TextDocument.create(uri, "python", 1, text);
+const at = (line: number, character: number): CursorPlace => placeOf(document, { line, character }, undefined, { folders: [], cell: undefined });
+const ask = (place: CursorPlace, signal = new AbortController().signal) => suggester.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
+
+describe("the model stops", () => {
+  it("needs more than three runs for this when it is left alone", async () => {
+    await ask(at(4, 8));
+    expect(finished[0]?.decodeSteps).toBeGreaterThan(3);
+  });
+
+  it.each<[string, (external: AbortController) => unknown]>([
+    ["a newer request", () => ask(at(7, 4))],
+    ["an edit of the document", () => suggester.edited(uri)],
+    ["the client", (external) => external.abort()],
+  ])("within one run after %s", async (_, cancel) => {
+    const external = new AbortController();
+    let next: unknown;
+    let runsAtCancel = 0;
+    let lastRun = 0;
+    beforeDecode = (run) => {
+      if (runsAtCancel === 0) lastRun = run;
+      if (run === 2 && runsAtCancel === 0) {
+        runsAtCancel = run;
+        // The run that this is before is begun all the same; there must be no other for the old place.
+        next = cancel(external);
+      } else if (runsAtCancel > 0 && finished.length === 0) lastRun = run;
+    };
+    expect(await ask(at(4, 8), external.signal)).toBeUndefined();
+    expect(finished[0]?.stopReason).toBe("cancelled");
+    expect(lastRun).toBe(2);
+    await next;
+    if (finished.length > 1) expect(finished[1]).toMatchObject({ position: { line: 7, character: 4 }, stopReason: expect.not.stringMatching("cancelled") });
+  });
+});

@@ -1,0 +1,320 @@
+// The status bar and what hangs on it, in a real VS Code: its states, its menu, the walkthrough, settings, diagnostics.
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { modelPath } from "../model";
+import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
+import { Workbench } from "./workbench";
+
+const root = resolve(import.meta.dirname, "../..");
+const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
+/** With a folder in it, a picture of each state is written there. */
+const pictures = process.env.SELFRACG_PICTURES;
+
+const fixture = join(root, "test", "fixtures", "workspace");
+const failures = join(root, ".cache", "test-results", "vscode");
+
+const settings: Record<string, unknown> = {
+  "workbench.startupEditor": "none",
+  "window.restoreWindows": "none",
+  "workbench.tips.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "workbench.colorTheme": "Default Dark Modern",
+  "editor.minimap.enabled": false,
+  "files.autoSave": "off",
+  // Shows at once what can be clicked on, for the pictures.
+  "workbench.hover.delay": 100,
+  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
+};
+
+/** Where the default model suggests something: a begun function at the end of a file. */
+const file = "shop/customers.py";
+const typed = "\n\ndef fill(catalog: Catalog, book: Book) -> None:\ncatalog.";
+
+/** The window's corner with the status bar in it, wide and high enough for the tooltip or for a notification. */
+const corner = { x: 640, y: 500, width: 640, height: 300 };
+
+describe("the status bar in VS Code", () => {
+  let scratch: string;
+  let profile: string;
+  let workspace: string;
+  let code: CarriedVSCode;
+  let window: Workbench;
+
+  beforeAll(async () => {
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-status-")));
+    profile = join(scratch, "profile");
+    workspace = join(scratch, "bookshop");
+    mkdirSync(profile);
+    cpSync(fixture, workspace, { recursive: true });
+    code = await launch(await chooseCarrier(), { folder: workspace, profile, vsix, settings });
+    window = new Workbench(code.page);
+    await window.ready();
+  });
+
+  afterAll(async () => {
+    await code?.close();
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  /** What could be seen at a failure says more than any message. */
+  beforeEach(({ task, onTestFailed }) => {
+    onTestFailed(async () => {
+      mkdirSync(failures, { recursive: true });
+      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
+    });
+  });
+
+  async function picture(name: string, clip?: typeof corner): Promise<void> {
+    if (pictures !== undefined) {
+      mkdirSync(pictures, { recursive: true });
+      // What fades in or out has done so then.
+      await window.page.waitForTimeout(400);
+      await window.page.screenshot({ path: join(pictures, `${name}.png`), ...(clip === undefined ? {} : { clip }) });
+    }
+  }
+
+  /** Of the fixture's file, 1-based: the empty line after its last line break. */
+  function lastLine(path: string): number {
+    return readFileSync(join(fixture, path), "utf8").split("\n").length;
+  }
+
+  async function beginFunction(): Promise<void> {
+    await window.openFile(file, lastLine(file));
+    await window.type(typed);
+  }
+
+  /** As long as a person would wait for a suggestion. */
+  async function expectNoGhostText(): Promise<void> {
+    await window.page.waitForTimeout(2000);
+    expect(await window.ghostText()).toBe("");
+  }
+
+  const rows = () => window.page.locator(".quick-input-list .monaco-list-row");
+
+  async function openMenu(): Promise<void> {
+    await window.status.click();
+    await rows().filter({ hasText: "Show Retrieval Inspector" }).or(rows().filter({ hasText: "Turn Suggestions" })).first().waitFor();
+  }
+
+  async function choose(title: string): Promise<void> {
+    await openMenu();
+    await rows().filter({ hasText: title }).first().click();
+  }
+
+  async function tooltip(): Promise<string> {
+    await window.status.hover();
+    const hover = window.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" });
+    await hover.waitFor();
+    return ((await hover.textContent()) ?? "").replaceAll("\u00a0", " ");
+  }
+
+  async function leaveTooltip(): Promise<void> {
+    await window.page.mouse.move(640, 300);
+    await window.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" }).waitFor({ state: "hidden" });
+  }
+
+  it("shows the last suggestion's time and fragments, and its tooltip what they were", async () => {
+    await window.waitForStatus(/ready/);
+    await beginFunction();
+    await window.waitForGhostText();
+    await window.waitForStatus(/ready, last suggestion in \d+(\.\d)? m?s with \d+ fragments?/);
+    expect(await window.status.textContent()).toMatch(/SelfRACG \d+(\.\d)? m?s · \d/);
+    const text = await tooltip();
+    expect(text).toMatch(/Last suggestion: \d+(\.\d)? m?s, (with \d+ fragments? of shop\/|from the open file alone)/);
+    expect(text).toMatch(/Index: [\d,]+ fragments/);
+    await picture("walkthrough-status", corner);
+    await leaveTooltip();
+    await window.revertFile();
+  });
+
+  it("has everything in its menu, and every entry says what it does", async () => {
+    await window.openFile(file, 1);
+    await openMenu();
+    await picture("walkthrough-menu", { x: 320, y: 0, width: 640, height: 480 });
+    // The list draws only what fits: each is looked for by its name.
+    const input = window.page.locator(".quick-input-widget input.input");
+    for (const title of [
+      "Turn Suggestions Off",
+      "Snooze for 5 Minutes",
+      "Snooze for 15 Minutes",
+      "Snooze for an Hour",
+      "Snooze Until Tomorrow",
+      "Turn Off for python",
+      "Re-index Workspace",
+      "Pause Indexing",
+      "Show Retrieval Inspector",
+      "Show Log",
+      "Collect Diagnostics",
+      "Choose Model",
+      "Restart Sidecar",
+      "Open Settings",
+      "Get Started",
+    ]) {
+      await input.fill(title);
+      await rows().filter({ hasText: title }).first().waitFor();
+    }
+    await window.page.keyboard.press("Escape");
+  });
+
+  it("opens the inspector out of the menu by keyboard alone", async () => {
+    await window.page.keyboard.press("F1");
+    await window.page.locator(".quick-input-widget input.input").fill(">SelfRACG: Show Menu");
+    await rows().filter({ hasText: "SelfRACG: Show Menu" }).first().waitFor();
+    await window.page.keyboard.press("Enter");
+    await rows().filter({ hasText: "Turn Suggestions Off" }).waitFor();
+    await window.page.keyboard.type("inspector");
+    await window.page.keyboard.press("Enter");
+    await window.inspector();
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("snoozes until a time it names, over a restart of the sidecar too, and ends it", async () => {
+    await window.openFile(file, lastLine(file));
+    await choose("Snooze for 15 Minutes");
+    await window.waitForStatus(/snoozed until (tomorrow, )?\d\d:\d\d/);
+    await picture("state-snoozed", corner);
+    // The keyboard stays with the status bar after a click there.
+    await beginFunction();
+    await expectNoGhostText();
+    const before = await window.statusLabel();
+    const seen = (await window.statusHistory()).length;
+    await window.runCommand("SelfRACG: Restart Sidecar");
+    await expect.poll(async () => (await window.statusHistory()).slice(seen), { timeout: 30_000 }).toContain(before);
+    expect((await window.statusHistory()).slice(seen)).toContain("SelfRACG is starting");
+    await window.runCommand("SelfRACG: End Snooze");
+    await window.waitForStatus(/ready/);
+    await window.revertFile();
+    await beginFunction();
+    await window.waitForGhostText();
+    await window.revertFile();
+  });
+
+  it("goes off for the active file's language, says so and why, and on again out of its menu", async () => {
+    await window.openFile(file, lastLine(file));
+    await window.runCommand("SelfRACG: Turn On or Off for This Language");
+    await window.waitForStatus(/off in python: .*disabledLanguages/);
+    await window.type(typed);
+    await expectNoGhostText();
+    expect(await tooltip()).toContain("Here: ");
+    await picture("state-off-here", corner);
+    await leaveTooltip();
+    await window.revertFile();
+    await window.openFile("README.md", 1);
+    await window.waitForStatus(/ready/);
+    await window.openFile(file, lastLine(file));
+    await window.waitForStatus(/off in python/);
+    await choose("Turn On for python");
+    await window.waitForStatus(/ready/);
+  });
+
+  it("pauses indexing and resumes it", async () => {
+    await choose("Pause Indexing");
+    await window.waitForStatus(/indexing is paused/);
+    await picture("state-paused", corner);
+    await choose("Resume Indexing");
+    await window.waitForStatus(/ready(?!, indexing is paused)/);
+    await window.clearNotifications();
+  });
+
+  it("suggests nothing while there are several cursors", async () => {
+    await window.openFile(file, lastLine(file));
+    await window.type(typed.slice(0, -1));
+    await window.page.keyboard.press("Escape");
+    await window.runCommand("Add Cursor Above");
+    await window.type(".");
+    await expectNoGhostText();
+    await window.page.keyboard.press("Escape");
+    await window.revertFile();
+  });
+
+  it("counts along while it indexes", async () => {
+    const generated = join(workspace, "generated");
+    mkdirSync(generated);
+    for (let each = 0; each < 240; each += 1) {
+      writeFileSync(join(generated, `pricing_${each}.py`), Array.from({ length: 3 }, (_, k) => `def price_${each}_${k}(quantity):\n    return quantity * ${each} + ${k}\n\n`).join("\n"));
+    }
+    await window.runCommand("SelfRACG: Re-index Workspace");
+    await window.waitForStatus(/indexing, [1-9][\d,]* of [\d,]+ files/);
+    await picture("walkthrough-indexing", { ...corner, y: 640, height: 160 });
+    await window.waitForNotification(/SelfRACG: indexed [\d,]+ fragments/);
+    await window.waitForStatus(/ready/);
+    await window.clearNotifications();
+    rmSync(generated, { recursive: true });
+  });
+
+  it("leads out of an error: a model that is not there", async () => {
+    mkdirSync(join(workspace, ".vscode"), { recursive: true });
+    writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(scratch, "no-model-here") }));
+    await window.waitForStatus(/SelfRACG error: .*no-model-here/);
+    expect(await tooltip()).toMatch(/no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/);
+    await picture("state-error", corner);
+    await leaveTooltip();
+    await openMenu();
+    expect(await rows().first().textContent()).toContain("Choose Model");
+    await picture("state-error-menu");
+    await rows().first().click();
+    await rows().filter({ hasText: "The Model That Ships" }).click();
+    await window.waitForStatus(/ready/);
+    expect(JSON.parse(readFileSync(join(workspace, ".vscode", "settings.json"), "utf8"))).toEqual({});
+  });
+
+  it("collects diagnostics into a page that says to look at it", async () => {
+    await window.openFile(file, 1);
+    await choose("Collect Diagnostics");
+    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toMatch(/^Untitled-|SelfRACG diagnostics/);
+    await window.waitForNotification(/look at the diagnostics before you share them/);
+    const lines = window.page.locator(".editor-group-container.active .view-lines");
+    await expect.poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 }).toMatch(/# SelfRACG diagnostics.*nothing was sent.*SelfRACG Code: \d/s);
+    await picture("page-diagnostics");
+    await window.page.keyboard.press("Control+End");
+    // The log's last messages end the page.
+    await expect.poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 }).toMatch(/\[(info|warning|error|debug)\]/);
+    await window.clearNotifications();
+    await window.runCommand("View: Revert and Close Editor");
+  });
+
+  it("opens its settings, in groups", async () => {
+    await choose("Open Settings");
+    const groups = window.page.locator(".settings-group-title-label, .settings-toc-entry");
+    await expect.poll(async () => (await groups.allTextContents()).join(" "), { timeout: 30_000 }).toMatch(/Suggestions/);
+    await picture("page-settings");
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("has a walkthrough whose pictures and steps show", async () => {
+    // With all of the width, the picture stands beside its step.
+    await window.toggleSideBar();
+    await window.runCommand("SelfRACG: Get Started");
+    const page = window.page.locator(".gettingStartedContainer");
+    await page.getByText("Get Started with SelfRACG").first().waitFor();
+    const steps = page.locator(".gettingStartedDetailsContent .step-title");
+    expect(await steps.allTextContents()).toEqual([
+      "Completion that stays on this machine",
+      "Let it read the workspace",
+      "Type, and take what you like",
+      "See what was retrieved, and why",
+      "Have it quiet when you want",
+    ]);
+    const loaded = () => page.locator(".getting-started-media img").evaluateAll((images) => images.some((image) => "naturalWidth" in image && Number(image.naturalWidth) > 0));
+    for (const [place, title] of (await steps.allTextContents()).entries()) {
+      await steps.filter({ hasText: title }).click();
+      await expect.poll(loaded, { timeout: 30_000 }).toBe(true);
+      await picture(`page-walkthrough-${place + 1}`);
+    }
+    await window.toggleSideBar();
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("says in a workspace that is not trusted what does not work there", async () => {
+    const strange = join(scratch, "strange");
+    mkdirSync(strange);
+    window = new Workbench(await code.reopen(strange));
+    await window.ready(false);
+    await window.waitForStatus(/ready/);
+    expect(await tooltip()).toContain("Restricted mode: this workspace is not trusted");
+    await picture("state-restricted", corner);
+  });
+});

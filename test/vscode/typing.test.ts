@@ -1,0 +1,260 @@
+// Typing in a real VS Code: fast, along a suggestion, through its words and lines; in notebooks, several roots and other themes.
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { percentile } from "../bench/statistics";
+import { modelPath } from "../model";
+import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
+import { flickers, inputDelays, type Recording, staleGhosts, startRecording, stopRecording } from "./recorder";
+import { Workbench } from "./workbench";
+
+const root = resolve(import.meta.dirname, "../..");
+const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
+const fixture = join(root, "test", "fixtures", "workspace");
+const failures = join(root, ".cache", "test-results", "vscode");
+
+const settings: Record<string, unknown> = {
+  "workbench.startupEditor": "none",
+  "window.restoreWindows": "none",
+  "workbench.tips.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "workbench.colorTheme": "Default Dark Modern",
+  "editor.minimap.enabled": false,
+  "files.autoSave": "off",
+  // Nothing but the keys and the suggestions may write, and nothing else may cover them.
+  "editor.autoClosingBrackets": "never",
+  "editor.autoClosingQuotes": "never",
+  "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
+  "editor.suggestOnTriggerCharacters": false,
+  "editor.parameterHints.enabled": false,
+  "editor.inlineSuggest.showToolbar": "always",
+  // What is shown matters here, not how sure the model is of it.
+  "selfracg.frequency": "more",
+  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
+};
+
+/** Two hundred keys of one line. */
+const fast = "amount = sum(price.amount for price in prices if price.currency == total.currency) + round(total.amount * rate.value, 2) - min(order.amount for order in orders if order.is_open and order.amount > 10000)".slice(0, 200);
+const intervalMs = 50;
+
+/** Beginnings that the suggestion goes on from with several words. Several, since a small model has nothing to say at one or the other. */
+const beginnings = [
+  "\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\nfor book in books:\ncatalog.",
+  "\n\ndef find_all(catalog: Catalog, isbns: list[str]) -> list[Book]:\nreturn [catalog.",
+  "\n\ndef rename(customer: Customer, name: str) -> Customer:\nreturn Customer(",
+  "\n\ndef total_of(prices: list[Money]) -> Money:\ntotal = Money(",
+];
+const file = "shop/customers.py";
+
+describe("typing in VS Code", () => {
+  let scratch: string;
+  let workspace: string;
+  let code: CarriedVSCode;
+  let window: Workbench;
+
+  beforeAll(async () => {
+    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-vscode-")));
+    const profile = join(scratch, "profile");
+    workspace = join(scratch, "bookshop");
+    mkdirSync(profile);
+    cpSync(fixture, workspace, { recursive: true });
+    code = await launch(await chooseCarrier(), { folder: workspace, profile, vsix, settings });
+    window = new Workbench(code.page);
+    await window.ready();
+  });
+
+  afterAll(async () => {
+    await code?.close();
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
+  });
+
+  beforeEach(({ task, onTestFailed }) => {
+    onTestFailed(async () => {
+      mkdirSync(failures, { recursive: true });
+      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
+    });
+  });
+
+  function lastLine(path: string): number {
+    return readFileSync(join(fixture, path), "utf8").split("\n").length;
+  }
+
+  /** Types at one beginning after the other until there is ghost text that suits. */
+  async function ghostAfter(suits: (ghost: string) => boolean): Promise<string> {
+    for (const beginning of beginnings) {
+      await window.openFile(file, lastLine(file));
+      await window.type(beginning);
+      const ghost = await window.waitForGhostText(8000).catch(() => "");
+      if (suits(ghost)) return ghost;
+      await window.revertFile();
+    }
+    throw new Error(`Expected ghost text that suits at one of ${beginnings.length} places, found it at none.`);
+  }
+
+  /** The cursor's line and its ghost text. */
+  async function look(): Promise<{ line: string; ghost: string }> {
+    await startRecording(window.page);
+    await window.page.waitForTimeout(50);
+    const { looks } = await stopRecording(window.page);
+    return { line: looks.at(-1)?.line ?? "", ghost: looks.at(-1)?.ghost ?? "" };
+  }
+
+  async function typeFast(): Promise<Recording> {
+    await window.openFile(file, lastLine(file));
+    await window.page.keyboard.press("Enter");
+    await startRecording(window.page);
+    await window.page.waitForTimeout(100);
+    const begun = performance.now();
+    for (const [at, key] of [...fast].entries()) {
+      await window.page.waitForTimeout(Math.max(0, begun + at * intervalMs - performance.now()));
+      await window.page.keyboard.type(key);
+    }
+    await window.page.waitForTimeout(1000);
+    return stopRecording(window.page);
+  }
+
+  it("two hundred keys at twenty a second: all in order, no ghost text that they contradict, and the delay with and without suggestions", async () => {
+    expect(fast).toHaveLength(200);
+    await window.waitForStatus(/ready/);
+    const medians: Record<string, number> = {};
+    for (const suggestions of ["off", "on"]) {
+      if (suggestions === "off") {
+        await window.runCommand("SelfRACG: Turn Suggestions On or Off");
+        await window.waitForStatus(/off/);
+      }
+      try {
+        const recording = await typeFast();
+        expect(recording.keys).toHaveLength(fast.length);
+        // In order at every moment, and whole at the last.
+        for (const { line } of recording.looks) expect(fast.startsWith(line), line).toBe(true);
+        expect(recording.looks.at(-1)?.line).toBe(fast);
+        const delays = inputDelays(recording);
+        medians[suggestions] = percentile(delays, 0.5);
+        const { stale, judged } = staleGhosts(recording);
+        const ghosts = recording.looks.filter(({ ghost }) => ghost !== "").length;
+        console.log(
+          `suggestions ${suggestions}: from key to character ${percentile(delays, 0.5).toFixed(1)} ms (p95 ${percentile(delays, 0.95).toFixed(1)}); ` +
+            `${ghosts} looks with ghost text, ${judged} judged, ${stale.length} stale, ${flickers(recording).length} flickers`,
+        );
+        expect(stale).toEqual([]);
+        if (suggestions === "off") expect(ghosts).toBe(0);
+      } finally {
+        await window.revertFile();
+        if (suggestions === "off") {
+          await window.runCommand("SelfRACG: Turn Suggestions On or Off");
+          await window.waitForStatus(/ready/);
+        }
+      }
+    }
+    console.log(`input delay: median ${medians["off"]?.toFixed(1)} ms off, ${medians["on"]?.toFixed(1)} ms on`);
+  });
+
+  it("typing along keeps the ghost text, shorter by each key, without a gap", async () => {
+    const ghost = await ghostAfter((text) => (text.split("\n")[0] ?? "").trimEnd().length > 6);
+    const first = (ghost.split("\n")[0] ?? "").slice(0, 5);
+    await startRecording(window.page);
+    await window.page.waitForTimeout(100);
+    for (const key of first) {
+      await window.page.keyboard.type(key);
+      await window.page.waitForTimeout(250);
+    }
+    const recording = await stopRecording(window.page);
+    expect(recording.looks.at(-1)?.ghost.length).toBeGreaterThan(0);
+    expect(staleGhosts(recording).stale).toEqual([]);
+    expect(flickers(recording)).toEqual([]);
+    await window.revertFile();
+  });
+
+  it("takes a word, then what is left, with VS Code's own keys", async () => {
+    await ghostAfter((text) => /^\S*\w+\W+\w/.test(text.split("\n")[0] ?? ""));
+    const before = await look();
+    await window.page.keyboard.press("ControlOrMeta+ArrowRight");
+    await expect.poll(async () => (await look()).line.length).toBeGreaterThan(before.line.length);
+    const word = await look();
+    const taken = word.line.slice(before.line.length);
+    expect(before.ghost.startsWith(taken)).toBe(true);
+    expect(taken.length).toBeLessThan(before.ghost.length);
+    // The rest is still there, with no request in between that could have changed it.
+    expect(word.ghost).toBe(before.ghost.slice(taken.length));
+    await window.page.keyboard.press("Tab");
+    await expect.poll(async () => (await look()).line.length).toBeGreaterThan(word.line.length);
+    await window.revertFile();
+  });
+
+  it("takes a line with VS Code's own command", async () => {
+    await ghostAfter((text) => (text.split("\n")[0] ?? "").trim() !== "");
+    const before = await look();
+    // It has no key, and the command palette would take the ghost text away.
+    await window.page.locator(".inlineSuggestionsHints").getByLabel("More Actions...").click();
+    await window.page.getByRole("menuitem", { name: "Accept Line" }).click();
+    await expect.poll(async () => (await window.editorText()).includes(before.line + before.ghost), { timeout: 10_000 }).toBe(true);
+    await window.revertFile();
+  });
+
+  it.each([
+    ["Default Light Modern", "vs"],
+    ["Default High Contrast", "hc-black"],
+    ["Default High Contrast Light", "hc-light"],
+  ])("ghost text can be read in the theme %s", async (theme, name) => {
+    const workspaceSettings = join(workspace, ".vscode", "settings.json");
+    mkdirSync(join(workspace, ".vscode"), { recursive: true });
+    writeFileSync(workspaceSettings, JSON.stringify({ "workbench.colorTheme": theme }));
+    try {
+      await window.page.locator(`.monaco-workbench.${name}`).waitFor({ timeout: 30_000 });
+      await ghostAfter((text) => text.trim() !== "");
+      expect(await window.ghostContrast()).toBeGreaterThan(2);
+      await window.revertFile();
+    } finally {
+      writeFileSync(workspaceSettings, "{}");
+      await window.page.locator(".monaco-workbench.vs-dark").waitFor({ timeout: 30_000 });
+    }
+  });
+
+  it("suggests in a notebook's cell, and Tab takes it", async () => {
+    const cell = (source: string) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source });
+    const cells = [cell("from shop.catalog import Catalog\n\ncatalog = Catalog()"), cell("def title_of(catalog: Catalog, isbn: str) -> str:")];
+    writeFileSync(join(workspace, "book.ipynb"), JSON.stringify({ cells, metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 2 }));
+    await window.page.locator(".explorer-folders-view").getByRole("treeitem", { name: "book.ipynb", exact: true }).dblclick({ timeout: 30_000 });
+    const second = window.page.locator(".notebookOverlay .cell .view-lines").nth(1);
+    await second.click({ timeout: 30_000 });
+    await window.page.keyboard.press("End");
+    await window.type("\nbook = catalog.");
+    const ghost = window.page.locator('.notebookOverlay [class*="ghost-text"]');
+    await expect.poll(async () => ((await ghost.first().textContent({ timeout: 1000 }).catch(() => "")) ?? "").trim(), { timeout: 30_000 }).not.toBe("");
+    const offered = ((await ghost.first().textContent()) ?? "").replaceAll("\u00a0", " ");
+    await window.page.keyboard.press("Tab");
+    await expect.poll(async () => ((await second.textContent()) ?? "").replaceAll("\u00a0", " "), { timeout: 10_000 }).toContain(`book = catalog.${offered}`);
+    await window.runCommand("File: Revert File");
+    await window.runCommand("View: Close All Editors");
+  });
+
+  it("with several roots, answers in one with what another defines", async () => {
+    const roots = join(scratch, "roots");
+    mkdirSync(join(roots, "app"), { recursive: true });
+    cpSync(join(fixture, "shop"), join(roots, "library", "shop"), { recursive: true });
+    const library = ["catalog", "orders", "money"].map((name) => readFileSync(join(fixture, "shop", `${name}.py`), "utf8")).join("\n");
+    const main = "from shop.catalog import Catalog\nfrom shop.orders import Order\n";
+    writeFileSync(join(roots, "app", "main.py"), main);
+    const file = join(roots, "both.code-workspace");
+    writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
+    window = new Workbench(await code.reopen(file));
+    await window.ready();
+    await window.waitForStatus(/ready/);
+    const found: string[] = [];
+    for (const typed of [
+      "\n\ndef title_of(catalog: Catalog, isbn: str) -> str:\nbook = catalog.",
+      "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\nbooks = catalog.",
+      "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\nreturn [order.",
+    ]) {
+      await window.openFile("app/main.py", main.split("\n").length);
+      await window.type(typed);
+      const ghost = await window.waitForGhostText(8000).catch(() => "");
+      await window.revertFile();
+      if ((ghost.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? []).some((name) => library.includes(name) && !(main + typed).includes(name))) return;
+      found.push(ghost);
+    }
+    throw new Error(`Expected a name that the other root defines in the ghost text of one place at least, found ${JSON.stringify(found)}.`);
+  });
+});
