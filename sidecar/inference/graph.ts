@@ -57,7 +57,6 @@ export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
 
 /** One session, in terms of token rows. */
 export class Graph {
-  private readonly inputs: readonly string[];
   private readonly nothing: Past;
 
   constructor(
@@ -66,9 +65,6 @@ export class Graph {
     private readonly model: ModelPackage,
     private readonly guard: Guard,
   ) {
-    this.inputs = Array.from({ length: model.architecture.layers }, (_, layer) =>
-      ["key", "value", "need"].map((part) => `past.${layer}.${part}`),
-    ).flat();
     this.nothing = this.empty(1);
   }
 
@@ -116,21 +112,24 @@ export class Graph {
   }
 
   private empty(rows: number): Past {
-    const { keyValueHeads, headDim } = this.model.architecture;
+    const { layers, keyValueHeads, headDim } = this.model.architecture;
     const { Tensor } = this.runtime;
     const type = cacheType(this.model);
-    return {
-      length: 0,
-      tensors: new Map(
-        this.inputs.map((name) => [
-          name,
-          name.endsWith(".need")
-            ? new Tensor("float32", new Float32Array(0), [rows, 0, 2 * this.model.retrieval.rank])
-            : new Tensor(type, type === "float16" ? new Uint16Array(0) : new Float32Array(0), [rows, keyValueHeads, 0, headDim]),
-        ]),
-      ),
-    };
+    const tensors = new Map<string, OnnxValue>([[pastNeed, new Tensor("float32", new Float32Array(0), [layers, rows, 0, 2 * this.model.retrieval.rank])]]);
+    for (let layer = 0; layer < layers; layer++) {
+      for (const part of ["key", "value"] as const) {
+        const nothing = type === "float16" ? new Uint16Array(0) : new Float32Array(0);
+        tensors.set(pastOf(layer, part), new Tensor(type, nothing, [rows, keyValueHeads, 0, headDim]));
+      }
+    }
+    return { length: 0, tensors };
   }
+}
+
+/** Input with the needs of all layers, and those with the keys or values of one. */
+export const pastNeed = "past.need";
+export function pastOf(layer: number, part: "key" | "value"): string {
+  return `past.${layer}.${part}`;
 }
 
 /** Type of keys and values. */
@@ -245,19 +244,19 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
   const outputs = new Map<string, Expected>([
     ["logits", { type: "float32", shape: [undefined, undefined, vocabularySize] }],
     ["expression", { type: "float32", shape: [undefined, dimension] }],
-    ["new.need", { type: "float32", shape: [layers, undefined, undefined, 2 * rank] }],
+    ["new.need", { type: "float32", shape: [layers, undefined, 2 * rank] }],
   ]);
   if (goesOn(model)) {
     inputs.set(steps, { type: "int64", shape: [1] });
     outputs.set("greedy", { type: "int64", shape: [undefined] });
   }
-  for (const part of ["key", "value"]) {
-    outputs.set(`new.${part}`, { type: cacheType(model), shape: [layers, undefined, keyValueHeads, undefined, headDim] });
-    for (let layer = 0; layer < layers; layer++)
-      inputs.set(`past.${layer}.${part}`, { type: cacheType(model), shape: [undefined, keyValueHeads, undefined, headDim] });
+  for (const part of ["key", "value"] as const) {
+    const shape = [undefined, keyValueHeads, undefined, headDim];
+    // Of all layers, one behind the other.
+    outputs.set(`new.${part}`, { type: cacheType(model), shape });
+    for (let layer = 0; layer < layers; layer++) inputs.set(pastOf(layer, part), { type: cacheType(model), shape });
   }
-  for (let layer = 0; layer < layers; layer++)
-    inputs.set(`past.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });
+  inputs.set(pastNeed, { type: "float32", shape: [layers, undefined, undefined, 2 * rank] });
   return { inputs, outputs };
 }
 

@@ -23,7 +23,7 @@ export interface RankingWeights {
   readonly viewed: number;
 }
 
-export const rankingWeights: RankingWeights = { imported: 0.1, edited: 0.05, viewed: 0 };
+export const rankingWeights: RankingWeights = { imported: 0, edited: 0, viewed: 0 };
 
 /** A ranking by the score alone. */
 export const noWeights: RankingWeights = { imported: 0, edited: 0, viewed: 0 };

@@ -10,7 +10,7 @@ import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
 import { ChosenFiles } from "../../sidecar/retrieval/chosen-files";
-import { noWeights, ranked, type Raising, raisingOf, type RankingWeights, rankingWeights } from "../../sidecar/retrieval/ranking";
+import { noWeights, ranked, type Raising, raisingOf, type RankingWeights } from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import type { Log } from "../../sidecar/server/log";
@@ -24,7 +24,7 @@ import { completePlainly } from "./plain";
 import { placeKey, relevantTo } from "./relevance";
 import { Repository } from "./repository";
 import type { Result, ResultFile } from "./results";
-import { raises, Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
+import { Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
 import { score, statement } from "./scoring";
 import { WindowChunker } from "./windows";
 
@@ -38,6 +38,8 @@ export interface EvaluationOptions {
   readonly fragments: "product" | "windows";
   /** As the training project measures: no cache model over the prompt, no stops, no filters, nothing from the cursor's own file. */
   readonly plain: boolean;
+  /** Added to the score of fragments of files that the cursor's file imports; with `selfracg` alone, and not where it is `plain`. */
+  readonly imported: number;
   readonly provider: ExecutionProviderSetting;
   readonly threads: number;
   readonly log: Log;
@@ -70,11 +72,12 @@ export class Evaluation {
     const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message), Infinity);
     const limits = { maxFileKilobytes: settings.maxFileKilobytes };
     const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
-    return new Evaluation(options, retriever === "selfracg" || retriever === "selfracg-score" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
+    return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
   }
 
   private get weights(): RankingWeights {
-    return raises(this.options.retriever) && !this.options.plain ? rankingWeights : noWeights;
+    const { retriever, plain, imported } = this.options;
+    return retriever === "selfracg" && !plain ? { ...noWeights, imported } : noWeights;
   }
 
   get model(): ModelPackage {
@@ -83,9 +86,9 @@ export class Evaluation {
 
   /** What a result depends on, as 16 hexadecimal digits. @param code fingerprint of the program */
   key(code: string): string {
-    const { retriever, fragments, plain } = this.options;
+    const { retriever, fragments, plain, imported } = this.options;
     const { hash, retrieval } = this.model;
-    return createHash("sha256").update(JSON.stringify([code, hash, retrieval, retriever, fragments, plain, settings])).digest("hex").slice(0, 16);
+    return createHash("sha256").update(JSON.stringify([code, hash, retrieval, retriever, fragments, plain, imported, settings])).digest("hex").slice(0, 16);
   }
 
   /** Does the tasks that `results` lacks, all of one repository. @param onProgress told what is going on */

@@ -5,12 +5,10 @@ import type { Place } from "./input";
 import { lexicalQuery, LexicalStatistics } from "./lexical";
 import type { Repository } from "./repository";
 
-export const retrieverNames = ["selfracg", "selfracg-score", "selfracg-always", "none", "random", "bm25", "bm25-next", "jaccard", "jaccard-next", "oracle"] as const;
+export const retrieverNames = ["selfracg", "selfracg-always", "none", "random", "bm25", "bm25-next", "jaccard", "jaccard-next", "oracle"] as const;
 export type RetrieverName = (typeof retrieverNames)[number];
 /** Those that rank by what the model expresses and therefore need an index. */
-export const usesIndex = (name: RetrieverName): boolean => name.startsWith("selfracg");
-/** Those in whose ranking more than the score counts. */
-export const raises = (name: RetrieverName): boolean => name === "selfracg";
+export const usesIndex = (name: RetrieverName): boolean => name === "selfracg" || name === "selfracg-always";
 
 /** Best fragments whose successors are looked at. */
 const successorsOf = 40;

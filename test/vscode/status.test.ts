@@ -125,7 +125,13 @@ describe("the status bar in VS Code", () => {
     const text = await tooltip();
     expect(text).toMatch(/Last suggestion: \d+(\.\d)? m?s, (with \d+ fragments? of shop\/|from the open file alone)/);
     expect(text).toMatch(/Index: [\d,]+ fragments/);
-    await picture("walkthrough-status", corner);
+    if (pictures !== undefined) {
+      // What follows a suggestion closes the tooltip.
+      await leaveTooltip();
+      await window.page.waitForTimeout(3000);
+      await tooltip();
+      await picture("walkthrough-status", corner);
+    }
     await leaveTooltip();
     await window.revertFile();
   });

@@ -215,7 +215,7 @@ describe("SelfRACG in VS Code", () => {
     if (pictures !== undefined) {
       await window.toggleSideBar();
       await picture("screenshot-inspector.png");
-      await picture("walkthrough-inspector.png", { x: 640, y: 35, width: 640, height: 480 });
+      await picture("walkthrough-inspector.png", { x: 664, y: 35, width: 616, height: 740 });
       await window.toggleSideBar();
     }
     const link = links.filter({ hasText: `${place.answer}:` }).first();
