@@ -30,8 +30,9 @@ const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
   --repos FILE    the repositories they are from; may be given several times, in pairs
   --limit N       tasks of each file of tasks; default 240
   --cursors N     further cursors in the file of each task, where someone could be typing; default 3
+  --model DIR     model package; default: the one that ships
   --rows FILE     what came at each cursor, kept so that a run that was ended goes on;
-                  default .cache/bench/confidence.jsonl
+                  default .cache/bench/confidence.jsonl; a file for each model
 `;
 
 /** What the thresholds are chosen by: the share of the right suggestions that each still shows. */
@@ -71,6 +72,7 @@ export async function main(args: readonly string[]): Promise<void> {
       repos: { type: "string", multiple: true, default: [] },
       limit: { type: "string", default: "240" },
       cursors: { type: "string", default: "3" },
+      model: { type: "string" },
       rows: { type: "string", default: join(dirname(__dirname), ".cache", "bench", "confidence.jsonl") },
     },
   });
@@ -80,7 +82,7 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
   const rows = new RowFile(resolve(values.rows));
-  const asking = await Asking.open(modelPath, grammarPath);
+  const asking = await Asking.open(resolve(values.model ?? modelPath), grammarPath);
   for (const pair of pairs) await asking.ask(pair.tasks, pair.repositories, count("--limit", values.limit), count("--cursors", values.cursors), rows);
   await asking.dispose();
   process.stdout.write(`${report(rows.all)}\n`);
