@@ -194,13 +194,13 @@ describe("the comparison", () => {
     const next = await complete({ prefix: `${begun.prefix}o` });
     expect(next.id).toBe(trace.id + 1);
     expect(next.kept).toMatchObject({ since: trace.id });
-    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now());
+    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now(), { invoked: true });
     expect(withoutFragments.suggestion).toBe(alone.suggestion);
   });
 
   it("gains nothing where there is no fragment", async () => {
     const { inspection, completer, last } = inspecting();
-    const trace = await completer.complete(context, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now());
+    const trace = await completer.complete(context, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now(), { invoked: true });
     const { withFragments, withoutFragments, gained } = await inspection.compare(last(trace), new AbortController().signal);
     expect(withoutFragments).toEqual(withFragments);
     expect(gained).toBeCloseTo(0, 4);
