@@ -364,7 +364,7 @@ def build_graph(
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
 
-    shared = _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches)
+    shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos_name, sin_name, attention_caches)
     if not b.half:
         shared = _few_rows(b, shared)
 
@@ -490,14 +490,13 @@ def _normalise(b: _Builder, body: _Body, branch: str, residual: str, norm: str) 
 
 @dataclass(frozen=True)
 class _Step:
-    """Names of what every layer shares: sizes, positions, the adapter in use, rotary caches."""
+    """Names of what every layer shares: sizes, positions, rotary caches."""
 
     seq: str
     total: str
     total_int: str
     last_valid: str
     last_valid_int: str
-    index: str
     cos: str
     sin: str
     # The same two as the attention operator takes them.
