@@ -28,7 +28,7 @@ const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [
 `;
 
 /** Of how cases are found: other rules give other cases. */
-const casesVersion = 1;
+const casesVersion = 2;
 /** Commits of a repository that are looked at for such as change several files. */
 const looked = 600;
 
@@ -106,7 +106,7 @@ async function casesOfRepository(engine: RankingEngine, name: string, places: re
   await engine.index.setFolders([{ uri: repository.uri, name }]);
   await engine.index.reindex();
   for (const place of places) {
-    const one = await engine.caseOf(place);
+    const one = await engine.caseOf(place, repository.uriOf(place.task.file));
     if (one !== undefined) cases.push(one);
   }
   await engine.index.setFolders([]);
