@@ -65,7 +65,7 @@ function inspecting(using: Backbone = backbone, format = promptFormat): Inspecte
   return {
     inspection,
     completer,
-    complete: (at = {}, signal) => completer.complete({ ...context, ...at }, defaultSettings, { line: 3, character: 11 }, signal, performance.now()),
+    complete: (at = {}, signal) => completer.complete({ ...context, ...at }, defaultSettings, { line: 3, character: 11 }, signal, performance.now(), { invoked: true }),
     last: (trace) => {
       const found = inspection.get(trace.id);
       if (found === undefined) throw new Error(`completion ${trace.id} is not held`);

@@ -71,7 +71,7 @@ describe("a statement", () => {
 
   it("goes on to its semicolon where the language has one", () => {
     expect(stopAt("a();\n├b\n    .c()\n    .d();\ne();┤\n}", "java")).toEqual(["b\n    .c()\n    .d();", "end-of-statement"]);
-    expect(stopAt("fn f() {\n    a();\n    ├b.c()\n}\n┤}", "rust")).toEqual(["b.c()\n", "end-of-statement"]);
+    expect(stopAt("fn f() {\n    a();\n    ├b.c()\n}\n┤}", "rust")).toEqual(["b.c()", "end-of-statement"]);
     expect(stopAt("├#include <a>\n#include <b>\n┤", "cpp")).toEqual(["#include <a>", "end-of-statement"]);
     expect(stopAt("enum A {\n  B,\n  ├C,\n  D,\n┤}", "java")).toEqual(["C,", "end-of-statement"]);
     expect(stopAt("a()\n├b()\nc()┤", "typescript")).toEqual(["b()", "end-of-statement"]);
