@@ -55,23 +55,6 @@ it("what is pinned goes first where it is needed, from the next request on", asy
   expect(after?.fragments.map(({ path }) => path)).toContain(last);
 });
 
-it("what is imported is raised, and what was edited lately", async () => {
-  const { trace } = await sidecar.complete(fresh(), text);
-  const of = (path: string) => [...trace.fragments, ...trace.dropped].filter((fragment) => fragment.path === path);
-  expect(of("shop/money.py").length).toBeGreaterThan(0);
-  for (const { raised } of of("shop/money.py")) expect(raised?.reason).toMatch(/^imported here/);
-
-  const edited = join(folder, "shop", "inventory.py");
-  await sidecar.open(uriOf(edited), await readFile(edited, "utf8"));
-  const looked = (await sidecar.complete(fresh(), text)).trace;
-  const reasons = (of: typeof trace) => [...of.fragments, ...of.dropped].flatMap(({ path, raised }) => (path === "shop/inventory.py" ? [raised?.reason ?? ""] : []));
-  expect(reasons(looked).join()).not.toMatch(/edited lately/);
-  await sidecar.insert(uriOf(edited), { line: 0, character: 0 }, "\n");
-  const after = (await sidecar.complete(fresh(), text)).trace;
-  expect(reasons(after).length).toBeGreaterThan(0);
-  for (const reason of reasons(after)) expect(reason).toMatch(/edited lately$/);
-});
-
 it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {
   const uri = fresh();
   const { trace } = await sidecar.complete(uri, text);

@@ -199,7 +199,7 @@ describe("the comparison", () => {
     const next = await complete({ prefix: `${begun.prefix}o` });
     expect(next.id).toBe(trace.id + 1);
     expect(next.kept).toMatchObject({ since: trace.id });
-    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now());
+    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now(), { invoked: true });
     expect(withoutFragments.suggestion).toBe(alone.suggestion);
   });
 
