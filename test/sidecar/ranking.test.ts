@@ -1,5 +1,4 @@
 // What raises, pins and bans fragments, over the wire: settings hold from the next request on, edits are noticed.
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
