@@ -1,5 +1,6 @@
 // The settings that the extension itself reads; all others are read by the sidecar through `workspace/configuration`.
 
+import { isDeepStrictEqual } from "node:util";
 import { type ConfigurationChangeEvent, ConfigurationTarget, workspace } from "vscode";
 import {
   configurationSection,
@@ -65,11 +66,14 @@ export class ExtensionSettings {
     return readAtStart.some((key) => event.affectsConfiguration(`${configurationSection}.${key}`));
   }
 
-  /** Where the setting has a value already, so that the change always has an effect. */
+  /** Where the setting has a value already, so that the change always has an effect. Users' defaults are not written down. */
   private async write(key: keyof Settings, value: unknown): Promise<void> {
     const configuration = workspace.getConfiguration(configurationSection);
-    const inWorkspace = configuration.inspect(key)?.workspaceValue !== undefined;
-    await configuration.update(key, value, inWorkspace ? ConfigurationTarget.Workspace : ConfigurationTarget.Global);
+    if (configuration.inspect(key)?.workspaceValue !== undefined) {
+      await configuration.update(key, value, ConfigurationTarget.Workspace);
+    } else {
+      await configuration.update(key, isDeepStrictEqual(value, defaultSettings[key]) ? undefined : value, ConfigurationTarget.Global);
+    }
   }
 
   private read(key: keyof Settings): unknown {

@@ -91,7 +91,7 @@ function tooltip(data: OverviewData): string {
   const off = offHere(data);
   return [
     `**SelfRACG** · ${escapeMarkdown(status.message)}`,
-    ...(off?.reason === undefined ? [] : [`Off here: ${escapeMarkdown(off.reason)}`]),
+    ...(off?.reason === undefined ? [] : [`Here: ${escapeMarkdown(off.reason)}`]),
     ...limits(place).map(escapeMarkdown),
     // Two spaces and a line break keep the rows in one paragraph.
     rows.map(([name, value]) => `${name}: ${escapeMarkdown(value)}`).join("  \n"),

@@ -9,7 +9,7 @@ import { setup } from "./setup.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const pictures = join(root, ".cache", "pictures");
 const media = join(root, "media");
-const steps = ["as ghost text while typing", "lists in the inspector", "the status bar in VS Code"];
+const steps = ["as ghost text while typing", "lists in the inspector", "the inspector in VS Code", "the status bar in VS Code"];
 
 await setup({ vsix: true });
 await rm(pictures, { recursive: true, force: true });

@@ -1,17 +1,25 @@
 // The status-bar item: what the sidecar is doing, and the way to the menu.
 
+import { isDeepStrictEqual } from "node:util";
 import { type Disposable, type ExtensionContext, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
 import { command } from "../command-names";
 import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
-import { statusText } from "../status-text";
+import { statusText, type StatusText } from "../status-text";
 
 export function register(_context: ExtensionContext, _session: SidecarSession, overview: Overview): Disposable {
   const item = window.createStatusBarItem("selfracg.status", StatusBarAlignment.Right, 100);
   item.name = "SelfRACG";
   item.command = command.showMenu;
+  let shown: StatusText | undefined;
   const update = (): void => {
-    const { text, label, tooltip, severity } = statusText(overview.data, Date.now());
+    const look = statusText(overview.data, Date.now());
+    // Every write closes a tooltip that is being read.
+    if (isDeepStrictEqual(look, shown)) {
+      return;
+    }
+    shown = look;
+    const { text, label, tooltip, severity } = look;
     item.text = text;
     const markdown = new MarkdownString(tooltip, true);
     // What the sidecar says is in the text too: it must not be able to run anything else.

@@ -67,5 +67,5 @@ export function answered<Value>(answer: Answer<Value> | undefined, render: (valu
   if (answer.state === "failed") {
     return `<p class="note">${escapeHtml(sentence(answer.reason))}</p>`;
   }
-  return answer.value === null ? '<p class="note">This suggestion is too old: the sidecar holds the last 20 only.</p>' : render(answer.value);
+  return answer.value === null ? '<p class="note">The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.</p>' : render(answer.value);
 }

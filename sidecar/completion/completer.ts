@@ -143,7 +143,7 @@ export class Completer {
     const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " kept"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
     const completed = { ...trace, timings };
-    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, ...made });
+    if (made !== undefined) this.options.onCompleted?.({ trace: completed, context, settings, invoked, ...made });
     return completed;
   }
 

@@ -1,5 +1,5 @@
 // Mixes what the model expects with what the prompt itself goes on with after the same words: code repeats itself locally.
-import { type Admits, logProbability, mostLikely } from "./choosing";
+import { type Admits, mostLikely } from "./choosing";
 
 /** Longest run of tokens compared. */
 const longestMatch = 12;
@@ -82,37 +82,9 @@ export class PromptCache {
    */
   choose(logits: Float32Array, admits?: Admits): number {
     const favourite = mostLikely(logits, admits);
-    const ballot = this.count();
-    if (ballot === undefined) return favourite;
-    const { votes } = ballot;
-    // Prompt and model agree mostly, and then no probability is needed.
-    const agreed = votes.get(favourite) ?? 0;
-    if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
-
-    const probability = mixture(logits, admits === undefined ? favourite : mostLikely(logits), ballot);
-    let best = favourite;
-    let most = probability(favourite);
-    for (const id of votes.keys()) {
-      if (id >= logits.length || admits?.(id) === false) continue;
-      const likely = probability(id);
-      if (likely > most || (likely === most && id < best)) {
-        best = id;
-        most = likely;
-      }
-    }
-    return best;
-  }
-
-  /** Natural logarithm of the probability of `id`, mixed as for {@link choose}, whatever is admitted. */
-  logProbability(logits: Float32Array, id: number): number {
-    const ballot = this.count();
-    return ballot === undefined ? logProbability(logits, id) : Math.log(mixture(logits, mostLikely(logits), ballot)(id));
-  }
-
-  /** What the matches go on with; undefined where there is none. */
-  private count(): Ballot | undefined {
     const { matches } = this;
-    if (matches.length === 0) return undefined;
+    if (matches.length === 0) return favourite;
+
     const votes = new Map<number, number>();
     let voted = 0;
     let longest = 0;
@@ -122,7 +94,29 @@ export class PromptCache {
       voted += vote;
       if (length > longest) longest = length;
     }
-    return { votes, voted, longest };
+    // Prompt and model agree mostly, and then no probability is needed.
+    const agreed = votes.get(favourite) ?? 0;
+    if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
+
+    const highest = admits === undefined ? (logits[favourite] ?? 0) : (logits[mostLikely(logits)] ?? 0);
+    let sum = 0;
+    for (const logit of logits) sum += Math.exp(logit - highest);
+    // A sure model has read the prompt too and needs no help.
+    const surest = 1 / sum;
+    const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);
+    const probability = (id: number, vote: number) => (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * vote) / voted;
+
+    let best = favourite;
+    let most = probability(favourite, votes.get(favourite) ?? 0);
+    for (const [id, vote] of votes) {
+      if (id >= logits.length || admits?.(id) === false) continue;
+      const likely = probability(id, vote);
+      if (likely > most || (likely === most && id < best)) {
+        best = id;
+        most = likely;
+      }
+    }
+    return best;
   }
 
   private matchLength(at: number): number {
@@ -134,25 +128,4 @@ export class PromptCache {
     }
     return length;
   }
-}
-
-/** What the prompt goes on with after the same words. */
-interface Ballot {
-  /** By token. */
-  readonly votes: ReadonlyMap<number, number>;
-  /** Their sum. */
-  readonly voted: number;
-  /** Tokens in common of the longest match. */
-  readonly longest: number;
-}
-
-/** The probability of a token by the model's `logits` and the ballot. @param favourite the token of the highest logit */
-function mixture(logits: Float32Array, favourite: number, { votes, voted, longest }: Ballot): (id: number) => number {
-  const highest = logits[favourite] ?? 0;
-  let sum = 0;
-  for (const logit of logits) sum += Math.exp(logit - highest);
-  // A sure model has read the prompt too and needs no help.
-  const surest = 1 / sum;
-  const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);
-  return (id) => (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * (votes.get(id) ?? 0)) / voted;
 }

@@ -25,8 +25,6 @@ export interface Generation {
 export interface SpeltToken {
   /** Natural logarithm of its probability, among the tokens that might have come there. */
   readonly logProbability: number;
-  /** The same with the prompt's say in it. */
-  readonly mixed: number;
   /** Where what it spells begins in the text; below 0 where it begins with text before the cursor. */
   readonly start: number;
 }
@@ -83,7 +81,6 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     const admits = !healing.done ? healing.admits : text === "" && cursor.unfinished ? mayNotEnd : undefined;
     const token = promptCache?.choose(known, admits) ?? mostLikely(known, admits);
     const likely = logProbability(known, token, admits);
-    const mixed = admits === undefined ? (promptCache?.logProbability(known, token) ?? likely) : likely;
     healing.pay(token);
     promptCache?.push(token);
     earlier?.push(token);
@@ -91,7 +88,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     tokens.push(token);
     const start = said.length - owed.length;
     const piece = stream.push(token);
-    if (healing.done && start + piece.length > 0) spelt.push({ logProbability: likely, mixed, start });
+    if (healing.done && start + piece.length > 0) spelt.push({ logProbability: likely, start });
     said += piece;
     text = said.slice(owed.length);
     // Bytes of an unfinished character say nothing yet, and a stop cannot lie in them.

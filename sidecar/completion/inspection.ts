@@ -16,6 +16,8 @@ export interface CompletedCursor {
   /** With plain line breaks. */
   readonly context: CursorContext;
   readonly settings: Settings;
+  /** Whether it was asked for by command, so that nothing was held back for being unsure. */
+  readonly invoked: boolean;
   readonly prompt: Prompt;
   /** The text before the cursor that the prompt leaves out and the model says again (token healing). */
   readonly owed: string;
@@ -64,13 +66,12 @@ export class Inspection {
 
   /**
    * What the retrieval attention weighed. The need is read anew from the code before the cursor.
-   * @throws Error where the model package has no such output.
+   * @throws AbortError when `signal` is aborted.
    */
-  async needOf({ context }: CompletedCursor): Promise<NeedWeights> {
+  async needOf({ context }: CompletedCursor, signal: AbortSignal): Promise<NeedWeights> {
     const { backbone, promptFormat, tokenizer } = this.options;
-    if (backbone.needWeights === undefined) throw new Error("this model package has no attention output: export it again");
     const tokens = promptFormat.query(context.path, context.prefix);
-    const layers = await backbone.needWeights(tokens);
+    const layers = await backbone.needWeights(tokens, signal);
     return { tokens: needTokens(tokenizer, tokens, context.prefix), layers: layers.map((weights) => [...weights]) };
   }
 
@@ -79,11 +80,11 @@ export class Inspection {
    * @throws AbortError when `signal` is aborted.
    */
   async compare(completed: CompletedCursor, signal: AbortSignal): Promise<Comparison> {
-    const { trace, context, settings, generated, owed, prompt } = completed;
+    const { trace, context, settings, invoked, generated, owed, prompt } = completed;
     const alone: CompletedCursor[] = [];
     // Of its own, so that nothing of it is kept: no fragments, no number, no draft.
     const completer = new Completer({ ...this.options, source: () => undefined, onCompleted: (made) => void alone.push(made) });
-    const without = await completer.complete(context, { ...settings, retrieval: false }, trace.position, signal, performance.now());
+    const without = await completer.complete(context, { ...settings, retrieval: false }, trace.position, signal, performance.now(), { invoked });
     const [made] = alone;
     if (signal.aborted || made === undefined) throw abortError();
     const gained =

@@ -77,6 +77,7 @@ function endAtNewline(
     const owed = Math.max(0, cursor.closableOfStatement - scanner.unmatched.length);
     const depth = scanner.open.length + owed;
     if (!hasContent && cursor.linePrefix.trim() === "") return undefined;
+    if (depth === 0 && goesOnBelow(before.includes("\n") ? line : cursor.linePrefix + line, cursor, scanner)) return undefined;
     // The header of a block is a statement of its own: the block is the next suggestion.
     if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
     const innermost = scanner.open.at(-1) ?? cursor.closable[cursor.closable.length - 1 - scanner.unmatched.length];
@@ -103,6 +104,15 @@ function endAtNewline(
   }
   if (closesHere(nextLine, indent, cursor)) return undefined;
   return { length: index, reason: "end-of-block" };
+}
+
+/** Whether `line` is no whole statement although its brackets are closed: what is written before one, or half of one. */
+function goesOnBelow(line: string, { syntax }: CursorSyntax, { insideComment }: Scanner): boolean {
+  const code = line.trim();
+  if (insideComment || code === "") return false;
+  if (/^@[\w.]+(?:\(.*\))?$/.test(code)) return true;
+  // Directives of a preprocessor, entries of a list and labels end with their line.
+  return syntax.semicolons && !/[;{},:]$|\*\/$/.test(code) && !/^#\s*\w/.test(code);
 }
 
 /**

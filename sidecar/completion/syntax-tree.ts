@@ -190,7 +190,10 @@ export class CursorTree {
       if (leaf === null) return { inside: undefined, wanted: undefined, headerLine: 0 };
       const inside = this.insideOf(leaf, at);
       const place = inside?.kind === "code" || inside === undefined ? this.placeOf(leaf, at) : undefined;
-      if (place === undefined) return { inside, wanted: undefined, headerLine: 0 };
+      if (place === undefined) {
+        this.enclosing = this.blockAtCursor();
+        return { inside, wanted: undefined, headerLine: 0 };
+      }
       const { holder, child } = place;
       // A block that has no mark of its own begins with what stands in it.
       const owner = holder.startIndex < this.cursor ? holder : (holder.parent ?? holder);
@@ -214,6 +217,11 @@ export class CursorTree {
     });
   }
 
+  /** Whether the document with `text` at the cursor has no more syntax errors than without. Undefined as for {@link agrees}. */
+  addsNoError(text: string): boolean | undefined {
+    return this.with(text, (root) => countErrors(root) <= this.errors);
+  }
+
   private keeps(root: Node, text: string, closers: number): boolean {
     const { enclosing } = this;
     if (enclosing === undefined) return true;
@@ -226,6 +234,16 @@ export class CursorTree {
       if (node.startIndex < enclosing.start) return false;
     }
     return false;
+  }
+
+  /** Without a placeholder: the block that begins before the cursor and goes on behind it, where there is one. */
+  private blockAtCursor(): Enclosing | undefined {
+    const at = Math.max(0, this.cursor - 1);
+    for (let node = this.tree.rootNode.descendantForIndex(at, this.cursor); node !== null; node = node.parent) {
+      const around = node.startIndex < this.cursor && node.endIndex > this.cursor;
+      if (around && node.parent !== null && this.isHolder(node)) return { start: node.startIndex, type: undefined, end: node.endIndex };
+    }
+    return undefined;
   }
 
   private insideOf(leaf: Node, at: number): Inside | undefined {

@@ -19,6 +19,8 @@ export interface Syntax {
   readonly loneApostrophes: boolean;
   /** JavaScript's family: `/…/` can be a literal, and `${…}` in a template is code. */
   readonly script: boolean;
+  /** Whether every statement ends with `;` or a block. */
+  readonly semicolons: boolean;
 }
 
 const single = (mark: string): Quote => ({ mark, multiline: false });
@@ -31,7 +33,9 @@ const cLike: Syntax = {
   blocks: "braces",
   loneApostrophes: false,
   script: false,
+  semicolons: false,
 };
+const withSemicolons: Syntax = { ...cLike, semicolons: true };
 const script: Syntax = { ...cLike, quotes: [single('"'), single("'"), multi("`")], script: true };
 const python: Syntax = {
   lineComments: ["#"],
@@ -40,6 +44,7 @@ const python: Syntax = {
   blocks: "indent",
   loneApostrophes: false,
   script: false,
+  semicolons: false,
 };
 const hashLike: Syntax = { ...python, quotes: [single('"'), single("'")], blocks: "indent" };
 /** Text in a language we know nothing about: apostrophes are more often apostrophes than quotes. */
@@ -53,19 +58,19 @@ const byLanguage: ReadonlyMap<string, Syntax> = new Map<string, Syntax>([
   ["vue", script],
   ["svelte", script],
   ["python", python],
-  ["java", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
+  ["java", { ...withSemicolons, quotes: [multi('"""'), single('"'), single("'")] }],
   ["kotlin", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
   ["scala", { ...cLike, quotes: [multi('"""'), single('"')], loneApostrophes: true }],
   ["swift", { ...cLike, quotes: [multi('"""'), single('"')] }],
   ["go", { ...cLike, quotes: [single('"'), single("'"), multi("`")] }],
-  ["rust", { ...cLike, quotes: [multi('"')], loneApostrophes: true }],
-  ["csharp", { ...cLike, quotes: [multi('"""'), single('"'), single("'")] }],
-  ["c", cLike],
-  ["cpp", cLike],
-  ["objective-c", cLike],
-  ["cuda-cpp", cLike],
-  ["dart", { ...cLike, quotes: [multi('"""'), multi("'''"), single('"'), single("'")] }],
-  ["php", { ...cLike, lineComments: ["//", "#"], quotes: [multi('"'), multi("'")] }],
+  ["rust", { ...withSemicolons, quotes: [multi('"')], loneApostrophes: true }],
+  ["csharp", { ...withSemicolons, quotes: [multi('"""'), single('"'), single("'")] }],
+  ["c", withSemicolons],
+  ["cpp", withSemicolons],
+  ["objective-c", withSemicolons],
+  ["cuda-cpp", withSemicolons],
+  ["dart", { ...withSemicolons, quotes: [multi('"""'), multi("'''"), single('"'), single("'")] }],
+  ["php", { ...withSemicolons, lineComments: ["//", "#"], quotes: [multi('"'), multi("'")] }],
   ["ruby", { ...hashLike, blocks: "end" }],
   ["lua", { ...hashLike, lineComments: ["--"], blocks: "end" }],
   ["shellscript", { ...hashLike, quotes: [multi('"'), multi("'")], blocks: "end" }],

@@ -17,6 +17,8 @@ export interface Pass {
   /** The logits after this many of each row's last tokens are wanted; every row has as many. */
   readonly logits: number;
   readonly adapter: Adapter;
+  /** Whether what the expression's attention weighs is wanted too; with an adapter that reads it at the last token. */
+  readonly attention?: boolean;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly keep?: boolean;
   /** Most tokens that the graph goes on with by itself behind one row, whose last logits are wanted. For a model that {@link goesOn}. */
@@ -48,6 +50,8 @@ export interface Passed {
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
+  /** With {@link Pass.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
+  readonly attention: Float32Array;
   /** At most {@link Pass.drafts} tokens, each the most likely one; none behind one that ends a text, or behind the context's end. */
   readonly drafts: readonly number[];
 }
@@ -57,7 +61,6 @@ export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
 
 /** One session, in terms of token rows. */
 export class Graph {
-  private readonly inputs: readonly string[];
   private readonly nothing: Past;
 
   constructor(
@@ -66,9 +69,6 @@ export class Graph {
     private readonly model: ModelPackage,
     private readonly guard: Guard,
   ) {
-    this.inputs = Array.from({ length: model.architecture.layers }, (_, layer) =>
-      ["key", "value", "need"].map((part) => `past.${layer}.${part}`),
-    ).flat();
     this.nothing = this.empty(1);
   }
 
@@ -101,6 +101,7 @@ export class Graph {
     const wanted: string[] = [];
     if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
+    if (pass.attention === true) wanted.push("attention");
     if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
     if (drafts > 0) wanted.push("greedy");
     const results = await this.guard(() => this.session.run(feeds, wanted));
@@ -111,26 +112,30 @@ export class Graph {
           : undefined,
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
+      attention: pass.attention === true ? floats(results, "attention") : new Float32Array(0),
       drafts: drafts > 0 ? tokenIds(results, "greedy") : [],
     };
   }
 
   private empty(rows: number): Past {
-    const { keyValueHeads, headDim } = this.model.architecture;
+    const { layers, keyValueHeads, headDim } = this.model.architecture;
     const { Tensor } = this.runtime;
     const type = cacheType(this.model);
-    return {
-      length: 0,
-      tensors: new Map(
-        this.inputs.map((name) => [
-          name,
-          name.endsWith(".need")
-            ? new Tensor("float32", new Float32Array(0), [rows, 0, 2 * this.model.retrieval.rank])
-            : new Tensor(type, type === "float16" ? new Uint16Array(0) : new Float32Array(0), [rows, keyValueHeads, 0, headDim]),
-        ]),
-      ),
-    };
+    const tensors = new Map<string, OnnxValue>([[pastNeed, new Tensor("float32", new Float32Array(0), [layers, rows, 0, 2 * this.model.retrieval.rank])]]);
+    for (let layer = 0; layer < layers; layer++) {
+      for (const part of ["key", "value"] as const) {
+        const nothing = type === "float16" ? new Uint16Array(0) : new Float32Array(0);
+        tensors.set(pastOf(layer, part), new Tensor(type, nothing, [rows, keyValueHeads, 0, headDim]));
+      }
+    }
+    return { length: 0, tensors };
   }
+}
+
+/** Input with the needs of all layers, and those with the keys or values of one. */
+export const pastNeed = "past.need";
+export function pastOf(layer: number, part: "key" | "value"): string {
+  return `past.${layer}.${part}`;
 }
 
 /** Type of keys and values. */
@@ -245,19 +250,20 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
   const outputs = new Map<string, Expected>([
     ["logits", { type: "float32", shape: [undefined, undefined, vocabularySize] }],
     ["expression", { type: "float32", shape: [undefined, dimension] }],
-    ["new.need", { type: "float32", shape: [layers, undefined, undefined, 2 * rank] }],
+    ["attention", { type: "float32", shape: [undefined, undefined] }],
+    ["new.need", { type: "float32", shape: [layers, undefined, 2 * rank] }],
   ]);
   if (goesOn(model)) {
     inputs.set(steps, { type: "int64", shape: [1] });
     outputs.set("greedy", { type: "int64", shape: [undefined] });
   }
-  for (const part of ["key", "value"]) {
-    outputs.set(`new.${part}`, { type: cacheType(model), shape: [layers, undefined, keyValueHeads, undefined, headDim] });
-    for (let layer = 0; layer < layers; layer++)
-      inputs.set(`past.${layer}.${part}`, { type: cacheType(model), shape: [undefined, keyValueHeads, undefined, headDim] });
+  for (const part of ["key", "value"] as const) {
+    const shape = [undefined, keyValueHeads, undefined, headDim];
+    // Of all layers, one behind the other.
+    outputs.set(`new.${part}`, { type: cacheType(model), shape });
+    for (let layer = 0; layer < layers; layer++) inputs.set(pastOf(layer, part), { type: cacheType(model), shape });
   }
-  for (let layer = 0; layer < layers; layer++)
-    inputs.set(`past.${layer}.need`, { type: "float32", shape: [undefined, undefined, 2 * rank] });
+  inputs.set(pastNeed, { type: "float32", shape: [layers, undefined, undefined, 2 * rank] });
   return { inputs, outputs };
 }
 

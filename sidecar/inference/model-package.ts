@@ -7,7 +7,7 @@ import * as v from "valibot";
 import { vocabulary } from "./tokenizer";
 
 /** The one format of model.json this build reads. */
-export const supportedFormatVersion = 2;
+export const supportedFormatVersion = 3;
 
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const finite = v.pipe(v.number(), v.finite());

@@ -1,6 +1,6 @@
 // What was read of several texts: keys, values and needs in buffers of our own, found again by the tokens they begin with.
 import type { OnnxValue } from "onnxruntime-node";
-import type { CacheNumbers, NewRows, OnnxRuntime, Past } from "./graph";
+import { type CacheNumbers, type NewRows, type OnnxRuntime, type Past, pastNeed, pastOf } from "./graph";
 
 /** What a token leaves in the cache: numbers a layer of one key or value (all its heads), and of one need. */
 export interface CacheShape {
@@ -20,13 +20,23 @@ const mostWaste = 1.5;
 /** A text of which less than this share is wanted stays as it is, and the wanted beginning is copied. */
 const shareKept = 0.5;
 
+/** A buffer of the graph: in each of its blocks one row a token. */
+interface RowBuffer {
+  readonly part: keyof NewRows;
+  readonly numbers: CacheNumbers;
+  /** Heads of a layer's keys or values; layers of needs. */
+  readonly blocks: number;
+  /** Numbers of a row. */
+  readonly size: number;
+}
+
 /** Tokens of one text that were read, with their rows. */
 export class Sequence {
   private tokens = new Int32Array(0);
   private count = 0;
-  /** By the graph's input names; tokens are the last axis but one. */
-  private readonly buffers = new Map<string, CacheNumbers>();
-  private tensors = new Map<string, OnnxValue>();
+  private buffers: readonly RowBuffer[] = [];
+  /** The same by the graph's input names. */
+  private tensors: ReadonlyMap<string, OnnxValue> = new Map();
   private capacity = 0;
   /** All buffers lie in it, one behind the other. */
   private slab = new ArrayBuffer(0);
@@ -81,8 +91,8 @@ export class Sequence {
     const { slab } = this;
     this.slab = new ArrayBuffer(0);
     this.count = this.capacity = 0;
-    this.buffers.clear();
-    this.tensors.clear();
+    this.buffers = [];
+    this.tensors = new Map();
     return slab;
   }
 
@@ -93,19 +103,14 @@ export class Sequence {
 
   /** Takes the rows that a run made of `tokens`, the next ones of this text. There must be room. */
   append(tokens: Int32Array, rows: NewRows): void {
-    const { layers, keyValueHeads, headDim, needLength } = this.shape;
-    for (const { part, heads, size } of [
-      { part: "key", heads: keyValueHeads, size: headDim },
-      { part: "value", heads: keyValueHeads, size: headDim },
-      { part: "need", heads: 1, size: needLength },
-    ] as const) {
-      const block = tokens.length * size;
-      for (let layer = 0; layer < layers; layer++) {
-        const buffer = this.buffers.get(`past.${layer}.${part}`);
-        for (let head = 0; head < heads; head++) {
-          const from = (layer * heads + head) * block;
-          buffer?.set(rows[part].subarray(from, from + block), (head * this.capacity + this.length) * size);
-        }
+    // Rows of all layers lie one behind the other, with as many blocks a layer as a buffer has.
+    const written = { key: 0, value: 0, need: 0 };
+    for (const { part, numbers, blocks, size } of this.buffers) {
+      const made = rows[part];
+      const length = tokens.length * size;
+      for (let block = 0; block < blocks; block++) {
+        numbers.set(made.subarray(written[part], written[part] + length), (block * this.capacity + this.count) * size);
+        written[part] += length;
       }
     }
     this.tokens.set(tokens, this.count);
@@ -115,29 +120,32 @@ export class Sequence {
   /** Buffers of that capacity in `slab`, with the rows of this text out of `source`'s. */
   private allocate(capacity: number, slab: ArrayBuffer, source: Sequence): void {
     const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
+    const buffers: RowBuffer[] = [];
     const tensors = new Map<string, OnnxValue>();
     let start = 0;
-    for (let layer = 0; layer < layers; layer++) {
-      for (const part of ["key", "value", "need"]) {
-        const name = `past.${layer}.${part}`;
-        const [heads, size] = part === "need" ? [1, needLength] : [keyValueHeads, headDim];
-        const kind = part === "need" ? "float32" : type;
-        const numbers = heads * capacity * size;
-        const buffer = kind === "float16" ? new Uint16Array(slab, start, numbers) : new Float32Array(slab, start, numbers);
-        start += buffer.byteLength;
-        const before = source.buffers.get(name);
-        for (let head = 0; head < heads && before !== undefined; head++) {
-          const from = head * source.capacity * size;
-          buffer.set(before.subarray(from, from + this.length * size), head * capacity * size);
-        }
-        this.buffers.set(name, buffer);
-        const dims = part === "need" ? [1, capacity, size] : [1, heads, capacity, size];
-        tensors.set(name, new this.runtime.Tensor(kind, buffer, dims));
+    const add = (name: string, part: RowBuffer["part"], dims: readonly number[]): void => {
+      const size = dims.at(-1) ?? 0;
+      const length = dims.reduce((product, dim) => product * dim, 1);
+      const kind = part === "need" ? "float32" : type;
+      const numbers = kind === "float16" ? new Uint16Array(slab, start, length) : new Float32Array(slab, start, length);
+      start += numbers.byteLength;
+      const blocks = length / (capacity * size);
+      const before = source.buffers[buffers.length]?.numbers;
+      for (let block = 0; block < blocks && before !== undefined; block++) {
+        const from = block * source.capacity * size;
+        numbers.set(before.subarray(from, from + this.count * size), block * capacity * size);
       }
-    }
+      buffers.push({ part, numbers, blocks, size });
+      tensors.set(name, new this.runtime.Tensor(kind, numbers, dims));
+    };
+    // Numbers of four bytes first: they must lie at multiples of four.
+    add(pastNeed, "need", [layers, 1, capacity, needLength]);
+    for (let layer = 0; layer < layers; layer++)
+      for (const part of ["key", "value"] as const) add(pastOf(layer, part), part, [1, keyValueHeads, capacity, headDim]);
     const ids = new Int32Array(capacity);
-    ids.set(source.tokens.subarray(0, this.length));
+    ids.set(source.tokens.subarray(0, this.count));
     this.tokens = ids;
+    this.buffers = buffers;
     this.tensors = tensors;
     this.capacity = capacity;
     this.slab = slab;

@@ -13,12 +13,13 @@ const completionsRemembered = 9;
 export const readableMs = 200;
 
 /**
- * What a millisecond of the model's work costs, and a suggestion that flashes up, in milliseconds that somebody waits for
- * one. By `npm run bench -- debounce`, somebody who types at 190 ms a key, with a model of 80 ms: 72 runs for 100 keys and
- * 42 flashes, where no wait gives 100 and 76; at 120 ms a key with one of 200 ms: 1.9 s of work in vain for 100 keys in
- * place of 10.0; at 320 ms a key with one of 80 ms, no wait at all.
+ * What a millisecond of the model's work costs, a suggestion that flashes up, and one that never came, in milliseconds that
+ * somebody waits for one. A flash costs less than none at all: what is typed along it stays, and can still be taken.
+ * By `npm run bench -- debounce`, somebody who types at 190 ms a key waits for no model of 30 or 80 ms; with one of 200 ms,
+ * 76 runs for 100 keys and 5.0 s of its work in vain, where no wait gives 100 and 7.4; with one of 500 ms, 43 and 3.5 in
+ * place of 100 and 17.6.
  */
-export const costs = { computeMs: 0.2, flash: 20 } as const;
+export const costs = { computeMs: 0.2, flash: 20, missed: 40 } as const;
 
 /** Stands for a rhythm not heard yet: somebody who types 40 words a minute and stops to think after every tenth key. */
 export const plainRhythm: readonly number[] = [110, 130, 145, 160, 175, 190, 210, 240, 300, pauseMs];
@@ -26,8 +27,8 @@ const plainLatencyMs = 150;
 
 /**
  * The wait of least expected cost, 0..{@link longestWaitMs}, in milliseconds from the last keystroke. Every interval of the
- * rhythm is one way how it may go on: with a keystroke in the wait, nothing was done and nobody waited; with one while the
- * model works, that was in vain; with one soon after the suggestion is shown, it flashed up; else the wait was waited.
+ * rhythm is one way how it may go on: with a keystroke in the wait, nothing was done and nothing shown; with one while the
+ * model works, that was in vain besides; with one soon after the suggestion is shown, it flashed up; else the wait was waited.
  * @param intervals milliseconds between keystrokes, 1 or more of them
  * @param latencyMs from the model's being asked to the suggestion
  */
@@ -37,10 +38,9 @@ export function chooseWait(intervals: readonly number[], latencyMs: number): num
     let cost = 0;
     for (const interval of intervals) {
       const left = interval - wait;
-      if (left <= 0) continue;
-      cost += costs.computeMs * Math.min(left, latencyMs);
-      if (left <= latencyMs) continue;
-      cost += left < latencyMs + readableMs ? costs.flash : wait;
+      cost += costs.computeMs * Math.min(Math.max(0, left), latencyMs);
+      if (left <= latencyMs) cost += costs.missed;
+      else cost += left < latencyMs + readableMs ? costs.flash : wait;
     }
     if (cost < best.cost) best = { wait, cost };
   }

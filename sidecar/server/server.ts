@@ -1,4 +1,5 @@
 // The language server: answers `initialize` at once, loads the model afterwards, and wires each feature to its room.
+import { isDeepStrictEqual } from "node:util";
 import {
   type Connection,
   ErrorCodes,
@@ -174,8 +175,8 @@ export function createServer(connection: Connection, locations: Locations, serve
   };
 
   const applySettings = (now: Settings, before: Settings): void => {
-    // What it is being made by no longer holds.
-    suggester.cancel();
+    // They are read anew for other reasons too.
+    if (!isDeepStrictEqual(now, before)) suggester.cancel();
     status.set({ enabled: now.enable });
     if (loading === undefined) {
       if (now.enable) loading = load();

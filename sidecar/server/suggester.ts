@@ -76,12 +76,14 @@ export class Suggester {
     this.#current = current;
     const end = (): void => controller.abort();
     signal.addEventListener("abort", end);
+    if (signal.aborted) end();
     try {
       const question = this.#question(place, invoked);
       if (!isFor(this.#ahead, question)) this.#ahead?.controller.abort();
       // What is cached is there at once, and the turn to look it up is not given away.
       const cached = this.#fromCache(place, question);
       if (cached !== undefined) return cached;
+      if (controller.signal.aborted) return undefined;
       if (isFor(this.#ahead, question)) {
         await Promise.race([this.#ahead?.made, aborted(controller.signal)]);
         if (controller.signal.aborted) return undefined;

@@ -3,10 +3,21 @@ import { join } from "node:path";
 import { Language as Grammar, Parser } from "web-tree-sitter";
 
 const loaded = new Map<string, Promise<Grammar>>();
+let starting: Promise<void> | undefined;
 
-/** Starts the runtime, which must be there before any grammar. @throws Error when it does not load from `grammarFolder` */
-export async function startRuntime(grammarFolder: string): Promise<void> {
-  await Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") });
+/**
+ * Starts the runtime, which must be there before any grammar. @throws Error when it does not load from `grammarFolder`
+ *
+ * Two starts at the same time would make two runtimes, of which the second takes the place of the first, and everything that
+ * the first has loaded would be looked for in the second's memory: at best an error, at worst at the next garbage collection.
+ */
+export function startRuntime(grammarFolder: string): Promise<void> {
+  starting ??= Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") }).catch((error: unknown) => {
+    // What did not load may be there the next time.
+    starting = undefined;
+    throw error;
+  });
+  return starting;
 }
 
 /** The grammar in this file of the folder. @throws Error when it does not load */

@@ -34,6 +34,9 @@ const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
                   default .cache/bench/confidence.jsonl
 `;
 
+/** What the thresholds are chosen by: the share of the right suggestions that each still shows. */
+const shownOfRight = { more: 0.97, balanced: 0.9, fewer: 0.6 } as const;
+
 /** Parts of the repositories, each of which is judged by what the others say. */
 const folds = 10;
 
@@ -45,7 +48,7 @@ const rowSchema = v.object({
   truth: v.string(),
   right: v.boolean(),
   /** Absent where nothing was suggested. */
-  evidence: v.optional(v.object({ meanLogProbability: v.number(), firstLine: v.number(), firstLineModel: v.number(), length: v.number(), agrees: v.optional(v.boolean()) })),
+  evidence: v.optional(v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), agrees: v.optional(v.boolean()) })),
 });
 type Row = v.InferOutput<typeof rowSchema>;
 type Suggested = Row & { readonly evidence: Evidence };
@@ -193,11 +196,18 @@ function report(rows: readonly Row[]): string {
   }).flat();
   const share = right / suggested.length;
   const percent = (part: number, whole: number): string => `${(100 * part / Math.max(1, whole)).toFixed(1)} %`;
-  const thresholds = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.6, 0.7];
-  const lines = thresholds.map((threshold) => {
+  const thresholds = [0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5];
+  const shownFrom = (threshold: number): string[] => {
     const shown = judged.filter(({ probability }) => probability >= threshold);
     const shownRight = shown.filter((each) => each.right).length;
-    return [threshold.toFixed(2), percent(shown.length, judged.length), percent(shownRight, shown.length), percent(shownRight, right)];
+    return [percent(shown.length, judged.length), percent(shownRight, shown.length), percent(shownRight, right)];
+  };
+  const lines = thresholds.map((threshold) => [threshold.toFixed(2), ...shownFrom(threshold)]);
+  const probabilities = judged.filter((each) => each.right).map(({ probability }) => probability).sort((a, b) => a - b);
+  const chosen = Object.entries(shownOfRight).map(([frequency, least]) => {
+    // Rounded down, so that no more is held back than was meant.
+    const threshold = Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
+    return [`${frequency}: ${threshold.toFixed(3)}`, ...shownFrom(threshold)];
   });
   const languages = [...new Set(judged.map(({ language }) => language))].map((language) => {
     const of = judged.filter((each) => each.language === language);
@@ -208,6 +218,6 @@ function report(rows: readonly Row[]): string {
     `weights, fitted on all: ${fit(suggested).map((weight) => weight.toFixed(3)).join(", ")}`,
     `judged by fits on the other repositories (${folds} parts): Brier score ${brier(judged).toFixed(4)}, always the mean ${(share * (1 - share)).toFixed(4)}; expected calibration error ${calibrationError(judged, folds).toFixed(4)}`,
     table(["language", "suggested", "right", "Brier", "ECE"], languages),
-    table(["threshold", "share shown", "right of what is shown", "shown of what is right"], lines),
+    table(["threshold", "share shown", "right of what is shown", "shown of what is right"], [...lines, ...chosen]),
   ].join("\n\n");
 }

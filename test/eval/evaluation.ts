@@ -174,6 +174,7 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
     decode: (...given) => backbone.decode(...given),
     rewind: (cache, length) => backbone.rewind(cache, length),
     express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
+    needWeights: (...given) => backbone.needWeights(...given),
     embed: (fragments, signal) => backbone.embed(fragments, signal),
     dispose: () => backbone.dispose(),
   };

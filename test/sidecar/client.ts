@@ -194,10 +194,14 @@ export class Sidecar {
   }
 
   async insert(uri: string, at: Position, text: string): Promise<void> {
+    await this.replace(uri, at, at, text);
+  }
+
+  async replace(uri: string, start: Position, end: Position, text: string): Promise<void> {
     const version = (this.#versions.get(uri) ?? 1) + 1;
     this.#versions.set(uri, version);
     await this.connection.sendNotification("textDocument/didChange", {
-      textDocument: { uri, version }, contentChanges: [{ range: { start: at, end: at }, text }],
+      textDocument: { uri, version }, contentChanges: [{ range: { start, end }, text }],
     });
   }
 

@@ -177,6 +177,8 @@ describe("SelfRACG in VS Code", () => {
   it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
     const { place, ghost } = await typeWhere(async () => true);
     await picture("screenshot-ghost-text.png");
+    const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
+    await picture("walkthrough-ghost-text.png", { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 });
     await window.save();
     const typed = read(place.file);
     const last = place.typed.slice(place.typed.lastIndexOf("\n") + 1);
@@ -213,7 +215,7 @@ describe("SelfRACG in VS Code", () => {
     if (pictures !== undefined) {
       await window.toggleSideBar();
       await picture("screenshot-inspector.png");
-      await picture("walkthrough-inspector.png", { x: 640, y: 35, width: 640, height: 480 });
+      await picture("walkthrough-inspector.png", { x: 664, y: 35, width: 616, height: 740 });
       await window.toggleSideBar();
     }
     const link = links.filter({ hasText: `${place.answer}:` }).first();

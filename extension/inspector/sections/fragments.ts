@@ -2,7 +2,7 @@
 
 import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
 import { count } from "../../status-text";
-import { aside, escapeHtml, link, paragraph, percent, sentence, signed } from "../html";
+import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 import type { FileRule } from "../file-rules";
 
 /** The rule on a fragment's file in this workspace, if there is one. */
@@ -58,7 +58,8 @@ function whyTaken(fragment: FragmentReference, { nullScore, kept }: CompletionTr
 /** Whether the fragments were there before or were fetched, and why; undefined where nothing could be retrieved. */
 function origin({ kept, fetched }: CompletionTrace): string | undefined {
   if (kept !== undefined) {
-    return escapeHtml(`Kept since suggestion ${kept.since}: ${kept.reason} (similarity ${kept.similarity.toFixed(3)}).`);
+    const similarity = kept.reason.includes("similarity") ? "" : ` (similarity ${kept.similarity.toFixed(3)})`;
+    return escapeHtml(`Kept since suggestion ${kept.since}: ${kept.reason}${similarity}.`);
   }
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
@@ -66,7 +67,7 @@ function origin({ kept, fetched }: CompletionTrace): string | undefined {
 function renderFragment(fragment: FragmentReference, target: string, nullScore: number | undefined, why: string | undefined, ruleOf: RuleOf): string {
   const { path, startLine, endLine, score, tokens, raised, scope } = fragment;
   const lines = startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`;
-  const against = nullScore === undefined ? [] : [`${signed(score - nullScore, 3)} to the null score`];
+  const against = nullScore === undefined ? [] : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
   const facts = [...against, ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]), ...(why === undefined ? [] : [why])];
   return `<li class="fragment">
 <div class="head">${link(target, `${escapeHtml(path)}<span class="lines">:${lines}</span>`, `Open ${path} at lines ${lines}`)}<span class="tokens">${count(tokens, "token")}</span></div>

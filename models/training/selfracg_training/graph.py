@@ -6,13 +6,15 @@ normalisation fused with the residual sum) and adds the expression of METHOD "L-
 
 Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; logit_positions int64 [batch, n];
          adapter int64 [1] (-1 none, 0 query, 1 fragment); past_length int64 [1]; past.{l}.key and past.{l}.value float
-         [batch, kv_heads, capacity, head_dim]; past.{l}.need float [batch, capacity, 2 * rank]. The past buffers hold
+         [batch, kv_heads, capacity, head_dim]; past.need float [layers, batch, capacity, 2 * rank]. The past buffers hold
          past_length rows at their beginning; what lies behind must be finite and counts for nothing. Their capacity is
          past_length, or at least past_length + seq (the attention operator takes nothing in between).
          "half" alone: greedy_steps int64 [1], most tokens that the graph chooses itself, for one text whose last wanted
          position is its last.
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
-         new.key and new.value float [layers, batch, kv_heads, seq, head_dim]; new.need float [layers, batch, seq, 2 * rank].
+         attention float [layers * batch, past_length + seq], what the expression's own attention weighs at the last token, the mean
+         over its heads (empty for a mean over tokens, and where nothing is expressed);
+         new.key and new.value float [layers * batch, kv_heads, seq, head_dim]; new.need float [layers, batch * seq, 2 * rank].
          "half" alone: greedy int64 [found], at most greedy_steps tokens.
 
 Only the rows of the tokens just read come back: whoever runs the graph owns the buffers and writes the rows behind the
@@ -349,7 +351,6 @@ def build_graph(
     _check_adapter(config, adapter)
 
     # Sizes and positions every layer shares.
-    size = body.add("Shape", ["input_ids"])
     seq = body.add("Shape", ["input_ids"], start=1, end=2)
     total = body.add("Add", ["past_length", seq])
     total_int = body.add("Squeeze", [body.add("Cast", [total], to=TensorProto.INT32)])
@@ -365,16 +366,16 @@ def build_graph(
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
 
-    shared = _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches)
+    shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos_name, sin_name, attention_caches)
     if not b.half:
         shared = _few_rows(b, shared)
 
     final, layers = _decode(b, body, "input_ids", lambda layer, qkv: _attend(b, layer, qkv, shared), wanted)
     body.add("Identity", [b.head(final, body)], ["logits"])
 
-    shape = body.add("Concat", [b.ints(c.layers, -1, c.kv_heads), seq, b.ints(c.head_dim)], axis=0)
+    # In shapes of their own they would be copied once more.
     for part, rows in (("key", [layer.attention.keys for layer in layers]), ("value", [layer.attention.values for layer in layers])):
-        body.add("Reshape", [body.add("Concat", rows, axis=0), shape], [f"new.{part}"])
+        body.add("Concat", rows, [f"new.{part}"], axis=0)
     # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
     down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
                      for layer in range(c.layers)], axis=1)
@@ -384,12 +385,10 @@ def build_graph(
     stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
     products = [_branch(f"need.{each}", lambda t, name=name: [t.add("MatMul", [read, name])], [c.layers, None, 2 * rank]) for each, name in enumerate(stacked)]
     if len(products) == 1:
-        need = body.add("MatMul", [read, stacked[0]])
+        body.add("MatMul", [read, stacked[0]], ["new.need"])
     else:
         first = body.add("Equal", [index, b.constant("adapter.first", np.array(0, dtype=np.int64))])
-        need = body.add("If", [first], then_branch=products[0], else_branch=products[1])
-    need_shape = body.add("Concat", [b.ints(c.layers), size, b.ints(2 * rank)], axis=0)
-    body.add("Reshape", [need, need_shape], ["new.need"])
+        body.add("If", [first], ["new.need"], then_branch=products[0], else_branch=products[1])
 
     _express(b, shared, layers)
     if b.half:
@@ -457,7 +456,7 @@ def without_training(model: bytes) -> bytes:
     """The same graph with an untrained adapter: every B is zero, so that it reads the backbone's own attention."""
     proto = onnx.load_from_string(model)
     for tensor in proto.graph.initializer:
-        if ".need." in tensor.name and tensor.name.removesuffix(".f16").endswith(".B"):
+        if tensor.name.startswith("layers.need.") and ".B." in tensor.name:
             zeros = np.zeros(tuple(tensor.dims), dtype=helper.tensor_dtype_to_np_dtype(tensor.data_type))
             tensor.CopyFrom(numpy_helper.from_array(zeros, tensor.name))
     return proto.SerializeToString()
@@ -493,14 +492,13 @@ def _normalise(b: _Builder, body: _Body, branch: str, residual: str, norm: str) 
 
 @dataclass(frozen=True)
 class _Step:
-    """Names of what every layer shares: sizes, positions, the adapter in use, rotary caches."""
+    """Names of what every layer shares: sizes, positions, rotary caches."""
 
     seq: str
     total: str
     total_int: str
     last_valid: str
     last_valid_int: str
-    index: str
     cos: str
     sin: str
     # The same two as the attention operator takes them.
@@ -665,147 +663,189 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
-    """The output `expression` [batch, dimension], zeros where none is wanted, made inside an If."""
-    def branch(name: str, write: Callable[[_Body], str]) -> onnx.GraphProto:
-        return _branch(name, lambda t: [write(t)], ["batch", b.dimension])
+    """The outputs `expression` [batch, dimension], zeros where none is wanted, and `attention` [layers * batch, total], made inside an If."""
+    def branch(name: str, write: Callable[[_Body], Sequence[str]]) -> onnx.GraphProto:
+        return _branch(name, write, ["batch", b.dimension], ["layers_batch", None])
 
-    def nothing(t: _Body) -> str:
+    def unweighed(t: _Body) -> str:
+        return t.add("ConstantOfShape", [b.ints(0, 0)], value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+
+    def nothing(t: _Body) -> list[str]:
         batch = t.add("Shape", ["input_ids"], start=0, end=1)
-        return t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
-                     value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+        return [t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
+                      value=numpy_helper.from_array(np.zeros(1, dtype=np.float32))), unweighed(t)]
 
-    wanted = branch("last", lambda t: _combined(b, t, [_attended_at_last(b, t, number, step, layer) for number, layer in enumerate(layers)]))
-    if b.adapter.pool == "mean":
-        last = wanted
-        mean = branch("mean", lambda t: _combined(b, t, [_attended_mean(b, t, number, step, layer) for number, layer in enumerate(layers)]))
+    def at_last(each: int) -> Callable[[_Body], Sequence[str]]:
+        def write(t: _Body) -> list[str]:
+            attended, weight = _attended_at_last(b, t, step, layers, each)
+            return [_combined(b, t, attended), weight]
+        return write
 
-        def choose(t: _Body) -> str:
+    # The last adapter is the fragments', also where it is the only one. Each stands in a branch of its own, as its needs do.
+    wanted = branch("last", at_last(0))
+    mean = b.adapter.pool == "mean"
+    if b.adapter.count > 1 or mean:
+        last, number = wanted, b.adapter.count - 1
+        of_fragment = branch(b.adapter.pool + ".fragment", (lambda t: [_combined(b, t, _attended_mean(b, t, step, layers, number)), unweighed(t)])
+                             if mean else at_last(number))
+
+        def choose(t: _Body) -> list[str]:
             fragment = t.add("Squeeze", [t.add("Equal", ["adapter", b.ints(1)])])
-            return t.add("If", [fragment], then_branch=mean, else_branch=last)
+            first = t.add("If", [fragment], 2, then_branch=of_fragment, else_branch=last)
+            return [first, first.removesuffix(".0") + ".1"]
 
         wanted = branch("expression_of_adapter", choose)
     expressing = b.body.add("Squeeze", [b.body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
-    b.body.add("If", [expressing], ["expression"], then_branch=wanted, else_branch=branch("nothing", nothing))
+    b.body.add("If", [expressing], ["expression", "attention"], then_branch=wanted, else_branch=branch("nothing", nothing))
 
 
-def _combined(b: _Builder, t: _Body, attended: Sequence[str]) -> str:
-    """The expression [batch, dimension] out of each layer's attention output [batch, query_heads * head_dim]."""
-    adapter = b.adapter
-    parts: list[str] = []
-    for layer, part in enumerate(attended):
-        if adapter.project:
-            # The matrix is the layer's own; integer products read rows of a batch.
-            rows = b.narrow(t.add("Unsqueeze", [part, b.ints(1)]), t)
-            rows = b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t, read=f"layers.{layer}.expressed")
-            part = t.add("Squeeze", [b.wide(rows, t), b.ints(1)])
-        parts.append(_unit(b, t, part) if adapter.layer_normalise else part)
+def _combined(b: _Builder, t: _Body, attended: str) -> str:
+    """The expression [batch, dimension] out of each layer's attention output [layers, batch, query_heads * head_dim]."""
+    c, adapter = b.config, b.adapter
+    parts = attended
+    if adapter.project:
+        # The matrix is the layer's own.
+        rows = [b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t, read=f"layers.{layer}.expressed")
+                for layer, rows in enumerate(_layers(b, t, b.narrow(parts, t)))]
+        parts = b.wide(t.add("Concat", rows, axis=0), t)
+    if adapter.layer_normalise:
+        parts = _unit(b, t, parts)
     if adapter.layer_weights is None:
-        mean = t.add("Mean", parts)
+        mean = t.add("ReduceMean", [parts, b.ints(0)], keepdims=0)
     else:
-        shares = [b.constant(f"layers.{layer}.share", np.array(share, dtype=np.float32)) for layer, share in enumerate(adapter.layer_weights)]
-        mean = t.add("Sum", [t.add("Mul", [part, share]) for part, share in zip(parts, shares)])
+        shares = b.constant("layers.share", np.array(adapter.layer_weights, dtype=np.float32).reshape(c.layers, 1, 1))
+        mean = t.add("ReduceSum", [t.add("Mul", [parts, shares]), b.ints(0)], keepdims=0)
     return _unit(b, t, mean) if adapter.normalise else mean
 
 
-def _up(b: _Builder, t: _Body, step: _Step, low_rank: str, stacked: str) -> str:
-    """B (alpha / rank) of the adapter in use, times its low-rank terms."""
+def _layers(b: _Builder, t: _Body, x: str) -> list[str]:
+    """x [layers * batch, ...] as one tensor [batch, ...] a layer, in their order."""
+    first = t.add("Split", [x], b.config.layers, axis=0, num_outputs=b.config.layers)
+    return [first.removesuffix(".0") + f".{layer}" for layer in range(b.config.layers)]
+
+
+def _up(b: _Builder, t: _Body, low_rank: str, up: str) -> str:
+    """B (alpha / rank) of an adapter, times low-rank terms."""
     # The scale stands in the product, so that the stored matrices are the trained ones to the bit.
-    return t.add("FusedMatMul", [low_rank, t.add("Gather", [stacked, step.index])], domain=CONTRIB, alpha=float(b.adapter.alpha / b.adapter.rank))
+    return t.add("FusedMatMul", [low_rank, up], domain=CONTRIB, alpha=float(b.adapter.alpha / b.adapter.rank))
 
 
-def _stacked(b: _Builder, layer: int, part: str) -> tuple[str, str]:
-    """A of the query and B of a part (query, key, value) as the graph stores them; A is empty for keys and values, which have it cached.
-
-    A [adapters, hidden, rank]; B [adapters, rank, out], of values [adapters, kv_heads, rank, head_dim].
+def _stacked(b: _Builder, part: str, each: int) -> str:
+    """A matrix of an adapter in all layers: "query.A" [layers, hidden, rank], "query.B" [layers, rank, query_heads * head_dim],
+    "key.B" and "value.B" [layers, 1, kv_heads, rank, head_dim], one product a pair's head.
     """
-    c, adapter, base = b.config, b.adapter, f"layers.{layer}"
-    if part == "value":
-        # One product per key-value head after the softmax.
-        up = adapter.tensors[f"{base}.v.B"].reshape(adapter.count, c.kv_heads, c.head_dim, adapter.rank)
-        return "", b.weight(f"{base}.need.value.B", up.transpose(0, 1, 3, 2), wide=True)
-    up_name = b.weight(f"{base}.need.{part}.B", adapter.tensors[f"{base}.{part[0]}.B"].transpose(0, 2, 1), wide=True)
-    down = b.weight(f"{base}.need.query.A", adapter.tensors[f"{base}.q.A"].transpose(0, 2, 1), wide=True) if part == "query" else ""
-    return down, up_name
+    c, adapter = b.config, b.adapter
+    name, side = part.split(".")
+    held = np.stack([adapter.tensors[f"layers.{layer}.{name[0]}.{side}"][each] for layer in range(c.layers)])
+    if name == "query":
+        held = held.transpose(0, 2, 1)
+    else:
+        held = held.reshape(c.layers, 1, c.kv_heads, c.head_dim, adapter.rank).transpose(0, 1, 2, 4, 3)
+    return b.weight(f"layers.need.{part}.{each}", held, wide=True)
 
 
-def _new_need(b: _Builder, t: _Body, layer: int) -> str:
-    """The low-rank terms [batch, seq, 2 * rank] of the tokens just read."""
-    return t.add("Gather", ["new.need", b.constant(f"layer.{layer}", np.array(layer, dtype=np.int64))])
-
-
-def _attended_at_last(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer) -> str:
-    """What the retrieval-aware attention [batch, query_heads * head_dim] sums up at each row's last valid token.
+def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> tuple[str, str]:
+    """What the retrieval-aware attention [layers, batch, query_heads * head_dim] sums up at each row's last valid token, and how
+    much of it is of each token: weights [layers * batch, total], the mean over the heads.
 
     One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
-    is rotated alone and added to the cached, already rotated key; the delta of the values is applied after the softmax,
-    on rank numbers instead of head_dim.
+    is rotated alone, and its scores are added to those of the cached, already rotated key; the delta of the values is applied
+    after the softmax, on rank numbers instead of head_dim. Nothing here hands a layer's result to the next one, so that each node computes
+    all layers, but for the products with the past, which lies in a buffer a layer.
     """
     c, rank = b.config, b.adapter.rank
     group = c.query_heads // c.kv_heads
-    a_query, b_query = _stacked(b, layer, "query")
-    _, b_key = _stacked(b, layer, "key")
-    _, b_value = _stacked(b, layer, "value")
+    scale = float(c.head_dim ** -0.5)
+
+    def sized(x: str, *sizes: int | str) -> str:
+        """x in a shape of numbers and of sizes that only the run knows."""
+        if all(isinstance(size, int) for size in sizes):
+            return t.add("Reshape", [x, b.ints(*sizes)])
+        return t.add("Reshape", [x, t.add("Concat", [b.ints(size) if isinstance(size, int) else size for size in sizes], axis=0)])
+
+    def part(x: str, begin: str, end: str, axis: int) -> str:
+        return t.add("Slice", [x, begin, end, b.ints(axis)])
+
+    def at_last(names: Sequence[str]) -> str:
+        return b.wide(t.add("Concat", [b.take(name, row, t) for name in names], axis=0), t)
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
-    x_row = b.wide(b.take(made.x, row, t), t)
-    q_row = t.add("Slice", [b.wide(b.take(made.qkv, row, t), t), b.ints(0), b.ints(c.attended), b.ints(2)])
-    low = t.add("MatMul", [x_row, t.add("Gather", [a_query, step.index])])
-    query = t.add("Add", [q_row, _up(b, t, step, low, b_query)])
-    position = t.add("Unsqueeze", [step.last_valid, b.ints(1)])
+    x = sized(at_last([layer.x for layer in layers]), c.layers, -1, c.hidden)
+    query = sized(part(at_last([layer.qkv for layer in layers]), b.ints(0), b.ints(c.attended), 2), c.layers, -1, c.attended)
+    low = t.add("MatMul", [x, _stacked(b, "query.A", each)])
+    query = t.add("Add", [query, _up(b, t, low, _stacked(b, "query.B", each))])
+    position = t.add("Expand", [step.last_valid, b.ints(c.layers, 1)])
     query = t.add("RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
-    query = t.add("Reshape", [query, b.ints(0, c.kv_heads, group, c.head_dim)])
+    query = sized(query, -1, c.kv_heads, group, c.head_dim)
 
-    def whole(part: str, rows: str, axis: int) -> str:
-        """The past's rows and the new ones; buffers hold more behind the past."""
-        return t.add("Concat", [t.add("Slice", [f"past.{layer}.{part}", b.ints(0), "past_length", b.ints(axis)]), rows], axis=axis)
-
-    need = whole("need", _new_need(b, t, layer), 1)
-    held_keys, held_values = (b.wide(whole(part, rows, 2), t) for part, rows in (("key", made.attention.keys), ("value", made.attention.values)))
-    low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
-    low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
-    delta = _up(b, t, step, low_key, b_key)
+    # Low-rank terms [layers, batch, total, 2 * rank]: the past's, of buffers that hold more behind it, and the new ones.
+    need = t.add("Concat", [part("past.need", b.ints(0), "past_length", 2), sized("new.need", c.layers, -1, step.seq, 2 * rank)], axis=2)
+    low_key = t.add("Unsqueeze", [part(need, b.ints(0), b.ints(rank), 3), b.ints(2)])
+    low_value = sized(part(need, b.ints(rank), b.ints(2 * rank), 3), -1, 1, step.total, rank)
+    delta = sized(_up(b, t, low_key, _stacked(b, "key.B", each)), -1, c.kv_heads, step.total, c.head_dim)
     # A single position means an offset: the cached keys always begin at position 0.
     delta = t.add("RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
-    delta = t.add("Transpose", [t.add("Reshape", [delta, b.ints(0, 0, c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
-    keys = t.add("Add", [held_keys, delta])
-    scores = t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5))
 
-    columns = _range(b, t, step.total)
-    seen = t.add("LessOrEqual", [columns, t.add("Unsqueeze", [step.last_valid, b.ints(1, 2, 3)])])
-    mask = t.add("Where", [seen, b.constant("unmasked", np.array(0, dtype=np.float32)),
-                           b.constant("masked", np.array(MASKED, dtype=np.float32))])
-    weight = t.add("Softmax", [t.add("Add", [scores, mask])], axis=-1)
-    value = t.add("MatMul", [weight, held_values])
-    low_mixed = t.add("MatMul", [weight, t.add("Unsqueeze", [low_value, b.ints(1)])])
-    value = t.add("Add", [value, _up(b, t, step, low_mixed, b_value)])
-    return t.add("Reshape", [value, b.ints(0, c.attended)])
+    def scored(rows: str, keys: str) -> str:
+        return t.add("FusedMatMul", [rows, keys], domain=CONTRIB, transB=1, alpha=scale)
+
+    capacity = t.add("Shape", ["past.0.key"], start=2, end=3)
+    read, made = (b.wide(sized(f"new.{name}", -1, c.kv_heads, step.seq, c.head_dim), t) for name in ("key", "value"))
+    held = t.add("Concat", [scored(rows, b.wide(f"past.{layer}.key", t)) for layer, rows in enumerate(_layers(b, t, query))], axis=0)
+    of_delta = t.add("Split", [scored(query, delta), t.add("Concat", ["past_length", step.seq], axis=0)], 2, axis=3)
+    # What lies behind the past counts for nothing.
+    spare = t.add("Concat", [b.ints(*[0] * 7), t.add("Sub", [capacity, "past_length"])], axis=0)
+    masked, unmasked = b.constant("masked", np.array(MASKED, dtype=np.float32)), b.constant("unmasked", np.array(0, dtype=np.float32))
+    held = t.add("Add", [held, t.add("Pad", [of_delta, spare, masked])])
+    own = t.add("Add", [scored(query, read), of_delta.removesuffix(".0") + ".1"])
+    # Nor does what fills up a row of a batch.
+    seen = t.add("LessOrEqual", [_range(b, t, step.seq), t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1)])])
+    filled = t.add("Tile", [t.add("Unsqueeze", [t.add("Where", [seen, unmasked, masked]), b.ints(1, 2)]), b.ints(c.layers, 1, 1, 1)])
+    weight = t.add("Softmax", [t.add("Concat", [held, t.add("Add", [own, filled])], axis=3)], axis=-1)
+
+    of_past = t.add("Split", [weight, t.add("Concat", [capacity, step.seq], axis=0)], 2, axis=3)
+    of_own = of_past.removesuffix(".0") + ".1"
+    value = t.add("Concat", [t.add("MatMul", [rows, b.wide(f"past.{layer}.value", t)]) for layer, rows in enumerate(_layers(b, t, of_past))], axis=0)
+    value = t.add("Add", [value, t.add("MatMul", [of_own, made])])
+    whole = t.add("Concat", [part(of_past, b.ints(0), "past_length", 3), of_own], axis=3)
+    low_mixed = sized(t.add("MatMul", [whole, low_value]), c.layers, -1, c.kv_heads, group, rank)
+    delta = sized(_up(b, t, low_mixed, _stacked(b, "value.B", each)), -1, c.kv_heads, group, c.head_dim)
+    return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended), t.add("ReduceMean", [whole, b.ints(1, 2)], keepdims=0)
 
 
-def _attended_mean(b: _Builder, t: _Body, layer: int, step: _Step, made: _Layer) -> str:
-    """The mean [batch, query_heads * head_dim] over each row's valid tokens of what the retrieval-aware attention sums up there.
+def _attended_mean(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> str:
+    """The mean [layers, batch, query_heads * head_dim] over each row's valid tokens of what the retrieval-aware attention sums up there.
 
     Rows must be read whole, with no past: cached keys do not carry the deltas.
     """
     c, rank = b.config, b.adapter.rank
-    a_query, b_query = _stacked(b, layer, "query")
-    _, b_key = _stacked(b, layer, "key")
-    _, b_value = _stacked(b, layer, "value")
-    low = t.add("MatMul", [b.wide(made.x, t), t.add("Gather", [a_query, step.index])])
-    need = _new_need(b, t, layer)
-    low_key = t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)])
-    low_value = t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)])
-    b_value = t.add("Transpose", [t.add("Gather", [b_value, step.index])], perm=[1, 0, 2])
-    b_value = t.add("Reshape", [b_value, b.ints(rank, c.kv_heads * c.head_dim)])
-    value = t.add("FusedMatMul", [low_value, b_value], domain=CONTRIB, alpha=float(b.adapter.alpha / rank))
-    delta = t.add("Concat", [_up(b, t, step, low, b_query), _up(b, t, step, low_key, b_key), value], axis=2)
-    attended = _operator(b, t, b.narrow(t.add("Add", [b.wide(made.qkv, t), delta]), t), (f"past.{layer}.key", f"past.{layer}.value"),
-                         step.last_valid_int, step.total_int, step.attention_caches)
+
+    def of_layer(stacked: str, layer: int) -> str:
+        """One layer's matrix [inputs, outputs], which the runtime cuts out as it loads."""
+        matrix = t.add("Gather", [stacked, b.constant(f"layer.{layer}", np.array(layer, dtype=np.int64))])
+        if ".query." in stacked:
+            return matrix
+        heads = t.add("Transpose", [t.add("Squeeze", [matrix, b.ints(0)])], perm=[1, 0, 2])
+        return t.add("Reshape", [heads, b.ints(rank, c.kv_heads * c.head_dim)])
+
     columns = _range(b, t, step.seq)
     valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
-    kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
-    total = t.add("ReduceSum", [kept, b.ints(1)], keepdims=0)
     count = t.add("Cast", [t.add("Unsqueeze", ["lengths", b.ints(1)])], to=TensorProto.FLOAT)
-    return t.add("Div", [total, count])
+    needs = t.add("Reshape", ["new.need", t.add("Concat", [b.ints(c.layers, -1), step.seq, b.ints(2 * rank)], axis=0)])
+    means: list[str] = []
+    for number, layer in enumerate(layers):
+        need = t.add("Gather", [needs, b.constant(f"layer.{number}", np.array(number, dtype=np.int64))])
+        low = {
+            "query": t.add("MatMul", [b.wide(layer.x, t), of_layer(_stacked(b, "query.A", each), number)]),
+            "key": t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)]),
+            "value": t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)]),
+        }
+        delta = t.add("Concat", [_up(b, t, terms, of_layer(_stacked(b, name + ".B", each), number)) for name, terms in low.items()], axis=2)
+        attended = _operator(b, t, b.narrow(t.add("Add", [b.wide(layer.qkv, t), delta]), t), (f"past.{number}.key", f"past.{number}.value"),
+                             step.last_valid_int, step.total_int, step.attention_caches)
+        kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
+        means.append(t.add("Unsqueeze", [t.add("Div", [t.add("ReduceSum", [kept, b.ints(1)], keepdims=0), count]), b.ints(0)]))
+    return t.add("Concat", means, axis=0)
 
 
 def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
@@ -825,14 +865,15 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
     outputs = [
         value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
         value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
+        value("attention", TensorProto.FLOAT, ["layers_batch", "weighed"]),
     ]
     for part in ("key", "value"):
-        outputs.append(value(f"new.{part}", b.computed, [c.layers, "batch", c.kv_heads, "seq", c.head_dim]))
-    outputs.append(value("new.need", TensorProto.FLOAT, [c.layers, "batch", "seq", 2 * rank]))
+        outputs.append(value(f"new.{part}", b.computed, ["layers_batch", c.kv_heads, "seq", c.head_dim]))
+    outputs.append(value("new.need", TensorProto.FLOAT, [c.layers, "tokens", 2 * rank]))
     for layer in range(c.layers):
         for part in ("key", "value"):
             inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
-        inputs.append(value(f"past.{layer}.need", TensorProto.FLOAT, ["batch", "capacity", 2 * rank]))
+    inputs.append(value("past.need", TensorProto.FLOAT, [c.layers, "batch", "capacity", 2 * rank]))
     if b.half:
         inputs.append(value("greedy_steps", TensorProto.INT64, [1]))
         outputs.append(value("greedy", TensorProto.INT64, ["found"]))

@@ -17,7 +17,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
 FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
 FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
 MAX_PATH_TOKENS = 24

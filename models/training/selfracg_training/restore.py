@@ -135,17 +135,19 @@ def _has_head(tensors: Mapping[str, np.ndarray]) -> bool:
 
 def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The adapter's tensors by their names in adapter.safetensors: layers.{l}.{q|k|v}.A [adapters, rank, hidden] and .B [adapters, out, rank]."""
-    down = np.stack([_stored(tensors, f"layers.need.A.{each}") for each in range(2 if module.adapters == "separate" else 1)])
+    def stacked(part: str) -> np.ndarray:
+        return np.stack([_stored(tensors, f"layers.need.{part}.{each}") for each in range(2 if module.adapters == "separate" else 1)])
+
+    # [adapters, layers, inputs, outputs]; A of keys and values stand side by side, their B are [adapters, layers, 1, pairs, rank, head_dim].
+    query_down, query_up, down = stacked("query.A"), stacked("query.B"), stacked("A")
+    up = {part: stacked(f"{name}.B").transpose(0, 1, 2, 3, 5, 4) for part, name in (("k", "key"), ("v", "value"))}
     found: dict[str, np.ndarray] = {}
     for layer in range(len(module.layers)):
-        # A of keys and values stand side by side: [adapters, layers, hidden, 2 * rank].
+        found[f"layers.{layer}.q.A"] = query_down[:, layer].transpose(0, 2, 1)
+        found[f"layers.{layer}.q.B"] = query_up[:, layer].transpose(0, 2, 1)
         for part, piece in zip("kv", np.split(down[:, layer], 2, axis=-1)):
             found[f"layers.{layer}.{part}.A"] = piece.transpose(0, 2, 1)
-        found[f"layers.{layer}.q.A"] = _stored(tensors, f"layers.{layer}.need.query.A").transpose(0, 2, 1)
-        for part, name in (("q", "query"), ("k", "key")):
-            found[f"layers.{layer}.{part}.B"] = _stored(tensors, f"layers.{layer}.need.{name}.B").transpose(0, 2, 1)
-        up = _stored(tensors, f"layers.{layer}.need.value.B").transpose(0, 1, 3, 2)
-        found[f"layers.{layer}.v.B"] = up.reshape(up.shape[0], -1, module.rank)
+            found[f"layers.{layer}.{part}.B"] = up[part][:, layer].reshape(len(down), -1, module.rank)
     return {name: np.ascontiguousarray(value) for name, value in found.items()}
 
 

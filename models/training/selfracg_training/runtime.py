@@ -44,7 +44,7 @@ class OnnxModel:
     def __init__(self, session: onnxruntime.InferenceSession) -> None:
         self.session = session
         self.outputs = [output.name for output in session.get_outputs()]
-        self._past = {i.name: [n if isinstance(n, int) else 0 for n in i.shape] for i in session.get_inputs() if i.name.startswith("past.")}
+        self._past = {i.name: i.shape for i in session.get_inputs() if i.name.startswith("past.")}
         self._types = {i.name: np.float16 if i.type == "tensor(float16)" else np.float32 for i in session.get_inputs()}
 
     @staticmethod
@@ -78,8 +78,8 @@ class OnnxModel:
         if greedy_steps and not goes_on:
             raise ValueError(f"expected a graph that goes on by itself, found none that takes greedy_steps ({greedy_steps}): export with --weights half")
         ids = np.ascontiguousarray(ids, dtype=np.int64)
-        # The batch and the capacity are the only free sizes, and the batch comes first.
-        past = past or Past(0, {name: np.zeros((len(ids), *shape[1:]), dtype=self._types[name]) for name, shape in self._past.items()})
+        free = {"batch": len(ids), "capacity": 0}
+        past = past or Past(0, {name: np.zeros([free.get(n, n) for n in shape], dtype=self._types[name]) for name, shape in self._past.items()})
         if keep_present:
             past = _with_room(past, ids.shape[1])
         feeds = {
@@ -136,6 +136,9 @@ def _filled(past: Past, values: dict[str, np.ndarray], count: int) -> Past:
     """`past` with the `count` rows that a run made written behind it."""
     length = past.length + count
     for name, buffer in past.buffers.items():
-        layer, part = name.removeprefix("past.").split(".")
-        buffer[..., past.length : length, :] = values[f"new.{part}"][int(layer)]
+        layer, _, part = name.removeprefix("past.").rpartition(".")
+        made = values[f"new.{part}"]
+        # Keys and values have a buffer a layer, needs have one.
+        buffer[..., past.length : length, :] = made.reshape(buffer.shape[0], -1, count, made.shape[-1]) if part == "need" else (
+            made.reshape(-1, *buffer.shape[:2], count, made.shape[-1])[int(layer)])
     return Past(length, past.buffers)

@@ -20,5 +20,8 @@ export const keepsBlock: SuggestionFilter = {
 
 /** A bracket left open would take what stands below into its own block. */
 function keeps(text: string, cursor: CursorSyntax): boolean {
-  return leftOpenBy(text, cursor).length === 0 && cursor.tree?.agrees(text, closersAfter(text, cursor)) !== false;
+  if (leftOpenBy(text, cursor).length > 0) return false;
+  const { tree } = cursor;
+  const closers = closersAfter(text, cursor);
+  return tree === undefined || (tree.agrees(text, closers) !== false && (closers === "" || tree.addsNoError(text) !== false));
 }

@@ -140,7 +140,7 @@ export class RawForward {
     for (const input of this.session.inputMetadata) {
       if (input.name === "past_length") feeds[input.name] = new Tensor("int64", BigInt64Array.of(0n), [1]);
       // Free sizes are the batch, first, and the past, of which there is none.
-      else if (input.name.startsWith("past.") && input.isTensor) feeds[input.name] = new Tensor("float32", new Float32Array(0), input.shape.map((size, axis) => (axis === 0 ? batch.length : typeof size === "number" && size > 0 ? size : 0)));
+      else if (input.name.startsWith("past.") && input.isTensor) feeds[input.name] = new Tensor("float32", new Float32Array(0), input.shape.map((size) => (size === "batch" ? batch.length : typeof size === "number" ? size : 0)));
     }
     return feeds;
   }

@@ -5,6 +5,7 @@ import { type Node, Parser } from "web-tree-sitter";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
 import { applyFilters } from "../../../sidecar/completion/filters/all";
 import { findStop } from "../../../sidecar/completion/stop";
+import { indentOf } from "../../../sidecar/completion/syntax";
 import type { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { loadGrammar } from "../../../sidecar/workspace/grammars";
@@ -30,11 +31,14 @@ function errorsIn(node: Node): number {
   return (node.isError || node.isMissing ? 1 : 0) + (node.hasError ? node.children.reduce((sum, child) => sum + errorsIn(child), 0) : 0);
 }
 
-/** Bodies around `offset`, as places: without an insertion, as they would be with one of `length` at `offset`. */
-function blocksAround(root: Node, offset: number, length: number, types: ReadonlySet<string>): string[] {
+/**
+ * Bodies around `offset`, as places: without an insertion, as they would be with one of `length` at `offset`. By indentation,
+ * a line begins in those alone whose statements stand no deeper.
+ */
+function blocksAround(root: Node, offset: number, length: number, types: ReadonlySet<string>, column: number): string[] {
   const blocks: string[] = [];
   for (let node = root.descendantForIndex(offset, offset); node !== null; node = node.parent) {
-    if (node.parent !== null && types.has(node.type) && node.startIndex < offset && node.endIndex > offset) blocks.push(`${node.startIndex}-${node.endIndex + length}`);
+    if (node.parent !== null && types.has(node.type) && node.startIndex < offset && node.endIndex > offset && node.startPosition.column <= column) blocks.push(`${node.startIndex}-${node.endIndex + length}`);
   }
   return blocks;
 }
@@ -63,7 +67,7 @@ it("for thousands of places and texts", async () => {
     const types = new Set<string>([...language.members, ...language.statements]);
     const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, language.grammar));
     const lines = [...text.matchAll(/^[ \t]*/gm)];
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < 120; round++) {
       // At a line's beginning or end; what was there stays, or goes up to a few lines on.
       const line = lines[pick(lines.length)];
       const start = round % 2 === 0 ? (line?.index ?? 0) + (line?.[0].length ?? 0) : text.indexOf("\n", line?.index ?? 0);
@@ -89,7 +93,8 @@ it("for thousands of places and texts", async () => {
       expect(errorsIn(after.rootNode), shown).toBeLessThanOrEqual(errorsIn(before.rootNode));
       if (!before.rootNode.hasError) {
         const kept = places(after.rootNode);
-        for (const block of blocksAround(before.rootNode, start, result.text.length, types)) expect(kept.has(block), `${block} in ${shown}`).toBe(true);
+        const column = name === "python" ? indentOf(cursor.linePrefix) : Infinity;
+        for (const block of blocksAround(before.rootNode, start, result.text.length, types, column)) expect(kept.has(block), `${block} in ${shown}`).toBe(true);
       }
       before.delete();
       after.delete();

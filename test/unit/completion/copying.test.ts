@@ -113,11 +113,3 @@ it("chooses as the whole mixture does, whatever the model and the prompt", () =>
   }
   expect(overruled).toBeGreaterThan(100);
 });
-
-it("says how likely a token is with the prompt's say in it", () => {
-  const one = cache("abcx|zbcy|wbcy|abc", "abc");
-  const all = Array.from({ length: vocabulary }, (_, id) => Math.exp(one.logProbability(undecided, id)));
-  expect(all.reduce((sum, each) => sum + each, 0)).toBeCloseTo(1, 6);
-  expect(all.indexOf(Math.max(...all))).toBe(ids("x")[0]);
-  expect(Math.exp(cache("abc", "x").logProbability(undecided, 5))).toBeCloseTo(1 / vocabulary, 6);
-});

@@ -64,6 +64,19 @@ describe("a statement", () => {
     expect(stopAt("a = ├b + \\\n  c\nd┤", "python")).toEqual(["b + \\\n  c", "end-of-statement"]);
   });
 
+  it("goes on behind what stands before a statement", () => {
+    expect(stopAt("class A {\n  b;\n  ├@Override\n  public void f() {\n    g();┤\n}", "java")).toEqual(["@Override\n  public void f() {", "end-of-statement"]);
+    expect(stopAt("a = 1\n├@property\ndef f(self):\n    pass┤", "python")).toEqual(["@property\ndef f(self):", "end-of-statement"]);
+  });
+
+  it("goes on to its semicolon where the language has one", () => {
+    expect(stopAt("a();\n├b\n    .c()\n    .d();\ne();┤\n}", "java")).toEqual(["b\n    .c()\n    .d();", "end-of-statement"]);
+    expect(stopAt("fn f() {\n    a();\n    ├b.c()\n}\n┤}", "rust")).toEqual(["b.c()", "end-of-statement"]);
+    expect(stopAt("├#include <a>\n#include <b>\n┤", "cpp")).toEqual(["#include <a>", "end-of-statement"]);
+    expect(stopAt("enum A {\n  B,\n  ├C,\n  D,\n┤}", "java")).toEqual(["C,", "end-of-statement"]);
+    expect(stopAt("a()\n├b()\nc()┤", "typescript")).toEqual(["b()", "end-of-statement"]);
+  });
+
   it("does not count brackets in strings", () => {
     expect(stopAt('log(├"(");\nfoo┤')).toEqual(['"(");', "end-of-statement"]);
   });

@@ -52,13 +52,13 @@ describe("statusText", () => {
   it("says why there is nothing here, for the eye and for screen readers", () => {
     const { label, tooltip } = show(ready, { languageId: "python", here: { available: false, reason: "It is left out by *.gen.py.", setting: "disabledFiles" } });
     expect(label).toBe("SelfRACG is off here: It is left out by *.gen.py.");
-    expect(tooltip).toContain("Off here: It is left out by \\*.gen.py.");
+    expect(tooltip).toContain("Here: It is left out by \\*.gen.py.");
     expect(tooltip).toContain(`(command:selfracg.openSettings?${encodeURIComponent('["disabledFiles"]')})`);
   });
 
   it("says nothing of the file while all is off, snoozed or failed", () => {
     for (const state of ["off", "snoozed", "error", "starting"] as const) {
-      expect(show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip).not.toContain("Off here");
+      expect(show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip).not.toContain("Here: ");
     }
   });
 

@@ -54,8 +54,9 @@ describe("chooseWait", () => {
     expect(chooseWait([2000], 1000)).toBe(0);
   });
 
-  it("spares suggestions that flash up between fast keys, however fast the model", () => {
-    expect(chooseWait(bursts(120), 20)).toBe(125);
+  it("is none where a fast model is done between two keys: what is typed along its suggestion stays", () => {
+    expect(chooseWait(bursts(120), 20)).toBe(0);
+    expect(chooseWait(bursts(190), 80)).toBe(0);
   });
 });
 

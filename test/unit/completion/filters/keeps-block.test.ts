@@ -43,6 +43,10 @@ describe("stays", () => {
     untouched("def f(a):├\n    b = a\n    return b┤\n\n\nc = 1\n", "python");
   });
 
+  it("the header of what stands below without one", () => {
+    untouched("class A:\n    def f(self):\n        a = 1\n\n    ├@property\n    def g(self):┤\n        return 1\n", "python");
+  });
+
   it("what closes the block that nothing closes yet", () => {
     untouched("function f() {├\n  return 1;\n}┤\n");
     untouched("it('a', () => {├\n  b();\n});┤\n");

@@ -44,15 +44,15 @@ describe("fragments against the null score", () => {
   it("shows how far each is from it, as a number and as a mark in the bar", () => {
     const html = renderFragments(raised, noRule);
     expect([...html.matchAll(/class="mark" x="([^"]+)"/g)].map(([, x]) => x)).toEqual(["30.00%", "30.00%", "30.00%"]);
-    expect(text(html)).toContain("0.750 +0.450 to the null score · taken: the model needs it");
-    expect(text(html)).toContain("-0.500 −0.800 to the null score · overlaps the visible text");
+    expect(text(html)).toContain("0.750 0.450 above the null score · taken: the model needs it");
+    expect(text(html)).toContain("-0.500 0.800 below the null score · overlaps the visible text");
     expect(text(html)).toContain("Null score 0.300");
   });
 
   it("says what raised one, and orders by that too", () => {
     const html = renderFragments(raised, noRule);
     expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual(["fragment:0", "fragment:1"]);
-    expect(text(html)).toContain("0.250 −0.050 to the null score · raised by 0.600: imported here · taken: the model needs it");
+    expect(text(html)).toContain("0.250 0.050 below the null score · raised by 0.600: imported here · taken: the model needs it");
     expect(html).toContain('class="raised" y="1" width="85.00%"');
     expect(html.indexOf('class="raised"')).toBeLessThan(html.indexOf('class="fill"'));
   });
@@ -60,6 +60,9 @@ describe("fragments against the null score", () => {
   it("says of kept ones since when they are there", () => {
     const kept = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
     expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("taken with suggestion 3 and kept since");
+    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("Kept since suggestion 3: the need has hardly moved (similarity 0.900).");
+    const reason = "the need moved (similarity 0.584), but nothing found is better by much";
+    expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(`Kept since suggestion 3: ${reason}.`);
   });
 
   it("has a button down for a file that is pinned or banned", () => {
@@ -116,7 +119,7 @@ describe("the prompt", () => {
   it.each([
     ["is asked for", undefined, "Asking the sidecar …"],
     ["is on its way", { state: "asked" } as const, "Asking the sidecar …"],
-    ["is no longer held", { state: "answered", value: null } as const, "This suggestion is too old: the sidecar holds the last 20 only."],
+    ["is no longer held", { state: "answered", value: null } as const, "The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read."],
     ["cannot be had", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
   ])("says so when it %s", (_, answer, words) => {
     expect(text(renderPrompt(trace, answer))).toBe(words);
@@ -156,7 +159,7 @@ describe("the need", () => {
   });
 
   it("says plainly what the package lacks", () => {
-    expect(text(renderNeed({ state: "failed", reason: "this model package has no attention output: export it again" }, "all"))).toBe("this model package has no attention output: export it again.");
+    expect(text(renderNeed({ state: "failed", reason: "the thread ended" }, "all"))).toBe("the thread ended.");
   });
 });
 

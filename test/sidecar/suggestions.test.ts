@@ -1,0 +1,238 @@
+// What makes suggestions bearable while typing, from the real model over the wire: held back, cancelled, made ready, snoozed, off.
+import { join } from "node:path";
+import { InlineCompletionRequest, InlineCompletionTriggerKind, type InlineCompletionList, type Position } from "vscode-languageserver/node";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Availability, type CompletionTrace, messages, serverCommands, type SidecarStatus } from "../../sidecar/protocol";
+import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
+
+let folder: string;
+let sidecar: Sidecar;
+
+beforeAll(async () => {
+  folder = await copyOfFixture();
+  sidecar = await start({ folders: [folder] });
+  await sidecar.reaches("ready");
+});
+afterAll(cleanUp);
+
+const fresh = (name = "probe.py") => uriOf(join(folder, "shop", `${Math.random().toString(36).slice(2)}_${name}`));
+const traces = () => sidecar.connection.sendRequest<CompletionTrace[]>(messages.traces);
+const automatic = (uri: string, position: Position) =>
+  sidecar.connection.sendRequest(InlineCompletionRequest.type.method, {
+    textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic },
+  }) as Promise<InlineCompletionList>;
+
+/** Places of which the model has something to say at one at least. */
+const places = [
+  "def add(a, b):\n    return |\n",
+  "import json\n\ndef read_json(path):\n    with open(path) as file:\n        return |\n",
+  "class Point:\n    def __init__(self, x, y):\n        self.x = |\n",
+  "for index in |\n    print(index)\n",
+];
+
+/** A document with a suggestion of at least `length` characters on one line, and where it is. */
+async function suggested(length = 3): Promise<{ uri: string; position: Position; trace: CompletionTrace }> {
+  for (const place of places) {
+    const uri = fresh();
+    const { trace } = await sidecar.complete(uri, place);
+    if (trace.suggestion.length >= length && !trace.suggestion.includes("\n")) return { uri, position: cursorOf(place), trace };
+  }
+  throw new Error(`Expected a suggestion of ${length} characters at one of ${places.length} places, found none.`);
+}
+
+const after = ({ line, character }: Position, characters: number): Position => ({ line, character: character + characters });
+
+describe("typing", () => {
+  it("along a suggestion gives its rest, key by key, with no new work; and going back gives it again", async () => {
+    const { uri, position, trace } = await suggested();
+    for (let typed = 1; typed < trace.suggestion.length; typed++) {
+      await sidecar.insert(uri, after(position, typed - 1), trace.suggestion.slice(typed - 1, typed));
+      const { items } = await automatic(uri, after(position, typed));
+      // In the middle of one of its words too: what is to come is known.
+      expect(items[0]?.insertText).toBe(trace.suggestion.slice(typed));
+    }
+    const typed = trace.suggestion.length - 1;
+    await sidecar.replace(uri, position, after(position, typed), "");
+    expect((await automatic(uri, position)).items[0]?.insertText).toBe(trace.suggestion);
+    expect(await sidecar.trace()).toMatchObject({ id: trace.id, cached: true });
+    const next = await sidecar.complete(fresh(), "x = |\n");
+    expect(next.trace.id).toBe(trace.id + 1);
+  });
+
+  it("is waited for before the model is asked, and the wait is in the trace; not for who asks", async () => {
+    const uri = fresh();
+    await sidecar.open(uri, "total = \n");
+    let position = { line: 0, character: 8 };
+    for (const key of "qzqzqzqz") {
+      await sidecar.insert(uri, position, key);
+      position = after(position, 1);
+    }
+    const before = (await sidecar.trace())?.id ?? 0;
+    await automatic(uri, position);
+    const waited = await sidecar.trace();
+    expect(waited?.id).toBe(before + 1);
+    expect(waited?.timings.waitMs).toBeGreaterThanOrEqual(0);
+    expect(waited?.timings.waitMs).toBeLessThanOrEqual(waited?.timings.totalMs ?? 0);
+    await sidecar.insert(uri, position, "x");
+    await sidecar.request(uri, after(position, 1));
+    expect((await sidecar.trace())?.timings.waitMs).toBe(0);
+  });
+
+  it("fast, 40 keys of which each has its request, leaves one answer: that of the last", async () => {
+    const uri = fresh();
+    await sidecar.open(uri, "value = \n");
+    const answers: Promise<InlineCompletionList>[] = [];
+    let position = { line: 0, character: 8 };
+    for (const key of "compute_the_price_of(all_orders, in_euros") {
+      await sidecar.insert(uri, position, key);
+      position = after(position, 1);
+      answers.push(automatic(uri, position));
+    }
+    const lists = await Promise.all(answers);
+    // None of the earlier ones is for the text that is there.
+    for (const early of lists.slice(0, -1)) expect(early.items).toEqual([]);
+    expect(await sidecar.trace()).toMatchObject({ uri, position });
+  });
+});
+
+describe("after a suggestion was taken whole", () => {
+  it.each([
+    ["its text, in one edit", false],
+    ["its text, and the client's word", true],
+  ])("by %s, the next one is ready", async (_, told) => {
+    const { uri, position, trace } = await suggested();
+    await sidecar.insert(uri, position, trace.suggestion);
+    if (told) await sidecar.connection.sendNotification(messages.accepted, { id: trace.id });
+    // Comes while it is made, or after: either way it is not made twice.
+    const { items } = await automatic(uri, after(position, trace.suggestion.length));
+    const next = await sidecar.trace();
+    expect(next).toMatchObject({ id: trace.id + 1, cached: true, uri, position: after(position, trace.suggestion.length) });
+    expect(items[0]?.insertText ?? "").toBe(next?.suggestion);
+    expect(next?.timings.waitMs).toBe(0);
+  });
+
+  it("an edit ends what was being made ready", async () => {
+    const { uri, position, trace } = await suggested();
+    await sidecar.insert(uri, position, trace.suggestion);
+    await sidecar.insert(uri, after(position, trace.suggestion.length), "q");
+    await sidecar.request(uri, after(position, trace.suggestion.length + 1));
+    const next = await sidecar.trace();
+    expect(next?.cached).toBeUndefined();
+    expect(next?.position).toEqual(after(position, trace.suggestion.length + 1));
+  });
+});
+
+describe("the last traces", () => {
+  it("are given newest first, each once, and by id", async () => {
+    const first = await suggested();
+    const second = await suggested();
+    await sidecar.request(first.uri, first.position);
+    const list = await traces();
+    expect(list[0]).toMatchObject({ id: first.trace.id, cached: true });
+    const ids = list.map(({ id }) => id);
+    expect(ids).toContain(second.trace.id);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(ids.length).toBeLessThanOrEqual(50);
+    expect(await sidecar.connection.sendRequest(messages.trace, { id: second.trace.id })).toMatchObject({ id: second.trace.id, uri: second.uri });
+  });
+});
+
+describe("where none is made", () => {
+  const availability = (uri: string) => sidecar.connection.sendRequest<Availability>(messages.availability, { uri });
+  const text = places[0] ?? "";
+
+  /** Opens a document, asks for a suggestion and says what came and why. */
+  async function opened(uri: string, languageId = "python"): Promise<{ items: unknown[]; available: Availability }> {
+    await sidecar.open(uri, text.replace("|", ""), languageId);
+    const before = (await sidecar.trace())?.id;
+    const { items } = await sidecar.request(uri, cursorOf(text));
+    const available = await availability(uri);
+    if (!available.available) expect((await sidecar.trace())?.id).toBe(before);
+    return { items, available };
+  }
+
+  it("says nothing of documents that are fine, open or not", async () => {
+    expect((await opened(fresh())).available).toEqual({ available: true });
+    expect((await opened("untitled:Untitled-7")).available).toEqual({ available: true });
+    expect(await availability(fresh())).toEqual({ available: true });
+  });
+
+  it.each(["git:/w/a.py?%7B%22ref%22%3A%22~%22%7D", "output:extension-output-1", "vscode-scm:git/scm0/input?rootUri"])("is %s", async (uri) => {
+    const { items, available } = await opened(uri);
+    expect(items).toEqual([]);
+    expect(available).toEqual({ available: false, reason: expect.stringMatching(/only in files, untitled documents and notebooks/) });
+  });
+
+  it("follows disabledFiles, from each workspace folder", async () => {
+    await sidecar.configure({ disabledFiles: ["/shop/", "*.secret.py", "!/shop/open.py"] });
+    const off = await opened(fresh());
+    expect(off.items).toEqual([]);
+    expect(off.available).toEqual({ available: false, reason: expect.stringMatching(/matches "\/shop\/"/), setting: "disabledFiles" });
+    expect((await opened(uriOf(join(folder, "other", "shop.py")))).available).toEqual({ available: true });
+    expect((await opened("file:///elsewhere/x.secret.py")).available.setting).toBe("disabledFiles");
+    await sidecar.configure({ disabledFiles: [] });
+    expect(await availability(uriOf(join(folder, "shop", "orders.py")))).toEqual({ available: true });
+  });
+
+  it("follows disabledLanguages and enable", async () => {
+    await sidecar.configure({ disabledLanguages: ["python"] });
+    expect((await opened(fresh())).available).toMatchObject({ available: false, setting: "disabledLanguages" });
+    // By its name where no client says the language.
+    expect(await availability(fresh())).toMatchObject({ available: false, setting: "disabledLanguages" });
+    expect((await opened(fresh("a.go"), "go")).available).toEqual({ available: true });
+    await sidecar.configure({ disabledLanguages: [], enable: false });
+    expect((await opened(fresh())).available).toMatchObject({ available: false, setting: "enable" });
+    await sidecar.configure({ enable: true });
+    await sidecar.reaches("ready");
+  });
+
+  it("is an error for a bad question", async () => {
+    await expect(sidecar.connection.sendRequest(messages.availability, { uri: 1 })).rejects.toThrow(/expected \{uri: string\}, found \{"uri":1\}/);
+  });
+
+  it("is everywhere while the model cannot be used, with the reason", async () => {
+    const broken = await start({ folders: [folder], initializationOptions: { modelPath: join(folder, "no-model") } });
+    const { message } = await broken.reaches("error");
+    expect(await broken.connection.sendRequest(messages.availability, { uri: fresh() })).toEqual({ available: false, reason: message });
+    expect(await broken.close()).toBe(0);
+  });
+});
+
+describe("snoozed", () => {
+  const snooze = (...given: unknown[]) =>
+    sidecar.connection.sendRequest<SidecarStatus>("workspace/executeCommand", { command: serverCommands.snooze, arguments: given });
+  const text = places[0] ?? "";
+
+  it("makes none until it is over, says until when, and ends by itself with a notification", async () => {
+    const before = Date.now();
+    const status = await snooze(0.05);
+    expect(status.state).toBe("snoozed");
+    expect(status.message).toMatch(/^Snoozed until (?:\d{4}-\d\d-\d\d )?\d\d:\d\d\.$/);
+    expect(status.snoozedUntil).toBeGreaterThanOrEqual(before + 3000);
+    expect(await sidecar.getStatus()).toEqual(status);
+    const uri = fresh();
+    await sidecar.open(uri, text.replace("|", ""));
+    const last = (await sidecar.trace())?.id;
+    expect(await sidecar.request(uri, cursorOf(text))).toEqual({ items: [] });
+    expect(await sidecar.connection.sendRequest(messages.availability, { uri })).toEqual({ available: false, reason: status.message });
+    expect((await sidecar.trace())?.id).toBe(last);
+    const ready = await sidecar.reaches("ready");
+    expect(Date.now()).toBeGreaterThanOrEqual(status.snoozedUntil ?? Infinity);
+    expect(ready.snoozedUntil).toBeUndefined();
+    await sidecar.request(uri, cursorOf(text));
+    expect((await sidecar.trace())?.uri).toBe(uri);
+  });
+
+  it("is ended by 0; the index can be read anew meanwhile", async () => {
+    expect((await snooze(60)).state).toBe("snoozed");
+    expect(await sidecar.reindex()).not.toBeNull();
+    expect((await sidecar.getStatus()).state).toBe("snoozed");
+    expect((await snooze(0)).state).toBe("ready");
+    expect((await sidecar.getStatus()).snoozedUntil).toBeUndefined();
+  });
+
+  it.each([[], ["30"], [-1], [null], [1e9], [{}]])("refuses %j and says what it takes", async (...given) => {
+    await expect(snooze(...given)).rejects.toThrow(/Expected a number of minutes from 0 to 10080 as the argument of selfracg\.server\.snooze, found/);
+    expect((await sidecar.getStatus()).state).toBe("ready");
+  });
+});
