@@ -9,6 +9,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { importStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
+import { type Raising, raisingEdited, type RaisingRule } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
@@ -17,6 +18,7 @@ import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { score } from "../../eval/scoring";
+import { raisingImported } from "./imports";
 import { mostRecent, type StoredCase, trials } from "./cases";
 
 /** Places of edited files, the last edited first. */
@@ -29,6 +31,15 @@ export interface Edits {
 
 /** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
 const below = "\n".repeat(16);
+/** Raises what lies at one of the first of these paths. */
+function raisingWhere(paths: readonly string[], by: number): RaisingRule[] {
+  return by === 0 ? [] : [raisingEdited((uri) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`)), by)];
+}
+
+function firstOf(all: readonly Raising[]): Raising {
+  return (fragment) => all.map((raising) => raising(fragment)).find((raise) => raise !== undefined);
+}
+
 /** No search for a prompt looks further. */
 const mostCandidates = 512;
 
@@ -91,12 +102,11 @@ export class RankingEngine {
     const { index, backbone, promptFormat, tokenizer } = this;
     const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
     const position = { line: context.prefix.split("\n").length - 1, character: line.length };
-    const paths = (uri: string, of: readonly string[]) => of.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
-    const recency = (uri: string) => (paths(uri, edited) ? "edited" : paths(uri, before) ? "viewed" : undefined);
     const similarities: number[] = [];
     for (const weights of trials) {
-      const rankingWeights = { imported: weights.imported, edited: weights.edited, viewed: weights.before };
-      const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => index, recency, rankingWeights, log: () => {} });
+      const rules = [raisingImported(weights.imported), ...raisingWhere(edited, weights.edited), ...raisingWhere(before, weights.before)];
+      const raising: RaisingRule = (at) => firstOf(rules.map((rule) => rule(at)));
+      const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => index, raising, log: () => {} });
       const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now());
       similarities.push(Math.round(10 * score(language, line, suggestion, written).es) / 10);
     }

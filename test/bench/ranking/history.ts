@@ -49,10 +49,10 @@ export async function casesOfHistory(engine: RankingEngine, git: string, work: s
     onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
     const from = changes.indexOf(change);
     const before = [...new Set(changes.slice(from + 1, from + 1 + earlierCommits).flatMap(({ paths }) => paths))];
-    found.push(...(await replay(engine, ask, name, join(work, "tree"), change, before)));
+    found.push(...(await replay(engine, ask, name, join(work, `tree-${process.pid}`), change, before)));
   }
   await engine.index.setFolders([]);
-  await rm(join(work, "tree"), { recursive: true, force: true });
+  await rm(join(work, `tree-${process.pid}`), { recursive: true, force: true });
   return found;
 }
 

@@ -96,13 +96,13 @@ async function casesOfTasks(engine: RankingEngine, kept: Kept, tasksPath: string
     const ids = tasks.map(({ id }) => id);
     cases.push(...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () => casesOfRepository(engine, name, tasks.map((task) => placeOf(task, files)), files, work, chunker))));
   }
-  await rm(join(work, "tree"), { recursive: true, force: true });
+  await rm(join(work, `tree-${process.pid}`), { recursive: true, force: true });
   return cases;
 }
 
 async function casesOfRepository(engine: RankingEngine, name: string, places: readonly Place[], files: Files, work: string, chunker: Chunker): Promise<StoredCase[]> {
   const cases: StoredCase[] = [];
-  const repository = await Repository.open(name, join(work, "tree"), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
+  const repository = await Repository.open(name, join(work, `tree-${process.pid}`), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
   await engine.index.setFolders([{ uri: repository.uri, name }]);
   await engine.index.reindex();
   for (const place of places) {

@@ -4,9 +4,9 @@ import { table } from "../inference/goals";
 import { type Case, noWeights, rankOfNeeded, trials, type Weights } from "./cases";
 
 /** Tried for each raise. */
-const steps = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3];
+const steps = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2];
 /** Fragments that the search gives the ranking. */
-export const searched = 64;
+export const searched = 128;
 /** Fragments that a prompt holds. */
 const inPrompt = 4;
 const resamples = 1000;
@@ -49,7 +49,7 @@ export function report(name: string, cases: readonly Case[]): string {
   for (const each of names) for (const step of steps.slice(1)) rows.push(row(`${each} ${step}`, { ...noWeights, [each]: step }));
   rows.push(row(`together: ${weightsOf(together)}`, together));
   for (const each of names) rows.push(row(`  without ${each}`, { ...together, [each]: 0 }));
-  for (const depth of [16, 32, 128, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
+  for (const depth of [32, 64, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
   for (const language of new Set(cases.map((one) => one.language))) rows.push(row(`  ${language} only`, together, test.filter((one) => one.language === language)));
   const header = ["", "MRR@10 where chosen", "elsewhere", "gain elsewhere (95 % over repositories)", `gain of Recall@${inPrompt}`];
   const repositories = (of: readonly Case[]) => new Set(of.map(({ repository }) => repository)).size;
