@@ -312,7 +312,7 @@ export class Completer {
 }
 
 function percent(probability: number): string {
-  return `${Math.round(100 * probability)} %`;
+  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
 }
 
 /** Most tokens of code in a prompt of `room` tokens. */
