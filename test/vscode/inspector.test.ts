@@ -194,7 +194,7 @@ describe("the inspector in VS Code", () => {
     expect(await title()).toBe(`Suggestion ${(await selected())?.replace("trace-", "")}`);
     // Each score stands against the null score.
     expect(await inspector.locator("#fragments .fragment .mark").count()).toBe(await inspector.locator("#fragments .fragment").count());
-    expect(await inspector.locator("#suggestion .measure").textContent()).toMatch(/^\d+ % sure, shown from \d+ %/);
+    expect(await inspector.locator("#suggestion .measure").textContent()).toMatch(/^\d+(\.\d)? % sure, shown from \d+(\.\d)? %/);
     expect(await options().first().locator(".meta").textContent()).toMatch(/^\w+\.py:\d+ · (shown|not shown).* · [\d.]+ ms · \d fragments? · \d/);
     expect(await options().count()).toBeGreaterThan(1);
   });
@@ -294,7 +294,7 @@ describe("the inspector in VS Code", () => {
     const found = inspector.locator('[data-open^="found:"]');
     await expect.poll(() => found.count(), patience).toBeGreaterThan(5);
     const paths = await found.allTextContents();
-    expect(paths.slice(0, 5).some((path) => path.startsWith("shop/catalog.py:"))).toBe(true);
+    expect(paths.some((path) => path.startsWith("shop/catalog.py:"))).toBe(true);
     expect(await inspector.locator("#found").textContent()).toMatch(/null score -?\d\.\d{3}/);
     // What was typed in is there still.
     expect(await inspector.locator("#search-text").inputValue()).toContain("return catalog.");
