@@ -21,12 +21,16 @@ export type RaisingRule = (context: CursorContext) => Raising;
 export const raisingNothing: RaisingRule = () => () => undefined;
 
 /**
- * Added to the scores of fragments of files that were edited lately. TABLE
+ * Added to the scores of fragments of files that were edited lately: nothing. By `npm run bench -- ranking --git ... --commits 16` over
+ * histories of five repositories (ky, httpx, javapoet, starlette, jotai), 0.04 raises MRR@10 from 0.138 by 0.011 (95 % -0.004 to
+ * 0.026) and costs 1.76 of 32.34 edit similarity of the suggestions (-2.79 to -0.43); larger ones cost more. Of files imported
+ * here, 0.05 gains 0.52 (-0.50 to 1.34), and of those opened before, it loses 1.75: neither is taken over.
  */
-export const editedLately = 0.04;
+export const editedLately = 0;
 
 /** @param wasEdited whether a file was edited lately, by its URI */
-export function raisingEdited(wasEdited: (uri: string) => boolean, by = editedLately): RaisingRule {
+export function raisingEdited(wasEdited: (uri: string) => boolean, by: number = editedLately): RaisingRule {
+  if (by === 0) return raisingNothing;
   // The open file is always one of them, and its fragments are the cursor's surroundings already.
   return (context) => (fragment) => (fragment.uri !== context.uri && wasEdited(fragment.uri) ? { by, reason: "edited lately" } : undefined);
 }

@@ -1,5 +1,4 @@
-// What raises, pins and bans fragments, over the wire: settings hold from the next request on, edits are noticed.
-import { readFile } from "node:fs/promises";
+// Pinned and banned files over the wire: settings hold from the next request on, and edits elsewhere leave kept fragments alone.
 import { join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
@@ -53,22 +52,6 @@ it("what is pinned goes first where it is needed, from the next request on", asy
   for (const { raised } of pinned) expect(raised).toEqual({ by: 2, reason: `pinned by selfracg.pinnedFiles: ${last}` });
   for (const { path, raised } of all) if (path !== last) expect(raised?.by ?? 0).toBeLessThan(1);
   expect(after?.fragments.map(({ path }) => path)).toContain(last);
-});
-
-it("what was edited lately is raised, what was only opened is not", async () => {
-  const edited = join(folder, "shop", "inventory.py");
-  const raised = async () => {
-    const { trace } = await sidecar.complete(fresh(), text);
-    return [...trace.fragments, ...trace.dropped].flatMap((fragment) => (fragment.path === "shop/inventory.py" ? [fragment.raised?.reason] : []));
-  };
-  await sidecar.open(uriOf(edited), await readFile(edited, "utf8"));
-  const before = await raised();
-  expect(before.length).toBeGreaterThan(0);
-  expect(new Set(before)).toEqual(new Set([undefined]));
-  await sidecar.insert(uriOf(edited), { line: 0, character: 0 }, "\n");
-  const after = await raised();
-  expect(after.length).toBeGreaterThan(0);
-  expect(new Set(after)).toEqual(new Set(["edited lately"]));
 });
 
 it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {

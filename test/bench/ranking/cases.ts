@@ -1,5 +1,4 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
-import { editedLately } from "../../../sidecar/retrieval/ranking";
 import { folderOf, Imports } from "./imports";
 
 /** What may raise a fragment's rank. */
@@ -54,7 +53,7 @@ export const noWeights: Weights = { imported: 0, beside: 0, edited: 0, before: 0
 /** Weights under which suggestions are made: what ranks well need not complete well. The first are none. */
 export const trials: readonly Weights[] = [
   noWeights,
-  ...[editedLately, 0.1, 0.2].map((edited) => ({ ...noWeights, edited })),
+  ...[0.04, 0.1, 0.2].map((edited) => ({ ...noWeights, edited })),
   ...[0.05, 0.1].map((before) => ({ ...noWeights, before })),
   ...[0.05, 0.1].map((imported) => ({ ...noWeights, imported })),
 ];
