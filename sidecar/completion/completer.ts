@@ -5,7 +5,7 @@ import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
 import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
-import { rankOf, type RankingWeights, type Recency } from "../retrieval/ranking";
+import { rankOf, type RaisingRule } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
@@ -27,10 +27,8 @@ export interface CompleterOptions {
   /** What can be searched now; undefined while there is none. Asked anew for every completion. */
   readonly source: () => FragmentSource | undefined;
   readonly log: (message: string) => void;
-  /** What was done lately with a file, by its URI; default: nothing with any. */
-  readonly recency?: (uri: string) => Recency | undefined;
-  /** What raises a fragment above its score; default: as measured. */
-  readonly rankingWeights?: RankingWeights;
+  /** What raises fragments above their score, beside pins; default: nothing. */
+  readonly raising?: RaisingRule;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;
   /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
@@ -314,7 +312,7 @@ export class Completer {
 }
 
 function percent(probability: number): string {
-  return `${Math.round(100 * probability)} %`;
+  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
 }
 
 /** Most tokens of code in a prompt of `room` tokens. */

@@ -66,13 +66,12 @@ export class Inspection {
 
   /**
    * What the retrieval attention weighed. The need is read anew from the code before the cursor.
-   * @throws Error where the model package has no such output.
+   * @throws AbortError when `signal` is aborted.
    */
-  async needOf({ context }: CompletedCursor): Promise<NeedWeights> {
+  async needOf({ context }: CompletedCursor, signal: AbortSignal): Promise<NeedWeights> {
     const { backbone, promptFormat, tokenizer } = this.options;
-    if (backbone.needWeights === undefined) throw new Error("this model package has no attention output: export it again");
     const tokens = promptFormat.query(context.path, context.prefix);
-    const layers = await backbone.needWeights(tokens);
+    const layers = await backbone.needWeights(tokens, signal);
     return { tokens: needTokens(tokenizer, tokens, context.prefix), layers: layers.map((weights) => [...weights]) };
   }
 

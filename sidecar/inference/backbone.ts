@@ -76,9 +76,9 @@ export interface Backbone {
   express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /**
    * What the retrieval attention of the last token weighs as it expresses the need at the end of `tokens`: for each layer a
-   * weight for each token, the mean over the heads, which add up to 1. Absent where the model package's graph has no such output.
+   * weight for each token, the mean over the heads, which add up to 1. Reads the tokens anew, in one run that nothing interrupts.
    */
-  readonly needWeights?: (tokens: readonly number[]) => Promise<readonly Float32Array[]>;
+  needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
   /** Fragment expressions (fragment adapter), one unit vector for each token list, in order. Runs in small batches that let completions through. */
   embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]>;
   /** Waits for what runs; what waits and all later calls reject. */

@@ -17,6 +17,8 @@ export interface Pass {
   /** The logits after this many of each row's last tokens are wanted; every row has as many. */
   readonly logits: number;
   readonly adapter: Adapter;
+  /** Whether what the expression's attention weighs is wanted too; with an adapter that reads it at the last token. */
+  readonly attention?: boolean;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly keep?: boolean;
   /** Most tokens that the graph goes on with by itself behind one row, whose last logits are wanted. For a model that {@link goesOn}. */
@@ -48,6 +50,8 @@ export interface Passed {
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
+  /** With {@link Pass.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
+  readonly attention: Float32Array;
   /** At most {@link Pass.drafts} tokens, each the most likely one; none behind one that ends a text, or behind the context's end. */
   readonly drafts: readonly number[];
 }
@@ -97,6 +101,7 @@ export class Graph {
     const wanted: string[] = [];
     if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
+    if (pass.attention === true) wanted.push("attention");
     if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
     if (drafts > 0) wanted.push("greedy");
     const results = await this.guard(() => this.session.run(feeds, wanted));
@@ -107,6 +112,7 @@ export class Graph {
           : undefined,
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
+      attention: pass.attention === true ? floats(results, "attention") : new Float32Array(0),
       drafts: drafts > 0 ? tokenIds(results, "greedy") : [],
     };
   }
@@ -244,6 +250,7 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
   const outputs = new Map<string, Expected>([
     ["logits", { type: "float32", shape: [undefined, undefined, vocabularySize] }],
     ["expression", { type: "float32", shape: [undefined, dimension] }],
+    ["attention", { type: "float32", shape: [undefined, undefined] }],
     ["new.need", { type: "float32", shape: [layers, undefined, 2 * rank] }],
   ]);
   if (goesOn(model)) {

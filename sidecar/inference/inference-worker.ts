@@ -83,6 +83,7 @@ async function perform(reader: Reader, job: Job, logits: ThreadData["logits"], c
     return { kind: "read", ...read, logits: read.logits.length };
   }
   if (cancelled()) return { kind: "cancelled" };
+  if (job.kind === "weigh") return { kind: "weigh", weights: await reader.weigh(job.tokens) };
   const start = performance.now();
   const expressions = await reader.embed(job.rows);
   return { kind: "embed", expressions, ms: performance.now() - start };

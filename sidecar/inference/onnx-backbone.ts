@@ -144,6 +144,13 @@ class OnnxBackbone implements Backbone {
     return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true, drafts: 0 }, signal)).expression;
   }
 
+  async needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
+    this.checkTokens(tokens);
+    const answer = await this.perform("index", { kind: "weigh", tokens: Int32Array.from(tokens) }, signal);
+    if (answer.kind !== "weigh") throw new Error(unexpected);
+    return Array.from({ length: this.model.architecture.layers }, (_, layer) => answer.weights.slice(layer * tokens.length, (layer + 1) * tokens.length));
+  }
+
   async embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]> {
     for (const tokens of fragments) this.checkTokens(tokens);
     const vectors: Float32Array[] = [];

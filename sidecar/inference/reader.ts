@@ -82,6 +82,11 @@ export class Reader {
     this.made = undefined;
   }
 
+  /** What the need at the end of `tokens` weighs, read anew: layers x tokens. */
+  async weigh(tokens: Int32Array): Promise<Float32Array> {
+    return (await this.graph.run({ rows: [tokens], logits: 0, adapter: "query", attention: true })).attention;
+  }
+
   /** Fragment expressions of one batch: rows x dimension. */
   async embed(rows: readonly Int32Array[]): Promise<Float32Array> {
     return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;

@@ -8,7 +8,7 @@ import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
-import { ranked, type Raising, raisingOf, type RankingWeights, rankingWeights, type Recency } from "./ranking";
+import { ranked, type Raising, raisingNothing, raisingPinned, type RaisingRule } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
 import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
@@ -19,16 +19,14 @@ export interface RetrieverOptions {
   readonly tokenizer: Tokenizer;
   /** What can be searched now; undefined while there is none. */
   readonly source: () => FragmentSource | undefined;
-  /** What was done lately with a file, by its URI; default: nothing with any. */
-  readonly recency?: (uri: string) => Recency | undefined;
-  /** Default: as measured. */
-  readonly rankingWeights?: RankingWeights;
+  /** What raises fragments above their score, beside pins; default: nothing. */
+  readonly raising?: RaisingRule;
 }
 
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
-/** Fragments found for each candidate: one that is raised may score far below the best. More of them raise no rank (see {@link rankingWeights}). */
+/** Fragments found for each candidate: one that is raised may score far below the best. (`npm run bench -- ranking`: more of them gain nothing.) */
 const foundPerCandidate = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
@@ -100,8 +98,8 @@ export class Retriever {
   }
 
   private raising(context: CursorContext, chosen: ChosenFiles): Raising {
-    const { recency = () => undefined, rankingWeights: weights = rankingWeights } = this.options;
-    return raisingOf(context, chosen, recency, weights);
+    const { raising = raisingNothing } = this.options;
+    return raisingPinned(chosen, raising(context));
   }
 
   /** The same ones while the settings are the same: they know the paths they were asked about. */

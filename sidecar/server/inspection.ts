@@ -70,7 +70,7 @@ export function registerInspection(connection: Connection, parts: InspectionPart
 
   connection.onRequest(messages.prompt, (params: unknown): InspectedPrompt | null => held(params, (inspection, completed) => inspection.promptOf(completed)));
   connection.onRequest(messages.need, (params: unknown, token): Promise<NeedWeights> | null =>
-    held(params, (inspection, completed) => interruptible(token, () => inspection.needOf(completed))),
+    held(params, (inspection, completed) => interruptible(token, (signal) => inspection.needOf(completed, signal))),
   );
   connection.onRequest(messages.compare, (params: unknown, token): Promise<Comparison> | null =>
     held(params, (inspection, completed) => interruptible(token, (signal) => inspection.compare(completed, signal))),

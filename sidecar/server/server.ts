@@ -22,6 +22,7 @@ import { placeOf, type PlaceSources } from "./cursor-place";
 import { Debounce } from "./debounce";
 import { documentPath, filePath } from "./document-path";
 import { tellingOfEdits } from "./edits";
+import { editedFilesOf } from "./edited-files";
 import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
@@ -33,7 +34,6 @@ import { connectionLog } from "./log";
 import { Notebooks, notebookSync } from "./notebooks";
 import { Outcomes } from "./outcomes";
 import { showProgress } from "./progress";
-import { recentFilesOf } from "./recent-files";
 import { parseInitializationOptions } from "./settings";
 import { Snooze, snoozedMessage } from "./snooze";
 import { StatusBoard } from "./status";
@@ -71,7 +71,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   const traces = new Traces(connection);
   const cache = new CompletionCache();
   const debounce = new Debounce();
-  const recent = recentFilesOf(documents);
+  const edited = editedFilesOf(documents);
   let client: Client | undefined;
   let options: InitializationOptions = {};
   let optionWarnings: readonly string[] = [];
@@ -156,7 +156,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
-        recency: (uri) => recent.of(uri),
+        wasEdited: (uri) => edited.has(uri),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });

@@ -36,7 +36,7 @@ const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
 `;
 
 /** What the thresholds are chosen by: the share of the right suggestions that each still shows. */
-const shownOfRight = { more: 0.97, balanced: 0.9, fewer: 0.6 } as const;
+const shownOfRight = { more: 0.99, balanced: 0.97, fewer: 0.9 } as const;
 
 /** Parts of the repositories, each of which is judged by what the others say. */
 const folds = 10;

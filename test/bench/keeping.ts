@@ -125,6 +125,7 @@ class Typing {
       decode: (...given) => backbone.decode(...given),
       rewind: (cache, length) => backbone.rewind(cache, length),
       express: (tokens, signal) => backbone.express(tokens, signal),
+      needWeights: (...given) => backbone.needWeights(...given),
       embed: (rows, signal) => backbone.embed(rows, signal),
       dispose: () => backbone.dispose(),
     };

@@ -5,7 +5,6 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "../../sidecar/inference/model-package";
 import { settingBounds } from "../../sidecar/protocol";
-import { rankingWeights } from "../../sidecar/retrieval/ranking";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { quietLog } from "../../sidecar/server/log";
 import { compare } from "./compare";
@@ -25,7 +24,7 @@ const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --retriever NAME      ${retrieverNames.join(", ")}; default: selfracg
                         -always: never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
-  --imported N          with selfracg: added to the score of fragments of imported files; default: as in the product
+  --imported N          with selfracg: added to the score of fragments of imported files; default: 0, as in the product
   --plain               as models/training measures: windows of the other files, no cache model over the prompt, no stops, no filters
   --model DIR           model package; default: the one that ships
   --provider NAME       auto, cuda or cpu; default: auto
@@ -57,7 +56,7 @@ function readArguments(args: string[]): Command | "help" {
         limit: { type: "string" },
         retriever: { type: "string", default: "selfracg" },
         fragments: { type: "string" },
-        imported: { type: "string", default: `${rankingWeights.imported}` },
+        imported: { type: "string", default: "0" },
         plain: { type: "boolean", default: false },
         model: { type: "string" },
         provider: { type: "string", default: "auto" },

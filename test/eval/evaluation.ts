@@ -9,8 +9,7 @@ import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
-import { ChosenFiles } from "../../sidecar/retrieval/chosen-files";
-import { noWeights, ranked, type Raising, raisingOf, type RankingWeights } from "../../sidecar/retrieval/ranking";
+import { ranked, type Raising, raisingNothing, type RaisingRule } from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import type { Log } from "../../sidecar/server/log";
@@ -19,6 +18,7 @@ import { createChunker } from "../../sidecar/workspace/create-chunker";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { WorkspaceIndex } from "../../sidecar/workspace/workspace-index";
+import { raisingImported } from "../bench/ranking/imports";
 import { type Files, type Place, placeOf, type Task } from "./input";
 import { completePlainly } from "./plain";
 import { placeKey, relevantTo } from "./relevance";
@@ -75,9 +75,9 @@ export class Evaluation {
     return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
   }
 
-  private get weights(): RankingWeights {
+  private get raising(): RaisingRule {
     const { retriever, plain, imported } = this.options;
-    return retriever === "selfracg" && !plain ? { ...noWeights, imported } : noWeights;
+    return retriever === "selfracg" && !plain ? raisingImported(imported) : raisingNothing;
   }
 
   get model(): ModelPackage {
@@ -121,11 +121,11 @@ export class Evaluation {
     const others = repository.fragments.filter(({ path }) => path !== task.file);
     const needed = relevantTo(task, others);
     const context: CursorContext = { uri: repository.uriOf(task.file), path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
-    const raising = raisingOf(context, new ChosenFiles({}), () => undefined, this.weights);
+    const raising = this.raising(context);
     const { source, best } = await search.at(place, others, raising);
     const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
     const { backbone, promptFormat, tokenizer, trees } = this;
-    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, rankingWeights: this.weights, log: () => {} });
+    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, raising: this.raising, log: () => {} });
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
     const started = performance.now();
     let prediction: string;
@@ -174,6 +174,7 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
     decode: (...given) => backbone.decode(...given),
     rewind: (cache, length) => backbone.rewind(cache, length),
     express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
+    needWeights: (...given) => backbone.needWeights(...given),
     embed: (fragments, signal) => backbone.embed(fragments, signal),
     dispose: () => backbone.dispose(),
   };

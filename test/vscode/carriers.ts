@@ -27,6 +27,8 @@ export interface CarriedVSCode {
   close(): Promise<void>;
 }
 
+/** Milliseconds for the workbench's own code to be read, on a machine that is busy with other tests. */
+const loadMs = 120_000;
 const viewport = { width: 1280, height: 800 };
 const updateServer = "https://update.code.visualstudio.com/api/releases/stable";
 
@@ -80,11 +82,11 @@ async function launchServed({ folder, profile, vsix, settings }: CarrierOptions)
   };
   await context.addInitScript(recordStatus);
   const page = await context.newPage();
-  await page.goto(address(folder));
+  await page.goto(address(folder), { timeout: loadMs });
   return {
     page,
     reopen: async (path) => {
-      await page.goto(address(path));
+      await page.goto(address(path), { timeout: loadMs });
       return page;
     },
     close: async () => {

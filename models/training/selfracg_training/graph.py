@@ -12,6 +12,8 @@ Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; log
          "half" alone: greedy_steps int64 [1], most tokens that the graph chooses itself, for one text whose last wanted
          position is its last.
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
+         attention float [layers * batch, past_length + seq], what the expression's own attention weighs at the last token, the mean
+         over its heads (empty for a mean over tokens, and where nothing is expressed);
          new.key and new.value float [layers * batch, kv_heads, seq, head_dim]; new.need float [layers, batch * seq, 2 * rank].
          "half" alone: greedy int64 [found], at most greedy_steps tokens.
 
@@ -364,7 +366,7 @@ def build_graph(
                               b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
     index = body.add("Squeeze", [index])
 
-    shared = _Step(seq, total, total_int, last_valid, last_valid_int, index, cos_name, sin_name, attention_caches)
+    shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos_name, sin_name, attention_caches)
     if not b.half:
         shared = _few_rows(b, shared)
 
@@ -490,14 +492,13 @@ def _normalise(b: _Builder, body: _Body, branch: str, residual: str, norm: str) 
 
 @dataclass(frozen=True)
 class _Step:
-    """Names of what every layer shares: sizes, positions, the adapter in use, rotary caches."""
+    """Names of what every layer shares: sizes, positions, rotary caches."""
 
     seq: str
     total: str
     total_int: str
     last_valid: str
     last_valid_int: str
-    index: str
     cos: str
     sin: str
     # The same two as the attention operator takes them.
@@ -662,29 +663,40 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
-    """The output `expression` [batch, dimension], zeros where none is wanted, made inside an If."""
-    def branch(name: str, write: Callable[[_Body], str]) -> onnx.GraphProto:
-        return _branch(name, lambda t: [write(t)], ["batch", b.dimension])
+    """The outputs `expression` [batch, dimension], zeros where none is wanted, and `attention` [layers * batch, total], made inside an If."""
+    def branch(name: str, write: Callable[[_Body], Sequence[str]]) -> onnx.GraphProto:
+        return _branch(name, write, ["batch", b.dimension], ["layers_batch", None])
 
-    def nothing(t: _Body) -> str:
+    def unweighed(t: _Body) -> str:
+        return t.add("ConstantOfShape", [b.ints(0, 0)], value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+
+    def nothing(t: _Body) -> list[str]:
         batch = t.add("Shape", ["input_ids"], start=0, end=1)
-        return t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
-                     value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+        return [t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
+                      value=numpy_helper.from_array(np.zeros(1, dtype=np.float32))), unweighed(t)]
+
+    def at_last(each: int) -> Callable[[_Body], Sequence[str]]:
+        def write(t: _Body) -> list[str]:
+            attended, weight = _attended_at_last(b, t, step, layers, each)
+            return [_combined(b, t, attended), weight]
+        return write
 
     # The last adapter is the fragments', also where it is the only one. Each stands in a branch of its own, as its needs do.
-    wanted = branch("last", lambda t: _combined(b, t, _attended_at_last(b, t, step, layers, 0)))
-    attended = _attended_mean if b.adapter.pool == "mean" else _attended_at_last
-    if b.adapter.count > 1 or attended is _attended_mean:
-        last = wanted
-        of_fragment = branch(b.adapter.pool + ".fragment", lambda t: _combined(b, t, attended(b, t, step, layers, b.adapter.count - 1)))
+    wanted = branch("last", at_last(0))
+    mean = b.adapter.pool == "mean"
+    if b.adapter.count > 1 or mean:
+        last, number = wanted, b.adapter.count - 1
+        of_fragment = branch(b.adapter.pool + ".fragment", (lambda t: [_combined(b, t, _attended_mean(b, t, step, layers, number)), unweighed(t)])
+                             if mean else at_last(number))
 
-        def choose(t: _Body) -> str:
+        def choose(t: _Body) -> list[str]:
             fragment = t.add("Squeeze", [t.add("Equal", ["adapter", b.ints(1)])])
-            return t.add("If", [fragment], then_branch=of_fragment, else_branch=last)
+            first = t.add("If", [fragment], 2, then_branch=of_fragment, else_branch=last)
+            return [first, first.removesuffix(".0") + ".1"]
 
         wanted = branch("expression_of_adapter", choose)
     expressing = b.body.add("Squeeze", [b.body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
-    b.body.add("If", [expressing], ["expression"], then_branch=wanted, else_branch=branch("nothing", nothing))
+    b.body.add("If", [expressing], ["expression", "attention"], then_branch=wanted, else_branch=branch("nothing", nothing))
 
 
 def _combined(b: _Builder, t: _Body, attended: str) -> str:
@@ -732,8 +744,9 @@ def _stacked(b: _Builder, part: str, each: int) -> str:
     return b.weight(f"layers.need.{part}.{each}", held, wide=True)
 
 
-def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> str:
-    """What the retrieval-aware attention [layers, batch, query_heads * head_dim] sums up at each row's last valid token.
+def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> tuple[str, str]:
+    """What the retrieval-aware attention [layers, batch, query_heads * head_dim] sums up at each row's last valid token, and how
+    much of it is of each token: weights [layers * batch, total], the mean over the heads.
 
     One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
     is rotated alone, and its scores are added to those of the cached, already rotated key; the delta of the values is applied
@@ -797,7 +810,7 @@ def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Laye
     whole = t.add("Concat", [part(of_past, b.ints(0), "past_length", 3), of_own], axis=3)
     low_mixed = sized(t.add("MatMul", [whole, low_value]), c.layers, -1, c.kv_heads, group, rank)
     delta = sized(_up(b, t, low_mixed, _stacked(b, "value.B", each)), -1, c.kv_heads, group, c.head_dim)
-    return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended)
+    return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended), t.add("ReduceMean", [whole, b.ints(1, 2)], keepdims=0)
 
 
 def _attended_mean(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> str:
@@ -852,6 +865,7 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
     outputs = [
         value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
         value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
+        value("attention", TensorProto.FLOAT, ["layers_batch", "weighed"]),
     ]
     for part in ("key", "value"):
         outputs.append(value(f"new.{part}", b.computed, ["layers_batch", c.kv_heads, "seq", c.head_dim]))

@@ -237,6 +237,37 @@ def test_expression_matches_pytorch(exported, adapter):
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
 
 
+def test_attention_is_what_pytorch_weighs(exported, monkeypatch):
+    weighed: list[torch.Tensor] = []
+    softmax = torch.Tensor.softmax
+
+    def watched(scores, *given, **named):
+        weights = softmax(scores, *given, **named)
+        # Batch, key-value heads, query heads of each, positions asked for, tokens.
+        if weights.dim() == 5:
+            weighed.append(weights)
+        return weights
+
+    monkeypatch.setattr(torch.Tensor, "softmax", watched)
+    ids, lengths = ids_of(3, 37), [37, 20, 2]
+    found = exported.run(ids, lengths, np.zeros((3, 0)), adapter=0)["attention"]
+    exported.express(ids, lengths, 0)
+    expected = np.concatenate([weights.mean(dim=(1, 2))[:, 0].detach().numpy() for weights in weighed])
+    assert found.shape == expected.shape == (exported.config.layers * 3, 37)
+    assert np.abs(found - expected).max() < BOUND
+    np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
+
+
+def test_attention_behind_a_past_is_that_of_the_whole_text(exported):
+    ids = ids_of(1, 40)
+    whole = exported.run(ids, [40], [[39]], adapter=0)["attention"]
+    for cut in (11, 38):
+        past = exported.run(ids[:, :cut], [cut], [[cut - 1]])
+        rest = exported.run(ids[:, cut:], [40 - cut], [[39 - cut]], adapter=0, past=past)["attention"]
+        assert rest.shape == whole.shape and np.abs(rest - whole).max() < BOUND
+    assert exported.run(ids, [40], [[39]])["attention"].size == 0
+
+
 def test_the_two_adapters_express_differently(exported):
     ids = ids_of(1, 30)
     query, fragment = (exported.run(ids, [30], [[29]], adapter=a)["expression"] for a in (0, 1))

@@ -59,12 +59,6 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
     for (let i = 0; i < repetitions && (i === 0 || performance.now() - begun < budgetMs); i++) await work();
   };
 
-  const prefill = new Samples();
-  for (const size of sizes) {
-    // As llama-bench does it: each size by itself, behind a run that does not count.
-    await backbone.prefill(row(size));
-    await repeat(async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))));
-  }
   const decode = new Samples();
   const verify = new Samples();
   await repeat(async () => {
@@ -79,6 +73,13 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
       }
     }
   });
+  // Behind the decoding, so that Node.js has compiled what every reading goes through.
+  const prefill = new Samples();
+  for (const size of sizes) {
+    // As llama-bench does it: each size by itself, behind a run that does not count.
+    await backbone.prefill(row(size));
+    await repeat(async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))));
+  }
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
 
   const [past = 0] = depths;

@@ -1,5 +1,5 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
-import { folderOf, Imports } from "../../../sidecar/retrieval/imports";
+import { folderOf, Imports } from "./imports";
 
 /** What may raise a fragment's rank. */
 export interface Candidate {
@@ -20,6 +20,8 @@ export interface Case {
   readonly repository: string;
   readonly language: string;
   readonly nullScore: number;
+  /** Edit similarity of what is suggested to what was written, 0 to 100, under each of {@link trials}; absent where none was made. */
+  readonly similarities?: readonly number[];
   /** The best of the other files, best score first. */
   readonly candidates: readonly Candidate[];
 }
@@ -47,6 +49,14 @@ export interface Weights {
 }
 
 export const noWeights: Weights = { imported: 0, beside: 0, edited: 0, before: 0 };
+
+/** Weights under which suggestions are made: what ranks well need not complete well. The first are none. */
+export const trials: readonly Weights[] = [
+  noWeights,
+  ...[0.04, 0.1, 0.2].map((edited) => ({ ...noWeights, edited })),
+  ...[0.05, 0.1].map((before) => ({ ...noWeights, before })),
+  ...[0.05, 0.1].map((imported) => ({ ...noWeights, imported })),
+];
 
 /** Ranks looked at. */
 const depth = 10;

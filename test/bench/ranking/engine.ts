@@ -1,5 +1,6 @@
 // The sidecar's own index and need, for ranking measured away from prompts.
 import { join } from "node:path";
+import { Completer } from "../../../sidecar/completion/completer";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
@@ -8,13 +9,17 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { importStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
+import { type Raising, raisingEdited, type RaisingRule } from "../../../sidecar/retrieval/ranking";
+import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
-import type { StoredCase } from "./cases";
+import { score } from "../../eval/scoring";
+import { raisingImported } from "./imports";
+import { mostRecent, type StoredCase, trials } from "./cases";
 
 /** Places of edited files, the last edited first. */
 export interface Edits {
@@ -26,13 +31,25 @@ export interface Edits {
 
 /** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
 const below = "\n".repeat(16);
+/** Raises what lies at one of the first of these paths. */
+function raisingWhere(paths: readonly string[], by: number): RaisingRule[] {
+  return by === 0 ? [] : [raisingEdited((uri) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`)), by)];
+}
+
+function firstOf(all: readonly Raising[]): Raising {
+  return (fragment) => all.map((raising) => raising(fragment)).find((raise) => raise !== undefined);
+}
+
 /** No search for a prompt looks further. */
 const mostCandidates = 512;
+
+const noEdits: Edits = { edited: [], before: [] };
 
 export class RankingEngine {
   private constructor(
     private readonly backbone: Backbone,
     private readonly promptFormat: PromptFormat,
+    private readonly tokenizer: Tokenizer,
     readonly index: WorkspaceIndex,
   ) {}
 
@@ -44,17 +61,20 @@ export class RankingEngine {
     const backbone = await createBackbone(model, { provider: "auto", threads: defaultSettings.threads });
     const chunker = await createChunker(grammarPath, () => {});
     const index = new WorkspaceIndex({ backbone, promptFormat, storagePath: join(work, "index"), chunker, limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes }, log: quietLog });
-    return new RankingEngine(backbone, promptFormat, index);
+    return new RankingEngine(backbone, promptFormat, tokenizer, index);
   }
 
   get modelHash(): string {
     return this.backbone.model.hash;
   }
 
-  /** What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do. */
-  async caseOf({ task, prefix, suffix }: Place, edits: Edits = { edited: [], before: [] }, most = Infinity): Promise<StoredCase | undefined> {
+  /**
+   * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do.
+   * @param written what stands at the cursor: suggestions are made and compared with it
+   */
+  async caseOf({ task, prefix, suffix }: Place, uri: string, edits: Edits = noEdits, most = Infinity, written?: string): Promise<StoredCase | undefined> {
     const { index, backbone, promptFormat } = this;
-    const context = { uri: `file:///${task.file}`, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
+    const context: CursorContext = { uri, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
     const others = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const anyNeed = new Float32Array(backbone.model.retrieval.dimension);
     const needed = relevantTo(task, others(anyNeed).map(({ fragment }) => fragment));
@@ -73,7 +93,24 @@ export class RankingEngine {
       };
     });
     const imports = importStatements(prefix + below);
-    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates };
+    const similarities = written === undefined ? undefined : await this.suggest(context, edits, task.language, written);
+    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates, ...(similarities && { similarities }) };
+  }
+
+  /** Edit similarity of the suggestion to what was `written`, under each of {@link trials}. */
+  private async suggest(context: CursorContext, { edited, before }: Edits, language: string, written: string): Promise<number[]> {
+    const { index, backbone, promptFormat, tokenizer } = this;
+    const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
+    const position = { line: context.prefix.split("\n").length - 1, character: line.length };
+    const similarities: number[] = [];
+    for (const weights of trials) {
+      const rules = [raisingImported(weights.imported), ...raisingWhere(edited, weights.edited), ...raisingWhere(before, weights.before)];
+      const raising: RaisingRule = (at) => firstOf(rules.map((rule) => rule(at)));
+      const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => index, raising, log: () => {} });
+      const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now());
+      similarities.push(Math.round(10 * score(language, line, suggestion, written).es) / 10);
+    }
+    return similarities;
   }
 
   async dispose(): Promise<void> {

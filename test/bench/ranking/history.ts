@@ -49,10 +49,10 @@ export async function casesOfHistory(engine: RankingEngine, git: string, work: s
     onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
     const from = changes.indexOf(change);
     const before = [...new Set(changes.slice(from + 1, from + 1 + earlierCommits).flatMap(({ paths }) => paths))];
-    found.push(...(await replay(engine, ask, name, join(work, "tree"), change, before)));
+    found.push(...(await replay(engine, ask, name, join(work, `tree-${process.pid}`), change, before)));
   }
   await engine.index.setFolders([]);
-  await rm(join(work, "tree"), { recursive: true, force: true });
+  await rm(join(work, `tree-${process.pid}`), { recursive: true, force: true });
   return found;
 }
 
@@ -75,7 +75,7 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
     let cases = 0;
     for (const place of at === 0 ? [] : placesIn(repository, path, text, await ask("diff", "-U0", parent, commit, "--", path))) {
       if (cases >= casesOfFile || found.length >= casesOfCommit) break;
-      const one = await engine.caseOf(place, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions);
+      const one = await engine.caseOf(place, pathToFileURL(join(root, path)).href, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions, place.written);
       if (one === undefined) continue;
       found.push(one);
       cases++;
@@ -86,10 +86,10 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
   return found;
 }
 
-/** Cursors before names in the lines that the change adds, in some order. */
-function placesIn(repository: string, path: string, text: string, diff: string): Place[] {
+/** Cursors before names in the lines that the change adds, in some order, each with the rest of its line. */
+function placesIn(repository: string, path: string, text: string, diff: string): (Place & { readonly written: string })[] {
   const lines = text.split("\n");
-  const places: Place[] = [];
+  const places: (Place & { readonly written: string })[] = [];
   for (const [, start = "", count = "1"] of diff.matchAll(/^@@ -\S+ \+(\d+)(?:,(\d+))? @@/gm)) {
     for (let line = Number(start) - 1; line < Number(start) - 1 + Number(count); line++) {
       const whole = lines[line] ?? "";
@@ -97,8 +97,9 @@ function placesIn(repository: string, path: string, text: string, diff: string):
       for (const match of whole.matchAll(/(?<=\S.*)\b[A-Za-z_]\w{3,}/g)) {
         if (/["'`]/.test(whole.slice(0, match.index)) || new RegExp(`\\b${match[0]}\\b`).test(lines.slice(Math.max(0, line - linesWithout), line).filter((each) => !/import/.test(each)).join("\n"))) continue;
         const prefix = `${lines.slice(0, line).map((each) => `${each}\n`).join("")}${whole.slice(0, match.index)}`;
+        const written = whole.slice(match.index);
         const id = `${repository} ${path} ${line} ${match.index}`;
-        places.push({ task: { id, language: languages[extname(path)] ?? "", repository, file: path, offset: 0, groundtruth: match[0] }, prefix, suffix: text.slice(prefix.length) });
+        places.push({ task: { id, language: languages[extname(path)] ?? "", repository, file: path, offset: 0, groundtruth: match[0] }, prefix, suffix: text.slice(prefix.length + written.length), written });
       }
     }
   }

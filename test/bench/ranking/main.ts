@@ -28,7 +28,7 @@ const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [
 `;
 
 /** Of how cases are found: other rules give other cases. */
-const casesVersion = 1;
+const casesVersion = 2;
 /** Commits of a repository that are looked at for such as change several files. */
 const looked = 600;
 
@@ -96,17 +96,17 @@ async function casesOfTasks(engine: RankingEngine, kept: Kept, tasksPath: string
     const ids = tasks.map(({ id }) => id);
     cases.push(...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () => casesOfRepository(engine, name, tasks.map((task) => placeOf(task, files)), files, work, chunker))));
   }
-  await rm(join(work, "tree"), { recursive: true, force: true });
+  await rm(join(work, `tree-${process.pid}`), { recursive: true, force: true });
   return cases;
 }
 
 async function casesOfRepository(engine: RankingEngine, name: string, places: readonly Place[], files: Files, work: string, chunker: Chunker): Promise<StoredCase[]> {
   const cases: StoredCase[] = [];
-  const repository = await Repository.open(name, join(work, "tree"), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
+  const repository = await Repository.open(name, join(work, `tree-${process.pid}`), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
   await engine.index.setFolders([{ uri: repository.uri, name }]);
   await engine.index.reindex();
   for (const place of places) {
-    const one = await engine.caseOf(place);
+    const one = await engine.caseOf(place, repository.uriOf(place.task.file));
     if (one !== undefined) cases.push(one);
   }
   await engine.index.setFolders([]);

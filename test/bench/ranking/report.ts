@@ -1,12 +1,12 @@
 // The tables that the weights of ranking come from: each raise by itself, and all together, away from where they were chosen.
 import { chance } from "../../eval/retrievers";
 import { table } from "../inference/goals";
-import { type Case, noWeights, rankOfNeeded, type Weights } from "./cases";
+import { type Case, noWeights, rankOfNeeded, trials, type Weights } from "./cases";
 
 /** Tried for each raise. */
-const steps = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3];
+const steps = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2];
 /** Fragments that the search gives the ranking. */
-export const searched = 64;
+export const searched = 128;
 /** Fragments that a prompt holds. */
 const inPrompt = 4;
 const resamples = 1000;
@@ -49,11 +49,23 @@ export function report(name: string, cases: readonly Case[]): string {
   for (const each of names) for (const step of steps.slice(1)) rows.push(row(`${each} ${step}`, { ...noWeights, [each]: step }));
   rows.push(row(`together: ${weightsOf(together)}`, together));
   for (const each of names) rows.push(row(`  without ${each}`, { ...together, [each]: 0 }));
-  for (const depth of [16, 32, 128, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
+  for (const depth of [32, 64, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
   for (const language of new Set(cases.map((one) => one.language))) rows.push(row(`  ${language} only`, together, test.filter((one) => one.language === language)));
   const header = ["", "MRR@10 where chosen", "elsewhere", "gain elsewhere (95 % over repositories)", `gain of Recall@${inPrompt}`];
   const repositories = (of: readonly Case[]) => new Set(of.map(({ repository }) => repository)).size;
-  return `${name}: ${dev.length} cursors in ${repositories(dev)} repositories to choose by, ${test.length} in ${repositories(test)} elsewhere\n${table(header, rows)}`;
+  return `${name}: ${dev.length} cursors in ${repositories(dev)} repositories to choose by, ${test.length} in ${repositories(test)} elsewhere\n${table(header, rows)}${suggestions(cases)}`;
+}
+
+/** What the weights do to suggestions; nothing where none was made. */
+function suggestions(cases: readonly Case[]): string {
+  const made = cases.flatMap((one) => (one.similarities === undefined ? [] : [{ ...one, similarities: one.similarities }]));
+  if (made.length === 0) return "";
+  const rows = trials.map((weights, at) => {
+    const given = Object.entries(weights).filter(([, by]) => by > 0).map(([name, by]) => `${name} ${by}`).join(", ");
+    const of = (one: Case): number => one.similarities?.[at] ?? Number.NaN;
+    return [given === "" ? "score alone" : given, mean(made.map(of)).toFixed(2), gain(made, (one) => of(one) - (one.similarities?.[0] ?? Number.NaN), 2), `${made.filter((one) => of(one) !== one.similarities[0]).length}`];
+  });
+  return `\n${table(["", "edit similarity", "gain (95 % over repositories)", "changed"], rows)}`;
 }
 
 function reciprocal(rank: number | undefined): number {
@@ -65,7 +77,7 @@ function within(rank: number | undefined): number {
 }
 
 /** A mean difference with its bootstrap interval: cases of one repository are drawn together. */
-function gain(cases: readonly Case[], of: (one: Case) => number): string {
+function gain(cases: readonly Case[], of: (one: Case) => number, digits = 3): string {
   const groups = new Map<string, { sum: number; count: number }>();
   for (const one of cases) {
     const group = groups.get(one.repository) ?? { sum: 0, count: 0 };
@@ -82,14 +94,14 @@ function gain(cases: readonly Case[], of: (one: Case) => number): string {
     }
     return sum / count;
   }).sort((a, b) => a - b);
-  const at = (share: number) => signed(drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN);
-  return `${signed(mean(cases.map(of)))} (${at(0.025)} to ${at(0.975)})`;
+  const at = (share: number) => signed(drawn[Math.round(share * (drawn.length - 1))] ?? Number.NaN, digits);
+  return `${signed(mean(cases.map(of)), digits)} (${at(0.025)} to ${at(0.975)})`;
 }
 
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-function signed(value: number): string {
-  return `${value < 0 ? "" : "+"}${value.toFixed(3)}`;
+function signed(value: number, digits: number): string {
+  return `${value < 0 ? "" : "+"}${value.toFixed(digits)}`;
 }

@@ -334,6 +334,7 @@ describe("over keystrokes", () => {
       decode: (...given) => real.decode(...given),
       rewind: (...given) => real.rewind(...given),
       express: (...given) => ((expressed += 1), real.express(...given)),
+      needWeights: (...given) => real.needWeights(...given),
       embed: (...given) => real.embed(...given),
       dispose: () => Promise.resolve(),
     };

@@ -151,7 +151,7 @@ describe("the need", () => {
     };
     const { inspection, complete, last } = inspecting(changed({ needWeights }));
     const prefix = `# 🦀 ünïcode\n${context.prefix}`;
-    const { tokens, layers } = await inspection.needOf(last(await complete({ prefix })));
+    const { tokens, layers } = await inspection.needOf(last(await complete({ prefix })), new AbortController().signal);
     expect(asked).toEqual([promptFormat.query(context.path, prefix)]);
     expect(layers.map((layer) => layer.length)).toEqual([tokens.length, tokens.length]);
     expect(layers[0]?.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 5);
@@ -169,11 +169,16 @@ describe("the need", () => {
     expect(tokens[0]).toEqual({ text: "<|path|>" });
   });
 
-  it("says what to do where the package has no attention output", async () => {
-    const bare = { model, provider: backbone.provider } as Partial<Backbone> as Backbone;
-    const { complete, last } = inspecting();
-    const alone = new Inspection({ backbone: bare, promptFormat, tokenizer, source: () => undefined, log: () => {} });
-    await expect(alone.needOf(last(await complete()))).rejects.toThrow("this model package has no attention output: export it again");
+  it("of the real model weighs every token, in every layer", async () => {
+    const { inspection, complete, last } = inspecting();
+    const { tokens, layers } = await inspection.needOf(last(await complete()), new AbortController().signal);
+    expect(layers).toHaveLength(model.architecture.layers);
+    for (const layer of layers) {
+      expect(layer).toHaveLength(tokens.length);
+      expect(Math.min(...layer)).toBeGreaterThanOrEqual(0);
+      expect(layer.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(1, 4);
+    }
+    expect(layers[0]).not.toEqual(layers[1]);
   });
 });
 

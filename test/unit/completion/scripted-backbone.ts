@@ -70,6 +70,7 @@ export function scriptedBackbone(model: ModelPackage, { tokens: script, last, on
       return cache();
     },
     express: async (tokens) => (expressed.push(tokens), needOf(tokens)),
+    needWeights: async (tokens) => Array.from({ length: model.architecture.layers }, () => new Float32Array(tokens.length).fill(1 / tokens.length)),
     embed: async (texts) => texts.map(() => new Float32Array(model.retrieval.dimension)),
     dispose: async () => {},
   };

@@ -6,6 +6,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { raisingEdited } from "../../../sidecar/retrieval/ranking";
 import { nullScoreOf } from "../../../sidecar/retrieval/need";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
@@ -115,13 +116,11 @@ describe("retrieval", () => {
 
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
-    const weights = { imported: 0.5, edited: 0.7, viewed: 0 };
-    const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, rankingWeights: weights };
-    const one = await new Retriever(options).retrieve(context, limits, 500);
-    expect(one.nullScore).toBe(-1);
-    expect(one.selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([["shop/money.py", { by: 0.5, reason: "imported here" }], ["shop/stock.py", undefined]]);
-    const other = await new Retriever({ ...options, recency: (uri) => (uri.endsWith("stock.py") ? "edited" : undefined), rankingWeights: { ...weights, edited: 2 } }).retrieve(context, limits, 500);
-    expect(other.selected[0]?.reference).toMatchObject({ path: "shop/stock.py", raised: { by: 2, reason: "edited lately" } });
+    const raising = raisingEdited((uri) => uri.endsWith("stock.py"), 2);
+    const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, raising };
+    const { nullScore, selected } = await new Retriever(options).retrieve(context, limits, 500);
+    expect(nullScore).toBe(-1);
+    expect(selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([["shop/stock.py", { by: 2, reason: "edited lately" }], ["shop/money.py", undefined]]);
   });
 
   it("asks for more than it wants, because some are dropped", async () => {

@@ -46,7 +46,7 @@ describe("chooseWait", () => {
 
   it("lasts over the keys of a burst that the model is too slow for, and no longer", () => {
     expect(chooseWait(bursts(120), 200)).toBe(125);
-    expect(chooseWait(bursts(180), 400)).toBe(175);
+    expect(chooseWait(bursts(180), 400)).toBe(150);
   });
 
   it("is none where the suggestion is there and read before the next key", () => {

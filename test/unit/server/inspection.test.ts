@@ -42,7 +42,7 @@ beforeEach(() => {
   const inspection: Pick<Inspection, "get" | "promptOf" | "needOf" | "compare"> = {
     get: (id) => (id <= 3 ? completed(id) : undefined),
     promptOf: ({ trace }) => ({ pieces: [{ kind: "prefix", text: `prompt ${trace.id}`, tokens: 2 }], contextLength: 8 }),
-    needOf: () => Promise.reject(new Error("this model package has no attention output: export it again")),
+    needOf: () => Promise.reject(new Error("the thread ended")),
     compare: (_, signal) => untilAborted(signal),
   };
   engine = {
@@ -86,7 +86,7 @@ describe("a completion held", () => {
   });
 
   it("says why its need cannot be shown", async () => {
-    await expect(client.sendRequest(messages.need, { id: 1 })).rejects.toThrow("this model package has no attention output: export it again");
+    await expect(client.sendRequest(messages.need, { id: 1 })).rejects.toThrow("the thread ended");
   });
 });
 

@@ -159,7 +159,7 @@ describe("the need", () => {
   });
 
   it("says plainly what the package lacks", () => {
-    expect(text(renderNeed({ state: "failed", reason: "this model package has no attention output: export it again" }, "all"))).toBe("this model package has no attention output: export it again.");
+    expect(text(renderNeed({ state: "failed", reason: "the thread ended" }, "all"))).toBe("the thread ended.");
   });
 });
 
