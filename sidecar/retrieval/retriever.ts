@@ -26,8 +26,6 @@ export interface RetrieverOptions {
 /** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
 const candidatesPerFragment = 8;
 const leastCandidates = 16;
-/** Fragments found for each candidate: one that is raised may score far below the best. (`npm run bench -- ranking`: more of them gain nothing.) */
-const foundPerCandidate = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
 
@@ -52,13 +50,12 @@ export class Retriever {
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
     const count = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
-    const depth = count * foundPerCandidate;
     const chosen = this.chosenFiles(limits);
     const raising = this.raising(context, chosen);
-    const nearest = source.search(need, depth);
+    const nearest = source.search(need, count);
     const nullScore = nullScoreOf(backbone.model.retrieval, need);
     /** Whether what was not found may be needed too. */
-    const isLeft = nearest.length === depth && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
+    const isLeft = nearest.length === count && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
     let found = ranked([...nearest, ...(isLeft ? pinnedBeyond(nearest, source, need, limits.maxFragments, chosen) : [])], raising);
     let candidates = found.slice(0, count);
     const searched = performance.now();
@@ -91,7 +88,7 @@ export class Retriever {
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const source = this.options.source();
     const chosen = this.chosenFiles(limits);
-    const found = source?.search(need, count * foundPerCandidate, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
+    const found = source?.search(need, count, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
     const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
     const best = ranked([...found, ...pinned], this.raising(context, chosen)).slice(0, count);
     return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
