@@ -74,6 +74,7 @@ export class InferenceThread {
     // Only a job under way keeps the process alive.
     worker.ref();
     worker.postMessage({ id, job } satisfies Request);
+    Atomics.store(this.shared, shared.asked, id);
     try {
       return await result;
     } finally {

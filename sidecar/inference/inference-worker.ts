@@ -1,11 +1,17 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
-import { parentPort, workerData } from "node:worker_threads";
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { cacheType, type Graph, type Guard, type OnnxRuntime, openGraph } from "./graph";
 import { ModelPackageError } from "./model-package";
 import { Reader } from "./reader";
 import { SequencePool } from "./sequences";
 import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./thread-messages";
 import { warmUp } from "./warm-up";
+
+/**
+ * How long the thread stays awake behind a reading: a completion asks for its next tokens at once, and to wake a thread takes a
+ * twentieth of a step and more.
+ */
+const lingerMs = 0.3;
 
 async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
   const say = (reply: Reply): void => port.postMessage(reply);
@@ -26,27 +32,38 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
   // Jobs come one by one, but the end may be asked for while one runs.
   let working = Promise.resolve();
   const warming = warmUp(graph, data.model.contextLength);
+  /** Does what is asked, and gives what is asked for right behind it. */
+  const answer = async (request: Request): Promise<Request | undefined> => {
+    if (request === "close") {
+      await graph.release();
+      port.close();
+      return undefined;
+    }
+    const { id, job } = request;
+    try {
+      say({ event: "answer", id, answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id) });
+    } catch (error) {
+      say({ event: "failed", id, message: message(error) });
+    }
+    // While the answer is on its way.
+    reader.keep();
+    if (job.kind !== "read" || !askedSince(id, data.shared)) return undefined;
+    return (receiveMessageOnPort(port) as { readonly message: Request } | undefined)?.message;
+  };
   port.on("message", (request: Request) => {
     warming.stop();
     working = working.then(async () => {
-      if (request === "close") {
-        await graph.release();
-        port.close();
-        return;
-      }
-      const { id, job } = request;
-      try {
-        const answer = await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id);
-        say({ event: "answer", id, answer });
-      } catch (error) {
-        say({ event: "failed", id, message: message(error) });
-      }
-      // While the answer is on its way.
-      reader.keep();
+      for (let next: Request | undefined = request; next !== undefined; ) next = await answer(next);
     });
   });
   say({ event: "ready" });
   working = warming.start();
+}
+
+/** Whether something is asked for within a moment behind job `id`. It holds the event loop. */
+function askedSince(id: number, memory: ThreadData["shared"]): boolean {
+  for (const until = performance.now() + lingerMs; performance.now() < until; ) if (Atomics.load(memory, shared.asked) !== id) return true;
+  return false;
 }
 
 /** Tells the other thread when a run is under way, and starts none once the process ends. */

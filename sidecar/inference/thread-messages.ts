@@ -12,7 +12,7 @@ export interface ThreadData {
   readonly chunkTokens: number;
   /** Bound of the cache. */
   readonly cacheBytes: number;
-  /** Three numbers in shared memory, by the places in {@link shared}. */
+  /** Four numbers in shared memory, by the places in {@link shared}. */
   readonly shared: Int32Array<SharedArrayBuffer>;
   /**
    * Where the thread leaves the logits of the job it answers, until the next one: as many rows as a job may want. Handed over
@@ -23,10 +23,10 @@ export interface ThreadData {
 
 /**
  * Places in the memory that both threads see while one of them computes: the number of the job that nobody waits for any
- * more; 1 while ONNX Runtime runs; 1 once the process ends. ONNX Runtime's binding ends the whole process with an abort
+ * more; 1 while ONNX Runtime runs; 1 once the process ends; the number of the last message. ONNX Runtime's binding ends the whole process with an abort
  * when its thread is ended within a run, so the end of the process waits for `running` to be 0.
  */
-export const shared = { cancelled: 0, running: 1, ending: 2 } as const;
+export const shared = { cancelled: 0, running: 1, ending: 2, asked: 3 } as const;
 
 export type Job = ({ readonly kind: "read" } & Reading) | { readonly kind: "weigh"; readonly tokens: Int32Array } | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
 

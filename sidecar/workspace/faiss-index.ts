@@ -29,6 +29,8 @@ export type LoadedAddon = { readonly addon: Addon } | { readonly failure: string
 const removedLimit = 512;
 /** Vectors that wait to be handed to FAISS together, scanned exactly until then. */
 const waitingLimit = 512;
+/** So many are handed over when nothing else is done: to scan them takes up to a fifth of a search, to hand them over a millisecond or two. */
+const worthHandingOver = 128;
 /** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
 const slack = 8;
 
@@ -150,6 +152,7 @@ export class FaissIndex implements VectorIndex {
   }
 
   settle(): boolean {
+    if (this.waiting.size >= worthHandingOver) this.handOver();
     return false;
   }
 

@@ -51,7 +51,7 @@ export class GrowingIndex implements VectorIndex {
   }
 
   settle(milliseconds: number): boolean {
-    return this.exact === undefined && this.clustered.settle(milliseconds);
+    return (this.exact ?? this.clustered).settle(milliseconds);
   }
 
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
