@@ -15,7 +15,8 @@ export interface CarrierOptions {
   folder?: string;
   /** An empty folder for everything that VS Code writes. */
   profile: string;
-  vsix: string;
+  /** Packed extensions, as .vsix files. */
+  extensions: readonly string[];
   settings: Record<string, unknown>;
 }
 
@@ -54,9 +55,9 @@ export function launch(carrier: "desktop" | "served", options: CarrierOptions): 
   return carrier === "desktop" ? launchDesktop(options) : launchServed(options);
 }
 
-async function launchServed({ folder, profile, vsix, settings }: CarrierOptions): Promise<CarriedVSCode> {
+async function launchServed({ folder, profile, extensions, settings }: CarrierOptions): Promise<CarriedVSCode> {
   const dataDir = join(profile, "server");
-  await installExtension({ dataDir, vsix });
+  for (const vsix of extensions) await installExtension({ dataDir, vsix });
   const server = await serve({ dataDir, settings });
   const browser = await chromium.launch({
     executablePath: findChromium(),
@@ -96,19 +97,19 @@ async function launchServed({ folder, profile, vsix, settings }: CarrierOptions)
   };
 }
 
-async function launchDesktop({ folder, profile, vsix, settings }: CarrierOptions): Promise<CarriedVSCode> {
+async function launchDesktop({ folder, profile, extensions, settings }: CarrierOptions): Promise<CarriedVSCode> {
   const executablePath = await downloadAndUnzipVSCode();
   const own = [`--user-data-dir=${join(profile, "user")}`, `--extensions-dir=${join(profile, "extensions")}`];
   const [cli, ...cliArguments] = resolveCliArgsFromVSCodeExecutablePath(executablePath, { reuseMachineInstall: true });
   if (cli === undefined) {
     throw new Error(`Expected a command line beside ${executablePath}, found none.`);
   }
-  const installed = spawnSync(cli, [...cliArguments, ...own, "--install-extension", vsix, "--force"], {
+  const installed = spawnSync(cli, [...cliArguments, ...own, ...extensions.flatMap((vsix) => ["--install-extension", vsix]), "--force"], {
     encoding: "utf8",
     shell: process.platform === "win32",
   });
   if (installed.status !== 0) {
-    throw new Error(`VS Code did not install ${vsix}: ${installed.stdout}${installed.stderr}`);
+    throw new Error(`VS Code did not install ${extensions.join(", ")}: ${installed.stdout}${installed.stderr}`);
   }
   await mkdir(join(profile, "user", "User"), { recursive: true });
   await writeFile(join(profile, "user", "User", "settings.json"), JSON.stringify(settings));

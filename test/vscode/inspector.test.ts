@@ -1,40 +1,19 @@
 // The retrieval inspector in a real VS Code: by keyboard, in every kind of theme, and all that one can ask of it.
 
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
+import { basename, join } from "node:path";
 import type { AxeResults } from "axe-core";
 import type { Frame, Locator } from "playwright-core";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { renderNeed } from "../../extension/inspector/sections/need";
 import type { NeedToken } from "../../sidecar/protocol";
-import { modelPath } from "../model";
-import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
-import { Workbench } from "./workbench";
+import { Bookshop, lastLine, pictures } from "./bookshop";
+import type { Workbench } from "./workbench";
 
-const root = resolve(import.meta.dirname, "../..");
-const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
-const fixture = join(root, "test", "fixtures", "workspace");
-const failures = join(root, ".cache", "test-results", "vscode");
-/** With a folder in it, pictures of the inspector are written there. */
-const pictures = process.env.SELFRACG_PICTURES;
 /** Read as a script, since the page's policy lets none in that comes later. */
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const settings: Record<string, unknown> = {
-  "workbench.startupEditor": "none",
-  // So small a model is seldom sure of what these tests wait for.
-  "selfracg.frequency": "more",
-  "window.restoreWindows": "none",
-  "workbench.tips.enabled": false,
-  "chat.commandCenter.enabled": false,
-  "workbench.colorTheme": "Default Dark Modern",
-  "editor.minimap.enabled": false,
-  "editor.wordWrap": "on",
-  "files.autoSave": "off",
-  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
-};
 const patience = { timeout: 30_000, interval: 100 };
 /** Cursors at which code of other files is needed; not each time is one asked about at the very same key, so there are some to spare. */
 const places = [
@@ -45,51 +24,17 @@ const places = [
 ] as const;
 
 describe("the inspector in VS Code", () => {
-  let scratch: string;
-  let workspace: string;
-  let code: CarriedVSCode;
+  const shop = new Bookshop({ name: "inspector", settings: { "editor.wordWrap": "on" } });
   let window: Workbench;
+  let workspace: string;
   let inspector: Frame;
   /** Of the suggestion that is looked at. */
   let shownFile: string;
 
-  beforeAll(async () => {
-    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-inspector-")));
-    const profile = join(scratch, "profile");
-    workspace = join(scratch, "bookshop");
-    mkdirSync(profile);
-    cpSync(fixture, workspace, { recursive: true });
+  beforeAll(() => {
+    ({ window, workspace } = shop);
     mkdirSync(join(workspace, ".vscode"));
-    code = await launch(await chooseCarrier(), { folder: workspace, profile, vsix, settings });
-    window = new Workbench(code.page);
-    await window.ready();
   });
-
-  afterAll(async () => {
-    await code?.close();
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
-  });
-
-  beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(async () => {
-      mkdirSync(failures, { recursive: true });
-      await window.page.screenshot({ path: join(failures, `inspector-${task.name.replace(/\W+/g, "-")}.png`) });
-    });
-  });
-
-  /** Of the fixture's file, 1-based: the empty line after its last line break. */
-  function lastLine(path: string): number {
-    return readFileSync(join(fixture, path), "utf8").split("\n").length;
-  }
-
-  async function picture(name: string): Promise<void> {
-    if (pictures !== undefined) {
-      mkdirSync(pictures, { recursive: true });
-      await window.page.mouse.move(200, 15);
-      await window.page.waitForTimeout(500);
-      await window.page.screenshot({ path: join(pictures, name) });
-    }
-  }
 
   /** The inspector's document as a whole, at the width it has in the window, in pieces that one can look at. */
   async function longPicture(name: string): Promise<void> {
@@ -401,7 +346,7 @@ describe("the inspector in VS Code", () => {
     await window.waitForStatus(/ready/);
     await expect.poll(() => inspector.locator(".empty").textContent(), patience).toContain("Type in a file");
     expect(await inspector.locator("#list").isVisible()).toBe(false);
-    await picture("inspector-empty.png");
+    await shop.picture("inspector-empty");
     // The index can be searched all the same.
     await inspector.locator("#search-form button").click();
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);

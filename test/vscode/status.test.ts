@@ -1,87 +1,29 @@
 // The status bar and what hangs on it, in a real VS Code: its states, its menu, the walkthrough, settings, diagnostics.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { modelPath } from "../model";
-import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
-import { Workbench } from "./workbench";
-
-const root = resolve(import.meta.dirname, "../..");
-const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
-/** With a folder in it, a picture of each state is written there. */
-const pictures = process.env.SELFRACG_PICTURES;
-
-const fixture = join(root, "test", "fixtures", "workspace");
-const failures = join(root, ".cache", "test-results", "vscode");
-
-const settings: Record<string, unknown> = {
-  "workbench.startupEditor": "none",
-  // So small a model is seldom sure of what these tests wait for.
-  "selfracg.frequency": "more",
-  "window.restoreWindows": "none",
-  "workbench.tips.enabled": false,
-  "chat.commandCenter.enabled": false,
-  "workbench.colorTheme": "Default Dark Modern",
-  "editor.minimap.enabled": false,
-  "files.autoSave": "off",
-  // Shows at once what can be clicked on, for the pictures.
-  "workbench.hover.delay": 100,
-  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
-};
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { Bookshop, type Clip, lastLine, pictures } from "./bookshop";
+import type { Workbench } from "./workbench";
 
 /** Where the default model suggests something: a begun function at the end of a file. */
 const file = "shop/customers.py";
 const typed = "\n\ndef fill(catalog: Catalog, book: Book) -> None:\ncatalog.";
 
 /** The window's corner with the status bar in it, wide and high enough for the tooltip or for a notification. */
-const corner = { x: 640, y: 500, width: 640, height: 300 };
+const corner: Clip = { x: 640, y: 500, width: 640, height: 300 };
 
 describe("the status bar in VS Code", () => {
-  let scratch: string;
-  let profile: string;
-  let workspace: string;
-  let code: CarriedVSCode;
+  // Shows at once what can be clicked on, for the pictures.
+  const shop = new Bookshop({ name: "status", settings: { "workbench.hover.delay": 100 } });
   let window: Workbench;
+  let workspace: string;
 
-  beforeAll(async () => {
-    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-status-")));
-    profile = join(scratch, "profile");
-    workspace = join(scratch, "bookshop");
-    mkdirSync(profile);
-    cpSync(fixture, workspace, { recursive: true });
-    code = await launch(await chooseCarrier(), { folder: workspace, profile, vsix, settings });
-    window = new Workbench(code.page);
-    await window.ready();
+  beforeAll(() => {
+    ({ window, workspace } = shop);
   });
 
-  afterAll(async () => {
-    await code?.close();
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
-  });
-
-  /** What could be seen at a failure says more than any message. */
-  beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(async () => {
-      mkdirSync(failures, { recursive: true });
-      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
-    });
-  });
-
-  async function picture(name: string, clip?: typeof corner): Promise<void> {
-    if (pictures !== undefined) {
-      mkdirSync(pictures, { recursive: true });
-      // What fades in or out has done so then.
-      await window.page.waitForTimeout(400);
-      await window.page.screenshot({ path: join(pictures, `${name}.png`), ...(clip === undefined ? {} : { clip }) });
-    }
-  }
-
-  /** Of the fixture's file, 1-based: the empty line after its last line break. */
-  function lastLine(path: string): number {
-    return readFileSync(join(fixture, path), "utf8").split("\n").length;
-  }
+  const picture = (name: string, clip?: Clip): Promise<void> => shop.picture(name, { pointer: "stays", ...(clip === undefined ? {} : { clip }) });
 
   async function beginFunction(): Promise<void> {
     await window.openFile(file, lastLine(file));
@@ -255,7 +197,7 @@ describe("the status bar in VS Code", () => {
 
   it("leads out of an error: a model that is not there", async () => {
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
-    writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(scratch, "no-model-here") }));
+    writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "no-model-here") }));
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
     expect(await tooltip()).toMatch(/no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/);
     await picture("state-error", corner);
@@ -317,10 +259,9 @@ describe("the status bar in VS Code", () => {
   });
 
   it("says in a workspace that is not trusted what does not work there", async () => {
-    const strange = join(scratch, "strange");
+    const strange = join(shop.scratch, "strange");
     mkdirSync(strange);
-    window = new Workbench(await code.reopen(strange));
-    await window.ready(false);
+    window = await shop.reopen(strange, false);
     await window.waitForStatus(/ready/);
     expect(await tooltip()).toContain("Restricted mode: this workspace is not trusted");
     await picture("state-restricted", corner);

@@ -1,34 +1,10 @@
 // The packaged extension in a real VS Code: what a user does and sees, from the first keystroke to a killed sidecar.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { basename, join, resolve } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
-import { modelPath } from "../model";
-import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
-import { sidecarProcesses, Workbench } from "./workbench";
-
-const root = resolve(import.meta.dirname, "../..");
-const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
-/** With a folder in it, the pictures of the README and of the walkthrough are written there. */
-const pictures = process.env.SELFRACG_PICTURES;
-
-const fixture = join(root, "test", "fixtures", "workspace");
-const failures = join(root, ".cache", "test-results", "vscode");
-
-const settings: Record<string, unknown> = {
-  "workbench.startupEditor": "none",
-  // So small a model is seldom sure of what these tests wait for.
-  "selfracg.frequency": "more",
-  "window.restoreWindows": "none",
-  "workbench.tips.enabled": false,
-  "chat.commandCenter.enabled": false,
-  "workbench.colorTheme": "Default Dark Modern",
-  "editor.minimap.enabled": false,
-  "editor.wordWrap": "on",
-  "files.autoSave": "off",
-  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
-};
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { basename, join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
+import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
+import { sidecarProcesses, type Workbench } from "./workbench";
 
 /** A function that a person begins at the end of a file, where what comes next is defined in another file. */
 interface Place {
@@ -76,57 +52,18 @@ const places: readonly Place[] = [
 ];
 
 describe("SelfRACG in VS Code", () => {
-  let scratch: string;
-  let profile: string;
-  let workspace: string;
-  let code: CarriedVSCode;
+  const shop = new Bookshop({ name: "suite", settings: { "editor.wordWrap": "on" } });
   let window: Workbench;
+  let workspace: string;
   /** Where a suggestion has been seen. */
   let typing: Place;
 
-  beforeAll(async () => {
-    const carrier = await chooseCarrier();
-    console.log(`VS Code: ${carrier}`);
-    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-vscode-")));
-    profile = join(scratch, "profile");
-    workspace = join(scratch, "bookshop");
-    mkdirSync(profile);
-    cpSync(fixture, workspace, { recursive: true });
-    code = await launch(carrier, { folder: workspace, profile, vsix, settings });
-    window = new Workbench(code.page);
-    await window.ready();
-  });
-
-  afterAll(async () => {
-    await code?.close();
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
-  });
-
-  /** What could be seen at a failure says more than any message. */
-  beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(async () => {
-      mkdirSync(failures, { recursive: true });
-      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
-    });
+  beforeAll(() => {
+    ({ window, workspace } = shop);
   });
 
   function read(path: string): string {
     return readFileSync(join(workspace, path), "utf8");
-  }
-
-  /** Of the fixture's file, 1-based: the empty line after its last line break. */
-  function lastLine(path: string): number {
-    return readFileSync(join(fixture, path), "utf8").split("\n").length;
-  }
-
-  async function picture(name: string, clip?: { x: number; y: number; width: number; height: number }): Promise<void> {
-    if (pictures !== undefined) {
-      mkdirSync(pictures, { recursive: true });
-      // Away from anything that lights up under it.
-      await window.page.mouse.move(200, 15);
-      await window.page.waitForTimeout(500);
-      await window.page.screenshot({ path: join(pictures, name), ...(clip === undefined ? {} : { clip }) });
-    }
   }
 
   /** Line ends of the ghost text differ in the page, and its spaces are drawn otherwise. */
@@ -178,9 +115,9 @@ describe("SelfRACG in VS Code", () => {
 
   it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
     const { place, ghost } = await typeWhere(async () => true);
-    await picture("screenshot-ghost-text.png");
+    await shop.picture("screenshot-ghost-text");
     const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
-    await picture("walkthrough-ghost-text.png", { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 });
+    await shop.picture("walkthrough-ghost-text", { clip: { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 } });
     await window.save();
     const typed = read(place.file);
     const last = place.typed.slice(place.typed.lastIndexOf("\n") + 1);
@@ -216,8 +153,8 @@ describe("SelfRACG in VS Code", () => {
     expect(await inspector.locator(".waterfall tr").count()).toBe(8);
     if (pictures !== undefined) {
       await window.toggleSideBar();
-      await picture("screenshot-inspector.png");
-      await picture("walkthrough-inspector.png", { x: 664, y: 35, width: 616, height: 740 });
+      await shop.picture("screenshot-inspector");
+      await shop.picture("walkthrough-inspector", { clip: { x: 664, y: 35, width: 616, height: 740 } });
       await window.toggleSideBar();
     }
     const link = links.filter({ hasText: `${place.answer}:` }).first();
@@ -281,7 +218,7 @@ describe("SelfRACG in VS Code", () => {
 
   it("survives the death of the sidecar, tells the user once, and suggests again", async () => {
     for (const death of [1, 2]) {
-      const [pid, ...others] = sidecarProcesses(profile);
+      const [pid, ...others] = sidecarProcesses(shop.profile);
       expect(others).toEqual([]);
       if (pid === undefined) {
         throw new Error("Expected a sidecar process to kill, found none.");
@@ -291,7 +228,7 @@ describe("SelfRACG in VS Code", () => {
       await expect
         .poll(async () => (await window.statusHistory()).slice(before).join("\n"), { timeout: 30_000 })
         .toMatch(/SelfRACG error: The sidecar stopped[^]*SelfRACG is ready/);
-      expect(sidecarProcesses(profile)).not.toContain(pid);
+      expect(sidecarProcesses(shop.profile)).not.toContain(pid);
       const told = (await window.notifications()).filter((text) => text.includes("sidecar stopped unexpectedly"));
       expect(told).toHaveLength(death === 1 ? 1 : 0);
       await window.clearNotifications();
@@ -303,16 +240,16 @@ describe("SelfRACG in VS Code", () => {
   });
 
   it("restarts the sidecar on command without a word", async () => {
-    const [pid] = sidecarProcesses(profile);
+    const [pid] = sidecarProcesses(shop.profile);
     await window.runCommand("SelfRACG: Restart Sidecar");
-    await expect.poll(() => sidecarProcesses(profile), { timeout: 30_000 }).not.toContain(pid);
+    await expect.poll(() => sidecarProcesses(shop.profile), { timeout: 30_000 }).not.toContain(pid);
     await window.waitForStatus(/ready/);
-    expect(sidecarProcesses(profile)).toHaveLength(1);
+    expect(sidecarProcesses(shop.profile)).toHaveLength(1);
     expect(await window.notifications()).toEqual([]);
   });
 
   it("shows the reason when the model cannot be loaded, and recovers", async () => {
-    const nowhere = join(scratch, "no-model-here");
+    const nowhere = join(shop.scratch, "no-model-here");
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
     const workspaceSettings = join(workspace, ".vscode", "settings.json");
     writeFileSync(workspaceSettings, JSON.stringify({ "selfracg.modelPath": nowhere }));
@@ -331,18 +268,16 @@ describe("SelfRACG in VS Code", () => {
   });
 
   it("lets a workspace that is not trusted choose no model", async () => {
-    const strange = join(scratch, "strange");
+    const strange = join(shop.scratch, "strange");
     mkdirSync(join(strange, ".vscode"), { recursive: true });
-    writeFileSync(join(strange, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(scratch, "their-model") }));
-    window = new Workbench(await code.reopen(strange));
-    await window.ready(false);
+    writeFileSync(join(strange, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "their-model") }));
+    window = await shop.reopen(strange, false);
     await window.waitForStatus(/ready/);
     expect((await window.statusHistory()).join("\n")).not.toContain("error");
   });
 
   it("works in a window without a folder", async () => {
-    window = new Workbench(await code.reopen(undefined));
-    await window.ready();
+    window = await shop.reopen(undefined);
     await window.waitForStatus(/ready/);
     await window.runCommand("SelfRACG: Re-index Workspace");
     await window.waitForNotification(/no folder is open/);

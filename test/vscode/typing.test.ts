@@ -1,38 +1,21 @@
 // Typing in a real VS Code: fast, along a suggestion, through its words and lines; in notebooks, several roots and other themes.
 
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join, resolve } from "node:path";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { beforeAll, describe, expect, it } from "vitest";
 import { percentile } from "../bench/statistics";
-import { modelPath } from "../model";
-import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
+import { Bookshop, fixture, lastLine } from "./bookshop";
 import { flickers, inputDelays, type Recording, staleGhosts, startRecording, stopRecording } from "./recorder";
-import { Workbench } from "./workbench";
+import type { Workbench } from "./workbench";
 
-const root = resolve(import.meta.dirname, "../..");
-const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
-const fixture = join(root, "test", "fixtures", "workspace");
-const failures = join(root, ".cache", "test-results", "vscode");
-
-const settings: Record<string, unknown> = {
-  "workbench.startupEditor": "none",
-  "window.restoreWindows": "none",
-  "workbench.tips.enabled": false,
-  "chat.commandCenter.enabled": false,
-  "workbench.colorTheme": "Default Dark Modern",
-  "editor.minimap.enabled": false,
-  "files.autoSave": "off",
-  // Nothing but the keys and the suggestions may write, and nothing else may cover them.
+/** Nothing but the keys and the suggestions may write, and nothing else may cover them. */
+const settings = {
   "editor.autoClosingBrackets": "never",
   "editor.autoClosingQuotes": "never",
   "editor.quickSuggestions": { other: "off", comments: "off", strings: "off" },
   "editor.suggestOnTriggerCharacters": false,
   "editor.parameterHints.enabled": false,
   "editor.inlineSuggest.showToolbar": "always",
-  // What is shown matters here, not how sure the model is of it.
-  "selfracg.frequency": "more",
-  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
 };
 
 /** Two hundred keys of one line. */
@@ -49,37 +32,13 @@ const beginnings = [
 const file = "shop/customers.py";
 
 describe("typing in VS Code", () => {
-  let scratch: string;
-  let workspace: string;
-  let code: CarriedVSCode;
+  const shop = new Bookshop({ name: "typing", settings });
   let window: Workbench;
+  let workspace: string;
 
-  beforeAll(async () => {
-    scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-vscode-")));
-    const profile = join(scratch, "profile");
-    workspace = join(scratch, "bookshop");
-    mkdirSync(profile);
-    cpSync(fixture, workspace, { recursive: true });
-    code = await launch(await chooseCarrier(), { folder: workspace, profile, vsix, settings });
-    window = new Workbench(code.page);
-    await window.ready();
+  beforeAll(() => {
+    ({ window, workspace } = shop);
   });
-
-  afterAll(async () => {
-    await code?.close();
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
-  });
-
-  beforeEach(({ task, onTestFailed }) => {
-    onTestFailed(async () => {
-      mkdirSync(failures, { recursive: true });
-      await window.page.screenshot({ path: join(failures, `${task.name.replace(/\W+/g, "-")}.png`) });
-    });
-  });
-
-  function lastLine(path: string): number {
-    return readFileSync(join(fixture, path), "utf8").split("\n").length;
-  }
 
   /** Types at one beginning after the other until there is ghost text that suits. */
   async function ghostAfter(suits: (ghost: string) => boolean): Promise<string> {
@@ -231,7 +190,7 @@ describe("typing in VS Code", () => {
   });
 
   it("with several roots, answers in one with what another defines", async () => {
-    const roots = join(scratch, "roots");
+    const roots = join(shop.scratch, "roots");
     mkdirSync(join(roots, "app"), { recursive: true });
     cpSync(join(fixture, "shop"), join(roots, "library", "shop"), { recursive: true });
     const library = ["catalog", "orders", "money"].map((name) => readFileSync(join(fixture, "shop", `${name}.py`), "utf8")).join("\n");
@@ -239,8 +198,7 @@ describe("typing in VS Code", () => {
     writeFileSync(join(roots, "app", "main.py"), main);
     const file = join(roots, "both.code-workspace");
     writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
-    window = new Workbench(await code.reopen(file));
-    await window.ready();
+    window = await shop.reopen(file);
     await window.waitForStatus(/ready/);
     const found: string[] = [];
     for (const typed of [

@@ -1,0 +1,119 @@
+// A VS Code window on a copy of the fixture's bookshop: what every suite sets up, and takes down again.
+
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { afterAll, beforeAll, beforeEach } from "vitest";
+import { modelPath } from "../model";
+import { type CarriedVSCode, chooseCarrier, launch } from "./carriers";
+import { Workbench } from "./workbench";
+
+const root = resolve(import.meta.dirname, "../..");
+const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
+const failures = join(root, ".cache", "test-results", "vscode");
+
+/** The bookshop as it is in the repository. */
+export const fixture = join(root, "test", "fixtures", "workspace");
+
+/** With a folder in it, pictures are written there: those of the README and of the walkthrough, and others to be looked at. */
+export const pictures = process.env.SELFRACG_PICTURES;
+
+const settings: Readonly<Record<string, unknown>> = {
+  "workbench.startupEditor": "none",
+  "window.restoreWindows": "none",
+  "workbench.tips.enabled": false,
+  "chat.commandCenter.enabled": false,
+  "workbench.colorTheme": "Default Dark Modern",
+  "editor.minimap.enabled": false,
+  "files.autoSave": "off",
+  // What is shown matters here, not how sure of it so small a model is.
+  "selfracg.frequency": "more",
+  ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
+};
+
+export interface BookshopOptions {
+  /** Names the suite's files. */
+  name: string;
+  /** On top of those of every suite. */
+  settings?: Readonly<Record<string, unknown>>;
+  /** Packed extensions beside SelfRACG's own, made in the folder given. */
+  extensions?: (scratch: string) => Promise<string[]>;
+}
+
+/** A part of the window, in pixels. */
+export interface Clip {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+/** To be made in the suite's `describe`: registers the hooks that open the window, close it, and picture it when a test fails. */
+export class Bookshop {
+  /** A folder of the suite's own, deleted after it. */
+  scratch = "";
+  private carried: CarriedVSCode | undefined;
+  private opened: Workbench | undefined;
+
+  constructor({ name, settings: own = {}, extensions }: BookshopOptions) {
+    beforeAll(async () => {
+      this.scratch = realpathSync(mkdtempSync(join(tmpdir(), `selfracg-${name}-`)));
+      mkdirSync(this.profile);
+      cpSync(fixture, this.workspace, { recursive: true });
+      const carrier = await chooseCarrier();
+      console.log(`VS Code: ${carrier}`);
+      const others = (await extensions?.(this.scratch)) ?? [];
+      this.carried = await launch(carrier, { folder: this.workspace, profile: this.profile, extensions: [vsix, ...others], settings: { ...settings, ...own } });
+      this.opened = new Workbench(this.carried.page);
+      await this.opened.ready();
+    });
+    afterAll(async () => {
+      await this.carried?.close();
+      rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
+    });
+    // What could be seen at a failure says more than any message.
+    beforeEach(({ task, onTestFailed }) => {
+      onTestFailed(async () => {
+        mkdirSync(failures, { recursive: true });
+        await this.opened?.page.screenshot({ path: join(failures, `${name}-${task.name.replace(/\W+/g, "-")}.png`) });
+      });
+    });
+  }
+
+  get workspace(): string {
+    return join(this.scratch, "bookshop");
+  }
+
+  get profile(): string {
+    return join(this.scratch, "profile");
+  }
+
+  get window(): Workbench {
+    if (this.opened === undefined) throw new Error("Expected a window, found none: it opens before the suite's first test.");
+    return this.opened;
+  }
+
+  /** Another window in the place of the present one, on a folder, a .code-workspace file or nothing, once it is ready to be used. */
+  async reopen(path: string | undefined, trusted = true): Promise<Workbench> {
+    if (this.carried === undefined) throw new Error("Expected a VS Code that runs, found none: it is started before the suite's first test.");
+    this.opened = new Workbench(await this.carried.reopen(path));
+    await this.opened.ready(trusted);
+    return this.opened;
+  }
+
+  /** Writes a picture of the window, or of a part of it, where pictures are asked for. `pointer` stays where something shows under it. */
+  async picture(name: string, { clip, pointer = "away" }: { clip?: Clip; pointer?: "away" | "stays" } = {}): Promise<void> {
+    if (pictures === undefined) return;
+    mkdirSync(pictures, { recursive: true });
+    const { page } = this.window;
+    if (pointer === "away") await page.mouse.move(200, 15);
+    // What fades in or out has done so then.
+    await page.waitForTimeout(500);
+    await page.screenshot({ path: join(pictures, `${name}.png`), ...(clip === undefined ? {} : { clip }) });
+  }
+}
+
+/** Of a file of the fixture, 1-based: the empty line after its last line break. */
+export function lastLine(path: string): number {
+  return readFileSync(join(fixture, path), "utf8").split("\n").length;
+}
