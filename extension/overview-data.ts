@@ -12,6 +12,8 @@ export interface OverviewData {
   languageId?: string;
   /** Whether that document gets suggestions; absent where that is not known. */
   here?: Availability;
+  /** Why nothing was asked for at the cursor, in a sentence without its beginning. */
+  heldBack?: string;
 }
 
 /** Why the active document gets none while others do; nothing where that is not so. */

@@ -11,6 +11,7 @@ export class Overview implements Disposable {
   private readonly listening: Disposable[];
   private last: CompletionTrace | undefined;
   private here: Availability | undefined;
+  private heldBack: string | undefined;
   private questions = 0;
   private askedIn: SidecarState | undefined;
 
@@ -34,7 +35,10 @@ export class Overview implements Disposable {
           this.emitter.fire();
         }
       }),
-      window.onDidChangeActiveTextEditor(() => void this.ask()),
+      window.onDidChangeActiveTextEditor(() => {
+        this.holdBack(undefined);
+        void this.ask();
+      }),
       // A change of a document's language closes and opens it.
       workspace.onDidOpenTextDocument((document) => {
         if (document === window.activeTextEditor?.document) void this.ask();
@@ -63,7 +67,16 @@ export class Overview implements Disposable {
       ...(this.last === undefined ? {} : { last: this.last }),
       ...(document === undefined || !completedSchemes.includes(document.uri.scheme) ? {} : { languageId: document.languageId }),
       ...(this.here === undefined ? {} : { here: this.here }),
+      ...(this.heldBack === undefined ? {} : { heldBack: this.heldBack }),
     };
+  }
+
+  /** Why nothing was asked for at the cursor just now; undefined where something is. */
+  holdBack(reason: string | undefined): void {
+    if (reason !== this.heldBack) {
+      this.heldBack = reason;
+      this.emitter.fire();
+    }
   }
 
   dispose(): void {

@@ -92,6 +92,7 @@ function tooltip(data: OverviewData): string {
   return [
     `**SelfRACG** · ${escapeMarkdown(status.message)}`,
     ...(off?.reason === undefined ? [] : [`Here: ${escapeMarkdown(off.reason)}`]),
+    ...(data.heldBack === undefined ? [] : [`Held back: ${escapeMarkdown(data.heldBack)}`]),
     ...limits(place).map(escapeMarkdown),
     // Two spaces and a line break keep the rows in one paragraph.
     rows.map(([name, value]) => `${name}: ${escapeMarkdown(value)}`).join("  \n"),

@@ -31,6 +31,8 @@ const messages: readonly RegExp[] = [
   /\bto terminate the\b.*\bstring\b/i,
   // C#.
   /\bnewline in constant\b/i,
+  // JSON: "Unexpected end of string."
+  /\bunexpected end of string\b/i,
   // Lua.
   /\bunfinished string\b/i,
 ];
@@ -39,15 +41,15 @@ const messages: readonly RegExp[] = [
 const typescriptCode = 1002;
 
 /**
- * True where a problem of the cursor's line says that a string is not closed and the cursor stands behind its first quote.
+ * The problem of the cursor's line that says that a string is not closed, where the cursor stands behind its first quote.
  * Problems lag behind typing, so the text itself has the last word on whether a quote is open.
  *
  * @param line text of the cursor's line, without its line break
  * @param position of the cursor, 0-based
  */
-export function inUnfinishedString(problems: readonly ReportedProblem[], line: string, position: { line: number; character: number }): boolean {
-  if (!hasOpenQuote(line.slice(0, position.character))) return false;
-  return problems.some(
+export function unfinishedString(problems: readonly ReportedProblem[], line: string, position: { line: number; character: number }): ReportedProblem | undefined {
+  if (!hasOpenQuote(line.slice(0, position.character))) return undefined;
+  return problems.find(
     (problem) =>
       problem.start.line === position.line &&
       // TypeScript reports where the string should have ended, all others where it begins.

@@ -1,15 +1,18 @@
 // Asks for no suggestion where one would only be in the way: with several cursors, and inside a string that is not closed yet.
 
 import { type Disposable, type ExtensionContext, InlineCompletionTriggerKind, languages, type Position, type TextDocument, window } from "vscode";
+import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
-import { inUnfinishedString } from "../unfinished-string";
+import { type ReportedProblem, unfinishedString } from "../unfinished-string";
 
 /** To be registered after the feature whose middleware it goes before. */
-export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
+export function register(_context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable {
   const { provideInlineCompletionItems: inner } = session.middleware;
   session.middleware.provideInlineCompletionItems = (document, position, context, token, next) => {
     const automatic = context.triggerKind === InlineCompletionTriggerKind.Automatic;
-    if (hasSeveralCursors(document) || (automatic && isInUnfinishedString(document, position))) {
+    const reason = hasSeveralCursors(document) ? "there are several cursors." : automatic ? inUnfinishedString(document, position) : undefined;
+    overview.holdBack(reason);
+    if (reason !== undefined) {
       return null;
     }
     return inner === undefined ? next(document, position, context, token) : inner(document, position, context, token, next);
@@ -23,10 +26,12 @@ function hasSeveralCursors(document: TextDocument): boolean {
   return editor !== undefined && editor.document === document && editor.selections.length > 1;
 }
 
-function isInUnfinishedString(document: TextDocument, position: Position): boolean {
-  const problems = languages.getDiagnostics(document.uri).map(({ message, code, source, range }) => {
+/** @returns the reason, in the language server's own words */
+function inUnfinishedString(document: TextDocument, position: Position): string | undefined {
+  const problems = languages.getDiagnostics(document.uri).map(({ message, code, source, range }): ReportedProblem => {
     const value = typeof code === "object" ? code.value : code;
     return { message, start: range.start, ...(value === undefined ? {} : { code: value }), ...(source === undefined ? {} : { source }) };
   });
-  return inUnfinishedString(problems, document.lineAt(position.line).text, position);
+  const found = unfinishedString(problems, document.lineAt(position.line).text, position);
+  return found && `the cursor is in a string that is not closed yet (${found.source ?? "language server"}: "${found.message}").`;
 }

@@ -7,8 +7,10 @@ import { indexSummary } from "../status-text";
 
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
   return commands.registerCommand(command.reindex, async () => {
-    if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
-      void window.showInformationMessage("SelfRACG: no folder is open, so there is nothing to index.");
+    const folders = workspace.workspaceFolders ?? [];
+    if (!folders.some(({ uri }) => uri.scheme === "file")) {
+      const why = folders.length === 0 ? "no folder is open" : "no folder on a disk is open";
+      void window.showInformationMessage(`SelfRACG: ${why}, so there is nothing to index.`);
       return;
     }
     try {

@@ -1,5 +1,6 @@
 // A VS Code window on a copy of the fixture's bookshop: what every suite sets up, and takes down again.
 
+import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
@@ -36,8 +37,8 @@ export interface BookshopOptions {
   name: string;
   /** On top of those of every suite. */
   settings?: Readonly<Record<string, unknown>>;
-  /** Packed extensions beside SelfRACG's own, made in the folder given. */
-  extensions?: (scratch: string) => Promise<string[]>;
+  /** Extensions beside SelfRACG's own: their folders under test/fixtures. */
+  others?: readonly string[];
 }
 
 /** A part of the window, in pixels. */
@@ -55,15 +56,15 @@ export class Bookshop {
   private carried: CarriedVSCode | undefined;
   private opened: Workbench | undefined;
 
-  constructor({ name, settings: own = {}, extensions }: BookshopOptions) {
+  constructor({ name, settings: own = {}, others = [] }: BookshopOptions) {
     beforeAll(async () => {
       this.scratch = realpathSync(mkdtempSync(join(tmpdir(), `selfracg-${name}-`)));
       mkdirSync(this.profile);
       cpSync(fixture, this.workspace, { recursive: true });
       const carrier = await chooseCarrier();
       console.log(`VS Code: ${carrier}`);
-      const others = (await extensions?.(this.scratch)) ?? [];
-      this.carried = await launch(carrier, { folder: this.workspace, profile: this.profile, extensions: [vsix, ...others], settings: { ...settings, ...own } });
+      const extensions = [vsix, ...others.map((folder) => this.pack(folder))];
+      this.carried = await launch(carrier, { folder: this.workspace, profile: this.profile, extensions, settings: { ...settings, ...own } });
       this.opened = new Workbench(this.carried.page);
       await this.opened.ready();
     });
@@ -78,6 +79,14 @@ export class Bookshop {
         await this.opened?.page.screenshot({ path: join(failures, `${name}-${task.name.replace(/\W+/g, "-")}.png`) });
       });
     });
+  }
+
+  /** @returns path of the packed extension */
+  private pack(folder: string): string {
+    const packed = join(this.scratch, `${folder}.vsix`);
+    const options = ["package", "--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", packed];
+    execFileSync(process.execPath, [join(root, "node_modules", "@vscode", "vsce", "vsce"), ...options], { cwd: join(root, "test", "fixtures", folder), stdio: "pipe" });
+    return packed;
   }
 
   get workspace(): string {

@@ -15,7 +15,7 @@ const corner: Clip = { x: 640, y: 500, width: 640, height: 300 };
 
 describe("the status bar in VS Code", () => {
   // Shows at once what can be clicked on, for the pictures.
-  const shop = new Bookshop({ name: "status", settings: { "workbench.hover.delay": 100 } });
+  const shop = new Bookshop({ name: "status", settings: { "workbench.hover.delay": 100 }, others: ["memory-files"] });
   let window: Workbench;
   let workspace: string;
 
@@ -48,35 +48,23 @@ describe("the status bar in VS Code", () => {
     await rows().filter({ hasText: title }).first().click();
   }
 
-  async function tooltip(): Promise<string> {
-    await window.status.hover();
-    const hover = window.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" });
-    await hover.waitFor();
-    return ((await hover.textContent()) ?? "").replaceAll("\u00a0", " ");
-  }
-
-  async function leaveTooltip(): Promise<void> {
-    await window.page.mouse.move(640, 300);
-    await window.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" }).waitFor({ state: "hidden" });
-  }
-
   it("shows the last suggestion's time and fragments, and its tooltip what they were", async () => {
     await window.waitForStatus(/ready/);
     await beginFunction();
     await window.waitForGhostText();
     await window.waitForStatus(/ready, last suggestion in \d+(\.\d)? m?s with \d+ fragments?/);
     expect(await window.status.textContent()).toMatch(/SelfRACG \d+(\.\d)? m?s · \d/);
-    const text = await tooltip();
+    const text = await window.tooltip();
     expect(text).toMatch(/Last suggestion: \d+(\.\d)? m?s, (with \d+ fragments? of shop\/|from the open file alone)/);
     expect(text).toMatch(/Index: [\d,]+ fragments/);
     if (pictures !== undefined) {
       // What follows a suggestion closes the tooltip.
-      await leaveTooltip();
+      await window.leaveTooltip();
       await window.page.waitForTimeout(3000);
-      await tooltip();
+      await window.tooltip();
       await picture("walkthrough-status", corner);
     }
-    await leaveTooltip();
+    await window.leaveTooltip();
     await window.revertFile();
   });
 
@@ -148,9 +136,9 @@ describe("the status bar in VS Code", () => {
     await window.waitForStatus(/off in python: .*disabledLanguages/);
     await window.type(typed);
     await expectNoGhostText();
-    expect(await tooltip()).toContain("Here: ");
+    expect(await window.tooltip()).toContain("Here: ");
     await picture("state-off-here", corner);
-    await leaveTooltip();
+    await window.leaveTooltip();
     await window.revertFile();
     await window.openFile("README.md", 1);
     await window.waitForStatus(/ready/);
@@ -199,9 +187,9 @@ describe("the status bar in VS Code", () => {
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
     writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "no-model-here") }));
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
-    expect(await tooltip()).toMatch(/no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/);
+    expect(await window.tooltip()).toMatch(/no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/);
     await picture("state-error", corner);
-    await leaveTooltip();
+    await window.leaveTooltip();
     await openMenu();
     expect(await rows().first().textContent()).toContain("Choose Model");
     await picture("state-error-menu");
@@ -263,7 +251,31 @@ describe("the status bar in VS Code", () => {
     mkdirSync(strange);
     window = await shop.reopen(strange, false);
     await window.waitForStatus(/ready/);
-    expect(await tooltip()).toContain("Restricted mode: this workspace is not trusted");
+    expect(await window.tooltip()).toContain("Restricted mode: this workspace is not trusted");
     await picture("state-restricted", corner);
+  });
+
+  it("says in a virtual workspace what does not work there and why, and works in an untitled file", async () => {
+    const file = join(shop.scratch, "elsewhere.code-workspace");
+    writeFileSync(file, JSON.stringify({ folders: [{ uri: "memory:/bookshop", name: "elsewhere" }] }));
+    window = await shop.reopen(file);
+    await window.waitForStatus(/ready/);
+    const sentence = 'Virtual workspace: files of "memory" are on no disk, so they are not indexed and get no suggestions. Files on disk and untitled ones do.';
+    expect(await window.tooltip()).toContain(sentence);
+    await picture("state-virtual", corner);
+    await window.leaveTooltip();
+    await window.openFile("catalog.py", 12);
+    await window.waitForStatus(/off here: It is on no disk \(its scheme is "memory"\)/);
+    await window.type("\n\ndef remove_book(self, book: Book) -> None:\nself.");
+    await expectNoGhostText();
+    await window.runCommand("SelfRACG: Re-index Workspace");
+    await window.waitForNotification(/no folder on a disk is open, so there is nothing to index/);
+    await window.clearNotifications();
+    await window.runCommand("File: New Untitled Text File");
+    await window.waitForStatus(/ready/);
+    await window.type(`class Catalog:\n    def add_book(self, book):\nself.books[book.isbn] = book\n\ndef find_book(self, isbn):\nreturn self.`);
+    await window.waitForGhostText();
+    await window.runCommand("View: Revert and Close Editor");
+    await window.revertFile();
   });
 });

@@ -189,6 +189,45 @@ describe("typing in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
+  it("suggests nothing in a string that TypeScript says is not closed, says why, and suggests again once it is", async () => {
+    const code = [
+      "export interface Book {",
+      "  isbn: string;",
+      "  title: string;",
+      "}",
+      "",
+      "export class Catalog {",
+      "  private readonly books = new Map<string, Book>();",
+      "",
+      "  addBook(book: Book): void {",
+      "    this.books.set(book.isbn, book);",
+      "  }",
+      "}",
+      "",
+    ].join("\n");
+    writeFileSync(join(workspace, "catalog.ts"), code);
+    await window.openFile("catalog.ts", code.split("\n").length);
+    const error = window.page.locator(".editor-group-container.active .squiggly-error");
+    await window.type('\nexport function addAll(catalog: Catalog, books: Book[]): void {\nconst what = "all');
+    await error.first().waitFor({ timeout: 60_000 });
+    await window.type(" books");
+    // As long as a person would wait for a suggestion.
+    await window.page.waitForTimeout(2000);
+    expect(await window.ghostText()).toBe("");
+    const reason = 'Held back: the cursor is in a string that is not closed yet (ts: "Unterminated string literal.").';
+    expect(await window.tooltip()).toContain(reason);
+    await window.leaveTooltip();
+    // Whoever asks gets an answer.
+    await window.page.keyboard.press("Alt+\\");
+    await expect.poll(() => window.tooltip(), { timeout: 30_000 }).not.toContain("Held back");
+    await window.leaveTooltip();
+    await window.type('";\nfor (const book of books) {\ncatalog.');
+    await window.waitForGhostText();
+    expect(await window.tooltip()).not.toContain("Held back");
+    await window.leaveTooltip();
+    await window.revertFile();
+  });
+
   it("with several roots, answers in one with what another defines", async () => {
     const roots = join(shop.scratch, "roots");
     mkdirSync(join(roots, "app"), { recursive: true });

@@ -43,6 +43,23 @@ export class Workbench {
     await expect.poll(() => this.statusLabel(), patience).toMatch(pattern);
   }
 
+  /** What the status-bar item's tooltip says, which stays until {@link leaveTooltip}. */
+  async tooltip(): Promise<string> {
+    await this.status.hover();
+    const shown = this.statusTooltip;
+    await shown.waitFor();
+    return ((await shown.textContent()) ?? "").replaceAll("\u00a0", " ");
+  }
+
+  async leaveTooltip(): Promise<void> {
+    await this.page.mouse.move(640, 300);
+    await this.statusTooltip.waitFor({ state: "hidden" });
+  }
+
+  private get statusTooltip(): Locator {
+    return this.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" });
+  }
+
   async runCommand(title: string): Promise<void> {
     // A part of the window that takes the focus late closes the list again after it was filled in.
     await vi.waitFor(async () => {

@@ -120,6 +120,17 @@ describe("Overview", () => {
     expect(asked).toHaveLength(2);
   });
 
+  it("keeps why nothing was asked for, until something is or another editor is shown", () => {
+    const shown: unknown[] = [];
+    overview.onDidChange(() => shown.push(overview.data.heldBack));
+    overview.holdBack("there are several cursors.");
+    overview.holdBack("there are several cursors.");
+    overview.holdBack(undefined);
+    overview.holdBack("there are several cursors.");
+    open(undefined);
+    expect(shown.slice(0, 4)).toEqual(["there are several cursors.", undefined, "there are several cursors.", undefined]);
+  });
+
   it("keeps the last completion that suggested something", () => {
     trace.fire({ id: 1, suggestion: "x" } as CompletionTrace);
     trace.fire({ id: 2, suggestion: "" } as CompletionTrace);

@@ -56,6 +56,12 @@ describe("statusText", () => {
     expect(tooltip).toContain(`(command:selfracg.openSettings?${encodeURIComponent('["disabledFiles"]')})`);
   });
 
+  it("says why nothing was asked for at the cursor", () => {
+    const { label, tooltip } = show(ready, { heldBack: "there are several cursors." });
+    expect(tooltip).toContain("Held back: there are several cursors.");
+    expect(label).toBe("SelfRACG is ready");
+  });
+
   it("says nothing of the file while all is off, snoozed or failed", () => {
     for (const state of ["off", "snoozed", "error", "starting"] as const) {
       expect(show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip).not.toContain("Here: ");

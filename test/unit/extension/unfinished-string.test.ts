@@ -1,7 +1,7 @@
 // In whose words a string is reported as not closed, and where in its line the cursor counts as inside. ║ is the cursor.
 
 import { describe, expect, it } from "vitest";
-import { inUnfinishedString, type ReportedProblem } from "../../../extension/unfinished-string";
+import { type ReportedProblem, unfinishedString } from "../../../extension/unfinished-string";
 
 type Words = Pick<ReportedProblem, "message" | "code" | "source">;
 
@@ -9,7 +9,7 @@ type Words = Pick<ReportedProblem, "message" | "code" | "source">;
 function at(marked: string, words: Words, from?: number): boolean {
   const character = marked.indexOf("║");
   const line = marked.replace("║", "");
-  return inUnfinishedString([{ ...words, start: { line: 3, character: from ?? line.search(/["'`]/) } }], line, { line: 3, character });
+  return unfinishedString([{ ...words, start: { line: 3, character: from ?? line.search(/["'`]/) } }], line, { line: 3, character }) !== undefined;
 }
 
 const servers: [string, Words][] = [
@@ -31,10 +31,11 @@ const servers: [string, Words][] = [
   ["rust-analyzer", { source: "rust-analyzer", code: "syntax-error", message: 'Syntax Error: Missing trailing `"` symbol to terminate the string literal' }],
   ["rustc", { source: "rustc", code: "E0765", message: "unterminated double quote string" }],
   ["C#", { source: "csharp", code: "CS1010", message: "Newline in constant" }],
+  ["JSON", { code: 258, message: "Unexpected end of string." }],
   ["Lua", { source: "Lua Syntax Check.", message: "unfinished string near '\"abc'" }],
 ];
 
-describe("inUnfinishedString", () => {
+describe("unfinishedString", () => {
   it.each(servers)("understands %s", (_server, words) => {
     expect(at('x = f("abc║', words)).toBe(true);
   });
@@ -76,7 +77,7 @@ describe("inUnfinishedString", () => {
 
   it("looks at the cursor's line alone", () => {
     const problem = { ...unterminated, start: { line: 2, character: 0 } };
-    expect(inUnfinishedString([problem], '"abc', { line: 3, character: 4 })).toBe(false);
-    expect(inUnfinishedString([], '"abc', { line: 3, character: 4 })).toBe(false);
+    expect(unfinishedString([problem], '"abc', { line: 3, character: 4 })).toBeUndefined();
+    expect(unfinishedString([], '"abc', { line: 3, character: 4 })).toBeUndefined();
   });
 });

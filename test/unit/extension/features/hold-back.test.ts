@@ -23,6 +23,7 @@ const open = { message: "String literal is unterminated", code: { value: "x" }, 
 
 describe("holding back", () => {
   let asked: number;
+  let reason: string | undefined;
   let session: SidecarSession;
 
   beforeEach(() => {
@@ -30,7 +31,7 @@ describe("holding back", () => {
     window.problems = [];
     window.activeTextEditor = { document, selections: [{}] };
     session = { middleware: { provideInlineCompletionItems: () => ((asked += 1), []) } } as unknown as SidecarSession;
-    register({} as never, session);
+    register({} as never, session, { holdBack: (given: string | undefined) => void (reason = given) } as never);
   });
 
   function ask(triggerKind: number): void {
@@ -48,8 +49,10 @@ describe("holding back", () => {
     window.problems = [open];
     ask(1);
     expect(asked).toBe(0);
+    expect(reason).toBe('the cursor is in a string that is not closed yet (language server: "String literal is unterminated").');
     ask(0);
     expect(asked).toBe(1);
+    expect(reason).toBeUndefined();
   });
 
   it("asks for nothing with several cursors, but for those of another editor", () => {
@@ -57,6 +60,7 @@ describe("holding back", () => {
     ask(1);
     ask(0);
     expect(asked).toBe(0);
+    expect(reason).toBe("there are several cursors.");
     window.activeTextEditor = { document: {}, selections: [{}, {}] };
     ask(1);
     expect(asked).toBe(1);
