@@ -265,10 +265,13 @@ export interface KeptFragments {
 export interface Confidence {
   /** Mean log-probability of the suggestion's tokens, natural logarithm. */
   meanLogProbability: number;
-  /** Calibrated: how likely the suggestion's first line is what the user goes on to write, 0..1. */
-  probability: number;
-  /** Least probability that is shown, by {@link Settings.frequency}. */
-  threshold: number;
+  /**
+   * Calibrated: how likely the suggestion's first line is what the user goes on to write, 0..1; absent where the model
+   * package states no calibration, and then nothing is held back for being unsure.
+   */
+  probability?: number;
+  /** Least probability that is shown, by {@link Settings.frequency}; absent as `probability`. */
+  threshold?: number;
 }
 
 /** Everything the inspector shows about one completion. */

@@ -9,7 +9,7 @@ import { rankOf, type RaisingRule } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
-import { type Calibration, confidenceIn, evidenceFor, measured } from "./confidence";
+import { type Calibration, calibrationOf, confidenceIn, evidenceFor, whyUnsure } from "./confidence";
 import { PromptCache } from "./copying";
 import { type CursorSyntax, readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
@@ -33,7 +33,7 @@ export interface CompleterOptions {
   readonly keepingRule?: KeepingRule;
   /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
   readonly trees?: SyntaxTrees;
-  /** How sure of a suggestion its evidence makes; default: as measured. */
+  /** How sure of a suggestion its evidence makes; default: as the model package states. */
   readonly calibration?: Calibration;
   /** Told of every completion that was not cancelled, with what it was made of. */
   readonly onCompleted?: (completed: CompletedCursor) => void;
@@ -93,6 +93,7 @@ export class Completer {
   private readonly retriever: Retriever;
   private readonly kept: KeptFragments;
   private readonly rule: KeepingRule;
+  private readonly calibration: Calibration | undefined;
   private lastId = 0;
   /** The tokens before the cursor and those of the suggestion, the last time: after the next key much of it is said again. */
   private lastSaid: readonly number[] = [];
@@ -101,6 +102,7 @@ export class Completer {
     this.retriever = new Retriever(options);
     this.kept = new KeptFragments(options.tokenizer);
     this.rule = options.keepingRule ?? keepingRule;
+    this.calibration = options.calibration ?? calibrationOf(options.backbone.model);
   }
 
   /**
@@ -147,7 +149,7 @@ export class Completer {
 
   /** Reads the prompt, generates, filters, and holds back what the model is unsure of; writes all of it into the trace. */
   private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
-    const { backbone, promptFormat, tokenizer, calibration = measured } = this.options;
+    const { backbone, promptFormat, tokenizer } = this.options;
     const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
     const room = backbone.model.contextLength - maxTokens;
     const { prefix, owed } = healPrefix(tokenizer, context.prefix);
@@ -170,11 +172,11 @@ export class Completer {
     const filtered = applyFilters(generation.text, { document: context, cursor });
     if ("reject" in filtered) trace.suppressed = filtered.reject;
     else {
-      trace.confidence = confidenceIn(evidenceFor(filtered.text, generation, cursor), settings.frequency, calibration);
-      const { probability, threshold } = trace.confidence;
+      trace.confidence = confidenceIn(evidenceFor(filtered.text, generation, cursor), settings.frequency, this.calibration);
       // Who asks wants to see what there is.
-      if (invoked || probability >= threshold) trace.suggestion = filtered.text;
-      else trace.suppressed = `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${settings.frequency}" shows from ${percent(threshold)} on`;
+      const unsure = invoked ? undefined : whyUnsure(trace.confidence, settings.frequency);
+      if (unsure === undefined) trace.suggestion = filtered.text;
+      else trace.suppressed = unsure;
     }
     timings.filterMs = performance.now() - generated;
     return { prompt, owed, generated: generation.tokens };
@@ -309,10 +311,6 @@ export class Completer {
       provider: this.options.backbone.provider.name,
     };
   }
-}
-
-function percent(probability: number): string {
-  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
 }
 
 /** Most tokens of code in a prompt of `room` tokens. */

@@ -1,4 +1,5 @@
 // How likely a suggestion is what its user goes on to write, and from what likelihood on it is shown.
+import type { ModelManifest } from "../inference/model-package";
 import type { Confidence, Settings } from "../protocol";
 import { closersAfter, type CursorSyntax } from "./cursor-syntax";
 import type { Generation } from "./generate";
@@ -13,12 +14,29 @@ export interface Evidence {
   readonly agrees: boolean | undefined;
 }
 
-/** From evidence to what is made of it. */
+/** From evidence to what is made of it: of one model, as its package states it. */
 export interface Calibration {
   /** How likely the first line is right, 0..1. */
   probability(evidence: Evidence): number;
   /** Least probability that is shown. */
   readonly thresholds: Readonly<Record<Settings["frequency"], number>>;
+}
+
+/** What a model package states of it. */
+export type StatedConfidence = NonNullable<ModelManifest["confidence"]>;
+
+/** What the package states, ready for use; undefined where it states nothing. */
+export function calibrationOf({ confidence }: Pick<ModelManifest, "confidence">): Calibration | undefined {
+  if (confidence === undefined) return undefined;
+  const { constant, meanLogProbability, logFirstLineTokens, syntaxError } = confidence.weights;
+  const weights = [constant, meanLogProbability, logFirstLineTokens, syntaxError];
+  return { probability: (evidence) => probabilityBy(weights, evidence), thresholds: confidence.thresholds };
+}
+
+/** The member of model.json: weights of {@link features}, in their order and to three decimals, and thresholds. */
+export function statedConfidence(weights: readonly number[], thresholds: Calibration["thresholds"]): StatedConfidence {
+  const [constant = 0, meanLogProbability = 0, logFirstLineTokens = 0, syntaxError = 0] = weights.map((weight) => Number(weight.toFixed(3)));
+  return { weights: { constant, meanLogProbability, logFirstLineTokens, syntaxError }, thresholds };
 }
 
 /** Evidence for `suggestion`, what the filters left of `text`. */
@@ -34,9 +52,21 @@ export function evidenceFor(suggestion: string, { text, spelt }: Pick<Generation
   };
 }
 
-/** What the trace says of it. */
-export function confidenceIn(evidence: Evidence, frequency: Settings["frequency"], { probability, thresholds }: Calibration): Confidence {
-  return { meanLogProbability: evidence.meanLogProbability, probability: probability(evidence), threshold: thresholds[frequency] };
+/** What the trace says of it. Without a calibration nothing is known of how likely it is. */
+export function confidenceIn(evidence: Evidence, frequency: Settings["frequency"], calibration: Calibration | undefined): Confidence {
+  const { meanLogProbability } = evidence;
+  if (calibration === undefined) return { meanLogProbability };
+  return { meanLogProbability, probability: calibration.probability(evidence), threshold: calibration.thresholds[frequency] };
+}
+
+/** Why a suggestion is held back, in words; undefined where it is shown, as it is where nothing is known of how likely it is. */
+export function whyUnsure({ probability, threshold }: Confidence, frequency: Settings["frequency"]): string | undefined {
+  if (probability === undefined || threshold === undefined || probability >= threshold) return undefined;
+  return `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${frequency}" shows from ${percent(threshold)} on`;
+}
+
+function percent(probability: number): string {
+  return `${(100 * probability).toFixed(probability < 0.1 ? 1 : 0)} %`;
 }
 
 /** What the probability is made of, a constant first. */
@@ -48,16 +78,3 @@ export function features({ meanLogProbability, firstLineTokens, agrees }: Eviden
 export function probabilityBy(weights: readonly number[], evidence: Evidence): number {
   return 1 / (1 + Math.exp(-features(evidence).reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0)));
 }
-
-/**
- * Fitted and chosen by `npm run bench -- confidence --tasks ... --repos ... --limit 240 --cursors 8` over the benchmark's tasks in
- * Python, Java and TypeScript: 3,961 suggestions in 117 repositories, the first line right in 13.7 %. Judged by fits on other
- * repositories: Brier score 0.0964 (always the mean: 0.1181), expected calibration error 0.0237. Each threshold is the highest
- * that still shows nearly all of what is right: `more` 99.3 %, in 90.8 % of the suggestions; `balanced` 97.0 % in 79.7 %; `fewer`
- * 90.0 % in 64.2 %. No more is held back, since words of a first line that is wrong are taken too. Of the default model: another
- * one has a calibration of its own to be fitted (`--model`).
- */
-export const measured: Calibration = {
-  probability: (evidence) => probabilityBy([1.134, 2.407, -0.801, -1.064], evidence),
-  thresholds: { more: 0.008, balanced: 0.025, fewer: 0.054 },
-};

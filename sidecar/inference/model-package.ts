@@ -9,6 +9,7 @@ import { vocabulary } from "./tokenizer";
 /** The one format of model.json this build reads. */
 export const supportedFormatVersion = 3;
 
+const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
 const count = v.pipe(v.number(), v.integer(), v.minValue(1));
 const finite = v.pipe(v.number(), v.finite());
 const text = v.pipe(v.string(), v.minLength(1));
@@ -67,6 +68,25 @@ const manifestSchema = v.strictObject({
     importTokens: v.optional(v.pipe(v.number(), v.integer(), v.minValue(0))),
     fragmentTokens: count,
   }),
+  /**
+   * How likely the first line of a suggestion is right, by a logistic map of what is known of it, and from what likelihood on
+   * it is shown; absent: nothing is held back for being unsure. `npm run bench -- confidence` prints it.
+   */
+  confidence: v.optional(
+    v.strictObject({
+      weights: v.strictObject({
+        constant: finite,
+        /** Of the suggestion's tokens, natural logarithm. */
+        meanLogProbability: finite,
+        /** Natural logarithm of the number of tokens of the first line. */
+        logFirstLineTokens: finite,
+        /** 1 where the suggestion makes a new syntax error, else 0. */
+        syntaxError: finite,
+      }),
+      /** By the setting `selfracg.frequency`. */
+      thresholds: v.strictObject({ more: probability, balanced: probability, fewer: probability }),
+    }),
+  ),
   files: v.record(
     fileName,
     v.strictObject({
@@ -169,7 +189,7 @@ function parseManifest(path: string, value: unknown): ModelManifest {
       );
     throw new ModelPackageError(`${path}: ${complaints.join("; ")}. ${reinstall}`);
   }
-  const { architecture: a, retrieval: r, prompt, contextLength } = parsed.output;
+  const { architecture: a, retrieval: r, prompt, contextLength, confidence } = parsed.output;
   const refuse = (field: string, expected: string, found: string | number): never => {
     throw new ModelPackageError(`${path}: ${field}: expected ${expected}, found ${found}. ${reinstall}`);
   };
@@ -183,6 +203,10 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   if (r.queryTokens + importTokens > contextLength)
     refuse("retrieval.queryTokens", `at most contextLength (${contextLength}), importTokens included`, r.queryTokens + importTokens);
   if (r.fragmentTokens > contextLength) refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, r.fragmentTokens);
+  if (confidence !== undefined) {
+    const { more, balanced, fewer } = confidence.thresholds;
+    if (more > balanced || balanced > fewer) refuse("confidence.thresholds", "more at most balanced, and balanced at most fewer", [more, balanced, fewer].join(", "));
+  }
   const slots = {
     fragment: ["{path}", "{text}"],
     leftToRight: ["{path}", "{prefix}"],

@@ -44,6 +44,9 @@ export interface Engine {
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
   const model = await loadModelPackage(options.modelPath);
+  if (model.confidence === undefined) {
+    log.info(`${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`);
+  }
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
   const [backbone, chunker, trees] = await Promise.all([

@@ -4,19 +4,12 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { Completer } from "../../sidecar/completion/completer";
-import { type Calibration, type Evidence, features, measured, probabilityBy } from "../../sidecar/completion/confidence";
+import { type Calibration, type Evidence, features, probabilityBy, statedConfidence } from "../../sidecar/completion/confidence";
 import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
-import type { Backbone } from "../../sidecar/inference/backbone";
-import { loadModelPackage } from "../../sidecar/inference/model-package";
-import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
-import { PromptFormat } from "../../sidecar/inference/prompt-format";
-import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../sidecar/protocol";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import { packagedLocations } from "../../sidecar/server/locations";
-import type { Chunker } from "../../sidecar/workspace/chunker";
-import { createChunker } from "../../sidecar/workspace/create-chunker";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { placesOfTyping, spread } from "./cursors";
@@ -24,6 +17,7 @@ import { table } from "./inference/goals";
 import { brier, calibrationError, fitLogistic } from "./logistic";
 import { count } from "./options";
 import { smallSource } from "./small-source";
+import { openTaskModel, pairOptions, pairsOf, type TaskModel, type TaskPair } from "./task-input";
 
 const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
   --tasks FILE    cross-file tasks, which are completed, and
@@ -68,8 +62,7 @@ export async function main(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       help: { type: "boolean" },
-      tasks: { type: "string", multiple: true, default: [] },
-      repos: { type: "string", multiple: true, default: [] },
+      ...pairOptions,
       limit: { type: "string", default: "240" },
       cursors: { type: "string", default: "3" },
       model: { type: "string" },
@@ -77,13 +70,11 @@ export async function main(args: readonly string[]): Promise<void> {
     },
   });
   if (values.help === true) return void process.stdout.write(help);
-  const pairs = values.tasks.map((tasks, at) => ({ tasks: resolve(tasks), repositories: resolve(values.repos[at] ?? "") }));
-  if (pairs.length === 0 || values.tasks.length !== values.repos.length) throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
-  for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
+  const pairs = pairsOf(values, help);
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
   const rows = new RowFile(resolve(values.rows));
   const asking = await Asking.open(resolve(values.model ?? modelPath), grammarPath);
-  for (const pair of pairs) await asking.ask(pair.tasks, pair.repositories, count("--limit", values.limit), count("--cursors", values.cursors), rows);
+  for (const pair of pairs) await asking.ask(pair, count("--limit", values.limit), count("--cursors", values.cursors), rows);
   await asking.dispose();
   process.stdout.write(`${report(rows.all)}\n`);
 }
@@ -117,28 +108,21 @@ class RowFile {
 
 class Asking {
   private constructor(
-    private readonly backbone: Backbone,
-    private readonly tokenizer: Tokenizer,
-    private readonly promptFormat: PromptFormat,
-    private readonly chunker: Chunker,
+    private readonly model: TaskModel,
     private readonly trees: SyntaxTrees,
   ) {}
 
   static async open(modelPath: string, grammarPath: string): Promise<Asking> {
-    const model = await loadModelPackage(modelPath);
-    const tokenizer = await Tokenizer.load(model);
-    const chunker = await createChunker(grammarPath, () => {});
-    const trees = await SyntaxTrees.load(grammarPath, () => {}, Infinity);
-    return new Asking(await createBackbone(model, { provider: "auto", threads: defaultThreads() }), tokenizer, new PromptFormat(model, tokenizer), chunker, trees);
+    return new Asking(await openTaskModel(modelPath, grammarPath), await SyntaxTrees.load(grammarPath, () => {}, Infinity));
   }
 
   dispose(): Promise<void> {
     this.trees.dispose();
-    return this.backbone.dispose();
+    return this.model.backbone.dispose();
   }
 
   /** Completes at the tasks' cursors and at others in the same files. */
-  async ask(tasksPath: string, repositoriesPath: string, limit: number, cursors: number, rows: RowFile): Promise<void> {
+  async ask({ tasks: tasksPath, repositories: repositoriesPath }: TaskPair, limit: number, cursors: number, rows: RowFile): Promise<void> {
     const tasks = await readTasks(tasksPath, limit);
     const repositories = await readRepositories(repositoriesPath, new Set(tasks.map(({ repository }) => repository)));
     const byFile = new Map<string, Task[]>();
@@ -151,16 +135,16 @@ class Asking {
       const asked = [...group.map((task) => ({ id: task.id, truth: task.groundtruth, ...placeOf(task, files) })), ...typingIn(first, files, cursors)].filter(({ id }) => !rows.has(id));
       process.stderr.write(`${basename(tasksPath)}: file ${++done} of ${byFile.size}\n`);
       if (asked.length === 0) continue;
-      const source = await smallSource(first.file, files, this.backbone, this.promptFormat, this.chunker);
+      const source = await smallSource(first.file, files, this.model);
       for (const each of asked) rows.add(await this.complete(each, first, source));
     }
   }
 
   private async complete({ id, prefix, suffix, truth }: Asked, { repository, language, file }: Task, source: FragmentSource): Promise<Row> {
-    const { backbone, promptFormat, tokenizer, trees } = this;
     let evidence: Evidence | undefined;
-    const calibration: Calibration = { ...measured, probability: (given) => ((evidence = given), 1) };
-    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, log: () => {}, calibration });
+    // Whatever the evidence, it is taken down and the suggestion shown.
+    const calibration: Calibration = { probability: (given) => ((evidence = given), 1), thresholds: { more: 0, balanced: 0, fewer: 0 } };
+    const completer = new Completer({ ...this.model, trees: this.trees, source: () => source, log: () => {}, calibration });
     const context: CursorContext = { uri: `file:///${file}`, path: file, languageId: languageIdOf(file), prefix, suffix };
     const position = { line: prefix.split("\n").length - 1, character: 0 };
     const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
@@ -206,20 +190,19 @@ function report(rows: readonly Row[]): string {
   };
   const lines = thresholds.map((threshold) => [threshold.toFixed(2), ...shownFrom(threshold)]);
   const probabilities = judged.filter((each) => each.right).map(({ probability }) => probability).sort((a, b) => a - b);
-  const chosen = Object.entries(shownOfRight).map(([frequency, least]) => {
-    // Rounded down, so that no more is held back than was meant.
-    const threshold = Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
-    return [`${frequency}: ${threshold.toFixed(3)}`, ...shownFrom(threshold)];
-  });
+  // Rounded down, so that no more is held back than was meant.
+  const showing = (least: number): number => Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
+  const stated = statedConfidence(fit(suggested), { more: showing(shownOfRight.more), balanced: showing(shownOfRight.balanced), fewer: showing(shownOfRight.fewer) });
+  const chosen = Object.entries(stated.thresholds).map(([frequency, threshold]) => [`${frequency}: ${threshold.toFixed(3)}`, ...shownFrom(threshold)]);
   const languages = [...new Set(judged.map(({ language }) => language))].map((language) => {
     const of = judged.filter((each) => each.language === language);
     return [language, String(of.length), percent(of.filter((each) => each.right).length, of.length), brier(of).toFixed(4), calibrationError(of, folds).toFixed(4)];
   });
   return [
     `${rows.length} cursors in ${names.length} repositories, ${suggested.length} with a suggestion, the first line right in ${right} of them (${percent(right, suggested.length)})`,
-    `weights, fitted on all: ${fit(suggested).map((weight) => weight.toFixed(3)).join(", ")}`,
     `judged by fits on the other repositories (${folds} parts): Brier score ${brier(judged).toFixed(4)}, always the mean ${(share * (1 - share)).toFixed(4)}; expected calibration error ${calibrationError(judged, folds).toFixed(4)}`,
     table(["language", "suggested", "right", "Brier", "ECE"], languages),
     table(["threshold", "share shown", "right of what is shown", "shown of what is right"], [...lines, ...chosen]),
+    `fitted on all, for model.json:\n${JSON.stringify({ confidence: stated }, undefined, 2).split("\n").slice(1, -1).join("\n")}`,
   ].join("\n\n");
 }

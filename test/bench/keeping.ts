@@ -1,26 +1,20 @@
 // `npm run bench -- keeping`: what fragments kept over keystrokes cost and gain, by the loss of the code that is typed next.
-import { existsSync } from "node:fs";
-import { basename, dirname, resolve } from "node:path";
+import { basename, dirname } from "node:path";
 import { parseArgs } from "node:util";
 import { Completer } from "../../sidecar/completion/completer";
 import { healPrefix } from "../../sidecar/completion/healing";
 import type { Backbone } from "../../sidecar/inference/backbone";
-import { loadModelPackage } from "../../sidecar/inference/model-package";
-import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
-import { PromptFormat } from "../../sidecar/inference/prompt-format";
-import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../sidecar/protocol";
 import { type KeepingRule, keepingRule } from "../../sidecar/retrieval/kept";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import { packagedLocations } from "../../sidecar/server/locations";
-import type { Chunker } from "../../sidecar/workspace/chunker";
-import { createChunker } from "../../sidecar/workspace/create-chunker";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { digits, table } from "./inference/goals";
 import { count } from "./options";
 import { smallSource } from "./small-source";
+import { openTaskModel, pairOptions, pairsOf, type TaskModel, type TaskPair } from "./task-input";
 
 const help = `npm run bench -- keeping --tasks FILE --repos FILE [OPTIONS]
   --tasks FILE    cross-file tasks, at whose cursors is typed, and
@@ -53,44 +47,35 @@ export async function main(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       help: { type: "boolean" },
-      tasks: { type: "string", multiple: true, default: [] },
-      repos: { type: "string", multiple: true, default: [] },
+      ...pairOptions,
       cursors: { type: "string", default: "24" },
       typed: { type: "string", default: "28" },
     },
   });
   if (values.help === true) return void process.stdout.write(help);
-  const pairs = values.tasks.map((tasks, at) => ({ tasks: resolve(tasks), repositories: resolve(values.repos[at] ?? "") }));
-  if (pairs.length === 0 || values.tasks.length !== values.repos.length) throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
-  for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
+  const pairs = pairsOf(values, help);
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
   const bench = await Typing.open(modelPath, grammarPath, count("--typed", values.typed));
-  for (const pair of pairs) process.stdout.write(`${await bench.compare(pair.tasks, pair.repositories, count("--cursors", values.cursors))}\n\n`);
+  for (const pair of pairs) process.stdout.write(`${await bench.compare(pair, count("--cursors", values.cursors))}\n\n`);
   await bench.dispose();
 }
 
 class Typing {
   private constructor(
-    private readonly backbone: Backbone,
-    private readonly tokenizer: Tokenizer,
-    private readonly promptFormat: PromptFormat,
-    private readonly chunker: Chunker,
+    private readonly model: TaskModel,
     private readonly typed: number,
   ) {}
 
   static async open(modelPath: string, grammarPath: string, typed: number): Promise<Typing> {
-    const model = await loadModelPackage(modelPath);
-    const tokenizer = await Tokenizer.load(model);
-    const chunker = await createChunker(grammarPath, () => {});
-    return new Typing(await createBackbone(model, { provider: "auto", threads: defaultThreads() }), tokenizer, new PromptFormat(model, tokenizer), chunker, typed);
+    return new Typing(await openTaskModel(modelPath, grammarPath), typed);
   }
 
   dispose(): Promise<void> {
-    return this.backbone.dispose();
+    return this.model.backbone.dispose();
   }
 
   /** A table of the rules over the first tasks of as many repositories. */
-  async compare(tasksPath: string, repositoriesPath: string, cursors: number): Promise<string> {
+  async compare({ tasks: tasksPath, repositories: repositoriesPath }: TaskPair, cursors: number): Promise<string> {
     const chosen = new Map<string, Task>();
     for (const task of await readTasks(tasksPath, undefined)) if (chosen.size < cursors && !chosen.has(task.repository)) chosen.set(task.repository, task);
     const repositories = await readRepositories(repositoriesPath, new Set(chosen.keys()));
@@ -99,7 +84,7 @@ class Typing {
     for (const [repository, task] of chosen) {
       process.stderr.write(`${basename(tasksPath)}: cursor ${++cursor} of ${chosen.size}\n`);
       const files = repositories.get(repository) ?? new Map<string, string>();
-      const source = await smallSource(task.file, files, this.backbone, this.promptFormat, this.chunker);
+      const source = await smallSource(task.file, files, this.model);
       for (const [at, rule] of rules.entries()) found[at]?.push(await this.type(task, files, source, rule));
     }
     const [none = []] = found;
@@ -116,7 +101,7 @@ class Typing {
   private async type(task: Task, files: Files, source: FragmentSource, { rule, settings }: (typeof rules)[number]): Promise<Typed> {
     const { prefix, suffix } = placeOf(task, files);
     const rest = task.groundtruth + suffix;
-    const { backbone, tokenizer, promptFormat } = this;
+    const { backbone, tokenizer } = this.model;
     let read: readonly number[] = [];
     const recording: Backbone = {
       model: backbone.model,
@@ -129,7 +114,7 @@ class Typing {
       embed: (rows, signal) => backbone.embed(rows, signal),
       dispose: () => backbone.dispose(),
     };
-    const completer = new Completer({ backbone: recording, promptFormat, tokenizer, source: () => source, log: () => {}, ...(rule && { keepingRule: rule }) });
+    const completer = new Completer({ ...this.model, backbone: recording, source: () => source, log: () => {}, ...(rule && { keepingRule: rule }) });
     const uri = `file:///${task.file}`;
     const losses: number[] = [];
     const traces: CompletionTrace[] = [];
@@ -153,8 +138,9 @@ class Typing {
 
   /** Mean loss in nats of `next` behind the prompt. */
   private async lossOf(prompt: readonly number[], next: readonly number[]): Promise<number> {
-    const { logits, cache } = await this.backbone.prefill(prompt);
-    const behind = next.length > 1 ? (await this.backbone.decode(cache, next.slice(0, -1))).logits : [];
+    const { backbone } = this.model;
+    const { logits, cache } = await backbone.prefill(prompt);
+    const behind = next.length > 1 ? (await backbone.decode(cache, next.slice(0, -1))).logits : [];
     return mean([logits, ...behind].map((row, at) => lossAt(row, next[at] ?? 0)));
   }
 }

@@ -1,17 +1,15 @@
 // Fragments of one repository's other files, embedded for a few cursors in one file and searched exactly.
-import type { Backbone } from "../../sidecar/inference/backbone";
-import type { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { similarityOf } from "../../sidecar/retrieval/need";
-import type { Chunker } from "../../sidecar/workspace/chunker";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Files } from "../eval/input";
+import type { TaskModel } from "./task-input";
 
 /** Fragments of a repository at the most: so many are embedded for each file that is completed in. */
 const mostFragments = 150;
 
 /** Fragments of all files but `file`, those of the files that come first by name where they are many. */
-export async function smallSource(file: string, files: Files, backbone: Backbone, promptFormat: PromptFormat, chunker: Chunker): Promise<FragmentSource> {
+export async function smallSource(file: string, files: Files, { backbone, promptFormat, chunker }: TaskModel): Promise<FragmentSource> {
   const fragments: Fragment[] = [];
   for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (path === file || fragments.length >= mostFragments) continue;

@@ -225,7 +225,15 @@ def export(
     adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
     text = card.render(description, work, source, recorded if trained_adapter(module) else None, adapter_parameters, len(serialised),
                        _in_words(agreement, stored), table.markdown() if table else "")
-    package.write(out, description, {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()})
+    files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
+    # Fitted by the product's own benchmark, on what this very model writes.
+    confidence = package.confidence_of(out, description, files)
+    if confidence is not None:
+        description["confidence"] = confidence
+    else:
+        report("export: no confidence for these weights yet, so that nothing is held back for being unsure: "
+               "`npm run bench -- confidence` prints the member for model.json")
+    package.write(out, description, files)
     report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
     return agreement
 

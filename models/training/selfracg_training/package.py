@@ -176,6 +176,16 @@ def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, b
             os.replace(Path(scratch) / name, directory / name)
 
 
+def confidence_of(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any] | None:
+    """`confidence` of the package in `directory` where it holds for a new one: the same graph, tokenizer and prompts; else None."""
+    path = directory / "model.json"
+    former: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    same = former.get("prompt") == description["prompt"] and all(
+        former.get("files", {}).get(name) == digest(files[name]) for name in ("model.onnx", "tokenizer.json"))
+    found: dict[str, Any] | None = former.get("confidence") if same else None
+    return found
+
+
 def read(directory: Path) -> dict[str, Any]:
     """model.json of a package whose files all have the stated size and hash; ValueError names the first that has not."""
     path = directory / "model.json"

@@ -271,6 +271,28 @@ def test_card_tells_the_stages_that_led_to_the_adapter_and_a_continued_run(work)
     assert "30,000,000 tokens, 10,000,000 of them in an earlier run" in says["utility"] and "had not ended" not in says["utility"]
 
 
+def test_the_confidence_stays_with_the_weights_that_it_was_fitted_on(work, capsys):
+    export.run(arguments(work))
+    assert "no confidence for these weights yet" in capsys.readouterr().out
+    path = work / "package" / "model.json"
+    confidence = {"weights": {"constant": 1.0}, "thresholds": {"more": 0.01}}
+
+    def state():
+        path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "confidence": confidence}), encoding="utf-8")
+
+    state()
+    export.run(arguments(work, "--model-version", "0.2.0"))
+    manifest = package.read(work / "package")
+    assert manifest["version"] == "0.2.0" and manifest["confidence"] == confidence
+    assert "no confidence" not in capsys.readouterr().out
+    package.replace_figures(work / "package", "| a | 1 |", {"retrieval.nullScore": 0.5})
+    assert package.read(work / "package")["confidence"] == confidence
+    for other in (("--weights", "float32"), ("--weights", "float32", "--fill-in-middle")):
+        export.run(arguments(work, *other))
+        assert "confidence" not in package.read(work / "package")
+        state()
+
+
 def test_figures_replace_figures_and_the_manifest_follows(work):
     export.run(arguments(work))
     for figures in ("| a | 1 |", "| b | 2 |"):

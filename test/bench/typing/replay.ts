@@ -234,7 +234,7 @@ class Typist {
     if (cached) this.#cached += 1;
     if (!cached && trace !== undefined && trace.timings.waitMs > 0) this.#waited += 1;
     if (text !== "") this.#withText += 1;
-    else if (trace?.confidence !== undefined && trace.confidence.probability < trace.confidence.threshold) this.#unsure += 1;
+    else if (trace?.confidence !== undefined && (trace.confidence.probability ?? 1) < (trace.confidence.threshold ?? 0)) this.#unsure += 1;
     else {
       const reason = trace === undefined ? "not tried (inside of a word, or off)" : (trace.suppressed ?? "nothing written");
       this.#withheld[reason] = (this.#withheld[reason] ?? 0) + 1;

@@ -472,6 +472,14 @@ describe("confidence", () => {
     else expect(trace.suppressed).toBe(`the model is unsure: ${Math.round(probability * 100)} % likely to be right, and selfracg.frequency "${frequency}" shows from ${Math.round(thresholds[frequency] * 100)} % on`);
   });
 
+  it("holds nothing back with a package that states none, however unlikely", async () => {
+    const { confidence: _, ...silent } = model;
+    const backbone = { ...saying("addMoney(a, b);"), model: silent };
+    const trace = await complete(completer(backbone), { frequency: "fewer" });
+    expect(trace.suggestion).toBe("addMoney(a, b);");
+    expect(Object.keys(trace.confidence ?? {})).toEqual(["meanLogProbability"]);
+  });
+
   it("does not hold back what the user asks for", async () => {
     const trace = await judged(0.1, "fewer", true);
     expect(trace).toMatchObject({ suggestion: "addMoney(a, b);", confidence: { probability: 0.1, threshold: 0.8 } });

@@ -1,18 +1,24 @@
 // What makes a suggestion likely, and what is read off one.
+import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Evidence, evidenceFor, measured } from "../../../sidecar/completion/confidence";
+import { type Calibration, calibrationOf, confidenceIn, type Evidence, evidenceFor, statedConfidence, whyUnsure } from "../../../sidecar/completion/confidence";
 import type { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { loadTrees, marked } from "./cursor-marks";
 
 let trees: SyntaxTrees;
+let shipped: Calibration;
 beforeAll(async () => {
+  const found = calibrationOf(await loadModelPackage(resolve(import.meta.dirname, "../../../models/default"), { verifyHashes: false }));
+  if (found === undefined) throw new Error("expected a confidence in the model.json that ships, found none");
+  shipped = found;
   trees = await loadTrees();
 });
 afterAll(() => trees.dispose());
 
-describe("the map", () => {
+describe("the map of the model that ships", () => {
   const likely: Evidence = { meanLogProbability: -0.2, firstLineTokens: 4, agrees: true };
-  const of = (change: Partial<Evidence>) => measured.probability({ ...likely, ...change });
+  const of = (change: Partial<Evidence>) => shipped.probability({ ...likely, ...change });
 
   it("gives more to what the model is surer of, to short lines, and to what is no syntax error", () => {
     expect(of({ meanLogProbability: -1 })).toBeLessThan(of({}));
@@ -26,10 +32,28 @@ describe("the map", () => {
   });
 
   it("holds back more with fewer", () => {
-    const { more, balanced, fewer } = measured.thresholds;
+    const { more, balanced, fewer } = shipped.thresholds;
     expect(more).toBeGreaterThan(0);
     expect(balanced).toBeGreaterThan(more);
     expect(fewer).toBeGreaterThan(balanced);
+  });
+});
+
+describe("what a package states", () => {
+  const evidence: Evidence = { meanLogProbability: -0.5, firstLineTokens: 3, agrees: false };
+
+  it("is what the fit says, to three decimals", () => {
+    const thresholds = { more: 0.01, balanced: 0.02, fewer: 0.05 };
+    const stated = statedConfidence([0.12345, 2, -1, -0.5], thresholds);
+    expect(stated).toEqual({ weights: { constant: 0.123, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -0.5 }, thresholds });
+    const probability = 1 / (1 + Math.exp(-(0.123 - 1 - Math.log(3) - 0.5)));
+    expect(confidenceIn(evidence, "balanced", calibrationOf({ confidence: stated }))).toEqual({ meanLogProbability: -0.5, probability: expect.closeTo(probability, 12), threshold: 0.02 });
+  });
+
+  it("holds nothing back where it states nothing", () => {
+    const confidence = confidenceIn(evidence, "fewer", calibrationOf({}));
+    expect(confidence).toEqual({ meanLogProbability: -0.5 });
+    expect(whyUnsure(confidence, "fewer")).toBeUndefined();
   });
 });
 

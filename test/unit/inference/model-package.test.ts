@@ -31,6 +31,8 @@ async function replace(name: string, content: string | Uint8Array): Promise<void
   await edit((value) => (value.files[name] = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }));
 }
 
+const confidence = { weights: { constant: 1, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -1 }, thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 } };
+
 async function refusal(): Promise<string> {
   const error = await loadModelPackage(folder).then(
     () => undefined,
@@ -113,6 +115,9 @@ describe("loadModelPackage", () => {
       /queryTokens: expected at most contextLength \(\d+\), importTokens included/,
     ],
     ["a null vector of another length", (m) => (m.retrieval.nullVector = [0.5]), /nullVector: expected \d+ numbers \(retrieval\.dimension\), found 1\./],
+    ["a confidence that lacks a weight", (m) => (m.confidence = { ...confidence, weights: { constant: 1 } }), /confidence\.weights\.meanLogProbability: expected .*, found undefined/],
+    ["a threshold that is no probability", (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 1.5 } }), /confidence\.thresholds\.fewer: expected <=1, found 1\.5/],
+    ["fewer suggestions that are more", (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 0 } }), /confidence\.thresholds: expected more at most balanced, and balanced at most fewer, found 0\.1, 0\.2, 0\./],
     ["imports anywhere but in the query", (m) => m.prompt.leftToRight.unshift("{imports}"), /prompt\.leftToRight: expected the slots/],
     [
       "a template that lacks a slot",
@@ -152,7 +157,7 @@ describe("loadModelPackage", () => {
 
   it("hashes what an expression depends on, and nothing else", async () => {
     const { hash } = await loadModelPackage(folder);
-    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)), (m.version = "9.9.9")));
+    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)), (m.version = "9.9.9"), (m.confidence = confidence)));
     expect((await loadModelPackage(folder)).hash).toBe(hash);
     await edit((m) => (m.retrieval.fragmentTokens -= 1));
     expect((await loadModelPackage(folder)).hash).not.toBe(hash);

@@ -209,6 +209,7 @@ describe("confidence", () => {
     expect(html).toContain('class="fill" y="1" width="62.00%"');
     expect(html).toContain('class="mark" x="40.00%"');
     expect(renderConfidence(undefined)).toBe("");
+    expect(text(renderConfidence({ meanLogProbability: -0.456 }))).toBe("Not held back for being unsure: the model package does not say how likely it is right. mean log-probability of a token −0.46");
   });
 });
 

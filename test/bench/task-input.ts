@@ -1,0 +1,50 @@
+// What benchmarks at the cursors of cross-file tasks read: pairs of files named on the command line, and the model that completes there.
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Backbone } from "../../sidecar/inference/backbone";
+import { loadModelPackage } from "../../sidecar/inference/model-package";
+import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
+import { PromptFormat } from "../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../sidecar/inference/tokenizer";
+import type { Chunker } from "../../sidecar/workspace/chunker";
+import { createChunker } from "../../sidecar/workspace/create-chunker";
+
+const none: string[] = [];
+
+/** For `parseArgs`. */
+export const pairOptions = {
+  tasks: { type: "string", multiple: true, default: none },
+  repos: { type: "string", multiple: true, default: none },
+} as const;
+
+/** Absolute paths. */
+export interface TaskPair {
+  readonly tasks: string;
+  readonly repositories: string;
+}
+
+/** @throws Error for files that come in no pairs, with `help`, or that are not there */
+export function pairsOf(values: { readonly tasks: readonly string[]; readonly repos: readonly string[] }, help: string): TaskPair[] {
+  if (values.tasks.length === 0 || values.tasks.length !== values.repos.length) {
+    throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
+  }
+  const pairs = values.tasks.map((tasks, at) => ({ tasks: resolve(tasks), repositories: resolve(values.repos[at] ?? "") }));
+  for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
+  return pairs;
+}
+
+/** A model and what reads code for it. */
+export interface TaskModel {
+  readonly backbone: Backbone;
+  readonly tokenizer: Tokenizer;
+  readonly promptFormat: PromptFormat;
+  readonly chunker: Chunker;
+}
+
+/** @throws ModelPackageError for a package that cannot be used */
+export async function openTaskModel(modelPath: string, grammarPath: string): Promise<TaskModel> {
+  const model = await loadModelPackage(modelPath);
+  const tokenizer = await Tokenizer.load(model);
+  const chunker = await createChunker(grammarPath, () => {});
+  return { backbone: await createBackbone(model, { provider: "auto", threads: defaultThreads() }), tokenizer, promptFormat: new PromptFormat(model, tokenizer), chunker };
+}
