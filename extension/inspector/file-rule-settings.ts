@@ -1,14 +1,15 @@
 // Reads and writes the pinned and banned files in the settings of this workspace.
 
+import { posix } from "node:path";
 import { ConfigurationTarget, Uri, workspace } from "vscode";
 import { configurationSection, type FragmentReference } from "../../sidecar/protocol";
-import { type FileRule, type FileRuleLists, patternOf, pressed, ruleOfPattern, settingOf } from "./file-rules";
+import { type FileRule, type FileRuleLists, patternInFolder, patternOf, pressed, ruleOfPattern, settingOf } from "./file-rules";
 
 const names: Readonly<Record<FileRule, string>> = { pin: "pinned", ban: "banned" };
 
 /** The rule on the fragment's file. */
-export function ruleOf({ path }: FragmentReference): FileRule | undefined {
-  return ruleOfPattern(lists(), patternOf(path));
+export function ruleOf(fragment: FragmentReference): FileRule | undefined {
+  return ruleOfPattern(lists(), patternFor(fragment));
 }
 
 /**
@@ -16,7 +17,8 @@ export function ruleOf({ path }: FragmentReference): FileRule | undefined {
  * @returns what was done, in words
  * @throws Error where there is no workspace to write to, with what to do
  */
-export async function press({ path, uri }: FragmentReference, rule: FileRule): Promise<string> {
+export async function press(fragment: FragmentReference, rule: FileRule): Promise<string> {
+  const { path, uri } = fragment;
   if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
     throw new Error(`${path} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`);
   }
@@ -24,7 +26,7 @@ export async function press({ path, uri }: FragmentReference, rule: FileRule): P
     throw new Error(`${path} cannot be ${names[rule]}: it lies in none of the open folders.`);
   }
   const before = lists();
-  const pattern = patternOf(path);
+  const pattern = patternFor(fragment);
   const after = pressed(before, rule, pattern);
   for (const each of ["pin", "ban"] as const) {
     if (after[each].length !== before[each].length) {
@@ -33,6 +35,12 @@ export async function press({ path, uri }: FragmentReference, rule: FileRule): P
   }
   const now = ruleOfPattern(after, pattern);
   return now === undefined ? `${path} is no longer ${names[rule]}.` : `${path} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
+}
+
+/** Among several folders, that of the fragment's own: another one may have a file of the same path. */
+function patternFor({ path, uri }: FragmentReference): string {
+  const folder = workspace.getWorkspaceFolder(Uri.parse(uri));
+  return folder === undefined || workspace.workspaceFolders?.length === 1 ? patternOf(path) : patternInFolder(posix.basename(folder.uri.path), path);
 }
 
 function lists(): FileRuleLists {

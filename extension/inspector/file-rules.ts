@@ -17,6 +17,11 @@ export function patternOf(path: string): string {
   return `/${path.replace(/[\\*?[\]]/g, "\\$&").replace(/ +$/, (spaces) => "\\ ".repeat(spaces.length))}`;
 }
 
+/** The same for a file of one workspace folder among several. @param folder the last part of the folder's own path */
+export function patternInFolder(folder: string, path: string): string {
+  return `.${patternOf(`${folder}/${path}`)}`;
+}
+
 /** The rule that was made for this very file; patterns that stand for more are none of ours. */
 export function ruleOfPattern(lists: FileRuleLists, pattern: string): FileRule | undefined {
   // A ban outranks a pin: what is never taken is not taken first.

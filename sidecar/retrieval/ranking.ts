@@ -42,9 +42,9 @@ const pinned = 2;
 export function raisingPinned(chosen: ChosenFiles, raising: Raising): Raising {
   const known = new Map<string, Raise | undefined>();
   return (fragment) => {
-    const { uri, path } = fragment;
+    const { uri } = fragment;
     if (known.has(uri)) return known.get(uri);
-    const pattern = chosen.pinnedBy(path);
+    const pattern = chosen.pinnedBy(fragment);
     const raise = pattern === undefined ? raising(fragment) : { by: pinned, reason: `pinned by selfracg.pinnedFiles: ${pattern}` };
     known.set(uri, raise);
     return raise;

@@ -62,13 +62,13 @@ export class Retriever {
     const { fragmentTokens } = backbone.model.retrieval;
     const visible = visibleText(context, codeTokens, tokenizer);
     const render = (fragment: Fragment): readonly number[] => this.render(fragment, fragmentTokens);
-    const bannedBy = (path: string) => chosen.bannedBy(path);
+    const bannedBy = (fragment: Fragment) => chosen.bannedBy(fragment);
     const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
     if (selected.length < limits.maxFragments && (isLeft || found.slice(count).some(({ score }) => score >= nullScore))) {
       // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
-      const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment.path) === undefined && whereSeen(fragment, context, visible) === undefined;
+      const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment) === undefined && whereSeen(fragment, context, visible) === undefined;
       candidates = found = ranked([...candidates, ...source.search(need, count, counts)], raising);
       ({ selected, dropped } = selectFragments(candidates, options));
     }
@@ -88,7 +88,7 @@ export class Retriever {
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const source = this.options.source();
     const chosen = this.chosenFiles(limits);
-    const found = source?.search(need, count, chosen.hasBans ? ({ path }) => chosen.bannedBy(path) === undefined : undefined) ?? [];
+    const found = source?.search(need, count, chosen.hasBans ? (fragment) => chosen.bannedBy(fragment) === undefined : undefined) ?? [];
     const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
     const best = ranked([...found, ...pinned], this.raising(context, chosen)).slice(0, count);
     return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
@@ -126,9 +126,9 @@ export class Retriever {
  * tell fragments of pinned files from others takes longer than a search.
  */
 function pinnedBeyond(found: readonly ScoredFragment[], source: FragmentSource, need: Float32Array, count: number, chosen: ChosenFiles): ScoredFragment[] {
-  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment.path) !== undefined).length >= count) return [];
+  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment) !== undefined).length >= count) return [];
   const known = new Set(found.map(({ fragment }) => fragment));
-  return source.search(need, count, (fragment) => chosen.pinnedBy(fragment.path) !== undefined && !known.has(fragment));
+  return source.search(need, count, (fragment) => chosen.pinnedBy(fragment) !== undefined && !known.has(fragment));
 }
 
 /** What can be searched within these limits, or why nothing can. */

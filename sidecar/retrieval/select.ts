@@ -23,8 +23,8 @@ export interface SelectOptions {
   readonly limits: RetrievalLimits;
   /** Fragments that score lower are not needed. */
   readonly nullScore: number;
-  /** The pattern that bans a file, by its path; default: none does. */
-  readonly bannedBy?: (path: string) => string | undefined;
+  /** The pattern that bans the fragment's file; default: none does. */
+  readonly bannedBy?: (fragment: Fragment) => string | undefined;
   /** The fragment as it would stand in the prompt; empty where it does not fit at all. */
   readonly render: (fragment: Fragment) => readonly number[];
 }
@@ -43,7 +43,7 @@ export function selectFragments(candidates: readonly RankedFragment[], options: 
     const reference = referenceTo(candidate, tokens.length);
     const drop = (reason: string) => dropped.push({ ...reference, reason });
 
-    const banned = bannedBy?.(fragment.path);
+    const banned = bannedBy?.(fragment);
     if (banned !== undefined) {
       drop(`banned by selfracg.bannedFiles: ${banned}`);
       continue;

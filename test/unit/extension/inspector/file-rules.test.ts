@@ -2,7 +2,8 @@
 
 import ignore from "ignore";
 import { describe, expect, it } from "vitest";
-import { patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
+import { ChosenFiles } from "../../../../sidecar/retrieval/chosen-files";
+import { patternInFolder, patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
 
 describe("patternOf", () => {
   it.each(["src/a.ts", "a.ts", "app/[id]/page.tsx", "#a", "!a", "a/!b#c", "a b/c d.ts", "ends with space ", "st*r?.py", "back\\slash", "ünïcode/文件.py"])("stands for %s", (path) => {
@@ -18,6 +19,20 @@ describe("patternOf", () => {
     ["wh?t.py", "what.py"],
   ])("of %s does not stand for %s", (path, other) => {
     expect(ignore().add([patternOf(path)]).ignores(other)).toBe(false);
+  });
+});
+
+describe("patternInFolder", () => {
+  it.each([
+    ["library", "src/a.ts"],
+    ["my [lib] #1", "app/[id]/page.tsx"],
+    ["ünïcode", "文件 .py"],
+  ])("stands for the file in %s alone, as the sidecar reads it", (folder, path) => {
+    const pattern = patternInFolder(folder, path);
+    const files = new ChosenFiles({ pinnedFiles: [pattern] });
+    const uri = (root: string): string => `file:///work/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    expect(files.pinnedBy({ uri: uri(folder), path })).toBe(pattern);
+    expect(files.pinnedBy({ uri: uri("other"), path })).toBeUndefined();
   });
 });
 
