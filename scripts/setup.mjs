@@ -97,7 +97,7 @@ export async function setup(options = {}) {
   await once({
     id: "vsix",
     name: "VSIX",
-    inputs: [...code, "package.json", "media", "models/default", "README.md", "LICENSE", ".vscodeignore"],
+    inputs: [...code, "package.json", "media", "models/default", "README.md", "CONTRIBUTING.md", "LICENSE", "models/training", ".vscodeignore"],
     output: "dist/selfracg-code.vsix",
     work: async () => {
       const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");

@@ -1,6 +1,7 @@
 // Keeps the README's tables in step with package.json.
 import { existsSync, readFileSync } from "node:fs";
-import { join } from "node:path";
+import { dirname, join, normalize } from "node:path";
+import { listFiles, PackageManager } from "@vscode/vsce";
 import { expect, it } from "vitest";
 
 const root = join(__dirname, "..");
@@ -26,8 +27,17 @@ it("lists every setting with its default and bounds", () => {
   }
 });
 
-it("shows pictures and pages that are there", () => {
-  const links = [...readme.matchAll(/\]\(([^)#:]+)\)/g)].map((match) => match[1] ?? "");
-  expect(links.length).toBeGreaterThan(5);
-  for (const link of links) expect(existsSync(join(root, link)), link).toBe(true);
+it("shows pictures and pages that are there, and packed with the extension as what these lead to is", async () => {
+  const packed = new Set(await listFiles({ cwd: root, packageManager: PackageManager.None }));
+  const pages = ["README.md"];
+  for (const page of pages) {
+    const text = readFileSync(join(root, page), "utf8");
+    for (const [, link = ""] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g)) {
+      const target = normalize(join(dirname(page), link));
+      expect(existsSync(join(root, target)), `${page}: ${link}`).toBe(true);
+      expect(packed.has(target), `${page}: ${link} in the VSIX`).toBe(true);
+      if (target.endsWith(".md") && !pages.includes(target)) pages.push(target);
+    }
+  }
+  expect(pages).toEqual(expect.arrayContaining(["sidecar/PROTOCOL.md", "sidecar/EDITORS.md", "CONTRIBUTING.md"]));
 });

@@ -1,15 +1,17 @@
 // Reads and writes the pinned and banned files in the settings of this workspace.
 
 import { posix } from "node:path";
-import { ConfigurationTarget, Uri, workspace } from "vscode";
+import { ConfigurationTarget, Uri, workspace, type WorkspaceFolder } from "vscode";
 import { configurationSection, type FragmentReference } from "../../sidecar/protocol";
 import { type FileRule, type FileRuleLists, patternInFolder, patternOf, pressed, ruleOfPattern, settingOf } from "./file-rules";
+import type { FileMarks } from "./sections/fragments";
 
 const names: Readonly<Record<FileRule, string>> = { pin: "pinned", ban: "banned" };
 
-/** The rule on the fragment's file. */
-export function ruleOf(fragment: FragmentReference): FileRule | undefined {
-  return ruleOfPattern(lists(), patternFor(fragment));
+/** The fragment's file as people know it, and the rule on it. */
+export function marksOf(fragment: FragmentReference): FileMarks {
+  const rule = ruleOfPattern(lists(), patternFor(fragment));
+  return { name: nameOf(fragment), ...(rule !== undefined && { rule }) };
 }
 
 /**
@@ -18,12 +20,12 @@ export function ruleOf(fragment: FragmentReference): FileRule | undefined {
  * @throws Error where there is no workspace to write to, with what to do
  */
 export async function press(fragment: FragmentReference, rule: FileRule): Promise<string> {
-  const { path, uri } = fragment;
+  const name = nameOf(fragment);
   if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
-    throw new Error(`${path} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`);
+    throw new Error(`${name} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`);
   }
-  if (workspace.getWorkspaceFolder(Uri.parse(uri)) === undefined) {
-    throw new Error(`${path} cannot be ${names[rule]}: it lies in none of the open folders.`);
+  if (folderOf(fragment) === undefined) {
+    throw new Error(`${name} cannot be ${names[rule]}: it lies in none of the open folders.`);
   }
   const before = lists();
   const pattern = patternFor(fragment);
@@ -34,13 +36,26 @@ export async function press(fragment: FragmentReference, rule: FileRule): Promis
     }
   }
   const now = ruleOfPattern(after, pattern);
-  return now === undefined ? `${path} is no longer ${names[rule]}.` : `${path} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
+  return now === undefined ? `${name} is no longer ${names[rule]}.` : `${name} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
 }
 
 /** Among several folders, that of the fragment's own: another one may have a file of the same path. */
-function patternFor({ path, uri }: FragmentReference): string {
-  const folder = workspace.getWorkspaceFolder(Uri.parse(uri));
-  return folder === undefined || workspace.workspaceFolders?.length === 1 ? patternOf(path) : patternInFolder(posix.basename(folder.uri.path), path);
+function patternFor(fragment: FragmentReference): string {
+  const folder = severalFolders() ? folderOf(fragment) : undefined;
+  return folder === undefined ? patternOf(fragment.path) : patternInFolder(posix.basename(folder.uri.path), fragment.path);
+}
+
+function nameOf(fragment: FragmentReference): string {
+  const folder = severalFolders() ? folderOf(fragment) : undefined;
+  return folder === undefined ? fragment.path : `${folder.name}/${fragment.path}`;
+}
+
+function severalFolders(): boolean {
+  return (workspace.workspaceFolders?.length ?? 0) > 1;
+}
+
+function folderOf({ uri }: FragmentReference): WorkspaceFolder | undefined {
+  return workspace.getWorkspaceFolder(Uri.parse(uri));
 }
 
 function lists(): FileRuleLists {

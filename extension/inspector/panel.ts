@@ -16,7 +16,7 @@ import {
 } from "../../sidecar/protocol";
 import type { SidecarSession } from "../session";
 import { CodeOpener } from "./code-opener";
-import { press, ruleOf } from "./file-rule-settings";
+import { marksOf, press } from "./file-rule-settings";
 import type { FileRule } from "./file-rules";
 import type { Answer } from "./html";
 import { InspectorState } from "./inspector-state";
@@ -174,7 +174,7 @@ export class InspectorPanel implements Disposable {
       layer,
       found,
       counts,
-      ruleOf,
+      marksOf,
     };
   }
 

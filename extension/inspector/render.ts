@@ -5,7 +5,7 @@ import { type Answer, answered, escapeHtml } from "./html";
 import type { TraceAnswers } from "./inspector-state";
 import { renderComparison } from "./sections/comparison";
 import { renderCounts } from "./sections/counts";
-import { renderFound, renderFragments, type RuleOf } from "./sections/fragments";
+import { renderFound, renderFragments, type MarksOf } from "./sections/fragments";
 import { type ListModel, renderList } from "./sections/list";
 import { type Layer, renderNeed } from "./sections/need";
 import { renderPrompt } from "./sections/prompt";
@@ -30,17 +30,17 @@ export interface InspectorModel {
   readonly layer: Layer;
   readonly found: Answer<SearchResult> | undefined;
   readonly counts: Answer<SuggestionCounts> | undefined;
-  readonly ruleOf: RuleOf;
+  readonly marksOf: MarksOf;
 }
 
 /** Parts of the page by the `id` of the element that each is the inside of. */
 export type PageParts = Readonly<Record<(typeof partIds)[number], string>>;
 const partIds = ["list", "suggestion", "fragments", "time", "comparison", "prompt", "need", "found", "counts", "status"] as const;
 
-export function renderParts({ status, list, shown, layer, found, counts, ruleOf }: InspectorModel): PageParts {
+export function renderParts({ status, list, shown, layer, found, counts, marksOf }: InspectorModel): PageParts {
   const others = {
     list: renderList(list),
-    found: found === undefined ? "" : answered(found, ({ fragments, nullScore }) => renderFound(fragments, nullScore, ruleOf)),
+    found: found === undefined ? "" : answered(found, ({ fragments, nullScore }) => renderFound(fragments, nullScore, marksOf)),
     counts: renderCounts(counts),
     status: renderStatus(status),
   };
@@ -51,7 +51,7 @@ export function renderParts({ status, list, shown, layer, found, counts, ruleOf 
   return {
     ...others,
     suggestion: renderSuggestion(trace, file),
-    fragments: renderFragments(trace, ruleOf),
+    fragments: renderFragments(trace, marksOf),
     time: renderTime(trace.timings, trace.cached === true),
     comparison: renderComparison(trace, answers.comparison),
     prompt: renderPrompt(trace, answers.prompt),

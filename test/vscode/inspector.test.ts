@@ -1,6 +1,6 @@
 // The retrieval inspector in a real VS Code: by keyboard, in every kind of theme, and all that one can ask of it.
 
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { basename, join } from "node:path";
 import type { AxeResults } from "axe-core";
@@ -8,7 +8,7 @@ import type { Frame, Locator } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
 import { renderNeed } from "../../extension/inspector/sections/need";
 import type { NeedToken } from "../../sidecar/protocol";
-import { Bookshop, lastLine, pictures } from "./bookshop";
+import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
 import type { Workbench } from "./workbench";
 
 /** Read as a script, since the page's policy lets none in that comes later. */
@@ -350,5 +350,34 @@ describe("the inspector in VS Code", () => {
     // The index can be searched all the same.
     await inspector.locator("#search-form button").click();
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);
+  });
+
+  it("pins among several folders the file of one alone", async () => {
+    const roots = join(shop.scratch, "roots");
+    for (const name of ["app", "library"]) cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
+    // Two files of one path that say different things.
+    writeFileSync(join(roots, "app", "shop", "catalog.py"), "def catalog_page(number):\n    return render('catalog', number)\n");
+    const file = join(roots, "both.code-workspace");
+    writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
+    window = await shop.reopen(file);
+    await window.waitForStatus(/ready/);
+    await window.openFile("app/shop/money.py", 1);
+    await window.runCommand("SelfRACG: Show Retrieval Inspector");
+    inspector = await window.inspector();
+    await inspector.locator("#search-section > summary").click();
+    await inspector.locator("#search-text").fill("from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.");
+    await inspector.locator("#search-form button").click();
+    const pins = (path: string): Locator => inspector.locator(`[data-rule^="pin:found:"][aria-label$=" ${path}"]`);
+    await expect.poll(() => pins("library/shop/catalog.py").count(), patience).toBeGreaterThan(0);
+    await pins("library/shop/catalog.py").first().click();
+    const settings = (): unknown => (JSON.parse(readFileSync(file, "utf8")) as { settings?: unknown }).settings;
+    await expect.poll(settings, patience).toEqual({ "selfracg.pinnedFiles": ["./library/shop/catalog.py"] });
+    await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("library/shop/catalog.py is pinned for this workspace (selfracg.pinnedFiles).");
+    await expect.poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience).toBe("true");
+    await inspector.locator("#search-form button").click();
+    const raised = inspector.locator("#found .fragment").filter({ hasText: "pinned by selfracg.pinnedFiles" });
+    await expect.poll(() => raised.count(), patience).toBeGreaterThan(0);
+    for (const text of await raised.locator(".head").allTextContents()) expect(text).toMatch(/^library\/shop\/catalog\.py:/);
+    for (const pin of await pins("app/shop/catalog.py").all()) expect(await pin.getAttribute("aria-pressed")).toBe("false");
   });
 });

@@ -218,7 +218,7 @@ describe("typing in VS Code", () => {
     expect(await window.tooltip()).toContain(reason);
     await window.leaveTooltip();
     // Whoever asks gets an answer.
-    await window.page.keyboard.press("Alt+\\");
+    await window.runCommand("Trigger Inline Suggestion");
     await expect.poll(() => window.tooltip(), { timeout: 30_000 }).not.toContain("Held back");
     await window.leaveTooltip();
     await window.type('";\nfor (const book of books) {\ncatalog.');

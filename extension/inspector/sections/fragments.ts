@@ -5,26 +5,33 @@ import { count } from "../../status-text";
 import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 import type { FileRule } from "../file-rules";
 
-/** The rule on a fragment's file in this workspace, if there is one. */
-export type RuleOf = (fragment: FragmentReference) => FileRule | undefined;
+/** What is known here of a fragment's file. */
+export interface FileMarks {
+  /** As people know it: among several folders, with the folder's name. */
+  readonly name: string;
+  /** The rule on it in this workspace. */
+  readonly rule?: FileRule;
+}
+
+export type MarksOf = (fragment: FragmentReference) => FileMarks;
 
 /** Fragments in the prompt and those left out. */
-export function renderFragments(trace: CompletionTrace, ruleOf: RuleOf): string {
+export function renderFragments(trace: CompletionTrace, marksOf: MarksOf): string {
   const { fragments, dropped, nullScore } = trace;
   const tokens = fragments.reduce((sum, fragment) => sum + fragment.tokens, 0);
   // Best first for people, whatever the order in the prompt.
   const rows = fragments
     .map((fragment, index) => ({ fragment, index }))
     .sort((a, b) => ranked(b.fragment) - ranked(a.fragment))
-    .map(({ fragment, index }) => renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), ruleOf));
+    .map(({ fragment, index }) => renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), marksOf));
   return `<h2>Fragments in the prompt ${aside(fragments.length === 0 ? "none" : `${fragments.length}, ${count(tokens, "token")}`)}</h2>
 ${fragments.length === 0 ? `<p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>` : `<ul class="fragments">${rows.join("\n")}</ul>`}
-${paragraph(nullScore === undefined ? undefined : `Null score ${nullScore.toFixed(3)}: below it, the model needs nothing from elsewhere. It is the mark in each bar.`, "facts")}${paragraph(origin(trace), "facts")}${renderDropped(dropped, nullScore, ruleOf)}`;
+${paragraph(nullScore === undefined ? undefined : `Null score ${nullScore.toFixed(3)}: below it, the model needs nothing from elsewhere. It is the mark in each bar.`, "facts")}${paragraph(origin(trace), "facts")}${renderDropped(dropped, nullScore, marksOf)}`;
 }
 
 /** Fragments that a search found. */
-export function renderFound(fragments: readonly FragmentReference[], nullScore: number, ruleOf: RuleOf): string {
-  const rows = fragments.map((fragment, index) => renderFragment(fragment, `found:${index}`, nullScore, undefined, ruleOf));
+export function renderFound(fragments: readonly FragmentReference[], nullScore: number, marksOf: MarksOf): string {
+  const rows = fragments.map((fragment, index) => renderFragment(fragment, `found:${index}`, nullScore, undefined, marksOf));
   const needed = fragments.filter(({ score }) => score >= nullScore).length;
   return fragments.length === 0
     ? '<p class="note">Nothing was found: nothing is indexed.</p>'
@@ -32,11 +39,11 @@ export function renderFound(fragments: readonly FragmentReference[], nullScore: 
 <ul class="fragments">${rows.join("\n")}</ul>`;
 }
 
-function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | undefined, ruleOf: RuleOf): string {
+function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | undefined, marksOf: MarksOf): string {
   if (dropped.length === 0) {
     return "";
   }
-  const rows = dropped.map((fragment, index) => renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, ruleOf));
+  const rows = dropped.map((fragment, index) => renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, marksOf));
   return `<details id="dropped">
 <summary>Candidates left out ${aside(`${dropped.length}`)}</summary>
 <ul class="fragments">${rows.join("\n")}</ul>
@@ -64,15 +71,16 @@ function origin({ kept, fetched }: CompletionTrace): string | undefined {
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
 
-function renderFragment(fragment: FragmentReference, target: string, nullScore: number | undefined, why: string | undefined, ruleOf: RuleOf): string {
-  const { path, startLine, endLine, score, tokens, raised, scope } = fragment;
+function renderFragment(fragment: FragmentReference, target: string, nullScore: number | undefined, why: string | undefined, marksOf: MarksOf): string {
+  const { startLine, endLine, score, tokens, raised, scope } = fragment;
+  const { name, rule } = marksOf(fragment);
   const lines = startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`;
   const against = nullScore === undefined ? [] : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
   const facts = [...against, ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]), ...(why === undefined ? [] : [why])];
   return `<li class="fragment">
-<div class="head">${link(target, `${escapeHtml(path)}<span class="lines">:${lines}</span>`, `Open ${path} at lines ${lines}`)}<span class="tokens">${count(tokens, "token")}</span></div>
+<div class="head">${link(target, `${escapeHtml(name)}<span class="lines">:${lines}</span>`, `Open ${name} at lines ${lines}`)}<span class="tokens">${count(tokens, "token")}</span></div>
 <div class="measure">${renderScoreBar(fragment, nullScore)}<span class="number">${score.toFixed(3)}</span><span class="reason">${escapeHtml(facts.join(" · "))}</span></div>
-${renderScope(scope)}${renderRules(path, target, ruleOf(fragment))}</li>`;
+${renderScope(scope)}${renderRules(name, target, rule)}</li>`;
 }
 
 /** The definitions around a fragment. */
@@ -81,10 +89,10 @@ function renderScope(scope: readonly string[] | undefined): string {
 }
 
 /** Buttons that stay down while the rule holds. */
-function renderRules(path: string, target: string, rule: FileRule | undefined): string {
+function renderRules(file: string, target: string, rule: FileRule | undefined): string {
   const button = (kind: FileRule, name: string, set: string): string => {
     const label = rule === kind ? set : name;
-    return `<button type="button" class="rule" data-rule="${kind}:${target}" aria-pressed="${rule === kind}" aria-label="${escapeHtml(`${label} ${path}`)}" title="${escapeHtml(kind === "pin" ? "Take fragments of this file before all others that are needed, in this workspace" : "Never take fragments of this file, in this workspace")}">${label}</button>`;
+    return `<button type="button" class="rule" data-rule="${kind}:${target}" aria-pressed="${rule === kind}" aria-label="${escapeHtml(`${label} ${file}`)}" title="${escapeHtml(kind === "pin" ? "Take fragments of this file before all others that are needed, in this workspace" : "Never take fragments of this file, in this workspace")}">${label}</button>`;
   };
   return `<div class="rules">${button("pin", "Pin", "Pinned")}${button("ban", "Ban", "Banned")}</div>`;
 }

@@ -16,7 +16,7 @@ function modelOf(shown: CompletionTrace | undefined, change: Partial<InspectorMo
     layer: "all",
     found: undefined,
     counts: undefined,
-    ruleOf: () => undefined,
+    marksOf: ({ path }) => ({ name: path }),
     ...change,
   };
 }
@@ -161,7 +161,7 @@ describe("safety", () => {
     layer: "all",
     found: { state: "failed", reason: evil },
     counts: { state: "answered", value: { since: evil, shown: 1, accepted: 1, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 1 } },
-    ruleOf: () => "pin",
+    marksOf: ({ path }) => ({ name: path, rule: "pin" }),
   });
 
   it.each(Object.entries(parts))("escapes every text from outside in %s", (_, html) => {

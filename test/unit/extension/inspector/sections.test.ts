@@ -8,10 +8,10 @@ import { renderFound, renderFragments } from "../../../../extension/inspector/se
 import { renderList } from "../../../../extension/inspector/sections/list";
 import { renderNeed, weightsOf } from "../../../../extension/inspector/sections/need";
 import { renderPrompt } from "../../../../extension/inspector/sections/prompt";
-import type { Comparison, InspectedPrompt, NeedWeights } from "../../../../sidecar/protocol";
+import type { Comparison, FragmentReference, InspectedPrompt, NeedWeights } from "../../../../sidecar/protocol";
 import { text, trace } from "./fixtures";
 
-const noRule = () => undefined;
+const noRule = ({ path }: FragmentReference) => ({ name: path });
 
 describe("the list", () => {
   const traces = [
@@ -66,7 +66,7 @@ describe("fragments against the null score", () => {
   });
 
   it("has a button down for a file that is pinned or banned", () => {
-    const html = renderFragments(trace, ({ path }) => (path === "src/tax.py" ? "ban" : path === "src/prices.py" ? "pin" : undefined));
+    const html = renderFragments(trace, ({ path }) => ({ name: path, ...(path === "src/tax.py" ? { rule: "ban" } : path === "src/prices.py" ? { rule: "pin" } : {}) }));
     const buttons = [...html.matchAll(/data-rule="([^"]+)" aria-pressed="(\w+)" aria-label="([^"]+)"/g)].map(([, rule, down, label]) => `${rule} ${down} ${label}`);
     expect(buttons).toEqual([
       "pin:fragment:1 true Pinned src/prices.py",
@@ -76,6 +76,12 @@ describe("fragments against the null score", () => {
       "pin:dropped:0 false Pin src/basket.py",
       "ban:dropped:0 false Ban src/basket.py",
     ]);
+  });
+
+  it("calls files as people know them", () => {
+    const html = renderFragments(trace, ({ path }) => ({ name: `library/${path}` }));
+    expect(text(html)).toContain("library/src/tax.py :4");
+    expect(html).toContain('aria-label="Pin library/src/tax.py"');
   });
 
   it("lists what a search found, and how much of it would be needed", () => {
