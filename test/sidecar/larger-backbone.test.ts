@@ -28,6 +28,14 @@ it("completes what it has learnt", async () => {
   expect(list.items).toHaveLength(1);
 });
 
+it("holds nothing back for being unsure, since it states no confidence, and says so once", async () => {
+  await sidecar.configure({ frequency: "fewer" });
+  const { trace } = await sidecar.complete(uriOf(join(folder, "again.py")), "def add(first, second):\n    return |\n");
+  expect(trace.suggestion).toBe("first + second");
+  expect(trace.confidence).toEqual({ meanLogProbability: expect.any(Number) });
+  expect(sidecar.logs.filter(({ message }) => message.includes("states no confidence in model.json: nothing is held back"))).toHaveLength(1);
+});
+
 it("indexes and searches the workspace with its own expression", async () => {
   expect(sidecar.status?.index?.fragments).toBeGreaterThan(0);
   await sidecar.configure({ maxFragments: 4 });

@@ -1,5 +1,6 @@
 // Pinned and banned files over the wire: settings hold from the next request on, and edits elsewhere leave kept fragments alone.
-import { join } from "node:path";
+import { rename } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
 
@@ -52,6 +53,25 @@ it("what is pinned goes first where it is needed, from the next request on", asy
   for (const { raised } of pinned) expect(raised).toEqual({ by: 2, reason: `pinned by selfracg.pinnedFiles: ${last}` });
   for (const { path, raised } of all) if (path !== last) expect(raised?.by ?? 0).toBeLessThan(1);
   expect(after?.fragments.map(({ path }) => path)).toContain(last);
+});
+
+it("of several folders, one is meant by ./ and its name", async () => {
+  const other = await copyOfFixture();
+  const library = join(dirname(other), "library");
+  await rename(other, library);
+  const both = await start({ folders: [folder, library] });
+  await both.reaches("ready");
+  const uri = fresh();
+  const { trace } = await both.complete(uri, text);
+  const path = trace.fragments[0]?.path ?? "";
+  await both.configure({ bannedFiles: [`./library/${path}`] });
+  await both.request(uri, cursorOf(text));
+  const after = await both.trace();
+  const of = (root: string) => [...(after?.fragments ?? []), ...(after?.dropped ?? [])].filter((each) => each.uri === uriOf(join(root, path)));
+  expect(of(library).length).toBeGreaterThan(0);
+  for (const each of of(library)) expect(each).toMatchObject({ reason: `banned by selfracg.bannedFiles: ./library/${path}` });
+  expect(after?.fragments.map((each) => each.uri)).toContain(uriOf(join(folder, path)));
+  both.kill();
 });
 
 it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {
