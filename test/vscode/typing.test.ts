@@ -31,6 +31,20 @@ const beginnings = [
 ];
 const file = "shop/customers.py";
 
+const typescript = `export interface Book {
+  isbn: string;
+  title: string;
+}
+
+export class Catalog {
+  private readonly books = new Map<string, Book>();
+
+  addBook(book: Book): void {
+    this.books.set(book.isbn, book);
+  }
+}
+`;
+
 describe("typing in VS Code", () => {
   const shop = new Bookshop({ name: "typing", settings });
   let window: Workbench;
@@ -50,6 +64,12 @@ describe("typing in VS Code", () => {
       await window.revertFile();
     }
     throw new Error(`Expected ghost text that suits at one of ${beginnings.length} places, found it at none.`);
+  }
+
+  /** A file that VS Code's own TypeScript features read, at its end. */
+  async function openTypeScript(): Promise<void> {
+    writeFileSync(join(workspace, "catalog.ts"), typescript);
+    await window.openFile("catalog.ts", typescript.split("\n").length);
   }
 
   /** The cursor's line and its ghost text. */
@@ -190,23 +210,7 @@ describe("typing in VS Code", () => {
   });
 
   it("suggests nothing in a string that TypeScript says is not closed, says why, and suggests again once it is", async () => {
-    const code = [
-      "export interface Book {",
-      "  isbn: string;",
-      "  title: string;",
-      "}",
-      "",
-      "export class Catalog {",
-      "  private readonly books = new Map<string, Book>();",
-      "",
-      "  addBook(book: Book): void {",
-      "    this.books.set(book.isbn, book);",
-      "  }",
-      "}",
-      "",
-    ].join("\n");
-    writeFileSync(join(workspace, "catalog.ts"), code);
-    await window.openFile("catalog.ts", code.split("\n").length);
+    await openTypeScript();
     const error = window.page.locator(".editor-group-container.active .squiggly-error");
     await window.type('\nexport function addAll(catalog: Catalog, books: Book[]): void {\nconst what = "all');
     await error.first().waitFor({ timeout: 60_000 });
@@ -225,6 +229,53 @@ describe("typing in VS Code", () => {
     await window.waitForGhostText();
     expect(await window.tooltip()).not.toContain("Held back");
     await window.leaveTooltip();
+    await window.revertFile();
+  });
+
+  it("goes on from the entry chosen in the suggest widget, whose own key takes the entry first", async () => {
+    await openTypeScript();
+    await window.type("\nexport function put(catalog: Catalog, book: Book): void {\ncatalog.");
+    const chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused");
+    await expect
+      .poll(async () => {
+        if (!(await chosen.isVisible())) await window.page.keyboard.press("Control+Space");
+        return (await chosen.textContent({ timeout: 2000 }).catch(() => "")) ?? "";
+      }, { timeout: 60_000, interval: 1000 })
+      .toContain("addBook");
+    await expect.poll(() => window.ghostText(), { timeout: 30_000 }).toMatch(/^addBook\S/);
+    await window.page.keyboard.press("Tab");
+    await expect.poll(async () => (await look()).line, { timeout: 10_000 }).toMatch(/catalog\.addBook$/);
+    const rest = await window.waitForGhostText();
+    await window.page.keyboard.press("Tab");
+    await expect.poll(() => window.editorText(), { timeout: 10_000 }).toContain(`catalog.addBook${rest.split("\n")[0]}`);
+    await window.revertFile();
+  });
+
+  it("leaves Tab to the indentation where a line has none yet", async () => {
+    await window.openFile(file, lastLine(file));
+    await window.type("\n\ndef fill(catalog: Catalog, book: Book) -> None:\n");
+    await window.page.keyboard.press("Shift+Tab");
+    await expect.poll(() => window.cursor()).toMatch(/, Col 1$/);
+    // With what is suggested there, if anything is.
+    await window.page.waitForTimeout(2000);
+    console.log(`on a line without indentation: ${JSON.stringify(await window.ghostText())}`);
+    await window.page.keyboard.press("Tab");
+    await expect.poll(() => window.cursor()).toMatch(/, Col 5$/);
+    await window.revertFile();
+  });
+
+  it("suggests on the side of a comparison that can be written", async () => {
+    await window.openFile(file, lastLine(file));
+    await window.type(`${beginnings[0]?.slice(0, -1)}`);
+    await window.runCommand("File: Compare Active File with Saved");
+    const written = window.page.locator(".diff-editor .editor.modified");
+    await written.waitFor();
+    await window.page.keyboard.press("Control+End");
+    await window.type(".");
+    const ghost = written.locator('[class*="ghost-text"]');
+    await expect.poll(async () => (await ghost.allTextContents()).join("").trim(), { timeout: 30_000 }).not.toBe("");
+    expect(await window.page.locator('.diff-editor .editor.original [class*="ghost-text"]').count()).toBe(0);
+    await window.runCommand("View: Close Editor");
     await window.revertFile();
   });
 
