@@ -1,5 +1,5 @@
 // Mixes what the model expects with what the prompt itself goes on with after the same words: code repeats itself locally.
-import { type Admits, mostLikely } from "./choosing";
+import { type Admits, mostLikely, sumOfExponentials } from "./choosing";
 
 /** Longest run of tokens compared. */
 const longestMatch = 12;
@@ -99,8 +99,7 @@ export class PromptCache {
     if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
 
     const highest = admits === undefined ? (logits[favourite] ?? 0) : (logits[mostLikely(logits)] ?? 0);
-    let sum = 0;
-    for (const logit of logits) sum += Math.exp(logit - highest);
+    const sum = sumOfExponentials(logits, highest);
     // A sure model has read the prompt too and needs no help.
     const surest = 1 / sum;
     const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);

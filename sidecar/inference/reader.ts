@@ -32,7 +32,7 @@ const mostChunk = 256;
 export class Reader {
   private chunk: number;
   /** What the last run of a reading made, until it is kept. */
-  private made: { readonly sequence: Sequence; readonly tokens: Int32Array; readonly rows: NewRows } | undefined;
+  private made: { readonly sequence: Sequence; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows } | undefined;
 
   /** @param chunkTokens tokens read between two looks at the cancellation; 0: as many as take about {@link longestChunkMs}, by the time they took before. */
   constructor(
@@ -70,7 +70,7 @@ export class Reader {
       });
       // What is drafted behind a chunk says nothing about chunks.
       if (row.length === this.chunk && passed.drafts.length === 0) this.adapt(performance.now() - start);
-      if (passed.rows !== undefined) this.made = { sequence, tokens: row, rows: passed.rows };
+      if (passed.rows !== undefined) this.made = { sequence, room: tokens.length, tokens: row, rows: passed.rows };
       if (last) return { logits: passed.logits, expression: passed.expression, reused, drafts: passed.drafts };
       this.keep();
     }
@@ -78,8 +78,11 @@ export class Reader {
 
   /** Writes what the last reading made behind its text. The next reading does so first where it was left out. */
   keep(): void {
-    this.made?.sequence.append(this.made.tokens, this.made.rows);
+    if (this.made === undefined) return;
+    const { sequence, room, tokens, rows } = this.made;
     this.made = undefined;
+    this.pool.makeRoom(sequence, room);
+    sequence.append(tokens, rows);
   }
 
   /** What the need at the end of `tokens` weighs, read anew: layers x tokens. */

@@ -184,8 +184,8 @@ export class SequencePool {
   }
 
   /**
-   * A text with room for all of `tokens` that holds as long a beginning of them as any did, `most` at the most, and
-   * nothing else. A text of which only a small part is wanted stays and is copied: another document begins alike.
+   * A text that holds as long a beginning of `tokens` as any did, `most` at the most, and nothing else, with room for all of
+   * them unless it holds none. A text of which only a small part is wanted stays and is copied: another document begins alike.
    */
   take(tokens: Int32Array, most: number): Sequence {
     let best: Sequence | undefined;
@@ -200,11 +200,17 @@ export class SequencePool {
     else {
       taken = best ?? new Sequence(this.runtime, this.shape);
       taken.trim(longest);
-      if (!taken.holds(tokens.length)) taken.move(tokens.length, this.slab(tokens.length, taken));
+      if (longest > 0) this.makeRoom(taken, tokens.length);
     }
-    this.sequences = [...this.sequences.filter((sequence) => sequence !== taken), taken];
-    while (this.sequences.length > 1 && this.held > this.bytes) this.sequences.shift();
+    this.sequences = [...this.sequences.filter((sequence) => sequence !== taken && sequence.bytes > 0), taken];
+    // Where it has no memory yet, that of the others is for it.
+    while (taken.bytes > 0 && this.sequences.length > 1 && this.held > this.bytes) this.sequences.shift();
     return taken;
+  }
+
+  /** Gives a text that was taken room for `length` tokens in all. */
+  makeRoom(sequence: Sequence, length: number): void {
+    if (!sequence.holds(length)) sequence.move(length, this.slab(length, sequence));
   }
 
   /**

@@ -26,9 +26,11 @@ common position of the next token. Where fragments are read as the mean over the
 What an expression takes beside the decoder stands in one branch at the end: a step that does not express passes one
 node instead of several a layer.
 
-A long row of tokens attends through ONNX Runtime's own operator. It copies all keys and values into new buffers first, once
+In the last layer only the wanted positions attend, to the past where it lies: whatever else is read there gives but keys and values.
+
+A long row of tokens attends through ONNX Runtime's own operator in the others. It copies all keys and values into new buffers first, once
 for every query head, which is most of the time of a step that reads a token or verifies a few: such rows attend to the
-past where it lies and to themselves, in products of their own ("half" has no such branch: there copies stay on the device).
+past where it lies and to themselves, in products of their own ("half" has neither: there copies stay on the device).
 
 Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
 GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
@@ -370,7 +372,7 @@ def build_graph(
     if not b.half:
         shared = _few_rows(b, shared)
 
-    final, layers = _decode(b, body, "input_ids", lambda layer, qkv: _attend(b, layer, qkv, shared), wanted)
+    final, layers = _decode(b, body, "input_ids", lambda layer, qkv: _attend(b, layer, qkv, shared, wanted), wanted)
     body.add("Identity", [b.head(final, body)], ["logits"])
 
     # In shapes of their own they would be copied once more.
@@ -420,7 +422,8 @@ class _Layer:
 def _decode(b: _Builder, body: _Body, ids: str, attend: Callable[[int, str], _Attention], wanted: str = "") -> tuple[str, list[_Layer]]:
     """(normed hidden states [batch, n, hidden], layers) of the tokens `ids` [batch, seq], at the positions `wanted` [batch, n, 1], by default all.
 
-    `attend` gives a layer's attention from its number and its projections [batch, seq, (query_heads + 2 * kv_heads) * head_dim].
+    `attend` gives a layer's attention from its number and its projections [batch, seq, (query_heads + 2 * kv_heads) * head_dim], of the last
+    layer at the wanted positions.
     """
     c = b.config
     residual = b.embed(ids, body)
@@ -434,8 +437,8 @@ def _decode(b: _Builder, body: _Body, ids: str, attend: Callable[[int, str], _At
         layers.append(_Layer(x, qkv, attend(layer, qkv)))
         attention = layers[-1].attention.output
         if wanted and layer == c.layers - 1:
-            # Beyond the last attention only the wanted positions matter: a prefill pays for one row, an embedding for none.
-            attention, residual = b.take(attention, wanted), b.take(residual, wanted)
+            # From the last attention on only the wanted positions matter: a prefill pays for one row, an embedding for none.
+            residual = b.take(residual, wanted)
         branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output", body)
         norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
         x, residual = _normalise(b, body, branch, residual, norm)
@@ -523,19 +526,13 @@ def _few_rows(b: _Builder, step: _Step) -> _Step:
     one_text = body.add("Equal", [body.add("Shape", ["input_ids"], start=0, end=1), b.ints(1)])
     few = body.add("Squeeze", [body.add("And", [one_text, body.add("LessOrEqual", [step.seq, b.ints(FEW)])])])
     capacity = body.add("Shape", ["past.0.key"], start=2, end=3)
-    unmasked, masked = b.constant("unmasked", np.array(0, dtype=np.float32)), b.constant("masked", np.array(MASKED, dtype=np.float32))
 
     def write(t: _Body) -> list[str]:
-        held = t.add("Where", [t.add("Less", [_range(b, t, capacity), "past_length"]), unmasked, masked])
-        held = t.add("Expand", [held, t.add("Concat", [step.seq, capacity], axis=0)])
         own = _range(b, t, step.seq)
-        own = t.add("Where", [t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]), unmasked, masked])
-        # The rows of all query heads of a pair stand one below the other.
-        rows = [t.add("Concat", [held, own], axis=1)] * (c.query_heads // c.kv_heads)
-        return [t.add("Concat", rows, axis=0)]
+        return [_mask(b, t, t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]), step.seq)]
 
     def nothing(t: _Body) -> list[str]:
-        return [t.add("Identity", [unmasked])]
+        return [t.add("Identity", [b.constant("unmasked", np.array(0, dtype=np.float32))])]
 
     mask = body.add("If", [few], then_branch=_branch("few.mask", write, None), else_branch=_branch("no.mask", nothing, None))
     return replace(step, few=few, mask=mask, columns=body.add("Concat", [capacity, step.seq], axis=0))
@@ -559,41 +556,83 @@ def _operator(b: _Builder, t: _Body, qkv: str, past: Sequence[str], last_valid: 
     )
 
 
-def _attend(b: _Builder, layer: int, qkv: str, step: _Step) -> _Attention:
-    """One layer's attention of the tokens just read to the past and to themselves."""
+def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Attention:
+    """One layer's attention of the tokens just read to the past and to themselves.
+
+    Of the last layer's only the rows at the positions `wanted` [batch, n, 1] come of it: a prefill pays for one, an embedding for none.
+    """
     c = b.config
     past = (f"past.{layer}.key", f"past.{layer}.value")
+    last = layer == c.layers - 1
 
     def whole(t: _Body) -> list[str]:
         attention = _operator(b, t, qkv, past, step.last_valid_int, step.total_int, step.attention_caches)
         rows = [t.add("Slice", [attention.removesuffix(".0") + f".{part}", "past_length", step.total, b.ints(2)]) for part in (1, 2)]
         return [attention, *rows]
 
+    def heads(t: _Body, x: str, count: int) -> str:
+        return t.add("Transpose", [t.add("Reshape", [x, b.ints(0, -1, count, c.head_dim)])], perm=[0, 2, 1, 3])
+
+    def turned(t: _Body, x: str, positions: str, count: int) -> str:
+        return t.add("RotaryEmbedding", [x, positions, step.cos, step.sin], domain=CONTRIB, num_heads=count, interleaved=0)
+
     def few(t: _Body) -> list[str]:
-        heads = t.add("Transpose", [t.add("Reshape", [qkv, b.ints(0, 0, c.query_heads + 2 * c.kv_heads, c.head_dim)])], perm=[0, 2, 1, 3])
-        turned = t.add("Split", [heads, b.ints(c.query_heads + c.kv_heads, c.kv_heads)], 2, axis=1)
-        value = turned.removesuffix(".0") + ".1"
+        rows = t.add("Split", [heads(t, qkv, c.query_heads + 2 * c.kv_heads), b.ints(c.query_heads + c.kv_heads, c.kv_heads)], 2, axis=1)
+        value = rows.removesuffix(".0") + ".1"
         # A single position means an offset for all rows.
-        turned = t.add("RotaryEmbedding", [turned, "past_length", step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads + c.kv_heads, interleaved=0)
-        query = t.add("Split", [turned, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
+        rows = turned(t, rows, "past_length", c.query_heads + c.kv_heads)
+        query = t.add("Split", [rows, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
         key = query.removesuffix(".0") + ".1"
-        query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
-        scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (past[0], key)]
-        weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), step.mask])], axis=-1)
-        weight = t.add("Split", [weight, step.columns], 2, axis=3)
-        mixed = t.add("Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
-        mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
-        return [t.add("Reshape", [mixed, b.ints(0, 0, c.attended)]), key, value]
+        attention = _products(b, t, query, key, value, past, step.mask, step.columns)
+        return [b.take(attention, wanted, t) if last else attention, key, value]
+
+    def of_wanted(t: _Body) -> list[str]:
+        ends = [b.ints(end) for end in (0, c.attended, c.attended + c.kv_heads * c.head_dim, c.attended + 2 * c.kv_heads * c.head_dim)]
+        query, key, value = (t.add("Slice", [x, *ends[part:part + 2], b.ints(2)]) for part, x in enumerate((b.take(qkv, wanted, t), qkv, qkv)))
+        query = heads(t, turned(t, query, t.add("Add", ["logit_positions", "past_length"]), c.query_heads), c.query_heads)
+        key, value = heads(t, turned(t, key, "past_length", c.kv_heads), c.kv_heads), heads(t, value, c.kv_heads)
+        # Of the tokens just read a position sees those up to itself.
+        own = t.add("LessOrEqual", [_range(b, t, step.seq), wanted])
+        mask = t.add("Unsqueeze", [_mask(b, t, own, t.add("Shape", ["logit_positions"])), b.ints(1)])
+        return [_products(b, t, query, key, value, past, mask, step.columns), key, value]
 
     if not step.few:
         attention, key, value = whole(b.body)
         base = attention.removesuffix(".0")
-        return _Attention(attention, key, value, (base + ".1", base + ".2"))
-    shapes = (["batch", "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
+        return _Attention(b.take(attention, wanted) if last else attention, key, value, (base + ".1", base + ".2"))
+    shapes = (["batch", "n" if last else "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
     names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
     b.body.add("If", [step.few], names, then_branch=_branch(f"layers.{layer}.few", few, *shapes),
-               else_branch=_branch(f"layers.{layer}.whole", whole, *shapes))
+               else_branch=_branch(f"layers.{layer}.many", of_wanted if last else whole, *shapes))
     return _Attention(*names)
+
+
+def _mask(b: _Builder, t: _Body, own: str, rows: str) -> str:
+    """What is added to the scores of `rows` tokens (a shape) to the past's keys and to those just read, which each sees as `own` [*rows, seq] says.
+
+    [*, group * n, capacity + seq], since the rows of all query heads of a pair stand one below the other.
+    """
+    c = b.config
+    unmasked, masked = b.constant("unmasked", np.array(0, dtype=np.float32)), b.constant("masked", np.array(MASKED, dtype=np.float32))
+    capacity = t.add("Shape", ["past.0.key"], start=2, end=3)
+    held = t.add("Where", [t.add("Less", [_range(b, t, capacity), "past_length"]), unmasked, masked])
+    held = t.add("Expand", [held, t.add("Concat", [rows, capacity], axis=0)])
+    mask = t.add("Concat", [held, t.add("Where", [own, unmasked, masked])], axis=-1)
+    return t.add("Concat", [mask] * (c.query_heads // c.kv_heads), axis=-2)
+
+
+def _products(b: _Builder, t: _Body, query: str, key: str, value: str, past: Sequence[str], mask: str, columns: str) -> str:
+    """The attention [batch, n, query_heads * head_dim] of `query` [batch, query_heads, n, head_dim] to the past where it lies, and to `key` and
+    `value` [batch, kv_heads, seq, head_dim]. `mask` is added to its scores, of which `columns` are the past's and the others'.
+    """
+    c = b.config
+    query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
+    scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (past[0], key)]
+    weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), mask])], axis=-1)
+    weight = t.add("Split", [weight, columns], 2, axis=3)
+    mixed = t.add("Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
+    mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
+    return t.add("Reshape", [mixed, b.ints(0, 0, c.attended)])
 
 
 def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequence[int]) -> None:

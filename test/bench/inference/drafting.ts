@@ -37,6 +37,8 @@ export interface DraftingResult {
   readonly differing: number;
   /** Time of plain decoding over that with drafts; median of the tasks. */
   readonly speedUp: number;
+  /** Tokens behind the first one that a second gives with drafts, what chooses and checks them included. */
+  readonly tokensPerSecond: number;
 }
 
 /** Characters before the cursor that the first match has to end with, as the product has it. */
@@ -57,6 +59,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   const drafted: Generation[] = [];
   const speedUps: number[] = [];
   let differing = 0;
+  let milliseconds = 0;
   for (const task of tasks) {
     if (drafted.length >= options.most) break;
     const files = repositories.get(task.repository) ?? new Map<string, string>();
@@ -77,17 +80,20 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
     const plain = await decode(false);
     const quick = await decode(true);
     drafted.push(quick.generation);
+    milliseconds += quick.ms;
     if (quick.generation.decodeSteps > 0) speedUps.push(plain.ms / quick.ms);
     const same = (["text", "stopReason", "generatedTokens"] as const).every((part) => plain.generation[part] === quick.generation[part]);
     if (!same) differing += 1;
   }
   await backbone.dispose();
+  const tokens = drafted.reduce((sum, { generatedTokens }) => sum + generatedTokens, 0);
   return {
     tasks: drafted.length,
-    tokens: drafted.reduce((sum, { generatedTokens }) => sum + generatedTokens, 0),
+    tokens,
     tokensPerStep: tokensPerStep(drafted),
     differing,
     speedUp: percentile(speedUps, 0.5),
+    tokensPerSecond: (1000 * (tokens - drafted.length)) / milliseconds,
   };
 }
 

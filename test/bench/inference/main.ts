@@ -252,6 +252,8 @@ function figuresOf({ keystrokes, service, drafting, memory, rates: sizes }: Meas
   }
   if (drafting !== undefined) {
     add("drafting, tokens a run", drafting.tokensPerStep, "tokens a run", { atLeast: 1.8 }, `${drafting.tasks} tasks with the right fragments, ${drafting.tokens} tokens, ${digits(drafting.speedUp)} times as fast as plain decoding`);
+    const plain = percentile(llama.map(({ decode }) => Object.values(decode)[0] ?? Number.NaN), 0.5);
+    if (llama.length > 0) add("tokens with drafting, over llama.cpp's decoding", drafting.tokensPerSecond / plain, "times", undefined, `${digits(drafting.tokensPerSecond)} and ${digits(plain)} tokens/s, what chooses and checks them included`);
     add("drafting, texts unlike plain decoding's", drafting.differing, "texts", { atMost: 0 });
   } else if (options.parts.has("drafting")) add("drafting, tokens a run", undefined, "tokens a run", { atLeast: 1.8 }, "give --tasks and --repos");
   if (service !== undefined) {

@@ -43,6 +43,8 @@ const pasts = [512, 1024];
 const verified = [2, 5, 9, 16];
 const decoded = 16;
 const repetitions = 9;
+/** Tokens read of each size, at the least. */
+const prefilled = 8192;
 
 /** Measures in this process. */
 export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions): Promise<Rates> {
@@ -55,8 +57,8 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   const sizes = prompts.filter((size) => size <= contextLength);
   const depths = pasts.map((past) => Math.min(past, contextLength - decoded));
   const begun = performance.now();
-  const repeat = async (work: () => Promise<void>): Promise<void> => {
-    for (let i = 0; i < repetitions && (i === 0 || performance.now() - begun < budgetMs); i++) await work();
+  const repeat = async (work: () => Promise<void>, times = repetitions): Promise<void> => {
+    for (let i = 0; i < times && (i === 0 || performance.now() - begun < budgetMs); i++) await work();
   };
 
   const decode = new Samples();
@@ -78,7 +80,8 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   for (const size of sizes) {
     // As llama-bench does it: each size by itself, behind a run that does not count.
     await backbone.prefill(row(size));
-    await repeat(async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))));
+    // What takes a few milliseconds is repeated until it takes as long as what does not.
+    await repeat(async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))), Math.max(repetitions, Math.ceil(prefilled / size)));
   }
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
 

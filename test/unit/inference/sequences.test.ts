@@ -22,6 +22,7 @@ function rowsOf(tokens: Int32Array, { type }: CacheShape = shape): NewRows {
 function read(pool: SequencePool, tokens: Int32Array, of: CacheShape = shape): { sequence: Sequence; held: number } {
   const sequence = pool.take(tokens, tokens.length - 1);
   const held = sequence.length;
+  pool.makeRoom(sequence, tokens.length);
   sequence.append(tokens.slice(held), rowsOf(tokens.slice(held), of));
   return { sequence, held };
 }
