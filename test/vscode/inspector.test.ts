@@ -355,13 +355,14 @@ describe("the inspector in VS Code", () => {
   it("pins among several folders the file of one alone", async () => {
     const roots = join(shop.scratch, "roots");
     for (const name of ["app", "library"]) cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
+    writeFileSync(join(roots, "app", "main.py"), "from shop.catalog import Catalog\n");
     // Two files of one path that say different things.
     writeFileSync(join(roots, "app", "shop", "catalog.py"), "def catalog_page(number):\n    return render('catalog', number)\n");
     const file = join(roots, "both.code-workspace");
     writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
     window = await shop.reopen(file);
     await window.waitForStatus(/ready/);
-    await window.openFile("app/shop/money.py", 1);
+    await window.openFile("app/main.py", 1);
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     inspector = await window.inspector();
     await inspector.locator("#search-section > summary").click();

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import onnx
 from tokenizers import Tokenizer
 
 FORMAT_VERSION = 3
@@ -177,13 +178,23 @@ def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, b
 
 
 def confidence_of(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any] | None:
-    """`confidence` of the package in `directory` where it holds for a new one: the same graph, tokenizer and prompts; else None."""
+    """`confidence` of the package in `directory` where it holds for a new one too: the same weights, tokenizer and prompts; else None."""
     path = directory / "model.json"
     former: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    same = former.get("prompt") == description["prompt"] and all(
-        former.get("files", {}).get(name) == digest(files[name]) for name in ("model.onnx", "tokenizer.json"))
-    found: dict[str, Any] | None = former.get("confidence") if same else None
-    return found
+    confidence: dict[str, Any] | None = former.get("confidence")
+    if confidence is None or former.get("prompt") != description["prompt"]:
+        return None
+    if former["files"].get("tokenizer.json") != digest(files["tokenizer.json"]):
+        return None
+    # The graph around the weights may have changed: that makes it faster, and the text stays.
+    graph = directory / "model.onnx"
+    return confidence if graph.is_file() and weights_of(graph.read_bytes()) == weights_of(files["model.onnx"]) else None
+
+
+def weights_of(graph: bytes) -> frozenset[str]:
+    """SHA-256 of each tensor of an ONNX graph but for the few numbers that shapes and constants are."""
+    tensors = onnx.load_model_from_string(graph).graph.initializer
+    return frozenset(hashlib.sha256(tensor.raw_data).hexdigest() for tensor in tensors if len(tensor.raw_data) > 1024)
 
 
 def read(directory: Path) -> dict[str, Any]:
