@@ -99,9 +99,12 @@ export interface Settings {
   maxFragments: number;
   /** Most tokens of fragments in one prompt. */
   fragmentBudget: number;
-  /** Patterns, as of {@link Settings.disabledFiles}, of files whose fragments are taken before all others that are needed. */
+  /**
+   * Patterns, as of {@link Settings.disabledFiles}, of files whose fragments are taken before all others that are needed. One
+   * that begins with `./` and the name of a workspace folder is from that folder alone.
+   */
   pinnedFiles: string[];
-  /** Patterns, as of {@link Settings.disabledFiles}, of files whose fragments are never taken. */
+  /** Patterns, as of {@link Settings.pinnedFiles}, of files whose fragments are never taken. */
   bannedFiles: string[];
   /** Files larger than this many kilobytes are not indexed. */
   maxFileKilobytes: number;

@@ -174,6 +174,39 @@ describe("where none is made", () => {
     expect(await availability(uriOf(join(folder, "shop", "orders.py")))).toEqual({ available: true });
   });
 
+  it("follows quietIn, in the words of the setting, and only there", async () => {
+    const suppressed = async (document: string): Promise<string | undefined> => (await sidecar.complete(fresh(), document)).trace.suppressed;
+    const [comment, string] = ["total = 1\n# adds the |\n", 'total = "adds the |"\n'];
+    await sidecar.configure({ quietIn: ["comments"] });
+    expect(await suppressed(comment)).toBe('the cursor is in a comment, and selfracg.quietIn holds "comments"');
+    expect(await suppressed(string)).not.toBe('the cursor is in a string, and selfracg.quietIn holds "strings"');
+    await sidecar.configure({ quietIn: ["strings"] });
+    expect(await suppressed(string)).toBe('the cursor is in a string, and selfracg.quietIn holds "strings"');
+    await sidecar.configure({ quietIn: [] });
+    for (const document of [comment, string]) expect((await suppressed(document)) ?? "").not.toContain("quietIn");
+  });
+
+  it("holds back by frequency what it is unsure of, and says how sure it was", async () => {
+    const shown: Record<string, number> = {};
+    for (const frequency of ["more", "fewer"] as const) {
+      await sidecar.configure({ frequency });
+      shown[frequency] = 0;
+      for (const document of places) {
+        const uri = fresh();
+        await sidecar.open(uri, document.replace("|", ""), "python");
+        const { items } = await automatic(uri, cursorOf(document));
+        const trace = await sidecar.trace();
+        if (items.length > 0) shown[frequency] += 1;
+        if (trace?.confidence === undefined) continue;
+        const { probability = 1, threshold = 0 } = trace.confidence;
+        expect(items.length > 0).toBe(probability >= threshold);
+        if (probability < threshold) expect(trace.suppressed).toMatch(/^the model is unsure: .* selfracg\.frequency "\w+" shows from/);
+      }
+    }
+    expect(shown["fewer"]).toBeLessThanOrEqual(shown["more"] ?? 0);
+    await sidecar.configure({ frequency: "balanced" });
+  });
+
   it("follows disabledLanguages and enable", async () => {
     await sidecar.configure({ disabledLanguages: ["python"] });
     expect((await opened(fresh())).available).toMatchObject({ available: false, setting: "disabledLanguages" });
