@@ -105,9 +105,12 @@ export class Bookshop {
   /** Another window in the place of the present one, on a folder, a .code-workspace file or nothing, once it is ready to be used. */
   async reopen(path: string | undefined, trusted = true): Promise<Workbench> {
     if (this.carried === undefined) throw new Error("Expected a VS Code that runs, found none: it is started before the suite's first test.");
-    this.opened = new Workbench(await this.carried.reopen(path));
-    await this.opened.ready(trusted);
-    return this.opened;
+    for (let left = 2; ; left -= 1) {
+      this.opened = new Workbench(await this.carried.reopen(path));
+      await this.opened.ready(trusted);
+      // A served VS Code may look for a workspace file before it can read one, and then stays without folders.
+      if (left === 0 || path?.endsWith(".code-workspace") !== true || (await this.opened.showsFiles())) return this.opened;
+    }
   }
 
   /** Writes a picture of the window, or of a part of it, where pictures are asked for. `pointer` stays where something shows under it. */

@@ -100,6 +100,12 @@ export class Workbench {
     await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
   }
 
+  /** Whether the explorer comes to show files or folders. */
+  showsFiles(): Promise<boolean> {
+    const row = this.page.locator(".explorer-folders-view .monaco-list-row").first();
+    return row.waitFor({ timeout: 15_000 }).then(() => true, () => false);
+  }
+
   /** The name on the active editor's tab. */
   async activeTab(): Promise<string> {
     const name = this.page.locator(".editor-group-container.active .tab.active .label-name").first();
