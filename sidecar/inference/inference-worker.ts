@@ -48,7 +48,8 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     // While the answer is on its way.
     reader.keep();
     if (job.kind !== "read" || !askedSince(id, data.shared)) return undefined;
-    return (receiveMessageOnPort(port) as { readonly message: Request } | undefined)?.message;
+    const next: { readonly message: Request } | undefined = receiveMessageOnPort(port);
+    return next?.message;
   };
   port.on("message", (request: Request) => {
     warming.stop();
