@@ -156,7 +156,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
-        wasEdited: (uri) => edited.has(uri),
+        recency: (uri) => (edited.has(uri) ? "edited" : undefined),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
