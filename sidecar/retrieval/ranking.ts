@@ -21,38 +21,46 @@ export type RaisingRule = (context: CursorContext) => Raising;
 /** By score alone. */
 export const raisingNothing: RaisingRule = () => () => undefined;
 
-/** What was done lately with a file. */
-export type Recency = "edited" | "viewed";
-
 /** Added to the score of a fragment for each of these; 0: it raises nothing. */
 export interface RankingWeights {
   /** The open file imports the fragment's. */
   readonly imported: number;
+  /** The fragment's file was edited lately. */
   readonly edited: number;
-  /** Opened, but not edited. */
-  readonly viewed: number;
 }
 
 /**
  * TABLE
  */
-export const rankingWeights: RankingWeights = { imported: 0, edited: 0, viewed: 0 };
+export const rankingWeights: RankingWeights = { imported: 0.05, edited: 0.03 };
 
-/**
- * Raises what the open file imports and what was worked on lately; both together by their sum.
- * @param recency what was done lately with a file, by its URI
- */
-export function raisingBy(recency: (uri: string) => Recency | undefined, weights: RankingWeights = rankingWeights): RaisingRule {
+/** As measured. @param wasEdited whether a file was edited lately, by its URI; left out: none was */
+export function raisingAsMeasured(wasEdited: (uri: string) => boolean = () => false, { imported, edited }: RankingWeights = rankingWeights): RaisingRule {
+  return together(raisingImported(imported), raisingEdited(wasEdited, edited));
+}
+
+/** Raises files that the open one imports. */
+export function raisingImported(by: number): RaisingRule {
+  if (by === 0) return raisingNothing;
   return (context) => {
-    const imports = weights.imported === 0 ? undefined : new Imports(context);
-    return ({ uri, path }) => {
-      // The open file is always one of those edited, and its fragments are the cursor's surroundings already.
-      if (uri === context.uri) return undefined;
-      const lately = recency(uri);
-      const raises = [
-        { by: imports?.has(path) === true ? weights.imported : 0, reason: "imported here" },
-        { by: lately === undefined ? 0 : weights[lately], reason: `${lately} lately` },
-      ].filter(({ by }) => by > 0);
+    const imports = new Imports(context);
+    return ({ uri, path }) => (uri !== context.uri && imports.has(path) ? { by, reason: "imported here" } : undefined);
+  };
+}
+
+/** Raises files that were edited, by their URI. */
+export function raisingEdited(wasEdited: (uri: string) => boolean, by: number): RaisingRule {
+  if (by === 0) return raisingNothing;
+  // The open file is always one of them, and its fragments are the cursor's surroundings already.
+  return (context) => ({ uri }) => (uri !== context.uri && wasEdited(uri) ? { by, reason: "edited lately" } : undefined);
+}
+
+/** What several of the rules raise is raised by the sum. */
+export function together(...rules: readonly RaisingRule[]): RaisingRule {
+  return (context) => {
+    const all = rules.map((rule) => rule(context));
+    return (fragment) => {
+      const raises = all.flatMap((raising) => raising(fragment) ?? []);
       return raises.length === 0 ? undefined : { by: raises.reduce((sum, { by }) => sum + by, 0), reason: raises.map(({ reason }) => reason).join(", ") };
     };
   };

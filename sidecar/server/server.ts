@@ -156,7 +156,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         maxFileKilobytes: settings.maxFileKilobytes,
         log,
         hasFolders: () => folders.folders.length > 0,
-        recency: (uri) => (edited.has(uri) ? "edited" : undefined),
+        wasEdited: (uri) => edited.has(uri),
       });
     } catch (error) {
       status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });

@@ -9,7 +9,7 @@ import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
-import { ranked, type Raising, raisingBy, raisingNothing, type RaisingRule, rankingWeights } from "../../sidecar/retrieval/ranking";
+import { ranked, type Raising, raisingImported, raisingNothing, type RaisingRule } from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import type { Log } from "../../sidecar/server/log";
@@ -76,7 +76,7 @@ export class Evaluation {
 
   private get raising(): RaisingRule {
     const { retriever, plain, imported } = this.options;
-    return retriever === "selfracg" && !plain ? raisingBy(() => undefined, { ...rankingWeights, imported }) : raisingNothing;
+    return retriever === "selfracg" && !plain ? raisingImported(imported) : raisingNothing;
   }
 
   get model(): ModelPackage {

@@ -10,7 +10,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { importStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
-import { raisingBy } from "../../../sidecar/retrieval/ranking";
+import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
@@ -96,21 +96,27 @@ export class RankingEngine {
     const { index, backbone, promptFormat, tokenizer, trees } = this;
     const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
     const position = { line: context.prefix.split("\n").length - 1, character: line.length };
-    /** By the fragments in the prompt: few weights lead to others. */
+    /** By the weights where they matter, and by the fragments in the prompt: few weights lead to others. */
     const known = new Map<string, number>();
     const similarities: number[] = [];
     const isOneOf = (paths: readonly string[], uri: string) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
-    const recency = (uri: string) => (isOneOf(edited, uri) ? "edited" : isOneOf(before, uri) ? "viewed" : undefined);
-    for (const { imported, edited: byEdited, before: byBefore } of trials) {
-      const raising = raisingBy(recency, { imported, edited: byEdited, viewed: byBefore });
-      const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => index, raising, log: () => {} });
-      const { selected } = await completer.search(context, defaultSettings);
-      const fragments = selected.map(({ fragment }) => placeKey(fragment)).join("\n");
-      let similarity = known.get(fragments);
+    const wasEdited = (uri: string) => isOneOf(edited, uri);
+    const wasBefore = (uri: string) => isOneOf(before, uri) && !wasEdited(uri);
+    for (const trial of trials) {
+      const weights = { imported: trial.imported, edited: edited.length === 0 ? 0 : trial.edited, before: before.length === 0 ? 0 : trial.before };
+      const given = JSON.stringify(weights);
+      let similarity = known.get(given);
       if (similarity === undefined) {
-        const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
-        similarity = Math.round(10 * score(language, line, suggestion, written).es) / 10;
-        known.set(fragments, similarity);
+        const raising = together(raisingImported(weights.imported), raisingEdited(wasEdited, weights.edited), raisingEdited(wasBefore, weights.before));
+        const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => index, raising, log: () => {} });
+        const { selected } = await completer.search(context, defaultSettings);
+        const fragments = selected.map(({ fragment }) => placeKey(fragment)).join("\n");
+        similarity = known.get(fragments);
+        if (similarity === undefined) {
+          const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
+          similarity = Math.round(10 * score(language, line, suggestion, written).es) / 10;
+        }
+        known.set(given, similarity).set(fragments, similarity);
       }
       similarities.push(similarity);
     }

@@ -6,7 +6,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
-import { raisingBy } from "../../../sidecar/retrieval/ranking";
+import { raisingEdited } from "../../../sidecar/retrieval/ranking";
 import { nullScoreOf } from "../../../sidecar/retrieval/need";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
@@ -116,7 +116,7 @@ describe("retrieval", () => {
 
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
-    const raising = raisingBy((uri) => (uri.endsWith("stock.py") ? "edited" : undefined), { imported: 0, edited: 2, viewed: 0 });
+    const raising = raisingEdited((uri) => uri.endsWith("stock.py"), 2);
     const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, raising };
     const { nullScore, selected } = await new Retriever(options).retrieve(context, limits, 500);
     expect(nullScore).toBe(-1);
