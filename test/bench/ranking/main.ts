@@ -24,7 +24,7 @@ const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [
   --git DIR       a git repository whose commits are done over again; may be given several times
   --commits N     commits of each; default 25
   --model DIR     model package; default: the one that ships
-  --work DIR      embeddings and cases, with which a later run goes on; default: .cache/ranking
+  --work DIR      embeddings and cases, with which a later run goes on, though the program has changed; default: .cache/ranking
 `;
 
 /** Of how cases are found and suggestions made: other rules give others. */
