@@ -27,7 +27,7 @@ export interface CompleterOptions {
   /** What can be searched now; undefined while there is none. Asked anew for every completion. */
   readonly source: () => FragmentSource | undefined;
   readonly log: (message: string) => void;
-  /** What raises fragments above their score, beside pins; default: nothing. */
+  /** What raises fragments above their score, beside pins; default: as measured, with nothing edited. */
   readonly raising?: RaisingRule;
   /** When fragments stay over keystrokes; default: as measured. */
   readonly keepingRule?: KeepingRule;

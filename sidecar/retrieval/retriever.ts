@@ -8,7 +8,7 @@ import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
-import { ranked, type Raising, raisingNothing, raisingPinned, type RaisingRule } from "./ranking";
+import { ranked, type Raising, raisingAsMeasured, raisingPinned, type RaisingRule } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
 import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
 import { visibleText } from "./visible";
@@ -19,7 +19,7 @@ export interface RetrieverOptions {
   readonly tokenizer: Tokenizer;
   /** What can be searched now; undefined while there is none. */
   readonly source: () => FragmentSource | undefined;
-  /** What raises fragments above their score, beside pins; default: nothing. */
+  /** What raises fragments above their score, beside pins; default: as measured, with nothing edited. */
   readonly raising?: RaisingRule;
 }
 
@@ -95,7 +95,7 @@ export class Retriever {
   }
 
   private raising(context: CursorContext, chosen: ChosenFiles): Raising {
-    const { raising = raisingNothing } = this.options;
+    const { raising = raisingAsMeasured() } = this.options;
     return raisingPinned(chosen, raising(context));
   }
 

@@ -8,7 +8,7 @@ import { createBackbone } from "../inference/onnx-backbone";
 import { PromptFormat } from "../inference/prompt-format";
 import { Tokenizer } from "../inference/tokenizer";
 import type { ExecutionProviderSetting } from "../protocol";
-import { raisingEdited } from "../retrieval/ranking";
+import { raisingAsMeasured } from "../retrieval/ranking";
 import { createChunker } from "../workspace/create-chunker";
 import { WorkspaceIndex } from "../workspace/workspace-index";
 import type { Log } from "./log";
@@ -67,7 +67,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), ...(options.wasEdited && { raising: raisingEdited(options.wasEdited) }), log: (line) => log.debug(line) };
+  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), raising: raisingAsMeasured(options.wasEdited), log: (line) => log.debug(line) };
   const inspection = new Inspection(completerOptions);
   const completer = new Completer({ ...completerOptions, onCompleted: (completed) => inspection.put(completed) });
   return {

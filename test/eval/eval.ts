@@ -5,6 +5,7 @@ import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "../../sidecar/inference/model-package";
 import { settingBounds } from "../../sidecar/protocol";
+import { rankingWeights } from "../../sidecar/retrieval/ranking";
 import { packagedLocations } from "../../sidecar/server/locations";
 import { quietLog } from "../../sidecar/server/log";
 import { compare } from "./compare";
@@ -24,7 +25,7 @@ const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --retriever NAME      ${retrieverNames.join(", ")}; default: selfracg
                         -always: never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
-  --imported N          with selfracg: added to the score of fragments of imported files; default: 0, as in the product
+  --imported N          with selfracg: added to the score of fragments of imported files; default: as in the product
   --plain               as models/training measures: windows of the other files, no cache model over the prompt, no stops, no filters
   --model DIR           model package; default: the one that ships
   --provider NAME       auto, cuda or cpu; default: auto
@@ -56,7 +57,7 @@ function readArguments(args: string[]): Command | "help" {
         limit: { type: "string" },
         retriever: { type: "string", default: "selfracg" },
         fragments: { type: "string" },
-        imported: { type: "string", default: "0" },
+        imported: { type: "string" },
         plain: { type: "boolean", default: false },
         model: { type: "string" },
         provider: { type: "string", default: "auto" },
@@ -80,7 +81,7 @@ function readArguments(args: string[]): Command | "help" {
     retriever: oneOf("--retriever", values.retriever, retrieverNames),
     fragments: oneOf("--fragments", values.fragments ?? (plain ? "windows" : "product"), ["product", "windows"]),
     plain,
-    imported: numberOf("--imported", values.imported),
+    imported: values.imported === undefined ? rankingWeights.imported : numberOf("--imported", values.imported),
     modelPath: resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
     grammarPath,
     provider: oneOf("--provider", values.provider, ["auto", "cuda", "cpu"]),
@@ -156,7 +157,7 @@ async function main(): Promise<void> {
   const medianMs = times[Math.floor(times.length / 2)] ?? 0;
   const meanFragments = found.reduce((sum, result) => sum + result.fragments, 0) / found.length;
   const lines = [
-    `${name} ${version} (${hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === 0 ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
+    `${name} ${version} (${hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === rankingWeights.imported ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
     `${tasks.length} tasks (${Object.entries(languages).map(([language, count]) => `${language} ${count}`).join(", ")}) in ${groups.size} repositories, ${needing.length} with a definition in another file`,
     "  figure             value   95 % interval over repositories",
     ...figureLines(figures),

@@ -92,8 +92,9 @@ describe("search", () => {
     expect(code).toBe(0);
     const { fragments, dropped } = json();
     expect(fragments.length + dropped.length).toBeGreaterThan(8);
-    const scores = fragments.map(({ score }: { score: number }) => score);
-    expect(scores).toEqual([...scores].sort((a, b) => b - a));
+    const ranks = fragments.map(({ score, raised }: { score: number; raised?: { by: number } }) => score + (raised?.by ?? 0));
+    expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
+    expect(stdout).toMatch(/ shop\/money\.py:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens.* raised by 0\.\d{3}: imported here/);
     if (fragments.length > 0) expect(stdout).toMatch(/Fragments, best first:\n {2}\S+:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens/);
   });
 });

@@ -109,7 +109,9 @@ describe("selfracg/search", () => {
   it("finds the code that a piece of code needs, best first", async () => {
     const { fragments, nullScore } = await ask<SearchResult>(messages.search, { text: "from shop.catalog import Catalog\n\ndef find(catalog: Catalog, isbn: str):\n    return catalog.", uri: fresh(), limit: 8 });
     expect(fragments).toHaveLength(8);
-    expect(fragments.map(({ score }) => score)).toEqual(fragments.map(({ score }) => score).sort((a, b) => b - a));
+    const ranks = fragments.map(({ score, raised }) => score + (raised?.by ?? 0));
+    expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
+    expect(fragments.filter(({ raised }) => raised !== undefined).map(({ path, raised }) => [path, raised?.reason])).toContainEqual(["shop/catalog.py", "imported here"]);
     expect(fragments.slice(0, 4).map(({ path }) => path)).toContain("shop/catalog.py");
     expect(Math.abs(nullScore)).toBeLessThan(1);
     for (const { startLine, endLine, tokens, uri } of fragments) {

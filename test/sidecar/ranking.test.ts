@@ -1,5 +1,5 @@
-// Pinned and banned files over the wire: settings hold from the next request on, and edits elsewhere leave kept fragments alone.
-import { rename } from "node:fs/promises";
+// What raises, pins and bans fragments, over the wire: settings hold from the next request on, and edits elsewhere leave kept fragments alone.
+import { readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
@@ -72,6 +72,19 @@ it("of several folders, one is meant by ./ and its name", async () => {
   for (const each of of(library)) expect(each).toMatchObject({ reason: `banned by selfracg.bannedFiles: ./library/${path}` });
   expect(after?.fragments.map((each) => each.uri)).toContain(uriOf(join(folder, path)));
   both.kill();
+});
+
+it("what is imported and what was edited lately is raised, and says so; what was only opened is not", async () => {
+  const edited = join(folder, "shop", "inventory.py");
+  const reasons = async (path: string) => {
+    const { trace } = await sidecar.complete(fresh(), text);
+    return new Set([...trace.fragments, ...trace.dropped].flatMap((fragment) => (fragment.path === path ? [fragment.raised?.reason] : [])));
+  };
+  await sidecar.open(uriOf(edited), await readFile(edited, "utf8"));
+  expect(await reasons("shop/money.py")).toEqual(new Set(["imported here"]));
+  expect(await reasons("shop/inventory.py")).toEqual(new Set([undefined]));
+  await sidecar.insert(uriOf(edited), { line: 0, character: 0 }, "\n");
+  expect(await reasons("shop/inventory.py")).toEqual(new Set(["edited lately"]));
 });
 
 it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {

@@ -1,5 +1,5 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
-import { folderOf, Imports } from "./imports";
+import { folderOf, Imports } from "../../../sidecar/retrieval/imports";
 
 /** What may raise a fragment's rank. */
 export interface Candidate {
@@ -20,8 +20,8 @@ export interface Case {
   readonly repository: string;
   readonly language: string;
   readonly nullScore: number;
-  /** Edit similarity of what is suggested to what was written, 0 to 100, under each of {@link trials}; absent where none was made. */
-  readonly similarities?: readonly number[];
+  /** Edit similarity of what is suggested to what was written, 0 to 100, under each of {@link trials}. */
+  readonly similarities: readonly number[];
   /** The best of the other files, best score first. */
   readonly candidates: readonly Candidate[];
 }
@@ -50,12 +50,17 @@ export interface Weights {
 
 export const noWeights: Weights = { imported: 0, beside: 0, edited: 0, before: 0 };
 
+/** Tried for each raise; what is edited from one keystroke to the next must not exchange the fragments that are kept, so small ones. */
+export const steps: readonly number[] = [0.01, 0.02, 0.03, 0.05, 0.1];
+
 /** Weights under which suggestions are made: what ranks well need not complete well. The first are none. */
 export const trials: readonly Weights[] = [
   noWeights,
-  ...[0.04, 0.1, 0.2].map((edited) => ({ ...noWeights, edited })),
-  ...[0.05, 0.1].map((before) => ({ ...noWeights, before })),
-  ...[0.05, 0.1].map((imported) => ({ ...noWeights, imported })),
+  ...steps.map((imported) => ({ ...noWeights, imported })),
+  ...steps.map((edited) => ({ ...noWeights, edited })),
+  ...steps.map((before) => ({ ...noWeights, before })),
+  ...[0.02, 0.03, 0.05, 0.1].flatMap((imported) => [0.02, 0.03, 0.05].map((edited) => ({ ...noWeights, imported, edited }))),
+  ...[0.03, 0.05].map((imported) => ({ ...noWeights, imported, edited: 0.03, before: 0.01 })),
 ];
 
 /** Ranks looked at. */

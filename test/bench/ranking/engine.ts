@@ -1,6 +1,7 @@
 // The sidecar's own index and need, for ranking measured away from prompts.
 import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
+import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
@@ -9,7 +10,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { importStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
-import { type Raising, raisingEdited, type RaisingRule } from "../../../sidecar/retrieval/ranking";
+import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
@@ -18,7 +19,6 @@ import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { score } from "../../eval/scoring";
-import { raisingImported } from "./imports";
 import { mostRecent, type StoredCase, trials } from "./cases";
 
 /** Places of edited files, the last edited first. */
@@ -31,14 +31,6 @@ export interface Edits {
 
 /** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
 const below = "\n".repeat(16);
-/** Raises what lies at one of the first of these paths. */
-function raisingWhere(paths: readonly string[], by: number): RaisingRule[] {
-  return by === 0 ? [] : [raisingEdited((uri) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`)), by)];
-}
-
-function firstOf(all: readonly Raising[]): Raising {
-  return (fragment) => all.map((raising) => raising(fragment)).find((raise) => raise !== undefined);
-}
 
 /** No search for a prompt looks further. */
 const mostCandidates = 512;
@@ -50,6 +42,7 @@ export class RankingEngine {
     private readonly backbone: Backbone,
     private readonly promptFormat: PromptFormat,
     private readonly tokenizer: Tokenizer,
+    private readonly trees: SyntaxTrees,
     readonly index: WorkspaceIndex,
   ) {}
 
@@ -60,8 +53,9 @@ export class RankingEngine {
     const promptFormat = new PromptFormat(model, tokenizer);
     const backbone = await createBackbone(model, { provider: "auto", threads: defaultSettings.threads });
     const chunker = await createChunker(grammarPath, () => {});
+    const trees = await SyntaxTrees.load(grammarPath, () => {}, Infinity);
     const index = new WorkspaceIndex({ backbone, promptFormat, storagePath: join(work, "index"), chunker, limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes }, log: quietLog });
-    return new RankingEngine(backbone, promptFormat, tokenizer, index);
+    return new RankingEngine(backbone, promptFormat, tokenizer, trees, index);
   }
 
   get modelHash(): string {
@@ -70,9 +64,9 @@ export class RankingEngine {
 
   /**
    * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do.
-   * @param written what stands at the cursor: suggestions are made and compared with it
+   * @param written what stands at the cursor, with which suggestions are compared
    */
-  async caseOf({ task, prefix, suffix }: Place, uri: string, edits: Edits = noEdits, most = Infinity, written?: string): Promise<StoredCase | undefined> {
+  async caseOf({ task, prefix, suffix }: Place, uri: string, written: string, edits: Edits = noEdits, most = Infinity): Promise<StoredCase | undefined> {
     const { index, backbone, promptFormat } = this;
     const context: CursorContext = { uri, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
     const others = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
@@ -93,28 +87,45 @@ export class RankingEngine {
       };
     });
     const imports = importStatements(prefix + below);
-    const similarities = written === undefined ? undefined : await this.suggest(context, edits, task.language, written);
-    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates, ...(similarities && { similarities }) };
+    const similarities = await this.suggest(context, edits, task.language, written);
+    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates, similarities };
   }
 
-  /** Edit similarity of the suggestion to what was `written`, under each of {@link trials}. */
+  /** Edit similarity of what is suggested, however sure, to what was `written`, under each of {@link trials}. */
   private async suggest(context: CursorContext, { edited, before }: Edits, language: string, written: string): Promise<number[]> {
-    const { index, backbone, promptFormat, tokenizer } = this;
+    const { index, backbone, promptFormat, tokenizer, trees } = this;
     const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
     const position = { line: context.prefix.split("\n").length - 1, character: line.length };
+    /** By the weights where they matter, and by the fragments in the prompt: few weights lead to others. */
+    const known = new Map<string, number>();
     const similarities: number[] = [];
-    for (const weights of trials) {
-      const rules = [raisingImported(weights.imported), ...raisingWhere(edited, weights.edited), ...raisingWhere(before, weights.before)];
-      const raising: RaisingRule = (at) => firstOf(rules.map((rule) => rule(at)));
-      const completer = new Completer({ backbone, promptFormat, tokenizer, source: () => index, raising, log: () => {} });
-      const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now());
-      similarities.push(Math.round(10 * score(language, line, suggestion, written).es) / 10);
+    const isOneOf = (paths: readonly string[], uri: string) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
+    const wasEdited = (uri: string) => isOneOf(edited, uri);
+    const wasBefore = (uri: string) => isOneOf(before, uri) && !wasEdited(uri);
+    for (const trial of trials) {
+      const weights = { imported: trial.imported, edited: edited.length === 0 ? 0 : trial.edited, before: before.length === 0 ? 0 : trial.before };
+      const given = JSON.stringify(weights);
+      let similarity = known.get(given);
+      if (similarity === undefined) {
+        const raising = together(raisingImported(weights.imported), raisingEdited(wasEdited, weights.edited), raisingEdited(wasBefore, weights.before));
+        const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => index, raising, log: () => {} });
+        const { selected } = await completer.search(context, defaultSettings);
+        const fragments = selected.map(({ fragment }) => placeKey(fragment)).join("\n");
+        similarity = known.get(fragments);
+        if (similarity === undefined) {
+          const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
+          similarity = Math.round(10 * score(language, line, suggestion, written).es) / 10;
+        }
+        known.set(given, similarity).set(fragments, similarity);
+      }
+      similarities.push(similarity);
     }
     return similarities;
   }
 
   async dispose(): Promise<void> {
     await this.index.dispose();
+    this.trees.dispose();
     await this.backbone.dispose();
   }
 }

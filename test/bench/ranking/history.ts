@@ -75,7 +75,7 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
     let cases = 0;
     for (const place of at === 0 ? [] : placesIn(repository, path, text, await ask("diff", "-U0", parent, commit, "--", path))) {
       if (cases >= casesOfFile || found.length >= casesOfCommit) break;
-      const one = await engine.caseOf(place, pathToFileURL(join(root, path)).href, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions, place.written);
+      const one = await engine.caseOf(place, pathToFileURL(join(root, path)).href, place.written, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions);
       if (one === undefined) continue;
       found.push(one);
       cases++;

@@ -24,11 +24,11 @@ const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [
   --git DIR       a git repository whose commits are done over again; may be given several times
   --commits N     commits of each; default 25
   --model DIR     model package; default: the one that ships
-  --work DIR      embeddings and cases, with which a later run goes on; default: .cache/ranking
+  --work DIR      embeddings and cases, with which a later run goes on, though the program has changed; default: .cache/ranking
 `;
 
-/** Of how cases are found: other rules give other cases. */
-const casesVersion = 2;
+/** Of how cases are found and suggestions made: other rules give others. */
+const casesVersion = 3;
 /** Commits of a repository that are looked at for such as change several files. */
 const looked = 600;
 
@@ -106,8 +106,15 @@ async function casesOfRepository(engine: RankingEngine, name: string, places: re
   await engine.index.setFolders([{ uri: repository.uri, name }]);
   await engine.index.reindex();
   for (const place of places) {
-    const one = await engine.caseOf(place, repository.uriOf(place.task.file));
+    const { file, groundtruth } = place.task;
+    const uri = repository.uriOf(file);
+    // What comes after the cursor is not written yet.
+    await repository.write(file, place.prefix);
+    await engine.index.updateFile(uri);
+    const one = await engine.caseOf(place, uri, groundtruth);
     if (one !== undefined) cases.push(one);
+    await repository.write(file);
+    await engine.index.updateFile(uri);
   }
   await engine.index.setFolders([]);
   return cases;

@@ -1,19 +1,20 @@
 // The tables that the weights of ranking come from: each raise by itself, and all together, away from where they were chosen.
 import { chance } from "../../eval/retrievers";
 import { table } from "../inference/goals";
-import { type Case, noWeights, rankOfNeeded, trials, type Weights } from "./cases";
+import { type Case, noWeights, rankOfNeeded, steps, trials, type Weights } from "./cases";
 
-/** Tried for each raise. */
-const steps = [0, 0.02, 0.04, 0.06, 0.08, 0.1, 0.2];
 /** Fragments that the search gives the ranking. */
-export const searched = 128;
+export const searched = 32;
 /** Fragments that a prompt holds. */
 const inPrompt = 4;
 const resamples = 1000;
 
-/** Repositories are divided by chance, and always in the same way. */
-export function isHeldOut({ repository }: Case): boolean {
-  return chance(`held out ${repository}`) < 0.5;
+/** Half of the repositories of each language, by chance and always the same ones: weights are not chosen by them. */
+export function heldOut(cases: readonly Case[]): ReadonlySet<string> {
+  const languages = new Map<string, Set<string>>();
+  for (const { language, repository } of cases) languages.set(language, (languages.get(language) ?? new Set()).add(repository));
+  const order = (names: ReadonlySet<string>) => [...names].sort((a, b) => chance(`held out ${a}`) - chance(`held out ${b}`));
+  return new Set([...languages.values()].flatMap((names) => order(names).filter((_, at) => at % 2 === 1)));
 }
 
 /** Mean reciprocal rank among the first ten. */
@@ -25,7 +26,7 @@ export function meanReciprocalRank(cases: readonly Case[], weights: Weights, dep
 export function chosen(cases: readonly Case[], names: readonly (keyof Weights)[], from: Weights = noWeights): Weights {
   let best = from;
   for (const name of [...names, ...names]) {
-    const scored = steps.map((step) => ({ weights: { ...best, [name]: step }, value: meanReciprocalRank(cases, { ...best, [name]: step }) }));
+    const scored = [0, ...steps].map((step) => ({ weights: { ...best, [name]: step }, value: meanReciprocalRank(cases, { ...best, [name]: step }) }));
     // Of equals the smallest.
     best = scored.reduce((high, each) => (each.value > high.value + 1e-9 ? each : high)).weights;
   }
@@ -33,39 +34,40 @@ export function chosen(cases: readonly Case[], names: readonly (keyof Weights)[]
 }
 
 export function report(name: string, cases: readonly Case[]): string {
-  const dev = cases.filter((one) => !isHeldOut(one));
-  const test = cases.filter(isHeldOut);
+  const away = heldOut(cases);
+  const dev = cases.filter(({ repository }) => !away.has(repository));
+  const test = cases.filter(({ repository }) => away.has(repository));
   const names = (["imported", "beside", "edited", "before"] as const).filter((each) => cases.some(({ candidates }) => candidates.some((candidate) => candidate[each] !== undefined)));
-  const weightsOf = (weights: Weights) => names.map((each) => `${each} ${weights[each]}`).join(", ");
-  const row = (label: string, weights: Weights, of: readonly Case[] = test, depth = searched): string[] => [
-    label,
-    meanReciprocalRank(dev, weights, depth).toFixed(3),
-    meanReciprocalRank(of, weights, depth).toFixed(3),
-    gain(of, (one) => reciprocal(rankOfNeeded(one, weights, depth)) - reciprocal(rankOfNeeded(one, noWeights, searched))),
-    gain(of, (one) => within(rankOfNeeded(one, weights, depth)) - within(rankOfNeeded(one, noWeights, searched))),
-  ];
+  const weightsOf = (weights: Weights) => names.flatMap((each) => (weights[each] === 0 ? [] : [`${each} ${weights[each]}`])).join(", ") || "score alone";
+  const row = (label: string, weights: Weights, of: readonly Case[] = test, depth = searched): string[] => {
+    const more = (one: Case): number => reciprocal(rankOfNeeded(one, weights, depth)) - reciprocal(rankOfNeeded(one, noWeights, searched));
+    return [
+      label,
+      meanReciprocalRank(dev, weights, depth).toFixed(3),
+      gain(dev, more),
+      meanReciprocalRank(of, weights, depth).toFixed(3),
+      gain(of, more),
+      gain(of, (one) => within(rankOfNeeded(one, weights, depth)) - within(rankOfNeeded(one, noWeights, searched))),
+    ];
+  };
   const together = chosen(dev, names);
   const rows = [row("score alone", noWeights)];
-  for (const each of names) for (const step of steps.slice(1)) rows.push(row(`${each} ${step}`, { ...noWeights, [each]: step }));
+  for (const each of names) for (const step of steps) rows.push(row(`${each} ${step}`, { ...noWeights, [each]: step }));
   rows.push(row(`together: ${weightsOf(together)}`, together));
-  for (const each of names) rows.push(row(`  without ${each}`, { ...together, [each]: 0 }));
-  for (const depth of [32, 64, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
+  for (const each of names) if (together[each] > 0) rows.push(row(`  without ${each}`, { ...together, [each]: 0 }));
+  for (const depth of [64, 128, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
   for (const language of new Set(cases.map((one) => one.language))) rows.push(row(`  ${language} only`, together, test.filter((one) => one.language === language)));
-  const header = ["", "MRR@10 where chosen", "elsewhere", "gain elsewhere (95 % over repositories)", `gain of Recall@${inPrompt}`];
+  const header = ["", "MRR@10 where chosen", "gain there (95 % over repositories)", "elsewhere", "gain elsewhere", `gain of Recall@${inPrompt} elsewhere`];
   const repositories = (of: readonly Case[]) => new Set(of.map(({ repository }) => repository)).size;
-  return `${name}: ${dev.length} cursors in ${repositories(dev)} repositories to choose by, ${test.length} in ${repositories(test)} elsewhere\n${table(header, rows)}${suggestions(cases)}`;
-}
-
-/** What the weights do to suggestions; nothing where none was made. */
-function suggestions(cases: readonly Case[]): string {
-  const made = cases.flatMap((one) => (one.similarities === undefined ? [] : [{ ...one, similarities: one.similarities }]));
-  if (made.length === 0) return "";
-  const rows = trials.map((weights, at) => {
-    const given = Object.entries(weights).filter(([, by]) => by > 0).map(([name, by]) => `${name} ${by}`).join(", ");
-    const of = (one: Case): number => one.similarities?.[at] ?? Number.NaN;
-    return [given === "" ? "score alone" : given, mean(made.map(of)).toFixed(2), gain(made, (one) => of(one) - (one.similarities?.[0] ?? Number.NaN), 2), `${made.filter((one) => of(one) !== one.similarities[0]).length}`];
+  const suggestions = trials.flatMap((weights, at) => {
+    // Where nothing was edited, trials that differ in that alone are one.
+    if (Object.entries(weights).some(([each, by]) => by > 0 && !names.some((known) => known === each))) return [];
+    const of = (one: Case): number => one.similarities[at] ?? Number.NaN;
+    const more = (one: Case): number => of(one) - (one.similarities[0] ?? Number.NaN);
+    return [[weightsOf(weights), mean(dev.map(of)).toFixed(2), gain(dev, more, 2), mean(test.map(of)).toFixed(2), gain(test, more, 2), gain(cases, more, 2), `${cases.filter((one) => more(one) !== 0).length}`]];
   });
-  return `\n${table(["", "edit similarity", "gain (95 % over repositories)", "changed"], rows)}`;
+  const suggestionHeader = ["", "edit similarity where chosen", "gain there", "elsewhere", "gain elsewhere", "gain in all", "changed in all"];
+  return `${name}: ${dev.length} cursors in ${repositories(dev)} repositories to choose by, ${test.length} in ${repositories(test)} elsewhere\n${table(header, rows)}\n${table(suggestionHeader, suggestions)}`;
 }
 
 function reciprocal(rank: number | undefined): number {

@@ -1,9 +1,9 @@
 // Which weights a ranking is given by measuring: the ranks that raises lead to, and the weights that lead to the best.
 import { describe, expect, it } from "vitest";
-import { type Candidate, type Case, noWeights, rankOfNeeded } from "../../bench/ranking/cases";
-import { chosen, isHeldOut, meanReciprocalRank, report } from "../../bench/ranking/report";
+import { type Candidate, type Case, noWeights, rankOfNeeded, trials } from "../../bench/ranking/cases";
+import { chosen, heldOut, meanReciprocalRank, report } from "../../bench/ranking/report";
 
-const one = (repository: string, ...candidates: readonly Candidate[]): Case => ({ repository, language: "python", nullScore: 0, candidates });
+const one = (repository: string, ...candidates: readonly Candidate[]): Case => ({ repository, language: "python", nullScore: 0, candidates, similarities: trials.map(({ imported }) => (imported > 0.03 ? 60 : 50)) });
 const far = { score: 0.4 };
 
 describe("the rank of what is needed", () => {
@@ -26,20 +26,26 @@ describe("the rank of what is needed", () => {
 });
 
 describe("the weights chosen", () => {
-  const raised = Array.from({ length: 8 }, (_, at) => one(`r${at}`, { score: 0.5 }, { score: 0.45, needed: true, imported: true }, { score: 0.44, beside: true }));
+  const raised = Array.from({ length: 8 }, (_, at) => one(`r${at}`, { score: 0.5 }, { score: 0.44, needed: true, imported: true }, { score: 0.43, beside: true }));
 
   it("are the smallest with the highest figure, and 0 for what does not help", () => {
-    expect(chosen(raised, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.06 });
+    expect(chosen(raised, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.1 });
     expect(meanReciprocalRank(raised, noWeights)).toBe(0.5);
-    expect(meanReciprocalRank(raised, { ...noWeights, imported: 0.06 })).toBe(1);
+    expect(meanReciprocalRank(raised, { ...noWeights, imported: 0.1 })).toBe(1);
   });
 
-  it("are reported for repositories that they were not chosen by", () => {
+  it("are reported for repositories that they were not chosen by, with the suggestions they lead to", () => {
     const text = report("tasks", raised);
-    const away = raised.filter(isHeldOut).length;
-    expect(away).toBeGreaterThan(0);
-    expect(text).toContain(`${8 - away} cursors in ${8 - away} repositories to choose by, ${away} in ${away} elsewhere`);
-    expect(text).toMatch(/together: imported 0\.06, beside 0 +1\.000 +1\.000 +\+0\.500 \(\+0\.500 to \+0\.500\)/);
+    expect(text).toContain("4 cursors in 4 repositories to choose by, 4 in 4 elsewhere");
+    expect(text).toMatch(/together: imported 0\.1 +1\.000 +\+0\.500 \(\+0\.500 to \+0\.500\) +1\.000 +\+0\.500/);
+    expect(text).toMatch(/\nimported 0\.03 +50\.00 +\+0\.00 .*0\n/);
+    expect(text).toMatch(/\nimported 0\.05 +60\.00 +\+10\.00 .*8\n/);
     expect(text).not.toContain("edited");
+  });
+
+  it("are chosen by half of the repositories of each language", () => {
+    const others = raised.map((each, at) => ({ ...each, language: at < 4 ? "java" : "python" }));
+    const away = heldOut(others);
+    expect([away.size, others.filter(({ language, repository }) => language === "java" && away.has(repository)).length]).toEqual([4, 2]);
   });
 });

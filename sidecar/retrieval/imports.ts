@@ -1,7 +1,6 @@
 // Which files of the workspace an open file imports, told from its import statements and the files' paths alone.
-import { importStatements } from "../../../sidecar/inference/import-statements";
-import type { RaisingRule } from "../../../sidecar/retrieval/ranking";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { importStatements } from "../inference/import-statements";
+import type { CursorContext } from "./retrieval";
 
 /** Characters of a document that are looked at for imports. */
 const lookedAt = 20_000;
@@ -109,14 +108,6 @@ function hasEnd(ends: ReadonlySet<string>, path: string): boolean {
     if (slash < 0) return false;
     at = slash + 1;
   }
-}
-
-/** Raises fragments of files that the open one imports. Not in the product: see `editedLately` in the sidecar's ranking. */
-export function raisingImported(by: number): RaisingRule {
-  return (context) => {
-    const imports = new Imports(context);
-    return ({ uri, path }) => (by > 0 && uri !== context.uri && imports.has(path) ? { by, reason: "imported here" } : undefined);
-  };
 }
 
 /** Empty for a file in the workspace folder itself. */

@@ -1,6 +1,6 @@
 // Which files an open file imports, by the names in its import statements.
 import { describe, expect, it } from "vitest";
-import { Imports } from "../../bench/ranking/imports";
+import { Imports } from "../../../sidecar/retrieval/imports";
 
 const imports = (path: string, prefix: string) => {
   const of = new Imports({ path, prefix });
