@@ -1,11 +1,15 @@
 // Which files of the workspace an open file imports, told from its import statements and the files' paths alone.
 import { importStatements } from "../inference/import-statements";
-import type { CursorContext } from "./retrieval";
 
 /** Characters of a document that are looked at for imports. */
 const lookedAt = 20_000;
 /** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
 const below = "\n".repeat(16);
+
+/** The import statements of a document above its cursor, also those right above it. */
+export function statementsAbove(prefix: string): string {
+  return importStatements(prefix.slice(0, lookedAt) + below);
+}
 
 /**
  * Modules are matched to paths from the end: `shop.money` is `src/shop/money.py` wherever the sources begin. A module of
@@ -19,9 +23,11 @@ export class Imports {
   /** Ends of folders all of whose files are imported. */
   private readonly folderEnds = new Set<string>();
 
-  /** What the document at the cursor imports above the cursor. */
-  constructor({ path, prefix }: Pick<CursorContext, "path" | "prefix">) {
-    const statements = importStatements(prefix.slice(0, lookedAt) + below);
+  /** What was asked before. */
+  private readonly known = new Map<string, boolean>();
+
+  /** @param statements import statements of the document at `path`: {@link statementsAbove} its cursor */
+  constructor(path: string, statements: string) {
     if (statements === "") return;
     const folder = folderOf(path);
     const extension = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
@@ -35,8 +41,13 @@ export class Imports {
 
   /** Whether the file is imported. @param path from its workspace folder, with `/` */
   has(path: string): boolean {
-    const stem = stemOf(path);
-    return this.files.has(stem) || hasEnd(this.fileEnds, stem) || hasEnd(this.folderEnds, folderOf(path));
+    let imported = this.known.get(path);
+    if (imported === undefined) {
+      const stem = stemOf(path);
+      imported = this.files.has(stem) || hasEnd(this.fileEnds, stem) || hasEnd(this.folderEnds, folderOf(path));
+      this.known.set(path, imported);
+    }
+    return imported;
   }
 
   private readPython(statements: string, folder: string): void {

@@ -2,7 +2,7 @@
 import type { FragmentReference } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { ChosenFiles } from "./chosen-files";
-import { Imports } from "./imports";
+import { Imports, statementsAbove } from "./imports";
 import type { CursorContext } from "./retrieval";
 
 /** How much is added to a fragment's score to give its rank, and why, in words. */
@@ -48,11 +48,15 @@ export function raisingAsMeasured(wasEdited: (uri: string) => boolean = () => fa
   return together(raisingImported(imported), raisingEdited(wasEdited, edited));
 }
 
-/** Raises files that the open one imports. */
+/** Raises files that the open one imports, which stay known while its import statements are the same. */
 export function raisingImported(by: number): RaisingRule {
   if (by === 0) return raisingNothing;
+  let last: { readonly path: string; readonly statements: string; readonly imports: Imports } | undefined;
   return (context) => {
-    const imports = new Imports(context);
+    const { path: here, prefix } = context;
+    const statements = statementsAbove(prefix);
+    if (last?.path !== here || last.statements !== statements) last = { path: here, statements, imports: new Imports(here, statements) };
+    const { imports } = last;
     return ({ uri, path }) => (uri !== context.uri && imports.has(path) ? { by, reason: "imported here" } : undefined);
   };
 }

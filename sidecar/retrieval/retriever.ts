@@ -23,9 +23,9 @@ export interface RetrieverOptions {
   readonly raising?: RaisingRule;
 }
 
-/** Candidates looked at for each fragment wanted: overlaps and duplicates take places at the top. */
-const candidatesPerFragment = 8;
+/** Candidates looked at: so many, and more for each fragment wanted, since overlaps and duplicates take places at the top. */
 const leastCandidates = 16;
+const candidatesPerFragment = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
 const mostRendered = 512;
 
@@ -49,7 +49,7 @@ export class Retriever {
     const start = performance.now();
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const expressed = performance.now();
-    const count = Math.max(leastCandidates, limits.maxFragments * candidatesPerFragment);
+    const count = leastCandidates + limits.maxFragments * candidatesPerFragment;
     const chosen = this.chosenFiles(limits);
     const raising = this.raising(context, chosen);
     const nearest = source.search(need, count);

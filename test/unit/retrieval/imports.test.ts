@@ -1,9 +1,9 @@
 // Which files an open file imports, by the names in its import statements.
 import { describe, expect, it } from "vitest";
-import { Imports } from "../../../sidecar/retrieval/imports";
+import { Imports, statementsAbove } from "../../../sidecar/retrieval/imports";
 
 const imports = (path: string, prefix: string) => {
-  const of = new Imports({ path, prefix });
+  const of = new Imports(path, statementsAbove(prefix));
   return (...paths: string[]) => paths.filter((each) => of.has(each));
 };
 
