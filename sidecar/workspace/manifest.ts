@@ -87,6 +87,10 @@ export class Manifest {
 
   async close(): Promise<void> {
     await this.queue;
+    await this.endLog();
+  }
+
+  private async endLog(): Promise<void> {
     await this.file?.close().catch(() => {});
     this.file = undefined;
     if (this.ownLog !== undefined) endWriting(this.ownLog);
@@ -97,11 +101,19 @@ export class Manifest {
     return this.read.length > 3 || this.lines > 2 * files + 100;
   }
 
-  /** Writes all entries into one new log and deletes the logs it supersedes, those of running processes excepted. */
-  async rewrite(files: ReadonlyMap<string, FileEntry>): Promise<void> {
-    await this.queue;
+  /**
+   * Writes all entries into one new log and deletes the logs it supersedes, those of running processes excepted. What is
+   * recorded meanwhile comes behind them.
+   */
+  rewrite(files: ReadonlyMap<string, FileEntry>): Promise<void> {
+    const rewritten = this.queue.then(() => this.writeAnew(files));
+    this.queue = rewritten.catch(() => {});
+    return rewritten;
+  }
+
+  private async writeAnew(files: ReadonlyMap<string, FileEntry>): Promise<void> {
     const superseded = [...this.read, ...(this.ownLog === undefined ? [] : [this.ownLog])];
-    await this.close();
+    await this.endLog();
     const name = this.logName();
     const path = join(this.directory, name);
     const temporary = path.replace(/\.log$/, ".tmp");
