@@ -32,3 +32,13 @@ export function importStatements(prefix: string): string {
   }
   return statements;
 }
+
+/** Characters of a document that are looked at for all it imports. */
+const lookedAt = 20_000;
+/** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
+const below = "\n".repeat(shownLines + 4);
+
+/** The import statements near a text's beginning, also those right above its end. */
+export function allImportStatements(text: string): string {
+  return importStatements(text.slice(0, lookedAt) + below);
+}

@@ -1,15 +1,4 @@
 // Which files of the workspace an open file imports, told from its import statements and the files' paths alone.
-import { importStatements } from "../inference/import-statements";
-
-/** Characters of a document that are looked at for imports. */
-const lookedAt = 20_000;
-/** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
-const below = "\n".repeat(16);
-
-/** The import statements of a document above its cursor, also those right above it. */
-export function statementsAbove(prefix: string): string {
-  return importStatements(prefix.slice(0, lookedAt) + below);
-}
 
 /**
  * Modules are matched to paths from the end: `shop.money` is `src/shop/money.py` wherever the sources begin. A module of
@@ -26,7 +15,7 @@ export class Imports {
   /** What was asked before. */
   private readonly known = new Map<string, boolean>();
 
-  /** @param statements import statements of the document at `path`: {@link statementsAbove} its cursor */
+  /** @param statements import statements of the document at `path`, those above its cursor */
   constructor(path: string, statements: string) {
     if (statements === "") return;
     const folder = folderOf(path);

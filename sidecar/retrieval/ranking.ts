@@ -1,8 +1,9 @@
 // The order in which fragments are considered: by score, and by what raises a fragment above its score.
+import { allImportStatements } from "../inference/import-statements";
 import type { FragmentReference } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { ChosenFiles } from "./chosen-files";
-import { Imports, statementsAbove } from "./imports";
+import { Imports } from "./imports";
 import type { CursorContext } from "./retrieval";
 
 /** How much is added to a fragment's score to give its rank, and why, in words. */
@@ -54,7 +55,7 @@ export function raisingImported(by: number): RaisingRule {
   let last: { readonly path: string; readonly statements: string; readonly imports: Imports } | undefined;
   return (context) => {
     const { path: here, prefix } = context;
-    const statements = statementsAbove(prefix);
+    const statements = allImportStatements(prefix);
     if (last?.path !== here || last.statements !== statements) last = { path: here, statements, imports: new Imports(here, statements) };
     const { imports } = last;
     return ({ uri, path }) => (uri !== context.uri && imports.has(path) ? { by, reason: "imported here" } : undefined);

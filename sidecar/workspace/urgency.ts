@@ -1,5 +1,5 @@
 // What is indexed first: open files, then what lies beside them or what they import, then what was edited last.
-import { importStatements } from "../inference/import-statements";
+import { allImportStatements } from "../inference/import-statements";
 
 /** A document that is open in the editor. */
 export interface OpenDocument {
@@ -9,11 +9,6 @@ export interface OpenDocument {
 
 /** Files by how soon they are wanted, 0 first. */
 export type Urgency = (uri: string) => 0 | 1 | 2;
-
-/** Characters of a document that are looked at for imports. */
-const lookedAt = 20_000;
-/** Enough blank lines that every import stands above what the query shows anyway. */
-const below = "\n".repeat(16);
 
 /** @param documents with file URIs; others have no neighbours on disk */
 export function urgencyOf(documents: readonly OpenDocument[]): Urgency {
@@ -28,7 +23,7 @@ export function urgencyOf(documents: readonly OpenDocument[]): Urgency {
 
 /** The last parts of the modules that a text imports: names that files could have. */
 export function importedNames(text: string): string[] {
-  const statements = importStatements(text.slice(0, lookedAt) + below);
+  const statements = allImportStatements(text);
   const quoted = [...statements.matchAll(/["'<]([^"'<>\n]+)["'>]/g)].map(([, module = ""]) => stemOf(module));
   const dotted = [...statements.matchAll(/^(?:import|from|using|use)[ \t]+([\w.:/]+)(?!.*["'])/gm)].flatMap(([, module = ""]) => module.split(/[.:/]+/).slice(-2));
   return [...new Set([...quoted, ...dotted])].filter((name) => name !== "");

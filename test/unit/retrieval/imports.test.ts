@@ -1,9 +1,10 @@
 // Which files an open file imports, by the names in its import statements.
 import { describe, expect, it } from "vitest";
-import { Imports, statementsAbove } from "../../../sidecar/retrieval/imports";
+import { allImportStatements } from "../../../sidecar/inference/import-statements";
+import { Imports } from "../../../sidecar/retrieval/imports";
 
 const imports = (path: string, prefix: string) => {
-  const of = new Imports(path, statementsAbove(prefix));
+  const of = new Imports(path, allImportStatements(prefix));
   return (...paths: string[]) => paths.filter((each) => of.has(each));
 };
 
