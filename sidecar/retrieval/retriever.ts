@@ -35,7 +35,11 @@ export class Retriever {
 
   private chosen: { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles } | undefined;
 
-  constructor(private readonly options: RetrieverOptions) {}
+  private readonly raisingRule: RaisingRule;
+
+  constructor(private readonly options: RetrieverOptions) {
+    this.raisingRule = options.raising ?? raisingAsMeasured();
+  }
 
   /**
    * The fragments for this cursor. `codeTokens` is the most tokens of surrounding code that the prompt can show.
@@ -95,8 +99,7 @@ export class Retriever {
   }
 
   private raising(context: CursorContext, chosen: ChosenFiles): Raising {
-    const { raising = raisingAsMeasured() } = this.options;
-    return raisingPinned(chosen, raising(context));
+    return raisingPinned(chosen, this.raisingRule(context));
   }
 
   /** The same ones while the settings are the same: they know the paths they were asked about. */

@@ -1,5 +1,4 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
-import { allImportStatements } from "../../../sidecar/inference/import-statements";
 import { folderOf, Imports } from "../../../sidecar/retrieval/imports";
 
 /** What may raise a fragment's rank. */
@@ -36,7 +35,7 @@ export interface StoredCase extends Omit<Case, "candidates"> {
 }
 
 export function caseOf({ path, imports, candidates, ...stored }: StoredCase): Case {
-  const imported = new Imports(path, allImportStatements(imports));
+  const imported = new Imports(path, imports);
   const raise = (candidate: string) => ({ ...(imported.has(candidate) && { imported: true as const }), ...(folderOf(candidate) === folderOf(path) && { beside: true as const }) });
   return { ...stored, candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...raise(other) })) };
 }

@@ -8,7 +8,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { importStatements } from "../../../sidecar/inference/import-statements";
+import { allImportStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
 import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
@@ -28,9 +28,6 @@ export interface Edits {
   /** In earlier ones. */
   readonly before: readonly string[];
 }
-
-/** Enough blank lines that every import stands above what {@link importStatements} leaves out. */
-const below = "\n".repeat(16);
 
 /** No search for a prompt looks further. */
 const mostCandidates = 512;
@@ -86,7 +83,7 @@ export class RankingEngine {
         ...(before >= 0 && { before }),
       };
     });
-    const imports = importStatements(prefix + below);
+    const imports = allImportStatements(prefix);
     const similarities = await this.suggest(context, edits, task.language, written);
     return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates, similarities };
   }

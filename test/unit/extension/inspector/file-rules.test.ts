@@ -30,7 +30,7 @@ describe("patternInFolder", () => {
   ])("stands for the file in %s alone, as the sidecar reads it", (folder, path) => {
     const pattern = patternInFolder(folder, path);
     const files = new ChosenFiles({ pinnedFiles: [pattern] });
-    const uri = (root: string): string => `file:///work/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    const uri = (root: string): string => `file:///code/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
     expect(files.pinnedBy({ uri: uri(folder), path })).toBe(pattern);
     expect(files.pinnedBy({ uri: uri("other"), path })).toBeUndefined();
   });
