@@ -60,11 +60,17 @@ export class Workbench {
     return this.page.locator(".monaco-hover .hover-contents").filter({ hasText: "Click for the menu" });
   }
 
-  async runCommand(title: string): Promise<void> {
-    // A part of the window that takes the focus late closes the list again after it was filled in.
+  runCommand(title: string): Promise<void> {
+    return this.choose(`>${title}`, title);
+  }
+
+  /** Fills in the quick input and takes the first entry with these words. */
+  private async choose(text: string, entry: string): Promise<void> {
+    // A part of the window that takes the focus late closes the list again after it was filled in, and an editor that is
+    // opened late is not known to it.
     await vi.waitFor(async () => {
-      await this.ask(`>${title}`, "F1");
-      await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click({ timeout: 4000 });
+      await this.ask(text, "F1");
+      await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: entry }).first().click({ timeout: 4000 });
     }, patience);
     await this.quickInput.waitFor({ state: "hidden" });
   }
@@ -93,9 +99,7 @@ export class Workbench {
     }
     await row(names.at(-1) ?? path).dblclick(patience);
     await expect.poll(() => this.activeTab(), patience).toBe(names.at(-1));
-    await this.ask(`:${line}`, "F1");
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: `Go to line ${line}` }).first().click();
-    await this.quickInput.waitFor({ state: "hidden" });
+    await this.choose(`:${line}`, `Go to line ${line}`);
     await this.page.keyboard.press("End");
     await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
   }
