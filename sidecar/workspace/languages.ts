@@ -23,7 +23,7 @@ const script: Omit<Language, "grammar"> = {
   scopes: [
     "class_declaration", "abstract_class_declaration", "class", "interface_declaration", "enum_declaration", "type_alias_declaration", "module", "internal_module",
     "function_declaration", "generator_function_declaration", "method_definition", "variable_declarator", "public_field_definition", "field_definition",
-  ], // prettier-ignore
+  ],
 };
 
 const languages = {
@@ -51,7 +51,7 @@ const languages = {
     statements: [
       "block", "statement_list", "field_declaration_list", "interface_type", "import_spec_list", "const_declaration", "var_declaration", "var_spec_list",
       "type_declaration", "literal_value", "argument_list", "expression_switch_statement", "type_switch_statement", "select_statement", "expression_case", "default_case", "communication_case",
-    ], // prettier-ignore
+    ],
     leading: ["comment"],
     scopes: ["function_declaration", "method_declaration", "type_spec"],
   },

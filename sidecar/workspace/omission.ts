@@ -18,7 +18,7 @@ export type SkipReason =
   | "empty"
   | "unreadable"
   | "deleted meanwhile"
-  | "index full"; // prettier-ignore
+  | "index full";
 
 export interface Omission {
   readonly skip: SkipReason;

@@ -8,7 +8,7 @@ import { random } from "./random";
 const pieces = [
   "(", ")", "[", "]", "{", "}", '"', "'", "`", "${", '"""', "//", "/*", "*/", "#", "\\", "/", ":", ";", ",", "=>", "=", " ", "  ", "    ", "\t", "\n", "\n\n", "\r\n",
   "end", "do |x|", "def f", "class A", "if ", "else", "return ", "name", "foo.bar", "1", "😀", "\ud83d", "\u0000", "-----BEGIN PRIVATE KEY", "password = 'abc123456789'",
-]; // prettier-ignore
+];
 const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", "klingon"];
 
 it("for three thousand random texts", () => {

@@ -83,7 +83,7 @@ describe("ignore rules", () => {
       "deep/x.ts", "q/deep/x.ts", "q/deep/y.ts", "a/z.ts", "a/q/r/z.ts", "b/z.ts", "#hash", "!bang", "trail ", "trail", "a1.q", "c1.q", "logs/x", "logs/y/z", "build/x.ts", "a/build/x.ts",
       "a/t.tmp", "t.tmp", "a/q/t.tmp", "a/only.ts", "a/q/only.ts", "a/sub/no.ts", "a/q/sub/no.ts", "a/b/x.js", "a/b/x.ts", "a/b/c/x.ts", "a/b/c/x.js",
       "od[d] na!me/in.ts", "od[d] na!me/q/in.ts", "od[d] na!me/x/i.js", "od[d] na!me/q/x/i.js", "odd na!me/in.ts", "in.ts", "#lead/y.ts", "y.ts", "star*/s.ts", "starfish/s.ts",
-    ]; // prettier-ignore
+    ];
     expect(await skipped(root, paths)).toEqual(ignoredByGit(root, paths));
   });
 
