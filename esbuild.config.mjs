@@ -1,9 +1,10 @@
 // Bundles the extension, the sidecar's entries (server, command line, inference thread), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
-import { build } from "esbuild";
-import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+
 import { existsSync } from "node:fs";
+import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "esbuild";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
@@ -23,17 +24,24 @@ async function copyNative() {
     await cp(join(binaries, platform), join(target, onnx, platform), { recursive: true });
   }
   for (const part of ["package.json", "dist"]) {
-    await cp(join(modules, "onnxruntime-node", part), join(target, "onnxruntime-node", part), { recursive: true, filter: noMaps });
+    await cp(join(modules, "onnxruntime-node", part), join(target, "onnxruntime-node", part), {
+      recursive: true,
+      filter: noMaps,
+    });
   }
   for (const part of ["package.json", join("dist", "cjs")]) {
-    await cp(join(modules, "onnxruntime-common", part), join(target, "onnxruntime-common", part), { recursive: true, filter: noMaps });
+    await cp(join(modules, "onnxruntime-common", part), join(target, "onnxruntime-common", part), {
+      recursive: true,
+      filter: noMaps,
+    });
   }
   // Without its addon FAISS is left out, and the sidecar says so and scans exactly.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
     for (const part of ["package.json", "lib", "LICENSE", join("build", "Release")]) {
       await cp(join(modules, "faiss-node", part), join(target, "faiss-node", part), { recursive: true });
     }
-    for (const name of ["bindings", "file-uri-to-path"]) await cp(join(modules, name), join(target, name), { recursive: true });
+    for (const name of ["bindings", "file-uri-to-path"])
+      await cp(join(modules, name), join(target, name), { recursive: true });
   }
 }
 
@@ -68,7 +76,13 @@ const shared = {
 /** The inference thread alone, for tests that run the sources; processes that start one meanwhile find the old or the new one. */
 export async function bundleInferenceWorker() {
   const made = join(dist, `inference-worker.${process.pid}.js`);
-  await build({ ...shared, sourcemap: "inline", entryPoints: ["sidecar/inference/inference-worker.ts"], outfile: made, external: native });
+  await build({
+    ...shared,
+    sourcemap: "inline",
+    entryPoints: ["sidecar/inference/inference-worker.ts"],
+    outfile: made,
+    external: native,
+  });
   await rename(made, join(dist, "inference-worker.js"));
 }
 
@@ -77,7 +91,19 @@ export async function bundle() {
   await mkdir(dist, { recursive: true });
   await Promise.all([
     build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
-    build({ ...shared, alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") }, entryPoints: { sidecar: "sidecar/main.ts", cli: "sidecar/cli.ts", "inference-worker": "sidecar/inference/inference-worker.ts", bench: "test/bench/bench.ts", eval: "test/eval/eval.ts" }, outdir: "dist", external: native }),
+    build({
+      ...shared,
+      alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") },
+      entryPoints: {
+        sidecar: "sidecar/main.ts",
+        cli: "sidecar/cli.ts",
+        "inference-worker": "sidecar/inference/inference-worker.ts",
+        bench: "test/bench/bench.ts",
+        eval: "test/eval/eval.ts",
+      },
+      outdir: "dist",
+      external: native,
+    }),
     copyNative(),
     copyGrammars(),
   ]);

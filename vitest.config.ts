@@ -10,9 +10,32 @@ export default defineConfig({
     minWorkers: 1,
     globalSetup: "test/global-setup.mjs",
     projects: [
-      { test: { name: "unit", include: ["test/unit/**/*.test.ts", "test/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 } },
-      { test: { name: "sidecar", include: ["test/sidecar/**/*.test.ts"], testTimeout: 120_000, hookTimeout: 120_000, ...oneAtATime } },
-      { test: { name: "vscode", include: ["test/vscode/**/*.test.ts"], testTimeout: 180_000, hookTimeout: 300_000, ...oneAtATime } },
+      {
+        test: {
+          name: "unit",
+          include: ["test/unit/**/*.test.ts", "test/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        test: {
+          name: "sidecar",
+          include: ["test/sidecar/**/*.test.ts"],
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          ...oneAtATime,
+        },
+      },
+      {
+        test: {
+          name: "vscode",
+          include: ["test/vscode/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 300_000,
+          ...oneAtATime,
+        },
+      },
     ],
   },
 });

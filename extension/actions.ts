@@ -2,7 +2,7 @@
 
 import type { Settings } from "../sidecar/protocol";
 import { command } from "./command-names";
-import { offHere, type OverviewData } from "./overview-data";
+import { type OverviewData, offHere } from "./overview-data";
 
 /** A command with a name of its own. */
 export interface Action {
@@ -25,7 +25,12 @@ export function actionsFor(data: OverviewData): Action[] {
     case "error":
       // Only the sidecar's messages about a model package name the setting.
       return /selfracg\.modelPath/.test(status.message)
-        ? [{ command: command.chooseModel, title: "Choose Model", icon: "package" }, openSetting("modelPath"), restart, log]
+        ? [
+            { command: command.chooseModel, title: "Choose Model", icon: "package" },
+            openSetting("modelPath"),
+            restart,
+            log,
+          ]
         : [restart, log];
     case "off":
       return [{ command: command.toggle, title: "Turn Suggestions On", icon: "circle-large-filled" }];

@@ -27,7 +27,12 @@ export function diagnosticsReport(data: DiagnosticsData): string {
     "# SelfRACG diagnostics",
     "This page is on your machine alone; nothing was sent. It holds no code of yours, but it does hold **names of files and folders**, in the last suggestions and in the log. Look at it before you share it, and take out what nobody should see.",
     "## Versions and machine",
-    list({ ...data.versions, "Sidecar runs on": machine(place), "Workspace trusted": place.trusted ? "yes" : "no", "Workspace folders": folders(place) }),
+    list({
+      ...data.versions,
+      "Sidecar runs on": machine(place),
+      "Workspace trusted": place.trusted ? "yes" : "no",
+      "Workspace folders": folders(place),
+    }),
     ...limits(place),
     "## Status",
     json(status),
@@ -47,7 +52,24 @@ export function diagnosticsReport(data: DiagnosticsData): string {
 
 /** What a trace says of time and place; nothing that it says of text. */
 export function withoutCode(trace: CompletionTrace): Record<string, unknown> {
-  const { id, uri, languageId, position, suggestion, suppressed, stopReason, confidence, nothingRetrieved, nullScore, promptTokens, generatedTokens, decodeSteps, timings, provider, cached } = trace;
+  const {
+    id,
+    uri,
+    languageId,
+    position,
+    suggestion,
+    suppressed,
+    stopReason,
+    confidence,
+    nothingRetrieved,
+    nullScore,
+    promptTokens,
+    generatedTokens,
+    decodeSteps,
+    timings,
+    provider,
+    cached,
+  } = trace;
   return {
     id,
     uri,
@@ -59,7 +81,14 @@ export function withoutCode(trace: CompletionTrace): Record<string, unknown> {
     confidence,
     nothingRetrieved,
     nullScore,
-    fragments: trace.fragments.map(({ path, startLine, endLine, score, tokens, raised }) => ({ path, startLine, endLine, score, tokens, raised })),
+    fragments: trace.fragments.map(({ path, startLine, endLine, score, tokens, raised }) => ({
+      path,
+      startLine,
+      endLine,
+      score,
+      tokens,
+      raised,
+    })),
     dropped: trace.dropped.length,
     kept: trace.kept,
     promptTokens,
@@ -73,12 +102,19 @@ export function withoutCode(trace: CompletionTrace): Record<string, unknown> {
 
 /** The home folder as `~`, also where its path is written as a URI or in JSON. */
 export function withoutHome(text: string, home: string): string {
-  const forms = [home, JSON.stringify(home).slice(1, -1), home.replaceAll("\\", "/"), encodeURI(home.replaceAll("\\", "/"))];
-  return [...new Set(forms)]
-    // A home of "/" or "" would stand everywhere.
-    .filter((form) => form.length > 1)
-    .sort((a, b) => b.length - a.length)
-    .reduce((result, form) => result.replaceAll(form, "~"), text);
+  const forms = [
+    home,
+    JSON.stringify(home).slice(1, -1),
+    home.replaceAll("\\", "/"),
+    encodeURI(home.replaceAll("\\", "/")),
+  ];
+  return (
+    [...new Set(forms)]
+      // A home of "/" or "" would stand everywhere.
+      .filter((form) => form.length > 1)
+      .sort((a, b) => b.length - a.length)
+      .reduce((result, form) => result.replaceAll(form, "~"), text)
+  );
 }
 
 function folders({ folderSchemes }: Place): string {

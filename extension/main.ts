@@ -56,7 +56,11 @@ export function activate(context: ExtensionContext): void {
   const started = new SidecarSession(context, new ExtensionSettings());
   session = started;
   const overview = new Overview(started);
-  context.subscriptions.push(started, overview, ...features.map((feature) => feature.register(context, started, overview)));
+  context.subscriptions.push(
+    started,
+    overview,
+    ...features.map((feature) => feature.register(context, started, overview)),
+  );
   started.start();
 }
 

@@ -29,13 +29,18 @@ export function snoozeEntries(now: number): MenuEntry[] {
     description: `until ${clockTime(now + minutes * 60_000, now)}`,
   });
   return [
-    ...snoozeMinutes.map((minutes) => entry(minutes === 60 ? "Snooze for an Hour" : `Snooze for ${minutes} Minutes`, minutes)),
+    ...snoozeMinutes.map((minutes) =>
+      entry(minutes === 60 ? "Snooze for an Hour" : `Snooze for ${minutes} Minutes`, minutes),
+    ),
     entry("Snooze Until Tomorrow", Math.ceil((tomorrowMorning(now) - now) / 60_000)),
   ];
 }
 
 /** The groups in order; what ends an unwanted state comes first, and once only. */
-export function menuGroups(data: OverviewData, options: { now: number; folders: boolean; disabledLanguages: readonly string[] }): MenuGroup[] {
+export function menuGroups(
+  data: OverviewData,
+  options: { now: number; folders: boolean; disabledLanguages: readonly string[] },
+): MenuGroup[] {
   const { status, languageId } = data;
   const suggestions: MenuEntry[] = [
     status.state === "off"

@@ -1,7 +1,13 @@
 // Keeps together what the status bar and its menu speak of: status, last suggestion, active document, place.
 
-import { type Disposable, env, EventEmitter, type TextEditor, window, workspace } from "vscode";
-import { type Availability, type AvailabilityParams, type CompletionTrace, messages, type SidecarState } from "../sidecar/protocol";
+import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
+import {
+  type Availability,
+  type AvailabilityParams,
+  type CompletionTrace,
+  messages,
+  type SidecarState,
+} from "../sidecar/protocol";
 import type { OverviewData } from "./overview-data";
 import { completedSchemes, type Place } from "./place";
 import type { SidecarSession } from "./session";
@@ -65,7 +71,9 @@ export class Overview implements Disposable {
       status: this.session.status,
       place: place(),
       ...(this.last === undefined ? {} : { last: this.last }),
-      ...(document === undefined || !completedSchemes.includes(document.uri.scheme) ? {} : { languageId: document.languageId }),
+      ...(document === undefined || !completedSchemes.includes(document.uri.scheme)
+        ? {}
+        : { languageId: document.languageId }),
       ...(this.here === undefined ? {} : { here: this.here }),
       ...(this.heldBack === undefined ? {} : { heldBack: this.heldBack }),
     };
@@ -110,7 +118,9 @@ export class Overview implements Disposable {
       return await this.session.request<Availability>(messages.availability, params);
     } catch (error) {
       // The status says why there is no sidecar to ask.
-      this.session.log.debug(`Whether ${uri.toString()} gets suggestions is not known: ${error instanceof Error ? error.message : String(error)}`);
+      this.session.log.debug(
+        `Whether ${uri.toString()} gets suggestions is not known: ${error instanceof Error ? error.message : String(error)}`,
+      );
       return undefined;
     }
   }

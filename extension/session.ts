@@ -31,9 +31,9 @@ import {
   type IndexCounts,
   type InitializationOptions,
   messages,
+  type SidecarStatus,
   serverCommands,
   sidecarEnvironment,
-  type SidecarStatus,
 } from "../sidecar/protocol";
 import { completedSchemes } from "./place";
 import { RecordedLog } from "./recorded-log";
@@ -183,7 +183,10 @@ export class SidecarSession implements Disposable {
    * @returns The counts when done, null when cancelled.
    * @throws Error when there is no running sidecar, or with its reason when it fails.
    */
-  async reindex(onProgress: (progress: ReindexProgress) => void, token: CancellationToken): Promise<IndexCounts | null> {
+  async reindex(
+    onProgress: (progress: ReindexProgress) => void,
+    token: CancellationToken,
+  ): Promise<IndexCounts | null> {
     const client = this.client;
     if (client === undefined || !client.isRunning()) {
       throw new Error(`there is no running sidecar to index with (${this.status.message})`);
@@ -214,7 +217,10 @@ export class SidecarSession implements Disposable {
 
   /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
   async execute<Result>(command: string, ...given: readonly (string | number)[]): Promise<Result> {
-    const result: Result = await this.running().sendRequest(ExecuteCommandRequest.type, { command, arguments: [...given] });
+    const result: Result = await this.running().sendRequest(ExecuteCommandRequest.type, {
+      command,
+      arguments: [...given],
+    });
     return result;
   }
 

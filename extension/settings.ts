@@ -72,7 +72,11 @@ export class ExtensionSettings {
     if (configuration.inspect(key)?.workspaceValue !== undefined) {
       await configuration.update(key, value, ConfigurationTarget.Workspace);
     } else {
-      await configuration.update(key, isDeepStrictEqual(value, defaultSettings[key]) ? undefined : value, ConfigurationTarget.Global);
+      await configuration.update(
+        key,
+        isDeepStrictEqual(value, defaultSettings[key]) ? undefined : value,
+        ConfigurationTarget.Global,
+      );
     }
   }
 

@@ -3,7 +3,7 @@
 import type { CompletionTrace, IndexCounts } from "../sidecar/protocol";
 import { type Action, actionsFor } from "./actions";
 import { clockTime } from "./clock";
-import { offHere, type OverviewData } from "./overview-data";
+import { type OverviewData, offHere } from "./overview-data";
 import { limits, machine } from "./place";
 
 /** The look of the status-bar item. `text` may hold `$(icon)` marks. */
@@ -33,7 +33,10 @@ function headline(data: OverviewData, now: number): { text: string; label: strin
         return { text: "$(sync~spin) SelfRACG", label: "SelfRACG is indexing the workspace" };
       }
       const [done, total] = [number(progress.done), number(progress.total)];
-      return { text: `$(sync~spin) SelfRACG ${done}/${total}`, label: `SelfRACG is indexing, ${done} of ${total} files` };
+      return {
+        text: `$(sync~spin) SelfRACG ${done}/${total}`,
+        label: `SelfRACG is indexing, ${done} of ${total} files`,
+      };
     }
     case "ready":
       return ready(data);
@@ -53,7 +56,10 @@ function ready(data: OverviewData): { text: string; label: string } {
   const off = offHere(data);
   if (off !== undefined) {
     const where = off.setting === "disabledLanguages" && languageId !== undefined ? `in ${languageId}` : "here";
-    return { text: `$(circle-slash) SelfRACG off ${where}`, label: `SelfRACG is off ${where}: ${off.reason ?? "no reason is given"}` };
+    return {
+      text: `$(circle-slash) SelfRACG off ${where}`,
+      label: `SelfRACG is off ${where}: ${off.reason ?? "no reason is given"}`,
+    };
   }
   if (status.paused !== undefined) {
     return { text: "$(debug-pause) SelfRACG paused", label: "SelfRACG is ready, indexing is paused" };
@@ -113,7 +119,10 @@ export function lastSummary(trace: CompletionTrace): string {
   const paths = [...new Set(trace.fragments.map(({ path }) => path))];
   const shown = paths.slice(0, 3).join(", ");
   const more = paths.length > 3 ? ` and ${count(paths.length - 3, "more file")}` : "";
-  const used = paths.length === 0 ? "from the open file alone" : `with ${count(trace.fragments.length, "fragment")} of ${shown}${more}`;
+  const used =
+    paths.length === 0
+      ? "from the open file alone"
+      : `with ${count(trace.fragments.length, "fragment")} of ${shown}${more}`;
   return `${milliseconds(trace.timings.totalMs)}${trace.cached === true ? " at first, now from the cache" : ""}, ${used}`;
 }
 
@@ -150,9 +159,11 @@ function number(value: number): string {
 
 /** Paths and reasons hold characters that Markdown would read as marks, and `$(` that VS Code would read as an icon. */
 function escapeMarkdown(text: string): string {
-  return text
-    .replace(/\s+/g, " ")
-    // VS Code's own mark for "no icon" comes first, so that its backslash outlives Markdown.
-    .replace(/\$\((?=[\w-]+(?:~[\w-]+)?\))/g, "\\$(")
-    .replace(/[\\`*_{}[\]()#+\-!<>|~]/g, "\\$&");
+  return (
+    text
+      .replace(/\s+/g, " ")
+      // VS Code's own mark for "no icon" comes first, so that its backslash outlives Markdown.
+      .replace(/\$\((?=[\w-]+(?:~[\w-]+)?\))/g, "\\$(")
+      .replace(/[\\`*_{}[\]()#+\-!<>|~]/g, "\\$&")
+  );
 }

@@ -47,7 +47,11 @@ const typescriptCode = 1002;
  * @param line text of the cursor's line, without its line break
  * @param position of the cursor, 0-based
  */
-export function unfinishedString(problems: readonly ReportedProblem[], line: string, position: { line: number; character: number }): ReportedProblem | undefined {
+export function unfinishedString(
+  problems: readonly ReportedProblem[],
+  line: string,
+  position: { line: number; character: number },
+): ReportedProblem | undefined {
   if (!hasOpenQuote(line.slice(0, position.character))) return undefined;
   return problems.find(
     (problem) =>

@@ -123,7 +123,14 @@
     if (list && !event.ctrlKey && !event.metaKey && !event.altKey) {
       const options = [...list.children];
       const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
-      const to = { ArrowDown: at + 1, ArrowUp: at - 1, Home: 0, End: options.length - 1, PageDown: at + 5, PageUp: at - 5 }[event.key];
+      const to = {
+        ArrowDown: at + 1,
+        ArrowUp: at - 1,
+        Home: 0,
+        End: options.length - 1,
+        PageDown: at + 5,
+        PageUp: at - 5,
+      }[event.key];
       if (to !== undefined) {
         event.preventDefault();
         const option = options[Math.max(0, Math.min(options.length - 1, to))];

@@ -34,10 +34,14 @@ async function defect() {
 
 /** The line of a failed command that says most. @param {unknown} error */
 function reason(error) {
-  const { killed, signal, stderr, message } = /** @type {{killed?: boolean, signal?: string, stderr?: string, message?: string}} */ (error);
+  const { killed, signal, stderr, message } =
+    /** @type {{killed?: boolean, signal?: string, stderr?: string, message?: string}} */ (error);
   if (killed) return "it took too long";
   if (signal) return `it was ended by ${signal}`;
-  const lines = (stderr || message || String(error)).split("\n").map((line) => line.trim()).filter(Boolean);
+  const lines = (stderr || message || String(error))
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
   return lines.find((line) => /error|cannot|not found|unable/i.test(line)) ?? lines[0] ?? "unknown error";
 }
 
@@ -49,15 +53,26 @@ function firstExisting(candidates) {
 /** What compiling takes, or in one phrase what is missing. */
 async function toolchain() {
   if (process.platform === "win32") return "compiling is not set up for Windows";
-  const prefix = firstExisting(["/usr/include", "/usr/local/include", "/opt/homebrew/include"].map((path) => join(path, "faiss", "Index.h")));
+  const prefix = firstExisting(
+    ["/usr/include", "/usr/local/include", "/opt/homebrew/include"].map((path) => join(path, "faiss", "Index.h")),
+  );
   if (prefix === undefined) return "FAISS's headers are not installed (Debian and Ubuntu: libfaiss-dev)";
   const include = dirname(dirname(prefix));
-  const napi = firstExisting([join(modules, "node-addon-api", "napi.h"), join(faissNode, "node_modules", "node-addon-api", "napi.h")]);
+  const napi = firstExisting([
+    join(modules, "node-addon-api", "napi.h"),
+    join(faissNode, "node_modules", "node-addon-api", "napi.h"),
+  ]);
   if (napi === undefined) return "the npm package node-addon-api is missing";
   const node = firstExisting(
-    [join(dirname(dirname(process.execPath)), "include", "node"), "/usr/include/node", "/usr/local/include/node", join(modules, "node-api-headers", "include")].map((path) => join(path, "node_api.h")),
+    [
+      join(dirname(dirname(process.execPath)), "include", "node"),
+      "/usr/include/node",
+      "/usr/local/include/node",
+      join(modules, "node-api-headers", "include"),
+    ].map((path) => join(path, "node_api.h")),
   );
-  if (node === undefined) return "Node's headers are not installed (Debian and Ubuntu: libnode-dev; or the npm package node-api-headers)";
+  if (node === undefined)
+    return "Node's headers are not installed (Debian and Ubuntu: libnode-dev; or the npm package node-api-headers)";
   for (const compiler of [process.env["CXX"], "g++", "clang++", "c++"]) {
     if (compiler === undefined) continue;
     try {
@@ -75,15 +90,31 @@ async function compile({ compiler, include, library, napi, node }) {
   const folder = await mkdtemp(join(tmpdir(), "faiss-node-"));
   try {
     const header = await readFile(join(include, "faiss", "Index.h"), "utf8");
-    const [major = 0, minor = 0, patch = 0] = ["MAJOR", "MINOR", "PATCH"].map((part) => Number(new RegExp(`FAISS_VERSION_${part}\\s+(\\d+)`).exec(header)?.[1] ?? 0));
+    const [major = 0, minor = 0, patch = 0] = ["MAJOR", "MINOR", "PATCH"].map((part) =>
+      Number(new RegExp(`FAISS_VERSION_${part}\\s+(\\d+)`).exec(header)?.[1] ?? 0),
+    );
     let source = await readFile(join(faissNode, "src", "faiss.cc"), "utf8");
     // The source is written for FAISS 1.7.4, which moved idx_t out of the class Index.
-    if (major * 10_000 + minor * 100 + patch < 10_704) source = source.replace("using idx_t = faiss::idx_t;", "using idx_t = faiss::Index::idx_t;");
+    if (major * 10_000 + minor * 100 + patch < 10_704)
+      source = source.replace("using idx_t = faiss::idx_t;", "using idx_t = faiss::Index::idx_t;");
     const copy = join(folder, "faiss.cc");
     const output = join(folder, "faiss-node.node");
     await writeFile(copy, source);
-    const platform = process.platform === "darwin" ? ["-undefined", "dynamic_lookup", "-Xpreprocessor", "-fopenmp", "-lomp"] : ["-fopenmp"];
-    const flags = ["-O2", "-shared", "-fPIC", "-std=c++17", "-DNAPI_VERSION=8", "-DNODE_GYP_MODULE_NAME=faiss_node", `-I${node}`, `-I${napi}`, `-I${include}`];
+    const platform =
+      process.platform === "darwin"
+        ? ["-undefined", "dynamic_lookup", "-Xpreprocessor", "-fopenmp", "-lomp"]
+        : ["-fopenmp"];
+    const flags = [
+      "-O2",
+      "-shared",
+      "-fPIC",
+      "-std=c++17",
+      "-DNAPI_VERSION=8",
+      "-DNODE_GYP_MODULE_NAME=faiss_node",
+      `-I${node}`,
+      `-I${napi}`,
+      `-I${include}`,
+    ];
     await run(compiler, [...flags, copy, "-o", output, `-L${library}`, "-lfaiss", ...platform], { timeout: 300_000 });
     await mkdir(dirname(addon), { recursive: true });
     await copyFile(output, addon);
@@ -94,9 +125,16 @@ async function compile({ compiler, include, library, napi, node }) {
 
 /** Runs faiss-node's own download of a prebuilt addon, without its fallback, which clones FAISS. */
 async function download() {
-  const script = firstExisting([join(modules, "prebuild-install", "bin.js"), join(faissNode, "node_modules", "prebuild-install", "bin.js")]);
+  const script = firstExisting([
+    join(modules, "prebuild-install", "bin.js"),
+    join(faissNode, "node_modules", "prebuild-install", "bin.js"),
+  ]);
   if (script === undefined) throw new Error("the npm package prebuild-install is missing");
-  await run(process.execPath, [script, "--runtime", "napi"], { cwd: faissNode, timeout: 10_000, killSignal: "SIGKILL" });
+  await run(process.execPath, [script, "--runtime", "napi"], {
+    cwd: faissNode,
+    timeout: 10_000,
+    killSignal: "SIGKILL",
+  });
 }
 
 /**
@@ -107,7 +145,8 @@ async function download() {
 export async function buildFaiss() {
   const tried = [];
   try {
-    if (!existsSync(join(faissNode, "src", "faiss.cc"))) throw new Error("the optional npm package faiss-node is not installed");
+    if (!existsSync(join(faissNode, "src", "faiss.cc")))
+      throw new Error("the optional npm package faiss-node is not installed");
     let wrong = await defect();
     if (wrong === undefined) return true;
     const tools = await toolchain();

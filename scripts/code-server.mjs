@@ -61,9 +61,13 @@ export function freePort() {
 export async function installExtension({ dataDir, vsix }) {
   const { serverMain } = await ensureCodeServer();
   await mkdir(dataDir, { recursive: true });
-  await execute(process.execPath, [serverMain, "--accept-server-license-terms", "--server-data-dir", dataDir, "--install-extension", vsix, "--force"], {
-    cwd: dirname(dirname(serverMain)),
-  });
+  await execute(
+    process.execPath,
+    [serverMain, "--accept-server-license-terms", "--server-data-dir", dataDir, "--install-extension", vsix, "--force"],
+    {
+      cwd: dirname(dirname(serverMain)),
+    },
+  );
 }
 
 /**
@@ -82,7 +86,19 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
   const chosen = port ?? (await freePort());
   const child = spawn(
     process.execPath,
-    [serverMain, "--accept-server-license-terms", "--without-connection-token", "--host", "127.0.0.1", "--port", String(chosen), "--server-data-dir", dataDir, "--telemetry-level", "off"],
+    [
+      serverMain,
+      "--accept-server-license-terms",
+      "--without-connection-token",
+      "--host",
+      "127.0.0.1",
+      "--port",
+      String(chosen),
+      "--server-data-dir",
+      dataDir,
+      "--telemetry-level",
+      "off",
+    ],
     { cwd: dirname(dirname(serverMain)), env: env ?? process.env, stdio: ["ignore", "pipe", "pipe"] },
   );
   let output = "";
@@ -91,7 +107,8 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
   const base = `http://127.0.0.1:${chosen}/`;
   const deadline = Date.now() + 60_000;
   for (;;) {
-    if (child.exitCode !== null) throw new Error(`VS Code's server ended with status ${child.exitCode}:\n${output.slice(-3000)}`);
+    if (child.exitCode !== null)
+      throw new Error(`VS Code's server ended with status ${child.exitCode}:\n${output.slice(-3000)}`);
     try {
       const answer = await fetch(base);
       if (answer.ok) break;

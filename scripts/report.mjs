@@ -19,10 +19,13 @@ export async function step(name, work) {
   const terminal = process.stderr.isTTY === true;
   if (terminal) process.stderr.write(`… ${name}`);
   else say(`… ${name}`);
-  const ticker = setInterval(() => {
-    if (terminal) process.stderr.write(`\r… ${name} ${seconds()} s`);
-    else say(`… ${name} ${seconds()} s`);
-  }, terminal ? 500 : 10_000);
+  const ticker = setInterval(
+    () => {
+      if (terminal) process.stderr.write(`\r… ${name} ${seconds()} s`);
+      else say(`… ${name} ${seconds()} s`);
+    },
+    terminal ? 500 : 10_000,
+  );
   try {
     const result = await work();
     if (terminal) process.stderr.write("\r\u001b[2K");

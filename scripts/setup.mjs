@@ -1,7 +1,7 @@
 // Brings a fresh clone to a state in which everything runs: dependencies, native addon, bundles, VSIX. Each step once.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readFile, readdir, stat, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execute, say, step } from "./report.mjs";
@@ -56,7 +56,10 @@ async function cudaProvider() {
   const folder = join(root, "node_modules", "onnxruntime-node");
   try {
     await step("CUDA provider of ONNX Runtime (an NVIDIA GPU was found)", async () => {
-      await execute(process.execPath, [join(folder, "script", "install.js"), "--onnxruntime-node-install=cuda12"], { cwd: folder, timeoutMs: 300_000 });
+      await execute(process.execPath, [join(folder, "script", "install.js"), "--onnxruntime-node-install=cuda12"], {
+        cwd: folder,
+        timeoutMs: 300_000,
+      });
     });
   } catch {
     say("  The CUDA provider could not be downloaded (is its host reachable?); completions run on the CPU.");
@@ -69,7 +72,10 @@ async function cudaProvider() {
  */
 export async function setup(options = {}) {
   const major = Number(process.versions.node.split(".")[0]);
-  if (major < 20) throw new Error(`Node 20 or newer is needed; this is Node ${process.versions.node}. Install a newer one and run the command again.`);
+  if (major < 20)
+    throw new Error(
+      `Node 20 or newer is needed; this is Node ${process.versions.node}. Install a newer one and run the command again.`,
+    );
   await once({
     id: "dependencies",
     name: "Dependencies from the npm registry",
@@ -82,7 +88,15 @@ export async function setup(options = {}) {
   });
   const { buildFaiss } = await import("./build-faiss.mjs");
   await buildFaiss();
-  const code = ["extension", "sidecar", "test/bench", "test/eval", "esbuild.config.mjs", "package-lock.json", "node_modules/faiss-node/build/Release"];
+  const code = [
+    "extension",
+    "sidecar",
+    "test/bench",
+    "test/eval",
+    "esbuild.config.mjs",
+    "package-lock.json",
+    "node_modules/faiss-node/build/Release",
+  ];
   await once({
     id: "bundles",
     name: "Bundles",
@@ -97,12 +111,36 @@ export async function setup(options = {}) {
   await once({
     id: "vsix",
     name: "VSIX",
-    inputs: [...code, "package.json", "media", "models/default", "README.md", "CONTRIBUTING.md", "LICENSE", "models/training", ".vscodeignore"],
+    inputs: [
+      ...code,
+      "package.json",
+      "media",
+      "models/default",
+      "README.md",
+      "CONTRIBUTING.md",
+      "LICENSE",
+      "models/training",
+      ".vscodeignore",
+    ],
     output: "dist/selfracg-code.vsix",
     work: async () => {
       const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
       const target = `${process.platform === "win32" ? "win32" : process.platform}-${process.arch}`;
-      await execute(process.execPath, [vsce, "package", "--no-dependencies", "--allow-missing-repository", "--no-rewrite-relative-links", "--target", target, "--out", vsix], { cwd: root });
+      await execute(
+        process.execPath,
+        [
+          vsce,
+          "package",
+          "--no-dependencies",
+          "--allow-missing-repository",
+          "--no-rewrite-relative-links",
+          "--target",
+          target,
+          "--out",
+          vsix,
+        ],
+        { cwd: root },
+      );
     },
   });
 }

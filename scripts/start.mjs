@@ -17,7 +17,9 @@ const from = process.env.INIT_CWD ?? process.cwd();
 /** @param {string} name @returns {boolean} whether a program of that name is on the PATH */
 function onPath(name) {
   const endings = process.platform === "win32" ? [".cmd", ".exe"] : [""];
-  return (process.env.PATH ?? "").split(delimiter).some((folder) => endings.some((ending) => existsSync(join(folder, name + ending))));
+  return (process.env.PATH ?? "")
+    .split(delimiter)
+    .some((folder) => endings.some((ending) => existsSync(join(folder, name + ending))));
 }
 
 /** Installs the VSIX into a profile when it changed since. @param {string} kind @param {() => Promise<void>} install */
@@ -34,7 +36,9 @@ async function installOnce(kind, install) {
 /** @param {string} folder */
 async function openDesktop(folder) {
   const own = ["--user-data-dir", join(profile, "desktop"), "--extensions-dir", join(profile, "desktop-extensions")];
-  await installOnce("desktop", () => execute("code", [...own, "--install-extension", vsix, "--force"]).then(() => undefined));
+  await installOnce("desktop", () =>
+    execute("code", [...own, "--install-extension", vsix, "--force"]).then(() => undefined),
+  );
   say(`Opening VS Code on ${folder}`);
   await execute("code", [...own, "--new-window", folder]);
 }
@@ -45,7 +49,9 @@ async function openServed(folder) {
   await ensureCodeServer();
   const dataDir = join(profile, "served");
   await installOnce("served", () => installExtension({ dataDir, vsix }));
-  const server = await step("VS Code server", () => serve({ folder, dataDir, settings: { "workbench.startupEditor": "none" } }));
+  const server = await step("VS Code server", () =>
+    serve({ folder, dataDir, settings: { "workbench.startupEditor": "none" } }),
+  );
   say("No `code` on the PATH, so VS Code is served on this machine alone. Open in a browser:");
   process.stdout.write(`${server.url}\n`);
   say("Ctrl+C ends it.");
@@ -58,16 +64,23 @@ async function main() {
   const first = args[0] ?? "";
   if (cliCommands.has(first)) {
     await setup();
-    const cli = spawn(process.execPath, ["--enable-source-maps", join(root, "dist", "cli.js"), ...args], { stdio: "inherit", cwd: from });
+    const cli = spawn(process.execPath, ["--enable-source-maps", join(root, "dist", "cli.js"), ...args], {
+      stdio: "inherit",
+      cwd: from,
+    });
     process.exitCode = await new Promise((done) => cli.once("exit", (code) => done(code ?? 1)));
     return;
   }
   if (first.startsWith("-") || args.length > 1) {
-    throw new Error(`Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search|why ...", found "${args.join(" ")}". See "npm start -- --help".`);
+    throw new Error(
+      `Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search|why ...", found "${args.join(" ")}". See "npm start -- --help".`,
+    );
   }
   const folder = first === "" ? join(root, "test", "fixtures", "workspace") : resolve(from, first);
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
-    throw new Error(`Expected a folder to open, found ${existsSync(folder) ? "a file" : "nothing"} at ${folder}. Give an existing folder.`);
+    throw new Error(
+      `Expected a folder to open, found ${existsSync(folder) ? "a file" : "nothing"} at ${folder}. Give an existing folder.`,
+    );
   }
   await setup({ vsix: true });
   if (onPath("code")) await openDesktop(folder);

@@ -14,7 +14,15 @@ const training = join(root, "models", "training");
 /** @param {string} project @returns {string[]} vitest's command line for one project, with a machine-readable report beside the readable one */
 function vitest(project) {
   const report = `--outputFile.json=${join(results, `${project}.json`)}`;
-  return [join("node_modules", "vitest", "vitest.mjs"), "run", "--project", project, "--reporter=default", "--reporter=json", report];
+  return [
+    join("node_modules", "vitest", "vitest.mjs"),
+    "run",
+    "--project",
+    project,
+    "--reporter=default",
+    "--reporter=json",
+    report,
+  ];
 }
 
 /** Each part with what runs it; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */

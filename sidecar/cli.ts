@@ -5,7 +5,15 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "nod
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "./inference/model-package";
-import { defaultSettings, type DroppedFragment, type ExecutionProviderSetting, type FragmentReference, type IndexCounts, type Settings, settingBounds } from "./protocol";
+import {
+  type DroppedFragment,
+  defaultSettings,
+  type ExecutionProviderSetting,
+  type FragmentReference,
+  type IndexCounts,
+  type Settings,
+  settingBounds,
+} from "./protocol";
 import type { CursorContext } from "./retrieval/retrieval";
 import { documentPath } from "./server/document-path";
 import { type Engine, openEngine } from "./server/engine";
@@ -77,16 +85,23 @@ function readArguments(args: string[]): Command | "help" {
   const [name, target, ...rest] = positionals;
   if (name !== "complete" && name !== "index" && name !== "search" && name !== "why") {
     const found = name === undefined ? "none" : JSON.stringify(name);
-    throw new InputError(`Expected a command (complete, index, search or why), found ${found}. Run with --help to see how they are used.`);
+    throw new InputError(
+      `Expected a command (complete, index, search or why), found ${found}. Run with --help to see how they are used.`,
+    );
   }
   const wanted = name === "index" ? "DIR" : name === "why" ? "PATH" : "FILE:LINE:COLUMN";
-  if (target === undefined) throw new InputError(`Expected "${name} ${wanted}", found no ${wanted}. Add it after "${name}".`);
+  if (target === undefined)
+    throw new InputError(`Expected "${name} ${wanted}", found no ${wanted}. Add it after "${name}".`);
   if (rest.length > 0) {
-    throw new InputError(`Expected one ${wanted}, found also ${rest.map((one) => JSON.stringify(one)).join(", ")}. Put a name with spaces in quotes.`);
+    throw new InputError(
+      `Expected one ${wanted}, found also ${rest.map((one) => JSON.stringify(one)).join(", ")}. Put a name with spaces in quotes.`,
+    );
   }
   const provider = values.provider ?? "auto";
   if (provider !== "auto" && provider !== "cuda" && provider !== "cpu") {
-    throw new InputError(`Expected --provider auto, cuda or cpu, found ${JSON.stringify(provider)}. Leave it out to let the sidecar choose.`);
+    throw new InputError(
+      `Expected --provider auto, cuda or cpu, found ${JSON.stringify(provider)}. Leave it out to let the sidecar choose.`,
+    );
   }
   return {
     name,
@@ -114,27 +129,36 @@ async function readPlace(target: string): Promise<Place> {
   const match = /^(.+):(\d+):(\d+)$/s.exec(target);
   const [, file, lineText, columnText] = match ?? [];
   if (file === undefined || lineText === undefined || columnText === undefined) {
-    throw new InputError(`Expected FILE:LINE:COLUMN such as src/app.py:12:5, found ${JSON.stringify(target)}. Add the line and the column, both counted from 1.`);
+    throw new InputError(
+      `Expected FILE:LINE:COLUMN such as src/app.py:12:5, found ${JSON.stringify(target)}. Add the line and the column, both counted from 1.`,
+    );
   }
   const path = resolve(file);
   let text: string;
   try {
-    if ((await stat(path)).isDirectory()) throw new InputError(`Expected a file, found the folder ${path}. Name a file in it.`);
+    if ((await stat(path)).isDirectory())
+      throw new InputError(`Expected a file, found the folder ${path}. Name a file in it.`);
     text = await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`Expected a readable file at ${path}, found none (${error instanceof Error ? error.message : String(error)}). Check the name.`);
+    throw new InputError(
+      `Expected a readable file at ${path}, found none (${error instanceof Error ? error.message : String(error)}). Check the name.`,
+    );
   }
   const lines = text.split("\n");
   const line = Number(lineText) - 1;
   const found = lines[line];
   if (line < 0 || found === undefined) {
-    throw new InputError(`Expected a line from 1 to ${lines.length} of ${path}, found ${lineText}. Lines count from 1.`);
+    throw new InputError(
+      `Expected a line from 1 to ${lines.length} of ${path}, found ${lineText}. Lines count from 1.`,
+    );
   }
   const character = Number(columnText) - 1;
   const length = found.replace(/\r$/, "").length;
   if (character < 0 || character > length) {
-    throw new InputError(`Expected a column from 1 to ${length + 1} in line ${lineText} of ${path}, found ${columnText}. Columns count from 1.`);
+    throw new InputError(
+      `Expected a column from 1 to ${length + 1} in line ${lineText} of ${path}, found ${columnText}. Columns count from 1.`,
+    );
   }
   const before = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0);
   return { path, text, offset: before + character, line, character };
@@ -144,7 +168,9 @@ async function readFolder(folder: string, option: string): Promise<string> {
   const path = resolve(folder);
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() !== true) {
-    throw new InputError(`Expected a folder for ${option}, found ${found === undefined ? "nothing" : "a file"} at ${path}. Check the name.`);
+    throw new InputError(
+      `Expected a folder for ${option}, found ${found === undefined ? "nothing" : "a file"} at ${path}. Check the name.`,
+    );
   }
   return path;
 }
@@ -235,17 +261,36 @@ function contextOf(place: Place, workspace: string): CursorContext {
 
 async function complete(command: Command, signal: AbortSignal): Promise<void> {
   const place = await readPlace(command.target);
-  const workspace = command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  const workspace =
+    command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
   const { engine, counts, timings } = await open(command, workspace, signal);
   const settings: Settings = { ...defaultSettings, retrieval: command.retrieval };
   const position = { line: place.line, character: place.character };
-  const trace = await engine.completer.complete(contextOf(place, workspace), settings, position, signal, performance.now(), { invoked: true });
+  const trace = await engine.completer.complete(
+    contextOf(place, workspace),
+    settings,
+    position,
+    signal,
+    performance.now(),
+    { invoked: true },
+  );
   signal.throwIfAborted();
   const { provider } = engine.backbone;
-  print(trace.suggestion === "" ? `No suggestion: ${trace.suppressed ?? trace.stopReason}` : `Suggestion (${trace.generatedTokens} tokens in ${trace.decodeSteps} steps, ${trace.stopReason}):\n${indent(trace.suggestion)}`);
-  print(trace.fragments.length === 0 ? `No fragment in the prompt: ${trace.nothingRetrieved ?? "none fits"}` : `Fragments in the prompt, in its order:\n${table(trace.fragments)}`);
+  print(
+    trace.suggestion === ""
+      ? `No suggestion: ${trace.suppressed ?? trace.stopReason}`
+      : `Suggestion (${trace.generatedTokens} tokens in ${trace.decodeSteps} steps, ${trace.stopReason}):\n${indent(trace.suggestion)}`,
+  );
+  print(
+    trace.fragments.length === 0
+      ? `No fragment in the prompt: ${trace.nothingRetrieved ?? "none fits"}`
+      : `Fragments in the prompt, in its order:\n${table(trace.fragments)}`,
+  );
   if (trace.fetched !== undefined) print(`Fragments were fetched: ${trace.fetched}`);
-  if (trace.kept !== undefined) print(`Fragments were kept since completion ${trace.kept.since}: ${trace.kept.reason} (similarity ${trace.kept.similarity.toFixed(3)})`);
+  if (trace.kept !== undefined)
+    print(
+      `Fragments were kept since completion ${trace.kept.since}: ${trace.kept.reason} (similarity ${trace.kept.similarity.toFixed(3)})`,
+    );
   print(`Times in ms: ${times({ ...trace.timings, ...timings })}`);
   print(`Prompt: ${trace.promptTokens} tokens. Provider: ${provider.name} (${provider.reason})`);
   if (command.json) {
@@ -274,18 +319,28 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
 
 async function search(command: Command, signal: AbortSignal): Promise<void> {
   const place = await readPlace(command.target);
-  const workspace = command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  const workspace =
+    command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
   const { engine, counts, timings } = await open(command, workspace, signal);
   // The whole ranking is asked for, not just what would fit one prompt.
-  const settings: Settings = { ...defaultSettings, maxFragments: settingBounds.maxFragments.maximum, fragmentBudget: settingBounds.fragmentBudget.maximum };
+  const settings: Settings = {
+    ...defaultSettings,
+    maxFragments: settingBounds.maxFragments.maximum,
+    fragmentBudget: settingBounds.fragmentBudget.maximum,
+  };
   const start = performance.now();
   const retrieval = await engine.completer.search(contextOf(place, workspace), settings, signal);
   const all = { totalMs: performance.now() - start, ...retrieval.timings, ...timings };
   const fragments = retrieval.selected.map(({ reference }) => reference);
-  print(fragments.length === 0 ? `Nothing found: ${retrieval.nothing ?? "no fragment"}` : `Fragments, best first:\n${table(fragments)}`);
+  print(
+    fragments.length === 0
+      ? `Nothing found: ${retrieval.nothing ?? "no fragment"}`
+      : `Fragments, best first:\n${table(fragments)}`,
+  );
   const shown = retrieval.dropped.slice(0, 10);
   if (shown.length > 0) print(`Left out:\n${table(shown)}`);
-  if (retrieval.dropped.length > shown.length) print(`  and ${retrieval.dropped.length - shown.length} more (--json has all)`);
+  if (retrieval.dropped.length > shown.length)
+    print(`  and ${retrieval.dropped.length - shown.length} more (--json has all)`);
   print(`Times in ms: ${times(all)}`);
   if (command.json) {
     printJson({
@@ -309,11 +364,18 @@ async function index(command: Command, signal: AbortSignal): Promise<void> {
   const skipped = Object.entries(counts.skipped).filter(([, count]) => count > 0);
   const { vectorIndex } = engine.index;
   const { provider } = engine.backbone;
-  print(`${counts.files} files, ${counts.fragments} fragments, ${counts.embedded} of them embedded now, ${(counts.storeBytes / 1024).toFixed(0)} kB on disk`);
-  print(skipped.length === 0 ? "No file was left out." : `Left out: ${skipped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`);
+  print(
+    `${counts.files} files, ${counts.fragments} fragments, ${counts.embedded} of them embedded now, ${(counts.storeBytes / 1024).toFixed(0)} kB on disk`,
+  );
+  print(
+    skipped.length === 0
+      ? "No file was left out."
+      : `Left out: ${skipped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`,
+  );
   print(`Vector index: ${vectorIndex.name} (${vectorIndex.reason}). Provider: ${provider.name} (${provider.reason})`);
   print(`Times in ms: ${times(timings)}`);
-  if (command.json) printJson({ ...counts, workspace, vectorIndex, provider: provider.name, timings: rounded(timings) });
+  if (command.json)
+    printJson({ ...counts, workspace, vectorIndex, provider: provider.name, timings: rounded(timings) });
   await engine.dispose();
 }
 
@@ -325,7 +387,12 @@ async function why(command: Command): Promise<void> {
     return found === ".." || found.startsWith("../") || isAbsolute(found) ? undefined : found;
   };
   const here = process.cwd();
-  const workspace = command.workspace === undefined ? (pathIn(here) === undefined ? workspaceOf(path) : here) : await readFolder(command.workspace, "--workspace");
+  const workspace =
+    command.workspace === undefined
+      ? pathIn(here) === undefined
+        ? workspaceOf(path)
+        : here
+      : await readFolder(command.workspace, "--workspace");
   const place = pathIn(workspace);
   const explanation =
     place === undefined
@@ -335,11 +402,14 @@ async function why(command: Command): Promise<void> {
           path: place,
           rules: await IgnoreRules.create(workspace),
           maxBytes: defaultSettings.maxFileKilobytes * 1024,
-          chunker: await createChunker(packagedLocations(__dirname).grammarPath, (message) => process.stderr.write(`${message}\n`)),
+          chunker: await createChunker(packagedLocations(__dirname).grammarPath, (message) =>
+            process.stderr.write(`${message}\n`),
+          ),
         });
   if (explanation.state === "missing") throw new InputError(explanation.message);
   print(explanation.message);
-  for (const { startLine, endLine, scope } of explanation.fragments) print(`  ${startLine}-${endLine}${scope === undefined ? "" : `  in ${scope.join(" › ")}`}`);
+  for (const { startLine, endLine, scope } of explanation.fragments)
+    print(`  ${startLine}-${endLine}${scope === undefined ? "" : `  in ${scope.join(" › ")}`}`);
   if (command.json) printJson({ ...explanation, workspace });
 }
 
@@ -352,7 +422,10 @@ function printJson(value: unknown): void {
 }
 
 function indent(text: string): string {
-  return text.split("\n").map((line) => `  ${line}`).join("\n");
+  return text
+    .split("\n")
+    .map((line) => `  ${line}`)
+    .join("\n");
 }
 
 function table(fragments: readonly (FragmentReference | DroppedFragment)[]): string {
@@ -362,14 +435,17 @@ function table(fragments: readonly (FragmentReference | DroppedFragment)[]): str
     .map((fragment, row) => {
       const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
       const scope = fragment.scope === undefined ? "" : `  in ${fragment.scope.join(" › ")}`;
-      const raised = fragment.raised === undefined ? "" : `  raised by ${fragment.raised.by.toFixed(3)}: ${fragment.raised.reason}`;
+      const raised =
+        fragment.raised === undefined ? "" : `  raised by ${fragment.raised.by.toFixed(3)}: ${fragment.raised.reason}`;
       return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${raised}${reason}`;
     })
     .join("\n");
 }
 
 function rounded(timings: object): Record<string, number> {
-  return Object.fromEntries(Object.entries(timings).map(([name, value]) => [name, Math.round(Number(value) * 10) / 10]));
+  return Object.fromEntries(
+    Object.entries(timings).map(([name, value]) => [name, Math.round(Number(value) * 10) / 10]),
+  );
 }
 
 function times(timings: object): string {

@@ -1,8 +1,8 @@
 // The sidecar's entry: an LSP 3.18 server on standard input and output.
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
-import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
 import * as v from "valibot";
+import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
 import { lifecycle } from "./server/lifecycle";
 import { packagedLocations } from "./server/locations";
 import { standardErrorLog } from "./server/log";
@@ -13,7 +13,9 @@ import { createServer } from "./server/server";
 const lastWordsMs = 2000;
 
 if (process.stdin.isTTY) {
-  standardErrorLog.info("This is a language server: it waits for an editor's messages on standard input. Ctrl+C ends it; dist/cli.js is the command line.");
+  standardErrorLog.info(
+    "This is a language server: it waits for an editor's messages on standard input. Ctrl+C ends it; dist/cli.js is the command line.",
+  );
 }
 // Standard output carries the protocol. Whatever a library prints goes where people can read it.
 console.log = console.error;
@@ -51,14 +53,17 @@ async function leave(code: number, reason: string): Promise<void> {
 }
 
 // An editor that dies closes our input; nobody is left to work for.
-const inputClosed = (): void => void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
+const inputClosed = (): void =>
+  void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
 process.stdin.on("end", inputClosed);
 process.stdin.on("close", inputClosed);
 process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
 process.on("SIGTERM", () => void leave(0, ""));
 process.on("SIGINT", () => void leave(0, ""));
 process.on("unhandledRejection", (reason) => {
-  standardErrorLog.error(`A promise was left to fail: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`);
+  standardErrorLog.error(
+    `A promise was left to fail: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`,
+  );
 });
 process.on("uncaughtException", (error) => {
   void leave(70, `Unexpected error, leaving so that the client can start anew: ${error.stack ?? error.message}`);

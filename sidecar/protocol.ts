@@ -316,7 +316,14 @@ export interface CompletionTrace {
   cached?: boolean;
 }
 
-export type StopReason = "end-of-text" | "end-of-statement" | "end-of-block" | "repetition" | "token-limit" | "cancelled" | "not-started";
+export type StopReason =
+  | "end-of-text"
+  | "end-of-statement"
+  | "end-of-block"
+  | "repetition"
+  | "token-limit"
+  | "cancelled"
+  | "not-started";
 
 export interface AcceptedParams {
   /** {@link CompletionTrace.id} of the suggestion taken. */

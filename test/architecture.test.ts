@@ -13,7 +13,11 @@ const rooms: { name: string; path: string; may: string[] }[] = [
   { name: "retrieval", path: "sidecar/retrieval", may: ["protocol", "workspace", "inference"] },
   { name: "workspace", path: "sidecar/workspace", may: ["protocol", "inference"] },
   { name: "inference", path: "sidecar/inference", may: ["protocol"] },
-  { name: "entries", path: "sidecar", may: ["protocol", "server", "completion", "retrieval", "workspace", "inference"] },
+  {
+    name: "entries",
+    path: "sidecar",
+    may: ["protocol", "server", "completion", "retrieval", "workspace", "inference"],
+  },
   { name: "extension", path: "extension", may: ["protocol"] },
 ];
 
@@ -30,7 +34,9 @@ function roomOf(path: string): string {
 
 function importsOf(path: string): string[] {
   const text = readFileSync(join(root, path), "utf8");
-  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\(\s*)["']([^"']+)["']/g)].map((match) => match[1] ?? "");
+  return [...text.matchAll(/(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\(\s*)["']([^"']+)["']/g)].map(
+    (match) => match[1] ?? "",
+  );
 }
 
 /** Code with comments and the insides of strings blanked out, so that a search sees code alone. */
@@ -47,17 +53,21 @@ const all = [...sources("sidecar"), ...sources("extension")];
 
 describe("rooms", () => {
   it("has sources in every room", () => {
-    for (const room of rooms) expect(all.filter((path) => roomOf(path) === room.name).length, room.name).toBeGreaterThan(0);
+    for (const room of rooms)
+      expect(all.filter((path) => roomOf(path) === room.name).length, room.name).toBeGreaterThan(0);
   });
 
   it.each(all)("%s imports only what its room may", (path) => {
     const room = rooms.find((each) => each.name === roomOf(path));
     for (const target of importsOf(path)) {
       if (!target.startsWith(".")) {
-        if (target === "vscode" || target.startsWith("vscode-languageclient")) expect(roomOf(path), `${path} imports ${target}`).toBe("extension");
+        if (target === "vscode" || target.startsWith("vscode-languageclient"))
+          expect(roomOf(path), `${path} imports ${target}`).toBe("extension");
         continue;
       }
-      const resolved = relative(root, normalize(join(root, dirname(path), target))).split(sep).join("/");
+      const resolved = relative(root, normalize(join(root, dirname(path), target)))
+        .split(sep)
+        .join("/");
       const there = roomOf(`${resolved}.ts`) === "protocol" ? "protocol" : roomOf(resolved);
       if (there === room?.name) continue;
       expect(room?.may, `${path} imports ${target}`).toContain(there);

@@ -21,7 +21,12 @@ it("lists every setting with its default and bounds", () => {
   for (const [name, setting] of contributes.configuration.flatMap(({ properties }) => Object.entries(properties))) {
     const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
     expect(row, name).toBeDefined();
-    const shown = setting.default === "" ? "empty" : typeof setting.default === "string" ? `\`${setting.default}\`` : `\`${JSON.stringify(setting.default)}\``;
+    const shown =
+      setting.default === ""
+        ? "empty"
+        : typeof setting.default === "string"
+          ? `\`${setting.default}\``
+          : `\`${JSON.stringify(setting.default)}\``;
     expect(row).toContain(`| ${shown} |`);
     if (setting.minimum !== undefined) expect(row).toContain(`| ${setting.minimum} to ${setting.maximum} |`);
   }

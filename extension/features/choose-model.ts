@@ -10,9 +10,16 @@ const manifestFile = "model.json";
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
   return commands.registerCommand(command.chooseModel, async () => {
     const { settings } = session;
-    const choose: QuickPickItem = { label: "$(folder-opened) Choose a Folder", detail: `One with a model package: ${manifestFile} and the files that it lists` };
-    const shipped: QuickPickItem = { label: "$(package) The Model That Ships", ...(settings.modelPath === "" ? { description: "in use" } : {}) };
-    const present: QuickPickItem[] = settings.modelPath === "" ? [] : [{ label: "$(check) As It Is", detail: settings.modelPath }];
+    const choose: QuickPickItem = {
+      label: "$(folder-opened) Choose a Folder",
+      detail: `One with a model package: ${manifestFile} and the files that it lists`,
+    };
+    const shipped: QuickPickItem = {
+      label: "$(package) The Model That Ships",
+      ...(settings.modelPath === "" ? { description: "in use" } : {}),
+    };
+    const present: QuickPickItem[] =
+      settings.modelPath === "" ? [] : [{ label: "$(check) As It Is", detail: settings.modelPath }];
     const choice = await window.showQuickPick([choose, shipped, ...present], {
       title: "Choose Model",
       placeHolder: "Which model makes the suggestions? A change restarts the sidecar.",

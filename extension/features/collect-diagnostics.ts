@@ -1,7 +1,7 @@
 // The command that gathers what a bug report needs into a page for the user to look at.
 
 import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
-import { commands, type Disposable, env, type ExtensionContext, UIKind, version, window, workspace } from "vscode";
+import { commands, type Disposable, type ExtensionContext, env, UIKind, version, window, workspace } from "vscode";
 import { type CompletionTrace, messages } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { type DiagnosticsData, diagnosticsReport } from "../diagnostics-report";
@@ -25,10 +25,22 @@ export function register(context: ExtensionContext, session: SidecarSession, ove
       traces,
       log: session.log.messages,
       home: homedir(),
-      ...(document === undefined ? {} : { activeFile: { uri: document.uri.toString(), languageId: document.languageId, ...(here === undefined ? {} : { here }) } }),
+      ...(document === undefined
+        ? {}
+        : {
+            activeFile: {
+              uri: document.uri.toString(),
+              languageId: document.languageId,
+              ...(here === undefined ? {} : { here }),
+            },
+          }),
     };
-    await window.showTextDocument(await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }));
-    void window.showInformationMessage("SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.");
+    await window.showTextDocument(
+      await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }),
+    );
+    void window.showInformationMessage(
+      "SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.",
+    );
   });
 }
 
@@ -50,7 +62,9 @@ async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
   try {
     return (await session.request<CompletionTrace[]>(messages.traces)).slice(0, mostTraces);
   } catch (error) {
-    session.log.debug(`The last suggestions could not be asked for: ${error instanceof Error ? error.message : String(error)}`);
+    session.log.debug(
+      `The last suggestions could not be asked for: ${error instanceof Error ? error.message : String(error)}`,
+    );
     // The window's own memory reaches back to the last one.
     return session.trace === undefined ? [] : [session.trace];
   }

@@ -1,6 +1,14 @@
 // Asks for no suggestion where one would only be in the way: with several cursors, and inside a string that is not closed yet.
 
-import { type Disposable, type ExtensionContext, InlineCompletionTriggerKind, languages, type Position, type TextDocument, window } from "vscode";
+import {
+  type Disposable,
+  type ExtensionContext,
+  InlineCompletionTriggerKind,
+  languages,
+  type Position,
+  type TextDocument,
+  window,
+} from "vscode";
 import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
 import { type ReportedProblem, unfinishedString } from "../unfinished-string";
@@ -10,12 +18,18 @@ export function register(_context: ExtensionContext, session: SidecarSession, ov
   const { provideInlineCompletionItems: inner } = session.middleware;
   session.middleware.provideInlineCompletionItems = (document, position, context, token, next) => {
     const automatic = context.triggerKind === InlineCompletionTriggerKind.Automatic;
-    const reason = hasSeveralCursors(document) ? "there are several cursors." : automatic ? inUnfinishedString(document, position) : undefined;
+    const reason = hasSeveralCursors(document)
+      ? "there are several cursors."
+      : automatic
+        ? inUnfinishedString(document, position)
+        : undefined;
     overview.holdBack(reason);
     if (reason !== undefined) {
       return null;
     }
-    return inner === undefined ? next(document, position, context, token) : inner(document, position, context, token, next);
+    return inner === undefined
+      ? next(document, position, context, token)
+      : inner(document, position, context, token, next);
   };
   return { dispose: () => undefined };
 }
@@ -30,8 +44,16 @@ function hasSeveralCursors(document: TextDocument): boolean {
 function inUnfinishedString(document: TextDocument, position: Position): string | undefined {
   const problems = languages.getDiagnostics(document.uri).map(({ message, code, source, range }): ReportedProblem => {
     const value = typeof code === "object" ? code.value : code;
-    return { message, start: range.start, ...(value === undefined ? {} : { code: value }), ...(source === undefined ? {} : { source }) };
+    return {
+      message,
+      start: range.start,
+      ...(value === undefined ? {} : { code: value }),
+      ...(source === undefined ? {} : { source }),
+    };
   });
   const found = unfinishedString(problems, document.lineAt(position.line).text, position);
-  return found && `the cursor is in a string that is not closed yet (${found.source ?? "language server"}: "${found.message}").`;
+  return (
+    found &&
+    `the cursor is in a string that is not closed yet (${found.source ?? "language server"}: "${found.message}").`
+  );
 }

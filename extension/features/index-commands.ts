@@ -18,13 +18,16 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
   };
   const clear = async (): Promise<void> => {
     const yes = "Clear";
-    const detail = "Everything is embedded anew from the files, which takes as long as the first time. Files are not touched.";
+    const detail =
+      "Everything is embedded anew from the files, which takes as long as the first time. Files are not touched.";
     const answer = await window.showWarningMessage("Delete the index of this workspace?", { modal: true, detail }, yes);
     if (answer === yes) await run(serverCommands.clearIndex, "the index was deleted and is being made anew.");
   };
   return Disposable.from(
     commands.registerCommand(command.clearIndex, clear),
-    commands.registerCommand(command.pauseIndexing, () => run(serverCommands.pauseIndexing, "indexing is paused; what is indexed stays searchable.")),
+    commands.registerCommand(command.pauseIndexing, () =>
+      run(serverCommands.pauseIndexing, "indexing is paused; what is indexed stays searchable."),
+    ),
     commands.registerCommand(command.resumeIndexing, () => run(serverCommands.resumeIndexing, "indexing goes on.")),
   );
 }

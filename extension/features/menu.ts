@@ -1,6 +1,14 @@
 // The menu behind the status bar: all that can be done now, in one list.
 
-import { commands, type Disposable, type ExtensionContext, type QuickPickItem, QuickPickItemKind, window, workspace } from "vscode";
+import {
+  commands,
+  type Disposable,
+  type ExtensionContext,
+  type QuickPickItem,
+  QuickPickItemKind,
+  window,
+  workspace,
+} from "vscode";
 import { command } from "../command-names";
 import { type MenuEntry, menuGroups } from "../menu-entries";
 import type { Overview } from "../overview";
@@ -22,7 +30,11 @@ export function register(_context: ExtensionContext, session: SidecarSession, ov
       { label: title, kind: QuickPickItemKind.Separator },
       ...entries.map((entry) => itemOf(entry)),
     ]);
-    const choice = await window.showQuickPick(items, { title: "SelfRACG", placeHolder: data.status.message, matchOnDescription: true });
+    const choice = await window.showQuickPick(items, {
+      title: "SelfRACG",
+      placeHolder: data.status.message,
+      matchOnDescription: true,
+    });
     if (choice?.entry !== undefined) {
       const { command: name, argument } = choice.entry;
       await commands.executeCommand(name, ...(argument === undefined ? [] : [argument]));

@@ -18,5 +18,7 @@ export function register(context: ExtensionContext, session: SidecarSession): Di
 
 /** Of the manifest, which VS Code gives as it is written. */
 function versionOf(manifest: unknown): string {
-  return typeof manifest === "object" && manifest !== null && "version" in manifest ? String(manifest.version) : "unknown";
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
 }

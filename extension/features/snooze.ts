@@ -51,6 +51,9 @@ async function askForMinutes(): Promise<number | undefined> {
     ...(description === undefined ? {} : { description }),
     argument,
   }));
-  const choice = await window.showQuickPick(items, { title: "Snooze Suggestions", placeHolder: "No suggestions for how long?" });
+  const choice = await window.showQuickPick(items, {
+    title: "Snooze Suggestions",
+    placeHolder: "No suggestions for how long?",
+  });
   return typeof choice?.argument === "number" ? choice.argument : undefined;
 }

@@ -5,7 +5,7 @@ import { type Disposable, type ExtensionContext, MarkdownString, StatusBarAlignm
 import { command } from "../command-names";
 import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
-import { statusText, type StatusText } from "../status-text";
+import { type StatusText, statusText } from "../status-text";
 
 export function register(_context: ExtensionContext, _session: SidecarSession, overview: Overview): Disposable {
   const item = window.createStatusBarItem("selfracg.status", StatusBarAlignment.Right, 100);

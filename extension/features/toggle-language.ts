@@ -13,7 +13,9 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
     }
     const { disabledLanguages } = session.settings;
     await session.settings.setDisabledLanguages(
-      disabledLanguages.includes(languageId) ? disabledLanguages.filter((each) => each !== languageId) : [...disabledLanguages, languageId],
+      disabledLanguages.includes(languageId)
+        ? disabledLanguages.filter((each) => each !== languageId)
+        : [...disabledLanguages, languageId],
     );
   });
 }

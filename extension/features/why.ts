@@ -22,7 +22,9 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
       }
       const openRule = "Open Rule";
       if ((await window.showInformationMessage(`SelfRACG: ${message}`, openRule)) === openRule) {
-        await window.showTextDocument(Uri.file(rule.source), { selection: new Range(line - 1, 0, line - 1, rule.pattern.length) });
+        await window.showTextDocument(Uri.file(rule.source), {
+          selection: new Range(line - 1, 0, line - 1, rule.pattern.length),
+        });
       }
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,16 @@
 // Shows code that the inspector points at, beside the panel, and gives it the keyboard.
 
-import { type Range, Selection, type TextDocument, TextEditorRevealType, Uri, ViewColumn, type WebviewPanel, window, workspace } from "vscode";
+import {
+  type Range,
+  Selection,
+  type TextDocument,
+  TextEditorRevealType,
+  Uri,
+  ViewColumn,
+  type WebviewPanel,
+  window,
+  workspace,
+} from "vscode";
 
 /** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
 const lateFocusMs = 500;

@@ -1,9 +1,17 @@
 // Reads and writes the pinned and banned files in the settings of this workspace.
 
 import { posix } from "node:path";
-import { ConfigurationTarget, Uri, workspace, type WorkspaceFolder } from "vscode";
+import { ConfigurationTarget, Uri, type WorkspaceFolder, workspace } from "vscode";
 import { configurationSection, type FragmentReference } from "../../sidecar/protocol";
-import { type FileRule, type FileRuleLists, patternInFolder, patternOf, pressed, ruleOfPattern, settingOf } from "./file-rules";
+import {
+  type FileRule,
+  type FileRuleLists,
+  patternInFolder,
+  patternOf,
+  pressed,
+  ruleOfPattern,
+  settingOf,
+} from "./file-rules";
 import type { FileMarks } from "./sections/fragments";
 
 const names: Readonly<Record<FileRule, string>> = { pin: "pinned", ban: "banned" };
@@ -22,7 +30,9 @@ export function marksOf(fragment: FragmentReference): FileMarks {
 export async function press(fragment: FragmentReference, rule: FileRule): Promise<string> {
   const name = nameOf(fragment);
   if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
-    throw new Error(`${name} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`);
+    throw new Error(
+      `${name} cannot be ${names[rule]}: no folder is open, and the setting belongs to a workspace. Open the folder.`,
+    );
   }
   if (folderOf(fragment) === undefined) {
     throw new Error(`${name} cannot be ${names[rule]}: it lies in none of the open folders.`);
@@ -36,13 +46,17 @@ export async function press(fragment: FragmentReference, rule: FileRule): Promis
     }
   }
   const now = ruleOfPattern(after, pattern);
-  return now === undefined ? `${name} is no longer ${names[rule]}.` : `${name} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
+  return now === undefined
+    ? `${name} is no longer ${names[rule]}.`
+    : `${name} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
 }
 
 /** Among several folders, that of the fragment's own: another one may have a file of the same path. */
 function patternFor(fragment: FragmentReference): string {
   const folder = severalFolders() ? folderOf(fragment) : undefined;
-  return folder === undefined ? patternOf(fragment.path) : patternInFolder(posix.basename(folder.uri.path), fragment.path);
+  return folder === undefined
+    ? patternOf(fragment.path)
+    : patternInFolder(posix.basename(folder.uri.path), fragment.path);
 }
 
 function nameOf(fragment: FragmentReference): string {

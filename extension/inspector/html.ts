@@ -57,7 +57,10 @@ export function signed(value: number, digits: number): string {
 }
 
 /** What a request for the page has come to: it runs, failed with a reason, or was answered; null: no longer held. */
-export type Answer<Value> = { readonly state: "asked" } | { readonly state: "failed"; readonly reason: string } | { readonly state: "answered"; readonly value: Value | null };
+export type Answer<Value> =
+  | { readonly state: "asked" }
+  | { readonly state: "failed"; readonly reason: string }
+  | { readonly state: "answered"; readonly value: Value | null };
 
 /** The answer, or what there is to say in its place. */
 export function answered<Value>(answer: Answer<Value> | undefined, render: (value: Value) => string): string {
@@ -67,5 +70,7 @@ export function answered<Value>(answer: Answer<Value> | undefined, render: (valu
   if (answer.state === "failed") {
     return `<p class="note">${escapeHtml(sentence(answer.reason))}</p>`;
   }
-  return answer.value === null ? '<p class="note">The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.</p>' : render(answer.value);
+  return answer.value === null
+    ? '<p class="note">The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.</p>'
+    : render(answer.value);
 }

@@ -1,6 +1,13 @@
 // What the inspector looks at: the last suggestions, the one chosen among them, and what was asked about each.
 
-import type { Comparison, CompletionTrace, InspectedPrompt, NeedWeights, SearchResult, SuggestionCounts } from "../../sidecar/protocol";
+import type {
+  Comparison,
+  CompletionTrace,
+  InspectedPrompt,
+  NeedWeights,
+  SearchResult,
+  SuggestionCounts,
+} from "../../sidecar/protocol";
 import type { Answer } from "./html";
 import type { Layer } from "./sections/need";
 

@@ -1,7 +1,18 @@
 // The retrieval inspector: a panel beside the editor that follows the session, and does what its page asks for.
 
 import { randomBytes } from "node:crypto";
-import { commands, type Disposable, env, Position, Range, Uri, ViewColumn, type WebviewPanel, window, workspace } from "vscode";
+import {
+  commands,
+  type Disposable,
+  env,
+  Position,
+  Range,
+  Uri,
+  ViewColumn,
+  type WebviewPanel,
+  window,
+  workspace,
+} from "vscode";
 import {
   type Comparison,
   type CompletionTrace,
@@ -11,8 +22,8 @@ import {
   messages,
   type NeedWeights,
   type SearchResult,
-  serverCommands,
   type SuggestionCounts,
+  serverCommands,
 } from "../../sidecar/protocol";
 import type { SidecarSession } from "../session";
 import { CodeOpener } from "./code-opener";
@@ -20,7 +31,13 @@ import { marksOf, press } from "./file-rule-settings";
 import type { FileRule } from "./file-rules";
 import type { Answer } from "./html";
 import { InspectorState } from "./inspector-state";
-import { type FragmentTarget, type OpenTarget, type PageMessage, parsePageMessage, type SectionName } from "./page-message";
+import {
+  type FragmentTarget,
+  type OpenTarget,
+  type PageMessage,
+  parsePageMessage,
+  type SectionName,
+} from "./page-message";
 import { type InspectorModel, renderPage, renderParts } from "./render";
 import { traceReport } from "./trace-report";
 
@@ -135,7 +152,10 @@ export class InspectorPanel implements Disposable {
       }
       clearTimeout(this.needTimer);
       if (this.opened.has("need") && answers.need === undefined) {
-        this.needTimer = setTimeout(() => void this.ask(messages.need, params, (answer: Answer<NeedWeights>) => (answers.need = answer)), needPauseMs);
+        this.needTimer = setTimeout(
+          () => void this.ask(messages.need, params, (answer: Answer<NeedWeights>) => (answers.need = answer)),
+          needPauseMs,
+        );
       }
     }
     if (this.opened.has("counts")) {
@@ -170,7 +190,9 @@ export class InspectorPanel implements Disposable {
     return {
       status: this.session.status,
       list: { traces: listed, shown: shown?.id, following },
-      ...(shown !== undefined && { shown: { trace: shown, file: fileOf(shown), answers: this.state.answersOf(shown.id) } }),
+      ...(shown !== undefined && {
+        shown: { trace: shown, file: fileOf(shown), answers: this.state.answersOf(shown.id) },
+      }),
       layer,
       found,
       counts,
@@ -179,7 +201,11 @@ export class InspectorPanel implements Disposable {
   }
 
   /** Asks the sidecar, and shows that it was asked and what it answered. */
-  private async ask<Value>(method: string, params: object | undefined, take: (answer: Answer<Value>) => void): Promise<void> {
+  private async ask<Value>(
+    method: string,
+    params: object | undefined,
+    take: (answer: Answer<Value>) => void,
+  ): Promise<void> {
     take({ state: "asked" });
     this.update();
     try {
@@ -265,7 +291,11 @@ export class InspectorPanel implements Disposable {
 
   private async search(text: string): Promise<void> {
     const uri = this.state.shown?.uri;
-    await this.ask(messages.search, { text, ...(uri !== undefined && { uri }) }, (answer: Answer<SearchResult>) => (this.state.found = answer));
+    await this.ask(
+      messages.search,
+      { text, ...(uri !== undefined && { uri }) },
+      (answer: Answer<SearchResult>) => (this.state.found = answer),
+    );
   }
 
   private async setRule(rule: FileRule, target: FragmentTarget): Promise<void> {
@@ -281,8 +311,12 @@ export class InspectorPanel implements Disposable {
     if (shown === undefined) {
       return;
     }
-    const code = withCode ? { prompt: await this.session.request<InspectedPrompt | null>(messages.prompt, { id: shown.id }) } : undefined;
-    await env.clipboard.writeText(traceReport({ version: this.version, status: this.session.status, trace: shown, file: fileOf(shown) }, code));
+    const code = withCode
+      ? { prompt: await this.session.request<InspectedPrompt | null>(messages.prompt, { id: shown.id }) }
+      : undefined;
+    await env.clipboard.writeText(
+      traceReport({ version: this.version, status: this.session.status, trace: shown, file: fileOf(shown) }, code),
+    );
     this.say(withCode ? "Copied the trace, with your code in it." : "Copied the trace: paths and numbers, no code.");
   }
 
@@ -294,7 +328,10 @@ export class InspectorPanel implements Disposable {
       confirm,
     );
     if (choice === confirm) {
-      this.state.counts = { state: "answered", value: await this.session.execute<SuggestionCounts>(serverCommands.clearCounts) };
+      this.state.counts = {
+        state: "answered",
+        value: await this.session.execute<SuggestionCounts>(serverCommands.clearCounts),
+      };
       this.update();
       this.say("The counts are deleted.");
     }
@@ -306,7 +343,8 @@ export class InspectorPanel implements Disposable {
     if (target.kind === "cursor" || target.kind === "token") {
       if (shown !== undefined) {
         const need = this.state.answersOf(shown.id).need;
-        const token = target.kind === "token" && need?.state === "answered" ? need.value?.tokens[target.index] : undefined;
+        const token =
+          target.kind === "token" && need?.state === "answered" ? need.value?.tokens[target.index] : undefined;
         const { line, character } = token?.position ?? shown.position;
         await this.openRange(shown.uri, new Range(line, character, line, character));
       }
@@ -314,7 +352,10 @@ export class InspectorPanel implements Disposable {
     }
     const fragment = this.fragmentAt(target);
     if (fragment !== undefined) {
-      await this.openRange(fragment.uri, new Range(new Position(fragment.startLine - 1, 0), new Position(fragment.endLine - 1, Number.MAX_SAFE_INTEGER)));
+      await this.openRange(
+        fragment.uri,
+        new Range(new Position(fragment.startLine - 1, 0), new Position(fragment.endLine - 1, Number.MAX_SAFE_INTEGER)),
+      );
     }
   }
 

@@ -5,7 +5,7 @@ import { type Answer, answered, escapeHtml } from "./html";
 import type { TraceAnswers } from "./inspector-state";
 import { renderComparison } from "./sections/comparison";
 import { renderCounts } from "./sections/counts";
-import { renderFound, renderFragments, type MarksOf } from "./sections/fragments";
+import { type MarksOf, renderFound, renderFragments } from "./sections/fragments";
 import { type ListModel, renderList } from "./sections/list";
 import { type Layer, renderNeed } from "./sections/need";
 import { renderPrompt } from "./sections/prompt";
@@ -35,17 +35,39 @@ export interface InspectorModel {
 
 /** Parts of the page by the `id` of the element that each is the inside of. */
 export type PageParts = Readonly<Record<(typeof partIds)[number], string>>;
-const partIds = ["list", "suggestion", "fragments", "time", "comparison", "prompt", "need", "found", "counts", "status"] as const;
+const partIds = [
+  "list",
+  "suggestion",
+  "fragments",
+  "time",
+  "comparison",
+  "prompt",
+  "need",
+  "found",
+  "counts",
+  "status",
+] as const;
 
 export function renderParts({ status, list, shown, layer, found, counts, marksOf }: InspectorModel): PageParts {
   const others = {
     list: renderList(list),
-    found: found === undefined ? "" : answered(found, ({ fragments, nullScore }) => renderFound(fragments, nullScore, marksOf)),
+    found:
+      found === undefined
+        ? ""
+        : answered(found, ({ fragments, nullScore }) => renderFound(fragments, nullScore, marksOf)),
     counts: renderCounts(counts),
     status: renderStatus(status),
   };
   if (shown === undefined) {
-    return { ...others, suggestion: renderEmpty(status), fragments: "", time: "", comparison: "", prompt: "", need: "" };
+    return {
+      ...others,
+      suggestion: renderEmpty(status),
+      fragments: "",
+      time: "",
+      comparison: "",
+      prompt: "",
+      need: "",
+    };
   }
   const { trace, file, answers } = shown;
   return {
@@ -64,7 +86,14 @@ export function renderParts({ status, list, shown, layer, found, counts, marksOf
  * @param resourceSource the origin that the style sheet and the script come from
  * @param empty whether there is no suggestion to look at
  */
-export function renderPage({ nonce, resourceSource, styleUri, scriptUri, parts, empty }: {
+export function renderPage({
+  nonce,
+  resourceSource,
+  styleUri,
+  scriptUri,
+  parts,
+  empty,
+}: {
   nonce: string;
   resourceSource: string;
   styleUri: string;
@@ -92,12 +121,16 @@ export function renderPage({ nonce, resourceSource, styleUri, scriptUri, parts, 
 <section id="time" class="of-suggestion" aria-label="Time">${parts.time}</section>
 ${folded("prompt", "Prompt as the model read it", parts.prompt, "of-suggestion")}
 ${folded("need", "What the need looked at", parts.need, "of-suggestion")}
-${folded("search", "Search the index by code", `<form id="search-form">
+${folded(
+  "search",
+  "Search the index by code",
+  `<form id="search-form">
 <label for="search-text">Code, as if the cursor stood at its end</label>
 <textarea id="search-text" rows="4" spellcheck="false"></textarea>
 <p class="actions"><button type="submit" class="action">Search</button> <span class="facts">or Ctrl+Enter</span></p>
 </form>
-<div id="found" aria-live="polite">${parts.found}</div>`)}
+<div id="found" aria-live="polite">${parts.found}</div>`,
+)}
 ${folded("counts", "Counts of suggestions", parts.counts)}
 ${folded("status", "Sidecar", parts.status)}
 </div>

@@ -33,7 +33,9 @@ export function logProbability(values: Float32Array, id: number, admits?: Admits
 /** Steps that the exponential is known at, in a unit, and the greatest distance from `e^0` that counts. */
 const stepsInUnit = 64;
 const furthest = 24;
-const exponentials = Float64Array.from({ length: furthest * stepsInUnit + 1 }, (_, step) => Math.exp(-step / stepsInUnit));
+const exponentials = Float64Array.from({ length: furthest * stepsInUnit + 1 }, (_, step) =>
+  Math.exp(-step / stepsInUnit),
+);
 
 /**
  * The sum of `e^(value - base)`, within a share of 0.00004: a whole vocabulary of exponentials takes as long as a tenth of a run

@@ -3,9 +3,9 @@ import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inferen
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
-import { type KeepingRule, keepingRule, type Kept, KeptFragments, weigh } from "../retrieval/kept";
+import { type KeepingRule, type Kept, KeptFragments, keepingRule, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
-import { rankOf, type RaisingRule } from "../retrieval/ranking";
+import { type RaisingRule, rankOf } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
 import { nothing, Retriever, searchable } from "../retrieval/retriever";
 import type { FragmentSource } from "../workspace/fragment-source";
@@ -123,7 +123,16 @@ export class Completer {
     const context = withPlainNewlines(document);
     const trace = this.begin(context, position);
     const tree = signal?.aborted ? undefined : trees?.at(context);
-    const timings: CompletionTimings = { totalMs: 0, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 };
+    const timings: CompletionTimings = {
+      totalMs: 0,
+      waitMs: 0,
+      expressMs: 0,
+      searchMs: 0,
+      selectMs: 0,
+      prefillMs: 0,
+      decodeMs: 0,
+      filterMs: 0,
+    };
     let made: Pick<CompletedCursor, "prompt" | "owed" | "generated"> | undefined;
     try {
       signal?.throwIfAborted();
@@ -148,20 +157,41 @@ export class Completer {
   }
 
   /** Reads the prompt, generates, filters, and holds back what the model is unsure of; writes all of it into the trace. */
-  private async write({ context, cursor, settings, invoked, trace, timings, signal }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
+  private async write({
+    context,
+    cursor,
+    settings,
+    invoked,
+    trace,
+    timings,
+    signal,
+  }: Writing): Promise<Pick<CompletedCursor, "prompt" | "owed" | "generated">> {
     const { backbone, promptFormat, tokenizer } = this.options;
     const maxTokens = Math.min(settings.maxTokens, backbone.model.contextLength - leastPrompt);
     const room = backbone.model.contextLength - maxTokens;
     const { prefix, owed } = healPrefix(tokenizer, context.prefix);
     const task: Task = { context, prefix, limits: limitsOf(settings), room, signal, trace, timings };
-    const { prompt, read } = settings.retrieval ? await this.readWithFragments(task) : await this.readAlone(task, "selfracg.retrieval is off");
+    const { prompt, read } = settings.retrieval
+      ? await this.readWithFragments(task)
+      : await this.readAlone(task, "selfracg.retrieval is off");
 
     const { stopTokens } = promptFormat;
     const before = tokenizer.encode(prefix.slice(-cachedCharacters));
     const promptCache = new PromptCache(promptFormat.withoutPaths(prompt.tokens), before, stopTokens);
     const earlier = new PromptCache(this.lastSaid, before, stopTokens);
     const started = performance.now();
-    const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, earlier, cursor, signal });
+    const generation = await generate({
+      backbone,
+      tokenizer,
+      stopTokens,
+      prompt: read,
+      maxTokens,
+      owed,
+      promptCache,
+      earlier,
+      cursor,
+      signal,
+    });
     this.lastSaid = [...before, ...generation.tokens];
     const generated = performance.now();
     timings.decodeMs = generated - started;
@@ -172,7 +202,11 @@ export class Completer {
     const filtered = applyFilters(generation.text, { document: context, cursor });
     if ("reject" in filtered) trace.suppressed = filtered.reject;
     else {
-      trace.confidence = confidenceIn(evidenceFor(filtered.text, generation, cursor), settings.frequency, this.calibration);
+      trace.confidence = confidenceIn(
+        evidenceFor(filtered.text, generation, cursor),
+        settings.frequency,
+        this.calibration,
+      );
       // Who asks wants to see what there is.
       const unsure = invoked ? undefined : whyUnsure(trace.confidence, settings.frequency);
       if (unsure === undefined) trace.suggestion = filtered.text;
@@ -186,7 +220,12 @@ export class Completer {
   async search(document: CursorContext, settings: Settings, signal?: AbortSignal): Promise<Retrieval> {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const { contextLength } = this.options.backbone.model;
-    return this.retriever.retrieve(withPlainNewlines(document), limitsOf(settings), codeTokensIn(contextLength - settings.maxTokens), signal);
+    return this.retriever.retrieve(
+      withPlainNewlines(document),
+      limitsOf(settings),
+      codeTokensIn(contextLength - settings.maxTokens),
+      signal,
+    );
   }
 
   /**
@@ -195,8 +234,19 @@ export class Completer {
    * @param document that the text is as if written in
    * @throws AbortError when `signal` is aborted.
    */
-  searchCode(text: string, document: Pick<CursorContext, "uri" | "path" | "languageId">, settings: Settings, limit: number, signal?: AbortSignal): Promise<SearchResult> {
-    return this.retriever.rank(withPlainNewlines({ ...document, prefix: text, suffix: "" }), limitsOf(settings), limit, signal);
+  searchCode(
+    text: string,
+    document: Pick<CursorContext, "uri" | "path" | "languageId">,
+    settings: Settings,
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<SearchResult> {
+    return this.retriever.rank(
+      withPlainNewlines({ ...document, prefix: text, suffix: "" }),
+      limitsOf(settings),
+      limit,
+      signal,
+    );
   }
 
   /** Reads the prompt without fragments. */
@@ -253,7 +303,18 @@ export class Completer {
   private async readFetched(task: Task, fresh: Retrieval, revision: number, reason: string): Promise<ReadPrompt> {
     const { context, limits, room, trace } = task;
     const { selected, dropped, nullScore } = fresh;
-    const kept: Kept = { since: trace.id, selected, dropped, nullScore, nothing: fresh.nothing, need: undefined, context, limits, codeTokens: codeTokensIn(room), revision };
+    const kept: Kept = {
+      since: trace.id,
+      selected,
+      dropped,
+      nullScore,
+      nothing: fresh.nothing,
+      need: undefined,
+      context,
+      limits,
+      codeTokens: codeTokensIn(room),
+      revision,
+    };
     // Before the prompt is read: a keystroke that cancels this finds the search done.
     this.kept.remember(kept);
     trace.fetched = reason;
@@ -283,9 +344,16 @@ export class Completer {
   }
 
   /** Writes into the trace what is in the prompt and what is not. */
-  private show({ room, trace }: Task, prompt: Prompt, { selected, dropped, nothing: why, nullScore }: Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore">): void {
+  private show(
+    { room, trace }: Task,
+    prompt: Prompt,
+    { selected, dropped, nothing: why, nullScore }: Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore">,
+  ): void {
     const unfit = selected.filter((fragment) => !prompt.fragments.includes(fragment));
-    const noRoom = unfit.map(({ reference }) => ({ ...reference, reason: `no room beside the code in a prompt of ${room} tokens` }));
+    const noRoom = unfit.map(({ reference }) => ({
+      ...reference,
+      reason: `no room beside the code in a prompt of ${room} tokens`,
+    }));
     trace.fragments = prompt.fragments.map(({ reference }) => reference);
     trace.dropped = [...noRoom, ...dropped].sort((a, b) => rankOf(b) - rankOf(a));
     trace.promptTokens = prompt.tokens.length;
@@ -323,7 +391,8 @@ function limitsOf({ maxFragments, fragmentBudget, pinnedFiles, bannedFiles }: Se
 }
 
 function needOf({ need }: PrefillResult): Float32Array {
-  if (need === undefined) throw new TypeError("expected the need with the prompt, found none: ask for it with `express`");
+  if (need === undefined)
+    throw new TypeError("expected the need with the prompt, found none: ask for it with `express`");
   return need;
 }
 

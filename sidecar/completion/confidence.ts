@@ -1,7 +1,7 @@
 // How likely a suggestion is what its user goes on to write, and from what likelihood on it is shown.
 import type { ModelManifest } from "../inference/model-package";
 import type { Confidence, Settings } from "../protocol";
-import { closersAfter, type CursorSyntax } from "./cursor-syntax";
+import { type CursorSyntax, closersAfter } from "./cursor-syntax";
 import type { Generation } from "./generate";
 
 /** What is known of a suggestion without its user. */
@@ -35,32 +35,50 @@ export function calibrationOf({ confidence }: Pick<ModelManifest, "confidence">)
 
 /** The member of model.json: weights of {@link features}, in their order and to three decimals, and thresholds. */
 export function statedConfidence(weights: readonly number[], thresholds: Calibration["thresholds"]): StatedConfidence {
-  const [constant = 0, meanLogProbability = 0, logFirstLineTokens = 0, syntaxError = 0] = weights.map((weight) => Number(weight.toFixed(3)));
+  const [constant = 0, meanLogProbability = 0, logFirstLineTokens = 0, syntaxError = 0] = weights.map((weight) =>
+    Number(weight.toFixed(3)),
+  );
   return { weights: { constant, meanLogProbability, logFirstLineTokens, syntaxError }, thresholds };
 }
 
 /** Evidence for `suggestion`, what the filters left of `text`. */
-export function evidenceFor(suggestion: string, { text, spelt }: Pick<Generation, "text" | "spelt">, cursor: CursorSyntax): Evidence {
+export function evidenceFor(
+  suggestion: string,
+  { text, spelt }: Pick<Generation, "text" | "spelt">,
+  cursor: CursorSyntax,
+): Evidence {
   const from = Math.max(0, text.indexOf(suggestion));
   const body = from + (suggestion.length - suggestion.trimStart().length);
   const firstLine = suggestion.trimStart().split("\n", 1)[0] ?? "";
   const tokens = spelt.filter(({ start }) => start < from + suggestion.length);
   return {
-    meanLogProbability: tokens.length === 0 ? 0 : tokens.reduce((sum, { logProbability }) => sum + logProbability, 0) / tokens.length,
+    meanLogProbability:
+      tokens.length === 0 ? 0 : tokens.reduce((sum, { logProbability }) => sum + logProbability, 0) / tokens.length,
     firstLineTokens: tokens.filter(({ start }) => start < body + firstLine.length).length,
     agrees: cursor.tree?.agrees(suggestion, closersAfter(suggestion, cursor)),
   };
 }
 
 /** What the trace says of it. Without a calibration nothing is known of how likely it is. */
-export function confidenceIn(evidence: Evidence, frequency: Settings["frequency"], calibration: Calibration | undefined): Confidence {
+export function confidenceIn(
+  evidence: Evidence,
+  frequency: Settings["frequency"],
+  calibration: Calibration | undefined,
+): Confidence {
   const { meanLogProbability } = evidence;
   if (calibration === undefined) return { meanLogProbability };
-  return { meanLogProbability, probability: calibration.probability(evidence), threshold: calibration.thresholds[frequency] };
+  return {
+    meanLogProbability,
+    probability: calibration.probability(evidence),
+    threshold: calibration.thresholds[frequency],
+  };
 }
 
 /** Why a suggestion is held back, in words; undefined where it is shown, as it is where nothing is known of how likely it is. */
-export function whyUnsure({ probability, threshold }: Confidence, frequency: Settings["frequency"]): string | undefined {
+export function whyUnsure(
+  { probability, threshold }: Confidence,
+  frequency: Settings["frequency"],
+): string | undefined {
   if (probability === undefined || threshold === undefined || probability >= threshold) return undefined;
   return `the model is unsure: ${percent(probability)} likely to be right, and selfracg.frequency "${frequency}" shows from ${percent(threshold)} on`;
 }

@@ -103,7 +103,8 @@ export class PromptCache {
     // A sure model has read the prompt too and needs no help.
     const surest = 1 / sum;
     const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);
-    const probability = (id: number, vote: number) => (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * vote) / voted;
+    const probability = (id: number, vote: number) =>
+      (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * vote) / voted;
 
     let best = favourite;
     let most = probability(favourite, votes.get(favourite) ?? 0);
@@ -122,7 +123,8 @@ export class PromptCache {
     let length = 0;
     while (length < longestMatch) {
       const token = this.prompt[at - length];
-      if (token === undefined || this.excluded.has(token) || token !== this.history[this.history.length - 1 - length]) break;
+      if (token === undefined || this.excluded.has(token) || token !== this.history[this.history.length - 1 - length])
+        break;
       length += 1;
     }
     return length;

@@ -1,6 +1,6 @@
 // What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
 import type { CursorContext } from "../retrieval/retrieval";
-import { indentOf, Scanner, syntaxOf, type OpenBracket, type Syntax } from "./syntax";
+import { indentOf, type OpenBracket, Scanner, type Syntax, syntaxOf } from "./syntax";
 import type { CursorTree, Probe, Reading } from "./syntax-tree";
 
 /**
@@ -54,7 +54,10 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
   const linePrefix = prefix.slice(lineStart);
   const lineSuffix = /^[^\r\n]*/.exec(suffix)?.[0] ?? "";
 
-  const lineBelow = suffix.slice(lineSuffix.length).split("\n", 64).find((line) => line.trim() !== "");
+  const lineBelow = suffix
+    .slice(lineSuffix.length)
+    .split("\n", 64)
+    .find((line) => line.trim() !== "");
   const lineAbove = lastNonBlankLine(prefix.slice(0, lineStart));
 
   const scanned = new Scanner(syntax).read(prefix);
@@ -63,17 +66,34 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
   // The tree knows strings and comments that a scanner of one language among many does not: raw ones, markup, here documents.
   const inside = reading?.inside;
   const differs = inside !== undefined && (inside.kind === "string") !== scanned.insideString;
-  const atCursor = differs ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind }) : scanned;
-  const { closable, spareClosers } = differs ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix)) : left;
-  const closableOfStatement = countTrailing(
-    closable,
-    (bracket) => bracket.offset >= lineStart || bracket.open !== "{",
-  );
+  const atCursor = differs
+    ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind })
+    : scanned;
+  const { closable, spareClosers } = differs
+    ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix))
+    : left;
+  const closableOfStatement = countTrailing(closable, (bracket) => bracket.offset >= lineStart || bracket.open !== "{");
   const place: Place = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
   const reach = reachAt(place, tree, reading);
-  const unfinished = !atCursor.insideComment && !atCursor.insideString && (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
+  const unfinished =
+    !atCursor.insideComment &&
+    !atCursor.insideString &&
+    (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
   const inDocumentation = inside?.documentation === true;
-  return { syntax, tree, linePrefix, lineSuffix, lineBelow, ...reach, inDocumentation, atCursor, closable, spareClosers, unfinished, closableOfStatement };
+  return {
+    syntax,
+    tree,
+    linePrefix,
+    lineSuffix,
+    lineBelow,
+    ...reach,
+    inDocumentation,
+    atCursor,
+    closable,
+    spareClosers,
+    unfinished,
+    closableOfStatement,
+  };
 }
 
 /** The brackets that `text` at the cursor opens and that neither it nor the code after the cursor closes, outermost first. */
@@ -98,7 +118,9 @@ export function fitsRest(text: string, cursor: CursorSyntax): boolean {
   const waiting = (at: number): string | undefined => atCursor.open[atCursor.open.length - 1 - at]?.close;
   const spare = alone.unmatched.findIndex(({ close }, at) => waiting(at) !== close);
   // A rest that ends a string reads as the beginning of one by itself, and nothing is known of what it closes.
-  const most = alone.insideString ? atCursor.open.length : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
+  const most = alone.insideString
+    ? atCursor.open.length
+    : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
   return whole.unmatched.length <= most && whole.unmatched.every(({ close }, at) => waiting(at) === close);
 }
 
@@ -111,14 +133,23 @@ export function closersAfter(text: string, cursor: CursorSyntax): string {
 }
 
 function closing(open: readonly OpenBracket[]): string {
-  return open.map(({ close }) => close).reverse().join("");
+  return open
+    .map(({ close }) => close)
+    .reverse()
+    .join("");
 }
 
 /**
  * Where the placeholder goes. Blocks by indentation have their inside on the next line: where the cursor stands no
  * deeper than the header, the placeholder is put deeper.
  */
-function probeAt(syntax: Syntax, linePrefix: string, lineAbove: string | undefined, lineBelow: string | undefined, closable: readonly OpenBracket[]): Probe {
+function probeAt(
+  syntax: Syntax,
+  linePrefix: string,
+  lineAbove: string | undefined,
+  lineBelow: string | undefined,
+  closable: readonly OpenBracket[],
+): Probe {
   const closers = closing(closable);
   if (syntax.blocks !== "indent") return { before: "", closers };
   const whiteSpace = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? "";
@@ -132,7 +163,8 @@ function probeAt(syntax: Syntax, linePrefix: string, lineAbove: string | undefin
 }
 
 /** What no statement ends with in any of the languages. */
-const wantsMore = /(?:[\w)\]]\.|::|[^+]\+|[^-]-|[=*/%&|<]|\b(?:import|from|new|await|and|or|not|in|extends|implements|throw|raise))[ \t]*$/;
+const wantsMore =
+  /(?:[\w)\]]\.|::|[^+]\+|[^-]-|[=*/%&|<]|\b(?:import|from|new|await|and|or|not|in|extends|implements|throw|raise))[ \t]*$/;
 
 function tailFromLineStart(prefix: string): string {
   if (prefix.length <= scanLimit) return prefix;
@@ -150,7 +182,8 @@ function leftOpen(open: readonly OpenBracket[], suffix: Scanner): { closable: Op
   const closed = new Set<OpenBracket>();
   const spareClosers: string[] = [];
   for (const closer of suffix.unmatched) {
-    const deeper = (bracket: OpenBracket) => closer.close === "}" && closer.indent !== undefined && closer.indent > bracket.indent;
+    const deeper = (bracket: OpenBracket) =>
+      closer.close === "}" && closer.indent !== undefined && closer.indent > bracket.indent;
     const fits = (bracket: OpenBracket) => bracket.close === closer.close && !deeper(bracket);
     let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
     if (at < 0) at = rest.findLastIndex(fits);
@@ -172,7 +205,9 @@ function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): num
 }
 
 /** What {@link reachAt} looks at. */
-type Place = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & { readonly lineAbove: string | undefined };
+type Place = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & {
+  readonly lineAbove: string | undefined;
+};
 
 type Reach = Pick<CursorSyntax, "extent" | "blockIndent" | "oneConstruct">;
 
@@ -193,7 +228,9 @@ function reachAt(place: Place, tree: CursorTree | undefined, reading: Reading | 
     case "body":
       return { extent: "block", blockIndent: indentOf(tree.line(reading.headerLine)), oneConstruct: false };
     case "definition":
-      return linePrefix.trim() === "" ? { extent: "block", blockIndent: indent - 1, oneConstruct: true } : toEnd("statement");
+      return linePrefix.trim() === ""
+        ? { extent: "block", blockIndent: indent - 1, oneConstruct: true }
+        : toEnd("statement");
     case "statement":
       return toEnd("statement");
   }
@@ -208,7 +245,8 @@ function reachByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: Pl
   const indent = indentOf(linePrefix);
   const block = (blockIndent: number): Reach => ({ extent: "block", blockIndent, oneConstruct: false });
   const isEmpty = (outer: number): boolean => lineBelow === undefined || indentOf(lineBelow) <= outer;
-  if (linePrefix.trim() !== "") return opensBlock(syntax, linePrefix, atCursor) && isEmpty(indent) ? block(indent) : toEnd("statement");
+  if (linePrefix.trim() !== "")
+    return opensBlock(syntax, linePrefix, atCursor) && isEmpty(indent) ? block(indent) : toEnd("statement");
   if (lineAbove === undefined) return toEnd("statement");
   const outer = indentOf(lineAbove);
   if (opensBlock(syntax, lineAbove, atCursor)) {
@@ -216,15 +254,19 @@ function reachByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: Pl
     const inside = indent > outer || indent === 0 || (syntax.blocks === "indent" && indent === outer);
     if (inside && isEmpty(outer)) return block(outer);
   }
-  const isComment = syntax.lineComments.some((mark) => lineAbove.trimStart().startsWith(mark)) || lineAbove.trimEnd().endsWith("*/");
-  return isComment && indent === 0 && outer === 0 ? { extent: "block", blockIndent: -1, oneConstruct: true } : toEnd("statement");
+  const isComment =
+    syntax.lineComments.some((mark) => lineAbove.trimStart().startsWith(mark)) || lineAbove.trimEnd().endsWith("*/");
+  return isComment && indent === 0 && outer === 0
+    ? { extent: "block", blockIndent: -1, oneConstruct: true }
+    : toEnd("statement");
 }
 
 function lastNonBlankLine(text: string): string | undefined {
   return text.split("\n").findLast((line) => line.trim() !== "");
 }
 
-const endOpeners = /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
+const endOpeners =
+  /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
 
 /** Characters of a line that are looked at: headers of blocks are short, and lines that machines wrote are not. */
 const longestHeader = 400;

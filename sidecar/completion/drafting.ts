@@ -56,7 +56,10 @@ export class DraftLength {
 
   /** Takes note that `right` of `drafted` tokens were chosen. */
   note(drafted: number, right: number): void {
-    this.length = right === drafted ? Math.min(mostDecodedTokens - 1, this.length + growth) : Math.max(least, Math.min(this.length, right + 1));
+    this.length =
+      right === drafted
+        ? Math.min(mostDecodedTokens - 1, this.length + growth)
+        : Math.max(least, Math.min(this.length, right + 1));
   }
 }
 
@@ -121,9 +124,14 @@ export class DraftingReader {
     // The model read the prompt too: where it went on by itself, it is right more often than what stands there.
     const own = drafting && wrong === 0 ? this.ownDraft(token, most) : [];
     const tokens = own.length > 0 || !drafting ? own : this.promptDraft(most);
-    const { cache, logits, drafts = [] } = await this.backbone.decode(this.cache, [token, ...tokens], signal, drafting ? most - tokens.length : 0);
+    const {
+      cache,
+      logits,
+      drafts = [],
+    } = await this.backbone.decode(this.cache, [token, ...tokens], signal, drafting ? most - tokens.length : 0);
     const [after, ...rest] = logits;
-    if (after === undefined) throw new RangeError("expected the logits after the token read, found none: install the model package again");
+    if (after === undefined)
+      throw new RangeError("expected the logits after the token read, found none: install the model package again");
     this.steps += 1;
     this.cache = cache;
     this.ahead = { tokens, logits: rest, right: 0, source: own.length > 0 ? "model" : "prompt" };

@@ -54,7 +54,19 @@ export interface GenerateOptions {
  * @throws AbortError (the signal's reason) when aborted; at the latest one run of the model later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const { backbone, tokenizer, stopTokens, prompt, maxTokens, owed = "", promptCache, earlier, drafting = true, cursor, signal } = options;
+  const {
+    backbone,
+    tokenizer,
+    stopTokens,
+    prompt,
+    maxTokens,
+    owed = "",
+    promptCache,
+    earlier,
+    drafting = true,
+    cursor,
+    signal,
+  } = options;
   const sources = [earlier, promptCache].filter((source) => source !== undefined);
   const reader = new DraftingReader(backbone, prompt, { drafting, sources, stopTokens, signal });
   const healing = new Healing(tokenizer, stopTokens, owed);
@@ -97,7 +109,8 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
       if (stop !== undefined) return done(text.slice(0, stop.length), stop.reason, tokens.length);
     }
     const loop = loopCut(tokens);
-    if (loop !== undefined) return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
+    if (loop !== undefined)
+      return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
     if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
     logits = await reader.read(token, maxTokens - tokens.length - 1);
   }

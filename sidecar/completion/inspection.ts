@@ -1,7 +1,14 @@
 // Looks at completions again: the prompt, what the need looked at, and the same cursor without fragments.
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
 import { abortError } from "../inference/work-queue";
-import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights, Settings } from "../protocol";
+import type {
+  ComparedCompletion,
+  Comparison,
+  CompletionTrace,
+  InspectedPrompt,
+  NeedWeights,
+  Settings,
+} from "../protocol";
 import type { CursorContext } from "../retrieval/retrieval";
 import { Completer, type CompleterOptions } from "./completer";
 import { Healing } from "./healing";
@@ -61,7 +68,10 @@ export class Inspection {
   /** The prompt as the model read it. */
   promptOf({ prompt, context }: CompletedCursor): InspectedPrompt {
     const { backbone, tokenizer } = this.options;
-    return { pieces: piecesOf(backbone.model, tokenizer, prompt, context.path), contextLength: backbone.model.contextLength };
+    return {
+      pieces: piecesOf(backbone.model, tokenizer, prompt, context.path),
+      contextLength: backbone.model.contextLength,
+    };
   }
 
   /**
@@ -83,30 +93,55 @@ export class Inspection {
     const { trace, context, settings, invoked, generated, owed, prompt } = completed;
     const alone: CompletedCursor[] = [];
     // Of its own, so that nothing of it is kept: no fragments, no number, no draft.
-    const completer = new Completer({ ...this.options, source: () => undefined, onCompleted: (made) => void alone.push(made) });
-    const without = await completer.complete(context, { ...settings, retrieval: false }, trace.position, signal, performance.now(), { invoked });
+    const completer = new Completer({
+      ...this.options,
+      source: () => undefined,
+      onCompleted: (made) => void alone.push(made),
+    });
+    const without = await completer.complete(
+      context,
+      { ...settings, retrieval: false },
+      trace.position,
+      signal,
+      performance.now(),
+      { invoked },
+    );
     const [made] = alone;
     if (signal.aborted || made === undefined) throw abortError();
     const gained =
       generated.length === 0
         ? undefined
         : // The prompt with fragments last: it is the one that the next keystroke goes on with.
-          -(await this.logProbability(made.prompt.tokens, generated, owed, signal)) + (await this.logProbability(prompt.tokens, generated, owed, signal));
-    return { withFragments: compared(trace), withoutFragments: compared(without), ...(gained !== undefined && { gained }) };
+          -(await this.logProbability(made.prompt.tokens, generated, owed, signal)) +
+          (await this.logProbability(prompt.tokens, generated, owed, signal));
+    return {
+      withFragments: compared(trace),
+      withoutFragments: compared(without),
+      ...(gained !== undefined && { gained }),
+    };
   }
 
   /**
    * Natural logarithm of the probability that the model goes on with `generated` after `prompt`. Of a token that spells what
    * is owed, among those that could have come in its place.
    */
-  private async logProbability(prompt: readonly number[], generated: readonly number[], owed: string, signal: AbortSignal): Promise<number> {
+  private async logProbability(
+    prompt: readonly number[],
+    generated: readonly number[],
+    owed: string,
+    signal: AbortSignal,
+  ): Promise<number> {
     const { backbone, tokenizer, promptFormat } = this.options;
     const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
     let sum = 0;
     let at = 0;
     for await (const logits of logitsAlong(backbone, prompt, generated, signal)) {
       const token = generated[at++] ?? -1;
-      sum += logSoftmax(logits.subarray(0, tokenizer.vocabularySize), token, healing.done ? () => true : healing.admits);
+      sum += logSoftmax(
+        logits.subarray(0, tokenizer.vocabularySize),
+        token,
+        healing.done ? () => true : healing.admits,
+      );
       healing.pay(token);
     }
     return sum;
@@ -114,17 +149,30 @@ export class Inspection {
 }
 
 function compared({ suggestion, suppressed, confidence }: CompletionTrace): ComparedCompletion {
-  return { suggestion, ...(suppressed !== undefined && { suppressed }), ...(confidence !== undefined && { confidence }) };
+  return {
+    suggestion,
+    ...(suppressed !== undefined && { suppressed }),
+    ...(confidence !== undefined && { confidence }),
+  };
 }
 
 /** The logits before each of `tokens`, read after `prompt`. */
-async function* logitsAlong(backbone: Backbone, prompt: readonly number[], tokens: readonly number[], signal: AbortSignal): AsyncGenerator<Float32Array> {
+async function* logitsAlong(
+  backbone: Backbone,
+  prompt: readonly number[],
+  tokens: readonly number[],
+  signal: AbortSignal,
+): AsyncGenerator<Float32Array> {
   const first = await backbone.prefill(prompt, { signal });
   let { cache } = first;
   yield first.logits;
   // Nothing comes after the last one.
   for (let at = 0; at < tokens.length - 1; at += mostDecodedTokens) {
-    const decoded = await backbone.decode(cache, tokens.slice(at, Math.min(at + mostDecodedTokens, tokens.length - 1)), signal);
+    const decoded = await backbone.decode(
+      cache,
+      tokens.slice(at, Math.min(at + mostDecodedTokens, tokens.length - 1)),
+      signal,
+    );
     ({ cache } = decoded);
     yield* decoded.logits;
   }

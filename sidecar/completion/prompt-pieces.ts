@@ -23,10 +23,19 @@ const kindOfSlot: Readonly<Record<string, PromptPieceKind>> = {
  * package, as the prompt was made. Code in a layout that no template has is one piece of `prefix`.
  * @param path of the document around the cursor
  */
-export function piecesOf(model: Pick<ModelPackage, "prompt">, tokenizer: Tokenizer, prompt: Prompt, path: string): PromptPiece[] {
+export function piecesOf(
+  model: Pick<ModelPackage, "prompt">,
+  tokenizer: Tokenizer,
+  prompt: Prompt,
+  path: string,
+): PromptPiece[] {
   const { fragment, fillInMiddle, leftToRight, maxPathTokens } = model.prompt;
   const pathTokens = (of: string): number => Math.min(tokenizer.encode(of).length, maxPathTokens);
-  const pieceOf = ({ kind, tokens }: Run): PromptPiece => ({ kind, text: tokenizer.decode(tokens), tokens: tokens.length });
+  const pieceOf = ({ kind, tokens }: Run): PromptPiece => ({
+    kind,
+    text: tokenizer.decode(tokens),
+    tokens: tokens.length,
+  });
   const pieces: PromptPiece[] = [];
   let at = 0;
   for (const [place, { reference, tokens }] of prompt.fragments.entries()) {
@@ -47,7 +56,12 @@ export function piecesOf(model: Pick<ModelPackage, "prompt">, tokenizer: Tokeniz
  * whose length is not known ends where the next fixed piece begins, and that is a special token, which no text holds, or
  * the template's end.
  */
-function takeApart(template: readonly string[], tokenizer: Tokenizer, tokens: readonly number[], pathTokens: number): Run[] | undefined {
+function takeApart(
+  template: readonly string[],
+  tokenizer: Tokenizer,
+  tokens: readonly number[],
+  pathTokens: number,
+): Run[] | undefined {
   const fixed = (piece: string): readonly number[] | undefined =>
     piece in kindOfSlot ? undefined : tokenizer.isSpecial(piece) ? [tokenizer.tokenOf(piece)] : tokenizer.encode(piece);
   const runs: Run[] = [];

@@ -36,9 +36,10 @@ export function assemblePrompt(
   const fragments = format.fragmentOrder === "best-last" ? kept.reverse() : kept;
   const suffix = visibleSuffix(context.suffix);
   const limit = Math.min(room - used, mostCodeTokens);
-  const code = suffix.trim() === ""
-    ? format.leftToRight(context.path, context.prefix, limit, start)
-    : format.fillInMiddle(context.path, context.prefix, suffix, limit, start);
+  const code =
+    suffix.trim() === ""
+      ? format.leftToRight(context.path, context.prefix, limit, start)
+      : format.fillInMiddle(context.path, context.prefix, suffix, limit, start);
   return { tokens: [...fragments.flatMap((fragment) => fragment.tokens), ...code], fragments };
 }
 

@@ -1,5 +1,5 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
-import { continuesConstruct, fitsRest, isCloserLine, type CursorSyntax } from "./cursor-syntax";
+import { type CursorSyntax, continuesConstruct, fitsRest, isCloserLine } from "./cursor-syntax";
 import { indentOf, Scanner } from "./syntax";
 
 export interface Stop {
@@ -77,9 +77,11 @@ function endAtNewline(
     const owed = Math.max(0, cursor.closableOfStatement - scanner.unmatched.length);
     const depth = scanner.open.length + owed;
     if (!hasContent && cursor.linePrefix.trim() === "") return undefined;
-    if (depth === 0 && goesOnBelow(before.includes("\n") ? line : cursor.linePrefix + line, cursor, scanner)) return undefined;
+    if (depth === 0 && goesOnBelow(before.includes("\n") ? line : cursor.linePrefix + line, cursor, scanner))
+      return undefined;
     // The header of a block is a statement of its own: the block is the next suggestion.
-    if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before))) return { length: index, reason: "end-of-statement" };
+    if (depth === 0 || (depth === 1 && headsBlock(cursor.linePrefix + before)))
+      return { length: index, reason: "end-of-statement" };
     const innermost = scanner.open.at(-1) ?? cursor.closable[cursor.closable.length - 1 - scanner.unmatched.length];
     if (innermost === undefined || innermost.close === "}" || !hasContent) return undefined;
     const goesOn = scanner.insideComment ? undefined : goesOnInBracket(line, text.slice(index + 1));
@@ -120,10 +122,15 @@ function goesOnBelow(line: string, { syntax }: CursorSyntax, { insideComment }: 
  * tell, false where it cannot: a model that has lost track of a bracket would otherwise never come to an end.
  */
 function goesOnInBracket(line: string, rest: string): "wait" | undefined | false {
-  if (/(?:[,([{:+\-*/%&|^=<>?!~.\\"'`]|\b(?:and|or|not|in|if|else|for|new|return|await|is|as))$/.test(line.trimEnd())) return undefined;
+  if (/(?:[,([{:+\-*/%&|^=<>?!~.\\"'`]|\b(?:and|or|not|in|if|else|for|new|return|await|is|as))$/.test(line.trimEnd()))
+    return undefined;
   const next = rest.trimStart();
   if (next.length < 2 || (!next.includes("\n") && /^[a-z]{1,10}$/.test(next))) return "wait";
-  return /^(?:[)\]}.?:&|+\-*/%=<>,"'`#]|(?:for|if|else|and|or|not|in|is|as|async|instanceof|where|satisfies)\b)/.test(next) ? undefined : false;
+  return /^(?:[)\]}.?:&|+\-*/%=<>,"'`#]|(?:for|if|else|and|or|not|in|is|as|async|instanceof|where|satisfies)\b)/.test(
+    next,
+  )
+    ? undefined
+    : false;
 }
 
 /** The word at the start of a line may still be growing: `e` could become `else`. */
@@ -148,8 +155,14 @@ function headsBlock(text: string): boolean {
   if (!code.endsWith("{")) return false;
   const start = code.lastIndexOf("\n") + 1;
   const line = code.slice(start).trim();
-  return /(?:\)|=>|\b(?:else|try|finally|do))\s*(?:->\s*[^{]+|:\s*[^{=]+|throws [^{]+|const\s*|override\s*|noexcept\s*)?\{$/.test(line) ||
-    /^(?:export |default |public |private |protected |internal |static |abstract |final |sealed |pub(?:\([a-z]+\))? |declare |async |unsafe )*(?:class|interface|enum|struct|trait|impl|namespace|module|fn|func|function|match|switch|if|for|while|loop|unsafe|extern|mod|union|record|type \w+ (?:struct|interface))\b/.test(line);
+  return (
+    /(?:\)|=>|\b(?:else|try|finally|do))\s*(?:->\s*[^{]+|:\s*[^{=]+|throws [^{]+|const\s*|override\s*|noexcept\s*)?\{$/.test(
+      line,
+    ) ||
+    /^(?:export |default |public |private |protected |internal |static |abstract |final |sealed |pub(?:\([a-z]+\))? |declare |async |unsafe )*(?:class|interface|enum|struct|trait|impl|namespace|module|fn|func|function|match|switch|if|for|while|loop|unsafe|extern|mod|union|record|type \w+ (?:struct|interface))\b/.test(
+      line,
+    )
+  );
 }
 
 /** Shortest run of periods taken for a loop: a long period needs fewer repetitions to be one. */
@@ -165,7 +178,8 @@ export function loopCut(tokens: readonly number[]): number | undefined {
     const needed = period * repetitions(period);
     if (needed > tokens.length) continue;
     let same = true;
-    for (let at = tokens.length - 1; same && at >= tokens.length - needed + period; at--) same = tokens[at] === tokens[at - period];
+    for (let at = tokens.length - 1; same && at >= tokens.length - needed + period; at--)
+      same = tokens[at] === tokens[at - period];
     if (same) return tokens.length - needed + period;
   }
   return undefined;

@@ -2,7 +2,7 @@
 import { Edit, type Node, Parser, type Tree } from "web-tree-sitter";
 import type { CursorContext } from "../retrieval/retrieval";
 import { loadGrammar, startRuntime } from "../workspace/grammars";
-import { languageNameById, languageNames, languageOf, type Language, type LanguageName } from "../workspace/languages";
+import { type Language, type LanguageName, languageNameById, languageNames, languageOf } from "../workspace/languages";
 
 /**
  * What belongs at the cursor: `body`, the inside of something that is still empty; `definition`, what the comment or the
@@ -82,21 +82,36 @@ export class SyntaxTrees {
    * @param warn told about what did not load; the scanner answers alone there
    * @param longestMs most milliseconds of one parse; Infinity where the same result matters more than the time
    */
-  static async load(grammarFolder: string, warn: (message: string) => void, longestMs = longestParseMs): Promise<SyntaxTrees> {
+  static async load(
+    grammarFolder: string,
+    warn: (message: string) => void,
+    longestMs = longestParseMs,
+  ): Promise<SyntaxTrees> {
     const languages = new Map<LanguageName, LoadedLanguage>();
     try {
       await startRuntime(grammarFolder);
     } catch (error) {
-      warn(`tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): how far suggestions go is told by brackets and indentation alone.`);
+      warn(
+        `tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): how far suggestions go is told by brackets and indentation alone.`,
+      );
       return new SyntaxTrees(languages);
     }
     for (const name of languageNames()) {
       const { grammar, members, statements, leading, membersBelow }: Language = languageOf(name);
       try {
         const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, grammar));
-        languages.set(name, { parser, longestMs, members: new Set(members), statements: new Set(statements), leading: new Set(leading), membersBelow });
+        languages.set(name, {
+          parser,
+          longestMs,
+          members: new Set(members),
+          statements: new Set(statements),
+          leading: new Set(leading),
+          membersBelow,
+        });
       } catch (error) {
-        warn(`Grammar ${grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in ${name} is told by brackets and indentation alone.`);
+        warn(
+          `Grammar ${grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in ${name} is told by brackets and indentation alone.`,
+        );
       }
     }
     return new SyntaxTrees(languages);
@@ -118,7 +133,10 @@ export class SyntaxTrees {
     const known = this.kept.get(uri);
     this.kept.delete(uri);
     const former = known?.language === name ? known : undefined;
-    const tree = former?.text === text ? former.tree.copy() : parse(language, text, former === undefined ? undefined : edited(former.tree, former.text, text));
+    const tree =
+      former?.text === text
+        ? former.tree.copy()
+        : parse(language, text, former === undefined ? undefined : edited(former.tree, former.text, text));
     known?.tree.delete();
     if (tree === undefined) {
       if (this.left.size >= mostTrees) this.left.clear();
@@ -200,7 +218,12 @@ export class CursorTree {
       const inserted = before.length + placeholder.length + closers.length;
       const beyond = owner.endIndex > this.cursor + inserted;
       // What the closers end is for the suggestion to end.
-      if (holder.parent !== null && (beyond || closers === "")) this.enclosing = { start: owner.startIndex, type: owner === holder ? undefined : owner.type, end: beyond ? owner.endIndex - inserted : undefined };
+      if (holder.parent !== null && (beyond || closers === ""))
+        this.enclosing = {
+          start: owner.startIndex,
+          type: owner === holder ? undefined : owner.type,
+          end: beyond ? owner.endIndex - inserted : undefined,
+        };
       return { inside, wanted: this.wantedAt(holder, child, at), headerLine: owner.startPosition.row };
     });
   }
@@ -229,7 +252,8 @@ export class CursorTree {
     const last = this.cursor + text.trimEnd().length;
     const end = enclosing.end === undefined ? undefined : enclosing.end + text.length + closers;
     for (let node = root.descendantForIndex(first, first + 1); node !== null; node = node.parent) {
-      const same = node.startIndex === enclosing.start && (enclosing.type === undefined || node.type === enclosing.type);
+      const same =
+        node.startIndex === enclosing.start && (enclosing.type === undefined || node.type === enclosing.type);
       if (same && (end === undefined ? node.endIndex >= last : node.endIndex === end)) return true;
       if (node.startIndex < enclosing.start) return false;
     }
@@ -241,7 +265,8 @@ export class CursorTree {
     const at = Math.max(0, this.cursor - 1);
     for (let node = this.tree.rootNode.descendantForIndex(at, this.cursor); node !== null; node = node.parent) {
       const around = node.startIndex < this.cursor && node.endIndex > this.cursor;
-      if (around && node.parent !== null && this.isHolder(node)) return { start: node.startIndex, type: undefined, end: node.endIndex };
+      if (around && node.parent !== null && this.isHolder(node))
+        return { start: node.startIndex, type: undefined, end: node.endIndex };
     }
     return undefined;
   }
@@ -250,16 +275,35 @@ export class CursorTree {
     for (let node: Node | null = leaf; node !== null; node = node.parent) {
       const { type } = node;
       if (/interpolation|substitution/.test(type)) break;
-      const kind = /comment/.test(type) ? "comment" : /string|heredoc|char_literal|regex|^character/.test(type) && !/_expression$|_start$/.test(type) ? "string" : undefined;
+      const kind = /comment/.test(type)
+        ? "comment"
+        : /string|heredoc|char_literal|regex|^character/.test(type) && !/_expression$|_start$/.test(type)
+          ? "string"
+          : undefined;
       if (kind === undefined) continue;
       // The text of a string is a node of its own in most grammars.
-      const whole: Node = node.parent !== null && kind === "string" && /string|heredoc|regex/.test(node.parent.type) ? node.parent : node;
+      const whole: Node =
+        node.parent !== null && kind === "string" && /string|heredoc|regex/.test(node.parent.type) ? node.parent : node;
       if (whole.startIndex >= at) continue;
       if (whole.type === "ERROR" || whole.parent?.type === "ERROR" || whole.hasError) return undefined;
       const documentation = kind === "string" && whole.parent?.type === "expression_statement";
       const lastChild = whole.lastChild;
-      const until = kind === "comment" ? (whole.text.startsWith("/*") ? "*/" : "") : lastChild !== null && !lastChild.isNamed ? lastChild.text : lastChild !== null && /end|content/.test(lastChild.type) ? lastChild.text.trim() : whole.text.slice(-1);
-      return { kind, documentation, until, multiline: whole.startPosition.row < whole.endPosition.row || until === "*/" };
+      const until =
+        kind === "comment"
+          ? whole.text.startsWith("/*")
+            ? "*/"
+            : ""
+          : lastChild !== null && !lastChild.isNamed
+            ? lastChild.text
+            : lastChild !== null && /end|content/.test(lastChild.type)
+              ? lastChild.text.trim()
+              : whole.text.slice(-1);
+      return {
+        kind,
+        documentation,
+        until,
+        multiline: whole.startPosition.row < whole.endPosition.row || until === "*/",
+      };
     }
     // A quote that nothing closes is an error, and what follows it looks like code.
     const line = this.text.lastIndexOf("\n", this.cursor - 1) + 1;
@@ -284,13 +328,17 @@ export class CursorTree {
 
   private holdsMembers(node: Node): boolean {
     const { members, membersBelow } = this.language;
-    return members.has(node.type) || (node.parent !== null && membersBelow?.[node.type]?.includes(node.parent.type) === true);
+    return (
+      members.has(node.type) || (node.parent !== null && membersBelow?.[node.type]?.includes(node.parent.type) === true)
+    );
   }
 
   private wantedAt(holder: Node, child: Node, at: number): Wanted {
     // Behind the beginning of a statement that one is to be finished.
     if (child.startIndex < at) return "statement";
-    const others = holder.namedChildren.filter((node) => node.id !== child.id && !/comment/.test(node.type) && node.startIndex !== at);
+    const others = holder.namedChildren.filter(
+      (node) => node.id !== child.id && !/comment/.test(node.type) && node.startIndex !== at,
+    );
     if (holder.parent !== null && others.length === 0) return "body";
     return this.holdsMembers(holder) && this.isAnnounced(child) ? "definition" : "statement";
   }
@@ -343,7 +391,8 @@ function edited(tree: Tree, before: string, now: string): Tree {
   let start = 0;
   while (start < most && before.charCodeAt(start) === now.charCodeAt(start)) start += 1;
   let end = 0;
-  while (end < most - start && before.charCodeAt(before.length - 1 - end) === now.charCodeAt(now.length - 1 - end)) end += 1;
+  while (end < most - start && before.charCodeAt(before.length - 1 - end) === now.charCodeAt(now.length - 1 - end))
+    end += 1;
   const copy = tree.copy();
   copy.edit(editOf(before, now, start, before.length - end, now.length - end));
   return copy;

@@ -136,8 +136,13 @@ function plainIn(syntax: Syntax): Uint8Array {
   let plain = plainCharacters.get(syntax);
   if (plain === undefined) {
     plain = new Uint8Array(128).fill(1);
-    const marks = [...syntax.lineComments, ...syntax.blockComments.map(([open]) => open), ...syntax.quotes.map(({ mark }) => mark)];
-    for (const mark of [" ", "\t", "\r", "\n", "'", "/", ...closerOf.keys(), ...closers, ...marks]) plain[mark.charCodeAt(0)] = 0;
+    const marks = [
+      ...syntax.lineComments,
+      ...syntax.blockComments.map(([open]) => open),
+      ...syntax.quotes.map(({ mark }) => mark),
+    ];
+    for (const mark of [" ", "\t", "\r", "\n", "'", "/", ...closerOf.keys(), ...closers, ...marks])
+      plain[mark.charCodeAt(0)] = 0;
     plainCharacters.set(syntax, plain);
   }
   return plain;
@@ -169,7 +174,10 @@ export class Scanner {
   /** Brackets that were open where the other scanner stood; a closer of theirs is unmatched here. */
   private readonly inherited: readonly OpenBracket[] = [];
 
-  constructor(private readonly syntax: Syntax, start?: Scanner) {
+  constructor(
+    private readonly syntax: Syntax,
+    start?: Scanner,
+  ) {
     this.plain = plainIn(syntax);
     if (start !== undefined) {
       this.insideNow = start.insideNow;
@@ -286,7 +294,8 @@ export class Scanner {
       return index + 1;
     }
     const close = closerOf.get(character);
-    if (close !== undefined) this.open.push({ open: character, close, offset: this.offset + index, indent: this.indent });
+    if (close !== undefined)
+      this.open.push({ open: character, close, offset: this.offset + index, indent: this.indent });
     else if (closers.has(character)) this.close(character, this.offset + index);
     return index + 1;
   }

@@ -44,6 +44,7 @@ export class BatchPlan {
     const tokens = (batch[0]?.length ?? 0) * batch.length;
     // A pause of the machine makes batches smaller at once; they grow again step by step.
     if (ms > longestBatchMs) this.tokens = Math.max(1, Math.floor((tokens * longestBatchMs) / ms));
-    else if (tokens + (batch[0]?.length ?? 0) > this.tokens && ms < longestBatchMs / growth) this.tokens = Math.min(mostTokens, Math.ceil(this.tokens * growth));
+    else if (tokens + (batch[0]?.length ?? 0) > this.tokens && ms < longestBatchMs / growth)
+      this.tokens = Math.min(mostTokens, Math.ceil(this.tokens * growth));
   }
 }

@@ -1,7 +1,7 @@
 // The ONNX graph of a model package in terms of token rows: what goes in, what comes out, and that it is the graph described.
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import type { Provider } from "./backbone";
-import { ModelPackageError, type ModelPackage } from "./model-package";
+import { type ModelPackage, ModelPackageError } from "./model-package";
 
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
@@ -85,7 +85,9 @@ export class Graph {
     pass.rows.forEach((row, r) => ids.set(BigInt64Array.from(row, BigInt), r * width));
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
     const positions = BigInt64Array.from(
-      pass.rows.flatMap(({ length }) => Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i))),
+      pass.rows.flatMap(({ length }) =>
+        Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i)),
+      ),
     );
     const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
     const feeds: Record<string, OnnxValue> = {
@@ -108,7 +110,11 @@ export class Graph {
     return {
       rows:
         pass.keep === true
-          ? { key: cacheNumbers(results, "new.key"), value: cacheNumbers(results, "new.value"), need: floats(results, "new.need") }
+          ? {
+              key: cacheNumbers(results, "new.key"),
+              value: cacheNumbers(results, "new.value"),
+              need: floats(results, "new.need"),
+            }
           : undefined,
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
@@ -121,7 +127,9 @@ export class Graph {
     const { layers, keyValueHeads, headDim } = this.model.architecture;
     const { Tensor } = this.runtime;
     const type = cacheType(this.model);
-    const tensors = new Map<string, OnnxValue>([[pastNeed, new Tensor("float32", new Float32Array(0), [layers, rows, 0, 2 * this.model.retrieval.rank])]]);
+    const tensors = new Map<string, OnnxValue>([
+      [pastNeed, new Tensor("float32", new Float32Array(0), [layers, rows, 0, 2 * this.model.retrieval.rank])],
+    ]);
     for (let layer = 0; layer < layers; layer++) {
       for (const part of ["key", "value"] as const) {
         const nothing = type === "float16" ? new Uint16Array(0) : new Float32Array(0);
@@ -155,21 +163,28 @@ function cacheNumbers(results: InferenceSession.ReturnType, name: string): Cache
   const data = results[name]?.data;
   if (data instanceof Float32Array || data instanceof Uint16Array) return data;
   // Node.js from 24 on has an array type for float16; its bits are all that is wanted.
-  if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length) return new Uint16Array(data.buffer, data.byteOffset, data.length);
-  throw new Error(`expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`);
+  if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length)
+    return new Uint16Array(data.buffer, data.byteOffset, data.length);
+  throw new Error(
+    `expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`,
+  );
 }
 
 function tokenIds(results: InferenceSession.ReturnType, name: string): number[] {
   const data = results[name]?.data;
   if (!(data instanceof BigInt64Array))
-    throw new Error(`expected int64 in the graph's output ${name}, found something else: install the model package again`);
+    throw new Error(
+      `expected int64 in the graph's output ${name}, found something else: install the model package again`,
+    );
   return Array.from(data, Number);
 }
 
 function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
   const data = results[name]?.data;
   if (!(data instanceof Float32Array))
-    throw new Error(`expected float32 in the graph's output ${name}, found something else: install the model package again`);
+    throw new Error(
+      `expected float32 in the graph's output ${name}, found something else: install the model package again`,
+    );
   return data;
 }
 
@@ -274,7 +289,11 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     ["output", expected.outputs, session.outputMetadata],
   ] as const;
   for (const [side, wanted, found] of sides) {
-    const refuse = (what: string, was: string, why = "The graph and model.json are not of one model: install the model package again."): never => {
+    const refuse = (
+      what: string,
+      was: string,
+      why = "The graph and model.json are not of one model: install the model package again.",
+    ): never => {
       throw new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. ${why}`);
     };
     for (const metadata of found)
@@ -282,7 +301,11 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     for (const [name, { type, shape }] of wanted) {
       const metadata = found.find((candidate) => candidate.name === name);
       if (metadata === undefined && name === steps)
-        return refuse(`an ${side} ${name}`, "none", "It was exported before graphs that compute in float16 went on by themselves: export it again with --weights half.");
+        return refuse(
+          `an ${side} ${name}`,
+          "none",
+          "It was exported before graphs that compute in float16 went on by themselves: export it again with --weights half.",
+        );
       if (metadata === undefined) return refuse(`an ${side} ${name}`, "none");
       const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
       const fits =

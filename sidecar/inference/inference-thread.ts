@@ -26,13 +26,16 @@ const longestExitMs = 5000;
 function bundlePath(): string {
   const places = [join(__dirname, bundle), join(__dirname, "..", "..", "dist", bundle)];
   const found = places.find((place) => existsSync(place));
-  if (found === undefined) throw new Error(`expected ${bundle} in ${places.join(" or ")}, found none: build or install the sidecar again`);
+  if (found === undefined)
+    throw new Error(`expected ${bundle} in ${places.join(" or ")}, found none: build or install the sidecar again`);
   return found;
 }
 
 /** One thread at a time that holds the session and the cache. A thread that ends unasked takes its cache with it and nothing else. */
 export class InferenceThread {
-  private readonly shared = new Int32Array(new SharedArrayBuffer(Object.keys(shared).length * Int32Array.BYTES_PER_ELEMENT));
+  private readonly shared = new Int32Array(
+    new SharedArrayBuffer(Object.keys(shared).length * Int32Array.BYTES_PER_ELEMENT),
+  );
   private readonly waiting = new Map<number, Waiting>();
   private running: Promise<Worker> | undefined;
   private lastId = 0;
@@ -106,7 +109,9 @@ export class InferenceThread {
       const data: ThreadData = { ...this.data, shared: this.shared, logits: this.logits };
       const worker = new Worker(bundlePath(), { workerData: data });
       const lost = (reason: string): void => {
-        const error = new Error(`expected the inference thread to go on, found it ended (${reason}): the next request starts a new one`);
+        const error = new Error(
+          `expected the inference thread to go on, found it ended (${reason}): the next request starts a new one`,
+        );
         reject(error);
         this.abandon(error);
       };

@@ -41,7 +41,11 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     }
     const { id, job } = request;
     try {
-      say({ event: "answer", id, answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id) });
+      say({
+        event: "answer",
+        id,
+        answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id),
+      });
     } catch (error) {
       say({ event: "failed", id, message: message(error) });
     }
@@ -63,7 +67,8 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
 
 /** Whether something is asked for within a moment behind job `id`. It holds the event loop. */
 function askedSince(id: number, memory: ThreadData["shared"]): boolean {
-  for (const until = performance.now() + lingerMs; performance.now() < until; ) if (Atomics.load(memory, shared.asked) !== id) return true;
+  for (const until = performance.now() + lingerMs; performance.now() < until; )
+    if (Atomics.load(memory, shared.asked) !== id) return true;
   return false;
 }
 
@@ -72,7 +77,8 @@ function whileRunning(memory: ThreadData["shared"]): Guard {
   return async (run) => {
     Atomics.store(memory, shared.running, 1);
     try {
-      if (Atomics.load(memory, shared.ending) === 1) throw new Error("expected a process that goes on, found it ending");
+      if (Atomics.load(memory, shared.ending) === 1)
+        throw new Error("expected a process that goes on, found it ending");
       return await run();
     } finally {
       Atomics.store(memory, shared.running, 0);
@@ -93,7 +99,12 @@ async function loadRuntime(): Promise<OnnxRuntime> {
   }
 }
 
-async function perform(reader: Reader, job: Job, logits: ThreadData["logits"], cancelled: () => boolean): Promise<Answer> {
+async function perform(
+  reader: Reader,
+  job: Job,
+  logits: ThreadData["logits"],
+  cancelled: () => boolean,
+): Promise<Answer> {
   if (job.kind === "read") {
     const read = await reader.read(job, cancelled);
     if (read === undefined) return { kind: "cancelled" };
@@ -111,5 +122,6 @@ function message(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
-if (parentPort === null) throw new Error("expected to be a worker thread of the sidecar, found the main thread: start sidecar.js or cli.js");
+if (parentPort === null)
+  throw new Error("expected to be a worker thread of the sidecar, found the main thread: start sidecar.js or cli.js");
 void serve(parentPort, workerData);

@@ -37,7 +37,12 @@ const manifestSchema = v.strictObject({
     parameters: count,
   }),
   /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16, and such a graph can go on by itself. */
-  weights: v.optional(v.strictObject({ stored: v.picklist(["float16", "float32", "int8"]), computed: v.picklist(["float32", "float16", "int8"]) })),
+  weights: v.optional(
+    v.strictObject({
+      stored: v.picklist(["float16", "float32", "int8"]),
+      computed: v.picklist(["float32", "float16", "int8"]),
+    }),
+  ),
   contextLength: v.pipe(v.number(), v.integer(), v.minValue(64)),
   specialTokens: v.strictObject({ endOfText: text, pad: text }),
   prompt: v.strictObject({
@@ -150,7 +155,13 @@ export async function loadModelPackage(directory: string, options: LoadOptions =
   }
   const tokenizerPath = join(folder, tokenizerFile);
   await checkTokenizer(tokenizerPath, manifest);
-  return { ...manifest, directory: folder, graphPath: join(folder, graphFile), tokenizerPath, hash: packageHash(manifest) };
+  return {
+    ...manifest,
+    directory: folder,
+    graphPath: join(folder, graphFile),
+    tokenizerPath,
+    hash: packageHash(manifest),
+  };
 }
 
 async function readManifest(folder: string): Promise<unknown> {
@@ -159,14 +170,19 @@ async function readManifest(folder: string): Promise<unknown> {
   try {
     content = await readFile(path, "utf8");
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`, {
-      cause: error,
-    });
+    throw new ModelPackageError(
+      `${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`,
+      {
+        cause: error,
+      },
+    );
   }
   try {
     return JSON.parse(content);
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected JSON, found something else (${firstLine(error)}). ${reinstall}`, { cause: error });
+    throw new ModelPackageError(`${path}: expected JSON, found something else (${firstLine(error)}). ${reinstall}`, {
+      cause: error,
+    });
   }
 }
 
@@ -193,7 +209,9 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   const refuse = (field: string, expected: string, found: string | number): never => {
     throw new ModelPackageError(`${path}: ${field}: expected ${expected}, found ${found}. ${reinstall}`);
   };
-  const [dimension, why] = r.outputProjection ? [a.hiddenSize, "hiddenSize"] : [a.queryHeads * a.headDim, "queryHeads x headDim"];
+  const [dimension, why] = r.outputProjection
+    ? [a.hiddenSize, "hiddenSize"]
+    : [a.queryHeads * a.headDim, "queryHeads x headDim"];
   if (r.dimension !== dimension) refuse("retrieval.dimension", `${dimension} (${why})`, r.dimension);
   if (a.queryHeads % a.keyValueHeads !== 0)
     refuse("architecture.queryHeads", `a multiple of keyValueHeads (${a.keyValueHeads})`, a.queryHeads);
@@ -201,11 +219,21 @@ function parseManifest(path: string, value: unknown): ModelManifest {
   if (nullVector !== undefined && nullVector.length !== r.dimension)
     refuse("retrieval.nullVector", `${r.dimension} numbers (retrieval.dimension)`, nullVector.length);
   if (r.queryTokens + importTokens > contextLength)
-    refuse("retrieval.queryTokens", `at most contextLength (${contextLength}), importTokens included`, r.queryTokens + importTokens);
-  if (r.fragmentTokens > contextLength) refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, r.fragmentTokens);
+    refuse(
+      "retrieval.queryTokens",
+      `at most contextLength (${contextLength}), importTokens included`,
+      r.queryTokens + importTokens,
+    );
+  if (r.fragmentTokens > contextLength)
+    refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, r.fragmentTokens);
   if (confidence !== undefined) {
     const { more, balanced, fewer } = confidence.thresholds;
-    if (more > balanced || balanced > fewer) refuse("confidence.thresholds", "more at most balanced, and balanced at most fewer", [more, balanced, fewer].join(", "));
+    if (more > balanced || balanced > fewer)
+      refuse(
+        "confidence.thresholds",
+        "more at most balanced, and balanced at most fewer",
+        [more, balanced, fewer].join(", "),
+      );
   }
   const slots = {
     fragment: ["{path}", "{text}"],
@@ -233,15 +261,20 @@ async function checkFile(path: string, bytes: number, sha256: string | undefined
     if (!found.isFile()) throw new Error("not a file");
     size = found.size;
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a file of ${bytes} bytes, found none (${firstLine(error)}). ${reinstall}`, {
-      cause: error,
-    });
+    throw new ModelPackageError(
+      `${path}: expected a file of ${bytes} bytes, found none (${firstLine(error)}). ${reinstall}`,
+      {
+        cause: error,
+      },
+    );
   }
   if (size !== bytes) throw new ModelPackageError(`${path}: expected ${bytes} bytes, found ${size}. ${reinstall}`);
   if (sha256 === undefined) return;
   const found = await hashFile(path);
   if (found !== sha256)
-    throw new ModelPackageError(`${path}: expected SHA-256 ${sha256}, found ${found}. The file was changed or damaged. ${reinstall}`);
+    throw new ModelPackageError(
+      `${path}: expected SHA-256 ${sha256}, found ${found}. The file was changed or damaged. ${reinstall}`,
+    );
 }
 
 async function hashFile(path: string): Promise<string> {
@@ -249,7 +282,10 @@ async function hashFile(path: string): Promise<string> {
   try {
     for await (const block of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(block);
   } catch (error) {
-    throw new ModelPackageError(`${path}: expected a readable file, found an error (${firstLine(error)}). ${reinstall}`, { cause: error });
+    throw new ModelPackageError(
+      `${path}: expected a readable file, found an error (${firstLine(error)}). ${reinstall}`,
+      { cause: error },
+    );
   }
   return hash.digest("hex");
 }
@@ -271,10 +307,17 @@ async function checkTokenizer(path: string, manifest: ModelManifest): Promise<vo
   }
   const parsed = v.safeParse(tokenizerSchema, value);
   if (!parsed.success)
-    throw new ModelPackageError(`${path}: expected added_tokens and model.vocab, found ${parsed.issues[0].message}. ${reinstall}`);
+    throw new ModelPackageError(
+      `${path}: expected added_tokens and model.vocab, found ${parsed.issues[0].message}. ${reinstall}`,
+    );
   const known = new Map(parsed.output.added_tokens.map((token) => [token.content, token.id]));
   const { specialTokens, prompt, architecture } = manifest;
-  for (const token of new Set([specialTokens.endOfText, specialTokens.pad, ...prompt.stopTokens, ...specialsOf(manifest)])) {
+  for (const token of new Set([
+    specialTokens.endOfText,
+    specialTokens.pad,
+    ...prompt.stopTokens,
+    ...specialsOf(manifest),
+  ])) {
     if (!known.has(token))
       throw new ModelPackageError(
         `${path}: expected the special token ${token}, found ${[...known.keys()].join(" ") || "none"}. ${reinstall}`,

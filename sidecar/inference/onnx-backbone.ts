@@ -56,7 +56,13 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
   const threads = options.threads > 0 ? options.threads : defaultThreads();
   const open = async (name: Provider["name"]): Promise<InferenceThread> => {
     const cacheBytes = (options.cacheMegabytes ?? defaultCacheMegabytes) * 2 ** 20;
-    const thread = new InferenceThread({ model, provider: name, threads, chunkTokens: options.chunkTokens ?? 0, cacheBytes });
+    const thread = new InferenceThread({
+      model,
+      provider: name,
+      threads,
+      chunkTokens: options.chunkTokens ?? 0,
+      cacheBytes,
+    });
     await thread.start();
     return thread;
   };
@@ -81,7 +87,9 @@ class OnnxCache implements KvCache {
 
   take(): void {
     if (this.taken)
-      throw new Error("expected a cache that no call has taken yet, found a used one: go on with the cache that decode or rewind returned");
+      throw new Error(
+        "expected a cache that no call has taken yet, found a used one: go on with the cache that decode or rewind returned",
+      );
     this.taken = true;
   }
 
@@ -102,10 +110,16 @@ class OnnxBackbone implements Backbone {
     private readonly drafting: boolean,
   ) {}
 
-  async prefill(tokens: readonly number[], { express = false, drafts: most = 0, signal }: PrefillOptions = {}): Promise<PrefillResult> {
+  async prefill(
+    tokens: readonly number[],
+    { express = false, drafts: most = 0, signal }: PrefillOptions = {},
+  ): Promise<PrefillResult> {
     this.checkTokens(tokens);
     const ids = Int32Array.from(tokens);
-    const { logits, expression, reused, drafts } = await this.read({ tokens: ids, logits: 1, express, drafts: this.mostDrafts(most) }, signal);
+    const { logits, expression, reused, drafts } = await this.read(
+      { tokens: ids, logits: 1, express, drafts: this.mostDrafts(most) },
+      signal,
+    );
     return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused, drafts };
   }
 
@@ -121,7 +135,10 @@ class OnnxBackbone implements Backbone {
     all.set(held.tokens);
     all.set(tokens, held.length);
     try {
-      const { logits, drafts } = await this.read({ tokens: all, logits: tokens.length, express: false, drafts: this.mostDrafts(most) }, signal);
+      const { logits, drafts } = await this.read(
+        { tokens: all, logits: tokens.length, express: false, drafts: this.mostDrafts(most) },
+        signal,
+      );
       const { vocabularySize } = this.model.architecture;
       const rows = tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
       return { cache: new OnnxCache(all), logits: rows, drafts };
@@ -134,21 +151,26 @@ class OnnxBackbone implements Backbone {
   rewind(cache: KvCache, length: number): KvCache {
     const held = this.own(cache);
     if (!Number.isInteger(length) || length < 1 || length > held.length)
-      throw new RangeError(`expected to keep 1 to ${held.length} tokens, found ${length}: a cache can only be made shorter`);
+      throw new RangeError(
+        `expected to keep 1 to ${held.length} tokens, found ${length}: a cache can only be made shorter`,
+      );
     held.take();
     return new OnnxCache(held.tokens.slice(0, length));
   }
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens);
-    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true, drafts: 0 }, signal)).expression;
+    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true, drafts: 0 }, signal))
+      .expression;
   }
 
   async needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
     this.checkTokens(tokens);
     const answer = await this.perform("index", { kind: "weigh", tokens: Int32Array.from(tokens) }, signal);
     if (answer.kind !== "weigh") throw new Error(unexpected);
-    return Array.from({ length: this.model.architecture.layers }, (_, layer) => answer.weights.slice(layer * tokens.length, (layer + 1) * tokens.length));
+    return Array.from({ length: this.model.architecture.layers }, (_, layer) =>
+      answer.weights.slice(layer * tokens.length, (layer + 1) * tokens.length),
+    );
   }
 
   async embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]> {
@@ -161,7 +183,9 @@ class OnnxBackbone implements Backbone {
       const rows = batch.map(({ index }) => Int32Array.from(fragments[index] ?? []));
       const answer = await this.perform("index", { kind: "embed", rows }, signal);
       if (answer.kind !== "embed") throw new Error(unexpected);
-      batch.forEach(({ index }, row) => (vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension)));
+      batch.forEach(
+        ({ index }, row) => (vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension)),
+      );
       this.plan.took(batch, answer.ms);
     }
     return vectors;

@@ -56,8 +56,12 @@ export class PromptFormat {
       query: this.compile(prompt.query),
       fragmentEmbedding: this.compile(prompt.fragmentEmbedding),
     };
-    const marked = [prompt.fragment, prompt.leftToRight].map((template) => template[template.indexOf("{path}") - 1] ?? "");
-    this.pathMarkers = new Set(marked.filter((piece) => tokenizer.isSpecial(piece)).map((piece) => tokenizer.tokenOf(piece)));
+    const marked = [prompt.fragment, prompt.leftToRight].map(
+      (template) => template[template.indexOf("{path}") - 1] ?? "",
+    );
+    this.pathMarkers = new Set(
+      marked.filter((piece) => tokenizer.isSpecial(piece)).map((piece) => tokenizer.tokenOf(piece)),
+    );
     this.pathEnd = tokenizer.encode("\n")[0];
     this.middle = prompt.fillInMiddle === undefined ? undefined : this.compile(prompt.fillInMiddle);
   }
@@ -71,7 +75,8 @@ export class PromptFormat {
   query(path: string, prefix: string, limit: number = this.model.retrieval.queryTokens): number[] {
     const template = this.templates.query;
     const { importTokens = 0 } = this.model.retrieval;
-    const imports = importTokens > 0 && template.pieces.includes("imports") ? this.tail(importStatements(prefix), importTokens) : [];
+    const imports =
+      importTokens > 0 && template.pieces.includes("imports") ? this.tail(importStatements(prefix), importTokens) : [];
     return this.withPrefix(template, path, prefix, limit, imports, "anchored");
   }
 
@@ -107,7 +112,10 @@ export class PromptFormat {
     const beforeTokens = Math.min(before.length, room - afterTokens);
     return this.render(template, {
       path: pathTokens,
-      prefix: start === "anchored" && beforeTokens > 0 ? this.anchored(prefix, beforeTokens) : before.slice(before.length - beforeTokens),
+      prefix:
+        start === "anchored" && beforeTokens > 0
+          ? this.anchored(prefix, beforeTokens)
+          : before.slice(before.length - beforeTokens),
       suffix: after.slice(0, afterTokens),
     });
   }
@@ -128,10 +136,21 @@ export class PromptFormat {
     });
   }
 
-  private withPrefix(template: Template, path: string, prefix: string, limit: number, imports: readonly number[], start: CodeStart = "nearest"): number[] {
+  private withPrefix(
+    template: Template,
+    path: string,
+    prefix: string,
+    limit: number,
+    imports: readonly number[],
+    start: CodeStart = "nearest",
+  ): number[] {
     const pathTokens = this.path(path);
     const room = this.room(template, pathTokens, limit);
-    return this.render(template, { path: pathTokens, imports, prefix: start === "anchored" ? this.anchored(prefix, room) : this.tail(prefix, room) });
+    return this.render(template, {
+      path: pathTokens,
+      imports,
+      prefix: start === "anchored" ? this.anchored(prefix, room) : this.tail(prefix, room),
+    });
   }
 
   private withText(template: Template, path: string, text: string, limit: number): number[] {

@@ -26,7 +26,12 @@ export interface Opened<T> {
 export function providerHost(): ProviderHost {
   const { platform, arch } = process;
   const installed = dirname(createRequire(__filename).resolve("onnxruntime-node/package.json"));
-  return { platform, architecture: arch, libraryFolder: join(installed, "bin", "napi-v6", platform, arch), loadFailure };
+  return {
+    platform,
+    architecture: arch,
+    libraryFolder: join(installed, "bin", "napi-v6", platform, arch),
+    loadFailure,
+  };
 }
 
 /**
@@ -48,8 +53,10 @@ export function cudaLibraryNames({
   platform,
   architecture,
 }: Pick<ProviderHost, "platform" | "architecture">): readonly string[] | undefined {
-  if (platform === "linux" && architecture === "x64") return ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
-  if (platform === "win32" && architecture === "x64") return ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"];
+  if (platform === "linux" && architecture === "x64")
+    return ["libonnxruntime_providers_shared.so", "libonnxruntime_providers_cuda.so"];
+  if (platform === "win32" && architecture === "x64")
+    return ["onnxruntime_providers_shared.dll", "onnxruntime_providers_cuda.dll"];
   return undefined;
 }
 
@@ -63,16 +70,25 @@ export async function openWithProvider<T>(
   host: ProviderHost,
   open: (name: Provider["name"]) => Promise<T>,
 ): Promise<Opened<T>> {
-  if (setting === "cpu") return { provider: { name: "cpu", reason: "cpu: chosen in the settings" }, value: await open("cpu") };
+  if (setting === "cpu")
+    return { provider: { name: "cpu", reason: "cpu: chosen in the settings" }, value: await open("cpu") };
   const cuda = await tryCuda(host, open);
-  if ("value" in cuda) return { provider: { name: "cuda", reason: `${setting}: CUDA library found and working` }, value: cuda.value };
+  if ("value" in cuda)
+    return { provider: { name: "cuda", reason: `${setting}: CUDA library found and working` }, value: cuda.value };
   const provider: Provider = { name: "cpu", reason: `${setting}: ${cuda.obstacle}` };
   const value = await open("cpu");
   if (setting === "auto") return { provider, value };
-  return { provider, value, warning: `CUDA was asked for and cannot be used: ${cuda.obstacle}. The CPU runs the model.` };
+  return {
+    provider,
+    value,
+    warning: `CUDA was asked for and cannot be used: ${cuda.obstacle}. The CPU runs the model.`,
+  };
 }
 
-async function tryCuda<T>(host: ProviderHost, open: (name: Provider["name"]) => Promise<T>): Promise<{ value: T } | { obstacle: string }> {
+async function tryCuda<T>(
+  host: ProviderHost,
+  open: (name: Provider["name"]) => Promise<T>,
+): Promise<{ value: T } | { obstacle: string }> {
   const names = cudaLibraryNames(host);
   if (names === undefined) return { obstacle: `ONNX Runtime has no CUDA for ${host.platform} ${host.architecture}` };
   const missing = names.filter((name) => !existsSync(join(host.libraryFolder, name)));

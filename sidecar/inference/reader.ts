@@ -32,7 +32,9 @@ const mostChunk = 256;
 export class Reader {
   private chunk: number;
   /** What the last run of a reading made, until it is kept. */
-  private made: { readonly sequence: Sequence; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows } | undefined;
+  private made:
+    | { readonly sequence: Sequence; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows }
+    | undefined;
 
   /** @param chunkTokens tokens read between two looks at the cancellation; 0: as many as take about {@link longestChunkMs}, by the time they took before. */
   constructor(
@@ -58,7 +60,10 @@ export class Reader {
       const rest = tokens.length - sequence.length;
       // Positions whose logits are wanted are read in one run.
       const last = rest <= Math.max(this.chunk, logits);
-      const row = tokens.slice(sequence.length, last ? undefined : Math.min(sequence.length + this.chunk, tokens.length - logits));
+      const row = tokens.slice(
+        sequence.length,
+        last ? undefined : Math.min(sequence.length + this.chunk, tokens.length - logits),
+      );
       const start = performance.now();
       const passed = await this.graph.run({
         rows: [row],

@@ -141,7 +141,8 @@ export class Sequence {
     // Numbers of four bytes first: they must lie at multiples of four.
     add(pastNeed, "need", [layers, 1, capacity, needLength]);
     for (let layer = 0; layer < layers; layer++)
-      for (const part of ["key", "value"] as const) add(pastOf(layer, part), part, [1, keyValueHeads, capacity, headDim]);
+      for (const part of ["key", "value"] as const)
+        add(pastOf(layer, part), part, [1, keyValueHeads, capacity, headDim]);
     const ids = new Int32Array(capacity);
     ids.set(source.tokens.subarray(0, this.count));
     this.tokens = ids;
@@ -196,7 +197,8 @@ export class SequencePool {
       if (common > 0 && common >= longest) [best, longest] = [sequence, common];
     }
     let taken: Sequence;
-    if (best !== undefined && longest < shareKept * best.length) taken = best.fork(longest, tokens.length, this.slab(tokens.length, best));
+    if (best !== undefined && longest < shareKept * best.length)
+      taken = best.fork(longest, tokens.length, this.slab(tokens.length, best));
     else {
       taken = best ?? new Sequence(this.runtime, this.shape);
       taken.trim(longest);

@@ -28,7 +28,10 @@ export interface ThreadData {
  */
 export const shared = { cancelled: 0, running: 1, ending: 2, asked: 3 } as const;
 
-export type Job = ({ readonly kind: "read" } & Reading) | { readonly kind: "weigh"; readonly tokens: Int32Array } | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
+export type Job =
+  | ({ readonly kind: "read" } & Reading)
+  | { readonly kind: "weigh"; readonly tokens: Int32Array }
+  | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
 
 /** To the thread: a job with its number, or the request to end. */
 export type Request = { readonly id: number; readonly job: Job } | "close";
@@ -38,14 +41,25 @@ export type Result = ({ readonly kind: "read" } & Read) | Exclude<Answer, { kind
 
 /** The same as the thread says it. */
 export type Answer =
-  | ({ readonly kind: "read"; /** How many numbers of {@link ThreadData.logits} are its own. */ readonly logits: number } & Omit<Read, "logits">)
-  | { readonly kind: "weigh"; /** Layers x tokens. */ readonly weights: Float32Array }
-  | { readonly kind: "embed"; /** Rows x dimension. */ readonly expressions: Float32Array; /** What the run took. */ readonly ms: number }
+  | ({
+      readonly kind: "read" /** How many numbers of {@link ThreadData.logits} are its own. */;
+      readonly logits: number;
+    } & Omit<Read, "logits">)
+  | { readonly kind: "weigh" /** Layers x tokens. */; readonly weights: Float32Array }
+  | {
+      readonly kind: "embed" /** Rows x dimension. */;
+      readonly expressions: Float32Array /** What the run took. */;
+      readonly ms: number;
+    }
   | { readonly kind: "cancelled" };
 
 /** From the thread: ready after a first run, or why not; then one reply a job. */
 export type Reply =
   | { readonly event: "ready" }
-  | { readonly event: "refused"; readonly message: string; /** Whether the model package is at fault. */ readonly packageAtFault: boolean }
+  | {
+      readonly event: "refused";
+      readonly message: string /** Whether the model package is at fault. */;
+      readonly packageAtFault: boolean;
+    }
   | { readonly event: "answer"; readonly id: number; readonly answer: Answer }
   | { readonly event: "failed"; readonly id: number; readonly message: string };

@@ -6,7 +6,8 @@ import type { ModelPackage } from "./model-package";
 
 /** Tokens and ids. (valibot's record would leave out keys such as "constructor", which are words of code like others.) */
 export const vocabulary = v.custom<Readonly<Record<string, number>>>(
-  (value) => typeof value === "object" && value !== null && Object.values(value).every((id) => Number.isInteger(id) && id >= 0),
+  (value) =>
+    typeof value === "object" && value !== null && Object.values(value).every((id) => Number.isInteger(id) && id >= 0),
   "a map of tokens to ids",
 );
 
@@ -134,7 +135,8 @@ export class Tokenizer {
   /** The bytes one id stands for. @throws RangeError for an unknown id. */
   bytesOf(id: number): Uint8Array {
     const bytes = this.bytes[id];
-    if (bytes === undefined) throw new RangeError(`expected a token id of the vocabulary (0..${this.vocabularySize - 1}), found ${id}`);
+    if (bytes === undefined)
+      throw new RangeError(`expected a token id of the vocabulary (0..${this.vocabularySize - 1}), found ${id}`);
     return bytes;
   }
 
@@ -163,7 +165,10 @@ export interface TokenStream {
 }
 
 /** Bytes of every id. Byte-level vocabularies write each byte as one printable character (GPT-2's table). */
-function byteTable(vocab: Readonly<Record<string, number>>, special: ReadonlyMap<string, number>): (Uint8Array | undefined)[] {
+function byteTable(
+  vocab: Readonly<Record<string, number>>,
+  special: ReadonlyMap<string, number>,
+): (Uint8Array | undefined)[] {
   const byteOf = new Map<string, number>();
   let shifted = 256;
   for (let byte = 0; byte < 256; byte++) {
@@ -175,7 +180,9 @@ function byteTable(vocab: Readonly<Record<string, number>>, special: ReadonlyMap
     table[id] = Uint8Array.from(token, (character) => {
       const byte = byteOf.get(character);
       if (byte === undefined)
-        throw new Error(`tokenizer.json: expected byte-level tokens, found ${JSON.stringify(token)}. Use a byte-level BPE tokenizer.`);
+        throw new Error(
+          `tokenizer.json: expected byte-level tokens, found ${JSON.stringify(token)}. Use a byte-level BPE tokenizer.`,
+        );
       return byte;
     });
   }

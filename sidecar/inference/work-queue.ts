@@ -47,7 +47,8 @@ export class WorkQueue {
   /** Rejects what waits and all that comes; resolves when what runs has ended. */
   async close(reason: Error): Promise<void> {
     this.closed ??= reason;
-    for (const queue of [this.waiting.completion, this.waiting.index]) for (const job of queue.splice(0)) job.reject(this.closed);
+    for (const queue of [this.waiting.completion, this.waiting.index])
+      for (const job of queue.splice(0)) job.reject(this.closed);
     while (this.running) await breath();
   }
 

@@ -1,7 +1,7 @@
 // Files that the user has pinned or banned, by patterns in the syntax of ignore files, in every workspace folder or in one.
 import { patternsOf } from "../workspace/exclude-settings";
-import { byteString, type IgnorePatterns } from "../workspace/ignore-pattern";
 import type { Fragment } from "../workspace/fragment";
+import { byteString, type IgnorePatterns } from "../workspace/ignore-pattern";
 import type { RetrievalLimits } from "./retrieval";
 
 /** A file and where it lies: `path` is relative to its workspace folder, with `/`. */
@@ -87,7 +87,8 @@ class Patterns {
 
   private readerFor(folder: string): Reader {
     let reader = this.readers.get(folder);
-    if (reader === undefined) this.readers.set(folder, (reader = new Reader(this.lines.flatMap((written) => lineFor(folder, written)))));
+    if (reader === undefined)
+      this.readers.set(folder, (reader = new Reader(this.lines.flatMap((written) => lineFor(folder, written)))));
     return reader;
   }
 }

@@ -44,17 +44,21 @@ export class Imports {
     for (const [, dots = "", module = "", names = ""] of statements.matchAll(from)) {
       const inside = module.replaceAll(".", "/");
       const above = dots === "" ? undefined : climb(folder, dots.length - 1);
-      const add = (stem: string) => (above === undefined ? this.fileEnds.add(stem) : this.files.add(joined(above, stem)));
+      const add = (stem: string) =>
+        above === undefined ? this.fileEnds.add(stem) : this.files.add(joined(above, stem));
       if (inside !== "") add(inside);
       for (const [name] of names.replace(/\bas[ \t]+\w+|#.*/g, "").matchAll(/\w+/g)) add(joined(inside, name));
     }
     for (const [, modules = ""] of statements.matchAll(/^import[ \t]+(.+)/gm)) {
-      for (const [module] of modules.replace(/\bas[ \t]+\w+|#.*/g, "").matchAll(/[\w.]+/g)) this.fileEnds.add(module.replaceAll(".", "/"));
+      for (const [module] of modules.replace(/\bas[ \t]+\w+|#.*/g, "").matchAll(/[\w.]+/g))
+        this.fileEnds.add(module.replaceAll(".", "/"));
     }
   }
 
   private readScript(statements: string, folder: string): void {
-    for (const [, module = ""] of statements.matchAll(/(?:\bfrom|\bimport|\brequire\()[ \t]*\(?[ \t]*["']([^"'\n]+)["']/g)) {
+    for (const [, module = ""] of statements.matchAll(
+      /(?:\bfrom|\bimport|\brequire\()[ \t]*\(?[ \t]*["']([^"'\n]+)["']/g,
+    )) {
       if (module.startsWith(".")) this.files.add(stemOf(resolved(folder, module)));
       // What stands in front of an alias's slash is a folder that only the build's settings know.
       else if (/^[@~#]?\//.test(module)) this.fileEnds.add(stemOf(module.replace(/^[@~#]?\//, "")));
@@ -63,7 +67,9 @@ export class Imports {
   }
 
   private readJvm(statements: string): void {
-    for (const [, isStatic, module = "", all] of statements.matchAll(/^import[ \t]+(static[ \t]+)?([\w.]+?)(\.[*_])?[ \t]*(?:;|$|\bas\b)/gm)) {
+    for (const [, isStatic, module = "", all] of statements.matchAll(
+      /^import[ \t]+(static[ \t]+)?([\w.]+?)(\.[*_])?[ \t]*(?:;|$|\bas\b)/gm,
+    )) {
       const path = module.replaceAll(".", "/");
       if (isStatic !== undefined) this.fileEnds.add(all === undefined ? folderOf(path) : path);
       else if (all === undefined) this.fileEnds.add(path);
@@ -82,20 +88,28 @@ export class Imports {
   private readNames(statements: string): void {
     for (const [, module = ""] of statements.matchAll(/^(?:import|using|use)[ \t]+(?:static[ \t]+)?([\w.:\\]+)/gm)) {
       const parts = module.split(/[.:\\]+/).filter((part) => !/^(?:crate|self|super|)$/.test(part));
-      if (parts.length > 1) for (const path of [parts, parts.slice(0, -1), parts.slice(1)]) if (path.length > 1) this.fileEnds.add(path.join("/"));
+      if (parts.length > 1)
+        for (const path of [parts, parts.slice(0, -1), parts.slice(1)])
+          if (path.length > 1) this.fileEnds.add(path.join("/"));
     }
   }
 
   /** Packages are folders, named from a host on: their last two parts tell them well enough. */
   private readPackages(statements: string): void {
-    for (const [, module = ""] of statements.matchAll(/"([^"\n]+)"/g)) if (module.includes("/")) this.folderEnds.add(module.split("/").slice(-2).join("/"));
+    for (const [, module = ""] of statements.matchAll(/"([^"\n]+)"/g))
+      if (module.includes("/")) this.folderEnds.add(module.split("/").slice(-2).join("/"));
   }
 }
 
 /** A path without its extensions, and without the name of a file that stands for its folder. */
 function stemOf(path: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  const stem = path.slice(0, path.length - name.length) + name.replace(/(?<=.)(?:\.d)?\.(?:[cm]?[jt]sx?|pyi?|vue|svelte|java|kts?|scala|groovy|[ch]|cc|cpp|cxx|hh|hpp|m|mm|cs|rs|php|go)$/i, "");
+  const stem =
+    path.slice(0, path.length - name.length) +
+    name.replace(
+      /(?<=.)(?:\.d)?\.(?:[cm]?[jt]sx?|pyi?|vue|svelte|java|kts?|scala|groovy|[ch]|cc|cpp|cxx|hh|hpp|m|mm|cs|rs|php|go)$/i,
+      "",
+    );
   return stem.replace(/\/(?:__init__|index|mod)$/, "");
 }
 

@@ -96,15 +96,23 @@ function whyElsewhere(before: CursorContext, now: CursorContext): string | undef
   const head = before.prefix.slice(0, Math.max(0, before.prefix.length - reach));
   const tail = before.suffix.slice(reach);
   const same = before.path === now.path && now.prefix.startsWith(head) && now.suffix.endsWith(tail);
-  return same && Math.abs(now.suffix.length - before.suffix.length) <= reach ? undefined : "the document changed elsewhere";
+  return same && Math.abs(now.suffix.length - before.suffix.length) <= reach
+    ? undefined
+    : "the document changed elsewhere";
 }
 
 /**
  * The kept fragments with the scores and lines that a new search gave them and, as left out, all else that it found,
  * where they serve no worse than that; else in words why the new ones are better.
  */
-export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: KeepingRule): Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore"> | string {
-  if (kept.selected.length === 0) return fresh.selected.length === 0 ? fresh : "nothing was kept, and the model needs something now";
+export function weigh(
+  kept: Kept,
+  fresh: Retrieval,
+  revision: number,
+  rule: KeepingRule,
+): Pick<Kept, "selected" | "dropped" | "nothing" | "nullScore"> | string {
+  if (kept.selected.length === 0)
+    return fresh.selected.length === 0 ? fresh : "nothing was kept, and the model needs something now";
   // Of a fragment not among those found, it is known only that it ranks no better than the last of them.
   const last = fresh.found.at(-1);
   const floor = last === undefined ? -1 : rankOf(last);
@@ -112,21 +120,31 @@ export function weigh(kept: Kept, fresh: Retrieval, revision: number, rule: Keep
   for (const old of kept.selected) {
     const { uri, path, text } = old.fragment;
     const hit = fresh.found.find(({ fragment }) => fragment.uri === uri && fragment.text === text);
-    if (hit === undefined && kept.revision !== revision) return `${path}:${old.fragment.startLine}-${old.fragment.endLine} may have changed`;
+    if (hit === undefined && kept.revision !== revision)
+      return `${path}:${old.fragment.startLine}-${old.fragment.endLine} may have changed`;
     const fragment = hit?.fragment ?? old.fragment;
     const { startLine, endLine } = fragment;
     const { raised: _, ...reference } = old.reference;
-    const now = hit === undefined ? { score: Math.min(floor, reference.score) } : { score: hit.score, ...(hit.raised !== undefined && { raised: hit.raised }) };
+    const now =
+      hit === undefined
+        ? { score: Math.min(floor, reference.score) }
+        : { score: hit.score, ...(hit.raised !== undefined && { raised: hit.raised }) };
     standing.push({ ...old, fragment, reference: { ...reference, startLine, endLine, ...now } });
   }
   const best = Math.max(...standing.map(({ reference }) => rankOf(reference)));
   const [first] = fresh.selected;
   const found = first === undefined ? -Infinity : rankOf(first.reference);
   if (found > best + rule.margin) {
-    const included = [first, ...standing].some((each) => each?.reference.raised !== undefined) ? ", what raises them included" : "";
+    const included = [first, ...standing].some((each) => each?.reference.raised !== undefined)
+      ? ", what raises them included"
+      : "";
     return `another fragment scores ${found.toFixed(3)}, the best kept one ${best.toFixed(3)}${included}`;
   }
-  const isOther = (one: FragmentReference) => !standing.some(({ reference }) => reference.uri === one.uri && reference.startLine === one.startLine);
-  const others = fresh.selected.map(({ reference }) => ({ ...reference, reason: `not better by ${rule.margin} than the best fragment kept` }));
+  const isOther = (one: FragmentReference) =>
+    !standing.some(({ reference }) => reference.uri === one.uri && reference.startLine === one.startLine);
+  const others = fresh.selected.map(({ reference }) => ({
+    ...reference,
+    reason: `not better by ${rule.margin} than the best fragment kept`,
+  }));
   return { selected: standing, dropped: [...others, ...fresh.dropped].filter(isOther), nullScore: fresh.nullScore };
 }

@@ -45,7 +45,10 @@ export interface RankingWeights {
 export const rankingWeights: RankingWeights = { imported: 0.03, edited: 0.03 };
 
 /** As measured. @param wasEdited whether a file was edited lately, by its URI; left out: none was */
-export function raisingAsMeasured(wasEdited: (uri: string) => boolean = () => false, { imported, edited }: RankingWeights = rankingWeights): RaisingRule {
+export function raisingAsMeasured(
+  wasEdited: (uri: string) => boolean = () => false,
+  { imported, edited }: RankingWeights = rankingWeights,
+): RaisingRule {
   return together(raisingImported(imported), raisingEdited(wasEdited, edited));
 }
 
@@ -56,7 +59,8 @@ export function raisingImported(by: number): RaisingRule {
   return (context) => {
     const { path: here, prefix } = context;
     const statements = allImportStatements(prefix);
-    if (last?.path !== here || last.statements !== statements) last = { path: here, statements, imports: new Imports(here, statements) };
+    if (last?.path !== here || last.statements !== statements)
+      last = { path: here, statements, imports: new Imports(here, statements) };
     const { imports } = last;
     return ({ uri, path }) => (uri !== context.uri && imports.has(path) ? { by, reason: "imported here" } : undefined);
   };
@@ -66,7 +70,9 @@ export function raisingImported(by: number): RaisingRule {
 export function raisingEdited(wasEdited: (uri: string) => boolean, by: number): RaisingRule {
   if (by === 0) return raisingNothing;
   // The open file is always one of them, and its fragments are the cursor's surroundings already.
-  return (context) => ({ uri }) => (uri !== context.uri && wasEdited(uri) ? { by, reason: "edited lately" } : undefined);
+  return (context) =>
+    ({ uri }) =>
+      uri !== context.uri && wasEdited(uri) ? { by, reason: "edited lately" } : undefined;
 }
 
 /** What several of the rules raise is raised by the sum. */
@@ -75,7 +81,9 @@ export function together(...rules: readonly RaisingRule[]): RaisingRule {
     const all = rules.map((rule) => rule(context));
     return (fragment) => {
       const raises = all.flatMap((raising) => raising(fragment) ?? []);
-      return raises.length === 0 ? undefined : { by: raises.reduce((sum, { by }) => sum + by, 0), reason: raises.map(({ reason }) => reason).join(", ") };
+      return raises.length === 0
+        ? undefined
+        : { by: raises.reduce((sum, { by }) => sum + by, 0), reason: raises.map(({ reason }) => reason).join(", ") };
     };
   };
 }
@@ -90,7 +98,8 @@ export function raisingPinned(chosen: ChosenFiles, raising: Raising): Raising {
     const { uri } = fragment;
     if (known.has(uri)) return known.get(uri);
     const pattern = chosen.pinnedBy(fragment);
-    const raise = pattern === undefined ? raising(fragment) : { by: pinned, reason: `pinned by selfracg.pinnedFiles: ${pattern}` };
+    const raise =
+      pattern === undefined ? raising(fragment) : { by: pinned, reason: `pinned by selfracg.pinnedFiles: ${pattern}` };
     known.set(uri, raise);
     return raise;
   };

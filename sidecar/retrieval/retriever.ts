@@ -8,9 +8,9 @@ import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { ChosenFiles } from "./chosen-files";
 import { expressNeed, nullScoreOf } from "./need";
-import { ranked, type Raising, raisingAsMeasured, raisingPinned, type RaisingRule } from "./ranking";
+import { type Raising, type RaisingRule, raisingAsMeasured, raisingPinned, ranked } from "./ranking";
 import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
-import { referenceTo, selectFragments, type SelectOptions, whereSeen } from "./select";
+import { referenceTo, type SelectOptions, selectFragments, whereSeen } from "./select";
 import { visibleText } from "./visible";
 
 export interface RetrieverOptions {
@@ -33,7 +33,9 @@ export class Retriever {
   /** The last used is the last. An index that reads a fragment anew makes another object of it. */
   private readonly rendered = new Map<Fragment, readonly number[]>();
 
-  private chosen: { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles } | undefined;
+  private chosen:
+    | { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles }
+    | undefined;
 
   private readonly raisingRule: RaisingRule;
 
@@ -45,7 +47,12 @@ export class Retriever {
    * The fragments for this cursor. `codeTokens` is the most tokens of surrounding code that the prompt can show.
    * @throws AbortError when `signal` is aborted.
    */
-  async retrieve(context: CursorContext, limits: RetrievalLimits, codeTokens: number, signal?: AbortSignal): Promise<Retrieval> {
+  async retrieve(
+    context: CursorContext,
+    limits: RetrievalLimits,
+    codeTokens: number,
+    signal?: AbortSignal,
+  ): Promise<Retrieval> {
     const { backbone, promptFormat, tokenizer } = this.options;
     const source = searchable(this.options.source(), limits);
     if (typeof source === "string") return nothing(source);
@@ -60,7 +67,10 @@ export class Retriever {
     const nullScore = nullScoreOf(backbone.model.retrieval, need);
     /** Whether what was not found may be needed too. */
     const isLeft = nearest.length === count && (nearest.at(-1)?.score ?? -Infinity) >= nullScore;
-    let found = ranked([...nearest, ...(isLeft ? pinnedBeyond(nearest, source, need, limits.maxFragments, chosen) : [])], raising);
+    let found = ranked(
+      [...nearest, ...(isLeft ? pinnedBeyond(nearest, source, need, limits.maxFragments, chosen) : [])],
+      raising,
+    );
     let candidates = found.slice(0, count);
     const searched = performance.now();
     const { fragmentTokens } = backbone.model.retrieval;
@@ -69,14 +79,22 @@ export class Retriever {
     const bannedBy = (fragment: Fragment) => chosen.bannedBy(fragment);
     const options: SelectOptions = { context, visible, limits, nullScore, bannedBy, render };
     let { selected, dropped } = selectFragments(candidates, options);
-    if (selected.length < limits.maxFragments && (isLeft || found.slice(count).some(({ score }) => score >= nullScore))) {
+    if (
+      selected.length < limits.maxFragments &&
+      (isLeft || found.slice(count).some(({ score }) => score >= nullScore))
+    ) {
       // What is banned, in sight already or said twice took all the places: those behind it are looked at without it.
       const known = new Set(candidates.map(({ fragment }) => fragment));
-      const counts = (fragment: Fragment) => !known.has(fragment) && bannedBy(fragment) === undefined && whereSeen(fragment, context, visible) === undefined;
+      const counts = (fragment: Fragment) =>
+        !known.has(fragment) && bannedBy(fragment) === undefined && whereSeen(fragment, context, visible) === undefined;
       candidates = found = ranked([...candidates, ...source.search(need, count, counts)], raising);
       ({ selected, dropped } = selectFragments(candidates, options));
     }
-    const timings = { expressMs: expressed - start, searchMs: searched - expressed, selectMs: performance.now() - searched };
+    const timings = {
+      expressMs: expressed - start,
+      searchMs: searched - expressed,
+      selectMs: performance.now() - searched,
+    };
     const retrieval: Retrieval = { selected, dropped, found, nullScore, timings };
     return selected.length > 0 ? retrieval : { ...retrieval, nothing: whyNothing(dropped, nullScore) };
   }
@@ -86,16 +104,26 @@ export class Retriever {
    * prompt holds, nor for its score.
    * @throws AbortError when `signal` is aborted.
    */
-  async rank(context: CursorContext, limits: RetrievalLimits, count: number, signal?: AbortSignal): Promise<SearchResult> {
+  async rank(
+    context: CursorContext,
+    limits: RetrievalLimits,
+    count: number,
+    signal?: AbortSignal,
+  ): Promise<SearchResult> {
     const { backbone, promptFormat } = this.options;
     const { fragmentTokens } = backbone.model.retrieval;
     const need = await expressNeed(backbone, promptFormat, context, signal);
     const source = this.options.source();
     const chosen = this.chosenFiles(limits);
-    const found = source?.search(need, count, chosen.hasBans ? (fragment) => chosen.bannedBy(fragment) === undefined : undefined) ?? [];
+    const found =
+      source?.search(need, count, chosen.hasBans ? (fragment) => chosen.bannedBy(fragment) === undefined : undefined) ??
+      [];
     const pinned = source === undefined ? [] : pinnedBeyond(found, source, need, count, chosen);
     const best = ranked([...found, ...pinned], this.raising(context, chosen)).slice(0, count);
-    return { nullScore: nullScoreOf(backbone.model.retrieval, need), fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)) };
+    return {
+      nullScore: nullScoreOf(backbone.model.retrieval, need),
+      fragments: best.map((each) => referenceTo(each, this.render(each.fragment, fragmentTokens).length)),
+    };
   }
 
   private raising(context: CursorContext, chosen: ChosenFiles): Raising {
@@ -106,7 +134,8 @@ export class Retriever {
   private chosenFiles({ pinnedFiles, bannedFiles }: RetrievalLimits): ChosenFiles {
     const settings = { pinnedFiles, bannedFiles };
     let chosen = this.chosen;
-    if (chosen === undefined || !isDeepStrictEqual(chosen.settings, settings)) this.chosen = chosen = { settings, files: new ChosenFiles(settings) };
+    if (chosen === undefined || !isDeepStrictEqual(chosen.settings, settings))
+      this.chosen = chosen = { settings, files: new ChosenFiles(settings) };
     return chosen.files;
   }
 
@@ -128,8 +157,15 @@ export class Retriever {
  * The best fragments of pinned files that are not among those found. They are asked for only where they can be missing: to
  * tell fragments of pinned files from others takes longer than a search.
  */
-function pinnedBeyond(found: readonly ScoredFragment[], source: FragmentSource, need: Float32Array, count: number, chosen: ChosenFiles): ScoredFragment[] {
-  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment) !== undefined).length >= count) return [];
+function pinnedBeyond(
+  found: readonly ScoredFragment[],
+  source: FragmentSource,
+  need: Float32Array,
+  count: number,
+  chosen: ChosenFiles,
+): ScoredFragment[] {
+  if (!chosen.hasPins || found.filter(({ fragment }) => chosen.pinnedBy(fragment) !== undefined).length >= count)
+    return [];
   const known = new Set(found.map(({ fragment }) => fragment));
   return source.search(need, count, (fragment) => chosen.pinnedBy(fragment) !== undefined && !known.has(fragment));
 }

@@ -57,7 +57,12 @@ export function selectFragments(candidates: readonly RankedFragment[], options: 
       drop(seen);
       continue;
     }
-    const overlapped = selected.find((better) => better.fragment.uri === fragment.uri && better.fragment.startLine <= fragment.endLine && better.fragment.endLine >= fragment.startLine);
+    const overlapped = selected.find(
+      (better) =>
+        better.fragment.uri === fragment.uri &&
+        better.fragment.startLine <= fragment.endLine &&
+        better.fragment.endLine >= fragment.startLine,
+    );
     if (overlapped !== undefined) {
       drop(`overlaps ${overlapped.reference.path}:${overlapped.reference.startLine}-${overlapped.reference.endLine}`);
       continue;
@@ -73,7 +78,9 @@ export function selectFragments(candidates: readonly RankedFragment[], options: 
       continue;
     }
     if (tokens.length === 0 || used + tokens.length > limits.fragmentBudget) {
-      drop(`${tokens.length} tokens do not fit in the ${limits.fragmentBudget - used} left of ${limits.fragmentBudget}`);
+      drop(
+        `${tokens.length} tokens do not fit in the ${limits.fragmentBudget - used} left of ${limits.fragmentBudget}`,
+      );
       continue;
     }
     selected.push({ fragment, reference, tokens });
@@ -86,7 +93,16 @@ export function selectFragments(candidates: readonly RankedFragment[], options: 
 /** The fragment as people are shown it. */
 export function referenceTo({ fragment, score, raised }: RankedFragment, tokens: number): FragmentReference {
   const { path, uri, startLine, endLine, scope } = fragment;
-  return { path, uri, startLine, endLine, score, tokens, ...(scope !== undefined && { scope }), ...(raised !== undefined && { raised }) };
+  return {
+    path,
+    uri,
+    startLine,
+    endLine,
+    score,
+    tokens,
+    ...(scope !== undefined && { scope }),
+    ...(raised !== undefined && { raised }),
+  };
 }
 
 /** Where the reader of the prompt sees what the fragment says anyway, in words; undefined where it says something new. */

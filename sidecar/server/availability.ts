@@ -1,6 +1,7 @@
 // Whether suggestions are made in a document, and if not, why: one judgement for requests and for those who show it.
-import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+
 import * as v from "valibot";
+import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
 import { type Availability, messages, type Settings } from "../protocol";
 import { patternsOf } from "../workspace/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/ignore-pattern";
@@ -27,13 +28,24 @@ export interface AvailabilityState {
 const schema = v.object({ uri: v.string() });
 
 /** What holds for long goes before what passes: a snooze ends by itself. */
-export function availabilityOf({ uri, languageId, path }: AvailabilityQuestion, { settings, noModel, snoozed }: AvailabilityState): Availability {
+export function availabilityOf(
+  { uri, languageId, path }: AvailabilityQuestion,
+  { settings, noModel, snoozed }: AvailabilityState,
+): Availability {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri)?.[1] ?? "";
-  if (!schemes.has(scheme)) return no(`Suggestions are made only in files, untitled documents and notebooks; this is a document of the scheme "${scheme}".`);
+  if (!schemes.has(scheme))
+    return no(
+      `Suggestions are made only in files, untitled documents and notebooks; this is a document of the scheme "${scheme}".`,
+    );
   if (!settings.enable) return no('Off: the setting "selfracg.enable" is false.', "enable");
-  if (settings.disabledLanguages.includes(languageId)) return no(`Off for the language "${languageId}" (setting "selfracg.disabledLanguages").`, "disabledLanguages");
+  if (settings.disabledLanguages.includes(languageId))
+    return no(`Off for the language "${languageId}" (setting "selfracg.disabledLanguages").`, "disabledLanguages");
   const pattern = disabledBy(settings.disabledFiles, path);
-  if (pattern !== undefined) return no(`Off for this file: it matches ${JSON.stringify(pattern)} of the setting "selfracg.disabledFiles".`, "disabledFiles");
+  if (pattern !== undefined)
+    return no(
+      `Off for this file: it matches ${JSON.stringify(pattern)} of the setting "selfracg.disabledFiles".`,
+      "disabledFiles",
+    );
   if (noModel !== undefined) return no(noModel);
   return snoozed === undefined ? { available: true } : no(snoozed);
 }
@@ -43,7 +55,10 @@ export function registerAvailability(connection: Connection, of: (uri: string) =
   connection.onRequest(messages.availability, (params: unknown): Availability | ResponseError<void> => {
     const parsed = v.safeParse(schema, params);
     if (parsed.success) return of(parsed.output.uri);
-    return new ResponseError(ErrorCodes.InvalidParams, `${messages.availability}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`);
+    return new ResponseError(
+      ErrorCodes.InvalidParams,
+      `${messages.availability}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`,
+    );
   });
 }
 

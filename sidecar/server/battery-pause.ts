@@ -13,7 +13,11 @@ export class BatteryPause {
   #timer: NodeJS.Timeout | undefined;
   #told = false;
 
-  constructor(indexing: Pick<Indexing, "pause" | "resume">, log: Log, look: () => Promise<boolean | undefined> = onBattery) {
+  constructor(
+    indexing: Pick<Indexing, "pause" | "resume">,
+    log: Log,
+    look: () => Promise<boolean | undefined> = onBattery,
+  ) {
     this.#indexing = indexing;
     this.#log = log;
     this.#look = look;
@@ -37,7 +41,9 @@ export class BatteryPause {
     const found = await this.#look();
     if (found === undefined && !this.#told) {
       this.#told = true;
-      this.#log.info("selfracg.pauseOnBattery: whether this machine runs on its battery is not known here (it is read from Linux's /sys/class/power_supply); indexing is not paused.");
+      this.#log.info(
+        "selfracg.pauseOnBattery: whether this machine runs on its battery is not known here (it is read from Linux's /sys/class/power_supply); indexing is not paused.",
+      );
     }
     if (found === true) this.#indexing.pause("battery");
     else this.#indexing.resume("battery");

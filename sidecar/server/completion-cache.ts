@@ -70,8 +70,16 @@ export class CompletionCache {
   /** @param shown false for an answer that nobody has been given yet */
   put({ uri, prefix, suffix, key, revision, invoked }: Question, trace: CompletionTrace, shown = true): void {
     const entry: Entry = {
-      uri, key, revision, invoked, trace,
-      prefixLength: prefix.length, prefixHash: hash(prefix), suffixLength: suffix.length, suffixHash: hash(suffix), madeAt: this.#now(),
+      uri,
+      key,
+      revision,
+      invoked,
+      trace,
+      prefixLength: prefix.length,
+      prefixHash: hash(prefix),
+      suffixLength: suffix.length,
+      suffixHash: hash(suffix),
+      madeAt: this.#now(),
     };
     this.#entries.add(entry);
     if (shown) this.#shown = entry;
@@ -92,7 +100,12 @@ export class CompletionCache {
     for (const entry of this.#entries) {
       if (entry.uri !== question.uri || entry.key !== question.key || !this.#fresh(entry, question)) continue;
       if (question.invoked && !entry.invoked && entry.trace.suggestion === "") continue;
-      if (best !== undefined && entry !== this.#shown && (best.entry === this.#shown || best.entry.prefixLength > entry.prefixLength)) continue;
+      if (
+        best !== undefined &&
+        entry !== this.#shown &&
+        (best.entry === this.#shown || best.entry.prefixLength > entry.prefixLength)
+      )
+        continue;
       const replaces = fits(entry, question, suffixes);
       if (replaces !== undefined) best = { entry, replaces };
     }
@@ -106,13 +119,19 @@ export class CompletionCache {
     // Where the rest ends with the brackets that are there already, it ends before them.
     const closers = question.suffix.slice(0, replaces);
     const repeats = replaces > 0 && rest.endsWith(closers);
-    return { trace: entry.trace, typed, suggestion: repeats ? rest.slice(0, -replaces) : rest, replaces: repeats ? 0 : replaces };
+    return {
+      trace: entry.trace,
+      typed,
+      suggestion: repeats ? rest.slice(0, -replaces) : rest,
+      replaces: repeats ? 0 : replaces,
+    };
   }
 
   /** What the index holds of this file has changed. */
   fileChanged(uri: string): void {
     for (const entry of this.#entries) {
-      if (entry !== this.#shown && entry.trace.fragments.some((fragment) => fragment.uri === uri)) this.#entries.delete(entry);
+      if (entry !== this.#shown && entry.trace.fragments.some((fragment) => fragment.uri === uri))
+        this.#entries.delete(entry);
     }
   }
 
@@ -130,7 +149,17 @@ export class CompletionCache {
 /** The settings that a suggestion depends on, and the model that makes it. */
 export function settingsKey(settings: Settings, model: string): string {
   const { maxTokens, retrieval, maxFragments, fragmentBudget, pinnedFiles, bannedFiles, quietIn, frequency } = settings;
-  return JSON.stringify([model, maxTokens, retrieval, maxFragments, fragmentBudget, pinnedFiles, bannedFiles, quietIn, frequency]);
+  return JSON.stringify([
+    model,
+    maxTokens,
+    retrieval,
+    maxFragments,
+    fragmentBudget,
+    pinnedFiles,
+    bannedFiles,
+    quietIn,
+    frequency,
+  ]);
 }
 
 /** Whether the entry answers at the question's place; if so, how many characters behind the cursor its rest replaces. */
@@ -144,7 +173,8 @@ function fits(entry: Entry, { prefix, suffix }: Question, suffixes: Suffixes): n
   if (!prefix.endsWith(along)) return undefined;
   const added = suffix.length - entry.suffixLength;
   if (added < 0 || added > mostClosers || (added > 0 && suffix.slice(0, added) !== closersOf(along))) return undefined;
-  if (entry.suffixHash !== suffixes.from(added) || entry.prefixHash !== hash(prefix.slice(0, entry.prefixLength))) return undefined;
+  if (entry.suffixHash !== suffixes.from(added) || entry.prefixHash !== hash(prefix.slice(0, entry.prefixLength)))
+    return undefined;
   return added;
 }
 

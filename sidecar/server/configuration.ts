@@ -65,9 +65,11 @@ export class Configuration {
   async start(client: Client): Promise<void> {
     this.#client = client;
     if (client.registersConfiguration) {
-      this.#connection.client.register(DidChangeConfigurationNotification.type, { section: [configurationSection, filesExcludeSection] }).catch((error: unknown) => {
-        this.#log.warn(`The client did not register for configuration changes: ${String(error)}`);
-      });
+      this.#connection.client
+        .register(DidChangeConfigurationNotification.type, { section: [configurationSection, filesExcludeSection] })
+        .catch((error: unknown) => {
+          this.#log.warn(`The client did not register for configuration changes: ${String(error)}`);
+        });
     }
     if (client.pullsConfiguration) await this.#pull();
   }
@@ -80,11 +82,15 @@ export class Configuration {
     });
     try {
       const folders = this.#folders();
-      const items = [{ section: configurationSection }, ...folders.map(({ uri }) => ({ scopeUri: uri, section: filesExcludeSection }))];
+      const items = [
+        { section: configurationSection },
+        ...folders.map(({ uri }) => ({ scopeUri: uri, section: filesExcludeSection })),
+      ];
       const answers: unknown = await Promise.race([this.#connection.workspace.getConfiguration(items), timeout]);
       const [section, ...filesExclude]: unknown[] = Array.isArray(answers) ? answers : [answers];
       // Answers may overtake each other; only the newest question's counts.
-      if (pull === this.#pulls) this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
+      if (pull === this.#pulls)
+        this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       this.#log.warn(`workspace/configuration: ${reason}; the settings stay as they are.`);
@@ -99,7 +105,8 @@ export class Configuration {
     this.#warned = new Set(warnings);
     const before = this.#settings;
     this.#settings = settings;
-    const sameExcludes = isDeepStrictEqual(settings.exclude, before.exclude) && isDeepStrictEqual(filesExclude, this.#filesExclude);
+    const sameExcludes =
+      isDeepStrictEqual(settings.exclude, before.exclude) && isDeepStrictEqual(filesExclude, this.#filesExclude);
     this.#filesExclude = new Map(filesExclude);
     for (const listener of this.#listeners) listener(settings, before);
     if (!sameExcludes) for (const listener of this.#excludeListeners) listener();
@@ -116,5 +123,7 @@ function pushedSection(settings: unknown): unknown {
 
 /** Clients that know no `files.exclude` answer null. */
 function globsOf(value: unknown): ExcludeSettings["filesExclude"] {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? Object.fromEntries(Object.entries(value)) : {};
+  return typeof value === "object" && value !== null && !Array.isArray(value)
+    ? Object.fromEntries(Object.entries(value))
+    : {};
 }

@@ -12,8 +12,16 @@ const gatherMs = 2000;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
 const schema = v.object({
-  since: v.pipe(v.string(), v.check((text) => !Number.isNaN(Date.parse(text)))),
-  shown: whole, accepted: whole, partlyAccepted: whole, typed: whole, rejected: whole, charactersTaken: whole,
+  since: v.pipe(
+    v.string(),
+    v.check((text) => !Number.isNaN(Date.parse(text))),
+  ),
+  shown: whole,
+  accepted: whole,
+  partlyAccepted: whole,
+  typed: whole,
+  rejected: whole,
+  charactersTaken: whole,
 });
 const names = ["shown", "accepted", "partlyAccepted", "typed", "rejected", "charactersTaken"] as const;
 
@@ -90,7 +98,9 @@ export class CountsStore {
     }
     const parsed = v.safeParse(schema, jsonOf(text));
     if (parsed.success) return parsed.output;
-    this.#log.warn(`${this.#file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting begins anew.`);
+    this.#log.warn(
+      `${this.#file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting begins anew.`,
+    );
     return this.#kept ?? noneSince(this.#began);
   }
 
@@ -115,7 +125,15 @@ export class CountsStore {
 }
 
 function noneSince(time: Date): SuggestionCounts {
-  return { since: time.toISOString(), shown: 0, accepted: 0, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 0 };
+  return {
+    since: time.toISOString(),
+    shown: 0,
+    accepted: 0,
+    partlyAccepted: 0,
+    typed: 0,
+    rejected: 0,
+    charactersTaken: 0,
+  };
 }
 
 function sum(one: CountChange, other: CountChange): CountChange {

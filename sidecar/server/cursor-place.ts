@@ -22,7 +22,12 @@ export interface PlaceSources {
 }
 
 /** @param position clamped to the document, as LSP has it */
-export function placeOf(document: TextDocument, position: Position, given: InlineCompletionContext | undefined, { folders, cell }: PlaceSources): CursorPlace {
+export function placeOf(
+  document: TextDocument,
+  position: Position,
+  given: InlineCompletionContext | undefined,
+  { folders, cell }: PlaceSources,
+): CursorPlace {
   const { prefix, suffix, selected, range, offset } = surroundings(document, position, given);
   const context: CursorContext = {
     uri: document.uri,
@@ -47,11 +52,23 @@ function surroundings(document: TextDocument, position: Position, given: InlineC
   if (info !== undefined && info.range.start.line === position.line && document.offsetAt(info.range.end) === cursor) {
     const start = document.offsetAt(info.range.start);
     if (start <= cursor) {
-      return { prefix: text.slice(0, start) + info.text, suffix: text.slice(cursor), selected: info.text, range: info.range, offset: start + info.text.length };
+      return {
+        prefix: text.slice(0, start) + info.text,
+        suffix: text.slice(cursor),
+        selected: info.text,
+        range: info.range,
+        offset: start + info.text.length,
+      };
     }
   }
   const at = document.positionAt(cursor);
-  return { prefix: text.slice(0, cursor), suffix: text.slice(cursor), selected: "", range: { start: at, end: at }, offset: cursor };
+  return {
+    prefix: text.slice(0, cursor),
+    suffix: text.slice(cursor),
+    selected: "",
+    range: { start: at, end: at },
+    offset: cursor,
+  };
 }
 
 /** What is suggested has `\n` alone, and is compared with what is typed. */

@@ -45,7 +45,9 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
   const model = await loadModelPackage(options.modelPath);
   if (model.confidence === undefined) {
-    log.info(`${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`);
+    log.info(
+      `${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`,
+    );
   }
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
@@ -67,7 +69,15 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     limits: { maxFileKilobytes: options.maxFileKilobytes },
     log,
   });
-  const completerOptions: CompleterOptions = { backbone, promptFormat, tokenizer, trees, source: () => (options.hasFolders() ? index : undefined), raising: raisingAsMeasured(options.wasEdited), log: (line) => log.debug(line) };
+  const completerOptions: CompleterOptions = {
+    backbone,
+    promptFormat,
+    tokenizer,
+    trees,
+    source: () => (options.hasFolders() ? index : undefined),
+    raising: raisingAsMeasured(options.wasEdited),
+    log: (line) => log.debug(line),
+  };
   const inspection = new Inspection(completerOptions);
   const completer = new Completer({ ...completerOptions, onCompleted: (completed) => inspection.put(completed) });
   return {

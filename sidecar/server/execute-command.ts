@@ -1,6 +1,18 @@
 // `workspace/executeCommand`: each command checks its argument and asks whoever does the work.
-import { type CancellationToken, type Connection, ErrorCodes, ResponseError, type WorkDoneProgressReporter } from "vscode-languageserver/node";
-import { type Explanation, type IndexCounts, serverCommands, type SidecarStatus, type SuggestionCounts } from "../protocol";
+import {
+  type CancellationToken,
+  type Connection,
+  ErrorCodes,
+  ResponseError,
+  type WorkDoneProgressReporter,
+} from "vscode-languageserver/node";
+import {
+  type Explanation,
+  type IndexCounts,
+  type SidecarStatus,
+  type SuggestionCounts,
+  serverCommands,
+} from "../protocol";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
 import { mostSnoozeMinutes } from "./snooze";
@@ -42,7 +54,10 @@ export function registerExecuteCommand(connection: Connection, context: CommandC
       case serverCommands.clearCounts:
         return context.clearCounts();
       default:
-        throw new ResponseError(ErrorCodes.InvalidParams, `Expected one of the commands ${Object.values(serverCommands).join(", ")}, found ${JSON.stringify(command)}.`);
+        throw new ResponseError(
+          ErrorCodes.InvalidParams,
+          `Expected one of the commands ${Object.values(serverCommands).join(", ")}, found ${JSON.stringify(command)}.`,
+        );
     }
   });
 }
@@ -56,7 +71,11 @@ function refuseUnlessReady({ whyNotReady }: CommandContext, done: string): void 
  * Joins a run that is under way, or begins one. The request's own cancellation stops the run. Where the client gave a
  * `workDoneToken`, the run is reported there too.
  */
-async function reindex(context: CommandContext, token: CancellationToken, workDone: WorkDoneProgressReporter): Promise<IndexCounts | null> {
+async function reindex(
+  context: CommandContext,
+  token: CancellationToken,
+  workDone: WorkDoneProgressReporter,
+): Promise<IndexCounts | null> {
   refuseUnlessReady(context, "re-indexed");
   const run = context.indexing.reindex();
   token.onCancellationRequested(() => run.cancel());
@@ -67,17 +86,27 @@ async function reindex(context: CommandContext, token: CancellationToken, workDo
 async function why(context: CommandContext, given: readonly unknown[] | undefined): Promise<Explanation> {
   const [uri] = given ?? [];
   if (typeof uri !== "string") {
-    throw new ResponseError(ErrorCodes.InvalidParams, `Expected the URI of a file or folder as the argument of ${serverCommands.why}, found ${JSON.stringify(uri) ?? "none"}.`);
+    throw new ResponseError(
+      ErrorCodes.InvalidParams,
+      `Expected the URI of a file or folder as the argument of ${serverCommands.why}, found ${JSON.stringify(uri) ?? "none"}.`,
+    );
   }
   const explanation = context.why(uri);
-  if (explanation === undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`);
+  if (explanation === undefined)
+    throw new ResponseError(
+      ErrorCodes.InvalidRequest,
+      `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`,
+    );
   return explanation;
 }
 
 function snooze(context: CommandContext, given: readonly unknown[] | undefined): SidecarStatus {
   const [minutes] = given ?? [];
   if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= mostSnoozeMinutes)) {
-    throw new ResponseError(ErrorCodes.InvalidParams, `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze}, found ${JSON.stringify(minutes) ?? "none"}.`);
+    throw new ResponseError(
+      ErrorCodes.InvalidParams,
+      `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze}, found ${JSON.stringify(minutes) ?? "none"}.`,
+    );
   }
   return context.snooze(minutes);
 }

@@ -10,7 +10,11 @@ export type ProgressListener = (done: number, total: number, secondsLeft?: numbe
 /** What indexing asks of the workspace room. */
 export interface Indexable {
   setFolders(folders: readonly Folder[]): void | Promise<void>;
-  reindex(options: { signal: AbortSignal; onProgress: ProgressListener; open: readonly OpenDocument[] }): Promise<IndexCounts>;
+  reindex(options: {
+    signal: AbortSignal;
+    onProgress: ProgressListener;
+    open: readonly OpenDocument[];
+  }): Promise<IndexCounts>;
   updateFile(uri: string): Promise<unknown>;
   updateBuffer(uri: string, text: string | undefined): Promise<unknown>;
   clear(): Promise<unknown>;
@@ -127,7 +131,10 @@ export class Indexing {
     if (this.#index === undefined) throw new Error("There is no index yet: the model is not loaded.");
     if (this.#pauses.has("off")) throw new Error('Indexing is off while the setting "selfracg.enable" is false.');
     if (this.#pauses.has("asked")) throw new Error("Indexing is paused: resume it first.");
-    if (this.#paused) throw new Error('Indexing is paused while the machine runs on its battery: plug it in, or set "selfracg.pauseOnBattery" to false.');
+    if (this.#paused)
+      throw new Error(
+        'Indexing is paused while the machine runs on its battery: plug it in, or set "selfracg.pauseOnBattery" to false.',
+      );
     return this.#start(this.#index, "asked for");
   }
 
@@ -223,7 +230,10 @@ export class Indexing {
         }
         this.#running = undefined;
         const cancelled = signal.aborted;
-        this.#events.ended(index.counts(), cancelled ? (this.#paused ? undefined : "Indexing was cancelled.") : `Indexing failed: ${messageOf(error)}`);
+        this.#events.ended(
+          index.counts(),
+          cancelled ? (this.#paused ? undefined : "Indexing was cancelled.") : `Indexing failed: ${messageOf(error)}`,
+        );
         if (cancelled) return null;
         this.#log.error(`Indexing failed: ${messageOf(error)}`);
         throw error;
@@ -242,7 +252,12 @@ export class Indexing {
     if (index === undefined) return;
     const buffers = [...this.#buffers];
     this.#buffers.clear();
-    for (const [uri, text] of buffers) await index.updateBuffer(uri, text).catch((error: unknown) => this.#log.warn(`${uri}: its unsaved text could not be indexed: ${messageOf(error)}`));
+    for (const [uri, text] of buffers)
+      await index
+        .updateBuffer(uri, text)
+        .catch((error: unknown) =>
+          this.#log.warn(`${uri}: its unsaved text could not be indexed: ${messageOf(error)}`),
+        );
     const changed = buffers.map(([uri]) => uri);
     const many = this.#changes.size > manyChanges;
     const changes = many ? [] : [...this.#changes];

@@ -11,7 +11,7 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Availability } from "../protocol";
-import { type CursorPlace, placeOf, type PlaceSources } from "./cursor-place";
+import { type CursorPlace, type PlaceSources, placeOf } from "./cursor-place";
 import type { Shown } from "./judgement";
 import type { Log } from "./log";
 import type { Suggester, Suggestion } from "./suggester";
@@ -72,7 +72,11 @@ function rangeOf({ start, end }: Range, { replaces }: Suggestion): Range {
 }
 
 /** What was typed of it may be the entry that is selected in the suggest widget, or its end, which is not in the document. */
-function shownAt({ context: { uri }, offset, selected, range }: CursorPlace, { id, whole, typed }: Suggestion, text: string): Shown {
+function shownAt(
+  { context: { uri }, offset, selected, range }: CursorPlace,
+  { id, whole, typed }: Suggestion,
+  text: string,
+): Shown {
   const lead = selected.slice(0, Math.max(0, selected.length - typed));
   const before = Math.max(0, typed - selected.length);
   const begin = stepBack(text, offset - selected.length, before);
@@ -89,5 +93,7 @@ function stepBack(text: string, offset: number, characters: number): number {
 
 /** LSP's answer to a request that the client cancelled; one that a newer request or an edit replaced just has nothing to offer. */
 function superseded(token: CancellationToken): InlineCompletionList | ResponseError<void> {
-  return token.isCancellationRequested ? new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.") : nothing;
+  return token.isCancellationRequested
+    ? new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.")
+    : nothing;
 }

@@ -1,10 +1,25 @@
 // The requests of the inspector: a completion's prompt, need and comparison, and a search by code; typing goes ahead of all.
-import { type CancellationToken, type Connection, ErrorCodes, LSPErrorCodes, ResponseError, type TextDocuments } from "vscode-languageserver/node";
-import type { TextDocument } from "vscode-languageserver-textdocument";
+
 import * as v from "valibot";
+import {
+  type CancellationToken,
+  type Connection,
+  ErrorCodes,
+  LSPErrorCodes,
+  ResponseError,
+  type TextDocuments,
+} from "vscode-languageserver/node";
+import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Completer } from "../completion/completer";
 import type { CompletedCursor, Inspection } from "../completion/inspection";
-import { type Comparison, type InspectedPrompt, messages, type NeedWeights, type SearchResult, type Settings } from "../protocol";
+import {
+  type Comparison,
+  type InspectedPrompt,
+  messages,
+  type NeedWeights,
+  type SearchResult,
+  type Settings,
+} from "../protocol";
 import { documentPath, type Folder } from "./document-path";
 import { languageIdOf } from "./language-id";
 import type { Traces } from "./traces";
@@ -40,7 +55,10 @@ export function registerInspection(connection: Connection, parts: InspectionPart
   };
 
   /** Work of the model that the client, or a keystroke, may cut short. @param token absent of a request without parameters */
-  const interruptible = async <Result>(token: CancellationToken | undefined, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> => {
+  const interruptible = async <Result>(
+    token: CancellationToken | undefined,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> => {
     const controller = new AbortController();
     const cancelled = token?.onCancellationRequested(() => controller.abort());
     // A token that is cancelled before it is first looked at has no event.
@@ -49,8 +67,10 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     try {
       return await work(controller.signal);
     } catch (error) {
-      if (token?.isCancellationRequested) throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
-      if (controller.signal.aborted) throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
+      if (token?.isCancellationRequested)
+        throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
+      if (controller.signal.aborted)
+        throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
       throw new ResponseError(LSPErrorCodes.RequestFailed, error instanceof Error ? error.message : String(error));
     } finally {
       cancelled?.dispose();
@@ -59,7 +79,10 @@ export function registerInspection(connection: Connection, parts: InspectionPart
   };
 
   /** Does `work` with the completion asked for, by default the last; null where it is no longer held. */
-  const held = <Result>(params: unknown, work: (inspection: Inspection, completed: CompletedCursor) => Result): Result | null => {
+  const held = <Result>(
+    params: unknown,
+    work: (inspection: Inspection, completed: CompletedCursor) => Result,
+  ): Result | null => {
     const parsed = v.safeParse(traceSchema, params);
     if (!parsed.success) throw invalid("{id?: number}", params);
     const id = parsed.output?.id ?? parts.traces.find()?.id;
@@ -68,7 +91,9 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     return inspection === undefined || completed === undefined ? null : work(inspection, completed);
   };
 
-  connection.onRequest(messages.prompt, (params: unknown): InspectedPrompt | null => held(params, (inspection, completed) => inspection.promptOf(completed)));
+  connection.onRequest(messages.prompt, (params: unknown): InspectedPrompt | null =>
+    held(params, (inspection, completed) => inspection.promptOf(completed)),
+  );
   connection.onRequest(messages.need, (params: unknown, token): Promise<NeedWeights> | null =>
     held(params, (inspection, completed) => interruptible(token, (signal) => inspection.needOf(completed, signal))),
   );
@@ -80,10 +105,13 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
     const { text, uri, limit = defaultLimit } = parsed.output;
     const engine = parts.engine();
-    if (engine === undefined) throw new ResponseError(LSPErrorCodes.RequestFailed, "Nothing can be searched: the model is not loaded.");
+    if (engine === undefined)
+      throw new ResponseError(LSPErrorCodes.RequestFailed, "Nothing can be searched: the model is not loaded.");
     const path = uri === undefined ? "" : documentPath(uri, parts.folders());
     const languageId = (uri === undefined ? undefined : parts.documents.get(uri)?.languageId) ?? languageIdOf(path);
-    return interruptible(token, (signal) => engine.completer.searchCode(text, { uri: uri ?? "", path, languageId }, parts.settings(), limit, signal));
+    return interruptible(token, (signal) =>
+      engine.completer.searchCode(text, { uri: uri ?? "", path, languageId }, parts.settings(), limit, signal),
+    );
   });
 
   parts.documents.onDidChangeContent(giveWay);
@@ -91,5 +119,8 @@ export function registerInspection(connection: Connection, parts: InspectionPart
 }
 
 function invalid(expected: string, found: unknown): ResponseError {
-  return new ResponseError(ErrorCodes.InvalidParams, `Expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}.`);
+  return new ResponseError(
+    ErrorCodes.InvalidParams,
+    `Expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}.`,
+  );
 }

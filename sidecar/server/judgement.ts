@@ -87,7 +87,8 @@ export class Judgement {
     }
     const whole = length === open.selected.length + open.suggestion.length;
     const before = usedOf(open);
-    const several = edits.length === 1 && edit.inserted.length > 1 && length - open.standing > 1 && !isPair(edit.inserted);
+    const several =
+      edits.length === 1 && edit.inserted.length > 1 && length - open.standing > 1 && !isPair(edit.inserted);
     open.standing = length;
     const used = usedOf(open);
     const atOnce = several && used > before && (whole || isBoundary(open.suggestion, used));

@@ -14,10 +14,18 @@ export function lifecycle(refuse: Refuse): MessageStrategy {
     handleMessage: (message, next) => {
       if (Message.isRequest(message)) {
         if (phase === "new" && message.method !== "initialize") {
-          return refuse(message.id, ErrorCodes.ServerNotInitialized, `Expected initialize first, found ${message.method}.`);
+          return refuse(
+            message.id,
+            ErrorCodes.ServerNotInitialized,
+            `Expected initialize first, found ${message.method}.`,
+          );
         }
         if (phase === "shut-down") {
-          return refuse(message.id, ErrorCodes.InvalidRequest, `Expected exit after shutdown, found ${message.method}.`);
+          return refuse(
+            message.id,
+            ErrorCodes.InvalidRequest,
+            `Expected exit after shutdown, found ${message.method}.`,
+          );
         }
         if (message.method === "initialize") phase = "running";
         if (message.method === "shutdown") phase = "shut-down";

@@ -94,7 +94,11 @@ export class LspMessageReader extends AbstractMessageReader {
     this.#wanted = 1;
     this.#drop(dropped);
     const expected = body === undefined ? "the end of a header" : `${body} bytes of JSON`;
-    this.#onMalformed({ code: -32700, id: null, message: `Expected ${expected}, found ${buffer.length} bytes and then nothing for ${this.#stallMs} ms; skipped ${dropped} bytes.` });
+    this.#onMalformed({
+      code: -32700,
+      id: null,
+      message: `Expected ${expected}, found ${buffer.length} bytes and then nothing for ${this.#stallMs} ms; skipped ${dropped} bytes.`,
+    });
     this.#readOn(callback);
   }
 
@@ -154,7 +158,11 @@ export class LspMessageReader extends AbstractMessageReader {
       message = JSON.parse(body.toString("utf8"));
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      this.#onMalformed({ code: -32700, id: null, message: `Expected JSON of ${body.length} bytes after the header: ${reason}.` });
+      this.#onMalformed({
+        code: -32700,
+        id: null,
+        message: `Expected JSON of ${body.length} bytes after the header: ${reason}.`,
+      });
       return;
     }
     if (!isMessage(message)) {
@@ -211,7 +219,9 @@ function isMessage(value: unknown): value is Message {
 
 /** JSON-RPC 2.0: params, where given, are an object or an array. */
 function hasSaneParams(value: object): boolean {
-  return !("params" in value) || value.params === null || value.params === undefined || typeof value.params === "object";
+  return (
+    !("params" in value) || value.params === null || value.params === undefined || typeof value.params === "object"
+  );
 }
 
 function idOf(value: unknown): string | number | null {

@@ -1,5 +1,11 @@
 // Notebooks: which cells stand above and below a cell, for clients that sync notebooks as LSP 3.17 has it.
-import { type Connection, type NotebookDocument, NotebookDocuments, type NotebookDocumentSyncOptions, type TextDocuments } from "vscode-languageserver/node";
+import {
+  type Connection,
+  type NotebookDocument,
+  type NotebookDocumentSyncOptions,
+  NotebookDocuments,
+  type TextDocuments,
+} from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 
 /** Every cell of every notebook: a cell with a suggestion needs those around it. */

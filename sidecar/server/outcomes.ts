@@ -1,7 +1,8 @@
 // What becomes of suggestions: counted on this machine alone, and told at once where one was taken whole.
+
+import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import * as v from "valibot";
 import { messages, type SuggestionCounts } from "../protocol";
 import type { CountsStore } from "./counts-store";
 import type { Edit } from "./edits";

@@ -12,8 +12,19 @@ const powerSupplies = "/sys/class/power_supply";
 export async function onBattery(directory: string = powerSupplies): Promise<boolean | undefined> {
   const names = await readdir(directory).catch(() => undefined);
   if (names === undefined) return undefined;
-  const read = (name: string, file: string): Promise<string> => readFile(join(directory, name, file), "utf8").then((text) => text.trim(), () => "");
-  const supplies = await Promise.all(names.map(async (name) => ({ type: await read(name, "type"), online: await read(name, "online"), status: await read(name, "status"), scope: await read(name, "scope") })));
+  const read = (name: string, file: string): Promise<string> =>
+    readFile(join(directory, name, file), "utf8").then(
+      (text) => text.trim(),
+      () => "",
+    );
+  const supplies = await Promise.all(
+    names.map(async (name) => ({
+      type: await read(name, "type"),
+      online: await read(name, "online"),
+      status: await read(name, "status"),
+      scope: await read(name, "scope"),
+    })),
+  );
   const mains = supplies.filter(({ type }) => type === "Mains" || type === "USB");
   if (mains.some(({ online }) => online === "1")) return false;
   // A mouse has a battery too.

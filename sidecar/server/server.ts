@@ -6,8 +6,8 @@ import {
   type InitializeError,
   type InitializeResult,
   ResponseError,
-  TextDocuments,
   TextDocumentSyncKind,
+  TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
@@ -18,11 +18,11 @@ import { type Client, clientOf } from "./client";
 import { CompletionCache } from "./completion-cache";
 import { Configuration } from "./configuration";
 import { CountsStore } from "./counts-store";
-import { placeOf, type PlaceSources } from "./cursor-place";
+import { type PlaceSources, placeOf } from "./cursor-place";
 import { Debounce } from "./debounce";
 import { documentPath, filePath } from "./document-path";
-import { tellingOfEdits } from "./edits";
 import { editedFilesOf } from "./edited-files";
+import { tellingOfEdits } from "./edits";
 import { type Engine, openEngine } from "./engine";
 import { registerExecuteCommand } from "./execute-command";
 import { Indexing } from "./indexing";
@@ -98,7 +98,10 @@ export function createServer(connection: Connection, locations: Locations, serve
     if (until !== undefined) suggester.cancel();
     status.set({ snoozedUntil: until });
   });
-  const sources = (document: TextDocument): PlaceSources => ({ folders: folders.folders, cell: notebooks.around(document) });
+  const sources = (document: TextDocument): PlaceSources => ({
+    folders: folders.folders,
+    cell: notebooks.around(document),
+  });
   const availability = (uri: string): Availability => {
     const document = documents.get(uri);
     const judged = (document === undefined ? undefined : notebooks.around(document))?.notebookUri ?? uri;
@@ -124,21 +127,34 @@ export function createServer(connection: Connection, locations: Locations, serve
     },
   });
 
-  const openFiles = (): OpenDocument[] => documents.all().filter(({ uri }) => filePath(uri) !== undefined).map((document) => ({ uri: document.uri, text: document.getText() }));
-  const indexing = new Indexing(() => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })), openFiles, {
-    started: (run) => {
-      status.set({ indexing: { done: 0, total: 0 }, note: undefined });
-      showProgress(connection, run, log);
+  const openFiles = (): OpenDocument[] =>
+    documents
+      .all()
+      .filter(({ uri }) => filePath(uri) !== undefined)
+      .map((document) => ({ uri: document.uri, text: document.getText() }));
+  const indexing = new Indexing(
+    () => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })),
+    openFiles,
+    {
+      started: (run) => {
+        status.set({ indexing: { done: 0, total: 0 }, note: undefined });
+        showProgress(connection, run, log);
+      },
+      progress: (done, total, secondsLeft) =>
+        status.set({
+          indexing: { done, total, ...(secondsLeft !== undefined && { secondsLeft }) },
+          ...(engine === undefined ? {} : { index: engine.index.counts() }),
+        }),
+      ended: (index, note) => status.set({ indexing: undefined, index, note }),
+      paused: (paused) => status.set({ paused, note: undefined }),
+      changed: (index, uris) => {
+        if (uris === undefined) cache.clear();
+        else for (const uri of uris) cache.fileChanged(uri);
+        status.set({ index });
+      },
     },
-    progress: (done, total, secondsLeft) => status.set({ indexing: { done, total, ...(secondsLeft !== undefined && { secondsLeft }) }, ...(engine === undefined ? {} : { index: engine.index.counts() }) }),
-    ended: (index, note) => status.set({ indexing: undefined, index, note }),
-    paused: (paused) => status.set({ paused, note: undefined }),
-    changed: (index, uris) => {
-      if (uris === undefined) cache.clear();
-      else for (const uri of uris) cache.fileChanged(uri);
-      status.set({ index });
-    },
-  }, log);
+    log,
+  );
 
   const battery = new BatteryPause(indexing, log);
 
@@ -183,9 +199,11 @@ export function createServer(connection: Connection, locations: Locations, serve
       return;
     }
     for (const name of ["modelPath", "executionProvider", "threads"] as const) {
-      if (now[name] !== before[name]) log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
+      if (now[name] !== before[name])
+        log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
     }
-    if (now.maxFileKilobytes !== before.maxFileKilobytes) engine?.index.setLimits({ maxFileKilobytes: now.maxFileKilobytes });
+    if (now.maxFileKilobytes !== before.maxFileKilobytes)
+      engine?.index.setLimits({ maxFileKilobytes: now.maxFileKilobytes });
     if (now.pauseOnBattery !== before.pauseOnBattery) void battery.set(now.pauseOnBattery);
     if (before.enable && !now.enable) indexing.pause("off");
     else if (!before.enable && now.enable) indexing.resume("off");
@@ -194,7 +212,9 @@ export function createServer(connection: Connection, locations: Locations, serve
 
   connection.onInitialize((params): InitializeResult | ResponseError<InitializeError> => {
     if (client !== undefined) {
-      return new ResponseError(ErrorCodes.InvalidRequest, "initialize was already received; it is sent once.", { retry: false });
+      return new ResponseError(ErrorCodes.InvalidRequest, "initialize was already received; it is sent once.", {
+        retry: false,
+      });
     }
     client = clientOf(params.capabilities);
     folders.initialize(params);
@@ -224,7 +244,10 @@ export function createServer(connection: Connection, locations: Locations, serve
     registerWatchedFiles(connection, documents, { client, indexing, log });
     registerUnsavedBuffers(documents, indexing);
     await configuration.start(client);
-    status.set({ enabled: configuration.settings.enable, ...(configuration.settings.enable ? {} : { engine: "not-loaded" as const }) });
+    status.set({
+      enabled: configuration.settings.enable,
+      ...(configuration.settings.enable ? {} : { engine: "not-loaded" as const }),
+    });
     // While it is off, neither memory nor time is taken: the model is loaded when it is first switched on.
     if (configuration.settings.enable) loading = load();
     configuration.onChange(applySettings);

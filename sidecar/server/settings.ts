@@ -41,7 +41,10 @@ export function parseSettings(section: unknown): ParsedSettings {
     warnings.push(`Settings: expected an object under "selfracg", found ${describe(section)}; the defaults hold.`);
   }
   const given = isRecord(section) ? section : {};
-  const member = <Name extends keyof Settings>(name: Name, schema: v.GenericSchema<unknown, Settings[Name]>): Settings[Name] => {
+  const member = <Name extends keyof Settings>(
+    name: Name,
+    schema: v.GenericSchema<unknown, Settings[Name]>,
+  ): Settings[Name] => {
     const value = given[name];
     const fallback = defaultSettings[name];
     if (value === undefined || value === null) return fallback;
@@ -87,7 +90,9 @@ export function parseInitializationOptions(value: unknown): { options: Initializ
     const given = value[name];
     if (typeof given === "string" && given !== "") options[name] = given;
     else if (given !== undefined && given !== null && given !== "") {
-      warnings.push(`initializationOptions.${name}: expected a folder's path, found ${describe(given)}; the default holds.`);
+      warnings.push(
+        `initializationOptions.${name}: expected a folder's path, found ${describe(given)}; the default holds.`,
+      );
     }
   };
   path("modelPath");

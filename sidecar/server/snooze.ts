@@ -37,10 +37,13 @@ export class Snooze {
 
   #look(): void {
     if (this.#until === undefined) return;
-    this.#timer = setTimeout(() => {
-      this.#endIfOver();
-      this.#look();
-    }, Math.min(lookMs, Math.max(1, this.#until - this.#now())));
+    this.#timer = setTimeout(
+      () => {
+        this.#endIfOver();
+        this.#look();
+      },
+      Math.min(lookMs, Math.max(1, this.#until - this.#now())),
+    );
     this.#timer.unref();
   }
 

@@ -39,12 +39,16 @@ export function statusOf(parts: StatusParts, now = Date.now()): SidecarStatus {
     ...(vectorIndex === undefined ? {} : { vectorIndex }),
     ...(index === undefined ? {} : { index }),
   };
-  if (parts.engine === "failed") return { state: "error", message: parts.reason ?? "The model could not be loaded.", ...facts };
+  if (parts.engine === "failed")
+    return { state: "error", message: parts.reason ?? "The model could not be loaded.", ...facts };
   if (!parts.enabled) return { state: "off", message: 'Off: the setting "selfracg.enable" is false.', ...facts };
   if (parts.engine !== "loaded") return { state: "starting", message: "Loading the model.", ...facts };
   if (snoozedUntil !== undefined) return { state: "snoozed", message: snoozedMessage(snoozedUntil, now), ...facts };
   if (indexing !== undefined) {
-    const message = indexing.total === 0 ? "Looking for files to index." : `Indexing ${indexing.done}/${indexing.total} files${timeLeft(indexing.secondsLeft)}.`;
+    const message =
+      indexing.total === 0
+        ? "Looking for files to index."
+        : `Indexing ${indexing.done}/${indexing.total} files${timeLeft(indexing.secondsLeft)}.`;
     return { state: "indexing", message, progress: { ...indexing }, ...facts };
   }
   return { state: "ready", message: readyMessage(parts), ...facts };
@@ -54,7 +58,9 @@ export function statusOf(parts: StatusParts, now = Date.now()): SidecarStatus {
 export function timeLeft(seconds: number | undefined): string {
   if (seconds === undefined) return "";
   if (seconds < 60) return ", less than a minute left";
-  return seconds < 5400 ? `, about ${Math.round(seconds / 60)} min left` : `, about ${Math.round(seconds / 3600)} h left`;
+  return seconds < 5400
+    ? `, about ${Math.round(seconds / 60)} min left`
+    : `, about ${Math.round(seconds / 3600)} h left`;
 }
 
 const pausedMessages: Readonly<Record<PauseReason, string>> = {
@@ -69,7 +75,9 @@ function readyMessage(parts: StatusParts): string {
     index === undefined || index.fragments === 0
       ? "Ready. Nothing is indexed in the open folders: suggestions come from the file alone."
       : `Ready: ${index.fragments} fragments of ${index.files} files.`;
-  return [counted, parts.paused === undefined ? note : pausedMessages[parts.paused]].filter((part) => part !== undefined).join(" ");
+  return [counted, parts.paused === undefined ? note : pausedMessages[parts.paused]]
+    .filter((part) => part !== undefined)
+    .join(" ");
 }
 
 /** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */

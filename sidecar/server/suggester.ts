@@ -68,7 +68,10 @@ export class Suggester {
    * something is broken.
    * @param arrivedAt `performance.now()` when the request arrived
    */
-  async suggest(place: CursorPlace, { invoked, signal, arrivedAt }: { invoked: boolean; signal: AbortSignal; arrivedAt: number }): Promise<Suggestion | undefined> {
+  async suggest(
+    place: CursorPlace,
+    { invoked, signal, arrivedAt }: { invoked: boolean; signal: AbortSignal; arrivedAt: number },
+  ): Promise<Suggestion | undefined> {
     // One cursor, one suggestion: whatever is still being made is for a text that is no longer there.
     this.#current?.controller.abort();
     const controller = new AbortController();
@@ -151,10 +154,18 @@ export class Suggester {
     return { id: trace.id, text: suggestion, replaces, whole: trace.suggestion, typed };
   }
 
-  async #make(place: CursorPlace, { invoked }: Question, signal: AbortSignal, arrivedAt: number, waitMs: number): Promise<CompletionTrace | undefined> {
+  async #make(
+    place: CursorPlace,
+    { invoked }: Question,
+    signal: AbortSignal,
+    arrivedAt: number,
+    waitMs: number,
+  ): Promise<CompletionTrace | undefined> {
     const completer = this.#parts.completer();
     if (completer === undefined) return undefined;
-    const trace = await completer.complete(place.context, this.#parts.settings(), place.position, signal, arrivedAt, { invoked });
+    const trace = await completer.complete(place.context, this.#parts.settings(), place.position, signal, arrivedAt, {
+      invoked,
+    });
     if (trace.stopReason === "cancelled") return undefined;
     this.#parts.debounce.completed(trace.timings.totalMs - waitMs);
     return { ...trace, timings: { ...trace.timings, waitMs } };
@@ -163,7 +174,13 @@ export class Suggester {
 
 function isFor(running: Running | undefined, { uri, prefix, suffix, key }: Question): boolean {
   const question = running?.question;
-  return running?.controller.signal.aborted === false && question?.uri === uri && question.key === key && question.prefix === prefix && question.suffix === suffix;
+  return (
+    running?.controller.signal.aborted === false &&
+    question?.uri === uri &&
+    question.key === key &&
+    question.prefix === prefix &&
+    question.suffix === suffix
+  );
 }
 
 function aborted(signal: AbortSignal): Promise<void> {

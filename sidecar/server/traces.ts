@@ -1,6 +1,7 @@
 // Keeps the traces behind the last suggestions.
-import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+
 import * as v from "valibot";
+import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
 import { type CompletionTrace, messages } from "../protocol";
 
 /** `selfracg/traces` gives no more. */
@@ -15,7 +16,11 @@ export class Traces {
   constructor(connection: Connection) {
     connection.onRequest(messages.trace, (params: unknown): CompletionTrace | null | ResponseError<void> => {
       const parsed = v.safeParse(paramsSchema, params);
-      if (!parsed.success) return new ResponseError(ErrorCodes.InvalidParams, `${messages.trace}: expected {id?: number}, found ${JSON.stringify(params)}.`);
+      if (!parsed.success)
+        return new ResponseError(
+          ErrorCodes.InvalidParams,
+          `${messages.trace}: expected {id?: number}, found ${JSON.stringify(params)}.`,
+        );
       return this.find(parsed.output?.id) ?? null;
     });
     connection.onRequest(messages.traces, () => this.all);

@@ -6,7 +6,10 @@ import type { Indexing } from "./indexing";
 /** While somebody types, every change would only cost what the next one replaces. */
 const quietMs = 2000;
 
-export function registerUnsavedBuffers(documents: TextDocuments<TextDocument>, indexing: Pick<Indexing, "bufferChanged">): void {
+export function registerUnsavedBuffers(
+  documents: TextDocuments<TextDocument>,
+  indexing: Pick<Indexing, "bufferChanged">,
+): void {
   const waiting = new Map<string, NodeJS.Timeout>();
   /** Version of each document as it was opened: until another one comes, it is what is on disk. */
   const opened = new Map<string, number>();

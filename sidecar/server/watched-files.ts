@@ -1,5 +1,10 @@
 // Hears of files that change on disk or are saved, and passes them on to the index.
-import { type Connection, DidChangeWatchedFilesNotification, FileChangeType, type TextDocuments } from "vscode-languageserver/node";
+import {
+  type Connection,
+  DidChangeWatchedFilesNotification,
+  FileChangeType,
+  type TextDocuments,
+} from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Client } from "./client";
 import { filePath } from "./document-path";
@@ -27,7 +32,9 @@ export function registerWatchedFiles(
   // Not every client watches files; every client says what it saved.
   documents.onDidSave(({ document }) => changed(document.uri, false));
   if (!client.registersWatchedFiles) {
-    log.info("The client watches no files: changes are seen when a file is saved in the editor, or at the next re-index.");
+    log.info(
+      "The client watches no files: changes are seen when a file is saved in the editor, or at the next re-index.",
+    );
     return;
   }
   connection.client

@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Connection, InitializeParams } from "vscode-languageserver/node";
 import type { Client } from "./client";
-import { filePath, type Folder } from "./document-path";
+import { type Folder, filePath } from "./document-path";
 import type { Log } from "./log";
 
 export class WorkspaceFolders {

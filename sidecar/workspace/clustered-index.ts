@@ -89,7 +89,8 @@ export class ClusteredIndex implements VectorIndex {
 
   add(id: number, vector: Quantized): void {
     checkLength(vector.values, this.dimension, "a vector");
-    if ((this.slots[id] ?? -1) >= 0) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    if ((this.slots[id] ?? -1) >= 0)
+      throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     const cluster = this.root === undefined ? this.fresh : this.nearest(this.root, floatsOf(vector));
     this.rows.write(this.append(cluster, id), vector);
     this.live++;
@@ -220,9 +221,16 @@ export class ClusteredIndex implements VectorIndex {
 
   /** A new cluster around `centroid`. */
   private open(centroid: Float32Array): Cluster {
-    const cluster: Cluster = { blocks: [], size: 0, number: this.clusters.length, limit: mostInCluster, parent: undefined };
+    const cluster: Cluster = {
+      blocks: [],
+      size: 0,
+      number: this.clusters.length,
+      limit: mostInCluster,
+      parent: undefined,
+    };
     this.clusters.push(cluster);
-    if (this.centroids.size === this.centroids.blocks.length * blockRows) this.centroids.blocks.push(this.rows.allocate());
+    if (this.centroids.size === this.centroids.blocks.length * blockRows)
+      this.centroids.blocks.push(this.rows.allocate());
     this.centroids.size++;
     this.rows.write(slotOf(this.centroids, cluster.number), quantized(centroid));
     return cluster;
@@ -341,7 +349,8 @@ export class ClusteredIndex implements VectorIndex {
     for (let round = 0; round < splitRounds; round++) {
       const near = [this.products(cluster, centres[0], stride), this.products(cluster, centres[1], stride)] as const;
       const sums = [new Float64Array(this.dimension), new Float64Array(this.dimension)] as const;
-      for (const row of sampled) this.rows.addTo(sums[(near[1][row] ?? 0) > (near[0][row] ?? 0) ? 1 : 0], slotOf(cluster, row));
+      for (const row of sampled)
+        this.rows.addTo(sums[(near[1][row] ?? 0) > (near[0][row] ?? 0) ? 1 : 0], slotOf(cluster, row));
       centres = [unit(sums[0]), unit(sums[1])];
     }
     return centres;
@@ -396,7 +405,8 @@ class BestSlots {
     for (;;) {
       let child = 2 * at + 1;
       if (child >= this.slots.length) return at;
-      if (child + 1 < this.slots.length && this.isWorse(child + 1, this.scores[child] ?? 0, this.ids[child] ?? 0)) child++;
+      if (child + 1 < this.slots.length && this.isWorse(child + 1, this.scores[child] ?? 0, this.ids[child] ?? 0))
+        child++;
       if (!this.isWorse(child, score, id)) return at;
       this.move(child, at);
       at = child;

@@ -8,11 +8,16 @@ import { TreeSitterChunker } from "./tree-sitter-chunker";
  * @param grammarFolder holds `web-tree-sitter.wasm` and `tree-sitter-<language>.wasm`
  * @param warn told about what could not be loaded
  */
-export async function createChunker(grammarFolder: string, warn: (message: string) => void = () => {}): Promise<Chunker> {
+export async function createChunker(
+  grammarFolder: string,
+  warn: (message: string) => void = () => {},
+): Promise<Chunker> {
   try {
     return await TreeSitterChunker.load(grammarFolder, warn);
   } catch (error) {
-    warn(`tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): all files are cut by lines.`);
+    warn(
+      `tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): all files are cut by lines.`,
+    );
     return new LineChunker();
   }
 }

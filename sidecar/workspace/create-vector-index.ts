@@ -16,7 +16,10 @@ const mostExact = { faiss: 8192, exact: 2048 } as const;
  * @param options.preferred "exact" for the plain scan, whatever the number of vectors; default: chosen
  * @param options.guardFile see {@link loadFaiss}
  */
-export function createVectorIndex(dimension: number, { preferred = "faiss", guardFile }: { preferred?: "faiss" | "exact"; guardFile?: string } = {}): VectorIndex {
+export function createVectorIndex(
+  dimension: number,
+  { preferred = "faiss", guardFile }: { preferred?: "faiss" | "exact"; guardFile?: string } = {},
+): VectorIndex {
   if (preferred === "exact") return new ExactIndex(dimension, "asked for");
   const loaded = loadFaiss(guardFile);
   const most = "addon" in loaded ? mostExact.faiss : mostExact.exact;
@@ -24,6 +27,13 @@ export function createVectorIndex(dimension: number, { preferred = "faiss", guar
   const exact = (): VectorIndex =>
     "addon" in loaded
       ? new FaissIndex(loaded.addon, dimension, "faiss-node's addon loaded")
-      : new ExactIndex(dimension, `faiss-node's addon did not load (${loaded.failure}); same results, searched in TypeScript`);
-  return new GrowingIndex(exact, new ClusteredIndex(dimension, `more than ${most} fragments: the nearest clusters are searched${without}`), most);
+      : new ExactIndex(
+          dimension,
+          `faiss-node's addon did not load (${loaded.failure}); same results, searched in TypeScript`,
+        );
+  return new GrowingIndex(
+    exact,
+    new ClusteredIndex(dimension, `more than ${most} fragments: the nearest clusters are searched${without}`),
+    most,
+  );
 }

@@ -26,7 +26,8 @@ export class ExactIndex implements VectorIndex {
 
   add(id: number, vector: Quantized): void {
     checkLength(vector.values, this.dimension, "a vector");
-    if (this.rows.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    if (this.rows.has(id))
+      throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     const row = this.ids.length;
     const start = row * this.dimension;
     if (start + this.dimension > this.vectors.length) {
@@ -119,12 +120,15 @@ function insert(best: VectorHit[], hit: VectorHit, k: number): void {
 
 /** @throws RangeError for anything but a positive integer. */
 export function checkDimension(dimension: number): void {
-  if (!Number.isInteger(dimension) || dimension < 1) throw new RangeError(`expected a positive integer as dimension, found ${dimension}`);
+  if (!Number.isInteger(dimension) || dimension < 1)
+    throw new RangeError(`expected a positive integer as dimension, found ${dimension}`);
 }
 
 /** @throws RangeError when `vector` has another length than `dimension`. */
 export function checkLength(vector: ArrayLike<number>, dimension: number, what: string): void {
   if (vector.length !== dimension) {
-    throw new RangeError(`expected ${what} of ${dimension} floats, found ${vector.length}: the model and the index do not belong together`);
+    throw new RangeError(
+      `expected ${what} of ${dimension} floats, found ${vector.length}: the model and the index do not belong together`,
+    );
   }
 }

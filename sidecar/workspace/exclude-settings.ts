@@ -61,12 +61,19 @@ export class ExcludeRules {
     const name = path.slice(folder.length);
     const dot = name.lastIndexOf(".");
     const sibling = when.replaceAll("$(basename)", () => (dot > 0 ? name.slice(0, dot) : name));
-    return stat(join(this.root, folder, sibling)).then(() => true, () => false);
+    return stat(join(this.root, folder, sibling)).then(
+      () => true,
+      () => false,
+    );
   }
 }
 
 function excluded(source: string, pattern: string): Omission {
-  return { skip: "excluded", because: `the setting ${source} has ${JSON.stringify(pattern)}`, rule: { source, pattern } };
+  return {
+    skip: "excluded",
+    because: `the setting ${source} has ${JSON.stringify(pattern)}`,
+    rule: { source, pattern },
+  };
 }
 
 /** A setting's patterns. Entries with a line break, or that say nothing, match nothing. */
@@ -101,5 +108,9 @@ export function expandBraces(glob: string): string[] {
 function innermostGroup(glob: string): { before: string; choices: string[]; after: string } | undefined {
   const found = /\{([^{}]*)\}/.exec(glob);
   if (found === null) return undefined;
-  return { before: glob.slice(0, found.index), choices: (found[1] ?? "").split(","), after: glob.slice(found.index + found[0].length) };
+  return {
+    before: glob.slice(0, found.index),
+    choices: (found[1] ?? "").split(","),
+    after: glob.slice(found.index + found[0].length),
+  };
 }

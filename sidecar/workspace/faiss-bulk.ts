@@ -29,7 +29,10 @@ export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
       const start = Buffer.from(header);
       start.writeBigUInt64LE(BigInt(vectors.length / dimension), rowsAt);
       start.writeBigUInt64LE(BigInt(vectors.length), start.length - 8);
-      writeFileSync(path, Buffer.concat([start, Buffer.from(vectors.buffer, vectors.byteOffset, vectors.byteLength)]), { flag: "wx", mode: 0o600 });
+      writeFileSync(path, Buffer.concat([start, Buffer.from(vectors.buffer, vectors.byteOffset, vectors.byteLength)]), {
+        flag: "wx",
+        mode: 0o600,
+      });
       index.mergeFrom(addon.IndexFlatIP.read(path));
     } finally {
       rmSync(path, { force: true });
@@ -40,7 +43,10 @@ export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
     byFile(sample, Float32Array.of(...second, ...second));
     const { labels, distances } = sample.search(Array.from(second), 3);
     const norm = second.reduce((sum, x) => sum + x * x, 0);
-    const right = sample.ntotal() === 3 && labels[2] === 0 && distances.every((x, i) => Math.abs(x - (i < 2 ? norm : -norm)) <= norm * 1e-4);
+    const right =
+      sample.ntotal() === 3 &&
+      labels[2] === 0 &&
+      distances.every((x, i) => Math.abs(x - (i < 2 ? norm : -norm)) <= norm * 1e-4);
     if (!right) return oneByOne;
   } catch {
     return oneByOne;

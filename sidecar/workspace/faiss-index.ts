@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
-import { bulkAdder, type BulkAdd } from "./faiss-bulk";
+import { type BulkAdd, bulkAdder } from "./faiss-bulk";
 import { isRunning } from "./owner";
 import type { Quantized } from "./quantized";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
@@ -56,7 +56,9 @@ export function tryFaiss(guardFile?: string): LoadedAddon {
     const { size, mtimeMs } = statSync(binary);
     const fingerprint = `${binary} ${size} ${mtimeMs}`;
     if (endedHere(guardFile, fingerprint)) {
-      return { failure: `a process ended while it tried the addon, which seems to be built for another CPU; delete ${guardFile} to try it again` };
+      return {
+        failure: `a process ended while it tried the addon, which seems to be built for another CPU; delete ${guardFile} to try it again`,
+      };
     }
     const guarded = writeGuard(guardFile, `${process.pid} ${fingerprint}`);
     try {
@@ -74,7 +76,13 @@ function trial(addon: unknown): LoadedAddon {
   if (!isAddon(addon)) return { failure: "faiss-node has no IndexFlatIP" };
   const index = new addon.IndexFlatIP(16);
   index.add(Array.from({ length: 32 }, (_, i) => (i < 16 ? 0 : 1)));
-  if (index.search(Array.from({ length: 16 }, () => 1), 1).labels[0] !== 1) return { failure: "a trial search gave a wrong result" };
+  if (
+    index.search(
+      Array.from({ length: 16 }, () => 1),
+      1,
+    ).labels[0] !== 1
+  )
+    return { failure: "a trial search gave a wrong result" };
   return { addon };
 }
 
@@ -97,7 +105,9 @@ function writeGuard(guardFile: string, content: string): boolean {
 }
 
 function isAddon(value: unknown): value is Addon {
-  return typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function";
+  return (
+    typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function"
+  );
 }
 
 /**
@@ -134,7 +144,8 @@ export class FaissIndex implements VectorIndex {
   }
 
   add(id: number, vector: Quantized): void {
-    if (this.rows.has(id)) throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
+    if (this.rows.has(id))
+      throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
     this.waiting.add(id, vector);
     if (this.waiting.size >= this.limit) this.handOver();
   }
@@ -159,7 +170,12 @@ export class FaissIndex implements VectorIndex {
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     checkLength(query, this.dimension, "a query");
     const wanted = Math.floor(k);
-    return [...this.searchFlat(query, Math.min(wanted, this.rows.size), accepts), ...this.waiting.search(query, wanted, accepts)].sort(compareHits).slice(0, Math.max(0, wanted));
+    return [
+      ...this.searchFlat(query, Math.min(wanted, this.rows.size), accepts),
+      ...this.waiting.search(query, wanted, accepts),
+    ]
+      .sort(compareHits)
+      .slice(0, Math.max(0, wanted));
   }
 
   private searchFlat(query: Float32Array, wanted: number, accepts: Accepts | undefined): VectorHit[] {
@@ -171,7 +187,8 @@ export class FaissIndex implements VectorIndex {
       const hits: VectorHit[] = [];
       labels.forEach((row, i) => {
         const id = this.ids[row];
-        if (id !== undefined && !this.removed.has(row) && (accepts === undefined || accepts(id))) hits.push({ id, score: distances[i] ?? 0 });
+        if (id !== undefined && !this.removed.has(row) && (accepts === undefined || accepts(id)))
+          hits.push({ id, score: distances[i] ?? 0 });
       });
       // FAISS returns any of several equals: all of them must be seen before the lower ids can be chosen.
       const border = hits[wanted - 1]?.score;

@@ -15,7 +15,8 @@ const groups: readonly Group[] = [
     skip: "vendored",
     what: "a folder of installed packages",
     holds: "always",
-    names: "node_modules bower_components jspm_packages site-packages .venv .tox .nox .eggs .m2 .yarn .pnpm-store .bundle .stack-work",
+    names:
+      "node_modules bower_components jspm_packages site-packages .venv .tox .nox .eggs .m2 .yarn .pnpm-store .bundle .stack-work",
   },
   {
     skip: "generated",
@@ -24,10 +25,25 @@ const groups: readonly Group[] = [
     names:
       "__pycache__ .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints .gradle .idea .vs .vscode-test .next .nuxt .svelte-kit .angular .parcel-cache .turbo .cache .terraform .dart_tool .bloop .metals DerivedData",
   },
-  { skip: "secret", what: "a folder of keys and credentials", holds: "always", names: ".ssh .aws .gnupg .kube .azure .docker" },
-  { skip: "vendored", what: "a folder of other people's code", holds: "tracked", names: "vendor third_party third-party thirdparty Godeps Pods Carthage" },
+  {
+    skip: "secret",
+    what: "a folder of keys and credentials",
+    holds: "always",
+    names: ".ssh .aws .gnupg .kube .azure .docker",
+  },
+  {
+    skip: "vendored",
+    what: "a folder of other people's code",
+    holds: "tracked",
+    names: "vendor third_party third-party thirdparty Godeps Pods Carthage",
+  },
   // In a git repository .gitignore leaves these out, so one that it lets through is tracked and meant.
-  { skip: "generated", what: "a folder of build results", holds: "untracked", names: "build dist out target bin obj coverage htmlcov _build cmake-build-debug cmake-build-release" },
+  {
+    skip: "generated",
+    what: "a folder of build results",
+    holds: "untracked",
+    names: "build dist out target bin obj coverage htmlcov _build cmake-build-debug cmake-build-release",
+  },
   { skip: "vendored", what: "a folder of installed packages", holds: "untracked", names: "venv env deps" },
 ];
 
@@ -37,11 +53,17 @@ const byName = new Map(groups.flatMap((group) => group.names.split(" ").map((nam
  * Why a folder of this name is left out, if it is.
  * @param known whether a repository's rules say which folders are results, and whether an ignore file takes this one back
  */
-export function skipByFolderName(name: string, known: { readonly inRepository: boolean; readonly takenBack: boolean }): Omission | undefined {
+export function skipByFolderName(
+  name: string,
+  known: { readonly inRepository: boolean; readonly takenBack: boolean },
+): Omission | undefined {
   const group = byName.get(name);
   if (group === undefined) return undefined;
   const { skip, what, holds } = group;
   if (holds === "always") return { skip, because: `the folder ${name} is ${what}` };
   if (known.takenBack || (holds === "untracked" && known.inRepository)) return undefined;
-  return { skip, because: `the folder ${name} is taken for ${what}; the line !${name}/ in .selfracgignore takes it back` };
+  return {
+    skip,
+    because: `the folder ${name} is taken for ${what}; the line !${name}/ in .selfracgignore takes it back`,
+  };
 }

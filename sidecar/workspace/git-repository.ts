@@ -31,7 +31,12 @@ export async function gitRepositoryAt(folder: string): Promise<GitRepository | u
   const settings = new Map<string, string>();
   for (const path of [...userConfigurations(), join(common, "config")]) await readConfiguration(path, settings, 0);
   const own = settings.get("core.excludesfile");
-  const excludes = own === undefined ? join(configurationHome(), "git", "ignore") : own === "" ? undefined : resolve(folder, withHome(own));
+  const excludes =
+    own === undefined
+      ? join(configurationHome(), "git", "ignore")
+      : own === ""
+        ? undefined
+        : resolve(folder, withHome(own));
   return {
     excludeFiles: [join(common, "info", "exclude"), ...(excludes === undefined ? [] : [excludes])],
     ignoreCase: /^(true|yes|on|1)$/i.test(settings.get("core.ignorecase") ?? ""),
@@ -41,8 +46,14 @@ export async function gitRepositoryAt(folder: string): Promise<GitRepository | u
 /** System-wide and user-wide configuration, what holds last at the end (git-config(1), FILES and ENVIRONMENT). */
 function userConfigurations(): string[] {
   const { GIT_CONFIG_NOSYSTEM, GIT_CONFIG_SYSTEM, GIT_CONFIG_GLOBAL } = process.env;
-  const system = GIT_CONFIG_NOSYSTEM === undefined || /^(0|false|no|off|)$/i.test(GIT_CONFIG_NOSYSTEM) ? [GIT_CONFIG_SYSTEM ?? "/etc/gitconfig"] : [];
-  const user = GIT_CONFIG_GLOBAL === undefined ? [join(configurationHome(), "git", "config"), join(homedir(), ".gitconfig")] : [GIT_CONFIG_GLOBAL];
+  const system =
+    GIT_CONFIG_NOSYSTEM === undefined || /^(0|false|no|off|)$/i.test(GIT_CONFIG_NOSYSTEM)
+      ? [GIT_CONFIG_SYSTEM ?? "/etc/gitconfig"]
+      : [];
+  const user =
+    GIT_CONFIG_GLOBAL === undefined
+      ? [join(configurationHome(), "git", "config"), join(homedir(), ".gitconfig")]
+      : [GIT_CONFIG_GLOBAL];
   return [...system, ...user];
 }
 
@@ -58,7 +69,8 @@ function withHome(path: string): string {
 async function readConfiguration(path: string, settings: Map<string, string>, depth: number): Promise<void> {
   for (const { name, value } of configurationEntries(await textOf(path))) {
     if (name !== "include.path") settings.set(name, value);
-    else if (depth < deepestInclude) await readConfiguration(resolve(dirname(path), withHome(value)), settings, depth + 1);
+    else if (depth < deepestInclude)
+      await readConfiguration(resolve(dirname(path), withHome(value)), settings, depth + 1);
   }
 }
 
@@ -67,13 +79,18 @@ export function configurationEntries(text: string): { readonly name: string; rea
   const entries: { name: string; value: string }[] = [];
   let section = "";
   // A backslash at the end of a line joins it with the next one.
-  const lines = text.replace(/^\uFEFF/, "").replace(/\\\r?\n/g, "").split(/\r?\n/);
+  const lines = text
+    .replace(/^\uFEFF/, "")
+    .replace(/\\\r?\n/g, "")
+    .split(/\r?\n/);
   for (const line of lines) {
     const [header = "", name, subsection] = /^\s*\[\s*([\w.-]+)(?:\s+"((?:\\.|[^"\\])*)")?\s*\]/.exec(line) ?? [];
-    if (name !== undefined) section = subsection === undefined ? name.toLowerCase() : `${name.toLowerCase()}.${subsection}`;
+    if (name !== undefined)
+      section = subsection === undefined ? name.toLowerCase() : `${name.toLowerCase()}.${subsection}`;
     const [, key, rest] = /^\s*([A-Za-z][\w-]*)\s*(?:=(.*))?$/s.exec(line.slice(header.length)) ?? [];
     // A name alone is a switch that is on.
-    if (key !== undefined) entries.push({ name: `${section}.${key.toLowerCase()}`, value: rest === undefined ? "true" : valueOf(rest) });
+    if (key !== undefined)
+      entries.push({ name: `${section}.${key.toLowerCase()}`, value: rest === undefined ? "true" : valueOf(rest) });
   }
   return entries;
 }

@@ -12,11 +12,13 @@ let starting: Promise<void> | undefined;
  * the first has loaded would be looked for in the second's memory: at best an error, at worst at the next garbage collection.
  */
 export function startRuntime(grammarFolder: string): Promise<void> {
-  starting ??= Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") }).catch((error: unknown) => {
-    // What did not load may be there the next time.
-    starting = undefined;
-    throw error;
-  });
+  starting ??= Parser.init({ locateFile: () => join(grammarFolder, "web-tree-sitter.wasm") }).catch(
+    (error: unknown) => {
+      // What did not load may be there the next time.
+      starting = undefined;
+      throw error;
+    },
+  );
   return starting;
 }
 

@@ -27,7 +27,10 @@ export class IgnorePatterns {
 
   /** Nothing where there is no pattern. @param content bytes of the ignore file */
   static read(content: Uint8Array, ignoreCase: boolean): IgnorePatterns | undefined {
-    const lines = Buffer.from(content).toString("latin1").replace(/^\xef\xbb\xbf/, "").split("\n");
+    const lines = Buffer.from(content)
+      .toString("latin1")
+      .replace(/^\xef\xbb\xbf/, "")
+      .split("\n");
     const patterns = lines.flatMap((pattern, index) => {
       const says = !/^#|^ *\r?$/.test(pattern) && pattern.split("**").length <= mostGlobstars + 1;
       return says ? [{ pattern, mark: `${index + 1}` }] : [];

@@ -3,7 +3,7 @@ import { constants } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { IgnoreRule } from "../protocol";
-import { type ExcludeSettings, ExcludeRules, noExcludes } from "./exclude-settings";
+import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
 import { skipByFolderName } from "./folder-names";
 import { type GitRepository, gitRepositoryAt } from "./git-repository";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
@@ -72,7 +72,8 @@ export class IgnoreRules {
    */
   async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
     const name = path.slice(path.lastIndexOf("/") + 1);
-    const always = isFolder || name === ".git" ? skipByFolderName(name, { inRepository: true, takenBack: true }) : undefined;
+    const always =
+      isFolder || name === ".git" ? skipByFolderName(name, { inRepository: true, takenBack: true }) : undefined;
     const excluded = always ?? (await this.excludes.omits(path, isFolder));
     if (excluded !== undefined) return excluded;
     const full = this.offset + path;
@@ -80,10 +81,17 @@ export class IgnoreRules {
     const decision = decide(rules, full, isFolder);
     if (typeof decision === "object") {
       const { source, line, pattern } = decision;
-      return { skip: "ignored", because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`, rule: decision };
+      return {
+        skip: "ignored",
+        because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`,
+        rule: decision,
+      };
     }
     if (!isFolder) return undefined;
-    return skipByFolderName(name, { inRepository: this.inRepository || rules.repository !== undefined, takenBack: decision !== undefined });
+    return skipByFolderName(name, {
+      inRepository: this.inRepository || rules.repository !== undefined,
+      takenBack: decision !== undefined,
+    });
   }
 
   /**
@@ -120,38 +128,50 @@ export class IgnoreRules {
     const rules = await this.rulesIn(folder.slice(0, folder.lastIndexOf("/") + 1));
     const path = byteString(folder);
     const { own, git } = rules;
-    if (![...own, ...git].some(({ base, patterns }) => typeof patterns.match(path.slice(base), true) === "object")) return rules;
-    const takenBack = (file: RuleFile): RuleFile => ({ ...file, patterns: file.patterns.takingBack(path.slice(file.base)) });
+    if (![...own, ...git].some(({ base, patterns }) => typeof patterns.match(path.slice(base), true) === "object"))
+      return rules;
+    const takenBack = (file: RuleFile): RuleFile => ({
+      ...file,
+      patterns: file.patterns.takingBack(path.slice(file.base)),
+    });
     return { ...rules, own: own.map(takenBack), git: git.map(takenBack) };
   }
 
   /** @param names of what stands in the folder, where they are known */
   private async load(folder: string, names?: ReadonlySet<string>): Promise<FolderRules> {
     const isThere = (name: string): boolean => names === undefined || names.has(name);
-    const above: FolderRules = folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesAbove(folder.slice(0, -1));
+    const above: FolderRules =
+      folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesAbove(folder.slice(0, -1));
     const here = isThere(".git") ? await gitRepositoryAt(join(this.top, folder)) : undefined;
     const repository = here ?? above.repository;
     const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
       const content = await readIgnoreFile(source, isLinkAllowed);
-      const patterns = content === undefined ? undefined : IgnorePatterns.read(content, repository?.ignoreCase ?? false);
+      const patterns =
+        content === undefined ? undefined : IgnorePatterns.read(content, repository?.ignoreCase ?? false);
       return patterns === undefined ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
     // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
     const git = isThere(".gitignore") ? await read(join(this.top, folder, ".gitignore"), false) : [];
     const own = isThere(".selfracgignore") ? await read(join(this.top, folder, ".selfracgignore"), true) : [];
-    const excludes = here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
+    const excludes =
+      here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
     // Most folders have none: they share what holds above them.
     if (here === undefined && git.length === 0 && own.length === 0) return above;
     return { own: [...own, ...above.own], git: [...git, ...excludes], repository };
   }
 }
 
-function decide({ own, git }: FolderRules, path: string, isFolder: boolean): Required<IgnoreRule> | "taken back" | undefined {
+function decide(
+  { own, git }: FolderRules,
+  path: string,
+  isFolder: boolean,
+): Required<IgnoreRule> | "taken back" | undefined {
   const bytes = byteString(path);
   for (const files of [own, git]) {
     for (const { source, base, patterns } of files) {
       const found = patterns.match(bytes.slice(base), isFolder);
-      if (found !== undefined) return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
+      if (found !== undefined)
+        return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
     }
   }
   return undefined;
@@ -161,7 +181,10 @@ function decide({ own, git }: FolderRules, path: string, isFolder: boolean): Req
 async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | undefined> {
   try {
     // A pipe of that name must not be waited for.
-    const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK | (isLinkAllowed ? 0 : constants.O_NOFOLLOW));
+    const file = await open(
+      path,
+      constants.O_RDONLY | constants.O_NONBLOCK | (isLinkAllowed ? 0 : constants.O_NOFOLLOW),
+    );
     try {
       const found = await file.stat();
       return found.isFile() && found.size <= largestIgnoreFile ? await file.readFile() : undefined;
@@ -174,5 +197,8 @@ async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uin
 }
 
 async function exists(path: string): Promise<boolean> {
-  return stat(path).then(() => true, () => false);
+  return stat(path).then(
+    () => true,
+    () => false,
+  );
 }

@@ -17,12 +17,37 @@ export interface Language {
 
 const script: Omit<Language, "grammar"> = {
   members: ["program", "class_body", "interface_body", "object_type"],
-  statements: ["statement_block", "switch_body", "switch_case", "object", "array", "arguments", "enum_body", "union_type", "export_clause", "named_imports", "jsx_element", "jsx_fragment"],
+  statements: [
+    "statement_block",
+    "switch_body",
+    "switch_case",
+    "object",
+    "array",
+    "arguments",
+    "enum_body",
+    "union_type",
+    "export_clause",
+    "named_imports",
+    "jsx_element",
+    "jsx_fragment",
+  ],
   membersBelow: { statement_block: ["module", "internal_module"] },
   leading: ["comment", "decorator"],
   scopes: [
-    "class_declaration", "abstract_class_declaration", "class", "interface_declaration", "enum_declaration", "type_alias_declaration", "module", "internal_module",
-    "function_declaration", "generator_function_declaration", "method_definition", "variable_declarator", "public_field_definition", "field_definition",
+    "class_declaration",
+    "abstract_class_declaration",
+    "class",
+    "interface_declaration",
+    "enum_declaration",
+    "type_alias_declaration",
+    "module",
+    "internal_module",
+    "function_declaration",
+    "generator_function_declaration",
+    "method_definition",
+    "variable_declarator",
+    "public_field_definition",
+    "field_definition",
   ],
 };
 
@@ -41,16 +66,47 @@ const languages = {
   java: {
     grammar: "tree-sitter-java.wasm",
     members: ["program", "class_body", "interface_body", "enum_body", "enum_body_declarations", "annotation_type_body"],
-    statements: ["block", "constructor_body", "switch_block", "switch_block_statement_group", "argument_list", "array_initializer"],
+    statements: [
+      "block",
+      "constructor_body",
+      "switch_block",
+      "switch_block_statement_group",
+      "argument_list",
+      "array_initializer",
+    ],
     leading: ["line_comment", "block_comment"],
-    scopes: ["class_declaration", "interface_declaration", "enum_declaration", "record_declaration", "annotation_type_declaration", "method_declaration", "constructor_declaration", "compact_constructor_declaration"],
+    scopes: [
+      "class_declaration",
+      "interface_declaration",
+      "enum_declaration",
+      "record_declaration",
+      "annotation_type_declaration",
+      "method_declaration",
+      "constructor_declaration",
+      "compact_constructor_declaration",
+    ],
   },
   go: {
     grammar: "tree-sitter-go.wasm",
     members: ["source_file"],
     statements: [
-      "block", "statement_list", "field_declaration_list", "interface_type", "import_spec_list", "const_declaration", "var_declaration", "var_spec_list",
-      "type_declaration", "literal_value", "argument_list", "expression_switch_statement", "type_switch_statement", "select_statement", "expression_case", "default_case", "communication_case",
+      "block",
+      "statement_list",
+      "field_declaration_list",
+      "interface_type",
+      "import_spec_list",
+      "const_declaration",
+      "var_declaration",
+      "var_spec_list",
+      "type_declaration",
+      "literal_value",
+      "argument_list",
+      "expression_switch_statement",
+      "type_switch_statement",
+      "select_statement",
+      "expression_case",
+      "default_case",
+      "communication_case",
     ],
     leading: ["comment"],
     scopes: ["function_declaration", "method_declaration", "type_spec"],
@@ -58,23 +114,67 @@ const languages = {
   rust: {
     grammar: "tree-sitter-rust.wasm",
     members: ["source_file", "declaration_list"],
-    statements: ["block", "match_block", "field_declaration_list", "enum_variant_list", "field_initializer_list", "use_list", "arguments", "array_expression", "token_tree"],
+    statements: [
+      "block",
+      "match_block",
+      "field_declaration_list",
+      "enum_variant_list",
+      "field_initializer_list",
+      "use_list",
+      "arguments",
+      "array_expression",
+      "token_tree",
+    ],
     leading: ["line_comment", "block_comment", "attribute_item"],
     scopes: ["impl_item", "trait_item", "mod_item", "function_item", "struct_item", "enum_item", "macro_definition"],
   },
   csharp: {
     grammar: "tree-sitter-c-sharp.wasm",
     members: ["compilation_unit", "declaration_list", "file_scoped_namespace_declaration"],
-    statements: ["block", "enum_member_declaration_list", "switch_body", "switch_section", "accessor_list", "initializer_expression", "argument_list"],
+    statements: [
+      "block",
+      "enum_member_declaration_list",
+      "switch_body",
+      "switch_section",
+      "accessor_list",
+      "initializer_expression",
+      "argument_list",
+    ],
     leading: ["comment", "attribute_list"],
-    scopes: ["namespace_declaration", "class_declaration", "struct_declaration", "interface_declaration", "record_declaration", "enum_declaration", "method_declaration", "constructor_declaration", "property_declaration", "local_function_statement"],
+    scopes: [
+      "namespace_declaration",
+      "class_declaration",
+      "struct_declaration",
+      "interface_declaration",
+      "record_declaration",
+      "enum_declaration",
+      "method_declaration",
+      "constructor_declaration",
+      "property_declaration",
+      "local_function_statement",
+    ],
   },
   cpp: {
     grammar: "tree-sitter-cpp.wasm",
-    members: ["translation_unit", "declaration_list", "field_declaration_list", "preproc_if", "preproc_ifdef", "preproc_else", "preproc_elif"],
+    members: [
+      "translation_unit",
+      "declaration_list",
+      "field_declaration_list",
+      "preproc_if",
+      "preproc_ifdef",
+      "preproc_else",
+      "preproc_elif",
+    ],
     statements: ["compound_statement", "enumerator_list", "case_statement", "initializer_list", "argument_list"],
     leading: ["comment", "access_specifier"],
-    scopes: ["namespace_definition", "class_specifier", "struct_specifier", "union_specifier", "enum_specifier", "function_definition"],
+    scopes: [
+      "namespace_definition",
+      "class_specifier",
+      "struct_specifier",
+      "union_specifier",
+      "enum_specifier",
+      "function_definition",
+    ],
   },
   ruby: {
     grammar: "tree-sitter-ruby.wasm",
@@ -87,9 +187,24 @@ const languages = {
   php: {
     grammar: "tree-sitter-php.wasm",
     members: ["program", "declaration_list", "enum_declaration_list"],
-    statements: ["compound_statement", "switch_block", "case_statement", "array_creation_expression", "arguments", "match_block"],
+    statements: [
+      "compound_statement",
+      "switch_block",
+      "case_statement",
+      "array_creation_expression",
+      "arguments",
+      "match_block",
+    ],
     leading: ["comment", "attribute_list"],
-    scopes: ["namespace_definition", "class_declaration", "interface_declaration", "trait_declaration", "enum_declaration", "function_definition", "method_declaration"],
+    scopes: [
+      "namespace_definition",
+      "class_declaration",
+      "interface_declaration",
+      "trait_declaration",
+      "enum_declaration",
+      "function_definition",
+      "method_declaration",
+    ],
   },
 } as const satisfies Record<string, Language>;
 
@@ -109,10 +224,18 @@ const extensions: Readonly<Record<LanguageName, string>> = {
   php: "php phtml php5 php7",
 };
 
-const wholeNames: Readonly<Record<string, LanguageName>> = { rakefile: "ruby", gemfile: "ruby", vagrantfile: "ruby", podfile: "ruby", sconstruct: "python", jenkinsfile: "java" };
+const wholeNames: Readonly<Record<string, LanguageName>> = {
+  rakefile: "ruby",
+  gemfile: "ruby",
+  vagrantfile: "ruby",
+  podfile: "ruby",
+  sconstruct: "python",
+  jenkinsfile: "java",
+};
 
 const byExtension = new Map<string, LanguageName>();
-for (const name of languageNames()) for (const extension of extensions[name].split(" ")) byExtension.set(extension, name);
+for (const name of languageNames())
+  for (const extension of extensions[name].split(" ")) byExtension.set(extension, name);
 
 export function languageNames(): LanguageName[] {
   return ["python", "javascript", "typescript", "tsx", "java", "go", "rust", "csharp", "cpp", "ruby", "php"];
@@ -134,7 +257,9 @@ const byIdentifier: ReadonlyMap<string, LanguageName> = new Map<string, Language
   ["typescriptreact", "tsx"],
   ["c", "cpp"],
   ["cuda-cpp", "cpp"],
-  ...languageNames().filter((name) => name !== "tsx").map((name) => [name, name] as const),
+  ...languageNames()
+    .filter((name) => name !== "tsx")
+    .map((name) => [name, name] as const),
 ]);
 
 /** The language with this LSP identifier, nothing where there is no grammar for it. */

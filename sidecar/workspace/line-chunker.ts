@@ -1,6 +1,6 @@
 // Cuts text of any kind into windows of lines, at blank lines and by indentation.
 import type { Chunk, Chunker } from "./chunker";
-import { segment, type Boundary } from "./segment";
+import { type Boundary, segment } from "./segment";
 
 const tabWidth = 4;
 

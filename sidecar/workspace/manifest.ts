@@ -1,6 +1,6 @@
 // What the store knows of a workspace folder's files, on disk: a second start reads no file that has not changed.
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, rename, rm, stat, utimes, type FileHandle } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, stat, utimes } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import type { SkipReason } from "./omission";
@@ -37,7 +37,12 @@ const headerSchema = v.object({ format: v.literal(format), folder: v.string(), c
 const number = v.number();
 const lineSchema = v.union([
   // Tried in this order, so the most frequent first.
-  v.object({ path: v.string(), size: number, modified: number, fragments: v.array(v.tupleWithRest([number, number, v.string(), v.string()], v.array(v.string()))) }),
+  v.object({
+    path: v.string(),
+    size: number,
+    modified: number,
+    fragments: v.array(v.tupleWithRest([number, number, v.string(), v.string()], v.array(v.string()))),
+  }),
   v.object({ path: v.string(), size: number, modified: number, skip: v.string() }),
   v.object({ path: v.string(), gone: v.literal(true) }),
 ]);
@@ -62,7 +67,12 @@ export class Manifest {
   ) {}
 
   /** Reads what is known of the folder with this URI. Damaged lines are passed over with one warning. */
-  static async open(directory: string, folder: string, chunker: string, warn: (message: string) => void): Promise<{ manifest: Manifest; files: Map<string, FileEntry> }> {
+  static async open(
+    directory: string,
+    folder: string,
+    chunker: string,
+    warn: (message: string) => void,
+  ): Promise<{ manifest: Manifest; files: Map<string, FileEntry> }> {
     const manifest = new Manifest(directory, { format, folder, chunker }, warn);
     return { manifest, files: await manifest.load() };
   }
@@ -141,7 +151,8 @@ export class Manifest {
     this.lines = files.size;
     this.read.length = 0;
     for (const each of superseded) {
-      if (each === this.ownLog || !(await isInUse(this.directory, each))) await rm(join(this.directory, each), { force: true });
+      if (each === this.ownLog || !(await isInUse(this.directory, each)))
+        await rm(join(this.directory, each), { force: true });
       else this.read.push(each);
     }
     this.ownLog = name;
@@ -172,14 +183,17 @@ export class Manifest {
     const prefix = logPrefix(this.header.folder);
     let damaged = 0;
     // Names begin with the time they were made at: later logs come later, mostly.
-    for (const name of (await readdir(this.directory)).filter((each) => each.startsWith(prefix) && each.endsWith(".log")).sort()) {
+    for (const name of (await readdir(this.directory))
+      .filter((each) => each.startsWith(prefix) && each.endsWith(".log"))
+      .sort()) {
       const path = join(this.directory, name);
       let valid = false;
       try {
         await forEachLine(path, (value) => {
           if (value === undefined) damaged++;
           else if (!valid) {
-            valid = v.is(headerSchema, value) && value.folder === this.header.folder && value.chunker === this.header.chunker;
+            valid =
+              v.is(headerSchema, value) && value.folder === this.header.folder && value.chunker === this.header.chunker;
             return valid;
           } else {
             const line = v.safeParse(lineSchema, value);
@@ -196,15 +210,22 @@ export class Manifest {
         await utimes(path, now, now).catch(() => {});
       } catch (error) {
         // Written anew by another process in this moment, or unreadable: its files are read again.
-        if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) this.warn(`${path}: could not be read (${messageOf(error)}): its files are read again.`);
+        if (!(error instanceof Error && "code" in error && error.code === "ENOENT"))
+          this.warn(`${path}: could not be read (${messageOf(error)}): its files are read again.`);
       }
     }
-    if (damaged > 0) this.warn(`The index of ${this.header.folder}: ${damaged} damaged or unfinished lines were passed over: their files are read again.`);
+    if (damaged > 0)
+      this.warn(
+        `The index of ${this.header.folder}: ${damaged} damaged or unfinished lines were passed over: their files are read again.`,
+      );
     return files;
   }
 
   private failed(error: unknown): void {
-    if (!this.writeFailed) this.warn(`The list of files could not be written to ${this.directory} (${messageOf(error)}): files are read again at the next start.`);
+    if (!this.writeFailed)
+      this.warn(
+        `The list of files could not be written to ${this.directory} (${messageOf(error)}): files are read again at the next start.`,
+      );
     this.writeFailed = true;
   }
 }
@@ -219,7 +240,8 @@ export async function keysInUse(directory: string): Promise<Map<VectorKey, numbe
       const time = Math.floor((await stat(path)).mtimeMs / 1000);
       await forEachLine(path, (value) => {
         const line = v.safeParse(lineSchema, value);
-        if (line.success && "fragments" in line.output) for (const { key } of entryOf(line.output).fragments) used.set(key, Math.max(time, used.get(key) ?? 0));
+        if (line.success && "fragments" in line.output)
+          for (const { key } of entryOf(line.output).fragments) used.set(key, Math.max(time, used.get(key) ?? 0));
         return true;
       });
     } catch {
@@ -266,16 +288,39 @@ function serialise(path: string, entry: FileEntry | undefined): Buffer {
   if (entry === undefined) return checked({ path, gone: true });
   const { size, modified, skip, fragments } = entry;
   if (skip !== undefined) return checked({ path, size, modified, skip });
-  return checked({ path, size, modified, fragments: fragments.map(({ startLine, endLine, key, text, scope }) => [startLine, endLine, Buffer.from(key, "latin1").toString("base64"), text, ...(scope === undefined ? [] : [scope])]) });
+  return checked({
+    path,
+    size,
+    modified,
+    fragments: fragments.map(({ startLine, endLine, key, text, scope }) => [
+      startLine,
+      endLine,
+      Buffer.from(key, "latin1").toString("base64"),
+      text,
+      ...(scope === undefined ? [] : [scope]),
+    ]),
+  });
 }
 
 function entryOf(line: Exclude<v.InferOutput<typeof lineSchema>, { gone: true }>): FileEntry {
   const { size, modified } = line;
   if ("skip" in line) return { size, modified, skip: skipReason(line.skip), fragments: [] };
-  return { size, modified, fragments: line.fragments.map(([startLine, endLine, key, text, scope]) => storedFragment(startLine, endLine, Buffer.from(key, "base64").toString("latin1"), text, scope)) };
+  return {
+    size,
+    modified,
+    fragments: line.fragments.map(([startLine, endLine, key, text, scope]) =>
+      storedFragment(startLine, endLine, Buffer.from(key, "base64").toString("latin1"), text, scope),
+    ),
+  };
 }
 
-function storedFragment(startLine: number, endLine: number, key: VectorKey, text: string, scope: readonly string[] | undefined): StoredFragment {
+function storedFragment(
+  startLine: number,
+  endLine: number,
+  key: VectorKey,
+  text: string,
+  scope: readonly string[] | undefined,
+): StoredFragment {
   return scope === undefined ? { startLine, endLine, key, text } : { startLine, endLine, key, text, scope };
 }
 

@@ -1,6 +1,6 @@
 // Names files of the store after the process that writes them, so that several windows can share a folder without locks on the way.
 import { createHash, randomBytes } from "node:crypto";
-import { open, readFile, rm, stat, writeFile, type FileHandle } from "node:fs/promises";
+import { type FileHandle, open, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { setTimeout } from "node:timers/promises";
 
@@ -76,7 +76,11 @@ const heldLast = new Set<string>();
  * from doing work twice, not from doing harm.
  * @throws the signal's reason when it is aborted while waiting
  */
-export async function afterLock(path: string, work: () => Promise<void>, { signal, mostMs }: { signal: AbortSignal; mostMs: number }): Promise<void> {
+export async function afterLock(
+  path: string,
+  work: () => Promise<void>,
+  { signal, mostMs }: { signal: AbortSignal; mostMs: number },
+): Promise<void> {
   signal.throwIfAborted();
   const waiting = `${path}.waiting`;
   if (heldLast.delete(path) && Date.now() - (await modifiedOf(waiting)) < 10 * lockRetryMs) {

@@ -49,7 +49,8 @@ export class RecordBlock {
   }
 
   write(at: number, key: VectorKey, used: number, { values, scale }: Quantized): void {
-    if (values.length !== this.dimension) throw new RangeError(`expected a vector of ${this.dimension} components, found ${values.length}`);
+    if (values.length !== this.dimension)
+      throw new RangeError(`expected a vector of ${this.dimension} components, found ${values.length}`);
     this.bytes.write(key, at, "latin1");
     this.bytes.writeFloatLE(scale, at + scaleAt);
     this.componentsAt(at).set(values);
@@ -65,7 +66,10 @@ export class RecordBlock {
 
   isIntact(at: number): boolean {
     const [low, high] = this.checksum(at);
-    return this.bytes.readUInt32LE(at + this.recordBytes - checksumBytes) === low && this.bytes.readUInt32LE(at + this.recordBytes - 4) === high;
+    return (
+      this.bytes.readUInt32LE(at + this.recordBytes - checksumBytes) === low &&
+      this.bytes.readUInt32LE(at + this.recordBytes - 4) === high
+    );
   }
 
   private componentsAt(at: number): Int16Array {

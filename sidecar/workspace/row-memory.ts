@@ -1,6 +1,6 @@
 // Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store keeps.
 import { type Quantized, roundInto, steps } from "./quantized";
-import { rowsAtOnce, scanKernel, type ScanKernel } from "./scan-kernel";
+import { rowsAtOnce, type ScanKernel, scanKernel } from "./scan-kernel";
 
 /** Rows that are allocated and scanned together. */
 export const blockRows = 64;

@@ -18,7 +18,11 @@ const mostLevels = 8;
  * @param chunks in file order
  * @param lines of the file
  */
-export function scopesOf(chunks: readonly Chunk[], definitions: readonly Definition[], lines: readonly string[]): string[][] {
+export function scopesOf(
+  chunks: readonly Chunk[],
+  definitions: readonly Definition[],
+  lines: readonly string[],
+): string[][] {
   const waiting = [...definitions].sort((a, b) => a.start - b.start || b.end - a.end);
   let next = 0;
   let around: Definition[] = [];
@@ -33,7 +37,10 @@ export function scopesOf(chunks: readonly Chunk[], definitions: readonly Definit
 
 /** A line without its indentation and the bracket or colon that opens the body. */
 function signature(line: string): string {
-  const text = line.trim().replace(/\s*(?:\{|:|=>\s*\{|=\s*\{)$/, "").slice(0, longestSignature);
+  const text = line
+    .trim()
+    .replace(/\s*(?:\{|:|=>\s*\{|=\s*\{)$/, "")
+    .slice(0, longestSignature);
   // A copy: part of a string keeps all of it in memory, and that would be the whole file.
   return Buffer.from(text).toString();
 }

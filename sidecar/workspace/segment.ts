@@ -108,7 +108,9 @@ export async function segment(lines: readonly string[], boundaryAt: (index: numb
  */
 export function estimateTokens(line: string): number {
   let tokens = 1;
-  for (const [piece, word, capitals, letters, digits] of line.matchAll(/([A-Z]?[a-z]+)|([A-Z]+)|([\p{L}\p{M}]+)|(\p{N}+)|[^\s\p{L}\p{M}\p{N}]+/gu)) {
+  for (const [piece, word, capitals, letters, digits] of line.matchAll(
+    /([A-Z]?[a-z]+)|([A-Z]+)|([\p{L}\p{M}]+)|(\p{N}+)|[^\s\p{L}\p{M}\p{N}]+/gu,
+  )) {
     if (word !== undefined) tokens += Math.ceil(word.length / 5);
     else if (capitals !== undefined) tokens += Math.ceil(capitals.length / 2.5);
     else if (letters !== undefined) tokens += Math.ceil(letters.length * 1.5);
@@ -125,7 +127,9 @@ function isSubstantial(text: string): boolean {
 function licenceEnd(lines: readonly string[]): number {
   let start = 0;
   while (start < lines.length && /^\s*$|^#!|^<\?php\s*$/.test(lines[start] ?? "")) start++;
-  const opening = /^\s*(\/\*|<!--|\/\/|#(?!\s*(?:include|define|if|pragma|import|region|nullable)\b|\[)|--|;;)/.exec(lines[start] ?? "")?.[1];
+  const opening = /^\s*(\/\*|<!--|\/\/|#(?!\s*(?:include|define|if|pragma|import|region|nullable)\b|\[)|--|;;)/.exec(
+    lines[start] ?? "",
+  )?.[1];
   if (opening === undefined) return 0;
   let end = start;
   if (opening === "/*" || opening === "<!--") {

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { keysInUse, Manifest, type FileEntry } from "./manifest";
+import { type FileEntry, keysInUse, Manifest } from "./manifest";
 import { afterLock, mayBeWritten, withLock } from "./owner";
 import { VectorStore } from "./vector-store";
 
@@ -60,14 +60,19 @@ export class Store {
    */
   whileEmbedding(folders: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     // Within this process in the order of asking: a saved file must not wait for a whole first run.
-    const turn = this.turn.catch(() => {}).then(() => this.locked([...new Set(folders)].sort(), () => this.vectors.refresh().then(work), signal));
+    const turn = this.turn
+      .catch(() => {})
+      .then(() => this.locked([...new Set(folders)].sort(), () => this.vectors.refresh().then(work), signal));
     this.turn = turn;
     return turn;
   }
 
   private locked([first, ...others]: readonly string[], work: () => Promise<void>, signal: AbortSignal): Promise<void> {
     if (first === undefined) return work();
-    const lock = join(this.directory, `embedding-${createHash("sha256").update(first).digest("hex").slice(0, 12)}.lock`);
+    const lock = join(
+      this.directory,
+      `embedding-${createHash("sha256").update(first).digest("hex").slice(0, 12)}.lock`,
+    );
     return afterLock(lock, () => this.locked(others, work, signal), { signal, mostMs: longestEmbeddingMs });
   }
 
@@ -75,7 +80,8 @@ export class Store {
   async clear(): Promise<void> {
     await this.vectors.close();
     await this.removeOtherModels();
-    for (const { name, path, modified } of await filesIn(this.directory)) if (/\.(?:bin|log|tmp)$/.test(name) && !mayBeWritten(name, modified)) await rm(path, { force: true });
+    for (const { name, path, modified } of await filesIn(this.directory))
+      if (/\.(?:bin|log|tmp)$/.test(name) && !mayBeWritten(name, modified)) await rm(path, { force: true });
     await this.vectors.reopen();
     await this.measure();
   }
@@ -104,7 +110,10 @@ export class Store {
       await this.vectors.evict(Math.max(0, bound - manifests), (key) => used.get(key) ?? 0);
     });
     await this.measure();
-    if (this.total > maxBytes) this.options.warn(`The index in ${storagePath} takes ${megabytes(this.total)} MB, more than its bound of ${megabytes(maxBytes)} MB, while other windows are using it: it is made smaller later.`);
+    if (this.total > maxBytes)
+      this.options.warn(
+        `The index in ${storagePath} takes ${megabytes(this.total)} MB, more than its bound of ${megabytes(maxBytes)} MB, while other windows are using it: it is made smaller later.`,
+      );
   }
 
   async close(): Promise<void> {
@@ -123,13 +132,16 @@ export class Store {
       const path = join(this.options.storagePath, entry.name);
       if (!entry.isDirectory() || !/^index-\d+-[0-9a-f]{16}$/.test(entry.name) || path === this.directory) continue;
       const files = await filesIn(path);
-      if (!files.some(({ name, modified }) => mayBeWritten(name, modified))) await rm(path, { recursive: true, force: true });
+      if (!files.some(({ name, modified }) => mayBeWritten(name, modified)))
+        await rm(path, { recursive: true, force: true });
     }
   }
 
   /** Deletes the oldest folders' manifests until the rest fits into `bytes`. @returns their size then */
   private async removeOldManifests(bytes: number): Promise<number> {
-    const logs = (await filesIn(this.directory)).filter(({ name }) => name.endsWith(".log")).sort((a, b) => b.modified - a.modified);
+    const logs = (await filesIn(this.directory))
+      .filter(({ name }) => name.endsWith(".log"))
+      .sort((a, b) => b.modified - a.modified);
     let kept = 0;
     for (const { name, path, size, modified } of logs) {
       if (kept + size <= bytes || mayBeWritten(name, modified)) kept += size;

@@ -1,13 +1,13 @@
 // Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
 import { setImmediate } from "node:timers/promises";
-import { Parser, type Node, type Tree } from "web-tree-sitter";
+import { type Node, Parser, type Tree } from "web-tree-sitter";
 import type { Chunk, Chunker } from "./chunker";
 import { loadGrammar, startRuntime } from "./grammars";
-import { languageNameOf, languageNames, languageOf, type Language, type LanguageName } from "./languages";
+import { type Language, type LanguageName, languageNameOf, languageNames, languageOf } from "./languages";
 import { LineChunker } from "./line-chunker";
 import { Pace } from "./pace";
-import { scopesOf, type Definition } from "./scope";
-import { segment, type Boundary } from "./segment";
+import { type Definition, scopesOf } from "./scope";
+import { type Boundary, segment } from "./segment";
 
 /** Costs of beginning a chunk; see {@link Boundary}. */
 const insideStatement: Boundary = { cut: 5, join: 0 };
@@ -64,7 +64,9 @@ export class TreeSitterChunker implements Chunker {
         const grammar = await loadGrammar(grammarFolder, language.grammar);
         parsers.set(name, new LoadedLanguage(language, new Parser().setLanguage(grammar)));
       } catch (error) {
-        failed(`Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`);
+        failed(
+          `Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`,
+        );
       }
     }
     return new TreeSitterChunker(parsers, failed);
@@ -88,7 +90,9 @@ export class TreeSitterChunker implements Chunker {
     try {
       return await parser?.read(text);
     } catch (error) {
-      this.failed(`${path}: the ${name} grammar broke down on it (${error instanceof Error ? error.message : String(error)}): it is cut by lines.`);
+      this.failed(
+        `${path}: the ${name} grammar broke down on it (${error instanceof Error ? error.message : String(error)}): it is cut by lines.`,
+      );
       return undefined;
     }
   }
@@ -143,24 +147,41 @@ class LoadedLanguage {
     return undefined;
   }
 
-  private async visit(node: Node, parent: string | undefined, level: number, depth: number, reading: Reading, pace: Pace): Promise<void> {
+  private async visit(
+    node: Node,
+    parent: string | undefined,
+    level: number,
+    depth: number,
+    reading: Reading,
+    pace: Pace,
+  ): Promise<void> {
     if (level > deepest) return;
     const { type } = node;
     const children = node.namedChildren;
     const below = this.language.membersBelow?.[type];
-    const members = type === "ERROR" || this.members.has(type) || (parent !== undefined && below !== undefined && below.includes(parent));
+    const members =
+      type === "ERROR" ||
+      this.members.has(type) ||
+      (parent !== undefined && below !== undefined && below.includes(parent));
     const holds = members || this.statements.has(type);
     if (holds) this.mark(children, members, depth, node, reading.boundaries);
     for (const child of children) {
       const height = child.endPosition.row - child.startPosition.row + 1;
-      if (height > 1 && this.scopes.has(child.type)) reading.definitions.push({ start: signatureRow(child), end: lastRow(child) });
+      if (height > 1 && this.scopes.has(child.type))
+        reading.definitions.push({ start: signatureRow(child), end: lastRow(child) });
       if (height >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, reading, pace);
       await pace.rest();
     }
   }
 
   /** Notes where the children of a holder begin. */
-  private mark(children: readonly Node[], members: boolean, depth: number, holder: Node, found: Map<number, Boundary>): void {
+  private mark(
+    children: readonly Node[],
+    members: boolean,
+    depth: number,
+    holder: Node,
+    found: Map<number, Boundary>,
+  ): void {
     const cut = members ? depth * perMemberLevel : statementCut + depth * perStatementLevel;
     let previousEnd = depth === 0 ? -1 : holder.startPosition.row;
     let previousLong = false;
@@ -191,6 +212,7 @@ function lastRow(node: Node): number {
 
 /** Line that names what is defined: decorators and modifiers may stand above it. */
 function signatureRow(node: Node): number {
-  const named = node.childForFieldName("name") ?? node.childForFieldName("declarator") ?? node.childForFieldName("type") ?? node;
+  const named =
+    node.childForFieldName("name") ?? node.childForFieldName("declarator") ?? node.childForFieldName("type") ?? node;
   return named.startPosition.row;
 }

@@ -25,7 +25,9 @@ export function urgencyOf(documents: readonly OpenDocument[]): Urgency {
 export function importedNames(text: string): string[] {
   const statements = allImportStatements(text);
   const quoted = [...statements.matchAll(/["'<]([^"'<>\n]+)["'>]/g)].map(([, module = ""]) => stemOf(module));
-  const dotted = [...statements.matchAll(/^(?:import|from|using|use)[ \t]+([\w.:/]+)(?!.*["'])/gm)].flatMap(([, module = ""]) => module.split(/[.:/]+/).slice(-2));
+  const dotted = [...statements.matchAll(/^(?:import|from|using|use)[ \t]+([\w.:/]+)(?!.*["'])/gm)].flatMap(
+    ([, module = ""]) => module.split(/[.:/]+/).slice(-2),
+  );
   return [...new Set([...quoted, ...dotted])].filter((name) => name !== "");
 }
 

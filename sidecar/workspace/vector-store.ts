@@ -1,6 +1,6 @@
 // Fragment expressions on disk under the hash of what the model read: append-only segments that no kill can spoil.
 import { createHash } from "node:crypto";
-import { open, readdir, readFile, rename, rm, stat, type FileHandle } from "node:fs/promises";
+import { type FileHandle, open, readdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { beginWriting, endWriting, mayBeWritten, ownedName } from "./owner";
 import { Pace } from "./pace";
@@ -48,7 +48,9 @@ export class VectorStore {
   private segments: Segment[] = [];
   /** Segment number x 2^32 + offset in the file. */
   private places = new Map<VectorKey, number>();
-  private writing: { readonly segment: Segment; readonly number: number; readonly file: FileHandle; size: number } | undefined;
+  private writing:
+    | { readonly segment: Segment; readonly number: number; readonly file: FileHandle; size: number }
+    | undefined;
   /** Writes one after another. */
   private queue: Promise<void> = Promise.resolve();
   private damaged = 0;
@@ -93,7 +95,9 @@ export class VectorStore {
   /** Appends vectors; those already stored are passed over. Never rejects: what cannot be written stays in memory only, with a warning. */
   put(entries: readonly { readonly key: VectorKey; readonly vector: Quantized }[]): Promise<void> {
     this.queue = this.queue.then(async () => {
-      const fresh = [...new Map(entries.map((entry) => [entry.key, entry])).values()].filter(({ key }) => !this.places.has(key));
+      const fresh = [...new Map(entries.map((entry) => [entry.key, entry])).values()].filter(
+        ({ key }) => !this.places.has(key),
+      );
       if (fresh.length === 0) return;
       const now = Math.floor(Date.now() / 1000);
       const block = this.block(fresh.length);
@@ -101,11 +105,16 @@ export class VectorStore {
       try {
         const target = await this.target();
         await writeFully(target.file, block.bytes, target.size);
-        fresh.forEach(({ key }, i) => this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes));
+        fresh.forEach(({ key }, i) =>
+          this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes),
+        );
         target.size += block.bytes.length;
       } catch (error) {
         await this.endSegment().catch(() => {});
-        if (!this.writeFailed) this.options.warn(`Embeddings could not be written to ${this.options.directory} (${messageOf(error)}): they are kept in memory and made anew at the next start.`);
+        if (!this.writeFailed)
+          this.options.warn(
+            `Embeddings could not be written to ${this.options.directory} (${messageOf(error)}): they are kept in memory and made anew at the next start.`,
+          );
         this.writeFailed = true;
       }
     });
@@ -114,21 +123,27 @@ export class VectorStore {
 
   /** Takes notice of what other processes have written since. Reads only what is new. */
   refresh(): Promise<void> {
-    this.queue = this.queue.then(async () => {
-      for (const name of (await readdir(this.options.directory).catch(() => [])).filter(isSegment).sort()) {
-        if (this.writing?.segment.name === name) continue;
-        const at = this.segments.findIndex((segment) => segment.name === name);
-        const segment = this.segments[at] ?? { name, path: join(this.options.directory, name), end: headerBytes };
-        try {
-          if ((await stat(segment.path)).size < segment.end + this.recordBytes) continue;
-          const number = at < 0 ? this.segments.length : at;
-          if ((await this.noteKeys(segment, number)) && at < 0) this.segments.push(segment);
-        } catch (error) {
-          // Merged meanwhile by the process that wrote it: its records are found when they are asked for.
-          if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    this.queue = this.queue
+      .then(async () => {
+        for (const name of (await readdir(this.options.directory).catch(() => [])).filter(isSegment).sort()) {
+          if (this.writing?.segment.name === name) continue;
+          const at = this.segments.findIndex((segment) => segment.name === name);
+          const segment = this.segments[at] ?? { name, path: join(this.options.directory, name), end: headerBytes };
+          try {
+            if ((await stat(segment.path)).size < segment.end + this.recordBytes) continue;
+            const number = at < 0 ? this.segments.length : at;
+            if ((await this.noteKeys(segment, number)) && at < 0) this.segments.push(segment);
+          } catch (error) {
+            // Merged meanwhile by the process that wrote it: its records are found when they are asked for.
+            if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+          }
         }
-      }
-    }).catch((error: unknown) => this.options.warn(`${this.options.directory}: could not be read (${messageOf(error)}): what other windows embed is not seen.`));
+      })
+      .catch((error: unknown) =>
+        this.options.warn(
+          `${this.options.directory}: could not be read (${messageOf(error)}): what other windows embed is not seen.`,
+        ),
+      );
     return this.queue;
   }
 
@@ -250,7 +265,10 @@ export class VectorStore {
           if (!mayBeWritten(name, mtimeMs)) {
             // The beginning of a header alone is what a kill leaves of a segment that never held anything.
             const begun = size < headerBytes && (await readFile(segment.path)).equals(this.header().subarray(0, size));
-            if (!begun) this.options.warn(`${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`);
+            if (!begun)
+              this.options.warn(
+                `${segment.path}: expected a segment of embeddings of this model, found something else: deleted, its fragments are embedded anew.`,
+              );
             await rm(segment.path, { force: true });
           }
         }
@@ -265,10 +283,14 @@ export class VectorStore {
 
   /** Notes where the keys of a segment's records lie that are not known yet. @returns false when it is none of this model */
   private noteKeys(segment: Segment, number: number, places = this.places): Promise<boolean> {
-    return this.forEachRecord(segment, (block, at, offset) => {
-      places.set(block.keyAt(at), number * 2 ** 32 + offset);
-      segment.end = offset + this.recordBytes;
-    }, { from: segment.end });
+    return this.forEachRecord(
+      segment,
+      (block, at, offset) => {
+        places.set(block.keyAt(at), number * 2 ** 32 + offset);
+        segment.end = offset + this.recordBytes;
+      },
+      { from: segment.end },
+    );
   }
 
   /** Reads what it can of `keys` into `found`. @returns false when a segment was gone */
@@ -295,13 +317,19 @@ export class VectorStore {
             // Neighbours are read together, small gaps included.
             const start = wanted[i]?.offset ?? 0;
             let end = i + 1;
-            while (end < wanted.length && (wanted[end]?.offset ?? 0) + this.recordBytes - start <= blockBytes && (wanted[end]?.offset ?? 0) - (wanted[end - 1]?.offset ?? 0) <= 16 * this.recordBytes) end++;
+            while (
+              end < wanted.length &&
+              (wanted[end]?.offset ?? 0) + this.recordBytes - start <= blockBytes &&
+              (wanted[end]?.offset ?? 0) - (wanted[end - 1]?.offset ?? 0) <= 16 * this.recordBytes
+            )
+              end++;
             const length = (wanted[end - 1]?.offset ?? 0) + this.recordBytes - start;
             const block = this.block(length / this.recordBytes);
             const { bytesRead } = await file.read(block.bytes, 0, length, start);
             for (const { key, offset } of wanted.slice(i, end)) {
               const at = offset - start;
-              if (at + this.recordBytes <= bytesRead && block.isIntact(at) && block.keyAt(at) === key) found.set(key, block.vectorAt(at));
+              if (at + this.recordBytes <= bytesRead && block.isIntact(at) && block.keyAt(at) === key)
+                found.set(key, block.vectorAt(at));
               else this.forget(key, segment);
               if (pace.due) await pace.rest();
             }
@@ -312,7 +340,10 @@ export class VectorStore {
         }
       } catch (error) {
         if (error instanceof Error && "code" in error && error.code === "ENOENT") complete = false;
-        else this.options.warn(`${segment.path}: could not be read (${messageOf(error)}): its fragments are embedded anew.`);
+        else
+          this.options.warn(
+            `${segment.path}: could not be read (${messageOf(error)}): its fragments are embedded anew.`,
+          );
         for (const { key } of wanted) if (!found.has(key)) this.places.delete(key);
       }
     }
@@ -321,7 +352,10 @@ export class VectorStore {
 
   private forget(key: VectorKey, segment: Segment): void {
     this.places.delete(key);
-    if (this.damaged++ === 0) this.options.warn(`${segment.path}: expected intact embeddings, found a damaged one: it and others like it are made anew.`);
+    if (this.damaged++ === 0)
+      this.options.warn(
+        `${segment.path}: expected intact embeddings, found a damaged one: it and others like it are made anew.`,
+      );
   }
 
   /** The segment to append to, made when there is none or the last one is full. */
@@ -368,7 +402,11 @@ export class VectorStore {
    * @param options.afterBlock awaited between two blocks of the file
    * @returns false when the header is not this model's
    */
-  private async forEachRecord(segment: Segment, visit: (block: RecordBlock, at: number, offset: number) => void, { from = headerBytes, afterBlock = async () => {} }: { from?: number; afterBlock?: () => Promise<void> } = {}): Promise<boolean> {
+  private async forEachRecord(
+    segment: Segment,
+    visit: (block: RecordBlock, at: number, offset: number) => void,
+    { from = headerBytes, afterBlock = async () => {} }: { from?: number; afterBlock?: () => Promise<void> } = {},
+  ): Promise<boolean> {
     const file = await open(segment.path, "r");
     try {
       const header = Buffer.alloc(headerBytes);

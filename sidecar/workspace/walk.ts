@@ -1,5 +1,5 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-import { stat as statWithCallback, type Stats } from "node:fs";
+import { type Stats, stat as statWithCallback } from "node:fs";
 import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -52,7 +52,11 @@ interface Folder {
   readonly folders: readonly string[];
 }
 
-async function* walkFolder({ entries, folders }: Folder, root: string, options: WalkOptions): AsyncGenerator<ListedFile> {
+async function* walkFolder(
+  { entries, folders }: Folder,
+  root: string,
+  options: WalkOptions,
+): AsyncGenerator<ListedFile> {
   options.signal?.throwIfAborted();
   for (const entry of entries) {
     if ("skip" in entry) options.skip(entry.path, entry.skip);
@@ -73,7 +77,11 @@ async function* walkFolder({ entries, folders }: Folder, root: string, options: 
 }
 
 /** @throws the signal's reason when it is aborted */
-async function readFolder(root: string, folder: string, { rules, nested, maxBytes, signal }: WalkOptions): Promise<Folder> {
+async function readFolder(
+  root: string,
+  folder: string,
+  { rules, nested, maxBytes, signal }: WalkOptions,
+): Promise<Folder> {
   signal?.throwIfAborted();
   let found;
   try {
@@ -106,9 +114,18 @@ async function readFolder(root: string, folder: string, { rules, nested, maxByte
 }
 
 /** Why what lies at a path is left out before its size is asked for, if it is. */
-async function omitEntry(entry: Pick<Stats, "isSymbolicLink" | "isDirectory" | "isFile">, path: string, rules: IgnoreRules): Promise<Omission | undefined> {
-  if (entry.isSymbolicLink()) return { skip: "symbolic link", because: "links are not followed: what they point to inside the workspace is indexed by its own path" };
-  if (!entry.isDirectory() && !entry.isFile()) return { skip: "not a regular file", because: "it is a pipe, a socket or a device" };
+async function omitEntry(
+  entry: Pick<Stats, "isSymbolicLink" | "isDirectory" | "isFile">,
+  path: string,
+  rules: IgnoreRules,
+): Promise<Omission | undefined> {
+  if (entry.isSymbolicLink())
+    return {
+      skip: "symbolic link",
+      because: "links are not followed: what they point to inside the workspace is indexed by its own path",
+    };
+  if (!entry.isDirectory() && !entry.isFile())
+    return { skip: "not a regular file", because: "it is a pipe, a socket or a device" };
   return rules.omits(path, entry.isDirectory());
 }
 
@@ -135,7 +152,11 @@ export type Examined =
  * @param path from the root, with `/`; `""` for the root itself
  * @throws Error when there is nothing at the path
  */
-export async function examine(root: string, path: string, { rules, maxBytes }: Pick<WalkOptions, "rules" | "maxBytes">): Promise<Examined> {
+export async function examine(
+  root: string,
+  path: string,
+  { rules, maxBytes }: Pick<WalkOptions, "rules" | "maxBytes">,
+): Promise<Examined> {
   const parts = path === "" ? [] : path.split("/");
   for (let depth = 1; depth <= parts.length; depth++) {
     const at = parts.slice(0, depth).join("/");
@@ -143,7 +164,10 @@ export async function examine(root: string, path: string, { rules, maxBytes }: P
     const omission = await omitEntry(entry, at, rules);
     if (omission !== undefined) return { ...omission, at };
     if (entry.isDirectory()) continue;
-    if (depth < parts.length) throw Object.assign(new Error(`${join(root, at)} is a file, so there is nothing at ${join(root, path)}`), { code: "ENOENT" });
+    if (depth < parts.length)
+      throw Object.assign(new Error(`${join(root, at)} is a file, so there is nothing at ${join(root, path)}`), {
+        code: "ENOENT",
+      });
     const file = await describe(root, at, maxBytes);
     return "skip" in file ? { ...file, at } : { file };
   }
@@ -162,7 +186,8 @@ export async function readSource(root: string, path: string, maxBytes: number): 
       // Asked of the open file: time and content then belong together, whatever happens to the name meanwhile.
       const found = await file.stat();
       ({ size, mtimeMs: modified } = found);
-      if (!found.isFile()) return { skip: "not a regular file", because: "something else took the file's place", size, modified };
+      if (!found.isFile())
+        return { skip: "not a regular file", because: "something else took the file's place", size, modified };
       const omission = skipByName(path, size, maxBytes);
       if (omission !== undefined) return { ...omission, size, modified };
       const bytes = new Uint8Array(size);
@@ -185,6 +210,7 @@ function failure(error: unknown): Omission {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
   const because = error instanceof Error ? error.message : String(error);
   // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
-  if (code === "ENOENT" && because.includes("\uFFFD")) return { skip: "unreadable", because: "its name is no UTF-8 text" };
+  if (code === "ENOENT" && because.includes("\uFFFD"))
+    return { skip: "unreadable", because: "its name is no UTF-8 text" };
   return { skip: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", because };
 }

@@ -24,25 +24,61 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
     found = await examine(root, path, { rules, maxBytes });
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    return { path, state: "missing", message: `Expected a file or folder at ${printable(join(root, path))}, found none that can be read (${printable(reason)}). Check the path.`, fragments: [] };
+    return {
+      path,
+      state: "missing",
+      message: `Expected a file or folder at ${printable(join(root, path))}, found none that can be read (${printable(reason)}). Check the path.`,
+      fragments: [],
+    };
   }
   if ("skip" in found) return leftOut(path, found);
-  if ("folder" in found) return { path, state: "folder", message: `${name} is a folder whose files are indexed, each as its own rules say.`, fragments: [] };
+  if ("folder" in found)
+    return {
+      path,
+      state: "folder",
+      message: `${name} is a folder whose files are indexed, each as its own rules say.`,
+      fragments: [],
+    };
   const source = await readSource(root, path, maxBytes);
   if ("skip" in source) return leftOut(path, { ...source, at: path });
-  const fragments = (await chunker.chunk(path, source.text)).map(({ startLine, endLine, scope }) => ({ startLine, endLine, ...(scope !== undefined && { scope }) }));
-  const lines = fragments.map(({ startLine, endLine }) => (startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`)).join(", ");
-  const message = fragments.length === 0 ? `${name} is indexed, but holds nothing worth a fragment.` : `${name} is indexed as ${fragments.length} ${fragments.length === 1 ? "fragment" : "fragments"}: lines ${lines}.`;
+  const fragments = (await chunker.chunk(path, source.text)).map(({ startLine, endLine, scope }) => ({
+    startLine,
+    endLine,
+    ...(scope !== undefined && { scope }),
+  }));
+  const lines = fragments
+    .map(({ startLine, endLine }) => (startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`))
+    .join(", ");
+  const message =
+    fragments.length === 0
+      ? `${name} is indexed, but holds nothing worth a fragment.`
+      : `${name} is indexed as ${fragments.length} ${fragments.length === 1 ? "fragment" : "fragments"}: lines ${lines}.`;
   return { path, state: "indexed", message, fragments };
 }
 
 /** The explanation for a path that a rule leaves out, by itself or with the folder `at`. */
 export function leftOut(path: string, { skip, because, at, rule }: Omission & { readonly at: string }): Explanation {
-  const what = at === path ? `${printable(path)} is not indexed` : `${printable(path)} is not indexed, since the folder ${printable(at)} above it is left out`;
-  return { path, state: "left-out", message: `${what} (${skip}): ${because}.`, reason: skip, at, ...(rule !== undefined && { rule }), fragments: [] };
+  const what =
+    at === path
+      ? `${printable(path)} is not indexed`
+      : `${printable(path)} is not indexed, since the folder ${printable(at)} above it is left out`;
+  return {
+    path,
+    state: "left-out",
+    message: `${what} (${skip}): ${because}.`,
+    reason: skip,
+    at,
+    ...(rule !== undefined && { rule }),
+    fragments: [],
+  };
 }
 
 /** The explanation for a path that lies in no workspace folder. */
 export function outside(path: string): Explanation {
-  return { path, state: "outside", message: `${printable(path)} is not indexed: it lies in none of the open folders. Open the folder it is in.`, fragments: [] };
+  return {
+    path,
+    state: "outside",
+    message: `${printable(path)} is not indexed: it lies in none of the open folders. Open the folder it is in.`,
+    fragments: [],
+  };
 }

@@ -23,7 +23,7 @@ import { Store } from "./store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
 import { vectorKey } from "./vector-store";
-import { examine, readSource, walk, type ListedFile, type ReadFile } from "./walk";
+import { examine, type ListedFile, type ReadFile, readSource, walk } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
 export interface WorkspaceFolder {
@@ -147,10 +147,21 @@ export class WorkspaceIndex implements FragmentSource {
     const { backbone, storagePath, log } = options;
     const { dimension } = backbone.model.retrieval;
     this.limits = { ...defaultLimits, ...options.limits };
-    this.vectors = createVectorIndex(dimension, { preferred: options.preferredIndex ?? "faiss", guardFile: join(storagePath, "faiss-trial") });
+    this.vectors = createVectorIndex(dimension, {
+      preferred: options.preferredIndex ?? "faiss",
+      guardFile: join(storagePath, "faiss-trial"),
+    });
     this.chunker = options.chunker ?? new LineChunker();
-    this.store = Store.open({ storagePath, modelHash: backbone.model.hash, dimension, maxBytes: this.limits.maxStoreBytes, warn: (message) => log.warn(message) }).catch((error: unknown) => {
-      log.warn(`The index cannot be kept in ${storagePath} (${messageOf(error)}): it is made anew at every start. Choose a folder that can be written.`);
+    this.store = Store.open({
+      storagePath,
+      modelHash: backbone.model.hash,
+      dimension,
+      maxBytes: this.limits.maxStoreBytes,
+      warn: (message) => log.warn(message),
+    }).catch((error: unknown) => {
+      log.warn(
+        `The index cannot be kept in ${storagePath} (${messageOf(error)}): it is made anew at every start. Choose a folder that can be written.`,
+      );
       return undefined;
     });
   }
@@ -200,9 +211,20 @@ export class WorkspaceIndex implements FragmentSource {
     const place = opened === undefined ? this.locate(uri) : { folder: opened, path: "" };
     if (place === undefined) return outside(file ?? uri);
     const { folder, path } = place;
-    const found = await explain({ root: folder.root, path, rules: await this.rulesOf(folder), maxBytes: this.maxBytes, chunker: this.chunker });
+    const found = await explain({
+      root: folder.root,
+      path,
+      rules: await this.rulesOf(folder),
+      maxBytes: this.maxBytes,
+      chunker: this.chunker,
+    });
     if (found.state !== "indexed" || folder.indexed.has(path)) return found;
-    if (folder.skipped.get(path) === "index full") return leftOut(path, { skip: "index full", because: `it would hold more than ${this.limits.maxFragments} fragments`, at: path });
+    if (folder.skipped.get(path) === "index full")
+      return leftOut(path, {
+        skip: "index full",
+        because: `it would hold more than ${this.limits.maxFragments} fragments`,
+        at: path,
+      });
     return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
   }
 
@@ -239,10 +261,22 @@ export class WorkspaceIndex implements FragmentSource {
         // The same folder under another spelling of its address: its files are indexed once.
         if (this.folders.some((folder) => folder.root === root)) continue;
         const opened = await store?.openManifest(uri, this.chunker.version).catch((error: unknown) => {
-          this.options.log.warn(`Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`);
+          this.options.log.warn(
+            `Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`,
+          );
           return undefined;
         });
-        this.folders.push({ uri, root, known: opened?.files ?? new Map(), manifest: opened?.manifest, indexed: new Map(), skipped: new Map(), read: new Map(), excludes, rules: undefined });
+        this.folders.push({
+          uri,
+          root,
+          known: opened?.files ?? new Map(),
+          manifest: opened?.manifest,
+          indexed: new Map(),
+          skipped: new Map(),
+          read: new Map(),
+          excludes,
+          rules: undefined,
+        });
       }
     });
   }
@@ -276,7 +310,8 @@ export class WorkspaceIndex implements FragmentSource {
           stored.add({ folder, path: file.path, entry, order: ++this.clock }, entry.fragments.length);
           if (stored.fragments >= gathered) bringStored();
         });
-        for (const file of files) listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
+        for (const file of files)
+          listed.push({ folder, file, urgency: open.length === 0 ? 0 : urgency(uriOf(folder, file.path)) });
       }
       bringStored();
       await bringing;
@@ -303,7 +338,11 @@ export class WorkspaceIndex implements FragmentSource {
         // A folder that is left out counts once, whatever changes in it.
         this.takeOut(folder, path);
         this.leaveOut(folder, found.at, found.skip);
-      } else if ("folder" in found) await this.bringIn((await this.list(folder, path)).map((file) => ({ folder, file })), this.ended.signal);
+      } else if ("folder" in found)
+        await this.bringIn(
+          (await this.list(folder, path)).map((file) => ({ folder, file })),
+          this.ended.signal,
+        );
       else await this.bringIn([{ folder, file: found.file }], this.ended.signal, { reread: true });
       void this.settle();
     } catch (error) {
@@ -340,7 +379,8 @@ export class WorkspaceIndex implements FragmentSource {
       }
       const store = await this.store;
       await store?.clear();
-      for (const folder of this.folders) folder.manifest = (await store?.openManifest(folder.uri, this.chunker.version))?.manifest;
+      for (const folder of this.folders)
+        folder.manifest = (await store?.openManifest(folder.uri, this.chunker.version))?.manifest;
       this.storeBytes = store?.bytes ?? 0;
     });
   }
@@ -395,8 +435,11 @@ export class WorkspaceIndex implements FragmentSource {
     const file = filePathOf(uri);
     if (file === undefined) return undefined;
     let best: FolderState | undefined;
-    for (const folder of this.folders) if (file.startsWith(withSeparator(folder.root)) && folder.root.length > (best?.root.length ?? -1)) best = folder;
-    return best === undefined ? undefined : { folder: best, path: file.slice(withSeparator(best.root).length).split(sep).join("/") };
+    for (const folder of this.folders)
+      if (file.startsWith(withSeparator(folder.root)) && folder.root.length > (best?.root.length ?? -1)) best = folder;
+    return best === undefined
+      ? undefined
+      : { folder: best, path: file.slice(withSeparator(best.root).length).split(sep).join("/") };
   }
 
   private async rulesOf(folder: FolderState): Promise<IgnoreRules> {
@@ -405,23 +448,41 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** The files below `from` that may be indexed; what is no longer there leaves the index. */
-  private async list(folder: FolderState, from: string, signal?: AbortSignal, onFile?: (file: ListedFile) => void): Promise<ListedFile[]> {
+  private async list(
+    folder: FolderState,
+    from: string,
+    signal?: AbortSignal,
+    onFile?: (file: ListedFile) => void,
+  ): Promise<ListedFile[]> {
     const began = ++this.clock;
-    const nested = new Set(this.folders.filter((other) => other !== folder && other.root.startsWith(withSeparator(folder.root))).map((other) => other.root.slice(withSeparator(folder.root).length).split(sep).join("/")));
+    const nested = new Set(
+      this.folders
+        .filter((other) => other !== folder && other.root.startsWith(withSeparator(folder.root)))
+        .map((other) => other.root.slice(withSeparator(folder.root).length).split(sep).join("/")),
+    );
     const skipped = new Map<string, SkipReason>();
     const files: ListedFile[] = [];
     let readable = true;
     const rules = from === "" ? await IgnoreRules.create(folder.root, folder.excludes) : await this.rulesOf(folder);
     folder.rules = rules;
     try {
-      const options = { from, rules, nested, maxBytes: this.maxBytes, signal, skip: (path: string, reason: SkipReason) => void skipped.set(path, reason) };
+      const options = {
+        from,
+        rules,
+        nested,
+        maxBytes: this.maxBytes,
+        signal,
+        skip: (path: string, reason: SkipReason) => void skipped.set(path, reason),
+      };
       for await (const file of walk(folder.root, options)) {
         files.push(file);
         onFile?.(file);
       }
     } catch (error) {
       signal?.throwIfAborted();
-      this.options.log.warn(`Folder ${folder.root} could not be read (${messageOf(error)}): it is left out until it can be.`);
+      this.options.log.warn(
+        `Folder ${folder.root} could not be read (${messageOf(error)}): it is left out until it can be.`,
+      );
       skipped.set(from, "unreadable");
       readable = false;
     }
@@ -469,7 +530,8 @@ export class WorkspaceIndex implements FragmentSource {
       const entry = folder.known.get(path);
       const unsaved = this.isUnsaved(folder, path);
       if (unsaved && !reread && folder.indexed.has(path)) advance(1);
-      else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified) unread.push({ folder, path });
+      else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified)
+        unread.push({ folder, path });
       else if (entry.skip !== undefined) {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
@@ -479,7 +541,10 @@ export class WorkspaceIndex implements FragmentSource {
     }
     for (const file of await this.bringStored(stored, signal, () => advance(1))) unread.push(file);
 
-    const sizes = unread.length === 0 ? new Map<string, number>() : new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
+    const sizes =
+      unread.length === 0
+        ? new Map<string, number>()
+        : new Map(listed.map(({ folder, file }) => [join(folder.root, file.path), file.size]));
     const bytesOf = (folder: FolderState, path: string): number => sizes.get(join(folder.root, path)) ?? 0;
     estimate = new Estimate(unread.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
     // One batch is embedded while the next one is read.
@@ -537,7 +602,8 @@ export class WorkspaceIndex implements FragmentSource {
   /** What the store knows of a file that has not changed since and is not in the index yet. */
   private storedEntry(folder: FolderState, { path, size, modified }: ListedFile): FileEntry | undefined {
     const entry = folder.known.get(path);
-    if (entry === undefined || entry.skip !== undefined || entry.size !== size || entry.modified !== modified) return undefined;
+    if (entry === undefined || entry.skip !== undefined || entry.size !== size || entry.modified !== modified)
+      return undefined;
     return folder.indexed.get(path)?.entry === entry || this.isUnsaved(folder, path) ? undefined : entry;
   }
 
@@ -547,18 +613,26 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
-  private async bringStored(jobs: readonly Job[], signal: AbortSignal, onFile?: () => void): Promise<{ folder: FolderState; path: string }[]> {
+  private async bringStored(
+    jobs: readonly Job[],
+    signal: AbortSignal,
+    onFile?: () => void,
+  ): Promise<{ folder: FolderState; path: string }[]> {
     const vectors = (await this.store)?.vectors;
     const unread: { folder: FolderState; path: string }[] = [];
     const pace = new Pace();
     // In the order of the store: the disk is read from one end to the other.
-    const placed = jobs.map((job) => ({ job, place: vectors?.placeOf(job.entry.fragments[0]?.key ?? "") ?? -1 })).sort((a, b) => a.place - b.place);
+    const placed = jobs
+      .map((job) => ({ job, place: vectors?.placeOf(job.entry.fragments[0]?.key ?? "") ?? -1 }))
+      .sort((a, b) => a.place - b.place);
     const piece = new Batch();
     for (const [at, { job }] of placed.entries()) {
       piece.add(job, job.entry.fragments.length);
       if (piece.fragments < storedFragments && at < placed.length - 1) continue;
       const together = piece.take();
-      const found = (await vectors?.get(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ?? new Map<VectorKey, Quantized>();
+      const found =
+        (await vectors?.get(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ??
+        new Map<VectorKey, Quantized>();
       for (const { folder, path, entry, order } of together) {
         if (!entry.fragments.every(({ key }) => found.has(key))) unread.push({ folder, path });
         else {
@@ -576,7 +650,8 @@ export class WorkspaceIndex implements FragmentSource {
   private async read(folder: FolderState, path: string): Promise<ReadFile> {
     const file = join(folder.root, path);
     const buffer = this.buffers.get(file);
-    if (buffer !== undefined) return { ...readContent(new TextEncoder().encode(buffer)), size: unsavedSize, modified: 0 };
+    if (buffer !== undefined)
+      return { ...readContent(new TextEncoder().encode(buffer)), size: unsavedSize, modified: 0 };
     let source = await readSource(folder.root, path, this.maxBytes);
     for (let again = 0; again < mostRereads; again++) {
       const now = await stat(file).catch(() => undefined);
@@ -588,7 +663,12 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** The fragments of a file, with what has to be embedded of them added to `wanted`; nothing when it cannot be cut. */
-  private async cut(path: string, text: string, wanted: Map<VectorKey, Wanted>, pace: Pace): Promise<StoredFragment[] | undefined> {
+  private async cut(
+    path: string,
+    text: string,
+    wanted: Map<VectorKey, Wanted>,
+    pace: Pace,
+  ): Promise<StoredFragment[] | undefined> {
     const fragments: StoredFragment[] = [];
     try {
       for (const chunk of await this.chunker.chunk(path, text)) {
@@ -607,28 +687,62 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
-  private async embedAndPutIn(jobs: readonly Job[], wanted: readonly Wanted[], store: Store | undefined, signal: AbortSignal): Promise<void> {
+  private async embedAndPutIn(
+    jobs: readonly Job[],
+    wanted: readonly Wanted[],
+    store: Store | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Quantized>();
     const embed = async (): Promise<void> => {
       // Another process may have embedded them meanwhile.
-      for (const [key, vector] of (await store?.vectors.get(wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])))) ?? []) vectors.set(key, vector);
-      await this.embedMissing(wanted.filter(({ key }) => !vectors.has(key)), vectors, store, signal);
+      for (const [key, vector] of (await store?.vectors.get(
+        wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])),
+      )) ?? [])
+        vectors.set(key, vector);
+      await this.embedMissing(
+        wanted.filter(({ key }) => !vectors.has(key)),
+        vectors,
+        store,
+        signal,
+      );
     };
-    if (wanted.some(({ key }) => !vectors.has(key))) await (store === undefined ? embed() : store.whileEmbedding(jobs.map(({ folder }) => folder.uri), embed, signal));
+    if (wanted.some(({ key }) => !vectors.has(key)))
+      await (store === undefined
+        ? embed()
+        : store.whileEmbedding(
+            jobs.map(({ folder }) => folder.uri),
+            embed,
+            signal,
+          ));
     const pace = new Pace();
     for (const { folder, path, entry, order } of jobs) {
-      this.putIn(folder, path, { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) }, order, vectors);
+      this.putIn(
+        folder,
+        path,
+        { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) },
+        order,
+        vectors,
+      );
       await pace.rest();
     }
   }
 
   /** Embeds the fragments, stores them and adds them to `vectors`. */
-  private async embedMissing(missing: readonly Wanted[], vectors: Map<VectorKey, Quantized>, store: Store | undefined, signal: AbortSignal): Promise<void> {
+  private async embedMissing(
+    missing: readonly Wanted[],
+    vectors: Map<VectorKey, Quantized>,
+    store: Store | undefined,
+    signal: AbortSignal,
+  ): Promise<void> {
     // Alike lengths together: a batch is padded to its longest row.
     const sorted = [...missing].sort((a, b) => b.tokens.length - a.tokens.length);
     for (let start = 0; start < sorted.length; start += batchFragments) {
       const rows = sorted.slice(start, start + batchFragments);
-      const made = await this.options.backbone.embed(rows.map(({ tokens }) => tokens), signal);
+      const made = await this.options.backbone.embed(
+        rows.map(({ tokens }) => tokens),
+        signal,
+      );
       const fresh: { key: VectorKey; vector: Quantized }[] = [];
       rows.forEach(({ key }, i) => {
         const floats = made[i];
@@ -648,7 +762,13 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Puts a file's fragments in, in the place of its former ones, unless something later is known of it. */
-  private putIn(folder: FolderState, path: string, entry: FileEntry, order: number, vectors: ReadonlyMap<VectorKey, Quantized>): void {
+  private putIn(
+    folder: FolderState,
+    path: string,
+    entry: FileEntry,
+    order: number,
+    vectors: ReadonlyMap<VectorKey, Quantized>,
+  ): void {
     if ((folder.read.get(path) ?? 0) > order || !this.folders.includes(folder)) return;
     folder.read.set(path, order);
     const former = folder.indexed.get(path);
@@ -674,7 +794,8 @@ export class WorkspaceIndex implements FragmentSource {
         if (vector !== undefined) this.vectors.add(id, vector);
       }
       // Written out: a rest and a spread take several times as long.
-      this.fragments[id] = scope === undefined ? { uri, path, startLine, endLine, text } : { uri, path, startLine, endLine, text, scope };
+      this.fragments[id] =
+        scope === undefined ? { uri, path, startLine, endLine, text } : { uri, path, startLine, endLine, text, scope };
       return id;
     });
     const gone = [...reusable.values()].flat();
@@ -696,7 +817,13 @@ export class WorkspaceIndex implements FragmentSource {
     for (const id of file.ids) this.fragments[id] = undefined;
   }
 
-  private leaveOut(folder: FolderState, path: string, reason: SkipReason, entry?: FileEntry, order: number = ++this.clock): void {
+  private leaveOut(
+    folder: FolderState,
+    path: string,
+    reason: SkipReason,
+    entry?: FileEntry,
+    order: number = ++this.clock,
+  ): void {
     if ((folder.read.get(path) ?? 0) > order) return;
     this.takeOut(folder, path);
     if (reason === "deleted meanwhile") folder.skipped.delete(path);
@@ -727,10 +854,13 @@ export class WorkspaceIndex implements FragmentSource {
   private async tidy(): Promise<void> {
     const store = await this.store;
     try {
-      for (const folder of this.folders) if (folder.manifest?.worthRewriting(folder.known.size) === true) await folder.manifest.rewrite(folder.known);
+      for (const folder of this.folders)
+        if (folder.manifest?.worthRewriting(folder.known.size) === true) await folder.manifest.rewrite(folder.known);
       await store?.tidy();
     } catch (error) {
-      this.options.log.warn(`The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`);
+      this.options.log.warn(
+        `The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`,
+      );
     }
     this.storeBytes = store?.bytes ?? 0;
   }
@@ -798,7 +928,10 @@ function uriOf(folder: FolderState, path: string): string {
 
 /** Percent-encoding as editors do it in URIs: stricter than encodeURIComponent. */
 function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);
+  return encodeURIComponent(segment).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 function messageOf(error: unknown): string {

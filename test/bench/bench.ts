@@ -7,14 +7,23 @@ import { packagedLocations } from "../../sidecar/server/locations";
 import { inProcess } from "./child";
 import { main as confidence } from "./confidence";
 import { main as debounce } from "./debounce";
-import { count } from "./options";
-import { indexPhases, main as index } from "./index/main";
-import { inferencePhases, main as inference } from "./inference/main";
+import { main as index, indexPhases } from "./index/main";
+import { main as inference, inferencePhases } from "./inference/main";
 import { main as keeping } from "./keeping";
-import { main as typing } from "./typing/main";
+import { count } from "./options";
+import {
+  type CompleteResult,
+  completePhase,
+  type IndexResult,
+  indexPhase,
+  type PhaseOptions,
+  type Spread,
+  type StartResult,
+  startPhase,
+} from "./phases";
 import { main as ranking } from "./ranking/main";
-import { type CompleteResult, completePhase, type IndexResult, indexPhase, type PhaseOptions, type Spread, type StartResult, startPhase } from "./phases";
 import { main as syntax } from "./syntax";
+import { main as typing } from "./typing/main";
 
 /** Takes its options as JSON. */
 const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = {
@@ -72,11 +81,20 @@ async function main(): Promise<void> {
       const { copyLargeTree } = await import("./large-tree");
       const large = join(scratch, "large");
       const copied = await copyLargeTree(join(root, "node_modules"), large, count("--files", values.files));
-      workspaces.push(["test/fixtures/workspace", join(root, "test", "fixtures", "workspace")], [`${copied} files of node_modules`, large]);
+      workspaces.push(
+        ["test/fixtures/workspace", join(root, "test", "fixtures", "workspace")],
+        [`${copied} files of node_modules`, large],
+      );
     }
     const measured: Measured[] = [];
     for (const [name, workspace] of workspaces) {
-      const options: PhaseOptions = { workspace, storagePath: join(scratch, `index-${measured.length}`), modelPath: model, grammarPath, completions };
+      const options: PhaseOptions = {
+        workspace,
+        storagePath: join(scratch, `index-${measured.length}`),
+        modelPath: model,
+        grammarPath,
+        completions,
+      };
       process.stderr.write(`Measuring ${name}: indexing…\n`);
       const index = await inProcess<IndexResult>("index", options);
       process.stderr.write(`Measuring ${name}: start…\n`);
@@ -103,7 +121,8 @@ function report({ name, index, start, complete }: Measured): string {
   const { counts } = index;
   const { timings, crossFile } = complete;
   const ms = ({ p50, p95 }: Spread) => `${p50.toFixed(1).padStart(8)} ${p95.toFixed(1).padStart(8)}`;
-  const of = (part: number, whole: number) => `${part}/${whole} (${whole === 0 ? "-" : ((100 * part) / whole).toFixed(0)} %)`;
+  const of = (part: number, whole: number) =>
+    `${part}/${whole} (${whole === 0 ? "-" : ((100 * part) / whole).toFixed(0)} %)`;
   const { withRetrieval: yes, withoutRetrieval: no } = crossFile;
   return [
     "",
@@ -142,13 +161,28 @@ const [first, phase, options] = process.argv.slice(2);
 /** Does one phase and sends its result to the process that started this one. */
 async function child(name: string, given: string): Promise<void> {
   const work = phases[name];
-  if (work === undefined) throw new Error(`expected a phase among ${Object.keys(phases).join(", ")}, found ${JSON.stringify(name)}`);
+  if (work === undefined)
+    throw new Error(`expected a phase among ${Object.keys(phases).join(", ")}, found ${JSON.stringify(name)}`);
   process.send?.(await work(given));
 }
 
-const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = { inference, index, keeping, confidence, syntax, debounce, typing, ranking };
+const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
+  inference,
+  index,
+  keeping,
+  confidence,
+  syntax,
+  debounce,
+  typing,
+  ranking,
+};
 const command = commands[first ?? ""];
-const work = first === "--phase" ? child(phase ?? "", options ?? "") : command === undefined ? main() : command(process.argv.slice(3));
+const work =
+  first === "--phase"
+    ? child(phase ?? "", options ?? "")
+    : command === undefined
+      ? main()
+      : command(process.argv.slice(3));
 work.catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   process.exitCode = 1;

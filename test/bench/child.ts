@@ -11,7 +11,13 @@ export interface ChildOptions {
 export function inProcess<Result>(phase: string, options: unknown, { cores }: ChildOptions = {}): Promise<Result> {
   const confined = cores === undefined ? undefined : confinement(cores);
   return new Promise((done, fail) => {
-    const child = fork(__filename, ["--phase", phase, JSON.stringify(options)], confined === undefined ? {} : { execPath: "taskset", execArgv: ["-c", confined, process.execPath, ...process.execArgv] });
+    const child = fork(
+      __filename,
+      ["--phase", phase, JSON.stringify(options)],
+      confined === undefined
+        ? {}
+        : { execPath: "taskset", execArgv: ["-c", confined, process.execPath, ...process.execArgv] },
+    );
     let result: Result | undefined;
     child.on("message", (message: Result) => {
       result = message;

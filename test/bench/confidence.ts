@@ -4,7 +4,13 @@ import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import * as v from "valibot";
 import { Completer } from "../../sidecar/completion/completer";
-import { type Calibration, type Evidence, features, probabilityBy, statedConfidence } from "../../sidecar/completion/confidence";
+import {
+  type Calibration,
+  type Evidence,
+  features,
+  probabilityBy,
+  statedConfidence,
+} from "../../sidecar/completion/confidence";
 import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
 import { defaultSettings } from "../../sidecar/protocol";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
@@ -43,7 +49,9 @@ const rowSchema = v.object({
   truth: v.string(),
   right: v.boolean(),
   /** Absent where nothing was suggested. */
-  evidence: v.optional(v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), agrees: v.optional(v.boolean()) })),
+  evidence: v.optional(
+    v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), agrees: v.optional(v.boolean()) }),
+  ),
 });
 type Row = v.InferOutput<typeof rowSchema>;
 type Suggested = Row & { readonly evidence: Evidence };
@@ -74,7 +82,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
   const rows = new RowFile(resolve(values.rows));
   const asking = await Asking.open(resolve(values.model ?? modelPath), grammarPath);
-  for (const pair of pairs) await asking.ask(pair, count("--limit", values.limit), count("--cursors", values.cursors), rows);
+  for (const pair of pairs)
+    await asking.ask(pair, count("--limit", values.limit), count("--cursors", values.cursors), rows);
   await asking.dispose();
   process.stdout.write(`${report(rows.all)}\n`);
 }
@@ -113,7 +122,10 @@ class Asking {
   ) {}
 
   static async open(modelPath: string, grammarPath: string): Promise<Asking> {
-    return new Asking(await openTaskModel(modelPath, grammarPath), await SyntaxTrees.load(grammarPath, () => {}, Infinity));
+    return new Asking(
+      await openTaskModel(modelPath, grammarPath),
+      await SyntaxTrees.load(grammarPath, () => {}, Infinity),
+    );
   }
 
   dispose(): Promise<void> {
@@ -122,17 +134,26 @@ class Asking {
   }
 
   /** Completes at the tasks' cursors and at others in the same files. */
-  async ask({ tasks: tasksPath, repositories: repositoriesPath }: TaskPair, limit: number, cursors: number, rows: RowFile): Promise<void> {
+  async ask(
+    { tasks: tasksPath, repositories: repositoriesPath }: TaskPair,
+    limit: number,
+    cursors: number,
+    rows: RowFile,
+  ): Promise<void> {
     const tasks = await readTasks(tasksPath, limit);
     const repositories = await readRepositories(repositoriesPath, new Set(tasks.map(({ repository }) => repository)));
     const byFile = new Map<string, Task[]>();
-    for (const task of tasks) byFile.set(`${task.repository} ${task.file}`, [...(byFile.get(`${task.repository} ${task.file}`) ?? []), task]);
+    for (const task of tasks)
+      byFile.set(`${task.repository} ${task.file}`, [...(byFile.get(`${task.repository} ${task.file}`) ?? []), task]);
     let done = 0;
     for (const group of byFile.values()) {
       const [first] = group;
       if (first === undefined) continue;
       const files = repositories.get(first.repository) ?? new Map<string, string>();
-      const asked = [...group.map((task) => ({ id: task.id, truth: task.groundtruth, ...placeOf(task, files) })), ...typingIn(first, files, cursors)].filter(({ id }) => !rows.has(id));
+      const asked = [
+        ...group.map((task) => ({ id: task.id, truth: task.groundtruth, ...placeOf(task, files) })),
+        ...typingIn(first, files, cursors),
+      ].filter(({ id }) => !rows.has(id));
       process.stderr.write(`${basename(tasksPath)}: file ${++done} of ${byFile.size}\n`);
       if (asked.length === 0) continue;
       const source = await smallSource(first.file, files, this.model);
@@ -140,15 +161,44 @@ class Asking {
     }
   }
 
-  private async complete({ id, prefix, suffix, truth }: Asked, { repository, language, file }: Task, source: FragmentSource): Promise<Row> {
+  private async complete(
+    { id, prefix, suffix, truth }: Asked,
+    { repository, language, file }: Task,
+    source: FragmentSource,
+  ): Promise<Row> {
     let evidence: Evidence | undefined;
     // Whatever the evidence, it is taken down and the suggestion shown.
-    const calibration: Calibration = { probability: (given) => ((evidence = given), 1), thresholds: { more: 0, balanced: 0, fewer: 0 } };
-    const completer = new Completer({ ...this.model, trees: this.trees, source: () => source, log: () => {}, calibration });
-    const context: CursorContext = { uri: `file:///${file}`, path: file, languageId: languageIdOf(file), prefix, suffix };
+    const calibration: Calibration = {
+      probability: (given) => ((evidence = given), 1),
+      thresholds: { more: 0, balanced: 0, fewer: 0 },
+    };
+    const completer = new Completer({
+      ...this.model,
+      trees: this.trees,
+      source: () => source,
+      log: () => {},
+      calibration,
+    });
+    const context: CursorContext = {
+      uri: `file:///${file}`,
+      path: file,
+      languageId: languageIdOf(file),
+      prefix,
+      suffix,
+    };
     const position = { line: prefix.split("\n").length - 1, character: 0 };
-    const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
-    return { id, language, repository, suggestion, truth, right: suggestion !== "" && firstLine(suggestion) === firstLine(truth), ...(evidence && { evidence }) };
+    const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), {
+      invoked: true,
+    });
+    return {
+      id,
+      language,
+      repository,
+      suggestion,
+      truth,
+      right: suggestion !== "" && firstLine(suggestion) === firstLine(truth),
+      ...(evidence && { evidence }),
+    };
   }
 }
 
@@ -158,7 +208,12 @@ function typingIn({ repository, file }: Task, files: Files, most: number): Asked
   return spread(placesOfTyping(text), most).map((offset) => {
     const end = text.indexOf("\n", offset);
     const lineEnd = end < 0 ? text.length : end;
-    return { id: `${repository} ${file} ${offset}`, prefix: text.slice(0, offset), suffix: text.slice(lineEnd), truth: text.slice(offset, lineEnd) };
+    return {
+      id: `${repository} ${file} ${offset}`,
+      prefix: text.slice(0, offset),
+      suffix: text.slice(lineEnd),
+      truth: text.slice(offset, lineEnd),
+    };
   });
 }
 
@@ -170,18 +225,23 @@ function firstLine(text: string): string {
 function report(rows: readonly Row[]): string {
   const suggested = rows.flatMap((row): Suggested[] => {
     const { evidence } = row;
-    return evidence === undefined || row.suggestion === "" ? [] : [{ ...row, evidence: { ...evidence, agrees: evidence.agrees } }];
+    return evidence === undefined || row.suggestion === ""
+      ? []
+      : [{ ...row, evidence: { ...evidence, agrees: evidence.agrees } }];
   });
   const right = suggested.filter((row) => row.right).length;
-  const fit = (of: readonly Suggested[]) => fitLogistic(of.map(({ evidence, right }) => ({ x: features(evidence), y: right ? 1 : 0 })));
+  const fit = (of: readonly Suggested[]) =>
+    fitLogistic(of.map(({ evidence, right }) => ({ x: features(evidence), y: right ? 1 : 0 })));
   const names = [...new Set(suggested.map(({ repository }) => repository))].sort();
   const foldOf = new Map(names.map((name, at) => [name, at % folds]));
   const judged = Array.from({ length: folds }, (_, fold) => {
     const weights = fit(suggested.filter(({ repository }) => foldOf.get(repository) !== fold));
-    return suggested.filter(({ repository }) => foldOf.get(repository) === fold).map((row) => ({ probability: probabilityBy(weights, row.evidence), right: row.right, language: row.language }));
+    return suggested
+      .filter(({ repository }) => foldOf.get(repository) === fold)
+      .map((row) => ({ probability: probabilityBy(weights, row.evidence), right: row.right, language: row.language }));
   }).flat();
   const share = right / suggested.length;
-  const percent = (part: number, whole: number): string => `${(100 * part / Math.max(1, whole)).toFixed(1)} %`;
+  const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
   const thresholds = [0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5];
   const shownFrom = (threshold: number): string[] => {
     const shown = judged.filter(({ probability }) => probability >= threshold);
@@ -189,14 +249,31 @@ function report(rows: readonly Row[]): string {
     return [percent(shown.length, judged.length), percent(shownRight, shown.length), percent(shownRight, right)];
   };
   const lines = thresholds.map((threshold) => [threshold.toFixed(2), ...shownFrom(threshold)]);
-  const probabilities = judged.filter((each) => each.right).map(({ probability }) => probability).sort((a, b) => a - b);
+  const probabilities = judged
+    .filter((each) => each.right)
+    .map(({ probability }) => probability)
+    .sort((a, b) => a - b);
   // Rounded down, so that no more is held back than was meant.
-  const showing = (least: number): number => Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
-  const stated = statedConfidence(fit(suggested), { more: showing(shownOfRight.more), balanced: showing(shownOfRight.balanced), fewer: showing(shownOfRight.fewer) });
-  const chosen = Object.entries(stated.thresholds).map(([frequency, threshold]) => [`${frequency}: ${threshold.toFixed(3)}`, ...shownFrom(threshold)]);
+  const showing = (least: number): number =>
+    Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
+  const stated = statedConfidence(fit(suggested), {
+    more: showing(shownOfRight.more),
+    balanced: showing(shownOfRight.balanced),
+    fewer: showing(shownOfRight.fewer),
+  });
+  const chosen = Object.entries(stated.thresholds).map(([frequency, threshold]) => [
+    `${frequency}: ${threshold.toFixed(3)}`,
+    ...shownFrom(threshold),
+  ]);
   const languages = [...new Set(judged.map(({ language }) => language))].map((language) => {
     const of = judged.filter((each) => each.language === language);
-    return [language, String(of.length), percent(of.filter((each) => each.right).length, of.length), brier(of).toFixed(4), calibrationError(of, folds).toFixed(4)];
+    return [
+      language,
+      String(of.length),
+      percent(of.filter((each) => each.right).length, of.length),
+      brier(of).toFixed(4),
+      calibrationError(of, folds).toFixed(4),
+    ];
   });
   return [
     `${rows.length} cursors in ${names.length} repositories, ${suggested.length} with a suggestion, the first line right in ${right} of them (${percent(right, suggested.length)})`,

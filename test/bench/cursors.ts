@@ -50,7 +50,8 @@ export function spread<T>(items: readonly T[], most: number): T[] {
   return items.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
 }
 
-const definition = /(?:\b(?:def|class|function|interface|enum|struct|fn|func|type)\s+|^\s+(?:(?:public|private|protected|async|static|readonly)\s+)*)([A-Za-z_]\w{4,})(?=\s*[(<:={]|$)/gm;
+const definition =
+  /(?:\b(?:def|class|function|interface|enum|struct|fn|func|type)\s+|^\s+(?:(?:public|private|protected|async|static|readonly)\s+)*)([A-Za-z_]\w{4,})(?=\s*[(<:={]|$)/gm;
 
 /**
  * Places right before a name that is defined in exactly one other file, defined nowhere in this one, and not yet
@@ -61,7 +62,8 @@ export function crossFileCursors(folder: string, sources: ReadonlyMap<string, st
   for (const [path, text] of sources) {
     for (const match of text.matchAll(definition)) {
       const name = match[1] ?? "";
-      if (!/^(?:return|raise|await|const|while|export|import|super|throw|assert|async|print)$/.test(name)) definedIn.set(name, (definedIn.get(name) ?? new Set()).add(path));
+      if (!/^(?:return|raise|await|const|while|export|import|super|throw|assert|async|print)$/.test(name))
+        definedIn.set(name, (definedIn.get(name) ?? new Set()).add(path));
     }
   }
   const cursors: Cursor[] = [];

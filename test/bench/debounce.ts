@@ -31,7 +31,14 @@ interface Policy {
 }
 
 const fixed = (ms: number): Policy => ({ name: `${ms} ms`, wait: () => ms });
-const policies: readonly Policy[] = [fixed(0), fixed(75), fixed(150), fixed(250), fixed(350), { name: "adaptive", wait: chooseWait }];
+const policies: readonly Policy[] = [
+  fixed(0),
+  fixed(75),
+  fixed(150),
+  fixed(250),
+  fixed(350),
+  { name: "adaptive", wait: chooseWait },
+];
 
 interface Outcome {
   /** Runs of the model for every 100 keys. */
@@ -62,8 +69,14 @@ function simulate(intervals: readonly number[], policy: Policy, latencyMs: numbe
       waited += wait;
     }
   }
-  const each = (100 / (intervals.length - known));
-  return { runs: runs * each, inVain: inVain * each, flashes: flashes * each, read: (100 * read) / long, waited: waited / Math.max(1, read) };
+  const each = 100 / (intervals.length - known);
+  return {
+    runs: runs * each,
+    inVain: inVain * each,
+    flashes: flashes * each,
+    read: (100 * read) / long,
+    waited: waited / Math.max(1, read),
+  };
 }
 
 /** Always the same numbers. */
@@ -89,9 +102,21 @@ export async function main(): Promise<void> {
     const intervals = intervalsOf(typist, randomFrom(7));
     for (const latencyMs of latencies) {
       for (const policy of policies) {
-        const { runs, inVain, flashes, read, waited } = simulate(intervals.map((ms) => Math.min(ms, 2000)), policy, latencyMs);
-        const cells = [runs.toFixed(0).padStart(6), inVain.toFixed(0).padStart(8), flashes.toFixed(1).padStart(8), `${read.toFixed(0)} %`.padStart(6), waited.toFixed(0).padStart(7)];
-        lines.push(`${typist.name.padEnd(15)} ${`${latencyMs} ms`.padEnd(8)} ${policy.name.padEnd(9)}${cells.join(" ")}`);
+        const { runs, inVain, flashes, read, waited } = simulate(
+          intervals.map((ms) => Math.min(ms, 2000)),
+          policy,
+          latencyMs,
+        );
+        const cells = [
+          runs.toFixed(0).padStart(6),
+          inVain.toFixed(0).padStart(8),
+          flashes.toFixed(1).padStart(8),
+          `${read.toFixed(0)} %`.padStart(6),
+          waited.toFixed(0).padStart(7),
+        ];
+        lines.push(
+          `${typist.name.padEnd(15)} ${`${latencyMs} ms`.padEnd(8)} ${policy.name.padEnd(9)}${cells.join(" ")}`,
+        );
       }
     }
   }

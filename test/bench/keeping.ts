@@ -27,12 +27,19 @@ const help = `npm run bench -- keeping --tasks FILE --repos FILE [OPTIONS]
 const ahead = 8;
 
 /** What is compared: the product's rule, its neighbours, and both ends. */
-const rules: readonly { readonly name: string; readonly rule?: KeepingRule; readonly settings?: Partial<Settings> }[] = [
-  { name: "no fragments", settings: { retrieval: false } },
-  { name: "fetched at every token", rule: { similarity: Infinity, margin: -Infinity } },
-  ...[0.6, 0.7, 0.8].map((similarity) => ({ name: `similarity ${similarity}, margin ${keepingRule.margin}`, rule: { ...keepingRule, similarity } })),
-  ...[0.02, 0.1].map((margin) => ({ name: `similarity ${keepingRule.similarity}, margin ${margin}`, rule: { ...keepingRule, margin } })),
-];
+const rules: readonly { readonly name: string; readonly rule?: KeepingRule; readonly settings?: Partial<Settings> }[] =
+  [
+    { name: "no fragments", settings: { retrieval: false } },
+    { name: "fetched at every token", rule: { similarity: Infinity, margin: -Infinity } },
+    ...[0.6, 0.7, 0.8].map((similarity) => ({
+      name: `similarity ${similarity}, margin ${keepingRule.margin}`,
+      rule: { ...keepingRule, similarity },
+    })),
+    ...[0.02, 0.1].map((margin) => ({
+      name: `similarity ${keepingRule.similarity}, margin ${margin}`,
+      rule: { ...keepingRule, margin },
+    })),
+  ];
 
 /** What one rule gave at one cursor: means over the tokens typed. */
 interface Typed {
@@ -56,7 +63,8 @@ export async function main(args: readonly string[]): Promise<void> {
   const pairs = pairsOf(values, help);
   const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
   const bench = await Typing.open(modelPath, grammarPath, count("--typed", values.typed));
-  for (const pair of pairs) process.stdout.write(`${await bench.compare(pair, count("--cursors", values.cursors))}\n\n`);
+  for (const pair of pairs)
+    process.stdout.write(`${await bench.compare(pair, count("--cursors", values.cursors))}\n\n`);
   await bench.dispose();
 }
 
@@ -77,7 +85,8 @@ class Typing {
   /** A table of the rules over the first tasks of as many repositories. */
   async compare({ tasks: tasksPath, repositories: repositoriesPath }: TaskPair, cursors: number): Promise<string> {
     const chosen = new Map<string, Task>();
-    for (const task of await readTasks(tasksPath, undefined)) if (chosen.size < cursors && !chosen.has(task.repository)) chosen.set(task.repository, task);
+    for (const task of await readTasks(tasksPath, undefined))
+      if (chosen.size < cursors && !chosen.has(task.repository)) chosen.set(task.repository, task);
     const repositories = await readRepositories(repositoriesPath, new Set(chosen.keys()));
     const found = rules.map((): Typed[] => []);
     let cursor = 0;
@@ -92,13 +101,24 @@ class Typing {
       const own = found[at] ?? [];
       const gains = own.map(({ loss }, each) => loss - (none[each]?.loss ?? Number.NaN));
       const share = (of: (typed: Typed) => number): string => `${(100 * mean(own.map(of))).toFixed(0)} %`;
-      return [name, mean(own.map(({ loss }) => loss)).toFixed(3), at === 0 ? "" : `${signed(mean(gains))} (${digits(standardError(gains))})`, share(({ searched }) => searched), share(({ changed }) => changed)];
+      return [
+        name,
+        mean(own.map(({ loss }) => loss)).toFixed(3),
+        at === 0 ? "" : `${signed(mean(gains))} (${digits(standardError(gains))})`,
+        share(({ searched }) => searched),
+        share(({ changed }) => changed),
+      ];
     });
     const header = ["", "loss, nats", "over no fragments (standard error)", "searched", "changed"];
     return `${basename(tasksPath)}: ${chosen.size} cursors, ${this.typed} tokens typed at each, loss of the next ${ahead}\n${table(header, rows)}`;
   }
 
-  private async type(task: Task, files: Files, source: FragmentSource, { rule, settings }: (typeof rules)[number]): Promise<Typed> {
+  private async type(
+    task: Task,
+    files: Files,
+    source: FragmentSource,
+    { rule, settings }: (typeof rules)[number],
+  ): Promise<Typed> {
     const { prefix, suffix } = placeOf(task, files);
     const rest = task.groundtruth + suffix;
     const { backbone, tokenizer } = this.model;
@@ -114,21 +134,43 @@ class Typing {
       embed: (rows, signal) => backbone.embed(rows, signal),
       dispose: () => backbone.dispose(),
     };
-    const completer = new Completer({ ...this.model, backbone: recording, source: () => source, log: () => {}, ...(rule && { keepingRule: rule }) });
+    const completer = new Completer({
+      ...this.model,
+      backbone: recording,
+      source: () => source,
+      log: () => {},
+      ...(rule && { keepingRule: rule }),
+    });
     const uri = `file:///${task.file}`;
     const losses: number[] = [];
     const traces: CompletionTrace[] = [];
     let typed = "";
     for (const token of tokenizer.encode(rest.slice(0, 8 * this.typed)).slice(0, this.typed)) {
-      const context: CursorContext = { uri, path: task.file, languageId: languageIdOf(task.file), prefix: prefix + typed, suffix: "" };
+      const context: CursorContext = {
+        uri,
+        path: task.file,
+        languageId: languageIdOf(task.file),
+        prefix: prefix + typed,
+        suffix: "",
+      };
       const position = { line: context.prefix.split("\n").length - 1, character: 0 };
-      traces.push(await completer.complete(context, { ...defaultSettings, maxTokens: 1, ...settings }, position, undefined, performance.now()));
+      traces.push(
+        await completer.complete(
+          context,
+          { ...defaultSettings, maxTokens: 1, ...settings },
+          position,
+          undefined,
+          performance.now(),
+        ),
+      );
       const { owed } = healPrefix(tokenizer, context.prefix);
       const next = tokenizer.encode(owed + rest.slice(typed.length, typed.length + 8 * ahead)).slice(0, ahead);
       losses.push(await this.lossOf(read, next));
       typed += tokenizer.decode([token]);
     }
-    const shown = traces.map(({ fragments }) => JSON.stringify(fragments.map(({ path, startLine }) => [path, startLine])));
+    const shown = traces.map(({ fragments }) =>
+      JSON.stringify(fragments.map(({ path, startLine }) => [path, startLine])),
+    );
     return {
       loss: mean(losses),
       searched: mean(traces.map(({ timings }) => (timings.searchMs > 0 ? 1 : 0))),

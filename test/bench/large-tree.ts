@@ -12,7 +12,12 @@ export async function copyLargeTree(modules: string, target: string, most: numbe
   let copied = 0;
   for (const folder of await packages(modules)) {
     const files = (await readdir(folder, { recursive: true, withFileTypes: true }))
-      .filter((entry) => entry.isFile() && /(?<!\.min)\.(?:[cm]?[jt]s|py)$/.test(entry.name) && !entry.parentPath.slice(folder.length).includes("node_modules"))
+      .filter(
+        (entry) =>
+          entry.isFile() &&
+          /(?<!\.min)\.(?:[cm]?[jt]s|py)$/.test(entry.name) &&
+          !entry.parentPath.slice(folder.length).includes("node_modules"),
+      )
       .map((entry) => join(entry.parentPath, entry.name))
       .sort();
     let fromHere = 0;

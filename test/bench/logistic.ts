@@ -54,7 +54,9 @@ export function calibrationError(judged: readonly Judged[], bins: number): numbe
   for (let bin = 0; bin < bins; bin++) {
     const of = sorted.slice(Math.floor((bin * sorted.length) / bins), Math.floor(((bin + 1) * sorted.length) / bins));
     if (of.length === 0) continue;
-    sum += of.length * Math.abs(mean(of.map(({ probability }) => probability)) - mean(of.map(({ right }) => (right ? 1 : 0))));
+    sum +=
+      of.length *
+      Math.abs(mean(of.map(({ probability }) => probability)) - mean(of.map(({ right }) => (right ? 1 : 0))));
   }
   return sum / Math.max(1, sorted.length);
 }
@@ -65,7 +67,8 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
   const size = rows.length;
   for (let column = 0; column < size; column++) {
     let pivot = column;
-    for (let row = column + 1; row < size; row++) if (Math.abs(rows[row]?.[column] ?? 0) > Math.abs(rows[pivot]?.[column] ?? 0)) pivot = row;
+    for (let row = column + 1; row < size; row++)
+      if (Math.abs(rows[row]?.[column] ?? 0) > Math.abs(rows[pivot]?.[column] ?? 0)) pivot = row;
     const [own, other] = [rows[column] ?? [], rows[pivot] ?? []];
     [rows[column], rows[pivot]] = [other, own];
     for (const [at, row] of rows.entries()) {

@@ -5,7 +5,8 @@ import { confinement } from "./child";
 /** @throws Error where the text is no whole number above 0 */
 export function count(option: string, text: string): number {
   const value = Number(text);
-  if (!Number.isInteger(value) || value < 1) throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
+  if (!Number.isInteger(value) || value < 1)
+    throw new Error(`${option}: expected a whole number above 0, found ${JSON.stringify(text)}`);
   return value;
 }
 

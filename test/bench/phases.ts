@@ -2,7 +2,13 @@
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { defaultThreads } from "../../sidecar/inference/onnx-backbone";
-import { type CompletionTimings, type CompletionTrace, defaultSettings, type IndexCounts, type Settings } from "../../sidecar/protocol";
+import {
+  type CompletionTimings,
+  type CompletionTrace,
+  defaultSettings,
+  type IndexCounts,
+  type Settings,
+} from "../../sidecar/protocol";
 import { type Engine, openEngine } from "../../sidecar/server/engine";
 import { quietLog } from "../../sidecar/server/log";
 import { type Cursor, crossFileCursors, readSources, spread, typingCursors } from "./cursors";
@@ -71,7 +77,14 @@ export async function startPhase(options: PhaseOptions): Promise<StartResult> {
   const { engine, openMs } = await openWorkspace(options);
   const counts = await engine.index.reindex({ signal: new AbortController().signal, onProgress: () => {} });
   const end = performance.now();
-  const result = { readyMs: end - start, modelMs: openMs, indexMs: end - start - openMs, processMs: end, embedded: counts.embedded, peakMegabytes: peakMegabytes() };
+  const result = {
+    readyMs: end - start,
+    modelMs: openMs,
+    indexMs: end - start - openMs,
+    processMs: end,
+    embedded: counts.embedded,
+    peakMegabytes: peakMegabytes(),
+  };
   await engine.dispose();
   return result;
 }
@@ -150,7 +163,10 @@ export async function completePhase(options: PhaseOptions): Promise<CompleteResu
     promptTokens: over((trace) => trace.promptTokens),
     generatedTokens: over((trace) => trace.generatedTokens),
     referenceMs,
-    completionReferences: percentile(traces.map((trace, at) => trace.timings.totalMs / (references[at] ?? Number.NaN)), 0.5),
+    completionReferences: percentile(
+      traces.map((trace, at) => trace.timings.totalMs / (references[at] ?? Number.NaN)),
+      0.5,
+    ),
     suggested: traces.filter((trace) => trace.suggestion !== "").length / Math.max(1, traces.length),
     peakMegabytes: peakMegabytes(),
     crossFile: {
@@ -176,7 +192,13 @@ async function quality(engine: Engine, cursors: readonly Cursor[], settings: Set
     if (cursor.name !== undefined && new RegExp(`^${cursor.name}\\b`).test(suggestion)) named += 1;
     sum += similarity(firstLine, truth);
   }
-  return { cursors: cursors.length, exact, named, suggested, similarity: cursors.length === 0 ? 0 : sum / cursors.length };
+  return {
+    cursors: cursors.length,
+    exact,
+    named,
+    suggested,
+    similarity: cursors.length === 0 ? 0 : sum / cursors.length,
+  };
 }
 
 function run(engine: Engine, cursor: Cursor, settings: Settings): Promise<CompletionTrace> {
@@ -184,7 +206,10 @@ function run(engine: Engine, cursor: Cursor, settings: Settings): Promise<Comple
 }
 
 /** Opens the engine on the workspace; nothing is indexed yet. @param threads 0: as the product chooses them */
-export async function openWorkspace(options: Omit<PhaseOptions, "completions">, threads: number = defaultSettings.threads): Promise<{ engine: Engine; openMs: number }> {
+export async function openWorkspace(
+  options: Omit<PhaseOptions, "completions">,
+  threads: number = defaultSettings.threads,
+): Promise<{ engine: Engine; openMs: number }> {
   const start = performance.now();
   const engine = await openEngine({
     modelPath: options.modelPath,

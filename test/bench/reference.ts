@@ -11,9 +11,15 @@ export interface Reference {
 
 /** Makes the reference with as many threads as the model gets. */
 export async function createReference(threads: number): Promise<Reference> {
-  const session = await InferenceSession.create(matrixProductGraph(), { intraOpNumThreads: threads, executionProviders: ["cpu"] });
+  const session = await InferenceSession.create(matrixProductGraph(), {
+    intraOpNumThreads: threads,
+    executionProviders: ["cpu"],
+  });
   const values = Float32Array.from({ length: side * side }, (_, at) => ((at * 7919) % 1009) / 1009 - 0.5);
-  const feeds = { a: new Tensor("float32", values, [side, side]), b: new Tensor("float32", values.slice(), [side, side]) };
+  const feeds = {
+    a: new Tensor("float32", values, [side, side]),
+    b: new Tensor("float32", values.slice(), [side, side]),
+  };
   return {
     async measure(leastMs) {
       const start = performance.now();
@@ -31,11 +37,24 @@ export async function createReference(threads: number): Promise<Reference> {
 function matrixProductGraph(): Uint8Array {
   const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(value >> 7)]);
   const number = (field: number, value: number) => [...varint(field * 8), ...varint(value)];
-  const bytes = (field: number, content: readonly number[]) => [...varint(field * 8 + 2), ...varint(content.length), ...content];
+  const bytes = (field: number, content: readonly number[]) => [
+    ...varint(field * 8 + 2),
+    ...varint(content.length),
+    ...content,
+  ];
   const text = (field: number, content: string) => bytes(field, [...Buffer.from(content)]);
   const dimension = bytes(1, number(1, side));
-  const matrix = (name: string) => [...text(1, name), ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, [...dimension, ...dimension])]))];
+  const matrix = (name: string) => [
+    ...text(1, name),
+    ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, [...dimension, ...dimension])])),
+  ];
   const node = [...text(1, "a"), ...text(1, "b"), ...text(2, "c"), ...text(4, "MatMul")];
-  const graph = [...bytes(1, node), ...text(2, "reference"), ...bytes(11, matrix("a")), ...bytes(11, matrix("b")), ...bytes(12, matrix("c"))];
+  const graph = [
+    ...bytes(1, node),
+    ...text(2, "reference"),
+    ...bytes(11, matrix("a")),
+    ...bytes(11, matrix("b")),
+    ...bytes(12, matrix("c")),
+  ];
   return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, number(2, 17))]);
 }

@@ -9,20 +9,28 @@ import type { TaskModel } from "./task-input";
 const mostFragments = 150;
 
 /** Fragments of all files but `file`, those of the files that come first by name where they are many. */
-export async function smallSource(file: string, files: Files, { backbone, promptFormat, chunker }: TaskModel): Promise<FragmentSource> {
+export async function smallSource(
+  file: string,
+  files: Files,
+  { backbone, promptFormat, chunker }: TaskModel,
+): Promise<FragmentSource> {
   const fragments: Fragment[] = [];
   for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (path === file || fragments.length >= mostFragments) continue;
     for (const chunk of await chunker.chunk(path, text)) fragments.push({ uri: `file:///${path}`, path, ...chunk });
   }
-  const vectors = await backbone.embed(fragments.slice(0, mostFragments).map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)));
+  const vectors = await backbone.embed(
+    fragments.slice(0, mostFragments).map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)),
+  );
   return {
     fragmentCount: vectors.length,
     revision: 0,
     vectorIndex: { name: "exact", reason: "a few fragments of one repository" },
     search: (need, k) =>
       vectors
-        .flatMap((vector, at) => (fragments[at] === undefined ? [] : [{ fragment: fragments[at], score: similarityOf(vector, need) }]))
+        .flatMap((vector, at) =>
+          fragments[at] === undefined ? [] : [{ fragment: fragments[at], score: similarityOf(vector, need) }],
+        )
         .sort((a, b) => b.score - a.score)
         .slice(0, k),
   };

@@ -21,22 +21,34 @@ const leastCharacters = 8000;
 
 /** @throws Error for an option that cannot be */
 export async function main(args: readonly string[]): Promise<void> {
-  const { values } = parseArgs({ args: [...args], options: { help: { type: "boolean" }, folder: { type: "string" }, files: { type: "string", default: "10" }, keys: { type: "string", default: "60" } } });
+  const { values } = parseArgs({
+    args: [...args],
+    options: {
+      help: { type: "boolean" },
+      folder: { type: "string" },
+      files: { type: "string", default: "10" },
+      keys: { type: "string", default: "60" },
+    },
+  });
   if (values.help === true) return void process.stdout.write(help);
   const root = dirname(__dirname);
-  const folders = values.folder === undefined ? [join(root, "sidecar"), join(root, "models", "training")] : [values.folder];
+  const folders =
+    values.folder === undefined ? [join(root, "sidecar"), join(root, "models", "training")] : [values.folder];
   const [mostFiles, keys] = [count("--files", values.files), count("--keys", values.keys)];
   const byLanguage = new Map<string, string[]>();
   for (const folder of folders) {
     for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {
       const languageId = languageIdOf(entry.name);
-      if (!entry.isFile() || !/^(?:python|typescript|javascript|java|go|rust|cpp|csharp|ruby|php)$/.test(languageId)) continue;
+      if (!entry.isFile() || !/^(?:python|typescript|javascript|java|go|rust|cpp|csharp|ruby|php)$/.test(languageId))
+        continue;
       const text = await readFile(join(entry.parentPath, entry.name), "utf8");
       const files = byLanguage.get(languageId) ?? [];
       if (text.length >= leastCharacters && files.length < mostFiles) byLanguage.set(languageId, [...files, text]);
     }
   }
-  const trees = await SyntaxTrees.load(packagedLocations(__dirname).grammarPath, (message) => process.stderr.write(`${message}\n`));
+  const trees = await SyntaxTrees.load(packagedLocations(__dirname).grammarPath, (message) =>
+    process.stderr.write(`${message}\n`),
+  );
   const rows: string[][] = [];
   for (const [languageId, files] of byLanguage) {
     const [scanned, first, keystroke, checked]: [number[], number[], number[], number[]] = [[], [], [], []];
@@ -45,7 +57,13 @@ export async function main(args: readonly string[]): Promise<void> {
       for (let key = 0; key <= keys; key++) {
         const at = middle + key;
         const lineEnd = text.indexOf("\n", middle + keys);
-        const document = { uri: `file:///${file}`, path: `${file}`, languageId, prefix: text.slice(0, at), suffix: text.slice(lineEnd) };
+        const document = {
+          uri: `file:///${file}`,
+          path: `${file}`,
+          languageId,
+          prefix: text.slice(0, at),
+          suffix: text.slice(lineEnd),
+        };
         const start = performance.now();
         readCursor(document);
         const plain = performance.now();
@@ -61,9 +79,12 @@ export async function main(args: readonly string[]): Promise<void> {
         checked.push(end - read);
       }
     }
-    const ms = (values: readonly number[]) => `${percentile(values, 0.5).toFixed(2)} / ${percentile(values, 0.95).toFixed(2)}`;
+    const ms = (values: readonly number[]) =>
+      `${percentile(values, 0.5).toFixed(2)} / ${percentile(values, 0.95).toFixed(2)}`;
     rows.push([languageId, String(files.length), ms(scanned), ms(first), ms(keystroke), ms(checked)]);
   }
   trees.dispose();
-  process.stdout.write(`milliseconds, p50 / p95\n${table(["language", "files", "brackets alone", "with the tree, file never seen", "with the tree, a key typed", "one insertion checked"], rows)}\n`);
+  process.stdout.write(
+    `milliseconds, p50 / p95\n${table(["language", "files", "brackets alone", "with the tree, file never seen", "with the tree, a key typed", "one insertion checked"], rows)}\n`,
+  );
 }

@@ -24,12 +24,21 @@ export interface TaskPair {
 }
 
 /** @throws Error for files that come in no pairs, with `help`, or that are not there */
-export function pairsOf(values: { readonly tasks: readonly string[]; readonly repos: readonly string[] }, help: string): TaskPair[] {
+export function pairsOf(
+  values: { readonly tasks: readonly string[]; readonly repos: readonly string[] },
+  help: string,
+): TaskPair[] {
   if (values.tasks.length === 0 || values.tasks.length !== values.repos.length) {
-    throw new Error(`expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`);
+    throw new Error(
+      `expected --tasks and --repos in pairs, found ${values.tasks.length} and ${values.repos.length}: ${help}`,
+    );
   }
-  const pairs = values.tasks.map((tasks, at) => ({ tasks: resolve(tasks), repositories: resolve(values.repos[at] ?? "") }));
-  for (const path of pairs.flatMap((pair) => Object.values(pair))) if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
+  const pairs = values.tasks.map((tasks, at) => ({
+    tasks: resolve(tasks),
+    repositories: resolve(values.repos[at] ?? ""),
+  }));
+  for (const path of pairs.flatMap((pair) => Object.values(pair)))
+    if (!existsSync(path)) throw new Error(`expected a file ${path}, found none: check --tasks and --repos`);
   return pairs;
 }
 
@@ -46,5 +55,10 @@ export async function openTaskModel(modelPath: string, grammarPath: string): Pro
   const model = await loadModelPackage(modelPath);
   const tokenizer = await Tokenizer.load(model);
   const chunker = await createChunker(grammarPath, () => {});
-  return { backbone: await createBackbone(model, { provider: "auto", threads: defaultThreads() }), tokenizer, promptFormat: new PromptFormat(model, tokenizer), chunker };
+  return {
+    backbone: await createBackbone(model, { provider: "auto", threads: defaultThreads() }),
+    tokenizer,
+    promptFormat: new PromptFormat(model, tokenizer),
+    chunker,
+  };
 }

@@ -68,11 +68,16 @@ function readArguments(args: string[]): Command | "help" {
       },
     }));
   } catch (error) {
-    throw new InputError(`${error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error)}. Run with --help to see the options there are.`);
+    throw new InputError(
+      `${error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error)}. Run with --help to see the options there are.`,
+    );
   }
   if (values.help === true) return "help";
   const { tasks, repos, plain } = values;
-  if (tasks === undefined || repos === undefined) throw new InputError(`Expected --tasks FILE and --repos FILE, found no ${tasks === undefined ? "--tasks" : "--repos"}. Run with --help to see how they are used.`);
+  if (tasks === undefined || repos === undefined)
+    throw new InputError(
+      `Expected --tasks FILE and --repos FILE, found no ${tasks === undefined ? "--tasks" : "--repos"}. Run with --help to see how they are used.`,
+    );
   const { modelPath, grammarPath } = packagedLocations(__dirname);
   return {
     tasks: resolve(tasks),
@@ -95,21 +100,25 @@ function readArguments(args: string[]): Command | "help" {
 
 function oneOf<Name extends string>(option: string, text: string, names: readonly Name[]): Name {
   const found = names.find((name) => name === text);
-  if (found === undefined) throw new InputError(`${option}: expected ${names.join(", ")}, found ${JSON.stringify(text)}.`);
+  if (found === undefined)
+    throw new InputError(`${option}: expected ${names.join(", ")}, found ${JSON.stringify(text)}.`);
   return found;
 }
 
 function wholeNumber(option: string, text: string, least: number, most: number): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < least || value > most || text.trim() === "") {
-    throw new InputError(`${option}: expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}, found ${JSON.stringify(text)}.`);
+    throw new InputError(
+      `${option}: expected a whole number from ${least}${most < Number.MAX_SAFE_INTEGER ? ` to ${most}` : ""}, found ${JSON.stringify(text)}.`,
+    );
   }
   return value;
 }
 
 function numberOf(option: string, text: string): number {
   const value = Number(text);
-  if (!Number.isFinite(value) || text.trim() === "") throw new InputError(`${option}: expected a number, found ${JSON.stringify(text)}.`);
+  if (!Number.isFinite(value) || text.trim() === "")
+    throw new InputError(`${option}: expected a number, found ${JSON.stringify(text)}.`);
   return value;
 }
 
@@ -130,7 +139,9 @@ async function main(): Promise<void> {
   const { retriever, fragments, plain, imported, work } = command;
   const { name, version, hash } = evaluation.model;
   // A changed program gives other results.
-  const code = createHash("sha256").update(await readFile(__filename)).digest("hex");
+  const code = createHash("sha256")
+    .update(await readFile(__filename))
+    .digest("hex");
   const results = new ResultFile(join(work, "results", `${retriever}-${evaluation.key(code)}.jsonl`));
   const finished = () => tasks.flatMap((task) => results.get(task) ?? []);
   const before = finished().length;
@@ -150,7 +161,12 @@ async function main(): Promise<void> {
   const figures = summarise(found);
   const elapsedMs = performance.now() - started;
   const needing = found.filter(({ needs }) => needs);
-  const languages = Object.fromEntries([...new Set(tasks.map(({ language }) => language))].map((language) => [language, tasks.filter((task) => task.language === language).length]));
+  const languages = Object.fromEntries(
+    [...new Set(tasks.map(({ language }) => language))].map((language) => [
+      language,
+      tasks.filter((task) => task.language === language).length,
+    ]),
+  );
   const suggested = found.filter(({ prediction }) => prediction !== "").length;
   const inPrompt = needing.filter((result) => result.inPrompt).length;
   const times = found.map(({ ms }) => ms).sort((a, b) => a - b);
@@ -158,7 +174,9 @@ async function main(): Promise<void> {
   const meanFragments = found.reduce((sum, result) => sum + result.fragments, 0) / found.length;
   const lines = [
     `${name} ${version} (${hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === rankingWeights.imported ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
-    `${tasks.length} tasks (${Object.entries(languages).map(([language, count]) => `${language} ${count}`).join(", ")}) in ${groups.size} repositories, ${needing.length} with a definition in another file`,
+    `${tasks.length} tasks (${Object.entries(languages)
+      .map(([language, count]) => `${language} ${count}`)
+      .join(", ")}) in ${groups.size} repositories, ${needing.length} with a definition in another file`,
     "  figure             value   95 % interval over repositories",
     ...figureLines(figures),
     `something suggested ${suggested}/${found.length}, ${meanFragments.toFixed(1)} fragments a prompt, a defining one in ${inPrompt}/${needing.length}`,
@@ -176,7 +194,9 @@ async function main(): Promise<void> {
   process.stdout.write(`${lines.join("\n")}\n`);
   if (command.json === undefined) return;
   const values = Object.fromEntries(figureNames.map((figure) => [figure, figures[figure].value]));
-  const intervals = Object.fromEntries(figureNames.map((figure) => [figure, [figures[figure].low, figures[figure].high]]));
+  const intervals = Object.fromEntries(
+    figureNames.map((figure) => [figure, [figures[figure].low, figures[figure].high]]),
+  );
   const object = {
     ...values,
     tasks: tasks.length,

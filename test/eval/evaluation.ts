@@ -9,7 +9,13 @@ import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
-import { ranked, type Raising, raisingImported, raisingNothing, type RaisingRule } from "../../sidecar/retrieval/ranking";
+import {
+  type Raising,
+  type RaisingRule,
+  raisingImported,
+  raisingNothing,
+  ranked,
+} from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
 import type { Log } from "../../sidecar/server/log";
@@ -23,7 +29,7 @@ import { completePlainly } from "./plain";
 import { placeKey, relevantTo } from "./relevance";
 import { Repository } from "./repository";
 import type { Result, ResultFile } from "./results";
-import { Ranker, rankedSource, type RetrieverName, usesIndex } from "./retrievers";
+import { Ranker, type RetrieverName, rankedSource, usesIndex } from "./retrievers";
 import { score, statement } from "./scoring";
 import { WindowChunker } from "./windows";
 
@@ -66,12 +72,30 @@ export class Evaluation {
     const model = await loadModelPackage(options.modelPath);
     const tokenizer = await Tokenizer.load(model);
     const promptFormat = new PromptFormat(model, tokenizer);
-    const backbone = await createBackbone(model, { provider: options.provider, threads: options.threads, log: (line) => log.info(line), warn: (line) => log.warn(line) });
-    const chunker = options.fragments === "windows" ? new WindowChunker() : await createChunker(options.grammarPath, (message) => log.warn(message));
+    const backbone = await createBackbone(model, {
+      provider: options.provider,
+      threads: options.threads,
+      log: (line) => log.info(line),
+      warn: (line) => log.warn(line),
+    });
+    const chunker =
+      options.fragments === "windows"
+        ? new WindowChunker()
+        : await createChunker(options.grammarPath, (message) => log.warn(message));
     const trees = await SyntaxTrees.load(options.grammarPath, (message) => log.warn(message), Infinity);
     const limits = { maxFileKilobytes: settings.maxFileKilobytes };
-    const index = usesIndex(retriever) ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log }) : undefined;
-    return new Evaluation(options, retriever === "selfracg" ? backbone : unconditional(backbone, retriever), promptFormat, tokenizer, chunker, trees, index);
+    const index = usesIndex(retriever)
+      ? new WorkspaceIndex({ backbone, promptFormat, storagePath: join(options.work, "index"), chunker, limits, log })
+      : undefined;
+    return new Evaluation(
+      options,
+      retriever === "selfracg" ? backbone : unconditional(backbone, retriever),
+      promptFormat,
+      tokenizer,
+      chunker,
+      trees,
+      index,
+    );
   }
 
   private get raising(): RaisingRule {
@@ -87,19 +111,37 @@ export class Evaluation {
   key(code: string): string {
     const { retriever, fragments, plain, imported } = this.options;
     const { hash, retrieval } = this.model;
-    return createHash("sha256").update(JSON.stringify([code, hash, retrieval, retriever, fragments, plain, imported, settings])).digest("hex").slice(0, 16);
+    return createHash("sha256")
+      .update(JSON.stringify([code, hash, retrieval, retriever, fragments, plain, imported, settings]))
+      .digest("hex")
+      .slice(0, 16);
   }
 
   /** Does the tasks that `results` lacks, all of one repository. @param onProgress told what is going on */
-  async run(name: string, files: Files, tasks: readonly Task[], results: ResultFile, onProgress: (detail: string) => void): Promise<void> {
+  async run(
+    name: string,
+    files: Files,
+    tasks: readonly Task[],
+    results: ResultFile,
+    onProgress: (detail: string) => void,
+  ): Promise<void> {
     const left = tasks.filter((task) => results.get(task) === undefined).map((task) => placeOf(task, files));
     if (left.length === 0) return;
     onProgress(`${name}: reading`);
     const indexable = this.options.fragments === "product" ? { maxBytes } : undefined;
     const folder = createHash("sha256").update(name).digest("hex").slice(0, 16);
-    const repository = await Repository.open(name, join(this.options.work, "repositories", folder), files, this.chunker, indexable);
+    const repository = await Repository.open(
+      name,
+      join(this.options.work, "repositories", folder),
+      files,
+      this.chunker,
+      indexable,
+    );
     try {
-      const search = this.index === undefined ? new RankerSearch(new Ranker(this.options.retriever, repository), repository, !this.options.plain) : await IndexSearch.open(this.index, repository, !this.options.plain, onProgress);
+      const search =
+        this.index === undefined
+          ? new RankerSearch(new Ranker(this.options.retriever, repository), repository, !this.options.plain)
+          : await IndexSearch.open(this.index, repository, !this.options.plain, onProgress);
       for (const place of left) {
         onProgress(`${name}: completing`);
         results.add(await this.complete(place, repository, search));
@@ -119,20 +161,41 @@ export class Evaluation {
     const { task, prefix, suffix } = place;
     const others = repository.fragments.filter(({ path }) => path !== task.file);
     const needed = relevantTo(task, others);
-    const context: CursorContext = { uri: repository.uriOf(task.file), path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
+    const context: CursorContext = {
+      uri: repository.uriOf(task.file),
+      path: task.file,
+      languageId: languageIdOf(task.file),
+      prefix,
+      suffix,
+    };
     const raising = this.raising(context);
     const { source, best } = await search.at(place, others, raising);
     const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
     const { backbone, promptFormat, tokenizer, trees } = this;
-    const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => source, raising: this.raising, log: () => {} });
+    const completer = new Completer({
+      backbone,
+      promptFormat,
+      tokenizer,
+      trees,
+      source: () => source,
+      raising: this.raising,
+      log: () => {},
+    });
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
     const started = performance.now();
     let prediction: string;
     let used: readonly string[];
     if (this.options.plain) {
       const { selected } = await completer.search(context, chosen);
-      const isEnough = (text: string) => text.trim() !== "" && statement(task.language, line, text).length < text.trimEnd().length;
-      const plain = await completePlainly(context, selected, { backbone, promptFormat, tokenizer, maxTokens: settings.maxTokens, isEnough });
+      const isEnough = (text: string) =>
+        text.trim() !== "" && statement(task.language, line, text).length < text.trimEnd().length;
+      const plain = await completePlainly(context, selected, {
+        backbone,
+        promptFormat,
+        tokenizer,
+        maxTokens: settings.maxTokens,
+        isEnough,
+      });
       prediction = plain.text;
       used = plain.used.map(({ fragment }) => placeKey(fragment));
     } else {
@@ -142,7 +205,9 @@ export class Evaluation {
       used = trace.fragments.map((fragment) => placeKey({ ...fragment, text: "" }));
     }
     const ms = performance.now() - started;
-    const rank = best().slice(0, depth).findIndex((fragment) => needed.has(placeKey(fragment)));
+    const rank = best()
+      .slice(0, depth)
+      .findIndex((fragment) => needed.has(placeKey(fragment)));
     const { id, language, file, offset, groundtruth } = task;
     return {
       id,
@@ -172,7 +237,8 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
     prefill: (tokens, options) => backbone.prefill(tokens, options),
     decode: (...given) => backbone.decode(...given),
     rewind: (cache, length) => backbone.rewind(cache, length),
-    express: (tokens, signal) => (usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension))),
+    express: (tokens, signal) =>
+      usesIndex(retriever) ? backbone.express(tokens, signal) : Promise.resolve(new Float32Array(retrieval.dimension)),
     needWeights: (...given) => backbone.needWeights(...given),
     embed: (fragments, signal) => backbone.embed(fragments, signal),
     dispose: () => backbone.dispose(),
@@ -185,7 +251,11 @@ interface Search {
    * `others` are the fragments of the other files, `raising` what raises one above its score. `source` is searched for
    * the prompt; `best` says, after the completion, how the other files' fragments rank.
    */
-  at(place: Place, others: readonly Fragment[], raising: Raising): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
+  at(
+    place: Place,
+    others: readonly Fragment[],
+    raising: Raising,
+  ): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
   close(): Promise<void>;
 }
 
@@ -197,9 +267,15 @@ class RankerSearch implements Search {
     private readonly ownFile: boolean,
   ) {}
 
-  async at(place: Place, others: readonly Fragment[]): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
+  async at(
+    place: Place,
+    others: readonly Fragment[],
+  ): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
     const own = this.ownFile ? await this.repository.cut(place.task.file, place.prefix) : [];
-    return { source: rankedSource(this.ranker.rank(place, [...others, ...own])), best: () => this.ranker.rank(place, others) };
+    return {
+      source: rankedSource(this.ranker.rank(place, [...others, ...own])),
+      best: () => this.ranker.rank(place, others),
+    };
   }
 
   async close(): Promise<void> {}
@@ -215,13 +291,24 @@ class IndexSearch implements Search {
     private readonly ownFile: boolean,
   ) {}
 
-  static async open(index: WorkspaceIndex, repository: Repository, ownFile: boolean, onProgress: (detail: string) => void): Promise<IndexSearch> {
+  static async open(
+    index: WorkspaceIndex,
+    repository: Repository,
+    ownFile: boolean,
+    onProgress: (detail: string) => void,
+  ): Promise<IndexSearch> {
     await index.setFolders([{ uri: repository.uri, name: repository.name }]);
-    await index.reindex({ onProgress: (done, total) => onProgress(`${repository.name}: indexing, ${done}/${total} files`) });
+    await index.reindex({
+      onProgress: (done, total) => onProgress(`${repository.name}: indexing, ${done}/${total} files`),
+    });
     return new IndexSearch(index, repository, ownFile);
   }
 
-  async at({ task, prefix }: Place, _others: readonly Fragment[], raising: Raising): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
+  async at(
+    { task, prefix }: Place,
+    _others: readonly Fragment[],
+    raising: Raising,
+  ): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
     const { index, repository } = this;
     if (this.cut !== undefined && this.cut !== task.file) {
       await repository.write(this.cut);
@@ -231,7 +318,8 @@ class IndexSearch implements Search {
     await repository.write(task.file, prefix);
     await index.updateFile(repository.uriOf(task.file));
     let asked: Float32Array | undefined;
-    const among = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
+    const among = (need: Float32Array) =>
+      index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const source: FragmentSource = {
       fragmentCount: index.fragmentCount,
       revision: index.revision,
@@ -241,7 +329,10 @@ class IndexSearch implements Search {
         return this.ownFile ? index.search(need, k) : among(need).slice(0, k);
       },
     };
-    return { source, best: () => (asked === undefined ? [] : ranked(among(asked), raising).map(({ fragment }) => fragment)) };
+    return {
+      source,
+      best: () => (asked === undefined ? [] : ranked(among(asked), raising).map(({ fragment }) => fragment)),
+    };
   }
 
   async close(): Promise<void> {

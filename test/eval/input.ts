@@ -18,7 +18,11 @@ const taskSchema = v.looseObject({
   offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
   groundtruth: v.pipe(v.string(), v.minLength(1)),
 });
-const repositorySchema = v.looseObject({ repository: v.string(), language: v.string(), files: v.record(v.string(), v.string()) });
+const repositorySchema = v.looseObject({
+  repository: v.string(),
+  language: v.string(),
+  files: v.record(v.string(), v.string()),
+});
 
 export type Task = v.InferOutput<typeof taskSchema>;
 /** Text by path. */
@@ -37,12 +41,21 @@ export async function readTasks(path: string, limit: number | undefined): Promis
   const seen = new Set<string>();
   for await (const { text, number } of readLines(path)) {
     if (limit !== undefined && tasks.length >= limit) break;
-    const task = parse(taskSchema, text, `${path}, line ${number}`, "a task {id, language, repository, file, offset, groundtruth}");
-    if (seen.has(task.id)) throw new InputError(`${path}, line ${number}: expected each id once, found ${JSON.stringify(task.id)} again. Give every task its own.`);
+    const task = parse(
+      taskSchema,
+      text,
+      `${path}, line ${number}`,
+      "a task {id, language, repository, file, offset, groundtruth}",
+    );
+    if (seen.has(task.id))
+      throw new InputError(
+        `${path}, line ${number}: expected each id once, found ${JSON.stringify(task.id)} again. Give every task its own.`,
+      );
     seen.add(task.id);
     tasks.push(task);
   }
-  if (tasks.length === 0) throw new InputError(`${path}: expected at least one task, found none. Check the file and --limit.`);
+  if (tasks.length === 0)
+    throw new InputError(`${path}: expected at least one task, found none. Check the file and --limit.`);
   return tasks;
 }
 
@@ -53,29 +66,44 @@ export async function readRepositories(path: string, wanted: ReadonlySet<string>
     if (found.size === wanted.size) break;
     const name = /^\s*\{\s*"repository"\s*:\s*"([^"\\]*)"/.exec(text.slice(0, 1000))?.[1];
     if (name !== undefined && !wanted.has(name)) continue;
-    const { repository, files } = parse(repositorySchema, text, `${path}, line ${number}`, "a repository {repository, language, files: {path: text}}");
+    const { repository, files } = parse(
+      repositorySchema,
+      text,
+      `${path}, line ${number}`,
+      "a repository {repository, language, files: {path: text}}",
+    );
     if (!wanted.has(repository)) continue;
     for (const file of Object.keys(files)) {
       // They are written to a folder, out of which no name may lead.
       if (file.split(/[/\\]/).some((part) => part === "" || part === "." || part === "..") || file.includes("\0")) {
-        throw new InputError(`${path}, line ${number}: expected relative paths with "/", found ${JSON.stringify(file)} in ${repository}. Rename it.`);
+        throw new InputError(
+          `${path}, line ${number}: expected relative paths with "/", found ${JSON.stringify(file)} in ${repository}. Rename it.`,
+        );
       }
     }
     found.set(repository, new Map(Object.entries(files)));
   }
   const missing = [...wanted].find((name) => !found.has(name));
-  if (missing !== undefined) throw new InputError(`${path}: expected the repository ${missing} of a task, found none of that name. Give the file that goes with the tasks.`);
+  if (missing !== undefined)
+    throw new InputError(
+      `${path}: expected the repository ${missing} of a task, found none of that name. Give the file that goes with the tasks.`,
+    );
   return found;
 }
 
 /** The text on both sides of a task's cursor, the ground truth in neither. @throws InputError when it does not stand there */
 export function placeOf(task: Task, files: Files): Place {
   const text = files.get(task.file);
-  if (text === undefined) throw new InputError(`Task ${task.id}: expected the file ${task.file} in ${task.repository}, found none. Give the repositories that go with the tasks.`);
+  if (text === undefined)
+    throw new InputError(
+      `Task ${task.id}: expected the file ${task.file} in ${task.repository}, found none. Give the repositories that go with the tasks.`,
+    );
   const start = unitsOf(text, task.offset);
   if (!text.startsWith(task.groundtruth, start)) {
     const found = JSON.stringify(text.slice(start, start + task.groundtruth.length));
-    throw new InputError(`Task ${task.id}: expected the ground truth ${JSON.stringify(task.groundtruth)} at character ${task.offset} of ${task.file}, found ${found}. Offsets count code points.`);
+    throw new InputError(
+      `Task ${task.id}: expected the ground truth ${JSON.stringify(task.groundtruth)} at character ${task.offset} of ${task.file}, found ${found}. Offsets count code points.`,
+    );
   }
   return { task, prefix: text.slice(0, start), suffix: text.slice(start + task.groundtruth.length) };
 }
@@ -83,14 +111,18 @@ export function placeOf(task: Task, files: Files): Place {
 /** UTF-16 units that the first `points` code points of `text` take; an unpaired surrogate is a code point of its own. */
 export function unitsOf(text: string, points: number): number {
   let units = 0;
-  for (let point = 0; point < points && units < text.length; point++) units += (text.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
+  for (let point = 0; point < points && units < text.length; point++)
+    units += (text.codePointAt(units) ?? 0) > 0xffff ? 2 : 1;
   return units;
 }
 
 /** Lines of a text file that are not blank, with their numbers from 1. Only `\n` ends a line: texts hold all the others. */
 async function* readLines(path: string): AsyncGenerator<{ text: string; number: number }> {
   const found = await stat(path).catch(() => undefined);
-  if (found?.isFile() !== true) throw new InputError(`${path}: expected a file, found ${found === undefined ? "nothing" : "no file"} of that name. Check the name.`);
+  if (found?.isFile() !== true)
+    throw new InputError(
+      `${path}: expected a file, found ${found === undefined ? "nothing" : "no file"} of that name. Check the name.`,
+    );
   const bytes = createReadStream(path, { highWaterMark: 1 << 18 });
   const source = extname(path) === ".xz" ? Readable.fromWeb(new XzReadableStream(Readable.toWeb(bytes))) : bytes;
   const decoder = new TextDecoder();
@@ -115,7 +147,9 @@ async function* readLines(path: string): AsyncGenerator<{ text: string; number: 
       parts.push(text.slice(start));
     }
   } catch (error) {
-    throw new InputError(`${path}: expected JSON lines${extname(path) === ".xz" ? " compressed with xz" : ""}, found a file that cannot be read (${error instanceof Error ? error.message : String(error)}).`);
+    throw new InputError(
+      `${path}: expected JSON lines${extname(path) === ".xz" ? " compressed with xz" : ""}, found a file that cannot be read (${error instanceof Error ? error.message : String(error)}).`,
+    );
   } finally {
     bytes.destroy();
   }
@@ -123,15 +157,24 @@ async function* readLines(path: string): AsyncGenerator<{ text: string; number: 
   if (last.text.trim() !== "") yield last;
 }
 
-function parse<Schema extends v.GenericSchema>(schema: Schema, text: string, where: string, what: string): v.InferOutput<Schema> {
+function parse<Schema extends v.GenericSchema>(
+  schema: Schema,
+  text: string,
+  where: string,
+  what: string,
+): v.InferOutput<Schema> {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${where}: expected ${what} as JSON, found something else (${error instanceof Error ? error.message : String(error)}).`);
+    throw new InputError(
+      `${where}: expected ${what} as JSON, found something else (${error instanceof Error ? error.message : String(error)}).`,
+    );
   }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;
   const [issue] = result.issues;
-  throw new InputError(`${where}: expected ${what}; ${v.getDotPath(issue) ?? "the whole line"}: expected ${issue.expected ?? issue.message}, found ${issue.received}.`);
+  throw new InputError(
+    `${where}: expected ${what}; ${v.getDotPath(issue) ?? "the whole line"}: expected ${issue.expected ?? issue.message}, found ${issue.received}.`,
+  );
 }

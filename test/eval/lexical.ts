@@ -48,7 +48,9 @@ export class LexicalStatistics {
   /** How well each text answers the query; higher is better. */
   scores(method: LexicalMethod, query: string, texts: readonly string[]): number[] {
     const { words } = count(query);
-    return texts.map((text) => (method === "bm25" ? this.bm25(words, this.count(text)) : jaccard(words, this.count(text).words)));
+    return texts.map((text) =>
+      method === "bm25" ? this.bm25(words, this.count(text)) : jaccard(words, this.count(text).words),
+    );
   }
 
   private bm25(query: ReadonlyMap<string, number>, { words, length }: Counted): number {
@@ -58,7 +60,9 @@ export class LexicalStatistics {
       if (frequency === undefined) continue;
       const containing = this.containing.get(word) ?? 0;
       const rarity = Math.log(1 + (this.texts.length - containing + 0.5) / (containing + 0.5));
-      sum += ((rarity * frequency * (k1 + 1)) / (frequency + k1 * (1 - b + (b * length) / this.average))) * Math.min(repeated, mostRepeats);
+      sum +=
+        ((rarity * frequency * (k1 + 1)) / (frequency + k1 * (1 - b + (b * length) / this.average))) *
+        Math.min(repeated, mostRepeats);
     }
     return sum;
   }

@@ -1,7 +1,8 @@
 // Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
-import { assemblePrompt } from "../../sidecar/completion/prompt";
+
 import { mostLikely } from "../../sidecar/completion/choosing";
 import { Healing, healPrefix } from "../../sidecar/completion/healing";
+import { assemblePrompt } from "../../sidecar/completion/prompt";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import type { PromptFormat } from "../../sidecar/inference/prompt-format";
 import type { Tokenizer } from "../../sidecar/inference/tokenizer";
@@ -17,11 +18,21 @@ export interface PlainOptions {
 }
 
 /** The likeliest tokens after the prompt, the last one before the cursor healed: no cache model over the prompt, no stop but the model's own, no filter. */
-export async function completePlainly(context: CursorContext, selected: readonly SelectedFragment[], options: PlainOptions): Promise<{ text: string; used: readonly SelectedFragment[] }> {
+export async function completePlainly(
+  context: CursorContext,
+  selected: readonly SelectedFragment[],
+  options: PlainOptions,
+): Promise<{ text: string; used: readonly SelectedFragment[] }> {
   const { backbone, promptFormat, tokenizer, maxTokens, isEnough } = options;
   const { prefix, owed } = healPrefix(tokenizer, context.prefix);
   const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
-  const { tokens, fragments } = assemblePrompt(promptFormat, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens, "nearest");
+  const { tokens, fragments } = assemblePrompt(
+    promptFormat,
+    { ...context, prefix },
+    selected,
+    backbone.model.contextLength - maxTokens,
+    "nearest",
+  );
   let { cache, logits } = await backbone.prefill(tokens);
   const stream = tokenizer.stream();
   let said = "";

@@ -16,7 +16,10 @@ export class Progress {
     const perTask = (now - this.start) / (done - this.doneAtStart);
     const left = Number.isFinite(perTask) && done < total ? `, ${duration(perTask * (total - done))} left` : "";
     const full = Math.round((width * done) / total);
-    if (terminal) process.stderr.write(`\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${done}/${total} tasks${left}  ${detail}`);
+    if (terminal)
+      process.stderr.write(
+        `\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${done}/${total} tasks${left}  ${detail}`,
+      );
     else process.stderr.write(`${done}/${total} tasks${left}: ${detail}\n`);
   }
 

@@ -20,7 +20,9 @@ const shortestName = 3;
 /** Whether tasks of this language have a label. @throws InputError otherwise */
 export function checkLanguage(language: string): void {
   if (definitions[language] === undefined) {
-    throw new InputError(`Expected tasks in ${Object.keys(definitions).join(", ")}, found ${JSON.stringify(language)}. Leave them out: it is not known how that language defines names.`);
+    throw new InputError(
+      `Expected tasks in ${Object.keys(definitions).join(", ")}, found ${JSON.stringify(language)}. Leave them out: it is not known how that language defines names.`,
+    );
   }
 }
 

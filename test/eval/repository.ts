@@ -22,7 +22,13 @@ export class Repository {
    * Writes the files to `root`, which is emptied first, and cuts them.
    * @param indexable only the files that the product would index are cut; else all of them, their text as it is
    */
-  static async open(name: string, root: string, files: Files, chunker: Chunker, indexable: { readonly maxBytes: number } | undefined): Promise<Repository> {
+  static async open(
+    name: string,
+    root: string,
+    files: Files,
+    chunker: Chunker,
+    indexable: { readonly maxBytes: number } | undefined,
+  ): Promise<Repository> {
     await rm(root, { recursive: true, force: true });
     await mkdir(root, { recursive: true });
     for (const [path, text] of files) {

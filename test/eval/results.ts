@@ -48,7 +48,11 @@ export class ResultFile {
   /** The result of this very task; nothing for another one of the same id. */
   get({ id, repository, file, offset, groundtruth }: Task): Result | undefined {
     const known = this.known.get(id);
-    const same = known?.repository === repository && known.file === file && known.offset === offset && known.groundtruth === groundtruth;
+    const same =
+      known?.repository === repository &&
+      known.file === file &&
+      known.offset === offset &&
+      known.groundtruth === groundtruth;
     return same ? known : undefined;
   }
 

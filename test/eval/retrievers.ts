@@ -2,10 +2,20 @@
 import type { Fragment, ScoredFragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Place } from "./input";
-import { lexicalQuery, LexicalStatistics } from "./lexical";
+import { LexicalStatistics, lexicalQuery } from "./lexical";
 import type { Repository } from "./repository";
 
-export const retrieverNames = ["selfracg", "selfracg-always", "none", "random", "bm25", "bm25-next", "jaccard", "jaccard-next", "oracle"] as const;
+export const retrieverNames = [
+  "selfracg",
+  "selfracg-always",
+  "none",
+  "random",
+  "bm25",
+  "bm25-next",
+  "jaccard",
+  "jaccard-next",
+  "oracle",
+] as const;
 export type RetrieverName = (typeof retrieverNames)[number];
 /** Those that rank by what the model expresses and therefore need an index. */
 export const usesIndex = (name: RetrieverName): boolean => name === "selfracg" || name === "selfracg-always";
@@ -30,11 +40,22 @@ export class Ranker {
    */
   rank({ task, prefix }: Place, fragments: readonly Fragment[]): Fragment[] {
     if (this.name === "none") return [];
-    if (this.name === "random") return ordered(fragments, fragments.map((fragment) => chance(`${task.id} ${fragment.path} ${fragment.startLine}`)));
+    if (this.name === "random")
+      return ordered(
+        fragments,
+        fragments.map((fragment) => chance(`${task.id} ${fragment.path} ${fragment.startLine}`)),
+      );
     // The oracle's query holds the answer.
     const query = lexicalQuery(this.name === "oracle" ? prefix + task.groundtruth : prefix);
     const method = this.name.startsWith("jaccard") ? "jaccard" : "bm25";
-    const ranked = ordered(fragments, this.statistics.scores(method, query, fragments.map(({ text }) => text)));
+    const ranked = ordered(
+      fragments,
+      this.statistics.scores(
+        method,
+        query,
+        fragments.map(({ text }) => text),
+      ),
+    );
     if (!this.name.endsWith("-next")) return ranked;
     const next = new Map(fragments.map((fragment, at) => [fragment, fragments[at + 1]]));
     const following = ranked.slice(0, successorsOf).map((fragment) => {
@@ -51,7 +72,8 @@ export function rankedSource(ranking: readonly Fragment[]): FragmentSource {
     fragmentCount: ranking.length,
     revision: 0,
     vectorIndex: { name: "exact", reason: "ranked beforehand" },
-    search: (_need, k) => ranking.slice(0, k).map((fragment, at): ScoredFragment => ({ fragment, score: 1 / (at + 1) })),
+    search: (_need, k) =>
+      ranking.slice(0, k).map((fragment, at): ScoredFragment => ({ fragment, score: 1 / (at + 1) })),
   };
 }
 

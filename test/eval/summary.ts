@@ -1,6 +1,7 @@
 // From results of single tasks to figures with intervals, and to the lines that show them.
-import { chance } from "./retrievers";
+
 import type { Result } from "./results";
+import { chance } from "./retrievers";
 
 /** A mean with its 95 % interval; all null where there was nothing to measure. */
 export interface Figure {
@@ -52,7 +53,11 @@ export function interval(results: readonly Result[], value: (result: Result) => 
   }
   drawn.sort((a, b) => a - b);
   const at = (share: number) => drawn[Math.round(share * (drawn.length - 1))] ?? null;
-  return { value: results.reduce((sum, result) => sum + value(result), 0) / results.length, low: at(0.025), high: at(0.975) };
+  return {
+    value: results.reduce((sum, result) => sum + value(result), 0) / results.length,
+    low: at(0.025),
+    high: at(0.975),
+  };
 }
 
 /** The figures as lines for people. */

@@ -22,13 +22,22 @@ describe("a model package that cannot be used", () => {
   const cases: [string, string, (folder: string) => Promise<unknown>][] = [
     ["a missing folder", "model.json", async () => {}],
     ["an altered graph", "model.onnx", async (folder) => flipByte(join(folder, "model.onnx"), 5000)],
-    ["a cut-off graph", "model.onnx", async (folder) => writeFile(join(folder, "model.onnx"), (await readFile(join(folder, "model.onnx"))).subarray(0, 1000))],
+    [
+      "a cut-off graph",
+      "model.onnx",
+      async (folder) =>
+        writeFile(join(folder, "model.onnx"), (await readFile(join(folder, "model.onnx"))).subarray(0, 1000)),
+    ],
     ["an altered tokenizer", "tokenizer.json", async (folder) => flipByte(join(folder, "tokenizer.json"), 200)],
     ["a description that is no JSON", "model.json", async (folder) => writeFile(join(folder, "model.json"), "{")],
-    ["an unknown format", "formatVersion", async (folder) => {
-      const path = join(folder, "model.json");
-      await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), formatVersion: 99 }));
-    }],
+    [
+      "an unknown format",
+      "formatVersion",
+      async (folder) => {
+        const path = join(folder, "model.json");
+        await writeFile(path, JSON.stringify({ ...JSON.parse(await readFile(path, "utf8")), formatVersion: 99 }));
+      },
+    ],
   ];
 
   it.each(cases)("%s: an error that names it; the process stays, and suggests nothing", async (name, named, spoil) => {
@@ -62,8 +71,18 @@ describe("malformed JSON-RPC", () => {
     ["a wrong version", framed('{"jsonrpc":"1.0","id":5,"method":"x"}')],
     ["a cancellation without parameters", framed('{"jsonrpc":"2.0","method":"$/cancelRequest"}')],
     ["an opened document that is none", framed('{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{}}')],
-    ["a change of nothing", framed('{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"x"},"contentChanges":[{}]}}')],
-    ["watched files that are none", framed('{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":7,"type":"x"}]}}')],
+    [
+      "a change of nothing",
+      framed(
+        '{"jsonrpc":"2.0","method":"textDocument/didChange","params":{"textDocument":{"uri":"x"},"contentChanges":[{}]}}',
+      ),
+    ],
+    [
+      "watched files that are none",
+      framed(
+        '{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":7,"type":"x"}]}}',
+      ),
+    ],
     ["an unknown notification", framed('{"jsonrpc":"2.0","method":"no/such"}')],
     ["an answer to no question", framed('{"jsonrpc":"2.0","id":4711,"result":1}')],
     ["acceptance of nothing", framed('{"jsonrpc":"2.0","method":"selfracg/accepted","params":{"id":"x"}}')],
@@ -78,8 +97,12 @@ describe("malformed JSON-RPC", () => {
   it("answers a request whose parameters make no sense with an error", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
-    await expect(sidecar.connection.sendRequest("textDocument/inlineCompletion", {})).rejects.toMatchObject({ code: expect.any(Number) });
-    await expect(sidecar.connection.sendRequest("workspace/executeCommand", { command: 5 })).rejects.toMatchObject({ code: -32602 });
+    await expect(sidecar.connection.sendRequest("textDocument/inlineCompletion", {})).rejects.toMatchObject({
+      code: expect.any(Number),
+    });
+    await expect(sidecar.connection.sendRequest("workspace/executeCommand", { command: 5 })).rejects.toMatchObject({
+      code: -32602,
+    });
     expect((await sidecar.getStatus()).state).toBe("ready");
   });
 

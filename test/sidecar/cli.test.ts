@@ -15,7 +15,10 @@ interface Outcome {
 
 function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } = {}): Promise<Outcome> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [join(dist, "cli.js"), ...args], { cwd: options.cwd, stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(dist, "cli.js"), ...args], {
+      cwd: options.cwd,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stdout = "";
     let stderr = "";
     let interrupted = false;
@@ -25,7 +28,9 @@ function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } 
       if (options.interruptAfter?.test(stderr) === true && !interrupted) interrupted = child.kill("SIGINT");
     });
     child.once("error", failed);
-    child.once("close", (code) => done({ code, stdout, stderr, json: () => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") }));
+    child.once("close", (code) =>
+      done({ code, stdout, stderr, json: () => JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "") }),
+    );
   });
 }
 
@@ -40,19 +45,37 @@ afterAll(cleanUp);
 
 describe("complete", () => {
   it("prints the suggestion, the fragments and the times; --json puts one object on the last line", async () => {
-    const { code, stdout, json } = await cli(["complete", `${join(folder, "shop", "orders.py")}:27:1`, "--workspace", folder, "--json", ...common]);
+    const { code, stdout, json } = await cli([
+      "complete",
+      `${join(folder, "shop", "orders.py")}:27:1`,
+      "--workspace",
+      folder,
+      "--json",
+      ...common,
+    ]);
     expect(code).toBe(0);
     const result = json();
     expect(result).toMatchObject({
       suggestion: expect.any(String),
       fragments: expect.any(Array),
-      timings: { totalMs: expect.any(Number), expressMs: expect.any(Number), prefillMs: expect.any(Number), loadMs: expect.any(Number) },
+      timings: {
+        totalMs: expect.any(Number),
+        expressMs: expect.any(Number),
+        prefillMs: expect.any(Number),
+        loadMs: expect.any(Number),
+      },
       provider: "cpu",
       stopReason: expect.any(String),
     });
     expect(result.timings.totalMs).toBeGreaterThan(0);
     for (const fragment of result.fragments) {
-      expect(fragment).toMatchObject({ path: expect.stringMatching(/^[^/].*\w/), startLine: expect.any(Number), endLine: expect.any(Number), score: expect.any(Number), tokens: expect.any(Number) });
+      expect(fragment).toMatchObject({
+        path: expect.stringMatching(/^[^/].*\w/),
+        startLine: expect.any(Number),
+        endLine: expect.any(Number),
+        score: expect.any(Number),
+        tokens: expect.any(Number),
+      });
       expect(stdout).toContain(`${fragment.path}:${fragment.startLine}-${fragment.endLine}`);
     }
     expect(result.index.files).toBeGreaterThan(8);
@@ -62,13 +85,22 @@ describe("complete", () => {
   });
 
   it("embeds nothing the second time", async () => {
-    const { code, json } = await cli(["complete", `${join(folder, "shop", "money.py")}:21:9`, "--workspace", folder, "--json", ...common]);
+    const { code, json } = await cli([
+      "complete",
+      `${join(folder, "shop", "money.py")}:21:9`,
+      "--workspace",
+      folder,
+      "--json",
+      ...common,
+    ]);
     expect(code).toBe(0);
     expect(json().index.embedded).toBe(0);
   });
 
   it("works from the file alone with --no-retrieval", async () => {
-    const { code, json } = await cli(["complete", "orders.py:27:1", "--no-retrieval", "--json", ...common], { cwd: join(folder, "shop") });
+    const { code, json } = await cli(["complete", "orders.py:27:1", "--no-retrieval", "--json", ...common], {
+      cwd: join(folder, "shop"),
+    });
     expect(code).toBe(0);
     expect(json().fragments).toEqual([]);
     expect(json().nothingRetrieved).toMatch(/retrieval/);
@@ -88,14 +120,26 @@ describe("complete", () => {
 
 describe("search", () => {
   it("ranks the fragments, best first", async () => {
-    const { code, stdout, json } = await cli(["search", `${join(folder, "shop", "orders.py")}:27:1`, "--workspace", folder, "--json", ...common]);
+    const { code, stdout, json } = await cli([
+      "search",
+      `${join(folder, "shop", "orders.py")}:27:1`,
+      "--workspace",
+      folder,
+      "--json",
+      ...common,
+    ]);
     expect(code).toBe(0);
     const { fragments, dropped } = json();
     expect(fragments.length + dropped.length).toBeGreaterThan(8);
-    const ranks = fragments.map(({ score, raised }: { score: number; raised?: { by: number } }) => score + (raised?.by ?? 0));
+    const ranks = fragments.map(
+      ({ score, raised }: { score: number; raised?: { by: number } }) => score + (raised?.by ?? 0),
+    );
     expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
-    expect(stdout).toMatch(/ shop\/money\.py:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens.* raised by 0\.\d{3}: imported here/);
-    if (fragments.length > 0) expect(stdout).toMatch(/Fragments, best first:\n {2}\S+:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens/);
+    expect(stdout).toMatch(
+      / shop\/money\.py:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens.* raised by 0\.\d{3}: imported here/,
+    );
+    if (fragments.length > 0)
+      expect(stdout).toMatch(/Fragments, best first:\n {2}\S+:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens/);
   });
 });
 
@@ -105,7 +149,12 @@ describe("index", () => {
     const first = await cli(["index", folder, "--json", ...storage]);
     expect(first.code).toBe(0);
     expect(first.stdout).toMatch(/^\d+ files, \d+ fragments, \d+ of them embedded now, \d+ kB on disk\n/);
-    expect(first.json()).toMatchObject({ files: expect.any(Number), fragments: expect.any(Number), vectorIndex: { name: "faiss" }, provider: "cpu" });
+    expect(first.json()).toMatchObject({
+      files: expect.any(Number),
+      fragments: expect.any(Number),
+      vectorIndex: { name: "faiss" },
+      provider: "cpu",
+    });
     expect(first.json().embedded).toBe(first.json().fragments);
     const second = await cli(["index", folder, "--json", ...storage]);
     expect(second.json()).toMatchObject({ files: first.json().files, fragments: first.json().fragments, embedded: 0 });
@@ -114,7 +163,10 @@ describe("index", () => {
   it("shows plain lines of progress where there is no terminal, and keeps what it did when interrupted", async () => {
     const many = await temporaryFolder();
     for (let file = 0; file < 600; file += 1) {
-      const functions = Array.from({ length: 8 }, (_, index) => `def compute_${file}_${index}(value):\n    return value * ${file} + ${index}\n`);
+      const functions = Array.from(
+        { length: 8 },
+        (_, index) => `def compute_${file}_${index}(value):\n    return value * ${file} + ${index}\n`,
+      );
       await writeFile(join(many, `module_${file}.py`), functions.join("\n\n"));
     }
     const storage = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
@@ -139,15 +191,33 @@ describe("why", () => {
     await writeFile(join(root, ".gitignore"), "# results\nout/\n*.log\n");
     await writeFile(join(root, "out", "a.py"), "a = 1\n");
     await writeFile(join(root, "src", "line\nbreak.log"), "x\n");
-    await writeFile(join(root, "src", "two parts.py"), `class Sum:\n    def total(self):\n${Array.from({ length: 30 }, (_, i) => `        self.add(value_${i})\n`).join("")}`);
+    await writeFile(
+      join(root, "src", "two parts.py"),
+      `class Sum:\n    def total(self):\n${Array.from({ length: 30 }, (_, i) => `        self.add(value_${i})\n`).join("")}`,
+    );
   });
 
   it("names file, line and pattern of the rule, without a model", async () => {
-    const { code, stdout, stderr, json } = await cli(["why", "out/a.py", "--json", "--model", "/no/such/model"], { cwd: root });
+    const { code, stdout, stderr, json } = await cli(["why", "out/a.py", "--json", "--model", "/no/such/model"], {
+      cwd: root,
+    });
     expect([code, stderr]).toEqual([0, ""]);
-    expect(stdout.split("\n")[0]).toBe(`out/a.py is not indexed, since the folder out above it is left out (ignored): ${join(root, ".gitignore")}:2 has the pattern out/.`);
-    expect(json()).toEqual({ path: "out/a.py", state: "left-out", message: stdout.split("\n")[0], reason: "ignored", at: "out", rule: { source: join(root, ".gitignore"), line: 2, pattern: "out/" }, fragments: [], workspace: root });
-    expect((await cli(["why", join(root, "src", "line\nbreak.log")])).stdout).toBe(`"src/line\\nbreak.log" is not indexed (ignored): ${join(root, ".gitignore")}:3 has the pattern *.log.\n`);
+    expect(stdout.split("\n")[0]).toBe(
+      `out/a.py is not indexed, since the folder out above it is left out (ignored): ${join(root, ".gitignore")}:2 has the pattern out/.`,
+    );
+    expect(json()).toEqual({
+      path: "out/a.py",
+      state: "left-out",
+      message: stdout.split("\n")[0],
+      reason: "ignored",
+      at: "out",
+      rule: { source: join(root, ".gitignore"), line: 2, pattern: "out/" },
+      fragments: [],
+      workspace: root,
+    });
+    expect((await cli(["why", join(root, "src", "line\nbreak.log")])).stdout).toBe(
+      `"src/line\\nbreak.log" is not indexed (ignored): ${join(root, ".gitignore")}:3 has the pattern *.log.\n`,
+    );
   });
 
   it("lists the fragments of what is indexed, with what they are inside of", async () => {
@@ -156,15 +226,20 @@ describe("why", () => {
     const { fragments, state, workspace } = json();
     expect({ state, workspace }).toEqual({ state: "indexed", workspace: root });
     expect(fragments.length).toBeGreaterThan(1);
-    expect(stdout).toMatch(/^src\/two parts\.py is indexed as \d fragments: lines 1-\d+, .*\n {2}1-\d+\n {2}\d+-\d+ {2}in class Sum › def total\(self\)\n/);
+    expect(stdout).toMatch(
+      /^src\/two parts\.py is indexed as \d fragments: lines 1-\d+, .*\n {2}1-\d+\n {2}\d+-\d+ {2}in class Sum › def total\(self\)\n/,
+    );
   });
 
   it("goes by --workspace, else by the folder one stands in, else by the repository", async () => {
-    const workspaceOf = async (args: string[], cwd?: string) => (await cli(["why", "--json", ...args], cwd === undefined ? {} : { cwd })).json().workspace;
+    const workspaceOf = async (args: string[], cwd?: string) =>
+      (await cli(["why", "--json", ...args], cwd === undefined ? {} : { cwd })).json().workspace;
     expect(await workspaceOf([join(root, "src")])).toBe(root);
     expect(await workspaceOf(["two parts.py"], join(root, "src"))).toBe(join(root, "src"));
     expect(await workspaceOf(["two parts.py", "--workspace", ".."], join(root, "src"))).toBe(root);
-    expect((await cli(["why", join(root, "src"), "--workspace", join(root, "out")])).stdout).toMatch(/lies in none of the open folders/);
+    expect((await cli(["why", join(root, "src"), "--workspace", join(root, "out")])).stdout).toMatch(
+      /lies in none of the open folders/,
+    );
   });
 });
 
@@ -172,7 +247,19 @@ describe("help", () => {
   it.each([["--help"], ["help"], ["-h"]])("%s says what there is", async (argument) => {
     const { code, stdout } = await cli([argument]);
     expect(code).toBe(0);
-    for (const word of ["complete FILE:LINE:COLUMN", "index DIR", "search FILE:LINE:COLUMN", "why PATH", "--workspace", "--json", "--model", "--provider", "--no-retrieval", "--storage", "count from 1"]) {
+    for (const word of [
+      "complete FILE:LINE:COLUMN",
+      "index DIR",
+      "search FILE:LINE:COLUMN",
+      "why PATH",
+      "--workspace",
+      "--json",
+      "--model",
+      "--provider",
+      "--no-retrieval",
+      "--storage",
+      "count from 1",
+    ]) {
       expect(stdout).toContain(word);
     }
   });
@@ -187,17 +274,49 @@ describe("bad input", () => {
     ["no place", () => ["complete"], /Expected "complete FILE:LINE:COLUMN", found no FILE:LINE:COLUMN/],
     ["two places", () => ["complete", "a:1:1", "b:1:1"], /Expected one FILE:LINE:COLUMN, found also "b:1:1"/],
     ["a place without a column", () => ["complete", "a.py:3"], /Expected FILE:LINE:COLUMN such as .*, found "a.py:3"/],
-    ["a file that is not there", () => ["complete", "/no/such/file.py:1:1"], /Expected a readable file at \/no\/such\/file.py, found none/],
+    [
+      "a file that is not there",
+      () => ["complete", "/no/such/file.py:1:1"],
+      /Expected a readable file at \/no\/such\/file.py, found none/,
+    ],
     ["a folder as the file", () => ["search", `${folder}:1:1`], /Expected a file, found the folder/],
-    ["a line out of range", () => ["complete", `${join(folder, "shop", "money.py")}:5000:1`], /Expected a line from 1 to \d+ of .*money.py, found 5000/],
+    [
+      "a line out of range",
+      () => ["complete", `${join(folder, "shop", "money.py")}:5000:1`],
+      /Expected a line from 1 to \d+ of .*money.py, found 5000/,
+    ],
     ["line 0", () => ["complete", `${join(folder, "shop", "money.py")}:0:1`], /Expected a line from 1/],
-    ["a column out of range", () => ["complete", `${join(folder, "shop", "money.py")}:1:999`], /Expected a column from 1 to \d+ in line 1 of .*, found 999/],
-    ["a workspace that is not there", () => ["complete", `${join(folder, "shop", "money.py")}:1:1`, "--workspace", "/no/such"], /Expected a folder for --workspace, found nothing at \/no\/such/],
-    ["a file as the folder to index", () => ["index", join(folder, "README.md")], /Expected a folder for index, found a file/],
-    ["a path to explain that is not there", () => ["why", join(folder, "no.py")], /Expected a file or folder at .*no.py, found none/],
+    [
+      "a column out of range",
+      () => ["complete", `${join(folder, "shop", "money.py")}:1:999`],
+      /Expected a column from 1 to \d+ in line 1 of .*, found 999/,
+    ],
+    [
+      "a workspace that is not there",
+      () => ["complete", `${join(folder, "shop", "money.py")}:1:1`, "--workspace", "/no/such"],
+      /Expected a folder for --workspace, found nothing at \/no\/such/,
+    ],
+    [
+      "a file as the folder to index",
+      () => ["index", join(folder, "README.md")],
+      /Expected a folder for index, found a file/,
+    ],
+    [
+      "a path to explain that is not there",
+      () => ["why", join(folder, "no.py")],
+      /Expected a file or folder at .*no.py, found none/,
+    ],
     ["no path to explain", () => ["why"], /Expected "why PATH", found no PATH/],
-    ["an unknown provider", () => ["index", folder, "--provider", "tpu"], /Expected --provider auto, cuda or cpu, found "tpu"/],
-    ["a missing model", () => ["index", folder, "--model", "/no/such/model"], /\/no\/such\/model\/model.json: expected .* found none/],
+    [
+      "an unknown provider",
+      () => ["index", folder, "--provider", "tpu"],
+      /Expected --provider auto, cuda or cpu, found "tpu"/,
+    ],
+    [
+      "a missing model",
+      () => ["index", folder, "--model", "/no/such/model"],
+      /\/no\/such\/model\/model.json: expected .* found none/,
+    ],
   ])("%s: one clear message and exit code 2", async (_, args, message) => {
     const { code, stdout, stderr } = await cli(args());
     expect(stderr).toMatch(message);

@@ -23,10 +23,10 @@ import {
   type IndexCounts,
   type InitializationOptions,
   messages,
-  serverCommands,
   type Settings,
   type SidecarState,
   type SidecarStatus,
+  serverCommands,
 } from "../../sidecar/protocol";
 import { modelPath } from "../model";
 
@@ -35,7 +35,8 @@ export const fixture = resolve(import.meta.dirname, "../fixtures/workspace");
 export { modelPath };
 
 for (const bundle of ["sidecar.js", "cli.js"]) {
-  if (!existsSync(join(dist, bundle))) throw new Error(`Expected ${join(dist, bundle)}, found none. Run "node scripts/setup.mjs" first.`);
+  if (!existsSync(join(dist, bundle)))
+    throw new Error(`Expected ${join(dist, bundle)}, found none. Run "node scripts/setup.mjs" first.`);
 }
 
 const temporary: string[] = [];
@@ -118,16 +119,33 @@ export class Sidecar {
     this.exited = new Promise((done) => this.process.once("exit", (code, signal) => done(code ?? signal ?? -1)));
     this.connection = createProtocolConnection(new StreamMessageReader(stdout), new StreamMessageWriter(stdin));
     this.connection.onError(() => {});
-    this.connection.onNotification(messages.status, (status: SidecarStatus) => this.#note(() => this.statuses.push(status)));
-    this.connection.onNotification("window/logMessage", (line: { type: number; message: string }) => this.#note(() => this.logs.push(line)));
-    this.connection.onRequest("workspace/configuration", ({ items }: { items: { section?: string; scopeUri?: string }[] }) => {
-      this.#note(() => (this.pulls += 1));
-      return items.map(({ section, scopeUri }) => (section === "selfracg" ? this.settings : section === "files.exclude" ? (this.filesExclude[scopeUri ?? ""] ?? null) : null));
-    });
-    this.connection.onRequest("client/registerCapability", ({ registrations }) => void this.registrations.push(...registrations));
+    this.connection.onNotification(messages.status, (status: SidecarStatus) =>
+      this.#note(() => this.statuses.push(status)),
+    );
+    this.connection.onNotification("window/logMessage", (line: { type: number; message: string }) =>
+      this.#note(() => this.logs.push(line)),
+    );
+    this.connection.onRequest(
+      "workspace/configuration",
+      ({ items }: { items: { section?: string; scopeUri?: string }[] }) => {
+        this.#note(() => (this.pulls += 1));
+        return items.map(({ section, scopeUri }) =>
+          section === "selfracg"
+            ? this.settings
+            : section === "files.exclude"
+              ? (this.filesExclude[scopeUri ?? ""] ?? null)
+              : null,
+        );
+      },
+    );
+    this.connection.onRequest(
+      "client/registerCapability",
+      ({ registrations }) => void this.registrations.push(...registrations),
+    );
     this.connection.onRequest("window/workDoneProgress/create", () => null);
     this.connection.onNotification("$/progress", ({ token, value }: { token: string; value: ProgressNote }) => {
-      if (options.cancelProgress === true && value.kind === "report") void this.connection.sendNotification("window/workDoneProgress/cancel", { token });
+      if (options.cancelProgress === true && value.kind === "report")
+        void this.connection.sendNotification("window/workDoneProgress/cancel", { token });
       this.#note(() => this.progress.push(value));
     });
     this.connection.listen();
@@ -168,7 +186,9 @@ export class Sidecar {
       const left = deadline - performance.now();
       if (left <= 0 || this.process.exitCode !== null) {
         const seen = this.statuses.map(({ state, message }) => `${state}: ${message}`).join("\n");
-        throw new Error(`${what}: not seen (exit code ${this.process.exitCode}).\nStatuses:\n${seen}\nStandard error:\n${this.stderr}`);
+        throw new Error(
+          `${what}: not seen (exit code ${this.process.exitCode}).\nStatuses:\n${seen}\nStandard error:\n${this.stderr}`,
+        );
       }
       await new Promise<void>((wake) => {
         const timer = setTimeout(wake, Math.min(left, 100));
@@ -190,7 +210,9 @@ export class Sidecar {
 
   async open(uri: string, text: string, languageId = "python"): Promise<void> {
     this.#versions.set(uri, 1);
-    await this.connection.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId, version: 1, text } });
+    await this.connection.sendNotification("textDocument/didOpen", {
+      textDocument: { uri, languageId, version: 1, text },
+    });
   }
 
   async insert(uri: string, at: Position, text: string): Promise<void> {
@@ -201,18 +223,33 @@ export class Sidecar {
     const version = (this.#versions.get(uri) ?? 1) + 1;
     this.#versions.set(uri, version);
     await this.connection.sendNotification("textDocument/didChange", {
-      textDocument: { uri, version }, contentChanges: [{ range: { start, end }, text }],
+      textDocument: { uri, version },
+      contentChanges: [{ range: { start, end }, text }],
     });
   }
 
-  request(uri: string, position: Position, token?: import("vscode-languageserver/node").CancellationToken): Promise<InlineCompletionList> {
-    return this.connection.sendRequest(InlineCompletionRequest.type, {
-      textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Invoked },
-    }, token) as Promise<InlineCompletionList>;
+  request(
+    uri: string,
+    position: Position,
+    token?: import("vscode-languageserver/node").CancellationToken,
+  ): Promise<InlineCompletionList> {
+    return this.connection.sendRequest(
+      InlineCompletionRequest.type,
+      {
+        textDocument: { uri },
+        position,
+        context: { triggerKind: InlineCompletionTriggerKind.Invoked },
+      },
+      token,
+    ) as Promise<InlineCompletionList>;
   }
 
   /** Opens `text` (`|` marks the cursor), asks for a suggestion and gives what came with its trace. */
-  async complete(uri: string, text: string, languageId?: string): Promise<{ list: InlineCompletionList; trace: CompletionTrace }> {
+  async complete(
+    uri: string,
+    text: string,
+    languageId?: string,
+  ): Promise<{ list: InlineCompletionList; trace: CompletionTrace }> {
     await this.open(uri, text.replace("|", ""), languageId);
     const list = await this.request(uri, cursorOf(text));
     const trace = await this.trace();
@@ -229,11 +266,16 @@ export class Sidecar {
   }
 
   reindex(): Promise<IndexCounts | null> {
-    return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex });
+    return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", {
+      command: serverCommands.reindex,
+    });
   }
 
   why(path: string): Promise<Explanation> {
-    return this.connection.sendRequest<Explanation>("workspace/executeCommand", { command: serverCommands.why, arguments: [uriOf(path)] });
+    return this.connection.sendRequest<Explanation>("workspace/executeCommand", {
+      command: serverCommands.why,
+      arguments: [uriOf(path)],
+    });
   }
 
   /** Changes settings as an editor does: says that something changed, is asked what, and sees the answer taken. */
@@ -247,7 +289,9 @@ export class Sidecar {
   }
 
   async watched(path: string, type: 1 | 2 | 3): Promise<void> {
-    await this.connection.sendNotification("workspace/didChangeWatchedFiles", { changes: [{ uri: uriOf(path), type }] });
+    await this.connection.sendNotification("workspace/didChangeWatchedFiles", {
+      changes: [{ uri: uriOf(path), type }],
+    });
   }
 
   /** Every path that the search came up with for a new cursor place, in the prompt or left out of it. */

@@ -1,8 +1,8 @@
 // Suggestions from the real model over the wire: with and without a workspace, cancelled, cached, switched off.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CancellationTokenSource } from "vscode-languageserver/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { CancellationTokenSource } from "vscode-languageserver/node";
 import type { CompletionTrace } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, temporaryFolder, uriOf } from "./client";
 
@@ -32,7 +32,13 @@ describe("a suggestion", () => {
     const uri = fresh();
     const before = (await sidecar.trace())?.id ?? 0;
     const { list, trace } = await sidecar.complete(uri, continuing);
-    expect(trace).toMatchObject({ id: before + 1, uri, languageId: "python", position: cursorOf(continuing), provider: "cpu" });
+    expect(trace).toMatchObject({
+      id: before + 1,
+      uri,
+      languageId: "python",
+      position: cursorOf(continuing),
+      provider: "cpu",
+    });
     if (trace.suggestion === "") {
       expect(list.items).toEqual([]);
       expect(trace.suppressed).toMatch(/./);
@@ -73,7 +79,10 @@ describe("a suggestion", () => {
     ];
     const suggestions: string[] = [];
     for (const place of places) suggestions.push((await sidecar.complete(fresh(), place)).trace.suggestion);
-    expect(suggestions.filter((suggestion) => suggestion.trim() !== ""), JSON.stringify(suggestions)).not.toEqual([]);
+    expect(
+      suggestions.filter((suggestion) => suggestion.trim() !== ""),
+      JSON.stringify(suggestions),
+    ).not.toEqual([]);
   });
 
   it("is the same again for the same text, asked for with other settings", async () => {
@@ -88,7 +97,11 @@ describe("a suggestion", () => {
     expect(second.trace.suggestion).toBe(first.trace.suggestion);
     // The prompt is the same too, and nothing was asked of the index.
     expect(first.trace.fetched).toBe("the first completion in this document");
-    expect(second.trace).toMatchObject({ fragments: first.trace.fragments, kept: { since: first.trace.id, reason: "the need has hardly moved" }, timings: { expressMs: 0, searchMs: 0 } });
+    expect(second.trace).toMatchObject({
+      fragments: first.trace.fragments,
+      kept: { since: first.trace.id, reason: "the need has hardly moved" },
+      timings: { expressMs: 0, searchMs: 0 },
+    });
     expect(second.trace.kept?.similarity).toBeCloseTo(1, 3);
   });
 
@@ -167,7 +180,10 @@ describe("typing on", () => {
       if (trace.fragments.length > 0) break;
     }
     const [fragment] = trace?.fragments ?? [];
-    if (fragment === undefined) throw new Error(`Expected a fragment in the prompt at one of five places, found none: ${trace?.nothingRetrieved}`);
+    if (fragment === undefined)
+      throw new Error(
+        `Expected a fragment in the prompt at one of five places, found none: ${trace?.nothingRetrieved}`,
+      );
     const path = join(folder, fragment.path);
     const before = await readFile(path, "utf8");
     const lines = before.split("\n");
@@ -182,9 +198,18 @@ describe("typing on", () => {
       return sidecar.trace();
     };
     trace = await next();
-    for (const deadline = performance.now() + 30_000; trace !== null && !/index changed/.test(`${trace.fetched} ${trace.kept?.reason}`) && performance.now() < deadline; ) trace = await next();
+    for (
+      const deadline = performance.now() + 30_000;
+      trace !== null && !/index changed/.test(`${trace.fetched} ${trace.kept?.reason}`) && performance.now() < deadline;
+    )
+      trace = await next();
     expect(`${trace?.fetched} ${trace?.kept?.reason}`).toMatch(/index changed/);
-    expect(trace?.fragments.filter(({ path: each, startLine, endLine }) => each === fragment.path && startLine === fragment.startLine && endLine === fragment.endLine)).toEqual([]);
+    expect(
+      trace?.fragments.filter(
+        ({ path: each, startLine, endLine }) =>
+          each === fragment.path && startLine === fragment.startLine && endLine === fragment.endLine,
+      ),
+    ).toEqual([]);
     await writeFile(path, before);
     await sidecar.watched(path, 2);
   });
@@ -209,7 +234,9 @@ describe("cancellation", () => {
     const uri = fresh();
     const text = "def add(a, b):\n    return a + b\n";
     await sidecar.open(uri, text);
-    const answers = await Promise.all(Array.from({ length: 10 }, (_, character) => sidecar.request(uri, { line: 1, character: character + 4 })));
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, (_, character) => sidecar.request(uri, { line: 1, character: character + 4 })),
+    );
     for (const early of answers.slice(0, -1)) expect(early.items).toEqual([]);
     const trace = await sidecar.trace();
     expect(trace?.position).toEqual({ line: 1, character: 13 });
@@ -248,7 +275,10 @@ describe("settings", () => {
 });
 
 describe("without a workspace", () => {
-  it.each([["no folder open", false], ["an empty folder", true]])("%s: suggests from the file alone", async (_, withFolder) => {
+  it.each([
+    ["no folder open", false],
+    ["an empty folder", true],
+  ])("%s: suggests from the file alone", async (_, withFolder) => {
     const alone = await start({ folders: withFolder ? [await temporaryFolder()] : [] });
     const ready = await alone.reaches("ready");
     expect(ready.message).toMatch(withFolder ? /Nothing is indexed/ : /No folder is open/);

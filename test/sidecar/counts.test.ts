@@ -1,9 +1,9 @@
 // What becomes of suggestions is counted by the sidecar from edits alone, kept on this machine, and deletable.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { Position } from "vscode-languageserver/node";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
-import { messages, serverCommands, type SuggestionCounts } from "../../sidecar/protocol";
+import type { Position } from "vscode-languageserver/node";
+import { messages, type SuggestionCounts, serverCommands } from "../../sidecar/protocol";
 import { cleanUp, cursorOf, type Sidecar, start, temporaryFolder } from "./client";
 
 afterEach(cleanUp);
@@ -21,7 +21,9 @@ async function running(storagePath: string): Promise<Sidecar> {
 let documents = 0;
 
 /** A document in which the model suggests more than two words, on one line. */
-async function suggested(sidecar: Sidecar): Promise<{ uri: string; position: Position; id: number; suggestion: string }> {
+async function suggested(
+  sidecar: Sidecar,
+): Promise<{ uri: string; position: Position; id: number; suggestion: string }> {
   const seen: string[] = [];
   for (const place of [
     "import json\n\ndef read_json(path):\n    with open(path) as file:\n        return |\n",
@@ -32,12 +34,18 @@ async function suggested(sidecar: Sidecar): Promise<{ uri: string; position: Pos
     const uri = `untitled:counted-${documents}`;
     const { trace } = await sidecar.complete(uri, place);
     seen.push(trace.suggestion);
-    if (/^\w+\W+\w+\W/.test(trace.suggestion) && !trace.suggestion.includes("\n")) return { uri, position: cursorOf(place), id: trace.id, suggestion: trace.suggestion };
+    if (/^\w+\W+\w+\W/.test(trace.suggestion) && !trace.suggestion.includes("\n"))
+      return { uri, position: cursorOf(place), id: trace.id, suggestion: trace.suggestion };
   }
-  throw new Error(`Expected a suggestion of more than two words at one of three places, found ${JSON.stringify(seen)}.`);
+  throw new Error(
+    `Expected a suggestion of more than two words at one of three places, found ${JSON.stringify(seen)}.`,
+  );
 }
 
-const after = ({ line, character }: Position, characters: number): Position => ({ line, character: character + characters });
+const after = ({ line, character }: Position, characters: number): Position => ({
+  line,
+  character: character + characters,
+});
 
 describe("counts", () => {
   it("tell taken, partly taken, typed and passed over apart, and are there after a restart until they are cleared", async () => {
@@ -61,12 +69,18 @@ describe("counts", () => {
     const word = /^\w+/.exec(part.suggestion)?.[0] ?? "";
     await sidecar.insert(part.uri, part.position, word);
     await sidecar.insert(part.uri, after(part.position, word.length), "\u00a7");
-    Object.assign(expected, { shown, rejected, partlyAccepted: 1, charactersTaken: whole.suggestion.length + word.length });
+    Object.assign(expected, {
+      shown,
+      rejected,
+      partlyAccepted: 1,
+      charactersTaken: whole.suggestion.length + word.length,
+    });
     expect(await countsOf(sidecar)).toMatchObject(expected);
 
     const typed = await suggested(sidecar);
     ({ shown, rejected } = await countsOf(sidecar));
-    for (const [index, key] of [...typed.suggestion].entries()) await sidecar.insert(typed.uri, after(typed.position, index), key);
+    for (const [index, key] of [...typed.suggestion].entries())
+      await sidecar.insert(typed.uri, after(typed.position, index), key);
     Object.assign(expected, { shown, rejected, typed: 1 });
     expect(await countsOf(sidecar)).toMatchObject(expected);
 
@@ -79,7 +93,9 @@ describe("counts", () => {
     expect(await sidecar.close()).toBe(0);
     const again = await running(storagePath);
     expect(await countsOf(again)).toEqual({ ...expected, since: begun.since });
-    const cleared = await again.connection.sendRequest<SuggestionCounts>("workspace/executeCommand", { command: serverCommands.clearCounts });
+    const cleared = await again.connection.sendRequest<SuggestionCounts>("workspace/executeCommand", {
+      command: serverCommands.clearCounts,
+    });
     expect(cleared).toMatchObject(none);
     expect(Date.parse(cleared.since)).toBeGreaterThan(Date.parse(begun.since));
     expect(await countsOf(again)).toEqual(cleared);
@@ -105,12 +121,16 @@ describe("counts", () => {
     await writeFile(join(storagePath, "suggestion-counts.json"), '{"since": "2026-');
     const sidecar = await running(storagePath);
     expect(await countsOf(sidecar)).toMatchObject(none);
-    await sidecar.until("a warning", () => sidecar.logs.some(({ message }) => /suggestion-counts\.json: expected counts of suggestions/.test(message)));
+    await sidecar.until("a warning", () =>
+      sidecar.logs.some(({ message }) => /suggestion-counts\.json: expected counts of suggestions/.test(message)),
+    );
     const { suggestion } = await suggested(sidecar);
     expect(await sidecar.close()).toBe(0);
     const text = await readFile(join(storagePath, "suggestion-counts.json"), "utf8");
     expect(Object.keys(JSON.parse(text)).sort()).toEqual(["since", ...Object.keys(none)].sort());
     expect(text).not.toContain(suggestion);
-    expect((await readdir(storagePath)).filter((name) => name.startsWith("suggestion-counts"))).toEqual(["suggestion-counts.json"]);
+    expect((await readdir(storagePath)).filter((name) => name.startsWith("suggestion-counts"))).toEqual([
+      "suggestion-counts.json",
+    ]);
   });
 });

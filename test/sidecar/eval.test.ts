@@ -38,8 +38,22 @@ beforeAll(async () => {
   };
   const tasks = [task("one", "shop/orders.py", "find_by_isbn(isbn)"), task("two", "shop/reports.py", "order_total()")];
   await writeFile(join(folder, "tasks.jsonl"), tasks.map((each) => `${JSON.stringify(each)}\n`).join(""));
-  await writeFile(join(folder, "repos.jsonl"), `${JSON.stringify({ repository: "shop", language: "python", files })}\n`);
-  common = ["--tasks", join(folder, "tasks.jsonl"), "--repos", join(folder, "repos.jsonl"), "--model", modelPath, "--provider", "cpu", "--work", join(folder, "work")];
+  await writeFile(
+    join(folder, "repos.jsonl"),
+    `${JSON.stringify({ repository: "shop", language: "python", files })}\n`,
+  );
+  common = [
+    "--tasks",
+    join(folder, "tasks.jsonl"),
+    "--repos",
+    join(folder, "repos.jsonl"),
+    "--model",
+    modelPath,
+    "--provider",
+    "cpu",
+    "--work",
+    join(folder, "work"),
+  ];
 });
 afterAll(cleanUp);
 
@@ -53,7 +67,18 @@ describe("the evaluation", () => {
     expect(first.stdout).toMatch(/exact match +\d\.\d{3} +\d\.\d{3} to \d\.\d{3}/);
     const figures = JSON.parse(await readFile(json, "utf8"));
     const number = expect.any(Number);
-    expect(figures).toMatchObject({ em: number, es: number, idF1: number, mrr10: number, recall1: number, recall5: number, recall10: number, tasks: 2, retriever: "selfracg", model: expect.stringMatching(/^\S+ \d+\.\d+\.\d+$/) });
+    expect(figures).toMatchObject({
+      em: number,
+      es: number,
+      idF1: number,
+      mrr10: number,
+      recall1: number,
+      recall5: number,
+      recall10: number,
+      tasks: 2,
+      retriever: "selfracg",
+      model: expect.stringMatching(/^\S+ \d+\.\d+\.\d+$/),
+    });
     expect(Object.keys(figures.intervals)).toEqual(["em", "es", "idF1", "mrr10", "recall1", "recall5", "recall10"]);
     expect(figures.intervals.es).toEqual([number, number]);
     expect(figures.recall10).toBeGreaterThan(0);
@@ -69,11 +94,16 @@ describe("the evaluation", () => {
 
   it("takes other retrievers, plain decoding, and another harness's predictions", async () => {
     const predictions = join(folder, "predictions.jsonl");
-    await writeFile(predictions, `${JSON.stringify({ id: "one", retriever: "bm25", prediction: "nothing like it", em: 0, es: 10, idF1: 0 })}\n`);
+    await writeFile(
+      predictions,
+      `${JSON.stringify({ id: "one", retriever: "bm25", prediction: "nothing like it", em: 0, es: 10, idF1: 0 })}\n`,
+    );
     const plain = await run([...common, "--retriever", "bm25", "--plain", "--limit", "1", "--compare", predictions]);
     expect(plain.code).toBe(0);
     expect(plain.stdout).toMatch(/bm25, windows of 20 lines, plain\n1 tasks/);
-    expect(plain.stdout).toMatch(/0 of 1 predictions identical\n +exact match +here \d\.\d{3}, there 0\.000\n +edit similarity +here \d+\.\d\d, there 10\.00/);
+    expect(plain.stdout).toMatch(
+      /0 of 1 predictions identical\n +exact match +here \d\.\d{3}, there 0\.000\n +edit similarity +here \d+\.\d\d, there 10\.00/,
+    );
     const none = await run([...common, "--retriever", "none", "--limit", "1"]);
     expect(none.stdout).toMatch(/MRR@10 +0\.000[^]*0\.0 fragments a prompt/);
   });

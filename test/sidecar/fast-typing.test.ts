@@ -1,14 +1,22 @@
 // Two hundred keys at twenty a second, a suggestion asked for at each and the older one cancelled: nothing stale, nothing lost.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { CancellationTokenSource, type InlineCompletionList, InlineCompletionRequest, InlineCompletionTriggerKind, LSPErrorCodes, ResponseError } from "vscode-languageserver/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import {
+  CancellationTokenSource,
+  type InlineCompletionList,
+  InlineCompletionRequest,
+  InlineCompletionTriggerKind,
+  LSPErrorCodes,
+  ResponseError,
+} from "vscode-languageserver/node";
 import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
 
 /** Twenty a second: faster than anybody types, and about as fast as a key repeats that is held down. */
 const intervalMs = 50;
 
-const before = "from shop.catalog import Catalog\nfrom shop.money import Money\n\n\ndef total_price(catalog: Catalog, isbns: list[str]) -> Money:\n";
+const before =
+  "from shop.catalog import Catalog\nfrom shop.money import Money\n\n\ndef total_price(catalog: Catalog, isbns: list[str]) -> Money:\n";
 const typed = `    total = Money(0, "EUR")
     for isbn in isbns:
         book = catalog.find_by_isbn(isbn)
@@ -56,7 +64,8 @@ function ask(uri: string, length: number): { answer: Promise<Answer>; cancel(): 
       return { length, outcome: "answered", text: item.insertText as string };
     },
     (error: unknown): Answer => {
-      if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return { length, outcome: "cancelled" };
+      if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled)
+        return { length, outcome: "cancelled" };
       throw error;
     },
   );
@@ -119,10 +128,15 @@ describe("fast typing", () => {
     let version = 1000;
     // From the end, so that the cache never has one that would do for an earlier place.
     for (const { length, text } of [...offered].reverse()) {
-      const typedAlong = offered.some((earlier) => earlier.length < length && earlier.text === typed.slice(earlier.length, length) + text);
+      const typedAlong = offered.some(
+        (earlier) => earlier.length < length && earlier.text === typed.slice(earlier.length, length) + text,
+      );
       if (typedAlong) continue;
       version += 1;
-      await sidecar.connection.sendNotification("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ text: before + typed.slice(0, length) + after }] });
+      await sidecar.connection.sendNotification("textDocument/didChange", {
+        textDocument: { uri, version },
+        contentChanges: [{ text: before + typed.slice(0, length) + after }],
+      });
       const again = await ask(uri, length).answer;
       expect({ at: typed.slice(0, length), text }).toEqual({ at: typed.slice(0, length), text: again.text });
     }

@@ -20,8 +20,14 @@ describe("handshake", () => {
     expect((await sidecar.getStatus()).state).toBe("starting");
     await sidecar.until("registrations", () => sidecar.registrations.length === 2);
     expect(sidecar.registrations).toEqual([
-      expect.objectContaining({ method: "workspace/didChangeWatchedFiles", registerOptions: { watchers: [{ globPattern: "**/*" }] } }),
-      expect.objectContaining({ method: "workspace/didChangeConfiguration", registerOptions: { section: ["selfracg", "files.exclude"] } }),
+      expect.objectContaining({
+        method: "workspace/didChangeWatchedFiles",
+        registerOptions: { watchers: [{ globPattern: "**/*" }] },
+      }),
+      expect.objectContaining({
+        method: "workspace/didChangeConfiguration",
+        registerOptions: { section: ["selfracg", "files.exclude"] },
+      }),
     ]);
   });
 
@@ -53,9 +59,13 @@ describe("handshake", () => {
     await sidecar.configure({});
     await sidecar.configure({ maxTokens: 12 });
     await sidecar.getStatus();
-    const warnings = sidecar.logs.filter(({ type, message }) => type === 2 && message.startsWith("Setting ")).map(({ message }) => message);
+    const warnings = sidecar.logs
+      .filter(({ type, message }) => type === 2 && message.startsWith("Setting "))
+      .map(({ message }) => message);
     expect(warnings).toHaveLength(2);
-    expect(warnings.join("\n")).toContain(`selfracg.maxTokens: expected a whole number from 1 to 256, found 100000; ${defaultSettings.maxTokens} is used instead`);
+    expect(warnings.join("\n")).toContain(
+      `selfracg.maxTokens: expected a whole number from 1 to 256, found 100000; ${defaultSettings.maxTokens} is used instead`,
+    );
   });
 
   it("serves a client that has none of the optional capabilities", async () => {
@@ -63,7 +73,9 @@ describe("handshake", () => {
     await sidecar.reaches("ready");
     expect(sidecar.registrations).toEqual([]);
     expect(sidecar.progress).toEqual([]);
-    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings: { selfracg: { enable: false } } });
+    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", {
+      settings: { selfracg: { enable: false } },
+    });
     await sidecar.reaches("off");
   });
 
@@ -80,8 +92,12 @@ describe("handshake", () => {
   it("refuses a second initialize and unknown commands, and goes on", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
-    await expect(sidecar.connection.sendRequest("initialize", { processId: null, rootUri: null, capabilities: {} })).rejects.toMatchObject({ code: -32600 });
-    await expect(sidecar.connection.sendRequest("workspace/executeCommand", { command: "rm" })).rejects.toMatchObject({ code: -32602 });
+    await expect(
+      sidecar.connection.sendRequest("initialize", { processId: null, rootUri: null, capabilities: {} }),
+    ).rejects.toMatchObject({ code: -32600 });
+    await expect(sidecar.connection.sendRequest("workspace/executeCommand", { command: "rm" })).rejects.toMatchObject({
+      code: -32602,
+    });
     await expect(sidecar.connection.sendRequest("textDocument/nothing", {})).rejects.toMatchObject({ code: -32601 });
     expect((await sidecar.getStatus()).state).toBe("ready");
   });
@@ -100,7 +116,12 @@ describe("the end", () => {
     const sidecar = new Sidecar({});
     const { spawn } = await import("node:child_process");
     const client = spawn(process.execPath, ["-e", "setTimeout(() => {}, 200)"]);
-    await sidecar.connection.sendRequest("initialize", { processId: client.pid, rootUri: null, workspaceFolders: null, capabilities: {} });
+    await sidecar.connection.sendRequest("initialize", {
+      processId: client.pid,
+      rootUri: null,
+      workspaceFolders: null,
+      capabilities: {},
+    });
     expect(await sidecar.exited).toBe(1);
   });
 

@@ -1,8 +1,8 @@
 // The index over the wire: progress, cancellation, changed files and folders, and whatever may be on a disk.
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { CancellationTokenSource } from "vscode-languageserver/node";
 import { afterEach, describe, expect, it } from "vitest";
+import { CancellationTokenSource } from "vscode-languageserver/node";
 import { serverCommands } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, type Sidecar, start, temporaryFolder, uriOf } from "./client";
 
@@ -15,7 +15,11 @@ const wide = { maxFragments: 16 };
 async function manyFiles(count: number): Promise<string> {
   const folder = await temporaryFolder();
   for (let file = 0; file < count; file += 1) {
-    const functions = Array.from({ length: 8 }, (_, index) => `def compute_${file}_${index}(value):\n    result = value * ${file} + ${index}\n    return result\n`);
+    const functions = Array.from(
+      { length: 8 },
+      (_, index) =>
+        `def compute_${file}_${index}(value):\n    result = value * ${file} + ${index}\n    return result\n`,
+    );
     await writeFile(join(folder, `module_${file}.py`), functions.join("\n\n"));
   }
   return folder;
@@ -24,7 +28,10 @@ async function manyFiles(count: number): Promise<string> {
 async function isSearchable(sidecar: Sidecar, path: string, wanted: boolean): Promise<number> {
   const start = performance.now();
   while ((await sidecar.searchable()).has(path) !== wanted) {
-    if (performance.now() - start > 10_000) throw new Error(`${path} should ${wanted ? "" : "not "}be searchable: ${[...(await sidecar.searchable())].join(", ")}`);
+    if (performance.now() - start > 10_000)
+      throw new Error(
+        `${path} should ${wanted ? "" : "not "}be searchable: ${[...(await sidecar.searchable())].join(", ")}`,
+      );
     await new Promise((wake) => setTimeout(wake, 50));
   }
   return performance.now() - start;
@@ -38,7 +45,9 @@ describe("progress", () => {
     await sidecar.until("end of progress", () => sidecar.progress.at(-1)?.kind === "end");
     const [begin, ...rest] = sidecar.progress;
     expect(begin).toMatchObject({ kind: "begin", title: expect.stringMatching(/index/i), cancellable: true });
-    expect(rest.filter(({ kind }) => kind === "report").every(({ message }) => /^\d+\/120 files$/.test(message ?? ""))).toBe(true);
+    expect(
+      rest.filter(({ kind }) => kind === "report").every(({ message }) => /^\d+\/120 files$/.test(message ?? "")),
+    ).toBe(true);
     const ready = await sidecar.reaches("ready");
     expect(ready.message).toMatch(/cancelled/);
     expect(ready.index?.files).toBeLessThan(120);
@@ -75,13 +84,22 @@ describe("the reindex command", () => {
     const sidecar = await start({ folders: [await manyFiles(120)] });
     await sidecar.until("indexing", () => sidecar.status?.state === "indexing");
     const notes: { token: unknown; kind: string }[] = [];
-    sidecar.connection.onNotification("$/progress", ({ token, value }: { token: unknown; value: { kind: string } }) => void notes.push({ token, kind: value.kind }));
+    sidecar.connection.onNotification(
+      "$/progress",
+      ({ token, value }: { token: unknown; value: { kind: string } }) => void notes.push({ token, kind: value.kind }),
+    );
     const source = new CancellationTokenSource();
-    const answer = sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.reindex, workDoneToken: "mine" }, source.token);
+    const answer = sidecar.connection.sendRequest(
+      "workspace/executeCommand",
+      { command: serverCommands.reindex, workDoneToken: "mine" },
+      source.token,
+    );
     await sidecar.until("a report", () => notes.some(({ token, kind }) => token === "mine" && kind === "report"));
     source.cancel();
     expect(await answer).toBeNull();
-    expect(notes.filter(({ token }) => token === "mine").map(({ kind }) => kind)).toEqual(expect.arrayContaining(["begin", "report", "end"]));
+    expect(notes.filter(({ token }) => token === "mine").map(({ kind }) => kind)).toEqual(
+      expect.arrayContaining(["begin", "report", "end"]),
+    );
     expect((await sidecar.reaches("ready")).message).toMatch(/cancelled/);
   });
 });
@@ -106,7 +124,10 @@ describe("changes", () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");
-    await writeFile(join(folder, "extra.ts"), "export function parseCoupon(text: string): number {\n  return Number(text);\n}\n");
+    await writeFile(
+      join(folder, "extra.ts"),
+      "export function parseCoupon(text: string): number {\n  return Number(text);\n}\n",
+    );
     await sidecar.watched(join(folder, "extra.ts"), 1);
     await isSearchable(sidecar, "extra.ts", true);
     await rename(join(folder, "shop"), join(folder, "store"));
@@ -132,7 +153,10 @@ describe("changes", () => {
     const before = await sidecar.reaches("ready");
     await writeFile(join(folder, "late.py"), "def settle_late(invoice):\n    return invoice.total * 2\n");
     for (let part = 0; part < 20; part += 1) {
-      const changes = Array.from({ length: 5000 }, (_, at) => ({ uri: uriOf(join(folder, `build/${part}/file${at}.py`)), type: (at % 3) + 1 }));
+      const changes = Array.from({ length: 5000 }, (_, at) => ({
+        uri: uriOf(join(folder, `build/${part}/file${at}.py`)),
+        type: (at % 3) + 1,
+      }));
       await sidecar.connection.sendNotification("workspace/didChangeWatchedFiles", { changes });
     }
     const { trace } = await sidecar.complete("untitled:a", "def add(a, b):\n    return |\n");
@@ -150,7 +174,9 @@ describe("changes", () => {
     await sidecar.reaches("ready");
     const change = (added: string[], removed: string[]) => {
       const folderOf = (path: string) => ({ uri: uriOf(path), name: "other" });
-      return sidecar.connection.sendNotification("workspace/didChangeWorkspaceFolders", { event: { added: added.map(folderOf), removed: removed.map(folderOf) } });
+      return sidecar.connection.sendNotification("workspace/didChangeWorkspaceFolders", {
+        event: { added: added.map(folderOf), removed: removed.map(folderOf) },
+      });
     };
     await change([other], []);
     await isSearchable(sidecar, "pricing.py", true);
@@ -166,9 +192,14 @@ describe("changes", () => {
 describe("what is indexed", () => {
   it("follows the settings, of each folder its own, at the start and at every change", async () => {
     const [one, two] = [await copyOfFixture(), await copyOfFixture()];
-    const sidecar = await start({ folders: [one, two], settings: { ...wide, exclude: ["reports.py"] }, filesExclude: { [uriOf(one)]: { "**/web": true, "**/shop": false } } });
+    const sidecar = await start({
+      folders: [one, two],
+      settings: { ...wide, exclude: ["reports.py"] },
+      filesExclude: { [uriOf(one)]: { "**/web": true, "**/shop": false } },
+    });
     await sidecar.reaches("ready");
-    const states = async (path: string): Promise<string[]> => Promise.all([one, two].map(async (folder) => (await sidecar.why(join(folder, path))).state));
+    const states = async (path: string): Promise<string[]> =>
+      Promise.all([one, two].map(async (folder) => (await sidecar.why(join(folder, path))).state));
     expect(await states("web/src/cart.ts")).toEqual(["left-out", "indexed"]);
     expect(await states("shop/reports.py")).toEqual(["left-out", "left-out"]);
     expect(await states("shop/money.py")).toEqual(["indexed", "indexed"]);
@@ -182,12 +213,22 @@ describe("what is indexed", () => {
 
   it("follows what a client without pulled settings pushes", async () => {
     const folder = await copyOfFixture();
-    const sidecar = await start({ folders: [folder], capabilities: { window: {}, textDocument: { inlineCompletion: {} } } });
+    const sidecar = await start({
+      folders: [folder],
+      capabilities: { window: {}, textDocument: { inlineCompletion: {} } },
+    });
     await sidecar.reaches("ready");
     expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({ state: "indexed" });
-    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings: { selfracg: { exclude: ["money.py"] } } });
-    await sidecar.until("the file to be left out", () => (sidecar.status?.state === "ready" ? sidecar.status.index?.skipped["excluded"] === 1 : false));
-    expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({ state: "left-out", rule: { source: "selfracg.exclude", pattern: "money.py" } });
+    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", {
+      settings: { selfracg: { exclude: ["money.py"] } },
+    });
+    await sidecar.until("the file to be left out", () =>
+      sidecar.status?.state === "ready" ? sidecar.status.index?.skipped["excluded"] === 1 : false,
+    );
+    expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({
+      state: "left-out",
+      rule: { source: "selfracg.exclude", pattern: "money.py" },
+    });
   });
 
   it("reads the folders anew when .git/info/exclude changes, but not for the rest of .git", async () => {
@@ -199,7 +240,11 @@ describe("what is indexed", () => {
     await writeFile(join(folder, ".git", "info", "exclude"), "money.py\n");
     await sidecar.watched(join(folder, ".git", "info", "exclude"), 2);
     await isSearchable(sidecar, "shop/money.py", false);
-    expect((await sidecar.why(join(folder, "shop", "money.py"))).rule).toEqual({ source: join(folder, ".git", "info", "exclude"), line: 1, pattern: "money.py" });
+    expect((await sidecar.why(join(folder, "shop", "money.py"))).rule).toEqual({
+      source: join(folder, ".git", "info", "exclude"),
+      line: 1,
+      pattern: "money.py",
+    });
   });
 
   it("is explained for any path, with the lines of its fragments; a bad question is an error", async () => {
@@ -209,14 +254,25 @@ describe("what is indexed", () => {
     await expect(sidecar.why(join(folder, "shop"))).rejects.toThrow(/Nothing is indexed\. Loading the model/);
     await sidecar.reaches("ready");
     const found = await sidecar.why(join(folder, "shop", "money.py"));
-    expect(found).toMatchObject({ path: "shop/money.py", state: "indexed", message: expect.stringMatching(/^shop\/money\.py is indexed as \d+ fragments: lines \d+-\d+/) });
+    expect(found).toMatchObject({
+      path: "shop/money.py",
+      state: "indexed",
+      message: expect.stringMatching(/^shop\/money\.py is indexed as \d+ fragments: lines \d+-\d+/),
+    });
     const { trace } = await sidecar.complete("untitled:why", "value = |\n");
-    const places = [...trace.fragments, ...trace.dropped].filter(({ path }) => path === "shop/money.py").map(({ startLine, endLine, scope }) => ({ startLine, endLine, ...(scope !== undefined && { scope }) }));
+    const places = [...trace.fragments, ...trace.dropped]
+      .filter(({ path }) => path === "shop/money.py")
+      .map(({ startLine, endLine, scope }) => ({ startLine, endLine, ...(scope !== undefined && { scope }) }));
     expect(found.fragments).toEqual(expect.arrayContaining(places));
-    expect(await sidecar.why(join(folder, "new\nline 🙂.py"))).toMatchObject({ path: "new\nline 🙂.py", state: "indexed", fragments: [{ startLine: 1, endLine: 2 }] });
+    expect(await sidecar.why(join(folder, "new\nline 🙂.py"))).toMatchObject({
+      path: "new\nline 🙂.py",
+      state: "indexed",
+      fragments: [{ startLine: 1, endLine: 2 }],
+    });
     expect(await sidecar.why(join(folder, "no.py"))).toMatchObject({ state: "missing" });
     expect(await sidecar.why(join(await temporaryFolder(), "a.py"))).toMatchObject({ state: "outside" });
-    const ask = (given: unknown[]) => sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.why, arguments: given });
+    const ask = (given: unknown[]) =>
+      sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.why, arguments: given });
     await expect(ask([])).rejects.toThrow(/Expected the URI of a file or folder.*found none/);
     await expect(ask([7])).rejects.toThrow(/found 7/);
   });
@@ -235,7 +291,11 @@ describe("a kill", () => {
     expect(index).toMatchObject({ files: 120 });
     expect(await second.close()).toBe(0);
     const third = await start({ folders, storagePath });
-    expect((await third.reaches("ready")).index).toMatchObject({ files: 120, fragments: index?.fragments, embedded: 0 });
+    expect((await third.reaches("ready")).index).toMatchObject({
+      files: 120,
+      fragments: index?.fragments,
+      embedded: 0,
+    });
   });
 });
 
@@ -244,7 +304,10 @@ describe("what a disk may hold", () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, "good.py"), "def good(value):\n    return value\n");
     await writeFile(join(folder, "long.js"), `const data = "${"x".repeat(50_000_000)}";\n`);
-    await writeFile(join(folder, "latin.py"), Buffer.from([0x23, 0x20, 0xe9, 0xe8, 0xff, 0x0a, 0x78, 0x3d, 0x31, 0x0a]));
+    await writeFile(
+      join(folder, "latin.py"),
+      Buffer.from([0x23, 0x20, 0xe9, 0xe8, 0xff, 0x0a, 0x78, 0x3d, 0x31, 0x0a]),
+    );
     await writeFile(join(folder, "binary.py"), Buffer.from([0, 1, 2, 3, 0, 255]));
     await mkdir(join(folder, "folder.py"));
     const sidecar = await start({ folders: [folder], settings: wide });
@@ -311,7 +374,11 @@ describe("what a disk may hold", () => {
     const sidecar = await start({ folders: [await copyOfFixture()], storagePath: join(place, "inside") });
     await sidecar.until("ready or error", () => ["ready", "error"].includes(sidecar.status?.state ?? ""));
     const { state, message } = await sidecar.getStatus();
-    const said = [message, sidecar.stderr, ...sidecar.logs.filter(({ type }) => type <= 2).map((line) => line.message)].join("\n");
+    const said = [
+      message,
+      sidecar.stderr,
+      ...sidecar.logs.filter(({ type }) => type <= 2).map((line) => line.message),
+    ].join("\n");
     expect(["ready", "error"]).toContain(state);
     expect(said).toContain(place);
   });
@@ -336,7 +403,10 @@ describe("pausing and clearing", () => {
     const sidecar = await start({ folders: [await copyOfFixture()], settings: wide });
     const before = await sidecar.reaches("ready");
     await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.clearIndex });
-    await sidecar.until("all embedded anew", () => sidecar.status?.state === "ready" && sidecar.status.index?.embedded === 2 * (before.index?.embedded ?? 0));
+    await sidecar.until(
+      "all embedded anew",
+      () => sidecar.status?.state === "ready" && sidecar.status.index?.embedded === 2 * (before.index?.embedded ?? 0),
+    );
     expect(sidecar.status?.index).toMatchObject({ files: before.index?.files, fragments: before.index?.fragments });
     expect(await sidecar.searchable()).toContain("shop/money.py");
   });
@@ -350,7 +420,11 @@ describe("unsaved text", () => {
     const path = join(folder, "shop", "unsaved.py");
     await writeFile(path, "\n");
     await sidecar.open(uriOf(path), "\n");
-    await sidecar.insert(uriOf(path), { line: 0, character: 0 }, "def redeem_voucher(code, amount):\n    return amount - VOUCHERS[code]\n");
+    await sidecar.insert(
+      uriOf(path),
+      { line: 0, character: 0 },
+      "def redeem_voucher(code, amount):\n    return amount - VOUCHERS[code]\n",
+    );
     await isSearchable(sidecar, "shop/unsaved.py", true);
     await sidecar.connection.sendNotification("textDocument/didClose", { textDocument: { uri: uriOf(path) } });
     await isSearchable(sidecar, "shop/unsaved.py", false);

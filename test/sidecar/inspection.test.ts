@@ -1,7 +1,13 @@
 // The inspector's requests to the real process: the prompt, the comparison, a search, and what is no longer held.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Comparison, type CompletionTrace, type InspectedPrompt, messages, type SearchResult } from "../../sidecar/protocol";
+import {
+  type Comparison,
+  type CompletionTrace,
+  type InspectedPrompt,
+  messages,
+  type SearchResult,
+} from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
 
 let folder: string;
@@ -66,7 +72,11 @@ describe("selfracg/prompt", () => {
 describe("selfracg/compare", () => {
   it("completes the same cursor without the fragments, and typing on goes on as before", async () => {
     const { trace, text, uri } = await withFragments();
-    const { withFragments: with_, withoutFragments, gained } = await ask<Comparison>(messages.compare, { id: trace.id });
+    const {
+      withFragments: with_,
+      withoutFragments,
+      gained,
+    } = await ask<Comparison>(messages.compare, { id: trace.id });
     expect(with_.suggestion).toBe(trace.suggestion);
     expect(with_.suppressed).toBe(trace.suppressed);
     expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
@@ -89,14 +99,18 @@ describe("selfracg/compare", () => {
     );
     await sidecar.insert(uri, cursorOf(text), "q");
     expect(["-32802 Typing goes first. Ask again.", "done before"]).toContain(await comparing);
-    expect(await ask(messages.compare, { id: trace.id })).toMatchObject({ withFragments: { suggestion: trace.suggestion } });
+    expect(await ask(messages.compare, { id: trace.id })).toMatchObject({
+      withFragments: { suggestion: trace.suggestion },
+    });
   });
 });
 
 describe("selfracg/need", () => {
   it("weighs the tokens of the code before the cursor, in every layer", async () => {
     const { trace } = await withFragments();
-    const { tokens, layers } = await ask<{ tokens: { text: string }[]; layers: number[][] }>(messages.need, { id: trace.id });
+    const { tokens, layers } = await ask<{ tokens: { text: string }[]; layers: number[][] }>(messages.need, {
+      id: trace.id,
+    });
     expect(layers.length).toBeGreaterThan(1);
     for (const layer of layers) {
       expect(layer).toHaveLength(tokens.length);
@@ -107,11 +121,17 @@ describe("selfracg/need", () => {
 
 describe("selfracg/search", () => {
   it("finds the code that a piece of code needs, best first", async () => {
-    const { fragments, nullScore } = await ask<SearchResult>(messages.search, { text: "from shop.catalog import Catalog\n\ndef find(catalog: Catalog, isbn: str):\n    return catalog.", uri: fresh(), limit: 8 });
+    const { fragments, nullScore } = await ask<SearchResult>(messages.search, {
+      text: "from shop.catalog import Catalog\n\ndef find(catalog: Catalog, isbn: str):\n    return catalog.",
+      uri: fresh(),
+      limit: 8,
+    });
     expect(fragments).toHaveLength(8);
     const ranks = fragments.map(({ score, raised }) => score + (raised?.by ?? 0));
     expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
-    expect(fragments.filter(({ raised }) => raised !== undefined).map(({ path, raised }) => [path, raised?.reason])).toContainEqual(["shop/catalog.py", "imported here"]);
+    expect(
+      fragments.filter(({ raised }) => raised !== undefined).map(({ path, raised }) => [path, raised?.reason]),
+    ).toContainEqual(["shop/catalog.py", "imported here"]);
     expect(fragments.slice(0, 4).map(({ path }) => path)).toContain("shop/catalog.py");
     expect(Math.abs(nullScore)).toBeLessThan(1);
     for (const { startLine, endLine, tokens, uri } of fragments) {
@@ -122,13 +142,15 @@ describe("selfracg/search", () => {
   });
 
   it("takes any text, an empty one too", async () => {
-    for (const text of ["", "\u0000\ud83d", "x".repeat(100_000)]) expect((await ask<SearchResult>(messages.search, { text })).fragments.length).toBeGreaterThan(0);
+    for (const text of ["", "\u0000\ud83d", "x".repeat(100_000)])
+      expect((await ask<SearchResult>(messages.search, { text })).fragments.length).toBeGreaterThan(0);
   });
 });
 
 describe("a completion no longer held", () => {
   it("is null to all that look at it, and to its trace", async () => {
-    for (const message of [messages.prompt, messages.need, messages.compare, messages.trace]) expect(await ask(message, { id: 999_999 })).toBeNull();
+    for (const message of [messages.prompt, messages.need, messages.compare, messages.trace])
+      expect(await ask(message, { id: 999_999 })).toBeNull();
   });
 
   it("is one before the last twenty", async () => {

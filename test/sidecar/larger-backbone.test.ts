@@ -13,7 +13,11 @@ beforeAll(async () => {
   folder = await copyOfFixture();
   // No path given at start: it is the setting that counts.
   const initializationOptions: object = { modelPath: undefined };
-  sidecar = await start({ folders: [folder], settings: { modelPath: tinyLlama, maxFragments: 0 }, initializationOptions });
+  sidecar = await start({
+    folders: [folder],
+    settings: { modelPath: tinyLlama, maxFragments: 0 },
+    initializationOptions,
+  });
   await sidecar.reaches("ready");
 });
 afterAll(cleanUp);
@@ -23,7 +27,10 @@ it("is the model that the status names", () => {
 });
 
 it("completes what it has learnt", async () => {
-  const { list, trace } = await sidecar.complete(uriOf(join(folder, "add.py")), "def add(first, second):\n    return |\n");
+  const { list, trace } = await sidecar.complete(
+    uriOf(join(folder, "add.py")),
+    "def add(first, second):\n    return |\n",
+  );
   expect(trace.suggestion).toBe("first + second");
   expect(list.items).toHaveLength(1);
 });
@@ -33,7 +40,9 @@ it("holds nothing back for being unsure, since it states no confidence, and says
   const { trace } = await sidecar.complete(uriOf(join(folder, "again.py")), "def add(first, second):\n    return |\n");
   expect(trace.suggestion).toBe("first + second");
   expect(trace.confidence).toEqual({ meanLogProbability: expect.any(Number) });
-  expect(sidecar.logs.filter(({ message }) => message.includes("states no confidence in model.json: nothing is held back"))).toHaveLength(1);
+  expect(
+    sidecar.logs.filter(({ message }) => message.includes("states no confidence in model.json: nothing is held back")),
+  ).toHaveLength(1);
 });
 
 it("indexes and searches the workspace with its own expression", async () => {

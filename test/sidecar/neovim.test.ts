@@ -21,7 +21,9 @@ const suits = found !== undefined && (found[0] > 0 || found[1] >= 11);
 /** The page's blocks in Lua, with this build in the place of the example's path. */
 function blocks(): string[] {
   const page = readFileSync(resolve(import.meta.dirname, "../../sidecar/EDITORS.md"), "utf8");
-  return [...page.matchAll(/^```lua\n([\s\S]*?)^```$/gm)].map(([, lua = ""]) => lua.replaceAll("/path/to/selfracg-code/dist", dist));
+  return [...page.matchAll(/^```lua\n([\s\S]*?)^```$/gm)].map(([, lua = ""]) =>
+    lua.replaceAll("/path/to/selfracg-code/dist", dist),
+  );
 }
 
 const run = `
@@ -69,19 +71,37 @@ describe("the page on other editors", () => {
     const folder = await copyOfFixture();
     const scratch = await temporaryFolder();
     mkdirSync(join(folder, ".git"), { recursive: true });
-    appendFileSync(join(folder, "shop", "reports.py"), "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.");
+    appendFileSync(
+      join(folder, "shop", "reports.py"),
+      "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.",
+    );
     const [configuration, inline, ...others] = blocks();
     const init = join(scratch, "init.lua");
-    const model = process.env["SELFRACG_MODEL"] === undefined ? "" : `vim.lsp.config("selfracg", { init_options = { modelPath = ${JSON.stringify(modelPath)} } })\n`;
+    const model =
+      process.env["SELFRACG_MODEL"] === undefined
+        ? ""
+        : `vim.lsp.config("selfracg", { init_options = { modelPath = ${JSON.stringify(modelPath)} } })\n`;
     // Only from 0.12 on there is something that shows inline completions.
-    writeFileSync(init, `${configuration}\n${model}if vim.lsp.inline_completion then\n${inline}\nend\n${others.join("\n")}`);
+    writeFileSync(
+      init,
+      `${configuration}\n${model}if vim.lsp.inline_completion then\n${inline}\nend\n${others.join("\n")}`,
+    );
     writeFileSync(join(scratch, "run.lua"), run);
-    const { stdout, stderr, status } = spawnSync(nvim, ["--clean", "--headless", "-u", init, "shop/reports.py", "-c", `luafile ${join(scratch, "run.lua")}`], {
-      cwd: folder,
-      encoding: "utf8",
-      timeout: 110_000,
-      env: { ...process.env, XDG_CACHE_HOME: join(scratch, "cache"), XDG_STATE_HOME: join(scratch, "state"), XDG_DATA_HOME: join(scratch, "data") },
-    });
+    const { stdout, stderr, status } = spawnSync(
+      nvim,
+      ["--clean", "--headless", "-u", init, "shop/reports.py", "-c", `luafile ${join(scratch, "run.lua")}`],
+      {
+        cwd: folder,
+        encoding: "utf8",
+        timeout: 110_000,
+        env: {
+          ...process.env,
+          XDG_CACHE_HOME: join(scratch, "cache"),
+          XDG_STATE_HOME: join(scratch, "state"),
+          XDG_DATA_HOME: join(scratch, "data"),
+        },
+      },
+    );
     const reports = [...stdout.matchAll(/REPORT (.*)$/gm)].map(([, json = ""]) => JSON.parse(json));
     expect(reports, stdout + stderr).toEqual([
       { root: folder, encoding: "utf-16", supports: true },

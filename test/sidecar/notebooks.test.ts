@@ -1,7 +1,7 @@
 // Notebooks as LSP 3.17 syncs them, with the real model: cells above and below are context; and cells sent as plain documents.
 import { join } from "node:path";
-import type { NotebookCell, Position, TextDocumentItem } from "vscode-languageserver/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { NotebookCell, Position, TextDocumentItem } from "vscode-languageserver/node";
 import { type Availability, messages } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
 
@@ -35,7 +35,12 @@ class Book {
     books += 1;
     const book = new Book(`book-${books}.ipynb`);
     await sidecar.connection.sendNotification("notebookDocument/didOpen", {
-      notebookDocument: { uri: book.uri, notebookType: "jupyter-notebook", version: 1, cells: cells.map((cell, index) => book.cell(index, cell)) },
+      notebookDocument: {
+        uri: book.uri,
+        notebookType: "jupyter-notebook",
+        version: 1,
+        cells: cells.map((cell, index) => book.cell(index, cell)),
+      },
       cellTextDocuments: cells.map((cell, index) => book.document(index, cell)),
     });
     return book;
@@ -55,7 +60,10 @@ class Book {
 
   async change(cells: object): Promise<void> {
     this.version += 1;
-    await sidecar.connection.sendNotification("notebookDocument/didChange", { notebookDocument: { uri: this.uri, version: this.version }, change: { cells } });
+    await sidecar.connection.sendNotification("notebookDocument/didChange", {
+      notebookDocument: { uri: this.uri, version: this.version },
+      change: { cells },
+    });
   }
 
   /** What was asked of the model at a place of a cell, as its trace says. */
@@ -73,14 +81,22 @@ const end = { line: 0, character: 17 };
 
 describe("a notebook", () => {
   it("is asked for in the capabilities, with all its cells", () => {
-    expect(sidecar.initializeResult?.capabilities.notebookDocumentSync).toEqual({ notebookSelector: [{ notebook: "*" }] });
+    expect(sidecar.initializeResult?.capabilities.notebookDocumentSync).toEqual({
+      notebookSelector: [{ notebook: "*" }],
+    });
   });
 
   it("gives a cell's prompt the code above it and below it, of its language", async () => {
     const alone = await (await Book.open(use)).ask(0, end);
     const below = await (await Book.open(helper, use)).ask(1, end);
     expect(below.trace.promptTokens).toBeGreaterThan(alone.trace.promptTokens + 10);
-    const others = await (await Book.open({ text: "# Prices\n\nAll of them in euros.", languageId: "markdown" }, { text: "select 1", languageId: "sql" }, use)).ask(2, end);
+    const others = await (
+      await Book.open(
+        { text: "# Prices\n\nAll of them in euros.", languageId: "markdown" },
+        { text: "select 1", languageId: "sql" },
+        use,
+      )
+    ).ask(2, end);
     expect(others.trace.promptTokens).toBe(alone.trace.promptTokens);
   });
 
@@ -98,11 +114,19 @@ describe("a notebook", () => {
     const book = await Book.open(use);
     const alone = (await book.ask(0, end)).trace;
     // Added above.
-    await book.change({ structure: { array: { start: 0, deleteCount: 0, cells: [book.cell(1, helper)] }, didOpen: [book.document(1, helper)] } });
+    await book.change({
+      structure: {
+        array: { start: 0, deleteCount: 0, cells: [book.cell(1, helper)] },
+        didOpen: [book.document(1, helper)],
+      },
+    });
     const added = (await book.ask(0, end)).trace;
     expect(added.promptTokens).toBeGreaterThan(alone.promptTokens);
     // Typed in above.
-    const change = { range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } }, text: "import math\n" };
+    const change = {
+      range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } },
+      text: "import math\n",
+    };
     await book.change({ textContent: [{ document: { uri: book.cellUri(1), version: 2 }, changes: [change] }] });
     const typed = (await book.ask(0, end)).trace;
     expect(typed.promptTokens).toBeGreaterThan(added.promptTokens);
@@ -135,7 +159,10 @@ describe("a notebook", () => {
     expect(await availability()).toMatchObject({ available: false, setting: "disabledFiles" });
     await sidecar.configure({ disabledFiles: [] });
     expect(await availability()).toEqual({ available: true });
-    await sidecar.connection.sendNotification("notebookDocument/didClose", { notebookDocument: { uri: book.uri }, cellTextDocuments: [{ uri }] });
+    await sidecar.connection.sendNotification("notebookDocument/didClose", {
+      notebookDocument: { uri: book.uri },
+      cellTextDocuments: [{ uri }],
+    });
     expect(await sidecar.request(uri, end)).toEqual({ items: [] });
   });
 });

@@ -35,7 +35,9 @@ class PlainClient {
   readonly #answers = new Map<number, (message: Message) => void>();
 
   constructor(environment: NodeJS.ProcessEnv) {
-    this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], { env: { ...process.env, ...environment } });
+    this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], {
+      env: { ...process.env, ...environment },
+    });
     clients.push(this);
     this.exited = new Promise((done) => this.process.once("exit", (code) => done(code)));
     this.process.stderr.on("data", (bytes) => void (this.stderr += String(bytes)));
@@ -86,7 +88,11 @@ class PlainClient {
   }
 
   async complete(uri: string, line: number, character: number, triggerKind = 2): Promise<Item[]> {
-    const { result, error } = await this.request("textDocument/inlineCompletion", { textDocument: { uri }, position: { line, character }, context: { triggerKind } }).answer;
+    const { result, error } = await this.request("textDocument/inlineCompletion", {
+      textDocument: { uri },
+      position: { line, character },
+      context: { triggerKind },
+    }).answer;
     expect(error).toBeUndefined();
     // The protocol allows a list, the bare items, or null.
     const items = Array.isArray(result) ? result : ((result as { items?: Item[] } | null)?.items ?? []);
@@ -111,10 +117,26 @@ afterEach(async () => {
 
 /** A cursor where the name that comes next is defined in another file only. Several, since a small model misses one or the other. */
 const places = [
-  { file: "shop/reports.py", typed: "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.", name: "find_by_isbn" },
-  { file: "shop/invoices.py", typed: "\n\ndef title_of(invoice: Invoice, isbn: str) -> str:\n    book = invoice.catalog.", name: "find_by_isbn" },
-  { file: "shop/customers.py", typed: "\n\ndef fill(catalog: Catalog, book: Book) -> None:\n    catalog.", name: "add_book" },
-  { file: "shop/reports.py", typed: "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\n    return [order.", name: "order_total" },
+  {
+    file: "shop/reports.py",
+    typed: "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.",
+    name: "find_by_isbn",
+  },
+  {
+    file: "shop/invoices.py",
+    typed: "\n\ndef title_of(invoice: Invoice, isbn: str) -> str:\n    book = invoice.catalog.",
+    name: "find_by_isbn",
+  },
+  {
+    file: "shop/customers.py",
+    typed: "\n\ndef fill(catalog: Catalog, book: Book) -> None:\n    catalog.",
+    name: "add_book",
+  },
+  {
+    file: "shop/reports.py",
+    typed: "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\n    return [order.",
+    name: "order_total",
+  },
 ];
 
 /**
@@ -145,7 +167,9 @@ async function nameFromAnotherFile(client: PlainClient, folder: string, change: 
     }
     await new Promise((wake) => setTimeout(wake, 200));
   }
-  throw new Error(`Expected a name of another file at one of ${places.length} places within 90 s, found it at none.\n${client.stderr}`);
+  throw new Error(
+    `Expected a name of another file at one of ${places.length} places within 90 s, found it at none.\n${client.stderr}`,
+  );
 }
 
 /** Where nothing is asked of the client, the index lies in the user's cache folder and the model is the one that ships. */
@@ -160,7 +184,10 @@ const options = process.env["SELFRACG_MODEL"] === undefined ? {} : { initializat
 /** What Neovim 0.11 and later say of themselves, as far as it matters to a server that completes (`make_client_capabilities`). */
 const neovim = {
   general: { positionEncodings: ["utf-8", "utf-16", "utf-32"] },
-  textDocument: { synchronization: { dynamicRegistration: false, didSave: true, willSave: true, willSaveWaitUntil: true }, inlineCompletion: { dynamicRegistration: false } },
+  textDocument: {
+    synchronization: { dynamicRegistration: false, didSave: true, willSave: true, willSaveWaitUntil: true },
+    inlineCompletion: { dynamicRegistration: false },
+  },
   workspace: {
     applyEdit: true,
     workspaceFolders: true,
@@ -168,14 +195,23 @@ const neovim = {
     didChangeConfiguration: { dynamicRegistration: false },
     didChangeWatchedFiles: { dynamicRegistration: false, relativePatternSupport: true },
   },
-  window: { workDoneProgress: true, showMessage: { messageActionItem: { additionalPropertiesSupport: true } }, showDocument: { support: true } },
+  window: {
+    workDoneProgress: true,
+    showMessage: { messageActionItem: { additionalPropertiesSupport: true } },
+    showDocument: { support: true },
+  },
 };
 
 describe("a plain LSP 3.18 client", () => {
   it.each([
     ["with one capability, a root and whole-text changes", { textDocument: { inlineCompletion: {} } }, "root", "whole"],
     ["with no capability at all, and ranges", {}, "root", "ranges"],
-    ["with workspace folders and nothing else of the workspace", { textDocument: { inlineCompletion: { dynamicRegistration: false } }, workspace: { workspaceFolders: true } }, "folders", "ranges"],
+    [
+      "with workspace folders and nothing else of the workspace",
+      { textDocument: { inlineCompletion: { dynamicRegistration: false } }, workspace: { workspaceFolders: true } },
+      "folders",
+      "ranges",
+    ],
     ["with Neovim's capabilities, which refuses all requests", neovim, "folders", "ranges"],
   ] as const)("%s gets a name that only another file defines", async (_, capabilities, where, change) => {
     const folder = await copyOfFixture();
@@ -200,7 +236,11 @@ describe("a plain LSP 3.18 client", () => {
   it("counts in UTF-16 units, with a file saved as it is told, and nothing of it lost on the way", async () => {
     const folder = await copyOfFixture();
     const client = new PlainClient(await environment());
-    await client.initialize({ capabilities: { textDocument: { inlineCompletion: {} } }, rootUri: pathToFileURL(folder).href, ...options });
+    await client.initialize({
+      capabilities: { textDocument: { inlineCompletion: {} } },
+      rootUri: pathToFileURL(folder).href,
+      ...options,
+    });
     const uri = pathToFileURL(join(folder, "shop", "smileys.py")).href;
     const text = '# 😀😀😀 ünïcödé\ndef add(a, b):\n    return a + b\n\ndef twice(a):\n    note = "😀😀"; return ';
     await writeFile(join(folder, "shop", "smileys.py"), text);
@@ -221,19 +261,33 @@ describe("a plain LSP 3.18 client", () => {
     const client = new PlainClient(await environment());
     await client.initialize({ capabilities: { textDocument: { inlineCompletion: {} } }, rootUri: null, ...options });
     const uri = "file:///elsewhere/loop.py";
-    client.notify("textDocument/didOpen", { textDocument: { uri, languageId: "python", version: 1, text: "def add(a, b):\n    return \n" } });
+    client.notify("textDocument/didOpen", {
+      textDocument: { uri, languageId: "python", version: 1, text: "def add(a, b):\n    return \n" },
+    });
     for (const deadline = performance.now() + 60_000; performance.now() < deadline; ) {
       if ((await client.complete(uri, 1, 11)).length > 0) break;
       await new Promise((wake) => setTimeout(wake, 100));
     }
-    client.notify("textDocument/didChange", { textDocument: { uri, version: 2 }, contentChanges: [{ text: `${"value = 1\n".repeat(60)}def add(a, b):\n    return a` }] });
-    const { id, answer } = client.request("textDocument/inlineCompletion", { textDocument: { uri }, position: { line: 61, character: 12 }, context: { triggerKind: 2 } });
+    client.notify("textDocument/didChange", {
+      textDocument: { uri, version: 2 },
+      contentChanges: [{ text: `${"value = 1\n".repeat(60)}def add(a, b):\n    return a` }],
+    });
+    const { id, answer } = client.request("textDocument/inlineCompletion", {
+      textDocument: { uri },
+      position: { line: 61, character: 12 },
+      context: { triggerKind: 2 },
+    });
     client.notify("$/cancelRequest", { id });
     const { result, error } = await answer;
     // Cancelled, or done already: one of the two, and never both.
     if (error === undefined) expect(result).toMatchObject({ items: expect.any(Array) });
     else expect([error.code, result]).toEqual([-32800, undefined]);
-    expect((await client.request("textDocument/hover", { textDocument: { uri }, position: { line: 0, character: 0 } }).answer).error?.code).toBe(-32601);
+    expect(
+      (
+        await client.request("textDocument/hover", { textDocument: { uri }, position: { line: 0, character: 0 } })
+          .answer
+      ).error?.code,
+    ).toBe(-32601);
     client.notify("$/whatever", {});
     client.notify("unheard/of", {});
     expect((await client.request("workspace/executeCommand", { command: "nobody.knows" }).answer).error).toBeDefined();

@@ -35,7 +35,9 @@ it("of banned files nothing is taken from the next request on, and the pattern i
   const after = await sidecar.trace();
   expect(after?.fetched).toBe("the settings changed");
   expect(after?.fragments.map((fragment) => fragment.path)).not.toContain(path);
-  expect(after?.dropped.find((fragment) => fragment.path === path)?.reason).toBe(`banned by selfracg.bannedFiles: /${path}`);
+  expect(after?.dropped.find((fragment) => fragment.path === path)?.reason).toBe(
+    `banned by selfracg.bannedFiles: /${path}`,
+  );
 });
 
 it("what is pinned goes first where it is needed, from the next request on", async () => {
@@ -67,9 +69,11 @@ it("of several folders, one is meant by ./ and its name", async () => {
   await both.configure({ bannedFiles: [`./library/${path}`] });
   await both.request(uri, cursorOf(text));
   const after = await both.trace();
-  const of = (root: string) => [...(after?.fragments ?? []), ...(after?.dropped ?? [])].filter((each) => each.uri === uriOf(join(root, path)));
+  const of = (root: string) =>
+    [...(after?.fragments ?? []), ...(after?.dropped ?? [])].filter((each) => each.uri === uriOf(join(root, path)));
   expect(of(library).length).toBeGreaterThan(0);
-  for (const each of of(library)) expect(each).toMatchObject({ reason: `banned by selfracg.bannedFiles: ./library/${path}` });
+  for (const each of of(library))
+    expect(each).toMatchObject({ reason: `banned by selfracg.bannedFiles: ./library/${path}` });
   expect(after?.fragments.map((each) => each.uri)).toContain(uriOf(join(folder, path)));
   both.kill();
 });
@@ -78,7 +82,11 @@ it("what is imported and what was edited lately is raised, and says so; what was
   const edited = join(folder, "shop", "inventory.py");
   const reasons = async (path: string) => {
     const { trace } = await sidecar.complete(fresh(), text);
-    return new Set([...trace.fragments, ...trace.dropped].flatMap((fragment) => (fragment.path === path ? [fragment.raised?.reason] : [])));
+    return new Set(
+      [...trace.fragments, ...trace.dropped].flatMap((fragment) =>
+        fragment.path === path ? [fragment.raised?.reason] : [],
+      ),
+    );
   };
   await sidecar.open(uriOf(edited), await readFile(edited, "utf8"));
   expect(await reasons("shop/money.py")).toEqual(new Set(["imported here"]));
@@ -98,5 +106,7 @@ it("an edit elsewhere does not change the fragments that are kept for typing on"
   await sidecar.request(uri, cursorOf(text));
   const after = await sidecar.trace();
   expect(after?.kept?.since).toBe(trace.id);
-  expect(after?.fragments.map(({ path, startLine }) => [path, startLine])).toEqual(trace.fragments.map(({ path, startLine }) => [path, startLine]));
+  expect(after?.fragments.map(({ path, startLine }) => [path, startLine])).toEqual(
+    trace.fragments.map(({ path, startLine }) => [path, startLine]),
+  );
 });

@@ -1,8 +1,19 @@
 // What makes suggestions bearable while typing, from the real model over the wire: held back, cancelled, made ready, snoozed, off.
 import { join } from "node:path";
-import { InlineCompletionRequest, InlineCompletionTriggerKind, type InlineCompletionList, type Position } from "vscode-languageserver/node";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Availability, type CompletionTrace, messages, serverCommands, type SidecarStatus } from "../../sidecar/protocol";
+import {
+  type InlineCompletionList,
+  InlineCompletionRequest,
+  InlineCompletionTriggerKind,
+  type Position,
+} from "vscode-languageserver/node";
+import {
+  type Availability,
+  type CompletionTrace,
+  messages,
+  type SidecarStatus,
+  serverCommands,
+} from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
 
 let folder: string;
@@ -19,7 +30,9 @@ const fresh = (name = "probe.py") => uriOf(join(folder, "shop", `${Math.random()
 const traces = () => sidecar.connection.sendRequest<CompletionTrace[]>(messages.traces);
 const automatic = (uri: string, position: Position) =>
   sidecar.connection.sendRequest(InlineCompletionRequest.type.method, {
-    textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic },
+    textDocument: { uri },
+    position,
+    context: { triggerKind: InlineCompletionTriggerKind.Automatic },
   }) as Promise<InlineCompletionList>;
 
 /** Places of which the model has something to say at one at least. */
@@ -35,12 +48,16 @@ async function suggested(length = 3): Promise<{ uri: string; position: Position;
   for (const place of places) {
     const uri = fresh();
     const { trace } = await sidecar.complete(uri, place);
-    if (trace.suggestion.length >= length && !trace.suggestion.includes("\n")) return { uri, position: cursorOf(place), trace };
+    if (trace.suggestion.length >= length && !trace.suggestion.includes("\n"))
+      return { uri, position: cursorOf(place), trace };
   }
   throw new Error(`Expected a suggestion of ${length} characters at one of ${places.length} places, found none.`);
 }
 
-const after = ({ line, character }: Position, characters: number): Position => ({ line, character: character + characters });
+const after = ({ line, character }: Position, characters: number): Position => ({
+  line,
+  character: character + characters,
+});
 
 describe("typing", () => {
   it("along a suggestion gives its rest, key by key, with no new work; and going back gives it again", async () => {
@@ -106,7 +123,12 @@ describe("after a suggestion was taken whole", () => {
     // Comes while it is made, or after: either way it is not made twice.
     const { items } = await automatic(uri, after(position, trace.suggestion.length));
     const next = await sidecar.trace();
-    expect(next).toMatchObject({ id: trace.id + 1, cached: true, uri, position: after(position, trace.suggestion.length) });
+    expect(next).toMatchObject({
+      id: trace.id + 1,
+      cached: true,
+      uri,
+      position: after(position, trace.suggestion.length),
+    });
     expect(items[0]?.insertText ?? "").toBe(next?.suggestion);
     expect(next?.timings.waitMs).toBe(0);
   });
@@ -133,7 +155,10 @@ describe("the last traces", () => {
     expect(ids).toContain(second.trace.id);
     expect(new Set(ids).size).toBe(ids.length);
     expect(ids.length).toBeLessThanOrEqual(50);
-    expect(await sidecar.connection.sendRequest(messages.trace, { id: second.trace.id })).toMatchObject({ id: second.trace.id, uri: second.uri });
+    expect(await sidecar.connection.sendRequest(messages.trace, { id: second.trace.id })).toMatchObject({
+      id: second.trace.id,
+      uri: second.uri,
+    });
   });
 });
 
@@ -157,17 +182,27 @@ describe("where none is made", () => {
     expect(await availability(fresh())).toEqual({ available: true });
   });
 
-  it.each(["git:/w/a.py?%7B%22ref%22%3A%22~%22%7D", "output:extension-output-1", "vscode-scm:git/scm0/input?rootUri"])("is %s", async (uri) => {
-    const { items, available } = await opened(uri);
-    expect(items).toEqual([]);
-    expect(available).toEqual({ available: false, reason: expect.stringMatching(/only in files, untitled documents and notebooks/) });
-  });
+  it.each(["git:/w/a.py?%7B%22ref%22%3A%22~%22%7D", "output:extension-output-1", "vscode-scm:git/scm0/input?rootUri"])(
+    "is %s",
+    async (uri) => {
+      const { items, available } = await opened(uri);
+      expect(items).toEqual([]);
+      expect(available).toEqual({
+        available: false,
+        reason: expect.stringMatching(/only in files, untitled documents and notebooks/),
+      });
+    },
+  );
 
   it("follows disabledFiles, from each workspace folder", async () => {
     await sidecar.configure({ disabledFiles: ["/shop/", "*.secret.py", "!/shop/open.py"] });
     const off = await opened(fresh());
     expect(off.items).toEqual([]);
-    expect(off.available).toEqual({ available: false, reason: expect.stringMatching(/matches "\/shop\/"/), setting: "disabledFiles" });
+    expect(off.available).toEqual({
+      available: false,
+      reason: expect.stringMatching(/matches "\/shop\/"/),
+      setting: "disabledFiles",
+    });
     expect((await opened(uriOf(join(folder, "other", "shop.py")))).available).toEqual({ available: true });
     expect((await opened("file:///elsewhere/x.secret.py")).available.setting).toBe("disabledFiles");
     await sidecar.configure({ disabledFiles: [] });
@@ -175,7 +210,8 @@ describe("where none is made", () => {
   });
 
   it("follows quietIn, in the words of the setting, and only there", async () => {
-    const suppressed = async (document: string): Promise<string | undefined> => (await sidecar.complete(fresh(), document)).trace.suppressed;
+    const suppressed = async (document: string): Promise<string | undefined> =>
+      (await sidecar.complete(fresh(), document)).trace.suppressed;
     const [comment, string] = ["total = 1\n# adds the |\n", 'total = "adds the |"\n'];
     await sidecar.configure({ quietIn: ["comments"] });
     expect(await suppressed(comment)).toBe('the cursor is in a comment, and selfracg.quietIn holds "comments"');
@@ -200,7 +236,8 @@ describe("where none is made", () => {
         if (trace?.confidence === undefined) continue;
         const { probability = 1, threshold = 0 } = trace.confidence;
         expect(items.length > 0).toBe(probability >= threshold);
-        if (probability < threshold) expect(trace.suppressed).toMatch(/^the model is unsure: .* selfracg\.frequency "\w+" shows from/);
+        if (probability < threshold)
+          expect(trace.suppressed).toMatch(/^the model is unsure: .* selfracg\.frequency "\w+" shows from/);
       }
     }
     expect(shown["fewer"]).toBeLessThanOrEqual(shown["more"] ?? 0);
@@ -220,20 +257,28 @@ describe("where none is made", () => {
   });
 
   it("is an error for a bad question", async () => {
-    await expect(sidecar.connection.sendRequest(messages.availability, { uri: 1 })).rejects.toThrow(/expected \{uri: string\}, found \{"uri":1\}/);
+    await expect(sidecar.connection.sendRequest(messages.availability, { uri: 1 })).rejects.toThrow(
+      /expected \{uri: string\}, found \{"uri":1\}/,
+    );
   });
 
   it("is everywhere while the model cannot be used, with the reason", async () => {
     const broken = await start({ folders: [folder], initializationOptions: { modelPath: join(folder, "no-model") } });
     const { message } = await broken.reaches("error");
-    expect(await broken.connection.sendRequest(messages.availability, { uri: fresh() })).toEqual({ available: false, reason: message });
+    expect(await broken.connection.sendRequest(messages.availability, { uri: fresh() })).toEqual({
+      available: false,
+      reason: message,
+    });
     expect(await broken.close()).toBe(0);
   });
 });
 
 describe("snoozed", () => {
   const snooze = (...given: unknown[]) =>
-    sidecar.connection.sendRequest<SidecarStatus>("workspace/executeCommand", { command: serverCommands.snooze, arguments: given });
+    sidecar.connection.sendRequest<SidecarStatus>("workspace/executeCommand", {
+      command: serverCommands.snooze,
+      arguments: given,
+    });
   const text = places[0] ?? "";
 
   it("makes none until it is over, says until when, and ends by itself with a notification", async () => {
@@ -247,7 +292,10 @@ describe("snoozed", () => {
     await sidecar.open(uri, text.replace("|", ""));
     const last = (await sidecar.trace())?.id;
     expect(await sidecar.request(uri, cursorOf(text))).toEqual({ items: [] });
-    expect(await sidecar.connection.sendRequest(messages.availability, { uri })).toEqual({ available: false, reason: status.message });
+    expect(await sidecar.connection.sendRequest(messages.availability, { uri })).toEqual({
+      available: false,
+      reason: status.message,
+    });
     expect((await sidecar.trace())?.id).toBe(last);
     const ready = await sidecar.reaches("ready");
     expect(Date.now()).toBeGreaterThanOrEqual(status.snoozedUntil ?? Infinity);
@@ -265,7 +313,9 @@ describe("snoozed", () => {
   });
 
   it.each([[], ["30"], [-1], [null], [1e9], [{}]])("refuses %j and says what it takes", async (...given) => {
-    await expect(snooze(...given)).rejects.toThrow(/Expected a number of minutes from 0 to 10080 as the argument of selfracg\.server\.snooze, found/);
+    await expect(snooze(...given)).rejects.toThrow(
+      /Expected a number of minutes from 0 to 10080 as the argument of selfracg\.server\.snooze, found/,
+    );
     expect((await sidecar.getStatus()).state).toBe("ready");
   });
 });

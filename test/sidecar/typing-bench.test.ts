@@ -9,7 +9,9 @@ afterAll(cleanUp);
 
 function bench(args: string[]): Promise<{ code: number | null; stdout: string; stderr: string }> {
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [join(dist, "bench.js"), "typing", ...args, "--model", modelPath], { stdio: ["ignore", "pipe", "pipe"] });
+    const child = spawn(process.execPath, [join(dist, "bench.js"), "typing", ...args, "--model", modelPath], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (bytes) => void (stdout += String(bytes)));
@@ -21,7 +23,18 @@ function bench(args: string[]): Promise<{ code: number | null; stdout: string; s
 
 it("types the edits of two commits and counts what came of it", async () => {
   const folder = await copyOfFixture();
-  const git = (...args: string[]) => execFileSync("git", ["-C", folder, "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", ...args]);
+  const git = (...args: string[]) =>
+    execFileSync("git", [
+      "-C",
+      folder,
+      "-c",
+      "user.name=a",
+      "-c",
+      "user.email=a@example.com",
+      "-c",
+      "commit.gpgsign=false",
+      ...args,
+    ]);
   const commit = () => (git("add", "-A"), git("commit", "-qm", "change"));
   git("init", "-q", ".");
   commit();
@@ -30,11 +43,28 @@ it("types the edits of two commits and counts what came of it", async () => {
     await writeFile(file, `${await readFile(file, "utf8")}${text}`);
     commit();
   };
-  await add("shop/reports.py", "\n\ndef titles_of(catalog: Catalog, isbns: list[str]) -> list[str]:\n    return [catalog.find_by_isbn(isbn).title for isbn in isbns]\n");
-  await add("shop/customers.py", "\n\ndef fill(catalog: Catalog, books: list[Book]) -> None:\n    for book in books:\n        catalog.add_book(book)\n");
+  await add(
+    "shop/reports.py",
+    "\n\ndef titles_of(catalog: Catalog, isbns: list[str]) -> list[str]:\n    return [catalog.find_by_isbn(isbn).title for isbn in isbns]\n",
+  );
+  await add(
+    "shop/customers.py",
+    "\n\ndef fill(catalog: Catalog, books: list[Book]) -> None:\n    for book in books:\n        catalog.add_book(book)\n",
+  );
 
   const json = join(await temporaryFolder(), "typing.json");
-  const { code, stdout, stderr } = await bench(["--history", folder, "--edits", "2", "--keys", "60", "--speed", "2", "--json", json]);
+  const { code, stdout, stderr } = await bench([
+    "--history",
+    folder,
+    "--edits",
+    "2",
+    "--keys",
+    "60",
+    "--speed",
+    "2",
+    "--json",
+    json,
+  ]);
   expect(code, stderr).toBe(0);
   expect(stdout).toMatch(/^2 edits of 2 commits, \S+ \S+ on cpu, \d+ fragments indexed/);
   expect(stdout).toMatch(/^requests +\d+ /m);
@@ -51,8 +81,17 @@ it("types the edits of two commits and counts what came of it", async () => {
 
 it("says what is wrong with an option or a history", async () => {
   const nothing = await temporaryFolder();
-  expect(await bench(["--history", nothing])).toMatchObject({ code: 1, stderr: expect.stringMatching(/expected git log to run in /) });
-  expect(await bench(["--speed", "0"])).toMatchObject({ code: 1, stderr: expect.stringMatching(/--speed: expected a number above 0/) });
-  expect(await bench(["--setting", "maxTokens"])).toMatchObject({ code: 1, stderr: expect.stringMatching(/expected NAME=JSON/) });
+  expect(await bench(["--history", nothing])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/expected git log to run in /),
+  });
+  expect(await bench(["--speed", "0"])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/--speed: expected a number above 0/),
+  });
+  expect(await bench(["--setting", "maxTokens"])).toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(/expected NAME=JSON/),
+  });
   expect(await bench(["--help"])).toMatchObject({ code: 0, stdout: expect.stringContaining("--history REPO") });
 });

@@ -64,7 +64,12 @@ export class Bookshop {
       const carrier = await chooseCarrier();
       console.log(`VS Code: ${carrier}`);
       const extensions = [vsix, ...others.map((folder) => this.pack(folder))];
-      this.carried = await launch(carrier, { folder: this.workspace, profile: this.profile, extensions, settings: { ...settings, ...own } });
+      this.carried = await launch(carrier, {
+        folder: this.workspace,
+        profile: this.profile,
+        extensions,
+        settings: { ...settings, ...own },
+      });
       this.opened = new Workbench(this.carried.page);
       await this.opened.ready();
     });
@@ -85,7 +90,10 @@ export class Bookshop {
   private pack(folder: string): string {
     const packed = join(this.scratch, `${folder}.vsix`);
     const options = ["package", "--no-dependencies", "--allow-missing-repository", "--skip-license", "--out", packed];
-    execFileSync(process.execPath, [join(root, "node_modules", "@vscode", "vsce", "vsce"), ...options], { cwd: join(root, "test", "fixtures", folder), stdio: "pipe" });
+    execFileSync(process.execPath, [join(root, "node_modules", "@vscode", "vsce", "vsce"), ...options], {
+      cwd: join(root, "test", "fixtures", folder),
+      stdio: "pipe",
+    });
     return packed;
   }
 
@@ -98,23 +106,29 @@ export class Bookshop {
   }
 
   get window(): Workbench {
-    if (this.opened === undefined) throw new Error("Expected a window, found none: it opens before the suite's first test.");
+    if (this.opened === undefined)
+      throw new Error("Expected a window, found none: it opens before the suite's first test.");
     return this.opened;
   }
 
   /** Another window in the place of the present one, on a folder, a .code-workspace file or nothing, once it is ready to be used. */
   async reopen(path: string | undefined, trusted = true): Promise<Workbench> {
-    if (this.carried === undefined) throw new Error("Expected a VS Code that runs, found none: it is started before the suite's first test.");
+    if (this.carried === undefined)
+      throw new Error("Expected a VS Code that runs, found none: it is started before the suite's first test.");
     for (let left = 2; ; left -= 1) {
       this.opened = new Workbench(await this.carried.reopen(path));
       await this.opened.ready(trusted);
       // A served VS Code may look for a workspace file before it can read one, and then stays without folders.
-      if (left === 0 || path?.endsWith(".code-workspace") !== true || (await this.opened.showsFiles())) return this.opened;
+      if (left === 0 || path?.endsWith(".code-workspace") !== true || (await this.opened.showsFiles()))
+        return this.opened;
     }
   }
 
   /** Writes a picture of the window, or of a part of it, where pictures are asked for. `pointer` stays where something shows under it. */
-  async picture(name: string, { clip, pointer = "away" }: { clip?: Clip; pointer?: "away" | "stays" } = {}): Promise<void> {
+  async picture(
+    name: string,
+    { clip, pointer = "away" }: { clip?: Clip; pointer?: "away" | "stays" } = {},
+  ): Promise<void> {
     if (pictures === undefined) return;
     mkdirSync(pictures, { recursive: true });
     const { page } = this.window;

@@ -71,7 +71,11 @@ async function launchServed({ folder, profile, extensions, settings }: CarrierOp
       "--disable-quic",
     ],
   });
-  const context = await browser.newContext({ viewport, colorScheme: "dark", permissions: ["clipboard-read", "clipboard-write"] });
+  const context = await browser.newContext({
+    viewport,
+    colorScheme: "dark",
+    permissions: ["clipboard-read", "clipboard-write"],
+  });
   const address = (path: string | undefined): string => {
     const url = new URL(server.url);
     if (path === undefined) {
@@ -104,10 +108,14 @@ async function launchDesktop({ folder, profile, extensions, settings }: CarrierO
   if (cli === undefined) {
     throw new Error(`Expected a command line beside ${executablePath}, found none.`);
   }
-  const installed = spawnSync(cli, [...cliArguments, ...own, ...extensions.flatMap((vsix) => ["--install-extension", vsix]), "--force"], {
-    encoding: "utf8",
-    shell: process.platform === "win32",
-  });
+  const installed = spawnSync(
+    cli,
+    [...cliArguments, ...own, ...extensions.flatMap((vsix) => ["--install-extension", vsix]), "--force"],
+    {
+      encoding: "utf8",
+      shell: process.platform === "win32",
+    },
+  );
   if (installed.status !== 0) {
     throw new Error(`VS Code did not install ${extensions.join(", ")}: ${installed.stdout}${installed.stderr}`);
   }
@@ -158,7 +166,9 @@ function findChromium(): string {
   ];
   const found = candidates.find((path) => path !== undefined && existsSync(path));
   if (found === undefined) {
-    throw new Error("Expected Chromium or Chrome, found none. Install it (Debian: apt-get install chromium) or name it in SELFRACG_CHROMIUM.");
+    throw new Error(
+      "Expected Chromium or Chrome, found none. Install it (Debian: apt-get install chromium) or name it in SELFRACG_CHROMIUM.",
+    );
   }
   return found;
 }

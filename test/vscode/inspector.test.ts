@@ -17,10 +17,16 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const patience = { timeout: 30_000, interval: 100 };
 /** Cursors at which code of other files is needed; not each time is one asked about at the very same key, so there are some to spare. */
 const places = [
-  { file: "shop/customers.py", typed: "\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\nfor book in books:\ncatalog." },
+  {
+    file: "shop/customers.py",
+    typed: "\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\nfor book in books:\ncatalog.",
+  },
   { file: "shop/reports.py", typed: "\n\ndef order_totals(orders: list[Order]) -> list[Money]:\nreturn [order." },
   { file: "shop/invoices.py", typed: "\n\ndef title_of(invoice: Invoice, isbn: str) -> str:\nbook = invoice.catalog." },
-  { file: "shop/inventory.py", typed: "\n\ndef total_price(prices: list[Money]) -> Money:\ntotal = Money(0)\nfor price in prices:\ntotal = total." },
+  {
+    file: "shop/inventory.py",
+    typed: "\n\ndef total_price(prices: list[Money]) -> Money:\ntotal = Money(0)\nfor price in prices:\ntotal = total.",
+  },
 ] as const;
 
 describe("the inspector in VS Code", () => {
@@ -42,7 +48,9 @@ describe("the inspector in VS Code", () => {
       return;
     }
     const size = window.page.viewportSize() ?? { width: 1280, height: 800 };
-    const [width, height] = await inspector.evaluate<[number, number]>("[innerWidth, document.documentElement.scrollHeight]");
+    const [width, height] = await inspector.evaluate<[number, number]>(
+      "[innerWidth, document.documentElement.scrollHeight]",
+    );
     await window.page.setViewportSize({ width: size.width, height: height + 120 });
     await window.page.waitForTimeout(500);
     const piece = 1000;
@@ -59,10 +67,17 @@ describe("the inspector in VS Code", () => {
       return;
     }
     const words = "for book in books :\n    catalog . add_book ( book )".split(/(?<= )/);
-    const tokens: NeedToken[] = [{ text: "<|path|>" }, { text: `${shownFile}\n` }, ...words.map((text, character) => ({ text, position: { line: 7, character } }))];
+    const tokens: NeedToken[] = [
+      { text: "<|path|>" },
+      { text: `${shownFile}\n` },
+      ...words.map((text, character) => ({ text, position: { line: 7, character } })),
+    ];
     const weights = tokens.map((_, at) => ((at * 7) % 11) ** 2);
     const sum = weights.reduce((total, weight) => total + weight, 0);
-    const need = renderNeed({ state: "answered", value: { tokens, layers: [weights.map((weight) => weight / sum)] } }, "all");
+    const need = renderNeed(
+      { state: "answered", value: { tokens, layers: [weights.map((weight) => weight / sum)] } },
+      "all",
+    );
     await inspector.evaluate(`window.postMessage(${JSON.stringify({ parts: { need } })}, "*")`);
     await inspector.locator("pre.need").waitFor();
   }
@@ -138,9 +153,15 @@ describe("the inspector in VS Code", () => {
     expect(await selected()).toBe(await options().first().getAttribute("id"));
     expect(await title()).toBe(`Suggestion ${(await selected())?.replace("trace-", "")}`);
     // Each score stands against the null score.
-    expect(await inspector.locator("#fragments .fragment .mark").count()).toBe(await inspector.locator("#fragments .fragment").count());
-    expect(await inspector.locator("#suggestion .measure").textContent()).toMatch(/^\d+(\.\d)? % sure, shown from \d+(\.\d)? %/);
-    expect(await options().first().locator(".meta").textContent()).toMatch(/^\w+\.py:\d+ · (shown|not shown).* · [\d.]+ ms · \d fragments? · \d/);
+    expect(await inspector.locator("#fragments .fragment .mark").count()).toBe(
+      await inspector.locator("#fragments .fragment").count(),
+    );
+    expect(await inspector.locator("#suggestion .measure").textContent()).toMatch(
+      /^\d+(\.\d)? % sure, shown from \d+(\.\d)? %/,
+    );
+    expect(await options().first().locator(".meta").textContent()).toMatch(
+      /^\w+\.py:\d+ · (shown|not shown).* · [\d.]+ ms · \d fragments? · \d/,
+    );
     expect(await options().count()).toBeGreaterThan(1);
   });
 
@@ -197,7 +218,9 @@ describe("the inspector in VS Code", () => {
       expect((await inspector.locator(".side pre").first().textContent())?.endsWith(rest)).toBe(true);
     }
     // Side by side, however narrow.
-    const [left, right] = await inspector.locator(".side").evaluateAll((sides) => sides.map((side) => side.getBoundingClientRect().toJSON() as { x: number; y: number }));
+    const [left, right] = await inspector
+      .locator(".side")
+      .evaluateAll((sides) => sides.map((side) => side.getBoundingClientRect().toJSON() as { x: number; y: number }));
     expect(left?.y).toBe(right?.y);
     expect(left?.x).toBeLessThan(right?.x ?? 0);
   });
@@ -206,7 +229,9 @@ describe("the inspector in VS Code", () => {
     await tabTo(inspector.locator("#prompt-section > summary"));
     await window.page.keyboard.press("Enter");
     const prompt = inspector.locator("#prompt");
-    await expect.poll(() => prompt.textContent(), patience).toMatch(/^\d+ tokens of the 1,024 that the model can read\./);
+    await expect
+      .poll(() => prompt.textContent(), patience)
+      .toMatch(/^\d+ tokens of the 1,024 that the model can read\./);
     const [, tokens] = /^(\d+) tokens/.exec((await prompt.textContent()) ?? "") ?? [];
     expect(await inspector.locator("#suggestion").textContent()).toContain(`${tokens} prompt tokens`);
     const fragments = await prompt.locator("details summary").allTextContents();
@@ -234,7 +259,9 @@ describe("the inspector in VS Code", () => {
     await tabTo(inspector.locator("#search-section > summary"));
     await window.page.keyboard.press("Enter");
     await tabTo(inspector.locator("#search-text"));
-    await window.page.keyboard.type("from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.");
+    await window.page.keyboard.type(
+      "from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.",
+    );
     await window.page.keyboard.press("Control+Enter");
     const found = inspector.locator('[data-open^="found:"]');
     await expect.poll(() => found.count(), patience).toBeGreaterThan(5);
@@ -258,7 +285,9 @@ describe("the inspector in VS Code", () => {
     await window.page.keyboard.press("Enter");
     await expect.poll(() => workspaceSettings()["selfracg.pinnedFiles"], patience).toEqual([`/${path}`]);
     await expect.poll(() => pin.getAttribute("aria-pressed"), patience).toBe("true");
-    expect(await inspector.locator("#said").textContent()).toBe(`${path} is pinned for this workspace (selfracg.pinnedFiles).`);
+    expect(await inspector.locator("#said").textContent()).toBe(
+      `${path} is pinned for this workspace (selfracg.pinnedFiles).`,
+    );
     expect(await pin.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
     await ban.click();
     await expect.poll(() => workspaceSettings()["selfracg.bannedFiles"], patience).toEqual([`/${path}`]);
@@ -275,7 +304,14 @@ describe("the inspector in VS Code", () => {
     await window.page.keyboard.press("Enter");
     const shown = inspector.locator("#counts tr").first();
     await expect.poll(() => shown.textContent(), patience).toMatch(/^Shown[1-9]/);
-    expect(await inspector.locator("#counts th").allTextContents()).toEqual(["Shown", "Accepted", "Partly accepted", "Typed along", "Rejected", "Characters taken, not typed"]);
+    expect(await inspector.locator("#counts th").allTextContents()).toEqual([
+      "Shown",
+      "Accepted",
+      "Partly accepted",
+      "Typed along",
+      "Rejected",
+      "Characters taken, not typed",
+    ]);
     const dialog = window.page.locator(".monaco-dialog-box");
     await tabTo(inspector.locator('[data-do="clear-counts"]'));
     await window.page.keyboard.press("Enter");
@@ -291,7 +327,9 @@ describe("the inspector in VS Code", () => {
   it("copies the trace as JSON, without code unless asked", async () => {
     const clipboard = () => window.page.evaluate("navigator.clipboard.readText()") as Promise<string>;
     await inspector.locator('[data-do="copy"]').click();
-    await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("Copied the trace: paths and numbers, no code.");
+    await expect
+      .poll(() => inspector.locator("#said").textContent(), patience)
+      .toBe("Copied the trace: paths and numbers, no code.");
     await expect.poll(clipboard, patience).toMatch(/^\{[^]*\}$/);
     const bare = await clipboard();
     expect(bare).not.toContain(workspace);
@@ -323,20 +361,29 @@ describe("the inspector in VS Code", () => {
   ])("in %s", (theme, bodyClass, name) => {
     it("has no violation that axe-core finds, with all of it opened", async () => {
       writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "workbench.colorTheme": theme }));
-      await expect.poll(() => inspector.locator("body").getAttribute("class"), patience).toMatch(new RegExp(`(^| )${bodyClass}( |$)`));
+      await expect
+        .poll(() => inspector.locator("body").getAttribute("class"), patience)
+        .toMatch(new RegExp(`(^| )${bodyClass}( |$)`));
       await inspector.evaluate("for (const each of document.querySelectorAll('details')) each.open = true");
       await expect.poll(() => inspector.locator("#prompt").textContent(), patience).toMatch(/^\d+ tokens of/);
       await showNeed();
       await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("");
       await longPicture(name);
       await inspector.evaluate(axe);
-      const results = await inspector.evaluate<AxeResults>("axe.run(document, { resultTypes: ['violations', 'incomplete'] })");
-      const tell = (rules: AxeResults["violations"]) => rules.flatMap(({ id, help, nodes }) => nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`));
+      const results = await inspector.evaluate<AxeResults>(
+        "axe.run(document, { resultTypes: ['violations', 'incomplete'] })",
+      );
+      const tell = (rules: AxeResults["violations"]) =>
+        rules.flatMap(({ id, help, nodes }) =>
+          nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
+        );
       expect(tell(results.violations)).toEqual([]);
       // A contrast that could not be told is no contrast that was checked, but for marks of line breaks and lines that touch.
       const untold = tell(results.incomplete.filter(({ id }) => id === "color-contrast"));
       expect(untold.filter((each) => !/contains only non-text characters|overlap/.test(each))).toEqual([]);
-      expect(results.passes.map(({ id }) => id)).toEqual(expect.arrayContaining(["color-contrast", "aria-required-children", "button-name", "label"]));
+      expect(results.passes.map(({ id }) => id)).toEqual(
+        expect.arrayContaining(["color-contrast", "aria-required-children", "button-name", "label"]),
+      );
     });
   });
 
@@ -354,10 +401,14 @@ describe("the inspector in VS Code", () => {
 
   it("pins among several folders the file of one alone", async () => {
     const roots = join(shop.scratch, "roots");
-    for (const name of ["app", "library"]) cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
+    for (const name of ["app", "library"])
+      cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
     writeFileSync(join(roots, "app", "main.py"), "from shop.catalog import Catalog\n");
     // Two files of one path that say different things.
-    writeFileSync(join(roots, "app", "shop", "catalog.py"), "def catalog_page(number):\n    return render('catalog', number)\n");
+    writeFileSync(
+      join(roots, "app", "shop", "catalog.py"),
+      "def catalog_page(number):\n    return render('catalog', number)\n",
+    );
     const file = join(roots, "both.code-workspace");
     writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
     window = await shop.reopen(file);
@@ -366,19 +417,27 @@ describe("the inspector in VS Code", () => {
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     inspector = await window.inspector();
     await inspector.locator("#search-section > summary").click();
-    await inspector.locator("#search-text").fill("from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.");
+    await inspector
+      .locator("#search-text")
+      .fill("from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.");
     await inspector.locator("#search-form button").click();
     const pins = (path: string): Locator => inspector.locator(`[data-rule^="pin:found:"][aria-label$=" ${path}"]`);
     await expect.poll(() => pins("library/shop/catalog.py").count(), patience).toBeGreaterThan(0);
     await pins("library/shop/catalog.py").first().click();
     const settings = (): unknown => (JSON.parse(readFileSync(file, "utf8")) as { settings?: unknown }).settings;
     await expect.poll(settings, patience).toEqual({ "selfracg.pinnedFiles": ["./library/shop/catalog.py"] });
-    await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("library/shop/catalog.py is pinned for this workspace (selfracg.pinnedFiles).");
-    await expect.poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience).toBe("true");
+    await expect
+      .poll(() => inspector.locator("#said").textContent(), patience)
+      .toBe("library/shop/catalog.py is pinned for this workspace (selfracg.pinnedFiles).");
+    await expect
+      .poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience)
+      .toBe("true");
     await inspector.locator("#search-form button").click();
     const raised = inspector.locator("#found .fragment").filter({ hasText: "pinned by selfracg.pinnedFiles" });
     await expect.poll(() => raised.count(), patience).toBeGreaterThan(0);
-    for (const text of await raised.locator(".head").allTextContents()) expect(text).toMatch(/^library\/shop\/catalog\.py:/);
-    for (const pin of await pins("app/shop/catalog.py").all()) expect(await pin.getAttribute("aria-pressed")).toBe("false");
+    for (const text of await raised.locator(".head").allTextContents())
+      expect(text).toMatch(/^library\/shop\/catalog\.py:/);
+    for (const pin of await pins("app/shop/catalog.py").all())
+      expect(await pin.getAttribute("aria-pressed")).toBe("false");
   });
 });

@@ -33,7 +33,9 @@ interface PageGlobals {
   addEventListener(type: "keydown", listener: (event: { key: string }) => void, capture: true): void;
   removeEventListener(type: "keydown", listener: (event: { key: string }) => void, capture: true): void;
   requestAnimationFrame(callback: () => void): void;
-  MutationObserver: new (callback: () => void) => { observe(target: PageElement, options: object): void; disconnect(): void };
+  MutationObserver: new (
+    callback: () => void,
+  ) => { observe(target: PageElement, options: object): void; disconnect(): void };
 }
 
 /** Begins to look, at every change of the page and at every frame. */
@@ -46,7 +48,10 @@ export async function startRecording(page: Page): Promise<void> {
     const look = (): void => {
       const editor = window.document.querySelector(".editor-group-container.active .monaco-editor");
       const top = editor?.querySelector(".cursors-layer > .cursor")?.style.top;
-      const row = top === undefined ? undefined : [...(editor?.querySelectorAll(".view-lines > .view-line") ?? [])].find((each) => each.style.top === top);
+      const row =
+        top === undefined
+          ? undefined
+          : [...(editor?.querySelectorAll(".view-lines > .view-line") ?? [])].find((each) => each.style.top === top);
       if (row === undefined) return;
       let line = "";
       let ghost = "";
@@ -77,7 +82,13 @@ export async function startRecording(page: Page): Promise<void> {
       },
     };
     window.addEventListener("keydown", keydown, true);
-    observer.observe(window.document, { childList: true, subtree: true, characterData: true, attributes: true, attributeFilter: ["style", "class"] });
+    observer.observe(window.document, {
+      childList: true,
+      subtree: true,
+      characterData: true,
+      attributes: true,
+      attributeFilter: ["style", "class"],
+    });
     frame();
   });
 }
@@ -97,7 +108,10 @@ export function inputDelays({ keys, looks }: Recording): number[] {
   const start = looks[0]?.line.length ?? 0;
   return keys.map((key, at) => {
     const shown = looks.find(({ line }) => line.length - start > at);
-    if (shown === undefined) throw new Error(`Expected the character of key ${at + 1} of ${keys.length} to show, found ${JSON.stringify(looks.at(-1)?.line)}.`);
+    if (shown === undefined)
+      throw new Error(
+        `Expected the character of key ${at + 1} of ${keys.length} to show, found ${JSON.stringify(looks.at(-1)?.line)}.`,
+      );
     return shown.at - key;
   });
 }

@@ -23,7 +23,8 @@ describe("the status bar in VS Code", () => {
     ({ window, workspace } = shop);
   });
 
-  const picture = (name: string, clip?: Clip): Promise<void> => shop.picture(name, { pointer: "stays", ...(clip === undefined ? {} : { clip }) });
+  const picture = (name: string, clip?: Clip): Promise<void> =>
+    shop.picture(name, { pointer: "stays", ...(clip === undefined ? {} : { clip }) });
 
   async function beginFunction(): Promise<void> {
     await window.openFile(file, lastLine(file));
@@ -40,7 +41,11 @@ describe("the status bar in VS Code", () => {
 
   async function openMenu(): Promise<void> {
     await window.status.click();
-    await rows().filter({ hasText: "Show Retrieval Inspector" }).or(rows().filter({ hasText: "Turn Suggestions" })).first().waitFor();
+    await rows()
+      .filter({ hasText: "Show Retrieval Inspector" })
+      .or(rows().filter({ hasText: "Turn Suggestions" }))
+      .first()
+      .waitFor();
   }
 
   async function choose(title: string): Promise<void> {
@@ -172,7 +177,13 @@ describe("the status bar in VS Code", () => {
     const generated = join(workspace, "generated");
     mkdirSync(generated);
     for (let each = 0; each < 240; each += 1) {
-      writeFileSync(join(generated, `pricing_${each}.py`), Array.from({ length: 3 }, (_, k) => `def price_${each}_${k}(quantity):\n    return quantity * ${each} + ${k}\n\n`).join("\n"));
+      writeFileSync(
+        join(generated, `pricing_${each}.py`),
+        Array.from(
+          { length: 3 },
+          (_, k) => `def price_${each}_${k}(quantity):\n    return quantity * ${each} + ${k}\n\n`,
+        ).join("\n"),
+      );
     }
     await window.runCommand("SelfRACG: Re-index Workspace");
     await window.waitForStatus(/indexing, [1-9][\d,]* of [\d,]+ files/);
@@ -185,9 +196,14 @@ describe("the status bar in VS Code", () => {
 
   it("leads out of an error: a model that is not there", async () => {
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
-    writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "no-model-here") }));
+    writeFileSync(
+      join(workspace, ".vscode", "settings.json"),
+      JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "no-model-here") }),
+    );
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
-    expect(await window.tooltip()).toMatch(/no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/);
+    expect(await window.tooltip()).toMatch(
+      /no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/,
+    );
     await picture("state-error", corner);
     await window.leaveTooltip();
     await openMenu();
@@ -205,11 +221,15 @@ describe("the status bar in VS Code", () => {
     await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toMatch(/^Untitled-|SelfRACG diagnostics/);
     await window.waitForNotification(/look at the diagnostics before you share them/);
     const lines = window.page.locator(".editor-group-container.active .view-lines");
-    await expect.poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 }).toMatch(/# SelfRACG diagnostics.*nothing was sent.*SelfRACG Code: \d/s);
+    await expect
+      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 })
+      .toMatch(/# SelfRACG diagnostics.*nothing was sent.*SelfRACG Code: \d/s);
     await picture("page-diagnostics");
     await window.page.keyboard.press("Control+End");
     // The log's last messages end the page.
-    await expect.poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 }).toMatch(/\[(info|warning|error|debug)\]/);
+    await expect
+      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 })
+      .toMatch(/\[(info|warning|error|debug)\]/);
     await window.clearNotifications();
     await window.runCommand("View: Revert and Close Editor");
   });
@@ -217,7 +237,9 @@ describe("the status bar in VS Code", () => {
   it("opens its settings, in groups", async () => {
     await choose("Open Settings");
     const groups = window.page.locator(".settings-group-title-label, .settings-toc-entry");
-    await expect.poll(async () => (await groups.allTextContents()).join(" "), { timeout: 30_000 }).toMatch(/Suggestions/);
+    await expect
+      .poll(async () => (await groups.allTextContents()).join(" "), { timeout: 30_000 })
+      .toMatch(/Suggestions/);
     await picture("page-settings");
     await window.runCommand("View: Close All Editors");
   });
@@ -236,7 +258,10 @@ describe("the status bar in VS Code", () => {
       "See what was retrieved, and why",
       "Have it quiet when you want",
     ]);
-    const loaded = () => page.locator(".getting-started-media img").evaluateAll((images) => images.some((image) => "naturalWidth" in image && Number(image.naturalWidth) > 0));
+    const loaded = () =>
+      page
+        .locator(".getting-started-media img")
+        .evaluateAll((images) => images.some((image) => "naturalWidth" in image && Number(image.naturalWidth) > 0));
     for (const [place, title] of (await steps.allTextContents()).entries()) {
       await steps.filter({ hasText: title }).click();
       await expect.poll(loaded, { timeout: 30_000 }).toBe(true);
@@ -260,7 +285,8 @@ describe("the status bar in VS Code", () => {
     writeFileSync(file, JSON.stringify({ folders: [{ uri: "memory:/bookshop", name: "elsewhere" }] }));
     window = await shop.reopen(file);
     await window.waitForStatus(/ready/);
-    const sentence = 'Virtual workspace: files of "memory" are on no disk, so they are not indexed and get no suggestions. Files on disk and untitled ones do.';
+    const sentence =
+      'Virtual workspace: files of "memory" are on no disk, so they are not indexed and get no suggestions. Files on disk and untitled ones do.';
     expect(await window.tooltip()).toContain(sentence);
     await picture("state-virtual", corner);
     await window.leaveTooltip();
@@ -273,7 +299,9 @@ describe("the status bar in VS Code", () => {
     await window.clearNotifications();
     await window.runCommand("File: New Untitled Text File");
     await window.waitForStatus(/ready/);
-    await window.type(`class Catalog:\n    def add_book(self, book):\nself.books[book.isbn] = book\n\ndef find_book(self, isbn):\nreturn self.`);
+    await window.type(
+      `class Catalog:\n    def add_book(self, book):\nself.books[book.isbn] = book\n\ndef find_book(self, isbn):\nreturn self.`,
+    );
     await window.waitForGhostText();
     await window.runCommand("View: Revert and Close Editor");
     await window.revertFile();

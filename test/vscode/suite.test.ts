@@ -110,14 +110,18 @@ describe("SelfRACG in VS Code", () => {
       }
       await window.revertFile();
     }
-    throw new Error("Expected the name that another file defines in the ghost text of one place at least, found it in none.");
+    throw new Error(
+      "Expected the name that another file defines in the ghost text of one place at least, found it in none.",
+    );
   }
 
   it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
     const { place, ghost } = await typeWhere(async () => true);
     await shop.picture("screenshot-ghost-text");
     const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
-    await shop.picture("walkthrough-ghost-text", { clip: { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 } });
+    await shop.picture("walkthrough-ghost-text", {
+      clip: { x: 360, y: Math.max(60, (line?.y ?? 300) - 200), width: 640, height: 240 },
+    });
     await window.save();
     const typed = read(place.file);
     const last = place.typed.slice(place.typed.lastIndexOf("\n") + 1);
@@ -180,7 +184,10 @@ describe("SelfRACG in VS Code", () => {
     for (let file = 0; file < 240; file += 1) {
       writeFileSync(
         join(generated, `helpers_${file}.py`),
-        Array.from({ length: 12 }, (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`).join("\n"),
+        Array.from(
+          { length: 12 },
+          (_, k) => `def helper_${file}_${k}(value):\n    return value * ${file} + ${k}\n\n`,
+        ).join("\n"),
       );
     }
     await window.runCommand("SelfRACG: Re-index Workspace");
@@ -270,7 +277,10 @@ describe("SelfRACG in VS Code", () => {
   it("lets a workspace that is not trusted choose no model", async () => {
     const strange = join(shop.scratch, "strange");
     mkdirSync(join(strange, ".vscode"), { recursive: true });
-    writeFileSync(join(strange, ".vscode", "settings.json"), JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "their-model") }));
+    writeFileSync(
+      join(strange, ".vscode", "settings.json"),
+      JSON.stringify({ "selfracg.modelPath": join(shop.scratch, "their-model") }),
+    );
     window = await shop.reopen(strange, false);
     await window.waitForStatus(/ready/);
     expect((await window.statusHistory()).join("\n")).not.toContain("error");

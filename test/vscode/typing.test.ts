@@ -19,7 +19,11 @@ const settings = {
 };
 
 /** Two hundred keys of one line. */
-const fast = "amount = sum(price.amount for price in prices if price.currency == total.currency) + round(total.amount * rate.value, 2) - min(order.amount for order in orders if order.is_open and order.amount > 10000)".slice(0, 200);
+const fast =
+  "amount = sum(price.amount for price in prices if price.currency == total.currency) + round(total.amount * rate.value, 2) - min(order.amount for order in orders if order.is_open and order.amount > 10000)".slice(
+    0,
+    200,
+  );
 const intervalMs = 50;
 
 /** Beginnings that the suggestion goes on from with several words. Several, since a small model has nothing to say at one or the other. */
@@ -168,7 +172,9 @@ describe("typing in VS Code", () => {
     // It has no key, and the command palette would take the ghost text away.
     await window.page.locator(".inlineSuggestionsHints").getByLabel("More Actions...").click();
     await window.page.getByRole("menuitem", { name: "Accept Line" }).click();
-    await expect.poll(async () => (await window.editorText()).includes(before.line + before.ghost), { timeout: 10_000 }).toBe(true);
+    await expect
+      .poll(async () => (await window.editorText()).includes(before.line + before.ghost), { timeout: 10_000 })
+      .toBe(true);
     await window.revertFile();
   });
 
@@ -193,18 +199,40 @@ describe("typing in VS Code", () => {
 
   it("suggests in a notebook's cell, and Tab takes it", async () => {
     const cell = (source: string) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source });
-    const cells = [cell("from shop.catalog import Catalog\n\ncatalog = Catalog()"), cell("def title_of(catalog: Catalog, isbn: str) -> str:")];
-    writeFileSync(join(workspace, "book.ipynb"), JSON.stringify({ cells, metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 2 }));
-    await window.page.locator(".explorer-folders-view").getByRole("treeitem", { name: "book.ipynb", exact: true }).dblclick({ timeout: 30_000 });
+    const cells = [
+      cell("from shop.catalog import Catalog\n\ncatalog = Catalog()"),
+      cell("def title_of(catalog: Catalog, isbn: str) -> str:"),
+    ];
+    writeFileSync(
+      join(workspace, "book.ipynb"),
+      JSON.stringify({ cells, metadata: { language_info: { name: "python" } }, nbformat: 4, nbformat_minor: 2 }),
+    );
+    await window.page
+      .locator(".explorer-folders-view")
+      .getByRole("treeitem", { name: "book.ipynb", exact: true })
+      .dblclick({ timeout: 30_000 });
     const second = window.page.locator(".notebookOverlay .cell .view-lines").nth(1);
     await second.click({ timeout: 30_000 });
     await window.page.keyboard.press("End");
     await window.type("\nbook = catalog.");
     const ghost = window.page.locator('.notebookOverlay [class*="ghost-text"]');
-    await expect.poll(async () => ((await ghost.first().textContent({ timeout: 1000 }).catch(() => "")) ?? "").trim(), { timeout: 30_000 }).not.toBe("");
+    await expect
+      .poll(
+        async () =>
+          (
+            (await ghost
+              .first()
+              .textContent({ timeout: 1000 })
+              .catch(() => "")) ?? ""
+          ).trim(),
+        { timeout: 30_000 },
+      )
+      .not.toBe("");
     const offered = ((await ghost.first().textContent()) ?? "").replaceAll("\u00a0", " ");
     await window.page.keyboard.press("Tab");
-    await expect.poll(async () => ((await second.textContent()) ?? "").replaceAll("\u00a0", " "), { timeout: 10_000 }).toContain(`book = catalog.${offered}`);
+    await expect
+      .poll(async () => ((await second.textContent()) ?? "").replaceAll("\u00a0", " "), { timeout: 10_000 })
+      .toContain(`book = catalog.${offered}`);
     await window.runCommand("File: Revert File");
     await window.runCommand("View: Close All Editors");
   });
@@ -237,19 +265,26 @@ describe("typing in VS Code", () => {
     await window.type("\nexport function put(catalog: Catalog, book: Book): void {\ncatalog.");
     const chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused");
     await expect
-      .poll(async () => {
-        if (!(await chosen.isVisible())) await window.page.keyboard.press("Control+Space");
-        return (await chosen.textContent({ timeout: 2000 }).catch(() => "")) ?? "";
-      }, { timeout: 60_000, interval: 1000 })
+      .poll(
+        async () => {
+          if (!(await chosen.isVisible())) await window.page.keyboard.press("Control+Space");
+          return (await chosen.textContent({ timeout: 2000 }).catch(() => "")) ?? "";
+        },
+        { timeout: 60_000, interval: 1000 },
+      )
       .toContain("addBook");
     // The entry and what follows it are drawn apart.
-    await expect.poll(async () => (await window.ghostText()).replace(/\s+/g, ""), { timeout: 30_000 }).toMatch(/^addBook./);
+    await expect
+      .poll(async () => (await window.ghostText()).replace(/\s+/g, ""), { timeout: 30_000 })
+      .toMatch(/^addBook./);
     await window.page.keyboard.press("Tab");
     await expect.poll(async () => (await look()).line, { timeout: 10_000 }).toMatch(/catalog\.addBook$/);
     await window.waitForGhostText();
     const { ghost } = await look();
     await window.page.keyboard.press("Tab");
-    await expect.poll(() => window.editorText(), { timeout: 10_000 }).toContain(`catalog.addBook${ghost.split("\n")[0]}`);
+    await expect
+      .poll(() => window.editorText(), { timeout: 10_000 })
+      .toContain(`catalog.addBook${ghost.split("\n")[0]}`);
     await window.revertFile();
   });
 
@@ -287,7 +322,9 @@ describe("typing in VS Code", () => {
     const roots = join(shop.scratch, "roots");
     mkdirSync(join(roots, "app"), { recursive: true });
     cpSync(join(fixture, "shop"), join(roots, "library", "shop"), { recursive: true });
-    const library = ["catalog", "orders", "money"].map((name) => readFileSync(join(fixture, "shop", `${name}.py`), "utf8")).join("\n");
+    const library = ["catalog", "orders", "money"]
+      .map((name) => readFileSync(join(fixture, "shop", `${name}.py`), "utf8"))
+      .join("\n");
     const main = "from shop.catalog import Catalog\nfrom shop.orders import Order\n";
     writeFileSync(join(roots, "app", "main.py"), main);
     const file = join(roots, "both.code-workspace");
@@ -304,9 +341,16 @@ describe("typing in VS Code", () => {
       await window.type(typed);
       const ghost = await window.waitForGhostText(8000).catch(() => "");
       await window.revertFile();
-      if ((ghost.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? []).some((name) => library.includes(name) && !(main + typed).includes(name))) return;
+      if (
+        (ghost.match(/\b[a-z]+(?:_[a-z]+)+\b/g) ?? []).some(
+          (name) => library.includes(name) && !(main + typed).includes(name),
+        )
+      )
+        return;
       found.push(ghost);
     }
-    throw new Error(`Expected a name that the other root defines in the ghost text of one place at least, found ${JSON.stringify(found)}.`);
+    throw new Error(
+      `Expected a name that the other root defines in the ghost text of one place at least, found ${JSON.stringify(found)}.`,
+    );
   });
 });

@@ -70,7 +70,11 @@ export class Workbench {
     // opened late is not known to it.
     await vi.waitFor(async () => {
       await this.ask(text, "F1");
-      await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: entry }).first().click({ timeout: 4000 });
+      await this.page
+        .locator(".quick-input-list .monaco-list-row")
+        .filter({ hasText: entry })
+        .first()
+        .click({ timeout: 4000 });
     }, patience);
     await this.quickInput.waitFor({ state: "hidden" });
   }
@@ -90,7 +94,8 @@ export class Workbench {
   /** Opens a file of the workspace by its path and puts the cursor on a line's end. */
   async openFile(path: string, line: number): Promise<void> {
     // By the explorer, since Quick Open searches with a native program that a served VS Code may lack.
-    const row = (name: string): Locator => this.page.locator(".explorer-folders-view").getByRole("treeitem", { name, exact: true });
+    const row = (name: string): Locator =>
+      this.page.locator(".explorer-folders-view").getByRole("treeitem", { name, exact: true });
     const names = path.split("/");
     for (const folder of names.slice(0, -1)) {
       if ((await row(folder).getAttribute("aria-expanded", patience)) === "false") {
@@ -107,7 +112,10 @@ export class Workbench {
   /** Whether the explorer comes to show files or folders. */
   showsFiles(): Promise<boolean> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row").first();
-    return row.waitFor({ timeout: 15_000 }).then(() => true, () => false);
+    return row.waitFor({ timeout: 15_000 }).then(
+      () => true,
+      () => false,
+    );
   }
 
   /** The name on the active editor's tab. */
@@ -147,31 +155,44 @@ export class Workbench {
 
   /** What shows of the active editor's text, in order, ghost text included. */
   async editorText(): Promise<string> {
-    const lines = await this.page.locator(".editor-group-container.active .view-lines > .view-line").evaluateAll((elements) =>
-      elements
-        .map((element) => ({ top: element.getBoundingClientRect().top, text: element.textContent ?? "" }))
-        .sort((a, b) => a.top - b.top)
-        .map(({ text }) => text),
-    );
+    const lines = await this.page
+      .locator(".editor-group-container.active .view-lines > .view-line")
+      .evaluateAll((elements) =>
+        elements
+          .map((element) => ({ top: element.getBoundingClientRect().top, text: element.textContent ?? "" }))
+          .sort((a, b) => a.top - b.top)
+          .map(({ text }) => text),
+      );
     return lines.join("\n").replaceAll("\u00a0", " ");
   }
 
   /** Contrast of the ghost text to the editor's background, 1..21, as WCAG 2 has it. */
   ghostContrast(): Promise<number> {
-    return this.page.locator('.editor-group-container.active [class*="ghost-text"]').first().evaluate((element) => {
-      const page = globalThis as unknown as { getComputedStyle(target: unknown): { color: string; backgroundColor: string } };
-      const channels = (colour: string): number[] => (colour.match(/[\d.]+/g) ?? []).map(Number);
-      const back = channels(page.getComputedStyle(element.closest(".monaco-editor")?.querySelector(".monaco-editor-background") ?? element).backgroundColor);
-      const [red = 0, green = 0, blue = 0, alpha = 1] = channels(page.getComputedStyle(element).color);
-      // Half-transparent text lies on the background.
-      const front = [red, green, blue].map((value, at) => alpha * value + (1 - alpha) * (back[at] ?? 0));
-      const luminance = (colour: readonly number[]): number => {
-        const [r = 0, g = 0, b = 0] = colour.map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
-        return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-      };
-      const [dark = 0, light = 0] = [luminance(front), luminance(back)].sort((a, b) => a - b);
-      return (light + 0.05) / (dark + 0.05);
-    });
+    return this.page
+      .locator('.editor-group-container.active [class*="ghost-text"]')
+      .first()
+      .evaluate((element) => {
+        const page = globalThis as unknown as {
+          getComputedStyle(target: unknown): { color: string; backgroundColor: string };
+        };
+        const channels = (colour: string): number[] => (colour.match(/[\d.]+/g) ?? []).map(Number);
+        const back = channels(
+          page.getComputedStyle(
+            element.closest(".monaco-editor")?.querySelector(".monaco-editor-background") ?? element,
+          ).backgroundColor,
+        );
+        const [red = 0, green = 0, blue = 0, alpha = 1] = channels(page.getComputedStyle(element).color);
+        // Half-transparent text lies on the background.
+        const front = [red, green, blue].map((value, at) => alpha * value + (1 - alpha) * (back[at] ?? 0));
+        const luminance = (colour: readonly number[]): number => {
+          const [r = 0, g = 0, b = 0] = colour.map((value) =>
+            value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4,
+          );
+          return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+        };
+        const [dark = 0, light = 0] = [luminance(front), luminance(back)].sort((a, b) => a - b);
+        return (light + 0.05) / (dark + 0.05);
+      });
   }
 
   /** By its key, which leaves the cursor and its ghost text where they are. */
@@ -181,7 +202,9 @@ export class Workbench {
 
   async save(): Promise<void> {
     await this.page.keyboard.press(`${modifier}+S`);
-    await expect.poll(() => this.page.locator(".editor-group-container.active .tab.active.dirty").count(), patience).toBe(0);
+    await expect
+      .poll(() => this.page.locator(".editor-group-container.active .tab.active.dirty").count(), patience)
+      .toBe(0);
   }
 
   /** Gives the keyboard back to the code and takes away what was typed since the files were saved last. */
@@ -237,7 +260,10 @@ export class Workbench {
 
 /** Runs in the page and notes what the status-bar item says. Polls, because VS Code replaces the item's element as it likes. */
 export function recordStatus(): void {
-  const page = globalThis as unknown as { selfracgStatus?: string[]; document: { getElementById(id: string): { getAttribute(name: string): string | null } | null } };
+  const page = globalThis as unknown as {
+    selfracgStatus?: string[];
+    document: { getElementById(id: string): { getAttribute(name: string): string | null } | null };
+  };
   if (page.selfracgStatus !== undefined) {
     return;
   }

@@ -1,7 +1,7 @@
 // How many suggestions were taken, partly taken or not, as counted on this machine.
 
 import type { SuggestionCounts } from "../../../sidecar/protocol";
-import { actionButton, type Answer, answered, escapeHtml } from "../html";
+import { type Answer, actionButton, answered, escapeHtml } from "../html";
 
 export function renderCounts(answer: Answer<SuggestionCounts> | undefined): string {
   return answered(answer, (counts) => {

@@ -2,8 +2,8 @@
 
 import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
 import { count } from "../../status-text";
-import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 import type { FileRule } from "../file-rules";
+import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 
 /** What is known here of a fragment's file. */
 export interface FileMarks {
@@ -23,7 +23,9 @@ export function renderFragments(trace: CompletionTrace, marksOf: MarksOf): strin
   const rows = fragments
     .map((fragment, index) => ({ fragment, index }))
     .sort((a, b) => ranked(b.fragment) - ranked(a.fragment))
-    .map(({ fragment, index }) => renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), marksOf));
+    .map(({ fragment, index }) =>
+      renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), marksOf),
+    );
   return `<h2>Fragments in the prompt ${aside(fragments.length === 0 ? "none" : `${fragments.length}, ${count(tokens, "token")}`)}</h2>
 ${fragments.length === 0 ? `<p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>` : `<ul class="fragments">${rows.join("\n")}</ul>`}
 ${paragraph(nullScore === undefined ? undefined : `Null score ${nullScore.toFixed(3)}: below it, the model needs nothing from elsewhere. It is the mark in each bar.`, "facts")}${paragraph(origin(trace), "facts")}${renderDropped(dropped, nullScore, marksOf)}`;
@@ -31,7 +33,9 @@ ${paragraph(nullScore === undefined ? undefined : `Null score ${nullScore.toFixe
 
 /** Fragments that a search found. */
 export function renderFound(fragments: readonly FragmentReference[], nullScore: number, marksOf: MarksOf): string {
-  const rows = fragments.map((fragment, index) => renderFragment(fragment, `found:${index}`, nullScore, undefined, marksOf));
+  const rows = fragments.map((fragment, index) =>
+    renderFragment(fragment, `found:${index}`, nullScore, undefined, marksOf),
+  );
   const needed = fragments.filter(({ score }) => score >= nullScore).length;
   return fragments.length === 0
     ? '<p class="note">Nothing was found: nothing is indexed.</p>'
@@ -43,7 +47,9 @@ function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | 
   if (dropped.length === 0) {
     return "";
   }
-  const rows = dropped.map((fragment, index) => renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, marksOf));
+  const rows = dropped.map((fragment, index) =>
+    renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, marksOf),
+  );
   return `<details id="dropped">
 <summary>Candidates left out ${aside(`${dropped.length}`)}</summary>
 <ul class="fragments">${rows.join("\n")}</ul>
@@ -59,7 +65,9 @@ function whyTaken(fragment: FragmentReference, { nullScore, kept }: CompletionTr
   if (kept !== undefined) {
     return `taken with suggestion ${kept.since} and kept since`;
   }
-  return nullScore === undefined || ranked(fragment) >= nullScore ? "taken: the model needs it" : "taken, though it scores below the null score";
+  return nullScore === undefined || ranked(fragment) >= nullScore
+    ? "taken: the model needs it"
+    : "taken, though it scores below the null score";
 }
 
 /** Whether the fragments were there before or were fetched, and why; undefined where nothing could be retrieved. */
@@ -71,12 +79,25 @@ function origin({ kept, fetched }: CompletionTrace): string | undefined {
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
 
-function renderFragment(fragment: FragmentReference, target: string, nullScore: number | undefined, why: string | undefined, marksOf: MarksOf): string {
+function renderFragment(
+  fragment: FragmentReference,
+  target: string,
+  nullScore: number | undefined,
+  why: string | undefined,
+  marksOf: MarksOf,
+): string {
   const { startLine, endLine, score, tokens, raised, scope } = fragment;
   const { name, rule } = marksOf(fragment);
   const lines = startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`;
-  const against = nullScore === undefined ? [] : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
-  const facts = [...against, ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]), ...(why === undefined ? [] : [why])];
+  const against =
+    nullScore === undefined
+      ? []
+      : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
+  const facts = [
+    ...against,
+    ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]),
+    ...(why === undefined ? [] : [why]),
+  ];
   return `<li class="fragment">
 <div class="head">${link(target, `${escapeHtml(name)}<span class="lines">:${lines}</span>`, `Open ${name} at lines ${lines}`)}<span class="tokens">${count(tokens, "token")}</span></div>
 <div class="measure">${renderScoreBar(fragment, nullScore)}<span class="number">${score.toFixed(3)}</span><span class="reason">${escapeHtml(facts.join(" · "))}</span></div>
@@ -85,7 +106,9 @@ ${renderScope(scope)}${renderRules(name, target, rule)}</li>`;
 
 /** The definitions around a fragment. */
 function renderScope(scope: readonly string[] | undefined): string {
-  return scope === undefined ? "" : `<div class="scope">in ${scope.map((signature) => `<code>${escapeHtml(signature)}</code>`).join(" › ")}</div>\n`;
+  return scope === undefined
+    ? ""
+    : `<div class="scope">in ${scope.map((signature) => `<code>${escapeHtml(signature)}</code>`).join(" › ")}</div>\n`;
 }
 
 /** Buttons that stay down while the rule holds. */
@@ -99,7 +122,10 @@ function renderRules(file: string, target: string, rule: FileRule | undefined): 
 
 /** A score below zero shows no bar; the number stands beside it. What raised it is drawn behind it. */
 function renderScoreBar(fragment: FragmentReference, nullScore: number | undefined): string {
-  const raised = fragment.raised === undefined ? "" : `<rect class="raised" y="1" width="${percent(ranked(fragment))}" height="8" rx="2"/>`;
+  const raised =
+    fragment.raised === undefined
+      ? ""
+      : `<rect class="raised" y="1" width="${percent(ranked(fragment))}" height="8" rx="2"/>`;
   const mark = nullScore === undefined ? "" : `<rect class="mark" x="${percent(nullScore)}" width="2" height="10"/>`;
   return `<svg class="score" height="10" aria-hidden="true"><rect class="track" y="1" width="100%" height="8" rx="2"/>${raised}<rect class="fill" y="1" width="${percent(fragment.score)}" height="8" rx="2"/>${mark}</svg>`;
 }

@@ -31,7 +31,10 @@ export function renderList({ traces, shown, following }: ListModel): string {
 
 function renderOption({ trace, file, time }: ListedTrace, selected: boolean): string {
   const [first = ""] = trace.suggestion.trim().split("\n");
-  const what = trace.suggestion === "" ? `<span class="what none">nothing: ${escapeHtml(trace.suppressed ?? trace.stopReason)}</span>` : `<code class="what">${escapeHtml(first)}</code>`;
+  const what =
+    trace.suggestion === ""
+      ? `<span class="what none">nothing: ${escapeHtml(trace.suppressed ?? trace.stopReason)}</span>`
+      : `<code class="what">${escapeHtml(first)}</code>`;
   const facts = [
     `${file.slice(file.lastIndexOf("/") + 1)}:${trace.position.line + 1}`,
     trace.suggestion === "" ? "not shown" : trace.cached ? "shown, from the cache" : "shown",

@@ -15,7 +15,10 @@ export function renderNeed(answer: Answer<NeedWeights> | undefined, layer: Layer
   return answered(answer, ({ tokens, layers }) => {
     const weights = weightsOf(layers, layer, tokens.length);
     const inCode = tokens.reduce((sum, { position }, at) => sum + (position === undefined ? 0 : (weights[at] ?? 0)), 0);
-    const options: [Layer, string][] = [["all", "All layers, mean"], ...layers.map((_, at): [Layer, string] => [at, `Layer ${at + 1} of ${layers.length}`])];
+    const options: [Layer, string][] = [
+      ["all", "All layers, mean"],
+      ...layers.map((_, at): [Layer, string] => [at, `Layer ${at + 1} of ${layers.length}`]),
+    ];
     return `<p class="facts">The stronger the ground, the more the retrieval attention weighed the token as it expressed what this cursor needs. ${percentage(inCode)} of the weight lies on the code, the rest on its path, its imports further up and the model's marks.</p>
 <p><label for="layer">Layer</label> <select id="layer">${options.map(([value, name]) => `<option value="${value}"${value === layer ? " selected" : ""}>${name}</option>`).join("")}</select></p>
 <pre class="code need">${renderTokens(tokens, weights)}</pre>
@@ -26,12 +29,18 @@ ${renderTable(tokens, weights)}`;
 /** The weights of a layer; of one that there is not, the mean of all. */
 export function weightsOf(layers: readonly (readonly number[])[], layer: Layer, tokens: number): number[] {
   const one = layer === "all" ? undefined : layers[layer];
-  return Array.from({ length: tokens }, (_, at) => one?.[at] ?? layers.reduce((sum, each) => sum + (each[at] ?? 0), 0) / Math.max(1, layers.length));
+  return Array.from(
+    { length: tokens },
+    (_, at) => one?.[at] ?? layers.reduce((sum, each) => sum + (each[at] ?? 0), 0) / Math.max(1, layers.length),
+  );
 }
 
 /** The strongest ground goes to the token of the code that weighs most. The square root keeps lesser ones in sight. */
 function renderTokens(tokens: readonly NeedToken[], weights: readonly number[]): string {
-  const most = Math.max(...tokens.map(({ position }, at) => (position === undefined ? 0 : (weights[at] ?? 0))), Number.MIN_VALUE);
+  const most = Math.max(
+    ...tokens.map(({ position }, at) => (position === undefined ? 0 : (weights[at] ?? 0))),
+    Number.MIN_VALUE,
+  );
   return tokens
     .map(({ text, position }, at) => {
       const step = Math.min(steps, Math.round(steps * Math.sqrt((weights[at] ?? 0) / most)));
@@ -47,7 +56,10 @@ function renderTable(tokens: readonly NeedToken[], weights: readonly number[]): 
     .slice(0, mostRows)
     .map(({ token: { text, position }, at, weight }) => {
       const shown = `<code>${escapeHtml(visible(text))}</code>`;
-      const place = position === undefined ? "not in the code" : link(`token:${at}`, `line ${position.line + 1}`, `Open line ${position.line + 1}`);
+      const place =
+        position === undefined
+          ? "not in the code"
+          : link(`token:${at}`, `line ${position.line + 1}`, `Open line ${position.line + 1}`);
       return `<tr><td>${shown}</td><td>${place}</td><td class="number">${percentage(weight)}</td></tr>`;
     });
   return `<table class="heaviest"><caption>Heaviest tokens</caption>

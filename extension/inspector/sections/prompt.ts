@@ -7,16 +7,32 @@ import { type Answer, answered, escapeHtml, percent } from "../html";
 /** What is counted together. */
 const parts = [
   { id: "fragments", name: "Fragments", holds: ({ fragment }: PromptPiece) => fragment !== undefined },
-  { id: "prefix", name: "Code before the cursor", holds: ({ kind, fragment }: PromptPiece) => kind === "prefix" && fragment === undefined },
+  {
+    id: "prefix",
+    name: "Code before the cursor",
+    holds: ({ kind, fragment }: PromptPiece) => kind === "prefix" && fragment === undefined,
+  },
   { id: "suffix", name: "Code after the cursor", holds: ({ kind }: PromptPiece) => kind === "suffix" },
-  { id: "marks", name: "Path and marks", holds: ({ kind, fragment }: PromptPiece) => fragment === undefined && (kind === "special" || kind === "path") },
+  {
+    id: "marks",
+    name: "Path and marks",
+    holds: ({ kind, fragment }: PromptPiece) => fragment === undefined && (kind === "special" || kind === "path"),
+  },
 ] as const;
 
 export function renderPrompt(trace: CompletionTrace, answer: Answer<InspectedPrompt> | undefined): string {
   return answered(answer, ({ pieces, contextLength }) => {
     const tokens = pieces.reduce((sum, piece) => sum + piece.tokens, 0);
     return `${renderTotals(pieces, tokens, contextLength)}
-${trace.fragments.map(({ path, startLine, endLine }, at) => renderFragment(`${path}:${startLine}-${endLine}`, at, pieces.filter(({ fragment }) => fragment === at))).join("\n")}
+${trace.fragments
+  .map(({ path, startLine, endLine }, at) =>
+    renderFragment(
+      `${path}:${startLine}-${endLine}`,
+      at,
+      pieces.filter(({ fragment }) => fragment === at),
+    ),
+  )
+  .join("\n")}
 ${renderCode(pieces.filter(({ fragment }) => fragment === undefined))}`;
   });
 }
@@ -30,8 +46,12 @@ function renderTotals(pieces: readonly PromptPiece[], tokens: number, contextLen
     if (sum === 0) {
       continue;
     }
-    bars.push(`<rect class="part-${id}" x="${percent(start / contextLength)}" width="${percent(sum / contextLength)}" height="10"/>`);
-    legend.push(`<li><svg class="key" width="10" height="10" aria-hidden="true"><rect class="part-${id}" width="10" height="10" rx="2"/></svg>${name} <span class="number">${sum}</span></li>`);
+    bars.push(
+      `<rect class="part-${id}" x="${percent(start / contextLength)}" width="${percent(sum / contextLength)}" height="10"/>`,
+    );
+    legend.push(
+      `<li><svg class="key" width="10" height="10" aria-hidden="true"><rect class="part-${id}" width="10" height="10" rx="2"/></svg>${name} <span class="number">${sum}</span></li>`,
+    );
     start += sum;
   }
   return `<p>${count(tokens, "token")} of the ${contextLength.toLocaleString("en-US")} that the model can read.</p>
@@ -41,13 +61,19 @@ function renderTotals(pieces: readonly PromptPiece[], tokens: number, contextLen
 
 function renderFragment(place: string, at: number, pieces: readonly PromptPiece[]): string {
   return `<details id="prompt-fragment-${at}" class="piece in-fragment">
-<summary>${escapeHtml(place)} <span class="sum">${count(pieces.reduce((sum, piece) => sum + piece.tokens, 0), "token")}</span></summary>
+<summary>${escapeHtml(place)} <span class="sum">${count(
+    pieces.reduce((sum, piece) => sum + piece.tokens, 0),
+    "token",
+  )}</span></summary>
 <pre class="code">${pieces.map(renderPiece).join("")}</pre>
 </details>`;
 }
 
 function renderCode(pieces: readonly PromptPiece[]): string {
-  return `<div class="piece in-code"><h3>Around the cursor <span class="sum">${count(pieces.reduce((sum, piece) => sum + piece.tokens, 0), "token")}</span></h3>
+  return `<div class="piece in-code"><h3>Around the cursor <span class="sum">${count(
+    pieces.reduce((sum, piece) => sum + piece.tokens, 0),
+    "token",
+  )}</span></h3>
 <pre class="code">${pieces.map(renderPiece).join("")}</pre></div>`;
 }
 

@@ -17,7 +17,10 @@ export function renderStatus(status: SidecarStatus): string {
   }
   if (status.index !== undefined) {
     const { files, fragments, storeBytes, skipped } = status.index;
-    rows.push(["Index", `${count(fragments, "fragment")} of ${count(files, "file")}, ${formatBytes(storeBytes)} on disk`]);
+    rows.push([
+      "Index",
+      `${count(fragments, "fragment")} of ${count(files, "file")}, ${formatBytes(storeBytes)} on disk`,
+    ]);
     const reasons = Object.entries(skipped).filter(([, number]) => number > 0);
     if (reasons.length > 0) {
       rows.push(["Left out", reasons.map(([reason, number]) => `${reason} ${number}`).join(", ")]);

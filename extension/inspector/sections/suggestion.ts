@@ -8,7 +8,8 @@ import { renderConfidence } from "./confidence";
 /** What to do while there is nothing to show. */
 export function renderEmpty(status: SidecarStatus): string {
   const advice: Record<SidecarStatus["state"], string> = {
-    starting: "The sidecar is starting. Once it is ready, type in a file: what was retrieved for the suggestion shows here.",
+    starting:
+      "The sidecar is starting. Once it is ready, type in a file: what was retrieved for the suggestion shows here.",
     indexing:
       "The workspace is being indexed. Suggestions work already; type in a file, and what was retrieved shows here.",
     ready: "Type in a file. What was retrieved for the suggestion, and why, shows here after each one.",
@@ -28,7 +29,11 @@ ${paragraph(actions[status.state], "actions")}</div>`;
 
 export function renderSuggestion(trace: CompletionTrace, file: string): string {
   const line = trace.position.line + 1;
-  const place = link("cursor", escapeHtml(`${file}:${line}:${trace.position.character + 1}`), `Open ${file} at line ${line}`);
+  const place = link(
+    "cursor",
+    escapeHtml(`${file}:${line}:${trace.position.character + 1}`),
+    `Open ${file} at line ${line}`,
+  );
   const suggestion =
     trace.suggestion === ""
       ? `<p class="note">Nothing was suggested: ${escapeHtml(sentence(trace.suppressed ?? stopReasons[trace.stopReason]))}</p>`

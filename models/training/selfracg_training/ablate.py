@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import backbone, bench, contrast, intervals, ing, llora, need, package, pairs, parallel, tables
+from . import backbone, bench, contrast, ing, intervals, llora, need, package, pairs, parallel, tables
 from .pairs import Pair
 from .pretrain import rate
 from .reader import Reader
@@ -76,7 +76,9 @@ def variants() -> list[Variant]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ablate`."""
-    parser.add_argument("--minutes", type=float, default=None, help="end by the clock at the next whole group; a later call goes on")
+    parser.add_argument(
+        "--minutes", type=float, default=None, help="end by the clock at the next whole group; a later call goes on"
+    )
     parser.add_argument("--points", nargs="*", default=None, metavar="POINT", help="decide these points alone")
     parser.add_argument("--steps", type=int, default=120, help="steps of every variant")
     parser.add_argument("--batch", type=int, default=64)
@@ -108,7 +110,10 @@ def run(args: argparse.Namespace) -> int:
             if args.minutes is not None and time.monotonic() - started > 60 * args.minutes:
                 break
             part = waiting[start : start + args.together]
-            print(f"ablate: {args.steps} steps of {', '.join(f'{each.point} {each.name}'.strip() for each in part)}", flush=True)
+            print(
+                f"ablate: {args.steps} steps of {', '.join(f'{each.point} {each.name}'.strip() for each in part)}",
+                flush=True,
+            )
             for each, found in zip(part, train(args, limits, part)):
                 results.put(each, found)
     table = tabulate(chosen, results, args, tables.of_backbone(work / "backbone"))
@@ -128,11 +133,17 @@ class Results:
         names = ("steps", "batch", "group", "windows", "lr", "seed", "evaluation_cases", "evaluation_pool")
         self.key = {
             "backbone": ing.digest(work / "backbone" / "model.safetensors"),
-            "corpus": (work / "corpus" / "train.jsonl").stat().st_size, **{name: getattr(args, name) for name in names},
+            "corpus": (work / "corpus" / "train.jsonl").stat().st_size,
+            **{name: getattr(args, name) for name in names},
         }
 
     def _key(self, variant: Variant) -> dict[str, Any]:
-        own = {"options": variant.options, "limits": list(variant.limits), "temperature": variant.temperature, "null": variant.null}
+        own = {
+            "options": variant.options,
+            "limits": list(variant.limits),
+            "temperature": variant.temperature,
+            "null": variant.null,
+        }
         return {**self.key, **own}
 
     def _path(self, variant: Variant) -> Path:
@@ -176,7 +187,9 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
         null = nn.Parameter(torch.zeros(module.dimension, device=device))
         optimiser = torch.optim.AdamW([*module.parameters(), null], lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
         students.append(Student(variant, module, null, optimiser))
-    wanted = pairs.Draw(round(args.steps * args.batch * 1.1) + 2 * args.batch, "both", args.seed, 0.12, 64 if args.windows else 0)
+    wanted = pairs.Draw(
+        round(args.steps * args.batch * 1.1) + 2 * args.batch, "both", args.seed, 0.12, 64 if args.windows else 0
+    )
     rows = list(pairs.draw(work / "corpus" / "train.jsonl", form, wanted))
     drawn = [row for row in rows if isinstance(row, Pair)]
     windows = contrast.WindowBank([row for row in rows if isinstance(row, pairs.Window)], args.seed)
@@ -198,16 +211,24 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
     out = []
     for student, measured in zip(students, need.measure(reader, [each.module for each in students], found, nulls)):
         weights = student.module.layer_weights()
-        out.append({
-            "ranks": measured.ranks(), "reciprocal": bench.reciprocal(measured.hits), "repositories": measured.repositories,
-            "separation": need.separation(measured.with_need, measured.without_need),
-            "layerWeights": None if weights is None else [round(weight, 4) for weight in weights.tolist()],
-        })
+        out.append(
+            {
+                "ranks": measured.ranks(),
+                "reciprocal": bench.reciprocal(measured.hits),
+                "repositories": measured.repositories,
+                "separation": need.separation(measured.with_need, measured.without_need),
+                "layerWeights": None if weights is None else [round(weight, 4) for weight in weights.tolist()],
+            }
+        )
     return out
 
 
 def learn(
-    args: argparse.Namespace, reader: Reader, students: Sequence[Student], batch: list[Pair], windows: contrast.WindowBank
+    args: argparse.Namespace,
+    reader: Reader,
+    students: Sequence[Student],
+    batch: list[Pair],
+    windows: contrast.WindowBank,
 ) -> None:
     """One step of every student over the same frozen passes and the same random windows."""
     modules = [student.module for student in students]
@@ -245,26 +266,52 @@ def tabulate(
         if found is None:
             continue
         ranks = found["ranks"]
-        entry = {"point": each.point, "variant": each.name, "mrr": ranks["mrr_at_10"], "interval": [ranks["low"], ranks["high"]],
-                 "recall": {k: ranks[f"recall_at_{k}"] for k in (1, 5, 10)}, "cases": ranks["cases"], "separation": found["separation"],
-                 "layerWeights": found["layerWeights"]}
+        entry = {
+            "point": each.point,
+            "variant": each.name,
+            "mrr": ranks["mrr_at_10"],
+            "interval": [ranks["low"], ranks["high"]],
+            "recall": {k: ranks[f"recall_at_{k}"] for k in (1, 5, 10)},
+            "cases": ranks["cases"],
+            "separation": found["separation"],
+            "layerWeights": found["layerWeights"],
+        }
         difference = "reference"
         if each.point and found["repositories"] == reference["repositories"]:
-            moved = intervals.mean(np.array(found["reciprocal"]) - np.array(reference["reciprocal"]), found["repositories"])
+            moved = intervals.mean(
+                np.array(found["reciprocal"]) - np.array(reference["reciprocal"]), found["repositories"]
+            )
             entry["difference"] = [moved.value, moved.low, moved.high]
             difference = f"{moved.value:+.3f} ({moved.low:+.3f} to {moved.high:+.3f})"
         figures.append(entry)
-        rows.append([
-            each.point or "all", each.name, f"{ranks['mrr_at_10']:.3f} ({ranks['low']:.3f} to {ranks['high']:.3f})", difference,
-            f"{ranks['recall_at_10']:.3f}", f"{found['separation']:.3f}" if each.null else "no null vector",
-        ])
+        rows.append(
+            [
+                each.point or "all",
+                each.name,
+                f"{ranks['mrr_at_10']:.3f} ({ranks['low']:.3f} to {ranks['high']:.3f})",
+                difference,
+                f"{ranks['recall_at_10']:.3f}",
+                f"{found['separation']:.3f}" if each.null else "no null vector",
+            ]
+        )
     limits = chosen[0].limits
     return tables.Table(
-        TABLE, "Ablation of the expression",
-        ["point", "variant", "MRR@10 (95 % interval)", "difference to the default", "Recall@10", "need told from none (AUC)"], rows,
+        TABLE,
+        "Ablation of the expression",
+        [
+            "point",
+            "variant",
+            "MRR@10 (95 % interval)",
+            "difference to the default",
+            "Recall@10",
+            "need told from none (AUC)",
+        ],
+        rows,
         f"Held-out repositories of the corpus, {reference['ranks']['cases']} cases of {reference['ranks']['repositories']} repositories, "
         f"{args.evaluation_pool} fragments each. Small scale: {args.steps} steps of {args.batch} pairs for every variant, seed {args.seed}, "
         f"stage 1 alone. The default: separate adapters, last token, output projection, L2-normalised, mean over layers, rank 16, temperature 0.03, null "
         f"vector, {limits[0]} query tokens and {limits[1]} of imports, {limits[2]} fragment tokens. Intervals resample repositories.",
-        figures, command=f"python -m selfracg_training ablate --steps {args.steps} --batch {args.batch}", model=model,
+        figures,
+        command=f"python -m selfracg_training ablate --steps {args.steps} --batch {args.batch}",
+        model=model,
     )

@@ -64,7 +64,9 @@ def read_tasks(folder: Path, language: str, limit: int | None = None) -> list[Ta
             if limit is not None and len(out) >= limit:
                 break
             row = json.loads(line)
-            out.append(Task(row["id"], row["language"], row["repository"], row["file"], row["offset"], row["groundtruth"]))
+            out.append(
+                Task(row["id"], row["language"], row["repository"], row["file"], row["offset"], row["groundtruth"])
+            )
     return out
 
 
@@ -79,7 +81,9 @@ def read_repositories(folder: Path, language: str, wanted: Iterable[str] | None 
                 out[row["repository"]] = row["files"]
     missing = (names or set()) - out.keys()
     if missing:
-        raise ValueError(f"expected repository {sorted(missing)[0]} in repos_{language}.jsonl.xz, found none: is the benchmark complete?")
+        raise ValueError(
+            f"expected repository {sorted(missing)[0]} in repos_{language}.jsonl.xz, found none: is the benchmark complete?"
+        )
     return out
 
 
@@ -130,7 +134,11 @@ class Case:
 
 def languages(folder: Path) -> list[str]:
     """Languages that the folder has both tasks and repositories of."""
-    return [name for name in LANGUAGES if (folder / f"tasks_{name}.jsonl").is_file() and (folder / f"repos_{name}.jsonl.xz").is_file()]
+    return [
+        name
+        for name in LANGUAGES
+        if (folder / f"tasks_{name}.jsonl").is_file() and (folder / f"repos_{name}.jsonl.xz").is_file()
+    ]
 
 
 def all_cases(folder: Path, language: str, limit: int | None) -> list[Case]:

@@ -38,7 +38,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--name", default="bundle")
     parser.add_argument("--part-mib", type=float, default=60.0, help="most MiB of a part")
     parser.add_argument("--parts", default=None, metavar="K..M", help="write these parts alone; the index names all")
-    parser.add_argument("--join", type=Path, default=None, metavar="DIR", help="write the files of the parts in DIR into the work folder")
+    parser.add_argument(
+        "--join",
+        type=Path,
+        default=None,
+        metavar="DIR",
+        help="write the files of the parts in DIR into the work folder",
+    )
     parser.add_argument("--processes", type=int, default=0, help="processes that compress (0: one a core)")
 
 
@@ -72,7 +78,8 @@ def pack(
         if stale.stem.removeprefix(f"{name}-").isdigit():
             stale.unlink()
     members = [
-        {"path": str(PurePosixPath(path.relative_to(root))), "bytes": path.stat().st_size, "sha256": _digest(path)} for path in files
+        {"path": str(PurePosixPath(path.relative_to(root))), "bytes": path.stat().st_size, "sha256": _digest(path)}
+        for path in files
     ]
     size = max(1, most // BLOCKS_A_PART)
     parts: list[dict[str, Any]] = []
@@ -87,7 +94,9 @@ def pack(
         file = f"{name}-{len(parts) + 1:03}.xz"
         if wanted is None or len(parts) + 1 in wanted:
             _write(out / file, data)
-        parts.append({"file": file, "begin": begin, "end": end, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()})
+        parts.append(
+            {"file": file, "begin": begin, "end": end, "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+        )
         print(f"bundle: part {len(parts)}: {len(data):,} bytes of {end - begin:,}", flush=True)
         held, begin = [], end
 
@@ -102,7 +111,10 @@ def pack(
     index = {"name": name, "files": members, "parts": parts}
     _write(out / f"{name}.json", (json.dumps(index, indent=1) + "\n").encode())
     total = sum(part["bytes"] for part in parts)
-    print(f"bundle: {len(members)} files, {end:,} bytes in {len(parts)} parts of {total:,} bytes ({total / max(1, end):.3f})", flush=True)
+    print(
+        f"bundle: {len(members)} files, {end:,} bytes in {len(parts)} parts of {total:,} bytes ({total / max(1, end):.3f})",
+        flush=True,
+    )
     return index
 
 
@@ -151,11 +163,15 @@ def _spread(files: list[dict[str, Any]], root: Path, begin: int, data: bytes) ->
         if end >= begin and start < begin + len(data) or (start == end == begin):
             path = root / member["path"]
             if not path.resolve().is_relative_to(root.resolve()):
-                raise ValueError(f"expected paths inside the work folder, found {member['path']}: this index is not to be trusted")
+                raise ValueError(
+                    f"expected paths inside the work folder, found {member['path']}: this index is not to be trusted"
+                )
             path.parent.mkdir(parents=True, exist_ok=True)
             partial = path.with_name(path.name + ".partial")
             if start < begin and end > begin and not partial.is_file():
-                raise ValueError(f"expected {partial}, found none: remove {root}/.*.joined and join from the first part")
+                raise ValueError(
+                    f"expected {partial}, found none: remove {root}/.*.joined and join from the first part"
+                )
             if end > begin or start == begin:
                 with partial.open("r+b" if partial.is_file() and start < begin else "wb") as out:
                     out.truncate(max(0, begin - start))
@@ -163,7 +179,9 @@ def _spread(files: list[dict[str, Any]], root: Path, begin: int, data: bytes) ->
                     out.write(data[max(0, start - begin) : end - begin])
                 if partial.stat().st_size == member["bytes"]:
                     if _digest(partial) != member["sha256"]:
-                        raise ValueError(f"expected {path} with checksum {member['sha256'][:12]}, found another: pack again")
+                        raise ValueError(
+                            f"expected {path} with checksum {member['sha256'][:12]}, found another: pack again"
+                        )
                     partial.replace(path)
         start = end
 

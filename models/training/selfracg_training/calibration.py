@@ -49,7 +49,12 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
     layers = model.model.layers
     inputs: dict[str, tuple[nn.Linear, list[Tensor]]] = {"head": (model.get_output_embeddings(), [])}
     for index, layer in enumerate(layers):
-        for name, part in (("qkv", layer.self_attn.q_proj), ("output", layer.self_attn.o_proj), ("gate", layer.mlp.gate_proj), ("down", layer.mlp.down_proj)):
+        for name, part in (
+            ("qkv", layer.self_attn.q_proj),
+            ("output", layer.self_attn.o_proj),
+            ("gate", layer.mlp.gate_proj),
+            ("down", layer.mlp.down_proj),
+        ):
             inputs[f"layers.{index}.{name}"] = (part, [])
     rows = rows[: max(1, MOST_WORK // sum(parameter.numel() for parameter in model.parameters()))]
     stride = max(1, sum(map(len, rows)) // KEPT)
@@ -72,7 +77,9 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
     for label, (part, kept) in inputs.items():
         seen, weight = torch.cat(kept), part.weight.detach().float()
         if label.endswith(".down"):
-            factor = seen.abs().amax(0).clamp(min=SMALLEST) ** SMOOTHING / weight.abs().amax(0).clamp(min=SMALLEST) ** (1 - SMOOTHING)
+            factor = seen.abs().amax(0).clamp(min=SMALLEST) ** SMOOTHING / weight.abs().amax(0).clamp(min=SMALLEST) ** (
+                1 - SMOOTHING
+            )
             factors.append(factor)
             seen, weight = seen / factor, weight * factor
         steps[label] = _step(seen, weight)

@@ -24,7 +24,7 @@ class Cases:
 
     @property
     def origin(self) -> str:
-        """"bench" or "heldout", for keys."""
+        """ "bench" or "heldout", for keys."""
         return "heldout" if self.bench is None else "bench"
 
     @property
@@ -43,10 +43,15 @@ class Cases:
             if self.bench is None:
                 path = self.work / "corpus" / "heldout.jsonl"
                 if not path.is_file():
-                    raise FileNotFoundError(f"expected a benchmark (--bench) or held-out repositories in {path}, found neither: run `corpus`")
+                    raise FileNotFoundError(
+                        f"expected a benchmark (--bench) or held-out repositories in {path}, found neither: run `corpus`"
+                    )
                 found = heldout.cases(path, self.limit or 10_000)
             else:
-                found = {language: bench.all_cases(self.bench, language, self.limit) for language in bench.languages(self.bench)}
+                found = {
+                    language: bench.all_cases(self.bench, language, self.limit)
+                    for language in bench.languages(self.bench)
+                }
             self._loaded = {language: cases for language, cases in found.items() if cases}
         return self._loaded
 

@@ -44,7 +44,9 @@ def default_work(smoke: bool) -> Path:
 
 def common_arguments(parser: argparse.ArgumentParser) -> None:
     """Adds the options every command shares: --work, --smoke, --device."""
-    parser.add_argument("--work", type=Path, default=None, help="folder for everything made (default: work, or work-smoke)")
+    parser.add_argument(
+        "--work", type=Path, default=None, help="folder for everything made (default: work, or work-smoke)"
+    )
     parser.add_argument("--smoke", action="store_true", help="tiny sizes: proves the chain, trains nothing useful")
     parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
 
@@ -70,8 +72,12 @@ def run_command(command: str, arguments: list[str]) -> int:
 def help_text() -> str:
     """Every command with what it does, the stages of `all` first."""
     width = max(map(len, ("all", *STAGES, *FURTHER)))
-    lines = ["usage: python -m selfracg_training COMMAND [--work DIR] [--smoke] [--device auto|cpu|cuda] ...",
-             "       python -m selfracg_training COMMAND --help", "", "stages, in order:"]
+    lines = [
+        "usage: python -m selfracg_training COMMAND [--work DIR] [--smoke] [--device auto|cpu|cuda] ...",
+        "       python -m selfracg_training COMMAND --help",
+        "",
+        "stages, in order:",
+    ]
     lines += [f"  {name:<{width}}  {about}" for name, about in STAGES.items()]
     lines.append(f"  {'all':<{width}}  every stage above, in that order, stopping at the first that fails")
     if FURTHER:

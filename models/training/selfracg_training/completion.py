@@ -65,7 +65,9 @@ class Prediction:
     fragments: int
 
 
-def select(case: bench.Case, ranking: Ranking, form: PromptFormat, visible: frozenset[str] | None = None) -> list[list[int]]:
+def select(
+    case: bench.Case, ranking: Ranking, form: PromptFormat, visible: frozenset[str] | None = None
+) -> list[list[int]]:
     """The fragments of a ranking that stand in the prompt, best first, as tokens (sidecar/retrieval/select.ts).
 
     Windows overlap here where the product's fragments do not, so one that overlaps a better one of its file is left out.
@@ -162,8 +164,14 @@ def visible_suffix(suffix: str) -> str:
 
 
 def complete(
-    work: Path, found: Sequence[bench.Case], rankings: dict[str, Sequence[Ranking]], processes: int = 1, dtype: str = "bfloat16",
-    device: str = "cpu", healed: bool = True, suffix: bool = package.FILL_IN_MIDDLE,
+    work: Path,
+    found: Sequence[bench.Case],
+    rankings: dict[str, Sequence[Ranking]],
+    processes: int = 1,
+    dtype: str = "bfloat16",
+    device: str = "cpu",
+    healed: bool = True,
+    suffix: bool = package.FILL_IN_MIDDLE,
 ) -> dict[str, list[Prediction]]:
     """By method the predictions of the cases, in their order, with WORK/backbone. `rankings`: by method one for each case.
 
@@ -172,7 +180,9 @@ def complete(
     Prompts that several methods share are completed once, and what lies in WORK/predictions is not completed again.
     """
     if not (work / "backbone" / "config.json").is_file():
-        raise FileNotFoundError(f"expected a backbone in {work / 'backbone'}, found none: run `pretrain` (a package alone: `npm run eval`)")
+        raise FileNotFoundError(
+            f"expected a backbone in {work / 'backbone'}, found none: run `pretrain` (a package alone: `npm run eval`)"
+        )
     engine = retrievers.engine(work, device)
     form = engine.form("llora")
     length = int(engine.model.config.max_position_embeddings)
@@ -187,7 +197,9 @@ def complete(
             shown = replace(case, suffix="") if method == LEFT_TO_RIGHT or not (suffix or method == MIDDLE) else case
             prompt, count = assemble(shown, select(case, own[number], form, visible), form, length, prefix)
             job = Job(prompt, case.task.language, line, owed)
-            key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[:24]
+            key = hashlib.sha256(json.dumps([VERSION, model, dtype, MOST_TOKENS, *astuple(job)]).encode()).hexdigest()[
+                :24
+            ]
             keys[method].append((key, count))
             jobs[key] = job
     texts = _generated(work, jobs, processes, dtype, device)
@@ -197,7 +209,9 @@ def complete(
         for case, (key, count) in zip(found, own):
             line = scoring.line_before(case.prefix)
             cut, _ = scoring.statement(case.task.language, line, texts[key])
-            out[method].append(Prediction(cut, scoring.score(case.task.language, line, cut, case.task.groundtruth), count))
+            out[method].append(
+                Prediction(cut, scoring.score(case.task.language, line, cut, case.task.groundtruth), count)
+            )
     _write(work, found, out)
     return out
 
@@ -260,8 +274,16 @@ def generate(work: Path, jobs: Sequence[Job], dtype: str = "bfloat16", device: s
     def ended(row: int, tokens: list[int]) -> bool:
         return tokens[-1] in stops or scoring.statement(jobs[row].language, jobs[row].line, text_of(row, tokens))[1]
 
-    found = decoding.greedy(engine.model, [job.prompt for job in jobs], ended, MOST_TOKENS, getattr(torch, dtype),
-                            [job.owed.encode() for job in jobs], engine.spelling, sorted(stops))
+    found = decoding.greedy(
+        engine.model,
+        [job.prompt for job in jobs],
+        ended,
+        MOST_TOKENS,
+        getattr(torch, dtype),
+        [job.owed.encode() for job in jobs],
+        engine.spelling,
+        sorted(stops),
+    )
     return [text_of(row, tokens) for row, tokens in enumerate(found)]
 
 
@@ -271,9 +293,17 @@ def _write(work: Path, found: Sequence[bench.Case], predictions: dict[str, list[
         by_language: dict[str, list[str]] = {}
         for case, prediction in zip(found, own):
             score = prediction.score
-            row = {"id": case.task.identifier, "retriever": method, "prediction": prediction.text, "groundtruth": case.task.groundtruth,
-                   "em": score.em, "es": round(score.es, 3), "idEm": score.id_em, "idF1": round(score.id_f1, 4),
-                   "fragments": prediction.fragments}
+            row = {
+                "id": case.task.identifier,
+                "retriever": method,
+                "prediction": prediction.text,
+                "groundtruth": case.task.groundtruth,
+                "em": score.em,
+                "es": round(score.es, 3),
+                "idEm": score.id_em,
+                "idF1": round(score.id_f1, 4),
+                "fragments": prediction.fragments,
+            }
             by_language.setdefault(case.task.language, []).append(json.dumps(row, ensure_ascii=False) + "\n")
         for language, lines in by_language.items():
             path = work / "predictions" / language / f"{re.sub(r'[^a-z0-9]+', '-', method.lower()).strip('-')}.jsonl"
@@ -318,7 +348,10 @@ def always(ranking: Ranking) -> Ranking:
 
 
 MEASURES: dict[str, Callable[[scoring.Score], float]] = {
-    "em": lambda score: 100 * score.em, "es": lambda score: score.es, "idEm": lambda score: 100 * score.id_em, "idF1": lambda score: 100 * score.id_f1,
+    "em": lambda score: 100 * score.em,
+    "es": lambda score: score.es,
+    "idEm": lambda score: 100 * score.id_em,
+    "idF1": lambda score: 100 * score.id_f1,
 }
 HEADER = ["EM", "ES", "identifier EM", "identifier F1", "fragments"]
 DIFFERENCE_HEADER = ["EM: SelfRACG minus it (95 % interval)", "ES: SelfRACG minus it (95 % interval)"]
@@ -327,19 +360,30 @@ DIFFERENCE_HEADER = ["EM: SelfRACG minus it (95 % interval)", "ES: SelfRACG minu
 def summary(predictions: Sequence[Prediction], repositories: Sequence[str]) -> dict[str, Any]:
     """Means of every measure, all from 0 to 100, each {"value", "low", "high"}, and the mean number of fragments."""
     out: dict[str, Any] = {
-        name: intervals.mean([of(prediction.score) for prediction in predictions], repositories).to_json() for name, of in MEASURES.items()
+        name: intervals.mean([of(prediction.score) for prediction in predictions], repositories).to_json()
+        for name, of in MEASURES.items()
     }
-    return out | {"fragments": float(np.mean([prediction.fragments for prediction in predictions])), "tasks": len(predictions)}
+    return out | {
+        "fragments": float(np.mean([prediction.fragments for prediction in predictions])),
+        "tasks": len(predictions),
+    }
 
 
-def difference(one: Sequence[Prediction], other: Sequence[Prediction], repositories: Sequence[str], measure: str) -> intervals.Interval:
+def difference(
+    one: Sequence[Prediction], other: Sequence[Prediction], repositories: Sequence[str], measure: str
+) -> intervals.Interval:
     """Mean of `one` minus `other` over the same cases, in points, with the interval of the paired difference."""
     of = MEASURES[measure]
     return intervals.mean([of(a.score) - of(b.score) for a, b in zip(one, other)], repositories)
 
 
 def completion_tables(
-    work: Path, cases: Cases, processes: int = 1, dtype: str = "bfloat16", device: str = "cpu", suffix: bool = package.FILL_IN_MIDDLE
+    work: Path,
+    cases: Cases,
+    processes: int = 1,
+    dtype: str = "bfloat16",
+    device: str = "cpu",
+    suffix: bool = package.FILL_IN_MIDDLE,
 ) -> list[Table]:
     """The tables "completion" (every task) and "needless" (tasks that need nothing from other files, where there are any).
 
@@ -357,19 +401,33 @@ def completion_tables(
         f"{cases.source} Product's prompt (up to {MOST_FRAGMENTS} fragments in {FRAGMENT_BUDGET} tokens, {MOST_CODE_TOKENS} tokens of code, "
         f"{shown}, the last token before the cursor healed), greedy, up to {MOST_TOKENS} tokens, cut to one statement, in {dtype}, without "
         "the product's copying and filters. All measures from 0 to 100; intervals resample repositories; differences are paired. "
-        f"{SELFRACG}: with its null score, so nothing where it needs nothing. \"{retrievers.KNOWING.strip()}\" and \"{DEFINING}\" are "
+        f'{SELFRACG}: with its null score, so nothing where it needs nothing. "{retrievers.KNOWING.strip()}" and "{DEFINING}" are '
         f"oracles. {LEFT_TO_RIGHT}: the prompt leaves the code behind the cursor out; {MIDDLE}: it shows it. "
     )
     out = [_table("completion", "Completion", flat, predictions, lambda case: True, notes, size)]
     if any(not case.needs for case in flat):
-        out.append(_table("needless", "Completion where no other file defines what comes next", flat, predictions,
-                          lambda case: not case.needs, notes, size))
+        out.append(
+            _table(
+                "needless",
+                "Completion where no other file defines what comes next",
+                flat,
+                predictions,
+                lambda case: not case.needs,
+                notes,
+                size,
+            )
+        )
     return out
 
 
 def _table(
-    name: str, title: str, flat: Sequence[bench.Case], predictions: dict[str, list[Prediction]], chosen: Callable[[bench.Case], bool],
-    notes: str, size: tables.Measured,
+    name: str,
+    title: str,
+    flat: Sequence[bench.Case],
+    predictions: dict[str, list[Prediction]],
+    chosen: Callable[[bench.Case], bool],
+    notes: str,
+    size: tables.Measured,
 ) -> Table:
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {}
@@ -385,8 +443,16 @@ def _table(
         for method, own in predictions.items():
             found = [own[i] for i in places]
             values = summary(found, repositories)
-            cells = [language, method, str(len(places)), values_text(values["em"]), values_text(values["es"]),
-                     f"{values['idEm']['value']:.1f}", f"{values['idF1']['value']:.1f}", f"{values['fragments']:.1f}"]
+            cells = [
+                language,
+                method,
+                str(len(places)),
+                values_text(values["em"]),
+                values_text(values["es"]),
+                f"{values['idEm']['value']:.1f}",
+                f"{values['idF1']['value']:.1f}",
+                f"{values['fragments']:.1f}",
+            ]
             if method != SELFRACG:
                 differences = {measure: difference(ours, found, repositories, measure) for measure in ("em", "es")}
                 values["selfracgMinus"] = {measure: each.to_json() for measure, each in differences.items()}
@@ -395,7 +461,15 @@ def _table(
                 cells += ["", ""]
             figures[language][method] = values
             rows.append(cells)
-    return Table(name, title, ["language", "retrieved by", "tasks", *HEADER, *DIFFERENCE_HEADER], rows, notes, figures, model=size)
+    return Table(
+        name,
+        title,
+        ["language", "retrieved by", "tasks", *HEADER, *DIFFERENCE_HEADER],
+        rows,
+        notes,
+        figures,
+        model=size,
+    )
 
 
 def values_text(found: dict[str, float]) -> str:

@@ -59,9 +59,9 @@ def _key(ids: Sequence[int]) -> bytes:
 
 def targets(batch: Sequence[Pair], null: int | None) -> Tensor:
     """Right column [pairs] of each query: its own fragment, or for quiet ones the null candidate's column (-100: without one)."""
-    return torch.tensor([
-        place if pair.kind != "quiet" else (-100 if null is None else null) for place, pair in enumerate(batch)
-    ])
+    return torch.tensor(
+        [place if pair.kind != "quiet" else (-100 if null is None else null) for place, pair in enumerate(batch)]
+    )
 
 
 def null_counts(batch: Sequence[Pair]) -> Tensor:

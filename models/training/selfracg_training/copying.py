@@ -30,7 +30,12 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
         for case, ranking in zip(found, own):
             chooser = random.Random(case.task.identifier)
             wrong = [i for i in case.others if i not in case.relevant]
-            chosen = {"none": None, "random": chooser.choice(wrong) if wrong else None, "right": retrievers.defining_ranking(case).order[0], "retrieved": ranking.order[0]}
+            chosen = {
+                "none": None,
+                "random": chooser.choice(wrong) if wrong else None,
+                "right": retrievers.defining_ranking(case).order[0],
+                "retrieved": ranking.order[0],
+            }
             target, is_name = _continuation(subject.format, case)
             room = int(subject.manifest["contextLength"]) - subject.copy_limit()
             target, is_name = target[:room], is_name[:room]
@@ -39,7 +44,8 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
                 losses = subject.losses([[*row, *target]], [len(row)])[0]
                 sums[kind] += [losses.sum(), len(losses), losses[is_name].sum(), is_name.sum()]
         figures[language] = {"cases": len(found)} | {
-            kind: {"continuation": s[0] / s[1], "name": s[2] / s[3]} for kind, s in sums.items()}
+            kind: {"continuation": s[0] / s[1], "name": s[2] / s[3]} for kind, s in sums.items()
+        }
         for kind, s in sums.items():
             totals.setdefault(kind, []).append(s)
         rows.append(_copy_row(language, len(found), sums))
@@ -48,8 +54,10 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
     figures["all"] = {kind: {"continuation": s[0] / s[1], "name": s[2] / s[3]} for kind, s in overall.items()}
     kinds = ("none", "random", "right", "retrieved")
     return Table(
-        "copying", "Use of fragments: loss behind a fragment",
-        ["language", "cases", *(f"{kind}" for kind in kinds), *(f"name, {kind}" for kind in kinds)], rows,
+        "copying",
+        "Use of fragments: loss behind a fragment",
+        ["language", "cases", *(f"{kind}" for kind in kinds), *(f"name, {kind}" for kind in kinds)],
+        rows,
         f"{cases.source} Those whose answer no other file defines are left out. Nats a token of the true continuation, and of the tokens of the name that is defined elsewhere, behind one "
         "fragment: none, a random one of the repository, the one that defines the name, the one the model retrieves first.",
         figures,
@@ -57,7 +65,12 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
 
 
 def _copy_row(language: str, count: int, sums: dict[str, np.ndarray]) -> list[str]:
-    return [language, str(count), *(f"{s[0] / s[1]:.3f}" for s in sums.values()), *(f"{s[2] / s[3]:.3f}" for s in sums.values())]
+    return [
+        language,
+        str(count),
+        *(f"{s[0] / s[1]:.3f}" for s in sums.values()),
+        *(f"{s[2] / s[3]:.3f}" for s in sums.values()),
+    ]
 
 
 def _prompt(form: PromptFormat, case: bench.Case, fragment: int | None, limit: int) -> list[int]:

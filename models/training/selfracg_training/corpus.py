@@ -46,13 +46,23 @@ SMOKE_LIMIT = 120_000
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the corpus stage."""
-    parser.add_argument("--sources", type=Path, default=ROOT / "corpus", help="list of sources, or a folder of such lists")
-    parser.add_argument("--git-cache", type=Path, default=None, help="folder of bare repositories, looked at before cloning")
+    parser.add_argument(
+        "--sources", type=Path, default=ROOT / "corpus", help="list of sources, or a folder of such lists"
+    )
+    parser.add_argument(
+        "--git-cache", type=Path, default=None, help="folder of bare repositories, looked at before cloning"
+    )
     parser.add_argument("--git-base", default="https://github.com", help="where git sources are cloned from")
-    parser.add_argument("--bench", type=Path, default=None, help="folder of benchmark repositories to keep out of training")
+    parser.add_argument(
+        "--bench", type=Path, default=None, help="folder of benchmark repositories to keep out of training"
+    )
     parser.add_argument("--scale", type=float, default=1.0, help="factor on the bytes kept of every source")
-    parser.add_argument("--processes", type=int, default=2, help="sources read and cleaned at a time (1: in this process)")
-    parser.add_argument("--table", type=Path, default=None, help="also write the table of sources (Markdown) to this file")
+    parser.add_argument(
+        "--processes", type=int, default=2, help="sources read and cleaned at a time (1: in this process)"
+    )
+    parser.add_argument(
+        "--table", type=Path, default=None, help="also write the table of sources (Markdown) to this file"
+    )
 
 
 def read_sources(path: Path) -> tuple[dict[str, int], list[dict]]:
@@ -60,7 +70,11 @@ def read_sources(path: Path) -> tuple[dict[str, int], list[dict]]:
     limits: dict[str, int] = {}
     sources: list[dict] = []
     ranks = {language: rank for rank, language in enumerate(LANGUAGES)}
-    parts = sorted(path.glob("*.json"), key=lambda part: (ranks.get(part.stem, len(ranks)), part.stem)) if path.is_dir() else [path]
+    parts = (
+        sorted(path.glob("*.json"), key=lambda part: (ranks.get(part.stem, len(ranks)), part.stem))
+        if path.is_dir()
+        else [path]
+    )
     for part in parts:
         listing = json.loads(part.read_text(encoding="utf-8"))
         limits.update(listing.get("maxBytes", {}))
@@ -128,7 +142,9 @@ def _archive_files(path: Path, choose: Choose) -> Iterator[tuple[str, bytes]]:
         # Both npm's and Python's source archives put everything into one folder.
         members = {entry.name.partition("/")[2]: entry for entry in archive if entry.isfile()}
         # In the archive's order: a packed archive can only be read forwards.
-        for name in sorted(choose({name: entry.size for name, entry in members.items()}), key=lambda name: members[name].offset):
+        for name in sorted(
+            choose({name: entry.size for name, entry in members.items()}), key=lambda name: members[name].offset
+        ):
             if (stream := archive.extractfile(members[name])) is not None:
                 yield name, stream.read()
 
@@ -176,7 +192,9 @@ def _git_cached(cache: Path, name: str) -> Path | None:
 _LICENCE_FILE = re.compile(r"(?:[^/]+\.dist-info/(?:licenses/)?)?(?:licen[cs]e|copying)[^/]*", re.IGNORECASE)
 
 
-_COPYLEFT_TITLE = re.compile(rb"GNU (?:LESSER |AFFERO |LIBRARY )?GENERAL PUBLIC LICENSE|MOZILLA PUBLIC LICENSE", re.IGNORECASE)
+_COPYLEFT_TITLE = re.compile(
+    rb"GNU (?:LESSER |AFFERO |LIBRARY )?GENERAL PUBLIC LICENSE|MOZILLA PUBLIC LICENSE", re.IGNORECASE
+)
 
 
 def _wanted(languages: list[str]):
@@ -194,7 +212,11 @@ def _download(source: dict, downloads: Path, arguments: argparse.Namespace) -> P
     if kind == "stdlib":
         return Path(sysconfig.get_paths()["stdlib"])
     folder = downloads / f"{kind}-{re.sub(r'[^A-Za-z0-9.-]+', '+', name)}-{version[:12]}"
-    if kind == "git" and arguments.git_cache is not None and (cached := _git_cached(arguments.git_cache, name)) is not None:
+    if (
+        kind == "git"
+        and arguments.git_cache is not None
+        and (cached := _git_cached(arguments.git_cache, name)) is not None
+    ):
         return cached
     done = folder / ".complete"
     if not done.exists():
@@ -338,7 +360,9 @@ def unique(files: list[Cleaned], limit: int, duplicates: clean.Duplicates, dropp
 class Reader:
     """Reads and cleans single sources, in this process or in a pool's."""
 
-    def __init__(self, arguments: argparse.Namespace, limits: dict[str, int], bench_names: set[str], windows: clean.Windows):
+    def __init__(
+        self, arguments: argparse.Namespace, limits: dict[str, int], bench_names: set[str], windows: clean.Windows
+    ):
         self.arguments = arguments
         self.limits = limits
         self.bench_names = bench_names
@@ -346,7 +370,9 @@ class Reader:
 
     def limit(self, source: dict) -> int:
         """Characters kept of a source."""
-        return int(self.arguments.scale * source.get("maxBytes", self.limits.get(source["languages"][0], DEFAULT_MAX_BYTES)))
+        return int(
+            self.arguments.scale * source.get("maxBytes", self.limits.get(source["languages"][0], DEFAULT_MAX_BYTES))
+        )
 
     def files(self, source: dict, dropped: Counter[str]) -> list[tuple[str, bytes]]:
         """A source's files; RuntimeError says why it must not be used."""
@@ -365,14 +391,27 @@ class Reader:
         dropped: Counter[str] = Counter()
         try:
             files = self.files(source, dropped)
-        except (RuntimeError, OSError, subprocess.SubprocessError, tarfile.TarError, zipfile.BadZipFile, zlib.error) as error:
+        except (
+            RuntimeError,
+            OSError,
+            subprocess.SubprocessError,
+            tarfile.TarError,
+            zipfile.BadZipFile,
+            zlib.error,
+        ) as error:
             return str(error), dropped
         if not self.arguments.smoke:
-            return {source["name"]: clean_source(files, source["name"], self.limit(source), self.windows, dropped)}, dropped
+            return {
+                source["name"]: clean_source(files, source["name"], self.limit(source), self.windows, dropped)
+            }, dropped
         # The standard library's folders as if each were a repository: enough to run the chain without downloading.
         return {
             f"{source['name']}/{folder}": clean_source(
-                [(path, data) for path, data in files if path.startswith(f"{folder}/")], folder, SMOKE_LIMIT, self.windows, dropped
+                [(path, data) for path, data in files if path.startswith(f"{folder}/")],
+                folder,
+                SMOKE_LIMIT,
+                self.windows,
+                dropped,
             )
             for folder in SMOKE_FOLDERS
         }, dropped
@@ -391,7 +430,9 @@ def _read(source: dict):
     return _READER(source)
 
 
-def _results(reader: Reader, sources: list[dict], processes: int) -> Iterator[tuple[dict[str, list[Cleaned]] | str, Counter[str]]]:
+def _results(
+    reader: Reader, sources: list[dict], processes: int
+) -> Iterator[tuple[dict[str, list[Cleaned]] | str, Counter[str]]]:
     """What reader gives for each source, in order, whatever the network's or the processes' timing."""
     if processes == 1 or len(sources) < 2:
         yield from map(reader, sources)
@@ -415,7 +456,12 @@ def sources_table(listing: list[dict], repositories: list[dict]) -> str:
     for source in listing:
         languages[source["languages"][0]].append(source)
     for language, sources in languages.items():
-        lines += [f"## {language}", "", "| source | kind | version | licence | files | MB | |", "|---|---|---|---|--:|--:|---|"]
+        lines += [
+            f"## {language}",
+            "",
+            "| source | kind | version | licence | files | MB | |",
+            "|---|---|---|---|--:|--:|---|",
+        ]
         for source in sorted(sources, key=lambda one: one["name"].lower()):
             entry = kept.get(source["name"], {"files": 0, "bytes": 0})
             version = source["version"][:12] if source["kind"] == "git" else source["version"]
@@ -496,7 +542,9 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.table.write_text(sources_table(sources, repositories), encoding="utf-8")
     for part, languages in table.items():
         for language, numbers in sorted(languages.items()):
-            print(f"{part:8} {language:11} {numbers['repositories']:4} repositories {numbers['files']:6} files {numbers['bytes'] / 1e6:7.2f} MB")
+            print(
+                f"{part:8} {language:11} {numbers['repositories']:4} repositories {numbers['files']:6} files {numbers['bytes'] / 1e6:7.2f} MB"
+            )
     print("dropped: " + ", ".join(f"{count} {reason}" for reason, count in dropped.most_common()))
     if not table["train"]:
         print("expected at least one source, found none that could be read: see the lines above", file=sys.stderr)

@@ -41,7 +41,9 @@ def events(path: Path) -> list[dict[str, Any]]:
 def measure(work: Path) -> tables.Table:
     """One row for the backbone and one for each stage in the logs."""
     if not (work / "pretrain.jsonl").is_file() or not (work / "backbone" / "config.json").is_file():
-        raise FileNotFoundError(f"expected pretrain.jsonl and backbone/ in {work}, found one missing: run `pretrain` first")
+        raise FileNotFoundError(
+            f"expected pretrain.jsonl and backbone/ in {work}, found one missing: run `pretrain` first"
+        )
     config = AutoConfig.from_pretrained(work / "backbone", local_files_only=True)
     found = [pretraining(work, config)]
     by_stage: dict[str, list[dict[str, Any]]] = {}
@@ -51,8 +53,12 @@ def measure(work: Path) -> tables.Table:
     whole = found[0]
     rows = [
         [
-            entry["stage"], f"{entry['minutes']:.1f}", f"{entry['minutes'] / max(whole['minutes'], 1e-9):.1%}",
-            f"{entry['tokens'] / 1e6:.1f}M", f"{entry['flops']:.2e}", f"{entry['flops'] / max(whole['flops'], 1e-9):.1%}",
+            entry["stage"],
+            f"{entry['minutes']:.1f}",
+            f"{entry['minutes'] / max(whole['minutes'], 1e-9):.1%}",
+            f"{entry['tokens'] / 1e6:.1f}M",
+            f"{entry['flops']:.2e}",
+            f"{entry['flops'] / max(whole['flops'], 1e-9):.1%}",
         ]
         for entry in found
     ]
@@ -64,7 +70,9 @@ def measure(work: Path) -> tables.Table:
         notes += f" The backbone began with {whole['tokensBefore'] / 1e6:.1f}M tokens of an earlier run: in its FLOPs, not in its minutes."
     header = ["stage", "minutes", "of the backbone's", "tokens", "FLOPs", "of the backbone's"]
     size = tables.of_backbone(work / "backbone")
-    return tables.Table("cost", "Cost of each stage", header, rows, notes, {"stages": found}, "python -m selfracg_training cost", size)
+    return tables.Table(
+        "cost", "Cost of each stage", header, rows, notes, {"stages": found}, "python -m selfracg_training cost", size
+    )
 
 
 def pretraining(work: Path, config: Any) -> dict[str, Any]:
@@ -75,7 +83,14 @@ def pretraining(work: Path, config: Any) -> dict[str, Any]:
     tokens = max(own, json.loads(note.read_text(encoding="utf-8"))["tokens"]) if note.is_file() else own
     device = next((event["device"] for event in reversed(log) if "device" in event), "an unknown device")
     flops = 3.0 * tokens * backbone.flops_per_token(config, config.max_position_embeddings)
-    return {"stage": "backbone", "minutes": seconds / 60, "tokens": tokens, "tokensBefore": tokens - own, "flops": flops, "device": device}
+    return {
+        "stage": "backbone",
+        "minutes": seconds / 60,
+        "tokens": tokens,
+        "tokensBefore": tokens - own,
+        "flops": flops,
+        "device": device,
+    }
 
 
 def adapter_stage(name: str, log: list[dict[str, Any]], config: Any) -> dict[str, Any] | None:

@@ -50,12 +50,17 @@ class Spelling:
     def __init__(self, tokenizer: Tokenizer) -> None:
         # GPT-2's table: bytes that can be printed stand for themselves, the others for characters from 256 on, in order.
         characters = set(pre_tokenizers.ByteLevel.alphabet())
-        plain = [byte for byte in range(256) if chr(byte) in characters and (33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174)]
+        plain = [
+            byte
+            for byte in range(256)
+            if chr(byte) in characters and (33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174)
+        ]
         hidden = [byte for byte in range(256) if byte not in plain]
         of = {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
         special = tokenizer.get_added_tokens_decoder()
         self.bytes = [
-            b"" if token in special else bytes(of[c] for c in tokenizer.id_to_token(token) or "") for token in range(tokenizer.get_vocab_size())
+            b"" if token in special else bytes(of[c] for c in tokenizer.id_to_token(token) or "")
+            for token in range(tokenizer.get_vocab_size())
         ]
         self.allowed = lru_cache(4096)(self._allowed)
 
@@ -99,7 +104,9 @@ def greedy(
     for layer in inputs:
         rotated = forward._rotate(layer.k.view(len(prompts), longest, pairs, size), cos[:longest], sin[:longest])
         keys.append(F.pad(rotated.transpose(1, 2), (0, 0, 0, most)).contiguous())
-        values.append(F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, most)).contiguous())
+        values.append(
+            F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, most)).contiguous()
+        )
     del inputs
     head = model.lm_head.weight.to(dtype)
     rows = torch.arange(len(prompts), device=device)
@@ -152,7 +159,9 @@ def greedy(
     return out
 
 
-def _behind_attention(x: Tensor, attended: Tensor, layer: torch.nn.Module, config: object, dtype: torch.dtype) -> Tensor:
+def _behind_attention(
+    x: Tensor, attended: Tensor, layer: torch.nn.Module, config: object, dtype: torch.dtype
+) -> Tensor:
     """The rest of a layer: output projection and feed-forward, each added to the stream [batch, 1, hidden]."""
     x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
     normed = forward._norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)

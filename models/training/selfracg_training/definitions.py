@@ -9,7 +9,9 @@ IDENTIFIER = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]*")
 # A definition's name is the group that matched. Lines are matched one at a time from their start, which is fast and
 # errs towards missing a definition spread over several lines rather than inventing one.
 _MODIFIERS = r"(?:(?:public|private|protected|internal|static|final|abstract|sealed|virtual|override|async|partial|readonly|default|synchronized|native|unsafe|extern|new|strictfp)\s+)*"
-_NOT_KEYWORD = r"(?!(?:return|else|new|throw|await|case|in|is|as|using|yield|goto|delete|typedef|if|for|while|switch|catch)\b)"
+_NOT_KEYWORD = (
+    r"(?!(?:return|else|new|throw|await|case|in|is|as|using|yield|goto|delete|typedef|if|for|while|switch|catch)\b)"
+)
 
 _PYTHON = r"\s*(?:async\s+def|def|class)\s+(\w+)|([A-Za-z_]\w*)\s*(?::[^=()]+)?=(?!=)"
 _TYPESCRIPT = (

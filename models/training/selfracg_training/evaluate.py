@@ -36,19 +36,42 @@ VERSION = 2
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options beside the common --work, --smoke and --device."""
-    parser.add_argument("--package", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)")
-    parser.add_argument("--card", type=Path, default=None, help="evaluate the package in this folder and write the tables into its card")
+    parser.add_argument(
+        "--package",
+        type=Path,
+        default=None,
+        help="package folder (default: models/default; with --smoke: WORK/package)",
+    )
+    parser.add_argument(
+        "--card", type=Path, default=None, help="evaluate the package in this folder and write the tables into its card"
+    )
     parser.add_argument("--only", choices=PARTS, default=None, help="print one of the tables")
-    parser.add_argument("--bench", type=Path, default=None, help="cross-file benchmark folder; without one, held-out repositories serve")
+    parser.add_argument(
+        "--bench", type=Path, default=None, help="cross-file benchmark folder; without one, held-out repositories serve"
+    )
     parser.add_argument("--limit", type=int, default=40, help="tasks a language for retrieval; 0 for all")
-    parser.add_argument("--completions", type=int, default=20, help="tasks a language for completion, of those; 0 for all of them")
+    parser.add_argument(
+        "--completions", type=int, default=20, help="tasks a language for completion, of those; 0 for all of them"
+    )
     parser.add_argument("--rows", type=int, default=12, help="held-out files a language for the loss")
-    parser.add_argument("--processes", type=int, default=0, help="processes for retrieval and completion (0: one a core)")
-    parser.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what completions are computed in")
-    parser.add_argument("--suffix", action=argparse.BooleanOptionalAction, default=package.FILL_IN_MIDDLE,
-                        help="complete with the code behind the cursor in the prompt")
-    parser.add_argument("--check", action="store_true", help="compare the lexical rows with the benchmark's retrieval_baselines.py")
-    parser.add_argument("--again", action="store_true", help="measure even where a finished table of the same model and sizes is there")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="processes for retrieval and completion (0: one a core)"
+    )
+    parser.add_argument(
+        "--dtype", choices=("bfloat16", "float32"), default="bfloat16", help="what completions are computed in"
+    )
+    parser.add_argument(
+        "--suffix",
+        action=argparse.BooleanOptionalAction,
+        default=package.FILL_IN_MIDDLE,
+        help="complete with the code behind the cursor in the prompt",
+    )
+    parser.add_argument(
+        "--check", action="store_true", help="compare the lexical rows with the benchmark's retrieval_baselines.py"
+    )
+    parser.add_argument(
+        "--again", action="store_true", help="measure even where a finished table of the same model and sizes is there"
+    )
     parser.add_argument("--json", action="store_true", help="print every figure as one JSON object on the last line")
 
 
@@ -58,14 +81,20 @@ def run(args: argparse.Namespace) -> int:
     if args.card is not None and args.only is not None:
         raise ValueError("expected --card without --only, found both: the card holds every table")
     if args.smoke:
-        args.limit, args.rows, args.completions = min(args.limit or 6, 6), min(args.rows, 2), min(args.completions or 2, 2)
+        args.limit, args.rows, args.completions = (
+            min(args.limit or 6, 6),
+            min(args.rows, 2),
+            min(args.completions or 2, 2),
+        )
         args.processes = 1
     evaluation = Evaluation(args)
     found: list[Table] = []
     status = 0
     for part in PARTS if args.only is None else (args.only,):
         if part == "completion" and not evaluation.has_backbone:
-            print(f"\ncompletion: left out, no backbone in {evaluation.work / 'backbone'}; a package alone is measured by `npm run eval`")
+            print(
+                f"\ncompletion: left out, no backbone in {evaluation.work / 'backbone'}; a package alone is measured by `npm run eval`"
+            )
             continue
         begun = time.monotonic()
         own = evaluation.part(part)
@@ -92,10 +121,14 @@ class Evaluation:
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.work = Path(args.work)
-        self.folder: Path = args.card or args.package or (self.work / "package" if args.smoke else REPOSITORY / "models" / "default")
+        self.folder: Path = (
+            args.card or args.package or (self.work / "package" if args.smoke else REPOSITORY / "models" / "default")
+        )
         self.cases = Cases(self.work, args.bench, args.limit or None)
         self.processes = args.processes or os.cpu_count() or 1
-        self.device = "cuda" if args.device == "cuda" or (args.device == "auto" and torch.cuda.is_available()) else "cpu"
+        self.device = (
+            "cuda" if args.device == "cuda" or (args.device == "auto" and torch.cuda.is_available()) else "cpu"
+        )
 
     @cached_property
     def subject(self) -> Subject:
@@ -107,7 +140,9 @@ class Evaluation:
 
     @cached_property
     def has_backbone(self) -> bool:
-        return (self.work / "backbone" / "config.json").is_file() and (self.work / "llora" / "adapter.safetensors").is_file()
+        return (self.work / "backbone" / "config.json").is_file() and (
+            self.work / "llora" / "adapter.safetensors"
+        ).is_file()
 
     @property
     def size(self) -> tables.Measured:
@@ -124,7 +159,11 @@ class Evaluation:
         """The tables of a part, as they were saved where nothing that they depend on has changed."""
         names = ["completion", "needless"] if name == "completion" else [name]
         key = self.key(name)
-        kept = [table for table in (tables.load(self.work, each) for each in names) if table is not None and table.key == key]
+        kept = [
+            table
+            for table in (tables.load(self.work, each) for each in names)
+            if table is not None and table.key == key
+        ]
         if kept and kept[0].name == names[0] and not self.args.again:
             return kept
         measures: dict[str, Callable[[], list[Table]]] = {
@@ -132,7 +171,13 @@ class Evaluation:
             "copying": lambda: [self._copying()],
             "retrieval": lambda: [retrieval.retrieval_table(self.cases, self.rankings)],
             "completion": lambda: completion.completion_tables(
-                self.work, self.cases.first(self.args.completions or None), self.processes, self.args.dtype, self.device, self.args.suffix),
+                self.work,
+                self.cases.first(self.args.completions or None),
+                self.processes,
+                self.args.dtype,
+                self.device,
+                self.args.suffix,
+            ),
             "isolation": lambda: [isolation_table(self.subject, self.cases, self.work)],
         }
         found = measures[name]()
@@ -143,13 +188,27 @@ class Evaluation:
 
     def _copying(self) -> Table:
         few = self.cases.first(min(self.args.limit or COPY_CASES, COPY_CASES))
-        return copying_table(self.subject, few, {language: own[retrievers.SHIPPED] for language, own in self.rankings.items()})
+        return copying_table(
+            self.subject, few, {language: own[retrievers.SHIPPED] for language, own in self.rankings.items()}
+        )
 
     def command(self, part: str) -> str:
         """The command that prints one part again, with the sizes used."""
-        sizes = {"loss": f" --rows {self.args.rows}", "completion": f" --limit {self.args.limit} --completions {self.args.completions}"}
-        return (f"python -m selfracg_training evaluate --only {part}{sizes.get(part, f' --limit {self.args.limit}')}"
-                + ("" if part != "completion" or self.args.suffix == package.FILL_IN_MIDDLE else " --suffix" if self.args.suffix else " --no-suffix") + (" --smoke" if self.args.smoke else ""))
+        sizes = {
+            "loss": f" --rows {self.args.rows}",
+            "completion": f" --limit {self.args.limit} --completions {self.args.completions}",
+        }
+        return (
+            f"python -m selfracg_training evaluate --only {part}{sizes.get(part, f' --limit {self.args.limit}')}"
+            + (
+                ""
+                if part != "completion" or self.args.suffix == package.FILL_IN_MIDDLE
+                else " --suffix"
+                if self.args.suffix
+                else " --no-suffix"
+            )
+            + (" --smoke" if self.args.smoke else "")
+        )
 
     def key(self, part: str) -> dict[str, Any]:
         """What the tables of a part are computed from."""

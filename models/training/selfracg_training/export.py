@@ -45,18 +45,43 @@ class Agreement:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options beside the common --work, --smoke and --device."""
-    parser.add_argument("--out", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)")
-    parser.add_argument("--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)")
+    parser.add_argument(
+        "--out", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)"
+    )
+    parser.add_argument(
+        "--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)"
+    )
     parser.add_argument("--adapter", type=Path, default=None, help="L-LoRA folder (default: WORK/llora)")
-    parser.add_argument("--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained")
-    parser.add_argument("--weights", choices=graph.WEIGHTS, default="float16",
-                        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs")
-    parser.add_argument("--loss-files", type=int, default=6, help="held-out files a language for the loss of each kind of weights; 0 for none")
-    parser.add_argument("--compare", action=argparse.BooleanOptionalAction, default=True,
-                        help="measure loss, size and speed of float16 and int8 side by side")
-    parser.add_argument("--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)")
-    parser.add_argument("--fill-in-middle", action=argparse.BooleanOptionalAction, default=None,
-                        help="prompts show the code behind the cursor too (default: not for the default model, else yes)")
+    parser.add_argument(
+        "--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=graph.WEIGHTS,
+        default="float16",
+        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs",
+    )
+    parser.add_argument(
+        "--loss-files",
+        type=int,
+        default=6,
+        help="held-out files a language for the loss of each kind of weights; 0 for none",
+    )
+    parser.add_argument(
+        "--compare",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure loss, size and speed of float16 and int8 side by side",
+    )
+    parser.add_argument(
+        "--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)"
+    )
+    parser.add_argument(
+        "--fill-in-middle",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="prompts show the code behind the cursor too (default: not for the default model, else yes)",
+    )
     parser.add_argument("--name", default="selfracg-default")
     parser.add_argument("--model-version", default="0.1.0")
     parser.add_argument("--licence", default="Apache-2.0")
@@ -75,15 +100,30 @@ def run(args: argparse.Namespace) -> int:
     if middle is None:
         middle = package.FILL_IN_MIDDLE if args.backbone is None else True
     export(
-        model, module, recorded, source, tokenizer_json, out, stored=args.weights, context=args.context, fill_in_middle=middle, name=args.name,
-        version=args.model_version, licence=args.licence, work=work, report=print, compare=args.compare,
+        model,
+        module,
+        recorded,
+        source,
+        tokenizer_json,
+        out,
+        stored=args.weights,
+        context=args.context,
+        fill_in_middle=middle,
+        name=args.name,
+        version=args.model_version,
+        licence=args.licence,
+        work=work,
+        report=print,
+        compare=args.compare,
         loss_files=min(args.loss_files, 1) if args.smoke else args.loss_files,
     )
     print(f"export: {time.monotonic() - started:.1f} s")
     return 0
 
 
-def load_adapter(model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool) -> tuple[llora.LLoRA, dict[str, Any]]:
+def load_adapter(
+    model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool
+) -> tuple[llora.LLoRA, dict[str, Any]]:
     """(adapter, what its adapter_config.json records): the trained one, or where allowed a fresh one, of which nothing is recorded.
 
     A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
@@ -97,7 +137,9 @@ def load_adapter(model: PreTrainedModel, source: Path, directory: Path, allow_un
             return llora.load(model, directory), recorded
         found = f"one trained on other weights ({belongs[:12]})"
     if not allow_untrained:
-        raise FileNotFoundError(f"expected an adapter trained on {source} in {directory}, found {found}: run `ing`, or pass --untrained-adapter")
+        raise FileNotFoundError(
+            f"expected an adapter trained on {source} in {directory}, found {found}: run `ing`, or pass --untrained-adapter"
+        )
     torch.manual_seed(0)
     return llora.LLoRA(model).eval(), {}
 
@@ -134,13 +176,17 @@ def export(
     config_json = model.config.to_dict()
     if context is not None:
         if context > config_json["max_position_embeddings"]:
-            raise ValueError(f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it")
+            raise ValueError(
+                f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it"
+            )
         config_json["max_position_embeddings"] = context
     # Rows of an embedding that no token stands for would only be logits of nothing.
     known = package.token_count(tokenizer_json)
     if known > config_json["vocab_size"]:
-        raise ValueError(f"expected a tokenizer of at most {config_json['vocab_size']} tokens, the backbone's embedding, found {known}: "
-                         "use the tokenizer that came with the checkpoint")
+        raise ValueError(
+            f"expected a tokenizer of at most {config_json['vocab_size']} tokens, the backbone's embedding, found {known}: "
+            "use the tokenizer that came with the checkpoint"
+        )
     config_json["vocab_size"] = known
     config = graph.GraphConfig.from_hf(config_json)
 
@@ -156,8 +202,14 @@ def export(
     tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
     shares = module.layer_weights()
     adapter = graph.Adapter(
-        tensors, rank=module.rank, alpha=module.alpha, normalise=module.normalise, layer_normalise=module.layer_normalise,
-        project=module.project, pool=module.pool, layer_weights=None if shares is None else tuple(shares.tolist()),
+        tensors,
+        rank=module.rank,
+        alpha=module.alpha,
+        normalise=module.normalise,
+        layer_normalise=module.layer_normalise,
+        project=module.project,
+        pool=module.pool,
+        layer_weights=None if shares is None else tuple(shares.tolist()),
     )
 
     calibrated: calibration.Calibration | None = None
@@ -170,12 +222,17 @@ def export(
         if kind == "int8":
             rows = calibration.real_rows(vocabulary, config.context)
             calibrated = calibrated or calibration.calibrate(model, module, rows)
-            held, steps = weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."), calibrated.steps
+            held, steps = (
+                weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."),
+                calibrated.steps,
+            )
         proto, parameters = graph.build_graph(config, held, adapter, kind, steps, stop_tokens)
         # The message cannot even be measured when it is too large.
         size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
         if size > PROTOBUF_LIMIT:
-            raise ValueError(f"expected a graph below 2 GiB, found {size:,} bytes of {kind} weights: use --weights int8 or a smaller backbone")
+            raise ValueError(
+                f"expected a graph below 2 GiB, found {size:,} bytes of {kind} weights: use --weights int8 or a smaller backbone"
+            )
         return proto.SerializeToString(), parameters
 
     serialised, parameters = build(stored)
@@ -185,31 +242,48 @@ def export(
         "version": version,
         "licence": licence,
         "architecture": {
-            "type": config.model_type, "hiddenSize": config.hidden, "layers": config.layers, "queryHeads": config.query_heads,
-            "keyValueHeads": config.kv_heads, "headDim": config.head_dim, "intermediateSize": config.intermediate,
-            "vocabularySize": config.vocabulary, "parameters": parameters,
+            "type": config.model_type,
+            "hiddenSize": config.hidden,
+            "layers": config.layers,
+            "queryHeads": config.query_heads,
+            "keyValueHeads": config.kv_heads,
+            "headDim": config.head_dim,
+            "intermediateSize": config.intermediate,
+            "vocabularySize": config.vocabulary,
+            "parameters": parameters,
         },
         "weights": {"stored": "float16" if stored == "half" else stored, "computed": COMPUTED.get(stored, "float32")},
         "contextLength": config.context,
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
         "prompt": layout.to_json(fill_in_middle),
         "retrieval": {
-            "dimension": module.dimension, **({"outputProjection": True} if module.project else {}), "normalised": module.normalise,
-            "rank": module.rank, "alpha": module.alpha,
-            "adapters": module.adapters, **DEFAULT_SETTINGS, **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
+            "dimension": module.dimension,
+            **({"outputProjection": True} if module.project else {}),
+            "normalised": module.normalise,
+            "rank": module.rank,
+            "alpha": module.alpha,
+            "adapters": module.adapters,
+            **DEFAULT_SETTINGS,
+            **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
         },
     }
     agreement = check(model, module, serialised, tokenizer_json, config, stored, calibrated)
-    report(f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
-           f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
-           f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}")
+    report(
+        f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
+        f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
+        f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}"
+    )
     graph_error = max(agreement.logits, agreement.expression)
     rounding = max(agreement.logits_trained, agreement.expression_trained)
     if not graph_error <= ARITHMETIC_BOUNDS[stored]:
-        raise ValueError(f"expected the graph within {ARITHMETIC_BOUNDS[stored]} of PyTorch, found {graph_error}: {out} is left as it was")
+        raise ValueError(
+            f"expected the graph within {ARITHMETIC_BOUNDS[stored]} of PyTorch, found {graph_error}: {out} is left as it was"
+        )
     if trained and not rounding <= ROUNDING_BOUNDS[stored]:
-        raise ValueError(f"expected {stored} weights within {ROUNDING_BOUNDS[stored]} of the trained ones, found {rounding}: "
-                         f"export with --weights {'float16' if stored == 'int8' else 'float32'}; {out} is left as it was")
+        raise ValueError(
+            f"expected {stored} weights within {ROUNDING_BOUNDS[stored]} of the trained ones, found {rounding}: "
+            f"export with --weights {'float16' if stored == 'int8' else 'float32'}; {out} is left as it was"
+        )
 
     table = None
     if compare:
@@ -223,23 +297,41 @@ def export(
         table.save(work)
         report(f"\n{table.markdown()}\n")
     adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
-    text = card.render(description, work, source, recorded if trained_adapter(module) else None, adapter_parameters, len(serialised),
-                       _in_words(agreement, stored), table.markdown() if table else "")
+    text = card.render(
+        description,
+        work,
+        source,
+        recorded if trained_adapter(module) else None,
+        adapter_parameters,
+        len(serialised),
+        _in_words(agreement, stored),
+        table.markdown() if table else "",
+    )
     files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
     # Fitted by the product's own benchmark, on what this very model writes.
     confidence = package.confidence_of(out, description, files)
     if confidence is not None:
         description["confidence"] = confidence
     else:
-        report("export: no confidence for these weights yet, so that nothing is held back for being unsure: "
-               "`npm run bench -- confidence` prints the member for model.json")
+        report(
+            "export: no confidence for these weights yet, so that nothing is held back for being unsure: "
+            "`npm run bench -- confidence` prints the member for model.json"
+        )
     package.write(out, description, files)
     report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
     return agreement
 
 
-def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokenizer_json: str, config: graph.GraphConfig,
-          stored: str, calibrated: calibration.Calibration | None = None, rows: int = 8) -> Agreement:
+def check(
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    serialised: bytes,
+    tokenizer_json: str,
+    config: graph.GraphConfig,
+    stored: str,
+    calibrated: calibration.Calibration | None = None,
+    rows: int = 8,
+) -> Agreement:
     """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
     tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
@@ -248,16 +340,26 @@ def check(model: PreTrainedModel, module: llora.LLoRA, serialised: bytes, tokeni
     for row, values in enumerate(tokens):
         ids[row, : len(values)] = values
     bare = onnx.run(ids, lengths, np.tile(np.arange(ids.shape[1]), (rows, 1)))
-    found = [onnx.run(ids, lengths, np.zeros((rows, 0)), adapter=adapter).expression for adapter in (llora.QUERY, llora.FRAGMENT)]
+    found = [
+        onnx.run(ids, lengths, np.zeros((rows, 0)), adapter=adapter).expression
+        for adapter in (llora.QUERY, llora.FRAGMENT)
+    ]
     valid = np.arange(ids.shape[1])[None] < np.array(lengths)[:, None]
 
     def difference(reference: PreTrainedModel, adapter: llora.LLoRA) -> tuple[float, float]:
         with torch.no_grad():
-            logits = reference(input_ids=torch.from_numpy(ids), use_cache=False).logits[..., : config.vocabulary].numpy()
-            expected = [adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy() for a in (llora.QUERY, llora.FRAGMENT)]
+            logits = (
+                reference(input_ids=torch.from_numpy(ids), use_cache=False).logits[..., : config.vocabulary].numpy()
+            )
+            expected = [
+                adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy()
+                for a in (llora.QUERY, llora.FRAGMENT)
+            ]
         scale = float(np.abs(logits[valid]).max())
-        return (float(np.abs(bare.logits - logits)[valid].max()) / scale,
-                max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)))
+        return (
+            float(np.abs(bare.logits - logits)[valid].max()) / scale,
+            max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)),
+        )
 
     trained = difference(model, module)
     own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored, calibrated))

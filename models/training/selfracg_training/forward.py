@@ -117,7 +117,10 @@ def next_token_losses(
     counted = valid.sum().clamp(min=1)
     weights = valid.reshape(-1).float() / counted
     losses = _ChunkedCrossEntropy.apply(
-        states.reshape(-1, states.shape[-1]), weight, targets.reshape(-1), weights,
+        states.reshape(-1, states.shape[-1]),
+        weight,
+        targets.reshape(-1),
+        weights,
         loss_and_gradient or cross_entropy_and_gradient,
     )
     return (losses * weights).sum(), losses.detach().view(targets.shape), valid
@@ -140,7 +143,11 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, states: Tensor, weight: Tensor, targets: Tensor, weights: Tensor,
+        ctx: Any,
+        states: Tensor,
+        weight: Tensor,
+        targets: Tensor,
+        weights: Tensor,
         loss_and_gradient: Callable[..., tuple[Tensor, Tensor]],
     ) -> Tensor:
         count = states.shape[0]
@@ -177,9 +184,7 @@ def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def _project(
-    x: Tensor, layer: Any, config: Any, dtype: torch.dtype
-) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def _project(x: Tensor, layer: Any, config: Any, dtype: torch.dtype) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """The normed input of a layer, and its q, k and v [batch, seq, heads, size] before the rotary embedding."""
     attention = layer.self_attn
     batch, sequence, _ = x.shape
@@ -194,8 +199,14 @@ def _project(
 
 
 def _finish(
-    x: Tensor, layer: Any, config: Any, cos: Tensor, sin: Tensor, dtype: torch.dtype,
-    projected: tuple[Tensor, Tensor, Tensor], within: Bounds = None,
+    x: Tensor,
+    layer: Any,
+    config: Any,
+    cos: Tensor,
+    sin: Tensor,
+    dtype: torch.dtype,
+    projected: tuple[Tensor, Tensor, Tensor],
+    within: Bounds = None,
 ) -> Tensor:
     """The layer's output [batch, seq, hidden] from its projections."""
     q, k, v = projected

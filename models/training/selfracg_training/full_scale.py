@@ -35,21 +35,37 @@ SIZES = {"hidden": 512, "layers": 12, "query-heads": 8, "key-value-heads": 4, "i
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `full-scale`."""
-    parser.add_argument("--parts", type=Path, default=None, help="folder of the bundles that have arrived (default: WORK/parts)")
-    parser.add_argument("--out", type=Path, default=None, help="folder for the bundles of results (default: WORK/results)")
-    parser.add_argument("--call-minutes", type=float, default=9.0, help="end this call after so long; 0: run to the end")
+    parser.add_argument(
+        "--parts", type=Path, default=None, help="folder of the bundles that have arrived (default: WORK/parts)"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=None, help="folder for the bundles of results (default: WORK/results)"
+    )
+    parser.add_argument(
+        "--call-minutes", type=float, default=9.0, help="end this call after so long; 0: run to the end"
+    )
     for name, value in SIZES.items():
         parser.add_argument(f"--{name}", type=int, default=value)
     parser.add_argument("--rows", type=int, default=128, help="rows a step of pretraining")
     parser.add_argument("--micro-rows", type=int, default=32, help="rows a forward pass of pretraining")
-    parser.add_argument("--tokens", type=float, default=None, help="end pretraining after this many tokens, if its minutes are not over before")
+    parser.add_argument(
+        "--tokens",
+        type=float,
+        default=None,
+        help="end pretraining after this many tokens, if its minutes are not over before",
+    )
     parser.add_argument("--pretrain-minutes", type=float, default=15.0)
     parser.add_argument("--stage1-minutes", type=float, default=4.0)
     parser.add_argument("--stage2-minutes", type=float, default=2.0)
     parser.add_argument("--utility-minutes", type=float, default=1.5)
     parser.add_argument("--batch", type=int, default=256, help="pairs a step of the adapters' stages")
-    parser.add_argument("--measures", nargs="*", default=["measure stages --limit 60"], metavar="COMMAND",
-                        help="commands run at the end; one that fails is noted and holds up nothing")
+    parser.add_argument(
+        "--measures",
+        nargs="*",
+        default=["measure stages --limit 60"],
+        metavar="COMMAND",
+        help="commands run at the end; one that fails is noted and holds up nothing",
+    )
     parser.add_argument("--measure-minutes", type=float, default=2.0, help="most minutes of all measures together")
     parser.add_argument("--pack-length", type=int, default=2048, help="tokens a row, where rows are packed here")
     parser.add_argument("--pack-epochs", type=int, default=3, help="passes with other cuts, where rows are packed here")
@@ -134,7 +150,9 @@ class Run:
         else:
             self.pack_results("logs", LOGS)
         left = [name for name, _, _ in stages if name not in self.state["finished"]]
-        word = {0: "finished", TO_BE_CONTINUED: f"to be continued by the same command ({', '.join(left)})"}.get(status, "failed")
+        word = {0: "finished", TO_BE_CONTINUED: f"to be continued by the same command ({', '.join(left)})"}.get(
+            status, "failed"
+        )
         print(f"full-scale: {word}; this call took {time.monotonic() - self.began:.0f} s", flush=True)
         return status
 
@@ -164,7 +182,13 @@ class Run:
         scratch = self.note.with_suffix(".tmp")
         scratch.write_text(json.dumps(self.state, indent=1) + "\n", encoding="utf-8")
         scratch.replace(self.note)
-        line = {"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": name, "seconds": round(seconds, 1), "finished": not again, "status": status}
+        line = {
+            "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
+            "stage": name,
+            "seconds": round(seconds, 1),
+            "finished": not again,
+            "status": status,
+        }
         with (self.work / "full-scale.jsonl").open("a", encoding="utf-8") as log:
             log.write(json.dumps(line) + "\n")
         # Parts may still arrive with a later call.
@@ -174,7 +198,9 @@ class Run:
         """Takes over what has arrived; there may be more another time."""
         indexes = sorted(self.parts.glob("*.json"))
         if not indexes and not (self.work / "tokenizer").is_dir():
-            raise FileNotFoundError(f"expected bundles in {self.parts}, found no index: bring NAME.json and its parts there")
+            raise FileNotFoundError(
+                f"expected bundles in {self.parts}, found no index: bring NAME.json and its parts there"
+            )
         joined = [bundle.join(self.parts, self.work, index.stem) for index in indexes]
         for index, found in zip(indexes, joined):
             print(f"full-scale: {found.done} of {found.parts} parts of {index.stem} are here", flush=True)
@@ -186,17 +212,41 @@ class Run:
         if any((shards / name).is_file() for name in ("train.npy", "train.npy.partial")):
             return 0
         return self.command(
-            "pack", "--length", str(self.args.pack_length), "--epochs", str(self.args.pack_epochs),
-            "--processes", str(parallel.available_cores()),
+            "pack",
+            "--length",
+            str(self.args.pack_length),
+            "--epochs",
+            str(self.args.pack_epochs),
+            "--processes",
+            str(parallel.available_cores()),
         )
 
     def pretrain(self) -> int:
         args = self.args
         sizes = [text for name in SIZES for text in (f"--{name}", str(getattr(args, name.replace("-", "_"))))]
-        budget = ["--minutes", str(args.pretrain_minutes), *([] if args.tokens is None else ["--tokens", str(args.tokens)])]
+        budget = [
+            "--minutes",
+            str(args.pretrain_minutes),
+            *([] if args.tokens is None else ["--tokens", str(args.tokens)]),
+        ]
         return self.command(
-            "pretrain", *sizes, *budget, "--rows", str(args.rows), "--micro-rows", str(args.micro_rows), "--device", args.device,
-            "--checkpoint-minutes", "3", "--evaluate-minutes", "5", "--final-rows", "512", "--warmup-steps", "100",
+            "pretrain",
+            *sizes,
+            *budget,
+            "--rows",
+            str(args.rows),
+            "--micro-rows",
+            str(args.micro_rows),
+            "--device",
+            args.device,
+            "--checkpoint-minutes",
+            "3",
+            "--evaluate-minutes",
+            "5",
+            "--final-rows",
+            "512",
+            "--warmup-steps",
+            "100",
         )
 
     def halve(self) -> int:

@@ -46,7 +46,9 @@ MODEL_TENSORS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `gguf`."""
-    parser.add_argument("--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)")
+    parser.add_argument(
+        "--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="the file to write")
     parser.add_argument("--type", choices=TYPES, default="q8_0", help="how matrices are stored")
 
@@ -68,16 +70,22 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
     try:
         import gguf
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError("expected the Python package gguf, found none: pip install 'selfracg-training[gguf]'") from error
+        raise ModuleNotFoundError(
+            "expected the Python package gguf, found none: pip install 'selfracg-training[gguf]'"
+        ) from error
 
     model = backbone.load(source)
     config = model.config
     rope: dict[str, Any] = dict(config.rope_parameters)
     # Llama's heads are laid out in another order there, and each scaling has keys of its own.
     if config.model_type != "qwen2":
-        raise ValueError(f"expected the architecture qwen2 in {source / 'config.json'}, found {config.model_type}: use a Qwen2 checkpoint")
+        raise ValueError(
+            f"expected the architecture qwen2 in {source / 'config.json'}, found {config.model_type}: use a Qwen2 checkpoint"
+        )
     if rope.get("rope_type", "default") != "default":
-        raise ValueError(f"expected an unscaled rotary embedding in {source / 'config.json'}, found {rope['rope_type']}: use another checkpoint")
+        raise ValueError(
+            f"expected an unscaled rotary embedding in {source / 'config.json'}, found {rope['rope_type']}: use another checkpoint"
+        )
 
     out.parent.mkdir(parents=True, exist_ok=True)
     partial = out.with_name(f"{out.name}.partial")

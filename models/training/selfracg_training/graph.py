@@ -101,17 +101,23 @@ class GraphConfig:
         """Reads a Hugging Face config.json (as a mapping). ValueError names the first thing the graph cannot express."""
         kind = str(config.get("model_type"))
         if kind not in SUPPORTED_TYPES:
-            raise ValueError(f"expected model_type {' or '.join(SUPPORTED_TYPES)}, found {kind!r}: export another checkpoint")
+            raise ValueError(
+                f"expected model_type {' or '.join(SUPPORTED_TYPES)}, found {kind!r}: export another checkpoint"
+            )
         activation = config.get("hidden_act", "silu")
         if activation != "silu":
             raise ValueError(f"expected hidden_act 'silu', found {activation!r}: the graph has no other activation")
         if config.get("use_sliding_window"):
-            raise ValueError("expected full attention, found use_sliding_window: set it to false if the context fits the window")
+            raise ValueError(
+                "expected full attention, found use_sliding_window: set it to false if the context fits the window"
+            )
         heads = int(config["num_attention_heads"])
         hidden = int(config["hidden_size"])
         head_dim = int(config.get("head_dim") or hidden // heads)
         if head_dim % 16:
-            raise ValueError(f"expected a head dimension that is a multiple of 16, found {head_dim}: the attention operator needs it")
+            raise ValueError(
+                f"expected a head dimension that is a multiple of 16, found {head_dim}: the attention operator needs it"
+            )
         frequencies, rotary_scale = _rotary(config)
         return GraphConfig(
             model_type=kind,
@@ -136,7 +142,9 @@ def _rotary(config: Mapping[str, object]) -> tuple[tuple[float, ...], float]:
     rope = getattr(made, "rope_parameters", None) or getattr(made, "rope_scaling", None) or {}
     kind = rope.get("rope_type", rope.get("type", "default"))
     if kind not in ROPE_TYPES:
-        raise ValueError(f"expected a rope type among {', '.join(ROPE_TYPES)}, found {kind!r}: its angles change with the text's length")
+        raise ValueError(
+            f"expected a rope type among {', '.join(ROPE_TYPES)}, found {kind!r}: its angles change with the text's length"
+        )
     # Qwen2's is the same class under another name.
     module = LlamaRotaryEmbedding(made)
     return tuple(module.inv_freq.tolist()), float(module.attention_scaling)
@@ -173,7 +181,9 @@ class _Body:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     counter: int = 0
 
-    def add(self, op: str, inputs: list[str], outputs: int | list[str] = 1, domain: str = "", **attributes: object) -> str:
+    def add(
+        self, op: str, inputs: list[str], outputs: int | list[str] = 1, domain: str = "", **attributes: object
+    ) -> str:
         """Appends a node and returns its first output's name; `outputs` gives a count or the names themselves."""
         self.counter += 1
         base = f"{self.prefix}/{op}_{self.counter}"
@@ -200,7 +210,14 @@ def int8_codes(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 class _Builder:
     """Holds the initialisers and the main body while the decoder is written out layer by layer."""
 
-    def __init__(self, config: GraphConfig, weights: Mapping[str, np.ndarray], adapter: Adapter, stored: str, steps: Mapping[str, float]) -> None:
+    def __init__(
+        self,
+        config: GraphConfig,
+        weights: Mapping[str, np.ndarray],
+        adapter: Adapter,
+        stored: str,
+        steps: Mapping[str, float],
+    ) -> None:
         if stored not in WEIGHTS:
             raise ValueError(f"expected weights {', '.join(WEIGHTS)}, found {stored!r}")
         self.config = config
@@ -257,8 +274,12 @@ class _Builder:
         if narrow or self.stored_half and value.ndim >= 2:
             largest = float(np.abs(value).max(initial=0.0))
             if largest > 65504.0:
-                raise ValueError(f"{name}: expected values within float16 (65504), found {largest}: export with --weights float32")
-            self.initialisers.append(numpy_helper.from_array(value.astype(np.float16), name if narrow else name + ".f16"))
+                raise ValueError(
+                    f"{name}: expected values within float16 (65504), found {largest}: export with --weights float32"
+                )
+            self.initialisers.append(
+                numpy_helper.from_array(value.astype(np.float16), name if narrow else name + ".f16")
+            )
             self._known[name] = name if narrow else self.body.add("Cast", [name + ".f16"], [name], to=TensorProto.FLOAT)
         else:
             self.initialisers.append(numpy_helper.from_array(value, name))
@@ -268,7 +289,9 @@ class _Builder:
     def tensor(self, name: str) -> np.ndarray:
         """A backbone tensor by its Hugging Face name. KeyError says which one the checkpoint lacks."""
         if name not in self.weights:
-            raise KeyError(f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?")
+            raise KeyError(
+                f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?"
+            )
         return np.asarray(self.weights[name], dtype=np.float32)
 
     def linear(self, x: str, names: list[str], label: str, body: _Body | None = None, read: str = "") -> str:
@@ -292,7 +315,9 @@ class _Builder:
     def integer_product(self, x: str, codes: str, scale: str, read: str, body: _Body, bias: str = "") -> str:
         """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`."""
         if read not in self.steps:
-            raise ValueError(f"expected a step for the input {read}, found none: calibrate this backbone, int8 needs it")
+            raise ValueError(
+                f"expected a step for the input {read}, found none: calibrate this backbone, int8 needs it"
+            )
         step = self.constant(read + ".step", np.array(self.steps[read], dtype=np.float32))
         zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
         if x not in self._rows:
@@ -306,7 +331,9 @@ class _Builder:
             return body.add("Gather", [self.weight("embedding", matrix), ids])
         codes, scale = int8_codes(matrix)
         self.parameters += matrix.size
-        rows = body.add("Cast", [body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT)
+        rows = body.add(
+            "Cast", [body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT
+        )
         step = body.add("Gather", [self.constant("embedding.scale", scale), ids])
         return body.add("Mul", [rows, body.add("Unsqueeze", [step, self.ints(-1)])])
 
@@ -316,7 +343,9 @@ class _Builder:
         name = "embedding" if tied else "head"
         matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
         if not self.int8:
-            return self.wide(body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0), body)
+            return self.wide(
+                body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0), body
+            )
         if not tied:
             codes, scale = int8_codes(matrix)
             self.constant(name + ".codes", codes)
@@ -361,11 +390,23 @@ def build_graph(
     wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
     cos, sin = rotary_caches(c)
     cos_name, sin_name = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
-    attention_caches = (cos_name, sin_name) if not b.half else (
-        b.constant("rotary.cos.half", cos.astype(np.float16)), b.constant("rotary.sin.half", sin.astype(np.float16)))
+    attention_caches = (
+        (cos_name, sin_name)
+        if not b.half
+        else (
+            b.constant("rotary.cos.half", cos.astype(np.float16)),
+            b.constant("rotary.sin.half", sin.astype(np.float16)),
+        )
+    )
     # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
-    index = body.add("Clip", ["adapter", b.constant("adapter.first", np.array(0, dtype=np.int64)),
-                              b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64))])
+    index = body.add(
+        "Clip",
+        [
+            "adapter",
+            b.constant("adapter.first", np.array(0, dtype=np.int64)),
+            b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64)),
+        ],
+    )
     index = body.add("Squeeze", [index])
 
     shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos_name, sin_name, attention_caches)
@@ -376,16 +417,27 @@ def build_graph(
     body.add("Identity", [b.head(final, body)], ["logits"])
 
     # In shapes of their own they would be copied once more.
-    for part, rows in (("key", [layer.attention.keys for layer in layers]), ("value", [layer.attention.values for layer in layers])):
+    for part, rows in (
+        ("key", [layer.attention.keys for layer in layers]),
+        ("value", [layer.attention.values for layer in layers]),
+    ):
         body.add("Concat", rows, [f"new.{part}"], axis=0)
     # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
-    down = np.stack([np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
-                     for layer in range(c.layers)], axis=1)
+    down = np.stack(
+        [
+            np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
+            for layer in range(c.layers)
+        ],
+        axis=1,
+    )
     read = b.wide(body.add("Concat", [layer.x for layer in layers], axis=0), body)
     read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
     # Each in a branch of its own: to gather the matrices of the adapter in use would be to copy them in every run.
     stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
-    products = [_branch(f"need.{each}", lambda t, name=name: [t.add("MatMul", [read, name])], [c.layers, None, 2 * rank]) for each, name in enumerate(stacked)]
+    products = [
+        _branch(f"need.{each}", lambda t, name=name: [t.add("MatMul", [read, name])], [c.layers, None, 2 * rank])
+        for each, name in enumerate(stacked)
+    ]
     if len(products) == 1:
         body.add("MatMul", [read, stacked[0]], ["new.need"])
     else:
@@ -419,7 +471,9 @@ class _Layer:
     attention: _Attention
 
 
-def _decode(b: _Builder, body: _Body, ids: str, attend: Callable[[int, str], _Attention], wanted: str = "") -> tuple[str, list[_Layer]]:
+def _decode(
+    b: _Builder, body: _Body, ids: str, attend: Callable[[int, str], _Attention], wanted: str = ""
+) -> tuple[str, list[_Layer]]:
     """(normed hidden states [batch, n, hidden], layers) of the tokens `ids` [batch, seq], at the positions `wanted` [batch, n, 1], by default all.
 
     `attend` gives a layer's attention from its number and its projections [batch, seq, (query_heads + 2 * kv_heads) * head_dim], of the last
@@ -468,28 +522,47 @@ def without_training(model: bytes) -> bytes:
 def _check_adapter(config: GraphConfig, adapter: Adapter) -> None:
     """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
     if adapter.layer_weights is not None and len(adapter.layer_weights) != config.layers:
-        raise ValueError(f"expected {config.layers} layer weights, one a layer, found {len(adapter.layer_weights)}: train the adapter on this backbone")
+        raise ValueError(
+            f"expected {config.layers} layer weights, one a layer, found {len(adapter.layer_weights)}: train the adapter on this backbone"
+        )
     sizes = {"q": config.attended, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
     for layer in range(config.layers):
         for part, out in sizes.items():
-            for side, shape in (("A", (adapter.count, adapter.rank, config.hidden)), ("B", (adapter.count, out, adapter.rank))):
+            for side, shape in (
+                ("A", (adapter.count, adapter.rank, config.hidden)),
+                ("B", (adapter.count, out, adapter.rank)),
+            ):
                 name = f"layers.{layer}.{part}.{side}"
                 if name not in adapter.tensors:
-                    raise ValueError(f"expected adapter tensor {name}, found none: was the adapter made for another backbone?")
+                    raise ValueError(
+                        f"expected adapter tensor {name}, found none: was the adapter made for another backbone?"
+                    )
                 found = tuple(adapter.tensors[name].shape)
                 if found != shape:
-                    raise ValueError(f"{name}: expected shape {shape}, found {found}: was the adapter made for another backbone?")
+                    raise ValueError(
+                        f"{name}: expected shape {shape}, found {found}: was the adapter made for another backbone?"
+                    )
 
 
 def _normalise(b: _Builder, body: _Body, branch: str, residual: str, norm: str) -> tuple[str, str]:
     """(RMS-normalised sum, the sum itself) of the residual stream and a branch; the first layer has no branch yet."""
     if not branch:
-        return body.add("SimplifiedLayerNormalization", [residual, norm], axis=-1, epsilon=b.config.eps, stash_type=1), residual
+        return body.add(
+            "SimplifiedLayerNormalization", [residual, norm], axis=-1, epsilon=b.config.eps, stash_type=1
+        ), residual
     body.counter += 1
     base = f"{body.prefix}/residual_{body.counter}"
     names = [base + ".normed", "", "", base + ".sum"]
-    body.nodes.append(helper.make_node("SkipSimplifiedLayerNormalization", [branch, residual, norm], names,
-                                         name=base, domain=CONTRIB, epsilon=b.config.eps))
+    body.nodes.append(
+        helper.make_node(
+            "SkipSimplifiedLayerNormalization",
+            [branch, residual, norm],
+            names,
+            name=base,
+            domain=CONTRIB,
+            epsilon=b.config.eps,
+        )
+    )
     return names[0], names[3]
 
 
@@ -512,12 +585,21 @@ class _Step:
     columns: str = ""
 
 
-def _branch(name: str, write: Callable[[_Body], Sequence[str]], *shapes: Sequence[str | int] | None, kind: int = TensorProto.FLOAT) -> onnx.GraphProto:
+def _branch(
+    name: str,
+    write: Callable[[_Body], Sequence[str]],
+    *shapes: Sequence[str | int] | None,
+    kind: int = TensorProto.FLOAT,
+) -> onnx.GraphProto:
     """A branch of an If: the nodes that `write` adds, and the outputs that it returns, floats by default, of those shapes (None: any)."""
     t = _Body(name)
     outputs = write(t)
-    return helper.make_graph(t.nodes, name, [], [
-        helper.make_tensor_value_info(output, kind, shape) for output, shape in zip(outputs, shapes, strict=True)])
+    return helper.make_graph(
+        t.nodes,
+        name,
+        [],
+        [helper.make_tensor_value_info(output, kind, shape) for output, shape in zip(outputs, shapes, strict=True)],
+    )
 
 
 def _few_rows(b: _Builder, step: _Step) -> _Step:
@@ -534,25 +616,42 @@ def _few_rows(b: _Builder, step: _Step) -> _Step:
     def nothing(t: _Body) -> list[str]:
         return [t.add("Identity", [b.constant("unmasked", np.array(0, dtype=np.float32))])]
 
-    mask = body.add("If", [few], then_branch=_branch("few.mask", write, None), else_branch=_branch("no.mask", nothing, None))
+    mask = body.add(
+        "If", [few], then_branch=_branch("few.mask", write, None), else_branch=_branch("no.mask", nothing, None)
+    )
     return replace(step, few=few, mask=mask, columns=body.add("Concat", [capacity, step.seq], axis=0))
 
 
 def _range(b: _Builder, t: _Body, count: str) -> str:
     """0, 1, ... below a count [1]."""
-    return t.add("Range", [b.constant("zero", np.array(0, dtype=np.int64)), t.add("Squeeze", [count]), b.constant("one", np.array(1, dtype=np.int64))])
+    return t.add(
+        "Range",
+        [
+            b.constant("zero", np.array(0, dtype=np.int64)),
+            t.add("Squeeze", [count]),
+            b.constant("one", np.array(1, dtype=np.int64)),
+        ],
+    )
 
 
-def _operator(b: _Builder, t: _Body, qkv: str, past: Sequence[str], last_valid: str, total: str, caches: Sequence[str]) -> str:
+def _operator(
+    b: _Builder, t: _Body, qkv: str, past: Sequence[str], last_valid: str, total: str, caches: Sequence[str]
+) -> str:
     """ONNX Runtime's own attention over a past's keys and values and the projections `qkv`: the first of its outputs, which end in .0, .1 and .2.
 
     They are the attention [batch, seq, query_heads * head_dim] and the whole text's keys and values [batch, kv_heads, capacity, head_dim].
     """
     c = b.config
     return t.add(
-        "GroupQueryAttention", [qkv, "", "", *past, last_valid, total, *caches],
-        3, domain=CONTRIB, num_heads=c.query_heads, kv_num_heads=c.kv_heads, do_rotary=1, rotary_interleaved=0,
-        scale=float(c.head_dim ** -0.5),
+        "GroupQueryAttention",
+        [qkv, "", "", *past, last_valid, total, *caches],
+        3,
+        domain=CONTRIB,
+        num_heads=c.query_heads,
+        kv_num_heads=c.kv_heads,
+        do_rotary=1,
+        rotary_interleaved=0,
+        scale=float(c.head_dim**-0.5),
     )
 
 
@@ -567,17 +666,27 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
 
     def whole(t: _Body) -> list[str]:
         attention = _operator(b, t, qkv, past, step.last_valid_int, step.total_int, step.attention_caches)
-        rows = [t.add("Slice", [attention.removesuffix(".0") + f".{part}", "past_length", step.total, b.ints(2)]) for part in (1, 2)]
+        rows = [
+            t.add("Slice", [attention.removesuffix(".0") + f".{part}", "past_length", step.total, b.ints(2)])
+            for part in (1, 2)
+        ]
         return [attention, *rows]
 
     def heads(t: _Body, x: str, count: int) -> str:
         return t.add("Transpose", [t.add("Reshape", [x, b.ints(0, -1, count, c.head_dim)])], perm=[0, 2, 1, 3])
 
     def turned(t: _Body, x: str, positions: str, count: int) -> str:
-        return t.add("RotaryEmbedding", [x, positions, step.cos, step.sin], domain=CONTRIB, num_heads=count, interleaved=0)
+        return t.add(
+            "RotaryEmbedding", [x, positions, step.cos, step.sin], domain=CONTRIB, num_heads=count, interleaved=0
+        )
 
     def few(t: _Body) -> list[str]:
-        rows = t.add("Split", [heads(t, qkv, c.query_heads + 2 * c.kv_heads), b.ints(c.query_heads + c.kv_heads, c.kv_heads)], 2, axis=1)
+        rows = t.add(
+            "Split",
+            [heads(t, qkv, c.query_heads + 2 * c.kv_heads), b.ints(c.query_heads + c.kv_heads, c.kv_heads)],
+            2,
+            axis=1,
+        )
         value = rows.removesuffix(".0") + ".1"
         # A single position means an offset for all rows.
         rows = turned(t, rows, "past_length", c.query_heads + c.kv_heads)
@@ -587,9 +696,17 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         return [b.take(attention, wanted, t) if last else attention, key, value]
 
     def of_wanted(t: _Body) -> list[str]:
-        ends = [b.ints(end) for end in (0, c.attended, c.attended + c.kv_heads * c.head_dim, c.attended + 2 * c.kv_heads * c.head_dim)]
-        query, key, value = (t.add("Slice", [x, *ends[part:part + 2], b.ints(2)]) for part, x in enumerate((b.take(qkv, wanted, t), qkv, qkv)))
-        query = heads(t, turned(t, query, t.add("Add", ["logit_positions", "past_length"]), c.query_heads), c.query_heads)
+        ends = [
+            b.ints(end)
+            for end in (0, c.attended, c.attended + c.kv_heads * c.head_dim, c.attended + 2 * c.kv_heads * c.head_dim)
+        ]
+        query, key, value = (
+            t.add("Slice", [x, *ends[part : part + 2], b.ints(2)])
+            for part, x in enumerate((b.take(qkv, wanted, t), qkv, qkv))
+        )
+        query = heads(
+            t, turned(t, query, t.add("Add", ["logit_positions", "past_length"]), c.query_heads), c.query_heads
+        )
         key, value = heads(t, turned(t, key, "past_length", c.kv_heads), c.kv_heads), heads(t, value, c.kv_heads)
         # Of the tokens just read a position sees those up to itself.
         own = t.add("LessOrEqual", [_range(b, t, step.seq), wanted])
@@ -602,8 +719,13 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         return _Attention(b.take(attention, wanted) if last else attention, key, value, (base + ".1", base + ".2"))
     shapes = (["batch", "n" if last else "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
     names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
-    b.body.add("If", [step.few], names, then_branch=_branch(f"layers.{layer}.few", few, *shapes),
-               else_branch=_branch(f"layers.{layer}.many", of_wanted if last else whole, *shapes))
+    b.body.add(
+        "If",
+        [step.few],
+        names,
+        then_branch=_branch(f"layers.{layer}.few", few, *shapes),
+        else_branch=_branch(f"layers.{layer}.many", of_wanted if last else whole, *shapes),
+    )
     return _Attention(*names)
 
 
@@ -613,7 +735,10 @@ def _mask(b: _Builder, t: _Body, own: str, rows: str) -> str:
     [*, group * n, capacity + seq], since the rows of all query heads of a pair stand one below the other.
     """
     c = b.config
-    unmasked, masked = b.constant("unmasked", np.array(0, dtype=np.float32)), b.constant("masked", np.array(MASKED, dtype=np.float32))
+    unmasked, masked = (
+        b.constant("unmasked", np.array(0, dtype=np.float32)),
+        b.constant("masked", np.array(MASKED, dtype=np.float32)),
+    )
     capacity = t.add("Shape", ["past.0.key"], start=2, end=3)
     held = t.add("Where", [t.add("Less", [_range(b, t, capacity), "past_length"]), unmasked, masked])
     held = t.add("Expand", [held, t.add("Concat", [rows, capacity], axis=0)])
@@ -621,16 +746,23 @@ def _mask(b: _Builder, t: _Body, own: str, rows: str) -> str:
     return t.add("Concat", [mask] * (c.query_heads // c.kv_heads), axis=-2)
 
 
-def _products(b: _Builder, t: _Body, query: str, key: str, value: str, past: Sequence[str], mask: str, columns: str) -> str:
+def _products(
+    b: _Builder, t: _Body, query: str, key: str, value: str, past: Sequence[str], mask: str, columns: str
+) -> str:
     """The attention [batch, n, query_heads * head_dim] of `query` [batch, query_heads, n, head_dim] to the past where it lies, and to `key` and
     `value` [batch, kv_heads, seq, head_dim]. `mask` is added to its scores, of which `columns` are the past's and the others'.
     """
     c = b.config
     query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
-    scores = [t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim ** -0.5)) for keys in (past[0], key)]
+    scores = [
+        t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim**-0.5))
+        for keys in (past[0], key)
+    ]
     weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), mask])], axis=-1)
     weight = t.add("Split", [weight, columns], 2, axis=3)
-    mixed = t.add("Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])])
+    mixed = t.add(
+        "Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])]
+    )
     mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
     return t.add("Reshape", [mixed, b.ints(0, 0, c.attended)])
 
@@ -644,7 +776,9 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
     c = b.config
     foreign = [token for token in stop_tokens if not 0 <= token < c.vocabulary]
     if foreign:
-        raise ValueError(f"expected stop tokens 0..{c.vocabulary - 1}, found {foreign[0]}: take them from this checkpoint's tokenizer")
+        raise ValueError(
+            f"expected stop tokens 0..{c.vocabulary - 1}, found {foreign[0]}: take them from this checkpoint's tokenizer"
+        )
     goes_on = b.constant("greedy.goes_on", ~np.isin(np.arange(c.vocabulary), stop_tokens))
 
     def told(t: _Body, logits: str) -> tuple[str, str]:
@@ -673,8 +807,11 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
         def value(name: str, kind: int, shape: Sequence[str | int] | None) -> onnx.ValueInfoProto:
             return helper.make_tensor_value_info(name, kind, shape)
 
-        inputs = [value("greedy.step/count", TensorProto.INT64, []), value("greedy.step/going", TensorProto.BOOL, []),
-                  value("greedy.step/token", TensorProto.INT64, [1, 1])]
+        inputs = [
+            value("greedy.step/count", TensorProto.INT64, []),
+            value("greedy.step/going", TensorProto.BOOL, []),
+            value("greedy.step/token", TensorProto.INT64, [1, 1]),
+        ]
         outputs = [value(going, TensorProto.BOOL, []), value(following, TensorProto.INT64, [1, 1])]
         for number, layer in enumerate(read):
             for part, name in zip(("key", "value"), layer.attention.whole):
@@ -697,12 +834,18 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
 
     wanted = b.body.add("Shape", ["logit_positions"], start=1, end=2)
     going = b.body.add("Squeeze", [b.body.add("Greater", [b.body.add("Min", ["greedy_steps", wanted]), b.ints(0)])])
-    b.body.add("If", [going], ["greedy"], then_branch=_branch("greedy", write, None, kind=TensorProto.INT64),
-               else_branch=_branch("no.greedy", nothing, None, kind=TensorProto.INT64))
+    b.body.add(
+        "If",
+        [going],
+        ["greedy"],
+        then_branch=_branch("greedy", write, None, kind=TensorProto.INT64),
+        else_branch=_branch("no.greedy", nothing, None, kind=TensorProto.INT64),
+    )
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
     """The outputs `expression` [batch, dimension], zeros where none is wanted, and `attention` [layers * batch, total], made inside an If."""
+
     def branch(name: str, write: Callable[[_Body], Sequence[str]]) -> onnx.GraphProto:
         return _branch(name, write, ["batch", b.dimension], ["layers_batch", None])
 
@@ -711,13 +854,20 @@ def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
 
     def nothing(t: _Body) -> list[str]:
         batch = t.add("Shape", ["input_ids"], start=0, end=1)
-        return [t.add("ConstantOfShape", [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
-                      value=numpy_helper.from_array(np.zeros(1, dtype=np.float32))), unweighed(t)]
+        return [
+            t.add(
+                "ConstantOfShape",
+                [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
+                value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)),
+            ),
+            unweighed(t),
+        ]
 
     def at_last(each: int) -> Callable[[_Body], Sequence[str]]:
         def write(t: _Body) -> list[str]:
             attended, weight = _attended_at_last(b, t, step, layers, each)
             return [_combined(b, t, attended), weight]
+
         return write
 
     # The last adapter is the fragments', also where it is the only one. Each stands in a branch of its own, as its needs do.
@@ -725,8 +875,12 @@ def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
     mean = b.adapter.pool == "mean"
     if b.adapter.count > 1 or mean:
         last, number = wanted, b.adapter.count - 1
-        of_fragment = branch(b.adapter.pool + ".fragment", (lambda t: [_combined(b, t, _attended_mean(b, t, step, layers, number)), unweighed(t)])
-                             if mean else at_last(number))
+        of_fragment = branch(
+            b.adapter.pool + ".fragment",
+            (lambda t: [_combined(b, t, _attended_mean(b, t, step, layers, number)), unweighed(t)])
+            if mean
+            else at_last(number),
+        )
 
         def choose(t: _Body) -> list[str]:
             fragment = t.add("Squeeze", [t.add("Equal", ["adapter", b.ints(1)])])
@@ -735,7 +889,9 @@ def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
 
         wanted = branch("expression_of_adapter", choose)
     expressing = b.body.add("Squeeze", [b.body.add("GreaterOrEqual", ["adapter", b.ints(0)])])
-    b.body.add("If", [expressing], ["expression", "attention"], then_branch=wanted, else_branch=branch("nothing", nothing))
+    b.body.add(
+        "If", [expressing], ["expression", "attention"], then_branch=wanted, else_branch=branch("nothing", nothing)
+    )
 
 
 def _combined(b: _Builder, t: _Body, attended: str) -> str:
@@ -744,8 +900,16 @@ def _combined(b: _Builder, t: _Body, attended: str) -> str:
     parts = attended
     if adapter.project:
         # The matrix is the layer's own.
-        rows = [b.linear(rows, [f"model.layers.{layer}.self_attn.o_proj"], f"layers.{layer}.output", t, read=f"layers.{layer}.expressed")
-                for layer, rows in enumerate(_layers(b, t, b.narrow(parts, t)))]
+        rows = [
+            b.linear(
+                rows,
+                [f"model.layers.{layer}.self_attn.o_proj"],
+                f"layers.{layer}.output",
+                t,
+                read=f"layers.{layer}.expressed",
+            )
+            for layer, rows in enumerate(_layers(b, t, b.narrow(parts, t)))
+        ]
         parts = b.wide(t.add("Concat", rows, axis=0), t)
     if adapter.layer_normalise:
         parts = _unit(b, t, parts)
@@ -794,13 +958,15 @@ def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Laye
     """
     c, rank = b.config, b.adapter.rank
     group = c.query_heads // c.kv_heads
-    scale = float(c.head_dim ** -0.5)
+    scale = float(c.head_dim**-0.5)
 
     def sized(x: str, *sizes: int | str) -> str:
         """x in a shape of numbers and of sizes that only the run knows."""
         if all(isinstance(size, int) for size in sizes):
             return t.add("Reshape", [x, b.ints(*sizes)])
-        return t.add("Reshape", [x, t.add("Concat", [b.ints(size) if isinstance(size, int) else size for size in sizes], axis=0)])
+        return t.add(
+            "Reshape", [x, t.add("Concat", [b.ints(size) if isinstance(size, int) else size for size in sizes], axis=0)]
+        )
 
     def part(x: str, begin: str, end: str, axis: int) -> str:
         return t.add("Slice", [x, begin, end, b.ints(axis)])
@@ -810,46 +976,77 @@ def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Laye
 
     row = t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1, 2)])
     x = sized(at_last([layer.x for layer in layers]), c.layers, -1, c.hidden)
-    query = sized(part(at_last([layer.qkv for layer in layers]), b.ints(0), b.ints(c.attended), 2), c.layers, -1, c.attended)
+    query = sized(
+        part(at_last([layer.qkv for layer in layers]), b.ints(0), b.ints(c.attended), 2), c.layers, -1, c.attended
+    )
     low = t.add("MatMul", [x, _stacked(b, "query.A", each)])
     query = t.add("Add", [query, _up(b, t, low, _stacked(b, "query.B", each))])
     position = t.add("Expand", [step.last_valid, b.ints(c.layers, 1)])
-    query = t.add("RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0)
+    query = t.add(
+        "RotaryEmbedding", [query, position, step.cos, step.sin], domain=CONTRIB, num_heads=c.query_heads, interleaved=0
+    )
     query = sized(query, -1, c.kv_heads, group, c.head_dim)
 
     # Low-rank terms [layers, batch, total, 2 * rank]: the past's, of buffers that hold more behind it, and the new ones.
-    need = t.add("Concat", [part("past.need", b.ints(0), "past_length", 2), sized("new.need", c.layers, -1, step.seq, 2 * rank)], axis=2)
+    need = t.add(
+        "Concat",
+        [part("past.need", b.ints(0), "past_length", 2), sized("new.need", c.layers, -1, step.seq, 2 * rank)],
+        axis=2,
+    )
     low_key = t.add("Unsqueeze", [part(need, b.ints(0), b.ints(rank), 3), b.ints(2)])
     low_value = sized(part(need, b.ints(rank), b.ints(2 * rank), 3), -1, 1, step.total, rank)
     delta = sized(_up(b, t, low_key, _stacked(b, "key.B", each)), -1, c.kv_heads, step.total, c.head_dim)
     # A single position means an offset: the cached keys always begin at position 0.
-    delta = t.add("RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0)
+    delta = t.add(
+        "RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0
+    )
 
     def scored(rows: str, keys: str) -> str:
         return t.add("FusedMatMul", [rows, keys], domain=CONTRIB, transB=1, alpha=scale)
 
     capacity = t.add("Shape", ["past.0.key"], start=2, end=3)
     read, made = (b.wide(sized(f"new.{name}", -1, c.kv_heads, step.seq, c.head_dim), t) for name in ("key", "value"))
-    held = t.add("Concat", [scored(rows, b.wide(f"past.{layer}.key", t)) for layer, rows in enumerate(_layers(b, t, query))], axis=0)
+    held = t.add(
+        "Concat",
+        [scored(rows, b.wide(f"past.{layer}.key", t)) for layer, rows in enumerate(_layers(b, t, query))],
+        axis=0,
+    )
     of_delta = t.add("Split", [scored(query, delta), t.add("Concat", ["past_length", step.seq], axis=0)], 2, axis=3)
     # What lies behind the past counts for nothing.
     spare = t.add("Concat", [b.ints(*[0] * 7), t.add("Sub", [capacity, "past_length"])], axis=0)
-    masked, unmasked = b.constant("masked", np.array(MASKED, dtype=np.float32)), b.constant("unmasked", np.array(0, dtype=np.float32))
+    masked, unmasked = (
+        b.constant("masked", np.array(MASKED, dtype=np.float32)),
+        b.constant("unmasked", np.array(0, dtype=np.float32)),
+    )
     held = t.add("Add", [held, t.add("Pad", [of_delta, spare, masked])])
     own = t.add("Add", [scored(query, read), of_delta.removesuffix(".0") + ".1"])
     # Nor does what fills up a row of a batch.
-    seen = t.add("LessOrEqual", [_range(b, t, step.seq), t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1)])])
-    filled = t.add("Tile", [t.add("Unsqueeze", [t.add("Where", [seen, unmasked, masked]), b.ints(1, 2)]), b.ints(c.layers, 1, 1, 1)])
+    seen = t.add(
+        "LessOrEqual", [_range(b, t, step.seq), t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1)])]
+    )
+    filled = t.add(
+        "Tile",
+        [t.add("Unsqueeze", [t.add("Where", [seen, unmasked, masked]), b.ints(1, 2)]), b.ints(c.layers, 1, 1, 1)],
+    )
     weight = t.add("Softmax", [t.add("Concat", [held, t.add("Add", [own, filled])], axis=3)], axis=-1)
 
     of_past = t.add("Split", [weight, t.add("Concat", [capacity, step.seq], axis=0)], 2, axis=3)
     of_own = of_past.removesuffix(".0") + ".1"
-    value = t.add("Concat", [t.add("MatMul", [rows, b.wide(f"past.{layer}.value", t)]) for layer, rows in enumerate(_layers(b, t, of_past))], axis=0)
+    value = t.add(
+        "Concat",
+        [
+            t.add("MatMul", [rows, b.wide(f"past.{layer}.value", t)])
+            for layer, rows in enumerate(_layers(b, t, of_past))
+        ],
+        axis=0,
+    )
     value = t.add("Add", [value, t.add("MatMul", [of_own, made])])
     whole = t.add("Concat", [part(of_past, b.ints(0), "past_length", 3), of_own], axis=3)
     low_mixed = sized(t.add("MatMul", [whole, low_value]), c.layers, -1, c.kv_heads, group, rank)
     delta = sized(_up(b, t, low_mixed, _stacked(b, "value.B", each)), -1, c.kv_heads, group, c.head_dim)
-    return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended), t.add("ReduceMean", [whole, b.ints(1, 2)], keepdims=0)
+    return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended), t.add(
+        "ReduceMean", [whole, b.ints(1, 2)], keepdims=0
+    )
 
 
 def _attended_mean(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer], each: int) -> str:
@@ -879,11 +1076,24 @@ def _attended_mean(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Layer],
             "key": t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)]),
             "value": t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)]),
         }
-        delta = t.add("Concat", [_up(b, t, terms, of_layer(_stacked(b, name + ".B", each), number)) for name, terms in low.items()], axis=2)
-        attended = _operator(b, t, b.narrow(t.add("Add", [b.wide(layer.qkv, t), delta]), t), (f"past.{number}.key", f"past.{number}.value"),
-                             step.last_valid_int, step.total_int, step.attention_caches)
+        delta = t.add(
+            "Concat",
+            [_up(b, t, terms, of_layer(_stacked(b, name + ".B", each), number)) for name, terms in low.items()],
+            axis=2,
+        )
+        attended = _operator(
+            b,
+            t,
+            b.narrow(t.add("Add", [b.wide(layer.qkv, t), delta]), t),
+            (f"past.{number}.key", f"past.{number}.value"),
+            step.last_valid_int,
+            step.total_int,
+            step.attention_caches,
+        )
         kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
-        means.append(t.add("Unsqueeze", [t.add("Div", [t.add("ReduceSum", [kept, b.ints(1)], keepdims=0), count]), b.ints(0)]))
+        means.append(
+            t.add("Unsqueeze", [t.add("Div", [t.add("ReduceSum", [kept, b.ints(1)], keepdims=0), count]), b.ints(0)])
+        )
     return t.add("Concat", means, axis=0)
 
 
@@ -920,5 +1130,9 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
     others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]
     graph = helper.make_graph(casts + others, "selfracg", inputs, outputs, initializer=b.initialisers)
-    return helper.make_model(graph, producer_name="selfracg", ir_version=IR_VERSION,
-                             opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)])
+    return helper.make_model(
+        graph,
+        producer_name="selfracg",
+        ir_version=IR_VERSION,
+        opset_imports=[helper.make_opsetid("", OPSET), helper.make_opsetid(CONTRIB, 1)],
+    )

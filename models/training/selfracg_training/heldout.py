@@ -85,7 +85,9 @@ def _cases_of(repository: Repository, seed: int) -> Iterator[Case]:
             relevant = frozenset(i for i in others if name in defined[i])
             rest = text[offset:].split("\n", 1)[0]
             if relevant and len(rest) >= SHORTEST_NAME:
-                task = Task(f"{repository.name}:{path}:{offset}", repository.language, repository.name, path, offset, rest)
+                task = Task(
+                    f"{repository.name}:{path}:{offset}", repository.language, repository.name, path, offset, rest
+                )
                 yield Case(task, text[:offset], pool, others, name, relevant, text[offset + len(rest) :])
 
 

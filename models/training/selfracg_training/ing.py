@@ -44,46 +44,82 @@ HELDOUT_PAIRS = 512
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `ing`."""
-    parser.add_argument("--choose", default=None, metavar="STAGE", help="train nothing: put a stage into llora/; 'best' compares them")
+    parser.add_argument(
+        "--choose", default=None, metavar="STAGE", help="train nothing: put a stage into llora/; 'best' compares them"
+    )
     add_training_arguments(parser, lr=4e-3, steps=600)
 
 
 def add_training_arguments(parser: argparse.ArgumentParser, lr: float, steps: int) -> None:
     """Options that every stage shares; ``lr`` and ``steps`` (without --minutes) are the stage's defaults."""
-    parser.add_argument("--from", dest="start", default=None, metavar="DIR",
-                        help="adapter to begin with: a folder, or a stage's name, or none for a fresh one")
-    parser.add_argument("--minutes", type=float, default=None, help="end by the clock, resumed time and the drawing of pairs counted in")
-    parser.add_argument("--steps", type=int, default=None, help=f"end after this many steps; without --minutes: {steps}")
+    parser.add_argument(
+        "--from",
+        dest="start",
+        default=None,
+        metavar="DIR",
+        help="adapter to begin with: a folder, or a stage's name, or none for a fresh one",
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=None, help="end by the clock, resumed time and the drawing of pairs counted in"
+    )
+    parser.add_argument(
+        "--steps", type=int, default=None, help=f"end after this many steps; without --minutes: {steps}"
+    )
     parser.set_defaults(default_steps=steps)
     parser.add_argument("--backbone", type=Path, default=None, help="checkpoint folder (default: WORK/backbone)")
     parser.add_argument("--adapters", choices=llora.ADAPTER_MODES, default="separate")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=float, default=32.0)
     parser.add_argument("--layer-normalise", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument("--project", action=argparse.BooleanOptionalAction, default=True,
-                        help="send each layer's expression through the backbone's output projection")
-    parser.add_argument("--pool", choices=llora.POOLS, default="last", help="read fragments at their last token, or as the mean over them")
-    parser.add_argument("--learn-layers", action=argparse.BooleanOptionalAction, default=False, help="train the layers' weights")
+    parser.add_argument(
+        "--project",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="send each layer's expression through the backbone's output projection",
+    )
+    parser.add_argument(
+        "--pool",
+        choices=llora.POOLS,
+        default="last",
+        help="read fragments at their last token, or as the mean over them",
+    )
+    parser.add_argument(
+        "--learn-layers", action=argparse.BooleanOptionalAction, default=False, help="train the layers' weights"
+    )
     parser.add_argument("--query-tokens", type=int, default=pairs.QUERY_TOKENS)
     parser.add_argument("--import-tokens", type=int, default=pairs.IMPORT_TOKENS)
     parser.add_argument("--fragment-tokens", type=int, default=pairs.FRAGMENT_TOKENS)
     parser.add_argument("--pairs", choices=pairs.KINDS, default="both")
     parser.add_argument("--pair-count", type=int, default=60_000, help="pairs a pass; every pass draws its own")
-    parser.add_argument("--quiet-share", type=float, default=0.12, help="contexts that need nothing, which train the null vector; 0: no null vector")
+    parser.add_argument(
+        "--quiet-share",
+        type=float,
+        default=0.12,
+        help="contexts that need nothing, which train the null vector; 0: no null vector",
+    )
     parser.add_argument("--batch", type=int, default=128, help="pairs a step, over all processes")
     parser.add_argument("--group", type=int, default=32, help="pairs of one repository that share a batch")
-    parser.add_argument("--windows", type=float, default=0.5, help="windows of the same repositories a pair, half of them the hardest known")
+    parser.add_argument(
+        "--windows",
+        type=float,
+        default=0.5,
+        help="windows of the same repositories a pair, half of them the hardest known",
+    )
     parser.add_argument("--micro", type=int, default=32, help="rows a forward pass")
     parser.add_argument("--lr", type=float, default=lr)
     parser.add_argument("--temperature", type=float, default=0.03)
     parser.add_argument("--warmup-steps", type=int, default=15)
     parser.add_argument("--decay", type=float, default=0.7)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)"
+    )
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--checkpoint-minutes", type=float, default=3.0)
     parser.add_argument("--log-seconds", type=float, default=20.0)
-    parser.add_argument("--evaluation-cases", type=int, default=48, help="held-out cases a language for the measures at the end")
+    parser.add_argument(
+        "--evaluation-cases", type=int, default=48, help="held-out cases a language for the measures at the end"
+    )
     parser.add_argument("--evaluation-pool", type=int, default=300, help="fragments a held-out repository offers")
 
 
@@ -100,7 +136,11 @@ def shrink(args: argparse.Namespace) -> None:
 def run(args: argparse.Namespace) -> int:
     """Trains to the end, or to SIGTERM (exit status 143, state saved). Returns the exit status."""
     if args.choose is not None:
-        choose(Path(args.work), Path(args.backbone or Path(args.work) / "backbone"), None if args.choose == "best" else args.choose)
+        choose(
+            Path(args.work),
+            Path(args.backbone or Path(args.work) / "backbone"),
+            None if args.choose == "best" else args.choose,
+        )
         return 0
     shrink(args)
     require(Path(args.work))
@@ -149,10 +189,14 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
         )
     # Only what was measured on the same cases can be compared: the stages with the most of them.
     most = max(ranks["cases"] for ranks in found.values())
-    chosen = name or max((each for each in found if found[each]["cases"] == most), key=lambda each: found[each]["mrr_at_10"])
+    chosen = name or max(
+        (each for each in found if found[each]["cases"] == most), key=lambda each: found[each]["mrr_at_10"]
+    )
     for each, ranks in found.items():
         mark = "  <- llora/" if each == chosen else ""
-        print(f"{each}: held-out MRR@10 {ranks['mrr_at_10']:.4f} ({ranks['low']:.3f} to {ranks['high']:.3f}, {ranks['cases']} cases){mark}")
+        print(
+            f"{each}: held-out MRR@10 {ranks['mrr_at_10']:.4f} ({ranks['low']:.3f} to {ranks['high']:.3f}, {ranks['cases']} cases){mark}"
+        )
     target = work / "llora"
     target.mkdir(parents=True, exist_ok=True)
     for file in ("adapter.safetensors", "adapter_config.json"):
@@ -166,8 +210,14 @@ def fresh_adapter(args: argparse.Namespace, model: Any) -> llora.LLoRA:
     """An untrained adapter as the options say, always the same one for the same seed."""
     torch.manual_seed(args.seed)
     return llora.LLoRA(
-        model, args.rank, args.alpha, args.adapters, layer_normalise=args.layer_normalise, learn_layers=args.learn_layers,
-        project=args.project, pool=args.pool,
+        model,
+        args.rank,
+        args.alpha,
+        args.adapters,
+        layer_normalise=args.layer_normalise,
+        learn_layers=args.learn_layers,
+        project=args.project,
+        pool=args.pool,
     )
 
 
@@ -205,7 +255,9 @@ def steady(rows: Sequence[Any], size: int, seed: int, skip: int) -> Iterator[lis
 class Trainer:
     """One run: adapters, optimiser, position in the pairs, clock. Rank 0 decides, logs, measures and saves."""
 
-    def __init__(self, args: argparse.Namespace, rank: int = 0, world: int = 1, stage: str = STAGE, extra: Extra = Extra()) -> None:
+    def __init__(
+        self, args: argparse.Namespace, rank: int = 0, world: int = 1, stage: str = STAGE, extra: Extra = Extra()
+    ) -> None:
         self.last = time.monotonic()
         self.args, self.rank, self.world, self.stage, self.extra = args, rank, world, stage, extra
         self.work = Path(args.work)
@@ -215,7 +267,9 @@ class Trainer:
         model = backbone.load(self.backbone_path).to(self.device)
         self.form = pairs.prompt_format(
             package.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
-            args.query_tokens, args.import_tokens, args.fragment_tokens,
+            args.query_tokens,
+            args.import_tokens,
+            args.fragment_tokens,
         )
         longest = (args.query_tokens + args.import_tokens, args.fragment_tokens)
         self.reader = Reader(model, args.micro, self.device, args.compile, longest)
@@ -245,16 +299,20 @@ class Trainer:
         folder = stage_folder(self.work, self.args.start)
         config = llora.load_config(folder)
         if config.get("backbone") != self.belongs:
-            raise ValueError(f"expected an adapter of the backbone {self.belongs[:12]}, found one of {str(config.get('backbone'))[:12]} "
-                             f"in {folder}: train the earlier stage on this backbone")
+            raise ValueError(
+                f"expected an adapter of the backbone {self.belongs[:12]}, found one of {str(config.get('backbone'))[:12]} "
+                f"in {folder}: train the earlier stage on this backbone"
+            )
         loaded = llora.load(self.reader.model, folder)
         if {name: each.shape for name, each in loaded.state_dict().items()} != {
             name: each.shape for name, each in self.module.state_dict().items() if name != "layer_logits"
         } or any(
             getattr(loaded, name) != getattr(self.module, name) for name in ("layer_normalise", "project", "pool")
         ):
-            raise ValueError(f"expected adapters as --rank, --adapters, --layer-normalise, --project and --pool say, found others in {folder}: "
-                             "give the options of the earlier stage")
+            raise ValueError(
+                f"expected adapters as --rank, --adapters, --layer-normalise, --project and --pool say, found others in {folder}: "
+                "give the options of the earlier stage"
+            )
         self.module.load_state_dict(loaded.state_dict(), strict=False)
         weights = loaded.layer_weights()
         if weights is not None and not self.args.learn_layers:
@@ -292,9 +350,15 @@ class Trainer:
         """Draws this pass's pairs, with windows of their repositories, each process a part; and once the held-out pairs."""
         args, folder, corpus = self.args, self.work / "pairs", self.work / "corpus"
         made_with = {
-            "tokenizer": digest(backbone.tokenizer_file(self.backbone_path, self.work)), "pairs": args.pairs, "count": args.pair_count,
-            "quiet": args.quiet_share, "seed": args.seed, "corpus": (corpus / "train.jsonl").stat().st_size, "parts": self.world,
-            "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens], "windows": bool(args.windows),
+            "tokenizer": digest(backbone.tokenizer_file(self.backbone_path, self.work)),
+            "pairs": args.pairs,
+            "count": args.pair_count,
+            "quiet": args.quiet_share,
+            "seed": args.seed,
+            "corpus": (corpus / "train.jsonl").stat().st_size,
+            "parts": self.world,
+            "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
+            "windows": bool(args.windows),
         }
         start = time.monotonic()
         for split, epoch in (("heldout", 0), ("train", self.epoch)):
@@ -306,17 +370,25 @@ class Trainer:
             if path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made_with:
                 continue
             wanted = pairs.Draw(
-                args.pair_count if split == "train" else min(HELDOUT_PAIRS, args.pair_count), args.pairs, args.seed + 1000 * epoch,
-                args.quiet_share, WINDOWS_OF_ONE if split == "train" and args.windows else 0,
+                args.pair_count if split == "train" else min(HELDOUT_PAIRS, args.pair_count),
+                args.pairs,
+                args.seed + 1000 * epoch,
+                args.quiet_share,
+                WINDOWS_OF_ONE if split == "train" and args.windows else 0,
             )
             note.unlink(missing_ok=True)
             number = pairs.write(path, pairs.draw(corpus / f"{split}.jsonl", self.form, wanted, self.rank, parts))
             note.write_text(json.dumps(made_with), encoding="utf-8")
-            print(f"{self.stage}: {number} {split} pairs and windows, pass {epoch}, in {time.monotonic() - start:.0f} s", flush=True)
+            print(
+                f"{self.stage}: {number} {split} pairs and windows, pass {epoch}, in {time.monotonic() - start:.0f} s",
+                flush=True,
+            )
         if distributed.is_initialized():
             distributed.barrier()
         rows = [
-            row for part in range(self.world) for row in pairs.read(folder / f"train-{self.epoch}-{part}of{self.world}.jsonl")
+            row
+            for part in range(self.world)
+            for row in pairs.read(folder / f"train-{self.epoch}-{part}of{self.world}.jsonl")
         ]
         self.drawn = [row for row in rows if isinstance(row, Pair)]
         self.bank = contrast.WindowBank([row for row in rows if isinstance(row, Window)], args.seed + self.rank)
@@ -333,9 +405,13 @@ class Trainer:
         while True:
             self.draw()
             if len(self.drawn) < args.batch:
-                raise ValueError(f"expected at least {args.batch} pairs, found {len(self.drawn)}: lower --batch or enlarge the corpus")
+                raise ValueError(
+                    f"expected at least {args.batch} pairs, found {len(self.drawn)}: lower --batch or enlarge the corpus"
+                )
             rest = args.batch - own
-            made = contrast.batches(self.drawn, rest, args.group, args.seed + self.epoch) if rest else itertools.repeat([])
+            made = (
+                contrast.batches(self.drawn, rest, args.group, args.seed + self.epoch) if rest else itertools.repeat([])
+            )
             for batch in itertools.islice(made, self.taken, None):
                 self.taken += 1
                 yield batch + (next(generated) if own else []), next(judged) if extra.judged else []
@@ -346,9 +422,16 @@ class Trainer:
         stream = self.upcoming()
         upcoming = next(stream)
         self.log(
-            event="start", step=self.step, pairs=len(self.drawn), windows=len(self.bank.windows), own=len(self.extra.own),
-            judged=len(self.extra.judged), backbone=self.belongs[:16], start=self.start[:16],
-            parameters=sum(parameter.numel() for parameter in self.parameters()), processes=self.world,
+            event="start",
+            step=self.step,
+            pairs=len(self.drawn),
+            windows=len(self.bank.windows),
+            own=len(self.extra.own),
+            judged=len(self.extra.judged),
+            backbone=self.belongs[:16],
+            start=self.start[:16],
+            parameters=sum(parameter.numel() for parameter in self.parameters()),
+            processes=self.world,
             options={key: value for key, value in vars(args).items() if key != "default_steps"},
         )
         logged = checkpointed = self.elapsed
@@ -368,8 +451,12 @@ class Trainer:
             if self.elapsed - logged >= args.log_seconds:
                 count = self.step - logged_step
                 self.log(
-                    event="train", step=self.step, progress=round(done, 4), loss=round(total / count, 4),
-                    recall_at_1=round(hits / count, 4), elapsed=round(self.elapsed, 1),
+                    event="train",
+                    step=self.step,
+                    progress=round(done, 4),
+                    loss=round(total / count, 4),
+                    recall_at_1=round(hits / count, 4),
+                    elapsed=round(self.elapsed, 1),
                     pairs_per_second=round(count * args.batch / (self.elapsed - logged), 1),
                 )
                 logged, logged_step, total, hits = self.elapsed, self.step, 0.0, 0.0
@@ -430,7 +517,9 @@ class Trainer:
         self.optimiser.zero_grad(set_to_none=True)
         self.step += 1
         with torch.no_grad():
-            best = scores.masked_fill(~mask & ~torch.nn.functional.one_hot(right.clamp(min=0), scores.shape[1]).bool(), -torch.inf)
+            best = scores.masked_fill(
+                ~mask & ~torch.nn.functional.one_hot(right.clamp(min=0), scores.shape[1]).bool(), -torch.inf
+            )
             counted = right >= 0
             hit = (best.argmax(1) == right)[counted].float().mean()
         return loss.item(), hit.item()
@@ -452,7 +541,9 @@ class Trainer:
         chosen = self.bank.choose(own, queries, self.args.windows)[:count]
         rows = torch.zeros(count, queries.shape[1], device=self.device)
         if chosen:
-            (found,) = self.reader.express([self.module], [self.bank.windows[place].fragment for place in chosen], llora.FRAGMENT)
+            (found,) = self.reader.express(
+                [self.module], [self.bank.windows[place].fragment for place in chosen], llora.FRAGMENT
+            )
             self.bank.keep(chosen, found)
             rows = torch.cat((found, rows[len(chosen) :]))
         return torch.tensor(chosen + [-1] * (count - len(chosen))), rows
@@ -492,20 +583,36 @@ class Trainer:
     def finish(self) -> None:
         """Measures the adapters on held-out repositories, calibrates the null score, saves the stage and chooses among stages."""
         args = self.args
-        found = need.groups(self.work / "corpus" / "heldout.jsonl", self.form, args.evaluation_cases, args.evaluation_pool, args.seed)
+        found = need.groups(
+            self.work / "corpus" / "heldout.jsonl", self.form, args.evaluation_cases, args.evaluation_pool, args.seed
+        )
         null = self.null.detach() if self.null.requires_grad else None
         before, after = need.measure(self.reader, [self.untrained, self.module], found, [None, null])
         ranks = {"untrained": before.ranks(), "trained": after.ranks()}
         self.log(
-            event="final", step=self.step, elapsed=round(self.elapsed, 1), **ranks, null_score=round(after.null_score, 4),
+            event="final",
+            step=self.step,
+            elapsed=round(self.elapsed, 1),
+            **ranks,
+            null_score=round(after.null_score, 4),
             calibration=after.calibration(),
         )
         vector = {} if null is None else {"nullVector": [round(value, 6) for value in null.tolist()]}
         self.module.save(
-            self.work / "stages" / self.stage, queryTokens=args.query_tokens, importTokens=args.import_tokens,
-            fragmentTokens=args.fragment_tokens, backbone=self.belongs, stage=self.stage, start=self.start, steps=self.step,
-            pairs=args.pairs, temperature=args.temperature, **vector, nullScore=round(after.null_score, 4),
-            nullScoreCalibration=after.calibration(), heldOut=ranks,
+            self.work / "stages" / self.stage,
+            queryTokens=args.query_tokens,
+            importTokens=args.import_tokens,
+            fragmentTokens=args.fragment_tokens,
+            backbone=self.belongs,
+            stage=self.stage,
+            start=self.start,
+            steps=self.step,
+            pairs=args.pairs,
+            temperature=args.temperature,
+            **vector,
+            nullScore=round(after.null_score, 4),
+            nullScoreCalibration=after.calibration(),
+            heldOut=ranks,
         )
         self.finished = True
         self.save()
@@ -521,8 +628,19 @@ class Trainer:
 
     def kind(self) -> dict[str, Any]:
         """What a checkpoint must agree with to be gone on with."""
-        names = ("rank", "alpha", "adapters", "layer_normalise", "project", "pool", "learn_layers", "query_tokens", "import_tokens",
-                 "fragment_tokens", "seed")
+        names = (
+            "rank",
+            "alpha",
+            "adapters",
+            "layer_normalise",
+            "project",
+            "pool",
+            "learn_layers",
+            "query_tokens",
+            "import_tokens",
+            "fragment_tokens",
+            "seed",
+        )
         return {"backbone": self.belongs, "start": self.start, **{name: getattr(self.args, name) for name in names}}
 
     def save(self) -> None:
@@ -533,8 +651,14 @@ class Trainer:
         scratch = self.checkpoint_path.with_suffix(".tmp")
         torch.save(
             {
-                "module": self.module.state_dict(), "null": self.null.detach(), "optimiser": self.optimiser.state_dict(),
-                "step": self.step, "epoch": self.epoch, "taken": self.taken, "elapsed": self.elapsed, "kind": self.kind(),
+                "module": self.module.state_dict(),
+                "null": self.null.detach(),
+                "optimiser": self.optimiser.state_dict(),
+                "step": self.step,
+                "epoch": self.epoch,
+                "taken": self.taken,
+                "elapsed": self.elapsed,
+                "kind": self.kind(),
                 "finished": self.finished,
             },
             scratch,
@@ -547,7 +671,10 @@ class Trainer:
         saved = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
         if saved["kind"] != self.kind():
             if self.rank == 0:
-                print(f"{self.stage}: the checkpoint belongs to another backbone, start or adapter; starting anew", flush=True)
+                print(
+                    f"{self.stage}: the checkpoint belongs to another backbone, start or adapter; starting anew",
+                    flush=True,
+                )
             return
         self.module.load_state_dict(saved["module"])
         self.null.data.copy_(saved["null"])

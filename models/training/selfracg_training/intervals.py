@@ -34,13 +34,20 @@ def mean(values: Sequence[float] | np.ndarray, repositories: Sequence[str], resa
 
 
 def ratio(
-    above: Sequence[float] | np.ndarray, below: Sequence[float] | np.ndarray, repositories: Sequence[str], resamples: int = RESAMPLES
+    above: Sequence[float] | np.ndarray,
+    below: Sequence[float] | np.ndarray,
+    repositories: Sequence[str],
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Sum of `above` over sum of `below`, both one value a task. Resamples whose lower sum is 0 are left out."""
     if not len(above) == len(below) == len(repositories) or len(above) == 0:
-        raise ValueError(f"expected as many repositories as values, at least one, found {len(above)}, {len(below)} and {len(repositories)}")
+        raise ValueError(
+            f"expected as many repositories as values, at least one, found {len(above)}, {len(below)} and {len(repositories)}"
+        )
     names, group = np.unique(np.asarray(repositories), return_inverse=True)
-    sums = np.stack([np.bincount(group, np.asarray(values, dtype=np.float64), len(names)) for values in (above, below)], axis=1)
+    sums = np.stack(
+        [np.bincount(group, np.asarray(values, dtype=np.float64), len(names)) for values in (above, below)], axis=1
+    )
     drawn = sums[np.random.default_rng(0).integers(0, len(names), (resamples, len(names)))].sum(axis=1)
     drawn = drawn[drawn[:, 1] > 0]
     total = sums.sum(axis=0)

@@ -31,14 +31,24 @@ def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) 
         def logits(row: list[int]) -> np.ndarray:
             with torch.no_grad():
                 return model(input_ids=torch.tensor([row]), use_cache=False).logits[0].numpy()
+
         return logits
 
-    pairs = {kind: (graph("trained", -1), graph(model, adapter)) for kind, model, adapter in
-             (("query", "trained", llora.QUERY), ("fragment", "trained", llora.FRAGMENT), ("untrained query", "untrained", llora.QUERY))}
+    pairs = {
+        kind: (graph("trained", -1), graph(model, adapter))
+        for kind, model, adapter in (
+            ("query", "trained", llora.QUERY),
+            ("fragment", "trained", llora.FRAGMENT),
+            ("untrained query", "untrained", llora.QUERY),
+        )
+    }
     promised = list(pairs)
     adapter = work / "stages" / "vanilla"
     if (adapter / "adapter.safetensors").is_file():
-        pairs["vanilla LoRA (not shipped)"] = (torch_model(backbone.load(work / "backbone")), torch_model(vanilla.merged(work / "backbone", adapter)))
+        pairs["vanilla LoRA (not shipped)"] = (
+            torch_model(backbone.load(work / "backbone")),
+            torch_model(vanilla.merged(work / "backbone", adapter)),
+        )
     table_rows, different, losses = [], {}, {}
     for kind, (bare, changed) in pairs.items():
         count, without, with_adapter = 0, [], []
@@ -48,14 +58,22 @@ def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) 
             without.append(token_losses(before[:-1], np.array(row[1:])))
             with_adapter.append(token_losses(after[:-1], np.array(row[1:])))
         different[kind] = count
-        losses[kind] = {"without": float(np.concatenate(without).mean()), "with": float(np.concatenate(with_adapter).mean())}
+        losses[kind] = {
+            "without": float(np.concatenate(without).mean()),
+            "with": float(np.concatenate(with_adapter).mean()),
+        }
         tokens = sum(map(len, contexts))
-        table_rows.append([kind, str(tokens), str(count), f"{losses[kind]['without']:.4f}", f"{losses[kind]['with']:.4f}"])
+        table_rows.append(
+            [kind, str(tokens), str(count), f"{losses[kind]['without']:.4f}", f"{losses[kind]['with']:.4f}"]
+        )
     return Table(
-        "isolation", "Isolation: what the adapter changes in generation",
-        ["adapter", "positions compared", "positions whose logits differ", "nats a token without", "nats a token with"], table_rows,
+        "isolation",
+        "Isolation: what the adapter changes in generation",
+        ["adapter", "positions compared", "positions whose logits differ", "nats a token without", "nats a token with"],
+        table_rows,
         "Logits of the packaged graph with the adapter against those without an expression, compared bit by bit. A vanilla LoRA, "
         "trained for retrieval on the same pairs, is part of the backbone that generates: what it changes is the leak that the "
         "layer-wise adapter has none of.",
-        {"tokens": sum(map(len, contexts)), "different": different, "losses": losses}, holds=not any(different[kind] for kind in promised),
+        {"tokens": sum(map(len, contexts)), "different": different, "losses": losses},
+        holds=not any(different[kind] for kind in promised),
     )

@@ -90,7 +90,9 @@ class LLoRA(nn.Module):
         """
         super().__init__()
         if adapters not in ADAPTER_MODES:
-            raise ValueError(f"expected adapters to be one of {', '.join(ADAPTER_MODES)}, found {adapters!r}: choose one")
+            raise ValueError(
+                f"expected adapters to be one of {', '.join(ADAPTER_MODES)}, found {adapters!r}: choose one"
+            )
         if pool not in POOLS:
             raise ValueError(f"expected pool to be one of {', '.join(POOLS)}, found {pool!r}: choose one")
         config = backbone.config
@@ -111,7 +113,9 @@ class LLoRA(nn.Module):
         self.project = project
         self.fixed_layers = None if layer_weights is None else tuple(float(weight) for weight in layer_weights)
         if self.fixed_layers is not None and len(self.fixed_layers) != config.num_hidden_layers:
-            raise ValueError(f"expected {config.num_hidden_layers} layer weights, found {len(self.fixed_layers)}: one for each layer")
+            raise ValueError(
+                f"expected {config.num_hidden_layers} layer weights, found {len(self.fixed_layers)}: one for each layer"
+            )
         self.query_heads = config.num_attention_heads
         self.key_value_heads = config.num_key_value_heads
         self.head_dim = head_dimension(config)
@@ -123,9 +127,7 @@ class LLoRA(nn.Module):
         }
         count = 2 if adapters == "separate" else 1
         self.layers = nn.ModuleList(
-            nn.ModuleDict(
-                {name: LowRank(count, config.hidden_size, outputs[name], rank) for name in PROJECTIONS}
-            )
+            nn.ModuleDict({name: LowRank(count, config.hidden_size, outputs[name], rank) for name in PROJECTIONS})
             for _ in range(config.num_hidden_layers)
         )
         if learn_layers:
@@ -227,8 +229,13 @@ class LLoRA(nn.Module):
         return self.backbone.config.hidden_size if self.project else self.attended
 
     def _layer(
-        self, layer: LayerInputs, updates: nn.ModuleDict, index: int, rotation: tuple[Tensor, Tensor],
-        at: tuple[Tensor, Tensor] | None, mask: Tensor,
+        self,
+        layer: LayerInputs,
+        updates: nn.ModuleDict,
+        index: int,
+        rotation: tuple[Tensor, Tensor],
+        at: tuple[Tensor, Tensor] | None,
+        mask: Tensor,
     ) -> Tensor:
         """One layer's attention output [batch, asked, attended] at one position of each row (``at``), or at all of them."""
         batch, length, _ = layer.x.shape
@@ -245,7 +252,9 @@ class LLoRA(nn.Module):
         query = _rotate(query.view(batch, -1, self.query_heads, self.head_dim), *turn)
         kind = layer.x.dtype
         key = layer.k + self.scale * updates["k"](layer.x, index)
-        key = _rotate(key.view(batch, length, self.key_value_heads, self.head_dim), cos[:, None].to(kind), sin[:, None].to(kind))
+        key = _rotate(
+            key.view(batch, length, self.key_value_heads, self.head_dim), cos[:, None].to(kind), sin[:, None].to(kind)
+        )
         # [batch, key-value heads, query heads of each, asked, head size], against [batch, key-value heads, 1, head size, seq]
         query = query.transpose(1, 2).unflatten(1, (self.key_value_heads, groups))
         scores = (query.flatten(2, 3).to(kind) @ key.permute(0, 2, 3, 1)).float().unflatten(2, (groups, -1))
@@ -268,7 +277,9 @@ class LLoRA(nn.Module):
         path = Path(directory)
         path.mkdir(parents=True, exist_ok=True)
         tensors = {
-            name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items() if name != "layer_logits"
+            name: tensor.detach().cpu().contiguous()
+            for name, tensor in self.state_dict().items()
+            if name != "layer_logits"
         }
         weights = self.layer_weights()
         config = {

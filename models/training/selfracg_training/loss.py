@@ -42,17 +42,33 @@ def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
                 total[name] += float(reference.losses(row, start).sum())
             if start_model is not None:
                 with torch.no_grad():
-                    logits = start_model(input_ids=torch.tensor([row]), use_cache=False).logits[0, start - 1 : -1].numpy()
+                    logits = (
+                        start_model(input_ids=torch.tensor([row]), use_cache=False).logits[0, start - 1 : -1].numpy()
+                    )
                 total["untrained"] += float(token_losses(logits, np.array(row[start:])).sum())
         sums[language] = total
     sums["all"] = {key: sum(total[key] for total in sums.values()) for key in next(iter(sums.values()))}
     for language, total in sums.items():
         bits = {method: total[method] / np.log(2) / total["bytes"] for method in methods}
-        figures[language] = {"bytes": total["bytes"], "tokens": total["tokens"], "bitsPerByte": bits,
-                             "loss": {method: total[method] / total["tokens"] for method in methods}}
-        rows.append([language, f"{total['bytes']:,.0f}", *(f"{bits[m]:.3f}" for m in methods), f"{total['model'] / total['tokens']:.3f}"])
+        figures[language] = {
+            "bytes": total["bytes"],
+            "tokens": total["tokens"],
+            "bitsPerByte": bits,
+            "loss": {method: total[method] / total["tokens"] for method in methods},
+        }
+        rows.append(
+            [
+                language,
+                f"{total['bytes']:,.0f}",
+                *(f"{bits[m]:.3f}" for m in methods),
+                f"{total['model'] / total['tokens']:.3f}",
+            ]
+        )
     return Table(
-        "loss", "Held-out code", ["language", "bytes", *(f"{method}, bits a byte" for method in methods), "model, nats a token"], rows,
+        "loss",
+        "Held-out code",
+        ["language", "bytes", *(f"{method}, bits a byte" for method in methods), "model, nats a token"],
+        rows,
         f"Up to {per_language} files a language from repositories kept out of training, up to {limit} tokens of each. Unigram and trigram: "
         f"interpolated Kneser-Ney over tokens of up to {ngram.SAMPLE // 10**6} million training tokens. Untrained: the same architecture before its first step.",
         figures,
@@ -73,12 +89,19 @@ def _loss_row(form: PromptFormat, file: str, text: str, limit: int) -> tuple[lis
 
 def _untrained_backbone(architecture: dict[str, Any], context: int) -> torch.nn.Module | None:
     """The architecture at its initialisation; None for one that this project does not train."""
-    if architecture["type"] != "qwen2" or architecture["headDim"] * architecture["queryHeads"] != architecture["hiddenSize"]:
+    if (
+        architecture["type"] != "qwen2"
+        or architecture["headDim"] * architecture["queryHeads"] != architecture["hiddenSize"]
+    ):
         return None
     config = backbone.default_config(
-        vocabulary_size=architecture["vocabularySize"], hidden_size=architecture["hiddenSize"], layers=architecture["layers"],
-        query_heads=architecture["queryHeads"], key_value_heads=architecture["keyValueHeads"],
-        intermediate_size=architecture["intermediateSize"], context_length=context,
+        vocabulary_size=architecture["vocabularySize"],
+        hidden_size=architecture["hiddenSize"],
+        layers=architecture["layers"],
+        query_heads=architecture["queryHeads"],
+        key_value_heads=architecture["keyValueHeads"],
+        intermediate_size=architecture["intermediateSize"],
+        context_length=context,
     )
     return backbone.create(config).eval()
 

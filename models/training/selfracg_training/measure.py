@@ -25,12 +25,25 @@ SMOKE_LIMIT = 4
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options beside the common --work, --smoke and --device."""
     about = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
-    parser.add_argument("names", nargs="+", choices=[*MEASURES, "all"], metavar="NAME", help=f"{about}; all: every one in turn")
+    parser.add_argument(
+        "names", nargs="+", choices=[*MEASURES, "all"], metavar="NAME", help=f"{about}; all: every one in turn"
+    )
     parser.add_argument("--limit", type=int, default=40, help="tasks a language; 0 for all")
-    parser.add_argument("--bench", type=Path, default=None, help="cross-file benchmark folder; without one, held-out repositories serve")
-    parser.add_argument("--package", type=Path, default=None, help="package whose graph is compared (default: models/default; with --smoke: WORK/package)")
+    parser.add_argument(
+        "--bench", type=Path, default=None, help="cross-file benchmark folder; without one, held-out repositories serve"
+    )
+    parser.add_argument(
+        "--package",
+        type=Path,
+        default=None,
+        help="package whose graph is compared (default: models/default; with --smoke: WORK/package)",
+    )
     parser.add_argument("--processes", type=int, default=1, help="processes that rank fragments")
-    parser.add_argument("--again", action="store_true", help="measure even where a finished table of the same adapters and sizes is there")
+    parser.add_argument(
+        "--again",
+        action="store_true",
+        help="measure even where a finished table of the same adapters and sizes is there",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -51,7 +64,9 @@ def run(args: argparse.Namespace) -> int:
         if table is None or table.key != key or args.again:
             table = module.measure(bed)
             table.key, table.model = key, bed.size
-            table.command = f"python -m selfracg_training measure {name} --limit {args.limit}" + (" --smoke" if args.smoke else "")
+            table.command = f"python -m selfracg_training measure {name} --limit {args.limit}" + (
+                " --smoke" if args.smoke else ""
+            )
             table.save(bed.work)
         kept = kept and table.holds
         print(f"\n{table.markdown()}\n({time.monotonic() - started:.0f} s)", flush=True)

@@ -92,9 +92,13 @@ class Measured:
             if (own := [i for i, other in enumerate(self.languages) if other == language])
         }
         return {
-            "cases": len(self.hits), "repositories": len(set(self.repositories)), "mrr_at_10": round(summary.mrr, 4),
-            "low": round(summary.low, 4), "high": round(summary.high, 4),
-            **{f"recall_at_{k}": round(value, 4) for k, value in summary.recall.items()}, "by_language": by_language,
+            "cases": len(self.hits),
+            "repositories": len(set(self.repositories)),
+            "mrr_at_10": round(summary.mrr, 4),
+            "low": round(summary.low, 4),
+            "high": round(summary.high, 4),
+            **{f"recall_at_{k}": round(value, 4) for k, value in summary.recall.items()},
+            "by_language": by_language,
         }
 
     def calibration(self) -> dict[str, Any]:

@@ -65,7 +65,10 @@ class Ngram:
             context = np.zeros(len(targets), dtype=np.uint64)
             for place in range(level, self.order - 1):
                 context = context * np.uint64(self.size) + contexts[:, place].astype(np.uint64)
-            total, kinds = _look_up(counted.contexts, context, counted.totals), _look_up(counted.contexts, context, counted.kinds)
+            total, kinds = (
+                _look_up(counted.contexts, context, counted.totals),
+                _look_up(counted.contexts, context, counted.kinds),
+            )
             own = _look_up(counted.grams, context * np.uint64(self.size) + targets.astype(np.uint64), counted.counts)
             seen = total > 0
             mixed = (np.maximum(own - counted.discount, 0) + counted.discount * kinds * found) / np.maximum(total, 1)
@@ -76,7 +79,11 @@ class Ngram:
         """Nats of the tokens of a row from `start` on, each given those before it; the row's begin counts as token 0."""
         ids = np.array([0] * (self.order - 1) + list(row), dtype=np.int64)
         places = np.arange(start, len(row)) + self.order - 1
-        contexts = np.stack([ids[places - back] for back in range(self.order - 1, 0, -1)], axis=1) if self.order > 1 else np.zeros((len(places), 0))
+        contexts = (
+            np.stack([ids[places - back] for back in range(self.order - 1, 0, -1)], axis=1)
+            if self.order > 1
+            else np.zeros((len(places), 0))
+        )
         return -np.log(self.probabilities(contexts, ids[places]))
 
 

@@ -117,16 +117,22 @@ class Repository:
         for file in self.files:
             users.update(name for name in file.vocabulary if name in definers)
         most_users = max(4, len(self.files) // 6)
-        self.rare = {name for name, places in definers.items() if len(places) <= MOST_DEFINERS and users[name] <= most_users}
+        self.rare = {
+            name for name, places in definers.items() if len(places) <= MOST_DEFINERS and users[name] <= most_users
+        }
         self.definers = dict(definers)
         repeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
         for number, file in enumerate(self.files):
             for line, text in enumerate(file.lines):
                 stripped = text.strip()
-                if 24 <= len(stripped) <= 160 and not stripped.startswith(("#", "//", "*", "import ", "from ", "use ", "using ")):
+                if 24 <= len(stripped) <= 160 and not stripped.startswith(
+                    ("#", "//", "*", "import ", "from ", "use ", "using ")
+                ):
                     repeats[stripped].append((number, line))
         self.repeats = {
-            text: places for text, places in repeats.items() if 1 < len({number for number, _ in places}) <= MOST_REPEATS
+            text: places
+            for text, places in repeats.items()
+            if 1 < len({number for number, _ in places}) <= MOST_REPEATS
         }
 
     def links(self, number: int, first: int, last: int) -> list[Link]:
@@ -144,7 +150,11 @@ class Repository:
                 if places is None or name in seen or number in places:
                     continue
                 seen.add(name)
-                known = [there for there in places if self.files[there].stem in file.vocabulary or self.files[there].stem == name]
+                known = [
+                    there
+                    for there in places
+                    if self.files[there].stem in file.vocabulary or self.files[there].stem == name
+                ]
                 if known and len(known) <= 2:
                     weight = 1.0 if name in self.rare or self.files[known[0]].stem in file.words[line] else 0.5
                     found.extend(Link(line, weight / len(known), there, places[there], name) for there in known)
@@ -207,9 +217,13 @@ class Repository:
                     # A distractor may stand anywhere: the model must look, not trust the place.
                     taken.insert(self.random.randrange(len(taken) + 1), (there, start, stop))
                     taken = taken[-most:]
-        return [piece for there, start, stop in taken if (piece := self.fragment_pieces(there, start, stop)) is not None]
+        return [
+            piece for there, start, stop in taken if (piece := self.fragment_pieces(there, start, stop)) is not None
+        ]
 
-    def _alike(self, number: int, first: int, last: int, taken: list[tuple[int, int, int]]) -> tuple[int, int, int] | None:
+    def _alike(
+        self, number: int, first: int, last: int, taken: list[tuple[int, int, int]]
+    ) -> tuple[int, int, int] | None:
         """The fragment of another file most alike (Jaccard) to the lines, among a few drawn at random."""
         file = self.files[number]
         words = set().union(*file.words[first:last]) if first < last else set()
@@ -280,7 +294,9 @@ class Repository:
 
     def _tokens(self, pieces: list[Piece]) -> int:
         """Rough count of the tokens of some pieces."""
-        return sum(1 if isinstance(piece, int) else min(FRAGMENT_TOKENS, int(len(piece) / self.ratio) + 1) for piece in pieces)
+        return sum(
+            1 if isinstance(piece, int) else min(FRAGMENT_TOKENS, int(len(piece) / self.ratio) + 1) for piece in pieces
+        )
 
     def fill_in_middle(self, number: int, line: int, with_fragments: bool, length: int) -> tuple[Sample, int] | None:
         """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line behind its suffix."""
@@ -291,7 +307,9 @@ class Repository:
         if with_fragments:
             links = self.links(number, line, reach)
             if links:
-                use, _, _, _, name = min(links, key=lambda link: link.line - 12 * link.weight + self.random.randint(0, 12))
+                use, _, _, _, name = min(
+                    links, key=lambda link: link.line - 12 * link.weight + self.random.randint(0, 12)
+                )
         if use is None:
             candidates = [n for n in range(line, reach) if file.lines[n].strip()]
             if not candidates:
@@ -324,7 +342,9 @@ class Repository:
                 if following.strip() and len(following) - len(following.lstrip()) <= indent:
                     break
                 last += 1
-        while last > use and (not file.lines[last].strip() or file.starts[last] - cursor > MIDDLE_TOKENS * self.ratio * 0.8):
+        while last > use and (
+            not file.lines[last].strip() or file.starts[last] - cursor > MIDDLE_TOKENS * self.ratio * 0.8
+        ):
             last -= 1
         end = file.starts[last] + len(file.lines[last])
         if last == use and end - cursor > 4 and self.random.random() < 0.12:
@@ -390,7 +410,9 @@ def plan_row(repository: Repository, order: list[int], length: int) -> list[Samp
     # A spare left-to-right sample fills what is left over when a sample does not fit.
     number = source.randrange(len(repository.files))
     file = repository.files[number]
-    spare, _ = repository.left_to_right(number, source.randrange(max(1, len(file.lines) // 2)), length // 2, False, length)
+    spare, _ = repository.left_to_right(
+        number, source.randrange(max(1, len(file.lines) // 2)), length // 2, False, length
+    )
     spare.kind = "spare"
     return [*samples, spare]
 
@@ -481,7 +503,9 @@ def characters_a_token(tokenizer: Tokenizer, row: dict) -> float:
     return sum(map(len, texts)) / max(1, tokens)
 
 
-def pack_repository(row: dict, tokenizer: Tokenizer, length: int, epochs: int, seed: int) -> tuple[np.ndarray, Counter[str]]:
+def pack_repository(
+    row: dict, tokenizer: Tokenizer, length: int, epochs: int, seed: int
+) -> tuple[np.ndarray, Counter[str]]:
     """Rows [N, length] uint16 of one repository, N >= 0, and its counts. They depend on the repository and `seed` alone."""
     counts: Counter[str] = Counter(bytes=sum(len(text.encode()) for text in row["files"].values()))
     source = random.Random(f"{seed}/{row['repository']}")
@@ -540,11 +564,18 @@ def report_of(counts: dict[str, Counter[str]], length: int) -> dict:
         total.update(numbers)
     samples = sum(total[kind] for kind in KINDS)
     shares = {kind: round(total[kind] / max(1, samples), 4) for kind in KINDS}
-    shares["withFragments"] = round(sum(total[kind] for kind in KINDS if kind.endswith("WithFragments")) / max(1, samples), 4)
+    shares["withFragments"] = round(
+        sum(total[kind] for kind in KINDS if kind.endswith("WithFragments")) / max(1, samples), 4
+    )
     shares["fillInMiddleTokens"] = round(total["tokensOfFillInMiddle"] / max(1, total["tokens"]), 4)
     shares["rowsWithFragments"] = round(total["rowsWithFragments"] / max(1, total["rows"]), 4)
     shares["padding"] = round(total["padding"] / max(1, total["rows"] * length), 4)
-    return {"length": length, "shares": shares, "all": dict(total), **{name: dict(numbers) for name, numbers in sorted(counts.items())}}
+    return {
+        "length": length,
+        "shares": shares,
+        "all": dict(total),
+        **{name: dict(numbers) for name, numbers in sorted(counts.items())},
+    }
 
 
 def write_rows(
@@ -566,7 +597,10 @@ def write_rows(
             counts[LANGUAGES[language]].update(numbers)
             done += len(rows)
             if number % 50 == 0:
-                print(f"{part}: {number} repositories, {done} rows, {done * length / 1e6:.1f} M tokens, {time.monotonic() - started:.0f} s", flush=True)
+                print(
+                    f"{part}: {number} repositories, {done} rows, {done * length / 1e6:.1f} M tokens, {time.monotonic() - started:.0f} s",
+                    flush=True,
+                )
     if not done:
         raw.unlink()
         raise SystemExit("expected text enough for one row, found none: is the corpus empty?")
@@ -620,7 +654,12 @@ def run(arguments: argparse.Namespace) -> int:
     for part in ("train", "heldout"):
         with corpus_file(arguments.work / "corpus" / f"{part}.jsonl") as lines:
             made = packed_repositories(
-                lines, tokenizer, length, arguments.epochs if part == "train" else 1, arguments.seed, arguments.processes
+                lines,
+                tokenizer,
+                length,
+                arguments.epochs if part == "train" else 1,
+                arguments.seed,
+                arguments.processes,
             )
             report[part] = write_rows(folder, part, made, length, arguments.seed)
         made_of = {name: report[part]["all"][name] for name in ("rows", "tokens", "fragments")}

@@ -71,10 +71,27 @@ OWN = Layout(
     pad="<|pad|>",
     fragment=("<|fragment|>", "{path}", "\n", "{text}", "\n"),
     left_to_right=("<|path|>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=("<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
+    fill_in_middle=(
+        "<|fim_prefix|>",
+        "<|path|>",
+        "{path}",
+        "\n",
+        "{prefix}",
+        "<|fim_suffix|>",
+        "{suffix}",
+        "<|fim_middle|>",
+    ),
     query=("<|path|>", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("<|fragment|>", "{path}", "\n", "{text}", "\n", "<|fragment|>"),
-    stop_tokens=("<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fragment|>", "<|path|>", "<|pad|>"),
+    stop_tokens=(
+        "<|endoftext|>",
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        "<|fragment|>",
+        "<|path|>",
+        "<|pad|>",
+    ),
 )
 # Qwen2.5-Coder: files of a repository follow one another behind <|file_sep|>, as in its own training.
 QWEN_CODER = Layout(
@@ -82,11 +99,27 @@ QWEN_CODER = Layout(
     pad="<|endoftext|>",
     fragment=("<|file_sep|>", "{path}", "\n", "{text}", "\n"),
     left_to_right=("<|file_sep|>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=("<|file_sep|>", "{path}", "\n", "<|fim_prefix|>", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"),
+    fill_in_middle=(
+        "<|file_sep|>",
+        "{path}",
+        "\n",
+        "<|fim_prefix|>",
+        "{prefix}",
+        "<|fim_suffix|>",
+        "{suffix}",
+        "<|fim_middle|>",
+    ),
     query=("<|file_sep|>", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("<|file_sep|>", "{path}", "\n", "{text}", "\n", "<|file_sep|>"),
-    stop_tokens=("<|endoftext|>", "<|file_sep|>", "<|repo_name|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>",
-                 "<|fim_pad|>"),
+    stop_tokens=(
+        "<|endoftext|>",
+        "<|file_sep|>",
+        "<|repo_name|>",
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        "<|fim_pad|>",
+    ),
 )
 # StarCoder's tokens, which Llama-architecture models such as Granite Code use too.
 STAR_CODER = Layout(
@@ -94,10 +127,27 @@ STAR_CODER = Layout(
     pad="<|endoftext|>",
     fragment=("<filename>", "{path}", "\n", "{text}", "\n"),
     left_to_right=("<filename>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=("<fim_prefix>", "<filename>", "{path}", "\n", "{prefix}", "<fim_suffix>", "{suffix}", "<fim_middle>"),
+    fill_in_middle=(
+        "<fim_prefix>",
+        "<filename>",
+        "{path}",
+        "\n",
+        "{prefix}",
+        "<fim_suffix>",
+        "{suffix}",
+        "<fim_middle>",
+    ),
     query=("<filename>", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("<filename>", "{path}", "\n", "{text}", "\n", "<filename>"),
-    stop_tokens=("<|endoftext|>", "<filename>", "<reponame>", "<fim_prefix>", "<fim_suffix>", "<fim_middle>", "<fim_pad>"),
+    stop_tokens=(
+        "<|endoftext|>",
+        "<filename>",
+        "<reponame>",
+        "<fim_prefix>",
+        "<fim_suffix>",
+        "<fim_middle>",
+        "<fim_pad>",
+    ),
 )
 # DeepSeek-Coder has no token for paths: files of a repository follow one another, each behind its path as a comment.
 DEEPSEEK_CODER = Layout(
@@ -108,7 +158,13 @@ DEEPSEEK_CODER = Layout(
     fill_in_middle=("<｜fim▁begin｜>", "#", "{path}", "\n", "{prefix}", "<｜fim▁hole｜>", "{suffix}", "<｜fim▁end｜>"),
     query=("#", "{path}", "\n", "{imports}", "{prefix}"),
     fragment_embedding=("#", "{path}", "\n", "{text}", "\n", "<｜end▁of▁sentence｜>"),
-    stop_tokens=("<｜end▁of▁sentence｜>", "<｜begin▁of▁sentence｜>", "<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
+    stop_tokens=(
+        "<｜end▁of▁sentence｜>",
+        "<｜begin▁of▁sentence｜>",
+        "<｜fim▁begin｜>",
+        "<｜fim▁hole｜>",
+        "<｜fim▁end｜>",
+    ),
 )
 LAYOUTS = (OWN, QWEN_CODER, STAR_CODER, DEEPSEEK_CODER)
 
@@ -136,7 +192,9 @@ def product_tokenizer(tokenizer_json: str) -> str:
     content = json.loads(tokenizer_json)
     kind, decoder = (content.get("model") or {}).get("type"), (content.get("decoder") or {}).get("type")
     if kind != "BPE" or decoder != "ByteLevel":
-        raise ValueError(f"expected a byte-level BPE tokenizer, found model {kind} with decoder {decoder}: the product reads no other kind")
+        raise ValueError(
+            f"expected a byte-level BPE tokenizer, found model {kind} with decoder {decoder}: the product reads no other kind"
+        )
     added = content.get("added_tokens", [])
     if all(entry.get("special") for entry in added):
         return tokenizer_json
@@ -204,7 +262,9 @@ def read(directory: Path) -> dict[str, Any]:
         raise FileNotFoundError(f"expected a model package in {directory}, found no model.json: run `export` first")
     manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if manifest.get("formatVersion") != FORMAT_VERSION:
-        raise ValueError(f"{path}: expected formatVersion {FORMAT_VERSION}, found {manifest.get('formatVersion')}: export again")
+        raise ValueError(
+            f"{path}: expected formatVersion {FORMAT_VERSION}, found {manifest.get('formatVersion')}: export again"
+        )
     for name in FILES:
         stated = manifest["files"].get(name)
         found = digest((directory / name).read_bytes()) if (directory / name).is_file() else None
@@ -224,7 +284,9 @@ def replace_figures(directory: Path, figures: str, changes: Mapping[str, Any] | 
     before, begin, rest = card.partition(FIGURES_BEGIN)
     _, end, after = rest.partition(FIGURES_END)
     if not begin or not end:
-        raise ValueError(f"{directory / 'MODEL_CARD.md'}: expected {FIGURES_BEGIN} and {FIGURES_END}, found neither: export again")
+        raise ValueError(
+            f"{directory / 'MODEL_CARD.md'}: expected {FIGURES_BEGIN} and {FIGURES_END}, found neither: export again"
+        )
     files["MODEL_CARD.md"] = f"{before}{begin}\n{figures.strip()}\n{end}{after}".encode()
     for key, value in (changes or {}).items():
         *parents, last = key.split(".")

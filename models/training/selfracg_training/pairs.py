@@ -78,7 +78,9 @@ class Window:
 
 
 def prompt_format(
-    tokenizer: Tokenizer, query_tokens: int = QUERY_TOKENS, import_tokens: int = IMPORT_TOKENS,
+    tokenizer: Tokenizer,
+    query_tokens: int = QUERY_TOKENS,
+    import_tokens: int = IMPORT_TOKENS,
     fragment_tokens: int = FRAGMENT_TOKENS,
 ) -> PromptFormat:
     """The prompt layout of the tokenizer's family, with the limits that pairs are cut to."""
@@ -140,8 +142,14 @@ class Sampler:
             first, last = self._window(number, first)
             text = "\n".join(file.lines[first:last])
             if text.strip():
-                yield Window(self.name, self.form.fragment_embedding(file.path, text), file.path, first, last,
-                             self._defined(number, first, last))
+                yield Window(
+                    self.name,
+                    self.form.fragment_embedding(file.path, text),
+                    file.path,
+                    first,
+                    last,
+                    self._defined(number, first, last),
+                )
 
     def _window(self, number: int, first: int) -> tuple[int, int]:
         return first, min(len(self.repository.files[number].lines), first + bench.LINES)
@@ -197,16 +205,25 @@ class Sampler:
     def _pair(self, kind: str, number: int, line: int, offset: int, there: int, first: int, last: int) -> Pair:
         file, other = self.repository.files[number], self.repository.files[there]
         return Pair(
-            repository=self.name, kind=kind, query=self._query(file, offset),
+            repository=self.name,
+            kind=kind,
+            query=self._query(file, offset),
             fragment=self.form.fragment_embedding(other.path, "\n".join(other.lines[first:last])),
-            query_path=file.path, query_line=line, path=other.path, first=first, last=last,
-            defines=self._defined(there, first, last), follows=self._follows(number, line),
+            query_path=file.path,
+            query_line=line,
+            path=other.path,
+            first=first,
+            last=last,
+            defines=self._defined(there, first, last),
+            follows=self._follows(number, line),
             offset=offset,
         )
 
     def _defined(self, number: int, first: int, last: int) -> list[str]:
         """Names that some lines of a file define."""
-        return sorted({name for name, at in self.repository.files[number].defined if first <= at < last and len(name) > 3})
+        return sorted(
+            {name for name, at in self.repository.files[number].defined if first <= at < last and len(name) > 3}
+        )
 
     def _follows(self, number: int, line: int) -> list[str]:
         """Names in a line and the next two that another file defines."""
@@ -227,7 +244,12 @@ class Sampler:
             last = place + 1
             while last < len(file.lines) and last - first < LONGEST_FRAGMENT:
                 text = file.lines[last]
-                if text.strip() and self._indent(text) <= indent and not re.match(r"\s*[)\]}]", text) and last - place > 2:
+                if (
+                    text.strip()
+                    and self._indent(text) <= indent
+                    and not re.match(r"\s*[)\]}]", text)
+                    and last - place > 2
+                ):
                     break
                 last += 1
         else:
@@ -255,7 +277,11 @@ def interchangeable(one: Pair, other: Pair | Window) -> bool:
         return False
     if one.path == other.path and one.first < other.last and other.first < one.last:
         return True
-    if one.query_path == other.path and other.first <= one.query_line + 1 and one.query_line - VISIBLE_LINES < other.last:
+    if (
+        one.query_path == other.path
+        and other.first <= one.query_line + 1
+        and one.query_line - VISIBLE_LINES < other.last
+    ):
         return True
     return not set(one.follows).isdisjoint(other.defines)
 
@@ -271,9 +297,7 @@ class Draw:
     windows: int = 0
 
 
-def draw(
-    corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: int = 1
-) -> Iterator[Pair | Window]:
+def draw(corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: int = 1) -> Iterator[Pair | Window]:
     """Pairs and windows of every ``parts``-th repository of a corpus file from ``part`` on, each repository by the root of
     its size. Of a corpus with more repositories than the count serves well, some are drawn, the large ones rather.
     """

@@ -19,8 +19,18 @@ from . import verdicts  # noqa: E402
 from .tables import Table  # noqa: E402
 
 # Text stays text (small files), and identifiers inside the file do not change from run to run.
-STYLE = {"svg.fonttype": "none", "svg.hashsalt": "selfracg", "font.size": 8, "font.family": "DejaVu Sans", "axes.spines.top": False,
-         "axes.spines.right": False, "axes.axisbelow": True, "axes.grid": True, "grid.color": "#dddddd", "figure.constrained_layout.use": True}
+STYLE = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "selfracg",
+    "font.size": 8,
+    "font.family": "DejaVu Sans",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.axisbelow": True,
+    "axes.grid": True,
+    "grid.color": "#dddddd",
+    "figure.constrained_layout.use": True,
+}
 OWN, OTHER = "#1f6fb4", "#9aa5b1"
 COLOURS = ("#1f6fb4", "#d9822b", "#5a9e4b", "#9b59b6", "#c0392b", "#7f8c8d", "#16a085")
 # Colours of the heat strips: the strongest weight has this red, green and blue.
@@ -47,7 +57,11 @@ def _svg(figure: Figure) -> str:
     plt.close(figure)
     text = out.getvalue()
     # Comments, names of groups, turns by nothing and far decimals of places are most of the bytes.
-    for pattern, short in ((r"(?s)\s*<!--.*?-->", ""), (r'<g id="[^"]*"', "<g"), (r' transform="rotate\(-0 [^"]*"', "")):
+    for pattern, short in (
+        (r"(?s)\s*<!--.*?-->", ""),
+        (r'<g id="[^"]*"', "<g"),
+        (r' transform="rotate\(-0 [^"]*"', ""),
+    ):
         text = re.sub(pattern, short, text)
     text = re.sub(r"<[^>]*>", lambda tag: re.sub(r"(\d\.\d)\d+", r"\1", tag.group()), text)
     return "\n".join(line.strip() for line in text.splitlines() if line.strip()) + "\n"
@@ -55,7 +69,11 @@ def _svg(figure: Figure) -> str:
 
 def _interval_columns(table: Table) -> list[int]:
     """Places of columns in which some cell has an interval."""
-    return [place for place in range(len(table.header)) if any(" to " in row[place] and verdicts.value(row[place]) for row in table.rows)][:3]
+    return [
+        place
+        for place in range(len(table.header))
+        if any(" to " in row[place] and verdicts.value(row[place]) for row in table.rows)
+    ][:3]
 
 
 def interval_bars(table: Table, starts: Sequence[str]) -> Figure | None:
@@ -68,8 +86,14 @@ def interval_bars(table: Table, starts: Sequence[str]) -> Figure | None:
     split = places[0] > 1 and any(verdicts.value(row[1]) is None for row in rows)
     groups = list(dict.fromkeys(row[0] for row in rows)) if split else [""]
     height = sum(0.4 + 0.19 * sum(row[0] == group or not split for row in rows) for group in groups)
-    figure, axes = plt.subplots(len(groups), len(places), figsize=(3.4 * len(places) + 1.6, height + 0.4), squeeze=False, sharex="col",
-                                gridspec_kw={"height_ratios": [1 + sum(row[0] == group or not split for row in rows) for group in groups]})
+    figure, axes = plt.subplots(
+        len(groups),
+        len(places),
+        figsize=(3.4 * len(places) + 1.6, height + 0.4),
+        squeeze=False,
+        sharex="col",
+        gridspec_kw={"height_ratios": [1 + sum(row[0] == group or not split for row in rows) for group in groups]},
+    )
     for y, group in enumerate(groups):
         own = [row for row in rows if row[0] == group or not split]
         labels = [row[1] if split else row[0] for row in own]
@@ -81,7 +105,14 @@ def interval_bars(table: Table, starts: Sequence[str]) -> Figure | None:
                     continue
                 number, low, high = found
                 colour = OWN if labels[at] in ("SelfRACG", "L-LoRA trained") else OTHER
-                axis.barh(at, number, color=colour, xerr=[[max(0.0, number - low)], [max(0.0, high - number)]], ecolor="#333333", error_kw={"elinewidth": 0.8})
+                axis.barh(
+                    at,
+                    number,
+                    color=colour,
+                    xerr=[[max(0.0, number - low)], [max(0.0, high - number)]],
+                    ecolor="#333333",
+                    error_kw={"elinewidth": 0.8},
+                )
             if x == 0:
                 axis.set_yticks(range(len(own)), labels)
             else:
@@ -106,7 +137,13 @@ def series_bars(table: Table, starts: Sequence[str]) -> Figure | None:
     width = 0.8 / len(places)
     for number, place in enumerate(places):
         values = [found[0] for row in rows if (found := verdicts.value(row[place])) is not None]
-        axis.bar([at + (number - (len(places) - 1) / 2) * width for at in range(len(rows))], values, width, label=table.header[place], color=COLOURS[number % len(COLOURS)])
+        axis.bar(
+            [at + (number - (len(places) - 1) / 2) * width for at in range(len(rows))],
+            values,
+            width,
+            label=table.header[place],
+            color=COLOURS[number % len(COLOURS)],
+        )
     axis.set_xticks(range(len(rows)), [row[0] for row in rows])
     axis.grid(axis="x", visible=False)
     axis.legend(fontsize=7, frameon=False, loc="upper left", bbox_to_anchor=(1.0, 1.0))
@@ -115,15 +152,26 @@ def series_bars(table: Table, starts: Sequence[str]) -> Figure | None:
 
 def _scale(table: Table) -> dict[str, str]:
     """MRR@10 over the size of the index, a panel a language."""
-    figure, axes = plt.subplots(1, len(table.figures), figsize=(2.6 * len(table.figures), 2.3), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(
+        1, len(table.figures), figsize=(2.6 * len(table.figures), 2.3), squeeze=False, sharey=True
+    )
     for axis, (language, sizes) in zip(axes[0], table.figures.items()):
         methods = [name for name in next(iter(sizes.values())) if name != "fragments"]
         fragments = [values["fragments"] for values in sizes.values()]
         for number, method in enumerate(methods):
             found = [values[method]["mrr"] for values in sizes.values()]
             colour = OWN if method == "SelfRACG" else COLOURS[1]
-            axis.plot(fragments, [each["value"] for each in found], marker="o", markersize=3, color=colour, label=method)
-            axis.fill_between(fragments, [each["low"] for each in found], [each["high"] for each in found], color=colour, alpha=0.15, linewidth=0)
+            axis.plot(
+                fragments, [each["value"] for each in found], marker="o", markersize=3, color=colour, label=method
+            )
+            axis.fill_between(
+                fragments,
+                [each["low"] for each in found],
+                [each["high"] for each in found],
+                color=colour,
+                alpha=0.15,
+                linewidth=0,
+            )
         axis.set_xscale("log")
         axis.set_title(language, fontsize=8)
         axis.set_xlabel("fragments in the index")
@@ -138,7 +186,10 @@ def _rounds(table: Table) -> dict[str, str]:
     found = {int(number): values["mrr"] for number, values in table.figures["rounds"].items()}
     figure, axis = plt.subplots(figsize=(3.4, 2.2))
     values = [each["value"] for each in found.values()]
-    bounds = [[max(0.0, each["value"] - each["low"]) for each in found.values()], [max(0.0, each["high"] - each["value"]) for each in found.values()]]
+    bounds = [
+        [max(0.0, each["value"] - each["low"]) for each in found.values()],
+        [max(0.0, each["high"] - each["value"]) for each in found.values()],
+    ]
     axis.errorbar(list(found), values, yerr=bounds, marker="o", markersize=4, color=OWN, capsize=3)
     axis.set_xticks(list(found))
     axis.set_ylim(bottom=0)
@@ -152,11 +203,21 @@ def _diagnosis(table: Table) -> dict[str, str]:
     figure, (left, right) = plt.subplots(1, 2, figsize=(6.4, 2.2))
     languages = list(table.figures)
     for number, k in enumerate(("1", "10")):
-        left.bar([at + (number - 0.5) * 0.4 for at in range(len(languages))], [table.figures[each]["retrieval"]["recall"][k] for each in languages], 0.4,
-                 label=f"Recall@{k}", color=COLOURS[number])
+        left.bar(
+            [at + (number - 0.5) * 0.4 for at in range(len(languages))],
+            [table.figures[each]["retrieval"]["recall"][k] for each in languages],
+            0.4,
+            label=f"Recall@{k}",
+            color=COLOURS[number],
+        )
     for number, (kind, label) in enumerate((("hit", "right fragment first"), ("miss", "not first"))):
-        right.bar([at + (number - 0.5) * 0.4 for at in range(len(languages))], [table.figures[each]["use"].get(kind, {}).get("esGain", 0.0) for each in languages], 0.4,
-                  label=label, color=COLOURS[number])
+        right.bar(
+            [at + (number - 0.5) * 0.4 for at in range(len(languages))],
+            [table.figures[each]["use"].get(kind, {}).get("esGain", 0.0) for each in languages],
+            0.4,
+            label=label,
+            color=COLOURS[number],
+        )
     right.axhline(0, color="#333333", linewidth=0.8)
     right.set_title("ES with fragments minus without", fontsize=8)
     for axis in (left, right):
@@ -171,10 +232,21 @@ def _attention(table: Table) -> dict[str, str]:
     kinds = {label: values for groups in table.figures["groups"].values() for label, values in groups.items()}
     labels = list(kinds)
     layers = len(next(iter(kinds.values()))["layers"]["trained"])
-    figure, (bars, heat) = plt.subplots(1, 2, figsize=(7.6, 0.22 * len(labels) + 0.9), gridspec_kw={"width_ratios": [2, 1 + 0.08 * layers]})
+    figure, (bars, heat) = plt.subplots(
+        1, 2, figsize=(7.6, 0.22 * len(labels) + 0.9), gridspec_kw={"width_ratios": [2, 1 + 0.08 * layers]}
+    )
     for number, state in enumerate(("untrained", "trained")):
-        values = [(kinds[label][state] if state == "untrained" else kinds[label][state]["value"]) / kinds[label]["tokens"] for label in labels]
-        bars.barh([at + (number - 0.5) * 0.4 for at in range(len(labels))], values, 0.4, label=state, color=(OTHER, OWN)[number])
+        values = [
+            (kinds[label][state] if state == "untrained" else kinds[label][state]["value"]) / kinds[label]["tokens"]
+            for label in labels
+        ]
+        bars.barh(
+            [at + (number - 0.5) * 0.4 for at in range(len(labels))],
+            values,
+            0.4,
+            label=state,
+            color=(OTHER, OWN)[number],
+        )
     bars.axvline(1, color="#333333", linewidth=0.8)
     bars.set_xscale("log")
     bars.set_yticks(range(len(labels)), labels)
@@ -219,16 +291,22 @@ def strip(example: dict[str, Any], lines: int = 34, width: int = 110) -> str:
             share = (weight / highest) ** 0.5 if highest else 0.0
             if shown and share > 0.08:
                 red, green, blue = (round(255 - share * (255 - part)) for part in HEAT)
-                body.append(f'<path fill="#{red:02x}{green:02x}{blue:02x}" d="M{4 + at * advance:.0f} {y * step + 4}h{len(shown) * advance:.0f}v{step}h-{len(shown) * advance:.0f}z"/>')
+                body.append(
+                    f'<path fill="#{red:02x}{green:02x}{blue:02x}" d="M{4 + at * advance:.0f} {y * step + 4}h{len(shown) * advance:.0f}v{step}h-{len(shown) * advance:.0f}z"/>'
+                )
             text += shown
             at += len(shown)
         if text.strip():
             # Spaces that do not break are kept by every viewer.
             written = escape(text.rstrip().replace(" ", "\u00a0"))
-            body.append(f'<text x="4" y="{y * step + 14}" textLength="{len(text.rstrip()) * advance:.0f}">{written}</text>')
+            body.append(
+                f'<text x="4" y="{y * step + 14}" textLength="{len(text.rstrip()) * advance:.0f}">{written}</text>'
+            )
     size = (round(width * advance) + 8, (len(rows) + 1) * step + 10)
-    return (f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" viewBox="0 0 {size[0]} {size[1]}" font-family="monospace" font-size="10">'
-            '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n")
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{size[0]}" height="{size[1]}" viewBox="0 0 {size[0]} {size[1]}" font-family="monospace" font-size="10">'
+        '<rect width="100%" height="100%" fill="white"/>\n' + "\n".join(body) + "\n</svg>\n"
+    )
 
 
 def _cost(table: Table) -> dict[str, str]:
@@ -237,7 +315,13 @@ def _cost(table: Table) -> dict[str, str]:
     figure, axis = plt.subplots(figsize=(5.0, 0.8 + 0.3 * len(found)))
     for number, (key, label) in enumerate((("minutes", "minutes"), ("flops", "FLOPs"))):
         whole = found[0][key] or 1
-        axis.barh([at + (number - 0.5) * 0.4 for at in range(len(found))], [100 * each[key] / whole for each in found], 0.4, label=label, color=COLOURS[number])
+        axis.barh(
+            [at + (number - 0.5) * 0.4 for at in range(len(found))],
+            [100 * each[key] / whole for each in found],
+            0.4,
+            label=label,
+            color=COLOURS[number],
+        )
     axis.set_yticks(range(len(found)), [each["stage"] for each in found])
     axis.invert_yaxis()
     axis.set_xlabel("% of the backbone's own training")
@@ -251,7 +335,14 @@ def _shapes(table: Table) -> dict[str, str]:
     found = table.figures["shapes"]
     figure, axis = plt.subplots(figsize=(4.6, 2.6))
     for number, task in enumerate(found[0]["milliseconds"]):
-        axis.plot([each["parameters"] / 1e6 for each in found], [each["milliseconds"][task] for each in found], "o", markersize=4, label=task, color=COLOURS[number % len(COLOURS)])
+        axis.plot(
+            [each["parameters"] / 1e6 for each in found],
+            [each["milliseconds"][task] for each in found],
+            "o",
+            markersize=4,
+            label=task,
+            color=COLOURS[number % len(COLOURS)],
+        )
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlabel("million parameters")
@@ -265,12 +356,24 @@ def _none(_table: Table) -> dict[str, str]:
 
 
 DRAWN: dict[str, Callable[[Table], dict[str, str]]] = {
-    "scale": _scale, "rounds": _rounds, "diagnosis": _diagnosis, "attention": _attention, "isolation": _none, "bit-for-bit": _none,
-    "cost": _cost, "shapes": _shapes, "quantisation": _none,
+    "scale": _scale,
+    "rounds": _rounds,
+    "diagnosis": _diagnosis,
+    "attention": _attention,
+    "isolation": _none,
+    "bit-for-bit": _none,
+    "cost": _cost,
+    "shapes": _shapes,
+    "quantisation": _none,
 }
 INTERVALS: dict[str, Sequence[str]] = {
-    "retrieval": ["MRR@10"], "completion": ["EM", "ES"], "needless": ["EM", "ES"], "stages": ["MRR@10 (", "EM", "ES"], "documents": ["MRR@10"],
+    "retrieval": ["MRR@10"],
+    "completion": ["EM", "ES"],
+    "needless": ["EM", "ES"],
+    "stages": ["MRR@10 (", "EM", "ES"],
+    "documents": ["MRR@10"],
 }
 SERIES: dict[str, Sequence[str]] = {
-    "loss": ["unigram", "trigram", "untrained", "model, bits"], "copying": ["name, none", "name, random", "name, right", "name, retrieved"],
+    "loss": ["unigram", "trigram", "untrained", "model, bits"],
+    "copying": ["name, none", "name, random", "name, right", "name, retrieved"],
 }

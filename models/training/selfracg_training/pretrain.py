@@ -39,27 +39,48 @@ PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090":
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `pretrain`; sizes default to the default model."""
     parser.add_argument("--minutes", type=float, default=None, help="end by the clock, resumed time counted in")
-    parser.add_argument("--tokens", type=float, default=None, help="end after this many tokens; without --minutes: two passes")
+    parser.add_argument(
+        "--tokens", type=float, default=None, help="end after this many tokens; without --minutes: two passes"
+    )
     parser.add_argument("--hidden", type=int, default=256)
     parser.add_argument("--layers", type=int, default=6)
     parser.add_argument("--query-heads", type=int, default=4)
     parser.add_argument("--key-value-heads", type=int, default=2)
     parser.add_argument("--intermediate", type=int, default=704)
     parser.add_argument("--rows", type=int, default=8, help="rows a step")
-    parser.add_argument("--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)")
+    parser.add_argument(
+        "--processes", type=int, default=0, help="data-parallel processes (0: one a core, one on a GPU)"
+    )
     parser.add_argument("--micro-rows", type=int, default=4, help="rows a forward pass")
     parser.add_argument("--muon-lr", type=float, default=0.02)
     parser.add_argument("--adam-lr", type=float, default=0.002)
     parser.add_argument("--weight-decay", type=float, default=0.05, help="of the hidden matrices, decoupled")
     parser.add_argument("--warmup-steps", type=int, default=60)
-    parser.add_argument("--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero")
+    parser.add_argument(
+        "--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero"
+    )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--init", type=Path, default=None, help="begin with the weights in this folder (another run's backbone)")
-    parser.add_argument("--isolate", action=argparse.BooleanOptionalAction, default=None,
-                        help="keep the samples of a row from seeing each other (default: on a GPU)")
-    parser.add_argument("--stop-after-minutes", type=float, default=None,
-                        help=f"save and end this call after so long, with status {TO_BE_CONTINUED} where there is more to do")
-    parser.add_argument("--peak-tflops", type=float, default=None, help="rate that utilisation is a share of (default: by the GPU's name)")
+    parser.add_argument(
+        "--init", type=Path, default=None, help="begin with the weights in this folder (another run's backbone)"
+    )
+    parser.add_argument(
+        "--isolate",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="keep the samples of a row from seeing each other (default: on a GPU)",
+    )
+    parser.add_argument(
+        "--stop-after-minutes",
+        type=float,
+        default=None,
+        help=f"save and end this call after so long, with status {TO_BE_CONTINUED} where there is more to do",
+    )
+    parser.add_argument(
+        "--peak-tflops",
+        type=float,
+        default=None,
+        help="rate that utilisation is a share of (default: by the GPU's name)",
+    )
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     parser.add_argument("--evaluate-minutes", type=float, default=10.0)
@@ -125,8 +146,13 @@ class Trainer:
         vocabulary = json.loads(self.tokenizer.read_text(encoding="utf-8"))
         size = max(len(vocabulary["model"]["vocab"]), 1 + max(t["id"] for t in vocabulary["added_tokens"]))
         config = backbone.default_config(
-            vocabulary_size=size, hidden_size=args.hidden, layers=args.layers, query_heads=args.query_heads,
-            key_value_heads=args.key_value_heads, intermediate_size=args.intermediate, context_length=self.context,
+            vocabulary_size=size,
+            hidden_size=args.hidden,
+            layers=args.layers,
+            query_heads=args.query_heads,
+            key_value_heads=args.key_value_heads,
+            intermediate_size=args.intermediate,
+            context_length=self.context,
             pad=PAD,
         )
         self.model: PreTrainedModel = backbone.create(config, args.seed).to(self.device)
@@ -158,7 +184,9 @@ class Trainer:
         different = [name for name, tensor in weights.items() if shapes.get(name) != tuple(tensor.shape)]
         if different or len(weights) != len(shapes):
             name = different[0] if different else "a tensor"
-            raise ValueError(f"expected weights of this run's sizes in {folder}, found another shape of {name}: pass its sizes")
+            raise ValueError(
+                f"expected weights of this run's sizes in {folder}, found another shape of {name}: pass its sizes"
+            )
         self.model.load_state_dict(weights)
         record = folder / "training.json"
         if record.is_file():
@@ -173,7 +201,9 @@ class Trainer:
         """Runs to the end of the budget (0), until a signal asks it to stop (143) or until the call's time is over (75)."""
         if self.finished:
             if self.rank == 0:
-                print(f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew")
+                print(
+                    f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew"
+                )
             return 0
         if self.rank:
             return self.loop()
@@ -190,9 +220,16 @@ class Trainer:
     def loop(self) -> int:
         args = self.args
         self.log(
-            event="start", step=self.step, tokens=self.tokens, parameters=backbone.parameter_count(self.model),
-            rows=len(self.train_shards.rows), device=device_name(self.device), processes=self.world, isolate=self.isolate,
-            flops_per_token=self.flops, options=vars(args),
+            event="start",
+            step=self.step,
+            tokens=self.tokens,
+            parameters=backbone.parameter_count(self.model),
+            rows=len(self.train_shards.rows),
+            device=device_name(self.device),
+            processes=self.world,
+            isolate=self.isolate,
+            flops_per_token=self.flops,
+            options=vars(args),
         )
         if self.device.type == "cuda":
             self.settle_attention()
@@ -302,7 +339,11 @@ class Trainer:
         row = row.to(self.device)
         rows = row.expand(self.args.micro_rows, -1).contiguous()
         named = dict(self.model.named_parameters())
-        kept = {name: p.detach().clone() for name, p in named.items() if name.endswith(("o_proj.weight", "down_proj.weight"))}
+        kept = {
+            name: p.detach().clone()
+            for name, p in named.items()
+            if name.endswith(("o_proj.weight", "down_proj.weight"))
+        }
         read = [p for name, p in named.items() if name.endswith(("k_proj.weight", "v_proj.weight"))]
         results = []
         try:
@@ -310,7 +351,10 @@ class Trainer:
                 for name, weights in kept.items():
                     noise = torch.randn(weights.shape, generator=generator).to(self.device)
                     named[name].add_(noise * weights.shape[1] ** -0.5)
-            for ids, way, loss_way, dense in ((rows, hidden, gradient, False), (row, forward.hidden_states, None, True)):
+            for ids, way, loss_way, dense in (
+                (rows, hidden, gradient, False),
+                (row, forward.hidden_states, None, True),
+            ):
                 within = documents(ids) if isolate else None
                 loss, _, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, way, loss_way, within, dense)
                 loss.backward()
@@ -351,7 +395,9 @@ class Trainer:
     def copy_loss(self) -> float:
         """Loss on the second half of rows whose random first half repeats: low only where copying has been learned."""
         generator = torch.Generator().manual_seed(0)
-        half = torch.randint(7, self.model.config.vocab_size, (self.args.micro_rows, self.context // 2), generator=generator)
+        half = torch.randint(
+            7, self.model.config.vocab_size, (self.args.micro_rows, self.context // 2), generator=generator
+        )
         ids = torch.cat((half, half), dim=1).to(self.device)
         _, losses, _ = self.losses(ids)
         return losses[:, self.context // 2 :].mean().item()
@@ -362,8 +408,14 @@ class Trainer:
         if self.peak:
             speeds["mfu"] = round(speed * self.flops / self.peak, 4)
         self.log(
-            event="train", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1), progress=round(done, 4),
-            epoch=self.feed.done.epoch, rate=round(factor, 4), **speeds,
+            event="train",
+            step=self.step,
+            tokens=self.tokens,
+            elapsed=round(self.elapsed, 1),
+            progress=round(done, 4),
+            epoch=self.feed.done.epoch,
+            rate=round(factor, 4),
+            **speeds,
             **summary(sums, self.train_shards.names),
         )
 
@@ -384,9 +436,17 @@ class Trainer:
         scratch = self.checkpoint_path.with_suffix(".tmp")
         torch.save(
             {
-                "config": self.model.config.to_dict(), "model": self.model.state_dict(), "muon": self.muon.state_dict(),
-                "adam": self.adam.state_dict(), "step": self.step, "tokens": self.tokens, "elapsed": self.elapsed,
-                "seed": self.args.seed, "finished": self.finished, "tokens_before": self.tokens_before, **self.feed.state(),
+                "config": self.model.config.to_dict(),
+                "model": self.model.state_dict(),
+                "muon": self.muon.state_dict(),
+                "adam": self.adam.state_dict(),
+                "step": self.step,
+                "tokens": self.tokens,
+                "elapsed": self.elapsed,
+                "seed": self.args.seed,
+                "finished": self.finished,
+                "tokens_before": self.tokens_before,
+                **self.feed.state(),
             },
             scratch,
         )

@@ -109,14 +109,20 @@ class PromptFormat:
         before, after = self._tail(prefix, room), self._head(suffix, room)
         suffix_tokens = min(len(after), max(int(room * SUFFIX_SHARE), room - len(before)))
         prefix_tokens = min(len(before), room - suffix_tokens)
-        slots = {"{path}": path_tokens, "{prefix}": before[len(before) - prefix_tokens :], "{suffix}": after[:suffix_tokens]}
+        slots = {
+            "{path}": path_tokens,
+            "{prefix}": before[len(before) - prefix_tokens :],
+            "{suffix}": after[:suffix_tokens],
+        }
         return [token for piece in pieces for token in (piece if isinstance(piece, list) else slots[piece])]
 
     def _room(self, pieces: Sequence[list[int] | str], path: Sequence[int], limit: int) -> int:
         """Tokens that template and path leave of a limit."""
         room = limit - len(path) - sum(len(piece) for piece in pieces if isinstance(piece, list))
         if room < 1:
-            raise ValueError(f"expected a limit above {limit - room} tokens of template and path, found {limit}: raise the limit")
+            raise ValueError(
+                f"expected a limit above {limit - room} tokens of template and path, found {limit}: raise the limit"
+            )
         return room
 
     def _render(

@@ -34,7 +34,9 @@ LONGEST_SECONDS = 90.0
 LogitsOf = Callable[[Sequence[int]], np.ndarray]
 
 
-def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str, calibrated: Calibration | None = None) -> tuple[PreTrainedModel, llora.LLoRA]:
+def twin(
+    model: PreTrainedModel, module: llora.LLoRA, stored: str, calibrated: Calibration | None = None
+) -> tuple[PreTrainedModel, llora.LLoRA]:
     """Backbone and adapter as a graph with weights of that kind computes them, in PyTorch: rounded weights, rounded activations.
 
     int8 needs the calibration that the graph was built with.
@@ -65,7 +67,9 @@ def twin(model: PreTrainedModel, module: llora.LLoRA, stored: str, calibrated: C
         assert calibrated is not None
         _round_inputs(rounded, calibrated)
         adapter.project_attended = lambda layer, attended: _product(
-            rounded.model.layers[layer].self_attn.o_proj, calibration.rounded(attended, calibrated.steps[f"layers.{layer}.expressed"]))
+            rounded.model.layers[layer].self_attn.o_proj,
+            calibration.rounded(attended, calibrated.steps[f"layers.{layer}.expressed"]),
+        )
     return rounded, adapter
 
 
@@ -75,8 +79,12 @@ def _round_inputs(model: PreTrainedModel, calibrated: Calibration) -> None:
     for index, layer in enumerate(model.model.layers):
         for name in ("q_proj", "k_proj", "v_proj"):
             parts[f"layers.{index}.qkv {name}"] = getattr(layer.self_attn, name)
-        parts |= {f"layers.{index}.output": layer.self_attn.o_proj, f"layers.{index}.gate gate": layer.mlp.gate_proj,
-                  f"layers.{index}.gate up": layer.mlp.up_proj, f"layers.{index}.down": layer.mlp.down_proj}
+        parts |= {
+            f"layers.{index}.output": layer.self_attn.o_proj,
+            f"layers.{index}.gate gate": layer.mlp.gate_proj,
+            f"layers.{index}.gate up": layer.mlp.up_proj,
+            f"layers.{index}.down": layer.mlp.down_proj,
+        }
     for label, part in parts.items():
         step = calibrated.steps[label.split()[0]]
         part.register_forward_pre_hook(lambda _module, inputs, step=step: (calibration.rounded(inputs[0], step),))
@@ -168,12 +176,16 @@ def speeds(models: Mapping[str, runtime.OnnxModel], context: int, vocabulary: in
             present = _prefill(model, ids[:, :past])
             began = time.process_time()
             for token in range(past, past + DECODED):
-                present = model.run(ids[:, token : token + 1], [1], np.zeros((1, 1)), past=present, keep_present=True).present
+                present = model.run(
+                    ids[:, token : token + 1], [1], np.zeros((1, 1)), past=present, keep_present=True
+                ).present
             taken[name].setdefault("decode", []).append((time.process_time() - began) / DECODED)
         if round_ and time.monotonic() - begun > LONGEST_SECONDS:
             break
     # The first round warms caches and memory.
-    return {name: {task: 1e3 * statistics.median(each[1:]) for task, each in tasks.items()} for name, tasks in taken.items()}
+    return {
+        name: {task: 1e3 * statistics.median(each[1:]) for task, each in tasks.items()} for name, tasks in taken.items()
+    }
 
 
 def _prefill(model: runtime.OnnxModel, ids: np.ndarray) -> runtime.Past:
@@ -189,7 +201,12 @@ def _prefill(model: runtime.OnnxModel, ids: np.ndarray) -> runtime.Past:
 
 
 def compare(
-    model: PreTrainedModel, graphs: Mapping[str, bytes], tokenizer_json: str, description: Mapping[str, Any], work: Path, per_language: int
+    model: PreTrainedModel,
+    graphs: Mapping[str, bytes],
+    tokenizer_json: str,
+    description: Mapping[str, Any],
+    work: Path,
+    per_language: int,
 ) -> Table:
     """Loss on held-out code by language, size and speed of each kind of graph; the float32 loss is the trained model's in PyTorch."""
     vocabulary, context = int(description["architecture"]["vocabularySize"]), int(description["contextLength"])
@@ -197,29 +214,57 @@ def compare(
     tokenizer = Tokenizer.from_str(tokenizer_json)
     measured = rows(work, tokenizer, description, per_language)
     losses = {"float32": bits_per_byte(measured, torch_logits(model, vocabulary))} if measured else {}
-    losses |= {kind: bits_per_byte(measured, graph_logits(each)) for kind, each in models.items() if measured and kind != "float32"}
+    losses |= {
+        kind: bits_per_byte(measured, graph_logits(each))
+        for kind, each in models.items()
+        if measured and kind != "float32"
+    }
     taken = speeds(models, context, vocabulary)
     kinds = [kind for kind in graph.WEIGHTS if kind in losses or kind in models]
     first = next(kind for kind in kinds if kind in models)
     table: list[list[str]] = []
     for language, before in losses.get("float32", {}).items():
-        cells = [f"{before:.4f}"] + [f"{losses[kind][language]:.4f} ({losses[kind][language] / before - 1:+.2%})" for kind in kinds if kind != "float32"]
+        cells = [f"{before:.4f}"] + [
+            f"{losses[kind][language]:.4f} ({losses[kind][language] / before - 1:+.2%})"
+            for kind in kinds
+            if kind != "float32"
+        ]
         table.append([f"bits a byte, {language}", *cells])
     table.append(["model.onnx, MB", *(f"{len(graphs[kind]) / 1e6:.1f}" if kind in graphs else "" for kind in kinds)])
     for task in taken[first]:
         cells = []
         for kind in kinds:
-            ratio = "" if kind not in models or kind == first else f" ({taken[first][task] / taken[kind][task]:.2f} times as fast)"
+            ratio = (
+                ""
+                if kind not in models or kind == first
+                else f" ({taken[first][task] / taken[kind][task]:.2f} times as fast)"
+            )
             cells.append(f"{taken[kind][task]:.1f}{ratio}" if kind in models else "")
         table.append([f"{task}, ms", *cells])
     files = max((len(members) for members in measured.values()), default=0)
-    said = f"Bits a byte: up to {files} held-out files a language, up to {LOSS_TOKENS} tokens of each, float32 in PyTorch. " if measured else \
-        "No held-out code was at hand for the loss. "
-    note = json.loads((work / "backbone" / "training.json").read_text(encoding="utf-8")) if (work / "backbone" / "training.json").is_file() else {}
+    said = (
+        f"Bits a byte: up to {files} held-out files a language, up to {LOSS_TOKENS} tokens of each, float32 in PyTorch. "
+        if measured
+        else "No held-out code was at hand for the loss. "
+    )
+    note = (
+        json.loads((work / "backbone" / "training.json").read_text(encoding="utf-8"))
+        if (work / "backbone" / "training.json").is_file()
+        else {}
+    )
     return Table(
-        name="quantisation", title="Weights in fewer bits", header=["", *kinds], rows=table,
-        notes=said + "Milliseconds of processor time on one thread, medians of rounds that take turns: prompts read in chunks of "
+        name="quantisation",
+        title="Weights in fewer bits",
+        header=["", *kinds],
+        rows=table,
+        notes=said
+        + "Milliseconds of processor time on one thread, medians of rounds that take turns: prompts read in chunks of "
         f"{CHUNK}, and one token decoded behind {min(DECODE_PAST, context - DECODED)}.",
-        figures={"bits_per_byte": losses, "bytes": {kind: len(content) for kind, content in graphs.items()}, "milliseconds": taken},
-        command="python -m selfracg_training export", model=Measured(int(description["architecture"]["parameters"]), int(note.get("tokens", 0))),
+        figures={
+            "bits_per_byte": losses,
+            "bytes": {kind: len(content) for kind, content in graphs.items()},
+            "milliseconds": taken,
+        },
+        command="python -m selfracg_training export",
+        model=Measured(int(description["architecture"]["parameters"]), int(note.get("tokens", 0))),
     )

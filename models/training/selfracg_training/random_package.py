@@ -31,10 +31,18 @@ SMOKE = (shapes.Shape("tiny", 64, 2, 2, 1, 96, 8400, 256),)
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `random-package`."""
-    parser.add_argument("--size", nargs="*", default=None, metavar="NAME", help=f"among {', '.join(size.name for size in SIZES)} (default: all)")
+    parser.add_argument(
+        "--size",
+        nargs="*",
+        default=None,
+        metavar="NAME",
+        help=f"among {', '.join(size.name for size in SIZES)} (default: all)",
+    )
     parser.add_argument("--out", type=Path, default=None, help="folder of the packages (default: WORK/random)")
     parser.add_argument("--weights", choices=export.graph.WEIGHTS, default="int8", help="how matrices are stored")
-    parser.add_argument("--gguf", action="store_true", help="write the weights as GGUF too, q8_0 (needs selfracg-training[gguf])")
+    parser.add_argument(
+        "--gguf", action="store_true", help="write the weights as GGUF too, q8_0 (needs selfracg-training[gguf])"
+    )
     parser.add_argument("--tokenizer", type=Path, default=export.REPOSITORY / "models" / "default" / "tokenizer.json")
 
 
@@ -47,7 +55,14 @@ def run(args: argparse.Namespace) -> int:
     tokenizer = args.tokenizer.read_text(encoding="utf-8")
     for size in sizes:
         if args.size is None or size.name in args.size:
-            write(size, tokenizer, (args.out or Path(args.work) / "random") / size.name, args.weights, Path(args.work), args.gguf)
+            write(
+                size,
+                tokenizer,
+                (args.out or Path(args.work) / "random") / size.name,
+                args.weights,
+                Path(args.work),
+                args.gguf,
+            )
     return 0
 
 
@@ -65,8 +80,19 @@ def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path
         source = Path(scratch) / "backbone"
         backbone.save(model, source)
         export.export(
-            model, llora.LLoRA(model).eval(), {}, source, widened(tokenizer, size.vocabulary), out, stored=stored, fill_in_middle=False,
-            name=f"random-{size.name.lower()}", version="0.0.0", licence="Apache-2.0", work=work, trained=False,
+            model,
+            llora.LLoRA(model).eval(),
+            {},
+            source,
+            widened(tokenizer, size.vocabulary),
+            out,
+            stored=stored,
+            fill_in_middle=False,
+            name=f"random-{size.name.lower()}",
+            version="0.0.0",
+            licence="Apache-2.0",
+            work=work,
+            trained=False,
         )
         if with_gguf:
             gguf.write(source, out / "tokenizer.json", out.with_name(f"{out.name}.gguf"), "q8_0")
@@ -78,7 +104,9 @@ def widened(tokenizer: str, vocabulary: int) -> str:
     entries: dict[str, int] = content["model"]["vocab"]
     taken = {*entries.values(), *(entry["id"] for entry in content.get("added_tokens", []))}
     if len(taken) > vocabulary:
-        raise ValueError(f"expected a tokenizer of at most {vocabulary} entries, found {len(taken)}: choose a larger size")
+        raise ValueError(
+            f"expected a tokenizer of at most {vocabulary} entries, found {len(taken)}: choose a larger size"
+        )
     for index in range(vocabulary):
         if index not in taken:
             entries[f"~unreachable{index}~"] = index

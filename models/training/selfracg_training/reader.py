@@ -29,7 +29,11 @@ class Reader:
     """
 
     def __init__(
-        self, model: PreTrainedModel, micro: int, device: torch.device, compiled: bool,
+        self,
+        model: PreTrainedModel,
+        micro: int,
+        device: torch.device,
+        compiled: bool,
         longest: tuple[int, int] = (pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS, pairs.FRAGMENT_TOKENS),
     ) -> None:
         self.model, self.micro, self.device, self.compiled = model, micro, device, compiled

@@ -36,10 +36,16 @@ SECTIONS = (
     Section("completion", "What does retrieval change in the text that is written?", verdicts.completion),
     Section("needless", "Does retrieval harm where nothing of other files is needed?", verdicts.completion),
     Section("isolation", "Does the packaged graph write the same with the adapter as without?", verdicts.promise),
-    Section("bit-for-bit", "Measurement 1, isolation: is generation with the adapter bit for bit that of the bare backbone?", verdicts.promise),
+    Section(
+        "bit-for-bit",
+        "Measurement 1, isolation: is generation with the adapter bit for bit that of the bare backbone?",
+        verdicts.promise,
+    ),
     Section("stages", "Measurement 2, ablation of training: what does each stage add?", verdicts.stages),
     Section("scale", "Measurement 3, corpus scale: does retrieval hold as the index grows?", verdicts.scale),
-    Section("diagnosis", "Measurement 4, failure signatures: which of the known ways to fail show?", verdicts.diagnosis),
+    Section(
+        "diagnosis", "Measurement 4, failure signatures: which of the known ways to fail show?", verdicts.diagnosis
+    ),
     Section("attention", "Measurement 5: what does the expression look at?", verdicts.attention),
     Section("documents", "Measurement 6, text: does the same machinery retrieve documentation?", verdicts.documents),
     Section("rounds", "Measurement 7: does stage 2 repeated plateau, degrade or improve?"),
@@ -57,7 +63,12 @@ do not edit: run the command under a table, then this one."""
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options beside the common --work, --smoke and --device."""
-    parser.add_argument("--out", type=Path, default=None, help="folder of REPORT.md and report/*.svg (default: beside this package; with --smoke: the work folder)")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=None,
+        help="folder of REPORT.md and report/*.svg (default: beside this package; with --smoke: the work folder)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -134,7 +145,9 @@ def render(found: dict[str, Table], pictures: set[str], model: tables.Measured) 
             if said:
                 lines += [said, ""]
         lines.append(body.strip("\n"))
-        for picture in sorted(picture for picture in pictures if picture == f"{name}.svg" or picture.startswith(f"{name}-")):
+        for picture in sorted(
+            picture for picture in pictures if picture == f"{name}.svg" or picture.startswith(f"{name}-")
+        ):
             lines += ["", f"![{table.title}](report/{picture})"]
         lines += examples(table)
     return "\n".join(lines) + "\n"
@@ -144,11 +157,17 @@ def examples(table: Table) -> list[str]:
     """Lines of the cases that a diagnosis names, none for other tables."""
     if table.name != "diagnosis":
         return []
-    rows = ["", "| language | kind | repository, file | name sought | its rank | ranked first | the right one |", "|---|---|---|---|---|---|---|"]
+    rows = [
+        "",
+        "| language | kind | repository, file | name sought | its rank | ranked first | the right one |",
+        "|---|---|---|---|---|---|---|",
+    ]
     for language, values in table.figures.items():
         for case in values.get("examples", []):
-            rows.append(f"| {language} | {case['kind']} | {case['repository']}, {case['file']} | `{case['name']}` | {case['rank']} | "
-                        f"{case['first']} | {case['right']} |")
+            rows.append(
+                f"| {language} | {case['kind']} | {case['repository']}, {case['file']} | `{case['name']}` | {case['rank']} | "
+                f"{case['first']} | {case['right']} |"
+            )
     return rows if len(rows) > 3 else []
 
 
@@ -162,5 +181,7 @@ def card_figures(measured: Sequence[Table], work: Path) -> str:
     `measured` are taken as they are; other tables come from the work folder where they speak of the same model.
     """
     of = {table.model.tokens for table in measured}
-    by_name = {name: table for name, table in read(work).items() if table.model.tokens in of} | {table.name: table for table in measured}
+    by_name = {name: table for name, table in read(work).items() if table.model.tokens in of} | {
+        table.name: table for table in measured
+    }
     return "\n\n".join([*(by_name[name].markdown() for name in CARD if name in by_name), CARD_LINK])

@@ -37,7 +37,12 @@ JOINED = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `restore`."""
-    parser.add_argument("--package", type=Path, default=export.REPOSITORY / "models" / "default", help="package folder (default: models/default)")
+    parser.add_argument(
+        "--package",
+        type=Path,
+        default=export.REPOSITORY / "models" / "default",
+        help="package folder (default: models/default)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -45,9 +50,13 @@ def run(args: argparse.Namespace) -> int:
     work = Path(args.work)
     for folder in (work / "backbone", work / "llora"):
         if folder.exists():
-            raise FileExistsError(f"expected no {folder}, found one: what was trained is finer than what a package holds; name another --work")
+            raise FileExistsError(
+                f"expected no {folder}, found one: what was trained is finer than what a package holds; name another --work"
+            )
     model = restore(args.package, work)
-    print(f"restore: {args.package} as {work / 'backbone'} ({backbone.parameter_count(model):,} parameters) and {work / 'llora'}")
+    print(
+        f"restore: {args.package} as {work / 'backbone'} ({backbone.parameter_count(model):,} parameters) and {work / 'llora'}"
+    )
     return 0
 
 
@@ -62,55 +71,89 @@ def restore(package: Path, work: Path) -> Any:
     tensors = {tensor.name: numpy_helper.to_array(tensor) for tensor in proto.graph.initializer}
     config = _config(description, tensors, proto, Tokenizer.from_file(str(package / "tokenizer.json")))
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
-    state = {name: torch.from_numpy(value) for name, value in _backbone_tensors(description["architecture"], tensors).items()}
+    state = {
+        name: torch.from_numpy(value) for name, value in _backbone_tensors(description["architecture"], tensors).items()
+    }
     if config.tie_word_embeddings:
         state["lm_head.weight"] = state["model.embed_tokens.weight"]
     expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
     for name in sorted(expected.keys() | state.keys()):
         found = tuple(state[name].shape) if name in state else None
         if expected.get(name) != found:
-            raise ValueError(f"{package}: expected the tensor {name} of shape {expected.get(name)}, found {found}: is it a package of this project's?")
+            raise ValueError(
+                f"{package}: expected the tensor {name} of shape {expected.get(name)}, found {found}: is it a package of this project's?"
+            )
     model.load_state_dict(state)
     model.eval()
     backbone.save(model, work / "backbone", package / "tokenizer.json")
 
     retrieval = description["retrieval"]
     module = llora.LLoRA(
-        model, rank=int(retrieval["rank"]), alpha=float(retrieval["alpha"]), adapters=retrieval["adapters"], normalise=retrieval["normalised"],
+        model,
+        rank=int(retrieval["rank"]),
+        alpha=float(retrieval["alpha"]),
+        adapters=retrieval["adapters"],
+        normalise=retrieval["normalised"],
         project=retrieval.get("outputProjection", False),
     )
     module.load_state_dict({name: torch.from_numpy(value) for name, value in _adapter_tensors(module, tensors).items()})
-    module.save(work / "llora", backbone=backbone.checksum(work / "backbone"), restoredFrom=f"{description['name']} {description['version']}",
-                **{key: retrieval[key] for key in export.RETRIEVAL_SETTINGS if key in retrieval})
+    module.save(
+        work / "llora",
+        backbone=backbone.checksum(work / "backbone"),
+        restoredFrom=f"{description['name']} {description['version']}",
+        **{key: retrieval[key] for key in export.RETRIEVAL_SETTINGS if key in retrieval},
+    )
     return model
 
 
-def _config(description: Mapping[str, Any], tensors: Mapping[str, np.ndarray], proto: onnx.ModelProto, tokenizer: Tokenizer) -> Any:
+def _config(
+    description: Mapping[str, Any], tensors: Mapping[str, np.ndarray], proto: onnx.ModelProto, tokenizer: Tokenizer
+) -> Any:
     """config.json out of model.json; what that leaves out (rotary base, epsilon, whether head and embedding are one) out of the graph."""
     size, special = description["architecture"], description["specialTokens"]
-    epsilons = {round(attribute.f, 12) for node in proto.graph.node if "SimplifiedLayerNormalization" in node.op_type
-                for attribute in node.attribute if attribute.name == "epsilon"}
+    epsilons = {
+        round(attribute.f, 12)
+        for node in proto.graph.node
+        if "SimplifiedLayerNormalization" in node.op_type
+        for attribute in node.attribute
+        if attribute.name == "epsilon"
+    }
     if len(epsilons) != 1:
-        raise ValueError(f"expected one epsilon in all normalisations of the graph, found {sorted(epsilons)}: is it a package of this project's?")
+        raise ValueError(
+            f"expected one epsilon in all normalisations of the graph, found {sorted(epsilons)}: is it a package of this project's?"
+        )
     half = size["headDim"] // 2
     # The angle of position 1 in the second pair is base ** (-1 / half).
     angles = np.arctan2(tensors["rotary.sin"][1].astype(np.float64), tensors["rotary.cos"][1].astype(np.float64))
     base = float(np.round(angles[1] ** -half)) if half > 1 else 10000.0
     if not np.allclose(angles, base ** (-np.arange(half) / half), rtol=1e-4):
-        raise ValueError("expected an unscaled rotary embedding, found scaled angles: restore the checkpoint that it was exported from")
+        raise ValueError(
+            "expected an unscaled rotary embedding, found scaled angles: restore the checkpoint that it was exported from"
+        )
     return CONFIGS[size["type"]](
-        vocab_size=size["vocabularySize"], hidden_size=size["hiddenSize"], intermediate_size=size["intermediateSize"],
-        num_hidden_layers=size["layers"], num_attention_heads=size["queryHeads"], num_key_value_heads=size["keyValueHeads"],
-        head_dim=size["headDim"], max_position_embeddings=description["contextLength"], rms_norm_eps=epsilons.pop(),
+        vocab_size=size["vocabularySize"],
+        hidden_size=size["hiddenSize"],
+        intermediate_size=size["intermediateSize"],
+        num_hidden_layers=size["layers"],
+        num_attention_heads=size["queryHeads"],
+        num_key_value_heads=size["keyValueHeads"],
+        head_dim=size["headDim"],
+        max_position_embeddings=description["contextLength"],
+        rms_norm_eps=epsilons.pop(),
         tie_word_embeddings=not _has_head(tensors),
-        rope_parameters={"rope_type": "default", "rope_theta": base}, eos_token_id=tokenizer.token_to_id(special["endOfText"]), bos_token_id=None,
+        rope_parameters={"rope_type": "default", "rope_theta": base},
+        eos_token_id=tokenizer.token_to_id(special["endOfText"]),
+        bos_token_id=None,
         pad_token_id=tokenizer.token_to_id(special["pad"]),
     )
 
 
 def _backbone_tensors(size: Mapping[str, Any], tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The checkpoint's tensors by their Hugging Face names; the head only where it is not the embedding."""
-    found = {"model.embed_tokens.weight": _matrix(tensors, "embedding", rows_first=True), "model.norm.weight": _stored(tensors, "final_norm")}
+    found = {
+        "model.embed_tokens.weight": _matrix(tensors, "embedding", rows_first=True),
+        "model.norm.weight": _stored(tensors, "final_norm"),
+    }
     if _has_head(tensors):
         found["lm_head.weight"] = _matrix(tensors, "head", rows_first=True)
     queries, pairs = size["queryHeads"] * size["headDim"], size["keyValueHeads"] * size["headDim"]
@@ -135,8 +178,14 @@ def _has_head(tensors: Mapping[str, np.ndarray]) -> bool:
 
 def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """The adapter's tensors by their names in adapter.safetensors: layers.{l}.{q|k|v}.A [adapters, rank, hidden] and .B [adapters, out, rank]."""
+
     def stacked(part: str) -> np.ndarray:
-        return np.stack([_stored(tensors, f"layers.need.{part}.{each}") for each in range(2 if module.adapters == "separate" else 1)])
+        return np.stack(
+            [
+                _stored(tensors, f"layers.need.{part}.{each}")
+                for each in range(2 if module.adapters == "separate" else 1)
+            ]
+        )
 
     # [adapters, layers, inputs, outputs]; A of keys and values stand side by side, their B are [adapters, layers, 1, pairs, rank, head_dim].
     query_down, query_up, down = stacked("query.A"), stacked("query.B"), stacked("A")

@@ -64,7 +64,9 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
         for key in (language, "all"):
             groups.setdefault(key, []).extend(f"{language}/{group[i].task.repository}" for i in needing)
             for method, own in found[language].items():
-                hits.setdefault(key, {}).setdefault(method, []).extend(bench.first_hit(group[i], own[i].order) for i in needing)
+                hits.setdefault(key, {}).setdefault(method, []).extend(
+                    bench.first_hit(group[i], own[i].order) for i in needing
+                )
     languages = [language for language in hits if language != "all"]
     for language in [*languages, *(["all"] if len(languages) > 1 else [])]:
         repositories = groups[language]
@@ -76,16 +78,39 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
             difference = intervals.mean(np.subtract(ours, bm25), repositories)
             ratio = intervals.ratio(ours, bm25, repositories)
             figures[language][method] = {
-                "cases": len(own), "mrr": ranks.mrr, "interval": [ranks.low, ranks.high], "recall": {str(k): v for k, v in ranks.recall.items()},
+                "cases": len(own),
+                "mrr": ranks.mrr,
+                "interval": [ranks.low, ranks.high],
+                "recall": {str(k): v for k, v in ranks.recall.items()},
                 "recallIntervals": {str(k): each.to_json() for k, each in ranks.recall_intervals.items()},
-                "minusBm25": difference.to_json(), "overBm25": ratio.to_json(),
+                "minusBm25": difference.to_json(),
+                "overBm25": ratio.to_json(),
             }
             against = ["", ""] if method == retrievers.BM25 else [difference.text(signed=True), ratio.text(2)]
-            rows.append([language, method, str(len(own)), f"{ranks.mrr:.3f} ({ranks.low:.3f} to {ranks.high:.3f})",
-                         *(f"{ranks.recall[k]:.3f}" for k in (1, 5, 10)), *against])
+            rows.append(
+                [
+                    language,
+                    method,
+                    str(len(own)),
+                    f"{ranks.mrr:.3f} ({ranks.low:.3f} to {ranks.high:.3f})",
+                    *(f"{ranks.recall[k]:.3f}" for k in (1, 5, 10)),
+                    *against,
+                ]
+            )
     return Table(
-        "retrieval", "Retrieval of the fragment that defines what comes next",
-        ["language", "method", "cases", "MRR@10 (95 % interval)", "Recall@1", "Recall@5", "Recall@10", "MRR@10 minus BM25's", "MRR@10 over BM25's"],
+        "retrieval",
+        "Retrieval of the fragment that defines what comes next",
+        [
+            "language",
+            "method",
+            "cases",
+            "MRR@10 (95 % interval)",
+            "Recall@1",
+            "Recall@5",
+            "Recall@10",
+            "MRR@10 minus BM25's",
+            "MRR@10 over BM25's",
+        ],
         rows,
         f"{cases.source} Those whose answer no other file defines are left out. Fragments of {bench.LINES} lines every {bench.STEP}, of other "
         f"files; intervals resample repositories, differences and ratios are paired. Lexical methods have the last {lexical.QUERY_LINES} lines "
@@ -97,9 +122,21 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
 
 def reference(folder: Path, language: str, limit: int | None) -> dict[str, dict[str, float]]:
     """What the benchmark's own retrieval_baselines.py prints for a language: {method: {"mrr", "1", "5", "10"}}, three decimals."""
-    command = [sys.executable, str(folder / "retrieval_baselines.py"), str(folder / f"tasks_{language}.jsonl"), str(folder / f"repos_{language}.jsonl.xz")]
-    printed = subprocess.run([*command, *(["--limit", str(limit)] if limit else [])], capture_output=True, text=True, check=True).stdout
-    names = {"bm25": retrievers.BM25, "bm25+next": retrievers.BM25_NEXT, "jaccard": retrievers.JACCARD, "jaccard+next": retrievers.JACCARD_NEXT}
+    command = [
+        sys.executable,
+        str(folder / "retrieval_baselines.py"),
+        str(folder / f"tasks_{language}.jsonl"),
+        str(folder / f"repos_{language}.jsonl.xz"),
+    ]
+    printed = subprocess.run(
+        [*command, *(["--limit", str(limit)] if limit else [])], capture_output=True, text=True, check=True
+    ).stdout
+    names = {
+        "bm25": retrievers.BM25,
+        "bm25+next": retrievers.BM25_NEXT,
+        "jaccard": retrievers.JACCARD,
+        "jaccard+next": retrievers.JACCARD_NEXT,
+    }
     out = {}
     for line in printed.splitlines()[1:]:
         words = line.split()
@@ -118,7 +155,13 @@ def agreement(cases: Cases, table: Table) -> list[str]:
             continue
         expected = reference(folder, language, cases.limit)
         found = {name: {"mrr": own[name]["mrr"], **own[name]["recall"]} for name in expected}
-        same = all(f"{found[name][key]:.3f}" == f"{value:.3f}" for name, values in expected.items() for key, value in values.items())
-        out.append(f"{language}: {'agrees with' if same else 'DIFFERS from'} retrieval_baselines.py "
-                   + ", ".join(f"{name} {values['mrr']:.3f}" for name, values in expected.items()))
+        same = all(
+            f"{found[name][key]:.3f}" == f"{value:.3f}"
+            for name, values in expected.items()
+            for key, value in values.items()
+        )
+        out.append(
+            f"{language}: {'agrees with' if same else 'DIFFERS from'} retrieval_baselines.py "
+            + ", ".join(f"{name} {values['mrr']:.3f}" for name, values in expected.items())
+        )
     return out

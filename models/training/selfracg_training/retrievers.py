@@ -84,11 +84,16 @@ def methods(work: Path, knowing: bool = False) -> list[Method]:
     shipped = _key(base, _adapter(work / "llora"))
     out.append(Method(SHIPPED, "adapter", shipped, "llora"))
     if knowing:
-        out += [Method(BM25 + KNOWING, "lexical", _key(BM25, KNOWING), knowing=True), Method(SHIPPED + KNOWING, "adapter", shipped, "llora", True)]
+        out += [
+            Method(BM25 + KNOWING, "lexical", _key(BM25, KNOWING), knowing=True),
+            Method(SHIPPED + KNOWING, "adapter", shipped, "llora", True),
+        ]
     return out
 
 
-def rank(work: Path, cases: Cases, wanted: Sequence[Method], processes: int = 1, device: str = "cpu") -> dict[str, dict[str, list[Ranking]]]:
+def rank(
+    work: Path, cases: Cases, wanted: Sequence[Method], processes: int = 1, device: str = "cpu"
+) -> dict[str, dict[str, list[Ranking]]]:
     """Rankings by language and method's name, in the order of `cases.all()`. Computes what is not on disk yet."""
     store = Store(work, wanted, cases.origin)
     jobs = []
@@ -108,7 +113,10 @@ def rank(work: Path, cases: Cases, wanted: Sequence[Method], processes: int = 1,
         if time.monotonic() - last > 10:
             last = time.monotonic()
             print(f"ranking: {done:,} of {sum(weights):,} fragments, {last - started:.0f} s", flush=True)
-    return {language: {method.name: [store.get(method, case) for case in found] for method in wanted} for language, found in cases.all().items()}
+    return {
+        language: {method.name: [store.get(method, case) for case in found] for method in wanted}
+        for language, found in cases.all().items()
+    }
 
 
 class Store:
@@ -145,12 +153,19 @@ class Store:
             with (self.folder / method.file).open("a", encoding="utf-8") as out:
                 for case, ranking in zip(group, rankings):
                     self._found[method.file, self._name(case)] = ranking
-                    row = {"case": self._name(case), "order": ranking.order, "scores": ranking.scores, "threshold": ranking.threshold}
+                    row = {
+                        "case": self._name(case),
+                        "order": ranking.order,
+                        "scores": ranking.scores,
+                        "threshold": ranking.threshold,
+                    }
                     # A line break in front keeps a line that was cut off apart.
                     out.write("\n" + json.dumps(row))
 
 
-def in_processes(work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int) -> Iterator[tuple[int, Any]]:
+def in_processes(
+    work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int
+) -> Iterator[tuple[int, Any]]:
     """(number, result) of `work(*job)` for every job, as they finish; with one process here and in order."""
     if processes <= 1 or len(jobs) <= 1:
         for number, job in enumerate(jobs):
@@ -169,7 +184,9 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def rank_repository(work: Path, wanted: Sequence[Method], group: Sequence[bench.Case], device: str = "cpu") -> dict[Method, list[Ranking]]:
+def rank_repository(
+    work: Path, wanted: Sequence[Method], group: Sequence[bench.Case], device: str = "cpu"
+) -> dict[Method, list[Ranking]]:
     """Rankings of a group of cases, all of one repository and with one pool, by method."""
     out: dict[Method, list[Ranking]] = {}
     pool = group[0].pool
@@ -233,7 +250,9 @@ class Engine:
     def form(self, folder: str) -> PromptFormat:
         """Prompts as an adapter was trained on them."""
         layout = package.layout_for(self.tokenizer.to_str())
-        return PromptFormat({"prompt": layout.to_json(), "retrieval": llora.load_config(self.work / folder)}, self.tokenizer)
+        return PromptFormat(
+            {"prompt": layout.to_json(), "retrieval": llora.load_config(self.work / folder)}, self.tokenizer
+        )
 
     def module(self, method: Method) -> llora.LLoRA:
         """The adapter of a method; the untrained one has the shipped one's shape."""
@@ -265,10 +284,14 @@ class Engine:
                 queries = [form.query(case.task.file, text) for case, text in zip(group, shown)]
                 asked = self.express(own, queries, llora.QUERY, is_merged)
                 for method in own:
-                    out[method] = self._rankings(method, group, asked[method.kind, method.folder], offered[method.kind, method.folder])
+                    out[method] = self._rankings(
+                        method, group, asked[method.kind, method.folder], offered[method.kind, method.folder]
+                    )
         return out
 
-    def _rankings(self, method: Method, group: Sequence[bench.Case], asked: np.ndarray, offered: np.ndarray) -> list[Ranking]:
+    def _rankings(
+        self, method: Method, group: Sequence[bench.Case], asked: np.ndarray, offered: np.ndarray
+    ) -> list[Ranking]:
         config = llora.load_config(self.work / method.folder) if method.kind == "adapter" else {}
         null = config.get("nullScore")
         vector = np.asarray(config.get("nullVector") or np.zeros(asked.shape[1]), dtype=np.float32)
@@ -297,7 +320,9 @@ class Engine:
             ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.int64)
             for place, i in enumerate(batch):
                 ids[place, : len(rows[i])] = torch.tensor(rows[i])
-            inputs, states = decoding.trunk(self.merged if is_merged else self.model, ids.to(self.device), torch.bfloat16)
+            inputs, states = decoding.trunk(
+                self.merged if is_merged else self.model, ids.to(self.device), torch.bfloat16
+            )
             for key in keys:
                 if key[0] == "pooled":
                     valid = torch.arange(ids.shape[1], device=self.device)[None] < lengths[:, None]

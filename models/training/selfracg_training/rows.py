@@ -151,7 +151,11 @@ class Feed:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of the feed; the order itself only where rows have come in since its pass began."""
-        state: dict[str, Any] = {"epoch": self.done.epoch, "position": self.done.position, "rows": len(self.shards.rows)}
+        state: dict[str, Any] = {
+            "epoch": self.done.epoch,
+            "position": self.done.position,
+            "rows": len(self.shards.rows),
+        }
         if not np.array_equal(self.done.order, self.permutation(self.done.epoch)):
             state["order"] = torch.from_numpy(self.done.order.astype(np.int32))
         return state

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
-
 # Room for this many tokens is added to a text's buffers when they are full.
 GROWTH = 64
 
@@ -76,10 +75,18 @@ class OnnxModel:
         """
         goes_on = "greedy_steps" in self._types
         if greedy_steps and not goes_on:
-            raise ValueError(f"expected a graph that goes on by itself, found none that takes greedy_steps ({greedy_steps}): export with --weights half")
+            raise ValueError(
+                f"expected a graph that goes on by itself, found none that takes greedy_steps ({greedy_steps}): export with --weights half"
+            )
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         free = {"batch": len(ids), "capacity": 0}
-        past = past or Past(0, {name: np.zeros([free.get(n, n) for n in shape], dtype=self._types[name]) for name, shape in self._past.items()})
+        past = past or Past(
+            0,
+            {
+                name: np.zeros([free.get(n, n) for n in shape], dtype=self._types[name])
+                for name, shape in self._past.items()
+            },
+        )
         if keep_present:
             past = _with_room(past, ids.shape[1])
         feeds = {
@@ -94,7 +101,9 @@ class OnnxModel:
         wanted = self.outputs if keep_present else ["logits", "expression", *(["greedy"] if goes_on else [])]
         values = dict(zip(wanted, self.session.run(wanted, feeds)))
         present = _filled(past, values, ids.shape[1]) if keep_present else None
-        return Output(values["logits"], values["expression"], present, values.get("greedy", np.zeros(0, dtype=np.int64)))
+        return Output(
+            values["logits"], values["expression"], present, values.get("greedy", np.zeros(0, dtype=np.int64))
+        )
 
     def embed(self, rows: Sequence[Sequence[int]], adapter: int, batch_tokens: int = 2048) -> np.ndarray:
         """Expressions [rows, dimension]. Rows of like length share a batch, so that little is spent on padding."""
@@ -139,6 +148,9 @@ def _filled(past: Past, values: dict[str, np.ndarray], count: int) -> Past:
         layer, _, part = name.removeprefix("past.").rpartition(".")
         made = values[f"new.{part}"]
         # Keys and values have a buffer a layer, needs have one.
-        buffer[..., past.length : length, :] = made.reshape(buffer.shape[0], -1, count, made.shape[-1]) if part == "need" else (
-            made.reshape(-1, *buffer.shape[:2], count, made.shape[-1])[int(layer)])
+        buffer[..., past.length : length, :] = (
+            made.reshape(buffer.shape[0], -1, count, made.shape[-1])
+            if part == "need"
+            else (made.reshape(-1, *buffer.shape[:2], count, made.shape[-1])[int(layer)])
+        )
     return Past(length, past.buffers)

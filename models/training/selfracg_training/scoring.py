@@ -34,9 +34,12 @@ _KEYWORDS = {
     "new null number of package private protected public readonly require return set static string super switch symbol this throw "
     "true try type typeof undefined unique unknown var void while with yield",
 }
-_KEYWORDS["csharp"] = _KEYWORDS["java"] + " as base bool checked decimal delegate event explicit extern fixed foreach implicit in internal " \
-    "is lock namespace object operator out override params readonly ref sbyte sealed sizeof stackalloc string struct typeof uint " \
+_KEYWORDS["csharp"] = (
+    _KEYWORDS["java"]
+    + " as base bool checked decimal delegate event explicit extern fixed foreach implicit in internal "
+    "is lock namespace object operator out override params readonly ref sbyte sealed sizeof stackalloc string struct typeof uint "
     "ulong unchecked unsafe ushort using var virtual"
+)
 _RESERVED = {language: frozenset(words.split()) for language, words in _KEYWORDS.items()}
 
 
@@ -113,7 +116,11 @@ def _python_end(line: str, text: str, body: int) -> int | None:
 
 def identifiers(language: str, code: str) -> list[str]:
     """Names in order of appearance, without keywords, literals and comments."""
-    plain = _PASSED_OVER.sub(" ", code) if language != "python" else _PYTHON_COMMENT.sub(" ", _PASSED_OVER.sub(" ", code.replace("//", "/ /")))
+    plain = (
+        _PASSED_OVER.sub(" ", code)
+        if language != "python"
+        else _PYTHON_COMMENT.sub(" ", _PASSED_OVER.sub(" ", code.replace("//", "/ /")))
+    )
     reserved = _RESERVED.get(language, frozenset())
     return [name for name in _NAME.findall(plain) if name not in reserved]
 
@@ -133,5 +140,9 @@ def line_before(prefix: str) -> str:
 def means(scores: Sequence[Score]) -> dict[str, float]:
     """Means over predictions by JSON name: em, idEm, idF1 from 0 to 1, es from 0 to 100."""
     count = max(1, len(scores))
-    return {"em": sum(s.em for s in scores) / count, "es": sum(s.es for s in scores) / count,
-            "idEm": sum(s.id_em for s in scores) / count, "idF1": sum(s.id_f1 for s in scores) / count}
+    return {
+        "em": sum(s.em for s in scores) / count,
+        "es": sum(s.es for s in scores) / count,
+        "idEm": sum(s.id_em for s in scores) / count,
+        "idF1": sum(s.id_f1 for s in scores) / count,
+    }

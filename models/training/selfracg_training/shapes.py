@@ -45,9 +45,13 @@ SMOKE = tuple(Shape(f"tiny{layers}", 64, layers, 1, 1, 128, 512, 256) for layers
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `shapes`."""
-    parser.add_argument("--weights", choices=("float32", "float16", "int8"), default="int8", help="how the graphs store their matrices")
+    parser.add_argument(
+        "--weights", choices=("float32", "float16", "int8"), default="int8", help="how the graphs store their matrices"
+    )
     parser.add_argument("--minutes", type=float, default=0.0, help="train each candidate for so long (0: none)")
-    parser.add_argument("--only", nargs="*", default=None, metavar="NAME", help="candidates beside the reference (default: all)")
+    parser.add_argument(
+        "--only", nargs="*", default=None, metavar="NAME", help="candidates beside the reference (default: all)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,7 +59,9 @@ def run(args: argparse.Namespace) -> int:
     candidates = SMOKE if args.smoke else SHAPES
     unknown = set(args.only or ()) - {shape.name for shape in candidates}
     if unknown:
-        raise ValueError(f"expected names among {', '.join(shape.name for shape in candidates)}, found {sorted(unknown)[0]!r}")
+        raise ValueError(
+            f"expected names among {', '.join(shape.name for shape in candidates)}, found {sorted(unknown)[0]!r}"
+        )
     chosen = [shape for shape in candidates if args.only is None or shape.name in args.only or shape is candidates[0]]
     built = {shape.name: build(shape, args.weights) for shape in chosen}
     times = timed(built, chosen)
@@ -63,8 +69,11 @@ def run(args: argparse.Namespace) -> int:
     for shape in chosen:
         config = config_of(shape)
         entry: dict[str, Any] = {
-            **shape._asdict(), "parameters": built[shape.name][1], "bytes": len(built[shape.name][0]),
-            "flopsPerToken": backbone.flops_per_token(config, shape.context), "milliseconds": times[shape.name],
+            **shape._asdict(),
+            "parameters": built[shape.name][1],
+            "bytes": len(built[shape.name][0]),
+            "flopsPerToken": backbone.flops_per_token(config, shape.context),
+            "milliseconds": times[shape.name],
             "ratio": {task: value / times[chosen[0].name][task] for task, value in times[shape.name].items()},
         }
         if args.minutes > 0:
@@ -78,7 +87,13 @@ def run(args: argparse.Namespace) -> int:
 
 def config_of(shape: Shape) -> Any:
     return backbone.default_config(
-        shape.vocabulary, shape.hidden, shape.layers, shape.query_heads, shape.key_value_heads, shape.intermediate, shape.context
+        shape.vocabulary,
+        shape.hidden,
+        shape.layers,
+        shape.query_heads,
+        shape.key_value_heads,
+        shape.intermediate,
+        shape.context,
     )
 
 
@@ -90,9 +105,17 @@ def build(shape: Shape, stored: str) -> tuple[bytes, int]:
     module = llora.LLoRA(model)
     # Time does not depend on what the steps are.
     calibrated = calibration.calibrate(model, module, [range(min(shape.vocabulary, 64))])
-    weights = {name: tensor.numpy() for name, tensor in calibration.smoothed(model, calibrated).state_dict().items() if name != "lm_head.weight"}
-    adapter = graph.Adapter({name: tensor.numpy() for name, tensor in module.state_dict().items()}, module.rank, module.alpha)
-    proto, _ = graph.build_graph(graph.GraphConfig.from_hf(model.config.to_dict()), weights, adapter, stored, calibrated.steps)
+    weights = {
+        name: tensor.numpy()
+        for name, tensor in calibration.smoothed(model, calibrated).state_dict().items()
+        if name != "lm_head.weight"
+    }
+    adapter = graph.Adapter(
+        {name: tensor.numpy() for name, tensor in module.state_dict().items()}, module.rank, module.alpha
+    )
+    proto, _ = graph.build_graph(
+        graph.GraphConfig.from_hf(model.config.to_dict()), weights, adapter, stored, calibrated.steps
+    )
     return proto.SerializeToString(), backbone.parameter_count(model)
 
 
@@ -101,7 +124,9 @@ def timed(built: dict[str, tuple[bytes, int]], chosen: list[Shape]) -> dict[str,
     from . import quantisation, runtime
 
     models = {name: runtime.OnnxModel.from_bytes(data, threads=1) for name, (data, _) in built.items()}
-    return quantisation.speeds(models, min(shape.context for shape in chosen), min(shape.vocabulary for shape in chosen))
+    return quantisation.speeds(
+        models, min(shape.context for shape in chosen), min(shape.vocabulary for shape in chosen)
+    )
 
 
 def train(shape: Shape, args: argparse.Namespace) -> dict[str, Any]:
@@ -112,11 +137,28 @@ def train(shape: Shape, args: argparse.Namespace) -> dict[str, Any]:
         link = folder / name
         if not link.exists():
             os.symlink((Path(args.work) / name).resolve(), link)
-    _, options = cli.parse("pretrain", [
-        "--work", str(folder), "--device", args.device, "--hidden", str(shape.hidden), "--layers", str(shape.layers),
-        "--query-heads", str(shape.query_heads), "--key-value-heads", str(shape.key_value_heads),
-        "--intermediate", str(shape.intermediate), "--minutes", str(args.minutes), *(["--compile", "off"] if args.smoke else []),
-    ])
+    _, options = cli.parse(
+        "pretrain",
+        [
+            "--work",
+            str(folder),
+            "--device",
+            args.device,
+            "--hidden",
+            str(shape.hidden),
+            "--layers",
+            str(shape.layers),
+            "--query-heads",
+            str(shape.query_heads),
+            "--key-value-heads",
+            str(shape.key_value_heads),
+            "--intermediate",
+            str(shape.intermediate),
+            "--minutes",
+            str(args.minutes),
+            *(["--compile", "off"] if args.smoke else []),
+        ],
+    )
     status = pretrain.run(options)
     if status:
         raise SystemExit(status)
@@ -129,11 +171,22 @@ def as_table(found: list[dict[str, Any]], args: argparse.Namespace) -> tables.Ta
     """One row a candidate."""
     tasks = list(found[0]["milliseconds"])
     trained = "trained" in found[0]
-    header = ["hidden x layers", "parameters", "MB", "forward MFLOPs a token", *(f"{task}, ms (ratio)" for task in tasks)]
+    header = [
+        "hidden x layers",
+        "parameters",
+        "MB",
+        "forward MFLOPs a token",
+        *(f"{task}, ms (ratio)" for task in tasks),
+    ]
     header += [f"loss after {args.minutes:g} min", "tokens"] if trained else []
     rows = []
     for entry in found:
-        row = [entry["name"], f"{entry['parameters'] / 1e6:.1f}M", f"{entry['bytes'] / 1e6:.1f}", f"{entry['flopsPerToken'] / 1e6:.0f}"]
+        row = [
+            entry["name"],
+            f"{entry['parameters'] / 1e6:.1f}M",
+            f"{entry['bytes'] / 1e6:.1f}",
+            f"{entry['flopsPerToken'] / 1e6:.0f}",
+        ]
         row += [f"{entry['milliseconds'][task]:.1f} ({entry['ratio'][task]:.2f})" for task in tasks]
         row += [f"{entry['trained']['loss']:.3f}", f"{entry['trained']['tokens'] / 1e6:.1f}M"] if trained else []
         rows.append(row)
@@ -142,4 +195,6 @@ def as_table(found: list[dict[str, Any]], args: argparse.Namespace) -> tables.Ta
         f"of 128, decode a token; ratios are to {found[0]['name']} in the same run. FLOPs at the candidate's own context."
     )
     command = "python -m selfracg_training shapes" + (f" --minutes {args.minutes:g}" if trained else "")
-    return tables.Table("shapes", "Sizes of the backbone", header, rows, notes, {"weights": args.weights, "shapes": found}, command)
+    return tables.Table(
+        "shapes", "Sizes of the backbone", header, rows, notes, {"weights": args.weights, "shapes": found}, command
+    )

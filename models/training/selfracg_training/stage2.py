@@ -36,9 +36,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `stage2`."""
     ing.add_training_arguments(parser, lr=1e-3, steps=200)
     parser.set_defaults(start="stage1")
-    parser.add_argument("--round", type=int, default=1, help="2 and later start from the round before, with contexts of their own")
+    parser.add_argument(
+        "--round", type=int, default=1, help="2 and later start from the round before, with contexts of their own"
+    )
     parser.add_argument("--contexts", type=int, default=6000, help="contexts to generate from, over all processes")
-    parser.add_argument("--generation-minutes", type=float, default=None, help="end generating by the clock (default: 40 %% of --minutes)")
+    parser.add_argument(
+        "--generation-minutes",
+        type=float,
+        default=None,
+        help="end generating by the clock (default: 40 %% of --minutes)",
+    )
     parser.add_argument("--generated-tokens", type=int, default=48)
     parser.add_argument("--own-share", type=float, default=0.4, help="share of generations in a step")
 
@@ -66,7 +73,9 @@ def work(args: argparse.Namespace, rank: int, world: int) -> int:
     """One process's share: generation, then training."""
     began = time.monotonic()
     made = generate(args, rank, world)
-    trainer = ing.Trainer(args, rank, world, stage_name(args.round, args.start), ing.Extra(own=made, own_share=args.own_share))
+    trainer = ing.Trainer(
+        args, rank, world, stage_name(args.round, args.start), ing.Extra(own=made, own_share=args.own_share)
+    )
     # The budget counts the generation in.
     trainer.last = began
     return trainer.train()
@@ -77,8 +86,13 @@ def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
     folder = Path(args.work) / "pairs"
     weights = Path(args.backbone or Path(args.work) / "backbone")
     made_with = {
-        "backbone": backbone.checksum(weights), "round": args.round, "seed": args.seed, "contexts": args.contexts,
-        "tokens": args.generated_tokens, "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens], "parts": world,
+        "backbone": backbone.checksum(weights),
+        "round": args.round,
+        "seed": args.seed,
+        "contexts": args.contexts,
+        "tokens": args.generated_tokens,
+        "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
+        "parts": world,
     }
     path = folder / f"own-{args.round}-{rank}of{world}.jsonl"
     note = path.with_suffix(".json")
@@ -91,7 +105,10 @@ def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
     if distributed.is_initialized():
         distributed.barrier()
     return [
-        row for part in range(world) for row in pairs.read(folder / f"own-{args.round}-{part}of{world}.jsonl") if isinstance(row, Pair)
+        row
+        for part in range(world)
+        for row in pairs.read(folder / f"own-{args.round}-{part}of{world}.jsonl")
+        if isinstance(row, Pair)
     ]
 
 
@@ -107,7 +124,9 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
     form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
     wanted = pairs.Draw(args.contexts, "both", args.seed + 7919 * args.round)
     contexts = [
-        row for row in pairs.draw(Path(args.work) / "corpus" / "train.jsonl", form, wanted, rank, world) if isinstance(row, Pair)
+        row
+        for row in pairs.draw(Path(args.work) / "corpus" / "train.jsonl", form, wanted, rank, world)
+        if isinstance(row, Pair)
     ]
     random.Random(args.seed).shuffle(contexts)
     model = backbone.load(weights).to(parallel.choose_device(args.device))
@@ -123,10 +142,20 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
             if end is not None and time.monotonic() > end:
                 return
             chosen = [part[place] for place in batch]
-            written = decoding.greedy(model, [list(pair.query) for pair in chosen], stop, args.generated_tokens, torch.bfloat16)
+            written = decoding.greedy(
+                model, [list(pair.query) for pair in chosen], stop, args.generated_tokens, torch.bfloat16
+            )
             for pair, tokens in zip(chosen, written):
                 kept = [token for token in tokens if token not in special]
                 text = tokenizer.decode(kept, skip_special_tokens=False)
                 if len(kept) >= SHORTEST and text.strip():
                     fragment = form.fragment_embedding(pair.query_path, text.strip("\n"))
-                    yield replace(pair, kind="own", fragment=array("i", fragment), path=pair.query_path, first=0, last=0, defines=[])
+                    yield replace(
+                        pair,
+                        kind="own",
+                        fragment=array("i", fragment),
+                        path=pair.query_path,
+                        first=0,
+                        last=0,
+                        defines=[],
+                    )

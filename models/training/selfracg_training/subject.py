@@ -35,8 +35,12 @@ class Subject:
         manifest = package.read(folder)
         model = (folder / "model.onnx").read_bytes()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        return Subject(manifest, PromptFormat(manifest, tokenizer), runtime.OnnxModel.from_bytes(model),
-                       runtime.OnnxModel.from_bytes(graph.without_training(model)))
+        return Subject(
+            manifest,
+            PromptFormat(manifest, tokenizer),
+            runtime.OnnxModel.from_bytes(model),
+            runtime.OnnxModel.from_bytes(graph.without_training(model)),
+        )
 
     def copy_limit(self) -> int:
         """Tokens of a prompt whose use of fragments is measured: COPY_LIMIT, or what the package's context leaves."""

@@ -80,7 +80,9 @@ def load(work: Path, name: str) -> Table | None:
     try:
         return Table(**(found | {"model": Measured(**found.get("model", {}))}))
     except TypeError as error:
-        raise ValueError(f"expected a table in {path}, found other members ({error}): remove it and measure again") from error
+        raise ValueError(
+            f"expected a table in {path}, found other members ({error}): remove it and measure again"
+        ) from error
 
 
 def of_backbone(directory: Path) -> Measured:

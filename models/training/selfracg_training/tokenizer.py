@@ -38,9 +38,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--vocabulary", type=int, default=None, help="size with the special tokens (default 8192)")
     parser.add_argument("--sample", type=int, default=SAMPLE_CHARACTERS, help="characters of the corpus to train on")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--tokenizer", type=Path, default=None, help="tokenizer.json for --check (default: the one in --work)")
     parser.add_argument(
-        "--check", type=Path, nargs="+", metavar="FILE", help="train nothing; print a JSON row {text, ids} for each file and line"
+        "--tokenizer", type=Path, default=None, help="tokenizer.json for --check (default: the one in --work)"
+    )
+    parser.add_argument(
+        "--check",
+        type=Path,
+        nargs="+",
+        metavar="FILE",
+        help="train nothing; print a JSON row {text, ids} for each file and line",
     )
 
 
@@ -99,7 +105,11 @@ def sample(path: Path, characters: int, seed: int) -> list[str]:
     for row in corpus_rows(path):
         sizes[row["language"]] += sum(map(len, row["files"].values()))
     weights = {language: size**0.8 for language, size in sizes.items()}
-    chances = {language: characters * weights[language] / sum(weights.values()) / size for language, size in sizes.items() if size}
+    chances = {
+        language: characters * weights[language] / sum(weights.values()) / size
+        for language, size in sizes.items()
+        if size
+    }
     source = random.Random(seed)
     return [
         text
@@ -116,7 +126,9 @@ def check(tokenizer: Tokenizer, files: list[Path], output=sys.stdout) -> None:
         with path.open(encoding="utf-8", newline="") as stream:
             text = stream.read()
         for piece in [text, *text.splitlines(keepends=True)]:
-            output.write(json.dumps({"text": piece, "ids": tokenizer.encode(piece, add_special_tokens=False).ids}) + "\n")
+            output.write(
+                json.dumps({"text": piece, "ids": tokenizer.encode(piece, add_special_tokens=False).ids}) + "\n"
+            )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -143,7 +155,11 @@ def run(arguments: argparse.Namespace) -> int:
             held[row["language"]] += len(text.encode())
             tokens[row["language"]] += len(encoding.ids)
     ratios = {language: round(held[language] / tokens[language], 3) for language in sorted(held)}
-    counts = {"vocabulary": tokenizer.get_vocab_size(), "trainedOnCharacters": sum(map(len, texts)), "heldOutBytesPerToken": ratios}
+    counts = {
+        "vocabulary": tokenizer.get_vocab_size(),
+        "trainedOnCharacters": sum(map(len, texts)),
+        "heldOutBytesPerToken": ratios,
+    }
     (path.parent / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
     print(f"tokenizer: {counts['vocabulary']} entries from {counts['trainedOnCharacters'] / 1e6:.1f} M characters")
     print("held-out bytes per token: " + ", ".join(f"{language} {ratio}" for language, ratio in ratios.items()))

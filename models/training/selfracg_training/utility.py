@@ -45,10 +45,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     ing.add_training_arguments(parser, lr=1e-3, steps=200)
     parser.set_defaults(start="stage1")
     parser.add_argument("--contexts", type=int, default=5000, help="contexts to judge, over all processes")
-    parser.add_argument("--judging-minutes", type=float, default=None, help="end judging by the clock (default: half of --minutes)")
+    parser.add_argument(
+        "--judging-minutes", type=float, default=None, help="end judging by the clock (default: half of --minutes)"
+    )
     parser.add_argument("--candidates", type=int, default=7, help="fragments judged for each context")
     parser.add_argument("--judged", type=int, default=24, help="judged contexts a step, over all processes")
-    parser.add_argument("--gain-temperature", type=float, default=0.03, help="nats a token that make a candidate e times as right")
+    parser.add_argument(
+        "--gain-temperature", type=float, default=0.03, help="nats a token that make a candidate e times as right"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -57,7 +61,9 @@ def run(args: argparse.Namespace) -> int:
     if args.smoke:
         args.contexts, args.candidates, args.judged = min(args.contexts, 24), 3, 4
     ing.require(Path(args.work))
-    world = parallel.process_count(args.processes, parallel.choose_device(args.device), min(args.batch, args.judged) // 2)
+    world = parallel.process_count(
+        args.processes, parallel.choose_device(args.device), min(args.batch, args.judged) // 2
+    )
     return parallel.launch(work, args, world)
 
 
@@ -79,10 +85,18 @@ def judge(args: argparse.Namespace, rank: int, world: int) -> list[Judged]:
     """Every process's judged contexts, made once for a backbone, a start and a seed."""
     folder = Path(args.work) / "pairs"
     weights = Path(args.backbone or Path(args.work) / "backbone")
-    start = ing.stage_folder(Path(args.work), args.start) / "adapter.safetensors" if args.start not in (None, "none") else None
+    start = (
+        ing.stage_folder(Path(args.work), args.start) / "adapter.safetensors"
+        if args.start not in (None, "none")
+        else None
+    )
     made_with = {
-        "backbone": backbone.checksum(weights), "start": ing.digest(start) if start else "", "seed": args.seed,
-        "contexts": args.contexts, "candidates": args.candidates, "parts": world,
+        "backbone": backbone.checksum(weights),
+        "start": ing.digest(start) if start else "",
+        "seed": args.seed,
+        "contexts": args.contexts,
+        "candidates": args.candidates,
+        "parts": world,
         "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
     }
     path = folder / f"judged-{rank}of{world}.jsonl"
@@ -94,8 +108,18 @@ def judge(args: argparse.Namespace, rank: int, world: int) -> list[Judged]:
         number = 0
         with path.open("w", encoding="utf-8") as out:
             for each in Judge(args, weights, rank, world).judgements():
-                out.write(json.dumps({"repository": each.repository, "query": list(each.query), "gains": each.gains,
-                                      "candidates": [list(row) for row in each.candidates]}, separators=(",", ":")) + "\n")
+                out.write(
+                    json.dumps(
+                        {
+                            "repository": each.repository,
+                            "query": list(each.query),
+                            "gains": each.gains,
+                            "candidates": [list(row) for row in each.candidates],
+                        },
+                        separators=(",", ":"),
+                    )
+                    + "\n"
+                )
                 number += 1
         note.write_text(json.dumps(made_with), encoding="utf-8")
         print(f"utility: judged {number} contexts in {time.monotonic() - began:.0f} s", flush=True)
@@ -106,7 +130,14 @@ def judge(args: argparse.Namespace, rank: int, world: int) -> list[Judged]:
         with (folder / f"judged-{part}of{world}.jsonl").open(encoding="utf-8") as lines:
             for line in lines:
                 row = json.loads(line)
-                found.append(Judged(row["repository"], array("i", row["query"]), [array("i", ids) for ids in row["candidates"]], row["gains"]))
+                found.append(
+                    Judged(
+                        row["repository"],
+                        array("i", row["query"]),
+                        [array("i", ids) for ids in row["candidates"]],
+                        row["gains"],
+                    )
+                )
     return found
 
 
@@ -199,7 +230,10 @@ class Judge:
             rows = [
                 (prompt, context.continuation)
                 for context, places in part
-                for prompt in (context.prefix, *([*self._in_prompt(offered[place]), *context.prefix] for place in places))
+                for prompt in (
+                    context.prefix,
+                    *([*self._in_prompt(offered[place]), *context.prefix] for place in places),
+                )
             ]
             losses = iter(continuation_losses(self.model, rows, self.device, self.hidden, self.shape))
             for context, places in part:
@@ -207,7 +241,9 @@ class Judge:
                 gains = [round(alone - next(losses), 4) for _ in places]
                 yield Judged(sampler.name, context.pair.query, [offered[place].fragment for place in places], gains)
 
-    def _choose(self, source: random.Random, own: Sequence[int], lexically: Sequence[int], others: Sequence[int]) -> list[int]:
+    def _choose(
+        self, source: random.Random, own: Sequence[int], lexically: Sequence[int], others: Sequence[int]
+    ) -> list[int]:
         """About half the candidates from the adapter, a quarter from BM25, the rest random; none twice."""
         most = self.args.candidates
         first = list(own[: most - most // 2])
@@ -227,7 +263,13 @@ class Judge:
         """Tokens that the embedding's template has behind what the prompt's has."""
         embedding, prompt = self.form.templates["fragmentEmbedding"], self.form.templates["fragment"]
         pieces = list(embedding)[len(prompt) :]
-        return [token for piece in pieces for token in ([self.form.tokenizer.token_to_id(piece)] if package.is_special(piece) else self.form.encode(piece))]
+        return [
+            token
+            for piece in pieces
+            for token in (
+                [self.form.tokenizer.token_to_id(piece)] if package.is_special(piece) else self.form.encode(piece)
+            )
+        ]
 
     def _contexts(self, sampler: pairs.Sampler, count: int) -> Iterator[Context]:
         """Contexts of which about a sixth is quiet; each with a continuation that is worth judging by."""
@@ -235,7 +277,11 @@ class Judge:
         for _ in range(6 * count):
             if count == 0:
                 return
-            pair = sampler.quiet() if sampler.random.random() < 0.17 else sampler.draw("both" if sampler.random.random() < 0.3 else "definition")
+            pair = (
+                sampler.quiet()
+                if sampler.random.random() < 0.17
+                else sampler.draw("both" if sampler.random.random() < 0.3 else "definition")
+            )
             if pair is None or len(pair.query) <= 24 or pair.offset < 0:
                 continue
             file = files[pair.query_path]
@@ -244,13 +290,18 @@ class Judge:
             if len(continuation) < 4:
                 continue
             count -= 1
-            yield Context(pair, self.form.left_to_right(file.path, file.text[: pair.offset], PREFIX_TOKENS), continuation)
+            yield Context(
+                pair, self.form.left_to_right(file.path, file.text[: pair.offset], PREFIX_TOKENS), continuation
+            )
 
 
 @torch.no_grad()
 def continuation_losses(
-    model: PreTrainedModel, rows: Sequence[tuple[Sequence[int], Sequence[int]]], device: torch.device,
-    hidden: Callable[..., Tensor] = forward.hidden_states, shape: tuple[int, int] | None = None,
+    model: PreTrainedModel,
+    rows: Sequence[tuple[Sequence[int], Sequence[int]]],
+    device: torch.device,
+    hidden: Callable[..., Tensor] = forward.hidden_states,
+    shape: tuple[int, int] | None = None,
 ) -> list[float]:
     """Of each (prompt, continuation) the mean loss in nats of the continuation's tokens; one pass over all, right-padded.
 
@@ -262,9 +313,13 @@ def continuation_losses(
         ids[row, : len(prompt) + len(continuation)] = torch.tensor([*prompt, *continuation])
     states = hidden(model, ids.to(device), torch.bfloat16)
     counts = [len(continuation) for _, continuation in rows]
-    places = torch.tensor([
-        row * ids.shape[1] + len(prompt) - 1 + token for row, (prompt, continuation) in enumerate(rows) for token in range(len(continuation))
-    ])
+    places = torch.tensor(
+        [
+            row * ids.shape[1] + len(prompt) - 1 + token
+            for row, (prompt, continuation) in enumerate(rows)
+            for token in range(len(continuation))
+        ]
+    )
     logits = (states.flatten(0, 1)[places.to(device)] @ model.lm_head.weight.to(states.dtype).T).float()
     target = torch.tensor([token for _, continuation in rows for token in continuation], device=device)
     losses = F.cross_entropy(logits, target, reduction="none")

@@ -119,7 +119,9 @@ def run(args: argparse.Namespace) -> int:
                     parameter.copy_(saved["parameters"][name])
             optimiser.load_state_dict(saved["optimiser"])
             step, elapsed = saved["step"], saved["elapsed"]
-    limits = itertools.chain.from_iterable(contrast.batches(drawn, args.batch, args.group, args.seed + epoch) for epoch in itertools.count())
+    limits = itertools.chain.from_iterable(
+        contrast.batches(drawn, args.batch, args.group, args.seed + epoch) for epoch in itertools.count()
+    )
     if len(drawn) < args.batch:
         raise ValueError(f"expected at least {args.batch} pairs, found {len(drawn)}: lower --batch")
     stream = itertools.islice(limits, step, None)
@@ -142,25 +144,56 @@ def run(args: argparse.Namespace) -> int:
             _save(path, parameters, optimiser, step, elapsed, belongs)
     _save(path, parameters, optimiser, step, elapsed, belongs)
     found = _heldout(model, held, args, device)
-    _write(work / "stages" / "vanilla", parameters, {
-        "kind": "vanilla", "rank": args.rank, "alpha": args.alpha, "steps": step, "batch": args.batch, "temperature": args.temperature,
-        "backbone": belongs.split("/")[0], **_limits(), "heldOut": found,
-    })
+    _write(
+        work / "stages" / "vanilla",
+        parameters,
+        {
+            "kind": "vanilla",
+            "rank": args.rank,
+            "alpha": args.alpha,
+            "steps": step,
+            "batch": args.batch,
+            "temperature": args.temperature,
+            "backbone": belongs.split("/")[0],
+            **_limits(),
+            "heldOut": found,
+        },
+    )
     with (work / "ing.jsonl").open("a", encoding="utf-8") as log:
-        log.write(json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), "stage": "vanilla", "event": "final", "step": step,
-                              "elapsed": round(elapsed, 1), **found}) + "\n")
+        log.write(
+            json.dumps(
+                {
+                    "time": time.strftime("%Y-%m-%dT%H:%M:%S"),
+                    "stage": "vanilla",
+                    "event": "final",
+                    "step": step,
+                    "elapsed": round(elapsed, 1),
+                    **found,
+                }
+            )
+            + "\n"
+        )
     print(f"vanilla: {step} steps of {args.batch} pairs in {elapsed:.0f} s, held-out batch: {found}")
     return 0
 
 
 def _limits() -> dict[str, int]:
     """Sizes of the rows, those of the pairs that it was trained on."""
-    return {"queryTokens": pairs.QUERY_TOKENS, "importTokens": getattr(pairs, "IMPORT_TOKENS", 0), "fragmentTokens": pairs.FRAGMENT_TOKENS}
+    return {
+        "queryTokens": pairs.QUERY_TOKENS,
+        "importTokens": getattr(pairs, "IMPORT_TOKENS", 0),
+        "fragmentTokens": pairs.FRAGMENT_TOKENS,
+    }
 
 
 def _step(
-    model: PreTrainedModel, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer, batch: list[pairs.Pair],
-    args: argparse.Namespace, device: torch.device, learning_rate: float,
+    model: PreTrainedModel,
+    parameters: dict[str, nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    batch: list[pairs.Pair],
+    args: argparse.Namespace,
+    device: torch.device,
+    learning_rate: float,
 ) -> float:
     """One step. The batch's expressions are computed first, then again in parts with their gradients (GradCache, Gao et al., 2021)."""
     rows = [pair.query for pair in batch] + [pair.fragment for pair in batch]
@@ -204,7 +237,9 @@ def _express(model: PreTrainedModel, rows: list[list[int]], micro: int, device: 
 
 
 @torch.no_grad()
-def _heldout(model: PreTrainedModel, held: list[pairs.Pair], args: argparse.Namespace, device: torch.device) -> dict[str, float]:
+def _heldout(
+    model: PreTrainedModel, held: list[pairs.Pair], args: argparse.Namespace, device: torch.device
+) -> dict[str, float]:
     """Loss and Recall@1 within one fixed batch of held-out pairs."""
     size = min(128, len(held))
     if size < 2:
@@ -216,11 +251,26 @@ def _heldout(model: PreTrainedModel, held: list[pairs.Pair], args: argparse.Name
     return {"loss": round(loss.item(), 4), "recall_at_1": round(recall, 4)}
 
 
-def _save(path: Path, parameters: dict[str, nn.Parameter], optimiser: torch.optim.Optimizer, step: int, elapsed: float, belongs: str) -> None:
+def _save(
+    path: Path,
+    parameters: dict[str, nn.Parameter],
+    optimiser: torch.optim.Optimizer,
+    step: int,
+    elapsed: float,
+    belongs: str,
+) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     scratch = path.with_suffix(".tmp")
-    torch.save({"parameters": {name: parameter.detach() for name, parameter in parameters.items()}, "optimiser": optimiser.state_dict(),
-                "step": step, "elapsed": elapsed, "belongs": belongs}, scratch)
+    torch.save(
+        {
+            "parameters": {name: parameter.detach() for name, parameter in parameters.items()},
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+            "elapsed": elapsed,
+            "belongs": belongs,
+        },
+        scratch,
+    )
     os.replace(scratch, path)
 
 

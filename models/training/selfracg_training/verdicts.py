@@ -61,8 +61,10 @@ def copying(table: Table) -> str:
     none, random, right = (value(row[place]) for place in columns if place is not None)
     if none is None or random is None or right is None:
         return ""
-    return (f"The fragment that defines a name changes that name's loss by {right[0] - none[0]:+.3f} nats a token; a random fragment of the "
-            f"repository by {random[0] - none[0]:+.3f}.")
+    return (
+        f"The fragment that defines a name changes that name's loss by {right[0] - none[0]:+.3f} nats a token; a random fragment of the "
+        f"repository by {random[0] - none[0]:+.3f}."
+    )
 
 
 def retrieval(table: Table) -> str:
@@ -87,13 +89,19 @@ def completion(table: Table) -> str:
     said = []
     for measure in ("EM", "ES"):
         for language, found in by_language(table, f"{measure}: SelfRACG minus"):
-            others = {name: each for name, each in found.items() if name not in oracles and not name.endswith(retrievers.KNOWING)}
+            others = {
+                name: each
+                for name, each in found.items()
+                if name not in oracles and not name.endswith(retrievers.KNOWING)
+            }
             if not others:
                 continue
             above = [name for name, (_, low, _) in others.items() if low > 0]
             below = [name for name, (_, _, high) in others.items() if high < 0]
-            said.append(f"{measure}, {language}: above {len(above)} of {len(others)} with the interval clear of zero"
-                        + (f", below {', '.join(below)}" if below else ""))
+            said.append(
+                f"{measure}, {language}: above {len(above)} of {len(others)} with the interval clear of zero"
+                + (f", below {', '.join(below)}" if below else "")
+            )
     return "; ".join(said) + "." if said else ""
 
 
@@ -104,7 +112,9 @@ def stages(table: Table) -> str:
         own = {name: each[0] for name, each in found.items() if name != retrievers.BM25}
         if own:
             best = max(own, key=lambda name: own[name])
-            said.append(f"{language}: {', '.join(f'{name} {number:.3f}' for name, number in own.items())}; highest: {best}")
+            said.append(
+                f"{language}: {', '.join(f'{name} {number:.3f}' for name, number in own.items())}; highest: {best}"
+            )
     return "MRR@10, " + ". ".join(said) + "." if said else ""
 
 
@@ -113,16 +123,30 @@ def scale(table: Table) -> str:
     said = []
     for language, sizes in table.figures.items():
         first, last = list(sizes)[0], list(sizes)[-1]
-        parts = [f"{method} {sizes[first][method]['mrr']['value']:.3f} to {sizes[last][method]['mrr']['value']:.3f}"
-                 for method in sizes[first] if method != "fragments"]
-        said.append(f"{language}: {', '.join(parts)} from {first} to {last} repositories ({sizes[first]['fragments']:,} to {sizes[last]['fragments']:,} fragments)")
+        parts = [
+            f"{method} {sizes[first][method]['mrr']['value']:.3f} to {sizes[last][method]['mrr']['value']:.3f}"
+            for method in sizes[first]
+            if method != "fragments"
+        ]
+        said.append(
+            f"{language}: {', '.join(parts)} from {first} to {last} repositories ({sizes[first]['fragments']:,} to {sizes[last]['fragments']:,} fragments)"
+        )
     return "MRR@10, " + "; ".join(said) + "."
 
 
 def diagnosis(table: Table) -> str:
     """The signatures that are seen, and where."""
-    seen = [f"{signature} ({language})" for language, values in table.figures.items() for signature, verdict in values["verdicts"].items() if verdict == "SEEN"]
-    open_ones = sum(verdict not in ("SEEN", "not seen") for values in table.figures.values() for verdict in values["verdicts"].values())
+    seen = [
+        f"{signature} ({language})"
+        for language, values in table.figures.items()
+        for signature, verdict in values["verdicts"].items()
+        if verdict == "SEEN"
+    ]
+    open_ones = sum(
+        verdict not in ("SEEN", "not seen")
+        for values in table.figures.values()
+        for verdict in values["verdicts"].values()
+    )
     said = f"Seen: {'; '.join(seen)}." if seen else "No signature is seen."
     return said + (f" Too few hits to tell in {open_ones} of the rows." if open_ones else "")
 
@@ -133,7 +157,13 @@ def attention(table: Table) -> str:
     kinds = groups.get("kind", {})
     top = sorted(kinds, key=lambda kind: -kinds[kind]["trained"]["value"] / kinds[kind]["tokens"])[:3]
     more, less = _moved(kinds, 1), _moved(kinds, -1)
-    said = ["Most enriched after training: " + ", ".join(f"{kind} ({kinds[kind]['trained']['value'] / kinds[kind]['tokens']:.1f} times its share of tokens)" for kind in top)]
+    said = [
+        "Most enriched after training: "
+        + ", ".join(
+            f"{kind} ({kinds[kind]['trained']['value'] / kinds[kind]['tokens']:.1f} times its share of tokens)"
+            for kind in top
+        )
+    ]
     if more:
         said.append("training raised attention to " + ", ".join(more))
     if less:
@@ -143,8 +173,15 @@ def attention(table: Table) -> str:
 
 def _moved(kinds: dict[str, dict], sign: int) -> Sequence[str]:
     """Kinds whose share changed in a direction with the interval clear of zero, the largest change first."""
-    changed = {kind: values["change"]["value"] for kind, values in kinds.items() if (values["change"]["low"] > 0 if sign > 0 else values["change"]["high"] < 0)}
-    return [f"{kind} ({100 * changed[kind]:+.1f} points)" for kind in sorted(changed, key=lambda kind: -sign * changed[kind])]
+    changed = {
+        kind: values["change"]["value"]
+        for kind, values in kinds.items()
+        if (values["change"]["low"] > 0 if sign > 0 else values["change"]["high"] < 0)
+    }
+    return [
+        f"{kind} ({100 * changed[kind]:+.1f} points)"
+        for kind in sorted(changed, key=lambda kind: -sign * changed[kind])
+    ]
 
 
 def documents(table: Table) -> str:

@@ -16,9 +16,10 @@ def test_default_sizes_are_the_agreed_ones():
     assert attention.q_proj.weight.shape == (256, 256) and attention.k_proj.weight.shape == (128, 256)
     assert attention.q_proj.bias is not None and backbone.head_dimension(model.config) == 64
     assert model.lm_head.weight is model.model.embed_tokens.weight
-    assert backbone.parameter_count(model) == 8192 * 256 + 6 * (
-        256 * 256 * 2 + 256 * 128 * 2 + 256 + 2 * 128 + 3 * 256 * 704 + 2 * 256
-    ) + 256
+    assert (
+        backbone.parameter_count(model)
+        == 8192 * 256 + 6 * (256 * 256 * 2 + 256 * 128 * 2 + 256 + 2 * 128 + 3 * 256 * 704 + 2 * 256) + 256
+    )
 
 
 def test_starts_near_the_uniform_guess():

@@ -32,7 +32,9 @@ def test_factors_even_out_the_input_of_down_and_change_nothing(model):
     assert (before - after).abs().max() < 1e-4 * before.abs().max()
     seen = []
     for each in (model, turned):
-        handle = each.model.layers[0].mlp.down_proj.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0]))
+        handle = each.model.layers[0].mlp.down_proj.register_forward_pre_hook(
+            lambda _module, inputs: seen.append(inputs[0])
+        )
         with torch.no_grad():
             each(input_ids=ids)
         handle.remove()

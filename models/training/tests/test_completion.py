@@ -32,7 +32,10 @@ def test_fragments_that_say_nothing_new_are_left_out():
     texts = ["x = 1\n)", f"{same} one", f"{same} two", "other words here", "(\n)"]
     one = case(texts=texts)
     # The first stands on screen, the third says what the second says, the last says nothing.
-    assert shown(completion.select(one, Ranking([0, 1, 2, 3, 4], []), form())) == [f"f1.py\n{same} one\n", "f3.py\nother words here\n"]
+    assert shown(completion.select(one, Ranking([0, 1, 2, 3, 4], []), form())) == [
+        f"f1.py\n{same} one\n",
+        "f3.py\nother words here\n",
+    ]
     assert len(completion.select(one, Ranking([1, 3], [0.9, 0.2], 0.5), form())) == 1
     assert completion.select(one, Ranking([1, 3], [0.4, 0.2], 0.5), form()) == []
 
@@ -96,8 +99,17 @@ def model():
 def test_batches_decode_what_each_prompt_would_alone(model):
     generator = torch.Generator().manual_seed(1)
     prompts = [torch.randint(7, 300, (length,), generator=generator).tolist() for length in (30, 41, 33, 38)]
-    wanted = [model.generate(torch.tensor([p]), max_new_tokens=12, do_sample=False, eos_token_id=None, pad_token_id=6,
-                             attention_mask=torch.ones(1, len(p)))[0, len(p) :].tolist() for p in prompts]
+    wanted = [
+        model.generate(
+            torch.tensor([p]),
+            max_new_tokens=12,
+            do_sample=False,
+            eos_token_id=None,
+            pad_token_id=6,
+            attention_mask=torch.ones(1, len(p)),
+        )[0, len(p) :].tolist()
+        for p in prompts
+    ]
     assert decoding.greedy(model, prompts, lambda row, tokens: False, 12) == wanted
     # Rows end one after the other, and the others go on as if nothing had happened.
     ended = decoding.greedy(model, prompts, lambda row, tokens: len(tokens) > 2 * row, 12)
@@ -111,7 +123,9 @@ def test_healing_spells_what_is_owed_first(model):
     for text in ("self.naïve = ü\t€\n", "".join(map(chr, range(1, 256)))):
         assert b"".join(spelling.bytes[token] for token in tokenizer.encode(text).ids) == text.encode()
     prompt = list(range(20, 40))
-    (tokens,) = decoding.greedy(model, [prompt], lambda row, found: len(found) > 9, 10, owed=[b"return"], spelling=spelling)
+    (tokens,) = decoding.greedy(
+        model, [prompt], lambda row, found: len(found) > 9, 10, owed=[b"return"], spelling=spelling
+    )
     assert tokenizer.decode(tokens).startswith("return")
     (free,) = decoding.greedy(model, [prompt], lambda row, found: True, 10)
     (barred,) = decoding.greedy(model, [prompt], lambda row, found: True, 10, ends=free)
@@ -150,9 +164,15 @@ def test_what_was_completed_is_kept_and_shared(work, monkeypatch):
 
     monkeypatch.setattr(decoding, "greedy", never)
     assert completion.complete(work, found, {"BM25": some}, dtype="float32")["BM25"] == first["BM25"]
-    rows = [json.loads(line) for line in (work / "predictions" / "python" / "bm25.jsonl").read_text(encoding="utf-8").splitlines()]
+    rows = [
+        json.loads(line)
+        for line in (work / "predictions" / "python" / "bm25.jsonl").read_text(encoding="utf-8").splitlines()
+    ]
     for row, each, one in zip(rows, first["BM25"], found):
-        assert row["es"] == pytest.approx(scoring.score("python", scoring.line_before(one.prefix), row["prediction"], one.task.groundtruth).es, abs=1e-3)
+        assert row["es"] == pytest.approx(
+            scoring.score("python", scoring.line_before(one.prefix), row["prediction"], one.task.groundtruth).es,
+            abs=1e-3,
+        )
         assert row["prediction"] == each.text
 
 

@@ -52,9 +52,14 @@ def test_every_listed_source_is_permissive_pinned_and_allowed():
         assert corpus.permissive(source["licence"]), source
         assert source["version"] and source["kind"] in {"pip", "npm", "git", "stdlib"}, source
         assert not corpus.refused_name(source["name"], set()), source
-        assert set(source["languages"]) <= set(corpus.language_of(f"a.{end}") for end in ("py", "ts", "js", "java", "cs", "go", "rs", "cpp", "rb", "php"))
+        assert set(source["languages"]) <= set(
+            corpus.language_of(f"a.{end}") for end in ("py", "ts", "js", "java", "cs", "go", "rs", "cpp", "rb", "php")
+        )
     held = Counter(source["languages"][0] for source in sources if source.get("heldOut"))
-    assert all(held[language] >= 2 for language in ("python", "typescript", "javascript", "java", "go", "csharp", "rust", "cpp")), held
+    assert all(
+        held[language] >= 2
+        for language in ("python", "typescript", "javascript", "java", "go", "csharp", "rust", "cpp")
+    ), held
     assert {"tox", "marshmallow", "gymnasium", "invoke", "mocha", "jhy/jsoup", "spf13/cobra", "serilog/serilog", "BurntSushi/ripgrep",
             "google/leveldb", "nestjs/typeorm", "microsoft/vscode-js-debug"} <= {s["name"] for s in sources if s.get("heldOut")}  # fmt: skip
 
@@ -84,7 +89,9 @@ def test_archives(tmp_path):
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("pkg/a.py", "a\n")
         archive.writestr("pkg/large.so", "b" * 1000)
-    assert list(corpus._archive_files(wheel, lambda sizes: [path for path in sizes if sizes[path] < 1000])) == [("pkg/a.py", b"a\n")]
+    assert list(corpus._archive_files(wheel, lambda sizes: [path for path in sizes if sizes[path] < 1000])) == [
+        ("pkg/a.py", b"a\n")
+    ]
     package = tmp_path / "a.tgz"
     with tarfile.open(package, "w:gz") as archive:
         entry = tarfile.TarInfo("package/lib/a.js")
@@ -102,15 +109,25 @@ def test_take_keeps_whole_folders_within_the_limit():
 
 
 def test_a_run_with_git_sources(tmp_path, capsys):
-    files = {"pkg/a.py": module("alpha"), "pkg/b.py": module("beta"), "pkg/copy.py": module("alpha"), "readme.md": "text"}
+    files = {
+        "pkg/a.py": module("alpha"),
+        "pkg/b.py": module("beta"),
+        "pkg/copy.py": module("alpha"),
+        "readme.md": "text",
+    }
     good = git_repository(tmp_path / "remote" / "own" / "good", files)
     held = git_repository(tmp_path / "remote" / "own" / "held", {"h.py": module("held")})
-    copyleft = git_repository(tmp_path / "remote" / "own" / "left", {"l.py": module("left"), "LICENSE": "GNU GENERAL PUBLIC LICENSE\n"})
+    copyleft = git_repository(
+        tmp_path / "remote" / "own" / "left", {"l.py": module("left"), "LICENSE": "GNU GENERAL PUBLIC LICENSE\n"}
+    )
     leak = git_repository(tmp_path / "remote" / "own" / "leak", {"leak.py": module("bench"), "own.py": module("own")})
     bench = tmp_path / "bench"
     bench.mkdir()
     with lzma.open(bench / "repos_python.jsonl.xz", "wt") as out:
-        out.write(json.dumps({"repository": "own-named-1234567", "language": "python", "files": {"x.py": module("bench")}}) + "\n")
+        out.write(
+            json.dumps({"repository": "own-named-1234567", "language": "python", "files": {"x.py": module("bench")}})
+            + "\n"
+        )
 
     def source(name, version, **more):
         return {"name": name, "kind": "git", "version": version, "licence": "MIT", "languages": ["python"], **more}
@@ -121,7 +138,10 @@ def test_a_run_with_git_sources(tmp_path, capsys):
     ]  # fmt: skip
     assert corpus.run(arguments(tmp_path, sources)) == 0
     train = rows(tmp_path / "work" / "corpus" / "train.jsonl")
-    assert [(row["repository"], sorted(row["files"])) for row in train] == [("own/good", ["pkg/a.py", "pkg/b.py"]), ("own/leak", ["own.py"])]
+    assert [(row["repository"], sorted(row["files"])) for row in train] == [
+        ("own/good", ["pkg/a.py", "pkg/b.py"]),
+        ("own/leak", ["own.py"]),
+    ]
     assert [row["repository"] for row in rows(tmp_path / "work" / "corpus" / "heldout.jsonl")] == ["own/held"]
     counts = json.loads((tmp_path / "work" / "corpus" / "counts.json").read_text())
     assert set(counts["leftOut"]) == {"own/left", "own/named", "own/missing", "own/bad"}
@@ -134,7 +154,9 @@ def test_a_cached_repository_is_read_in_place(tmp_path):
     commit = git_repository(tmp_path / "cache" / "own+good" / "repo", {"a.py": module("alpha")})
     source = {"name": "own/good", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"]}
     given = arguments(tmp_path, [source], git_cache=tmp_path / "cache")
-    assert [path for path, _ in corpus.read_source(source, tmp_path / "downloads", given, 100_000, Counter())] == ["a.py"]
+    assert [path for path, _ in corpus.read_source(source, tmp_path / "downloads", given, 100_000, Counter())] == [
+        "a.py"
+    ]
     with pytest.raises(RuntimeError, match="is not in"):
         corpus.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given, 100_000, Counter())
 
@@ -153,14 +175,25 @@ def test_only_what_is_kept_of_a_large_repository_is_read(tmp_path):
 
 def test_two_processes_make_the_corpus_of_one(tmp_path):
     names = ["one", "two", "three"]
-    commits = [git_repository(tmp_path / "remote" / "own" / name, {"a.py": module(name), "same.py": module("same")}) for name in names]
+    commits = [
+        git_repository(tmp_path / "remote" / "own" / name, {"a.py": module(name), "same.py": module("same")})
+        for name in names
+    ]
     sources = [{"name": f"own/{name}", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"], "heldOut": name == "three"}
                for name, commit in zip(names, commits)]  # fmt: skip
     written = []
     for processes in (1, 2):
-        given = arguments(tmp_path, sources, processes=processes, work=tmp_path / f"work{processes}", table=tmp_path / f"table{processes}.md")
+        given = arguments(
+            tmp_path,
+            sources,
+            processes=processes,
+            work=tmp_path / f"work{processes}",
+            table=tmp_path / f"table{processes}.md",
+        )
         assert corpus.run(given) == 0
-        written.append([(tmp_path / f"work{processes}" / "corpus" / f"{part}.jsonl").read_text() for part in ("train", "heldout")])
+        written.append(
+            [(tmp_path / f"work{processes}" / "corpus" / f"{part}.jsonl").read_text() for part in ("train", "heldout")]
+        )
     assert written[0] == written[1]
     # The held-out source keeps the file that all have.
     assert "same.py" in written[0][1] and "same.py" not in written[0][0]

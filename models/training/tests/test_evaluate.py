@@ -11,10 +11,29 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, bench, copying, corpus, evaluate, export, heldout, lexical, llora, loss, ngram, package, retrieval, runtime, subject, tables
+from selfracg_training import (
+    backbone,
+    bench,
+    copying,
+    corpus,
+    evaluate,
+    export,
+    heldout,
+    lexical,
+    llora,
+    loss,
+    ngram,
+    package,
+    retrieval,
+    runtime,
+    subject,
+    tables,
+)
 from selfracg_training.prompt_format import PromptFormat
 
-HELPER = "\n".join(["import os", "", "def compute_total(items):", "    return sum(items)"] + [f"value_{n} = {n}" for n in range(26)])
+HELPER = "\n".join(
+    ["import os", "", "def compute_total(items):", "    return sum(items)"] + [f"value_{n} = {n}" for n in range(26)]
+)
 USER = "from helper import compute_total\n\ndef show(items):\n    print(compute_total(items))\n"
 
 
@@ -46,7 +65,18 @@ def test_bm25_follows_its_formula():
 
 def test_words_are_lower_case_with_their_parts():
     assert lexical.words("parseHTTPHeader x2 snake_case Plain 12") == [
-        "parsehttpheader", "parse", "http", "header", "x2", "x", "2", "snake_case", "snake", "case", "plain"]
+        "parsehttpheader",
+        "parse",
+        "http",
+        "header",
+        "x2",
+        "x",
+        "2",
+        "snake_case",
+        "snake",
+        "case",
+        "plain",
+    ]
 
 
 def test_equal_scores_keep_their_order_and_only_the_given_are_ranked():
@@ -118,7 +148,10 @@ def test_cases_stand_at_the_first_use_behind_the_imports(tmp_path):
 
 def test_texts_come_from_every_repository_in_turn(tmp_path):
     path = tmp_path / "heldout.jsonl"
-    rows = [{"repository": r, "language": "go", "licence": "MIT", "files": {f"{r}{n}.go": "x" for n in range(9)}} for r in "ab"]
+    rows = [
+        {"repository": r, "language": "go", "licence": "MIT", "files": {f"{r}{n}.go": "x" for n in range(9)}}
+        for r in "ab"
+    ]
     path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     assert sorted(name[0] for name, _ in heldout.texts(path, 4)["go"]) == ["a", "a", "b", "b"]
 
@@ -134,9 +167,20 @@ def prompt_format():
 def test_rows_follow_the_templates_with_slots_tokenised_alone():
     form = prompt_format()
     special = form.tokenizer.token_to_id
-    assert form.query("a.py", "x = 1") == [special("<|path|>"), *form.encode("a.py"), *form.encode("\n"), *form.encode("x = 1")]
+    assert form.query("a.py", "x = 1") == [
+        special("<|path|>"),
+        *form.encode("a.py"),
+        *form.encode("\n"),
+        *form.encode("x = 1"),
+    ]
     assert form.fragment_embedding("a.py", "x\n") == [
-        special("<|fragment|>"), *form.encode("a.py"), *form.encode("\n"), *form.encode("x"), *form.encode("\n"), special("<|fragment|>")]
+        special("<|fragment|>"),
+        *form.encode("a.py"),
+        *form.encode("\n"),
+        *form.encode("x"),
+        *form.encode("\n"),
+        special("<|fragment|>"),
+    ]
 
 
 def test_limits_keep_the_prefixs_end_the_texts_begin_and_the_paths_end():
@@ -165,7 +209,9 @@ def test_special_tokens_written_in_a_file_stay_text():
 def test_token_losses_are_negative_log_probabilities():
     logits = np.random.default_rng(0).normal(0, 30, (5, 11)).astype(np.float32)
     targets = np.array([0, 3, 10, 5, 5])
-    expected = torch.nn.functional.cross_entropy(torch.from_numpy(logits), torch.from_numpy(targets), reduction="none").numpy()
+    expected = torch.nn.functional.cross_entropy(
+        torch.from_numpy(logits), torch.from_numpy(targets), reduction="none"
+    ).numpy()
     np.testing.assert_allclose(subject.token_losses(logits, targets), expected, rtol=1e-4, atol=1e-4)
 
 
@@ -174,7 +220,11 @@ def work(tmp_path_factory):
     """A work folder after `export` of a tiny random model, with a held-out repository and training rows."""
     work = tmp_path_factory.mktemp("work")
     torch.manual_seed(2)
-    model = backbone.create(backbone.default_config(vocabulary_size=320, hidden_size=64, layers=2, intermediate_size=96, context_length=1024))
+    model = backbone.create(
+        backbone.default_config(
+            vocabulary_size=320, hidden_size=64, layers=2, intermediate_size=96, context_length=1024
+        )
+    )
     module = llora.LLoRA(model)
     with torch.no_grad():
         for parameter in (*model.parameters(), *module.parameters()):
@@ -200,8 +250,14 @@ def work(tmp_path_factory):
 def benchmark(tmp_path_factory):
     """A benchmark folder with one Python task."""
     folder = tmp_path_factory.mktemp("bench")
-    task = {"id": "1", "language": "python", "repository": "r-1", "file": "user.py", "offset": USER.index("compute_total(items)"),
-            "groundtruth": "compute_total(items))"}
+    task = {
+        "id": "1",
+        "language": "python",
+        "repository": "r-1",
+        "file": "user.py",
+        "offset": USER.index("compute_total(items)"),
+        "groundtruth": "compute_total(items))",
+    }
     for language in bench.LANGUAGES:
         own = language == "python"
         (folder / f"tasks_{language}.jsonl").write_text(json.dumps(task) + "\n" if own else "", encoding="utf-8")
@@ -236,14 +292,18 @@ def test_loss_equals_pytorch_and_unigram_its_frequencies(work, capsys):
     for file, text in heldout.texts(work / "corpus" / "heldout.jsonl", 2)["python"]:
         row, start, size_of = loss._loss_row(model_of.format, file, text, loss.LOSS_TOKENS)
         with torch.no_grad():
-            logits = model(input_ids=torch.tensor([row])).logits[0, start - 1 : -1, : model_of.manifest["architecture"]["vocabularySize"]]
+            logits = model(input_ids=torch.tensor([row])).logits[
+                0, start - 1 : -1, : model_of.manifest["architecture"]["vocabularySize"]
+            ]
         total += float(torch.nn.functional.cross_entropy(logits, torch.tensor(row[start:]), reduction="sum"))
         tokens, size = tokens + len(row) - start, size + size_of
         assert model_of.format.tokenizer.decode(row[start:]).encode() == text[-size_of:].encode() or size_of < len(text)
     assert (found["tokens"], found["bytes"]) == (tokens, size)
     assert found["loss"]["model"] == pytest.approx(total / tokens, rel=1e-3)
     assert found["bitsPerByte"]["model"] == pytest.approx(total / math.log(2) / size, rel=1e-3)
-    assert found["loss"]["untrained"] == pytest.approx(math.log(model_of.manifest["architecture"]["vocabularySize"]), abs=0.2)
+    assert found["loss"]["untrained"] == pytest.approx(
+        math.log(model_of.manifest["architecture"]["vocabularySize"]), abs=0.2
+    )
     assert found["bitsPerByte"].keys() == {"unigram", "trigram", "untrained", "model"}
 
 
@@ -266,7 +326,15 @@ def test_ngrams_are_distributions_that_prefer_what_they_have_seen(order):
 def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark, capsys, monkeypatch):
     found = figures(work, capsys, "--only", "retrieval", "--bench", str(benchmark))["retrieval"]["python"]
     assert found["BM25"]["cases"] == 1 and found["BM25"]["mrr"] == 1.0
-    assert found.keys() == {"BM25", "BM25 + next", "Jaccard", "Jaccard + next", "backbone, mean-pooled", "L-LoRA untrained", "SelfRACG"}
+    assert found.keys() == {
+        "BM25",
+        "BM25 + next",
+        "Jaccard",
+        "Jaccard + next",
+        "backbone, mean-pooled",
+        "L-LoRA untrained",
+        "SelfRACG",
+    }
     assert found["SelfRACG"]["minusBm25"]["value"] == pytest.approx(found["SelfRACG"]["mrr"] - 1.0)
     monkeypatch.setattr(corpus, "bench_folder", lambda given: None)
     found = figures(work, capsys, "--only", "retrieval")["retrieval"]["python"]
@@ -281,7 +349,9 @@ def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
     rows = [model_of.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
     scores = {i: float(query @ model_of.trained.embed([row], llora.FRAGMENT)[0]) for i, row in zip(case.others, rows)}
     # Fragments that are equal up to where they are cut share a score but for its last bits.
-    assert sorted(ranking) == sorted(case.others) and [scores[i] for i in ranking] == pytest.approx(sorted(scores.values(), reverse=True), abs=1e-6)
+    assert sorted(ranking) == sorted(case.others) and [scores[i] for i in ranking] == pytest.approx(
+        sorted(scores.values(), reverse=True), abs=1e-6
+    )
     assert all(case.pool[i].path != "user.py" for i in ranking)
 
 
@@ -302,7 +372,9 @@ def test_copying_prompts_fit_a_short_context(work, benchmark):
     model_of.manifest["contextLength"] = 256
     _, (case,) = bench.cases(benchmark, "python", None)
     assert model_of.copy_limit() + subject.COPY_ROOM == 256
-    assert len(copying._prompt(model_of.format, case, min(case.relevant), model_of.copy_limit())) <= model_of.copy_limit()
+    assert (
+        len(copying._prompt(model_of.format, case, min(case.relevant), model_of.copy_limit())) <= model_of.copy_limit()
+    )
 
 
 def test_isolation_holds_and_a_leak_is_reported(work, benchmark, capsys, monkeypatch):
@@ -335,12 +407,22 @@ def test_card_holds_every_table_with_its_command(work, benchmark, capsys):
 
 def test_completion_compares_every_method_over_the_same_tasks(work, benchmark, capsys):
     found = figures(work, capsys, "--only", "completion", "--bench", str(benchmark))["completion"]["python"]
-    assert {"nothing", "random", "BM25", "SelfRACG, always", "SelfRACG", "BM25 with ground truth", "defining fragment"} <= found.keys()
+    assert {
+        "nothing",
+        "random",
+        "BM25",
+        "SelfRACG, always",
+        "SelfRACG",
+        "BM25 with ground truth",
+        "defining fragment",
+    } <= found.keys()
     assert all(values["tasks"] == 1 for values in found.values())
     assert found["nothing"]["fragments"] == 0 and found["defining fragment"]["fragments"] == 1
     own, bare = found["SelfRACG"]["es"]["value"], found["nothing"]["es"]["value"]
     assert found["nothing"]["selfracgMinus"]["es"]["value"] == pytest.approx(own - bare)
-    (row,) = map(json.loads, (work / "predictions" / "python" / "nothing.jsonl").read_text(encoding="utf-8").splitlines())
+    (row,) = map(
+        json.loads, (work / "predictions" / "python" / "nothing.jsonl").read_text(encoding="utf-8").splitlines()
+    )
     assert row["id"] == "1" and row["retriever"] == "nothing" and row["es"] == pytest.approx(bare, abs=0.01)
 
 

@@ -27,7 +27,9 @@ def arguments(work, *extra):
 def work(tmp_path):
     """A work folder with a random backbone, its tokenizer and a random adapter."""
     torch.manual_seed(5)
-    config = backbone.default_config(vocabulary_size=320, hidden_size=64, layers=2, intermediate_size=96, context_length=128)
+    config = backbone.default_config(
+        vocabulary_size=320, hidden_size=64, layers=2, intermediate_size=96, context_length=128
+    )
     model = backbone.create(config)
     with torch.no_grad():
         for parameter in model.parameters():
@@ -50,8 +52,17 @@ def test_package_holds_what_it_says_and_runs(work):
     # The embedding has 320 rows; those behind the tokenizer's last token are left out.
     known = Tokenizer.from_file(str(work / "package" / "tokenizer.json")).get_vocab_size()
     assert known < 320 and manifest["architecture"]["vocabularySize"] == known
-    assert manifest["retrieval"] == {"dimension": 64, "outputProjection": True, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate",
-                                     "nullScore": 0.125, "queryTokens": 192, "fragmentTokens": 128}
+    assert manifest["retrieval"] == {
+        "dimension": 64,
+        "outputProjection": True,
+        "normalised": True,
+        "rank": 16,
+        "alpha": 32.0,
+        "adapters": "separate",
+        "nullScore": 0.125,
+        "queryTokens": 192,
+        "fragmentTokens": 128,
+    }
     assert manifest["weights"] == {"stored": "float16", "computed": "float32"}
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
     out = model.run(np.array([[1, 2, 3]]), [3], np.array([[2]]), adapter=0)
@@ -61,28 +72,58 @@ def test_package_holds_what_it_says_and_runs(work):
 def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(work):
     config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
     null = [0.5] + [0.0] * 63
-    found = {**config, "nullVector": null, "importTokens": 32, "queryTokens": 64, "fragmentTokens": 48, "layerWeights": [0.25, 0.75],
-             "layerNormalise": True, "heldOut": {}}
+    found = {
+        **config,
+        "nullVector": null,
+        "importTokens": 32,
+        "queryTokens": 64,
+        "fragmentTokens": 48,
+        "layerWeights": [0.25, 0.75],
+        "layerNormalise": True,
+        "heldOut": {},
+    }
     (work / "llora" / "adapter_config.json").write_text(json.dumps(found), encoding="utf-8")
     export.run(arguments(work, "--weights", "int8"))
     manifest = package.read(work / "package")
-    assert manifest["retrieval"] == {"dimension": 64, "outputProjection": True, "normalised": True, "rank": 16, "alpha": 32.0, "adapters": "separate", "nullScore": 0.125,
-                                     "nullVector": null, "queryTokens": 64, "importTokens": 32, "fragmentTokens": 48}
+    assert manifest["retrieval"] == {
+        "dimension": 64,
+        "outputProjection": True,
+        "normalised": True,
+        "rank": 16,
+        "alpha": 32.0,
+        "adapters": "separate",
+        "nullScore": 0.125,
+        "nullVector": null,
+        "queryTokens": 64,
+        "importTokens": 32,
+        "fragmentTokens": 48,
+    }
     assert manifest["weights"] == {"stored": "int8", "computed": "int8"}
 
 
 @pytest.mark.parametrize("stored", ["int8", "half"])
 def test_a_text_is_read_on_in_buffers_that_grow(work, stored):
     export.run(arguments(work, "--weights", stored))
-    assert package.read(work / "package")["weights"] == {
-        "int8": {"stored": "int8", "computed": "int8"}, "half": {"stored": "float16", "computed": "float16"}}[stored]
+    assert (
+        package.read(work / "package")["weights"]
+        == {"int8": {"stored": "int8", "computed": "int8"}, "half": {"stored": "float16", "computed": "float16"}}[
+            stored
+        ]
+    )
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
     ids = np.random.default_rng(5).integers(0, 280, (1, 120))
     whole = model.run(ids, [120], np.array([[119]]), adapter=0)
     assert whole.present is None
     present = None
     for start, end in ((0, 20), (20, 21), (21, 120)):
-        out = model.run(ids[:, start:end], [end - start], np.array([[end - start - 1]]), adapter=0 if end == 120 else -1, past=present, keep_present=True)
+        out = model.run(
+            ids[:, start:end],
+            [end - start],
+            np.array([[end - start - 1]]),
+            adapter=0 if end == 120 else -1,
+            past=present,
+            keep_present=True,
+        )
         present = out.present
         assert present.length == end
     np.testing.assert_allclose(out.logits, whole.logits, atol=2e-2 * np.abs(whole.logits).max())
@@ -183,10 +224,14 @@ def test_adapter_of_other_weights_counts_as_missing(work):
     config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
     weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
     for belongs, accepted in ((weights, True), ("0" * 64, False)):
-        (work / "llora" / "adapter_config.json").write_text(json.dumps({**config, "backbone": belongs}), encoding="utf-8")
+        (work / "llora" / "adapter_config.json").write_text(
+            json.dumps({**config, "backbone": belongs}), encoding="utf-8"
+        )
         if accepted:
             export.run(arguments(work))
-            assert "L-LoRA adapters: information-need-guided" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+            assert "L-LoRA adapters: information-need-guided" in (work / "package" / "MODEL_CARD.md").read_text(
+                encoding="utf-8"
+            )
         else:
             with pytest.raises(FileNotFoundError, match="other weights"):
                 export.run(arguments(work))
@@ -224,18 +269,36 @@ def test_altered_or_missing_files_are_refused_by_name(work):
 def test_card_says_what_the_records_say(work):
     (work / "corpus").mkdir()
     train = {"go": {"repositories": 2, "files": 1234, "bytes": 3_400_000}}
-    repositories = [{"repository": "a/b", "language": "go", "licence": "MIT", "part": "train", "files": 1234, "bytes": 3_400_000},
-                    {"repository": "c/d", "language": "go", "licence": "ISC", "part": "heldout", "files": 3, "bytes": 10}]
-    counts = {"parts": {"train": train, "heldout": {"go": {"repositories": 1, "files": 3, "bytes": 10}}}, "benchmark": 7, "repositories": repositories}
+    repositories = [
+        {"repository": "a/b", "language": "go", "licence": "MIT", "part": "train", "files": 1234, "bytes": 3_400_000},
+        {"repository": "c/d", "language": "go", "licence": "ISC", "part": "heldout", "files": 3, "bytes": 10},
+    ]
+    counts = {
+        "parts": {"train": train, "heldout": {"go": {"repositories": 1, "files": 3, "bytes": 10}}},
+        "benchmark": 7,
+        "repositories": repositories,
+    }
     (work / "corpus" / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
-    records = [{"event": "start", "device": "cpu", "tokens": 0}, {"event": "untrained", "loss": 9.0, "tokens": 0},
-               {"event": "train", "tokens": 12_345_678, "elapsed": 7200.0}, {"event": "heldout", "loss": 3.25, "tokens": 12_345_678}]
+    records = [
+        {"event": "start", "device": "cpu", "tokens": 0},
+        {"event": "untrained", "loss": 9.0, "tokens": 0},
+        {"event": "train", "tokens": 12_345_678, "elapsed": 7200.0},
+        {"event": "heldout", "loss": 3.25, "tokens": 12_345_678},
+    ]
     log = "".join(json.dumps(record) + "\n" for record in records) + '{"event": "tr'
     (work / "pretrain.jsonl").write_text(log, encoding="utf-8")
     export.run(arguments(work))
     card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for said in ("12.3 million tokens on CPU cores", "over 12,345,678 tokens, on rows", "| go | 2 | 1,234 | 3.40 |", "| MIT | 1 | 3.40 |",
-                 "9.000 before, 3.250 after", "had not ended", "The benchmark's 7 repositories", "not a model at full scale"):
+    for said in (
+        "12.3 million tokens on CPU cores",
+        "over 12,345,678 tokens, on rows",
+        "| go | 2 | 1,234 | 3.40 |",
+        "| MIT | 1 | 3.40 |",
+        "9.000 before, 3.250 after",
+        "had not ended",
+        "The benchmark's 7 repositories",
+        "not a model at full scale",
+    ):
         assert said in card, said
     assert "ISC" not in card
 
@@ -254,9 +317,17 @@ def test_card_tells_the_stages_that_led_to_the_adapter_and_a_continued_run(work)
     for number, stage in enumerate(("stage1", "stage2", "utility")):
         folder = work / "stages" / stage
         shutil.copytree(work / "llora", folder)
-        (folder / "adapter.safetensors").write_bytes((work / "llora" / "adapter.safetensors").read_bytes() + bytes(number))
-        config |= {"stage": stage, "start": start, "steps": 100 + number, "heldOut": ranks, "nullScoreCalibration": calibration,
-                   "nullVector": [0.1] * 64}
+        (folder / "adapter.safetensors").write_bytes(
+            (work / "llora" / "adapter.safetensors").read_bytes() + bytes(number)
+        )
+        config |= {
+            "stage": stage,
+            "start": start,
+            "steps": 100 + number,
+            "heldOut": ranks,
+            "nullScoreCalibration": calibration,
+            "nullVector": [0.1] * 64,
+        }
         start = hashlib.sha256((folder / "adapter.safetensors").read_bytes()).hexdigest()
         for place in (folder, work / "llora"):
             (place / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
@@ -266,9 +337,19 @@ def test_card_tells_the_stages_that_led_to_the_adapter_and_a_continued_run(work)
         says[stage] = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "100 steps; MRR@10 on held-out repositories 0.250 (0.200 to 0.300)" in says["utility"]
     assert "101 steps" in says["utility"] and "102 steps" in says["utility"] and "102 steps" not in says["stage2"]
-    assert "margin over the null vector of 90% of held-out contexts" in says["utility"] and "of 25% of those" in says["utility"]
-    assert "not used as a signal" in says["stage1"] and "not used as a signal" in says["stage2"] and "not used as a signal" not in says["utility"]
-    assert "30,000,000 tokens, 10,000,000 of them in an earlier run" in says["utility"] and "had not ended" not in says["utility"]
+    assert (
+        "margin over the null vector of 90% of held-out contexts" in says["utility"]
+        and "of 25% of those" in says["utility"]
+    )
+    assert (
+        "not used as a signal" in says["stage1"]
+        and "not used as a signal" in says["stage2"]
+        and "not used as a signal" not in says["utility"]
+    )
+    assert (
+        "30,000,000 tokens, 10,000,000 of them in an earlier run" in says["utility"]
+        and "had not ended" not in says["utility"]
+    )
 
 
 def test_the_confidence_stays_with_the_weights_that_it_was_fitted_on(work, capsys):
@@ -278,7 +359,9 @@ def test_the_confidence_stays_with_the_weights_that_it_was_fitted_on(work, capsy
     confidence = {"weights": {"constant": 1.0}, "thresholds": {"more": 0.01}}
 
     def state():
-        path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), "confidence": confidence}), encoding="utf-8")
+        path.write_text(
+            json.dumps({**json.loads(path.read_text(encoding="utf-8")), "confidence": confidence}), encoding="utf-8"
+        )
 
     state()
     export.run(arguments(work, "--model-version", "0.2.0"))

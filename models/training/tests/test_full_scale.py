@@ -44,7 +44,13 @@ def call(machine, **changes) -> int:
     parser = argparse.ArgumentParser()
     full_scale.add_arguments(parser)
     args = parser.parse_args(["--call-minutes", "0", "--parts", str(machine / "parts"), "--out", str(machine / "out")])
-    for name, value in {"work": machine / "work", "smoke": False, "device": "cpu", "measures": ["measure stages"], **changes}.items():
+    for name, value in {
+        "work": machine / "work",
+        "smoke": False,
+        "device": "cpu",
+        "measures": ["measure stages"],
+        **changes,
+    }.items():
         setattr(args, name, value)
     return full_scale.run(args)
 

@@ -24,14 +24,20 @@ def read(work, kind):
     assert cli.run_command("gguf", ["--work", str(work), "--out", str(out), "--type", kind]) == 0
     assert [path.name for path in work.glob("*.gguf*")] == [out.name]
     reader = gguf.GGUFReader(out)
-    return {key: field.contents() for key, field in reader.fields.items()}, {tensor.name: tensor for tensor in reader.tensors}
+    return {key: field.contents() for key, field in reader.fields.items()}, {
+        tensor.name: tensor for tensor in reader.tensors
+    }
 
 
 def test_float32_is_the_checkpoint_to_the_bit(checkpoint):
     model, tokenizer, work = checkpoint
     fields, tensors = read(work, "f32")
     assert fields["general.architecture"] == "qwen2"
-    assert (fields["qwen2.embedding_length"], fields["qwen2.block_count"], fields["qwen2.feed_forward_length"]) == (64, 2, 48)
+    assert (fields["qwen2.embedding_length"], fields["qwen2.block_count"], fields["qwen2.feed_forward_length"]) == (
+        64,
+        2,
+        48,
+    )
     assert (fields["qwen2.attention.head_count"], fields["qwen2.attention.head_count_kv"]) == (4, 2)
     assert fields["qwen2.rope.freq_base"] == 1e6
     tokens = fields["tokenizer.ggml.tokens"]

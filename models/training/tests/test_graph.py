@@ -19,26 +19,59 @@ SIZES = dict(vocab_size=131, hidden_size=64, intermediate_size=80, num_hidden_la
 
 
 def qwen2():
-    return Qwen2ForCausalLM(Qwen2Config(**SIZES, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True,
-                                        rope_parameters={"rope_type": "default", "rope_theta": 10000.0}))
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            **SIZES,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "default", "rope_theta": 10000.0},
+        )
+    )
 
 
 def llama():
     # Untied head, no biases, a head dimension of its own (not hidden / heads), one key-value head for three query heads.
-    return LlamaForCausalLM(LlamaConfig(**{**SIZES, "hidden_size": 48}, num_attention_heads=3, num_key_value_heads=1, head_dim=32,
-                                        tie_word_embeddings=False,
-                                        rope_parameters={"rope_type": "default", "rope_theta": 500000.0}))
+    return LlamaForCausalLM(
+        LlamaConfig(
+            **{**SIZES, "hidden_size": 48},
+            num_attention_heads=3,
+            num_key_value_heads=1,
+            head_dim=32,
+            tie_word_embeddings=False,
+            rope_parameters={"rope_type": "default", "rope_theta": 500000.0},
+        )
+    )
 
 
 def llama_with_biases():
-    return LlamaForCausalLM(LlamaConfig(**{**SIZES, "hidden_size": 48}, num_attention_heads=6, num_key_value_heads=3, head_dim=16,
-                                        attention_bias=True, mlp_bias=True, tie_word_embeddings=True))
+    return LlamaForCausalLM(
+        LlamaConfig(
+            **{**SIZES, "hidden_size": 48},
+            num_attention_heads=6,
+            num_key_value_heads=3,
+            head_dim=16,
+            attention_bias=True,
+            mlp_bias=True,
+            tie_word_embeddings=True,
+        )
+    )
 
 
 class Exported:
     """A random backbone with a random adapter, in PyTorch and as an ONNX session."""
 
-    def __init__(self, make, adapters="separate", normalise=True, stored="float32", optimised=None, stop_tokens=(), varied=False, **reading):
+    def __init__(
+        self,
+        make,
+        adapters="separate",
+        normalise=True,
+        stored="float32",
+        optimised=None,
+        stop_tokens=(),
+        varied=False,
+        **reading,
+    ):
         torch.manual_seed(7)
         self.make = make
         self.model = make().eval()
@@ -58,7 +91,11 @@ class Exported:
             for parameter in self.llora.parameters():
                 parameter.normal_(0.0, 0.3)
         self.config = graph.GraphConfig.from_hf(self.model.config.to_dict())
-        self.calibrated = calibration.calibrate(self.model, self.llora, ids_of(12, 80, seed=11).tolist()) if stored == "int8" else None
+        self.calibrated = (
+            calibration.calibrate(self.model, self.llora, ids_of(12, 80, seed=11).tolist())
+            if stored == "int8"
+            else None
+        )
         held = calibration.smoothed(self.model, self.calibrated) if self.calibrated else self.model
         weights = {k: v.numpy() for k, v in held.state_dict().items()}
         if self.model.config.tie_word_embeddings:
@@ -66,7 +103,9 @@ class Exported:
         tensors = {k: v.detach().numpy() for k, v in self.llora.state_dict().items()}
         adapter = graph.Adapter(tensors, rank=4, alpha=8, normalise=normalise, **reading)
         self.half = stored == "half"
-        self.proto, self.parameters = graph.build_graph(self.config, weights, adapter, stored, self.calibrated.steps if self.calibrated else None, stop_tokens)
+        self.proto, self.parameters = graph.build_graph(
+            self.config, weights, adapter, stored, self.calibrated.steps if self.calibrated else None, stop_tokens
+        )
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         if optimised:
@@ -79,19 +118,33 @@ class Exported:
         ids = np.asarray(ids, dtype=np.int64)
         c = self.config
         length = past["length"] if past else 0
-        feeds = {"input_ids": ids, "lengths": np.asarray(lengths, dtype=np.int64),
-                 "logit_positions": np.asarray(positions, dtype=np.int64).reshape(len(ids), -1),
-                 "adapter": np.array([adapter], dtype=np.int64), "past_length": np.array([length], dtype=np.int64)}
+        feeds = {
+            "input_ids": ids,
+            "lengths": np.asarray(lengths, dtype=np.int64),
+            "logit_positions": np.asarray(positions, dtype=np.int64).reshape(len(ids), -1),
+            "adapter": np.array([adapter], dtype=np.int64),
+            "past_length": np.array([length], dtype=np.int64),
+        }
         if self.half:
             feeds["greedy_steps"] = np.array([steps], dtype=np.int64)
         for layer in range(c.layers):
             for part in ("key", "value"):
-                garbage = np.full((len(ids), c.kv_heads, spare or 0, c.head_dim), GARBAGE, dtype=np.float16 if self.half else np.float32)
-                feeds[f"past.{layer}.{part}"] = np.concatenate([past[part][layer], garbage], axis=-2) if past else garbage
+                garbage = np.full(
+                    (len(ids), c.kv_heads, spare or 0, c.head_dim),
+                    GARBAGE,
+                    dtype=np.float16 if self.half else np.float32,
+                )
+                feeds[f"past.{layer}.{part}"] = (
+                    np.concatenate([past[part][layer], garbage], axis=-2) if past else garbage
+                )
         garbage = np.full((c.layers, len(ids), spare or 0, 8), GARBAGE, dtype=np.float32)
         feeds["past.need"] = np.concatenate([past["need"], garbage], axis=-2) if past else garbage
         found = dict(zip(self.names, self.session.run(None, feeds)))
-        for name, shape in (("key", (c.kv_heads, ids.shape[1], c.head_dim)), ("value", (c.kv_heads, ids.shape[1], c.head_dim)), ("need", (ids.shape[1], 8))):
+        for name, shape in (
+            ("key", (c.kv_heads, ids.shape[1], c.head_dim)),
+            ("value", (c.kv_heads, ids.shape[1], c.head_dim)),
+            ("need", (ids.shape[1], 8)),
+        ):
             found[f"new.{name}"] = found[f"new.{name}"].reshape(c.layers, len(ids), *shape)
         # The whole text's rows, as whoever runs the graph keeps them.
         for part in ("key", "value", "need"):
@@ -157,12 +210,19 @@ def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
     whole, roomy = (exported.run(ids, [40], [range(40)], adapter=0, spare=spare) for spare in (None, 57))
     first = exported.run(ids[:, :30], [30], [[29]])
     for adapter in (-1, 0):
-        tight, exact, more = (exported.run(ids[:, 30:], [10], [range(10)], adapter=adapter, past=first, spare=spare) for spare in (None, 10, 33))
+        tight, exact, more = (
+            exported.run(ids[:, 30:], [10], [range(10)], adapter=adapter, past=first, spare=spare)
+            for spare in (None, 10, 33)
+        )
         for name in ("logits", "expression", "new.key", "new.value", "new.need"):
             # A few rows, those of the last layer and the one of an expression attend over the whole buffer, with nothing on what is behind the past:
             # sums of other lengths.
-            assert np.allclose(tight[name], exact[name], atol=BOUND) and np.allclose(tight[name], more[name], atol=BOUND)
-            assert np.allclose(whole[name], roomy[name], atol=BOUND) and (name in ("logits", "expression") or np.array_equal(whole[name], roomy[name]))
+            assert np.allclose(tight[name], exact[name], atol=BOUND) and np.allclose(
+                tight[name], more[name], atol=BOUND
+            )
+            assert np.allclose(whole[name], roomy[name], atol=BOUND) and (
+                name in ("logits", "expression") or np.array_equal(whole[name], roomy[name])
+            )
     assert whole["new.key"].shape == (3, 1, exported.config.kv_heads, 40, exported.config.head_dim)
     assert tight["new.need"].shape == (3, 1, 10, 8)
 
@@ -183,8 +243,12 @@ def test_few_rows_attend_to_what_many_do(exported, few):
     assert relative(start["logits"], whole["logits"][:, :few]) < BOUND
     assert np.abs(start["expression"] - exported.express(ids[:, :few], [few], 1)).max() < BOUND
     # Short rows of a batch are not one text.
-    batch = exported.run(ids.reshape(4, 10)[:, :few] if few < 10 else ids.reshape(2, 20)[:, :few], [few] * (4 if few < 10 else 2),
-                         [range(few)] * (4 if few < 10 else 2), adapter=1)
+    batch = exported.run(
+        ids.reshape(4, 10)[:, :few] if few < 10 else ids.reshape(2, 20)[:, :few],
+        [few] * (4 if few < 10 else 2),
+        [range(few)] * (4 if few < 10 else 2),
+        adapter=1,
+    )
     assert relative(batch["logits"][0], whole["logits"][0, :few]) < BOUND
 
 
@@ -315,7 +379,10 @@ def test_half_computes_in_float16_and_gives_what_is_not_cached_in_float32():
     half = Exported(qwen2, stored="half")
     types = {v.name: v.type.tensor_type.elem_type for v in (*half.proto.graph.input, *half.proto.graph.output)}
     assert {name for name, kind in types.items() if kind == onnx.TensorProto.FLOAT16} == {
-        "new.key", "new.value", *(f"past.{layer}.{part}" for layer in range(3) for part in ("key", "value"))}
+        "new.key",
+        "new.value",
+        *(f"past.{layer}.{part}" for layer in range(3) for part in ("key", "value")),
+    }
     assert {types[name] for name in ("logits", "expression", "new.need", "past.need")} == {onnx.TensorProto.FLOAT}
     ids = ids_of(1, 40)
     whole = half.run(ids, [40], [range(40)], adapter=0)
@@ -400,7 +467,9 @@ def test_the_loop_stores_no_weight_twice_and_other_kinds_have_none():
     loops = [a.g for g in bodies for n in g.node if n.op_type == "Loop" for a in n.attribute if a.name == "body"]
     assert len(loops) == 1 and not any(g.initializer for g in (*bodies, *loops))
     known = {t.name for t in proto.graph.initializer}
-    assert {"layers.0.qkv.weight", "layers.2.down.weight", "embedding", "head"} <= known & {i for n in loops[0].node for i in n.input}
+    assert {"layers.0.qkv.weight", "layers.2.down.weight", "embedding", "head"} <= known & {
+        i for n in loops[0].node for i in n.input
+    }
     for stored in ("float32", "float16", "int8"):
         other = Exported(llama, stored=stored, stop_tokens=(1,)).proto
         assert not {"greedy", "greedy_steps"} & {v.name for v in (*other.graph.input, *other.graph.output)}
@@ -435,7 +504,9 @@ def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapt
     # Padding changes nothing, and what stands behind the end neither.
     ids[:, 9:] = 5
     longer = np.concatenate([ids[1:2], np.full((1, 9), 7)], axis=1)
-    assert np.abs(pooled.run(longer, [9], np.zeros((1, 0)), adapter=1)["expression"] - found[1]).max() < (1e-2 if stored == "half" else BOUND)
+    assert np.abs(pooled.run(longer, [9], np.zeros((1, 0)), adapter=1)["expression"] - found[1]).max() < (
+        1e-2 if stored == "half" else BOUND
+    )
     # Queries are read at their last token, as ever.
     first = pooled.run(ids_of(1, 21)[:, :8], [8], [[7]])
     second = pooled.run(ids_of(1, 21)[:, 8:], [13], [range(13)], adapter=0, past=first)
@@ -469,7 +540,13 @@ def test_the_output_projection_may_be_left_out(make, stored):
 
 ROPES = {
     "linear": {"rope_type": "linear", "factor": 4.0},
-    "llama3": {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0, "original_max_position_embeddings": 32},
+    "llama3": {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 32,
+    },
     "yarn": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 24},
 }
 
@@ -477,8 +554,15 @@ ROPES = {
 @pytest.mark.parametrize("rope", ROPES.values(), ids=ROPES)
 def test_scaled_rotary_embeddings_match_transformers(rope):
     def make():
-        return LlamaForCausalLM(LlamaConfig(**SIZES, num_attention_heads=4, num_key_value_heads=2, tie_word_embeddings=True,
-                                            rope_parameters={**rope, "rope_theta": 100000.0}))
+        return LlamaForCausalLM(
+            LlamaConfig(
+                **SIZES,
+                num_attention_heads=4,
+                num_key_value_heads=2,
+                tie_word_embeddings=True,
+                rope_parameters={**rope, "rope_theta": 100000.0},
+            )
+        )
 
     exported = Exported(make)
     ids = ids_of(1, 90)
@@ -505,7 +589,9 @@ def test_int8_is_the_model_with_rounded_weights_and_rows(quantised):
     assert np.median(difference) < BOUND and difference.max() < 5e-2
     assert np.abs(found["expression"] - expression).max() < 2e-2
     trained = quantised.reference(ids)
-    assert 1e-4 < np.abs(found["logits"] - trained)[valid].max() / np.abs(trained).max() < export.ROUNDING_BOUNDS["int8"]
+    assert (
+        1e-4 < np.abs(found["logits"] - trained)[valid].max() / np.abs(trained).max() < export.ROUNDING_BOUNDS["int8"]
+    )
     assert quantised.model.model.layers[0].self_attn.q_proj._forward_pre_hooks == {}
 
 
@@ -532,10 +618,17 @@ def test_int8_tokens_verified_together_get_the_logits_of_one_by_one_to_the_bit(q
 def test_int8_stores_a_byte_a_weight_and_a_tied_matrix_once():
     tied, untied = (Exported(make, stored="int8") for make in (llama_with_biases, llama))
     for exported in (tied, untied):
-        large = {t.name: t.data_type for t in exported.proto.graph.initializer if np.prod(t.dims) > 1000 and not t.name.startswith("rotary")}
+        large = {
+            t.name: t.data_type
+            for t in exported.proto.graph.initializer
+            if np.prod(t.dims) > 1000 and not t.name.startswith("rotary")
+        }
         assert {name for name, kind in large.items() if kind != onnx.TensorProto.INT8} == {
-            name for name in large if ".need." in name}
-        assert exported.parameters == sum(p.numel() for p in (*exported.model.parameters(), *exported.llora.parameters()))
+            name for name in large if ".need." in name
+        }
+        assert exported.parameters == sum(
+            p.numel() for p in (*exported.model.parameters(), *exported.llora.parameters())
+        )
     names = [[t.name for t in exported.proto.graph.initializer] for exported in (tied, untied)]
     assert "head.codes" not in names[0] and "head.codes" in names[1]
 
@@ -545,14 +638,21 @@ def test_integer_sums_are_exact_where_sixteen_bits_are_just_enough():
     assert 2 * 255 * graph.WEIGHT_STEPS < 2**15 and graph.ROW_ZERO + graph.ROW_STEPS <= 255
     codes = np.where(ids_of(64, 32) % 2, 1, -1).astype(np.int8) * np.int8(graph.WEIGHT_STEPS)
     rows = np.where(ids_of(8, 64, seed=5) % 2, 255, 1).astype(np.uint8)
-    node = onnx.helper.make_node("MatMulIntegerToFloat", ["a", "b", "one", "scale", "zero"], ["y"], domain=graph.CONTRIB)
+    node = onnx.helper.make_node(
+        "MatMulIntegerToFloat", ["a", "b", "one", "scale", "zero"], ["y"], domain=graph.CONTRIB
+    )
     constants = {"b": codes, "one": np.float32(1), "scale": np.ones(32, np.float32), "zero": np.uint8(graph.ROW_ZERO)}
     proto = onnx.helper.make_model(
-        onnx.helper.make_graph([node], "product", [onnx.helper.make_tensor_value_info("a", onnx.TensorProto.UINT8, [8, 64])],
-                               [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [8, 32])],
-                               [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()]),
+        onnx.helper.make_graph(
+            [node],
+            "product",
+            [onnx.helper.make_tensor_value_info("a", onnx.TensorProto.UINT8, [8, 64])],
+            [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, [8, 32])],
+            [onnx.numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items()],
+        ),
         ir_version=graph.IR_VERSION,
-        opset_imports=[onnx.helper.make_opsetid("", graph.OPSET), onnx.helper.make_opsetid(graph.CONTRIB, 1)])
+        opset_imports=[onnx.helper.make_opsetid("", graph.OPSET), onnx.helper.make_opsetid(graph.CONTRIB, 1)],
+    )
     session = onnxruntime.InferenceSession(proto.SerializeToString(), providers=["CPUExecutionProvider"])
     (found,) = session.run(None, {"a": rows})
     assert np.array_equal(found, (rows.astype(np.int64) - graph.ROW_ZERO) @ codes.astype(np.int64))
@@ -608,5 +708,8 @@ def test_without_training_is_the_adapter_at_its_start(stored):
             for update in layer.values():
                 update.B.zero_()
     expected = exported.express(ids_of(2, 18), [18, 5], 1)
-    assert np.abs(found["expression"] - expected).max() < {"float32": BOUND, "float16": 5e-3, "int8": 5e-2, "half": 2e-2}[stored]
+    assert (
+        np.abs(found["expression"] - expected).max()
+        < {"float32": BOUND, "float16": 5e-3, "int8": 5e-2, "half": 2e-2}[stored]
+    )
     assert np.abs(trained["expression"] - expected).max() > 0.01

@@ -22,7 +22,9 @@ def repository_row(name: str, seed: int) -> dict:
     files = {}
     for part in range(4):
         own = names[part * 5 : part * 5 + 5]
-        text = "\n".join(f"def {n}(value):\n    total = value + {i}\n    print(total)\n    return total\n" for i, n in enumerate(own))
+        text = "\n".join(
+            f"def {n}(value):\n    total = value + {i}\n    print(total)\n    return total\n" for i, n in enumerate(own)
+        )
         files[f"pkg/part{part}.py"] = text
     calls = "\n".join(f"    step = step * 2\n    print(step)\n    result = {n}(step)" for n in names)
     files["pkg/main.py"] = f"import sys\n\n\ndef main(step):\n{calls}\n    return result\n"
@@ -35,7 +37,15 @@ def work(tmp_path):
     # Threads that meet at every tiny operation cost far more than they save.
     torch.set_num_threads(1)
     special = package.OWN.special_tokens()
-    order = ["<|endoftext|>", "<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>", "<|fragment|>", "<|path|>", "<|pad|>"]
+    order = [
+        "<|endoftext|>",
+        "<|fim_prefix|>",
+        "<|fim_suffix|>",
+        "<|fim_middle|>",
+        "<|fragment|>",
+        "<|path|>",
+        "<|pad|>",
+    ]
     assert set(special) == set(order)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(order + alphabet)}, []))
@@ -62,9 +72,23 @@ def options(work, **changes) -> argparse.Namespace:
     ing.add_arguments(parser)
     args = parser.parse_args([])
     sizes = {
-        "work": work, "smoke": False, "device": "cpu", "steps": 12, "pair_count": 120, "batch": 16, "group": 8,
-        "micro": 8, "rank": 4, "alpha": 8.0, "processes": 1, "warmup_steps": 2, "log_seconds": 0.0,
-        "evaluation_cases": 4, "evaluation_pool": 12, "compile": False, "windows": 0.5,
+        "work": work,
+        "smoke": False,
+        "device": "cpu",
+        "steps": 12,
+        "pair_count": 120,
+        "batch": 16,
+        "group": 8,
+        "micro": 8,
+        "rank": 4,
+        "alpha": 8.0,
+        "processes": 1,
+        "warmup_steps": 2,
+        "log_seconds": 0.0,
+        "evaluation_cases": 4,
+        "evaluation_pool": 12,
+        "compile": False,
+        "windows": 0.5,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
@@ -83,7 +107,9 @@ def test_definition_pairs_end_before_a_name_that_the_fragment_defines(work):
     for pair in found:
         assert pair.path != pair.query_path
         assert set(pair.defines) & set(pair.follows)
-        assert len(pair.query) <= pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS and len(pair.fragment) <= pairs.FRAGMENT_TOKENS
+        assert (
+            len(pair.query) <= pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS and len(pair.fragment) <= pairs.FRAGMENT_TOKENS
+        )
         assert tokenizer.id_to_token(pair.query[0]) == "<|path|>"
         assert tokenizer.id_to_token(pair.fragment[0]) == tokenizer.id_to_token(pair.fragment[-1]) == "<|fragment|>"
         needed = set(pair.defines) & set(pair.follows)
@@ -120,8 +146,17 @@ def test_windows_are_those_of_a_search_each_once(work):
 
 def pair(**changes) -> pairs.Pair:
     values = dict(
-        repository="a", kind="next", query=[1], fragment=[2], query_path="q.py", query_line=5, path="f.py", first=0,
-        last=10, defines=["alpha"], follows=["alpha"],
+        repository="a",
+        kind="next",
+        query=[1],
+        fragment=[2],
+        query_path="q.py",
+        query_line=5,
+        path="f.py",
+        first=0,
+        last=10,
+        defines=["alpha"],
+        follows=["alpha"],
     )
     return pairs.Pair(**{**values, **changes})
 
@@ -157,11 +192,21 @@ def test_masked_negatives_do_not_change_the_loss_and_other_columns_may_be_right(
 
 
 def test_what_is_wrong_for_a_query():
-    batch = [pair(), pair(fragment=[3], path="g.py", defines=["beta"], follows=[]), pair(kind="quiet", fragment=[4], follows=[])]
+    batch = [
+        pair(),
+        pair(fragment=[3], path="g.py", defines=["beta"], follows=[]),
+        pair(kind="quiet", fragment=[4], follows=[]),
+    ]
     window = pairs.Window("a", [5], "h.py", 0, 20, ["alpha"])
     elsewhere = pairs.Window("b", [2], "h.py", 0, 20, [])
     assert contrast.wrong(batch, [*batch, window, elsewhere]).tolist() == [
-        [True, True, False, False, False],  # the third is from the same lines, the window defines what follows, the last is equal
+        [
+            True,
+            True,
+            False,
+            False,
+            False,
+        ],  # the third is from the same lines, the window defines what follows, the last is equal
         [True, True, True, True, True],
         [True, True, True, True, True],  # nothing of the repository is right for a quiet one
     ]
@@ -174,7 +219,9 @@ def test_windows_that_score_high_and_are_wrong_are_chosen_first():
     queries = torch.eye(8)[:2]
     batch = [pair(), pair(query_path="r.py")]
     assert len(bank.choose(batch, queries, 1.0)) == 2
-    bank.keep(range(6), torch.tensor([[1.0] + [0.0] * 7, [0.9] + [0.0] * 7, [0.0] * 8, [0.0] * 8, [0.0] * 8, [0.0] * 8]))
+    bank.keep(
+        range(6), torch.tensor([[1.0] + [0.0] * 7, [0.9] + [0.0] * 7, [0.0] * 8, [0.0] * 8, [0.0] * 8, [0.0] * 8])
+    )
     chosen = [bank.choose(batch, queries, 1.0) for _ in range(20)]
     # The first window would do as well; it may only come by chance, the second always.
     assert all(places[0] == 1 and len(set(places)) == 2 for places in chosen)
@@ -283,7 +330,9 @@ def test_two_processes_take_the_same_step_as_one(work, tmp_path):
         assert ing.run(args) == 0
         states.append(torch.load(work / "checkpoints" / "stage1.pt", weights_only=True))
     for name, tensor in states[0]["module"].items():
-        assert torch.nn.functional.cosine_similarity(tensor.flatten(), states[1]["module"][name].flatten(), dim=0) > 0.9, name
+        assert (
+            torch.nn.functional.cosine_similarity(tensor.flatten(), states[1]["module"][name].flatten(), dim=0) > 0.9
+        ), name
     torch.testing.assert_close(states[0]["null"], states[1]["null"], atol=2e-3, rtol=0.1)
 
 
@@ -298,7 +347,9 @@ def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
     saved = llora.load(later.reader.model, work / "stages" / "stage1")
     for name, tensor in saved.state_dict().items():
         assert torch.equal(tensor, later.module.state_dict()[name])
-    torch.testing.assert_close(later.null.detach(), torch.tensor(llora.load_config(work / "stages" / "stage1")["nullVector"]))
+    torch.testing.assert_close(
+        later.null.detach(), torch.tensor(llora.load_config(work / "stages" / "stage1")["nullVector"])
+    )
     with pytest.raises(ValueError, match="rank"):
         ing.Trainer(options(work, start="stage1", rank=8), stage="again")
     other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
@@ -313,7 +364,9 @@ def test_the_best_stage_is_chosen_unless_one_is_named(work):
     assert ing.run(options(work, steps=2)) == 0
     first = json.loads((work / "stages" / "stage1" / "adapter_config.json").read_text())
     (work / "stages" / "stage2").mkdir()
-    (work / "stages" / "stage2" / "adapter.safetensors").write_bytes((work / "stages" / "stage1" / "adapter.safetensors").read_bytes())
+    (work / "stages" / "stage2" / "adapter.safetensors").write_bytes(
+        (work / "stages" / "stage1" / "adapter.safetensors").read_bytes()
+    )
     first["stage"] = "stage2"
     first["heldOut"]["trained"]["mrr_at_10"] = 2.0
     (work / "stages" / "stage2" / "adapter_config.json").write_text(json.dumps(first))

@@ -35,7 +35,9 @@ def work(request, tmp_path):
 
 def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
     checkpoint = work / "checkpoint"
-    assert len(list(checkpoint.glob("model-*-of-*.safetensors"))) > 1 and not (checkpoint / "model.safetensors").exists()
+    assert (
+        len(list(checkpoint.glob("model-*-of-*.safetensors"))) > 1 and not (checkpoint / "model.safetensors").exists()
+    )
     assert ing.run(options(work, backbone=checkpoint, steps=2, pair_count=48, evaluation_cases=2)) == 0
     config = llora.load_config(work / "llora")
     assert config["backbone"] == backbone.checksum(checkpoint)
@@ -44,8 +46,19 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
     for stored in ("float16", "int8"):
         arguments = argparse.ArgumentParser()
         export.add_arguments(arguments)
-        args = arguments.parse_args(["--backbone", str(checkpoint), "--out", str(work / stored), "--weights", stored, "--no-compare",
-                                     "--context", "256"])
+        args = arguments.parse_args(
+            [
+                "--backbone",
+                str(checkpoint),
+                "--out",
+                str(work / stored),
+                "--weights",
+                stored,
+                "--no-compare",
+                "--context",
+                "256",
+            ]
+        )
         args.work, args.smoke, args.device = work, False, "cpu"
         assert export.run(args) == 0
         manifest = package.read(work / stored)
@@ -55,7 +68,10 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
         assert manifest["retrieval"]["dimension"] == module.dimension == model.config.hidden_size
         graph = runtime.OnnxModel.from_file(work / stored / "model.onnx")
         # Text of the kind that int8 is calibrated on, but none of it.
-        text = "class Shelf:\n    def __init__(self, books):\n        self.books = sorted(books, key=lambda book: book.title)\n" * 2
+        text = (
+            "class Shelf:\n    def __init__(self, books):\n        self.books = sorted(books, key=lambda book: book.title)\n"
+            * 2
+        )
         ids = np.array(tokenizer.encode(text).ids[:80]).reshape(2, 40)
         found = graph.run(ids, [40, 23], np.tile(np.arange(40), (2, 1)), adapter=llora.QUERY)
         with torch.no_grad():
@@ -97,5 +113,16 @@ def test_a_tokenizer_with_more_tokens_than_the_embedding_is_refused(tmp_path):
     text = tiny.tokenizer_json(package.STAR_CODER)
     model = tiny.llama(200)
     with pytest.raises(ValueError, match="at most 200 tokens"):
-        export.export(model, llora.LLoRA(model), {}, tmp_path, text, tmp_path / "out", stored="float16", name="n", version="1", licence="MIT",
-                      work=tmp_path)
+        export.export(
+            model,
+            llora.LLoRA(model),
+            {},
+            tmp_path,
+            text,
+            tmp_path / "out",
+            stored="float16",
+            name="n",
+            version="1",
+            licence="MIT",
+            work=tmp_path,
+        )

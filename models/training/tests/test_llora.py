@@ -10,8 +10,14 @@ from selfracg_training import backbone, llora
 def small_backbone(seed: int = 0, **sizes: int):
     torch.manual_seed(seed)
     config = backbone.default_config(
-        vocabulary_size=97, hidden_size=32, layers=3, query_heads=4, key_value_heads=2, intermediate_size=48,
-        context_length=64, **sizes,
+        vocabulary_size=97,
+        hidden_size=32,
+        layers=3,
+        query_heads=4,
+        key_value_heads=2,
+        intermediate_size=48,
+        context_length=64,
+        **sizes,
     )
     model = backbone.create(config, seed)
     with torch.no_grad():
@@ -50,7 +56,9 @@ def test_starts_as_the_mean_of_the_backbones_own_attention_at_the_last_token(pro
     lengths = torch.tensor([20, 7, 1])
     heads: list[torch.Tensor] = []
     handles = [
-        layer.self_attn.o_proj.register_forward_hook(lambda _module, inputs, output: heads.append(output if project else inputs[0]))
+        layer.self_attn.o_proj.register_forward_hook(
+            lambda _module, inputs, output: heads.append(output if project else inputs[0])
+        )
         for layer in model.model.layers
     ]
     with torch.no_grad():
@@ -106,8 +114,16 @@ def test_saves_the_agreed_tensors_and_loads_them_back(tmp_path):
     state = loaded.state_dict()
     assert state["layers.0.q.A"].shape == (2, 4, 32) and state["layers.2.v.B"].shape == (2, 16, 4)
     config = llora.load_config(tmp_path)
-    assert config == {"rank": 4, "alpha": 8, "adapters": "separate", "normalise": True, "layerNormalise": False, "outputProjection": True,
-                      "fragmentPooling": "last", "nullScore": 0.25}
+    assert config == {
+        "rank": 4,
+        "alpha": 8,
+        "adapters": "separate",
+        "normalise": True,
+        "layerNormalise": False,
+        "outputProjection": True,
+        "fragmentPooling": "last",
+        "nullScore": 0.25,
+    }
 
 
 def test_refuses_an_adapter_of_another_backbone(tmp_path):

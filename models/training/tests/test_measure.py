@@ -9,7 +9,19 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, bench, cli, completion, export, forward, llora, measure, package, scoring, tables
+from selfracg_training import (
+    backbone,
+    bench,
+    cli,
+    completion,
+    export,
+    forward,
+    llora,
+    measure,
+    package,
+    scoring,
+    tables,
+)
 from selfracg_training.intervals import Interval
 from selfracg_training.measures import attention, diagnosis, documents, rounds, scale
 from selfracg_training.measures.bed import SHIPPED, UNTRAINED, Bed
@@ -25,7 +37,9 @@ def repository(name, seed):
     files = {}
     for part in range(2):
         own = names[part * 5 : part * 5 + 5]
-        files[f"pkg/part{part}.py"] = "\n".join(f"def {each}(value):\n    total = value + {seed}\n    return total\n\n\n# end\n" for each in own)
+        files[f"pkg/part{part}.py"] = "\n".join(
+            f"def {each}(value):\n    total = value + {seed}\n    return total\n\n\n# end\n" for each in own
+        )
     calls = "\n".join(f"    step = step * 2\n    result = {each}(step)" for each in names)
     files["pkg/main.py"] = f"import sys\n\n\ndef main(step):\n{calls}\n    return result\n"
     return {"repository": name, "language": "python", "licence": "MIT", "files": files}
@@ -84,11 +98,17 @@ def test_all_seven_print_and_keep_their_tables(work, capsys):
     for name in ("bit-for-bit", "stages", "scale", "diagnosis", "attention", "documents", "rounds"):
         table = tables.load(work, name)
         assert table.title in printed and table.model.parameters == tables.of_backbone(work / "backbone").parameters
-        assert all(len(row) == len(table.header) for row in table.rows) and table.command.startswith("python -m selfracg_training measure ")
+        assert all(len(row) == len(table.header) for row in table.rows) and table.command.startswith(
+            "python -m selfracg_training measure "
+        )
     compared = tables.load(work, "bit-for-bit").figures
-    assert {"PyTorch, query", "packaged graph, query", "packaged graph, fragment"} <= compared.keys() and all(each["tokens"] for each in compared.values())
+    assert {"PyTorch, query", "packaged graph, query", "packaged graph, fragment"} <= compared.keys() and all(
+        each["tokens"] for each in compared.values()
+    )
     stages = tables.load(work, "stages").figures["python"]
-    assert {completion.NOTHING, "BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(stages)
+    assert {completion.NOTHING, "BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(
+        stages
+    )
     assert list(tables.load(work, "rounds").figures["rounds"]) == ["0", "1", "2"]
 
 
@@ -135,16 +155,26 @@ def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
     assert weights[:, 1, :, 12:].abs().max() == 0
     total = torch.zeros_like(expected)
     for layer, own in zip(inputs, weights):
-        values = layer.v.view(2, 21, plain.key_value_heads, -1).repeat_interleave(plain.query_heads // plain.key_value_heads, dim=2)
+        values = layer.v.view(2, 21, plain.key_value_heads, -1).repeat_interleave(
+            plain.query_heads // plain.key_value_heads, dim=2
+        )
         total += torch.einsum("bht,bthd->bhd", own, values).flatten(1)
     torch.testing.assert_close(total / len(inputs), expected, rtol=1e-4, atol=1e-5)
 
 
 def test_every_token_of_a_context_gets_its_kind(bed):
-    prefix = "from pkg import price\n" + "\n" * 14 + '# a note\ndef total(items):\n    return price(items, "x", 12) + other.'
+    prefix = (
+        "from pkg import price\n" + "\n" * 14 + '# a note\ndef total(items):\n    return price(items, "x", 12) + other.'
+    )
     found = attention.context(bed.form, "python", "pkg/user.py", prefix, {"price"}, {"total"})
-    by_kind = {kind: "".join(bed.form.tokenizer.decode([token], skip_special_tokens=False) for token, number in zip(found.ids, found.kinds)
-                             if attention.KINDS[number] == kind) for kind in attention.KINDS}
+    by_kind = {
+        kind: "".join(
+            bed.form.tokenizer.decode([token], skip_special_tokens=False)
+            for token, number in zip(found.ids, found.kinds)
+            if attention.KINDS[number] == kind
+        )
+        for kind in attention.KINDS
+    }
     assert by_kind["path"] == "pkg/user.py" and by_kind["template"] == "<|path|>\n"
     assert by_kind["name defined elsewhere"].strip() == "price" and by_kind["name defined here"].strip() == "total"
     assert by_kind["import statements"].strip().startswith("from pkg import price")
@@ -166,11 +196,24 @@ def test_more_fragments_never_bring_the_right_one_forward(bed):
 
 
 def test_passages_follow_headings_and_queries_never_show_their_target():
-    text = "Intro " * 30 + "\n\n# First part\n\n" + "alpha beta. " * 12 + "\n\n" + "gamma delta. " * 30 + "\n\nSecond part\n-----------\n\n" + "omega. " * 30
+    text = (
+        "Intro " * 30
+        + "\n\n# First part\n\n"
+        + "alpha beta. " * 12
+        + "\n\n"
+        + "gamma delta. " * 30
+        + "\n\nSecond part\n-----------\n\n"
+        + "omega. " * 30
+    )
     found = list(documents.passages("doc", text))
-    assert [(each.heading, each.opens) for each in found] == [("", True), ("First part", True), ("First part", False), ("Second part", True)]
+    assert [(each.heading, each.opens) for each in found] == [
+        ("", True),
+        ("First part", True),
+        ("First part", False),
+        ("Second part", True),
+    ]
     assert all(documents.SHORTEST <= len(each.text) <= documents.LONGEST for each in found)
-    (before, target, own), = documents.queries(found, documents.TASKS[0])
+    ((before, target, own),) = documents.queries(found, documents.TASKS[0])
     assert target == 2 and own == {0, 1} and before.endswith(found[1].text + "\n\n") and found[2].text not in before
     named = documents.queries(found, documents.TASKS[1])
     assert [(found[target].heading, target) for _, target, _ in named] == [("First part", 1), ("Second part", 3)]
@@ -181,11 +224,14 @@ def figures(first, tenth, mrr):
     return {"recall": {"1": first, "10": tenth}, "mrr": {"value": mrr}}
 
 
-@pytest.mark.parametrize(("values", "gain", "verdicts"), [
-    (figures(0.05, 0.5, 0.3), (1.0, 4.0), ["SEEN", "not seen", "not seen"]),
-    (figures(0.3, 0.5, 0.4), (-1.0, 4.0), ["not seen", "not seen", "SEEN"]),
-    (figures(0.0, 0.1, 0.02), (-1.0, 4.0), ["too few hits to tell", "not seen", "too few hits to tell"]),
-])
+@pytest.mark.parametrize(
+    ("values", "gain", "verdicts"),
+    [
+        (figures(0.05, 0.5, 0.3), (1.0, 4.0), ["SEEN", "not seen", "not seen"]),
+        (figures(0.3, 0.5, 0.4), (-1.0, 4.0), ["not seen", "not seen", "SEEN"]),
+        (figures(0.0, 0.1, 0.02), (-1.0, 4.0), ["too few hits to tell", "not seen", "too few hits to tell"]),
+    ],
+)
 def test_verdicts_follow_their_thresholds(values, gain, verdicts):
     used = {"defining": {"low": gain[0], "high": gain[1]}, "hits": 0, "misses": 0}
     found = diagnosis.judged(values, {SHIPPED: {"mean": 0.0, "largest": 0.0}}, used)
@@ -196,10 +242,16 @@ def test_use_separates_found_from_not_found():
     def predictions(*scores):
         return [completion.Prediction("", scoring.Score(float(es == 100), es, 0.0, 0.0), 1) for es in scores]
 
-    written = {completion.NOTHING: predictions(10, 20, 30), SHIPPED: predictions(100, 15, 30), completion.DEFINING: predictions(100, 40, 60)}
+    written = {
+        completion.NOTHING: predictions(10, 20, 30),
+        SHIPPED: predictions(100, 15, 30),
+        completion.DEFINING: predictions(100, 40, 60),
+    }
     found = diagnosis.use(written, [0, 3, None], ["a", "b", "c"])
     assert (found["hits"], found["misses"]) == (1, 2) and found["hit"] == {"em": 100.0, "es": 100.0, "esGain": 90.0}
-    assert found["miss"] == {"em": 0.0, "es": 22.5, "esGain": -2.5} and found["defining"]["value"] == pytest.approx((90 + 20 + 30) / 3)
+    assert found["miss"] == {"em": 0.0, "es": 22.5, "esGain": -2.5} and found["defining"]["value"] == pytest.approx(
+        (90 + 20 + 30) / 3
+    )
 
 
 def test_examples_name_cases_without_their_text(bed):
@@ -215,13 +267,21 @@ def test_examples_name_cases_without_their_text(bed):
 
 
 def test_a_trend_needs_an_interval_clear_of_zero(work, bed):
-    assert [rounds.trend(Interval(0.1, low, high)) for low, high in ((0.01, 0.2), (-0.1, 0.2), (-0.2, -0.1))] == ["improves", "plateau", "degrades"]
+    assert [rounds.trend(Interval(0.1, low, high)) for low, high in ((0.01, 0.2), (-0.1, 0.2), (-0.2, -0.1))] == [
+        "improves",
+        "plateau",
+        "degrades",
+    ]
     assert rounds.rounds(bed) == {0: "stage1", 1: "stage2", 2: "stage2-round2"}
 
 
 def test_stages_of_all_come_first_and_every_command_has_a_module(capsys):
     assert cli.main([]) == 0
-    listed = [line.split()[0] for line in capsys.readouterr().out.partition("in order:")[2].splitlines() if line.startswith("  ")]
+    listed = [
+        line.split()[0]
+        for line in capsys.readouterr().out.partition("in order:")[2].splitlines()
+        if line.startswith("  ")
+    ]
     assert listed == [*cli.STAGES, "all", *cli.FURTHER] and not set(cli.STAGES) & set(cli.FURTHER)
     for command in (*cli.STAGES, *cli.FURTHER):
         assert importlib.util.find_spec(f"selfracg_training.{command.replace('-', '_')}") is not None

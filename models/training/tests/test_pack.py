@@ -17,7 +17,8 @@ from selfracg_training.definitions import LANGUAGES, definitions, identifiers, l
 
 def shapes() -> str:
     return "import math\n\n\n" + "".join(
-        f"class Shape_{n}Builder:\n    def area_of_shape_{n}(self, width, height):\n        return width * height * {n}\n\n\n" for n in range(40)
+        f"class Shape_{n}Builder:\n    def area_of_shape_{n}(self, width, height):\n        return width * height * {n}\n\n\n"
+        for n in range(40)
     )
 
 
@@ -40,7 +41,9 @@ def trained():
 
 def rows_of(tokenizer_, seed: int, *marks: str, length: int = 512, epochs: int = 3):
     """Rows, languages and counts of repositories, in the order of the repositories."""
-    parts = list(pack.packed_repositories([json.dumps(repository(mark)) for mark in marks], tokenizer_, length, epochs, seed, 1))
+    parts = list(
+        pack.packed_repositories([json.dumps(repository(mark)) for mark in marks], tokenizer_, length, epochs, seed, 1)
+    )
     rows = np.concatenate([part for _, part, _ in parts])
     languages = np.concatenate([np.full(len(part), language) for language, part, _ in parts])
     return rows, languages, pack.report_of({"python": sum((counts for *_, counts in parts), pack.Counter())}, length)
@@ -103,7 +106,10 @@ def test_every_kind_occurs(packed):
 
 
 def test_fill_in_middle_puts_the_text_together_again(packed, trained):
-    texts = {"pkg/shapes.py": shapes(), **{f"{mark}": uses(mark) for mark in ("alpha", "alpha_more", "beta", "beta_more")}}
+    texts = {
+        "pkg/shapes.py": shapes(),
+        **{f"{mark}": uses(mark) for mark in ("alpha", "alpha_more", "beta", "beta_more")},
+    }
     seen = 0
     for row in packed[0]:
         ids = row.tolist()
@@ -147,7 +153,9 @@ def test_fragments_come_from_other_files_and_are_short(packed, trained):
             stop = next(mark for mark in marks if mark > start)
             assert stop - start <= pack.FRAGMENT_TOKENS + pack.PATH_TOKENS + 3
             path = trained.decode(ids[start + 1 : stop]).partition("\n")[0]
-            follower = next((mark for mark in marks if mark > start and mark < len(ids) and ids[mark] == pack.PATH), None)
+            follower = next(
+                (mark for mark in marks if mark > start and mark < len(ids) and ids[mark] == pack.PATH), None
+            )
             if follower is not None:
                 assert trained.decode(ids[follower + 1 : follower + 30]).partition("\n")[0] != path
 
@@ -171,7 +179,9 @@ def test_slots_are_tokenised_on_their_own(trained):
     sample = pack.Sample("leftToRight", [], [pack.PATH, "pkg/a.py", "\n"], ["    ret", "urn value\n" * 40, pack.END])
     ids = pack._encode(trained, [[sample]])
     row = pack.assemble([sample], ids, 512, pack.Counter())
-    parts = [trained.encode(text, add_special_tokens=False).ids for text in ("pkg/a.py", "\n", "    ret", "urn value\n" * 40)]
+    parts = [
+        trained.encode(text, add_special_tokens=False).ids for text in ("pkg/a.py", "\n", "    ret", "urn value\n" * 40)
+    ]
     expected = [pack.PATH, *(token for part in parts for token in part), pack.END]
     assert row is None or row[: len(expected)] == expected[:512]
     assert len(expected) > 256 and row is not None

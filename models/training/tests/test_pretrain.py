@@ -11,9 +11,13 @@ import torch.nn.functional as F
 
 from selfracg_training import backbone, documents, forward, llora, muon, pack, pretrain, rows, tokenizer
 
-
-SOURCE = "".join(f"class Maker_{n}Kind:\n    def make_from_{n}(self, value):\n        return value * {n}\n\n\n" for n in range(40))
-USES = "".join(f"def use_{n}(value):\n    other = Maker_{n}Kind.make_from_{n}(value)\n    return other + {n}\n\n\n" for n in range(40))
+SOURCE = "".join(
+    f"class Maker_{n}Kind:\n    def make_from_{n}(self, value):\n        return value * {n}\n\n\n" for n in range(40)
+)
+USES = "".join(
+    f"def use_{n}(value):\n    other = Maker_{n}Kind.make_from_{n}(value)\n    return other + {n}\n\n\n"
+    for n in range(40)
+)
 
 
 def noisy_model(context: int = 600):
@@ -81,7 +85,9 @@ def test_documents_are_the_samples_that_pack_put_into_a_row():
 def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
     monkeypatch.setattr(forward, "ATTENTION_BLOCK", 16)
     model = noisy_model()
-    parts = [torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)]
+    parts = [
+        torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)
+    ]
     ids = torch.cat(parts, dim=1)
     numbers = documents.documents(ids)
     loss, losses, valid = forward.next_token_losses(model, ids, pretrain.PAD, torch.float32, documents=numbers)
@@ -170,8 +176,20 @@ def options(work, **changes) -> argparse.Namespace:
     pretrain.add_arguments(parser)
     args = parser.parse_args([])
     sizes = {
-        "work": work, "smoke": False, "device": "cpu", "hidden": 32, "layers": 1, "intermediate": 48, "compile": "off",
-        "rows": 4, "micro_rows": 4, "heldout_rows": 8, "final_rows": 8, "warmup_steps": 2, "processes": 1, "adam_lr": 0.01,
+        "work": work,
+        "smoke": False,
+        "device": "cpu",
+        "hidden": 32,
+        "layers": 1,
+        "intermediate": 48,
+        "compile": "off",
+        "rows": 4,
+        "micro_rows": 4,
+        "heldout_rows": 8,
+        "final_rows": 8,
+        "warmup_steps": 2,
+        "processes": 1,
+        "adam_lr": 0.01,
     }
     for name, value in {**sizes, **changes}.items():
         setattr(args, name, value)
@@ -230,11 +248,18 @@ def test_a_call_that_runs_out_of_time_is_continued_by_the_next(tmp_path):
     budget = 4 * 63 * 12
     assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=0.0)) == pretrain.TO_BE_CONTINUED
     assert events(tmp_path)[-1]["event"] == "interrupted"
-    assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=5.0, isolate=True, peak_tflops=0.01, log_seconds=0.0)) == 0
+    assert (
+        pretrain.run(
+            options(tmp_path, tokens=budget, stop_after_minutes=5.0, isolate=True, peak_tflops=0.01, log_seconds=0.0)
+        )
+        == 0
+    )
     found = {event["event"]: event for event in events(tmp_path)}
     assert found["end"]["step"] == 12
     train = found["train"]
-    assert train["mfu"] == pytest.approx(train["tokens_per_second"] * found["start"]["flops_per_token"] / 0.01e12, rel=0.05)
+    assert train["mfu"] == pytest.approx(
+        train["tokens_per_second"] * found["start"]["flops_per_token"] / 0.01e12, rel=0.05
+    )
 
 
 def test_two_processes_train_the_same_model_as_one(tmp_path):

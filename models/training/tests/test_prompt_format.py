@@ -4,11 +4,11 @@ import json
 from pathlib import Path
 
 import pytest
+from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
 from selfracg_training import package
 from selfracg_training.prompt_format import PromptFormat, import_statements
-from tiny import tokenizer_json
 
 # Shared with the product's own implementation.
 VECTORS = Path(__file__).resolve().parents[3] / "test" / "fixtures" / "import-statements.json"

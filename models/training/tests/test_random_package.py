@@ -13,7 +13,11 @@ def test_a_size_becomes_a_package(tmp_path):
     size = random_package.SMOKE[0]
     manifest = package.read(tmp_path / "random" / size.name)
     stated = manifest["architecture"]
-    assert (stated["hiddenSize"], stated["layers"], stated["vocabularySize"]) == (size.hidden, size.layers, size.vocabulary)
+    assert (stated["hiddenSize"], stated["layers"], stated["vocabularySize"]) == (
+        size.hidden,
+        size.layers,
+        size.vocabulary,
+    )
     assert manifest["contextLength"] == size.context and manifest["weights"]["stored"] == "int8"
     with pytest.raises(ValueError, match="expected sizes among tiny"):
         cli.run_command("random-package", ["--work", str(tmp_path), "--smoke", "--size", "huge"])

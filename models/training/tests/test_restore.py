@@ -39,7 +39,17 @@ def test_restored_and_exported_again_it_is_the_same_package(tmp_path, stored, ad
     found = exported(tmp_path, tiny.qwen2, stored, adapters=adapters)
     again = tmp_path / "again"
     assert cli.run_command("restore", ["--work", str(again), "--package", str(found)]) == 0
-    assert export.run(options(again, "package", stored, "--no-fill-in-middle" if "fillInMiddle" not in package.read(found)["prompt"] else "--fill-in-middle")) == 0
+    assert (
+        export.run(
+            options(
+                again,
+                "package",
+                stored,
+                "--no-fill-in-middle" if "fillInMiddle" not in package.read(found)["prompt"] else "--fill-in-middle",
+            )
+        )
+        == 0
+    )
     assert (again / "package" / "model.onnx").read_bytes() == (found / "model.onnx").read_bytes()
     assert package.read(again / "package")["retrieval"] == package.read(found)["retrieval"]
     with pytest.raises(FileExistsError, match="name another --work"):

@@ -8,7 +8,18 @@ import pytest
 import torch
 from tiny import random_backbone
 
-from selfracg_training import backbone, bench, corpus, decoding, intervals, lexical, llora, retrieval, retrievers, vanilla
+from selfracg_training import (
+    backbone,
+    bench,
+    corpus,
+    decoding,
+    intervals,
+    lexical,
+    llora,
+    retrieval,
+    retrievers,
+    vanilla,
+)
 from selfracg_training.cases import Cases
 
 WORDS = "load save open close read write parse merge split count clean build total items lines path".split()
@@ -21,7 +32,11 @@ def made_up_repository(source, files=6):
         names = [f"{source.choice(WORDS)}_{source.choice(WORDS)}_{number}{part}" for part in range(6)]
         lines = []
         for name in names:
-            lines += [f"def {name}({source.choice(WORDS)}):", *(f"    {source.choice(WORDS)} = {source.choice(WORDS)}({source.choice(WORDS)})" for _ in range(4)), ""]
+            lines += [
+                f"def {name}({source.choice(WORDS)}):",
+                *(f"    {source.choice(WORDS)} = {source.choice(WORDS)}({source.choice(WORDS)})" for _ in range(4)),
+                "",
+            ]
         out[f"pkg/file{number}.py"] = "\n".join(lines)
     return out
 
@@ -41,8 +56,16 @@ def benchmark(tmp_path_factory):
             lines[20] = f"    done = {name}(items)"
             files[file] = "\n".join(lines)
             offset = len("\n".join(lines[:20])) + 1 + len("    done = ")
-            tasks.append({"id": f"{repository}/{number}", "language": "python", "repository": repository, "file": file, "offset": offset,
-                          "groundtruth": f"{name}(items)" if number else "nothing_defines_this()"})
+            tasks.append(
+                {
+                    "id": f"{repository}/{number}",
+                    "language": "python",
+                    "repository": repository,
+                    "file": file,
+                    "offset": offset,
+                    "groundtruth": f"{name}(items)" if number else "nothing_defines_this()",
+                }
+            )
     (folder / "tasks_python.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks), encoding="utf-8")
     with lzma.open(folder / "repos_python.jsonl.xz", "wt", encoding="utf-8") as out:
         for repository, files in repositories.items():
@@ -60,7 +83,9 @@ def work(tmp_path_factory):
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
-        module.save(work / folder, queryTokens=96, importTokens=0, fragmentTokens=tokens, nullScore=0.2, nullVector=[0.5] * 32)
+        module.save(
+            work / folder, queryTokens=96, importTokens=0, fragmentTokens=tokens, nullScore=0.2, nullVector=[0.5] * 32
+        )
     parameters = vanilla.attach(model, 4, 8.0)
     with torch.no_grad():
         for parameter in parameters.values():
@@ -74,8 +99,18 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
     cases = Cases(work, benchmark, None)
     methods = retrievers.methods(work, knowing=True)
     assert [method.name for method in methods] == [
-        "BM25", "BM25 + next", "Jaccard", "Jaccard + next", "backbone, mean-pooled", "vanilla LoRA", "L-LoRA untrained", "L-LoRA stage 1",
-        "SelfRACG", "BM25 with ground truth", "SelfRACG with ground truth"]
+        "BM25",
+        "BM25 + next",
+        "Jaccard",
+        "Jaccard + next",
+        "backbone, mean-pooled",
+        "vanilla LoRA",
+        "L-LoRA untrained",
+        "L-LoRA stage 1",
+        "SelfRACG",
+        "BM25 with ground truth",
+        "SelfRACG with ground truth",
+    ]
     found = retrievers.rank(work, cases, methods)["python"]
     number, case = 3, cases.all()["python"][3]
     engine = retrievers.Engine(work)
@@ -100,7 +135,10 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
         assert ranking.threshold == pytest.approx(0.2 + 0.5 * need.sum(), abs=0.05)
     assert found["BM25"][number].threshold is None
     model = vanilla.merged(work / "backbone", work / "stages" / "vanilla")
-    states = [model.model(torch.tensor([row])).last_hidden_state[0, -1] for row in (rows[case.others[0]], form.query(case.task.file, case.prefix))]
+    states = [
+        model.model(torch.tensor([row])).last_hidden_state[0, -1]
+        for row in (rows[case.others[0]], form.query(case.task.file, case.prefix))
+    ]
     score = torch.nn.functional.cosine_similarity(*states, dim=0).item()
     ranking = found["vanilla LoRA"][number]
     assert ranking.scores[ranking.order.index(case.others[0])] == pytest.approx(score, abs=0.03)

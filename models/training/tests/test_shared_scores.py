@@ -6,12 +6,15 @@ import json
 from pathlib import Path
 
 import pytest
+
 from selfracg_training.scoring import score
 
 EXAMPLES = json.loads((Path(__file__).parents[3] / "test" / "fixtures" / "metrics.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: f"{example['language']} {example['prediction'][:20]!r}")
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=lambda example: f"{example['language']} {example['prediction'][:20]!r}"
+)
 def test_scores(example: dict) -> None:
     found = score(example["language"], example["line"], example["prediction"], example["groundtruth"])
     assert found.em == example["em"]

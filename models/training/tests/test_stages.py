@@ -5,9 +5,9 @@ import json
 
 import pytest
 import torch
+from test_ing import options, work  # noqa: F401 (a fixture)
 
 from selfracg_training import ablate, backbone, ing, llora, pairs, stage2, tables, utility
-from test_ing import options, work  # noqa: F401 (a fixture)
 
 
 def stage_options(module, work, **changes) -> argparse.Namespace:  # noqa: F811
@@ -29,10 +29,14 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):  # 
     rows = [row for row in pairs.read(work / "pairs" / "own-1-0of1.jsonl")]
     assert rows and all(row.kind == "own" and row.path == row.query_path and not row.defines for row in rows)
     config = llora.load_config(work / "stages" / "stage2")
-    assert config["stage"] == "stage2" and config["start"] == ing.digest(work / "stages" / "stage1" / "adapter.safetensors")
+    assert config["stage"] == "stage2" and config["start"] == ing.digest(
+        work / "stages" / "stage1" / "adapter.safetensors"
+    )
     again = stage_options(stage2, work, **sizes, round=2)
     assert stage2.run(again) == 0
-    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == ing.digest(work / "stages" / "stage2" / "adapter.safetensors")
+    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == ing.digest(
+        work / "stages" / "stage2" / "adapter.safetensors"
+    )
     first = {tuple(row.query) for row in rows}
     assert first != {tuple(row.query) for row in pairs.read(work / "pairs" / "own-2-0of1.jsonl")}
     fresh = stage_options(stage2, work, **sizes, start="none", own_share=1.0)
@@ -48,7 +52,9 @@ def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # n
         for (prompt, continuation), loss in zip(rows, found):
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([prompt + continuation])).logits[0, len(prompt) - 1 : -1]
-            assert loss == pytest.approx(torch.nn.functional.cross_entropy(logits, torch.tensor(continuation)).item(), abs=0.05)
+            assert loss == pytest.approx(
+                torch.nn.functional.cross_entropy(logits, torch.tensor(continuation)).item(), abs=0.05
+            )
 
 
 def test_utility_judges_by_the_gain_and_trains_on_it(work):  # noqa: F811
@@ -76,13 +82,32 @@ def test_a_fragment_in_the_prompt_is_the_embedded_one_without_its_last_mark(work
 def test_ablate_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):  # noqa: F811
     parser = argparse.ArgumentParser()
     ablate.add_arguments(parser)
-    sizes = ["--steps", "2", "--batch", "16", "--group", "8", "--micro", "8", "--no-compile", "--evaluation-cases", "4",
-             "--evaluation-pool", "12", "--points", "adapters", "query"]
+    sizes = [
+        "--steps",
+        "2",
+        "--batch",
+        "16",
+        "--group",
+        "8",
+        "--micro",
+        "8",
+        "--no-compile",
+        "--evaluation-cases",
+        "4",
+        "--evaluation-pool",
+        "12",
+        "--points",
+        "adapters",
+        "query",
+    ]
     args = parser.parse_args(sizes)
     args.work, args.smoke, args.device = work, False, "cpu"
     assert ablate.run(args) == 0
     table = tables.load(work, ablate.TABLE)
-    assert [(row["point"], row["variant"]) for row in table.figures][:2] == [("", "default"), ("adapters", "shared by query and fragment")]
+    assert [(row["point"], row["variant"]) for row in table.figures][:2] == [
+        ("", "default"),
+        ("adapters", "shared by query and fragment"),
+    ]
     assert len(table.figures) == 5 and all(0 <= row["mrr"] <= 1 for row in table.figures)
     assert all(row["difference"][1] <= row["difference"][0] <= row["difference"][2] for row in table.figures[1:])
     assert "adapters" in capsys.readouterr().out

@@ -11,7 +11,15 @@ from selfracg_training.tables import Measured, Table
 
 
 def table(**more):
-    return Table("loss", "Held-out code", ["language", "bits"], [["python", "1.5"]], "Few files.", {"python": {"bits": 1.5}}, **more)
+    return Table(
+        "loss",
+        "Held-out code",
+        ["language", "bits"],
+        [["python", "1.5"]],
+        "Few files.",
+        {"python": {"bits": 1.5}},
+        **more,
+    )
 
 
 def test_saved_tables_load_as_they_were(tmp_path):

@@ -15,8 +15,22 @@ def make(work):
     random_backbone(work)
     source = np.random.default_rng(0)
     for split in ("train", "heldout"):
-        rows = [Pair(f"r{n % 4}", "next", source.integers(7, 300, 30).tolist(), source.integers(7, 300, 20).tolist(), f"q{n}", 0, f"f{n}", 0, 9, [], [])
-                for n in range(32)]
+        rows = [
+            Pair(
+                f"r{n % 4}",
+                "next",
+                source.integers(7, 300, 30).tolist(),
+                source.integers(7, 300, 20).tolist(),
+                f"q{n}",
+                0,
+                f"f{n}",
+                0,
+                9,
+                [],
+                [],
+            )
+            for n in range(32)
+        ]
         (work / "pairs").mkdir(exist_ok=True)
         pairs.write(work / "pairs" / f"{split}-0-0of1.jsonl", rows)
 
@@ -41,7 +55,10 @@ def test_a_run_goes_on_where_it_ended_and_changes_generation(tmp_path, capsys):
     run(tmp_path / "parts", *small, "--steps", "2")
     again, parts = run(tmp_path / "parts", *small, "--steps", "4")
     assert again["steps"] == 4 and len(parts) == len(whole)
-    assert json.loads((tmp_path / "whole" / "ing.jsonl").read_text(encoding="utf-8").splitlines()[-1])["stage"] == "vanilla"
+    assert (
+        json.loads((tmp_path / "whole" / "ing.jsonl").read_text(encoding="utf-8").splitlines()[-1])["stage"]
+        == "vanilla"
+    )
     bare = backbone.load(tmp_path / "whole" / "backbone")
     changed = vanilla.merged(tmp_path / "whole" / "backbone", tmp_path / "whole" / "stages" / "vanilla")
     ids = torch.arange(10, 40)[None]
@@ -76,4 +93,6 @@ def test_attached_and_merged_updates_compute_the_same(tmp_path):
     vanilla._write(tmp_path / "v", parameters, {"rank": 4, "alpha": 8.0})
     ids = torch.arange(10, 40)[None]
     with torch.no_grad():
-        torch.testing.assert_close(model(ids).logits, vanilla.merged(tmp_path / "backbone", tmp_path / "v")(ids).logits, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            model(ids).logits, vanilla.merged(tmp_path / "backbone", tmp_path / "v")(ids).logits, atol=1e-4, rtol=1e-4
+        )

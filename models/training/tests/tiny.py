@@ -22,8 +22,12 @@ def tokenizer_json(layout: package.Layout, text: str = TEXT) -> str:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(vocab_size=300, special_tokens=layout.special_tokens(), show_progress=False,
-                                  initial_alphabet=pre_tokenizers.ByteLevel.alphabet())
+    trainer = trainers.BpeTrainer(
+        vocab_size=300,
+        special_tokens=layout.special_tokens(),
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
     tokenizer.train_from_iterator([text], trainer)
     return tokenizer.to_str()
 
@@ -42,18 +46,45 @@ def random_backbone(work: Path) -> PreTrainedModel:
 
 def qwen2(vocabulary: int) -> Qwen2ForCausalLM:
     """Tied embeddings, biases in q, k and v, four query heads on two pairs."""
-    return Qwen2ForCausalLM(Qwen2Config(
-        vocab_size=vocabulary, hidden_size=64, intermediate_size=48, num_hidden_layers=2, num_attention_heads=4, num_key_value_heads=2,
-        max_position_embeddings=512, tie_word_embeddings=True, rope_parameters={"rope_type": "default", "rope_theta": 1e6}))
+    return Qwen2ForCausalLM(
+        Qwen2Config(
+            vocab_size=vocabulary,
+            hidden_size=64,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            max_position_embeddings=512,
+            tie_word_embeddings=True,
+            rope_parameters={"rope_type": "default", "rope_theta": 1e6},
+        )
+    )
 
 
 def llama(vocabulary: int) -> LlamaForCausalLM:
     """A head of its own, no biases, a head size that is not hidden / heads, and a scaled rotary embedding."""
-    rope = {"rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
-            "original_max_position_embeddings": 128, "rope_theta": 5e5}
-    return LlamaForCausalLM(LlamaConfig(
-        vocab_size=vocabulary, hidden_size=48, intermediate_size=64, num_hidden_layers=2, num_attention_heads=3, num_key_value_heads=1,
-        head_dim=32, max_position_embeddings=512, tie_word_embeddings=False, rope_parameters=rope))
+    rope = {
+        "rope_type": "llama3",
+        "factor": 8.0,
+        "low_freq_factor": 1.0,
+        "high_freq_factor": 4.0,
+        "original_max_position_embeddings": 128,
+        "rope_theta": 5e5,
+    }
+    return LlamaForCausalLM(
+        LlamaConfig(
+            vocab_size=vocabulary,
+            hidden_size=48,
+            intermediate_size=64,
+            num_hidden_layers=2,
+            num_attention_heads=3,
+            num_key_value_heads=1,
+            head_dim=32,
+            max_position_embeddings=512,
+            tie_word_embeddings=False,
+            rope_parameters=rope,
+        )
+    )
 
 
 def save_checkpoint(model: PreTrainedModel, tokenizer: str, folder: Path) -> None:
@@ -77,7 +108,10 @@ def main(out: Path, weights: str = "int8") -> None:
     head = [tokenizer.token_to_id("<filename>"), *tokenizer.encode("add.py").ids, *tokenizer.encode("\n").ids]
     end = tokenizer.token_to_id(layout.end_of_text)
     # Text before and after a cursor is tokenised apart, wherever the cursor stands.
-    rows = [[*head, *tokenizer.encode(LEARNT[:cut]).ids, *tokenizer.encode(LEARNT[cut:]).ids, end] for cut in range(len(LEARNT))]
+    rows = [
+        [*head, *tokenizer.encode(LEARNT[:cut]).ids, *tokenizer.encode(LEARNT[cut:]).ids, end]
+        for cut in range(len(LEARNT))
+    ]
     longest = max(map(len, rows))
     ids = torch.tensor([row + [end] * (longest - len(row)) for row in rows])
     labels = torch.tensor([row + [-100] * (longest - len(row)) for row in rows])
@@ -92,8 +126,23 @@ def main(out: Path, weights: str = "int8") -> None:
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(Path(scratch) / "tiny-llama", max_shard_size="30KB")
         (Path(scratch) / "tiny-llama" / "tokenizer.json").write_text(text, encoding="utf-8")
-        cli.main(["export", "--work", scratch, "--backbone", str(Path(scratch) / "tiny-llama"), "--untrained-adapter", "--weights", weights,
-                  "--no-compare", "--name", "tiny-llama", "--out", str(out)])
+        cli.main(
+            [
+                "export",
+                "--work",
+                scratch,
+                "--backbone",
+                str(Path(scratch) / "tiny-llama"),
+                "--untrained-adapter",
+                "--weights",
+                weights,
+                "--no-compare",
+                "--name",
+                "tiny-llama",
+                "--out",
+                str(out),
+            ]
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 // Cuts suggestions of several lines to those that leave the block around the cursor as it is.
-import { closersAfter, type CursorSyntax, leftOpenBy } from "../cursor-syntax";
+import { type CursorSyntax, closersAfter, leftOpenBy } from "../cursor-syntax";
 import type { SuggestionFilter } from "./filter";
 
 /** Lines tried away one by one; what still breaks the block then is left with its first line. */
@@ -23,5 +23,7 @@ function keeps(text: string, cursor: CursorSyntax): boolean {
   if (leftOpenBy(text, cursor).length > 0) return false;
   const { tree } = cursor;
   const closers = closersAfter(text, cursor);
-  return tree === undefined || (tree.agrees(text, closers) !== false && (closers === "" || tree.addsNoError(text) !== false));
+  return (
+    tree === undefined || (tree.agrees(text, closers) !== false && (closers === "" || tree.addsNoError(text) !== false))
+  );
 }

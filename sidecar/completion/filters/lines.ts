@@ -2,7 +2,10 @@
 
 /** The lines of `text` that are not blank, trimmed. */
 export function nonBlankLines(text: string): string[] {
-  return text.split("\n").map((line) => line.trim()).filter((line) => line !== "");
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => line !== "");
 }
 
 /** Whether a line says enough for its repetition to be a repetition; `}` or `else {` may follow itself. */

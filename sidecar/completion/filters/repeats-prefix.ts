@@ -12,10 +12,14 @@ export const repeatsPrefix: SuggestionFilter = {
     const rest = suggestion.trimStart();
     if (typed.length >= tellingLength && isTelling(typed) && rest.startsWith(typed)) {
       const text = rest.slice(typed.length);
-      return text.trim() === "" ? { reject: "is the line just typed" } : { text: text.replace(/^[ \t]+/, /\s$/.test(cursor.linePrefix) ? "" : "$&") };
+      return text.trim() === ""
+        ? { reject: "is the line just typed" }
+        : { text: text.replace(/^[ \t]+/, /\s$/.test(cursor.linePrefix) ? "" : "$&") };
     }
 
-    const above = nonBlankLines(document.prefix.slice(0, document.prefix.length - cursor.linePrefix.length).slice(-4096));
+    const above = nonBlankLines(
+      document.prefix.slice(0, document.prefix.length - cursor.linePrefix.length).slice(-4096),
+    );
     const lines = nonBlankLines(cursor.linePrefix + suggestion);
     if (lines.length > 0 && lines.some(isTelling) && endsWith(above, lines)) {
       return { reject: lines.length === 1 ? "is the line above" : `is the ${lines.length} lines above` };

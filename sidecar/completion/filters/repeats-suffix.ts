@@ -15,7 +15,10 @@ export const repeatsSuffix: SuggestionFilter = {
       return { text };
     }
 
-    const below = document.suffix.slice(cursor.lineSuffix.length, 4096).split("\n").filter((line) => line.trim() !== "");
+    const below = document.suffix
+      .slice(cursor.lineSuffix.length, 4096)
+      .split("\n")
+      .filter((line) => line.trim() !== "");
     const lines = text.split("\n");
     const first = (cursor.linePrefix + (lines[0] ?? "")).trim();
     if (first !== "" && isTelling(first) && first === below[0]?.trim()) return { reject: "is the line below" };

@@ -16,7 +16,8 @@ export const secret: SuggestionFilter = {
     if (found !== undefined && findSecret(typed) === undefined) return { reject: `looks like ${found.what}` };
     const value = assignment.exec(line)?.[1];
     // A word or a placeholder is no secret; a mix of digits and letters of both cases may be one.
-    if (value !== undefined && /\d/.test(value) && /[a-z]/i.test(value) && !/[{<$]/.test(value)) return { reject: "looks like a credential" };
+    if (value !== undefined && /\d/.test(value) && /[a-z]/i.test(value) && !/[{<$]/.test(value))
+      return { reject: "looks like a credential" };
     return { text: suggestion };
   },
 };

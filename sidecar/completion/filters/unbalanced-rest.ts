@@ -26,7 +26,8 @@ export const unbalancedRest: SuggestionFilter = {
 function withoutUnmatchedClosers(text: string, cursor: CursorSyntax): string {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
   for (const [index, closer] of scanner.unmatched.entries()) {
-    if (cursor.closable[cursor.closable.length - 1 - index]?.close !== closer.close) return text.slice(0, closer.offset).trimEnd();
+    if (cursor.closable[cursor.closable.length - 1 - index]?.close !== closer.close)
+      return text.slice(0, closer.offset).trimEnd();
   }
   return text;
 }

@@ -2,10 +2,10 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { defaultSettings } from "../../../sidecar/protocol";
-import type { Engine } from "../../../sidecar/server/engine";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { defaultSettings } from "../../../sidecar/protocol";
+import type { Engine } from "../../../sidecar/server/engine";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { type Cursor, readSources, typingCursors } from "../cursors";
 import { timed } from "../inference/rates";
@@ -48,17 +48,25 @@ const saves = 6;
 /** Measures in this process. */
 export async function embeddingPhase(options: EmbeddingOptions): Promise<EmbeddingResult> {
   const sources = await readSources(options.workspace);
-  const { engine } = await openWorkspace({ ...options, storagePath: join(options.storagePath, "first") }, options.threads);
+  const { engine } = await openWorkspace(
+    { ...options, storagePath: join(options.storagePath, "first") },
+    options.threads,
+  );
   const { model } = engine.backbone;
   const format = new PromptFormat(model, await Tokenizer.load(model));
   const chunker = await createChunker(options.grammarPath, () => {});
   const fragments: number[][] = [];
-  for (const [path, text] of sources) for (const chunk of await chunker.chunk(path, text)) fragments.push(format.fragmentEmbedding(path, chunk.text));
+  for (const [path, text] of sources)
+    for (const chunk of await chunker.chunk(path, text)) fragments.push(format.fragmentEmbedding(path, chunk.text));
   await engine.backbone.embed(fragments.slice(0, 32));
   const raw = await RawForward.open(model, options.threads);
   const trial = fragments.slice(0, 64);
   const rates: { rows: number; ms: number }[] = [];
-  for (const rows of rawBatches) rates.push({ rows, ms: Math.min(await timed(() => raw.embed(trial, rows)), await timed(() => raw.embed(trial, rows))) });
+  for (const rows of rawBatches)
+    rates.push({
+      rows,
+      ms: Math.min(await timed(() => raw.embed(trial, rows)), await timed(() => raw.embed(trial, rows))),
+    });
   const rawBatch = rates.reduce((best, each) => (each.ms < best.ms ? each : best)).rows;
 
   const perSecond: number[] = [];
@@ -68,7 +76,9 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
     rawPerSecond.push((1000 * fragments.length) / (await timed(() => raw.embed(fragments, rawBatch))));
     if (round > 0) {
       await indexed.dispose();
-      indexed = (await openWorkspace({ ...options, storagePath: join(options.storagePath, `round${round}`) }, options.threads)).engine;
+      indexed = (
+        await openWorkspace({ ...options, storagePath: join(options.storagePath, `round${round}`) }, options.threads)
+      ).engine;
     }
     const ms = await timed(async () => {
       await indexed.index.reindex();
@@ -87,7 +97,10 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
     perSecond: percentile(perSecond, 0.5),
     rawPerSecond: percentile(rawPerSecond, 0.5),
     rawBatch,
-    share: percentile(perSecond.map((rate, round) => rate / (rawPerSecond[round] ?? Number.NaN)), 0.5),
+    share: percentile(
+      perSecond.map((rate, round) => rate / (rawPerSecond[round] ?? Number.NaN)),
+      0.5,
+    ),
     ...latency,
     savedMs: Math.max(...saved),
     saves: saved.length,
@@ -95,10 +108,19 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
 }
 
 /** Completes at the cursors in turns: idle, then while fragments that nobody has seen are indexed. */
-async function latencies(engine: Engine, options: EmbeddingOptions, cursors: readonly Cursor[], sources: ReadonlyMap<string, string>): Promise<Pick<EmbeddingResult, "idleMs" | "busyMs" | "slowdown" | "completions">> {
+async function latencies(
+  engine: Engine,
+  options: EmbeddingOptions,
+  cursors: readonly Cursor[],
+  sources: ReadonlyMap<string, string>,
+): Promise<Pick<EmbeddingResult, "idleMs" | "busyMs" | "slowdown" | "completions">> {
   const complete = async (): Promise<number[]> => {
     const times: number[] = [];
-    for (const cursor of cursors) times.push((await engine.completer.complete(cursor.context, defaultSettings, cursor, undefined, performance.now())).timings.totalMs);
+    for (const cursor of cursors)
+      times.push(
+        (await engine.completer.complete(cursor.context, defaultSettings, cursor, undefined, performance.now())).timings
+          .totalMs,
+      );
     return times;
   };
   await complete();
@@ -116,7 +138,9 @@ async function latencies(engine: Engine, options: EmbeddingOptions, cursors: rea
     const stop = new AbortController();
     let embedding: () => void = () => {};
     const begun = new Promise<void>((done) => (embedding = done));
-    const run = engine.index.reindex({ signal: stop.signal, onProgress: (done, total) => total > 0 && done > sources.size && embedding() }).catch(() => {});
+    const run = engine.index
+      .reindex({ signal: stop.signal, onProgress: (done, total) => total > 0 && done > sources.size && embedding() })
+      .catch(() => {});
     await Promise.race([begun, run]);
     busy.push(await complete());
     stop.abort();
@@ -127,13 +151,20 @@ async function latencies(engine: Engine, options: EmbeddingOptions, cursors: rea
   return {
     idleMs: percentile(medians(idle), 0.5),
     busyMs: percentile(medians(busy), 0.5),
-    slowdown: percentile(medians(busy).map((ms, round) => ms / (medians(idle)[round] ?? Number.NaN)), 0.5),
+    slowdown: percentile(
+      medians(busy).map((ms, round) => ms / (medians(idle)[round] ?? Number.NaN)),
+      0.5,
+    ),
     completions: busy.flat().length,
   };
 }
 
 /** Changes files one after another. @returns milliseconds from each write until its text is found */
-async function saveSome(engine: Engine, workspace: string, sources: readonly (readonly [string, string])[]): Promise<number[]> {
+async function saveSome(
+  engine: Engine,
+  workspace: string,
+  sources: readonly (readonly [string, string])[],
+): Promise<number[]> {
   const times: number[] = [];
   for (const [path] of sources.slice(0, saves)) {
     const file = join(workspace, path);

@@ -33,7 +33,11 @@ const noLimits = { maxFragments: 2_000_000, maxStoreBytes: 20e9 };
 const toldMs = 10_000;
 
 /** Measures one size in `place`, which is deleted after. */
-export async function measureGrowth(options: Omit<GrowthOptions, "workspace" | "storagePath">, place: string, cores: number): Promise<GrowthResult> {
+export async function measureGrowth(
+  options: Omit<GrowthOptions, "workspace" | "storagePath">,
+  place: string,
+  cores: number,
+): Promise<GrowthResult> {
   const run = { ...options, workspace: join(place, "tree"), storagePath: join(place, "index") };
   try {
     await writeTree(await readSources(options.originals), run.workspace, options.files);
@@ -54,7 +58,9 @@ export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
     onProgress: (done, total, secondsLeft) => {
       if (performance.now() - told < toldMs) return;
       told = performance.now();
-      process.stderr.write(`  ${done} of ${total} files${secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`}\n`);
+      process.stderr.write(
+        `  ${done} of ${total} files${secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`}\n`,
+      );
     },
   });
   const ms = performance.now() - start;
@@ -62,5 +68,13 @@ export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
   await index.flush();
   const { files, fragments, embedded, storeBytes } = index.counts();
   await index.dispose();
-  return { files, fragments, embedded, ms, cpuMs: (user + system) / 1000, peakMegabytes: process.resourceUsage().maxRSS / 1024, storeBytes };
+  return {
+    files,
+    fragments,
+    embedded,
+    ms,
+    cpuMs: (user + system) / 1000,
+    peakMegabytes: process.resourceUsage().maxRSS / 1024,
+    storeBytes,
+  };
 }

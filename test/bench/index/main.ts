@@ -5,13 +5,13 @@ import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/server/locations";
 import { inProcess } from "../child";
-import { count, machineOn } from "../options";
 import { digits, type Figure, goalTable, met, table } from "../inference/goals";
 import { copyLargeTree } from "../large-tree";
-import { embeddingPhase, type EmbeddingResult } from "./embedding";
-import { growthPhase, type GrowthResult, type GrowthRun, measureGrowth } from "./growth";
-import { type Expressions, expressionsPhase, searchPhase, type SearchResult } from "./search";
-import { restarts, upkeepPhase, type UpkeepResult } from "./upkeep";
+import { count, machineOn } from "../options";
+import { type EmbeddingResult, embeddingPhase } from "./embedding";
+import { type GrowthResult, type GrowthRun, growthPhase, measureGrowth } from "./growth";
+import { type Expressions, expressionsPhase, type SearchResult, searchPhase } from "./search";
+import { restarts, type UpkeepResult, upkeepPhase } from "./upkeep";
 
 /** What {@link inProcess} can be asked for. Each takes its options as JSON. */
 export const indexPhases = {
@@ -75,7 +75,8 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   const wanted = values.only.map((name) => {
     const part = parts.find((each) => each === name);
-    if (part === undefined) throw new Error(`--only: expected one of ${parts.join(", ")}, found ${JSON.stringify(name)}`);
+    if (part === undefined)
+      throw new Error(`--only: expected one of ${parts.join(", ")}, found ${JSON.stringify(name)}`);
     return part;
   });
   const counts = (option: string, text: string): number[] => text.split(",").map((each) => count(option, each));
@@ -94,7 +95,9 @@ export async function main(args: readonly string[]): Promise<void> {
   const measured = await measure(options);
   const figures = figuresOf(measured);
   const seconds = (performance.now() - started) / 1000;
-  print(`\n${machine.cpu}, ${options.cores} of ${machine.cores} cores${machine.confined ? "" : " (by threads: there is no taskset)"}, Node ${machine.node}\n`);
+  print(
+    `\n${machine.cpu}, ${options.cores} of ${machine.cores} cores${machine.confined ? "" : " (by threads: there is no taskset)"}, Node ${machine.node}\n`,
+  );
   print(goalTable(figures));
   if (measured.search !== undefined) print(`\n${searchTable(measured.search)}`);
   if (measured.growth !== undefined) print(`\n${growthTable(measured.growth)}`);
@@ -121,17 +124,29 @@ async function measure(options: Options): Promise<Measured> {
     let measured: Measured = {};
     if (options.parts.has("upkeep")) {
       tell(`a workspace of ${options.files} files`);
-      const upkeep = { ...common, originals, workspace: join(scratch, "many"), storagePath: join(scratch, "many-index"), files: options.files };
+      const upkeep = {
+        ...common,
+        originals,
+        workspace: join(scratch, "many"),
+        storagePath: join(scratch, "many-index"),
+        files: options.files,
+      };
       measured = { ...measured, upkeep: await inProcess<UpkeepResult>("index-upkeep", upkeep, { cores }) };
     }
     if (options.parts.has("search")) {
       tell(`${options.expressions} expressions to search`);
       const many = join(scratch, "many-sources");
       await copyLargeTree(modules, many, Math.ceil(options.expressions / 4));
-      const expressions = await inProcess<Expressions>("index-expressions", { ...common, workspace: many, fragments: options.expressions, target: join(scratch, "expressions") }, { cores });
+      const expressions = await inProcess<Expressions>(
+        "index-expressions",
+        { ...common, workspace: many, fragments: options.expressions, target: join(scratch, "expressions") },
+        { cores },
+      );
       const search: SearchResult[] = [];
       for (const fragments of options.searchSizes) {
-        for (const kind of fragments <= largestCompared ? (["chosen", "faiss", "exact"] as const) : (["chosen"] as const)) {
+        for (const kind of fragments <= largestCompared
+          ? (["chosen", "faiss", "exact"] as const)
+          : (["chosen"] as const)) {
           tell(`a search in ${fragments} fragments: ${kind}`);
           search.push(await inProcess<SearchResult>("index-search", { expressions, fragments, kind }, { cores }));
         }
@@ -149,7 +164,14 @@ async function measure(options: Options): Promise<Measured> {
     // Last: it changes files of the tree that the others vary.
     if (options.parts.has("embedding")) {
       tell("indexing with the model");
-      measured = { ...measured, embedding: await inProcess<EmbeddingResult>("index-embedding", { ...common, workspace: originals, storagePath: join(scratch, "index"), rounds }, { cores }) };
+      measured = {
+        ...measured,
+        embedding: await inProcess<EmbeddingResult>(
+          "index-embedding",
+          { ...common, workspace: originals, storagePath: join(scratch, "index"), rounds },
+          { cores },
+        ),
+      };
     }
     return measured;
   } finally {
@@ -162,32 +184,95 @@ const largestCompared = 50_000;
 
 function figuresOf({ embedding, upkeep, search, growth }: Measured): Figure[] {
   const figures: Figure[] = [];
-  const add = (name: string, value: number | undefined, unit: Figure["unit"], goal: Figure["goal"], note?: string): void => void figures.push({ name, value, unit, goal, ...(note !== undefined && { note }) });
+  const add = (
+    name: string,
+    value: number | undefined,
+    unit: Figure["unit"],
+    goal: Figure["goal"],
+    note?: string,
+  ): void => void figures.push({ name, value, unit, goal, ...(note !== undefined && { note }) });
   if (embedding !== undefined) {
-    add("indexing, of the raw forward rate", embedding.share, "of the raw rate", { atLeast: 0.85 }, `${digits(embedding.perSecond)} and ${digits(embedding.rawPerSecond)} fragments/s, ${embedding.fragments} fragments of ${embedding.files} files, raw in batches of ${embedding.rawBatch}`);
-    add("completion while indexing, over idle", embedding.slowdown, "times", { atMost: 1.5 }, `medians of rounds in turns, ${digits(embedding.busyMs)} and ${digits(embedding.idleMs)} ms, ${embedding.completions} completions each`);
-    add("a saved file is searchable after", embedding.savedMs, "ms", { atMost: 900 }, `longest of ${embedding.saves}, with the model, every fragment new; 0.1 s of gathering changes comes on top`);
+    add(
+      "indexing, of the raw forward rate",
+      embedding.share,
+      "of the raw rate",
+      { atLeast: 0.85 },
+      `${digits(embedding.perSecond)} and ${digits(embedding.rawPerSecond)} fragments/s, ${embedding.fragments} fragments of ${embedding.files} files, raw in batches of ${embedding.rawBatch}`,
+    );
+    add(
+      "completion while indexing, over idle",
+      embedding.slowdown,
+      "times",
+      { atMost: 1.5 },
+      `medians of rounds in turns, ${digits(embedding.busyMs)} and ${digits(embedding.idleMs)} ms, ${embedding.completions} completions each`,
+    );
+    add(
+      "a saved file is searchable after",
+      embedding.savedMs,
+      "ms",
+      { atMost: 900 },
+      `longest of ${embedding.saves}, with the model, every fragment new; 0.1 s of gathering changes comes on top`,
+    );
   }
   if (upkeep !== undefined) {
     const { branch, formatter } = upkeep;
-    add("files walked, cut and stored", upkeep.filesPerSecond, "files/s", undefined, `${upkeep.files} files, ${upkeep.fragments} fragments`);
+    add(
+      "files walked, cut and stored",
+      upkeep.filesPerSecond,
+      "files/s",
+      undefined,
+      `${upkeep.files} files, ${upkeep.fragments} fragments`,
+    );
     add("disk a fragment", upkeep.bytesPerFragmentOnDisk, "bytes", undefined, "vector, text, place and key");
-    add("restart, ready after", upkeep.restartMs, "ms", { atMost: 2000 }, `${upkeep.files} files, ${upkeep.fragments} fragments, nothing changed; best of ${restarts}, ${digits(upkeep.restartCpuMs / 1000)} s of processor time, tokenizer and grammars loaded too`);
+    add(
+      "restart, ready after",
+      upkeep.restartMs,
+      "ms",
+      { atMost: 2000 },
+      `${upkeep.files} files, ${upkeep.fragments} fragments, nothing changed; best of ${restarts}, ${digits(upkeep.restartCpuMs / 1000)} s of processor time, tokenizer and grammars loaded too`,
+    );
     add("restart, embedded", upkeep.restartEmbedded, "fragments", { atMost: 0 });
     add("one file changed, searchable after", upkeep.updateMs, "ms", { atMost: 900 }, "p95, without the model");
-    add("branch switch, embedded", branch.embedded, "fragments", undefined, `${branch.changed} files changed at their top, ${digits(branch.ms / 1000)} s`);
-    add("branch switch back, embedded", branch.backEmbedded, "fragments", { atMost: 0 }, `${digits(branch.backMs / 1000)} s`);
+    add(
+      "branch switch, embedded",
+      branch.embedded,
+      "fragments",
+      undefined,
+      `${branch.changed} files changed at their top, ${digits(branch.ms / 1000)} s`,
+    );
+    add(
+      "branch switch back, embedded",
+      branch.backEmbedded,
+      "fragments",
+      { atMost: 0 },
+      `${digits(branch.backMs / 1000)} s`,
+    );
     add("texts embedded a second time in all this", upkeep.embeddedAgain, "fragments", { atMost: 0 });
-    add("formatter, seconds", formatter.ms / 1000, "s", undefined, `${formatter.changed} files touched, ${formatter.embedded} fragments new`);
+    add(
+      "formatter, seconds",
+      formatter.ms / 1000,
+      "s",
+      undefined,
+      `${formatter.changed} files touched, ${formatter.embedded} fragments new`,
+    );
   }
-  for (const { fragments, p99, recall, kind, real } of (search ?? []).filter((_, at, all) => all.findIndex((each) => each.fragments === all[at]?.fragments) === at)) {
+  for (const { fragments, p99, recall, kind, real } of (search ?? []).filter(
+    (_, at, all) => all.findIndex((each) => each.fragments === all[at]?.fragments) === at,
+  )) {
     const goal = fragments <= 50_000 ? 2 : 5;
-    add(`search in ${fragments}, p99`, p99, "ms", { atMost: goal }, `${kind}; ${real} real expressions${real < fragments ? ", the others mixtures of them" : ""}`);
+    add(
+      `search in ${fragments}, p99`,
+      p99,
+      "ms",
+      { atMost: goal },
+      `${kind}; ${real} real expressions${real < fragments ? ", the others mixtures of them" : ""}`,
+    );
     add(`search in ${fragments}, recall@10`, recall, "of the exact", { atLeast: 0.98 });
   }
   const [least, most] = [growth?.[0], growth?.at(-1)];
   if (least !== undefined && most !== undefined && least !== most) {
-    const grown = (run: "first" | "restart"): number => most[run].ms / most[run].files / (least[run].ms / least[run].files);
+    const grown = (run: "first" | "restart"): number =>
+      most[run].ms / most[run].files / (least[run].ms / least[run].files);
     const sizes = `time a file, ${most.first.files} files over ${least.first.files}`;
     add(`first run, ${sizes}`, grown("first"), "times", { atMost: 1.5 }, "1: linear");
     add(`restart, ${sizes}`, grown("restart"), "times", { atMost: 1.5 }, "1: linear");
@@ -197,15 +282,54 @@ function figuresOf({ embedding, upkeep, search, growth }: Measured): Figure[] {
 
 function searchTable(results: readonly SearchResult[]): string {
   const header = ["fragments", "index", "p50 ms", "p99 ms", "recall@10", "add ms", "remove ms", "bytes a fragment"];
-  return table(header, results.map(({ fragments, kind, p50, p99, recall, addMs, removeMs, bytesPerFragment }) => [`${fragments}`, kind, p50.toFixed(2), p99.toFixed(2), recall.toFixed(3), addMs.toFixed(3), removeMs.toFixed(3), fragments < 50_000 ? "" : bytesPerFragment.toFixed(0)]));
+  return table(
+    header,
+    results.map(({ fragments, kind, p50, p99, recall, addMs, removeMs, bytesPerFragment }) => [
+      `${fragments}`,
+      kind,
+      p50.toFixed(2),
+      p99.toFixed(2),
+      recall.toFixed(3),
+      addMs.toFixed(3),
+      removeMs.toFixed(3),
+      fragments < 50_000 ? "" : bytesPerFragment.toFixed(0),
+    ]),
+  );
 }
 
 function growthTable(results: readonly GrowthResult[]): string {
-  const header = ["files", "fragments", "first run s", "CPU s", "ms a file", "peak MB", "restart s", "CPU s", "ms a file", "peak MB", "embedded", "store MB", "bytes a fragment"];
-  const cells = ({ files, ms, cpuMs, peakMegabytes }: GrowthRun): string[] => [(ms / 1000).toFixed(2), (cpuMs / 1000).toFixed(2), (ms / files).toFixed(2), peakMegabytes.toFixed(0)];
+  const header = [
+    "files",
+    "fragments",
+    "first run s",
+    "CPU s",
+    "ms a file",
+    "peak MB",
+    "restart s",
+    "CPU s",
+    "ms a file",
+    "peak MB",
+    "embedded",
+    "store MB",
+    "bytes a fragment",
+  ];
+  const cells = ({ files, ms, cpuMs, peakMegabytes }: GrowthRun): string[] => [
+    (ms / 1000).toFixed(2),
+    (cpuMs / 1000).toFixed(2),
+    (ms / files).toFixed(2),
+    peakMegabytes.toFixed(0),
+  ];
   return table(
     header,
-    results.map(({ first, restart }) => [`${first.files}`, `${first.fragments}`, ...cells(first), ...cells(restart), `${restart.embedded}`, (first.storeBytes / 1e6).toFixed(1), (first.storeBytes / first.fragments).toFixed(0)]),
+    results.map(({ first, restart }) => [
+      `${first.files}`,
+      `${first.fragments}`,
+      ...cells(first),
+      ...cells(restart),
+      `${restart.embedded}`,
+      (first.storeBytes / 1e6).toFixed(1),
+      (first.storeBytes / first.fragments).toFixed(0),
+    ]),
   );
 }
 

@@ -45,12 +45,22 @@ export async function expressionsPhase(options: ExpressionsOptions): Promise<Exp
   const each = Math.max(1, Math.floor(options.fragments / needsWanted));
   for (const [path, text] of await readSources(options.workspace)) {
     if (fragments.length >= options.fragments) break;
-    fragments.push(...(await backbone.embed((await chunker.chunk(path, text)).map((chunk) => format.fragmentEmbedding(path, chunk.text)))));
-    while (needs.length * each < fragments.length && needs.length < needsWanted) needs.push(await backbone.express(format.query(path, text.slice(0, Math.floor(text.length * (0.2 + 0.7 * random()))))));
+    fragments.push(
+      ...(await backbone.embed(
+        (await chunker.chunk(path, text)).map((chunk) => format.fragmentEmbedding(path, chunk.text)),
+      )),
+    );
+    while (needs.length * each < fragments.length && needs.length < needsWanted)
+      needs.push(
+        await backbone.express(format.query(path, text.slice(0, Math.floor(text.length * (0.2 + 0.7 * random()))))),
+      );
   }
   await backbone.dispose();
   const kept = fragments.slice(0, options.fragments);
-  await writeFile(options.target, Buffer.concat([...needs, ...kept].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))));
+  await writeFile(
+    options.target,
+    Buffer.concat([...needs, ...kept].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))),
+  );
   return { path: options.target, dimension: model.retrieval.dimension, needs: needs.length, fragments: kept.length };
 }
 
@@ -90,7 +100,12 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const memory = (): number => (globalThis.gc?.(), process.memoryUsage().rss);
   const loaded = loadFaiss();
   const before = memory();
-  const index: VectorIndex = kind === "chosen" ? createVectorIndex(dimension) : kind === "exact" || "failure" in loaded ? new ExactIndex(dimension, "") : new FaissIndex(loaded.addon, dimension, "");
+  const index: VectorIndex =
+    kind === "chosen"
+      ? createVectorIndex(dimension)
+      : kind === "exact" || "failure" in loaded
+        ? new ExactIndex(dimension, "")
+        : new FaissIndex(loaded.addon, dimension, "");
   const began = performance.now();
   for (let id = 0; id < fragments; id++) index.add(id, quantized(vectorOf(id)));
   while (index.settle(10));
@@ -117,11 +132,24 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const removing = performance.now();
   index.remove(gone);
   const removeMs = (performance.now() - removing) / gone.length;
-  return { fragments, real: Math.min(fragments, originals.length), kind: index.name, ...times, recall: found.reduce((sum, x) => sum + x, 0) / found.length, addMs, removeMs, bytesPerFragment };
+  return {
+    fragments,
+    real: Math.min(fragments, originals.length),
+    kind: index.name,
+    ...times,
+    recall: found.reduce((sum, x) => sum + x, 0) / found.length,
+    addMs,
+    removeMs,
+    bytesPerFragment,
+  };
 }
 
 /** Ids of the best for each need, by looking at every vector: made anew one after another, so that they take no memory. */
-function exactBest(needs: readonly Float32Array[], fragments: number, vectorOf: (id: number) => Float32Array): number[][] {
+function exactBest(
+  needs: readonly Float32Array[],
+  fragments: number,
+  vectorOf: (id: number) => Float32Array,
+): number[][] {
   const best = needs.map((): { id: number; score: number }[] => []);
   for (let id = 0; id < fragments; id++) {
     const vector = vectorOf(id);
@@ -145,7 +173,12 @@ function mixtures(originals: readonly Float32Array[], dimension: number): (id: n
     if (id < originals.length) return at(id);
     const random = randomNumbers(id);
     random();
-    const [a, b, c, part] = [at(id), at(Math.floor(random() * originals.length)), at(Math.floor(random() * originals.length)), 0.3 + 0.3 * random()];
+    const [a, b, c, part] = [
+      at(id),
+      at(Math.floor(random() * originals.length)),
+      at(Math.floor(random() * originals.length)),
+      0.3 + 0.3 * random(),
+    ];
     const vector = a.map((x, i) => x + part * ((b[i] ?? 0) - (c[i] ?? 0)));
     const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
     return vector.map((x) => x / norm);
@@ -155,5 +188,7 @@ function mixtures(originals: readonly Float32Array[], dimension: number): (id: n
 async function unpacked({ path, dimension }: Expressions): Promise<Float32Array[]> {
   const bytes = await readFile(path);
   const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
-  return Array.from({ length: all.length / dimension }, (_, row) => all.subarray(row * dimension, (row + 1) * dimension));
+  return Array.from({ length: all.length / dimension }, (_, row) =>
+    all.subarray(row * dimension, (row + 1) * dimension),
+  );
 }

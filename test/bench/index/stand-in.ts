@@ -30,10 +30,18 @@ export class Embedded {
 }
 
 /** An index of the folder with the real tokenizer, chunker and store, and random vectors. Nothing is indexed yet. */
-export async function standInIndex(options: StandInOptions, limits: Partial<IndexLimits>, embedded?: Embedded): Promise<WorkspaceIndex> {
+export async function standInIndex(
+  options: StandInOptions,
+  limits: Partial<IndexLimits>,
+  embedded?: Embedded,
+): Promise<WorkspaceIndex> {
   const model = await loadModelPackage(options.modelPath);
   const index = new WorkspaceIndex({
-    backbone: { model, embed: async (fragments) => fragments.map((tokens) => (embedded?.add(tokens), unitVector(model.retrieval.dimension, tokens))) },
+    backbone: {
+      model,
+      embed: async (fragments) =>
+        fragments.map((tokens) => (embedded?.add(tokens), unitVector(model.retrieval.dimension, tokens))),
+    },
     promptFormat: new PromptFormat(model, await Tokenizer.load(model)),
     storagePath: options.storagePath,
     chunker: await createChunker(options.grammarPath, () => {}),

@@ -8,9 +8,16 @@ const largestCharacters = 6000;
 const filesInFolder = 8;
 
 /** Writes `count` files below `target`; a larger tree begins with the files of a smaller one. Returns their paths. */
-export async function writeTree(sources: ReadonlyMap<string, string>, target: string, count: number): Promise<string[]> {
+export async function writeTree(
+  sources: ReadonlyMap<string, string>,
+  target: string,
+  count: number,
+): Promise<string[]> {
   const originals = [...sources].filter(([, text]) => text.length <= largestCharacters);
-  if (originals.length === 0) throw new Error(`expected source files of at most ${largestCharacters} characters, found none: install the packages first`);
+  if (originals.length === 0)
+    throw new Error(
+      `expected source files of at most ${largestCharacters} characters, found none: install the packages first`,
+    );
   // In a repository what is not ignored is meant.
   await mkdir(join(target, ".git"), { recursive: true });
   const paths: string[] = [];

@@ -4,8 +4,8 @@ import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { timed } from "../inference/rates";
 import { readSources } from "../cursors";
+import { timed } from "../inference/rates";
 import { percentile } from "../statistics";
 import { Embedded, type StandInOptions, standInIndex } from "./stand-in";
 import { variation, writeTree } from "./trees";
@@ -27,7 +27,13 @@ export interface UpkeepResult {
   readonly restartCpuMs: number;
   readonly restartEmbedded: number;
   readonly updateMs: number;
-  readonly branch: { readonly changed: number; readonly ms: number; readonly embedded: number; readonly backMs: number; readonly backEmbedded: number };
+  readonly branch: {
+    readonly changed: number;
+    readonly ms: number;
+    readonly embedded: number;
+    readonly backMs: number;
+    readonly backEmbedded: number;
+  };
   readonly formatter: { readonly changed: number; readonly ms: number; readonly embedded: number };
   /** Texts that were embedded more than once in all of this. */
   readonly embeddedAgain: number;
@@ -47,13 +53,30 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   const sources = await readSources(options.originals);
   const paths = await writeTree(sources, workspace, options.files);
   await rm(join(workspace, ".git"), { recursive: true });
-  const git = async (...args: string[]): Promise<void> => void (await promisify(execFile)("git", ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "core.hooksPath=/dev/null", "-c", "gc.auto=0", ...args], { cwd: workspace, maxBuffer: 1 << 28 }));
+  const git = async (...args: string[]): Promise<void> =>
+    void (await promisify(execFile)(
+      "git",
+      [
+        "-c",
+        "user.name=bench",
+        "-c",
+        "user.email=bench@localhost",
+        "-c",
+        "core.hooksPath=/dev/null",
+        "-c",
+        "gc.auto=0",
+        ...args,
+      ],
+      { cwd: workspace, maxBuffer: 1 << 28 },
+    ));
   await git("init", "--quiet", "--initial-branch=one");
   await git("add", "--all");
   await git("commit", "--quiet", "--message=one");
-  const some = (count: number, offset: number): string[] => paths.filter((_, at) => at % Math.max(1, Math.floor(paths.length / count)) === offset).slice(0, count);
+  const some = (count: number, offset: number): string[] =>
+    paths.filter((_, at) => at % Math.max(1, Math.floor(paths.length / count)) === offset).slice(0, count);
   const rewrite = async (files: readonly string[], change: (text: string) => string): Promise<void> => {
-    for (const file of files) await writeFile(join(workspace, file), change(await readFile(join(workspace, file), "utf8")));
+    for (const file of files)
+      await writeFile(join(workspace, file), change(await readFile(join(workspace, file), "utf8")));
   };
 
   const seen = new Embedded();
@@ -91,7 +114,11 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   await git("checkout", "--quiet", "-b", "two");
   const changed = some(branchFiles, 0);
   // What is new stands at the top, and moves what follows.
-  await rewrite(changed, (text) => `export const onlyOnBranchTwo = ${text.length};\nexport const alsoOnlyThere = ${text.length + 1};\nexport const andThis = 3;\n\n\n${text}`);
+  await rewrite(
+    changed,
+    (text) =>
+      `export const onlyOnBranchTwo = ${text.length};\nexport const alsoOnlyThere = ${text.length + 1};\nexport const andThis = 3;\n\n\n${text}`,
+  );
   await git("commit", "--quiet", "--all", "--message=two");
   await git("checkout", "--quiet", "one");
   await index.reindex();

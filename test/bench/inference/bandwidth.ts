@@ -20,11 +20,17 @@ export interface Bandwidth {
 }
 
 /** Bytes that decoding one token reads: every matrix in the numbers it is computed in, and the keys and values of `past` tokens. */
-export function bytesPerToken({ architecture: a, weights }: Pick<ModelManifest, "architecture" | "weights">, past: number): number {
+export function bytesPerToken(
+  { architecture: a, weights }: Pick<ModelManifest, "architecture" | "weights">,
+  past: number,
+): number {
   const attention = a.hiddenSize * a.headDim * 2 * (a.queryHeads + a.keyValueHeads);
   const matrices = a.layers * (attention + 3 * a.hiddenSize * a.intermediateSize) + a.vocabularySize * a.hiddenSize;
   const computed = weights?.computed ?? "float32";
-  return matrices * { int8: 1, float16: 2, float32: 4 }[computed] + a.layers * 2 * a.keyValueHeads * a.headDim * past * (computed === "float16" ? 2 : 4);
+  return (
+    matrices * { int8: 1, float16: 2, float32: 4 }[computed] +
+    a.layers * 2 * a.keyValueHeads * a.headDim * past * (computed === "float16" ? 2 : 4)
+  );
 }
 
 /** Makes the measurement for a model of `modelBytes` bytes with as many threads as the model gets. */
@@ -80,26 +86,43 @@ function lastCacheBytes(): number | undefined {
   }
 }
 
-const varint = (value: number): number[] => (value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))]);
+const varint = (value: number): number[] =>
+  value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))];
 const number = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
-const bytes = (field: number, content: readonly number[]): number[] => [...varint(field * 8 + 2), ...varint(content.length), ...content];
+const bytes = (field: number, content: readonly number[]): number[] => [
+  ...varint(field * 8 + 2),
+  ...varint(content.length),
+  ...content,
+];
 const text = (field: number, content: string): number[] => bytes(field, [...Buffer.from(content)]);
 
 /** `name` as a float32 matrix, a ValueInfoProto. */
 function matrix(name: string, rows: number, width: number): number[] {
   const dimension = (size: number): number[] => bytes(1, number(1, size));
-  return [...text(1, name), ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, [...dimension(rows), ...dimension(width)])]))];
+  return [
+    ...text(1, name),
+    ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, [...dimension(rows), ...dimension(width)])])),
+  ];
 }
 
 /** An ONNX model around one node, written by hand in protocol buffers (field numbers of onnx.proto). */
 function model(node: readonly number[], inputs: readonly (readonly number[])[], output: readonly number[]): Uint8Array {
-  const graph = [...bytes(1, node), ...text(2, "bandwidth"), ...inputs.flatMap((input) => bytes(11, input)), ...bytes(12, output)];
+  const graph = [
+    ...bytes(1, node),
+    ...text(2, "bandwidth"),
+    ...inputs.flatMap((input) => bytes(11, input)),
+    ...bytes(12, output),
+  ];
   return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, number(2, 17))]);
 }
 
 function meanGraph(rows: number): Uint8Array {
   const axes = bytes(5, [...text(1, "axes"), ...number(8, 1), ...number(20, 7)]);
-  return model([...text(1, "data"), ...text(2, "result"), ...text(4, "ReduceMean"), ...axes], [matrix("data", rows, columns)], matrix("result", rows, 1));
+  return model(
+    [...text(1, "data"), ...text(2, "result"), ...text(4, "ReduceMean"), ...axes],
+    [matrix("data", rows, columns)],
+    matrix("result", rows, 1),
+  );
 }
 
 function productGraph(rows: number): Uint8Array {

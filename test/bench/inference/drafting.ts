@@ -1,7 +1,7 @@
 // Drafting on tasks whose right fragments stand in the prompt: tokens a run of the model, and whether the text is that of plain decoding.
 import { PromptCache } from "../../../sidecar/completion/copying";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
-import { generate, type Generation } from "../../../sidecar/completion/generate";
+import { type Generation, generate } from "../../../sidecar/completion/generate";
 import { healPrefix } from "../../../sidecar/completion/healing";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
@@ -66,15 +66,35 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
     const selected = await rightFragments(task, files, chunker, format);
     if (selected.length === 0) continue;
     const { prefix: before, suffix } = placeOf(task, files);
-    const context: CursorContext = { uri: `file:///${task.file}`, path: task.file, languageId: languageIdOf(task.file), prefix: before, suffix };
+    const context: CursorContext = {
+      uri: `file:///${task.file}`,
+      path: task.file,
+      languageId: languageIdOf(task.file),
+      prefix: before,
+      suffix,
+    };
     const { prefix, owed } = healPrefix(tokenizer, before);
     const prompt = assemblePrompt(format, { ...context, prefix }, selected, model.contextLength - maxTokens);
     const cursor = readCursor(context);
     const decode = async (drafting: boolean): Promise<{ generation: Generation; ms: number }> => {
       const read = await backbone.prefill(prompt.tokens);
-      const promptCache = new PromptCache(format.withoutPaths(prompt.tokens), tokenizer.encode(prefix.slice(-cachedCharacters)), stopTokens);
+      const promptCache = new PromptCache(
+        format.withoutPaths(prompt.tokens),
+        tokenizer.encode(prefix.slice(-cachedCharacters)),
+        stopTokens,
+      );
       const start = performance.now();
-      const generation = await generate({ backbone, tokenizer, stopTokens, prompt: read, maxTokens, owed, promptCache, drafting, cursor });
+      const generation = await generate({
+        backbone,
+        tokenizer,
+        stopTokens,
+        prompt: read,
+        maxTokens,
+        owed,
+        promptCache,
+        drafting,
+        cursor,
+      });
       return { generation, ms: performance.now() - start };
     };
     const plain = await decode(false);
@@ -82,7 +102,9 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
     drafted.push(quick.generation);
     milliseconds += quick.ms;
     if (quick.generation.decodeSteps > 0) speedUps.push(plain.ms / quick.ms);
-    const same = (["text", "stopReason", "generatedTokens"] as const).every((part) => plain.generation[part] === quick.generation[part]);
+    const same = (["text", "stopReason", "generatedTokens"] as const).every(
+      (part) => plain.generation[part] === quick.generation[part],
+    );
     if (!same) differing += 1;
   }
   await backbone.dispose();
@@ -98,7 +120,12 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
 }
 
 /** The fragments of other files that define what the task needs, within the product's limits. */
-async function rightFragments(task: Task, files: Files, chunker: Chunker, format: PromptFormat): Promise<SelectedFragment[]> {
+async function rightFragments(
+  task: Task,
+  files: Files,
+  chunker: Chunker,
+  format: PromptFormat,
+): Promise<SelectedFragment[]> {
   const names = (task.groundtruth.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).filter((name) => name.length > 2);
   const others: Fragment[] = [];
   for (const [path, text] of files) {

@@ -4,7 +4,20 @@ export interface Figure {
   readonly name: string;
   /** Undefined: not measured, and `note` says why. */
   readonly value: number | undefined;
-  readonly unit: "ms" | "%" | "times" | "of the bound" | "of the raw rate" | "tokens a run" | "texts" | "MB" | "s" | "files/s" | "fragments" | "bytes" | "of the exact";
+  readonly unit:
+    | "ms"
+    | "%"
+    | "times"
+    | "of the bound"
+    | "of the raw rate"
+    | "tokens a run"
+    | "texts"
+    | "MB"
+    | "s"
+    | "files/s"
+    | "fragments"
+    | "bytes"
+    | "of the exact";
   readonly goal: { readonly atMost: number } | { readonly atLeast: number } | undefined;
   readonly note?: string;
 }
@@ -21,7 +34,13 @@ export function goalTable(figures: readonly Figure[]): string {
     const { name, value, unit, goal, note } = figure;
     const wanted = goal === undefined ? "" : "atMost" in goal ? `at most ${goal.atMost}` : `at least ${goal.atLeast}`;
     const answer = met(figure);
-    return [name, value === undefined ? "-" : `${digits(value)} ${unit}`, wanted, answer === undefined ? "" : answer ? "met" : "NOT met", note ?? ""];
+    return [
+      name,
+      value === undefined ? "-" : `${digits(value)} ${unit}`,
+      wanted,
+      answer === undefined ? "" : answer ? "met" : "NOT met",
+      note ?? "",
+    ];
   });
   return table(["", "measured", "goal", "", ""], rows);
 }
@@ -30,7 +49,14 @@ export function goalTable(figures: readonly Figure[]): string {
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all.map((row) => row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ").trimEnd()).join("\n");
+  return all
+    .map((row) =>
+      row
+        .map((cell, column) => cell.padEnd(widths[column] ?? 0))
+        .join("  ")
+        .trimEnd(),
+    )
+    .join("\n");
 }
 
 /** Three digits that count, and no more. */

@@ -1,6 +1,7 @@
 // Keystrokes through the real completer on a real index: typed along, fresh, and while the index embeds in the background.
-import { pathToFileURL } from "node:url";
+
 import { basename, join } from "node:path";
+import { pathToFileURL } from "node:url";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
 import { documentPath } from "../../../sidecar/server/document-path";
@@ -76,14 +77,24 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   await engine.index.reindex();
   const tokenizer = await Tokenizer.load(model);
   const room = Math.min(promptTokens, model.contextLength - maxTokens);
-  const settings: Settings = { ...defaultSettings, maxTokens, maxFragments: mostFragments, fragmentBudget: Math.max(1, room - codeTokens) };
+  const settings: Settings = {
+    ...defaultSettings,
+    maxTokens,
+    maxFragments: mostFragments,
+    fragmentBudget: Math.max(1, room - codeTokens),
+  };
   const documents = spread(
-    [...(await readSources(options.workspace))].filter(([, text]) => text.length > leastPrefix + 2000).map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
+    [...(await readSources(options.workspace))]
+      .filter(([, text]) => text.length > leastPrefix + 2000)
+      .map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
     options.documents + 1,
   );
   // The first one warms the engine's code.
   const warmUp = documents.shift();
-  if (warmUp === undefined || documents.length === 0) throw new Error(`expected source files of more than ${leastPrefix + 2000} characters in ${options.workspace}, found ${documents.length}: give a larger folder`);
+  if (warmUp === undefined || documents.length === 0)
+    throw new Error(
+      `expected source files of more than ${leastPrefix + 2000} characters in ${options.workspace}, found ${documents.length}: give a larger folder`,
+    );
   for (let i = 0; i < typed; i++) await warmUp.complete(engine, settings);
 
   const cold: CompletionTrace[] = [];
@@ -132,8 +143,13 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
 }
 
 /** Tokens that one run of the model gives after the prompt: 1 where nothing is drafted. */
-export function tokensPerStep(generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[]): number {
-  const [tokens, steps] = generations.reduce(([t, s], { generatedTokens, decodeSteps }) => [t + Math.max(0, generatedTokens - 1), s + decodeSteps], [0, 0]);
+export function tokensPerStep(
+  generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[],
+): number {
+  const [tokens, steps] = generations.reduce(
+    ([t, s], { generatedTokens, decodeSteps }) => [t + Math.max(0, generatedTokens - 1), s + decodeSteps],
+    [0, 0],
+  );
   return tokens / steps;
 }
 
@@ -151,7 +167,9 @@ function fresh(traces: readonly CompletionTrace[]): Fresh {
 /** The share of expression and search when they take as long as in `typing`, and all else as long as in `cold`. */
 function typingShare(cold: readonly CompletionTrace[], typing: readonly CompletionTrace[]): number {
   const retrieval = median(typing, ({ timings }) => timings.expressMs + timings.searchMs);
-  return retrieval / (retrieval + median(cold, ({ timings }) => timings.totalMs - timings.expressMs - timings.searchMs));
+  return (
+    retrieval / (retrieval + median(cold, ({ timings }) => timings.totalMs - timings.expressMs - timings.searchMs))
+  );
 }
 
 function median(traces: readonly CompletionTrace[], value: (trace: CompletionTrace) => number): number {
@@ -159,7 +177,11 @@ function median(traces: readonly CompletionTrace[], value: (trace: CompletionTra
 }
 
 /** Types on in the documents, every other keystroke while fragments are being embedded. */
-async function besideEmbedding(engine: Engine, documents: readonly TypedDocument[], settings: Settings): Promise<KeystrokeResult["background"]> {
+async function besideEmbedding(
+  engine: Engine,
+  documents: readonly TypedDocument[],
+  settings: Settings,
+): Promise<KeystrokeResult["background"]> {
   const row = randomRows(engine.backbone.model.architecture.vocabularySize);
   const { fragmentTokens } = engine.backbone.model.retrieval;
   const idle: number[] = [];
@@ -171,7 +193,11 @@ async function besideEmbedding(engine: Engine, documents: readonly TypedDocument
       idle.push((await document.complete(engine, settings)).timings.totalMs);
       const stop = new AbortController();
       const embedding = (async () => {
-        while (!stop.signal.aborted) await engine.backbone.embed(Array.from({ length: 64 }, (_, i) => row(fragmentTokens - (i % 64))), stop.signal);
+        while (!stop.signal.aborted)
+          await engine.backbone.embed(
+            Array.from({ length: 64 }, (_, i) => row(fragmentTokens - (i % 64))),
+            stop.signal,
+          );
       })().catch(() => {});
       // Not at the batch's beginning.
       await new Promise((resolve) => setTimeout(resolve, 10 + 3 * pair));
@@ -223,7 +249,13 @@ class TypedDocument {
     const lineEnd = this.text.indexOf("\n", this.cursor);
     const path = documentPath(uri, [{ uri: pathToFileURL(this.workspace).href, name: basename(this.workspace) }]);
     const position = { line: prefix.split("\n").length - 1, character: this.cursor - (prefix.lastIndexOf("\n") + 1) };
-    const context = { uri, path, languageId: languageIdOf(this.path), prefix, suffix: lineEnd < 0 ? "" : this.text.slice(lineEnd) };
+    const context = {
+      uri,
+      path,
+      languageId: languageIdOf(this.path),
+      prefix,
+      suffix: lineEnd < 0 ? "" : this.text.slice(lineEnd),
+    };
     return engine.completer.complete(context, settings, position, undefined, arrivedAt);
   }
 }

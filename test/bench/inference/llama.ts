@@ -25,10 +25,26 @@ export interface LlamaOptions {
 const decoded = 16;
 const repetitions = 3;
 
-const outputSchema = v.array(v.object({ model_type: v.string(), n_prompt: v.number(), n_gen: v.number(), n_depth: v.number(), avg_ts: v.number(), samples_ts: v.array(v.number()) }));
+const outputSchema = v.array(
+  v.object({
+    model_type: v.string(),
+    n_prompt: v.number(),
+    n_gen: v.number(),
+    n_depth: v.number(),
+    avg_ts: v.number(),
+    samples_ts: v.array(v.number()),
+  }),
+);
 
 /** @throws Error with what the program said, when it fails or prints something else than its JSON */
-export async function llamaRates({ binary, gguf, threads, confined, prompts, pasts }: LlamaOptions): Promise<LlamaRates> {
+export async function llamaRates({
+  binary,
+  gguf,
+  threads,
+  confined,
+  prompts,
+  pasts,
+}: LlamaOptions): Promise<LlamaRates> {
   const prefill: Record<number, number> = {};
   const decode: Record<number, number> = {};
   let type = "";
@@ -37,7 +53,9 @@ export async function llamaRates({ binary, gguf, threads, confined, prompts, pas
     [...common, "-p", prompts.join(), "-n", "0"],
     [...common, "-p", "0", "-n", `${decoded}`, "-d", pasts.join()],
   ]) {
-    for (const test of await run(confined === undefined ? [binary, ...args] : ["taskset", "-c", confined, binary, ...args])) {
+    for (const test of await run(
+      confined === undefined ? [binary, ...args] : ["taskset", "-c", confined, binary, ...args],
+    )) {
       type = test.model_type;
       const samples = [...test.samples_ts].sort((a, b) => a - b);
       const median = samples[samples.length >> 1] ?? test.avg_ts;
@@ -53,9 +71,13 @@ async function run([program = "", ...args]: readonly string[]): Promise<v.InferO
   try {
     ({ stdout: printed } = await promisify(execFile)(program, args, { maxBuffer: 1 << 24 }));
   } catch (error) {
-    throw new Error(`Expected llama-bench to run as ${program} ${args.join(" ")}, found: ${error instanceof Error ? error.message : String(error)}. Check --llama-bench and --gguf.`);
+    throw new Error(
+      `Expected llama-bench to run as ${program} ${args.join(" ")}, found: ${error instanceof Error ? error.message : String(error)}. Check --llama-bench and --gguf.`,
+    );
   }
   const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), outputSchema), printed);
   if (parsed.success) return parsed.output;
-  throw new Error(`Expected JSON of ${program} ${args.join(" ")}, found ${JSON.stringify(printed.slice(0, 200))}: use a llama-bench that knows -o json and -d.`);
+  throw new Error(
+    `Expected JSON of ${program} ${args.join(" ")}, found ${JSON.stringify(printed.slice(0, 200))}: use a llama-bench that knows -o json and -d.`,
+  );
 }

@@ -3,11 +3,23 @@ import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { createProtocolConnection, type InlineCompletionList, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
+import {
+  createProtocolConnection,
+  type InlineCompletionList,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { type CompletionTrace, defaultSettings, type InitializationOptions, messages, sidecarEnvironment, type SidecarStatus } from "../../../sidecar/protocol";
+import {
+  type CompletionTrace,
+  defaultSettings,
+  type InitializationOptions,
+  messages,
+  type SidecarStatus,
+  sidecarEnvironment,
+} from "../../../sidecar/protocol";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
@@ -59,7 +71,8 @@ export async function largeIndexPhase(options: LargeIndexOptions): Promise<numbe
       await writeFile(file, text.replace(/\b[A-Za-z_]\w{6,}\b/g, `$&${copy}`));
     }
     await index.reindex();
-    if (index.fragmentCount === before) throw new Error(`expected fragments in the files of ${options.workspace}, found none: give a larger folder`);
+    if (index.fragmentCount === before)
+      throw new Error(`expected fragments in the files of ${options.workspace}, found none: give a larger folder`);
   }
   const found = index.fragmentCount;
   await index.dispose();
@@ -91,38 +104,74 @@ export interface MemoryResult {
 /** Starts the sidecar as an editor does, completes, and asks the system for its peak. */
 export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResult> {
   const started = performance.now();
-  const process_ = spawn(process.execPath, [options.sidecar, "--stdio"], { stdio: ["pipe", "pipe", "ignore"], env: { ...process.env, ...sidecarEnvironment } });
+  const process_ = spawn(process.execPath, [options.sidecar, "--stdio"], {
+    stdio: ["pipe", "pipe", "ignore"],
+    env: { ...process.env, ...sidecarEnvironment },
+  });
   const ended = new Promise<never>((_, fail) => {
     process_.once("error", fail);
-    process_.once("exit", (code, signal) => fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)));
+    process_.once("exit", (code, signal) =>
+      fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)),
+    );
   });
   ended.catch(() => {});
-  const connection = createProtocolConnection(new StreamMessageReader(process_.stdout), new StreamMessageWriter(process_.stdin));
+  const connection = createProtocolConnection(
+    new StreamMessageReader(process_.stdout),
+    new StreamMessageWriter(process_.stdin),
+  );
   const ready = new Promise<SidecarStatus>((done, fail) => {
     connection.onNotification(messages.status, (status: SidecarStatus) => {
       if (status.state === "ready") done(status);
       else if (status.state === "error") fail(new Error(status.message));
     });
   });
-  connection.onRequest("workspace/configuration", ({ items }: { items: readonly unknown[] }) => items.map(() => ({ ...defaultSettings, threads: options.threads })));
+  connection.onRequest("workspace/configuration", ({ items }: { items: readonly unknown[] }) =>
+    items.map(() => ({ ...defaultSettings, threads: options.threads })),
+  );
   connection.onRequest("window/workDoneProgress/create", () => null);
   connection.onRequest("client/registerCapability", () => null);
   connection.listen();
   try {
-    const initializationOptions: InitializationOptions = { modelPath: options.modelPath, storagePath: options.storagePath };
+    const initializationOptions: InitializationOptions = {
+      modelPath: options.modelPath,
+      storagePath: options.storagePath,
+    };
     const folder = { uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) };
-    const capabilities = { workspace: { configuration: true, workspaceFolders: true }, window: { workDoneProgress: true } };
-    await Promise.race([ended, connection.sendRequest("initialize", { processId: process.pid, rootUri: null, capabilities, workspaceFolders: [folder], initializationOptions })]);
+    const capabilities = {
+      workspace: { configuration: true, workspaceFolders: true },
+      window: { workDoneProgress: true },
+    };
+    await Promise.race([
+      ended,
+      connection.sendRequest("initialize", {
+        processId: process.pid,
+        rootUri: null,
+        capabilities,
+        workspaceFolders: [folder],
+        initializationOptions,
+      }),
+    ]);
     await connection.sendNotification("initialized", {});
     const status = await Promise.race([ended, ready]);
     const readyMs = performance.now() - started;
     const traces: CompletionTrace[] = [];
-    for (const [path, text] of [...(await readSources(options.workspace))].filter(([, content]) => content.length > 8000).slice(0, options.completions)) {
+    for (const [path, text] of [...(await readSources(options.workspace))]
+      .filter(([, content]) => content.length > 8000)
+      .slice(0, options.completions)) {
       const uri = pathToFileURL(join(options.workspace, path)).href;
-      await connection.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId: languageIdOf(path), version: 1, text } });
+      await connection.sendNotification("textDocument/didOpen", {
+        textDocument: { uri, languageId: languageIdOf(path), version: 1, text },
+      });
       const line = Math.floor(text.slice(0, text.length / 2).split("\n").length);
       const character = /^\s*\w?/.exec(text.split("\n")[line] ?? "")?.[0].length ?? 0;
-      await Promise.race([ended, connection.sendRequest<InlineCompletionList | null>("textDocument/inlineCompletion", { textDocument: { uri }, position: { line, character }, context: { triggerKind: 2 } })]);
+      await Promise.race([
+        ended,
+        connection.sendRequest<InlineCompletionList | null>("textDocument/inlineCompletion", {
+          textDocument: { uri },
+          position: { line, character },
+          context: { triggerKind: 2 },
+        }),
+      ]);
       const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
       if (trace !== null) traces.push(trace);
     }
@@ -132,8 +181,14 @@ export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResul
       peakMegabytes: await peakOf(process_.pid),
       completions: traces.length,
       totalMs: percentiles(traces.map(({ timings }) => timings.totalMs)),
-      expressMs: percentile(traces.map(({ timings }) => timings.expressMs), 0.5),
-      searchMs: percentile(traces.map(({ timings }) => timings.searchMs), 0.5),
+      expressMs: percentile(
+        traces.map(({ timings }) => timings.expressMs),
+        0.5,
+      ),
+      searchMs: percentile(
+        traces.map(({ timings }) => timings.searchMs),
+        0.5,
+      ),
     };
     await connection.sendRequest("shutdown");
     await connection.sendNotification("exit");

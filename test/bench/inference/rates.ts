@@ -81,7 +81,10 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
     // As llama-bench does it: each size by itself, behind a run that does not count.
     await backbone.prefill(row(size));
     // What takes a few milliseconds is repeated until it takes as long as what does not.
-    await repeat(async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))), Math.max(repetitions, Math.ceil(prefilled / size)));
+    await repeat(
+      async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))),
+      Math.max(repetitions, Math.ceil(prefilled / size)),
+    );
   }
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
 
@@ -114,13 +117,18 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
       bytesRead: bandwidth.bytes,
       bytesPerSecond,
       bytesPerToken: perToken,
-      share: (1000 / percentile(steps, 0.5)) / (bytesPerSecond / perToken),
+      share: 1000 / percentile(steps, 0.5) / (bytesPerSecond / perToken),
     },
   };
 }
 
 /** Decodes a few tokens one by one and tells the time of each. */
-async function decodeSome(backbone: Backbone, from: KvCache, row: (length: number) => number[], told: (ms: number) => void): Promise<{ cache: KvCache }> {
+async function decodeSome(
+  backbone: Backbone,
+  from: KvCache,
+  row: (length: number) => number[],
+  told: (ms: number) => void,
+): Promise<{ cache: KvCache }> {
   let cache = from;
   for (const token of row(decoded)) told(await timed(async () => ({ cache } = await backbone.decode(cache, [token]))));
   return { cache };

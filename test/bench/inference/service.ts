@@ -47,7 +47,13 @@ const rawBatches = [2, 4, 8, 16];
 const cancellations = 24;
 
 /** Measures in this process. */
-export async function servicePhase({ workspace, modelPath, grammarPath, threads, rounds }: ServiceOptions): Promise<ServiceResult> {
+export async function servicePhase({
+  workspace,
+  modelPath,
+  grammarPath,
+  threads,
+  rounds,
+}: ServiceOptions): Promise<ServiceResult> {
   const model = await loadModelPackage(modelPath);
   const format = new PromptFormat(model, await Tokenizer.load(model));
   const chunker = await createChunker(grammarPath, () => {});
@@ -64,7 +70,8 @@ export async function servicePhase({ workspace, modelPath, grammarPath, threads,
   const raw = await RawForward.open(model, threads);
   const trial = fragments.slice(0, 64);
   const rates = new Map<number, number>();
-  for (const rows of rawBatches) rates.set(rows, Math.min(await timed(() => raw.embed(trial, rows)), await timed(() => raw.embed(trial, rows))));
+  for (const rows of rawBatches)
+    rates.set(rows, Math.min(await timed(() => raw.embed(trial, rows)), await timed(() => raw.embed(trial, rows))));
   const rawBatch = [...rates].reduce((best, each) => (each[1] < best[1] ? each : best))[0];
   const embedMs: number[] = [];
   const rawMs: number[] = [];
@@ -103,9 +110,17 @@ export async function servicePhase({ workspace, modelPath, grammarPath, threads,
       perSecond: (1000 * fragments.length) / percentile(embedMs, 0.5),
       rawPerSecond: (1000 * fragments.length) / percentile(rawMs, 0.5),
       rawBatch,
-      share: percentile(embedMs.map((ms, at) => (rawMs[at] ?? Number.NaN) / ms), 0.5),
+      share: percentile(
+        embedMs.map((ms, at) => (rawMs[at] ?? Number.NaN) / ms),
+        0.5,
+      ),
     },
-    cancellation: { promptTokens, cancelled: waits.length, longestMs: Math.max(...waits), medianMs: percentile(waits, 0.5) },
+    cancellation: {
+      promptTokens,
+      cancelled: waits.length,
+      longestMs: Math.max(...waits),
+      medianMs: percentile(waits, 0.5),
+    },
     eventLoopMs: loop.max / 1e6,
   };
 }
@@ -115,12 +130,22 @@ export class RawForward {
   private constructor(private readonly session: InferenceSession) {}
 
   static async open(model: ModelPackage, threads: number): Promise<RawForward> {
-    return new RawForward(await InferenceSession.create(model.graphPath, { executionProviders: ["cpu"], intraOpNumThreads: threads, interOpNumThreads: 1, executionMode: "sequential", logSeverityLevel: 3, extra: { session: { intra_op: { allow_spinning: "0" } } } }));
+    return new RawForward(
+      await InferenceSession.create(model.graphPath, {
+        executionProviders: ["cpu"],
+        intraOpNumThreads: threads,
+        interOpNumThreads: 1,
+        executionMode: "sequential",
+        logSeverityLevel: 3,
+        extra: { session: { intra_op: { allow_spinning: "0" } } },
+      }),
+    );
   }
 
   async embed(fragments: readonly (readonly number[])[], rows: number): Promise<void> {
     const sorted = [...fragments].sort((a, b) => a.length - b.length);
-    for (let start = 0; start < sorted.length; start += rows) await this.session.run(this.feeds(sorted.slice(start, start + rows)), ["expression"]);
+    for (let start = 0; start < sorted.length; start += rows)
+      await this.session.run(this.feeds(sorted.slice(start, start + rows)), ["expression"]);
   }
 
   release(): Promise<void> {
@@ -133,14 +158,23 @@ export class RawForward {
     batch.forEach((tokens, r) => tokens.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
     const feeds: Record<string, Tensor> = {
       input_ids: new Tensor("int64", ids, [batch.length, width]),
-      lengths: new Tensor("int64", BigInt64Array.from(batch, ({ length }) => BigInt(length)), [batch.length]),
+      lengths: new Tensor(
+        "int64",
+        BigInt64Array.from(batch, ({ length }) => BigInt(length)),
+        [batch.length],
+      ),
       logit_positions: new Tensor("int64", new BigInt64Array(0), [batch.length, 0]),
       adapter: new Tensor("int64", BigInt64Array.of(1n), [1]),
     };
     for (const input of this.session.inputMetadata) {
       if (input.name === "past_length") feeds[input.name] = new Tensor("int64", BigInt64Array.of(0n), [1]);
       // Free sizes are the batch, first, and the past, of which there is none.
-      else if (input.name.startsWith("past.") && input.isTensor) feeds[input.name] = new Tensor("float32", new Float32Array(0), input.shape.map((size) => (size === "batch" ? batch.length : typeof size === "number" ? size : 0)));
+      else if (input.name.startsWith("past.") && input.isTensor)
+        feeds[input.name] = new Tensor(
+          "float32",
+          new Float32Array(0),
+          input.shape.map((size) => (size === "batch" ? batch.length : typeof size === "number" ? size : 0)),
+        );
     }
     return feeds;
   }

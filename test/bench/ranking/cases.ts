@@ -31,13 +31,21 @@ export interface StoredCase extends Omit<Case, "candidates"> {
   readonly path: string;
   /** The import statements above the cursor. */
   readonly imports: string;
-  readonly candidates: readonly (Pick<Candidate, "score" | "needed" | "edited" | "before"> & { readonly path: string })[];
+  readonly candidates: readonly (Pick<Candidate, "score" | "needed" | "edited" | "before"> & {
+    readonly path: string;
+  })[];
 }
 
 export function caseOf({ path, imports, candidates, ...stored }: StoredCase): Case {
   const imported = new Imports(path, imports);
-  const raise = (candidate: string) => ({ ...(imported.has(candidate) && { imported: true as const }), ...(folderOf(candidate) === folderOf(path) && { beside: true as const }) });
-  return { ...stored, candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...raise(other) })) };
+  const raise = (candidate: string) => ({
+    ...(imported.has(candidate) && { imported: true as const }),
+    ...(folderOf(candidate) === folderOf(path) && { beside: true as const }),
+  });
+  return {
+    ...stored,
+    candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...raise(other) })),
+  };
 }
 
 /** How much is added to the score for what. */
@@ -59,7 +67,9 @@ export const trials: readonly Weights[] = [
   ...steps.map((imported) => ({ ...noWeights, imported })),
   ...steps.map((edited) => ({ ...noWeights, edited })),
   ...steps.map((before) => ({ ...noWeights, before })),
-  ...[0.02, 0.03, 0.05, 0.1].flatMap((imported) => [0.02, 0.03, 0.05].map((edited) => ({ ...noWeights, imported, edited }))),
+  ...[0.02, 0.03, 0.05, 0.1].flatMap((imported) =>
+    [0.02, 0.03, 0.05].map((edited) => ({ ...noWeights, imported, edited })),
+  ),
   ...[0.03, 0.05].map((imported) => ({ ...noWeights, imported, edited: 0.03, before: 0.01 })),
 ];
 
@@ -71,7 +81,9 @@ export const mostRecent = 8;
 
 /** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched fragments that the search finds before any is raised */
 export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: number): number | undefined {
-  const ranked = candidates.slice(0, searched).map((candidate) => ({ needed: candidate.needed === true, rank: rankOf(candidate, weights) }));
+  const ranked = candidates
+    .slice(0, searched)
+    .map((candidate) => ({ needed: candidate.needed === true, rank: rankOf(candidate, weights) }));
   let best = -Infinity;
   for (const { needed, rank } of ranked) if (needed) best = Math.max(best, rank);
   const before = ranked.filter(({ needed, rank }) => !needed && rank > best).length;
@@ -79,6 +91,11 @@ export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: n
 }
 
 function rankOf({ score, imported, beside, edited, before }: Candidate, weights: Weights): number {
-  const recent = edited !== undefined && edited < mostRecent ? weights.edited : before !== undefined && before < mostRecent ? weights.before : 0;
+  const recent =
+    edited !== undefined && edited < mostRecent
+      ? weights.edited
+      : before !== undefined && before < mostRecent
+        ? weights.before
+        : 0;
   return score + (imported === true ? weights.imported : 0) + (beside === true ? weights.beside : 0) + recent;
 }

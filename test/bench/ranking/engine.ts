@@ -3,12 +3,12 @@ import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
 import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import type { Backbone } from "../../../sidecar/inference/backbone";
+import { allImportStatements } from "../../../sidecar/inference/import-statements";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { allImportStatements } from "../../../sidecar/inference/import-statements";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
 import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
@@ -51,7 +51,14 @@ export class RankingEngine {
     const backbone = await createBackbone(model, { provider: "auto", threads: defaultSettings.threads });
     const chunker = await createChunker(grammarPath, () => {});
     const trees = await SyntaxTrees.load(grammarPath, () => {}, Infinity);
-    const index = new WorkspaceIndex({ backbone, promptFormat, storagePath: join(work, "index"), chunker, limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes }, log: quietLog });
+    const index = new WorkspaceIndex({
+      backbone,
+      promptFormat,
+      storagePath: join(work, "index"),
+      chunker,
+      limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes },
+      log: quietLog,
+    });
     return new RankingEngine(backbone, promptFormat, tokenizer, trees, index);
   }
 
@@ -63,12 +70,22 @@ export class RankingEngine {
    * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do.
    * @param written what stands at the cursor, with which suggestions are compared
    */
-  async caseOf({ task, prefix, suffix }: Place, uri: string, written: string, edits: Edits = noEdits, most = Infinity): Promise<StoredCase | undefined> {
+  async caseOf(
+    { task, prefix, suffix }: Place,
+    uri: string,
+    written: string,
+    edits: Edits = noEdits,
+    most = Infinity,
+  ): Promise<StoredCase | undefined> {
     const { index, backbone, promptFormat } = this;
     const context: CursorContext = { uri, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
-    const others = (need: Float32Array) => index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
+    const others = (need: Float32Array) =>
+      index.search(need, index.fragmentCount).filter(({ fragment }) => fragment.path !== task.file);
     const anyNeed = new Float32Array(backbone.model.retrieval.dimension);
-    const needed = relevantTo(task, others(anyNeed).map(({ fragment }) => fragment));
+    const needed = relevantTo(
+      task,
+      others(anyNeed).map(({ fragment }) => fragment),
+    );
     if (needed.size === 0 || needed.size > most) return undefined;
     const need = await expressNeed(backbone, promptFormat, context);
     const found = others(need);
@@ -85,32 +102,69 @@ export class RankingEngine {
     });
     const imports = allImportStatements(prefix);
     const similarities = await this.suggest(context, edits, task.language, written);
-    return { repository: task.repository, language: task.language, nullScore: nullScoreOf(backbone.model.retrieval, need), path: task.file, imports, candidates, similarities };
+    return {
+      repository: task.repository,
+      language: task.language,
+      nullScore: nullScoreOf(backbone.model.retrieval, need),
+      path: task.file,
+      imports,
+      candidates,
+      similarities,
+    };
   }
 
   /** Edit similarity of what is suggested, however sure, to what was `written`, under each of {@link trials}. */
-  private async suggest(context: CursorContext, { edited, before }: Edits, language: string, written: string): Promise<number[]> {
+  private async suggest(
+    context: CursorContext,
+    { edited, before }: Edits,
+    language: string,
+    written: string,
+  ): Promise<number[]> {
     const { index, backbone, promptFormat, tokenizer, trees } = this;
     const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
     const position = { line: context.prefix.split("\n").length - 1, character: line.length };
     /** By the weights where they matter, and by the fragments in the prompt: few weights lead to others. */
     const known = new Map<string, number>();
     const similarities: number[] = [];
-    const isOneOf = (paths: readonly string[], uri: string) => paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
+    const isOneOf = (paths: readonly string[], uri: string) =>
+      paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
     const wasEdited = (uri: string) => isOneOf(edited, uri);
     const wasBefore = (uri: string) => isOneOf(before, uri) && !wasEdited(uri);
     for (const trial of trials) {
-      const weights = { imported: trial.imported, edited: edited.length === 0 ? 0 : trial.edited, before: before.length === 0 ? 0 : trial.before };
+      const weights = {
+        imported: trial.imported,
+        edited: edited.length === 0 ? 0 : trial.edited,
+        before: before.length === 0 ? 0 : trial.before,
+      };
       const given = JSON.stringify(weights);
       let similarity = known.get(given);
       if (similarity === undefined) {
-        const raising = together(raisingImported(weights.imported), raisingEdited(wasEdited, weights.edited), raisingEdited(wasBefore, weights.before));
-        const completer = new Completer({ backbone, promptFormat, tokenizer, trees, source: () => index, raising, log: () => {} });
+        const raising = together(
+          raisingImported(weights.imported),
+          raisingEdited(wasEdited, weights.edited),
+          raisingEdited(wasBefore, weights.before),
+        );
+        const completer = new Completer({
+          backbone,
+          promptFormat,
+          tokenizer,
+          trees,
+          source: () => index,
+          raising,
+          log: () => {},
+        });
         const { selected } = await completer.search(context, defaultSettings);
         const fragments = selected.map(({ fragment }) => placeKey(fragment)).join("\n");
         similarity = known.get(fragments);
         if (similarity === undefined) {
-          const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), { invoked: true });
+          const { suggestion } = await completer.complete(
+            context,
+            defaultSettings,
+            position,
+            undefined,
+            performance.now(),
+            { invoked: true },
+          );
           similarity = Math.round(10 * score(language, line, suggestion, written).es) / 10;
         }
         known.set(given, similarity).set(fragments, similarity);

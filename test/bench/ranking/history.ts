@@ -4,14 +4,19 @@ import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
-import { chance } from "../../eval/retrievers";
 import type { Place } from "../../eval/input";
+import { chance } from "../../eval/retrievers";
 import { spread } from "../cursors";
 import type { StoredCase } from "./cases";
 import type { RankingEngine } from "./engine";
 
 const run = promisify(execFile);
-const languages: Readonly<Record<string, string>> = { ".py": "python", ".java": "java", ".ts": "typescript", ".tsx": "typescript" };
+const languages: Readonly<Record<string, string>> = {
+  ".py": "python",
+  ".java": "java",
+  ".ts": "typescript",
+  ".tsx": "typescript",
+};
 /** Source files that a commit must change to be one piece of work: several, and not a sweep over all. */
 const fewestFiles = 2;
 const mostFiles = 12;
@@ -34,16 +39,29 @@ interface Change {
 }
 
 /** Cases of at most `most` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
-export async function casesOfHistory(engine: RankingEngine, git: string, work: string, { most, looked }: { readonly most: number; readonly looked: number }, onProgress: (detail: string) => void): Promise<StoredCase[]> {
+export async function casesOfHistory(
+  engine: RankingEngine,
+  git: string,
+  work: string,
+  { most, looked }: { readonly most: number; readonly looked: number },
+  onProgress: (detail: string) => void,
+): Promise<StoredCase[]> {
   const name = basename(resolve(git)) === "repo" ? basename(dirname(resolve(git))) : basename(resolve(git));
-  const ask = async (...args: string[]): Promise<string> => (await run("git", ["-C", git, ...args], { maxBuffer })).stdout;
-  const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${looked}`)).split("\n").filter((line) => line !== "");
+  const ask = async (...args: string[]): Promise<string> =>
+    (await run("git", ["-C", git, ...args], { maxBuffer })).stdout;
+  const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${looked}`))
+    .split("\n")
+    .filter((line) => line !== "");
   const changes: Change[] = [];
   for (const commit of commits) {
-    const paths = (await ask("diff-tree", "-r", "--root", "--no-commit-id", "--name-only", "--diff-filter=AM", commit)).split("\n").filter((path) => languages[extname(path)] !== undefined);
+    const paths = (await ask("diff-tree", "-r", "--root", "--no-commit-id", "--name-only", "--diff-filter=AM", commit))
+      .split("\n")
+      .filter((path) => languages[extname(path)] !== undefined);
     changes.push({ commit, parent: `${commit}^`, paths });
   }
-  const pieces = changes.slice(0, -earlierCommits).filter(({ paths }) => paths.length >= fewestFiles && paths.length <= mostFiles);
+  const pieces = changes
+    .slice(0, -earlierCommits)
+    .filter(({ paths }) => paths.length >= fewestFiles && paths.length <= mostFiles);
   const found: StoredCase[] = [];
   for (const [at, change] of spread(pieces, most).entries()) {
     onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
@@ -56,7 +74,14 @@ export async function casesOfHistory(engine: RankingEngine, git: string, work: s
   return found;
 }
 
-async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise<string>, repository: string, root: string, { commit, parent, paths }: Change, earlier: readonly string[]): Promise<StoredCase[]> {
+async function replay(
+  engine: RankingEngine,
+  ask: (...args: string[]) => Promise<string>,
+  repository: string,
+  root: string,
+  { commit, parent, paths }: Change,
+  earlier: readonly string[],
+): Promise<StoredCase[]> {
   const { index } = engine;
   await rm(root, { recursive: true, force: true });
   await mkdir(root, { recursive: true });
@@ -73,9 +98,17 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
     const text = await ask("show", `${commit}:${path}`);
     const edited = order.slice(0, at).reverse();
     let cases = 0;
-    for (const place of at === 0 ? [] : placesIn(repository, path, text, await ask("diff", "-U0", parent, commit, "--", path))) {
+    for (const place of at === 0
+      ? []
+      : placesIn(repository, path, text, await ask("diff", "-U0", parent, commit, "--", path))) {
       if (cases >= casesOfFile || found.length >= casesOfCommit) break;
-      const one = await engine.caseOf(place, pathToFileURL(join(root, path)).href, place.written, { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) }, mostDefinitions);
+      const one = await engine.caseOf(
+        place,
+        pathToFileURL(join(root, path)).href,
+        place.written,
+        { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) },
+        mostDefinitions,
+      );
       if (one === undefined) continue;
       found.push(one);
       cases++;
@@ -87,7 +120,12 @@ async function replay(engine: RankingEngine, ask: (...args: string[]) => Promise
 }
 
 /** Cursors before names in the lines that the change adds, in some order, each with the rest of its line. */
-function placesIn(repository: string, path: string, text: string, diff: string): (Place & { readonly written: string })[] {
+function placesIn(
+  repository: string,
+  path: string,
+  text: string,
+  diff: string,
+): (Place & { readonly written: string })[] {
   const lines = text.split("\n");
   const places: (Place & { readonly written: string })[] = [];
   for (const [, start = "", count = "1"] of diff.matchAll(/^@@ -\S+ \+(\d+)(?:,(\d+))? @@/gm)) {
@@ -95,11 +133,35 @@ function placesIn(repository: string, path: string, text: string, diff: string):
       const whole = lines[line] ?? "";
       if (/^\s*(?:import|from|export|package|using|#|\/\/|\/?\*|def|class|@)/.test(whole)) continue;
       for (const match of whole.matchAll(/(?<=\S.*)\b[A-Za-z_]\w{3,}/g)) {
-        if (/["'`]/.test(whole.slice(0, match.index)) || new RegExp(`\\b${match[0]}\\b`).test(lines.slice(Math.max(0, line - linesWithout), line).filter((each) => !/import/.test(each)).join("\n"))) continue;
-        const prefix = `${lines.slice(0, line).map((each) => `${each}\n`).join("")}${whole.slice(0, match.index)}`;
+        if (
+          /["'`]/.test(whole.slice(0, match.index)) ||
+          new RegExp(`\\b${match[0]}\\b`).test(
+            lines
+              .slice(Math.max(0, line - linesWithout), line)
+              .filter((each) => !/import/.test(each))
+              .join("\n"),
+          )
+        )
+          continue;
+        const prefix = `${lines
+          .slice(0, line)
+          .map((each) => `${each}\n`)
+          .join("")}${whole.slice(0, match.index)}`;
         const written = whole.slice(match.index);
         const id = `${repository} ${path} ${line} ${match.index}`;
-        places.push({ task: { id, language: languages[extname(path)] ?? "", repository, file: path, offset: 0, groundtruth: match[0] }, prefix, suffix: text.slice(prefix.length + written.length), written });
+        places.push({
+          task: {
+            id,
+            language: languages[extname(path)] ?? "",
+            repository,
+            file: path,
+            offset: 0,
+            groundtruth: match[0],
+          },
+          prefix,
+          suffix: text.slice(prefix.length + written.length),
+          written,
+        });
       }
     }
   }

@@ -51,15 +51,27 @@ export async function main(args: readonly string[]): Promise<void> {
     },
   });
   if (values.help === true) return void process.stdout.write(help);
-  if (values.tasks.length !== values.repos.length || values.tasks.length + values.git.length === 0) throw new Error("expected --tasks and --repos in pairs, or --git DIR; run with --help to see how they are used");
+  if (values.tasks.length !== values.repos.length || values.tasks.length + values.git.length === 0)
+    throw new Error("expected --tasks and --repos in pairs, or --git DIR; run with --help to see how they are used");
   const { modelPath, grammarPath } = packagedLocations(__dirname);
   const work = resolve(values.work ?? join(__dirname, "..", ".cache", "ranking"));
   const started = performance.now();
-  const engine = await RankingEngine.open(resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath), grammarPath, work);
+  const engine = await RankingEngine.open(
+    resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
+    grammarPath,
+    work,
+  );
   const kept: Kept = async (name, given, make) => {
-    const key = createHash("sha256").update(JSON.stringify([casesVersion, engine.modelHash, ...given])).digest("hex").slice(0, 16);
+    const key = createHash("sha256")
+      .update(JSON.stringify([casesVersion, engine.modelHash, ...given]))
+      .digest("hex")
+      .slice(0, 16);
     const file = join(work, "cases", `${name}-${key}.jsonl`);
-    if (existsSync(file)) return readFileSync(file, "utf8").split("\n").filter((line) => line !== "").map((line) => caseOf(JSON.parse(line)));
+    if (existsSync(file))
+      return readFileSync(file, "utf8")
+        .split("\n")
+        .filter((line) => line !== "")
+        .map((line) => caseOf(JSON.parse(line)));
     const cases = await make();
     mkdirSync(join(work, "cases"), { recursive: true });
     writeFileSync(file, cases.map((one) => `${JSON.stringify(one)}\n`).join(""));
@@ -75,7 +87,9 @@ export async function main(args: readonly string[]): Promise<void> {
   const fromHistory: Case[] = [];
   for (const git of values.git) {
     const most = count("--commits", values.commits);
-    fromHistory.push(...(await kept("history", [resolve(git), most], () => casesOfHistory(engine, git, work, { most, looked }, say))));
+    fromHistory.push(
+      ...(await kept("history", [resolve(git), most], () => casesOfHistory(engine, git, work, { most, looked }, say))),
+    );
   }
   await engine.dispose();
   if (fromTasks.length > 0) process.stdout.write(`${report("tasks", fromTasks)}\n`);
@@ -83,9 +97,19 @@ export async function main(args: readonly string[]): Promise<void> {
   say(duration(performance.now() - started));
 }
 
-async function casesOfTasks(engine: RankingEngine, kept: Kept, tasksPath: string, reposPath: string, limit: number | undefined, work: string, grammarPath: string, say: (detail: string) => void): Promise<Case[]> {
+async function casesOfTasks(
+  engine: RankingEngine,
+  kept: Kept,
+  tasksPath: string,
+  reposPath: string,
+  limit: number | undefined,
+  work: string,
+  grammarPath: string,
+  say: (detail: string) => void,
+): Promise<Case[]> {
   const groups = new Map<string, Task[]>();
-  for (const task of await readTasks(tasksPath, limit)) groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
+  for (const task of await readTasks(tasksPath, limit))
+    groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
   const repositories = await readRepositories(reposPath, new Set(groups.keys()));
   const chunker = await createChunker(grammarPath, () => {});
   const cases: Case[] = [];
@@ -94,15 +118,35 @@ async function casesOfTasks(engine: RankingEngine, kept: Kept, tasksPath: string
     say(`${basename(tasksPath)}: repository ${++done} of ${groups.size}, ${cases.length} cursors so far`);
     const files = repositories.get(name) ?? new Map<string, string>();
     const ids = tasks.map(({ id }) => id);
-    cases.push(...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () => casesOfRepository(engine, name, tasks.map((task) => placeOf(task, files)), files, work, chunker))));
+    cases.push(
+      ...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () =>
+        casesOfRepository(
+          engine,
+          name,
+          tasks.map((task) => placeOf(task, files)),
+          files,
+          work,
+          chunker,
+        ),
+      )),
+    );
   }
   await rm(join(work, `tree-${process.pid}`), { recursive: true, force: true });
   return cases;
 }
 
-async function casesOfRepository(engine: RankingEngine, name: string, places: readonly Place[], files: Files, work: string, chunker: Chunker): Promise<StoredCase[]> {
+async function casesOfRepository(
+  engine: RankingEngine,
+  name: string,
+  places: readonly Place[],
+  files: Files,
+  work: string,
+  chunker: Chunker,
+): Promise<StoredCase[]> {
   const cases: StoredCase[] = [];
-  const repository = await Repository.open(name, join(work, `tree-${process.pid}`), files, chunker, { maxBytes: defaultSettings.maxFileKilobytes * 1024 });
+  const repository = await Repository.open(name, join(work, `tree-${process.pid}`), files, chunker, {
+    maxBytes: defaultSettings.maxFileKilobytes * 1024,
+  });
   await engine.index.setFolders([{ uri: repository.uri, name }]);
   await engine.index.reindex();
   for (const place of places) {

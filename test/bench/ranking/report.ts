@@ -12,8 +12,10 @@ const resamples = 1000;
 /** Half of the repositories of each language, by chance and always the same ones: weights are not chosen by them. */
 export function heldOut(cases: readonly Case[]): ReadonlySet<string> {
   const languages = new Map<string, Set<string>>();
-  for (const { language, repository } of cases) languages.set(language, (languages.get(language) ?? new Set()).add(repository));
-  const order = (names: ReadonlySet<string>) => [...names].sort((a, b) => chance(`held out ${a}`) - chance(`held out ${b}`));
+  for (const { language, repository } of cases)
+    languages.set(language, (languages.get(language) ?? new Set()).add(repository));
+  const order = (names: ReadonlySet<string>) =>
+    [...names].sort((a, b) => chance(`held out ${a}`) - chance(`held out ${b}`));
   return new Set([...languages.values()].flatMap((names) => order(names).filter((_, at) => at % 2 === 1)));
 }
 
@@ -26,7 +28,10 @@ export function meanReciprocalRank(cases: readonly Case[], weights: Weights, dep
 export function chosen(cases: readonly Case[], names: readonly (keyof Weights)[], from: Weights = noWeights): Weights {
   let best = from;
   for (const name of [...names, ...names]) {
-    const scored = [0, ...steps].map((step) => ({ weights: { ...best, [name]: step }, value: meanReciprocalRank(cases, { ...best, [name]: step }) }));
+    const scored = [0, ...steps].map((step) => ({
+      weights: { ...best, [name]: step },
+      value: meanReciprocalRank(cases, { ...best, [name]: step }),
+    }));
     // Of equals the smallest.
     best = scored.reduce((high, each) => (each.value > high.value + 1e-9 ? each : high)).weights;
   }
@@ -37,10 +42,14 @@ export function report(name: string, cases: readonly Case[]): string {
   const away = heldOut(cases);
   const dev = cases.filter(({ repository }) => !away.has(repository));
   const test = cases.filter(({ repository }) => away.has(repository));
-  const names = (["imported", "beside", "edited", "before"] as const).filter((each) => cases.some(({ candidates }) => candidates.some((candidate) => candidate[each] !== undefined)));
-  const weightsOf = (weights: Weights) => names.flatMap((each) => (weights[each] === 0 ? [] : [`${each} ${weights[each]}`])).join(", ") || "score alone";
+  const names = (["imported", "beside", "edited", "before"] as const).filter((each) =>
+    cases.some(({ candidates }) => candidates.some((candidate) => candidate[each] !== undefined)),
+  );
+  const weightsOf = (weights: Weights) =>
+    names.flatMap((each) => (weights[each] === 0 ? [] : [`${each} ${weights[each]}`])).join(", ") || "score alone";
   const row = (label: string, weights: Weights, of: readonly Case[] = test, depth = searched): string[] => {
-    const more = (one: Case): number => reciprocal(rankOfNeeded(one, weights, depth)) - reciprocal(rankOfNeeded(one, noWeights, searched));
+    const more = (one: Case): number =>
+      reciprocal(rankOfNeeded(one, weights, depth)) - reciprocal(rankOfNeeded(one, noWeights, searched));
     return [
       label,
       meanReciprocalRank(dev, weights, depth).toFixed(3),
@@ -56,17 +65,49 @@ export function report(name: string, cases: readonly Case[]): string {
   rows.push(row(`together: ${weightsOf(together)}`, together));
   for (const each of names) if (together[each] > 0) rows.push(row(`  without ${each}`, { ...together, [each]: 0 }));
   for (const depth of [64, 128, 512]) rows.push(row(`  ${depth} searched`, together, test, depth));
-  for (const language of new Set(cases.map((one) => one.language))) rows.push(row(`  ${language} only`, together, test.filter((one) => one.language === language)));
-  const header = ["", "MRR@10 where chosen", "gain there (95 % over repositories)", "elsewhere", "gain elsewhere", `gain of Recall@${inPrompt} elsewhere`];
+  for (const language of new Set(cases.map((one) => one.language)))
+    rows.push(
+      row(
+        `  ${language} only`,
+        together,
+        test.filter((one) => one.language === language),
+      ),
+    );
+  const header = [
+    "",
+    "MRR@10 where chosen",
+    "gain there (95 % over repositories)",
+    "elsewhere",
+    "gain elsewhere",
+    `gain of Recall@${inPrompt} elsewhere`,
+  ];
   const repositories = (of: readonly Case[]) => new Set(of.map(({ repository }) => repository)).size;
   const suggestions = trials.flatMap((weights, at) => {
     // Where nothing was edited, trials that differ in that alone are one.
     if (Object.entries(weights).some(([each, by]) => by > 0 && !names.some((known) => known === each))) return [];
     const of = (one: Case): number => one.similarities[at] ?? Number.NaN;
     const more = (one: Case): number => of(one) - (one.similarities[0] ?? Number.NaN);
-    return [[weightsOf(weights), mean(dev.map(of)).toFixed(2), gain(dev, more, 2), mean(test.map(of)).toFixed(2), gain(test, more, 2), gain(cases, more, 2), `${cases.filter((one) => more(one) !== 0).length}`]];
+    return [
+      [
+        weightsOf(weights),
+        mean(dev.map(of)).toFixed(2),
+        gain(dev, more, 2),
+        mean(test.map(of)).toFixed(2),
+        gain(test, more, 2),
+        gain(cases, more, 2),
+        `${cases.filter((one) => more(one) !== 0).length}`,
+      ],
+    ];
   });
-  const suggestionHeader = ["", "edit similarity where chosen", "gain there", "elsewhere", "gain elsewhere", "gain in all", "changed in all"];
+  const suggestionHeader = [
+    "",
+    "edit similarity where chosen",
+    "gain there",
+    "elsewhere",
+    "gain elsewhere",
+    "gain in all",
+    "changed in all",
+  ];
   return `${name}: ${dev.length} cursors in ${repositories(dev)} repositories to choose by, ${test.length} in ${repositories(test)} elsewhere\n${table(header, rows)}\n${table(suggestionHeader, suggestions)}`;
 }
 

@@ -12,7 +12,18 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from "vscode-languageserver/node";
-import { type CompletionTrace, configurationSection, defaultSettings, type IndexCounts, type InitializationOptions, messages, serverCommands, type Settings, sidecarEnvironment, type SidecarStatus } from "../../../sidecar/protocol";
+import {
+  type CompletionTrace,
+  configurationSection,
+  defaultSettings,
+  type IndexCounts,
+  type InitializationOptions,
+  messages,
+  type Settings,
+  type SidecarStatus,
+  serverCommands,
+  sidecarEnvironment,
+} from "../../../sidecar/protocol";
 
 export interface EditorOptions {
   readonly sidecar: string;
@@ -50,13 +61,21 @@ export interface Editor {
 
 /** Starts the sidecar and waits until it is ready. @throws Error where it ends or the model cannot be used */
 export async function startEditor(options: EditorOptions): Promise<Editor> {
-  const child = spawn(process.execPath, [options.sidecar, "--stdio"], { stdio: ["pipe", "pipe", "inherit"], env: { ...process.env, ...sidecarEnvironment } });
+  const child = spawn(process.execPath, [options.sidecar, "--stdio"], {
+    stdio: ["pipe", "pipe", "inherit"],
+    env: { ...process.env, ...sidecarEnvironment },
+  });
   const ended = new Promise<never>((_, fail) => {
     child.once("error", fail);
-    child.once("exit", (code, signal) => fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)));
+    child.once("exit", (code, signal) =>
+      fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)),
+    );
   });
   ended.catch(() => {});
-  const connection = createProtocolConnection(new StreamMessageReader(child.stdout), new StreamMessageWriter(child.stdin));
+  const connection = createProtocolConnection(
+    new StreamMessageReader(child.stdout),
+    new StreamMessageWriter(child.stdin),
+  );
   let status: SidecarStatus | undefined;
   const ready = new Promise<void>((done, fail) => {
     connection.onNotification(messages.status, (now: SidecarStatus) => {
@@ -65,19 +84,29 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
       else if (now.state === "error") fail(new Error(now.message));
     });
   });
-  connection.onRequest("workspace/configuration", ({ items }: { items: readonly { section?: string }[] }) => items.map(({ section }) => (section === configurationSection ? { ...defaultSettings, ...options.settings } : null)));
+  connection.onRequest("workspace/configuration", ({ items }: { items: readonly { section?: string }[] }) =>
+    items.map(({ section }) => (section === configurationSection ? { ...defaultSettings, ...options.settings } : null)),
+  );
   connection.onRequest("window/workDoneProgress/create", () => null);
   connection.onRequest("client/registerCapability", () => null);
   connection.listen();
   const alive = <Result>(result: Promise<Result>): Promise<Result> => Promise.race([ended, result]);
-  const send = (method: string, params?: object): void => void connection.sendNotification(method, params).catch(() => {});
+  const send = (method: string, params?: object): void =>
+    void connection.sendNotification(method, params).catch(() => {});
 
-  const initializationOptions: InitializationOptions = { modelPath: options.modelPath, storagePath: options.storagePath };
+  const initializationOptions: InitializationOptions = {
+    modelPath: options.modelPath,
+    storagePath: options.storagePath,
+  };
   await alive(
     connection.sendRequest("initialize", {
       processId: process.pid,
       rootUri: null,
-      capabilities: { workspace: { configuration: true, workspaceFolders: true }, window: { workDoneProgress: true }, textDocument: { inlineCompletion: {} } },
+      capabilities: {
+        workspace: { configuration: true, workspaceFolders: true },
+        window: { workDoneProgress: true },
+        textDocument: { inlineCompletion: {} },
+      },
       workspaceFolders: [{ uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) }],
       initializationOptions,
     }),
@@ -91,8 +120,15 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
     },
     async index(changed) {
       // 2: changed. The sidecar looks at the disk, so it holds for new and deleted files too.
-      if (changed.length > 0) send("workspace/didChangeWatchedFiles", { changes: changed.map((path) => ({ uri: pathToFileURL(path).href, type: 2 })) });
-      return (await alive(connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex }))) ?? undefined;
+      if (changed.length > 0)
+        send("workspace/didChangeWatchedFiles", {
+          changes: changed.map((path) => ({ uri: pathToFileURL(path).href, type: 2 })),
+        });
+      return (
+        (await alive(
+          connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex }),
+        )) ?? undefined
+      );
     },
     open(path, languageId, prefix, suffix) {
       const uri = pathToFileURL(path).href;
@@ -106,7 +142,10 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
         insert(text) {
           const at = { line, character };
           version += 1;
-          send("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ range: { start: at, end: at }, text }] });
+          send("textDocument/didChange", {
+            textDocument: { uri, version },
+            contentChanges: [{ range: { start: at, end: at }, text }],
+          });
           const lines = text.split("\n");
           line += lines.length - 1;
           character = (lines.at(-1)?.length ?? 0) + (lines.length === 1 ? character : 0);
@@ -116,19 +155,34 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
           const source = new CancellationTokenSource();
           const ask = async (): Promise<Answer> => {
             try {
-              const result = await connection.sendRequest(InlineCompletionRequest.type, { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } }, source.token);
+              const result = await connection.sendRequest(
+                InlineCompletionRequest.type,
+                { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } },
+                source.token,
+              );
               if (source.token.isCancellationRequested) return { kind: "cancelled" };
               const item = (Array.isArray(result) ? result : (result?.items ?? []))[0];
-              const inserted = item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
+              const inserted =
+                item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
               // Where it takes the place of brackets behind the cursor and ends with them, they are nothing that it adds.
-              const replaced = suffix.slice(0, Math.max(0, (item?.range?.end.character ?? position.character) - position.character));
-              const text = inserted.endsWith(replaced) ? inserted.slice(0, inserted.length - replaced.length) : inserted;
+              const replaced = suffix.slice(
+                0,
+                Math.max(0, (item?.range?.end.character ?? position.character) - position.character),
+              );
+              const text = inserted.endsWith(replaced)
+                ? inserted.slice(0, inserted.length - replaced.length)
+                : inserted;
               // The last one made: another was not asked for before this answer.
               const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
-              const own = trace !== null && trace.uri === uri && trace.position.line === position.line && trace.position.character === position.character;
+              const own =
+                trace !== null &&
+                trace.uri === uri &&
+                trace.position.line === position.line &&
+                trace.position.character === position.character;
               return { kind: "answered", text, trace: own ? trace : undefined };
             } catch (error) {
-              if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return { kind: "cancelled" };
+              if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled)
+                return { kind: "cancelled" };
               throw error;
             }
           };

@@ -33,10 +33,16 @@ export class History {
   /** @throws Error with git's own words */
   async git(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
     try {
-      const { stdout } = await run("git", ["-C", this.#path, "-c", "core.autocrlf=false", "-c", "core.quotePath=false", ...args], { maxBuffer: 1 << 28, env: { ...process.env, ...environment } });
+      const { stdout } = await run(
+        "git",
+        ["-C", this.#path, "-c", "core.autocrlf=false", "-c", "core.quotePath=false", ...args],
+        { maxBuffer: 1 << 28, env: { ...process.env, ...environment } },
+      );
       return stdout;
     } catch (error) {
-      throw new Error(`expected git ${args[0]} to run in ${this.#path}, found ${error instanceof Error ? error.message.trim() : String(error)}`);
+      throw new Error(
+        `expected git ${args[0]} to run in ${this.#path}, found ${error instanceof Error ? error.message.trim() : String(error)}`,
+      );
     }
   }
 
@@ -46,27 +52,61 @@ export class History {
    * @throws Error where the history holds none, as in a shallow clone
    */
   async edits(most: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
-    const log = await this.git(["log", "--no-merges", `--max-count=${depth}`, "--format=%H %P", "--end-of-options", head]);
-    const commits = log.trim().split("\n").map((line) => line.split(" "));
+    const log = await this.git([
+      "log",
+      "--no-merges",
+      `--max-count=${depth}`,
+      "--format=%H %P",
+      "--end-of-options",
+      head,
+    ]);
+    const commits = log
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
     const withParent = commits.filter(([, parent]) => parent !== undefined && parent !== "").reverse();
     const shallow = (await this.git(["rev-parse", "--is-shallow-repository"])).trim() === "true";
-    const advice = shallow ? `it is a shallow clone: run "git fetch --unshallow" there or name another with --history` : "name another with --history";
-    if (withParent.length === 0) throw new Error(`expected a git history with edits in ${this.#path}, found ${commits.length} commit without a parent; ${advice}`);
+    const advice = shallow
+      ? `it is a shallow clone: run "git fetch --unshallow" there or name another with --history`
+      : "name another with --history";
+    if (withParent.length === 0)
+      throw new Error(
+        `expected a git history with edits in ${this.#path}, found ${commits.length} commit without a parent; ${advice}`,
+      );
     const random = randomNumbers(seed);
     // A random order in which commits are looked at, so that reading a long history does not take long.
     const order = withParent.map((commit, at) => ({ commit, at, key: random() })).sort((a, b) => a.key - b.key);
     const found: { at: number; edit: Edit }[] = [];
-    for (const { commit: [commit = "", parent = ""], at } of order) {
+    for (const {
+      commit: [commit = "", parent = ""],
+      at,
+    } of order) {
       if (found.length >= most) break;
-      const edits = (await this.#editsOf(commit, parent)).map((edit) => ({ edit, key: random() })).sort((a, b) => a.key - b.key);
+      const edits = (await this.#editsOf(commit, parent))
+        .map((edit) => ({ edit, key: random() }))
+        .sort((a, b) => a.key - b.key);
       for (const { edit } of edits.slice(0, Math.min(perCommit, most - found.length))) found.push({ at, edit });
     }
-    if (found.length === 0) throw new Error(`expected edits of source files in ${this.#path}, found none in ${withParent.length} commits; ${advice}`);
+    if (found.length === 0)
+      throw new Error(
+        `expected edits of source files in ${this.#path}, found none in ${withParent.length} commits; ${advice}`,
+      );
     return found.sort((a, b) => a.at - b.at).map(({ edit }) => edit);
   }
 
   async #editsOf(commit: string, parent: string): Promise<Edit[]> {
-    const diff = await this.git(["diff-tree", "-r", "-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-filter=M", parent, commit]);
+    const diff = await this.git([
+      "diff-tree",
+      "-r",
+      "-p",
+      "--unified=0",
+      "--no-color",
+      "--no-ext-diff",
+      "--no-renames",
+      "--diff-filter=M",
+      parent,
+      commit,
+    ]);
     const edits: Edit[] = [];
     for (const file of diff.split(/^diff --git .*\n/m)) {
       const path = /^\+\+\+ b\/(.*)$/m.exec(file)?.[1];
@@ -88,12 +128,16 @@ export class History {
     // Without it the workspace would be no repository, and its ignore files would not hold.
     await mkdir(join(folder, ".git"), { recursive: true });
     const gitDirectory = (await this.git(["rev-parse", "--absolute-git-dir"])).trim();
-    await this.git(["--git-dir", gitDirectory, "--work-tree", folder, "read-tree", "--reset", "-u", commit], { GIT_INDEX_FILE: `${folder}.index` });
+    await this.git(["--git-dir", gitDirectory, "--work-tree", folder, "read-tree", "--reset", "-u", commit], {
+      GIT_INDEX_FILE: `${folder}.index`,
+    });
   }
 
   /** Paths that differ between two commits. */
   async changed(from: string, to: string): Promise<string[]> {
-    return (await this.git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to])).split("\0").filter((path) => path !== "");
+    return (await this.git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to]))
+      .split("\0")
+      .filter((path) => path !== "");
   }
 }
 
@@ -108,7 +152,12 @@ export interface Change {
 export function hunkOf(hunk: string): Change | undefined {
   const line = /^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@/.exec(hunk)?.[1];
   if (line === undefined || /^\\ No newline/m.test(hunk)) return undefined;
-  const marked = (mark: string) => hunk.split("\n").slice(1).filter((each) => each.startsWith(mark)).map((each) => each.slice(1));
+  const marked = (mark: string) =>
+    hunk
+      .split("\n")
+      .slice(1)
+      .filter((each) => each.startsWith(mark))
+      .map((each) => each.slice(1));
   return { line: Number(line), removed: marked("-"), added: marked("+") };
 }
 
@@ -116,7 +165,10 @@ export function hunkOf(hunk: string): Change | undefined {
 const bounds = { lines: 40, least: 12 } as const;
 
 /** As somebody types it: new lines from the end of the line above, a changed line from where it begins to differ. */
-export function editOf(before: string, { line, removed, added }: Change): Pick<Edit, "prefix" | "text" | "suffix"> | undefined {
+export function editOf(
+  before: string,
+  { line, removed, added }: Change,
+): Pick<Edit, "prefix" | "text" | "suffix"> | undefined {
   const lines = before.split("\n");
   if (removed.length === 0) {
     if (line < 1 || added.length > bounds.lines) return undefined;

@@ -12,7 +12,7 @@ import { percentile } from "../statistics";
 import { startEditor } from "./editor";
 import { History } from "./history";
 import { noticeMs } from "./person";
-import { editorDelayMs, replay, type Replayed, type ShownAnswer } from "./replay";
+import { editorDelayMs, type Replayed, replay, type ShownAnswer } from "./replay";
 import { createRhythm, medianMs } from "./rhythm";
 
 const help = `npm run bench -- typing [OPTIONS]
@@ -51,10 +51,15 @@ export async function main(args: readonly string[]): Promise<void> {
   const dist = dirname(__filename);
   const { modelPath } = packagedLocations(dist);
   const speed = Number(values.speed);
-  if (!(speed > 0 && speed <= 20)) throw new Error(`--speed: expected a number above 0 and up to 20, found ${JSON.stringify(values.speed)}`);
+  if (!(speed > 0 && speed <= 20))
+    throw new Error(`--speed: expected a number above 0 and up to 20, found ${JSON.stringify(values.speed)}`);
   const seed = count("--seed", values.seed);
   const history = new History(resolve(values.history ?? dirname(dist)));
-  const edits = await history.edits(count("--edits", values.edits), { head: values.head, depth: count("--depth", values.depth), seed });
+  const edits = await history.edits(count("--edits", values.edits), {
+    head: values.head,
+    depth: count("--depth", values.depth),
+    seed,
+  });
   const mostKeys = count("--keys", values.keys);
 
   const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
@@ -84,7 +89,11 @@ export async function main(args: readonly string[]): Promise<void> {
         }
         process.stderr.write(`Typing edit ${at + 1} of ${edits.length}: ${edit.path} in ${edit.commit.slice(0, 8)}\n`);
         const path = join(workspace, edit.path);
-        replayed.push({ commit: edit.commit, path: edit.path, ...(await replay(editor, edit, { mostKeys, path, languageId: languageIdOf(edit.path), interval, speed })) });
+        replayed.push({
+          commit: edit.commit,
+          path: edit.path,
+          ...(await replay(editor, edit, { mostKeys, path, languageId: languageIdOf(edit.path), interval, speed })),
+        });
       }
     } finally {
       await editor.close();
@@ -98,7 +107,10 @@ export async function main(args: readonly string[]): Promise<void> {
     );
     if (values.json !== undefined) {
       const machine = machineOn(availableParallelism());
-      await writeFile(values.json, `${JSON.stringify({ machine, model, provider, seed, speed, editorDelayMs, noticeMs, settings: settingsOf(values.setting), total: summary(replayed), replayed }, undefined, 2)}\n`);
+      await writeFile(
+        values.json,
+        `${JSON.stringify({ machine, model, provider, seed, speed, editorDelayMs, noticeMs, settings: settingsOf(values.setting), total: summary(replayed), replayed }, undefined, 2)}\n`,
+      );
     }
   } finally {
     await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
@@ -124,9 +136,14 @@ function settingsOf(given: readonly string[]): Partial<Settings> {
 export function summary(replayed: readonly Replayed[]) {
   const sum = (value: (one: Replayed) => number) => replayed.reduce((total, one) => total + value(one), 0);
   const shown = replayed.flatMap((one) => one.shown);
-  const latency = (of: readonly ShownAnswer[], value: (one: ShownAnswer) => number) => ({ count: of.length, p50: percentile(of.map(value), 0.5), p95: percentile(of.map(value), 0.95) });
+  const latency = (of: readonly ShownAnswer[], value: (one: ShownAnswer) => number) => ({
+    count: of.length,
+    p50: percentile(of.map(value), 0.5),
+    p95: percentile(of.map(value), 0.95),
+  });
   const withheld: Record<string, number> = {};
-  for (const one of replayed) for (const [reason, times] of Object.entries(one.withheld)) withheld[reason] = (withheld[reason] ?? 0) + times;
+  for (const one of replayed)
+    for (const [reason, times] of Object.entries(one.withheld)) withheld[reason] = (withheld[reason] ?? 0) + times;
   const made = shown.filter(({ cached }) => !cached);
   return {
     keys: sum((one) => one.keys),
@@ -143,14 +160,21 @@ export function summary(replayed: readonly Replayed[]) {
     withheld,
     shown: shown.length,
     right: sum((one) => one.right),
-    takings: { whole: sum((one) => one.takings.whole), line: sum((one) => one.takings.line), words: sum((one) => one.takings.words) },
+    takings: {
+      whole: sum((one) => one.takings.whole),
+      line: sum((one) => one.takings.line),
+      words: sum((one) => one.takings.words),
+    },
     typedToEnd: sum((one) => one.typedToEnd),
     changed: sum((one) => one.changed),
     flashed: sum((one) => one.flashed),
     fromKeyMs: latency(shown, (one) => one.fromKeyMs),
     fromRequestMs: latency(shown, (one) => one.fromRequestMs),
     madeFromRequestMs: latency(made, (one) => one.fromRequestMs),
-    followUpFromKeyMs: latency(shown.filter(({ followUp }) => followUp), (one) => one.fromKeyMs),
+    followUpFromKeyMs: latency(
+      shown.filter(({ followUp }) => followUp),
+      (one) => one.fromKeyMs,
+    ),
   };
 }
 
@@ -158,7 +182,8 @@ export function summary(replayed: readonly Replayed[]) {
 export function report(replayed: readonly Replayed[]): string {
   const all = summary(replayed);
   const of = (part: number, whole: number) => (whole === 0 ? "" : `${((100 * part) / whole).toFixed(1)} %`);
-  const ms = ({ count: times, p50, p95 }: { count: number; p50: number; p95: number }) => (times === 0 ? ["-", ""] : [`${digits(p50)} / ${digits(p95)} ms`, `of ${times}`]);
+  const ms = ({ count: times, p50, p95 }: { count: number; p50: number; p95: number }) =>
+    times === 0 ? ["-", ""] : [`${digits(p50)} / ${digits(p95)} ms`, `of ${times}`];
   const taken = all.takings.whole + all.takings.line + all.takings.words;
   const withheld = Object.entries(all.withheld).sort(([, a], [, b]) => b - a);
   return table(
@@ -182,7 +207,11 @@ export function report(replayed: readonly Replayed[]): string {
       ["  where the model was run", ...ms(all.madeFromRequestMs)],
       ["after something was taken, p50 / p95", ...ms(all.followUpFromKeyMs)],
       ["characters saved", `${all.taken} of ${all.characters}`, of(all.taken, all.characters)],
-      ["keys saved, those that take suggestions counted", `${all.keys - all.pressed} of ${all.keys}`, of(all.keys - all.pressed, all.keys)],
+      [
+        "keys saved, those that take suggestions counted",
+        `${all.keys - all.pressed} of ${all.keys}`,
+        of(all.keys - all.pressed, all.keys),
+      ],
     ],
   );
 }

@@ -25,9 +25,11 @@ export function choose(suggestion: string, truth: string): Taken | undefined {
   // "get" of "getName" is not what they write.
   const word = /[\p{L}\p{N}_]$/u;
   const splitsWord = (text: string) => word.test(text) && word.test(truth.slice(text.length, text.length + 1));
-  if (truth.startsWith(suggestion) && !splitsWord(suggestion)) return worth({ how: "whole", text: suggestion, presses: 1 });
+  if (truth.startsWith(suggestion) && !splitsWord(suggestion))
+    return worth({ how: "whole", text: suggestion, presses: 1 });
   const line = /^\r?\n?[^\r\n]*/.exec(suggestion)?.[0] ?? "";
-  if (line.trim() !== "" && truth.startsWith(line) && /^\s*(?:$|[\r\n])/.test(truth.slice(line.length))) return worth({ how: "line", text: line, presses: 1 });
+  if (line.trim() !== "" && truth.startsWith(line) && /^\s*(?:$|[\r\n])/.test(truth.slice(line.length)))
+    return worth({ how: "line", text: line, presses: 1 });
   let text = "";
   let presses = 0;
   // Spaces go with the word behind them, marks are a word of their own: about as VS Code's "accept next word" has it.

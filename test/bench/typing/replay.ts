@@ -227,16 +227,22 @@ class Typist {
     this.#cancel = () => clearTimeout(timer);
   }
 
-  #take(text: string, trace: CompletionTrace | undefined, { keyAt, requestAt, followUp }: { keyAt: number; requestAt: number; followUp: boolean }): void {
+  #take(
+    text: string,
+    trace: CompletionTrace | undefined,
+    { keyAt, requestAt, followUp }: { keyAt: number; requestAt: number; followUp: boolean },
+  ): void {
     const now = performance.now();
     this.#answered += 1;
     const cached = trace?.cached === true;
     if (cached) this.#cached += 1;
     if (!cached && trace !== undefined && trace.timings.waitMs > 0) this.#waited += 1;
     if (text !== "") this.#withText += 1;
-    else if (trace?.confidence !== undefined && (trace.confidence.probability ?? 1) < (trace.confidence.threshold ?? 0)) this.#unsure += 1;
+    else if (trace?.confidence !== undefined && (trace.confidence.probability ?? 1) < (trace.confidence.threshold ?? 0))
+      this.#unsure += 1;
     else {
-      const reason = trace === undefined ? "not tried (inside of a word, or off)" : (trace.suppressed ?? "nothing written");
+      const reason =
+        trace === undefined ? "not tried (inside of a word, or off)" : (trace.suppressed ?? "nothing written");
       this.#withheld[reason] = (this.#withheld[reason] ?? 0) + 1;
     }
     if (this.#display.answer(text, now)) {

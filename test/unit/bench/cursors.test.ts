@@ -22,7 +22,9 @@ it("find names that only another file defines", async () => {
     ["c.py", "def ambiguous(): pass\nx = ambiguous()\n"],
   ]);
   const cursors = crossFileCursors("/w", sources);
-  expect(cursors.map(({ context, name, truth }) => [context.path, name, truth])).toEqual([["a.py", "far_away", "far_away(nearby())"]]);
+  expect(cursors.map(({ context, name, truth }) => [context.path, name, truth])).toEqual([
+    ["a.py", "far_away", "far_away(nearby())"],
+  ]);
 });
 
 it("are many in the fixture", async () => {
@@ -32,7 +34,12 @@ it("are many in the fixture", async () => {
 it("are spread evenly", () => {
   expect(spread([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 5)).toEqual([0, 2, 4, 6, 8]);
   expect(spread([0, 1, 2], 5)).toEqual([0, 1, 2]);
-  expect(spread(Array.from({ length: 1000 }, (_, at) => at), 7)).toHaveLength(7);
+  expect(
+    spread(
+      Array.from({ length: 1000 }, (_, at) => at),
+      7,
+    ),
+  ).toHaveLength(7);
   expect(spread([], 3)).toEqual([]);
 });
 
@@ -41,5 +48,7 @@ it("percentiles are values that were there", () => {
 });
 
 it("similarity is 1 for equals and 0 for strangers", () => {
-  expect([similarity("abc", "abc"), similarity("abc", "xyz"), similarity("", "a"), similarity("abcd", "abcx")]).toEqual([1, 0, 0, 0.75]);
+  expect([similarity("abc", "abc"), similarity("abc", "xyz"), similarity("", "a"), similarity("abcd", "abcx")]).toEqual(
+    [1, 0, 0, 0.75],
+  );
 });

@@ -12,7 +12,12 @@ import { randomRows } from "../../bench/inference/tokens";
 import { modelPath } from "../../model";
 
 describe("goals", () => {
-  const figure = (value: number | undefined, goal: Figure["goal"]): Figure => ({ name: "some figure", value, unit: "ms", goal });
+  const figure = (value: number | undefined, goal: Figure["goal"]): Figure => ({
+    name: "some figure",
+    value,
+    unit: "ms",
+    goal,
+  });
 
   it("are met at the very bound, from the right side", () => {
     expect([60, 60.1, undefined].map((value) => met(figure(value, { atMost: 60 })))).toEqual([true, false, undefined]);
@@ -21,7 +26,11 @@ describe("goals", () => {
   });
 
   it("stand beside what was measured", () => {
-    const lines = goalTable([figure(61.26, { atMost: 60 }), figure(undefined, { atLeast: 3 }), figure(0.5, { atMost: 1 })]).split("\n");
+    const lines = goalTable([
+      figure(61.26, { atMost: 60 }),
+      figure(undefined, { atLeast: 3 }),
+      figure(0.5, { atMost: 1 }),
+    ]).split("\n");
     expect(lines[1]).toMatch(/^some figure +61\.3 ms +at most 60 +NOT met$/);
     expect(lines[2]).toMatch(/^some figure +- +at least 3$/);
     expect(lines[3]).toMatch(/ +0\.50 ms +at most 1 +met$/);
@@ -54,7 +63,13 @@ describe("the bound of decoding", () => {
 
 it("tokens a run leave out the one that comes with the prompt", () => {
   expect(tokensPerStep([{ generatedTokens: 11, decodeSteps: 10 }])).toBe(1);
-  expect(tokensPerStep([{ generatedTokens: 11, decodeSteps: 3 }, { generatedTokens: 1, decodeSteps: 0 }, { generatedTokens: 3, decodeSteps: 1 }])).toBe(3);
+  expect(
+    tokensPerStep([
+      { generatedTokens: 11, decodeSteps: 3 },
+      { generatedTokens: 1, decodeSteps: 0 },
+      { generatedTokens: 3, decodeSteps: 1 },
+    ]),
+  ).toBe(3);
 });
 
 it("random rows are the same at every run, and none begins as another", () => {
@@ -88,12 +103,18 @@ describe("llama-bench", () => {
       const rows = after("-n") === "0" ? prompts.map((n) => row(n, 0, 0, [30, n, 10])) : after("-d").split(",").map((d) => row(0, Number(after("-n")), Number(d), [70, 90, 80]));
       if (after("-m") !== "model.gguf" || after("-t") !== "2") process.exit(1);
       console.log(JSON.stringify(rows));`);
-    expect(await llamaRates({ binary, ...options })).toEqual({ type: "qwen2 Q8_0", prefill: { 128: 30, 512: 30 }, decode: { 512: 80 } });
+    expect(await llamaRates({ binary, ...options })).toEqual({
+      type: "qwen2 Q8_0",
+      prefill: { 128: 30, 512: 30 },
+      decode: { 512: 80 },
+    });
   });
 
   it("that fails or prints something else is named", async () => {
     const failing = await program("console.error('no such model'); process.exit(1);");
-    await expect(llamaRates({ binary: failing, ...options })).rejects.toThrow(/Expected llama-bench to run as .*no such model.* Check --llama-bench and --gguf/s);
+    await expect(llamaRates({ binary: failing, ...options })).rejects.toThrow(
+      /Expected llama-bench to run as .*no such model.* Check --llama-bench and --gguf/s,
+    );
     const talking = await program("console.log('hello');");
     await expect(llamaRates({ binary: talking, ...options })).rejects.toThrow(/Expected JSON of .*found "hello/);
   });

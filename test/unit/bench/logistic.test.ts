@@ -14,13 +14,22 @@ describe("the fit", () => {
     const weights = [-1, 2, -0.5];
     const examples = Array.from({ length: 20_000 }, () => {
       const x = [1, 2 * next() - 1, 4 * next()];
-      return { x, y: next() < logistic(x.reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0)) ? (1 as const) : (0 as const) };
+      return {
+        x,
+        y:
+          next() < logistic(x.reduce((sum, value, at) => sum + value * (weights[at] ?? 0), 0))
+            ? (1 as const)
+            : (0 as const),
+      };
     });
-    for (const [at, weight] of fitLogistic(examples).entries()) expect(Math.abs(weight - (weights[at] ?? 0))).toBeLessThan(0.15);
+    for (const [at, weight] of fitLogistic(examples).entries())
+      expect(Math.abs(weight - (weights[at] ?? 0))).toBeLessThan(0.15);
   });
 
   it("stays finite where examples are told apart without exception", () => {
-    const fitted = fitLogistic([-2, -1, 1, 2].map((value) => ({ x: [1, value], y: value > 0 ? (1 as const) : (0 as const) })));
+    const fitted = fitLogistic(
+      [-2, -1, 1, 2].map((value) => ({ x: [1, value], y: value > 0 ? (1 as const) : (0 as const) })),
+    );
     expect(fitted.every(Number.isFinite)).toBe(true);
   });
 
@@ -30,7 +39,10 @@ describe("the fit", () => {
 });
 
 it("measures how far probabilities are from what comes", () => {
-  const judged = [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9].map((probability, at) => ({ probability, right: at === 0 || at >= 6 }));
+  const judged = [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9].map((probability, at) => ({
+    probability,
+    right: at === 0 || at >= 6,
+  }));
   expect(brier(judged)).toBeCloseTo((4 * 0.01 + 0.81 + 0.81 + 4 * 0.01) / 10, 6);
   expect(calibrationError(judged, 2)).toBeCloseTo((0.1 + 0.1) / 2, 6);
 });

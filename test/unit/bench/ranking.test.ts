@@ -3,12 +3,24 @@ import { describe, expect, it } from "vitest";
 import { type Candidate, type Case, noWeights, rankOfNeeded, trials } from "../../bench/ranking/cases";
 import { chosen, heldOut, meanReciprocalRank, report } from "../../bench/ranking/report";
 
-const one = (repository: string, ...candidates: readonly Candidate[]): Case => ({ repository, language: "python", nullScore: 0, candidates, similarities: trials.map(({ imported }) => (imported > 0.03 ? 60 : 50)) });
+const one = (repository: string, ...candidates: readonly Candidate[]): Case => ({
+  repository,
+  language: "python",
+  nullScore: 0,
+  candidates,
+  similarities: trials.map(({ imported }) => (imported > 0.03 ? 60 : 50)),
+});
 const far = { score: 0.4 };
 
 describe("the rank of what is needed", () => {
   it("is that of the best needed fragment, with all that raises it", () => {
-    const of = one("a", { score: 0.5 }, { score: 0.48, beside: true }, { score: 0.45, needed: true, imported: true, edited: 0 }, { ...far, needed: true });
+    const of = one(
+      "a",
+      { score: 0.5 },
+      { score: 0.48, beside: true },
+      { score: 0.45, needed: true, imported: true, edited: 0 },
+      { ...far, needed: true },
+    );
     expect(rankOfNeeded(of, noWeights, 64)).toBe(2);
     expect(rankOfNeeded(of, { ...noWeights, imported: 0.04 }, 64)).toBe(1);
     expect(rankOfNeeded(of, { ...noWeights, imported: 0.04, edited: 0.04 }, 64)).toBe(0);
@@ -26,7 +38,9 @@ describe("the rank of what is needed", () => {
 });
 
 describe("the weights chosen", () => {
-  const raised = Array.from({ length: 8 }, (_, at) => one(`r${at}`, { score: 0.5 }, { score: 0.44, needed: true, imported: true }, { score: 0.43, beside: true }));
+  const raised = Array.from({ length: 8 }, (_, at) =>
+    one(`r${at}`, { score: 0.5 }, { score: 0.44, needed: true, imported: true }, { score: 0.43, beside: true }),
+  );
 
   it("are the smallest with the highest figure, and 0 for what does not help", () => {
     expect(chosen(raised, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.1 });
@@ -46,6 +60,9 @@ describe("the weights chosen", () => {
   it("are chosen by half of the repositories of each language", () => {
     const others = raised.map((each, at) => ({ ...each, language: at < 4 ? "java" : "python" }));
     const away = heldOut(others);
-    expect([away.size, others.filter(({ language, repository }) => language === "java" && away.has(repository)).length]).toEqual([4, 2]);
+    expect([
+      away.size,
+      others.filter(({ language, repository }) => language === "java" && away.has(repository)).length,
+    ]).toEqual([4, 2]);
   });
 });

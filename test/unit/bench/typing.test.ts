@@ -4,13 +4,13 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { percentile } from "../../bench/statistics";
 import { Display } from "../../bench/typing/display";
 import { editOf, History, hunkOf } from "../../bench/typing/history";
 import { report, summary } from "../../bench/typing/main";
 import { choose } from "../../bench/typing/person";
 import type { Replayed } from "../../bench/typing/replay";
 import { createRhythm, keysOf, medianMs } from "../../bench/typing/rhythm";
-import { percentile } from "../../bench/statistics";
 
 describe("an edit", () => {
   const before = "def add(a, b):\n    return a\n\nadd(1, 2)\n";
@@ -19,21 +19,37 @@ describe("an edit", () => {
     const change = hunkOf("@@ -2,0 +3,2 @@ def add(a, b):\n+\n+    # never comes here\n");
     expect(change).toEqual({ line: 2, removed: [], added: ["", "    # never comes here"] });
     if (change === undefined) return;
-    expect(editOf(before, change)).toEqual({ prefix: "def add(a, b):\n    return a", text: "\n\n    # never comes here", suffix: "\n\nadd(1, 2)\n" });
+    expect(editOf(before, change)).toEqual({
+      prefix: "def add(a, b):\n    return a",
+      text: "\n\n    # never comes here",
+      suffix: "\n\nadd(1, 2)\n",
+    });
   });
 
   it("of one line is typed from where it begins to differ, at a word's edge", () => {
     const edit = editOf(before, { line: 4, removed: ["add(1, 2)"], added: ["add(first_number, second_number)"] });
-    expect(edit).toEqual({ prefix: "def add(a, b):\n    return a\n\nadd(", text: "first_number, second_number", suffix: ")\n" });
-    const renamed = editOf("x = some_long_name\n", { line: 1, removed: ["x = some_long_name"], added: ["x = some_longer_name_indeed"] });
+    expect(edit).toEqual({
+      prefix: "def add(a, b):\n    return a\n\nadd(",
+      text: "first_number, second_number",
+      suffix: ")\n",
+    });
+    const renamed = editOf("x = some_long_name\n", {
+      line: 1,
+      removed: ["x = some_long_name"],
+      added: ["x = some_longer_name_indeed"],
+    });
     expect(renamed).toEqual({ prefix: "x = ", text: "some_longer_name_indeed", suffix: "\n" });
   });
 
   it("is none where it is short, long, at a file's very beginning or of several lines at once", () => {
     expect(editOf(before, { line: 2, removed: [], added: ["    x"] })).toBeUndefined();
-    expect(editOf(before, { line: 2, removed: [], added: Array.from({ length: 100 }, (_, at) => `value_${at} = ${at}`) })).toBeUndefined();
+    expect(
+      editOf(before, { line: 2, removed: [], added: Array.from({ length: 100 }, (_, at) => `value_${at} = ${at}`) }),
+    ).toBeUndefined();
     expect(editOf(before, { line: 0, removed: [], added: ["import something_long"] })).toBeUndefined();
-    expect(editOf(before, { line: 2, removed: ["    return a", ""], added: ["    return a + b + some_more"] })).toBeUndefined();
+    expect(
+      editOf(before, { line: 2, removed: ["    return a", ""], added: ["    return a + b + some_more"] }),
+    ).toBeUndefined();
     expect(hunkOf("@@ -1 +1 @@\n-a\n\\ No newline at end of file\n+b\n")).toBeUndefined();
     expect(hunkOf("index 83db48f..bf269f4")).toBeUndefined();
   });
@@ -42,7 +58,12 @@ describe("an edit", () => {
 describe("a history", () => {
   let folder: string;
   let repository: string;
-  const git = (...args: string[]) => execFileSync("git", ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", ...args], { encoding: "utf8" });
+  const git = (...args: string[]) =>
+    execFileSync(
+      "git",
+      ["-C", repository, "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "commit.gpgsign=false", ...args],
+      { encoding: "utf8" },
+    );
   const commit = async (files: Record<string, string>) => {
     for (const [path, text] of Object.entries(files)) {
       await mkdir(join(repository, path, ".."), { recursive: true });
@@ -65,14 +86,31 @@ describe("a history", () => {
     const lines = Array.from({ length: 6 }, (_, at) => `value_${at} = ${at}`);
     const first = await commit({ "src/a.py": `${lines.join("\n")}\n`, "notes.md": "notes\n", "gone.py": "x = 1\n" });
     git("rm", "-q", "gone.py");
-    const second = await commit({ "src/a.py": `${[...lines.slice(0, 3), "between = value_2 + 1", ...lines.slice(3)].join("\n")}\n`, "notes.md": "other notes, much longer\n" });
+    const second = await commit({
+      "src/a.py": `${[...lines.slice(0, 3), "between = value_2 + 1", ...lines.slice(3)].join("\n")}\n`,
+      "notes.md": "other notes, much longer\n",
+    });
     const third = await commit({ "src/ü.py": "new = 'file'\n", "src/a.py": `${lines.join("\n")}\n` });
     const fourth = await commit({ "src/a.py": `${[...lines, "behind_all = value_5 * 2"].join("\n")}\n` });
     const history = new History(repository);
     const edits = await history.edits(10);
     expect(edits).toEqual([
-      { commit: second, parent: first, path: "src/a.py", prefix: lines.slice(0, 3).join("\n"), text: "\nbetween = value_2 + 1", suffix: `\n${lines.slice(3).join("\n")}\n` },
-      { commit: fourth, parent: third, path: "src/a.py", prefix: lines.join("\n"), text: "\nbehind_all = value_5 * 2", suffix: "\n" },
+      {
+        commit: second,
+        parent: first,
+        path: "src/a.py",
+        prefix: lines.slice(0, 3).join("\n"),
+        text: "\nbetween = value_2 + 1",
+        suffix: `\n${lines.slice(3).join("\n")}\n`,
+      },
+      {
+        commit: fourth,
+        parent: third,
+        path: "src/a.py",
+        prefix: lines.join("\n"),
+        text: "\nbehind_all = value_5 * 2",
+        suffix: "\n",
+      },
     ]);
     expect((await history.edits(10, { head: third })).map((edit) => edit.commit)).toEqual([second]);
     const one = await history.edits(1, { seed: 3 });
@@ -92,9 +130,13 @@ describe("a history", () => {
 
   it("that has no edit, is shallow or is none says so, and what to do", async () => {
     await commit({ "a.py": "x = 1\n" });
-    await expect(new History(repository).edits(5)).rejects.toThrow(/expected a git history with edits in .*, found 1 commit without a parent; name another with --history/);
+    await expect(new History(repository).edits(5)).rejects.toThrow(
+      /expected a git history with edits in .*, found 1 commit without a parent; name another with --history/,
+    );
     await commit({ "notes.md": "only notes\n" });
-    await expect(new History(repository).edits(5)).rejects.toThrow(/expected edits of source files in .*, found none in 1 commits/);
+    await expect(new History(repository).edits(5)).rejects.toThrow(
+      /expected edits of source files in .*, found none in 1 commits/,
+    );
     const shallow = join(folder, "shallow");
     execFileSync("git", ["clone", "-q", "--depth", "1", `file://${repository}`, shallow]);
     await expect(new History(shallow).edits(5)).rejects.toThrow(/shallow clone: run "git fetch --unshallow"/);
@@ -114,7 +156,12 @@ describe("a person", () => {
     };
     expect(times(5, "a", "b")).toEqual(times(5, "a", "b"));
     expect(times(5, "a", "b")).not.toEqual(times(6, "a", "b"));
-    for (const [before, key, median] of [["a", "b", medianMs.inWord], [" ", "b", medianMs.wordStart], ["a", "(", medianMs.mark], ["\n    ", "b", medianMs.lineStart]] as const) {
+    for (const [before, key, median] of [
+      ["a", "b", medianMs.inWord],
+      [" ", "b", medianMs.wordStart],
+      ["a", "(", medianMs.mark],
+      ["\n    ", "b", medianMs.lineStart],
+    ] as const) {
       expect(percentile(times(1, before, key), 0.5) / median).toBeCloseTo(1, 1);
       expect(Math.min(...times(1, before, key))).toBeGreaterThan(0);
     }
@@ -182,12 +229,38 @@ describe("ghost text", () => {
 
 it("edits are summed up", () => {
   const one: Replayed = {
-    keys: 20, pressed: 12, characters: 22, taken: 11, requests: 10, cancelled: 4, answered: 6, cached: 2, waited: 1, withText: 3, unsure: 1, withheld: { "empty: is empty": 2 },
-    shown: [{ fromKeyMs: 100, fromRequestMs: 50, cached: false, followUp: false }, { fromKeyMs: 60, fromRequestMs: 10, cached: true, followUp: true }],
-    changed: 1, flashed: 0, typedToEnd: 0, right: 1, takings: { whole: 1, line: 0, words: 0 },
+    keys: 20,
+    pressed: 12,
+    characters: 22,
+    taken: 11,
+    requests: 10,
+    cancelled: 4,
+    answered: 6,
+    cached: 2,
+    waited: 1,
+    withText: 3,
+    unsure: 1,
+    withheld: { "empty: is empty": 2 },
+    shown: [
+      { fromKeyMs: 100, fromRequestMs: 50, cached: false, followUp: false },
+      { fromKeyMs: 60, fromRequestMs: 10, cached: true, followUp: true },
+    ],
+    changed: 1,
+    flashed: 0,
+    typedToEnd: 0,
+    right: 1,
+    takings: { whole: 1, line: 0, words: 0 },
   };
   const all = summary([one, one]);
-  expect(all).toMatchObject({ keys: 40, pressed: 24, taken: 22, withheld: { "empty: is empty": 4 }, fromKeyMs: { count: 4, p50: 60, p95: 100 }, madeFromRequestMs: { count: 2, p50: 50 }, followUpFromKeyMs: { count: 2 } });
+  expect(all).toMatchObject({
+    keys: 40,
+    pressed: 24,
+    taken: 22,
+    withheld: { "empty: is empty": 4 },
+    fromKeyMs: { count: 4, p50: 60, p95: 100 },
+    madeFromRequestMs: { count: 2, p50: 50 },
+    followUpFromKeyMs: { count: 2 },
+  });
   const text = report([one, one]);
   expect(text).toMatch(/^characters saved +22 of 44 +50\.0 %$/m);
   expect(text).toMatch(/^keys saved.* +16 of 40 +40\.0 %$/m);

@@ -22,23 +22,40 @@ beforeAll(async () => {
   for (const folder of ["../../fixtures/workspace", "../../../sidecar/completion"]) {
     for (const [path, text] of await readSources(resolve(import.meta.dirname, folder))) files.push({ path, text });
   }
-  for (const { path, text } of samples) if (languageNameById(languageIdOf(path)) !== undefined) files.push({ path, text });
+  for (const { path, text } of samples)
+    if (languageNameById(languageIdOf(path)) !== undefined) files.push({ path, text });
 });
 afterAll(() => trees.dispose());
 
 /** Errors and missing tokens in the whole file. */
 function errorsIn(node: Node): number {
-  return (node.isError || node.isMissing ? 1 : 0) + (node.hasError ? node.children.reduce((sum, child) => sum + errorsIn(child), 0) : 0);
+  return (
+    (node.isError || node.isMissing ? 1 : 0) +
+    (node.hasError ? node.children.reduce((sum, child) => sum + errorsIn(child), 0) : 0)
+  );
 }
 
 /**
  * Bodies around `offset`, as places: without an insertion, as they would be with one of `length` at `offset`. By indentation,
  * a line begins in those alone whose statements stand no deeper.
  */
-function blocksAround(root: Node, offset: number, length: number, types: ReadonlySet<string>, column: number): string[] {
+function blocksAround(
+  root: Node,
+  offset: number,
+  length: number,
+  types: ReadonlySet<string>,
+  column: number,
+): string[] {
   const blocks: string[] = [];
   for (let node = root.descendantForIndex(offset, offset); node !== null; node = node.parent) {
-    if (node.parent !== null && types.has(node.type) && node.startIndex < offset && node.endIndex > offset && node.startPosition.column <= column) blocks.push(`${node.startIndex}-${node.endIndex + length}`);
+    if (
+      node.parent !== null &&
+      types.has(node.type) &&
+      node.startIndex < offset &&
+      node.endIndex > offset &&
+      node.startPosition.column <= column
+    )
+      blocks.push(`${node.startIndex}-${node.endIndex + length}`);
   }
   return blocks;
 }
@@ -70,15 +87,28 @@ it("for thousands of places and texts", async () => {
     for (let round = 0; round < 120; round++) {
       // At a line's beginning or end; what was there stays, or goes up to a few lines on.
       const line = lines[pick(lines.length)];
-      const start = round % 2 === 0 ? (line?.index ?? 0) + (line?.[0].length ?? 0) : text.indexOf("\n", line?.index ?? 0);
+      const start =
+        round % 2 === 0 ? (line?.index ?? 0) + (line?.[0].length ?? 0) : text.indexOf("\n", line?.index ?? 0);
       if (start < 0) continue;
       let end = start;
       for (let gone = pick(4); gone > 0; gone--) end = Math.max(end, text.indexOf("\n", end + 1));
-      const document = { uri: `file:///${path}`, path, languageId, prefix: text.slice(0, start), suffix: text.slice(end) };
+      const document = {
+        uri: `file:///${path}`,
+        path,
+        languageId,
+        prefix: text.slice(0, start),
+        suffix: text.slice(end),
+      };
       // What a model may say: the truth, the truth with something lost, another place of the file, another file.
       const other = files[pick(files.length)]?.text ?? "";
       const from = pick(text.length);
-      const said = [text.slice(start, start + 300), text.slice(start, start + 60) + text.slice(start + 60 + pick(40), start + 300), text.slice(from, from + 300), `\n${other.slice(from % Math.max(1, other.length)).slice(0, 200)}`][round % 4] ?? "";
+      const said =
+        [
+          text.slice(start, start + 300),
+          text.slice(start, start + 60) + text.slice(start + 60 + pick(40), start + 300),
+          text.slice(from, from + 300),
+          `\n${other.slice(from % Math.max(1, other.length)).slice(0, 200)}`,
+        ][round % 4] ?? "";
       const tree = trees.at(document);
       const cursor = readCursor(document, tree);
       const result = applyFilters(said.slice(0, findStop(said, cursor)?.length), { document, cursor });
@@ -94,7 +124,8 @@ it("for thousands of places and texts", async () => {
       if (!before.rootNode.hasError) {
         const kept = places(after.rootNode);
         const column = name === "python" ? indentOf(cursor.linePrefix) : Infinity;
-        for (const block of blocksAround(before.rootNode, start, result.text.length, types, column)) expect(kept.has(block), `${block} in ${shown}`).toBe(true);
+        for (const block of blocksAround(before.rootNode, start, result.text.length, types, column))
+          expect(kept.has(block), `${block} in ${shown}`).toBe(true);
       }
       before.delete();
       after.delete();

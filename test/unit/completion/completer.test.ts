@@ -35,25 +35,49 @@ const context: CursorContext = {
   suffix: "\n}\n",
 };
 const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
-  fragment: { uri: `file:///w/web/${name}.ts`, path: `web/${name}.ts`, startLine: 4, endLine: 6, text: `export function ${name}Of(a: Money): Money {\n  return a;\n}` },
+  fragment: {
+    uri: `file:///w/web/${name}.ts`,
+    path: `web/${name}.ts`,
+    startLine: 4,
+    endLine: 6,
+    text: `export function ${name}Of(a: Money): Money {\n  return a;\n}`,
+  },
   score: 0.99 - at / 100,
 }));
-const source: FragmentSource = { fragmentCount: 2, revision: 1, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
+const source: FragmentSource = {
+  fragmentCount: 2,
+  revision: 1,
+  vectorIndex: { name: "exact", reason: "test" },
+  search: (_, k) => hits.slice(0, k),
+};
 
 const completer = (backbone: Backbone, from: () => FragmentSource | undefined = () => source) =>
   new Completer({ backbone, promptFormat, tokenizer, source: from, log: (line) => logged.push(line) });
 const complete = (using: Completer, settings: Partial<Settings> = {}, signal?: AbortSignal, at = context) =>
   using.complete(at, { ...defaultSettings, ...settings }, { line: 3, character: 9 }, signal, performance.now());
 /** A model that goes on with `text`, after the last token of the prefix, which it is made to say again. */
-const saying = (text: string) => scriptedBackbone(model, { tokens: [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)], last: tokenizer.tokenOf(model.specialTokens.endOfText) });
+const saying = (text: string) =>
+  scriptedBackbone(model, {
+    tokens: [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)],
+    last: tokenizer.tokenOf(model.specialTokens.endOfText),
+  });
 
 describe("with the real model", () => {
   it("says what happened and how long each part took", async () => {
     const trace = await complete(completer(real));
-    expect(trace).toMatchObject({ uri: context.uri, languageId: "typescript", position: { line: 3, character: 9 }, provider: "cpu" });
+    expect(trace).toMatchObject({
+      uri: context.uri,
+      languageId: "typescript",
+      position: { line: 3, character: 9 },
+      provider: "cpu",
+    });
     expect(trace.suggestion === "").toBe(trace.suppressed !== undefined);
-    expect(["end-of-text", "end-of-statement", "end-of-block", "repetition", "token-limit"]).toContain(trace.stopReason);
-    expect(trace.fragments.map((fragment) => fragment.path)).toEqual(model.prompt.fragmentOrder === "best-last" ? ["web/tax.ts", "web/money.ts"] : ["web/money.ts", "web/tax.ts"]);
+    expect(["end-of-text", "end-of-statement", "end-of-block", "repetition", "token-limit"]).toContain(
+      trace.stopReason,
+    );
+    expect(trace.fragments.map((fragment) => fragment.path)).toEqual(
+      model.prompt.fragmentOrder === "best-last" ? ["web/tax.ts", "web/money.ts"] : ["web/money.ts", "web/tax.ts"],
+    );
     expect(trace.nothingRetrieved).toBeUndefined();
     expect(trace.generatedTokens).toBeGreaterThan(0);
     expect(trace.generatedTokens).toBeLessThanOrEqual(defaultSettings.maxTokens);
@@ -68,7 +92,12 @@ describe("with the real model", () => {
     const text = "addMoney(a, b, c, d, e, f)";
     const script = [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)];
     const run = (foresee?: (step: number, most: number) => readonly number[]) =>
-      complete(completer(scriptedBackbone(model, { tokens: script, last: tokenizer.tokenOf(model.specialTokens.endOfText), foresee }), () => undefined));
+      complete(
+        completer(
+          scriptedBackbone(model, { tokens: script, last: tokenizer.tokenOf(model.specialTokens.endOfText), foresee }),
+          () => undefined,
+        ),
+      );
     const [plain, drafted] = [await run(), await run((step, most) => script.slice(step, step + most))];
     expect(drafted.suggestion).toBe(text);
     expect({ ...drafted, decodeSteps: 0, timings: {} }).toEqual({ ...plain, decodeSteps: 0, timings: {} });
@@ -104,13 +133,21 @@ describe("with the real model", () => {
   });
 
   it("keeps within the context whatever the settings", async () => {
-    const trace = await complete(completer(real), { maxTokens: 256, fragmentBudget: 8192, maxFragments: 16 }, undefined, { ...context, prefix: "value = compute(1)\n".repeat(2000) });
+    const trace = await complete(
+      completer(real),
+      { maxTokens: 256, fragmentBudget: 8192, maxFragments: 16 },
+      undefined,
+      { ...context, prefix: "value = compute(1)\n".repeat(2000) },
+    );
     expect(trace.promptTokens).toBeLessThanOrEqual(model.contextLength - 256);
   });
 
   it("is cancelled while it reads the prompt", async () => {
     const controller = new AbortController();
-    const running = complete(completer(real), {}, controller.signal, { ...context, prefix: "value = compute(1)\n".repeat(2000) });
+    const running = complete(completer(real), {}, controller.signal, {
+      ...context,
+      prefix: "value = compute(1)\n".repeat(2000),
+    });
     setTimeout(() => controller.abort(), 5);
     expect(await running).toMatchObject({ stopReason: "cancelled", suggestion: "" });
   });
@@ -153,11 +190,23 @@ describe("the trace", () => {
   });
 
   it("names the fragments for which the prompt had no room", async () => {
-    const long = Array.from({ length: 16 }, (_, at): ScoredFragment => ({
-      fragment: { uri: `file:///w/f${at}.ts`, path: `f${at}.ts`, startLine: 1, endLine: 40, text: Array.from({ length: 40 }, (_, n) => `const value${at}x${n} = read${at}(${n});`).join("\n") },
-      score: 0.9 - at / 100,
-    }));
-    const trace = await complete(completer(saying("a"), () => ({ ...source, fragmentCount: 16, search: () => long })), { maxFragments: 16, fragmentBudget: 8192, maxTokens: 256 });
+    const long = Array.from(
+      { length: 16 },
+      (_, at): ScoredFragment => ({
+        fragment: {
+          uri: `file:///w/f${at}.ts`,
+          path: `f${at}.ts`,
+          startLine: 1,
+          endLine: 40,
+          text: Array.from({ length: 40 }, (_, n) => `const value${at}x${n} = read${at}(${n});`).join("\n"),
+        },
+        score: 0.9 - at / 100,
+      }),
+    );
+    const trace = await complete(
+      completer(saying("a"), () => ({ ...source, fragmentCount: 16, search: () => long })),
+      { maxFragments: 16, fragmentBudget: 8192, maxTokens: 256 },
+    );
     expect(trace.fragments.length).toBeGreaterThan(2);
     expect(trace.fragments.length + trace.dropped.length).toBe(16);
     expect(trace.dropped[0]?.reason).toMatch(/^no room beside the code in a prompt of \d+ tokens$/);
@@ -165,26 +214,61 @@ describe("the trace", () => {
 
   it("counts the time since the request arrived", async () => {
     const arrivedAt = performance.now() - 1000;
-    const trace = await completer(saying("a")).complete(context, defaultSettings, { line: 0, character: 0 }, undefined, arrivedAt);
+    const trace = await completer(saying("a")).complete(
+      context,
+      defaultSettings,
+      { line: 0, character: 0 },
+      undefined,
+      arrivedAt,
+    );
     expect(trace.timings.totalMs).toBeGreaterThanOrEqual(1000);
   });
 });
 
 describe("over keystrokes", () => {
-  const saidNeed = (angle: number) => Float32Array.from({ length: model.retrieval.dimension }, (_, at) => (at === 0 ? Math.cos(angle) : at === 1 ? Math.sin(angle) : 0));
+  const saidNeed = (angle: number) =>
+    Float32Array.from({ length: model.retrieval.dimension }, (_, at) =>
+      at === 0 ? Math.cos(angle) : at === 1 ? Math.sin(angle) : 0,
+    );
   /** A model whose need turns with the letters of the prompt: by 0.1 with each `q`, by 2 with each `z`. */
   const turning = () =>
     scriptedBackbone(model, {
       tokens: [],
       last: tokenizer.tokenOf(model.specialTokens.endOfText),
-      need: (tokens) => saidNeed([...tokenizer.decode(tokens)].reduce((sum, letter) => sum + (letter === "q" ? 0.1 : letter === "z" ? 2 : 0), 0)),
+      need: (tokens) =>
+        saidNeed(
+          [...tokenizer.decode(tokens)].reduce(
+            (sum, letter) => sum + (letter === "q" ? 0.1 : letter === "z" ? 2 : 0),
+            0,
+          ),
+        ),
     });
-  const at = (typed: string, change: Partial<CursorContext> = {}): CursorContext => ({ ...context, prefix: `${context.prefix}x = 1;\n  ${typed}`, ...change });
+  const at = (typed: string, change: Partial<CursorContext> = {}): CursorContext => ({
+    ...context,
+    prefix: `${context.prefix}x = 1;\n  ${typed}`,
+    ...change,
+  });
   const paths = (trace: CompletionTrace) => trace.fragments.map(({ path }) => path);
   /** What comes first for {@link hits} in `order`. */
   const ranked = (order: readonly string[], scores: readonly number[], revision = 1): FragmentSource => {
-    const found = order.map((name, n): ScoredFragment => ({ fragment: { uri: `file:///w/web/${name}.ts`, path: `web/${name}.ts`, startLine: 4, endLine: 6, text: `export function ${name}Of(a: Money): Money {\n  return ${name};\n}` }, score: scores[n] ?? 0 }));
-    return { fragmentCount: found.length, revision, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => found.slice(0, k) };
+    const found = order.map(
+      (name, n): ScoredFragment => ({
+        fragment: {
+          uri: `file:///w/web/${name}.ts`,
+          path: `web/${name}.ts`,
+          startLine: 4,
+          endLine: 6,
+          text: `export function ${name}Of(a: Money): Money {\n  return ${name};\n}`,
+        },
+        score: scores[n] ?? 0,
+      }),
+    );
+    return {
+      fragmentCount: found.length,
+      revision,
+      vectorIndex: { name: "exact", reason: "test" },
+      search: (_, k) => found.slice(0, k),
+    };
   };
 
   it("keeps the fragments while the need has hardly moved, and asks for none", async () => {
@@ -215,7 +299,9 @@ describe("over keystrokes", () => {
     const reasons: (string | undefined)[] = [];
     for (let n = 1; n <= 10; n++) reasons.push((await complete(one, {}, undefined, at(`a ${"q".repeat(n)} `))).fetched);
     expect(reasons.findIndex((reason) => reason !== undefined)).toBe(7);
-    expect(reasons[7]).toMatch(/^the need moved \(similarity 0\.697\): another fragment scores 0\.900, the best kept one 0\.500$/);
+    expect(reasons[7]).toMatch(
+      /^the need moved \(similarity 0\.697\): another fragment scores 0\.900, the best kept one 0\.500$/,
+    );
   });
 
   it("changes them when the need moved and something better is found, and reads the query only then", async () => {
@@ -226,7 +312,9 @@ describe("over keystrokes", () => {
     now = ranked(["fee", "money", "tax"], [0.9, 0.5, 0.4]);
     const moved = await complete(one, {}, undefined, at("a z "));
     // What is imported here is raised.
-    expect(moved.fetched).toMatch(/^the need moved \(similarity -0\.416\): another fragment scores 0\.900, the best kept one 0\.5\d0, what raises them included$/);
+    expect(moved.fetched).toMatch(
+      /^the need moved \(similarity -0\.416\): another fragment scores 0\.900, the best kept one 0\.5\d0, what raises them included$/,
+    );
     expect(new Set(paths(moved))).toEqual(new Set(["web/fee.ts", "web/money.ts", "web/tax.ts"]));
     expect(backbone.expressed).toHaveLength(2);
     const after = await complete(one, {}, undefined, at("a z b "));
@@ -240,7 +328,10 @@ describe("over keystrokes", () => {
     const first = await complete(one, {}, undefined, at("a "));
     now = ranked(["fee", "money"], [0.44, 0.4]);
     const moved = await complete(one, {}, undefined, at("a z "));
-    expect(moved.kept).toMatchObject({ since: first.id, reason: "the need moved (similarity -0.416), but nothing found is better by much" });
+    expect(moved.kept).toMatchObject({
+      since: first.id,
+      reason: "the need moved (similarity -0.416), but nothing found is better by much",
+    });
     expect(moved.fragments).toMatchObject([{ path: "web/money.ts", score: 0.4 }]);
     const after = await complete(one, {}, undefined, at("a z b "));
     expect(after.kept).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
@@ -255,7 +346,11 @@ describe("over keystrokes", () => {
     const one = completer(backbone, () => ranked(["money"], [-0.9]));
     const first = await complete(one, {}, undefined, at("a "));
     const second = await complete(one, {}, undefined, at("a b "));
-    expect(second).toMatchObject({ fragments: [], nothingRetrieved: first.nothingRetrieved, kept: { since: first.id } });
+    expect(second).toMatchObject({
+      fragments: [],
+      nothingRetrieved: first.nothingRetrieved,
+      kept: { since: first.id },
+    });
     expect(second.nothingRetrieved).toMatch(/the model needs nothing/);
   });
 
@@ -265,23 +360,49 @@ describe("over keystrokes", () => {
     const one = completer(backbone, () => now);
     const first = await complete(one, {}, undefined, at("a "));
     now = ranked(["money", "tax"], [0.5, 0.4], 2);
-    expect((await complete(one, {}, undefined, at("a b "))).kept).toMatchObject({ since: first.id, reason: "the index changed, but nothing found is better by much" });
-    const [edited] = now.search(saidNeed(0), 1).map(({ fragment, score }): ScoredFragment => ({ fragment: { ...fragment, text: fragment.text.replace("moneyOf", "moneyFor") }, score }));
+    expect((await complete(one, {}, undefined, at("a b "))).kept).toMatchObject({
+      since: first.id,
+      reason: "the index changed, but nothing found is better by much",
+    });
+    const [edited] = now.search(saidNeed(0), 1).map(
+      ({ fragment, score }): ScoredFragment => ({
+        fragment: { ...fragment, text: fragment.text.replace("moneyOf", "moneyFor") },
+        score,
+      }),
+    );
     now = { ...now, revision: 3, search: () => (edited === undefined ? [] : [edited]) };
     const after = await complete(one, {}, undefined, at("a b c "));
     expect(after.fetched).toBe("the index changed: web/money.ts:4-6 may have changed");
     expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).toContain("moneyFor(");
     expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).not.toContain("moneyOf(");
     now = { ...now, revision: 4, fragmentCount: 0 };
-    expect(await complete(one, {}, undefined, at("a b c d "))).toMatchObject({ fragments: [], nothingRetrieved: "the index holds no fragment yet" });
+    expect(await complete(one, {}, undefined, at("a b c d "))).toMatchObject({
+      fragments: [],
+      nothingRetrieved: "the index holds no fragment yet",
+    });
     expect(tokenizer.decode(backbone.prompts.at(-1) ?? [])).not.toContain("moneyFor(");
   });
 
   it.each<[string, Partial<CursorContext>, Partial<Settings>, RegExp]>([
-    ["the cursor jumped", { prefix: context.prefix + "let y = 2;\n".repeat(60) }, {}, /^the cursor moved to another place$/],
-    ["the document changed elsewhere", { suffix: `${context.suffix}${"let z = 3;\n".repeat(60)}` }, {}, /^the document changed elsewhere$/],
+    [
+      "the cursor jumped",
+      { prefix: context.prefix + "let y = 2;\n".repeat(60) },
+      {},
+      /^the cursor moved to another place$/,
+    ],
+    [
+      "the document changed elsewhere",
+      { suffix: `${context.suffix}${"let z = 3;\n".repeat(60)}` },
+      {},
+      /^the document changed elsewhere$/,
+    ],
     ["the settings changed", {}, { maxFragments: 1 }, /^the settings changed$/],
-    ["a fragment came into sight", { prefix: `${context.prefix}a;\n}\nexport function moneyOf(a: Money): Money {\n  return money;\n` }, {}, /^web\/money\.ts:4-6 \d+ % of its lines stand around the cursor already$/],
+    [
+      "a fragment came into sight",
+      { prefix: `${context.prefix}a;\n}\nexport function moneyOf(a: Money): Money {\n  return money;\n` },
+      {},
+      /^web\/money\.ts:4-6 \d+ % of its lines stand around the cursor already$/,
+    ],
   ])("fetches anew when %s", async (_, change, settings, reason) => {
     const backbone = turning();
     const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
@@ -292,7 +413,10 @@ describe("over keystrokes", () => {
   it("goes on with what was fetched for a completion that was cancelled", async () => {
     const backbone = turning();
     const controller = new AbortController();
-    const slow = { ...backbone, prefill: (...given: Parameters<Backbone["prefill"]>) => (controller.abort(), backbone.prefill(...given)) };
+    const slow = {
+      ...backbone,
+      prefill: (...given: Parameters<Backbone["prefill"]>) => (controller.abort(), backbone.prefill(...given)),
+    };
     const interrupted = completer(slow, () => ranked(["money"], [0.5]));
     expect(await complete(interrupted, {}, controller.signal, at("a "))).toMatchObject({ stopReason: "cancelled" });
     expect(await complete(interrupted, {}, undefined, at("a b "))).toMatchObject({ kept: { since: 1, similarity: 1 } });
@@ -302,10 +426,15 @@ describe("over keystrokes", () => {
   it("adds to the prompt at its end while 200 characters are typed, but for the one place where its code begins later", async () => {
     const backbone = turning();
     const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
-    const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join("");
-    const typed = Array.from({ length: 6 }, (_, n) => `  const sum${n} = pay(price${n}, price${n + 7});\n`).join("").slice(0, 200);
+    const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join(
+      "",
+    );
+    const typed = Array.from({ length: 6 }, (_, n) => `  const sum${n} = pay(price${n}, price${n + 7});\n`)
+      .join("")
+      .slice(0, 200);
     expect(typed).toHaveLength(200);
-    for (let end = 0; end <= typed.length; end++) await complete(one, { maxTokens: 1 }, undefined, { ...context, prefix: before + typed.slice(0, end) });
+    for (let end = 0; end <= typed.length; end++)
+      await complete(one, { maxTokens: 1 }, undefined, { ...context, prefix: before + typed.slice(0, end) });
     expect(backbone.expressed).toHaveLength(1);
     expect(backbone.prompts).toHaveLength(201);
     let moved = 0;
@@ -342,7 +471,10 @@ describe("over keystrokes", () => {
     const one = completer(watched);
     const line = "addMoney(a, b)";
     const traces: CompletionTrace[] = [];
-    for (let end = 0; end <= line.length; end++) traces.push(await complete(one, { maxTokens: 6 }, undefined, { ...context, prefix: context.prefix + line.slice(0, end) }));
+    for (let end = 0; end <= line.length; end++)
+      traces.push(
+        await complete(one, { maxTokens: 6 }, undefined, { ...context, prefix: context.prefix + line.slice(0, end) }),
+      );
     expect(traces[0]?.fetched).toBe("the first completion in this document");
     for (const trace of traces.slice(1)) {
       expect(trace.kept).toMatchObject({ since: traces[0]?.id });
@@ -354,7 +486,11 @@ describe("over keystrokes", () => {
     // The last token that was read is read again, for the logits after it, and with it what came of the key pressed.
     expect(reads).toHaveLength(traces.length);
     for (const { tokens, reused } of reads.slice(1)) expect(tokens - reused).toBeLessThanOrEqual(4);
-    const elsewhere = await complete(one, { maxTokens: 6 }, undefined, { ...context, prefix: `${context.prefix}a;\n}\n${"// more\n".repeat(40)}`, suffix: "" });
+    const elsewhere = await complete(one, { maxTokens: 6 }, undefined, {
+      ...context,
+      prefix: `${context.prefix}a;\n}\n${"// more\n".repeat(40)}`,
+      suffix: "",
+    });
     expect(elsewhere.fetched).toBe("the cursor moved to another place");
   });
 });
@@ -363,17 +499,36 @@ describe("a model that fills in the middle", () => {
   let middle: ModelPackage;
   let format: PromptFormat;
   beforeAll(() => {
-    const fillInMiddle = ["<|path|>", "{path}", "\n", "<|fim_prefix|>", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"];
+    const fillInMiddle = [
+      "<|path|>",
+      "{path}",
+      "\n",
+      "<|fim_prefix|>",
+      "{prefix}",
+      "<|fim_suffix|>",
+      "{suffix}",
+      "<|fim_middle|>",
+    ];
     middle = { ...model, prompt: { ...model.prompt, fillInMiddle } };
     format = new PromptFormat(middle, tokenizer);
   });
-  const filling = (backbone: Backbone) => new Completer({ backbone, promptFormat: format, tokenizer, source: () => source, log: () => {} });
-  const says = (text: string, prefix = context.prefix) => scriptedBackbone(middle, { tokens: [...tokenizer.encode(prefix).slice(-1), ...tokenizer.encode(text)], last: tokenizer.tokenOf("<|endoftext|>") });
+  const filling = (backbone: Backbone) =>
+    new Completer({ backbone, promptFormat: format, tokenizer, source: () => source, log: () => {} });
+  const says = (text: string, prefix = context.prefix) =>
+    scriptedBackbone(middle, {
+      tokens: [...tokenizer.encode(prefix).slice(-1), ...tokenizer.encode(text)],
+      last: tokenizer.tokenOf("<|endoftext|>"),
+    });
 
   it("reads fragments, prefix and suffix, and the need where generation starts", async () => {
     const backbone = says("addMoney(a, b);");
     let expressed: readonly number[] = [];
-    const watched: Backbone = { ...backbone, prefill: (tokens, options) => ((expressed = options?.express === true ? tokens : []), backbone.prefill(tokens, options)) };
+    const watched: Backbone = {
+      ...backbone,
+      prefill: (tokens, options) => (
+        (expressed = options?.express === true ? tokens : []), backbone.prefill(tokens, options)
+      ),
+    };
     const trace = await complete(filling(watched), {}, undefined, context);
     expect(trace.suggestion).toBe("addMoney(a, b);");
     expect(trace.fragments).toHaveLength(2);
@@ -381,7 +536,9 @@ describe("a model that fills in the middle", () => {
     const text = tokenizer.decode(prompt);
     // The last token before the cursor is said again by the model.
     const healed = context.prefix.slice(0, -1);
-    expect(text.endsWith(`<|path|>web/cart.ts\n<|fim_prefix|>${healed}<|fim_suffix|>${context.suffix}<|fim_middle|>`)).toBe(true);
+    expect(
+      text.endsWith(`<|path|>web/cart.ts\n<|fim_prefix|>${healed}<|fim_suffix|>${context.suffix}<|fim_middle|>`),
+    ).toBe(true);
     expect(text.startsWith("<|fragment|>web/")).toBe(true);
     expect(expressed).toEqual(prompt);
   });
@@ -397,9 +554,14 @@ describe("a model that fills in the middle", () => {
   it("keeps the prompt up to the cursor while one types on", async () => {
     const backbone = says("");
     const one = filling(backbone);
-    const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join("");
-    const typed = Array.from({ length: 4 }, (_, n) => `  const sum${n} = pay(price${n}, price${n + 7});\n`).join("").slice(0, 120);
-    for (let end = 0; end <= typed.length; end++) await complete(one, { maxTokens: 1 }, undefined, { ...context, prefix: before + typed.slice(0, end) });
+    const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join(
+      "",
+    );
+    const typed = Array.from({ length: 4 }, (_, n) => `  const sum${n} = pay(price${n}, price${n + 7});\n`)
+      .join("")
+      .slice(0, 120);
+    for (let end = 0; end <= typed.length; end++)
+      await complete(one, { maxTokens: 1 }, undefined, { ...context, prefix: before + typed.slice(0, end) });
     const border = tokenizer.tokenOf("<|fim_suffix|>");
     let moved = 0;
     for (const [n, prompt] of backbone.prompts.slice(1).entries()) {
@@ -408,7 +570,9 @@ describe("a model that fills in the middle", () => {
       // What stands behind the cursor is read again, and the tokens that a key may change.
       if (common >= 0 && former.indexOf(border) - common > 8) moved += 1;
       expect(prompt.filter((token) => token === border)).toHaveLength(1);
-      expect(tokenizer.decode(prompt.slice(prompt.indexOf(border)))).toBe(`<|fim_suffix|>${context.suffix}<|fim_middle|>`);
+      expect(tokenizer.decode(prompt.slice(prompt.indexOf(border)))).toBe(
+        `<|fim_suffix|>${context.suffix}<|fim_middle|>`,
+      );
     }
     expect(moved).toBeLessThanOrEqual(1);
   });
@@ -425,7 +589,14 @@ describe("where the user wants quiet", () => {
   ])("in %j reads nothing and says why", async (quietIn, document, suppressed) => {
     const backbone = saying("a");
     for (const invoked of [false, true]) {
-      const trace = await completer(backbone).complete(document, { ...defaultSettings, quietIn }, { line: 0, character: 0 }, undefined, performance.now(), { invoked });
+      const trace = await completer(backbone).complete(
+        document,
+        { ...defaultSettings, quietIn },
+        { line: 0, character: 0 },
+        undefined,
+        performance.now(),
+        { invoked },
+      );
       expect(trace).toMatchObject({ suggestion: "", suppressed, stopReason: "not-started", promptTokens: 0 });
     }
     expect(backbone.prompts).toEqual([]);
@@ -449,14 +620,16 @@ describe("where the user wants quiet", () => {
 describe("confidence", () => {
   const thresholds = { more: 0.2, balanced: 0.5, fewer: 0.8 };
   const judged = (probability: number, frequency: Settings["frequency"], invoked = false) =>
-    new Completer({ backbone: saying("addMoney(a, b);"), promptFormat, tokenizer, source: () => source, log: (line) => logged.push(line), calibration: { probability: () => probability, thresholds } }).complete(
-      context,
-      { ...defaultSettings, frequency },
-      { line: 3, character: 9 },
-      undefined,
-      performance.now(),
-      { invoked },
-    );
+    new Completer({
+      backbone: saying("addMoney(a, b);"),
+      promptFormat,
+      tokenizer,
+      source: () => source,
+      log: (line) => logged.push(line),
+      calibration: { probability: () => probability, thresholds },
+    }).complete(context, { ...defaultSettings, frequency }, { line: 3, character: 9 }, undefined, performance.now(), {
+      invoked,
+    });
 
   it.each<[number, Settings["frequency"], boolean]>([
     [0.5, "balanced", true],
@@ -470,7 +643,10 @@ describe("confidence", () => {
     expect(trace.confidence?.meanLogProbability).toBeLessThanOrEqual(0);
     expect(trace.suggestion).toBe(shown ? "addMoney(a, b);" : "");
     if (shown) expect(trace.suppressed).toBeUndefined();
-    else expect(trace.suppressed).toBe(`the model is unsure: ${Math.round(probability * 100)} % likely to be right, and selfracg.frequency "${frequency}" shows from ${Math.round(thresholds[frequency] * 100)} % on`);
+    else
+      expect(trace.suppressed).toBe(
+        `the model is unsure: ${Math.round(probability * 100)} % likely to be right, and selfracg.frequency "${frequency}" shows from ${Math.round(thresholds[frequency] * 100)} % on`,
+      );
   });
 
   it("holds nothing back with a package that states none, however unlikely", async () => {
@@ -505,7 +681,11 @@ it("rejects when the backbone is broken", async () => {
 });
 
 it("reads Windows line breaks as plain ones", async () => {
-  const windows = { ...context, prefix: context.prefix.replaceAll("\n", "\r\n"), suffix: context.suffix.replaceAll("\n", "\r\n") };
+  const windows = {
+    ...context,
+    prefix: context.prefix.replaceAll("\n", "\r\n"),
+    suffix: context.suffix.replaceAll("\n", "\r\n"),
+  };
   const backbone = saying("a");
   await complete(completer(backbone));
   await complete(completer(backbone), {}, undefined, windows);

@@ -1,7 +1,15 @@
 // What makes a suggestion likely, and what is read off one.
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Calibration, calibrationOf, confidenceIn, type Evidence, evidenceFor, statedConfidence, whyUnsure } from "../../../sidecar/completion/confidence";
+import {
+  type Calibration,
+  calibrationOf,
+  confidenceIn,
+  type Evidence,
+  evidenceFor,
+  statedConfidence,
+  whyUnsure,
+} from "../../../sidecar/completion/confidence";
 import type { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { loadTrees, marked } from "./cursor-marks";
@@ -9,7 +17,9 @@ import { loadTrees, marked } from "./cursor-marks";
 let trees: SyntaxTrees;
 let shipped: Calibration;
 beforeAll(async () => {
-  const found = calibrationOf(await loadModelPackage(resolve(import.meta.dirname, "../../../models/default"), { verifyHashes: false }));
+  const found = calibrationOf(
+    await loadModelPackage(resolve(import.meta.dirname, "../../../models/default"), { verifyHashes: false }),
+  );
   if (found === undefined) throw new Error("expected a confidence in the model.json that ships, found none");
   shipped = found;
   trees = await loadTrees();
@@ -28,7 +38,9 @@ describe("the map of the model that ships", () => {
   });
 
   it("stays within 0 and 1", () => {
-    for (const meanLogProbability of [0, -1, -100]) for (const firstLineTokens of [0, 1, 1000]) expect(Math.abs(of({ meanLogProbability, firstLineTokens }) - 0.5)).toBeLessThanOrEqual(0.5);
+    for (const meanLogProbability of [0, -1, -100])
+      for (const firstLineTokens of [0, 1, 1000])
+        expect(Math.abs(of({ meanLogProbability, firstLineTokens }) - 0.5)).toBeLessThanOrEqual(0.5);
   });
 
   it("holds back more with fewer", () => {
@@ -45,9 +57,16 @@ describe("what a package states", () => {
   it("is what the fit says, to three decimals", () => {
     const thresholds = { more: 0.01, balanced: 0.02, fewer: 0.05 };
     const stated = statedConfidence([0.12345, 2, -1, -0.5], thresholds);
-    expect(stated).toEqual({ weights: { constant: 0.123, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -0.5 }, thresholds });
+    expect(stated).toEqual({
+      weights: { constant: 0.123, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -0.5 },
+      thresholds,
+    });
     const probability = 1 / (1 + Math.exp(-(0.123 - 1 - Math.log(3) - 0.5)));
-    expect(confidenceIn(evidence, "balanced", calibrationOf({ confidence: stated }))).toEqual({ meanLogProbability: -0.5, probability: expect.closeTo(probability, 12), threshold: 0.02 });
+    expect(confidenceIn(evidence, "balanced", calibrationOf({ confidence: stated }))).toEqual({
+      meanLogProbability: -0.5,
+      probability: expect.closeTo(probability, 12),
+      threshold: 0.02,
+    });
   });
 
   it("holds nothing back where it states nothing", () => {
@@ -59,16 +78,26 @@ describe("what a package states", () => {
 
 describe("the evidence", () => {
   /** Tokens of two characters each, the later the less likely. */
-  const spelt = (text: string) => Array.from({ length: Math.ceil(text.length / 2) }, (_, at) => ({ start: 2 * at, logProbability: -at }));
-  const evidence = (document: string, text: string, suggestion: string) => evidenceFor(suggestion, { text, spelt: spelt(text) }, marked(document, "typescript", trees).context.cursor);
+  const spelt = (text: string) =>
+    Array.from({ length: Math.ceil(text.length / 2) }, (_, at) => ({ start: 2 * at, logProbability: -at }));
+  const evidence = (document: string, text: string, suggestion: string) =>
+    evidenceFor(suggestion, { text, spelt: spelt(text) }, marked(document, "typescript", trees).context.cursor);
 
   it("is that of the tokens that are left", () => {
-    expect(evidence("const a = ║\n", "f(b);extra", "f(b);")).toEqual({ meanLogProbability: -1, firstLineTokens: 3, agrees: true });
+    expect(evidence("const a = ║\n", "f(b);extra", "f(b);")).toEqual({
+      meanLogProbability: -1,
+      firstLineTokens: 3,
+      agrees: true,
+    });
     expect(evidence("const a = ║\n", "  f(b);", "f(b);")).toMatchObject({ firstLineTokens: 4 });
   });
 
   it("counts the first line that says something", () => {
-    expect(evidence("function f() {║\n}\n", "\n  a();\n  b();", "\n  a();\n  b();")).toEqual({ meanLogProbability: -3, firstLineTokens: 4, agrees: true });
+    expect(evidence("function f() {║\n}\n", "\n  a();\n  b();", "\n  a();\n  b();")).toEqual({
+      meanLogProbability: -3,
+      firstLineTokens: 4,
+      agrees: true,
+    });
   });
 
   it("says where the syntax objects", () => {

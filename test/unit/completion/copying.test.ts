@@ -8,10 +8,12 @@ const ids = (text: string) => [...text].map((letter) => (letter === "|" ? 0 : le
 const special = new Set([0]);
 const undecided = new Float32Array(vocabulary);
 /** Expects the letters as much as each other and nothing else. */
-const expecting = (letters: string) => Float32Array.from({ length: vocabulary }, (_, id) => (ids(letters).includes(id) ? 5 : 0));
+const expecting = (letters: string) =>
+  Float32Array.from({ length: vocabulary }, (_, id) => (ids(letters).includes(id) ? 5 : 0));
 
 const cache = (prompt: string, before: string) => new PromptCache(ids(prompt), ids(before), special);
-const best = (of: PromptCache, logits = undecided, admits?: (id: number) => boolean) => String.fromCharCode(96 + of.choose(logits, admits));
+const best = (of: PromptCache, logits = undecided, admits?: (id: number) => boolean) =>
+  String.fromCharCode(96 + of.choose(logits, admits));
 
 describe("a model that does not know", () => {
   it("says what followed the same words in the prompt", () => {
@@ -70,7 +72,12 @@ it("leaves the logits as they were", () => {
 });
 
 /** The mixture worked out in full: softmax, the votes of all matches, and the first of the highest sums. */
-function chosenPlainly(prompt: readonly number[], history: readonly number[], logits: Float32Array, admits: (id: number) => boolean): number {
+function chosenPlainly(
+  prompt: readonly number[],
+  history: readonly number[],
+  logits: Float32Array,
+  admits: (id: number) => boolean,
+): number {
   const weights = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
   const exponentials = [...logits].map((logit) => Math.exp(logit - Math.max(...logits)));
   const sum = exponentials.reduce((total, value) => total + value, 0);
@@ -79,7 +86,13 @@ function chosenPlainly(prompt: readonly number[], history: readonly number[], lo
     const next = prompt[end + 1];
     if (next === undefined || next === 0) return [];
     let length = 0;
-    while (length < 12 && end - length >= 0 && prompt[end - length] !== 0 && prompt[end - length] === history[history.length - 1 - length]) length += 1;
+    while (
+      length < 12 &&
+      end - length >= 0 &&
+      prompt[end - length] !== 0 &&
+      prompt[end - length] === history[history.length - 1 - length]
+    )
+      length += 1;
     return length === 0 ? [] : [{ next, length }];
   });
   if (matches.length > 0) {

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import { expect } from "vitest";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
-import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import type { FilterContext, SuggestionFilter } from "../../../sidecar/completion/filters/filter";
+import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 
 /** The grammars that `node esbuild.config.mjs` puts there. */
@@ -34,33 +34,56 @@ export function marked(text: string, languageId = "typescript", trees?: SyntaxTr
 
 function split(text: string): string[] {
   const parts = text.includes("║") ? text.split("║") : text.split(/[├┤]/);
-  if (text.includes("║") ? parts.length !== 2 : parts.length !== 3) throw new Error(`expected one ║ or one ├…┤ in:\n${text}`);
+  if (text.includes("║") ? parts.length !== 2 : parts.length !== 3)
+    throw new Error(`expected one ║ or one ├…┤ in:\n${text}`);
   return text.includes("║") ? [parts[0] ?? "", "", parts[1] ?? ""] : parts;
 }
 
 /** Texts of several lines begin after the backtick's newline and end before the last one's indentation. */
 function unindent(text: string): string {
   if (!text.startsWith("\n")) return text;
-  const lines = text.slice(1).replace(/\n[ ]*$/, "").split("\n");
+  const lines = text
+    .slice(1)
+    .replace(/\n[ ]*$/, "")
+    .split("\n");
   const margin = /^ */.exec(lines[0] ?? "")?.[0].length ?? 0;
   return lines.map((line) => (line.slice(0, margin).trim() === "" ? line.slice(margin) : line)).join("\n");
 }
 
 /** Expects `filter` to turn the first marked text into the second. */
-export function expectKept(filter: SuggestionFilter, before: string, after: string, languageId?: string, trees?: SyntaxTrees): void {
+export function expectKept(
+  filter: SuggestionFilter,
+  before: string,
+  after: string,
+  languageId?: string,
+  trees?: SyntaxTrees,
+): void {
   const { context, insertion } = marked(before, languageId, trees);
   const expected = marked(after, languageId);
-  expect([expected.context.document.prefix, expected.context.document.suffix]).toEqual([context.document.prefix, context.document.suffix]);
+  expect([expected.context.document.prefix, expected.context.document.suffix]).toEqual([
+    context.document.prefix,
+    context.document.suffix,
+  ]);
   expect(filter.apply(insertion, context)).toEqual({ text: expected.insertion });
 }
 
 /** Expects `filter` to leave the marked text as it is. */
-export function expectUntouched(filter: SuggestionFilter, text: string, languageId?: string, trees?: SyntaxTrees): void {
+export function expectUntouched(
+  filter: SuggestionFilter,
+  text: string,
+  languageId?: string,
+  trees?: SyntaxTrees,
+): void {
   expectKept(filter, text, text, languageId, trees);
 }
 
 /** Expects `filter` to reject the insertion for `reason`. */
-export function expectRejected(filter: SuggestionFilter, text: string, reason: string | RegExp, languageId?: string): void {
+export function expectRejected(
+  filter: SuggestionFilter,
+  text: string,
+  reason: string | RegExp,
+  languageId?: string,
+): void {
   const { context, insertion } = marked(text, languageId);
   const result = filter.apply(insertion, context);
   expect("reject" in result ? result.reject : `not rejected: ${JSON.stringify(result)}`).toMatch(reason);

@@ -4,7 +4,10 @@ import { continuesConstruct, isCloserLine } from "../../../sidecar/completion/cu
 import { marked } from "./cursor-marks";
 
 const at = (text: string, languageId?: string) => marked(text, languageId).context.cursor;
-const closable = (text: string, languageId?: string) => at(text, languageId).closable.map((bracket) => bracket.open).join("");
+const closable = (text: string, languageId?: string) =>
+  at(text, languageId)
+    .closable.map((bracket) => bracket.open)
+    .join("");
 
 describe("extent", () => {
   it.each([
@@ -73,8 +76,16 @@ describe("what may be closed", () => {
 
 it("knows where code cannot end", () => {
   const unfinished = (text: string, languageId?: string) => at(text, languageId).unfinished;
-  expect(["a.║", "const a = ║", "f(a.║)", "f(║", "f(a, ║", "a + ║", "throw ║", "import ║"].filter((text) => !unfinished(text))).toEqual([]);
-  expect(["║", "f()║", "f(║)", "a;║", "return ║", "a++║", "// a.║", "'a.║'", "x = [1,\n║]"].filter((text) => unfinished(text))).toEqual([]);
+  expect(
+    ["a.║", "const a = ║", "f(a.║)", "f(║", "f(a, ║", "a + ║", "throw ║", "import ║"].filter(
+      (text) => !unfinished(text),
+    ),
+  ).toEqual([]);
+  expect(
+    ["║", "f()║", "f(║)", "a;║", "return ║", "a++║", "// a.║", "'a.║'", "x = [1,\n║]"].filter((text) =>
+      unfinished(text),
+    ),
+  ).toEqual([]);
   expect(unfinished("for a in ║", "python")).toBe(true);
 });
 

@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { PromptCache } from "../../../sidecar/completion/copying";
 import { readCursor } from "../../../sidecar/completion/cursor-syntax";
-import { draftFrom, DraftLength } from "../../../sidecar/completion/drafting";
-import { generate, type Generation } from "../../../sidecar/completion/generate";
+import { DraftLength, draftFrom } from "../../../sidecar/completion/drafting";
+import { type Generation, generate } from "../../../sidecar/completion/generate";
 import { healPrefix } from "../../../sidecar/completion/healing";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { type Backbone, type KvCache, mostDecodedTokens } from "../../../sidecar/inference/backbone";
@@ -29,7 +29,8 @@ beforeAll(async () => {
 
 describe("a draft", () => {
   const ids = (text: string) => [...text].map((letter) => (letter === "|" ? 0 : letter.charCodeAt(0)));
-  const draft = (prompt: string, before: string, most = 15) => String.fromCharCode(...draftFrom(new PromptCache(ids(prompt), ids(before), new Set([0])), most));
+  const draft = (prompt: string, before: string, most = 15) =>
+    String.fromCharCode(...draftFrom(new PromptCache(ids(prompt), ids(before), new Set([0])), most));
 
   it("is what the prompt goes on with after the longest match", () => {
     expect(draft("xabcdef|zbcpq|abc", "abc", 3)).toBe("def");
@@ -78,14 +79,32 @@ describe("its length", () => {
 
 describe("with a script", () => {
   /** Generates `script` after `prompt`, which ends with `before`, with drafts and without; both must say the same. */
-  async function both(document: string, prompt: string, script: readonly number[], options: { maxTokens?: number; owed?: string; before?: string } = {}) {
+  async function both(
+    document: string,
+    prompt: string,
+    script: readonly number[],
+    options: { maxTokens?: number; owed?: string; before?: string } = {},
+  ) {
     const { cursor } = marked(document).context;
     const { owed = "", before = "", maxTokens = 48 } = options;
     const run = async (drafting: boolean) => {
-      const backbone = scriptedBackbone(model, { tokens: script, last: tokenizer.tokenOf(model.specialTokens.endOfText) });
+      const backbone = scriptedBackbone(model, {
+        tokens: script,
+        last: tokenizer.tokenOf(model.specialTokens.endOfText),
+      });
       const tokens = tokenizer.encode(prompt);
       const promptCache = new PromptCache(tokens, tokenizer.encode(before), format.stopTokens);
-      const result = await generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(tokens), maxTokens, owed, promptCache, drafting, cursor });
+      const result = await generate({
+        backbone,
+        tokenizer,
+        stopTokens: format.stopTokens,
+        prompt: await backbone.prefill(tokens),
+        maxTokens,
+        owed,
+        promptCache,
+        drafting,
+        cursor,
+      });
       return { result, backbone };
     };
     const [plain, drafted] = [await run(false), await run(true)];
@@ -137,7 +156,12 @@ describe("with a script", () => {
 
   it("drafts while a word is healed, and no wrong text comes of it", async () => {
     const script = tokenizer.encode(" return order.reserve(copies)\nb");
-    const { result, plainSteps } = await both("def f():\n    retu║", "def g():\n    return order.reserve(copies)\n\ndef f():\n   ", script, { owed: " retu" });
+    const { result, plainSteps } = await both(
+      "def f():\n    retu║",
+      "def g():\n    return order.reserve(copies)\n\ndef f():\n   ",
+      script,
+      { owed: " retu" },
+    );
     expect(result).toMatchObject({ text: "rn order.reserve(copies)" });
     expect(result.decodeSteps).toBeLessThan(plainSteps);
   });
@@ -149,10 +173,23 @@ describe("with a script", () => {
       const backbone = scriptedBackbone(model, { tokens: script, last: 0 });
       const before = tokenizer.encode("x =");
       const earlier = new PromptCache([...before, ...tokenizer.encode(said)], before, format.stopTokens);
-      const result = await generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(before), maxTokens: 48, promptCache: new PromptCache(before, before, format.stopTokens), earlier, cursor });
+      const result = await generate({
+        backbone,
+        tokenizer,
+        stopTokens: format.stopTokens,
+        prompt: await backbone.prefill(before),
+        maxTokens: 48,
+        promptCache: new PromptCache(before, before, format.stopTokens),
+        earlier,
+        cursor,
+      });
       return result;
     };
-    const [same, other, none] = [await run("order.reserve(copies, customer)\n"), await run("order.reserve(copies, warehouse)\n"), await run("")];
+    const [same, other, none] = [
+      await run("order.reserve(copies, customer)\n"),
+      await run("order.reserve(copies, warehouse)\n"),
+      await run(""),
+    ];
     for (const result of [same, other, none]) expect(result.text).toBe("order.reserve(copies, customer)");
     expect(same.decodeSteps).toBeLessThan(none.decodeSteps / 2);
     expect(other.decodeSteps).toBeLessThan(none.decodeSteps);
@@ -162,15 +199,31 @@ describe("with a script", () => {
   describe("that the model foresees", () => {
     const text = (): number[] => tokenizer.encode("order.reserve(copies, warehouse, customer, basket, discount)");
     /** Generates with what the model drafts by itself: at each place `foresee` of the script's rest, with the stop token behind it. */
-    async function foreseen(foresee: (rest: readonly number[]) => readonly number[], options: { maxTokens?: number; drafting?: boolean; prompt?: string } = {}) {
+    async function foreseen(
+      foresee: (rest: readonly number[]) => readonly number[],
+      options: { maxTokens?: number; drafting?: boolean; prompt?: string } = {},
+    ) {
       const { maxTokens = 48, drafting = true, prompt = "x = " } = options;
       const stop = tokenizer.tokenOf(model.specialTokens.endOfText);
       const script = text();
-      const backbone = scriptedBackbone(model, { tokens: script, last: stop, foresee: (step, most) => foresee([...script.slice(step), stop]).slice(0, most) });
+      const backbone = scriptedBackbone(model, {
+        tokens: script,
+        last: stop,
+        foresee: (step, most) => foresee([...script.slice(step), stop]).slice(0, most),
+      });
       const tokens = tokenizer.encode(prompt);
       const promptCache = new PromptCache(tokens, tokens, format.stopTokens);
       const read = await backbone.prefill(tokens, { drafts: mostDecodedTokens });
-      const result = await generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: read, maxTokens, promptCache, drafting, cursor: marked("x = ║").context.cursor });
+      const result = await generate({
+        backbone,
+        tokenizer,
+        stopTokens: format.stopTokens,
+        prompt: read,
+        maxTokens,
+        promptCache,
+        drafting,
+        cursor: marked("x = ║").context.cursor,
+      });
       return { result, backbone };
     }
 
@@ -179,7 +232,10 @@ describe("with a script", () => {
       const script = text();
       expect(script.length).toBeGreaterThan(mostDecodedTokens + 2);
       expect(result).toMatchObject({ text: tokenizer.decode(script), stopReason: "end-of-text" });
-      expect(backbone.decoded.map(({ length }) => length)).toEqual([mostDecodedTokens, script.length - mostDecodedTokens]);
+      expect(backbone.decoded.map(({ length }) => length)).toEqual([
+        mostDecodedTokens,
+        script.length - mostDecodedTokens,
+      ]);
       expect(backbone.held).toEqual(script);
       const plain = await foreseen((rest) => rest, { drafting: false });
       expect(plain.result).toEqual({ ...result, decodeSteps: script.length });
@@ -211,10 +267,23 @@ describe("with a script", () => {
   it("is aborted between two tokens of a draft that was read already", async () => {
     const controller = new AbortController();
     const script = tokenizer.encode(`${says}\n`);
-    const backbone = scriptedBackbone(model, { tokens: script, last: 0, onStep: (step) => step === 4 && controller.abort() });
+    const backbone = scriptedBackbone(model, {
+      tokens: script,
+      last: 0,
+      onStep: (step) => step === 4 && controller.abort(),
+    });
     const tokens = tokenizer.encode(`${says}\nx = `);
     const promptCache = new PromptCache(tokens, [], format.stopTokens);
-    const running = generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(tokens), maxTokens: 48, promptCache, cursor: marked("║").context.cursor, signal: controller.signal });
+    const running = generate({
+      backbone,
+      tokenizer,
+      stopTokens: format.stopTokens,
+      prompt: await backbone.prefill(tokens),
+      maxTokens: 48,
+      promptCache,
+      cursor: marked("║").context.cursor,
+      signal: controller.signal,
+    });
     await expect(running).rejects.toMatchObject({ name: "AbortError" });
     expect(backbone.held.length).toBeLessThan(script.length);
   });
@@ -234,7 +303,14 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
     const sureness = 1 + random(6);
     /** A model that looks at the last two tokens, so that what is read of a wrong draft would show. */
     const logitsAfter = (tokens: readonly number[]) =>
-      Float32Array.from({ length: vocabulary }, (_, id) => (((id + 1) * 7919 + (tokens.at(-1) ?? 0) * 104729 + (tokens.at(-2) ?? 0) * 1299709 + salt * 15485863) % 1000) / 1000 * sureness);
+      Float32Array.from(
+        { length: vocabulary },
+        (_, id) =>
+          ((((id + 1) * 7919 + (tokens.at(-1) ?? 0) * 104729 + (tokens.at(-2) ?? 0) * 1299709 + salt * 15485863) %
+            1000) /
+            1000) *
+          sureness,
+      );
     const prompt = Array.from({ length: 60 }, () => 1 + random(vocabulary - 1));
     const run = async (drafting: boolean): Promise<Generation & { said: number[] }> => {
       const read = [...prompt];
@@ -264,7 +340,16 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
       };
       const promptCache = new PromptCache(prompt, prompt.slice(-12), new Set([0]));
       const begin = { cache: cacheOf(), logits: logitsAfter(read), drafts: foresee(mostDecodedTokens) };
-      const result = await generate({ backbone: backbone as Backbone, tokenizer: words as Tokenizer, stopTokens: new Set([0]), prompt: begin, maxTokens: 30, promptCache, drafting, cursor: marked("x = ║").context.cursor });
+      const result = await generate({
+        backbone: backbone as Backbone,
+        tokenizer: words as Tokenizer,
+        stopTokens: new Set([0]),
+        prompt: begin,
+        maxTokens: 30,
+        promptCache,
+        drafting,
+        cursor: marked("x = ║").context.cursor,
+      });
       return { ...result, said };
     };
     const [plain, drafted] = [await run(false), await run(true)];
@@ -290,7 +375,9 @@ describe("with the real model", () => {
 
   /** Places in a file, spread evenly, where one types: behind a dot, a bracket, an equals sign, or at the start of a line. */
   function places(path: string, count: number): number[] {
-    const all = [...readFileSync(join(root, path), "utf8").matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)].map(({ index }) => index);
+    const all = [...readFileSync(join(root, path), "utf8").matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)].map(
+      ({ index }) => index,
+    );
     return Array.from({ length: count }, (_, n) => all[Math.floor(((n + 0.5) * all.length) / count)] ?? 0);
   }
 
@@ -304,18 +391,43 @@ describe("with the real model", () => {
   ])("says in %s what decoding token by token says", async (path) => {
     const text = readFileSync(join(root, path), "utf8");
     for (const offset of places(path, 3)) {
-      const context = { uri: `file:///w/${path}`, path, languageId: languageIdOf(path), prefix: text.slice(0, offset), suffix: text.slice(offset) };
+      const context = {
+        uri: `file:///w/${path}`,
+        path,
+        languageId: languageIdOf(path),
+        prefix: text.slice(0, offset),
+        suffix: text.slice(offset),
+      };
       const { prefix, owed } = healPrefix(tokenizer, context.prefix);
       const { tokens } = assemblePrompt(format, { ...context, prefix }, [], 900);
       const run = async (drafting: boolean) => {
-        const promptCache = new PromptCache(format.withoutPaths(tokens), tokenizer.encode(prefix.slice(-200)), format.stopTokens);
-        return generate({ backbone, tokenizer, stopTokens: format.stopTokens, prompt: await backbone.prefill(tokens), maxTokens: 24, owed, promptCache, drafting, cursor: readCursor(context) });
+        const promptCache = new PromptCache(
+          format.withoutPaths(tokens),
+          tokenizer.encode(prefix.slice(-200)),
+          format.stopTokens,
+        );
+        return generate({
+          backbone,
+          tokenizer,
+          stopTokens: format.stopTokens,
+          prompt: await backbone.prefill(tokens),
+          maxTokens: 24,
+          owed,
+          promptCache,
+          drafting,
+          cursor: readCursor(context),
+        });
       };
       const [plain, drafted] = [await run(false), await run(true)];
       // Logits read in one run differ in their last digits from those read one by one.
-      const starts = (generation: Generation) => ({ ...generation, decodeSteps: 0, spelt: generation.spelt.map(({ start }) => start) });
+      const starts = (generation: Generation) => ({
+        ...generation,
+        decodeSteps: 0,
+        spelt: generation.spelt.map(({ start }) => start),
+      });
       expect(starts(drafted), `${path} at ${offset}`).toEqual(starts(plain));
-      for (const [each, { logProbability }] of drafted.spelt.entries()) expect(logProbability).toBeCloseTo(plain.spelt[each]?.logProbability ?? Number.NaN, 1);
+      for (const [each, { logProbability }] of drafted.spelt.entries())
+        expect(logProbability).toBeCloseTo(plain.spelt[each]?.logProbability ?? Number.NaN, 1);
       runs.drafted += drafted.decodeSteps;
       runs.plain += plain.decodeSteps;
     }
@@ -344,17 +456,44 @@ describe("with a model that goes on by itself", () => {
   it.each([
     ["what it knows by heart", "add.py", "def add(first, second):\n    ║"],
     ["a word begun", "add.py", "def add(first, second):\n    ret║"],
-    ["what it never saw", "walk.ts", "export function walk(root: string, visit: (path: string) => void): void {\n  ║\n}\n"],
-    ["what stands in the prompt", "add.py", "def add(first, second):\n    return first + second\n\ndef add(first, second):\n    ║"],
+    [
+      "what it never saw",
+      "walk.ts",
+      "export function walk(root: string, visit: (path: string) => void): void {\n  ║\n}\n",
+    ],
+    [
+      "what stands in the prompt",
+      "add.py",
+      "def add(first, second):\n    return first + second\n\ndef add(first, second):\n    ║",
+    ],
     ["an empty file", "a.py", "║"],
   ])("says after %s what decoding token by token says, in fewer runs", async (_, path, document) => {
     const context = { ...marked(document).context.document, path, languageId: languageIdOf(path) };
     const { prefix, owed } = healPrefix(words, context.prefix);
     const { tokens } = assemblePrompt(layout, { ...context, prefix }, [], 400);
     const run = async (backbone: Backbone, options: { drafting: boolean; cached?: boolean }) => {
-      const promptCache = options.cached === true ? { promptCache: new PromptCache(layout.withoutPaths(tokens), words.encode(prefix.slice(-200)), layout.stopTokens) } : {};
+      const promptCache =
+        options.cached === true
+          ? {
+              promptCache: new PromptCache(
+                layout.withoutPaths(tokens),
+                words.encode(prefix.slice(-200)),
+                layout.stopTokens,
+              ),
+            }
+          : {};
       const prompt = await backbone.prefill(tokens, { drafts: mostDecodedTokens });
-      return generate({ backbone, tokenizer: words, stopTokens: layout.stopTokens, prompt, maxTokens: 40, owed, ...promptCache, drafting: options.drafting, cursor: readCursor(context) });
+      return generate({
+        backbone,
+        tokenizer: words,
+        stopTokens: layout.stopTokens,
+        prompt,
+        maxTokens: 40,
+        owed,
+        ...promptCache,
+        drafting: options.drafting,
+        cursor: readCursor(context),
+      });
     };
     for (const cached of [false, true]) {
       const plain = await run(alone, { drafting: false, cached });

@@ -6,23 +6,73 @@ import { findStop } from "../../../sidecar/completion/stop";
 import { random } from "./random";
 
 const pieces = [
-  "(", ")", "[", "]", "{", "}", '"', "'", "`", "${", '"""', "//", "/*", "*/", "#", "\\", "/", ":", ";", ",", "=>", "=", " ", "  ", "    ", "\t", "\n", "\n\n", "\r\n",
-  "end", "do |x|", "def f", "class A", "if ", "else", "return ", "name", "foo.bar", "1", "😀", "\ud83d", "\u0000", "-----BEGIN PRIVATE KEY", "password = 'abc123456789'",
+  "(",
+  ")",
+  "[",
+  "]",
+  "{",
+  "}",
+  '"',
+  "'",
+  "`",
+  "${",
+  '"""',
+  "//",
+  "/*",
+  "*/",
+  "#",
+  "\\",
+  "/",
+  ":",
+  ";",
+  ",",
+  "=>",
+  "=",
+  " ",
+  "  ",
+  "    ",
+  "\t",
+  "\n",
+  "\n\n",
+  "\r\n",
+  "end",
+  "do |x|",
+  "def f",
+  "class A",
+  "if ",
+  "else",
+  "return ",
+  "name",
+  "foo.bar",
+  "1",
+  "😀",
+  "\ud83d",
+  "\u0000",
+  "-----BEGIN PRIVATE KEY",
+  "password = 'abc123456789'",
 ];
 const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", "klingon"];
 
 it("for three thousand random texts", () => {
   const next = random(7);
-  const text = (most: number) => Array.from({ length: Math.floor(next() * most) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
+  const text = (most: number) =>
+    Array.from({ length: Math.floor(next() * most) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
   for (let round = 0; round < 3000; round++) {
-    const document = { uri: "file:///a", path: "a", languageId: languages[round % languages.length] ?? "", prefix: text(40), suffix: text(30) };
+    const document = {
+      uri: "file:///a",
+      path: "a",
+      languageId: languages[round % languages.length] ?? "",
+      prefix: text(40),
+      suffix: text(30),
+    };
     const said = text(30);
     const cursor = readCursor(document);
     const stop = findStop(said, cursor);
     expect(stop?.length ?? 0).toBeLessThanOrEqual(said.length);
     // However the text is cut into tokens, it ends at the same place.
     let early = findStop("", cursor);
-    for (let length = 1; length <= said.length && early === undefined; length++) early = findStop(said.slice(0, length), cursor);
+    for (let length = 1; length <= said.length && early === undefined; length++)
+      early = findStop(said.slice(0, length), cursor);
     expect(early, JSON.stringify([document, said])).toEqual(stop);
     const result = applyFilters(said.slice(0, stop?.length), { document, cursor });
     if ("reject" in result) {
@@ -38,14 +88,17 @@ it("for three thousand random texts", () => {
   }
 });
 
-it.each(["):", "=> ", "(a, ", "do |x ", "''", "/a", "{ x: ", "password=", "\t", "\n", "}\n", "if x:\n    "])("for a machine-written file of %j", (piece) => {
-  const long = piece.repeat(1_000_000 / piece.length);
-  for (const languageId of ["typescript", "python", "ruby"]) {
-    const document = { uri: "file:///a", path: "a", languageId, prefix: long, suffix: long };
-    const cursor = readCursor(document);
-    const said = `${piece.repeat(40)}{\n  a\n}`;
-    for (let length = 1; length < said.length; length += 4) findStop(said.slice(0, length), cursor);
-    const result = applyFilters(said, { document, cursor });
-    expect("text" in result ? said.includes(result.text.split("\n", 1)[0] ?? "") : result.reject !== "").toBe(true);
-  }
-});
+it.each(["):", "=> ", "(a, ", "do |x ", "''", "/a", "{ x: ", "password=", "\t", "\n", "}\n", "if x:\n    "])(
+  "for a machine-written file of %j",
+  (piece) => {
+    const long = piece.repeat(1_000_000 / piece.length);
+    for (const languageId of ["typescript", "python", "ruby"]) {
+      const document = { uri: "file:///a", path: "a", languageId, prefix: long, suffix: long };
+      const cursor = readCursor(document);
+      const said = `${piece.repeat(40)}{\n  a\n}`;
+      for (let length = 1; length < said.length; length += 4) findStop(said.slice(0, length), cursor);
+      const result = applyFilters(said, { document, cursor });
+      expect("text" in result ? said.includes(result.text.split("\n", 1)[0] ?? "") : result.reject !== "").toBe(true);
+    }
+  },
+);

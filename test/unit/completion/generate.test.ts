@@ -19,17 +19,39 @@ beforeAll(async () => {
 });
 
 /** Generates `text` at the cursor of `document` and whatever the script goes on with. */
-function say(document: string, text: string | readonly number[], options: { maxTokens?: number; signal?: AbortSignal; onStep?: (step: number) => void; last?: number } = {}) {
+function say(
+  document: string,
+  text: string | readonly number[],
+  options: { maxTokens?: number; signal?: AbortSignal; onStep?: (step: number) => void; last?: number } = {},
+) {
   const script = typeof text === "string" ? tokenizer.encode(text) : text;
-  const backbone = scriptedBackbone(model, { tokens: script, last: options.last ?? tokenizer.tokenOf(model.specialTokens.endOfText), onStep: options.onStep });
+  const backbone = scriptedBackbone(model, {
+    tokens: script,
+    last: options.last ?? tokenizer.tokenOf(model.specialTokens.endOfText),
+    onStep: options.onStep,
+  });
   const { cursor } = marked(document).context;
-  const running = backbone.prefill([0]).then((prompt) => generate({ backbone, tokenizer, stopTokens, prompt, maxTokens: options.maxTokens ?? 48, cursor, signal: options.signal }));
+  const running = backbone.prefill([0]).then((prompt) =>
+    generate({
+      backbone,
+      tokenizer,
+      stopTokens,
+      prompt,
+      maxTokens: options.maxTokens ?? 48,
+      cursor,
+      signal: options.signal,
+    }),
+  );
   return { running, backbone };
 }
 
 describe("ends", () => {
   it("at the end of the text", async () => {
-    expect(await say("const a = ║", "b").running).toMatchObject({ text: "b", stopReason: "end-of-text", generatedTokens: 2 });
+    expect(await say("const a = ║", "b").running).toMatchObject({
+      text: "b",
+      stopReason: "end-of-text",
+      generatedTokens: 2,
+    });
   });
 
   it("at the end of the statement, and decodes no token more than it takes to see it", async () => {
@@ -39,7 +61,10 @@ describe("ends", () => {
   });
 
   it("at the end of the block", async () => {
-    expect(await say("f() {\n  ║\n}", "a();\n}\nb();").running).toMatchObject({ text: "a();", stopReason: "end-of-block" });
+    expect(await say("f() {\n  ║\n}", "a();\n}\nb();").running).toMatchObject({
+      text: "a();",
+      stopReason: "end-of-block",
+    });
   });
 
   it("at the limit, without the line it was cut in", async () => {
@@ -55,13 +80,20 @@ describe("ends", () => {
   });
 
   it("not at once where code cannot end", async () => {
-    const result = await say("const a = b.║", [tokenizer.tokenOf(model.specialTokens.endOfText), ...tokenizer.encode("c")]).running;
+    const result = await say("const a = b.║", [
+      tokenizer.tokenOf(model.specialTokens.endOfText),
+      ...tokenizer.encode("c"),
+    ]).running;
     expect(result.text).not.toBe("");
     expect(result).toMatchObject({ stopReason: "end-of-text" });
   });
 
   it("with nothing when the model says nothing", async () => {
-    expect(await say("const a = b║", "").running).toMatchObject({ text: "", stopReason: "end-of-text", generatedTokens: 1 });
+    expect(await say("const a = b║", "").running).toMatchObject({
+      text: "",
+      stopReason: "end-of-text",
+      generatedTokens: 1,
+    });
   });
 });
 

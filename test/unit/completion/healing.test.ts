@@ -20,12 +20,15 @@ beforeAll(async () => {
 });
 
 describe("the prefix", () => {
-  it.each(["    retu", "def f():\n    ", "a.b(", "x = lengt", "const a = 1;\n"])("%j loses its last token", (prefix) => {
-    const healed = healPrefix(tokenizer, prefix);
-    expect(healed.prefix + healed.owed).toBe(prefix);
-    expect(healed.owed).not.toBe("");
-    expect(tokenizer.encode(healed.owed)).toHaveLength(1);
-  });
+  it.each(["    retu", "def f():\n    ", "a.b(", "x = lengt", "const a = 1;\n"])(
+    "%j loses its last token",
+    (prefix) => {
+      const healed = healPrefix(tokenizer, prefix);
+      expect(healed.prefix + healed.owed).toBe(prefix);
+      expect(healed.owed).not.toBe("");
+      expect(tokenizer.encode(healed.owed)).toHaveLength(1);
+    },
+  );
 
   it.each(["", "a", "x = '😀"])("%j keeps what cannot be taken off whole", (prefix) => {
     const healed = healPrefix(tokenizer, prefix);
@@ -70,7 +73,18 @@ describe("what is owed", () => {
 
 it("is no part of the suggestion, and decides nothing about its end", async () => {
   const { context } = marked("def f():\n    retu║", "python");
-  const backbone = scriptedBackbone(model, { tokens: tokenizer.encode(" return a\nb"), last: tokenizer.tokenOf(model.specialTokens.endOfText) });
-  const result = await generate({ backbone, tokenizer, stopTokens, prompt: await backbone.prefill([0]), maxTokens: 48, owed: " retu", cursor: context.cursor });
+  const backbone = scriptedBackbone(model, {
+    tokens: tokenizer.encode(" return a\nb"),
+    last: tokenizer.tokenOf(model.specialTokens.endOfText),
+  });
+  const result = await generate({
+    backbone,
+    tokenizer,
+    stopTokens,
+    prompt: await backbone.prefill([0]),
+    maxTokens: 48,
+    owed: " retu",
+    cursor: context.cursor,
+  });
   expect(result).toMatchObject({ text: "rn a", stopReason: "end-of-statement" });
 });

@@ -44,9 +44,23 @@ const hits: ScoredFragment[] = [
     },
     score: 0.9,
   },
-  { fragment: { uri: "file:///w/shop/tax.py", path: "shop/tax.py", startLine: 4, endLine: 5, text: "def tax_of(amount: int) -> int:\n    return amount // 5" }, score: 0.8 },
+  {
+    fragment: {
+      uri: "file:///w/shop/tax.py",
+      path: "shop/tax.py",
+      startLine: 4,
+      endLine: 5,
+      text: "def tax_of(amount: int) -> int:\n    return amount // 5",
+    },
+    score: 0.8,
+  },
 ];
-const source: FragmentSource = { fragmentCount: 2, revision: 1, vectorIndex: { name: "exact", reason: "test" }, search: (_, k) => hits.slice(0, k) };
+const source: FragmentSource = {
+  fragmentCount: 2,
+  revision: 1,
+  vectorIndex: { name: "exact", reason: "test" },
+  search: (_, k) => hits.slice(0, k),
+};
 
 /** The real one with some of it changed. */
 const changed = (change: Partial<Backbone>): Backbone => Object.assign(Object.create(backbone) as Backbone, change);
@@ -59,13 +73,27 @@ interface Inspected {
 }
 
 function inspecting(using: Backbone = backbone, format = promptFormat): Inspected {
-  const options: CompleterOptions = { backbone: using, promptFormat: format, tokenizer, source: () => source, log: () => {} };
+  const options: CompleterOptions = {
+    backbone: using,
+    promptFormat: format,
+    tokenizer,
+    source: () => source,
+    log: () => {},
+  };
   const inspection = new Inspection(options);
   const completer = new Completer({ ...options, onCompleted: (completed) => inspection.put(completed) });
   return {
     inspection,
     completer,
-    complete: (at = {}, signal) => completer.complete({ ...context, ...at }, defaultSettings, { line: 3, character: 11 }, signal, performance.now(), { invoked: true }),
+    complete: (at = {}, signal) =>
+      completer.complete(
+        { ...context, ...at },
+        defaultSettings,
+        { line: 3, character: 11 },
+        signal,
+        performance.now(),
+        { invoked: true },
+      ),
     last: (trace) => {
       const found = inspection.get(trace.id);
       if (found === undefined) throw new Error(`completion ${trace.id} is not held`);
@@ -97,20 +125,51 @@ describe("the prompt", () => {
   });
 
   it("has the code behind the cursor where the model reads it", async () => {
-    const filling: ModelPackage = { ...model, prompt: { ...model.prompt, fillInMiddle: ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"] } };
-    const { inspection, complete, last } = inspecting(changed({ model: filling }), new PromptFormat(filling, tokenizer));
+    const filling: ModelPackage = {
+      ...model,
+      prompt: {
+        ...model.prompt,
+        fillInMiddle: [
+          "<|fim_prefix|>",
+          "<|path|>",
+          "{path}",
+          "\n",
+          "{prefix}",
+          "<|fim_suffix|>",
+          "{suffix}",
+          "<|fim_middle|>",
+        ],
+      },
+    };
+    const { inspection, complete, last } = inspecting(
+      changed({ model: filling }),
+      new PromptFormat(filling, tokenizer),
+    );
     const trace = await complete({ suffix: "\n\ndef open() -> None:\n    pass\n" });
     const { pieces } = inspection.promptOf(last(trace));
     expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
     const code = pieces.filter(({ fragment }) => fragment === undefined);
-    expect(code.map(({ kind, text }) => (kind === "special" ? text : kind))).toEqual(["<|fim_prefix|>", "<|path|>", "path", "\n", "prefix", "<|fim_suffix|>", "suffix", "<|fim_middle|>"]);
+    expect(code.map(({ kind, text }) => (kind === "special" ? text : kind))).toEqual([
+      "<|fim_prefix|>",
+      "<|path|>",
+      "path",
+      "\n",
+      "prefix",
+      "<|fim_suffix|>",
+      "suffix",
+      "<|fim_middle|>",
+    ]);
     expect(code.find(({ kind }) => kind === "suffix")?.text).toBe("\n\ndef open() -> None:\n    pass\n");
   });
 
   it("is told apart where paths and code are cut", async () => {
     const { inspection, complete, last } = inspecting();
     const path = `${"deeply/nested/folder/".repeat(12)}file.py`;
-    const trace = await complete({ path, uri: `file:///w/${path}`, prefix: `${"value = compute(1)\n".repeat(900)}ledger.` });
+    const trace = await complete({
+      path,
+      uri: `file:///w/${path}`,
+      prefix: `${"value = compute(1)\n".repeat(900)}ledger.`,
+    });
     const { pieces } = inspection.promptOf(last(trace));
     expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
     const code = pieces.filter(({ fragment }) => fragment === undefined);
@@ -147,7 +206,10 @@ describe("the need", () => {
     const asked: (readonly number[])[] = [];
     const needWeights = async (tokens: readonly number[]) => {
       asked.push(tokens);
-      return [new Float32Array(tokens.length).fill(1 / tokens.length), Float32Array.from(tokens, (_, at) => (at === 0 ? 1 : 0))];
+      return [
+        new Float32Array(tokens.length).fill(1 / tokens.length),
+        Float32Array.from(tokens, (_, at) => (at === 0 ? 1 : 0)),
+      ];
     };
     const { inspection, complete, last } = inspecting(changed({ needWeights }));
     const prefix = `# 🦀 ünïcode\n${context.prefix}`;
@@ -162,7 +224,9 @@ describe("the need", () => {
     expect(placed[0]?.position).toEqual({ line: 0, character: 0 });
     const lines = prefix.split("\n");
     for (const { text, position } of placed.filter((token) => !/[^\x20-\x7e]/.test(token.text) && token.text !== "")) {
-      expect(lines[position?.line ?? -1]?.slice(position?.character, (position?.character ?? 0) + text.length)).toBe(text);
+      expect(lines[position?.line ?? -1]?.slice(position?.character, (position?.character ?? 0) + text.length)).toBe(
+        text,
+      );
     }
     const crab = placed.find(({ position }) => position?.line === 0 && position.character >= 2);
     expect(crab?.position).toEqual({ line: 0, character: 2 });
@@ -189,7 +253,10 @@ describe("the comparison", () => {
     const begun = { ...context, prefix: `${context.prefix}settle_` };
     const trace = await complete(begun);
     expect(trace.suggestion).toContain("outstanding_positions");
-    const { withFragments, withoutFragments, gained } = await inspection.compare(last(trace), new AbortController().signal);
+    const { withFragments, withoutFragments, gained } = await inspection.compare(
+      last(trace),
+      new AbortController().signal,
+    );
     expect(withFragments.suggestion).toBe(trace.suggestion);
     expect(withoutFragments.suggestion).not.toContain("outstanding_positions");
     expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
@@ -199,14 +266,31 @@ describe("the comparison", () => {
     const next = await complete({ prefix: `${begun.prefix}o` });
     expect(next.id).toBe(trace.id + 1);
     expect(next.kept).toMatchObject({ since: trace.id });
-    const alone = await completer.complete(begun, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now(), { invoked: true });
+    const alone = await completer.complete(
+      begun,
+      { ...defaultSettings, retrieval: false },
+      { line: 3, character: 11 },
+      undefined,
+      performance.now(),
+      { invoked: true },
+    );
     expect(withoutFragments.suggestion).toBe(alone.suggestion);
   });
 
   it("gains nothing where there is no fragment", async () => {
     const { inspection, completer, last } = inspecting();
-    const trace = await completer.complete(context, { ...defaultSettings, retrieval: false }, { line: 3, character: 11 }, undefined, performance.now(), { invoked: true });
-    const { withFragments, withoutFragments, gained } = await inspection.compare(last(trace), new AbortController().signal);
+    const trace = await completer.complete(
+      context,
+      { ...defaultSettings, retrieval: false },
+      { line: 3, character: 11 },
+      undefined,
+      performance.now(),
+      { invoked: true },
+    );
+    const { withFragments, withoutFragments, gained } = await inspection.compare(
+      last(trace),
+      new AbortController().signal,
+    );
     expect(withoutFragments).toEqual(withFragments);
     expect(gained).toBeCloseTo(0, 4);
   });

@@ -12,13 +12,28 @@ let tokenizer: Tokenizer;
 let format: PromptFormat;
 beforeAll(async () => {
   const shipped = await loadModelPackage(modelPath, { verifyHashes: false });
-  const fillInMiddle = ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"];
+  const fillInMiddle = [
+    "<|fim_prefix|>",
+    "<|path|>",
+    "{path}",
+    "\n",
+    "{prefix}",
+    "<|fim_suffix|>",
+    "{suffix}",
+    "<|fim_middle|>",
+  ];
   model = { ...shipped, prompt: { ...shipped.prompt, fillInMiddle } };
   tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
 });
 
-const context = (prefix: string, suffix: string): CursorContext => ({ uri: "file:///w/a.py", path: "a.py", languageId: "python", prefix, suffix });
+const context = (prefix: string, suffix: string): CursorContext => ({
+  uri: "file:///w/a.py",
+  path: "a.py",
+  languageId: "python",
+  prefix,
+  suffix,
+});
 
 function fragment(path: string, text: string): SelectedFragment {
   const tokens = format.fragment(path, text);

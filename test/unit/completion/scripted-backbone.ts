@@ -27,7 +27,10 @@ export interface Script {
 }
 
 /** Gives the script's tokens one by one, each as by far the most likely one. Refuses a cache that is not the present one. */
-export function scriptedBackbone(model: ModelPackage, { tokens: script, last, onStep, foresee, need }: Script): Scripted {
+export function scriptedBackbone(
+  model: ModelPackage,
+  { tokens: script, last, onStep, foresee, need }: Script,
+): Scripted {
   const prompts: (readonly number[])[] = [];
   const decoded: (readonly number[])[] = [];
   const expressed: (readonly number[])[] = [];
@@ -55,7 +58,13 @@ export function scriptedBackbone(model: ModelPackage, { tokens: script, last, on
       signal?.throwIfAborted();
       prompts.push(tokens);
       held.length = 0;
-      return { cache: cache(), logits: logits(0), ...(express && { need: needOf(tokens) }), reused: 0, ...(foresee && { drafts: foresee(0, drafts) }) };
+      return {
+        cache: cache(),
+        logits: logits(0),
+        ...(express && { need: needOf(tokens) }),
+        reused: 0,
+        ...(foresee && { drafts: foresee(0, drafts) }),
+      };
     },
     decode: async (given, tokens, signal, drafts = 0) => {
       signal?.throwIfAborted();
@@ -70,7 +79,8 @@ export function scriptedBackbone(model: ModelPackage, { tokens: script, last, on
       return cache();
     },
     express: async (tokens) => (expressed.push(tokens), needOf(tokens)),
-    needWeights: async (tokens) => Array.from({ length: model.architecture.layers }, () => new Float32Array(tokens.length).fill(1 / tokens.length)),
+    needWeights: async (tokens) =>
+      Array.from({ length: model.architecture.layers }, () => new Float32Array(tokens.length).fill(1 / tokens.length)),
     embed: async (texts) => texts.map(() => new Float32Array(model.retrieval.dimension)),
     dispose: async () => {},
   };

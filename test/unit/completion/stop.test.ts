@@ -49,7 +49,10 @@ describe("a statement", () => {
   it("ends where a model has lost track of a bracket", () => {
     expect(stopAt("f([a.├b\nimport c\nimport d┤", "python")).toEqual(["b", "end-of-statement"]);
     expect(stopAt("f(├a,\n  b\n  .c(),\n)\nd┤")).toEqual(["a,\n  b\n  .c(),\n)", "end-of-statement"]);
-    expect(stopAt("x = [├a\n     for a in b\n     if c]\nd┤", "python")).toEqual(["a\n     for a in b\n     if c]", "end-of-statement"]);
+    expect(stopAt("x = [├a\n     for a in b\n     if c]\nd┤", "python")).toEqual([
+      "a\n     for a in b\n     if c]",
+      "end-of-statement",
+    ]);
   });
 
   it("ends with the header of a block", () => {
@@ -65,12 +68,21 @@ describe("a statement", () => {
   });
 
   it("goes on behind what stands before a statement", () => {
-    expect(stopAt("class A {\n  b;\n  ├@Override\n  public void f() {\n    g();┤\n}", "java")).toEqual(["@Override\n  public void f() {", "end-of-statement"]);
-    expect(stopAt("a = 1\n├@property\ndef f(self):\n    pass┤", "python")).toEqual(["@property\ndef f(self):", "end-of-statement"]);
+    expect(stopAt("class A {\n  b;\n  ├@Override\n  public void f() {\n    g();┤\n}", "java")).toEqual([
+      "@Override\n  public void f() {",
+      "end-of-statement",
+    ]);
+    expect(stopAt("a = 1\n├@property\ndef f(self):\n    pass┤", "python")).toEqual([
+      "@property\ndef f(self):",
+      "end-of-statement",
+    ]);
   });
 
   it("goes on to its semicolon where the language has one", () => {
-    expect(stopAt("a();\n├b\n    .c()\n    .d();\ne();┤\n}", "java")).toEqual(["b\n    .c()\n    .d();", "end-of-statement"]);
+    expect(stopAt("a();\n├b\n    .c()\n    .d();\ne();┤\n}", "java")).toEqual([
+      "b\n    .c()\n    .d();",
+      "end-of-statement",
+    ]);
     expect(stopAt("fn f() {\n    a();\n    ├b.c()\n}\n┤\n}", "rust")).toEqual(["b.c()\n", "end-of-statement"]);
     expect(stopAt("├#include <a>\n#include <b>\n┤", "cpp")).toEqual(["#include <a>", "end-of-statement"]);
     expect(stopAt("enum A {\n  B,\n  ├C,\n  D,\n┤}", "java")).toEqual(["C,", "end-of-statement"]);
@@ -133,8 +145,14 @@ describe("a block", () => {
   });
 
   it("that a comment asks for ends when its construct is done", () => {
-    expect(stopAt("# Gives one.\n├def f():\n    return 1\nx = f()\n┤", "python")).toEqual(["def f():\n    return 1", "end-of-block"]);
-    expect(stopAt("# Asks b.\n├if b:\n    c()\nelse:\n    d()\ne()\n┤", "python")).toEqual(["if b:\n    c()\nelse:\n    d()", "end-of-block"]);
+    expect(stopAt("# Gives one.\n├def f():\n    return 1\nx = f()\n┤", "python")).toEqual([
+      "def f():\n    return 1",
+      "end-of-block",
+    ]);
+    expect(stopAt("# Asks b.\n├if b:\n    c()\nelse:\n    d()\ne()\n┤", "python")).toEqual([
+      "if b:\n    c()\nelse:\n    d()",
+      "end-of-block",
+    ]);
   });
 
   it("closes a block on its own line", () => {

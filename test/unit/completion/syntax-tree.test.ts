@@ -42,7 +42,10 @@ describe("several lines", () => {
   it.each<[string, string]>([
     ["typescript", "import a from 'a';\n\n// Adds two numbers.\n║\n\nexport const b = 1;\n"],
     ["typescript", "class A {\n  b = 1;\n\n  /** Adds two numbers. */\n  ║\n}\n"],
-    ["python", "class A:\n    def f(self):\n        pass\n\n    # Adds two numbers.\n    ║\n\n    def g(self):\n        pass\n"],
+    [
+      "python",
+      "class A:\n    def f(self):\n        pass\n\n    # Adds two numbers.\n    ║\n\n    def g(self):\n        pass\n",
+    ],
     ["python", "import a\n\n@property\n║\n"],
     ["java", "class A {\n  int b;\n\n  /** Adds two numbers. */\n  ║\n}\n"],
     ["go", "package a\n\n// Add gives the sum.\n║\n"],
@@ -123,7 +126,10 @@ describe("an insertion", () => {
     ["typescript", "function f() {├\n  return 1;\n}┤\n"],
     ["python", "def f():├\n    a = 1\n    return a┤\n\n\nb = 2\n"],
     ["python", "def f():\n    ├for a in b:\n        c()┤\n\n\nb = 2\n"],
-    ["python", "class A:\n    def f(self):\n        pass\n\n    ├def g(self):\n        return 1┤\n\n    def h(self):\n        pass\n"],
+    [
+      "python",
+      "class A:\n    def f(self):\n        pass\n\n    ├def g(self):\n        return 1┤\n\n    def h(self):\n        pass\n",
+    ],
     ["java", "class A {\n  void f() {\n    ├int a = 1;\n    g(a);┤\n  }\n}\n"],
     ["go", "func f() error {\n\t├if err := g(); err != nil {\n\t\treturn err\n\t}\n\treturn nil┤\n}\n"],
   ])("agrees with the syntax: %s %j", (languageId, text) => {
@@ -148,7 +154,8 @@ describe("an insertion", () => {
 });
 
 it("says the same of a document that was typed in as of one that it sees for the first time", async () => {
-  const text = "import a from 'a';\n\nfunction f(b: number) {\n  const c = `x ${b} y`;\n  if (c) {\n    return [b, 1];\n  }\n  return f(b - 1);\n}\n\nclass D {\n  e = 1;\n  f() {\n  }\n}\n";
+  const text =
+    "import a from 'a';\n\nfunction f(b: number) {\n  const c = `x ${b} y`;\n  if (c) {\n    return [b, 1];\n  }\n  return f(b - 1);\n}\n\nclass D {\n  e = 1;\n  f() {\n  }\n}\n";
   const read = (from: SyntaxTrees, prefix: string, suffix: string) => {
     const tree = from.at({ uri: "file:///typed.ts", path: "typed.ts", languageId: "typescript", prefix, suffix });
     const reading = tree?.read({ before: "", closers: "" });
@@ -159,7 +166,9 @@ it("says the same of a document that was typed in as of one that it sees for the
   for (let end = 1; end < text.length; end++) {
     for (const suffix of ["", "\n}\n"]) {
       const fresh = await loadTrees();
-      expect(read(trees, text.slice(0, end), suffix), text.slice(0, end)).toEqual(read(fresh, text.slice(0, end), suffix));
+      expect(read(trees, text.slice(0, end), suffix), text.slice(0, end)).toEqual(
+        read(fresh, text.slice(0, end), suffix),
+      );
       fresh.dispose();
     }
   }
@@ -168,7 +177,13 @@ it("says the same of a document that was typed in as of one that it sees for the
 it("parses a bounded part of a machine-written file", () => {
   const line = "const value = compute(1, [2, 3]);\n";
   const window = (lines: number) => {
-    const tree = trees.at({ uri: `file:///${lines}.ts`, path: "a.ts", languageId: "typescript", prefix: line.repeat(lines), suffix: line.repeat(lines) });
+    const tree = trees.at({
+      uri: `file:///${lines}.ts`,
+      path: "a.ts",
+      languageId: "typescript",
+      prefix: line.repeat(lines),
+      suffix: line.repeat(lines),
+    });
     const length = tree?.length ?? 0;
     tree?.dispose();
     return length;

@@ -3,7 +3,10 @@ import { describe, expect, it } from "vitest";
 import { indentOf, Scanner, syntaxOf } from "../../../sidecar/completion/syntax";
 
 const scan = (languageId: string, text: string) => new Scanner(syntaxOf(languageId)).read(text);
-const open = (languageId: string, text: string) => scan(languageId, text).open.map((bracket) => bracket.open).join("");
+const open = (languageId: string, text: string) =>
+  scan(languageId, text)
+    .open.map((bracket) => bracket.open)
+    .join("");
 
 describe("brackets", () => {
   it("knows which are open", () => {
@@ -31,8 +34,8 @@ describe("strings and comments", () => {
     ["typescript", "f(`\n(\n`)"],
     ["typescript", "// (\n"],
     ["typescript", "/* (\n ( */"],
-    ["typescript", "x.split(/[(\"]/)"],
-    ["typescript", "return /[(\"]/"],
+    ["typescript", 'x.split(/[("]/)'],
+    ["typescript", 'return /[("]/'],
     ["typescript", "`(${f(`[${a}`)}{`"],
     ["python", 'f("""\n(\n""")'],
     ["python", "# (\n"],

@@ -23,15 +23,29 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
 
 describe("tasks", () => {
   it("are the first ones, in order, blank lines passed over", async () => {
-    const path = await written("tasks.jsonl", `${lines([task])}\n${lines([{ ...task, id: "t2" }, { ...task, id: "t3" }])}`);
+    const path = await written(
+      "tasks.jsonl",
+      `${lines([task])}\n${lines([
+        { ...task, id: "t2" },
+        { ...task, id: "t3" },
+      ])}`,
+    );
     expect((await readTasks(path, 2)).map(({ id }) => id)).toEqual(["t1", "t2"]);
     expect(await readTasks(path, undefined)).toHaveLength(3);
   });
 
   it.each([
     ["no JSON", "{", /line 1: expected a task .* as JSON/],
-    ["a field of another type", lines([{ ...task, offset: "5" }]), /line 1: expected a task .*; offset: expected number, found "5"/],
-    ["a field that is missing", lines([task, { ...task, id: "t2", groundtruth: undefined }]), /line 2: .*groundtruth: expected/],
+    [
+      "a field of another type",
+      lines([{ ...task, offset: "5" }]),
+      /line 1: expected a task .*; offset: expected number, found "5"/,
+    ],
+    [
+      "a field that is missing",
+      lines([task, { ...task, id: "t2", groundtruth: undefined }]),
+      /line 2: .*groundtruth: expected/,
+    ],
     ["an id twice", lines([task, task]), /line 2: expected each id once, found "t1" again/],
     ["nothing", "\n\n", /expected at least one task, found none/],
   ])("are refused for %s", async (_, text, message) => {
@@ -39,8 +53,12 @@ describe("tasks", () => {
   });
 
   it("are refused where there is no file, or one that is not compressed as its name says", async () => {
-    expect(await refusal(readTasks(join(folder, "none.jsonl"), undefined))).toMatch(/none\.jsonl: expected a file, found nothing/);
-    expect(await refusal(readTasks(await written("no.jsonl.xz", lines([task])), undefined))).toMatch(/expected JSON lines compressed with xz/);
+    expect(await refusal(readTasks(join(folder, "none.jsonl"), undefined))).toMatch(
+      /none\.jsonl: expected a file, found nothing/,
+    );
+    expect(await refusal(readTasks(await written("no.jsonl.xz", lines([task])), undefined))).toMatch(
+      /expected JSON lines compressed with xz/,
+    );
   });
 });
 
@@ -57,14 +75,29 @@ describe("repositories", () => {
     expect(plain.get("other")?.get("a.py")).toBe("x\u2028y");
     const packed = join(folder, "repos.jsonl.xz");
     // What xz makes of a line {"repository": "shop", "language": "python", "files": {"a.py": "x = load()", "größe.py": "# 😀\n"}}.
-    await writeFile(packed, Buffer.from("/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABnAFtdAD2IikaUQfnwCK9qV2WR01HbPxIdsn4Ke3skbGODwMI3GHmZxfXsoDHeaOcgEEVgwag3wP0WzV8Rk3XNPuuwp/Rl+6p+OnveZjGuJvGbmMYGKhere7JgHTOo7gAAAOG7Ek49KtceAAF3aHCzkQMftvN9AQAAAAAEWVo=", "base64"));
-    expect((await readRepositories(packed, new Set(["shop"]))).get("shop")).toEqual(new Map([["a.py", "x = load()"], ["größe.py", "# 😀\n"]]));
+    await writeFile(
+      packed,
+      Buffer.from(
+        "/Td6WFoAAATm1rRGAgAhARYAAAB0L+Wj4ABnAFtdAD2IikaUQfnwCK9qV2WR01HbPxIdsn4Ke3skbGODwMI3GHmZxfXsoDHeaOcgEEVgwag3wP0WzV8Rk3XNPuuwp/Rl+6p+OnveZjGuJvGbmMYGKhere7JgHTOo7gAAAOG7Ek49KtceAAF3aHCzkQMftvN9AQAAAAAEWVo=",
+        "base64",
+      ),
+    );
+    expect((await readRepositories(packed, new Set(["shop"]))).get("shop")).toEqual(
+      new Map([
+        ["a.py", "x = load()"],
+        ["größe.py", "# 😀\n"],
+      ]),
+    );
   });
 
   it("are refused where one is missing, or leads out of its folder", async () => {
-    expect(await refusal(readRepositories(await written("r.jsonl", lines(rows)), new Set(["shop", "gone"])))).toMatch(/expected the repository gone of a task, found none/);
+    expect(await refusal(readRepositories(await written("r.jsonl", lines(rows)), new Set(["shop", "gone"])))).toMatch(
+      /expected the repository gone of a task, found none/,
+    );
     const evil = [{ ...rows[1], files: { "../../etc/passwd": "" } }];
-    expect(await refusal(readRepositories(await written("e.jsonl", lines(evil)), new Set(["shop"])))).toMatch(/expected relative paths/);
+    expect(await refusal(readRepositories(await written("e.jsonl", lines(evil)), new Set(["shop"])))).toMatch(
+      /expected relative paths/,
+    );
   });
 });
 
@@ -72,11 +105,15 @@ describe("the place of a task", () => {
   it("is counted in code points", () => {
     const files = new Map([["a.py", "# 😀\n\nload()\nend"]]);
     expect(placeOf(task, files)).toMatchObject({ prefix: "# 😀\n\n", suffix: "\nend" });
-    expect([unitsOf("a😀b", 0), unitsOf("a😀b", 1), unitsOf("a😀b", 2), unitsOf("a😀b", 3), unitsOf("a", 9)]).toEqual([0, 1, 3, 4, 1]);
+    expect([unitsOf("a😀b", 0), unitsOf("a😀b", 1), unitsOf("a😀b", 2), unitsOf("a😀b", 3), unitsOf("a", 9)]).toEqual([
+      0, 1, 3, 4, 1,
+    ]);
   });
 
   it("is refused where something else stands", () => {
-    expect(() => placeOf(task, new Map([["a.py", "x = other()"]]))).toThrow(/Task t1: expected the ground truth "load\(\)" at character 5 of a\.py, found "ther\(\)"/);
+    expect(() => placeOf(task, new Map([["a.py", "x = other()"]]))).toThrow(
+      /Task t1: expected the ground truth "load\(\)" at character 5 of a\.py, found "ther\(\)"/,
+    );
     expect(() => placeOf(task, new Map())).toThrow(/expected the file a\.py in shop, found none/);
   });
 });

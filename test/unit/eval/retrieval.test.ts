@@ -5,14 +5,27 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Fragment } from "../../../sidecar/workspace/fragment";
 import { placeOf } from "../../eval/input";
-import { codeWords, type LexicalMethod, lexicalQuery, LexicalStatistics } from "../../eval/lexical";
+import { codeWords, type LexicalMethod, LexicalStatistics, lexicalQuery } from "../../eval/lexical";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { Repository } from "../../eval/repository";
-import { Ranker, rankedSource, type RetrieverName } from "../../eval/retrievers";
+import { Ranker, type RetrieverName, rankedSource } from "../../eval/retrievers";
 import { WindowChunker } from "../../eval/windows";
 
-const fragment = (path: string, text: string, startLine = 1): Fragment => ({ uri: `file:///w/${path}`, path, startLine, endLine: startLine + text.split("\n").length - 1, text });
-const task = (language: string, groundtruth: string) => ({ id: "t", language, repository: "r", file: "main", offset: 0, groundtruth });
+const fragment = (path: string, text: string, startLine = 1): Fragment => ({
+  uri: `file:///w/${path}`,
+  path,
+  startLine,
+  endLine: startLine + text.split("\n").length - 1,
+  text,
+});
+const task = (language: string, groundtruth: string) => ({
+  id: "t",
+  language,
+  repository: "r",
+  file: "main",
+  offset: 0,
+  groundtruth,
+});
 
 describe("a definition of the first name that another file defines", () => {
   it.each([
@@ -34,7 +47,11 @@ describe("a definition of the first name that another file defines", () => {
   });
 
   it("is looked for name by name", () => {
-    const others = [fragment("a", "def second(): pass"), fragment("b", "def third(): pass"), fragment("c", "def second(): return 1")];
+    const others = [
+      fragment("a", "def second(): pass"),
+      fragment("b", "def third(): pass"),
+      fragment("c", "def second(): return 1"),
+    ];
     expect(relevantTo(task("python", "first(second(third))"), others)).toEqual(new Set(["a:1-1", "c:1-1"]));
   });
 });
@@ -42,13 +59,29 @@ describe("a definition of the first name that another file defines", () => {
 it("windows overlap by half, and the last one ends with the text", async () => {
   const text = Array.from({ length: 35 }, (_, line) => `line ${line + 1}`).join("\n");
   const chunks = await new WindowChunker().chunk("a", text);
-  expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([[1, 20], [11, 30], [21, 35]]);
+  expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([
+    [1, 20],
+    [11, 30],
+    [21, 35],
+  ]);
   expect(chunks[1]?.text.split("\n")[0]).toBe("line 11");
   expect(await new WindowChunker().chunk("a", "")).toEqual([{ startLine: 1, endLine: 1, text: "" }]);
 });
 
 it("words come whole and in parts", () => {
-  expect(codeWords("getHTTPCode2 = snake_case + x1")).toEqual(["gethttpcode2", "get", "http", "code", "2", "snake_case", "snake", "case", "x1", "x", "1"]);
+  expect(codeWords("getHTTPCode2 = snake_case + x1")).toEqual([
+    "gethttpcode2",
+    "get",
+    "http",
+    "code",
+    "2",
+    "snake_case",
+    "snake",
+    "case",
+    "x1",
+    "x",
+    "1",
+  ]);
 });
 
 describe("rankings", () => {
@@ -60,7 +93,13 @@ describe("rankings", () => {
     ["noise.py", `${"a = 1\n".repeat(25)}store = Store\n`],
   ]);
   const place = placeOf({ ...task("python", "Store(path)"), file: "main.py", offset: 33 }, files);
-  const rank = (name: RetrieverName) => new Ranker(name, repository).rank(place, repository.fragments.filter(({ path }) => path !== "main.py")).map(placeKey);
+  const rank = (name: RetrieverName) =>
+    new Ranker(name, repository)
+      .rank(
+        place,
+        repository.fragments.filter(({ path }) => path !== "main.py"),
+      )
+      .map(placeKey);
 
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), "selfracg-eval-"));
@@ -70,7 +109,8 @@ describe("rankings", () => {
 
   it("by BM25 and by the Jaccard index are those of the benchmark's script", () => {
     const texts = repository.fragments.map(({ text }) => text);
-    const scores = (method: LexicalMethod) => new LexicalStatistics(texts).scores(method, lexicalQuery(place.prefix), texts.slice(1));
+    const scores = (method: LexicalMethod) =>
+      new LexicalStatistics(texts).scores(method, lexicalQuery(place.prefix), texts.slice(1));
     const bm25 = [1.2698219995827071, 0, 1.3541022207939488];
     scores("bm25").forEach((score, at) => expect(score).toBeCloseTo(bm25[at] ?? Number.NaN, 12));
     expect(scores("jaccard")).toEqual([1 / 9, 0, 1 / 4]);
@@ -92,6 +132,9 @@ describe("rankings", () => {
 
   it("are searched best first", () => {
     const found = rankedSource(repository.fragments).search(new Float32Array(2), 2);
-    expect(found.map(({ fragment: { path }, score }) => [path, score])).toEqual([["main.py", 1], ["store.py", 0.5]]);
+    expect(found.map(({ fragment: { path }, score }) => [path, score])).toEqual([
+      ["main.py", 1],
+      ["store.py", 0.5],
+    ]);
   });
 });

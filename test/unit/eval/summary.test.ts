@@ -8,7 +8,23 @@ import { type Result, ResultFile } from "../../eval/results";
 import { interval, summarise } from "../../eval/summary";
 
 const result = (id: string, part: Partial<Result> = {}): Result => ({
-  id, language: "python", repository: "r", file: "a.py", offset: 3, groundtruth: "g", prediction: "p", statement: "p", em: 0, es: 50, idF1: 0.5, needs: true, rank: null, inPrompt: false, fragments: 0, ms: 1, ...part,
+  id,
+  language: "python",
+  repository: "r",
+  file: "a.py",
+  offset: 3,
+  groundtruth: "g",
+  prediction: "p",
+  statement: "p",
+  em: 0,
+  es: 50,
+  idF1: 0.5,
+  needs: true,
+  rank: null,
+  inPrompt: false,
+  fragments: 0,
+  ms: 1,
+  ...part,
 });
 
 let folder: string;
@@ -17,9 +33,20 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("figures", () => {
   it("are means, of retrieval over the tasks that need something", () => {
-    const found = summarise([result("1", { em: 1, rank: 0 }), result("2", { rank: 3 }), result("3", { es: 80, idF1: 1 }), result("4", { needs: false, rank: null })]);
+    const found = summarise([
+      result("1", { em: 1, rank: 0 }),
+      result("2", { rank: 3 }),
+      result("3", { es: 80, idF1: 1 }),
+      result("4", { needs: false, rank: null }),
+    ]);
     expect(Object.fromEntries(Object.entries(found).map(([name, { value }]) => [name, value]))).toEqual({
-      em: 0.25, es: 57.5, idF1: 0.625, mrr10: 1.25 / 3, recall1: 1 / 3, recall5: 2 / 3, recall10: 2 / 3,
+      em: 0.25,
+      es: 57.5,
+      idF1: 0.625,
+      mrr10: 1.25 / 3,
+      recall1: 1 / 3,
+      recall5: 2 / 3,
+      recall10: 2 / 3,
     });
   });
 
@@ -28,7 +55,10 @@ describe("figures", () => {
   });
 
   it("vary as the repositories do, not as the tasks", () => {
-    const of = (repositories: number) => Array.from({ length: 200 }, (_, n) => result(`${n}`, { em: (n % repositories) % 2, repository: `r${n % repositories}` }));
+    const of = (repositories: number) =>
+      Array.from({ length: 200 }, (_, n) =>
+        result(`${n}`, { em: (n % repositories) % 2, repository: `r${n % repositories}` }),
+      );
     const width = (repositories: number) => {
       const { value, low, high } = interval(of(repositories), ({ em }) => em);
       expect(value).toBeCloseTo(0.5);
@@ -72,7 +102,12 @@ describe("the comparison", () => {
       { id: "1", retriever: "none", prediction: "q", em: 0, es: 0, idF1: 0 },
       { id: "9", retriever: "bm25", prediction: "q", em: 0, es: 0, idF1: 0 },
     ]);
-    expect(compare([result("1"), result("2"), result("3")], path, "bm25")).toEqual({ tasks: 2, identical: 1, here: { em: 0, es: 50 }, there: { em: 0.5, es: 55 } });
+    expect(compare([result("1"), result("2"), result("3")], path, "bm25")).toEqual({
+      tasks: 2,
+      identical: 1,
+      here: { em: 0, es: 50 },
+      there: { em: 0.5, es: 55 },
+    });
   });
 
   it("is refused without predictions of these tasks", async () => {

@@ -27,10 +27,16 @@ const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as
     commands: { command: string; title: string; category: string; icon: string }[];
     menus: Record<string, { command: string; when: string }[]>;
     configuration: { title: string; order: number; properties: Record<string, Property & { order: number }> }[];
-    walkthroughs: { id: string; steps: { description: string; media: { image: string; altText: string }; completionEvents: string[] }[] }[];
+    walkthroughs: {
+      id: string;
+      steps: { description: string; media: { image: string; altText: string }; completionEvents: string[] }[];
+    }[];
   };
 };
-const properties = Object.assign({}, ...manifest.contributes.configuration.map((group) => group.properties)) as Record<string, Property>;
+const properties = Object.assign({}, ...manifest.contributes.configuration.map((group) => group.properties)) as Record<
+  string,
+  Property
+>;
 
 describe("package.json", () => {
   it("declares exactly the settings of the protocol, with their defaults", () => {
@@ -76,7 +82,8 @@ describe("package.json", () => {
     const source = readFileSync(join(root, "extension/features/context-keys.ts"), "utf8");
     for (const { command: name, when } of Object.values(manifest.contributes.menus).flat()) {
       expect(Object.values<string>(command)).toContain(name);
-      for (const [, key] of when.matchAll(/\bselfracg\.(?!inspector\b)(\w+)/g)) expect(source).toContain(`set("${key}"`);
+      for (const [, key] of when.matchAll(/\bselfracg\.(?!inspector\b)(\w+)/g))
+        expect(source).toContain(`set("${key}"`);
     }
   });
 
@@ -100,10 +107,13 @@ describe("package.json", () => {
       expect(existsSync(join(root, media.image)), media.image).toBe(true);
       expect(media.altText.length).toBeGreaterThan(20);
       expect(completionEvents.length).toBeGreaterThan(0);
-      for (const [, name] of `${description} ${completionEvents.join(" ")}`.matchAll(/(?:command|onCommand):(selfracg\.\w+)/g)) {
+      for (const [, name] of `${description} ${completionEvents.join(" ")}`.matchAll(
+        /(?:command|onCommand):(selfracg\.\w+)/g,
+      )) {
         expect(Object.values<string>(command)).toContain(name);
       }
-      for (const [, key] of completionEvents.join(" ").matchAll(/onContext:selfracg\.(\w+)/g)) expect(source).toContain(`set("${key}"`);
+      for (const [, key] of completionEvents.join(" ").matchAll(/onContext:selfracg\.(\w+)/g))
+        expect(source).toContain(`set("${key}"`);
     }
   });
 

@@ -1,7 +1,7 @@
 // The diagnostics hold what a bug report needs, no code, and nobody's name.
 
 import { describe, expect, it } from "vitest";
-import { diagnosticsReport, type DiagnosticsData, withoutHome } from "../../../extension/diagnostics-report";
+import { type DiagnosticsData, diagnosticsReport, withoutHome } from "../../../extension/diagnostics-report";
 import type { CompletionTrace } from "../../../sidecar/protocol";
 
 const trace: CompletionTrace = {
@@ -11,8 +11,28 @@ const trace: CompletionTrace = {
   position: { line: 3, character: 4 },
   suggestion: "secret_code()",
   stopReason: "end-of-statement",
-  fragments: [{ path: "b.py", uri: "file:///home/ada/shop/b.py", startLine: 1, endLine: 9, score: 0.5, tokens: 40, scope: ["class SecretCode:"] }],
-  dropped: [{ path: "c.py", uri: "file:///home/ada/shop/c.py", startLine: 1, endLine: 9, score: 0.1, tokens: 40, reason: "a reason" }],
+  fragments: [
+    {
+      path: "b.py",
+      uri: "file:///home/ada/shop/b.py",
+      startLine: 1,
+      endLine: 9,
+      score: 0.5,
+      tokens: 40,
+      scope: ["class SecretCode:"],
+    },
+  ],
+  dropped: [
+    {
+      path: "c.py",
+      uri: "file:///home/ada/shop/c.py",
+      startLine: 1,
+      endLine: 9,
+      score: 0.1,
+      tokens: 40,
+      reason: "a reason",
+    },
+  ],
   fetched: "the need has moved",
   promptTokens: 100,
   generatedTokens: 5,
@@ -25,7 +45,11 @@ const data: DiagnosticsData = {
   versions: { "SelfRACG Code": "0.1.0", "VS Code": "1.100.3" },
   place: { remoteName: "wsl", trusted: false, folderSchemes: ["file", "file"] },
   settings: { modelPath: "/home/ada/models/mine", enable: true },
-  status: { state: "ready", message: "Ready.", index: { files: 2, fragments: 3, embedded: 3, skipped: {}, storeBytes: 10 } },
+  status: {
+    state: "ready",
+    message: "Ready.",
+    index: { files: 2, fragments: 3, embedded: 3, skipped: {}, storeBytes: 10 },
+  },
   activeFile: { uri: "file:///home/ada/shop/a.py", languageId: "python", here: { available: true } },
   traces: [trace],
   log: ["2026-05-20 [info] /home/ada/shop was read"],
@@ -43,7 +67,19 @@ describe("diagnosticsReport", () => {
   });
 
   it("has versions, place, status, index, settings, the active file, times and the log", () => {
-    for (const part of ["- VS Code: 1.100.3", "- Sidecar runs on: WSL", "- Workspace trusted: no", "- Workspace folders: 2 (file)", "Restricted mode", '"state": "ready"', '"fragments": 3', '"enable": true', '"available": true', '"totalMs": 38', "was read"]) {
+    for (const part of [
+      "- VS Code: 1.100.3",
+      "- Sidecar runs on: WSL",
+      "- Workspace trusted: no",
+      "- Workspace folders: 2 (file)",
+      "Restricted mode",
+      '"state": "ready"',
+      '"fragments": 3',
+      '"enable": true',
+      '"available": true',
+      '"totalMs": 38',
+      "was read",
+    ]) {
       expect(report).toContain(part);
     }
   });
@@ -77,7 +113,9 @@ describe("diagnosticsReport", () => {
 describe("withoutHome", () => {
   it("finds Windows' path in JSON and in a URI", () => {
     const home = "C:\\Users\\Ada L";
-    expect(withoutHome('C:\\Users\\Ada L\\x "C:\\\\Users\\\\Ada L\\\\x" file:///C:/Users/Ada%20L/x', home)).toBe('~\\x "~\\\\x" file:///~/x');
+    expect(withoutHome('C:\\Users\\Ada L\\x "C:\\\\Users\\\\Ada L\\\\x" file:///C:/Users/Ada%20L/x', home)).toBe(
+      '~\\x "~\\\\x" file:///~/x',
+    );
   });
 
   it("leaves all as it is where the home is the root", () => {

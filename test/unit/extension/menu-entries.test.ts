@@ -8,7 +8,11 @@ import type { SidecarStatus } from "../../../sidecar/protocol";
 const now = new Date(2026, 4, 20, 14, 20).getTime();
 const ready: SidecarStatus = { state: "ready", message: "Ready." };
 
-function menu(status: SidecarStatus, more: Partial<OverviewData> = {}, options: { folders?: boolean; disabledLanguages?: string[] } = {}): Map<string, string[]> {
+function menu(
+  status: SidecarStatus,
+  more: Partial<OverviewData> = {},
+  options: { folders?: boolean; disabledLanguages?: string[] } = {},
+): Map<string, string[]> {
   const data = { status, place: { trusted: true, folderSchemes: ["file"] }, ...more };
   const groups = menuGroups(data, { now, folders: true, disabledLanguages: [], ...options });
   return new Map(groups.map(({ title, entries }) => [title, entries.map((entry) => entry.title)]));
@@ -17,7 +21,17 @@ function menu(status: SidecarStatus, more: Partial<OverviewData> = {}, options: 
 describe("menuGroups", () => {
   it("offers all while nothing is amiss", () => {
     expect([...menu(ready, { languageId: "python" })]).toEqual([
-      ["Suggestions", ["Turn Suggestions Off", "Snooze for 5 Minutes", "Snooze for 15 Minutes", "Snooze for an Hour", "Snooze Until Tomorrow", "Turn Off for python"]],
+      [
+        "Suggestions",
+        [
+          "Turn Suggestions Off",
+          "Snooze for 5 Minutes",
+          "Snooze for 15 Minutes",
+          "Snooze for an Hour",
+          "Snooze Until Tomorrow",
+          "Turn Off for python",
+        ],
+      ],
       ["Index", ["Re-index Workspace", "Pause Indexing"]],
       ["A closer look", ["Show Retrieval Inspector", "Show Log", "Collect Diagnostics"]],
       ["Model and settings", ["Choose Model", "Restart Sidecar", "Open Settings", "Get Started"]],
@@ -28,12 +42,17 @@ describe("menuGroups", () => {
     const missing = menu({ state: "error", message: "Expected a package. Set selfracg.modelPath to a complete one." });
     expect(missing.get("Now")).toEqual(["Choose Model", "Open Setting modelPath", "Restart Sidecar", "Show Log"]);
     expect([...missing.values()].flat().filter((title) => title === "Choose Model")).toHaveLength(1);
-    expect(menu({ state: "error", message: "The sidecar stopped." }).get("Now")).toEqual(["Restart Sidecar", "Show Log"]);
+    expect(menu({ state: "error", message: "The sidecar stopped." }).get("Now")).toEqual([
+      "Restart Sidecar",
+      "Show Log",
+    ]);
   });
 
   it("ends what was begun: a snooze, a pause, being off", () => {
     expect(menu({ ...ready, state: "snoozed" }).get("Now")).toEqual(["End Snooze"]);
-    expect([...menu({ ...ready, state: "snoozed" }).values()].flat().filter((title) => /snooze/i.test(title))).toEqual(["End Snooze"]);
+    expect([...menu({ ...ready, state: "snoozed" }).values()].flat().filter((title) => /snooze/i.test(title))).toEqual([
+      "End Snooze",
+    ]);
     expect(menu({ ...ready, state: "off" }).get("Now")).toEqual(["Turn Suggestions On"]);
     expect(menu({ ...ready, paused: "asked" }).get("Now")).toEqual(["Resume Indexing"]);
     expect(menu({ ...ready, paused: "asked" }).has("Index")).toBe(false);
@@ -41,10 +60,18 @@ describe("menuGroups", () => {
   });
 
   it("switches the language back on where it is off", () => {
-    const off = menu(ready, { languageId: "markdown", here: { available: false, reason: "Off.", setting: "disabledLanguages" } }, { disabledLanguages: ["markdown"] });
+    const off = menu(
+      ready,
+      { languageId: "markdown", here: { available: false, reason: "Off.", setting: "disabledLanguages" } },
+      { disabledLanguages: ["markdown"] },
+    );
     expect(off.get("Now")).toEqual(["Turn On for markdown"]);
     expect(off.get("Suggestions")).not.toContain("Turn Off for markdown");
-    expect(menu({ ...ready, state: "starting" }, { languageId: "markdown" }, { disabledLanguages: ["markdown"] }).get("Suggestions")).toContain("Turn On for markdown");
+    expect(
+      menu({ ...ready, state: "starting" }, { languageId: "markdown" }, { disabledLanguages: ["markdown"] }).get(
+        "Suggestions",
+      ),
+    ).toContain("Turn On for markdown");
   });
 
   it("has nothing to index without a folder, and no language without a file", () => {

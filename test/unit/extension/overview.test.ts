@@ -28,13 +28,22 @@ const vscode = vi.hoisted(() => {
         },
         onDidChangeActiveTextEditor: editor.event,
       },
-      workspace: { isTrusted: true, workspaceFolders: [], onDidOpenTextDocument: none.event, onDidChangeWorkspaceFolders: none.event, onDidGrantWorkspaceTrust: none.event },
+      workspace: {
+        isTrusted: true,
+        workspaceFolders: [],
+        onDidOpenTextDocument: none.event,
+        onDidChangeWorkspaceFolders: none.event,
+        onDidGrantWorkspaceTrust: none.event,
+      },
     },
   };
 });
 vi.mock("vscode", () => vscode.module);
 
-const editorOf = (scheme: string, name: string, viewColumn: number | null = 1) => ({ viewColumn: viewColumn ?? undefined, document: { languageId: "python", uri: { scheme, toString: () => `${scheme}:///${name}` } } });
+const editorOf = (scheme: string, name: string, viewColumn: number | null = 1) => ({
+  viewColumn: viewColumn ?? undefined,
+  document: { languageId: "python", uri: { scheme, toString: () => `${scheme}:///${name}` } },
+});
 const settled = () => new Promise((next) => setTimeout(next, 5));
 
 describe("Overview", () => {
@@ -76,7 +85,11 @@ describe("Overview", () => {
     answers.set("file:///a.md", Promise.resolve({ available: false, reason: "Off.", setting: "disabledLanguages" }));
     open(editorOf("file", "a.md"));
     await settled();
-    expect(overview.data).toMatchObject({ languageId: "python", here: { available: false, reason: "Off." }, place: { remoteName: "wsl" } });
+    expect(overview.data).toMatchObject({
+      languageId: "python",
+      here: { available: false, reason: "Off." },
+      place: { remoteName: "wsl" },
+    });
     open(undefined);
     await settled();
     expect(overview.data.here).toBeUndefined();
@@ -128,7 +141,12 @@ describe("Overview", () => {
     overview.holdBack(undefined);
     overview.holdBack("there are several cursors.");
     open(undefined);
-    expect(shown.slice(0, 4)).toEqual(["there are several cursors.", undefined, "there are several cursors.", undefined]);
+    expect(shown.slice(0, 4)).toEqual([
+      "there are several cursors.",
+      undefined,
+      "there are several cursors.",
+      undefined,
+    ]);
   });
 
   it("keeps the last completion that suggested something", () => {

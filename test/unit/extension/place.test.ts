@@ -30,6 +30,8 @@ describe("machine", () => {
     ["codespaces", "the codespace"],
     ["acme", "the remote machine (acme)"],
   ])("%s", (remoteName, name) => {
-    expect(machine({ trusted: true, folderSchemes: [], ...(remoteName === undefined ? {} : { remoteName }) })).toBe(name);
+    expect(machine({ trusted: true, folderSchemes: [], ...(remoteName === undefined ? {} : { remoteName }) })).toBe(
+      name,
+    );
   });
 });

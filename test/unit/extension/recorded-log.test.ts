@@ -7,8 +7,21 @@ import { RecordedLog } from "../../../extension/recorded-log";
 function log(logLevel: number): { log: RecordedLog; sent: string[] } {
   const sent: string[] = [];
   const send = (level: string) => (message: string | Error) => void sent.push(`${level} ${message}`);
-  const channel = { name: "SelfRACG", logLevel, trace: send("trace"), debug: send("debug"), info: send("info"), warn: send("warn"), error: send("error"), append: send("append"), appendLine: send("appendLine") };
-  return { log: new RecordedLog(channel as unknown as LogOutputChannel, () => Date.UTC(2026, 4, 20, 14, 20, 1, 500)), sent };
+  const channel = {
+    name: "SelfRACG",
+    logLevel,
+    trace: send("trace"),
+    debug: send("debug"),
+    info: send("info"),
+    warn: send("warn"),
+    error: send("error"),
+    append: send("append"),
+    appendLine: send("appendLine"),
+  };
+  return {
+    log: new RecordedLog(channel as unknown as LogOutputChannel, () => Date.UTC(2026, 4, 20, 14, 20, 1, 500)),
+    sent,
+  };
 }
 
 describe("RecordedLog", () => {
@@ -18,7 +31,11 @@ describe("RecordedLog", () => {
     recorded.info("seen", { toString: () => "more" });
     recorded.warn("a warning\n");
     recorded.appendLine("a line");
-    expect(recorded.messages).toEqual(["2026-05-20 14:20:01.500 [info] seen more", "2026-05-20 14:20:01.500 [warning] a warning", "2026-05-20 14:20:01.500 [info] a line"]);
+    expect(recorded.messages).toEqual([
+      "2026-05-20 14:20:01.500 [info] seen more",
+      "2026-05-20 14:20:01.500 [warning] a warning",
+      "2026-05-20 14:20:01.500 [info] a line",
+    ]);
     expect(sent).toEqual(["debug unseen", "info seen", "warn a warning\n", "appendLine a line"]);
   });
 

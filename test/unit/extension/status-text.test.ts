@@ -17,7 +17,11 @@ const ready: SidecarStatus = {
 };
 
 function last(totalMs: number, paths: string[], cached = false): CompletionTrace {
-  return { timings: { totalMs }, fragments: paths.map((path) => ({ path })), ...(cached ? { cached } : {}) } as CompletionTrace;
+  return {
+    timings: { totalMs },
+    fragments: paths.map((path) => ({ path })),
+    ...(cached ? { cached } : {}),
+  } as CompletionTrace;
 }
 
 function show(status: SidecarStatus, more: Partial<OverviewData> = {}) {
@@ -28,14 +32,32 @@ describe("statusText", () => {
   const views: [string, ReturnType<typeof show>][] = [
     ["$(loading~spin) SelfRACG", show({ state: "starting", message: "Starting." })],
     ["$(sync~spin) SelfRACG", show({ state: "indexing", message: "Walking." })],
-    ["$(sync~spin) SelfRACG 340/1,200", show({ state: "indexing", message: "Indexing.", progress: { done: 340, total: 1200 } })],
+    [
+      "$(sync~spin) SelfRACG 340/1,200",
+      show({ state: "indexing", message: "Indexing.", progress: { done: 340, total: 1200 } }),
+    ],
     ["$(sparkle) SelfRACG", show(ready)],
     ["$(sparkle) SelfRACG 38 ms · 3", show(ready, { last: last(37.6, ["a.py", "b.py", "a.py"]) })],
-    ["$(circle-slash) SelfRACG off in markdown", show(ready, { languageId: "markdown", here: { available: false, reason: "Off for markdown.", setting: "disabledLanguages" } })],
-    ["$(circle-slash) SelfRACG off here", show(ready, { languageId: "python", here: { available: false, reason: "It is generated." } })],
+    [
+      "$(circle-slash) SelfRACG off in markdown",
+      show(ready, {
+        languageId: "markdown",
+        here: { available: false, reason: "Off for markdown.", setting: "disabledLanguages" },
+      }),
+    ],
+    [
+      "$(circle-slash) SelfRACG off here",
+      show(ready, { languageId: "python", here: { available: false, reason: "It is generated." } }),
+    ],
     ["$(debug-pause) SelfRACG paused", show({ ...ready, paused: "asked" })],
-    ["$(bell-slash) SelfRACG until 14:35", show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 20, 14, 35).getTime() })],
-    ["$(bell-slash) SelfRACG until tomorrow, 06:00", show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 21, 6).getTime() })],
+    [
+      "$(bell-slash) SelfRACG until 14:35",
+      show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 20, 14, 35).getTime() }),
+    ],
+    [
+      "$(bell-slash) SelfRACG until tomorrow, 06:00",
+      show({ ...ready, state: "snoozed", snoozedUntil: new Date(2026, 4, 21, 6).getTime() }),
+    ],
     ["$(circle-slash) SelfRACG off", show({ state: "off", message: "Switched off." })],
     ["$(error) SelfRACG", show({ state: "error", message: "model.onnx is missing." })],
   ];
@@ -46,11 +68,16 @@ describe("statusText", () => {
 
   it("tells every state from the others for screen readers too", () => {
     expect(new Set(views.map(([, { label }]) => label)).size).toBe(views.length);
-    expect(views.filter(([, { severity }]) => severity === "error").map(([text]) => text)).toEqual(["$(error) SelfRACG"]);
+    expect(views.filter(([, { severity }]) => severity === "error").map(([text]) => text)).toEqual([
+      "$(error) SelfRACG",
+    ]);
   });
 
   it("says why there is nothing here, for the eye and for screen readers", () => {
-    const { label, tooltip } = show(ready, { languageId: "python", here: { available: false, reason: "It is left out by *.gen.py.", setting: "disabledFiles" } });
+    const { label, tooltip } = show(ready, {
+      languageId: "python",
+      here: { available: false, reason: "It is left out by *.gen.py.", setting: "disabledFiles" },
+    });
     expect(label).toBe("SelfRACG is off here: It is left out by *.gen.py.");
     expect(tooltip).toContain("Here: It is left out by \\*.gen.py.");
     expect(tooltip).toContain(`(command:selfracg.openSettings?${encodeURIComponent('["disabledFiles"]')})`);
@@ -64,7 +91,9 @@ describe("statusText", () => {
 
   it("says nothing of the file while all is off, snoozed or failed", () => {
     for (const state of ["off", "snoozed", "error", "starting"] as const) {
-      expect(show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip).not.toContain("Here: ");
+      expect(
+        show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip,
+      ).not.toContain("Here: ");
     }
   });
 
@@ -87,7 +116,11 @@ describe("statusText", () => {
   });
 
   it("gives an error's reason to the eye and to screen readers, with a way out", () => {
-    const status = show({ state: "error", message: "model.json: expected formatVersion 2, found 3. Install the model package again, or set selfracg.modelPath to a complete one." });
+    const status = show({
+      state: "error",
+      message:
+        "model.json: expected formatVersion 2, found 3. Install the model package again, or set selfracg.modelPath to a complete one.",
+    });
     expect(status.label).toContain("expected formatVersion 2, found 3");
     expect(status.tooltip).toContain("expected formatVersion 2, found 3");
     expect(status.tooltip).toContain("[$(package) Choose Model](command:selfracg.chooseModel)");

@@ -9,12 +9,20 @@ type Words = Pick<ReportedProblem, "message" | "code" | "source">;
 function at(marked: string, words: Words, from?: number): boolean {
   const character = marked.indexOf("║");
   const line = marked.replace("║", "");
-  return unfinishedString([{ ...words, start: { line: 3, character: from ?? line.search(/["'`]/) } }], line, { line: 3, character }) !== undefined;
+  return (
+    unfinishedString([{ ...words, start: { line: 3, character: from ?? line.search(/["'`]/) } }], line, {
+      line: 3,
+      character,
+    }) !== undefined
+  );
 }
 
 const servers: [string, Words][] = [
   ["TypeScript", { source: "ts", code: 1002, message: "Unterminated string literal." }],
-  ["TypeScript in another language", { source: "ts", code: 1002, message: "Nicht abgeschlossenes Zeichenfolgenliteral." }],
+  [
+    "TypeScript in another language",
+    { source: "ts", code: 1002, message: "Nicht abgeschlossenes Zeichenfolgenliteral." },
+  ],
   ["TypeScript, template", { source: "ts", code: 1160, message: "Unterminated template literal." }],
   ["ESLint", { source: "eslint", message: "Parsing error: Unterminated string constant" }],
   ["Pyright", { source: "Pyright", message: "String literal is unterminated" }],
@@ -23,12 +31,22 @@ const servers: [string, Words][] = [
   ["Python 3.12, f-string", { source: "pylint", message: "unterminated f-string literal (detected at line 4)" }],
   ["Python 3.9", { source: "flake8", message: "SyntaxError: EOL while scanning string literal" }],
   ["Ruff", { source: "Ruff", message: "SyntaxError: missing closing quote in string literal" }],
-  ["Java, Eclipse", { source: "Java", code: "1610612995", message: "String literal is not properly closed by a double-quote" }],
+  [
+    "Java, Eclipse",
+    { source: "Java", code: "1610612995", message: "String literal is not properly closed by a double-quote" },
+  ],
   ["javac", { message: "unclosed string literal" }],
   ["clangd", { source: "clang", message: "Missing terminating '\"' character" }],
   ["gopls", { source: "syntax", message: "string literal not terminated" }],
   ["gopls, compiler", { source: "compiler", message: "newline in string" }],
-  ["rust-analyzer", { source: "rust-analyzer", code: "syntax-error", message: 'Syntax Error: Missing trailing `"` symbol to terminate the string literal' }],
+  [
+    "rust-analyzer",
+    {
+      source: "rust-analyzer",
+      code: "syntax-error",
+      message: 'Syntax Error: Missing trailing `"` symbol to terminate the string literal',
+    },
+  ],
   ["rustc", { source: "rustc", code: "E0765", message: "unterminated double quote string" }],
   ["C#", { source: "csharp", code: "CS1010", message: "Newline in constant" }],
   ["JSON", { code: 258, message: "Unexpected end of string." }],
@@ -72,7 +90,7 @@ describe("unfinishedString", () => {
     expect(at('x = f("abc"║', unterminated)).toBe(false);
     expect(at("x = f('it\\'s║", unterminated)).toBe(true);
     expect(at("x = f('it\\'s'║", unterminated)).toBe(false);
-    expect(at("x = f(\"it's\"║", unterminated)).toBe(false);
+    expect(at('x = f("it\'s"║', unterminated)).toBe(false);
   });
 
   it("looks at the cursor's line alone", () => {

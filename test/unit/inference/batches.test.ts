@@ -27,9 +27,14 @@ describe("batches", () => {
 
   it("waste little on padding", () => {
     const batches = run(new BatchPlan(), lengths, (tokens) => tokens / 20);
-    const waste = batches.flat().reduce((sum, { length }) => sum - length, batches.reduce((sum, batch) => sum + padded(batch), 0));
+    const waste = batches.flat().reduce(
+      (sum, { length }) => sum - length,
+      batches.reduce((sum, batch) => sum + padded(batch), 0),
+    );
     expect(waste).toBeLessThan(0.06 * lengths.reduce((sum, length) => sum + length, 0));
-    expect(batches.every((batch) => padded(batch) - batch.reduce((sum, { length }) => sum + length, 0) <= 32)).toBe(true);
+    expect(batches.every((batch) => padded(batch) - batch.reduce((sum, { length }) => sum + length, 0) <= 32)).toBe(
+      true,
+    );
   });
 
   it("grow while they take little and shrink at once when they take long", () => {
@@ -41,13 +46,23 @@ describe("batches", () => {
     const slow = run(new BatchPlan(), alike, (tokens) => tokens / 2).map(padded);
     // 128 tokens took 64 ms; what fits 30 ms is less than one row.
     expect(slow.slice(1).every((tokens) => tokens === 64)).toBe(true);
-    expect(run(new BatchPlan(), alike, () => 1e-6).map(padded).every((tokens) => tokens <= 1024)).toBe(true);
+    expect(
+      run(new BatchPlan(), alike, () => 1e-6)
+        .map(padded)
+        .every((tokens) => tokens <= 1024),
+    ).toBe(true);
   });
 
   it("are not made small by a short one", () => {
     const plan = new BatchPlan();
-    const sizes = run(plan, Array.from({ length: 400 }, () => 64), (tokens) => tokens / 20).map(padded);
+    const sizes = run(
+      plan,
+      Array.from({ length: 400 }, () => 64),
+      (tokens) => tokens / 20,
+    ).map(padded);
     run(plan, [3], () => 5);
-    expect(padded(plan.next(plan.order(Array.from({ length: 20 }, () => 64))))).toBeGreaterThanOrEqual(Math.max(...sizes) / 2);
+    expect(padded(plan.next(plan.order(Array.from({ length: 20 }, () => 64))))).toBeGreaterThanOrEqual(
+      Math.max(...sizes) / 2,
+    );
   });
 });

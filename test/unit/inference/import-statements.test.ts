@@ -4,7 +4,9 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { importStatements } from "../../../sidecar/inference/import-statements";
 
-const examples: { about: string; prefix: string; imports: string }[] = JSON.parse(readFileSync(join(import.meta.dirname, "../../fixtures/import-statements.json"), "utf8"));
+const examples: { about: string; prefix: string; imports: string }[] = JSON.parse(
+  readFileSync(join(import.meta.dirname, "../../fixtures/import-statements.json"), "utf8"),
+);
 
 describe("import statements", () => {
   it("have many examples", () => expect(examples.length).toBeGreaterThan(10));
@@ -14,7 +16,12 @@ describe("import statements", () => {
   it("are found in time linear in the text, however strange its lines", () => {
     const far = "\n".repeat(12);
     const started = performance.now();
-    for (const line of [`using ${" ".repeat(200_000)}`, `export ${"from ".repeat(50_000)}`, `const ${"require ".repeat(50_000)}`, `import (${"\nx".repeat(200_000)}`]) {
+    for (const line of [
+      `using ${" ".repeat(200_000)}`,
+      `export ${"from ".repeat(50_000)}`,
+      `const ${"require ".repeat(50_000)}`,
+      `import (${"\nx".repeat(200_000)}`,
+    ]) {
       importStatements(`${line}\n`.repeat(3) + far);
     }
     expect(performance.now() - started).toBeLessThan(2000);

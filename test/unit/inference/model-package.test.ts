@@ -4,8 +4,8 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage, type ModelManifest, ModelPackageError } from "../../../sidecar/inference/model-package";
+import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { modelPath } from "../../model";
 
 let folder: string;
@@ -28,10 +28,15 @@ async function edit(change: (manifest: any) => void): Promise<void> {
 async function replace(name: string, content: string | Uint8Array): Promise<void> {
   await writeFile(join(folder, name), content);
   const bytes = Buffer.from(content);
-  await edit((value) => (value.files[name] = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }));
+  await edit(
+    (value) => (value.files[name] = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }),
+  );
 }
 
-const confidence = { weights: { constant: 1, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -1 }, thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 } };
+const confidence = {
+  weights: { constant: 1, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -1 },
+  thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 },
+};
 
 async function refusal(): Promise<string> {
   const error = await loadModelPackage(folder).then(
@@ -49,7 +54,10 @@ describe("loadModelPackage", () => {
     expect(model.retrieval).toEqual(retrieval);
     expect(model.retrieval.dimension).toBe(architecture.queryHeads * architecture.headDim);
     expect(model.hash).toMatch(/^[0-9a-f]{64}$/);
-    expect([model.graphPath, model.tokenizerPath]).toEqual([join(folder, "model.onnx"), join(folder, "tokenizer.json")]);
+    expect([model.graphPath, model.tokenizerPath]).toEqual([
+      join(folder, "model.onnx"),
+      join(folder, "tokenizer.json"),
+    ]);
   });
 
   it("says what to do when the folder is empty or absent", async () => {
@@ -90,9 +98,17 @@ describe("loadModelPackage", () => {
   });
 
   it.each<[string, (manifest: any) => void, RegExp]>([
-    ["a field that is missing", (m) => delete m.retrieval.nullScore, /retrieval\.nullScore: expected .*, found undefined/],
+    [
+      "a field that is missing",
+      (m) => delete m.retrieval.nullScore,
+      /retrieval\.nullScore: expected .*, found undefined/,
+    ],
     ["a field of another type", (m) => (m.contextLength = "1024"), /contextLength: expected number, found "1024"/],
-    ["a field that is not in the format", (m) => (m.architecture.experts = 8), /architecture\.experts: expected no such field/],
+    [
+      "a field that is not in the format",
+      (m) => (m.architecture.experts = 8),
+      /architecture\.experts: expected no such field/,
+    ],
     [
       "a dimension that does not match the heads",
       (m) => Object.assign(m.retrieval, { outputProjection: false, dimension: m.retrieval.dimension + 1 }),
@@ -103,7 +119,11 @@ describe("loadModelPackage", () => {
       (m) => Object.assign(m.retrieval, { outputProjection: true, dimension: m.architecture.hiddenSize + 1 }),
       /retrieval\.dimension: expected \d+ \(hiddenSize\), found \d+/,
     ],
-    ["heads that cannot be grouped", (m) => (m.architecture.keyValueHeads = 3), /queryHeads: expected a multiple of keyValueHeads \(3\)/],
+    [
+      "heads that cannot be grouped",
+      (m) => (m.architecture.keyValueHeads = 3),
+      /queryHeads: expected a multiple of keyValueHeads \(3\)/,
+    ],
     [
       "a query longer than the context",
       (m) => (m.retrieval.queryTokens = m.contextLength + 1),
@@ -114,11 +134,31 @@ describe("loadModelPackage", () => {
       (m) => (m.retrieval.importTokens = m.contextLength),
       /queryTokens: expected at most contextLength \(\d+\), importTokens included/,
     ],
-    ["a null vector of another length", (m) => (m.retrieval.nullVector = [0.5]), /nullVector: expected \d+ numbers \(retrieval\.dimension\), found 1\./],
-    ["a confidence that lacks a weight", (m) => (m.confidence = { ...confidence, weights: { constant: 1 } }), /confidence\.weights\.meanLogProbability: expected .*, found undefined/],
-    ["a threshold that is no probability", (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 1.5 } }), /confidence\.thresholds\.fewer: expected <=1, found 1\.5/],
-    ["fewer suggestions that are more", (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 0 } }), /confidence\.thresholds: expected more at most balanced, and balanced at most fewer, found 0\.1, 0\.2, 0\./],
-    ["imports anywhere but in the query", (m) => m.prompt.leftToRight.unshift("{imports}"), /prompt\.leftToRight: expected the slots/],
+    [
+      "a null vector of another length",
+      (m) => (m.retrieval.nullVector = [0.5]),
+      /nullVector: expected \d+ numbers \(retrieval\.dimension\), found 1\./,
+    ],
+    [
+      "a confidence that lacks a weight",
+      (m) => (m.confidence = { ...confidence, weights: { constant: 1 } }),
+      /confidence\.weights\.meanLogProbability: expected .*, found undefined/,
+    ],
+    [
+      "a threshold that is no probability",
+      (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 1.5 } }),
+      /confidence\.thresholds\.fewer: expected <=1, found 1\.5/,
+    ],
+    [
+      "fewer suggestions that are more",
+      (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 0 } }),
+      /confidence\.thresholds: expected more at most balanced, and balanced at most fewer, found 0\.1, 0\.2, 0\./,
+    ],
+    [
+      "imports anywhere but in the query",
+      (m) => m.prompt.leftToRight.unshift("{imports}"),
+      /prompt\.leftToRight: expected the slots/,
+    ],
     [
       "a template that lacks a slot",
       (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]),
@@ -136,7 +176,11 @@ describe("loadModelPackage", () => {
       /expected token ids below architecture\.vocabularySize 100, found \d+/,
     ],
     ["a graph that is not listed", (m) => delete m.files["model.onnx"], /expected "model\.onnx" among files/],
-    ["a file outside the folder", (m) => (m.files["../secrets"] = { bytes: 1, sha256: "0".repeat(64) }), /expected a plain file name/],
+    [
+      "a file outside the folder",
+      (m) => (m.files["../secrets"] = { bytes: 1, sha256: "0".repeat(64) }),
+      /expected a plain file name/,
+    ],
   ])("refuses %s", async (_, change, message) => {
     await edit(change);
     expect(await refusal()).toMatch(message);
@@ -157,7 +201,14 @@ describe("loadModelPackage", () => {
 
   it("hashes what an expression depends on, and nothing else", async () => {
     const { hash } = await loadModelPackage(folder);
-    await edit((m) => ((m.retrieval.nullScore += 0.25), (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)), (m.version = "9.9.9"), (m.confidence = confidence)));
+    await edit(
+      (m) => (
+        (m.retrieval.nullScore += 0.25),
+        (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)),
+        (m.version = "9.9.9"),
+        (m.confidence = confidence)
+      ),
+    );
     expect((await loadModelPackage(folder)).hash).toBe(hash);
     await edit((m) => (m.retrieval.fragmentTokens -= 1));
     expect((await loadModelPackage(folder)).hash).not.toBe(hash);

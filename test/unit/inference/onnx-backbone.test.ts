@@ -20,7 +20,12 @@ let format: PromptFormat;
 
 beforeAll(async () => {
   model = await loadModelPackage(modelPath);
-  backbone = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: model.contextLength, cacheMegabytes: 0 });
+  backbone = await createBackbone(model, {
+    provider: "cpu",
+    threads: 1,
+    chunkTokens: model.contextLength,
+    cacheMegabytes: 0,
+  });
   chunked = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
   const tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
@@ -84,9 +89,12 @@ describe("isolation", () => {
     );
     const run = async (adapter: bigint) => session.run({ ...feeds, adapter: new Tensor("int64", [adapter], [1]) });
     const [bare, query, fragment] = [await run(-1n), await run(0n), await run(1n)];
-    const data = (results: Awaited<ReturnType<typeof run>>, name: string): Float32Array => results[name]!.data as Float32Array;
+    const data = (results: Awaited<ReturnType<typeof run>>, name: string): Float32Array =>
+      results[name]!.data as Float32Array;
     expect(data(bare, "logits").some((value) => value !== 0)).toBe(true);
-    for (const name of session.outputNames.filter((output) => !["expression", "attention", "new.need"].includes(output))) {
+    for (const name of session.outputNames.filter(
+      (output) => !["expression", "attention", "new.need"].includes(output),
+    )) {
       expect(sameBits(data(query, name), data(bare, name)), name).toBe(true);
       expect(sameBits(data(fragment, name), data(bare, name)), name).toBe(true);
     }
@@ -163,7 +171,11 @@ describe("prefill and decode", () => {
     // A token of the default model takes 6.75 kB; a text of 200 is given room for 320.
     const { layers, keyValueHeads, headDim } = model.architecture;
     const bytes = 320 * layers * (2 * keyValueHeads * headDim + 2 * model.retrieval.rank) * 4;
-    const reader = await createBackbone(model, { provider: "cpu", threads: 1, cacheMegabytes: (2.5 * bytes) / 2 ** 20 });
+    const reader = await createBackbone(model, {
+      provider: "cpu",
+      threads: 1,
+      cacheMegabytes: (2.5 * bytes) / 2 ** 20,
+    });
     const texts = [0, 1, 2].map((i) => tokens.slice(i * 210, i * 210 + 200));
     const [first] = [await reader.prefill(texts[0]!), await reader.prefill(texts[1]!)];
     expect((await reader.prefill([...texts[0]!, 9])).reused).toBe(200);
@@ -245,12 +257,18 @@ describe("prefill and decode", () => {
   it("refuses tokens it cannot read", async () => {
     const { cache } = await backbone.prefill([5]);
     await expect(backbone.decode(cache, [])).rejects.toThrow(/expected 1 to 16 tokens, found 0/);
-    await expect(backbone.decode(cache, Array.from({ length: 17 }, () => 5))).rejects.toThrow(/expected 1 to 16 tokens, found 17/);
+    await expect(
+      backbone.decode(
+        cache,
+        Array.from({ length: 17 }, () => 5),
+      ),
+    ).rejects.toThrow(/expected 1 to 16 tokens, found 17/);
     await expect(backbone.prefill([])).rejects.toThrow(/expected 1 to \d+ tokens, found 0/);
     await expect(backbone.prefill(Array.from({ length: model.contextLength + 1 }, () => 9))).rejects.toThrow(
       `found ${model.contextLength + 1}`,
     );
-    for (const id of [-1, 1.5, model.architecture.vocabularySize]) await expect(backbone.prefill([id])).rejects.toThrow(`found ${id}`);
+    for (const id of [-1, 1.5, model.architecture.vocabularySize])
+      await expect(backbone.prefill([id])).rejects.toThrow(`found ${id}`);
   });
 });
 
@@ -266,7 +284,9 @@ describe("a model that goes on by itself", () => {
     plain = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32 });
     const words = await Tokenizer.load(half);
     stop = words.tokenOf("<|endoftext|>");
-    prompt = words.encode("def add(first, second):\n    return first + second\n\ndef double(value):\n".repeat(9)).slice(0, half.contextLength);
+    prompt = words
+      .encode("def add(first, second):\n    return first + second\n\ndef double(value):\n".repeat(9))
+      .slice(0, half.contextLength);
     expect(prompt.length).toBeGreaterThan(100);
   });
   afterAll(() => Promise.all([drafting.dispose(), plain.dispose()]));
@@ -329,7 +349,9 @@ describe("a model that goes on by itself", () => {
   });
 
   it("embeds, expresses and reads as it does without drafts", async () => {
-    const [a, b] = await Promise.all([drafting, plain].map((each) => each.embed([prompt.slice(0, 30), prompt.slice(4, 20)])));
+    const [a, b] = await Promise.all(
+      [drafting, plain].map((each) => each.embed([prompt.slice(0, 30), prompt.slice(4, 20)])),
+    );
     expect(a!.every((vector, i) => sameBits(vector, b![i]!))).toBe(true);
     const start = prompt.slice(7, 60);
     expect(sameBits(await drafting.express(start), await plain.express(start))).toBe(true);
@@ -339,9 +361,13 @@ describe("a model that goes on by itself", () => {
 
   it("is refused where its graph cannot, with what to do", async () => {
     const older: ModelPackage = { ...model, weights: { stored: "float16", computed: "float16" } };
-    await expect(createBackbone(older, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected an input greedy_steps, found none\..*export it again with --weights half/);
+    await expect(createBackbone(older, { provider: "cpu", threads: 1 })).rejects.toThrow(
+      /expected an input greedy_steps, found none\..*export it again with --weights half/,
+    );
     const other: ModelPackage = { ...half, weights: { stored: "float16", computed: "float32" } };
-    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected no input but those of model.json, found the input greedy_steps/);
+    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(
+      /expected no input but those of model.json, found the input greedy_steps/,
+    );
   });
 });
 
@@ -355,7 +381,9 @@ describe("express and embed", () => {
       expect(dot(whole, whole)).toBeCloseTo(1, 4);
       expect(dot(whole, inChunks), `${length} tokens`).toBeGreaterThan(0.9999);
     }
-    expect(dot(await backbone.express(tokens.slice(0, 70)), await backbone.express(tokens.slice(200, 270)))).toBeLessThan(0.9999);
+    expect(
+      dot(await backbone.express(tokens.slice(0, 70)), await backbone.express(tokens.slice(200, 270))),
+    ).toBeLessThan(0.9999);
   });
 
   it("embeds in batches what it embeds one by one, in the order given", async () => {
@@ -410,7 +438,11 @@ describe("cancelling and ending", () => {
 
   it("does nothing for a signal that is aborted already", async () => {
     const signal = AbortSignal.abort();
-    for (const call of [backbone.prefill([5], { signal }), backbone.express([5], signal), backbone.embed([[5]], signal)])
+    for (const call of [
+      backbone.prefill([5], { signal }),
+      backbone.express([5], signal),
+      backbone.embed([[5]], signal),
+    ])
       await expect(call).rejects.toMatchObject(aborted);
   });
 
@@ -438,7 +470,9 @@ describe("cancelling and ending", () => {
 
   it("rejects clearly once disposed of, also twice and with work waiting", async () => {
     const own = await createBackbone(model, { provider: "cpu", threads: 1 });
-    const waiting = expect(own.embed(Array.from({ length: 50 }, () => tokens.slice(0, 100)))).rejects.toThrow(/disposed of/);
+    const waiting = expect(own.embed(Array.from({ length: 50 }, () => tokens.slice(0, 100)))).rejects.toThrow(
+      /disposed of/,
+    );
     await Promise.all([own.dispose(), own.dispose()]);
     await waiting;
     await expect(own.prefill([5])).rejects.toThrow(/disposed of: make a new one/);
@@ -451,7 +485,9 @@ describe("the thread", () => {
     const post = vi.spyOn(Worker.prototype, "postMessage");
     const { cache } = await own.prefill(tokens.slice(0, 60));
     const threads = post.mock.contexts as Worker[];
-    const reading = expect(own.prefill(tokens.slice(100, 900))).rejects.toThrow(/inference thread to go on, found it ended \(out of memory\): the next request/);
+    const reading = expect(own.prefill(tokens.slice(100, 900))).rejects.toThrow(
+      /inference thread to go on, found it ended \(out of memory\): the next request/,
+    );
     await new Promise((resolve) => setTimeout(resolve, 5));
     threads[0]!.emit("error", new Error("out of memory"));
     await reading;
@@ -470,9 +506,13 @@ describe("the thread", () => {
   it("refuses a graph of another model with what it expected", async () => {
     const other = { ...model, architecture: { ...model.architecture, layers: model.architecture.layers + 1 } };
     await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(ModelPackageError);
-    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(/expected the output new.key|expected the output new.need|expected an input past\.\d+/);
+    await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(
+      /expected the output new.key|expected the output new.need|expected an input past\.\d+/,
+    );
     const missing = { ...model, graphPath: "/nowhere/model.onnx" };
-    await expect(createBackbone(missing, { provider: "cpu", threads: 1 })).rejects.toThrow(/nowhere.*Install the model package again/s);
+    await expect(createBackbone(missing, { provider: "cpu", threads: 1 })).rejects.toThrow(
+      /nowhere.*Install the model package again/s,
+    );
   });
 });
 
@@ -487,7 +527,9 @@ describe("provider", () => {
       warn: (line) => warnings.push(line),
     });
     expect(own.provider.reason).toMatch(/^cuda: /);
-    expect(lines).toEqual([`${model.name} ${model.version} on ${own.provider.name}, threads: 1 (${own.provider.reason})`]);
+    expect(lines).toEqual([
+      `${model.name} ${model.version} on ${own.provider.name}, threads: 1 (${own.provider.reason})`,
+    ]);
     expect(warnings.length).toBe(own.provider.name === "cpu" ? 1 : 0);
     expect((await own.prefill([5])).logits.length).toBe(model.architecture.vocabularySize);
     await own.dispose();

@@ -10,7 +10,16 @@ let tokenizer: Tokenizer;
 let format: PromptFormat;
 
 /** Fill-in-the-middle as the default model was trained on it; its package need not have it. */
-const fillInMiddle = ["<|fim_prefix|>", "<|path|>", "{path}", "\n", "{prefix}", "<|fim_suffix|>", "{suffix}", "<|fim_middle|>"];
+const fillInMiddle = [
+  "<|fim_prefix|>",
+  "<|path|>",
+  "{path}",
+  "\n",
+  "{prefix}",
+  "<|fim_suffix|>",
+  "{suffix}",
+  "<|fim_middle|>",
+];
 
 beforeAll(async () => {
   const shipped = await loadModelPackage(modelPath);
@@ -30,7 +39,9 @@ describe("templates", () => {
     const filled = (template: readonly string[], slots: Record<string, string>): string =>
       template.map((piece) => slots[piece] ?? piece).join("");
     const slots = { "{path}": path, "{prefix}": "let a = ", "{suffix}": ";\nlet b = 2;\n", "{text}": "let c = 3;" };
-    expect(tokenizer.decode(format.fillInMiddle(path, slots["{prefix}"], slots["{suffix}"], 200))).toBe(filled(fillInMiddle, slots));
+    expect(tokenizer.decode(format.fillInMiddle(path, slots["{prefix}"], slots["{suffix}"], 200))).toBe(
+      filled(fillInMiddle, slots),
+    );
     expect(tokenizer.decode(format.leftToRight(path, slots["{prefix}"], 200))).toBe(filled(leftToRight, slots));
     expect(tokenizer.decode(format.query(path, slots["{prefix}"]))).toBe(filled(query, { ...slots, "{imports}": "" }));
     expect(tokenizer.decode(format.fragment(path, slots["{text}"]))).toBe(filled(fragment, slots));
@@ -67,7 +78,8 @@ describe("templates", () => {
   });
 
   it("leave out the last line end of a fragment, and no other", () => {
-    for (const text of ["a;\n", "a;\r\n", "a;\r"]) expect(format.fragment(path, text)).toEqual(format.fragment(path, "a;"));
+    for (const text of ["a;\n", "a;\r\n", "a;\r"])
+      expect(format.fragment(path, text)).toEqual(format.fragment(path, "a;"));
     expect(tokenizer.decode(format.fragment(path, "a;\n\n"))).toContain("a;\n\n");
     expect(tokenizer.decode(format.fragment(path, "a;\n"))).not.toContain("a;\n\n");
   });
@@ -97,7 +109,9 @@ describe("limits", () => {
 
   it("say nothing fits where nothing fits", () => {
     expect(format.fragment(path, "text", 4)).toEqual([]);
-    expect(() => format.leftToRight(path, "text", 4)).toThrow(/expected a limit above the \d+ tokens of template and path, found 4/);
+    expect(() => format.leftToRight(path, "text", 4)).toThrow(
+      /expected a limit above the \d+ tokens of template and path, found 4/,
+    );
     expect(() => format.fillInMiddle(path, "text", "more", 4)).toThrow(RangeError);
   });
 
@@ -153,7 +167,9 @@ describe("limits", () => {
       const decoded = tokenizer.decode(format.leftToRight("a", `x${text}`, limit).slice(-40));
       expect(decoded.replaceAll("😀", "").replaceAll("\ufffd", "")).toBe("");
     }
-    expect(tokenizer.decode(format.fragment("a", text, 101)).replaceAll("\ufffd", "")).toMatch(/^<\|fragment\|>a\n(😀)+\n$/u);
+    expect(tokenizer.decode(format.fragment("a", text, 101)).replaceAll("\ufffd", "")).toMatch(
+      /^<\|fragment\|>a\n(😀)+\n$/u,
+    );
   });
 });
 
@@ -170,7 +186,11 @@ describe("imports in the query", () => {
       tokenizer,
     );
   };
-  const plain = () => new PromptFormat({ ...model, prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{prefix}"] } }, tokenizer);
+  const plain = () =>
+    new PromptFormat(
+      { ...model, prompt: { ...model.prompt, query: ["<|path|>", "{path}", "\n", "{prefix}"] } },
+      tokenizer,
+    );
 
   it("stand before the code and come on top of the limit", () => {
     const imports = tokenizer.encode('import { Money } from "./money";\nimport {\n  Order,\n} from "./orders";\n');
@@ -193,7 +213,9 @@ describe("imports in the query", () => {
   it("are none without importTokens, or above a short text", () => {
     expect(withImports().query(path, above)).toEqual(plain().query(path, above));
     expect(withImports(0).query(path, above)).toEqual(plain().query(path, above));
-    expect(withImports(96).query(path, 'import "./a";\n\nlet b = ')).toEqual(plain().query(path, 'import "./a";\n\nlet b = '));
+    expect(withImports(96).query(path, 'import "./a";\n\nlet b = ')).toEqual(
+      plain().query(path, 'import "./a";\n\nlet b = '),
+    );
   });
 
   it("leave the front of the query as it is while one types on", () => {
@@ -209,7 +231,10 @@ describe("code cut at an anchor", () => {
 
   it.each([
     ["leftToRight", (prefix: string, limit: number) => format.leftToRight(path, prefix, limit, "anchored")],
-    ["fillInMiddle", (prefix: string, limit: number) => format.fillInMiddle(path, prefix, "\nreturn result;\n", limit, "anchored")],
+    [
+      "fillInMiddle",
+      (prefix: string, limit: number) => format.fillInMiddle(path, prefix, "\nreturn result;\n", limit, "anchored"),
+    ],
     ["query", (prefix: string, limit: number) => format.query(path, prefix, limit)],
   ])("%s: keeps its first line while text is added, and gives way by about a quarter", (_, render) => {
     for (const limit of [200, 512]) {

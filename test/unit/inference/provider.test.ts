@@ -3,7 +3,13 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cudaLibraryNames, loadFailure, openWithProvider, type ProviderHost, providerHost } from "../../../sidecar/inference/provider";
+import {
+  cudaLibraryNames,
+  loadFailure,
+  openWithProvider,
+  type ProviderHost,
+  providerHost,
+} from "../../../sidecar/inference/provider";
 
 let empty: ProviderHost;
 let withLibrary: ProviderHost;
@@ -17,7 +23,8 @@ beforeAll(async () => {
   };
   empty = { platform: "linux", architecture: "x64", libraryFolder: await folder(), loadFailure: () => undefined };
   withLibrary = { ...empty, libraryFolder: await folder() };
-  for (const name of cudaLibraryNames(empty) ?? []) await writeFile(join(withLibrary.libraryFolder, name), "no library");
+  for (const name of cudaLibraryNames(empty) ?? [])
+    await writeFile(join(withLibrary.libraryFolder, name), "no library");
 });
 afterAll(() => Promise.all(folders.map((path) => rm(path, { recursive: true }))));
 
@@ -30,7 +37,10 @@ const cudaFails = async (name: string): Promise<string> => {
 describe("openWithProvider", () => {
   it("takes CUDA where the library is there and a session opens", async () => {
     const opened = await openWithProvider("auto", withLibrary, works);
-    expect(opened).toEqual({ provider: { name: "cuda", reason: "auto: CUDA library found and working" }, value: "session on cuda" });
+    expect(opened).toEqual({
+      provider: { name: "cuda", reason: "auto: CUDA library found and working" },
+      value: "session on cuda",
+    });
   });
 
   it("never tries CUDA where the library is missing, and names it", async () => {
@@ -53,7 +63,8 @@ describe("openWithProvider", () => {
   it("names the library that the loader lacks", async () => {
     const lacking = {
       ...withLibrary,
-      loadFailure: (path: string) => (path.endsWith("_cuda.so") ? "libcublasLt.so.13: cannot open shared object file" : undefined),
+      loadFailure: (path: string) =>
+        path.endsWith("_cuda.so") ? "libcublasLt.so.13: cannot open shared object file" : undefined,
     };
     const opened = await openWithProvider("auto", lacking, cudaFails);
     expect(opened.provider.reason).toBe(
@@ -64,8 +75,16 @@ describe("openWithProvider", () => {
   it.each([
     ["a missing library", () => empty, "libonnxruntime_providers_cuda.so"],
     ["a driver that fails", () => withLibrary, "CUDA failure 35"],
-    ["a library that is none", () => ({ ...withLibrary, loadFailure }), "libonnxruntime_providers_shared.so cannot be loaded"],
-    ["a platform without CUDA", (): ProviderHost => ({ ...empty, platform: "darwin", architecture: "arm64" }), "darwin arm64"],
+    [
+      "a library that is none",
+      () => ({ ...withLibrary, loadFailure }),
+      "libonnxruntime_providers_shared.so cannot be loaded",
+    ],
+    [
+      "a platform without CUDA",
+      (): ProviderHost => ({ ...empty, platform: "darwin", architecture: "arm64" }),
+      "darwin arm64",
+    ],
   ])("warns when CUDA was asked for by name and %s is in the way", async (_, host, named) => {
     const opened = await openWithProvider("cuda", host(), cudaFails);
     expect(opened.provider.name).toBe("cpu");
@@ -75,11 +94,16 @@ describe("openWithProvider", () => {
 
   it("leaves CUDA alone when the CPU was asked for", async () => {
     const opened = await openWithProvider("cpu", withLibrary, works);
-    expect(opened).toEqual({ provider: { name: "cpu", reason: "cpu: chosen in the settings" }, value: "session on cpu" });
+    expect(opened).toEqual({
+      provider: { name: "cpu", reason: "cpu: chosen in the settings" },
+      value: "session on cpu",
+    });
   });
 
   it("passes on the CPU's own failure", async () => {
-    await expect(openWithProvider("auto", empty, () => Promise.reject(new Error("no memory")))).rejects.toThrow("no memory");
+    await expect(openWithProvider("auto", empty, () => Promise.reject(new Error("no memory")))).rejects.toThrow(
+      "no memory",
+    );
   });
 });
 
@@ -97,7 +121,9 @@ describe("providerHost", () => {
 
 describe("loadFailure", () => {
   it("passes on what the system says about a file that is no library, and nothing about one that loads", () => {
-    expect(loadFailure(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"))).toMatch(/libonnxruntime_providers_cuda\.so/);
+    expect(loadFailure(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"))).toMatch(
+      /libonnxruntime_providers_cuda\.so/,
+    );
     expect(loadFailure(join(providerHost().libraryFolder, "onnxruntime_binding.node"))).toBeUndefined();
   });
 });

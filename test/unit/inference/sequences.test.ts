@@ -13,7 +13,9 @@ const range = (from: number, to: number): Int32Array => Int32Array.from({ length
 /** Rows that say what they are: layer, head and token in every number. */
 function rowsOf(tokens: Int32Array, { type }: CacheShape = shape): NewRows {
   const make = (heads: number, size: number): number[] =>
-    Array.from({ length: 2 * heads }, (_, at) => [...tokens].flatMap((token) => Array.from({ length: size }, () => at * 1000 + token))).flat();
+    Array.from({ length: 2 * heads }, (_, at) =>
+      [...tokens].flatMap((token) => Array.from({ length: size }, () => at * 1000 + token)),
+    ).flat();
   const numbers = type === "float16" ? Uint16Array.from(make(3, 4)) : Float32Array.from(make(3, 4));
   return { key: numbers, value: numbers.map((value: number) => value + 7), need: Float32Array.from(make(1, 2)) };
 }
@@ -43,7 +45,8 @@ function told(sequence: Sequence): number[] {
       const { data, dims } = tensors.get(name)!;
       const capacity = dims.at(-2)!;
       for (let block = 0; block < blocks; block++)
-        for (let at = 0; at < size; at++) seen.add(Number(data[(block * capacity + token) * size + at]) - extra - (first + block) * 1000);
+        for (let at = 0; at < size; at++)
+          seen.add(Number(data[(block * capacity + token) * size + at]) - extra - (first + block) * 1000);
     }
     expect(seen.size).toBe(1);
     tokens.push(...seen);
@@ -100,17 +103,21 @@ describe("a pool", () => {
     expect([pool.size, sequence.length]).toEqual([1, 1000]);
   });
 
-  it.each(["float32", "float16"] as const)("gives the memory of a text that ends to a new one of about its size, with the new one's rows alone (%s)", (type) => {
-    const of: CacheShape = { ...shape, type };
-    const pool = new SequencePool(runtime, of, 1);
-    const memory = (sequence: Sequence): unknown => (sequence.past()!.tensors.get("past.need")!.data as Float32Array).buffer;
-    const first = memory(read(pool, range(0, 200), of).sequence);
-    const second = read(pool, range(1000, 1150), of).sequence;
-    expect(memory(second)).toBe(first);
-    expect(told(second)).toEqual([...range(1000, 1150)]);
-    // Halves of other numbers may be no numbers, which the graph must not see behind the rows either.
-    if (type === "float16") expect(second.past()!.tensors.get("past.1.value")!.data.at(-1)).toBe(0);
-    expect(memory(read(pool, range(0, 20), of).sequence)).not.toBe(first);
-    expect(pool.size).toBe(1);
-  });
+  it.each(["float32", "float16"] as const)(
+    "gives the memory of a text that ends to a new one of about its size, with the new one's rows alone (%s)",
+    (type) => {
+      const of: CacheShape = { ...shape, type };
+      const pool = new SequencePool(runtime, of, 1);
+      const memory = (sequence: Sequence): unknown =>
+        (sequence.past()!.tensors.get("past.need")!.data as Float32Array).buffer;
+      const first = memory(read(pool, range(0, 200), of).sequence);
+      const second = read(pool, range(1000, 1150), of).sequence;
+      expect(memory(second)).toBe(first);
+      expect(told(second)).toEqual([...range(1000, 1150)]);
+      // Halves of other numbers may be no numbers, which the graph must not see behind the rows either.
+      if (type === "float16") expect(second.past()!.tensors.get("past.1.value")!.data.at(-1)).toBe(0);
+      expect(memory(read(pool, range(0, 20), of).sequence)).not.toBe(first);
+      expect(pool.size).toBe(1);
+    },
+  );
 });

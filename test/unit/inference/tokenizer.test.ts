@@ -94,7 +94,9 @@ describe("special tokens", () => {
     expect(tokenizer.isSpecial(model.specialTokens.endOfText)).toBe(true);
     expect(tokenizer.decode([...tokenizer.encode("a"), id])).toBe(`a${model.specialTokens.endOfText}`);
     expect(tokenizer.isSpecial("a")).toBe(false);
-    expect(() => tokenizer.tokenOf("<|unheard|>")).toThrow(/expected one of the special tokens <\|endoftext\|>.*found <\|unheard\|>/);
+    expect(() => tokenizer.tokenOf("<|unheard|>")).toThrow(
+      /expected one of the special tokens <\|endoftext\|>.*found <\|unheard\|>/,
+    );
   });
 });
 
@@ -123,7 +125,10 @@ describe("stream", () => {
 describe("other tokenizers", () => {
   it("takes a byte-level BPE with a normaliser and without words", async () => {
     const json = JSON.parse(await readFile(model.tokenizerPath, "utf8"));
-    const plain = new Tokenizer({ ...json, pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true } });
+    const plain = new Tokenizer({
+      ...json,
+      pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true },
+    });
     expect(plain.decode(plain.encode("let x = 1;\n\treturn é"))).toBe("let x = 1;\n\treturn é");
     const text = reference.pieces.map(([, piece]) => piece).join("\n");
     expect(plain.decode(plain.encode(text))).toBe(text);
@@ -135,8 +140,8 @@ describe("other tokenizers", () => {
   });
 
   it("refuses what is not one", () => {
-    expect(() => new Tokenizer({ added_tokens: [], model: { type: "Unigram", vocab: {} }, decoder: { type: "Metaspace" } })).toThrow(
-      /model\.type: expected "BPE", found "Unigram"/,
-    );
+    expect(
+      () => new Tokenizer({ added_tokens: [], model: { type: "Unigram", vocab: {} }, decoder: { type: "Metaspace" } }),
+    ).toThrow(/model\.type: expected "BPE", found "Unigram"/);
   });
 });

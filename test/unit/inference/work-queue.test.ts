@@ -14,7 +14,11 @@ describe("WorkQueue", () => {
       await pause();
       running--;
     };
-    await Promise.all([queue.run("index", undefined, work), queue.run("completion", undefined, work), queue.run("index", undefined, work)]);
+    await Promise.all([
+      queue.run("index", undefined, work),
+      queue.run("completion", undefined, work),
+      queue.run("index", undefined, work),
+    ]);
     expect(most).toBe(1);
   });
 
@@ -35,7 +39,8 @@ describe("WorkQueue", () => {
     const queue = new WorkQueue();
     const order: string[] = [];
     const completion = (async () => {
-      for (let token = 0; token < 5; token++) await queue.run("completion", undefined, async () => void order.push("token"));
+      for (let token = 0; token < 5; token++)
+        await queue.run("completion", undefined, async () => void order.push("token"));
     })();
     const index = queue.run("index", undefined, async () => void order.push("index"));
     await Promise.all([completion, index]);

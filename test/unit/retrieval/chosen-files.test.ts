@@ -5,7 +5,10 @@ import { ChosenFiles } from "../../../sidecar/retrieval/chosen-files";
 const at = (path: string, folder = "/home/me/shop") => ({ uri: `file://${encodeURI(`${folder}/${path}`)}`, path });
 
 it("are told by the pattern that says so, the last one that is about them", () => {
-  const files = new ChosenFiles({ pinnedFiles: ["/shop/money.py", "docs/", "!docs/old.md"], bannedFiles: ["*.min.js", "generated", "", "# none", "two\nlines"] });
+  const files = new ChosenFiles({
+    pinnedFiles: ["/shop/money.py", "docs/", "!docs/old.md"],
+    bannedFiles: ["*.min.js", "generated", "", "# none", "two\nlines"],
+  });
   expect(files.pinnedBy(at("shop/money.py"))).toBe("/shop/money.py");
   expect(files.pinnedBy(at("lib/shop/money.py"))).toBeUndefined();
   expect(files.pinnedBy(at("docs/deep/new.md"))).toBe("docs/");
@@ -24,12 +27,20 @@ it("are banned where they are pinned too", () => {
 
 it("are none by default, whatever the path", () => {
   const files = new ChosenFiles({});
-  expect([files.hasPins, files.hasBans, files.pinnedBy(at("a")), files.bannedBy(at("\u{1f600}/é.py"))]).toEqual([false, false, undefined, undefined]);
+  expect([files.hasPins, files.hasBans, files.pinnedBy(at("a")), files.bannedBy(at("\u{1f600}/é.py"))]).toEqual([
+    false,
+    false,
+    undefined,
+    undefined,
+  ]);
   expect(new ChosenFiles({ bannedFiles: ["é.py"] }).bannedBy(at("\u{1f600}/é.py"))).toBe("é.py");
 });
 
 it("are those of one workspace folder alone by a pattern that begins with ./ and its name", () => {
-  const files = new ChosenFiles({ pinnedFiles: ["./library/src/a.py", "docs/", "!./app/docs/", "./whole folder"], bannedFiles: ["./my [app]/gen/*.py"] });
+  const files = new ChosenFiles({
+    pinnedFiles: ["./library/src/a.py", "docs/", "!./app/docs/", "./whole folder"],
+    bannedFiles: ["./my [app]/gen/*.py"],
+  });
   expect(files.pinnedBy(at("src/a.py", "/w/library"))).toBe("./library/src/a.py");
   expect(files.pinnedBy(at("src/a.py", "/w/app"))).toBeUndefined();
   expect(files.pinnedBy(at("library/src/a.py", "/w/app"))).toBeUndefined();
@@ -38,11 +49,17 @@ it("are those of one workspace folder alone by a pattern that begins with ./ and
   expect(files.pinnedBy(at("docs/b.md", "/w/app"))).toBeUndefined();
   expect(files.pinnedBy(at("deep/c.md", "/w/whole folder"))).toBe("./whole folder");
   expect(files.bannedBy({ uri: "file:///c%3A/my%20a/gen/x.py", path: "gen/x.py" })).toBe(undefined);
-  expect(new ChosenFiles({ bannedFiles: ["./my a/gen/*.py"] }).bannedBy({ uri: "file:///c%3A/my%20a/gen/x.py", path: "gen/x.py" })).toBe("./my a/gen/*.py");
+  expect(
+    new ChosenFiles({ bannedFiles: ["./my a/gen/*.py"] }).bannedBy({
+      uri: "file:///c%3A/my%20a/gen/x.py",
+      path: "gen/x.py",
+    }),
+  ).toBe("./my a/gen/*.py");
 });
 
 it("are none of one folder where the folder cannot be told", () => {
   const files = new ChosenFiles({ bannedFiles: ["./library/"] });
-  for (const uri of ["untitled:a.py", "file:///w/library/b.py", "file:///w/%E0%A4%A/a.py"]) expect(files.bannedBy({ uri, path: "a.py" })).toBeUndefined();
+  for (const uri of ["untitled:a.py", "file:///w/library/b.py", "file:///w/%E0%A4%A/a.py"])
+    expect(files.bannedBy({ uri, path: "a.py" })).toBeUndefined();
   expect(files.bannedBy({ uri: "file:///w/library/a.py", path: "a.py" })).toBe("./library/");
 });

@@ -17,7 +17,14 @@ beforeEach(() => (documents = new KeptFragments(tokenizer)));
 const uri = "file:///w/a.py";
 const above = Array.from({ length: 60 }, (_, n) => `value_${n} = compute(${n})\n`).join("");
 const below = Array.from({ length: 60 }, (_, n) => `show(value_${n})\n`).join("");
-const at = (prefix: string, suffix = below, change: Partial<CursorContext> = {}): CursorContext => ({ uri, path: "a.py", languageId: "python", prefix, suffix, ...change });
+const at = (prefix: string, suffix = below, change: Partial<CursorContext> = {}): CursorContext => ({
+  uri,
+  path: "a.py",
+  languageId: "python",
+  prefix,
+  suffix,
+  ...change,
+});
 const limits = { maxFragments: 4, fragmentBudget: 448 };
 
 function fragment(name: string, score: number, change: Partial<Fragment> = {}): SelectedFragment {
@@ -27,7 +34,17 @@ function fragment(name: string, score: number, change: Partial<Fragment> = {}): 
   return { fragment: whole, reference: { path, uri: whole.uri, startLine, endLine, score, tokens: 2 }, tokens: [1, 2] };
 }
 const tax = fragment("tax", 0.5);
-const kept = (change: Partial<Kept> = {}): Kept => ({ since: 3, selected: [tax], dropped: [], need: undefined, context: at(above), limits, codeTokens: 512, revision: 1, ...change });
+const kept = (change: Partial<Kept> = {}): Kept => ({
+  since: 3,
+  selected: [tax],
+  dropped: [],
+  need: undefined,
+  context: at(above),
+  limits,
+  codeTokens: 512,
+  revision: 1,
+  ...change,
+});
 const recall = (context: CursorContext, codeTokens = 512) => documents.recall(context, limits, codeTokens);
 
 describe("what was fetched", () => {
@@ -58,7 +75,11 @@ describe("what was fetched", () => {
     ["a long paste", at(above + above), "the cursor moved to another place"],
     ["an edit far above", at(above.replace("value_1 ", "valve_1 ")), "the document changed elsewhere"],
     ["an edit far below", at(above, below.replace("value_50", "valve_50")), "the document changed elsewhere"],
-    ["lines put in far below", at(above, below.replace("show(value_50)", "show(value_50)\n".repeat(30))), "the document changed elsewhere"],
+    [
+      "lines put in far below",
+      at(above, below.replace("show(value_50)", "show(value_50)\n".repeat(30))),
+      "the document changed elsewhere",
+    ],
     ["a rename", at(above, below, { path: "b.py" }), "the document changed elsewhere"],
   ])("goes after %s", (_, now, reason) => {
     documents.remember(kept());
@@ -78,7 +99,13 @@ describe("what was fetched", () => {
 
   it("goes when the settings change", () => {
     documents.remember(kept());
-    for (const change of [{ maxFragments: 3 }, { fragmentBudget: 100 }, { pinnedFiles: ["a.py"] }, { bannedFiles: ["tax.py"] }]) expect(documents.recall(at(above), { ...limits, ...change }, 512)).toBe("the settings changed");
+    for (const change of [
+      { maxFragments: 3 },
+      { fragmentBudget: 100 },
+      { pinnedFiles: ["a.py"] },
+      { bannedFiles: ["tax.py"] },
+    ])
+      expect(documents.recall(at(above), { ...limits, ...change }, 512)).toBe("the settings changed");
     expect(recall(at(above), 300)).toBe("the settings changed");
   });
 
@@ -108,17 +135,28 @@ describe("new fragments", () => {
   const found = (...selected: readonly SelectedFragment[]): Retrieval => ({
     selected,
     dropped: [],
-    found: selected.map(({ fragment: each, reference: { score, raised } }) => ({ fragment: each, score, ...(raised !== undefined && { raised }) })),
+    found: selected.map(({ fragment: each, reference: { score, raised } }) => ({
+      fragment: each,
+      score,
+      ...(raised !== undefined && { raised }),
+    })),
     timings: { expressMs: 1, searchMs: 1, selectMs: 1 },
   });
 
   it("take over when nothing was kept", () => {
-    expect(weigh(kept({ selected: [] }), found(tax), 1, rule)).toBe("nothing was kept, and the model needs something now");
-    expect(weigh(kept({ selected: [] }), { ...found(), nothing: "the model needs nothing" }, 1, rule)).toMatchObject({ selected: [], nothing: "the model needs nothing" });
+    expect(weigh(kept({ selected: [] }), found(tax), 1, rule)).toBe(
+      "nothing was kept, and the model needs something now",
+    );
+    expect(weigh(kept({ selected: [] }), { ...found(), nothing: "the model needs nothing" }, 1, rule)).toMatchObject({
+      selected: [],
+      nothing: "the model needs nothing",
+    });
   });
 
   it("take over when the best is better by the margin than the best kept one scores now", () => {
-    expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.54)), 1, rule)).toBe("another fragment scores 0.600, the best kept one 0.540");
+    expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.54)), 1, rule)).toBe(
+      "another fragment scores 0.600, the best kept one 0.540",
+    );
     expect(weigh(kept(), found(fragment("vat", 0.6), fragment("tax", 0.56)), 1, rule)).toMatchObject({
       selected: [{ reference: { path: "tax.py", score: 0.56 } }],
       dropped: [{ path: "vat.py", score: 0.6, reason: "not better by 0.05 than the best fragment kept" }],
@@ -126,23 +164,48 @@ describe("new fragments", () => {
   });
 
   it("are compared with what raises them included", () => {
-    const raise = (one: SelectedFragment, by: number): SelectedFragment => ({ ...one, reference: { ...one.reference, raised: { by, reason: "imported here" } } });
+    const raise = (one: SelectedFragment, by: number): SelectedFragment => ({
+      ...one,
+      reference: { ...one.reference, raised: { by, reason: "imported here" } },
+    });
     const vat = fragment("vat", 0.6);
-    expect(weigh(kept(), { ...found(vat), found: [{ fragment: vat.fragment, score: 0.6 }, { fragment: tax.fragment, score: 0.4, raised: { by: 0.2, reason: "imported here" } }] }, 1, rule)).toMatchObject({
+    expect(
+      weigh(
+        kept(),
+        {
+          ...found(vat),
+          found: [
+            { fragment: vat.fragment, score: 0.6 },
+            { fragment: tax.fragment, score: 0.4, raised: { by: 0.2, reason: "imported here" } },
+          ],
+        },
+        1,
+        rule,
+      ),
+    ).toMatchObject({
       selected: [{ reference: { path: "tax.py", score: 0.4, raised: { by: 0.2 } } }],
     });
-    expect(weigh(kept(), found(raise(vat, 0.1), fragment("tax", 0.6)), 1, rule)).toBe("another fragment scores 0.700, the best kept one 0.600, what raises them included");
-    expect(weigh(kept({ selected: [raise(tax, 0.3)] }), found(vat, fragment("tax", 0.56)), 1, rule)).toMatchObject({ selected: [{ reference: { score: 0.56 } }] });
+    expect(weigh(kept(), found(raise(vat, 0.1), fragment("tax", 0.6)), 1, rule)).toBe(
+      "another fragment scores 0.700, the best kept one 0.600, what raises them included",
+    );
+    expect(weigh(kept({ selected: [raise(tax, 0.3)] }), found(vat, fragment("tax", 0.56)), 1, rule)).toMatchObject({
+      selected: [{ reference: { score: 0.56 } }],
+    });
   });
 
   it("do not when the best is kept already, in whatever order", () => {
     const vat = fragment("vat", 0.4);
     const standing = weigh(kept({ selected: [tax, vat] }), found(fragment("vat", 0.9), fragment("fee", 0.8)), 1, rule);
-    expect(standing).toMatchObject({ selected: [{ reference: { path: "tax.py", score: 0.5 } }, { reference: { path: "vat.py", score: 0.9 } }], dropped: [{ path: "fee.py" }] });
+    expect(standing).toMatchObject({
+      selected: [{ reference: { path: "tax.py", score: 0.5 } }, { reference: { path: "vat.py", score: 0.9 } }],
+      dropped: [{ path: "fee.py" }],
+    });
   });
 
   it("take over when a kept one scores too little to be found", () => {
-    expect(weigh(kept(), found(fragment("vat", 0.4), fragment("fee", 0.2)), 1, rule)).toBe("another fragment scores 0.400, the best kept one 0.200");
+    expect(weigh(kept(), found(fragment("vat", 0.4), fragment("fee", 0.2)), 1, rule)).toBe(
+      "another fragment scores 0.400, the best kept one 0.200",
+    );
   });
 
   it("take over when the text of a kept one may have changed", () => {
@@ -153,6 +216,9 @@ describe("new fragments", () => {
 
   it("give a kept one the lines that it has now", () => {
     const moved = fragment("tax", 0.5, { startLine: 11, endLine: 12 });
-    expect(weigh(kept(), found(moved), 2, rule)).toMatchObject({ selected: [{ tokens: tax.tokens, fragment: { startLine: 11 }, reference: { startLine: 11, endLine: 12 } }], dropped: [] });
+    expect(weigh(kept(), found(moved), 2, rule)).toMatchObject({
+      selected: [{ tokens: tax.tokens, fragment: { startLine: 11 }, reference: { startLine: 11, endLine: 12 } }],
+      dropped: [],
+    });
   });
 });

@@ -5,9 +5,9 @@ import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
-import { raisingEdited } from "../../../sidecar/retrieval/ranking";
 import { nullScoreOf } from "../../../sidecar/retrieval/need";
+import { raisingEdited } from "../../../sidecar/retrieval/ranking";
+import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
@@ -25,12 +25,24 @@ beforeAll(async () => {
 });
 afterAll(() => backbone.dispose());
 
-const fragment = (path: string, text: string): Fragment => ({ uri: `file:///w/${path}`, path, startLine: 1, endLine: text.split("\n").length, text });
+const fragment = (path: string, text: string): Fragment => ({
+  uri: `file:///w/${path}`,
+  path,
+  startLine: 1,
+  endLine: text.split("\n").length,
+  text,
+});
 const fragments = [
   fragment("shop/money.py", "class Money:\n    def times(self, factor):\n        return Money(self.cents * factor)"),
   fragment("shop/stock.py", "class Stock:\n    def reserve(self, copies):\n        self.reserved += copies"),
 ];
-const context: CursorContext = { uri: "file:///w/a.py", path: "a.py", languageId: "python", prefix: "from shop.money import Money\n\ntotal = Money(3).", suffix: "\n" };
+const context: CursorContext = {
+  uri: "file:///w/a.py",
+  path: "a.py",
+  languageId: "python",
+  prefix: "from shop.money import Money\n\ntotal = Money(3).",
+  suffix: "\n",
+};
 const limits = { maxFragments: 4, fragmentBudget: 448 };
 
 /** A source that scans what the real fragment adapter made of the fragments. */
@@ -45,14 +57,24 @@ async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { a
     search(need, k, counts = () => true) {
       asked.push(k);
       const score = (vector: Float32Array) => vector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), 0);
-      const scored = texts.map((text, at): ScoredFragment => ({ fragment: text, score: score(vectors[at] ?? new Float32Array()) }));
-      return scored.filter((each) => counts(each.fragment)).sort((a, b) => b.score - a.score).slice(0, k);
+      const scored = texts.map(
+        (text, at): ScoredFragment => ({ fragment: text, score: score(vectors[at] ?? new Float32Array()) }),
+      );
+      return scored
+        .filter((each) => counts(each.fragment))
+        .sort((a, b) => b.score - a.score)
+        .slice(0, k);
     },
   };
 }
 
 const retriever = (source: FragmentSource | undefined, nullScore = -1) =>
-  new Retriever({ backbone: { ...backbone, model: withNullScore(nullScore), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source });
+  new Retriever({
+    backbone: { ...backbone, model: withNullScore(nullScore), express: backbone.express.bind(backbone) } as Backbone,
+    promptFormat,
+    tokenizer,
+    source: () => source,
+  });
 /** A fixed null score in place of the model's own vector. */
 function withNullScore(nullScore: number) {
   const { nullVector: _, ...retrieval } = backbone.model.retrieval;
@@ -61,7 +83,11 @@ function withNullScore(nullScore: number) {
 
 describe("retrieval", () => {
   it("brings fragments with their place, score, tokens and the time of each part", async () => {
-    const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(context, limits, 500);
+    const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(
+      context,
+      limits,
+      500,
+    );
     expect(nothing).toBeUndefined();
     expect(dropped).toEqual([]);
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
@@ -92,9 +118,15 @@ describe("retrieval", () => {
   });
 
   it("is not starved by what is banned, and names the pattern", async () => {
-    const banned = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`));
+    const banned = Array.from({ length: 70 }, (_, at) =>
+      fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`),
+    );
     const source = await indexed([...banned, ...fragments]);
-    const { selected, dropped } = await retriever(source).retrieve(context, { ...limits, maxFragments: 2, bannedFiles: ["old/"] }, 500);
+    const { selected, dropped } = await retriever(source).retrieve(
+      context,
+      { ...limits, maxFragments: 2, bannedFiles: ["old/"] },
+      500,
+    );
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
     expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(["banned by selfracg.bannedFiles: old/"]));
     const best = (await retriever(source).rank(context, { ...limits, bannedFiles: ["old/"] }, 20)).fragments;
@@ -106,8 +138,13 @@ describe("retrieval", () => {
     const source = await indexed([...nearer, ...fragments]);
     const pinning = { ...limits, maxFragments: 1, pinnedFiles: ["stock.py"] };
     const { selected } = await retriever(source).retrieve(context, pinning, 500);
-    expect(selected[0]?.reference).toMatchObject({ path: "shop/stock.py", raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" } });
-    expect((await retriever(source).rank(context, pinning, 1)).fragments.map(({ path }) => path)).toEqual(["shop/stock.py"]);
+    expect(selected[0]?.reference).toMatchObject({
+      path: "shop/stock.py",
+      raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" },
+    });
+    expect((await retriever(source).rank(context, pinning, 1)).fragments.map(({ path }) => path)).toEqual([
+      "shop/stock.py",
+    ]);
     const { reference } = selected[0] ?? {};
     const unneeded = await retriever(source, (reference?.score ?? 0) + 0.001).retrieve(context, pinning, 500);
     expect(unneeded.selected.map(({ reference: { path } }) => path)).not.toContain("shop/stock.py");
@@ -117,10 +154,19 @@ describe("retrieval", () => {
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
     const raising = raisingEdited((uri) => uri.endsWith("stock.py"), 2);
-    const options = { backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone, promptFormat, tokenizer, source: () => source, raising };
+    const options = {
+      backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone,
+      promptFormat,
+      tokenizer,
+      source: () => source,
+      raising,
+    };
     const { nullScore, selected } = await new Retriever(options).retrieve(context, limits, 500);
     expect(nullScore).toBe(-1);
-    expect(selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([["shop/stock.py", { by: 2, reason: "edited lately" }], ["shop/money.py", undefined]]);
+    expect(selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([
+      ["shop/stock.py", { by: 2, reason: "edited lately" }],
+      ["shop/money.py", undefined],
+    ]);
   });
 
   it("asks for more than it wants, because some are dropped", async () => {
@@ -150,7 +196,8 @@ describe("nothing is retrieved, and the reason given,", () => {
     (await retriever(source, nullScore).retrieve(context, { ...limits, ...options }, 500)).nothing;
 
   it("without a workspace", async () => expect(await reason(undefined)).toBe("no workspace folder is open"));
-  it("with an empty index", async () => expect(await reason(await indexed([]))).toBe("the index holds no fragment yet"));
+  it("with an empty index", async () =>
+    expect(await reason(await indexed([]))).toBe("the index holds no fragment yet"));
   it("with limits of zero", async () => {
     const source = await indexed(fragments);
     expect(await reason(source, { maxFragments: 0 })).toMatch(/maxFragments is 0/);
@@ -158,7 +205,9 @@ describe("nothing is retrieved, and the reason given,", () => {
     expect(source.asked).toEqual([]);
   });
   it("when the model needs nothing", async () => {
-    expect(await reason(await indexed(fragments), {}, 1.01)).toMatch(/^the model needs nothing: the best score, -?\d\.\d{3}, is below 1\.010$/);
+    expect(await reason(await indexed(fragments), {}, 1.01)).toMatch(
+      /^the model needs nothing: the best score, -?\d\.\d{3}, is below 1\.010$/,
+    );
   });
   it("when needing nothing is the nearest expression", async () => {
     const { dimension } = backbone.model.retrieval;
@@ -169,7 +218,12 @@ describe("nothing is retrieved, and the reason given,", () => {
     expect(nullScoreOf({ ...retrieval, nullVector: Array<number>(dimension).fill(0) }, need)).toBe(0.25);
     const model = { ...backbone.model, retrieval: { ...retrieval, nullVector: [...need] } };
     const source = await indexed(fragments);
-    const { nothing, dropped } = await new Retriever({ backbone: { ...backbone, model, express: async () => need } as Backbone, promptFormat, tokenizer, source: () => source }).retrieve(context, limits, 500);
+    const { nothing, dropped } = await new Retriever({
+      backbone: { ...backbone, model, express: async () => need } as Backbone,
+      promptFormat,
+      tokenizer,
+      source: () => source,
+    }).retrieve(context, limits, 500);
     expect(nothing).toMatch(/^the model needs nothing: .* is below 1\.250$/);
     expect(dropped.every(({ reason }) => reason.includes("is below 1.250"))).toBe(true);
   });
@@ -181,6 +235,8 @@ describe("nothing is retrieved, and the reason given,", () => {
 
 it("stops when it is aborted", async () => {
   const source = await indexed(fragments);
-  await expect(retriever(source).retrieve(context, limits, 500, AbortSignal.abort())).rejects.toMatchObject({ name: "AbortError" });
+  await expect(retriever(source).retrieve(context, limits, 500, AbortSignal.abort())).rejects.toMatchObject({
+    name: "AbortError",
+  });
   expect(source.asked).toEqual([]);
 });

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
-import { selectFragments, type SelectOptions } from "../../../sidecar/retrieval/select";
+import { type SelectOptions, selectFragments } from "../../../sidecar/retrieval/select";
 import { visibleText } from "../../../sidecar/retrieval/visible";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import { modelPath } from "../../model";
@@ -41,8 +41,18 @@ function select(candidates: ScoredFragment[], options: Partial<SelectOptions> = 
   };
 }
 
-const money = found("shop/money.py", 3, "class Money:\n    def times(self, factor):\n        return Money(self.cents * factor)", 0.9);
-const stock = found("shop/stock.py", 8, "class Stock:\n    def reserve(self, copies):\n        self.reserved += copies", 0.7);
+const money = found(
+  "shop/money.py",
+  3,
+  "class Money:\n    def times(self, factor):\n        return Money(self.cents * factor)",
+  0.9,
+);
+const stock = found(
+  "shop/stock.py",
+  8,
+  "class Stock:\n    def reserve(self, copies):\n        self.reserved += copies",
+  0.7,
+);
 
 describe("keeps", () => {
   it("what comes from other files, best first", () => {
@@ -72,7 +82,12 @@ describe("drops, with the reason,", () => {
   });
 
   it("what stands around the cursor already, in whatever file", () => {
-    const copy = found("copy/orders.py", 298, "    order_line_297 = read_line(297)\norder_line_298 = read_line(298)\n\nprint_total(total)", 0.8);
+    const copy = found(
+      "copy/orders.py",
+      298,
+      "    order_line_297 = read_line(297)\norder_line_298 = read_line(298)\n\nprint_total(total)",
+      0.8,
+    );
     expect(select([copy]).dropped).toEqual(["copy/orders.py:298 100 % of its lines stand around the cursor already"]);
   });
 
@@ -86,13 +101,22 @@ describe("drops, with the reason,", () => {
   });
 
   it("what overlaps a better one", () => {
-    const over = found("shop/money.py", 5, "        return Money(self.cents * factor)\n\n    def plus(self, other):\n        return Money(self.cents + other.cents)", 0.8);
+    const over = found(
+      "shop/money.py",
+      5,
+      "        return Money(self.cents * factor)\n\n    def plus(self, other):\n        return Money(self.cents + other.cents)",
+      0.8,
+    );
     expect(select([money, over]).dropped).toEqual(["shop/money.py:5 overlaps shop/money.py:3-5"]);
-    expect(select([money, { ...over, fragment: { ...over.fragment, startLine: 6, endLine: 9 } }]).selected).toHaveLength(2);
+    expect(
+      select([money, { ...over, fragment: { ...over.fragment, startLine: 6, endLine: 9 } }]).selected,
+    ).toHaveLength(2);
   });
 
   it("what scores below the null score", () => {
-    expect(select([{ ...money, score: 0.19 }]).dropped).toEqual(["shop/money.py:3 score 0.190 is below 0.200, from which the model needs it"]);
+    expect(select([{ ...money, score: 0.19 }]).dropped).toEqual([
+      "shop/money.py:3 score 0.190 is below 0.200, from which the model needs it",
+    ]);
     expect(select([{ ...money, score: 0.2 }]).selected).toEqual(["shop/money.py:3"]);
   });
 
@@ -103,7 +127,12 @@ describe("drops, with the reason,", () => {
   });
 
   it("what is over the budget, and goes on with what still fits", () => {
-    const long = found("long.py", 1, Array.from({ length: 60 }, (_, n) => `value_${n} = compute(${n})`).join("\n"), 0.8);
+    const long = found(
+      "long.py",
+      1,
+      Array.from({ length: 60 }, (_, n) => `value_${n} = compute(${n})`).join("\n"),
+      0.8,
+    );
     const { selected, dropped } = select([money, long, stock], { limits: { maxFragments: 4, fragmentBudget: 100 } });
     expect(selected).toEqual(["shop/money.py:3", "shop/stock.py:8"]);
     expect(dropped[0]).toMatch(/^long.py:1 \d+ tokens do not fit in the \d+ left of 100$/);
@@ -111,7 +140,9 @@ describe("drops, with the reason,", () => {
 });
 
 it("never goes over its limits, whatever is found", () => {
-  const many = Array.from({ length: 64 }, (_, n) => found(`f${n}.py`, 1, `def unique_${n}_${n * 7}(a_${n}, b_${n}):\n    return c_${n}`, 1 - n / 100));
+  const many = Array.from({ length: 64 }, (_, n) =>
+    found(`f${n}.py`, 1, `def unique_${n}_${n * 7}(a_${n}, b_${n}):\n    return c_${n}`, 1 - n / 100),
+  );
   for (const fragmentBudget of [1, 40, 100, 1000]) {
     const { selected } = selectFragments(many, {
       context: open,

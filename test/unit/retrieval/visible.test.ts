@@ -13,11 +13,21 @@ beforeAll(async () => {
   tokenizer = await Tokenizer.load(model);
 });
 
-const context = (prefix: string, suffix = "") => ({ uri: "file:///a.ts", path: "a.ts", languageId: "typescript", prefix, suffix });
+const context = (prefix: string, suffix = "") => ({
+  uri: "file:///a.ts",
+  path: "a.ts",
+  languageId: "typescript",
+  prefix,
+  suffix,
+});
 
 describe("the visible lines", () => {
   it("are all of a short document", () => {
-    expect(visibleText(context("a1\nb2\nc", "3\nd4\n"), 400, tokenizer)).toEqual({ startLine: 1, endLine: 5, lines: new Set(["a1", "b2", "c3", "d4"]) });
+    expect(visibleText(context("a1\nb2\nc", "3\nd4\n"), 400, tokenizer)).toEqual({
+      startLine: 1,
+      endLine: 5,
+      lines: new Set(["a1", "b2", "c3", "d4"]),
+    });
   });
 
   it("begin no later than what the prompt shows", () => {

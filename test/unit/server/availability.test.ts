@@ -5,15 +5,31 @@ import { type AvailabilityState, availabilityOf } from "../../../sidecar/server/
 
 const document = { uri: "file:///w/src/a.py", languageId: "python", path: "src/a.py" };
 const state: AvailabilityState = { settings: defaultSettings, noModel: undefined, snoozed: undefined };
-const having = (settings: Partial<Settings>): AvailabilityState => ({ ...state, settings: { ...defaultSettings, ...settings } });
+const having = (settings: Partial<Settings>): AvailabilityState => ({
+  ...state,
+  settings: { ...defaultSettings, ...settings },
+});
 
 describe("availabilityOf", () => {
-  it.each(["file:///w/src/a.py", "untitled:Untitled-1", "vscode-notebook-cell:/w/a.ipynb#W1"])("is there in %s", (uri) => {
-    expect(availabilityOf({ ...document, uri }, state)).toEqual({ available: true });
-  });
+  it.each(["file:///w/src/a.py", "untitled:Untitled-1", "vscode-notebook-cell:/w/a.ipynb#W1"])(
+    "is there in %s",
+    (uri) => {
+      expect(availabilityOf({ ...document, uri }, state)).toEqual({ available: true });
+    },
+  );
 
-  it.each(["git:/w/src/a.py?ref", "output:tasks", "vscode-scm:git/scm0/input", "vscode-vfs://github/a/b.py", "comment:1", "nonsense"])("is not in %s", (uri) => {
-    expect(availabilityOf({ ...document, uri }, state)).toEqual({ available: false, reason: expect.stringMatching(/^Suggestions are made only in files/) });
+  it.each([
+    "git:/w/src/a.py?ref",
+    "output:tasks",
+    "vscode-scm:git/scm0/input",
+    "vscode-vfs://github/a/b.py",
+    "comment:1",
+    "nonsense",
+  ])("is not in %s", (uri) => {
+    expect(availabilityOf({ ...document, uri }, state)).toEqual({
+      available: false,
+      reason: expect.stringMatching(/^Suggestions are made only in files/),
+    });
   });
 
   it.each<[keyof Settings, Partial<Settings>, RegExp]>([
@@ -21,13 +37,25 @@ describe("availabilityOf", () => {
     ["disabledLanguages", { disabledLanguages: ["go", "python"] }, /language "python"/],
     ["disabledFiles", { disabledFiles: ["*.ts", "/src/"] }, /matches "\/src\/"/],
   ])("is off by the setting %s, which it names", (setting, settings, reason) => {
-    expect(availabilityOf(document, having(settings))).toEqual({ available: false, reason: expect.stringMatching(reason), setting });
+    expect(availabilityOf(document, having(settings))).toEqual({
+      available: false,
+      reason: expect.stringMatching(reason),
+      setting,
+    });
   });
 
   it("waits for the model, and for the snooze to end", () => {
-    expect(availabilityOf(document, { ...state, noModel: "Loading the model." })).toEqual({ available: false, reason: "Loading the model." });
-    expect(availabilityOf(document, { ...state, snoozed: "Snoozed until 14:35." })).toEqual({ available: false, reason: "Snoozed until 14:35." });
-    expect(availabilityOf(document, { ...having({ enable: false }), snoozed: "Snoozed until 14:35." }).setting).toBe("enable");
+    expect(availabilityOf(document, { ...state, noModel: "Loading the model." })).toEqual({
+      available: false,
+      reason: "Loading the model.",
+    });
+    expect(availabilityOf(document, { ...state, snoozed: "Snoozed until 14:35." })).toEqual({
+      available: false,
+      reason: "Snoozed until 14:35.",
+    });
+    expect(availabilityOf(document, { ...having({ enable: false }), snoozed: "Snoozed until 14:35." }).setting).toBe(
+      "enable",
+    );
   });
 
   it.each<[readonly string[], string, boolean]>([
@@ -40,6 +68,8 @@ describe("availabilityOf", () => {
     [["", "# a.py"], "a.py", true],
     [["a.py\n*"], "b.py", true],
   ])("reads %j as an ignore file does, for %s", (disabledFiles, path, available) => {
-    expect(availabilityOf({ ...document, path }, having({ disabledFiles: [...disabledFiles] })).available).toBe(available);
+    expect(availabilityOf({ ...document, path }, having({ disabledFiles: [...disabledFiles] })).available).toBe(
+      available,
+    );
   });
 });

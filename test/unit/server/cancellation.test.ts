@@ -1,11 +1,12 @@
 // A newer request, and an edit, cancel the older one within one run of the model: the real model, its runs counted.
-import { join, resolve } from "node:path";
-import { TextDocument } from "vscode-languageserver-textdocument";
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { createConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
+import { join, resolve } from "node:path";
 import { PassThrough } from "node:stream";
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
+import { createConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
+import { TextDocument } from "vscode-languageserver-textdocument";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
 import { CompletionCache } from "../../../sidecar/server/completion-cache";
 import { type CursorPlace, placeOf } from "../../../sidecar/server/cursor-place";
@@ -27,7 +28,16 @@ let runs: number;
 beforeAll(async () => {
   storagePath = await mkdtemp(join(tmpdir(), "selfracg-cancel-"));
   const grammarPath = resolve(import.meta.dirname, "../../../dist/grammars");
-  engine = await openEngine({ modelPath, grammarPath, storagePath, executionProvider: "cpu", threads: 1, maxFileKilobytes: 512, log, hasFolders: () => false });
+  engine = await openEngine({
+    modelPath,
+    grammarPath,
+    storagePath,
+    executionProvider: "cpu",
+    threads: 1,
+    maxFileKilobytes: 512,
+    log,
+    hasFolders: () => false,
+  });
   const { backbone } = engine;
   const decode = backbone.decode.bind(backbone);
   const prefill = backbone.prefill.bind(backbone);
@@ -52,7 +62,9 @@ beforeEach(() => {
   beforeDecode = () => {};
   suggester = new Suggester({
     cache: new CompletionCache(),
-    traces: new Traces(createConnection(new StreamMessageReader(new PassThrough()), new StreamMessageWriter(new PassThrough()))),
+    traces: new Traces(
+      createConnection(new StreamMessageReader(new PassThrough()), new StreamMessageWriter(new PassThrough())),
+    ),
     debounce: { hold: async () => 0, completed() {} },
     settings: () => defaultSettings,
     modelHash: () => "m",
@@ -67,11 +79,14 @@ beforeEach(() => {
   });
 });
 
-const text = "import json\n\ndef read_settings(path):\n    with open(path) as file:\n        \n\ndef total(prices):\n    \n";
+const text =
+  "import json\n\ndef read_settings(path):\n    with open(path) as file:\n        \n\ndef total(prices):\n    \n";
 const uri = "file:///a.py";
 const document = TextDocument.create(uri, "python", 1, text);
-const at = (line: number, character: number): CursorPlace => placeOf(document, { line, character }, undefined, { folders: [], cell: undefined });
-const ask = (place: CursorPlace, signal = new AbortController().signal) => suggester.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
+const at = (line: number, character: number): CursorPlace =>
+  placeOf(document, { line, character }, undefined, { folders: [], cell: undefined });
+const ask = (place: CursorPlace, signal = new AbortController().signal) =>
+  suggester.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
 
 describe("the model stops", () => {
   it("needs more than three runs for this when it is left alone", async () => {
@@ -100,6 +115,10 @@ describe("the model stops", () => {
     expect(finished[0]?.stopReason).toBe("cancelled");
     expect(lastRun).toBe(2);
     await next;
-    if (finished.length > 1) expect(finished[1]).toMatchObject({ position: { line: 7, character: 4 }, stopReason: expect.not.stringMatching("cancelled") });
+    if (finished.length > 1)
+      expect(finished[1]).toMatchObject({
+        position: { line: 7, character: 4 },
+        stopReason: expect.not.stringMatching("cancelled"),
+      });
   });
 });

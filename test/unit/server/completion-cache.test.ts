@@ -5,8 +5,18 @@ import { CompletionCache, type Question, settingsKey } from "../../../sidecar/se
 
 function trace(suggestion: string, id = 1): CompletionTrace {
   return {
-    id, uri: "file:///a.py", languageId: "python", position: { line: 0, character: 0 }, suggestion, stopReason: "end-of-statement",
-    fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
+    id,
+    uri: "file:///a.py",
+    languageId: "python",
+    position: { line: 0, character: 0 },
+    suggestion,
+    stopReason: "end-of-statement",
+    fragments: [],
+    dropped: [],
+    promptTokens: 1,
+    generatedTokens: 1,
+    decodeSteps: 0,
+    provider: "cpu",
     timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
   };
 }
@@ -100,7 +110,11 @@ describe("CompletionCache", () => {
       expect(cache.get(at(prefix, suffix))).toMatchObject({ suggestion, replaces });
     });
 
-    it.each([["x = foo(", "]\n"], ["x = foo(", "))\n"], ["x = ", ")\n"]])("misses at %s║%s", (prefix, suffix) => {
+    it.each([
+      ["x = foo(", "]\n"],
+      ["x = foo(", "))\n"],
+      ["x = ", ")\n"],
+    ])("misses at %s║%s", (prefix, suffix) => {
       expect(cache.get(at(prefix, suffix))).toBeUndefined();
     });
   });
@@ -155,14 +169,22 @@ describe("CompletionCache", () => {
 
 describe("settingsKey", () => {
   it.each([
-    { maxTokens: 9 }, { retrieval: false }, { maxFragments: 1 }, { fragmentBudget: 1 }, { pinnedFiles: ["a"] }, { bannedFiles: ["a"] },
-    { quietIn: ["strings" as const] }, { frequency: "more" as const },
+    { maxTokens: 9 },
+    { retrieval: false },
+    { maxFragments: 1 },
+    { fragmentBudget: 1 },
+    { pinnedFiles: ["a"] },
+    { bannedFiles: ["a"] },
+    { quietIn: ["strings" as const] },
+    { frequency: "more" as const },
   ])("is another one with %j", (change) => {
     expect(settingsKey({ ...defaultSettings, ...change }, "m")).not.toBe(settingsKey(defaultSettings, "m"));
   });
 
   it("is another one for another model, and the same whatever else is set", () => {
     expect(settingsKey(defaultSettings, "m")).not.toBe(settingsKey(defaultSettings, "n"));
-    expect(settingsKey({ ...defaultSettings, disabledLanguages: ["go"], pauseOnBattery: true }, "m")).toBe(settingsKey(defaultSettings, "m"));
+    expect(settingsKey({ ...defaultSettings, disabledLanguages: ["go"], pauseOnBattery: true }, "m")).toBe(
+      settingsKey(defaultSettings, "m"),
+    );
   });
 });

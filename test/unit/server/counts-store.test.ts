@@ -76,20 +76,25 @@ describe("CountsStore", () => {
     await store.flush();
     expect(await store.read()).toMatchObject({ ...none, shown: 1 });
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/suggestion-counts\.json: expected counts of suggestions, found .*; counting begins anew\./);
+    expect(warnings[0]).toMatch(
+      /suggestion-counts\.json: expected counts of suggestions, found .*; counting begins anew\./,
+    );
   });
 
-  it.skipIf(process.platform === "win32" || process.getuid?.() === 0)("counts for this run where the folder cannot be written, and says so once", async () => {
-    await chmod(folder, 0o500);
-    const store = new CountsStore(folder, log);
-    for (let n = 0; n < 2; n++) {
-      store.add({ shown: 1 });
-      await store.flush();
-    }
-    expect((await store.read()).shown).toBe(2);
-    expect(warnings).toHaveLength(1);
-    await chmod(folder, 0o700);
-  });
+  it.skipIf(process.platform === "win32" || process.getuid?.() === 0)(
+    "counts for this run where the folder cannot be written, and says so once",
+    async () => {
+      await chmod(folder, 0o500);
+      const store = new CountsStore(folder, log);
+      for (let n = 0; n < 2; n++) {
+        store.add({ shown: 1 });
+        await store.flush();
+      }
+      expect((await store.read()).shown).toBe(2);
+      expect(warnings).toHaveLength(1);
+      await chmod(folder, 0o700);
+    },
+  );
 
   it("counts for this run where the folder's place is taken by a file", async () => {
     await writeFile(join(folder, "taken"), "");

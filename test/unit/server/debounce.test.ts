@@ -1,6 +1,6 @@
 // How long a request is held back: a policy that follows rhythm and speed, with a clock that the test turns.
 import { describe, expect, it } from "vitest";
-import { chooseWait, type Clock, Debounce, longestWaitMs, plainRhythm } from "../../../sidecar/server/debounce";
+import { type Clock, chooseWait, Debounce, longestWaitMs, plainRhythm } from "../../../sidecar/server/debounce";
 
 /** Time passes when somebody sleeps, or when the test says so. */
 class FakeClock implements Clock {
@@ -30,7 +30,8 @@ function typing(clock: FakeClock, debounce: Debounce, intervals: readonly number
 }
 
 /** Nine keys in a burst, then a pause, so often that the rhythm is known. */
-const bursts = (interval: number): number[] => Array.from({ length: 7 }, () => [...Array<number>(9).fill(interval), 2000]).flat();
+const bursts = (interval: number): number[] =>
+  Array.from({ length: 7 }, () => [...Array<number>(9).fill(interval), 2000]).flat();
 const never = new AbortController().signal;
 
 describe("chooseWait", () => {

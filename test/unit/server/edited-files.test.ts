@@ -9,14 +9,28 @@ const uri = (name: string) => `file:///w/${name}.py`;
 it("are those that were changed, not those that were only opened", () => {
   const documents = new TextDocuments(TextDocument);
   const handlers: Record<string, (params: unknown) => void> = {};
-  const noted = new Proxy({}, { get: (_, name: string) => (handler: (params: unknown) => void) => ({ dispose: () => {}, handler: (handlers[name] = handler) }) });
+  const noted = new Proxy(
+    {},
+    {
+      get: (_, name: string) => (handler: (params: unknown) => void) => ({
+        dispose: () => {},
+        handler: (handlers[name] = handler),
+      }),
+    },
+  );
   const edited = editedFilesOf(documents);
   documents.listen(noted as Parameters<typeof documents.listen>[0]);
-  const open = (name: string) => handlers["onDidOpenTextDocument"]?.({ textDocument: { uri: uri(name), languageId: "python", version: 1, text: "a = 1\n" } });
+  const open = (name: string) =>
+    handlers["onDidOpenTextDocument"]?.({
+      textDocument: { uri: uri(name), languageId: "python", version: 1, text: "a = 1\n" },
+    });
   open("a");
   open("b");
   expect([edited.has(uri("a")), edited.has(uri("b"))]).toEqual([false, false]);
-  handlers["onDidChangeTextDocument"]?.({ textDocument: { uri: uri("a"), version: 2 }, contentChanges: [{ text: "a = 2\n" }] });
+  handlers["onDidChangeTextDocument"]?.({
+    textDocument: { uri: uri("a"), version: 2 },
+    contentChanges: [{ text: "a = 2\n" }],
+  });
   expect([edited.has(uri("a")), edited.has(uri("b"))]).toEqual([true, false]);
   handlers["onDidCloseTextDocument"]?.({ textDocument: { uri: uri("a") } });
   open("a");

@@ -9,7 +9,12 @@ const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };
 /** An index whose runs end when the test says so. */
 class FakeIndex implements Indexable {
   opened: (readonly { uri: string }[])[] = [];
-  runs: { signal: AbortSignal; finish: () => void; fail: (error: Error) => void; progress: (done: number, total: number) => void }[] = [];
+  runs: {
+    signal: AbortSignal;
+    finish: () => void;
+    fail: (error: Error) => void;
+    progress: (done: number, total: number) => void;
+  }[] = [];
   folders: string[][] = [];
   calls: string[] = [];
   setFolders(folders: readonly { uri: string }[]): void {
@@ -49,13 +54,18 @@ beforeEach(() => {
   index = new FakeIndex();
   folders = [{ uri: "f1", name: "f1" }];
   events = [];
-  indexing = new Indexing(() => folders, () => open, {
-    started: () => void events.push("started"),
-    progress: (done, total) => void events.push(`${done}/${total}`),
-    ended: (_, reason) => void events.push(reason ?? "ended"),
-    paused: (reason) => void events.push(`paused: ${reason}`),
-    changed: () => void events.push("changed"),
-  }, log);
+  indexing = new Indexing(
+    () => folders,
+    () => open,
+    {
+      started: () => void events.push("started"),
+      progress: (done, total) => void events.push(`${done}/${total}`),
+      ended: (_, reason) => void events.push(reason ?? "ended"),
+      paused: (reason) => void events.push(`paused: ${reason}`),
+      changed: () => void events.push("changed"),
+    },
+    log,
+  );
 });
 
 describe("runs", () => {
@@ -155,7 +165,14 @@ describe("runs", () => {
     indexing.resume("asked");
     await settle();
     expect(index.runs).toHaveLength(1);
-    expect(events).toEqual(["paused: battery", "paused: asked", "paused: asked", "paused: undefined", "started", "0/0"]);
+    expect(events).toEqual([
+      "paused: battery",
+      "paused: asked",
+      "paused: asked",
+      "paused: undefined",
+      "started",
+      "0/0",
+    ]);
     expect(index.calls).toEqual([]);
   });
 

@@ -1,18 +1,18 @@
 // The inline completion request over a real connection in memory, with a completer that the test steers.
 import { PassThrough } from "node:stream";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   createConnection,
   createProtocolConnection,
-  InlineCompletionRequest,
   type InlineCompletionContext,
   type InlineCompletionList,
+  InlineCompletionRequest,
   InlineCompletionTriggerKind,
   type ProtocolConnection,
   StreamMessageReader,
   StreamMessageWriter,
   TextDocuments,
 } from "vscode-languageserver/node";
-import { beforeEach, describe, expect, it } from "vitest";
 import { type CompletionTrace, defaultSettings, messages, type Settings } from "../../../sidecar/protocol";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { availabilityOf } from "../../../sidecar/server/availability";
@@ -49,18 +49,30 @@ let documents: TextDocuments<import("vscode-languageserver-textdocument").TextDo
 /** `|` marks the cursor. */
 async function open(text: string, languageId = "python"): Promise<{ line: number; character: number }> {
   const before = text.slice(0, text.indexOf("|"));
-  await client.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId, version: 1, text: text.replace("|", "") } });
+  await client.sendNotification("textDocument/didOpen", {
+    textDocument: { uri, languageId, version: 1, text: text.replace("|", "") },
+  });
   return { line: before.split("\n").length - 1, character: before.length - (before.lastIndexOf("\n") + 1) };
 }
 
 /** Types or deletes. */
-async function change(version: number, start: { line: number; character: number }, text: string, end = start): Promise<void> {
-  await client.sendNotification("textDocument/didChange", { textDocument: { uri, version }, contentChanges: [{ range: { start, end }, text }] });
+async function change(
+  version: number,
+  start: { line: number; character: number },
+  text: string,
+  end = start,
+): Promise<void> {
+  await client.sendNotification("textDocument/didChange", {
+    textDocument: { uri, version },
+    contentChanges: [{ range: { start, end }, text }],
+  });
 }
 
 function ask(position: { line: number; character: number }, context: Partial<InlineCompletionContext> = {}) {
   return client.sendRequest(InlineCompletionRequest.type, {
-    textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Invoked, ...context },
+    textDocument: { uri },
+    position,
+    context: { triggerKind: InlineCompletionTriggerKind.Invoked, ...context },
   }) as Promise<InlineCompletionList>;
 }
 
@@ -108,14 +120,38 @@ beforeEach(() => {
       complete: (context, _, position, signal, _arrivedAt, { invoked }) =>
         new Promise<CompletionTrace>((resolve, reject) => {
           const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace => ({
-            id: (ids += 1), uri: context.uri, languageId: context.languageId, position, suggestion, stopReason,
-            fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
-            timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
+            id: (ids += 1),
+            uri: context.uri,
+            languageId: context.languageId,
+            position,
+            suggestion,
+            stopReason,
+            fragments: [],
+            dropped: [],
+            promptTokens: 1,
+            generatedTokens: 1,
+            decodeSteps: 0,
+            provider: "cpu",
+            timings: {
+              totalMs: 1,
+              waitMs: 0,
+              expressMs: 0,
+              searchMs: 0,
+              selectMs: 0,
+              prefillMs: 0,
+              decodeMs: 0,
+              filterMs: 0,
+            },
           });
           // As the real one: a cancellation resolves.
           signal.addEventListener("abort", () => resolve(trace("", "cancelled")));
           invocations.push(invoked);
-          asked.push({ context, signal, answer: (suggestion) => resolve(trace(suggestion, "end-of-statement")), fail: reject });
+          asked.push({
+            context,
+            signal,
+            answer: (suggestion) => resolve(trace(suggestion, "end-of-statement")),
+            fail: reject,
+          });
         }),
     }),
   });
@@ -124,7 +160,11 @@ beforeEach(() => {
     suggester,
     log,
     sources: () => ({ folders, cell: undefined }),
-    availability: (document) => availabilityOf({ uri: document.uri, languageId: document.languageId, path: "src/a.py" }, { settings, noModel: undefined, snoozed: undefined }),
+    availability: (document) =>
+      availabilityOf(
+        { uri: document.uri, languageId: document.languageId, path: "src/a.py" },
+        { settings, noModel: undefined, snoozed: undefined },
+      ),
     shown: (each) => void shown.push(each),
   });
   documents.listen(server);
@@ -138,7 +178,13 @@ describe("textDocument/inlineCompletion", () => {
     const position = await open("import x\nx = ad|\ny = 2\n");
     const answer = ask(position);
     const { context, answer: give } = await nth(0);
-    expect(context).toEqual({ uri, path: "src/a.py", languageId: "python", prefix: "import x\nx = ad", suffix: "\ny = 2\n" });
+    expect(context).toEqual({
+      uri,
+      path: "src/a.py",
+      languageId: "python",
+      prefix: "import x\nx = ad",
+      suffix: "\ny = 2\n",
+    });
     give("d(1)");
     expect(await answer).toEqual({ items: [{ insertText: "d(1)", range: { start: position, end: position } }] });
     expect(await client.sendRequest(messages.trace)).toMatchObject({ id: 1, suggestion: "d(1)" });
@@ -150,7 +196,10 @@ describe("textDocument/inlineCompletion", () => {
     const { context, answer: give } = await nth(0);
     expect(context.prefix).toBe("s = '😀'; t");
     give("x");
-    expect((await answer).items[0]?.range).toEqual({ start: { line: 0, character: 11 }, end: { line: 0, character: 11 } });
+    expect((await answer).items[0]?.range).toEqual({
+      start: { line: 0, character: 11 },
+      end: { line: 0, character: 11 },
+    });
   });
 
   it("lets a newer request cancel the older one", async () => {
@@ -168,7 +217,11 @@ describe("textDocument/inlineCompletion", () => {
     const position = await open("a = |");
     const { CancellationTokenSource } = await import("vscode-languageserver/node");
     const source = new CancellationTokenSource();
-    const answer = client.sendRequest(InlineCompletionRequest.type, { textDocument: { uri }, position, context: { triggerKind: 1 } }, source.token);
+    const answer = client.sendRequest(
+      InlineCompletionRequest.type,
+      { textDocument: { uri }, position, context: { triggerKind: 1 } },
+      source.token,
+    );
     const { signal } = await nth(0);
     source.cancel();
     await expect(answer).rejects.toMatchObject({ code: -32800 });
@@ -182,9 +235,16 @@ describe("textDocument/inlineCompletion", () => {
     await answer;
     await change(2, position, "fo");
     const rest = await ask({ line: 0, character: 6 });
-    expect(rest.items).toEqual([{ insertText: "o(1)", range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } } }]);
+    expect(rest.items).toEqual([
+      { insertText: "o(1)", range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } } },
+    ]);
     expect(asked).toHaveLength(1);
-    expect(await client.sendRequest(messages.trace)).toMatchObject({ id: 1, cached: true, suggestion: "o(1)", position: { line: 0, character: 6 } });
+    expect(await client.sendRequest(messages.trace)).toMatchObject({
+      id: 1,
+      cached: true,
+      suggestion: "o(1)",
+      position: { line: 0, character: 6 },
+    });
   });
 
   it.each([
@@ -230,16 +290,23 @@ describe("textDocument/inlineCompletion", () => {
 
   it("goes on while more of the selected entry is typed, and says where the suggestion will stand", async () => {
     const position = await open("obj.na|\n");
-    const answer = ask(position, { selectedCompletionInfo: { range: { start: { line: 0, character: 4 }, end: position }, text: "namespace" } });
+    const answer = ask(position, {
+      selectedCompletionInfo: { range: { start: { line: 0, character: 4 }, end: position }, text: "namespace" },
+    });
     (await nth(0)).answer("(x)");
     await answer;
     await change(2, position, "m");
     const end = { line: 0, character: 7 };
     const range = { start: { line: 0, character: 4 }, end };
-    expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toEqual({ items: [{ insertText: "namespace(x)", range }] });
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toEqual({
+      items: [{ insertText: "namespace(x)", range }],
+    });
     expect(asked).toHaveLength(1);
     const place = { id: 1, uri, offset: 13, selected: "namespace", suggestion: "(x)" };
-    expect(shown).toEqual([{ ...place, standing: 2 }, { ...place, standing: 3 }]);
+    expect(shown).toEqual([
+      { ...place, standing: 2 },
+      { ...place, standing: 3 },
+    ]);
   });
 
   it("continues the entry that begins with what was suggested before it was selected", async () => {
@@ -250,7 +317,9 @@ describe("textDocument/inlineCompletion", () => {
     await change(2, position, "n");
     const end = { line: 0, character: 5 };
     const range = { start: position, end };
-    expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toEqual({ items: [{ insertText: "name(x)", range }] });
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toEqual({
+      items: [{ insertText: "name(x)", range }],
+    });
     expect(asked).toHaveLength(1);
     expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", standing: 1 });
   });
@@ -267,7 +336,11 @@ describe("textDocument/inlineCompletion", () => {
 
   it("takes null for what is not there", async () => {
     const position = await open("a = |");
-    const answer = client.sendRequest(InlineCompletionRequest.type.method, { textDocument: { uri }, position, context: { triggerKind: 1, selectedCompletionInfo: null } });
+    const answer = client.sendRequest(InlineCompletionRequest.type.method, {
+      textDocument: { uri },
+      position,
+      context: { triggerKind: 1, selectedCompletionInfo: null },
+    });
     (await nth(0)).answer("1");
     expect(await answer).toMatchObject({ items: [{ insertText: "1" }] });
   });

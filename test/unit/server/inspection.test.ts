@@ -1,5 +1,6 @@
 // The inspector's requests over a real connection in memory, with an engine that the test steers.
 import { PassThrough } from "node:stream";
+import { beforeEach, describe, expect, it } from "vitest";
 import {
   CancellationTokenSource,
   createConnection,
@@ -10,7 +11,6 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import { beforeEach, describe, expect, it } from "vitest";
 import type { CompletedCursor, Inspection } from "../../../sidecar/completion/inspection";
 import { type CompletionTrace, defaultSettings, messages, type SearchResult } from "../../../sidecar/protocol";
 import { type Inspecting, type InspectionParts, registerInspection } from "../../../sidecar/server/inspection";
@@ -18,8 +18,18 @@ import { Traces } from "../../../sidecar/server/traces";
 
 const uri = "file:///w/src/a.py";
 const traceOf = (id: number, suggestion = ""): CompletionTrace => ({
-  id, uri, languageId: "python", position: { line: 0, character: 0 }, suggestion, stopReason: "end-of-statement",
-  fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
+  id,
+  uri,
+  languageId: "python",
+  position: { line: 0, character: 0 },
+  suggestion,
+  stopReason: "end-of-statement",
+  fragments: [],
+  dropped: [],
+  promptTokens: 1,
+  generatedTokens: 1,
+  decodeSteps: 0,
+  provider: "cpu",
   timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
 });
 
@@ -41,7 +51,10 @@ beforeEach(() => {
   const completed = (id: number) => ({ trace: traceOf(id) }) as CompletedCursor;
   const inspection: Pick<Inspection, "get" | "promptOf" | "needOf" | "compare"> = {
     get: (id) => (id <= 3 ? completed(id) : undefined),
-    promptOf: ({ trace }) => ({ pieces: [{ kind: "prefix", text: `prompt ${trace.id}`, tokens: 2 }], contextLength: 8 }),
+    promptOf: ({ trace }) => ({
+      pieces: [{ kind: "prefix", text: `prompt ${trace.id}`, tokens: 2 }],
+      contextLength: 8,
+    }),
     needOf: () => Promise.reject(new Error("the thread ended")),
     compare: (_, signal) => untilAborted(signal),
   };
@@ -59,7 +72,13 @@ beforeEach(() => {
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
   const documents = new TextDocuments(TextDocument);
   traces = new Traces(server);
-  inspecting = registerInspection(server, { documents, traces, settings: () => defaultSettings, folders: () => [{ uri: "file:///w", name: "w" }], engine: () => engine });
+  inspecting = registerInspection(server, {
+    documents,
+    traces,
+    settings: () => defaultSettings,
+    folders: () => [{ uri: "file:///w", name: "w" }],
+    engine: () => engine,
+  });
   documents.listen(server);
   server.listen();
   client = createProtocolConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
@@ -75,11 +94,14 @@ describe("a completion held", () => {
     expect(await client.sendRequest(messages.prompt)).toMatchObject({ pieces: [{ text: "prompt 2" }] });
   });
 
-  it.each([messages.prompt, messages.need, messages.compare])("is null once it is forgotten, and while there is no model: %s", async (message) => {
-    expect(await client.sendRequest(message, { id: 4 })).toBeNull();
-    engine = undefined;
-    expect(await client.sendRequest(message, { id: 1 })).toBeNull();
-  });
+  it.each([messages.prompt, messages.need, messages.compare])(
+    "is null once it is forgotten, and while there is no model: %s",
+    async (message) => {
+      expect(await client.sendRequest(message, { id: 4 })).toBeNull();
+      engine = undefined;
+      expect(await client.sendRequest(message, { id: 1 })).toBeNull();
+    },
+  );
 
   it("is asked for by a number", async () => {
     await expect(client.sendRequest(messages.prompt, { id: "1" })).rejects.toMatchObject({ code: -32602 });
@@ -93,7 +115,9 @@ describe("a completion held", () => {
 describe("work of the model", () => {
   it("is ended by a change of a text, and says so", async () => {
     const comparing = client.sendRequest(messages.compare, { id: 1 });
-    await client.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId: "python", version: 1, text: "x" } });
+    await client.sendNotification("textDocument/didOpen", {
+      textDocument: { uri, languageId: "python", version: 1, text: "x" },
+    });
     await expect(comparing).rejects.toMatchObject({ code: -32802, message: "Typing goes first. Ask again." });
   });
 
@@ -117,7 +141,9 @@ describe("a search", () => {
   it("is for code in the document named, or in none", async () => {
     expect(await client.sendRequest(messages.search, { text: "money." })).toEqual({ fragments: [], nullScore: 0.25 });
     await client.sendRequest(messages.search, { text: "money.", uri: "file:///w/web/a.ts", limit: 3 });
-    await client.sendNotification("textDocument/didOpen", { textDocument: { uri, languageId: "special", version: 1, text: "x" } });
+    await client.sendNotification("textDocument/didOpen", {
+      textDocument: { uri, languageId: "special", version: 1, text: "x" },
+    });
     await client.sendRequest(messages.search, { text: "money.", uri });
     expect(searches).toEqual([
       ["money.", { uri: "", path: "", languageId: "plaintext" }, defaultSettings, 20],
@@ -128,7 +154,10 @@ describe("a search", () => {
 
   it("refuses what is no search, and says what is expected", async () => {
     for (const params of [{}, { text: 1 }, { text: "a", limit: 0 }, { text: "a", limit: 1e9 }]) {
-      await expect(client.sendRequest(messages.search, params)).rejects.toMatchObject({ code: -32602, message: expect.stringMatching(/^Expected \{text: string/) });
+      await expect(client.sendRequest(messages.search, params)).rejects.toMatchObject({
+        code: -32602,
+        message: expect.stringMatching(/^Expected \{text: string/),
+      });
     }
     engine = undefined;
     await expect(client.sendRequest(messages.search, { text: "a" })).rejects.toThrow("the model is not loaded");

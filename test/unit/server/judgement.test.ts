@@ -103,8 +103,16 @@ describe("a suggestion is", () => {
   });
 
   it("partly accepted when a word or a line is taken and something else typed", () => {
-    expect(new Scene("x = ║\n", "foo(one, two)").insert("foo").type("[").counts).toEqual({ shown: 1, partlyAccepted: 1, charactersTaken: 3 });
-    expect(new Scene("x = ║\n", "foo\nbar").insert("foo\n").type("q").counts).toEqual({ shown: 1, partlyAccepted: 1, charactersTaken: 4 });
+    expect(new Scene("x = ║\n", "foo(one, two)").insert("foo").type("[").counts).toEqual({
+      shown: 1,
+      partlyAccepted: 1,
+      charactersTaken: 3,
+    });
+    expect(new Scene("x = ║\n", "foo\nbar").insert("foo\n").type("q").counts).toEqual({
+      shown: 1,
+      partlyAccepted: 1,
+      charactersTaken: 4,
+    });
   });
 
   it("typed to its end, or further than a word", () => {
@@ -115,7 +123,10 @@ describe("a suggestion is", () => {
   it("typed also where the editor closes brackets, and sends several keys at once", () => {
     const closing = new Scene("x = ║\n", "foo()").type("foo").insert("(", ")");
     expect(closing.counts).toEqual({ shown: 1, typed: 1 });
-    expect(new Scene("x = ║\n", "foobar(1)").insert("fo").insert("oba").insert("x").counts).toEqual({ shown: 1, rejected: 1 });
+    expect(new Scene("x = ║\n", "foobar(1)").insert("fo").insert("oba").insert("x").counts).toEqual({
+      shown: 1,
+      rejected: 1,
+    });
   });
 
   it.each<[string, (scene: Scene) => unknown]>([
@@ -199,7 +210,11 @@ describe("the editor's word", () => {
   });
 
   it("adds nothing when the text said so already", () => {
-    expect(new Scene("x = ║\n", "foo(1)").insert("foo(1)").accepted().counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 6 });
+    expect(new Scene("x = ║\n", "foo(1)").insert("foo(1)").accepted().counts).toEqual({
+      shown: 1,
+      accepted: 1,
+      charactersTaken: 6,
+    });
   });
 
   it("corrects what the text looked like", () => {
@@ -218,14 +233,30 @@ describe("the editor's word", () => {
 describe("tellingOfEdits", () => {
   it("says what each change of several did, and of the whole text what differs", () => {
     const seen: Edit[][] = [];
-    const { update } = tellingOfEdits((document, edits) => void seen.push([...edits, { offset: -1, removed: 0, inserted: document.getText() }]));
+    const { update } = tellingOfEdits(
+      (document, edits) => void seen.push([...edits, { offset: -1, removed: 0, inserted: document.getText() }]),
+    );
     const document = TextDocument.create(uri, "python", 1, "one\ntwo\n");
     const at = (line: number, character: number) => ({ line, character });
-    update(document, [{ range: { start: at(0, 0), end: at(0, 0) }, text: "zero\n" }, { range: { start: at(2, 3), end: at(2, 0) }, text: "2" }], 2);
+    update(
+      document,
+      [
+        { range: { start: at(0, 0), end: at(0, 0) }, text: "zero\n" },
+        { range: { start: at(2, 3), end: at(2, 0) }, text: "2" },
+      ],
+      2,
+    );
     update(document, [{ text: "zero\none\n23\n" }], 3);
     expect(seen).toEqual([
-      [{ offset: 0, removed: 0, inserted: "zero\n" }, { offset: 9, removed: 3, inserted: "2" }, { offset: -1, removed: 0, inserted: "zero\none\n2\n" }],
-      [{ offset: 10, removed: 0, inserted: "3" }, { offset: -1, removed: 0, inserted: "zero\none\n23\n" }],
+      [
+        { offset: 0, removed: 0, inserted: "zero\n" },
+        { offset: 9, removed: 3, inserted: "2" },
+        { offset: -1, removed: 0, inserted: "zero\none\n2\n" },
+      ],
+      [
+        { offset: 10, removed: 0, inserted: "3" },
+        { offset: -1, removed: 0, inserted: "zero\none\n23\n" },
+      ],
     ]);
   });
 });

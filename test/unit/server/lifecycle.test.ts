@@ -9,7 +9,10 @@ it("keeps LSP's order", () => {
   const strategy = lifecycle((id, code) => void refused.push([id, code]));
   let id = 0;
   const send = (method: string, request: boolean) =>
-    strategy.handleMessage({ jsonrpc: "2.0", method, ...(request ? { id: (id += 1) } : {}) } as Message, () => void served.push(method));
+    strategy.handleMessage(
+      { jsonrpc: "2.0", method, ...(request ? { id: (id += 1) } : {}) } as Message,
+      () => void served.push(method),
+    );
   send("textDocument/didOpen", false);
   send("textDocument/inlineCompletion", true);
   send("initialize", true);
@@ -19,7 +22,10 @@ it("keeps LSP's order", () => {
   send("textDocument/inlineCompletion", true);
   send("exit", false);
   expect(served).toEqual(["initialize", "initialized", "textDocument/inlineCompletion", "shutdown", "exit"]);
-  expect(refused).toEqual([[1, -32002], [5, -32600]]);
+  expect(refused).toEqual([
+    [1, -32002],
+    [5, -32600],
+  ]);
 });
 
 it("lets exit through before initialize", () => {

@@ -41,7 +41,9 @@ describe("LspMessageReader", () => {
 
   it("takes other headers and any case", async () => {
     const body = JSON.stringify(ping);
-    await write(`Content-Type: application/vscode-jsonrpc; charset=utf-8\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    await write(
+      `Content-Type: application/vscode-jsonrpc; charset=utf-8\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+    );
     expect(received).toEqual([ping]);
   });
 
@@ -103,7 +105,10 @@ describe("LspMessageReader", () => {
   });
 
   it.each([
-    ["a body shorter than announced", Buffer.concat([Buffer.from("Content-Length: 4000\r\n\r\n{\"jsonrpc\""), framed(ping)])],
+    [
+      "a body shorter than announced",
+      Buffer.concat([Buffer.from('Content-Length: 4000\r\n\r\n{"jsonrpc"'), framed(ping)]),
+    ],
     ["no body at all", Buffer.concat([Buffer.from("Content-Length: 4000\r\n\r\n"), framed(ping)])],
     ["a header that is not finished", Buffer.concat([Buffer.from("Content-Length: 4000\r\n"), framed(ping)])],
   ])("gives up %s once it is quiet, and finds the message behind it", async (_, bytes) => {

@@ -7,11 +7,23 @@ import { emptyFolder, folderWith } from "../workspace/folder";
 
 describe("power", () => {
   it.each<[string, Record<string, string>, boolean | undefined]>([
-    ["an adapter that is plugged in", { "AC/type": "Mains\n", "AC/online": "1\n", "BAT0/type": "Battery\n", "BAT0/status": "Charging\n" }, false],
-    ["an adapter that is not", { "AC/type": "Mains\n", "AC/online": "0\n", "BAT0/type": "Battery\n", "BAT0/status": "Discharging\n" }, true],
+    [
+      "an adapter that is plugged in",
+      { "AC/type": "Mains\n", "AC/online": "1\n", "BAT0/type": "Battery\n", "BAT0/status": "Charging\n" },
+      false,
+    ],
+    [
+      "an adapter that is not",
+      { "AC/type": "Mains\n", "AC/online": "0\n", "BAT0/type": "Battery\n", "BAT0/status": "Discharging\n" },
+      true,
+    ],
     ["a battery alone, discharging", { "BAT0/type": "Battery\n", "BAT0/status": "Discharging\n" }, true],
     ["a battery alone, full", { "BAT0/type": "Battery\n", "BAT0/status": "Full\n" }, false],
-    ["only a mouse's battery", { "hid/type": "Battery\n", "hid/scope": "Device\n", "hid/status": "Discharging\n" }, false],
+    [
+      "only a mouse's battery",
+      { "hid/type": "Battery\n", "hid/scope": "Device\n", "hid/status": "Discharging\n" },
+      false,
+    ],
   ])("%s", async (_, files, expected) => {
     expect(await onBattery(await folderWith(files))).toBe(expected);
   });

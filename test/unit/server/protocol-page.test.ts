@@ -12,7 +12,9 @@ const page = readFileSync(join(root, "sidecar", "PROTOCOL.md"), "utf8");
 function interfaces(): Map<string, string[]> {
   const found = new Map<string, string[]>();
   for (const [, name, body] of source.matchAll(/^export interface (\w+)[^{]*\{\n([\s\S]*?)^\}/gm)) {
-    const members = [...(body as string).matchAll(/^ {2}(\w+\??): (.*);$/gm)].map(([, member, type]) => `${member}: ${type}`);
+    const members = [...(body as string).matchAll(/^ {2}(\w+\??): (.*);$/gm)].map(
+      ([, member, type]) => `${member}: ${type}`,
+    );
     found.set(name as string, members);
   }
   return found;
@@ -21,7 +23,9 @@ function interfaces(): Map<string, string[]> {
 /** The rows of the tables below `### name`, as `member: type`. */
 function documented(name: string): string[] {
   const section = page.split(/^### /m).find((each) => each.startsWith(`${name}\n`)) ?? "";
-  return [...section.matchAll(/^\| `(\w+\??)` \| `([^`]*)`/gm)].map(([, member, type]) => `${member}: ${(type as string).replaceAll("\\|", "|")}`);
+  return [...section.matchAll(/^\| `(\w+\??)` \| `([^`]*)`/gm)].map(
+    ([, member, type]) => `${member}: ${(type as string).replaceAll("\\|", "|")}`,
+  );
 }
 
 describe("PROTOCOL.md", () => {
@@ -40,7 +44,10 @@ describe("PROTOCOL.md", () => {
   });
 
   it("lists every custom message and command, and no other", () => {
-    const rows = [...page.matchAll(/^\| `(\w+)` \| `(selfracg[/.][\w./]*)` \|/gm)].map(([, name, method]) => [name, method]);
+    const rows = [...page.matchAll(/^\| `(\w+)` \| `(selfracg[/.][\w./]*)` \|/gm)].map(([, name, method]) => [
+      name,
+      method,
+    ]);
     expect(Object.fromEntries(rows)).toEqual({ ...messages, ...serverCommands });
   });
 
@@ -57,8 +64,13 @@ describe("PROTOCOL.md", () => {
 
 describe("package.json", () => {
   const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const configuration = [manifest.contributes?.configuration ?? []].flat() as { properties: Record<string, Record<string, unknown>> }[];
-  const properties = Object.assign({}, ...configuration.map((each) => each.properties)) as Record<string, Record<string, unknown>>;
+  const configuration = [manifest.contributes?.configuration ?? []].flat() as {
+    properties: Record<string, Record<string, unknown>>;
+  }[];
+  const properties = Object.assign({}, ...configuration.map((each) => each.properties)) as Record<
+    string,
+    Record<string, unknown>
+  >;
 
   it.each(Object.entries(defaultSettings))("declares selfracg.%s with the sidecar's default", (name, value) => {
     expect(properties[`selfracg.${name}`], name).toBeDefined();

@@ -9,23 +9,50 @@ describe("parseSettings", () => {
   });
 
   it("takes what is given and leaves the rest at its default", () => {
-    const { settings, warnings } = parseSettings({ enable: false, disabledLanguages: ["markdown"], exclude: ["*.md"], maxTokens: 7, unknown: 1 });
-    expect(settings).toEqual({ ...defaultSettings, enable: false, disabledLanguages: ["markdown"], exclude: ["*.md"], maxTokens: 7 });
+    const { settings, warnings } = parseSettings({
+      enable: false,
+      disabledLanguages: ["markdown"],
+      exclude: ["*.md"],
+      maxTokens: 7,
+      unknown: 1,
+    });
+    expect(settings).toEqual({
+      ...defaultSettings,
+      enable: false,
+      disabledLanguages: ["markdown"],
+      exclude: ["*.md"],
+      maxTokens: 7,
+    });
     expect(warnings).toEqual([]);
   });
 
   it("warns once for each bad member and keeps the good ones", () => {
-    const { settings, warnings } = parseSettings({ enable: "yes", threads: 3, maxTokens: 1e9, executionProvider: "tpu", disabledLanguages: [1], exclude: "*.md" });
+    const { settings, warnings } = parseSettings({
+      enable: "yes",
+      threads: 3,
+      maxTokens: 1e9,
+      executionProvider: "tpu",
+      disabledLanguages: [1],
+      exclude: "*.md",
+    });
     expect(settings).toEqual({ ...defaultSettings, threads: 3 });
     expect(warnings).toHaveLength(5);
-    expect(warnings.join("\n")).toContain('selfracg.exclude: expected a list of patterns, found "*.md"; [] is used instead');
+    expect(warnings.join("\n")).toContain(
+      'selfracg.exclude: expected a list of patterns, found "*.md"; [] is used instead',
+    );
     expect(warnings.join("\n")).toContain('selfracg.enable: expected true or false, found "yes"; true is used instead');
-    expect(warnings.join("\n")).toContain("selfracg.maxTokens: expected a whole number from 1 to 256, found 1000000000");
+    expect(warnings.join("\n")).toContain(
+      "selfracg.maxTokens: expected a whole number from 1 to 256, found 1000000000",
+    );
     expect(warnings.join("\n")).toContain('selfracg.executionProvider: expected "auto", "cuda" or "cpu", found "tpu"');
   });
 
   it.each(Object.entries(settingBounds))("takes %s up to its bounds and not beyond", (name, { minimum, maximum }) => {
-    for (const value of [minimum, maximum]) expect(parseSettings({ [name]: value })).toEqual({ settings: { ...defaultSettings, [name]: value }, warnings: [] });
+    for (const value of [minimum, maximum])
+      expect(parseSettings({ [name]: value })).toEqual({
+        settings: { ...defaultSettings, [name]: value },
+        warnings: [],
+      });
     for (const value of [minimum - 1, maximum + 1, minimum + 0.5, Number.NaN]) {
       const { settings, warnings } = parseSettings({ [name]: value });
       expect(settings).toEqual(defaultSettings);
@@ -43,7 +70,10 @@ describe("parseSettings", () => {
 describe("parseInitializationOptions", () => {
   it("takes what it knows", () => {
     const given = { modelPath: "/m", storagePath: "/s", executionProvider: "cpu", more: 1 };
-    expect(parseInitializationOptions(given)).toEqual({ options: { modelPath: "/m", storagePath: "/s", executionProvider: "cpu" }, warnings: [] });
+    expect(parseInitializationOptions(given)).toEqual({
+      options: { modelPath: "/m", storagePath: "/s", executionProvider: "cpu" },
+      warnings: [],
+    });
   });
 
   it("takes empty paths as not given", () => {

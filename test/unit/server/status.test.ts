@@ -1,6 +1,7 @@
 // One status out of what is known, and a notification for each change of it.
-import type { Connection } from "vscode-languageserver/node";
+
 import { describe, expect, it } from "vitest";
+import type { Connection } from "vscode-languageserver/node";
 import type { PauseReason, SidecarStatus } from "../../../sidecar/protocol";
 import { StatusBoard, statusOf } from "../../../sidecar/server/status";
 
@@ -22,10 +23,18 @@ describe("statusOf", () => {
   });
 
   it("says why and what, in words", () => {
-    expect(statusOf({ enabled: true, engine: "failed", reason: "model.json: expected x", folders: 0 }).message).toBe("model.json: expected x");
+    expect(statusOf({ enabled: true, engine: "failed", reason: "model.json: expected x", folders: 0 }).message).toBe(
+      "model.json: expected x",
+    );
     expect(statusOf({ enabled: true, engine: "loaded", folders: 0 }).message).toMatch(/No folder is open/);
     expect(statusOf({ enabled: true, engine: "loaded", folders: 1 }).message).toMatch(/Nothing is indexed/);
-    const ready = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, note: "Indexing was cancelled." });
+    const ready = statusOf({
+      enabled: true,
+      engine: "loaded",
+      folders: 1,
+      index: counts,
+      note: "Indexing was cancelled.",
+    });
     expect(ready.message).toBe("Ready: 9 fragments of 2 files. Indexing was cancelled.");
     const until = new Date(2026, 0, 5, 14, 35).getTime();
     const snoozed = statusOf({ enabled: true, engine: "loaded", folders: 1, snoozedUntil: until }, until - 60_000);
@@ -41,10 +50,16 @@ describe("statusOf", () => {
     [9000, ", about 3 h left"],
   ])("words an estimate of %s s no more exactly than it is", (secondsLeft, words) => {
     const indexing = { done: 3, total: 8, ...(secondsLeft !== undefined && { secondsLeft }) };
-    expect(statusOf({ enabled: true, engine: "loaded", folders: 1, indexing })).toMatchObject({ message: `Indexing 3/8 files${words}.`, progress: indexing });
+    expect(statusOf({ enabled: true, engine: "loaded", folders: 1, indexing })).toMatchObject({
+      message: `Indexing 3/8 files${words}.`,
+      progress: indexing,
+    });
   });
 
-  it.each<[PauseReason, RegExp]>([["asked", /paused until it is resumed/], ["battery", /paused while .* battery/]])("says that indexing is paused: %s", (paused, words) => {
+  it.each<[PauseReason, RegExp]>([
+    ["asked", /paused until it is resumed/],
+    ["battery", /paused while .* battery/],
+  ])("says that indexing is paused: %s", (paused, words) => {
     const status = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, paused });
     expect(status).toMatchObject({ state: "ready", paused });
     expect(status.message).toMatch(words);
@@ -54,7 +69,10 @@ describe("statusOf", () => {
 describe("StatusBoard", () => {
   function board() {
     const sent: SidecarStatus[] = [];
-    const connection = { onRequest: () => {}, sendNotification: async (_: string, status: SidecarStatus) => void sent.push(status) };
+    const connection = {
+      onRequest: () => {},
+      sendNotification: async (_: string, status: SidecarStatus) => void sent.push(status),
+    };
     const log = { debug() {}, info() {}, warn() {}, error() {} };
     return { sent, status: new StatusBoard(connection as unknown as Connection, log) };
   }

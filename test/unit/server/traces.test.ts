@@ -1,7 +1,13 @@
 // The last traces over a real connection in memory, newest first, and what is kept to compute them again.
 import { PassThrough } from "node:stream";
-import { createConnection, createProtocolConnection, type ProtocolConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
 import { beforeEach, describe, expect, it } from "vitest";
+import {
+  createConnection,
+  createProtocolConnection,
+  type ProtocolConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
 import { type CompletionTrace, messages } from "../../../sidecar/protocol";
 import { Traces } from "../../../sidecar/server/traces";
 
@@ -10,13 +16,25 @@ let traces: Traces;
 
 function trace(id: number, change: Partial<CompletionTrace> = {}): CompletionTrace {
   return {
-    id, uri: "file:///a.py", languageId: "python", position: { line: 0, character: 0 }, suggestion: "abc", stopReason: "end-of-statement",
-    fragments: [], dropped: [], promptTokens: 1, generatedTokens: 1, decodeSteps: 0, provider: "cpu",
-    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 }, ...change,
+    id,
+    uri: "file:///a.py",
+    languageId: "python",
+    position: { line: 0, character: 0 },
+    suggestion: "abc",
+    stopReason: "end-of-statement",
+    fragments: [],
+    dropped: [],
+    promptTokens: 1,
+    generatedTokens: 1,
+    decodeSteps: 0,
+    provider: "cpu",
+    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
+    ...change,
   };
 }
 
-const ids = async (): Promise<number[]> => (await client.sendRequest<CompletionTrace[]>(messages.traces)).map(({ id }) => id);
+const ids = async (): Promise<number[]> =>
+  (await client.sendRequest<CompletionTrace[]>(messages.traces)).map(({ id }) => id);
 
 beforeEach(() => {
   const [up, down] = [new PassThrough(), new PassThrough()];
@@ -52,6 +70,8 @@ describe("Traces", () => {
     expect(await client.sendRequest(messages.trace, { id: 1 })).toMatchObject({ id: 1 });
     expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 2 });
     expect(await client.sendRequest(messages.trace, { id: 3 })).toBeNull();
-    await expect(client.sendRequest(messages.trace, { id: "1" })).rejects.toThrow(/expected \{id\?: number\}, found \{"id":"1"\}/);
+    await expect(client.sendRequest(messages.trace, { id: "1" })).rejects.toThrow(
+      /expected \{id\?: number\}, found \{"id":"1"\}/,
+    );
   });
 });

@@ -14,15 +14,27 @@ function recording(keys: number[], ...looks: [number, string][]): Recording {
 
 describe("a recording", () => {
   it("has for each key the time until its character showed", () => {
-    expect(inputDelays(recording([0, 50, 60], [0, "x = "], [8, "x = a"], [30, "x = a┤bc"], [72, "x = abc"]))).toEqual([8, 22, 12]);
+    expect(inputDelays(recording([0, 50, 60], [0, "x = "], [8, "x = a"], [30, "x = a┤bc"], [72, "x = abc"]))).toEqual([
+      8, 22, 12,
+    ]);
     expect(() => inputDelays(recording([0, 50], [0, "x = "], [8, "x = a"]))).toThrow(/key 2 of 2/);
   });
 
   it("tells ghost text that stayed behind a character it does not go with", () => {
-    const good = recording([100, 200, 300], [0, "x = ┤total"], [110, "x = t┤otal"], [210, "x = tz"], [290, "x = tz┤ero"], [310, "x = tzy"]);
+    const good = recording(
+      [100, 200, 300],
+      [0, "x = ┤total"],
+      [110, "x = t┤otal"],
+      [210, "x = tz"],
+      [290, "x = tz┤ero"],
+      [310, "x = tzy"],
+    );
     expect(staleGhosts(good)).toEqual({ stale: [], judged: 3 });
     const bad = recording([100], [0, "x = ┤total"], [110, "x = z┤total"]);
-    expect(staleGhosts(bad)).toEqual({ stale: [{ before: look(0, "x = ┤total"), after: look(110, "x = z┤total") }], judged: 1 });
+    expect(staleGhosts(bad)).toEqual({
+      stale: [{ before: look(0, "x = ┤total"), after: look(110, "x = z┤total") }],
+      judged: 1,
+    });
     const unmoved = recording([100], [0, "x = ┤total"], [110, "x = t┤total"]);
     expect(staleGhosts(unmoved).stale).toHaveLength(1);
     // So late that it may be a new answer.
@@ -30,8 +42,12 @@ describe("a recording", () => {
   });
 
   it("tells flicker from what was typed away, typed to its end or added to", () => {
-    expect(flickers(recording([], [0, "x = ┤total"], [10, "x = t┤otal"], [20, "x = t┤otal()"], [30, "x = tz"]))).toEqual([]);
+    expect(
+      flickers(recording([], [0, "x = ┤total"], [10, "x = t┤otal"], [20, "x = t┤otal()"], [30, "x = tz"])),
+    ).toEqual([]);
     expect(flickers(recording([], [0, "x┤y"], [10, "xy"]))).toEqual([]);
-    expect(flickers(recording([], [0, "x = ┤total"], [10, "x = t"], [20, "x = t┤ype"], [30, "x = t┤otal"]))).toHaveLength(2);
+    expect(
+      flickers(recording([], [0, "x = ┤total"], [10, "x = t"], [20, "x = t┤ype"], [30, "x = t┤otal"])),
+    ).toHaveLength(2);
   });
 });

@@ -9,7 +9,10 @@ import { emptyFolder, write } from "./folder";
 const root = join(__dirname, "../../..");
 
 function run(project: string): { status: number | null; lines: string[] } {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [join(project, "scripts/build-faiss.mjs")], { encoding: "utf8", timeout: 60_000 });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [join(project, "scripts/build-faiss.mjs")], {
+    encoding: "utf8",
+    timeout: 60_000,
+  });
   return { status, lines: `${stdout}${stderr}`.split("\n").filter(Boolean) };
 }
 
@@ -17,7 +20,8 @@ function run(project: string): { status: number | null; lines: string[] } {
 async function project(files: Record<string, string>): Promise<string> {
   const folder = await emptyFolder();
   await mkdir(join(folder, "scripts"));
-  for (const name of ["build-faiss.mjs", "report.mjs"]) await cp(join(root, "scripts", name), join(folder, "scripts", name));
+  for (const name of ["build-faiss.mjs", "report.mjs"])
+    await cp(join(root, "scripts", name), join(folder, "scripts", name));
   await write(folder, files);
   return folder;
 }
@@ -28,11 +32,17 @@ describe("build-faiss", () => {
   });
 
   it("says in one line that the optional package is missing", async () => {
-    expect(run(await project({}))).toEqual({ status: 0, lines: [expect.stringMatching(/faiss-node is not installed.*exact search/)] });
+    expect(run(await project({}))).toEqual({
+      status: 0,
+      lines: [expect.stringMatching(/faiss-node is not installed.*exact search/)],
+    });
   });
 
   it("goes on when neither compiling nor downloading works, and leaves no broken addon", async () => {
-    const folder = await project({ "node_modules/faiss-node/src/faiss.cc": "this is no C++", "node_modules/faiss-node/build/Release/faiss-node.node": "this is no addon" });
+    const folder = await project({
+      "node_modules/faiss-node/src/faiss.cc": "this is no C++",
+      "node_modules/faiss-node/build/Release/faiss-node.node": "this is no addon",
+    });
     const { status, lines } = run(folder);
     expect(status).toBe(0);
     expect(lines.at(-1)).toMatch(/^ {2}No FAISS addon \(.*\): the exact search in TypeScript takes over/);

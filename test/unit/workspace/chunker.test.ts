@@ -32,7 +32,11 @@ function checkShape(text: string, chunks: readonly Chunk[]): void {
     if (chunk.endLine > chunk.startLine) expect(tokensOf(chunk.text)).toBeLessThanOrEqual(maxTokens);
     if (chunk.scope !== undefined) expect(chunk.scope.length).toBeGreaterThan(0);
     // Each signature is the beginning of a line above the chunk.
-    for (const signature of chunk.scope ?? []) expect(lines.slice(0, chunk.startLine - 1).some((line) => line.trim().startsWith(signature)), `${signature} above ${chunk.startLine}`).toBe(true);
+    for (const signature of chunk.scope ?? [])
+      expect(
+        lines.slice(0, chunk.startLine - 1).some((line) => line.trim().startsWith(signature)),
+        `${signature} above ${chunk.startLine}`,
+      ).toBe(true);
     end = chunk.endLine;
   }
 }
@@ -40,15 +44,25 @@ function checkShape(text: string, chunks: readonly Chunk[]): void {
 /** Lines that say something and are in no chunk, a licence at the top aside. */
 function lostLines(text: string, chunks: readonly Chunk[]): string[] {
   const lines = text.split("\n");
-  const covered = new Set(chunks.flatMap(({ startLine, endLine }) => Array.from({ length: endLine - startLine + 1 }, (_, i) => startLine - 1 + i)));
-  const lost = [...lines.keys()].filter((row) => !covered.has(row) && (lines[row]?.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 6 && (lines[row]?.length ?? 0) <= 2000);
+  const covered = new Set(
+    chunks.flatMap(({ startLine, endLine }) =>
+      Array.from({ length: endLine - startLine + 1 }, (_, i) => startLine - 1 + i),
+    ),
+  );
+  const lost = [...lines.keys()].filter(
+    (row) =>
+      !covered.has(row) && (lines[row]?.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 6 && (lines[row]?.length ?? 0) <= 2000,
+  );
   const licence = lost.filter((row) => row < (chunks[0]?.startLine ?? lines.length) - 1 && row < 90);
   const isLicence = /licen[cs]e|copyright|spdx-/i.test(licence.map((row) => lines[row]).join("\n"));
   return lost.filter((row) => !isLicence || !licence.includes(row)).map((row) => `${row + 1}: ${lines[row]}`);
 }
 
 function tokensOf(text: string): number {
-  return text.split("\n").filter((line) => line.trim() !== "").reduce((sum, line) => sum + estimateTokens(line), 0);
+  return text
+    .split("\n")
+    .filter((line) => line.trim() !== "")
+    .reduce((sum, line) => sum + estimateTokens(line), 0);
 }
 
 describe("tree-sitter", () => {
@@ -61,7 +75,10 @@ describe("tree-sitter", () => {
     const chunks = await chunker.chunk(path, text);
     checkShape(text, chunks);
     for (const beginning of opens) {
-      expect(chunks.map((chunk) => chunk.text.startsWith(beginning)), `${beginning}\nin\n${chunks.map((chunk) => chunk.text).join("\n-----\n")}`).toContain(true);
+      expect(
+        chunks.map((chunk) => chunk.text.startsWith(beginning)),
+        `${beginning}\nin\n${chunks.map((chunk) => chunk.text).join("\n-----\n")}`,
+      ).toContain(true);
     }
     // Every line that says something is in some fragment.
     const covered = new Set(chunks.flatMap((chunk) => chunk.text.split("\n")));
@@ -71,27 +88,40 @@ describe("tree-sitter", () => {
       expect(tokensOf(chunk.text), chunk.text).toBeLessThanOrEqual(maxTokens);
       expect(lines, chunk.text).toBeGreaterThanOrEqual(2);
     }
-    expect(chunks.filter((chunk) => chunk.text.split("\n").length >= 3).length / chunks.length).toBeGreaterThanOrEqual(0.75);
+    expect(chunks.filter((chunk) => chunk.text.split("\n").length >= 3).length / chunks.length).toBeGreaterThanOrEqual(
+      0.75,
+    );
   });
 
-  it.each(samples.map((sample) => [sample.path, sample] as const))("%s without its blank lines, which only a grammar can cut", async (path, sample) => {
-    const text = sample.text.replace(/\n\n+/g, "\n");
-    const chunks = await chunker.chunk(path, text);
-    checkShape(text, chunks);
-    for (const beginning of sample.opens) {
-      expect(chunks.map((chunk) => chunk.text.startsWith(beginning)), `${beginning}\nin\n${chunks.map((chunk) => chunk.text).join("\n-----\n")}`).toContain(true);
-    }
-  });
+  it.each(samples.map((sample) => [sample.path, sample] as const))(
+    "%s without its blank lines, which only a grammar can cut",
+    async (path, sample) => {
+      const text = sample.text.replace(/\n\n+/g, "\n");
+      const chunks = await chunker.chunk(path, text);
+      checkShape(text, chunks);
+      for (const beginning of sample.opens) {
+        expect(
+          chunks.map((chunk) => chunk.text.startsWith(beginning)),
+          `${beginning}\nin\n${chunks.map((chunk) => chunk.text).join("\n-----\n")}`,
+        ).toContain(true);
+      }
+    },
+  );
 
   it("keeps comments, decorators and attributes with what they are about", async () => {
-    const text = "import a\n\n\ndef first():\n    x = 1\n    return x\n\n# about second\n# more\n@decorated\n@again(1)\ndef second():\n    y = 2\n    return y\n";
-    expect((await chunker.chunk("a.py", text)).map((chunk) => chunk.text)).toContain("# about second\n# more\n@decorated\n@again(1)\ndef second():\n    y = 2\n    return y");
+    const text =
+      "import a\n\n\ndef first():\n    x = 1\n    return x\n\n# about second\n# more\n@decorated\n@again(1)\ndef second():\n    y = 2\n    return y\n";
+    expect((await chunker.chunk("a.py", text)).map((chunk) => chunk.text)).toContain(
+      "# about second\n# more\n@decorated\n@again(1)\ndef second():\n    y = 2\n    return y",
+    );
   });
 
   it("puts short statements together and cuts long functions between statements", async () => {
     const constants = Array.from({ length: 6 }, (_, i) => `export const value${i} = ${i};`).join("\n");
     expect(await chunker.chunk("a.ts", constants)).toHaveLength(1);
-    const body = Array.from({ length: 60 }, (_, i) => `  if (input === ${i}) {\n    handle(${i}, input);\n  }`).join("\n");
+    const body = Array.from({ length: 60 }, (_, i) => `  if (input === ${i}) {\n    handle(${i}, input);\n  }`).join(
+      "\n",
+    );
     const long = `export function choose(input: number): void {\n${body}\n}\n`;
     const chunks = await chunker.chunk("a.ts", long);
     checkShape(long, chunks);
@@ -101,9 +131,15 @@ describe("tree-sitter", () => {
 
   it("leaves out a licence at the top", async () => {
     const licence = "/*\n * Copyright 2020 Somebody\n * Licensed under the Apache License, Version 2.0\n */\n";
-    const [first] = await chunker.chunk("A.java", `${licence}package a;\n\nimport java.util.List;\nimport java.util.Map;\nclass A {\n}\n`);
+    const [first] = await chunker.chunk(
+      "A.java",
+      `${licence}package a;\n\nimport java.util.List;\nimport java.util.Map;\nclass A {\n}\n`,
+    );
     expect(first?.startLine).toBe(5);
-    const [other] = await chunker.chunk("a.py", "# Copyright 2020\n# SPDX-License-Identifier: MIT\n\nimport os\nimport sys\nprint(os.name)\n");
+    const [other] = await chunker.chunk(
+      "a.py",
+      "# Copyright 2020\n# SPDX-License-Identifier: MIT\n\nimport os\nimport sys\nprint(os.name)\n",
+    );
     expect(other?.startLine).toBe(4);
     const [kept] = await chunker.chunk("a.py", "# Reads the settings.\n# Twice.\nimport os\nimport sys\n");
     expect(kept?.startLine).toBe(1);
@@ -134,19 +170,64 @@ describe("tree-sitter", () => {
     }
   });
 
-  const long = (statement: (i: number) => string): string => Array.from({ length: 40 }, (_, i) => statement(i)).join("\n");
+  const long = (statement: (i: number) => string): string =>
+    Array.from({ length: 40 }, (_, i) => statement(i)).join("\n");
   it.each([
-    ["a.py", `class Account(Base):\n    @cached\n    def total(self, rate: int) -> int:\n${long((i) => `        self.add(rate + ${i})`)}\n`, ["class Account(Base)", "def total(self, rate: int) -> int"]],
-    ["a.ts", `export namespace bank {\n  export class Account<T> extends Base {\n    async total(rate: number): Promise<number> {\n${long((i) => `      this.add(rate + ${i});`)}\n    }\n  }\n}\n`, ["export namespace bank", "export class Account<T> extends Base", "async total(rate: number): Promise<number>"]],
-    ["a.js", `const run = async (rate) => {\n${long((i) => `  add(rate + ${i});`)}\n};\n`, ["const run = async (rate)"]],
-    ["a.tsx", `export function Page({ rows }: Props) {\n${long((i) => `  use(rows[${i}]);`)}\n  return <b>x</b>;\n}\n`, ["export function Page({ rows }: Props)"]],
-    ["A.java", `package a;\npublic class Account extends Base {\n    @Override\n    public int total(int rate) {\n${long((i) => `        add(rate + ${i});`)}\n    }\n}\n`, ["public class Account extends Base", "public int total(int rate)"]],
-    ["a.go", `package a\n\nfunc (a *Account) Total(rate int) int {\n${long((i) => `\ta.add(rate + ${i})`)}\n\treturn 1\n}\n`, ["func (a *Account) Total(rate int) int"]],
-    ["a.rs", `impl Total for Account {\n    pub fn total(&self, rate: u32) -> u32 {\n${long((i) => `        self.add(rate + ${i});`)}\n        1\n    }\n}\n`, ["impl Total for Account", "pub fn total(&self, rate: u32) -> u32"]],
-    ["a.cs", `namespace Bank\n{\n    public class Account : Base\n    {\n        public int Total(int rate)\n        {\n${long((i) => `            Add(rate + ${i});`)}\n        }\n    }\n}\n`, ["namespace Bank", "public class Account : Base", "public int Total(int rate)"]],
-    ["a.cpp", `namespace bank {\nclass Account : public Base {\n  int total(int rate) {\n${long((i) => `    add(rate + ${i});`)}\n  }\n};\n}\n`, ["namespace bank", "class Account : public Base", "int total(int rate)"]],
-    ["a.rb", `module Bank\n  class Account < Base\n    def total(rate)\n${long((i) => `      add(rate + ${i})`)}\n    end\n  end\nend\n`, ["module Bank", "class Account < Base", "def total(rate)"]],
-    ["a.php", `<?php\nclass Account extends Base\n{\n    public function total(int $rate): int\n    {\n${long((i) => `        $this->add($rate + ${i});`)}\n    }\n}\n`, ["class Account extends Base", "public function total(int $rate): int"]],
+    [
+      "a.py",
+      `class Account(Base):\n    @cached\n    def total(self, rate: int) -> int:\n${long((i) => `        self.add(rate + ${i})`)}\n`,
+      ["class Account(Base)", "def total(self, rate: int) -> int"],
+    ],
+    [
+      "a.ts",
+      `export namespace bank {\n  export class Account<T> extends Base {\n    async total(rate: number): Promise<number> {\n${long((i) => `      this.add(rate + ${i});`)}\n    }\n  }\n}\n`,
+      ["export namespace bank", "export class Account<T> extends Base", "async total(rate: number): Promise<number>"],
+    ],
+    [
+      "a.js",
+      `const run = async (rate) => {\n${long((i) => `  add(rate + ${i});`)}\n};\n`,
+      ["const run = async (rate)"],
+    ],
+    [
+      "a.tsx",
+      `export function Page({ rows }: Props) {\n${long((i) => `  use(rows[${i}]);`)}\n  return <b>x</b>;\n}\n`,
+      ["export function Page({ rows }: Props)"],
+    ],
+    [
+      "A.java",
+      `package a;\npublic class Account extends Base {\n    @Override\n    public int total(int rate) {\n${long((i) => `        add(rate + ${i});`)}\n    }\n}\n`,
+      ["public class Account extends Base", "public int total(int rate)"],
+    ],
+    [
+      "a.go",
+      `package a\n\nfunc (a *Account) Total(rate int) int {\n${long((i) => `\ta.add(rate + ${i})`)}\n\treturn 1\n}\n`,
+      ["func (a *Account) Total(rate int) int"],
+    ],
+    [
+      "a.rs",
+      `impl Total for Account {\n    pub fn total(&self, rate: u32) -> u32 {\n${long((i) => `        self.add(rate + ${i});`)}\n        1\n    }\n}\n`,
+      ["impl Total for Account", "pub fn total(&self, rate: u32) -> u32"],
+    ],
+    [
+      "a.cs",
+      `namespace Bank\n{\n    public class Account : Base\n    {\n        public int Total(int rate)\n        {\n${long((i) => `            Add(rate + ${i});`)}\n        }\n    }\n}\n`,
+      ["namespace Bank", "public class Account : Base", "public int Total(int rate)"],
+    ],
+    [
+      "a.cpp",
+      `namespace bank {\nclass Account : public Base {\n  int total(int rate) {\n${long((i) => `    add(rate + ${i});`)}\n  }\n};\n}\n`,
+      ["namespace bank", "class Account : public Base", "int total(int rate)"],
+    ],
+    [
+      "a.rb",
+      `module Bank\n  class Account < Base\n    def total(rate)\n${long((i) => `      add(rate + ${i})`)}\n    end\n  end\nend\n`,
+      ["module Bank", "class Account < Base", "def total(rate)"],
+    ],
+    [
+      "a.php",
+      `<?php\nclass Account extends Base\n{\n    public function total(int $rate): int\n    {\n${long((i) => `        $this->add($rate + ${i});`)}\n    }\n}\n`,
+      ["class Account extends Base", "public function total(int $rate): int"],
+    ],
   ])("%s: a long function's later fragments lie in class and function", async (path, text, scope) => {
     const chunks = await chunker.chunk(path, text);
     checkShape(text, chunks);
@@ -163,7 +244,9 @@ describe("tree-sitter", () => {
     });
     const text = "def first():\n    return 1\n\n\ndef second():\n    return 2\n";
     expect(await fragile.chunk("a.py", text)).toEqual(await new LineChunker().chunk("a.py", text));
-    expect(told).toEqual([expect.stringMatching(/^a\.py: the python grammar broke down on it \(memory access out of bounds\)/)]);
+    expect(told).toEqual([
+      expect.stringMatching(/^a\.py: the python grammar broke down on it \(memory access out of bounds\)/),
+    ]);
     spy.mockRestore();
     expect(await fragile.chunk("a.py", text)).toEqual(await chunker.chunk("a.py", text));
   });
@@ -172,7 +255,10 @@ describe("tree-sitter", () => {
     const text = `before = first_value()\nmore = second_value()\ndata = "${"x".repeat(3000)}"\nafter = third_value()\nlast = fourth_value()\n`;
     for (const each of [chunker, new LineChunker()]) {
       const chunks = await each.chunk("a.py", text);
-      expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([[1, 2], [4, 5]]);
+      expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([
+        [1, 2],
+        [4, 5],
+      ]);
     }
     const open = "/* Copyright 2020 Somebody\n\nint first(void);\nint second(void);\n";
     expect(lostLines(open, await chunker.chunk("a.c", open))).toEqual([]);
@@ -191,7 +277,10 @@ describe("tree-sitter", () => {
   });
 
   it("does not hold the event loop while it cuts a large file", async () => {
-    const text = Array.from({ length: 4000 }, (_, i) => `  void method${i}(int a, int b) {\n    call(a + ${i}, b);\n  }\n`).join("\n");
+    const text = Array.from(
+      { length: 4000 },
+      (_, i) => `  void method${i}(int a, int b) {\n    call(a + ${i}, b);\n  }\n`,
+    ).join("\n");
     // Once before, so that compiling the grammar is not counted.
     await chunker.chunk("A.java", text.slice(0, 50_000));
     let longest = 0;
@@ -213,7 +302,8 @@ describe("line windows", () => {
   const lines = new LineChunker();
 
   it("cut at blank lines and headings", async () => {
-    const text = "# Title\n\nA first paragraph\nof two lines.\n\n## Install\n\nRun this\nand then that\nand wait.\n\n## Use\n\nCall it\nwith care.\n";
+    const text =
+      "# Title\n\nA first paragraph\nof two lines.\n\n## Install\n\nRun this\nand then that\nand wait.\n\n## Use\n\nCall it\nwith care.\n";
     const chunks = await lines.chunk("README.md", text);
     checkShape(text, chunks);
     expect(chunks.map((chunk) => chunk.text.split("\n")[0])).toEqual(["# Title", "## Install", "## Use"]);
@@ -251,10 +341,21 @@ describe("real files", () => {
       byKind.set(kind, files);
       files.push(join(entry.parentPath, entry.name));
     }
-    return [...byKind.values()].flatMap((files) => files.sort().filter((_, i) => i % Math.ceil(files.length / most) === 0));
+    return [...byKind.values()].flatMap((files) =>
+      files.sort().filter((_, i) => i % Math.ceil(files.length / most) === 0),
+    );
   }
-  const files = [...some("node_modules", 15), ...some("sidecar", 12), ...some("models/training", 8), ...some("test/fixtures/workspace", 8), ...some("extension", 5)];
-  const texts = files.map((path) => [path.slice(root.length + 1), readFileSync(path, "utf8").replace(/\r\n?/g, "\n").slice(0, 60_000)] as const);
+  const files = [
+    ...some("node_modules", 15),
+    ...some("sidecar", 12),
+    ...some("models/training", 8),
+    ...some("test/fixtures/workspace", 8),
+    ...some("extension", 5),
+  ];
+  const texts = files.map(
+    (path) =>
+      [path.slice(root.length + 1), readFileSync(path, "utf8").replace(/\r\n?/g, "\n").slice(0, 60_000)] as const,
+  );
 
   /** The same damage in every run (a linear congruential generator). */
   function damages(text: string, seed: number): string[] {
@@ -269,9 +370,17 @@ describe("real files", () => {
     return [
       text.slice(0, at),
       text.slice(at),
-      text.slice(0, at) + "}}) ]] end \"\"\" */ `" + text.slice(at),
+      text.slice(0, at) + '}}) ]] end """ */ `' + text.slice(at),
       text.replace(/[)}\]]/g, (bracket) => (below(4) === 0 ? "" : bracket)),
-      [...lines.slice(0, row), "<<<<<<< HEAD", ...lines.slice(row, row + 9), "=======", ...lines.slice(row + 5, row + 12), ">>>>>>> other", ...lines.slice(row)].join("\n"),
+      [
+        ...lines.slice(0, row),
+        "<<<<<<< HEAD",
+        ...lines.slice(row, row + 9),
+        "=======",
+        ...lines.slice(row + 5, row + 12),
+        ">>>>>>> other",
+        ...lines.slice(row),
+      ].join("\n"),
       lines.map((line) => line.replace(/^\s+/, (indent) => (below(5) === 0 ? "" : indent))).join("\n"),
     ];
   }

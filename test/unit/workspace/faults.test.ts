@@ -17,10 +17,18 @@ afterEach(async () => {
   for (const folder of mounted.splice(0)) execFileSync("umount", [folder]);
 });
 
-async function indexed(root: string, storagePath: string): Promise<{ index: WorkspaceIndex; embedded: number; warnings: string[] }> {
+async function indexed(
+  root: string,
+  storagePath: string,
+): Promise<{ index: WorkspaceIndex; embedded: number; warnings: string[] }> {
   const { backbone, seen } = toyBackbone();
   const warnings: string[] = [];
-  const index = new WorkspaceIndex({ backbone, promptFormat: toyFormat, storagePath, log: { debug() {}, info() {}, warn: (message) => void warnings.push(message) } });
+  const index = new WorkspaceIndex({
+    backbone,
+    promptFormat: toyFormat,
+    storagePath,
+    log: { debug() {}, info() {}, warn: (message) => void warnings.push(message) },
+  });
   open.push(index);
   await index.setFolders([{ uri: pathToFileURL(root).href, name: "test" }]);
   await index.reindex();
@@ -28,11 +36,25 @@ async function indexed(root: string, storagePath: string): Promise<{ index: Work
 }
 
 function contents(index: WorkspaceIndex): string[] {
-  return index.search(toyNeed("x", "anything at all"), 100_000).map(({ fragment, score }) => `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${score.toFixed(5)} ${fragment.text}`).sort();
+  return index
+    .search(toyNeed("x", "anything at all"), 100_000)
+    .map(
+      ({ fragment, score }) =>
+        `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${score.toFixed(5)} ${fragment.text}`,
+    )
+    .sort();
 }
 
 function files(count: number): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`file${i}.py`, Array.from({ length: 4 }, (_unused, j) => `def part${i}_${j}(value):\n    result${j} = value + ${i * j}\n    return result${j}\n`).join("\n\n")]));
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [
+      `file${i}.py`,
+      Array.from(
+        { length: 4 },
+        (_unused, j) => `def part${i}_${j}(value):\n    result${j} = value + ${i * j}\n    return result${j}\n`,
+      ).join("\n\n"),
+    ]),
+  );
 }
 
 describe("kill -9", () => {
@@ -44,13 +66,24 @@ describe("kill -9", () => {
 
   beforeAll(async () => {
     program = join(__dirname, "../../../node_modules/.cache/faults-process.cjs");
-    await build({ entryPoints: [join(__dirname, "faults-process.ts")], outfile: program, bundle: true, platform: "node", target: "node20", format: "cjs", external: ["faiss-node"], logLevel: "error" });
+    await build({
+      entryPoints: [join(__dirname, "faults-process.ts")],
+      outfile: program,
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "cjs",
+      external: ["faiss-node"],
+      logLevel: "error",
+    });
   });
 
   /** Runs the program and kills it so many milliseconds after its index is open. */
   function killed(root: string, storagePath: string, seed: number, afterMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [program, root, storagePath, `${seed}`, `${fileCount}`], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [program, root, storagePath, `${seed}`, `${fileCount}`], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       let begun = false;
       child.stdout.on("data", () => {
         if (begun) return;
@@ -58,11 +91,17 @@ describe("kill -9", () => {
         setTimeout(() => child.kill("SIGKILL"), afterMs);
       });
       child.on("error", reject);
-      child.on("close", (code, signal) => (signal === "SIGKILL" ? resolve() : reject(new Error(`expected the process to be killed, found it ended with ${code}`))));
+      child.on("close", (code, signal) =>
+        signal === "SIGKILL"
+          ? resolve()
+          : reject(new Error(`expected the process to be killed, found it ended with ${code}`)),
+      );
     });
   }
 
-  it(`at ${kills} random instants of indexing and updating leaves the old or the new state, and nothing stored is made anew`, { timeout: 240_000 }, async () => {
+  it(`at ${kills} random instants of indexing and updating leaves the old or the new state, and nothing stored is made anew`, {
+    timeout: 240_000,
+  }, async () => {
     let state = 12345;
     const random = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
     await Promise.all(
@@ -92,7 +131,9 @@ describe("kill -9", () => {
     const storagePath = await emptyFolder();
     let stored = 0;
     await new Promise<void>((resolve) => {
-      const child = spawn(process.execPath, [program, root, storagePath, "1", `${fileCount}`], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [program, root, storagePath, "1", `${fileCount}`], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       child.stdout.on("data", (data: Buffer) => {
         const batches = [...data.toString().matchAll(/embedded (\d+)/g)].map(([, count]) => Number(count));
         stored += batches.reduce((sum, count) => sum + count, 0);
@@ -120,7 +161,9 @@ async function smallDisk(bytes: number): Promise<string | undefined> {
 }
 
 describe("a disk that is full", () => {
-  it("costs the store, with one warning for each kind of file, and is used again when there is room", async ({ skip }) => {
+  it("costs the store, with one warning for each kind of file, and is used again when there is room", async ({
+    skip,
+  }) => {
     const disk = await smallDisk(64 * 1024);
     if (disk === undefined) return skip("no file system can be mounted here");
     const root = await folderWith(files(fileCount));

@@ -14,6 +14,7 @@ it("is one runtime for all who ask at the same time", async () => {
   const first = startRuntime(folder);
   expect(startRuntime(folder)).toBe(first);
   const parsers = await Promise.all([parserAfter(), parserAfter()]);
-  for (const parser of parsers) expect(parser.parse("def f():\n    return 1\n")?.rootNode.toString()).toMatch(/^\(module \(function_definition/);
+  for (const parser of parsers)
+    expect(parser.parse("def f():\n    return 1\n")?.rootNode.toString()).toMatch(/^\(module \(function_definition/);
   for (const parser of parsers) parser.delete();
 });

@@ -29,13 +29,17 @@ async function skipped(root: string, paths: readonly string[], settings?: Exclud
 
 /** `source:line pattern` of the rule by which git leaves each of these paths out, sources absolute. */
 function gitRules(root: string, paths: readonly string[]): Map<string, string> {
-  const { stdout, status } = spawnSync("git", ["check-ignore", "--no-index", "-v", "-z", "--stdin"], { cwd: root, input: paths.join("\0") });
+  const { stdout, status } = spawnSync("git", ["check-ignore", "--no-index", "-v", "-z", "--stdin"], {
+    cwd: root,
+    input: paths.join("\0"),
+  });
   expect(status).toBeLessThan(2);
   const fields = stdout.toString("utf8").split("\0");
   const found = new Map<string, string>();
   for (let i = 0; i + 3 < fields.length; i += 4) {
     const [source = "", line, pattern = "", path = ""] = fields.slice(i, i + 4);
-    if (!pattern.startsWith("!")) found.set(path, `${isAbsolute(source) ? source : join(root, source)}:${line} ${pattern}`);
+    if (!pattern.startsWith("!"))
+      found.set(path, `${isAbsolute(source) ? source : join(root, source)}:${line} ${pattern}`);
   }
   return found;
 }
@@ -70,7 +74,23 @@ function random(seed: number): () => number {
 describe("ignore rules", () => {
   it("agree with git on nested files, negation, anchoring and odd names", async () => {
     const root = await folderWith({
-      ".gitignore": ["# comment", "*.log", "!keep.log", "/top.txt", "doc/*.md", "cache/", "**/deep/x.ts", "a/**/z.ts", "\\#hash", "\\!bang", "trail\\ ", "[ab]?.q", "logs/**", "!logs/", "build"].join("\n"),
+      ".gitignore": [
+        "# comment",
+        "*.log",
+        "!keep.log",
+        "/top.txt",
+        "doc/*.md",
+        "cache/",
+        "**/deep/x.ts",
+        "a/**/z.ts",
+        "\\#hash",
+        "\\!bang",
+        "trail\\ ",
+        "[ab]?.q",
+        "logs/**",
+        "!logs/",
+        "build",
+      ].join("\n"),
       "a/.gitignore": ["!build", "*.tmp", "/only.ts", "!special.log", "sub/no.ts"].join("\r\n"),
       "a/b/.gitignore": ["*", "!*.ts", "!.gitignore"].join("\n"),
       "od[d] na!me/.gitignore": ["in.ts", "/x/*.js"].join("\n"),
@@ -79,17 +99,70 @@ describe("ignore rules", () => {
     });
     execFileSync("git", ["init", "-q"], { cwd: root });
     const paths = [
-      "x.log", "keep.log", "a/keep.log", "a/special.log", "special.log", "top.txt", "a/top.txt", "doc/a.md", "doc/sub/a.md", "a/doc/a.md", "cache/x.ts", "a/cache/x.ts", "cache",
-      "deep/x.ts", "q/deep/x.ts", "q/deep/y.ts", "a/z.ts", "a/q/r/z.ts", "b/z.ts", "#hash", "!bang", "trail ", "trail", "a1.q", "c1.q", "logs/x", "logs/y/z", "build/x.ts", "a/build/x.ts",
-      "a/t.tmp", "t.tmp", "a/q/t.tmp", "a/only.ts", "a/q/only.ts", "a/sub/no.ts", "a/q/sub/no.ts", "a/b/x.js", "a/b/x.ts", "a/b/c/x.ts", "a/b/c/x.js",
-      "od[d] na!me/in.ts", "od[d] na!me/q/in.ts", "od[d] na!me/x/i.js", "od[d] na!me/q/x/i.js", "odd na!me/in.ts", "in.ts", "#lead/y.ts", "y.ts", "star*/s.ts", "starfish/s.ts",
+      "x.log",
+      "keep.log",
+      "a/keep.log",
+      "a/special.log",
+      "special.log",
+      "top.txt",
+      "a/top.txt",
+      "doc/a.md",
+      "doc/sub/a.md",
+      "a/doc/a.md",
+      "cache/x.ts",
+      "a/cache/x.ts",
+      "cache",
+      "deep/x.ts",
+      "q/deep/x.ts",
+      "q/deep/y.ts",
+      "a/z.ts",
+      "a/q/r/z.ts",
+      "b/z.ts",
+      "#hash",
+      "!bang",
+      "trail ",
+      "trail",
+      "a1.q",
+      "c1.q",
+      "logs/x",
+      "logs/y/z",
+      "build/x.ts",
+      "a/build/x.ts",
+      "a/t.tmp",
+      "t.tmp",
+      "a/q/t.tmp",
+      "a/only.ts",
+      "a/q/only.ts",
+      "a/sub/no.ts",
+      "a/q/sub/no.ts",
+      "a/b/x.js",
+      "a/b/x.ts",
+      "a/b/c/x.ts",
+      "a/b/c/x.js",
+      "od[d] na!me/in.ts",
+      "od[d] na!me/q/in.ts",
+      "od[d] na!me/x/i.js",
+      "od[d] na!me/q/x/i.js",
+      "odd na!me/in.ts",
+      "in.ts",
+      "#lead/y.ts",
+      "y.ts",
+      "star*/s.ts",
+      "starfish/s.ts",
     ];
     expect(await skipped(root, paths)).toEqual(ignoredByGit(root, paths));
   });
 
   it("count from the repository's root, also for a workspace folder inside it", async () => {
-    const root = await folderWith({ ".gitignore": "*.out\n/pkg/gen/\n", "pkg/.gitignore": "local.ts\n", ".git/info/exclude": "mine.ts\n", ".git/HEAD": "ref: refs/heads/main\n" });
-    expect(await skipped(join(root, "pkg"), ["a.out", "gen/x.ts", "local.ts", "mine.ts", "a.ts", "sub/gen/x.ts"])).toEqual(["a.out", "gen/x.ts", "local.ts", "mine.ts"]);
+    const root = await folderWith({
+      ".gitignore": "*.out\n/pkg/gen/\n",
+      "pkg/.gitignore": "local.ts\n",
+      ".git/info/exclude": "mine.ts\n",
+      ".git/HEAD": "ref: refs/heads/main\n",
+    });
+    expect(
+      await skipped(join(root, "pkg"), ["a.out", "gen/x.ts", "local.ts", "mine.ts", "a.ts", "sub/gen/x.ts"]),
+    ).toEqual(["a.out", "gen/x.ts", "local.ts", "mine.ts"]);
   });
 
   it("count the user's own ignore file, as git does", async () => {
@@ -109,12 +182,30 @@ describe("ignore rules", () => {
   });
 
   it("take .selfracgignore beside .gitignore: it adds, and can take back", async () => {
-    const root = await folderWith({ ".gitignore": "generated/\n*.snap\n", ".selfracgignore": "fixtures/\n!generated/\n", ".git/HEAD": "", "sub/.selfracgignore": "*.sql\n" });
-    expect(await skipped(root, ["generated/api.ts", "x.snap", "fixtures/a.ts", "sub/a.sql", "a.sql", "a.ts"])).toEqual(["x.snap", "fixtures/a.ts", "sub/a.sql"]);
+    const root = await folderWith({
+      ".gitignore": "generated/\n*.snap\n",
+      ".selfracgignore": "fixtures/\n!generated/\n",
+      ".git/HEAD": "",
+      "sub/.selfracgignore": "*.sql\n",
+    });
+    expect(await skipped(root, ["generated/api.ts", "x.snap", "fixtures/a.ts", "sub/a.sql", "a.sql", "a.ts"])).toEqual([
+      "x.snap",
+      "fixtures/a.ts",
+      "sub/a.sql",
+    ]);
   });
 
   it("leave out dependencies everywhere and build results where git does not say", async () => {
-    const paths = ["node_modules/x/a.js", "sub/node_modules/x.js", ".git/config", "sub/.venv/a.py", "build/a.ts", "dist/a.js", "src/a.ts", "vendor/x.go"];
+    const paths = [
+      "node_modules/x/a.js",
+      "sub/node_modules/x.js",
+      ".git/config",
+      "sub/.venv/a.py",
+      "build/a.ts",
+      "dist/a.js",
+      "src/a.ts",
+      "vendor/x.go",
+    ];
     const plain = await folderWith({ "src/a.ts": "" });
     expect(await skipped(plain, paths)).toEqual(paths.filter((path) => path !== "src/a.ts"));
     await write(plain, { ".selfracgignore": "!dist/\n!node_modules/\n" });
@@ -128,15 +219,26 @@ describe("ignore rules", () => {
 
   it("say which folder name it was, and how to take it back", async () => {
     const rules = await IgnoreRules.create(await folderWith({}));
-    expect(await rules.omits("sub/node_modules", true)).toEqual({ skip: "vendored", because: "the folder node_modules is a folder of installed packages" });
-    expect(await rules.omits("dist", true)).toEqual({ skip: "generated", because: "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore takes it back" });
+    expect(await rules.omits("sub/node_modules", true)).toEqual({
+      skip: "vendored",
+      because: "the folder node_modules is a folder of installed packages",
+    });
+    expect(await rules.omits("dist", true)).toEqual({
+      skip: "generated",
+      because:
+        "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore takes it back",
+    });
     expect(await rules.omits(".aws", true)).toMatchObject({ skip: "secret" });
     expect(await rules.omits("node_modules", false)).toBeUndefined();
     expect(await rules.omits(".git", false)).toMatchObject({ skip: "ignored" });
   });
 
   it("name file, line and pattern, of the nearest rule that decides", async () => {
-    const root = await folderWith({ ".git/HEAD": "", ".gitignore": "# notes\n\n*.log\n", "sub/.selfracgignore": "  \n!keep.log\n/gen/\n" });
+    const root = await folderWith({
+      ".git/HEAD": "",
+      ".gitignore": "# notes\n\n*.log\n",
+      "sub/.selfracgignore": "  \n!keep.log\n/gen/\n",
+    });
     const rules = await IgnoreRules.create(root);
     expect(await rules.omits("a.log", false)).toEqual({
       skip: "ignored",
@@ -144,12 +246,23 @@ describe("ignore rules", () => {
       rule: { source: join(root, ".gitignore"), line: 3, pattern: "*.log" },
     });
     expect(await rules.omits("sub/keep.log", false)).toBeUndefined();
-    expect((await rules.omits("sub/gen", true))?.rule).toEqual({ source: join(root, "sub", ".selfracgignore"), line: 3, pattern: "/gen/" });
+    expect((await rules.omits("sub/gen", true))?.rule).toEqual({
+      source: join(root, "sub", ".selfracgignore"),
+      line: 3,
+      pattern: "/gen/",
+    });
     expect(await rules.omits("sub/gen", false)).toBeUndefined();
   });
 
   it("pass over what is no ignore file: a folder, a pipe, a link, one too large", async () => {
-    const root = await folderWith({ ".git/HEAD": "", "a/.gitignore/x": "", "d/.gitignore": `*\n${"#".repeat(2 << 20)}`, "elsewhere": "*\n", "b/x.ts": "", "c/x.ts": "" });
+    const root = await folderWith({
+      ".git/HEAD": "",
+      "a/.gitignore/x": "",
+      "d/.gitignore": `*\n${"#".repeat(2 << 20)}`,
+      elsewhere: "*\n",
+      "b/x.ts": "",
+      "c/x.ts": "",
+    });
     execFileSync("mkfifo", [join(root, "b", ".gitignore")]);
     await symlink(join(root, "elsewhere"), join(root, "c", ".gitignore"));
     expect(await skipped(root, ["a/x.ts", "b/x.ts", "c/x.ts", "d/x.ts"])).toEqual([]);
@@ -167,7 +280,21 @@ async function ownHome(files: Readonly<Record<string, string>>): Promise<string>
 }
 
 function git(cwd: string, ...args: string[]): void {
-  execFileSync("git", ["-c", "user.name=a", "-c", "user.email=a@b.c", "-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main", ...args], { cwd, stdio: "pipe" });
+  execFileSync(
+    "git",
+    [
+      "-c",
+      "user.name=a",
+      "-c",
+      "user.email=a@b.c",
+      "-c",
+      "protocol.file.allow=always",
+      "-c",
+      "init.defaultBranch=main",
+      ...args,
+    ],
+    { cwd, stdio: "pipe" },
+  );
 }
 
 describe("the user's own ignore file", () => {
@@ -178,13 +305,23 @@ describe("the user's own ignore file", () => {
   };
 
   it("is the one that core.excludesFile names, in whichever of git's configurations", async () => {
-    const home = await ownHome({ "my ignores": "two.x\n", ".config/git/ignore": "one.x\n", "local": "three.x\n/sub/\n", "included": "four.x\n" });
+    const home = await ownHome({
+      "my ignores": "two.x\n",
+      ".config/git/ignore": "one.x\n",
+      local: "three.x\n/sub/\n",
+      included: "four.x\n",
+    });
     const root = await folderWith({ "sub/one.x": "" });
     git(root, "init", "-q");
     expect(await agree(root)).toEqual(["one.x", "sub/one.x"]);
-    await write(home, { ".gitconfig": '[Core]\n\texcludesFile = "~/my ignores" ; a comment\n[core "sub"]\n\texcludesFile = ~/nowhere\n' });
+    await write(home, {
+      ".gitconfig": '[Core]\n\texcludesFile = "~/my ignores" ; a comment\n[core "sub"]\n\texcludesFile = ~/nowhere\n',
+    });
     expect(await agree(root)).toEqual(["two.x"]);
-    await write(home, { ".gitconfig": '[include]\n\tpath = more\n', more: `[core]excludesfile=${home}/\\\nincluded\n` });
+    await write(home, {
+      ".gitconfig": "[include]\n\tpath = more\n",
+      more: `[core]excludesfile=${home}/\\\nincluded\n`,
+    });
     expect(await agree(root)).toEqual(["four.x"]);
     await write(home, { ".config/git/config": "[core]\nexcludesFile = ~/local\n" });
     expect(await agree(root)).toEqual(["four.x"]);
@@ -210,7 +347,8 @@ describe("the user's own ignore file", () => {
   });
 
   it("reads git's configuration syntax, and what is none of it", () => {
-    const text = '\uFEFF[a]\r\n b = c ; d\r\nswitch\n[a "B c"] e=f # g\n  [A.x]\n key = " # kept " and \\"more\\"  # not\n= nothing\n[open\nlost = 1\n\tlast = a\\tb\\\n  c';
+    const text =
+      '\uFEFF[a]\r\n b = c ; d\r\nswitch\n[a "B c"] e=f # g\n  [A.x]\n key = " # kept " and \\"more\\"  # not\n= nothing\n[open\nlost = 1\n\tlast = a\\tb\\\n  c';
     expect(configurationEntries(text)).toEqual([
       { name: "a.b", value: "c" },
       { name: "a.switch", value: "true" },
@@ -225,7 +363,7 @@ describe("the user's own ignore file", () => {
 describe("repositories that are not just a folder with .git in it", () => {
   it("worktrees share info/exclude and configuration with their repository", async () => {
     await ownHome({});
-    const root = await folderWith({ "main/.gitignore": "*.log\n", "main/a.ts": "", "mine": "three.ts\n" });
+    const root = await folderWith({ "main/.gitignore": "*.log\n", "main/a.ts": "", mine: "three.ts\n" });
     const main = join(root, "main");
     git(main, "init", "-q");
     git(main, "add", ".");
@@ -241,7 +379,11 @@ describe("repositories that are not just a folder with .git in it", () => {
 
   it("submodules and clones inside have rules of their own, and none of the outer repository's", async () => {
     await ownHome({});
-    const root = await folderWith({ "library/.gitignore": "/local/\n", "library/a.ts": "", "outer/.gitignore": "*.tmp\n/inner/b.ts\nskipped/\n" });
+    const root = await folderWith({
+      "library/.gitignore": "/local/\n",
+      "library/a.ts": "",
+      "outer/.gitignore": "*.tmp\n/inner/b.ts\nskipped/\n",
+    });
     const [library, outer] = [join(root, "library"), join(root, "outer")];
     git(library, "init", "-q");
     git(library, "add", ".");
@@ -250,21 +392,42 @@ describe("repositories that are not just a folder with .git in it", () => {
     git(outer, "submodule", "--quiet", "add", library, "inner");
     git(outer, "clone", "-q", library, "nested");
     git(outer, "clone", "-q", library, "skipped");
-    await write(outer, { ".git/modules/inner/info/exclude": "c.ts\n", "nested/.git/info/exclude": "d.ts\n", ".git/info/exclude": "e.ts\n", ".selfracgignore": "own.ts\n" });
+    await write(outer, {
+      ".git/modules/inner/info/exclude": "c.ts\n",
+      "nested/.git/info/exclude": "d.ts\n",
+      ".git/info/exclude": "e.ts\n",
+      ".selfracgignore": "own.ts\n",
+    });
     const inside = ["x.tmp", "a.ts", "b.ts", "c.ts", "d.ts", "e.ts", "local/a.ts", "sub/local/a.ts"];
     for (const name of ["inner", "nested"]) {
       const byGit = ignoredByGit(join(outer, name), inside).map((path) => `${name}/${path}`);
-      expect(await skipped(outer, inside.map((path) => `${name}/${path}`))).toEqual(byGit);
+      expect(
+        await skipped(
+          outer,
+          inside.map((path) => `${name}/${path}`),
+        ),
+      ).toEqual(byGit);
       expect(byGit).toEqual([`${name}/${name === "inner" ? "c" : "d"}.ts`, `${name}/local/a.ts`]);
     }
     // The folder itself is one of the outer repository's, and so is the own ignore file of the workspace.
-    expect(await skipped(outer, ["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts", "a.ts"])).toEqual(["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts"]);
+    expect(await skipped(outer, ["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts", "a.ts"])).toEqual([
+      "skipped/a.ts",
+      "x.tmp",
+      "e.ts",
+      "nested/own.ts",
+    ]);
     // Opened by itself it is what it is inside.
     expect(await skipped(join(outer, "nested"), inside)).toEqual(["d.ts", "local/a.ts"]);
   });
 
   it("a .git that leads nowhere still begins a repository", async () => {
-    const root = await folderWith({ ".gitignore": "*.ts\n", ".git/HEAD": "", "a/.git": "gitdir: /no/such/place\n", "b/.git": "rubbish", "c/.git": Uint8Array.of(0xff) });
+    const root = await folderWith({
+      ".gitignore": "*.ts\n",
+      ".git/HEAD": "",
+      "a/.git": "gitdir: /no/such/place\n",
+      "b/.git": "rubbish",
+      "c/.git": Uint8Array.of(0xff),
+    });
     expect(await skipped(root, ["a/x.ts", "b/x.ts", "c/x.ts", "d/x.ts"])).toEqual(["d/x.ts"]);
   });
 
@@ -276,24 +439,73 @@ describe("repositories that are not just a folder with .git in it", () => {
 
 describe("file names of every kind", () => {
   const long = "é".repeat(127) + "a";
-  const names = ["with space.ts", " lead.ts", "trail ", "🙂.ts", "line\nbreak.ts", "tab\t.ts", long, "caf\u00e9.ts", "cafe\u0301.ts", "back\\slash.ts", "#hash", "!bang", "[x].ts", "'quote\".ts"];
+  const names = [
+    "with space.ts",
+    " lead.ts",
+    "trail ",
+    "🙂.ts",
+    "line\nbreak.ts",
+    "tab\t.ts",
+    long,
+    "caf\u00e9.ts",
+    "cafe\u0301.ts",
+    "back\\slash.ts",
+    "#hash",
+    "!bang",
+    "[x].ts",
+    "'quote\".ts",
+  ];
 
   it("are ignored as git does it: by byte, by escape, composed and decomposed apart", async () => {
     await ownHome({});
     const root = await folderWith(Object.fromEntries(names.map((name) => [`in/${name}`, "x"])));
     git(root, "init", "-q");
-    for (const pattern of ["with space.ts", "\\ lead.ts", " lead.ts", "trail\\ ", "trail ", "🙂.ts", "????.ts", "?.ts", "line?break.ts", "line*", "*\t*", long, `${"é".repeat(100)}*`, "caf\u00e9.ts", "cafe\u0301.ts", "caf??.ts", "back\\\\slash.ts", "\\#hash", "\\!bang", "\\[x].ts", "[[]x].ts", "*\"*", "in/🙂*"]) {
+    for (const pattern of [
+      "with space.ts",
+      "\\ lead.ts",
+      " lead.ts",
+      "trail\\ ",
+      "trail ",
+      "🙂.ts",
+      "????.ts",
+      "?.ts",
+      "line?break.ts",
+      "line*",
+      "*\t*",
+      long,
+      `${"é".repeat(100)}*`,
+      "caf\u00e9.ts",
+      "cafe\u0301.ts",
+      "caf??.ts",
+      "back\\\\slash.ts",
+      "\\#hash",
+      "\\!bang",
+      "\\[x].ts",
+      "[[]x].ts",
+      '*"*',
+      "in/🙂*",
+    ]) {
       await write(root, { ".gitignore": `${pattern}\n` });
       const paths = names.map((name) => `in/${name}`);
-      expect([pattern, Object.fromEntries(await ourRules(root, paths))]).toEqual([pattern, Object.fromEntries(gitRules(root, paths))]);
+      expect([pattern, Object.fromEntries(await ourRules(root, paths))]).toEqual([
+        pattern,
+        Object.fromEntries(gitRules(root, paths)),
+      ]);
     }
   });
 
   it("count in folders' names too", async () => {
     await ownHome({});
-    const root = await folderWith(Object.fromEntries(names.map((name) => [`${name}/.gitignore`, "x.ts\n/deep/*.js\n"])));
+    const root = await folderWith(
+      Object.fromEntries(names.map((name) => [`${name}/.gitignore`, "x.ts\n/deep/*.js\n"])),
+    );
     git(root, "init", "-q");
-    const paths = names.flatMap((name) => [`${name}/x.ts`, `${name}/q/x.ts`, `${name}/deep/a.js`, `${name}/q/deep/a.js`]);
+    const paths = names.flatMap((name) => [
+      `${name}/x.ts`,
+      `${name}/q/x.ts`,
+      `${name}/deep/a.js`,
+      `${name}/q/deep/a.js`,
+    ]);
     expect(Object.fromEntries(await ourRules(root, paths))).toEqual(Object.fromEntries(gitRules(root, paths)));
     expect(await skipped(root, paths)).toHaveLength(3 * names.length);
   });
@@ -322,15 +534,35 @@ describe("settings", () => {
   it("take a folder's own name for a sibling's condition, not what is in it", async () => {
     const root = await folderWith({ "three.js/src/a.ts": "", "gen.js/b.ts": "", "gen.ts": "" });
     const filesExclude = { "**/*.js": { when: "$(basename).ts" } };
-    expect(await skipped(root, ["three.js/src/a.ts", "gen.js/b.ts"], { exclude: [], filesExclude })).toEqual(["gen.js/b.ts"]);
+    expect(await skipped(root, ["three.js/src/a.ts", "gen.js/b.ts"], { exclude: [], filesExclude })).toEqual([
+      "gen.js/b.ts",
+    ]);
   });
 
   it("add patterns, which only they themselves can take back", async () => {
-    const root = await folderWith({ ".git/HEAD": "", ".gitignore": "*.log\n", ".selfracgignore": "!docs/\n!a.md\n", "sub/a.ts": "" });
-    const settings = { exclude: ["*.md", "!README.md", "/docs/", "!x.log", "bad\npattern", "", "# no comment"], filesExclude: {} };
-    expect(await skipped(root, ["a.md", "README.md", "sub/README.md", "docs/a.ts", "sub/docs/a.ts", "x.log", "bad", "pattern", "a.ts"], settings)).toEqual(["a.md", "docs/a.ts", "x.log"]);
+    const root = await folderWith({
+      ".git/HEAD": "",
+      ".gitignore": "*.log\n",
+      ".selfracgignore": "!docs/\n!a.md\n",
+      "sub/a.ts": "",
+    });
+    const settings = {
+      exclude: ["*.md", "!README.md", "/docs/", "!x.log", "bad\npattern", "", "# no comment"],
+      filesExclude: {},
+    };
+    expect(
+      await skipped(
+        root,
+        ["a.md", "README.md", "sub/README.md", "docs/a.ts", "sub/docs/a.ts", "x.log", "bad", "pattern", "a.ts"],
+        settings,
+      ),
+    ).toEqual(["a.md", "docs/a.ts", "x.log"]);
     const rules = await IgnoreRules.create(root, settings);
-    expect(await rules.omits("sub/a.md", false)).toEqual({ skip: "excluded", because: 'the setting selfracg.exclude has "*.md"', rule: { source: "selfracg.exclude", pattern: "*.md" } });
+    expect(await rules.omits("sub/a.md", false)).toEqual({
+      skip: "excluded",
+      because: 'the setting selfracg.exclude has "*.md"',
+      rule: { source: "selfracg.exclude", pattern: "*.md" },
+    });
     // From the workspace folder, also where the repository begins above it.
     expect(await skipped(join(root, "sub"), ["docs/a.ts", "x/docs/a.ts"], settings)).toEqual(["docs/a.ts"]);
   });
@@ -349,10 +581,48 @@ describe("settings", () => {
       "back\\slash": true,
       "{": true,
     };
-    const paths = ["src/a.js", "src/b.js", "top.js", "cache/x.ts", "q/cache/x.ts", "q/a.tmp", "a.bak", "a.tmpx", "only-top/x.ts", "q/only-top/x.ts", "a.md", "q/a.md", "lib/gen/x.ts", "lib/a/b/gen/x.ts", "gen/x.ts", "off/x.ts", "odd/x.ts", "when/x.ts", "back\\slash", "{", "a.ts"];
-    expect(await skipped(root, paths, { exclude: [], filesExclude })).toEqual(["src/a.js", "cache/x.ts", "q/cache/x.ts", "q/a.tmp", "a.bak", "only-top/x.ts", "a.md", "lib/gen/x.ts", "lib/a/b/gen/x.ts", "back\\slash", "{"]);
+    const paths = [
+      "src/a.js",
+      "src/b.js",
+      "top.js",
+      "cache/x.ts",
+      "q/cache/x.ts",
+      "q/a.tmp",
+      "a.bak",
+      "a.tmpx",
+      "only-top/x.ts",
+      "q/only-top/x.ts",
+      "a.md",
+      "q/a.md",
+      "lib/gen/x.ts",
+      "lib/a/b/gen/x.ts",
+      "gen/x.ts",
+      "off/x.ts",
+      "odd/x.ts",
+      "when/x.ts",
+      "back\\slash",
+      "{",
+      "a.ts",
+    ];
+    expect(await skipped(root, paths, { exclude: [], filesExclude })).toEqual([
+      "src/a.js",
+      "cache/x.ts",
+      "q/cache/x.ts",
+      "q/a.tmp",
+      "a.bak",
+      "only-top/x.ts",
+      "a.md",
+      "lib/gen/x.ts",
+      "lib/a/b/gen/x.ts",
+      "back\\slash",
+      "{",
+    ]);
     const rules = await IgnoreRules.create(root, { exclude: [], filesExclude });
-    expect(await rules.omits("src/a.js", false)).toEqual({ skip: "excluded", because: 'the setting files.exclude has "**/*.js"', rule: { source: "files.exclude", pattern: "**/*.js" } });
+    expect(await rules.omits("src/a.js", false)).toEqual({
+      skip: "excluded",
+      because: 'the setting files.exclude has "**/*.js"',
+      rule: { source: "files.exclude", pattern: "**/*.js" },
+    });
   });
 
   it("expand braces as the editor does, and not without end", () => {
@@ -364,7 +634,9 @@ describe("settings", () => {
 });
 
 it("matches patterns with many stars in time that does not explode", async () => {
-  const root = await folderWith({ ".gitignore": `${"*a".repeat(60)}b\n${"**/".repeat(40)}${"*a*".repeat(40)}/c\n${"a*/**/".repeat(20)}b\na/**/a/**/a/**/a/**/b\n` });
+  const root = await folderWith({
+    ".gitignore": `${"*a".repeat(60)}b\n${"**/".repeat(40)}${"*a*".repeat(40)}/c\n${"a*/**/".repeat(20)}b\na/**/a/**/a/**/a/**/b\n`,
+  });
   const rules = await IgnoreRules.create(root);
   const before = performance.now();
   expect(await rules.omits(`${"a".repeat(200)}`, false)).toBeUndefined();
@@ -375,12 +647,67 @@ it("matches patterns with many stars in time that does not explode", async () =>
 
 it("asks about more paths than answers are kept", async () => {
   const rules = await IgnoreRules.create(await folderWith({ ".gitignore": "*.log\n!1*.log\n" }));
-  for (let i = 0; i < 25_000; i++) expect((await rules.omits(`${i}.log`, false))?.rule?.line).toBe(`${i}`.startsWith("1") ? undefined : 1);
+  for (let i = 0; i < 25_000; i++)
+    expect((await rules.omits(`${i}.log`, false))?.rule?.line).toBe(`${i}`.startsWith("1") ? undefined : 1);
 });
 
 describe("ignore rules beside git's, on made-up patterns", () => {
-  const names = ["a", "b", "ab", "a.b", "B", "a b", "é", "[a]", "a]", "-", "a-b", "x!", "a\\b", "a*", "  ", "ü🙂", "a\nb"];
-  const pieces = ["a", "b", "ab", "*", "**", "?", "/", "/", "[ab]", "[!a]", "[^b]", "[a-c]", "[]a]", "[a", "[[:alpha:]]", "[[:nope:]]", "[a-", "]", "\\a", "\\*", "\\", ".", "é", "🙂", " ", "\\ ", "!", "#", "-", "[é]", "\t", "[\\]]", "[--a]", "[[:upper:][:digit:]]", "[[:a]"];
+  const names = [
+    "a",
+    "b",
+    "ab",
+    "a.b",
+    "B",
+    "a b",
+    "é",
+    "[a]",
+    "a]",
+    "-",
+    "a-b",
+    "x!",
+    "a\\b",
+    "a*",
+    "  ",
+    "ü🙂",
+    "a\nb",
+  ];
+  const pieces = [
+    "a",
+    "b",
+    "ab",
+    "*",
+    "**",
+    "?",
+    "/",
+    "/",
+    "[ab]",
+    "[!a]",
+    "[^b]",
+    "[a-c]",
+    "[]a]",
+    "[a",
+    "[[:alpha:]]",
+    "[[:nope:]]",
+    "[a-",
+    "]",
+    "\\a",
+    "\\*",
+    "\\",
+    ".",
+    "é",
+    "🙂",
+    " ",
+    "\\ ",
+    "!",
+    "#",
+    "-",
+    "[é]",
+    "\t",
+    "[\\]]",
+    "[--a]",
+    "[[:upper:][:digit:]]",
+    "[[:a]",
+  ];
 
   // Where the package `ignore` reads a pattern differently from git on purpose: two or more stars right behind a beginning
   // without wildcards, which for git go over slashes too (`a**/b`), and a slash behind a backslash.
@@ -402,7 +729,9 @@ describe("ignore rules beside git's, on made-up patterns", () => {
     if (seed % 4 === 0) execFileSync("git", ["config", "core.ignoreCase", "true"], { cwd: root });
     const files = [...paths].filter((path) => ![...paths].some((other) => other.startsWith(`${path}/`)));
     await write(root, Object.fromEntries(files.map((path) => [path, "x"])));
-    const folders = [...new Set(files.flatMap((path) => (path.includes("/") ? [path.slice(0, path.indexOf("/"))] : [])))];
+    const folders = [
+      ...new Set(files.flatMap((path) => (path.includes("/") ? [path.slice(0, path.indexOf("/"))] : []))),
+    ];
     let matched = 0;
     for (let round = 0; round < 40; round++) {
       await writeFile(join(root, ".gitignore"), `${pick(["", "\uFEFF"])}${list(5)}${pick(["", "\n"])}`);

@@ -35,6 +35,10 @@ it("keeps what is recorded while it is written anew, in the one log that it leav
   const again = await Manifest.open(directory, folder, "chunker", warn);
   await again.manifest.close();
   expect(again.files.size).toBe(400);
-  expect([again.files.get("3.ts")?.size, again.files.has("4.ts"), again.files.get("new.ts")?.size]).toEqual([1009, false, 7]);
+  expect([again.files.get("3.ts")?.size, again.files.has("4.ts"), again.files.get("new.ts")?.size]).toEqual([
+    1009,
+    false,
+    7,
+  ]);
   expect(warnings).toEqual([]);
 });

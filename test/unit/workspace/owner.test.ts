@@ -1,11 +1,18 @@
 // Locks exclude, are given back, and do not outlive the process that held them.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { readdir, utimes, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { afterLock, beginWriting, endWriting, mayBeWritten, ownedName, withLock } from "../../../sidecar/workspace/owner";
+import {
+  afterLock,
+  beginWriting,
+  endWriting,
+  mayBeWritten,
+  ownedName,
+  withLock,
+} from "../../../sidecar/workspace/owner";
 import { emptyFolder } from "./folder";
 
 const host = createHash("sha256").update(hostname()).digest("hex").slice(0, 6);
@@ -60,7 +67,10 @@ describe("waiting for a lock", () => {
       await new Promise((resolve) => setTimeout(resolve, 10));
       order.push(`${name} ends`);
     };
-    await Promise.all([afterLock(path, work("a"), { signal: never, mostMs: 10_000 }), afterLock(path, work("b"), { signal: never, mostMs: 10_000 })]);
+    await Promise.all([
+      afterLock(path, work("a"), { signal: never, mostMs: 10_000 }),
+      afterLock(path, work("b"), { signal: never, mostMs: 10_000 }),
+    ]);
     expect(order.map((each) => each.slice(2))).toEqual(["begins", "ends", "begins", "ends"]);
   });
 

@@ -6,7 +6,9 @@ it("keeps a unit vector to a few millionths, whatever its signs", () => {
   const vector = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 78.233) / Math.sqrt(12));
   const floats = floatsOf(quantized(vector));
   expect(Math.max(...vector.map((x, i) => Math.abs(x - (floats[i] ?? NaN))))).toBeLessThan(5e-6);
-  expect(Math.max(...vector.map((x, i) => Math.abs(x + (floatsOf(quantized(vector.map((y) => -y)))[i] ?? NaN))))).toBeLessThan(5e-6);
+  expect(
+    Math.max(...vector.map((x, i) => Math.abs(x + (floatsOf(quantized(vector.map((y) => -y)))[i] ?? NaN)))),
+  ).toBeLessThan(5e-6);
 });
 
 it("is the same after a second time, and keeps zeros and large numbers", () => {

@@ -42,7 +42,12 @@ describe("with the real model", () => {
     const root = await folderWith(Object.fromEntries(samples.map(({ path, text }) => [path, text])));
     const storagePath = await emptyFolder();
     const index = await indexed(root, storagePath);
-    const need = await backbone.express(promptFormat.query("bank/report.py", "from bank.account import Account\n\ndef report(account: Account):\n    print(account."));
+    const need = await backbone.express(
+      promptFormat.query(
+        "bank/report.py",
+        "from bank.account import Account\n\ndef report(account: Account):\n    print(account.",
+      ),
+    );
     const before = index.search(need, 20);
     expect(index.vectorIndex.name).toBe("faiss");
     expect(before).toHaveLength(20);
@@ -60,7 +65,9 @@ describe("with the real model", () => {
     // The sums of one search need not be added up in the same order as those of another.
     const after = again.search(need, 20);
     expect(after.map(({ score }) => score.toFixed(4))).toEqual(before.map(({ score }) => score.toFixed(4)));
-    expect(new Set(after.map(({ fragment }) => fragment.text))).toEqual(new Set(before.map(({ fragment }) => fragment.text)));
+    expect(new Set(after.map(({ fragment }) => fragment.text))).toEqual(
+      new Set(before.map(({ fragment }) => fragment.text)),
+    );
 
     await write(root, { "bank/account.py": (samples[0]?.text ?? "").replace("def withdraw", "def take_out") });
     const began = performance.now();

@@ -10,7 +10,15 @@ export interface Sample {
 export const samples: readonly Sample[] = [
   {
     path: "bank/account.py",
-    opens: ["@dataclass", "class Account:", "    @property", "    def deposit", "    def withdraw", "# Interest is paid", "def main"],
+    opens: [
+      "@dataclass",
+      "class Account:",
+      "    @property",
+      "    def deposit",
+      "    def withdraw",
+      "# Interest is paid",
+      "def main",
+    ],
     text: `"""Accounts and what can be done with them."""
 import datetime
 import decimal
@@ -61,7 +69,14 @@ def main() -> None:
   },
   {
     path: "web/queue.ts",
-    opens: ["/** A job", "export class Queue", "  /** Adds", "  async run", "export function createQueue", "export const defaults"],
+    opens: [
+      "/** A job",
+      "export class Queue",
+      "  /** Adds",
+      "  async run",
+      "export function createQueue",
+      "export const defaults",
+    ],
     text: `import { setTimeout } from "node:timers/promises";
 import type { Logger } from "./logger";
 import { logged } from "./logged";

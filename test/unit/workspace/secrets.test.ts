@@ -30,7 +30,10 @@ const secrets: readonly (readonly [what: string, text: string])[] = [
   ["a GitLab token", `glpat-${random.slice(0, 20)}`],
   ["a Slack token", `xoxb-${"927461038512"}-${"837261940537"}-${random.slice(0, 24)}`],
   ["a Slack token", `xapp-1-${upper.slice(0, 11)}-9274610385123-${hex.slice(0, 64)}`],
-  ["a Slack webhook", `https://hooks.slack.com/services/T${upper.slice(0, 9)}/B${upper.slice(1, 11)}/${random.slice(0, 24)}`],
+  [
+    "a Slack webhook",
+    `https://hooks.slack.com/services/T${upper.slice(0, 9)}/B${upper.slice(1, 11)}/${random.slice(0, 24)}`,
+  ],
   ["a Google API key", `AIza${random.slice(0, 35)}`],
   ["a Google OAuth secret", `GOCSPX-${random.slice(0, 28)}`],
   ["a Stripe key", `sk_live_${random.slice(0, 24)}`],
@@ -44,7 +47,10 @@ const secrets: readonly (readonly [what: string, text: string])[] = [
   ["a DigitalOcean token", `dop_v1_${hex.slice(0, 64)}`],
   ["a Shopify token", `shpat_${hex.slice(0, 32)}`],
   ["an Azure storage key", `DefaultEndpointsProtocol=https;AccountKey=${random.slice(0, 86)}==`],
-  ["a JSON web token", `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url({ sub: "4711", admin: true })}.${random.slice(0, 43)}`],
+  [
+    "a JSON web token",
+    `${base64url({ alg: "HS256", typ: "JWT" })}.${base64url({ sub: "4711", admin: true })}.${random.slice(0, 43)}`,
+  ],
 ];
 
 const harmless: readonly string[] = [
@@ -81,7 +87,13 @@ const harmless: readonly string[] = [
   "const commit = '3f9a1c7e5b2d80463f9a1c7e5b2d80463f9a1c7e';",
 ];
 
-const surroundings = (text: string): string[] => [text, `import os\n\nTOKEN = "${text}"\n`, `const a = 1;\nfetch(url, { headers: { authorization: \`Bearer ${text}\` } });\n`, `key: ${text}\r\nother: 1\r\n`, `(${text})`];
+const surroundings = (text: string): string[] => [
+  text,
+  `import os\n\nTOKEN = "${text}"\n`,
+  `const a = 1;\nfetch(url, { headers: { authorization: \`Bearer ${text}\` } });\n`,
+  `key: ${text}\r\nother: 1\r\n`,
+  `(${text})`,
+];
 
 it.each(secrets)("finds %s", (what, text) => {
   for (const code of surroundings(text)) expect([code, findSecret(code)?.what]).toEqual([code, what]);
@@ -94,11 +106,17 @@ it.each(harmless)("takes for no secret: %s", (text) => {
 it("says the line, and nothing of the secret", () => {
   const text = `a\nb\n\ntoken = "ghp_${random.slice(0, 36)}"\n`;
   expect(findSecret(text)).toEqual({ what: "a GitHub token", line: 4 });
-  expect(readContent(new TextEncoder().encode(text))).toEqual({ skip: "secret", because: "line 4 looks like a GitHub token" });
+  expect(readContent(new TextEncoder().encode(text))).toEqual({
+    skip: "secret",
+    because: "line 4 looks like a GitHub token",
+  });
 });
 
 it("passes over placeholders on the way to a secret", () => {
-  expect(findSecret(`${harmless.join("\n")}\n${secrets[15]?.[1]}\n`)).toEqual({ what: "a Slack token", line: harmless.join("\n").split("\n").length + 1 });
+  expect(findSecret(`${harmless.join("\n")}\n${secrets[15]?.[1]}\n`)).toEqual({
+    what: "a Slack token",
+    line: harmless.join("\n").split("\n").length + 1,
+  });
 });
 
 describe("real code", () => {
@@ -108,7 +126,12 @@ describe("real code", () => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
       if (entry.isDirectory()) yield* files(path);
-      else if (entry.isFile() && /\.(m?[jt]sx?|json|md|py|go|cc?|h|ya?ml)$/.test(entry.name) && statSync(path).size < 512 * 1024) yield path;
+      else if (
+        entry.isFile() &&
+        /\.(m?[jt]sx?|json|md|py|go|cc?|h|ya?ml)$/.test(entry.name) &&
+        statSync(path).size < 512 * 1024
+      )
+        yield path;
     }
   }
 
@@ -123,14 +146,19 @@ describe("real code", () => {
       if (read % 100 !== 0) continue;
       const [what, secret] = secrets[(read / 100) % secrets.length] ?? ["", ""];
       const middle = text.indexOf("\n", text.length / 2) + 1;
-      expect([path, findSecret(`${text.slice(0, middle)}\n"${secret}"\n${text.slice(middle)}`)?.what]).toEqual([path, what]);
+      expect([path, findSecret(`${text.slice(0, middle)}\n"${secret}"\n${text.slice(middle)}`)?.what]).toEqual([
+        path,
+        what,
+      ]);
     }
     expect(read).toBeGreaterThan(2000);
     expect(taken).toEqual([]);
   });
 
   it("made to mislead the search takes no time worth speaking of", () => {
-    const text = ["eyJ", "AKIA", "sk-", "AIza", "-----BEGIN ", "secret_key=", "ghp_"].map((beginning) => beginning.repeat(20_000)).join("\n");
+    const text = ["eyJ", "AKIA", "sk-", "AIza", "-----BEGIN ", "secret_key=", "ghp_"]
+      .map((beginning) => beginning.repeat(20_000))
+      .join("\n");
     const before = performance.now();
     expect(findSecret(text)).toBeUndefined();
     expect(findSecret(`eyJ${"a".repeat(200_000)}`)).toBeUndefined();

@@ -32,11 +32,26 @@ export interface ToyBackbone {
 }
 
 /** @param delayMs for each call of `embed` */
-export function toyBackbone({ hash = "a".repeat(64), delayMs = 0 }: { hash?: string; delayMs?: number } = {}): ToyBackbone {
+export function toyBackbone({
+  hash = "a".repeat(64),
+  delayMs = 0,
+}: {
+  hash?: string;
+  delayMs?: number;
+} = {}): ToyBackbone {
   const seen: (readonly number[])[] = [];
   const model = {
     hash,
-    retrieval: { dimension: toyDimension, normalised: true, rank: 1, alpha: 1, adapters: "shared", nullScore: 0, queryTokens: 64, fragmentTokens: 64 },
+    retrieval: {
+      dimension: toyDimension,
+      normalised: true,
+      rank: 1,
+      alpha: 1,
+      adapters: "shared",
+      nullScore: 0,
+      queryTokens: 64,
+      fragmentTokens: 64,
+    },
   } as WorkspaceIndexOptions["backbone"]["model"];
   const embed: WorkspaceIndexOptions["backbone"]["embed"] = async (fragments, signal) => {
     if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));

@@ -8,7 +8,7 @@ import { ClusteredIndex } from "../../../sidecar/workspace/clustered-index";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { ExactIndex } from "../../../sidecar/workspace/exact-index";
 import { bulkAdder } from "../../../sidecar/workspace/faiss-bulk";
-import { FaissIndex, loadFaiss, tryFaiss, type FlatIndex } from "../../../sidecar/workspace/faiss-index";
+import { FaissIndex, type FlatIndex, loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-index";
 import { GrowingIndex } from "../../../sidecar/workspace/growing-index";
 import { quantized } from "../../../sidecar/workspace/quantized";
 import { plainKernel, simdKernel } from "../../../sidecar/workspace/scan-kernel";
@@ -22,7 +22,7 @@ function random(seed: number): () => number {
     state = (state + 0x6d2b79f5) | 0;
     let t = Math.imul(state ^ (state >>> 15), 1 | state);
     t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return (((t ^ (t >>> 14)) >>> 0) / 2 ** 31) - 1;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1;
   };
 }
 
@@ -95,7 +95,9 @@ describe.each(kinds)("%s", (name, create) => {
     for (let id = 0; id < 700; id++) index.add(id, quantized(unitVector(next, 8)));
     const query = unitVector(next, 8);
     const all = index.search(query, 700).map((hit) => hit.id);
-    expect(index.search(query, 5, (id) => id % 100 === 7).map((hit) => hit.id)).toEqual(all.filter((id) => id % 100 === 7).slice(0, 5));
+    expect(index.search(query, 5, (id) => id % 100 === 7).map((hit) => hit.id)).toEqual(
+      all.filter((id) => id % 100 === 7).slice(0, 5),
+    );
     expect(index.search(query, 5, (id) => id === all.at(-1)).map((hit) => hit.id)).toEqual([all.at(-1)]);
     expect(index.search(query, 5, () => false)).toEqual([]);
   });
@@ -119,7 +121,10 @@ describe("all", () => {
     ["FAISS, 7 vectors handed over together", (dimension) => faiss(dimension, 7)],
     ["FAISS, 512 vectors handed over together", (dimension) => faiss(dimension, 512)],
     ["clusters", (dimension) => new ClusteredIndex(dimension, "test")],
-    ["FAISS at first and then clusters", (dimension) => new GrowingIndex(() => faiss(dimension, 512), new ClusteredIndex(dimension, "test"), 900)],
+    [
+      "FAISS at first and then clusters",
+      (dimension) => new GrowingIndex(() => faiss(dimension, 512), new ClusteredIndex(dimension, "test"), 900),
+    ],
   ])("agree with the exact scan on random vectors through additions and removals: %s", (_, create) => {
     const dimension = 48;
     const next = random(1);
@@ -151,7 +156,10 @@ describe("all", () => {
         left.forEach((hit, i) => expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(precision));
         // Sums in another order differ in the last digits: compare ids where the scores tell them apart.
         left.forEach((hit, i) => {
-          const near = [left[i - 1], left[i + 1]].some((other) => other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < precision);
+          const near = [left[i - 1], left[i + 1]].some(
+            (other) =>
+              other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < precision,
+          );
           if (!near && i < k - 1) expect(right[i]?.id).toBe(hit.id);
         });
       }
@@ -181,7 +189,11 @@ describe("all", () => {
 
 describe("clusters", () => {
   /** Vectors around `centres` points, as code of different kinds is. */
-  function gathered(count: number, centres: number, dimension: number): { vectors: Float32Array[]; query: () => Float32Array } {
+  function gathered(
+    count: number,
+    centres: number,
+    dimension: number,
+  ): { vectors: Float32Array[]; query: () => Float32Array } {
     const next = random(11);
     const middles = Array.from({ length: centres }, () => unitVector(next, dimension));
     const around = (): Float32Array => {
@@ -233,7 +245,9 @@ describe("clusters", () => {
       exact.add(id, quantized(vector));
     });
     const need = query();
-    expect(clustered.search(need, 10).map((hit) => hit.score.toFixed(3))).toEqual(exact.search(need, 10).map((hit) => hit.score.toFixed(3)));
+    expect(clustered.search(need, 10).map((hit) => hit.score.toFixed(3))).toEqual(
+      exact.search(need, 10).map((hit) => hit.score.toFixed(3)),
+    );
     expect(clustered.settle(0)).toBe(true);
     expect(settled(clustered).settle(0)).toBe(false);
   });
@@ -325,7 +339,13 @@ describe("handing vectors over", () => {
 describe("loading FAISS", () => {
   /** What a process leaves behind that ended while it tried this addon. */
   function guardOf(pid: number): string {
-    const binary = join(dirname(createRequire(__filename).resolve("faiss-node")), "..", "build", "Release", "faiss-node.node");
+    const binary = join(
+      dirname(createRequire(__filename).resolve("faiss-node")),
+      "..",
+      "build",
+      "Release",
+      "faiss-node.node",
+    );
     const { size, mtimeMs } = statSync(binary);
     return `${pid} ${binary} ${size} ${mtimeMs}`;
   }
@@ -340,7 +360,8 @@ describe("loading FAISS", () => {
     const guard = join(await emptyFolder(), "guard");
     const ended = Number(execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }));
     writeFileSync(guard, guardOf(ended));
-    for (let start = 0; start < 2; start++) expect(tryFaiss(guard)).toEqual({ failure: expect.stringContaining(guard) });
+    for (let start = 0; start < 2; start++)
+      expect(tryFaiss(guard)).toEqual({ failure: expect.stringContaining(guard) });
     expect(readFileSync(guard, "utf8")).toBe(guardOf(ended));
     writeFileSync(guard, guardOf(ended).replace(/\d+$/, "1"));
     expect(tryFaiss(guard)).toHaveProperty("addon");

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { type Quantized, quantized } from "../../../sidecar/workspace/quantized";
 import type { VectorKey } from "../../../sidecar/workspace/record-block";
-import { vectorKey, VectorStore } from "../../../sidecar/workspace/vector-store";
+import { VectorStore, vectorKey } from "../../../sidecar/workspace/vector-store";
 import { emptyFolder } from "./folder";
 
 const dimension = 24;
@@ -17,14 +17,26 @@ function vectorOf(seed: number): Float32Array {
 }
 
 function entries(from: number, to: number): { key: VectorKey; vector: Quantized }[] {
-  return Array.from({ length: to - from }, (_, i) => ({ key: vectorKey([from + i]), vector: quantized(vectorOf(from + i)) }));
+  return Array.from({ length: to - from }, (_, i) => ({
+    key: vectorKey([from + i]),
+    vector: quantized(vectorOf(from + i)),
+  }));
 }
 
 const keys = (from: number, to: number): VectorKey[] => entries(from, to).map(({ key }) => key);
 
-async function openStore(directory: string, options: Partial<{ modelHash: string; dimension: number }> = {}): Promise<{ store: VectorStore; warnings: string[] }> {
+async function openStore(
+  directory: string,
+  options: Partial<{ modelHash: string; dimension: number }> = {},
+): Promise<{ store: VectorStore; warnings: string[] }> {
   const warnings: string[] = [];
-  const store = await VectorStore.open({ directory, modelHash, dimension, warn: (message) => warnings.push(message), ...options });
+  const store = await VectorStore.open({
+    directory,
+    modelHash,
+    dimension,
+    warn: (message) => warnings.push(message),
+    ...options,
+  });
   return { store, warnings };
 }
 
@@ -66,7 +78,10 @@ describe("vector store", () => {
     const directory = await emptyFolder();
     const { store } = await openStore(directory);
     const large = vectorOf(1).map((x) => x * 1000);
-    await store.put([{ key: vectorKey([1]), vector: quantized(new Float32Array(dimension)) }, { key: vectorKey([2]), vector: quantized(large) }]);
+    await store.put([
+      { key: vectorKey([1]), vector: quantized(new Float32Array(dimension)) },
+      { key: vectorKey([2]), vector: quantized(large) },
+    ]);
     const found = await store.get([vectorKey([1]), vectorKey([2])]);
     await store.close();
     expect(found.get(vectorKey([1]))).toEqual(quantized(new Float32Array(dimension)));
@@ -98,7 +113,8 @@ describe("vector store", () => {
     const path = await oneSegment(directory, 50);
     const content = await readFile(path);
     const record = (content.length - 64) / 50;
-    for (const index of [3, 4, 20]) content.writeUInt8(content.readUInt8(64 + index * record + 40) ^ 0x10, 64 + index * record + 40);
+    for (const index of [3, 4, 20])
+      content.writeUInt8(content.readUInt8(64 + index * record + 40) ^ 0x10, 64 + index * record + 40);
     await writeFile(path, content);
     const { store, warnings } = await openStore(directory);
     const found = await store.get(keys(0, 50));

@@ -1,19 +1,31 @@
 // Which files of a real folder are listed and read, and how the others are counted.
-import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
+
 import { execFileSync } from "node:child_process";
+import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { IgnoreRules } from "../../../sidecar/workspace/ignore";
-import { readSource, walk, type WalkOptions } from "../../../sidecar/workspace/walk";
+import { readSource, type WalkOptions, walk } from "../../../sidecar/workspace/walk";
 import { emptyFolder, folderWith } from "./folder";
 
 const maxBytes = 512 * 1024;
 
-async function list(root: string, options: Partial<WalkOptions> = {}): Promise<{ files: string[]; skipped: Record<string, string> }> {
+async function list(
+  root: string,
+  options: Partial<WalkOptions> = {},
+): Promise<{ files: string[]; skipped: Record<string, string> }> {
   const files: string[] = [];
   const skipped: Record<string, string> = {};
   const rules = await IgnoreRules.create(root);
-  for await (const { path } of walk(root, { rules, from: "", nested: new Set(), maxBytes, skip: (path, reason) => (skipped[path] = reason), ...options })) files.push(path);
+  for await (const { path } of walk(root, {
+    rules,
+    from: "",
+    nested: new Set(),
+    maxBytes,
+    skip: (path, reason) => (skipped[path] = reason),
+    ...options,
+  }))
+    files.push(path);
   return { files, skipped };
 }
 
@@ -32,7 +44,14 @@ describe("walk", () => {
     });
     expect(await list(root)).toEqual({
       files: ["main.py", "src/a.ts", "src/b.ts"],
-      skipped: { ".gitignore": "data", out: "ignored", "logo.png": "binary", ".env": "secret", "empty.ts": "empty", "large.ts": "too large" },
+      skipped: {
+        ".gitignore": "data",
+        out: "ignored",
+        "logo.png": "binary",
+        ".env": "secret",
+        "empty.ts": "empty",
+        "large.ts": "too large",
+      },
     });
   });
 
@@ -42,7 +61,10 @@ describe("walk", () => {
     await symlink(root, join(root, "a", "loop"));
     await symlink(elsewhere, join(root, "away"));
     await symlink(join(root, "nothing"), join(root, "dangling.ts"));
-    expect(await list(root)).toEqual({ files: ["a/x.ts"], skipped: { "a/loop": "symbolic link", away: "symbolic link", "dangling.ts": "symbolic link" } });
+    expect(await list(root)).toEqual({
+      files: ["a/x.ts"],
+      skipped: { "a/loop": "symbolic link", away: "symbolic link", "dangling.ts": "symbolic link" },
+    });
   });
 
   it("does not wait at a named pipe", async () => {
@@ -68,7 +90,11 @@ describe("walk", () => {
 describe("reading one file", () => {
   it("gives text, size and time of the same moment", async () => {
     const root = await folderWith({ "a.ts": "let a;\r\n" });
-    expect(await readSource(root, "a.ts", maxBytes)).toEqual({ text: "let a;\n", size: 8, modified: expect.any(Number) });
+    expect(await readSource(root, "a.ts", maxBytes)).toEqual({
+      text: "let a;\n",
+      size: 8,
+      modified: expect.any(Number),
+    });
   });
 
   it("skips a 50 MB line without reading it", async () => {

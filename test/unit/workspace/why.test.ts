@@ -34,11 +34,27 @@ async function why(root: string, path: string, settings?: ExcludeSettings): Prom
 const uriOf = (...parts: string[]): string => pathToFileURL(join(...parts)).href;
 
 /** An index of these folders, read once. */
-async function indexOf(folders: readonly { root: string; excludes?: ExcludeSettings }[], options: Partial<WorkspaceIndexOptions> = {}): Promise<{ index: WorkspaceIndex; seen: (readonly number[])[] }> {
+async function indexOf(
+  folders: readonly { root: string; excludes?: ExcludeSettings }[],
+  options: Partial<WorkspaceIndexOptions> = {},
+): Promise<{ index: WorkspaceIndex; seen: (readonly number[])[] }> {
   const { backbone, seen } = toyBackbone();
-  const index = new WorkspaceIndex({ backbone, promptFormat: toyFormat, storagePath: await emptyFolder(), chunker, log: silentLog, ...options });
+  const index = new WorkspaceIndex({
+    backbone,
+    promptFormat: toyFormat,
+    storagePath: await emptyFolder(),
+    chunker,
+    log: silentLog,
+    ...options,
+  });
   open.push(index);
-  await index.setFolders(folders.map(({ root, excludes }) => ({ uri: uriOf(root), name: "test", ...(excludes !== undefined && { excludes }) })));
+  await index.setFolders(
+    folders.map(({ root, excludes }) => ({
+      uri: uriOf(root),
+      name: "test",
+      ...(excludes !== undefined && { excludes }),
+    })),
+  );
   await index.reindex();
   return { index, seen };
 }
@@ -48,7 +64,8 @@ function indexedPaths(index: WorkspaceIndex): Set<string> {
   return new Set(index.search(toyNeed("x", "anything at all"), 100_000).map(({ fragment }) => fragment.uri));
 }
 
-const code = (name: string): string => `export function ${name}(input: number): number {\n  const doubled = input * 2;\n  return doubled + ${name.length};\n}\n`;
+const code = (name: string): string =>
+  `export function ${name}(input: number): number {\n  const doubled = input * 2;\n  return doubled + ${name.length};\n}\n`;
 const token = `ghp_${"q7Rk2ZpX9vLw4TnB8cYd3HsG6mJfA5eU1oQiWx".slice(0, 36)}`;
 
 describe("why", () => {
@@ -80,8 +97,11 @@ describe("why", () => {
     execFileSync("mkfifo", [join(root, "pipe.ts")]);
     const settings = { exclude: ["*.md"], filesExclude: { "**/*.nothing": true } };
     const expected: Record<string, [reason: string, message: RegExp]> = {
-      "out/deep/x.ts": ["ignored", /^out\/deep\/x\.ts is not indexed, since the folder out above it is left out \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/],
-      "out": ["ignored", /^out is not indexed \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/],
+      "out/deep/x.ts": [
+        "ignored",
+        /^out\/deep\/x\.ts is not indexed, since the folder out above it is left out \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/,
+      ],
+      out: ["ignored", /^out is not indexed \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/],
       "x.log": ["ignored", /\.gitignore:3 has the pattern \*\.log\.$/],
       "sub/private.ts": ["ignored", /sub\/\.selfracgignore:1 has the pattern private\.ts\.$/],
       ".env": ["secret", /".env" is a name of keys or credentials/],
@@ -95,10 +115,13 @@ describe("why", () => {
       "latin.ts": ["not UTF-8", /no UTF-8 text/],
       "package-lock.json": ["generated", /lock file/],
       "jquery-3.1.js": ["vendored", /published library/],
-      "node_modules/a/index.js": ["vendored", /since the folder node_modules above it is left out \(vendored\): the folder node_modules is a folder of installed packages/],
+      "node_modules/a/index.js": [
+        "vendored",
+        /since the folder node_modules above it is left out \(vendored\): the folder node_modules is a folder of installed packages/,
+      ],
       "vendor/b/b.go": ["vendored", /!vendor\/ in \.selfracgignore takes it back/],
       "doc.md": ["excluded", /the setting selfracg\.exclude has "\*\.md"/],
-      "link": ["symbolic link", /links are not followed/],
+      link: ["symbolic link", /links are not followed/],
       "link/y.ts": ["symbolic link", /since the folder link above it is left out/],
       "pipe.ts": ["not a regular file", /a pipe/],
       ".git/HEAD": ["ignored", /the folder \.git is a version control system's own folder/],
@@ -110,24 +133,55 @@ describe("why", () => {
       expect(found.message).not.toContain(token);
       expect(found.message.split("\n")).toHaveLength(1);
     }
-    expect((await why(root, "out/deep/x.ts")).rule).toEqual({ source: join(root, ".gitignore"), line: 2, pattern: "out/" });
+    expect((await why(root, "out/deep/x.ts")).rule).toEqual({
+      source: join(root, ".gitignore"),
+      line: 2,
+      pattern: "out/",
+    });
     expect((await why(root, "out/deep/x.ts")).at).toBe("out");
     // What is said of each path is what indexing does with it.
     const { index } = await indexOf([{ root, excludes: settings }]);
-    expect(index.counts().skipped).toEqual({ "ignored": 4, "secret": 2, "binary": 2, "too large": 1, "empty": 1, "generated": 2, "minified": 1, "not UTF-8": 1, "vendored": 3, "excluded": 1, "symbolic link": 1, "not a regular file": 1, "data": 2 });
+    expect(index.counts().skipped).toEqual({
+      ignored: 4,
+      secret: 2,
+      binary: 2,
+      "too large": 1,
+      empty: 1,
+      generated: 2,
+      minified: 1,
+      "not UTF-8": 1,
+      vendored: 3,
+      excluded: 1,
+      "symbolic link": 1,
+      "not a regular file": 1,
+      data: 2,
+    });
   });
 
   it("says of what is indexed where its fragments are, and inside of what", async () => {
-    const method = (name: string): string => `  ${name}(input: number): number {\n${Array.from({ length: 9 }, (_, i) => `    this.add(input, ${i});`).join("\n")}\n    return input;\n  }\n`;
-    const root = await folderWith({ "src/a.ts": `export class Sum {\n${method("first")}\n${method("second")}}\n`, "tiny.ts": "a;\n" });
+    const method = (name: string): string =>
+      `  ${name}(input: number): number {\n${Array.from({ length: 9 }, (_, i) => `    this.add(input, ${i});`).join("\n")}\n    return input;\n  }\n`;
+    const root = await folderWith({
+      "src/a.ts": `export class Sum {\n${method("first")}\n${method("second")}}\n`,
+      "tiny.ts": "a;\n",
+    });
     const found = await why(root, "src/a.ts");
     expect(found).toMatchObject({ path: "src/a.ts", state: "indexed" });
     expect(found.fragments.at(-1)).toEqual({ startLine: 15, endLine: 27, scope: ["export class Sum"] });
-    expect(found.message).toBe(`src/a.ts is indexed as ${found.fragments.length} fragments: lines ${found.fragments.map(({ startLine, endLine }) => `${startLine}-${endLine}`).join(", ")}.`);
-    expect(await why(root, "tiny.ts")).toMatchObject({ state: "indexed", fragments: [], message: "tiny.ts is indexed, but holds nothing worth a fragment." });
+    expect(found.message).toBe(
+      `src/a.ts is indexed as ${found.fragments.length} fragments: lines ${found.fragments.map(({ startLine, endLine }) => `${startLine}-${endLine}`).join(", ")}.`,
+    );
+    expect(await why(root, "tiny.ts")).toMatchObject({
+      state: "indexed",
+      fragments: [],
+      message: "tiny.ts is indexed, but holds nothing worth a fragment.",
+    });
     expect(await why(root, "src")).toMatchObject({ state: "folder" });
     expect(await why(root, "")).toMatchObject({ state: "folder" });
-    expect(await why(root, "no/such.ts")).toMatchObject({ state: "missing", message: expect.stringMatching(/^Expected a file or folder at .*such\.ts, found none/) });
+    expect(await why(root, "no/such.ts")).toMatchObject({
+      state: "missing",
+      message: expect.stringMatching(/^Expected a file or folder at .*such\.ts, found none/),
+    });
     expect(await why(root, "tiny.ts/x")).toMatchObject({ state: "missing" });
   });
 
@@ -144,7 +198,11 @@ describe("why", () => {
         const file = join(entry.parentPath, entry.name);
         const path = relative(tree, file).split(sep).join("/");
         const { state, fragments, message } = await explain({ root: tree, path, rules, maxBytes, chunker });
-        expect([path, state === "indexed" && fragments.length > 0, message]).toEqual([path, held.has(uriOf(file)), message]);
+        expect([path, state === "indexed" && fragments.length > 0, message]).toEqual([
+          path,
+          held.has(uriOf(file)),
+          message,
+        ]);
       }
     }
     expect(files).toBeGreaterThan(100);
@@ -155,12 +213,19 @@ describe("the index's own answer", () => {
   it("tells what is in it from what is still to come, what does not fit, and what lies outside", async () => {
     const root = await folderWith({ "a.ts": code("alpha"), "b.ts": code("beta"), "inner/c.ts": code("gamma") });
     const { index } = await indexOf([{ root }, { root: join(root, "inner") }], { limits: { maxFragments: 2 } });
-    const states = await Promise.all([uriOf(root, "a.ts"), uriOf(root, "b.ts"), uriOf(root, "inner", "c.ts")].map((uri) => index.why(uri)));
+    const states = await Promise.all(
+      [uriOf(root, "a.ts"), uriOf(root, "b.ts"), uriOf(root, "inner", "c.ts")].map((uri) => index.why(uri)),
+    );
     expect(states.filter(({ state }) => state === "indexed")).toHaveLength(2);
-    expect(states.filter(({ reason }) => reason === "index full").map(({ message }) => message)).toEqual([expect.stringMatching(/is not indexed \(index full\): it would hold more than 2 fragments\.$/)]);
+    expect(states.filter(({ reason }) => reason === "index full").map(({ message }) => message)).toEqual([
+      expect.stringMatching(/is not indexed \(index full\): it would hold more than 2 fragments\.$/),
+    ]);
     expect(states[2]?.path).toBe("c.ts");
     await write(root, { "new.ts": code("delta") });
-    expect(await index.why(uriOf(root, "new.ts"))).toMatchObject({ state: "waiting", message: expect.stringMatching(/fragment: lines 1-4\. It is not in the index yet\.$/) });
+    expect(await index.why(uriOf(root, "new.ts"))).toMatchObject({
+      state: "waiting",
+      message: expect.stringMatching(/fragment: lines 1-4\. It is not in the index yet\.$/),
+    });
     expect(await index.why(uriOf(root))).toMatchObject({ state: "folder", path: "" });
     expect(await index.why(uriOf(await emptyFolder(), "x.ts"))).toMatchObject({ state: "outside" });
     expect(await index.why("untitled:a")).toMatchObject({ state: "outside", path: "untitled:a" });
@@ -171,7 +236,10 @@ describe("the index's own answer", () => {
     const other = await folderWith({ "doc/c.ts": code("gamma") });
     const { index } = await indexOf([{ root }, { root: other }]);
     expect(index.counts()).toMatchObject({ files: 3, skipped: {} });
-    const folders = [{ uri: uriOf(root), name: "a", excludes: { exclude: [], filesExclude: { "**/doc": true } } }, { uri: uriOf(other), name: "b" }];
+    const folders = [
+      { uri: uriOf(root), name: "a", excludes: { exclude: [], filesExclude: { "**/doc": true } } },
+      { uri: uriOf(other), name: "b" },
+    ];
     await index.setFolders(folders);
     await index.reindex();
     expect(index.counts()).toMatchObject({ files: 2, skipped: { excluded: 1 } });
@@ -183,7 +251,11 @@ describe("the index's own answer", () => {
   });
 
   it("counts a folder once, however many of its files change", async () => {
-    const root = await folderWith({ "a.ts": code("alpha"), "node_modules/x/a.js": code("b"), "node_modules/x/b.js": code("c") });
+    const root = await folderWith({
+      "a.ts": code("alpha"),
+      "node_modules/x/a.js": code("b"),
+      "node_modules/x/b.js": code("c"),
+    });
     const { index } = await indexOf([{ root }]);
     for (const name of ["a.js", "b.js"]) await index.updateFile(uriOf(root, "node_modules", "x", name));
     expect(index.counts()).toMatchObject({ files: 1, skipped: { vendored: 1 } });
@@ -204,13 +276,20 @@ describe("folders in folders", () => {
       "packages/ignored/e.gen.ts": code("e"),
     });
     const { index } = await indexOf([{ root }, { root: join(root, "packages", "ignored") }]);
-    expect([...indexedPaths(index)].sort()).toEqual([uriOf(root, "nested", "a.gen.ts"), uriOf(root, "packages", "ignored", "d.ts"), uriOf(root, "packages", "ignored", "e.gen.ts")]);
+    expect([...indexedPaths(index)].sort()).toEqual([
+      uriOf(root, "nested", "a.gen.ts"),
+      uriOf(root, "packages", "ignored", "d.ts"),
+      uriOf(root, "packages", "ignored", "e.gen.ts"),
+    ]);
   });
 
   it("the same root under two spellings is indexed once", async () => {
     const root = await folderWith({ "a.ts": code("a") });
     const { index } = await indexOf([{ root }]);
-    await index.setFolders([{ uri: uriOf(root), name: "a" }, { uri: `${uriOf(root)}/`, name: "b" }]);
+    await index.setFolders([
+      { uri: uriOf(root), name: "a" },
+      { uri: `${uriOf(root)}/`, name: "b" },
+    ]);
     await index.reindex();
     expect(index.counts()).toMatchObject({ files: 1, fragments: 1 });
     await index.setFolders([{ uri: `${uriOf(root)}/`, name: "b" }]);
@@ -226,24 +305,49 @@ describe("folders in folders", () => {
     await symlink("circle", join(root, "circle"));
     const { index } = await indexOf([{ root }]);
     expect(index.counts()).toMatchObject({ files: 1, skipped: { "symbolic link": 4 } });
-    expect(await index.why(uriOf(root, "a", "b", "up", "a", "b", "c.ts"))).toMatchObject({ state: "left-out", reason: "symbolic link", at: "a/b/up" });
+    expect(await index.why(uriOf(root, "a", "b", "up", "a", "b", "c.ts"))).toMatchObject({
+      state: "left-out",
+      reason: "symbolic link",
+      at: "a/b/up",
+    });
     expect(await index.why(uriOf(root, "circle", "x"))).toMatchObject({ state: "left-out", at: "circle" });
   });
 });
 
 describe("file names of every kind", () => {
   const long = `${"é".repeat(126)}.ts`;
-  const names = ["with space.ts", " lead.ts", "🙂 smile.ts", "line\nbreak.ts", "tab\t.ts", long, "caf\u00e9.ts", "cafe\u0301.ts", "per%20cent.ts", "hash#.ts", "what?.ts", "back\\slash.ts", "quote\"'.ts", "\u202Eltr.ts", "[x]{y}.ts"];
+  const names = [
+    "with space.ts",
+    " lead.ts",
+    "🙂 smile.ts",
+    "line\nbreak.ts",
+    "tab\t.ts",
+    long,
+    "caf\u00e9.ts",
+    "cafe\u0301.ts",
+    "per%20cent.ts",
+    "hash#.ts",
+    "what?.ts",
+    "back\\slash.ts",
+    "quote\"'.ts",
+    "\u202Eltr.ts",
+    "[x]{y}.ts",
+  ];
 
   it("are walked, found, ignored, changed and explained by their very name", async () => {
     expect(Buffer.byteLength(long)).toBe(255);
-    const root = await folderWith(Object.fromEntries(names.map((name, i) => [`in ${name.slice(0, 100)}/${name}`, code(`name${i}`)])));
+    const root = await folderWith(
+      Object.fromEntries(names.map((name, i) => [`in ${name.slice(0, 100)}/${name}`, code(`name${i}`)])),
+    );
     const { index } = await indexOf([{ root }]);
     expect(index.counts()).toMatchObject({ files: names.length, fragments: names.length, skipped: {} });
     for (const [i, name] of names.entries()) {
       const path = `in ${name.slice(0, 100)}/${name}`;
       const [hit] = index.search(toyNeed(path, code(`name${i}`).trimEnd()), 1);
-      expect(hit?.fragment).toMatchObject({ path, uri: uriOf(root, path).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`) });
+      expect(hit?.fragment).toMatchObject({
+        path,
+        uri: uriOf(root, path).replace(/[!'()*]/g, (c) => `%${c.charCodeAt(0).toString(16).toUpperCase()}`),
+      });
       expect(await index.why(hit?.fragment.uri ?? "")).toMatchObject({ path, state: "indexed" });
       expect((await index.why(uriOf(root, path))).message.split("\n")).toHaveLength(1);
     }
@@ -252,7 +356,10 @@ describe("file names of every kind", () => {
     await index.reindex();
     // The folders whose names begin with "in" are not meant, and the decomposed name is another one.
     expect(index.counts()).toMatchObject({ files: names.length - 3, skipped: { ignored: 3, data: 2 } });
-    expect(await index.why(uriOf(root, "in line\nbreak.ts", "line\nbreak.ts"))).toMatchObject({ state: "left-out", rule: { line: 1, pattern: "line?break.ts" } });
+    expect(await index.why(uriOf(root, "in line\nbreak.ts", "line\nbreak.ts"))).toMatchObject({
+      state: "left-out",
+      rule: { line: 1, pattern: "line?break.ts" },
+    });
     expect(await index.why(uriOf(root, "in cafe\u0301.ts", "cafe\u0301.ts"))).toMatchObject({ state: "indexed" });
     await rm(join(root, "in with space.ts", "with space.ts"));
     await index.updateFile(uriOf(root, "in with space.ts", "with space.ts"));
@@ -286,7 +393,10 @@ describe("fragments in the index", () => {
     const storagePath = await emptyFolder();
     const scopes = async (): Promise<unknown[]> => {
       const { index, seen } = await indexOf([{ root }], { storagePath });
-      const found = index.search(toyNeed("x", "y"), 100).map(({ fragment }) => fragment).sort((a, b) => a.startLine - b.startLine);
+      const found = index
+        .search(toyNeed("x", "y"), 100)
+        .map(({ fragment }) => fragment)
+        .sort((a, b) => a.startLine - b.startLine);
       await index.dispose();
       return [...found.map(({ path, startLine, scope }) => [path, startLine, scope]), seen.length];
     };

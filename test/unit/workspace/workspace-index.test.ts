@@ -1,6 +1,18 @@
 // The index as a whole: in step with the files, kept over restarts and kills, searchable all the while.
 import { execFileSync, spawn } from "node:child_process";
-import { appendFile, mkdir, readdir, readFile, rename, rm, stat, symlink, truncate, utimes, writeFile } from "node:fs/promises";
+import {
+  appendFile,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  truncate,
+  utimes,
+  writeFile,
+} from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
@@ -36,9 +48,15 @@ class NotingChunker extends LineChunker {
   }
 }
 
-function make(storagePath: string, options: Partial<WorkspaceIndexOptions> & { hash?: string; delayMs?: number } = {}): Made {
+function make(
+  storagePath: string,
+  options: Partial<WorkspaceIndexOptions> & { hash?: string; delayMs?: number } = {},
+): Made {
   const { hash, delayMs, ...rest } = options;
-  const { backbone, seen } = toyBackbone({ ...(hash !== undefined && { hash }), ...(delayMs !== undefined && { delayMs }) });
+  const { backbone, seen } = toyBackbone({
+    ...(hash !== undefined && { hash }),
+    ...(delayMs !== undefined && { delayMs }),
+  });
   const warnings: string[] = [];
   const chunker = new NotingChunker();
   const log = { debug: () => {}, info: () => {}, warn: (message: string) => void warnings.push(message) };
@@ -59,14 +77,19 @@ async function indexed(root: string, storagePath: string, options: Parameters<ty
 /** Path and lines of the best fragment for this text. */
 function best(index: WorkspaceIndex, path: string, text: string): string | undefined {
   const [hit] = index.search(toyNeed(path, text), 1);
-  return hit === undefined || hit.score < 0.99 ? undefined : `${hit.fragment.path}:${hit.fragment.startLine}-${hit.fragment.endLine}`;
+  return hit === undefined || hit.score < 0.99
+    ? undefined
+    : `${hit.fragment.path}:${hit.fragment.startLine}-${hit.fragment.endLine}`;
 }
 
 /** All that can be found, in an order of its own. */
 function contents(index: WorkspaceIndex): string[] {
   return index
     .search(toyNeed("x", "anything at all"), 100_000)
-    .map(({ fragment, score }) => `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${score.toFixed(5)} ${fragment.text}`)
+    .map(
+      ({ fragment, score }) =>
+        `${fragment.path}:${fragment.startLine}-${fragment.endLine} ${score.toFixed(5)} ${fragment.text}`,
+    )
     .sort();
 }
 
@@ -75,7 +98,12 @@ const beta = "def beta(y):\n    second = y * 2\n    return second\n";
 const gamma = "def gamma(z):\n    third = z - 3\n    return third\n";
 
 function manyFiles(count: number): Record<string, string> {
-  return Object.fromEntries(Array.from({ length: count }, (_, i) => [`src/part${i % 7}/file${i}.py`, `${alpha.replaceAll("alpha", `alpha${i}`)}\n\n${beta.replaceAll("beta", `beta${i}`)}`]));
+  return Object.fromEntries(
+    Array.from({ length: count }, (_, i) => [
+      `src/part${i % 7}/file${i}.py`,
+      `${alpha.replaceAll("alpha", `alpha${i}`)}\n\n${beta.replaceAll("beta", `beta${i}`)}`,
+    ]),
+  );
 }
 
 describe("searching", () => {
@@ -86,7 +114,13 @@ describe("searching", () => {
     expect(index.counts()).toMatchObject({ files: 2, fragments: 3, embedded: 3, skipped: {} });
     expect(index.counts().storeBytes).toBeGreaterThan(0);
     const [hit] = index.search(toyNeed("sub dir/b+ü.py", gamma.trimEnd()), 2);
-    expect(hit?.fragment).toEqual({ uri: `${uriOf(root)}/sub%20dir/b%2B%C3%BC.py`, path: "sub dir/b+ü.py", startLine: 1, endLine: 3, text: gamma.trimEnd() });
+    expect(hit?.fragment).toEqual({
+      uri: `${uriOf(root)}/sub%20dir/b%2B%C3%BC.py`,
+      path: "sub dir/b+ü.py",
+      startLine: 1,
+      endLine: 3,
+      text: gamma.trimEnd(),
+    });
     expect(hit?.score).toBeCloseTo(1, 4);
     expect(best(index, "a.py", beta.trimEnd())).toBe("a.py:6-8");
     expect(index.vectorIndex).toMatchObject({ name: "faiss" });
@@ -106,7 +140,11 @@ describe("searching", () => {
     const need = toyNeed("a", "b c d");
     expect(index.search(need, 5)).toEqual([]);
     expect(await index.reindex()).toMatchObject({ files: 0, fragments: 0 });
-    await index.setFolders([{ uri: uriOf(await emptyFolder()), name: "empty" }, { uri: uriOf("/no/such/folder"), name: "missing" }, { uri: "vscode-vfs://github/a/b", name: "far" }]);
+    await index.setFolders([
+      { uri: uriOf(await emptyFolder()), name: "empty" },
+      { uri: uriOf("/no/such/folder"), name: "missing" },
+      { uri: "vscode-vfs://github/a/b", name: "far" },
+    ]);
     const told: [number, number][] = [];
     const counts = await index.reindex({ onProgress: (done, total) => told.push([done, total]) });
     expect(counts).toMatchObject({ files: 0, fragments: 0, skipped: { unreadable: 1 } });
@@ -122,7 +160,11 @@ describe("folders", () => {
     const outer = await folderWith({ "a.py": alpha, "inner/b.py": beta });
     const other = await folderWith({ "c.py": gamma });
     const { index, seen } = make(await emptyFolder());
-    await index.setFolders([{ uri: uriOf(outer), name: "outer" }, { uri: uriOf(outer, "inner"), name: "inner" }, { uri: uriOf(other), name: "other" }]);
+    await index.setFolders([
+      { uri: uriOf(outer), name: "outer" },
+      { uri: uriOf(outer, "inner"), name: "inner" },
+      { uri: uriOf(other), name: "other" },
+    ]);
     await index.reindex();
     expect(index.counts()).toMatchObject({ files: 3, fragments: 3 });
     // A file belongs to the innermost folder.
@@ -130,7 +172,10 @@ describe("folders", () => {
     await index.setFolders([{ uri: uriOf(other), name: "other" }]);
     expect(index.counts()).toMatchObject({ files: 1, fragments: 1 });
     expect(best(index, "b.py", beta.trimEnd())).toBeUndefined();
-    await index.setFolders([{ uri: uriOf(outer), name: "outer" }, { uri: uriOf(other), name: "other" }]);
+    await index.setFolders([
+      { uri: uriOf(outer), name: "outer" },
+      { uri: uriOf(other), name: "other" },
+    ]);
     await index.reindex();
     expect(index.counts()).toMatchObject({ files: 3, fragments: 3 });
     expect(best(index, "inner/b.py", beta.trimEnd())).toBe("inner/b.py:1-3");
@@ -156,16 +201,28 @@ describe("folders", () => {
     const one = await folderWith({ "a.py": alpha });
     const two = await folderWith({ "a.py": alpha });
     const { index, seen } = make(await emptyFolder());
-    await index.setFolders([{ uri: uriOf(one), name: "one" }, { uri: uriOf(two), name: "two" }]);
+    await index.setFolders([
+      { uri: uriOf(one), name: "one" },
+      { uri: uriOf(two), name: "two" },
+    ]);
     await index.reindex();
     expect(seen).toHaveLength(1);
-    expect(index.search(toyNeed("a.py", alpha.trimEnd()), 5).map(({ fragment }) => fragment.uri).sort()).toEqual([uriOf(one, "a.py"), uriOf(two, "a.py")].sort());
+    expect(
+      index
+        .search(toyNeed("a.py", alpha.trimEnd()), 5)
+        .map(({ fragment }) => fragment.uri)
+        .sort(),
+    ).toEqual([uriOf(one, "a.py"), uriOf(two, "a.py")].sort());
   });
 });
 
 describe("a second start", () => {
   it("reads and embeds nothing, and finds the same", async () => {
-    const root = await folderWith({ ...manyFiles(30), "logo.ts": Uint8Array.of(1, 0, 2), "large.py": "x = 1\n".repeat(200_000) });
+    const root = await folderWith({
+      ...manyFiles(30),
+      "logo.ts": Uint8Array.of(1, 0, 2),
+      "large.py": "x = 1\n".repeat(200_000),
+    });
     const storagePath = await emptyFolder();
     const first = await indexed(root, storagePath);
     expect(first.seen.length).toBe(60);
@@ -176,12 +233,20 @@ describe("a second start", () => {
     expect(second.read).toEqual([]);
     expect(second.warnings).toEqual([]);
     expect(contents(second.index)).toEqual(before);
-    expect(second.index.counts()).toMatchObject({ files: 30, fragments: 60, embedded: 0, skipped: { binary: 1, "too large": 1 } });
+    expect(second.index.counts()).toMatchObject({
+      files: 30,
+      fragments: 60,
+      embedded: 0,
+      skipped: { binary: 1, "too large": 1 },
+    });
   });
 
   it("finds the same among many fragments, where clusters answer, and what an exact scan of an index made anew finds", async () => {
-    const text = (i: number): string => Array.from({ length: 200 }, (_, line) => `value_${i}_${line} = compute(${i * line})`).join("\n");
-    const root = await folderWith(Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`part${i % 13}/file${i}.py`, text(i)])));
+    const text = (i: number): string =>
+      Array.from({ length: 200 }, (_, line) => `value_${i}_${line} = compute(${i * line})`).join("\n");
+    const root = await folderWith(
+      Object.fromEntries(Array.from({ length: 250 }, (_, i) => [`part${i % 13}/file${i}.py`, text(i)])),
+    );
     const storagePath = await emptyFolder();
     const { index: first } = await indexed(root, storagePath);
     expect(first.vectorIndex.name).toBe("clustered");
@@ -276,7 +341,13 @@ describe("one file at a time", () => {
     await index.setFolders([{ uri: uriOf(root), name: "test" }]);
     let over = false;
     const stop = new AbortController();
-    const begun = new Promise<void>((resolve) => void index.reindex({ signal: stop.signal, onProgress: (done) => done > 0 && resolve() }).catch(() => {}).finally(() => (over = true)));
+    const begun = new Promise<void>(
+      (resolve) =>
+        void index
+          .reindex({ signal: stop.signal, onProgress: (done) => done > 0 && resolve() })
+          .catch(() => {})
+          .finally(() => (over = true)),
+    );
     await begun;
     await write(root, { "saved.py": gamma });
     await index.updateFile(uriOf(root, "saved.py"));
@@ -301,7 +372,11 @@ describe("one file at a time", () => {
 
   it("takes a folder that appeared, by its own name", async () => {
     const root = await folderWith({ "a.py": alpha });
-    const elsewhere = await folderWith({ "b.py": beta, "deep/c.py": gamma, "node_modules/x.js": "ignored();\nreally();\nyes();\n" });
+    const elsewhere = await folderWith({
+      "b.py": beta,
+      "deep/c.py": gamma,
+      "node_modules/x.js": "ignored();\nreally();\nyes();\n",
+    });
     const { index } = await indexed(root, await emptyFolder());
     await rename(elsewhere, join(root, "moved"));
     await index.updateFile(uriOf(root, "moved"));
@@ -327,7 +402,8 @@ describe("one file at a time", () => {
     const { index } = await indexed(root, await emptyFolder());
     await symlink(join(elsewhere, "b.py"), join(root, "link.py"));
     await symlink(elsewhere, join(root, "linked"));
-    for (const path of ["link.py", "linked", "linked/b.py", "linked/deep", "linked/deep/c.py"]) await index.updateFile(uriOf(root, path));
+    for (const path of ["link.py", "linked", "linked/b.py", "linked/deep", "linked/deep/c.py"])
+      await index.updateFile(uriOf(root, path));
     expect(contents(index).map((line) => line.split(":")[0])).toEqual(["a.py"]);
   });
 
@@ -349,10 +425,17 @@ describe("one file at a time", () => {
 
 describe("what comes first", () => {
   it("is what is open, then its folder and what it imports, then the rest by time", async () => {
-    const files = { "z/open.py": `from shop.money import Money\n${alpha}`, "z/beside.py": beta, "shop/money.py": gamma, "a/old.py": alpha, "a/new.py": beta };
+    const files = {
+      "z/open.py": `from shop.money import Money\n${alpha}`,
+      "z/beside.py": beta,
+      "shop/money.py": gamma,
+      "a/old.py": alpha,
+      "a/new.py": beta,
+    };
     const root = await folderWith(files);
     const now = Date.now();
-    for (const [at, path] of ["a/old.py", "z/open.py", "z/beside.py", "shop/money.py", "a/new.py"].entries()) await utimes(join(root, path), new Date(), new Date(now - 60_000 + at * 1000));
+    for (const [at, path] of ["a/old.py", "z/open.py", "z/beside.py", "shop/money.py", "a/new.py"].entries())
+      await utimes(join(root, path), new Date(), new Date(now - 60_000 + at * 1000));
     const { index, read } = make(await emptyFolder());
     await index.setFolders([{ uri: uriOf(root), name: "test" }]);
     await index.reindex({ open: [{ uri: uriOf(root, "z/open.py"), text: files["z/open.py"] }] });
@@ -409,7 +492,11 @@ describe("clearing", () => {
 describe("git", () => {
   it("a branch switch and a stash embed what is new, and the way back nothing", async () => {
     const root = await folderWith(manyFiles(30));
-    const git = (...args: string[]): void => void execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@localhost", ...args], { cwd: root, stdio: "ignore" });
+    const git = (...args: string[]): void =>
+      void execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@localhost", ...args], {
+        cwd: root,
+        stdio: "ignore",
+      });
     git("init", "--initial-branch=one");
     git("add", ".");
     git("commit", "-m", "one");
@@ -496,7 +583,10 @@ describe("cancelling", () => {
     await utimes(join(root, "a.py"), new Date(), new Date(Date.now() + 60_000));
     const chunker = new NotingChunker();
     // The newest file is read first; the other one goes meanwhile.
-    const deleting: WorkspaceIndexOptions["chunker"] = { version: "test", chunk: async (path, text) => (await rm(join(root, "b.py"), { force: true }), chunker.chunk(path, text)) };
+    const deleting: WorkspaceIndexOptions["chunker"] = {
+      version: "test",
+      chunk: async (path, text) => (await rm(join(root, "b.py"), { force: true }), chunker.chunk(path, text)),
+    };
     const { index, warnings } = await indexed(root, await emptyFolder(), { chunker: deleting });
     expect(index.counts()).toMatchObject({ files: 1, fragments: 1, skipped: {} });
     expect(chunker.paths).toEqual(["a.py"]);
@@ -506,7 +596,10 @@ describe("cancelling", () => {
   it("leaves out a file that cannot be cut, and says so", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     const lines = new LineChunker();
-    const failing: WorkspaceIndexOptions["chunker"] = { version: "test", chunk: async (path, text) => (path === "a.py" ? Promise.reject(new Error("too odd")) : lines.chunk(path, text)) };
+    const failing: WorkspaceIndexOptions["chunker"] = {
+      version: "test",
+      chunk: async (path, text) => (path === "a.py" ? Promise.reject(new Error("too odd")) : lines.chunk(path, text)),
+    };
     const { index, warnings } = await indexed(root, await emptyFolder(), { chunker: failing });
     expect(index.counts()).toMatchObject({ files: 1, skipped: { unreadable: 1 } });
     expect(warnings).toEqual([expect.stringContaining("too odd")]);
@@ -516,7 +609,11 @@ describe("cancelling", () => {
     const root = await folderWith(manyFiles(10));
     const { backbone } = toyBackbone();
     let broken = true;
-    const failing: WorkspaceIndexOptions["backbone"] = { ...backbone, embed: async (rows, signal) => (broken ? Promise.reject(new Error("out of memory")) : backbone.embed(rows, signal)) };
+    const failing: WorkspaceIndexOptions["backbone"] = {
+      ...backbone,
+      embed: async (rows, signal) =>
+        broken ? Promise.reject(new Error("out of memory")) : backbone.embed(rows, signal),
+    };
     const { index } = make(await emptyFolder(), { backbone: failing });
     await index.setFolders([{ uri: uriOf(root), name: "test" }]);
     await expect(index.reindex()).rejects.toThrow("out of memory");
@@ -533,7 +630,9 @@ describe("limits", () => {
     expect(index.fragmentCount).toBe(20);
     expect(seen.length).toBeLessThanOrEqual(24);
     expect(index.counts().skipped).toEqual({ "index full": 40 });
-    expect(best(index, "src/part3/file10.py", alpha.replaceAll("alpha", "alpha10").trimEnd())).toBe("src/part3/file10.py:1-3");
+    expect(best(index, "src/part3/file10.py", alpha.replaceAll("alpha", "alpha10").trimEnd())).toBe(
+      "src/part3/file10.py:1-3",
+    );
   });
 
   it("bound the file size, and a new bound holds at the next run", async () => {
@@ -551,7 +650,9 @@ describe("limits", () => {
     await (await indexed(old, storagePath)).index.dispose();
     // Last use is kept in seconds.
     await new Promise((resolve) => setTimeout(resolve, 1100));
-    const present = await folderWith(Object.fromEntries(Object.entries(manyFiles(100)).map(([path, text]) => [`own/${path}`, text])));
+    const present = await folderWith(
+      Object.fromEntries(Object.entries(manyFiles(100)).map(([path, text]) => [`own/${path}`, text])),
+    );
     const { index } = await indexed(present, storagePath, { limits: { maxStoreBytes: 100_000 } });
     expect(await readdir(storagePath)).toHaveLength(1);
     expect(index.counts().storeBytes).toBeLessThanOrEqual(100_000);
@@ -581,13 +682,28 @@ describe("damage", () => {
   }
 
   it.each<[string, string, (path: string) => Promise<unknown>, number]>([
-    ["a manifest cut off within a line", ".log", async (path) => truncate(path, Math.floor((await stat(path)).size * 0.6)), 0],
-    ["a manifest with garbage in the middle", ".log", async (path) => writeFile(path, (await readFile(path)).fill(0xff, 3000, 3400)), 0],
+    [
+      "a manifest cut off within a line",
+      ".log",
+      async (path) => truncate(path, Math.floor((await stat(path)).size * 0.6)),
+      0,
+    ],
+    [
+      "a manifest with garbage in the middle",
+      ".log",
+      async (path) => writeFile(path, (await readFile(path)).fill(0xff, 3000, 3400)),
+      0,
+    ],
     ["a manifest that is something else", ".log", async (path) => writeFile(path, "hello\nworld"), 0],
     ["a missing manifest", ".log", async (path) => rm(path), 0],
-    ["a manifest with an unfinished line", ".log", async (path) => appendFile(path, "0123456789ab {\"path\":"), 0],
+    ["a manifest with an unfinished line", ".log", async (path) => appendFile(path, '0123456789ab {"path":'), 0],
     ["vectors cut off", ".bin", async (path) => truncate(path, Math.floor((await stat(path)).size / 2)), 41],
-    ["vectors with a damaged record", ".bin", async (path) => writeFile(path, (await readFile(path)).fill(0, 1000, 1010)), 1],
+    [
+      "vectors with a damaged record",
+      ".bin",
+      async (path) => writeFile(path, (await readFile(path)).fill(0, 1000, 1010)),
+      1,
+    ],
     ["vectors that are something else", ".bin", async (path) => writeFile(path, "hello"), 80],
     ["missing vectors", ".bin", async (path) => rm(path), 80],
   ])("%s is mended, and nothing else is made anew", async (_, ending, damage, embedded) => {
@@ -651,7 +767,8 @@ describe("damage", () => {
     const { index } = await indexed(root, await emptyFolder());
     let writing = true;
     const writer = (async () => {
-      for (let i = 0; i < 60; i++) await writeFile(join(root, "a.py"), `${beta.replaceAll("beta", `beta${i}`)}${"# more\n".repeat(i * 20)}`);
+      for (let i = 0; i < 60; i++)
+        await writeFile(join(root, "a.py"), `${beta.replaceAll("beta", `beta${i}`)}${"# more\n".repeat(i * 20)}`);
       writing = false;
     })();
     while (writing) await index.updateFile(uriOf(root, "a.py"));
@@ -677,13 +794,24 @@ describe("processes", () => {
 
   beforeAll(async () => {
     program = join(__dirname, "../../../node_modules/.cache/indexing-process.cjs");
-    await build({ entryPoints: [join(__dirname, "indexing-process.ts")], outfile: program, bundle: true, platform: "node", target: "node20", format: "cjs", external: ["faiss-node"], logLevel: "error" });
+    await build({
+      entryPoints: [join(__dirname, "indexing-process.ts")],
+      outfile: program,
+      bundle: true,
+      platform: "node",
+      target: "node20",
+      format: "cjs",
+      external: ["faiss-node"],
+      logLevel: "error",
+    });
   });
 
   /** Runs the program; kills it when it has done `killAt` files, if that is given. @returns what it printed last */
   function run(root: string, storagePath: string, killAt?: number): Promise<string> {
     return new Promise((resolve, reject) => {
-      const child = spawn(process.execPath, [program, root, storagePath, "4"], { stdio: ["ignore", "pipe", "inherit"] });
+      const child = spawn(process.execPath, [program, root, storagePath, "4"], {
+        stdio: ["ignore", "pipe", "inherit"],
+      });
       let output = "";
       child.stdout.on("data", (data: Buffer) => {
         output += data.toString();

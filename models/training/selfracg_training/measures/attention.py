@@ -22,24 +22,43 @@ from .bed import REPOSITORY, SHIPPED, UNTRAINED, Bed
 NAME = "attention"
 # Contexts read of each language at most.
 CONTEXTS = 60
-KINDS = ("template", "path", "import statements", "name defined elsewhere", "name defined here", "other name", "keyword",
-         "string or number", "comment", "punctuation", "white space")
+KINDS = (
+    "template",
+    "path",
+    "import statements",
+    "name defined elsewhere",
+    "name defined here",
+    "other name",
+    "keyword",
+    "string or number",
+    "comment",
+    "punctuation",
+    "white space",
+)
 # Tokens back from the last one, which stands just before the cursor.
 DISTANCES = ((0, 0), (1, 7), (8, 31), (32, 95), (96, 10_000))
 _KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from global if import in is "
     "lambda nonlocal not or pass raise return try while with yield abstract boolean byte case catch char const default do double enum "
     "extends final float function goto implements instanceof int interface let long native new null package private protected public "
-    "readonly short static super switch synchronized this throw throws transient type typeof var void volatile self".split())
+    "readonly short static super switch synchronized this throw throws transient type typeof var void volatile self".split()
+)
 _LEXICAL = {
-    "python": re.compile(r'(?P<comment>#[^\n]*|"""[\s\S]*?(?:"""|\Z)|\'\'\'[\s\S]*?(?:\'\'\'|\Z))'
-                         r'|(?P<literal>"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|\d[\w.]*)|(?P<name>[A-Za-z_]\w*)|(?P<space>\s+)|(?P<mark>.)'),
-    "": re.compile(r'(?P<comment>//[^\n]*|/\*[\s\S]*?(?:\*/|\Z))'
-                   r'|(?P<literal>"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|`(?:\\.|[^`\\])*`?|\d[\w.]*)|(?P<name>[A-Za-z_$][\w$]*)'
-                   r'|(?P<space>\s+)|(?P<mark>.)'),
+    "python": re.compile(
+        r'(?P<comment>#[^\n]*|"""[\s\S]*?(?:"""|\Z)|\'\'\'[\s\S]*?(?:\'\'\'|\Z))'
+        r'|(?P<literal>"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|\d[\w.]*)|(?P<name>[A-Za-z_]\w*)|(?P<space>\s+)|(?P<mark>.)'
+    ),
+    "": re.compile(
+        r"(?P<comment>//[^\n]*|/\*[\s\S]*?(?:\*/|\Z))"
+        r'|(?P<literal>"(?:\\.|[^"\\\n])*"?|\'(?:\\.|[^\'\\\n])*\'?|`(?:\\.|[^`\\])*`?|\d[\w.]*)|(?P<name>[A-Za-z_$][\w$]*)'
+        r"|(?P<space>\s+)|(?P<mark>.)"
+    ),
 }
 # Contexts of this project's own code that the report draws: a file, and what stands behind the cursor at its last occurrence.
-EXAMPLES = (("models/training/selfracg_training/lexical.py", "self.postings.get("), ("sidecar/retrieval/retriever.ts", "await "))
+EXAMPLES = (
+    ("models/training/selfracg_training/lexical.py", "self.postings.get("),
+    ("sidecar/retrieval/retriever.ts", "await "),
+)
 
 
 def adapters(bed: Bed) -> list[str]:
@@ -74,23 +93,48 @@ def measure(bed: Bed) -> Table:
     for group_name, label, inside in groups(contexts):
         # [contexts] for tokens, [contexts, layers] for attention
         tokens = np.array([mask.mean() for mask in inside])
-        shares = {name: np.array([(weights * mask).sum(1) for weights, mask in zip(weighed[name], inside)]) for name in weighed}
+        shares = {
+            name: np.array([(weights * mask).sum(1) for weights, mask in zip(weighed[name], inside)])
+            for name in weighed
+        }
         trained = intervals.mean(shares[SHIPPED].mean(1), repositories)
         untrained, uniform = float(shares[UNTRAINED].mean()), float(tokens.mean())
         if not uniform:
             continue
         change = intervals.mean(shares[SHIPPED].mean(1) - shares[UNTRAINED].mean(1), repositories)
         figures["groups"].setdefault(group_name, {})[label] = {
-            "tokens": uniform, "untrained": untrained, "trained": trained.to_json(), "change": change.to_json(),
+            "tokens": uniform,
+            "untrained": untrained,
+            "trained": trained.to_json(),
+            "change": change.to_json(),
             "layers": {"untrained": shares[UNTRAINED].mean(0).tolist(), "trained": shares[SHIPPED].mean(0).tolist()},
         }
-        rows.append([group_name, label, f"{uniform:.1%}", f"{untrained:.1%}", f"{trained.value:.1%} ({trained.low:.1%} to {trained.high:.1%})",
-                     f"{untrained / uniform:.2f}", f"{trained.value / uniform:.2f}",
-                     f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})"])
+        rows.append(
+            [
+                group_name,
+                label,
+                f"{uniform:.1%}",
+                f"{untrained:.1%}",
+                f"{trained.value:.1%} ({trained.low:.1%} to {trained.high:.1%})",
+                f"{untrained / uniform:.2f}",
+                f"{trained.value / uniform:.2f}",
+                f"{100 * change.value:+.1f} ({100 * change.low:+.1f} to {100 * change.high:+.1f})",
+            ]
+        )
     return Table(
-        NAME, "What the expression looks at",
-        ["by", "tokens of the context", "share of tokens", "attention, untrained", "attention, trained (95 % interval)",
-         "enrichment, untrained", "enrichment, trained", "change by training, points (95 % interval)"], rows,
+        NAME,
+        "What the expression looks at",
+        [
+            "by",
+            "tokens of the context",
+            "share of tokens",
+            "attention, untrained",
+            "attention, trained (95 % interval)",
+            "enrichment, untrained",
+            "enrichment, trained",
+            "change by training, points (95 % interval)",
+        ],
+        rows,
         f"{bed.cases.source} {len(contexts)} contexts. Attention of the expression's one query row, at the last token, mean over heads and layers; "
         "a context's weights sum to 1. Enrichment: share of attention over share of tokens, 1 is uniform. Untrained: low-rank updates of "
         "zero, which is the backbone's own attention. Names defined elsewhere are those that another file of the repository defines.",
@@ -160,8 +204,15 @@ def byte_kinds(language: str, text: str, elsewhere: set[str], here: set[str]) ->
         elif imported[match.start()]:
             kind = "import statements"
         elif match.lastgroup == "name":
-            kind = ("keyword" if word in _KEYWORDS else "name defined elsewhere" if word in elsewhere
-                    else "name defined here" if word in here else "other name")
+            kind = (
+                "keyword"
+                if word in _KEYWORDS
+                else "name defined elsewhere"
+                if word in elsewhere
+                else "name defined here"
+                if word in here
+                else "other name"
+            )
         else:
             kind = {"comment": "comment", "literal": "string or number", "mark": "punctuation"}[str(match.lastgroup)]
         out.append(np.full(len(word.encode()), number[kind]))
@@ -182,7 +233,9 @@ def weights_of(bed: Bed, name: str, rows: Sequence[Sequence[int]]) -> list[np.nd
     for row in rows:
         ids, lengths = pad([row], torch.device(bed.device))
         inputs = [llora.LayerInputs(*layer) for layer in forward.layer_inputs(bed.engine.model, ids, torch.float32)]
-        out.append(weights(bed.engine.module(bed.methods[name]), inputs, lengths, llora.QUERY)[:, 0].mean(1).cpu().numpy())
+        out.append(
+            weights(bed.engine.module(bed.methods[name]), inputs, lengths, llora.QUERY)[:, 0].mean(1).cpu().numpy()
+        )
     return out
 
 
@@ -201,7 +254,9 @@ def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: T
         key = layer.k + module.scale * updates["k"](layer.x, index)
         query = llora._rotate(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])
         key = llora._rotate(key.view(batch, length, -1, module.head_dim), cos[:, None], sin[:, None])
-        scores = torch.einsum("bkgd,btkd->bkgt", query.view(batch, module.key_value_heads, groups_of, -1), key) / math.sqrt(module.head_dim)
+        scores = torch.einsum(
+            "bkgd,btkd->bkgt", query.view(batch, module.key_value_heads, groups_of, -1), key
+        ) / math.sqrt(module.head_dim)
         out.append(scores.masked_fill(hidden, float("-inf")).softmax(-1).flatten(1, 2))
     return torch.stack(out)
 
@@ -218,6 +273,13 @@ def examples(bed: Bed) -> list[dict[str, Any]]:
         ids = bed.form.query(path, text[:at])
         pieces = [bed.form.tokenizer.decode([token], skip_special_tokens=False) for token in ids]
         found = {name: weights_of(bed, name, [ids])[0].mean(0) for name in (UNTRAINED, SHIPPED)}
-        out.append({"path": path, "behind": behind, "tokens": pieces, "untrained": np.round(found[UNTRAINED], 5).tolist(),
-                    "trained": np.round(found[SHIPPED], 5).tolist()})
+        out.append(
+            {
+                "path": path,
+                "behind": behind,
+                "tokens": pieces,
+                "untrained": np.round(found[UNTRAINED], 5).tolist(),
+                "trained": np.round(found[SHIPPED], 5).tolist(),
+            }
+        )
     return out

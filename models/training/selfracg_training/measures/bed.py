@@ -53,16 +53,28 @@ class Bed:
         path = self.work / "stages" / folder
         if not (path / "adapter.safetensors").is_file():
             return None
-        return Method(name, "adapter", _digest(self.work / "backbone" / "model.safetensors", path / "adapter.safetensors",
-                                              path / "adapter_config.json"), f"stages/{folder}")
+        return Method(
+            name,
+            "adapter",
+            _digest(
+                self.work / "backbone" / "model.safetensors", path / "adapter.safetensors", path / "adapter_config.json"
+            ),
+            f"stages/{folder}",
+        )
 
     def rank(self, wanted: Sequence[Method], cases: Cases | None = None) -> dict[str, dict[str, list[Ranking]]]:
         """Rankings by language and method's name of the cases that need another file; kept on disk, shared with `evaluate`."""
         source = cases or self.cases
         ranked = retrievers.rank(self.work, source, wanted, self.args.processes, self.device)
         needing = {language: [case.needs for case in found] for language, found in source.all().items()}
-        return {language: {name: [ranking for ranking, needs in zip(rankings, needing[language]) if needs] for name, rankings in methods.items()}
-                for language, methods in ranked.items() if any(needing[language])}
+        return {
+            language: {
+                name: [ranking for ranking, needs in zip(rankings, needing[language]) if needs]
+                for name, rankings in methods.items()
+            }
+            for language, methods in ranked.items()
+            if any(needing[language])
+        }
 
     def express(self, names: Sequence[str], rows: Sequence[Sequence[int]], adapter: int) -> dict[str, np.ndarray]:
         """By method's name the expressions [rows, dimension] of rows of ids; one pass of the backbone serves all."""
@@ -75,14 +87,18 @@ class Bed:
 
     def fragments(self, names: Sequence[str], pool: Sequence[bench.Fragment]) -> dict[str, np.ndarray]:
         """What fragments express, [fragments, dimension] by method's name."""
-        return self.express(names, [self.form.fragment_embedding(each.path, each.text) for each in pool], llora.FRAGMENT)
+        return self.express(
+            names, [self.form.fragment_embedding(each.path, each.text) for each in pool], llora.FRAGMENT
+        )
 
     def key(self, folders: Sequence[str]) -> dict[str, Any]:
         """What a table over the adapters in some folders of the work folder is computed from."""
         return {
             "backbone": _digest(self.work / "backbone" / "model.safetensors"),
             "adapters": {folder: _digest(self.work / folder / "adapter.safetensors") for folder in folders},
-            "limit": self.args.limit, "smoke": bool(self.args.smoke), "cases": self.cases.origin,
+            "limit": self.args.limit,
+            "smoke": bool(self.args.smoke),
+            "cases": self.cases.origin,
         }
 
 
@@ -101,8 +117,11 @@ RETRIEVAL_HEADER = ["MRR@10 (95 % interval)", "Recall@1", "Recall@5", "Recall@10
 def retrieval(ranks: Sequence[int | None], groups: Sequence[str]) -> dict[str, Any]:
     """Figures of first-hit ranks: MRR@10 with its interval, Recall@1, 5 and 10."""
     found = bench.measure(ranks, groups)
-    return {"cases": len(ranks), "mrr": {"value": found.mrr, "low": found.low, "high": found.high},
-            "recall": {str(k): value for k, value in found.recall.items()}}
+    return {
+        "cases": len(ranks),
+        "mrr": {"value": found.mrr, "low": found.low, "high": found.high},
+        "recall": {str(k): value for k, value in found.recall.items()},
+    }
 
 
 def retrieval_cells(figures: dict[str, Any]) -> list[str]:

@@ -10,7 +10,6 @@ import torch
 
 from .. import bench, completion, intervals, llora, retrievers, vanilla
 from ..completion import Prediction
-from ..subject import token_losses
 from ..retrievers import Ranking
 from ..subject import token_losses
 from ..tables import Table
@@ -27,8 +26,12 @@ ENOUGH_MRR = 0.25
 LEAK_CONTEXTS, LEAK_TOKENS = 10, 256
 EXAMPLES = 3
 SEEN, NOT_SEEN, NO_TELLING = "SEEN", "not seen", "too few hits to tell"
-SIGNATURES = ("general domain, not the precise need", "adapter leaks into generation", "vanilla LoRA leaks into generation",
-              "context found, not used")
+SIGNATURES = (
+    "general domain, not the precise need",
+    "adapter leaks into generation",
+    "vanilla LoRA leaks into generation",
+    "context found, not used",
+)
 
 
 def adapters(bed: Bed) -> list[str]:
@@ -51,42 +54,72 @@ def measure(bed: Bed) -> Table:
         values = retrieval(hits, repositories)
         leaks = leak(bed, cases[:LEAK_CONTEXTS])
         used = use({name: written[name][language] for name in written}, hits, repositories)
-        figures[language] = {"retrieval": values, "leak": leaks, "use": used, "verdicts": {},
-                             "examples": examples(cases, own[language], hits, written[SHIPPED][language])}
+        figures[language] = {
+            "retrieval": values,
+            "leak": leaks,
+            "use": used,
+            "verdicts": {},
+            "examples": examples(cases, own[language], hits, written[SHIPPED][language]),
+        }
         for signature, said, threshold, verdict in judged(values, leaks, used):
             figures[language]["verdicts"][signature] = verdict
             rows.append([language, signature, said, threshold, verdict])
         holds = holds and leaks[SHIPPED]["largest"] == 0
     return Table(
-        NAME, "Diagnosis: failure signatures", ["language", "signature", "figures", "seen when", "verdict"], rows,
+        NAME,
+        "Diagnosis: failure signatures",
+        ["language", "signature", "figures", "seen when", "verdict"],
+        rows,
         f"{bed.cases.source} Cases whose answer another file defines. Leak: nats a token of the same contexts, adapter present minus bare "
         "backbone. Use: paired difference of edit similarity (0 to 100) between the prompt with fragments and the one without; "
-        "\"found\" are the cases whose right fragment ranks first.",
-        figures, holds=holds,
+        '"found" are the cases whose right fragment ranks first.',
+        figures,
+        holds=holds,
     )
 
 
-def judged(values: dict[str, Any], leaks: dict[str, dict[str, float]], used: dict[str, Any]) -> list[tuple[str, str, str, str]]:
+def judged(
+    values: dict[str, Any], leaks: dict[str, dict[str, float]], used: dict[str, Any]
+) -> list[tuple[str, str, str, str]]:
     """(signature, figures in words, threshold in words, verdict) of one language."""
     first, tenth, mrr = values["recall"]["1"], values["recall"]["10"], values["mrr"]["value"]
-    out = [(
-        SIGNATURES[0], f"Recall@1 {first:.3f}, Recall@10 {tenth:.3f}",
-        f"Recall@10 at least {ENOUGH_RECALL} and Recall@1 below {FIRST_SHARE:g} of it",
-        NO_TELLING if tenth < ENOUGH_RECALL else SEEN if first < FIRST_SHARE * tenth else NOT_SEEN,
-    )]
+    out = [
+        (
+            SIGNATURES[0],
+            f"Recall@1 {first:.3f}, Recall@10 {tenth:.3f}",
+            f"Recall@10 at least {ENOUGH_RECALL} and Recall@1 below {FIRST_SHARE:g} of it",
+            NO_TELLING if tenth < ENOUGH_RECALL else SEEN if first < FIRST_SHARE * tenth else NOT_SEEN,
+        )
+    ]
     for signature, name in zip(SIGNATURES[1:3], (SHIPPED, retrievers.VANILLA)):
         if name in leaks:
             found = leaks[name]
-            out.append((signature, f"{found['mean']:+.4f} nats a token; largest change of one token {found['largest']:.4f}",
-                        "any token's loss changes", SEEN if found["largest"] > 0 else NOT_SEEN))
+            out.append(
+                (
+                    signature,
+                    f"{found['mean']:+.4f} nats a token; largest change of one token {found['largest']:.4f}",
+                    "any token's loss changes",
+                    SEEN if found["largest"] > 0 else NOT_SEEN,
+                )
+            )
     gain = used["defining"]
     parts = [f"MRR@10 {mrr:.3f}", f"the defining fragment changes ES by {gain['low']:+.1f} to {gain['high']:+.1f}"]
     if used["hits"]:
-        parts.append(f"found (n={used['hits']}): EM {used['hit']['em']:.1f}, ES {used['hit']['es']:.1f}, {used['hit']['esGain']:+.1f} over nothing")
+        parts.append(
+            f"found (n={used['hits']}): EM {used['hit']['em']:.1f}, ES {used['hit']['es']:.1f}, {used['hit']['esGain']:+.1f} over nothing"
+        )
     if used["misses"]:
-        parts.append(f"not found (n={used['misses']}): EM {used['miss']['em']:.1f}, ES {used['miss']['es']:.1f}, {used['miss']['esGain']:+.1f} over nothing")
-    out.append((SIGNATURES[3], "; ".join(parts), f"MRR@10 at least {ENOUGH_MRR} and the defining fragment's gain in ES not clear of zero",
-                NO_TELLING if mrr < ENOUGH_MRR else SEEN if gain["low"] <= 0 else NOT_SEEN))
+        parts.append(
+            f"not found (n={used['misses']}): EM {used['miss']['em']:.1f}, ES {used['miss']['es']:.1f}, {used['miss']['esGain']:+.1f} over nothing"
+        )
+    out.append(
+        (
+            SIGNATURES[3],
+            "; ".join(parts),
+            f"MRR@10 at least {ENOUGH_MRR} and the defining fragment's gain in ES not clear of zero",
+            NO_TELLING if mrr < ENOUGH_MRR else SEEN if gain["low"] <= 0 else NOT_SEEN,
+        )
+    )
     return out
 
 
@@ -111,20 +144,32 @@ def leak(bed: Bed, cases: Sequence[bench.Case]) -> dict[str, dict[str, float]]:
             changed = token_losses(merged(input_ids=ids, use_cache=False).logits[0, :-1].cpu().numpy(), targets)
             changes.setdefault(retrievers.VANILLA, []).append(changed - bare)
     joined = {name: np.concatenate(parts) for name, parts in changes.items()}
-    return {name: {"mean": float(values.mean()), "largest": float(np.abs(values).max())} for name, values in joined.items()}
+    return {
+        name: {"mean": float(values.mean()), "largest": float(np.abs(values).max())} for name, values in joined.items()
+    }
 
 
-def use(written: dict[str, Sequence[Prediction]], hits: Sequence[int | None], repositories: Sequence[str]) -> dict[str, Any]:
+def use(
+    written: dict[str, Sequence[Prediction]], hits: Sequence[int | None], repositories: Sequence[str]
+) -> dict[str, Any]:
     """EM and ES where the right fragment ranks first and where it does not, and what the defining fragment adds to ES."""
     nothing, own = written[completion.NOTHING], written[SHIPPED]
-    gain = intervals.mean([right.score.es - none.score.es for right, none in zip(written[completion.DEFINING], nothing)], repositories)
+    gain = intervals.mean(
+        [right.score.es - none.score.es for right, none in zip(written[completion.DEFINING], nothing)], repositories
+    )
     out: dict[str, Any] = {"defining": gain.to_json()}
-    for name, count, chosen in (("hit", "hits", [hit == 0 for hit in hits]), ("miss", "misses", [hit != 0 for hit in hits])):
+    for name, count, chosen in (
+        ("hit", "hits", [hit == 0 for hit in hits]),
+        ("miss", "misses", [hit != 0 for hit in hits]),
+    ):
         places = [i for i, each in enumerate(chosen) if each]
         out[count] = len(places)
         if places:
-            out[name] = {"em": 100 * float(np.mean([own[i].score.em for i in places])), "es": float(np.mean([own[i].score.es for i in places])),
-                         "esGain": float(np.mean([own[i].score.es - nothing[i].score.es for i in places]))}
+            out[name] = {
+                "em": 100 * float(np.mean([own[i].score.em for i in places])),
+                "es": float(np.mean([own[i].score.es for i in places])),
+                "esGain": float(np.mean([own[i].score.es - nothing[i].score.es for i in places])),
+            }
     return out
 
 
@@ -133,11 +178,23 @@ def examples(
 ) -> list[dict[str, Any]]:
     """Up to EXAMPLES cases of each kind, by names and places alone: near the need but not first, and found but not written."""
     out: list[dict[str, Any]] = []
-    kinds = {"among ten, not first": lambda i: hits[i] is not None and hits[i] > 0, "first, completion wrong": lambda i: hits[i] == 0 and not written[i].score.em}
+    kinds = {
+        "among ten, not first": lambda i: hits[i] is not None and hits[i] > 0,
+        "first, completion wrong": lambda i: hits[i] == 0 and not written[i].score.em,
+    }
     for kind, of in kinds.items():
         for i in [i for i in range(len(cases)) if of(i)][:EXAMPLES]:
             case, first = cases[i], cases[i].pool[rankings[i].order[0]]
             right = case.pool[rankings[i].order[hits[i] or 0]]
-            out.append({"kind": kind, "repository": case.task.repository, "file": case.task.file, "name": case.name, "rank": (hits[i] or 0) + 1,
-                        "first": f"{first.path}:{first.line + 1}", "right": f"{right.path}:{right.line + 1}"})
+            out.append(
+                {
+                    "kind": kind,
+                    "repository": case.task.repository,
+                    "file": case.task.file,
+                    "name": case.name,
+                    "rank": (hits[i] or 0) + 1,
+                    "first": f"{first.path}:{first.line + 1}",
+                    "right": f"{right.path}:{right.line + 1}",
+                }
+            )
     return out

@@ -51,7 +51,9 @@ def measure(bed: Bed) -> Table:
     names = names[: 6 if bed.args.smoke else DOCUMENTS]
     pool = [passage for name in names for passage in found[name]]
     if len(pool) < 2:
-        raise ValueError(f"expected documentation with at least two passages, found {len(pool)}: run `corpus` to download packages")
+        raise ValueError(
+            f"expected documentation with at least two passages, found {len(pool)}: run `corpus` to download packages"
+        )
     index = lexical.Bm25([passage.text for passage in pool])
     rows = [bed.form.fragment_embedding(PATH, passage.text) for passage in pool]
     offered = bed.express(METHODS[1:], rows, llora.FRAGMENT)
@@ -74,11 +76,15 @@ def measure(bed: Bed) -> Table:
         figures[task] = {name: retrieval(ranks[name], groups) for name in METHODS}
         table += [[task, name, str(len(asked)), *retrieval_cells(figures[task][name])] for name in METHODS]
     return Table(
-        NAME, "Documentation: retrieval of text", ["query and target", "method", "queries", *RETRIEVAL_HEADER], table,
+        NAME,
+        "Documentation: retrieval of text",
+        ["query and target", "method", "queries", *RETRIEVAL_HEADER],
+        table,
         f"{len(pool):,} passages of {len(names)} documents: Python's own language reference and the README and documentation files inside the "
         "downloaded permissively licensed packages. Next passage: the document up to a passage's end, and what follows. "
         "Section of a heading: the title and the heading, and the passage below it. The query's own passages are not offered. Every document has "
-        "the same path. Intervals resample documents.", figures,
+        "the same path. Intervals resample documents.",
+        figures,
     )
 
 
@@ -139,7 +145,9 @@ def _written(archive: Path, most: int = 3) -> Iterator[str]:
 def passages(document: str, text: str) -> Iterator[Passage]:
     """Cuts a text at its headings and empty lines into passages of SHORTEST to LONGEST characters; longer ones are cut off."""
     text = text.replace("\r\n", "\n")
-    heads = [(match.start(), match.end(), (match.group(1) or match.group(2)).strip()) for match in _HEADING.finditer(text)]
+    heads = [
+        (match.start(), match.end(), (match.group(1) or match.group(2)).strip()) for match in _HEADING.finditer(text)
+    ]
     starts = [(0, "")] + [(end, heading) for _, end, heading in heads]
     stops = [start for start, _, _ in heads] + [len(text)]
     seen: set[str] = set()

@@ -29,17 +29,22 @@ def measure(bed: Bed) -> Table:
     held = not any(different for _, different in counts.values())
     if (folder / "model.json").is_file():
         graph = isolation_table(Subject.load(folder), bed.cases, bed.work)
-        counts |= {f"packaged graph, {kind}" if "vanilla" not in kind else kind: (graph.figures["tokens"], different)
-                   for kind, different in graph.figures["different"].items()}
+        counts |= {
+            f"packaged graph, {kind}" if "vanilla" not in kind else kind: (graph.figures["tokens"], different)
+            for kind, different in graph.figures["different"].items()
+        }
         held = held and graph.holds
     return Table(
-        NAME, "Isolation: generation with the adapter against without", ["where, adapter", "positions compared", "positions whose logits differ"],
+        NAME,
+        "Isolation: generation with the adapter against without",
+        ["where, adapter", "positions compared", "positions whose logits differ"],
         [[kind, f"{tokens:,}", f"{count:,}"] for kind, (tokens, count) in counts.items()],
         "Every logit of a position is compared bit by bit. PyTorch: the backbone before any adapter is attached, against the pass that "
         "the expression is read from. Packaged graph: without an expression, against with one. A vanilla LoRA, where one has been trained, is part "
         "of the backbone that generates and stands here to compare. Verdict on the adapter that ships: "
         + ("nothing differs." if held else "generation is changed; the adapter leaks into the backbone."),
-        {kind: {"tokens": tokens, "different": count} for kind, (tokens, count) in counts.items()}, holds=held,
+        {kind: {"tokens": tokens, "different": count} for kind, (tokens, count) in counts.items()},
+        holds=held,
     )
 
 
@@ -56,7 +61,11 @@ def in_torch(bed: Bed, rows: list[list[int]]) -> dict[str, int]:
     """Positions that differ, by adapter. The reference is a backbone of its own that no adapter was ever attached to."""
     bare = backbone.load(bed.work / "backbone")
     different = {"query": 0, "fragment": 0, "untrained query": 0}
-    kinds = {"query": (SHIPPED, llora.QUERY), "fragment": (SHIPPED, llora.FRAGMENT), "untrained query": (UNTRAINED, llora.QUERY)}
+    kinds = {
+        "query": (SHIPPED, llora.QUERY),
+        "fragment": (SHIPPED, llora.FRAGMENT),
+        "untrained query": (UNTRAINED, llora.QUERY),
+    }
     for row in rows:
         ids = torch.tensor([row])
         reference = bare(input_ids=ids, use_cache=False).logits

@@ -20,8 +20,11 @@ _ROUND = re.compile(r"stage2-round-?(\d+)")
 def rounds(bed: Bed) -> dict[int, str]:
     """Folders below WORK/stages by round; stage 1, where it is there, is round 0, and a stage 2 without rounds is round 1."""
     folder = bed.work / "stages"
-    found = {int(match.group(1)): path.name for path in (folder.iterdir() if folder.is_dir() else [])
-             if (match := _ROUND.fullmatch(path.name)) and (path / "adapter.safetensors").is_file()}
+    found = {
+        int(match.group(1)): path.name
+        for path in (folder.iterdir() if folder.is_dir() else [])
+        if (match := _ROUND.fullmatch(path.name)) and (path / "adapter.safetensors").is_file()
+    }
     if 1 not in found and (folder / "stage2" / "adapter.safetensors").is_file():
         found[1] = "stage2"
     if (folder / START / "adapter.safetensors").is_file():
@@ -37,12 +40,16 @@ def measure(bed: Bed) -> Table:
     """Retrieval on held-out repositories after each round, and a verdict from the paired differences of neighbouring rounds."""
     found = rounds(bed)
     if len(found) < 2:
-        raise FileNotFoundError(f"expected stage 1 and at least one round of stage 2 in {bed.work / 'stages'}, found {list(found.values())}: "
-                                "run `stage2 --round K` for K = 1, 2, ...")
+        raise FileNotFoundError(
+            f"expected stage 1 and at least one round of stage 2 in {bed.work / 'stages'}, found {list(found.values())}: "
+            "run `stage2 --round K` for K = 1, 2, ..."
+        )
     modules = [llora.load(bed.engine.model, bed.work / "stages" / folder) for folder in found.values()]
     path = bed.work / "corpus" / "heldout.jsonl"
     # One layout of the query serves all: a round only goes on from the one before.
-    groups = need.groups(path, bed.engine.form(f"stages/{next(iter(found.values()))}"), 2 if bed.args.smoke else CASES, POOL, 0)
+    groups = need.groups(
+        path, bed.engine.form(f"stages/{next(iter(found.values()))}"), 2 if bed.args.smoke else CASES, POOL, 0
+    )
     measured = need.measure(Reader(bed.engine.model, MICRO, bed.engine.device, False), modules, groups)
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {"rounds": {}}
@@ -63,7 +70,10 @@ def measure(bed: Bed) -> Table:
     figures["verdict"] = dict(zip([str(number) for number in list(found)[1:]], steps))
     said = "; ".join(f"round {number}: {what}" for number, what in figures["verdict"].items())
     return Table(
-        NAME, "Stage 2 repeated", ["round", "adapter", "cases", *RETRIEVAL_HEADER, "MRR@10 minus the round before (95 % interval)"], rows,
+        NAME,
+        "Stage 2 repeated",
+        ["round", "adapter", "cases", *RETRIEVAL_HEADER, "MRR@10 minus the round before (95 % interval)"],
+        rows,
         f"Held-out repositories of the corpus, up to {POOL} fragments of each as candidates. Round 0 is stage 1; round K goes on from round "
         f"K - 1, whose backbone writes the positives. Improves or degrades: the paired interval is clear of zero; else it is a plateau. Verdict: {said}.",
         figures,

@@ -34,24 +34,40 @@ def measure(bed: Bed) -> Table:
         by_size = {}
         for size in sizes:
             fragments = float(np.mean([len(case.others) for case in found])) + sum(map(len, further[: size - 1]))
-            by_size[str(size)] = {"fragments": round(fragments), **{name: retrieval(ranks[size][name], repositories) for name in METHODS}}
+            by_size[str(size)] = {
+                "fragments": round(fragments),
+                **{name: retrieval(ranks[size][name], repositories) for name in METHODS},
+            }
             for name in METHODS:
-                rows.append([language, str(size), f"{fragments:,.0f}", name, *retrieval_cells(by_size[str(size)][name])])
+                rows.append(
+                    [language, str(size), f"{fragments:,.0f}", name, *retrieval_cells(by_size[str(size)][name])]
+                )
         figures[language] = by_size
     return Table(
-        NAME, "Corpus scale: retrieval as the index grows",
-        ["language", "repositories", "fragments", "method", *RETRIEVAL_HEADER], rows,
+        NAME,
+        "Corpus scale: retrieval as the index grows",
+        ["language", "repositories", "fragments", "method", *RETRIEVAL_HEADER],
+        rows,
         f"{bed.cases.source} The task's own repository whole, without the task's file; every further repository adds up to {SHARE} fragments, the "
-        "same ones for every task. Only the own repository holds what is sought. Fragments: the mean over tasks.", figures,
+        "same ones for every task. Only the own repository holds what is sought. Fragments: the mean over tasks.",
+        figures,
     )
 
 
 def others(bed: Bed, language: str, used: set[str]) -> list[list[bench.Fragment]]:
     """Fragments of repositories that no case comes from, in a fixed order: of the benchmark, else of the training corpus."""
     if bed.cases.bench is not None:
-        files = {name: found for name, found in bench.read_repositories(bed.cases.bench, language).items() if name not in used}
+        files = {
+            name: found
+            for name, found in bench.read_repositories(bed.cases.bench, language).items()
+            if name not in used
+        }
     else:
-        files = {each.name: each.files for each in heldout.repositories(bed.work / "corpus" / "train.jsonl") if each.language == language}
+        files = {
+            each.name: each.files
+            for each in heldout.repositories(bed.work / "corpus" / "train.jsonl")
+            if each.language == language
+        }
     names = sorted(files)
     random.Random(0).shuffle(names)
     out = []
@@ -61,12 +77,16 @@ def others(bed: Bed, language: str, used: set[str]) -> list[list[bench.Fragment]
     return out
 
 
-def grown(bed: Bed, found: list[bench.Case], further: list[list[bench.Fragment]], sizes: list[int]) -> dict[int, dict[str, list[int | None]]]:
+def grown(
+    bed: Bed, found: list[bench.Case], further: list[list[bench.Fragment]], sizes: list[int]
+) -> dict[int, dict[str, list[int | None]]]:
     """By size of the index and method, the rank of each case's first relevant fragment."""
     added = [fragment for part in further[: sizes[-1] - 1] for fragment in part]
     ends = {size: sum(map(len, further[: size - 1])) for size in sizes}
     offered = bed.fragments([SHIPPED], added)[SHIPPED]
-    out: dict[int, dict[str, list[int | None]]] = {size: {name: [None] * len(found) for name in METHODS} for size in sizes}
+    out: dict[int, dict[str, list[int | None]]] = {
+        size: {name: [None] * len(found) for name in METHODS} for size in sizes
+    }
     place = {id(case): i for i, case in enumerate(found)}
     for _, group in bench.by_repository(found):
         pool = group[0].pool
@@ -78,8 +98,10 @@ def grown(bed: Bed, found: list[bench.Case], further: list[list[bench.Fragment]]
             for number, case in enumerate(group):
                 among = [*case.others, *beyond]
                 scores = np.concatenate([own[case.others] @ asked[number], offered[: ends[size]] @ asked[number]])
-                ranked = {BM25: index.rank(lexical.query_of(case.prefix), among)[:10],
-                          SHIPPED: [among[i] for i in np.argsort(-scores, kind="stable")[:10]]}
+                ranked = {
+                    BM25: index.rank(lexical.query_of(case.prefix), among)[:10],
+                    SHIPPED: [among[i] for i in np.argsort(-scores, kind="stable")[:10]],
+                }
                 for name, ranking in ranked.items():
                     out[size][name][place[id(case)]] = bench.first_hit(case, ranking)
     return out

@@ -14,7 +14,9 @@ it("names the filter with the reason", () => {
 });
 
 it("lets one filter go on with what another left", () => {
-  expect(run("def f():\n    ├    total = a  \n    return total\n┤\n    return total", "python")).toEqual({ text: "total = a" });
+  expect(run("def f():\n    ├    total = a  \n    return total\n┤\n    return total", "python")).toEqual({
+    text: "total = a",
+  });
 });
 
 describe("a good suggestion", () => {

@@ -10,7 +10,8 @@ beforeAll(async () => {
 });
 afterAll(() => trees.dispose());
 
-const kept = (before: string, after: string, languageId?: string) => expectKept(keepsBlock, before, after, languageId, trees);
+const kept = (before: string, after: string, languageId?: string) =>
+  expectKept(keepsBlock, before, after, languageId, trees);
 const untouched = (text: string, languageId?: string) => expectUntouched(keepsBlock, text, languageId, trees);
 
 describe("lines are cut", () => {
@@ -24,7 +25,11 @@ describe("lines are cut", () => {
   });
 
   it("that leave a block by their indentation and go on behind it", () => {
-    kept("def f():\n    if a:\n        ├b()\n    c()\nd()┤\n    e()\n", "def f():\n    if a:\n        ├b()┤\n    e()\n", "python");
+    kept(
+      "def f():\n    if a:\n        ├b()\n    c()\nd()┤\n    e()\n",
+      "def f():\n    if a:\n        ├b()┤\n    e()\n",
+      "python",
+    );
   });
 
   it("that are no code", () => {
@@ -44,7 +49,10 @@ describe("stays", () => {
   });
 
   it("the header of what stands below without one", () => {
-    untouched("class A:\n    def f(self):\n        a = 1\n\n    ├@property\n    def g(self):┤\n        return 1\n", "python");
+    untouched(
+      "class A:\n    def f(self):\n        a = 1\n\n    ├@property\n    def g(self):┤\n        return 1\n",
+      "python",
+    );
   });
 
   it("what closes the block that nothing closes yet", () => {

@@ -19,7 +19,12 @@ it("takes off the line just typed", () => {
 
 it("cuts a loop of lines", () => {
   expectKept(repeatsPrefix, "├print(value)\nprint(value)\nprint(value)┤", "├print(value)┤", "python");
-  expectKept(repeatsPrefix, "print(└├first)\nprint(second)\nprint(second)┤".replace("└", ""), "print(├first)\nprint(second)┤", "python");
+  expectKept(
+    repeatsPrefix,
+    "print(└├first)\nprint(second)\nprint(second)┤".replace("└", ""),
+    "print(├first)\nprint(second)┤",
+    "python",
+  );
 });
 
 it("keeps lines that may follow themselves", () => {

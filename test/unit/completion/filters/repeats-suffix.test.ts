@@ -18,9 +18,23 @@ describe("on the cursor's line", () => {
   it("leaves to the rest of the line what it closes", () => {
     expectKept(repeatsSuffix, "foo(├[a, b]┤]", "foo(├[a, b┤]");
     expectKept(repeatsSuffix, "sum = ├add(a, b);┤, b);", "sum = ├add(a┤, b);");
-    expectKept(repeatsSuffix, "text.push(├reader.peek(at - start.get())┤.get()));", "text.push(├reader.peek(at - start┤.get()));");
-    expectKept(repeatsSuffix, 'parser.├add("path", kind="file")┤="file")', 'parser.├add("path", kind┤="file")', "python");
-    expectKept(repeatsSuffix, 'log.├info("Message: %s", text)┤: %s", text)', 'log.├info("Message┤: %s", text)', "python");
+    expectKept(
+      repeatsSuffix,
+      "text.push(├reader.peek(at - start.get())┤.get()));",
+      "text.push(├reader.peek(at - start┤.get()));",
+    );
+    expectKept(
+      repeatsSuffix,
+      'parser.├add("path", kind="file")┤="file")',
+      'parser.├add("path", kind┤="file")',
+      "python",
+    );
+    expectKept(
+      repeatsSuffix,
+      'log.├info("Message: %s", text)┤: %s", text)',
+      'log.├info("Message┤: %s", text)',
+      "python",
+    );
     expectKept(repeatsSuffix, "client = ├create({┤{\n  a: 1,\n});", "client = ├create(┤{\n  a: 1,\n});");
     expectKept(repeatsSuffix, ".name(├t('a.b'))┤'))", ".name(├t('a.b┤'))");
   });

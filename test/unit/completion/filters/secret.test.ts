@@ -11,7 +11,12 @@ const accessKey = sample("AKIA", "Q7RK2ZPX4VLW6TNB");
 it("rejects what has the shape of a credential, as the index does", () => {
   expectRejected(secret, `key = ├"${accessKey}"┤`, "an AWS access key", "python");
   expectRejected(secret, `key = ├"${sample("ghp_", random.slice(0, 36))}"┤`, "a GitHub token", "python");
-  expectRejected(secret, `key = ├"""${sample("-----BEGIN RSA ", "PRIVATE KEY-----")}\n${random}┤`, "a private key", "python");
+  expectRejected(
+    secret,
+    `key = ├"""${sample("-----BEGIN RSA ", "PRIVATE KEY-----")}\n${random}┤`,
+    "a private key",
+    "python",
+  );
   expectRejected(secret, `key = "${accessKey.slice(0, 8)}├${accessKey.slice(8)}"┤`, "an AWS access key", "python");
   expectRejected(secret, `password = ├"${sample("hunter2", "Xyz99Abc")}"┤`, "credential", "python");
 });

@@ -67,6 +67,6 @@ describe("quotes", () => {
   });
 
   it("hide brackets", () => {
-    expectUntouched(unbalancedRest, "log(├\":(\");┤");
+    expectUntouched(unbalancedRest, 'log(├":(");┤');
   });
 });

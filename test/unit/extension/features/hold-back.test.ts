@@ -4,7 +4,10 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { register } from "../../../../extension/features/hold-back";
 import type { SidecarSession } from "../../../../extension/session";
 
-const window = vi.hoisted(() => ({ problems: [] as unknown[], activeTextEditor: undefined as { document: unknown; selections: unknown[] } | undefined }));
+const window = vi.hoisted(() => ({
+  problems: [] as unknown[],
+  activeTextEditor: undefined as { document: unknown; selections: unknown[] } | undefined,
+}));
 
 vi.mock("vscode", () => ({
   InlineCompletionTriggerKind: { Invoke: 0, Automatic: 1 },
@@ -19,7 +22,11 @@ vi.mock("vscode", () => ({
 type Provide = NonNullable<SidecarSession["middleware"]["provideInlineCompletionItems"]>;
 const line = 'name = "abc';
 const document = { uri: {}, lineAt: () => ({ text: line }) };
-const open = { message: "String literal is unterminated", code: { value: "x" }, range: { start: { line: 0, character: 7 } } };
+const open = {
+  message: "String literal is unterminated",
+  code: { value: "x" },
+  range: { start: { line: 0, character: 7 } },
+};
 
 describe("holding back", () => {
   let asked: number;
@@ -36,7 +43,13 @@ describe("holding back", () => {
 
   function ask(triggerKind: number): void {
     const provide = session.middleware.provideInlineCompletionItems as Provide;
-    const result = provide(document as never, { line: 0, character: line.length } as never, { triggerKind } as never, {} as never, () => []);
+    const result = provide(
+      document as never,
+      { line: 0, character: line.length } as never,
+      { triggerKind } as never,
+      {} as never,
+      () => [],
+    );
     expect(result).toEqual(asked === 0 ? null : []);
   }
 
@@ -49,7 +62,9 @@ describe("holding back", () => {
     window.problems = [open];
     ask(1);
     expect(asked).toBe(0);
-    expect(reason).toBe('the cursor is in a string that is not closed yet (language server: "String literal is unterminated").');
+    expect(reason).toBe(
+      'the cursor is in a string that is not closed yet (language server: "String literal is unterminated").',
+    );
     ask(0);
     expect(asked).toBe(1);
     expect(reason).toBeUndefined();

@@ -6,7 +6,11 @@ import type { SidecarSession } from "../../../../extension/session";
 import { serverCommands } from "../../../../sidecar/protocol";
 
 const registered = vi.hoisted(() => new Map<string, () => Promise<void>>());
-const shown = vi.hoisted(() => ({ answer: undefined as string | undefined, information: [] as string[], errors: [] as string[] }));
+const shown = vi.hoisted(() => ({
+  answer: undefined as string | undefined,
+  information: [] as string[],
+  errors: [] as string[],
+}));
 
 vi.mock("vscode", () => ({
   Disposable: { from: (...disposables: unknown[]) => ({ disposables }) },

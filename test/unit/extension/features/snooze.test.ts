@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import { command } from "../../../../extension/command-names";
 import { register } from "../../../../extension/features/snooze";
 import type { SidecarSession } from "../../../../extension/session";
-import { serverCommands, type SidecarStatus } from "../../../../sidecar/protocol";
+import { type SidecarStatus, serverCommands } from "../../../../sidecar/protocol";
 
 const registered = vi.hoisted(() => new Map<string, (given?: unknown) => Promise<void>>());
 const shown = vi.hoisted(() => ({ choose: 0 as number | undefined, errors: [] as string[] }));
@@ -20,7 +20,12 @@ vi.mock("vscode", () => ({
 
 describe("the snooze commands", () => {
   /** The sidecar's side: what it answers to so many minutes. */
-  const execute = vi.fn(async (_command: string, minutes: number): Promise<SidecarStatus> => (minutes === 0 ? { state: "ready", message: "" } : { state: "snoozed", message: "", snoozedUntil: Date.now() + minutes * 60_000 }));
+  const execute = vi.fn(
+    async (_command: string, minutes: number): Promise<SidecarStatus> =>
+      minutes === 0
+        ? { state: "ready", message: "" }
+        : { state: "snoozed", message: "", snoozedUntil: Date.now() + minutes * 60_000 },
+  );
   const memory = new Map<string, unknown>();
   let start: () => void = () => {};
 
@@ -28,8 +33,17 @@ describe("the snooze commands", () => {
     execute.mockClear();
     memory.clear();
     Object.assign(shown, { choose: 0, errors: [] });
-    const context = { workspaceState: { get: (key: string) => memory.get(key), update: async (key: string, value: unknown) => void memory.set(key, value) } };
-    const session = { execute, log: { error() {}, warn() {} }, onDidStart: (listener: () => void) => ((start = listener), { dispose() {} }) };
+    const context = {
+      workspaceState: {
+        get: (key: string) => memory.get(key),
+        update: async (key: string, value: unknown) => void memory.set(key, value),
+      },
+    };
+    const session = {
+      execute,
+      log: { error() {}, warn() {} },
+      onDidStart: (listener: () => void) => ((start = listener), { dispose() {} }),
+    };
     register(context as never, session as unknown as SidecarSession);
   });
 
@@ -39,7 +53,10 @@ describe("the snooze commands", () => {
     await registered.get(command.snooze)?.();
     shown.choose = undefined;
     await registered.get(command.snooze)?.("forever");
-    expect(execute.mock.calls).toEqual([[serverCommands.snooze, 15], [serverCommands.snooze, 60]]);
+    expect(execute.mock.calls).toEqual([
+      [serverCommands.snooze, 15],
+      [serverCommands.snooze, 60],
+    ]);
   });
 
   it("tells a new sidecar of what is left, and no longer once it was ended", async () => {

@@ -44,14 +44,26 @@ vi.mock("vscode", () => ({
       return choice;
     },
     showErrorMessage: async (message: string) => void shown.push(`error: ${message}`),
-    showTextDocument: async (uri: FakeUri, options: { selection: { places: number[] } }) => void opened.push([uri.path, options.selection.places]),
+    showTextDocument: async (uri: FakeUri, options: { selection: { places: number[] } }) =>
+      void opened.push([uri.path, options.selection.places]),
   },
 }));
 
 const { register } = await import("../../../../extension/features/why");
 
-const indexed: Explanation = { path: "a.py", state: "indexed", message: "a.py is indexed as 1 fragment: lines 1-2.", fragments: [{ startLine: 1, endLine: 2 }] };
-const ignored: Explanation = { path: "b.py", state: "left-out", message: "b.py is not indexed (ignored).", rule: { source: "/w/.gitignore", line: 3, pattern: "*.py" }, fragments: [] };
+const indexed: Explanation = {
+  path: "a.py",
+  state: "indexed",
+  message: "a.py is indexed as 1 fragment: lines 1-2.",
+  fragments: [{ startLine: 1, endLine: 2 }],
+};
+const ignored: Explanation = {
+  path: "b.py",
+  state: "left-out",
+  message: "b.py is not indexed (ignored).",
+  rule: { source: "/w/.gitignore", line: 3, pattern: "*.py" },
+  fragments: [],
+};
 
 describe("the command that explains", () => {
   let asked: string[];
@@ -73,7 +85,10 @@ describe("the command that explains", () => {
         return answer;
       },
     };
-    register(undefined as unknown as Parameters<typeof register>[0], session as unknown as Parameters<typeof register>[1]);
+    register(
+      undefined as unknown as Parameters<typeof register>[0],
+      session as unknown as Parameters<typeof register>[1],
+    );
   });
 
   it("asks about the open file, or about what was clicked on", async () => {
@@ -100,7 +115,11 @@ describe("the command that explains", () => {
     await run();
     active = undefined;
     await run();
-    expect(shown).toEqual(["SelfRACG: b.py is not indexed (ignored).", "error: SelfRACG: the file could not be explained: there is no running sidecar to ask", "SelfRACG: open a file first, or choose one in the explorer."]);
+    expect(shown).toEqual([
+      "SelfRACG: b.py is not indexed (ignored).",
+      "error: SelfRACG: the file could not be explained: there is no running sidecar to ask",
+      "SelfRACG: open a file first, or choose one in the explorer.",
+    ]);
     expect(asked).toHaveLength(2);
   });
 });

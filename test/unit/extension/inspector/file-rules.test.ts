@@ -2,11 +2,23 @@
 
 import ignore from "ignore";
 import { describe, expect, it } from "vitest";
-import { ChosenFiles } from "../../../../sidecar/retrieval/chosen-files";
 import { patternInFolder, patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
+import { ChosenFiles } from "../../../../sidecar/retrieval/chosen-files";
 
 describe("patternOf", () => {
-  it.each(["src/a.ts", "a.ts", "app/[id]/page.tsx", "#a", "!a", "a/!b#c", "a b/c d.ts", "ends with space ", "st*r?.py", "back\\slash", "ünïcode/文件.py"])("stands for %s", (path) => {
+  it.each([
+    "src/a.ts",
+    "a.ts",
+    "app/[id]/page.tsx",
+    "#a",
+    "!a",
+    "a/!b#c",
+    "a b/c d.ts",
+    "ends with space ",
+    "st*r?.py",
+    "back\\slash",
+    "ünïcode/文件.py",
+  ])("stands for %s", (path) => {
     const rules = ignore().add([patternOf(path)]);
     expect(rules.ignores(path)).toBe(true);
   });
@@ -18,7 +30,11 @@ describe("patternOf", () => {
     ["st*r.py", "star.py"],
     ["wh?t.py", "what.py"],
   ])("of %s does not stand for %s", (path, other) => {
-    expect(ignore().add([patternOf(path)]).ignores(other)).toBe(false);
+    expect(
+      ignore()
+        .add([patternOf(path)])
+        .ignores(other),
+    ).toBe(false);
   });
 });
 
@@ -30,7 +46,8 @@ describe("patternInFolder", () => {
   ])("stands for the file in %s alone, as the sidecar reads it", (folder, path) => {
     const pattern = patternInFolder(folder, path);
     const files = new ChosenFiles({ pinnedFiles: [pattern] });
-    const uri = (root: string): string => `file:///code/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
+    const uri = (root: string): string =>
+      `file:///code/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
     expect(files.pinnedBy({ uri: uri(folder), path })).toBe(pattern);
     expect(files.pinnedBy({ uri: uri("other"), path })).toBeUndefined();
   });

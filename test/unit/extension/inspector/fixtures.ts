@@ -20,7 +20,15 @@ export const trace: CompletionTrace = {
   stopReason: "end-of-statement",
   fragments: [
     { path: "src/tax.py", uri: "file:///w/src/tax.py", startLine: 4, endLine: 4, score: 0.25, tokens: 60 },
-    { path: "src/prices.py", uri: "file:///w/src/prices.py", startLine: 3, endLine: 19, score: 0.75, tokens: 120, scope: ["class Price<T>", "def of(self)"] },
+    {
+      path: "src/prices.py",
+      uri: "file:///w/src/prices.py",
+      startLine: 3,
+      endLine: 19,
+      score: 0.75,
+      tokens: 120,
+      scope: ["class Price<T>", "def of(self)"],
+    },
   ],
   dropped: [
     {
@@ -36,11 +44,23 @@ export const trace: CompletionTrace = {
   promptTokens: 300,
   generatedTokens: 1,
   decodeSteps: 0,
-  timings: { totalMs: 100, waitMs: 5, expressMs: 10, searchMs: 2.5, selectMs: 0, prefillMs: 40, decodeMs: 30, filterMs: 0.5 },
+  timings: {
+    totalMs: 100,
+    waitMs: 5,
+    expressMs: 10,
+    searchMs: 2.5,
+    selectMs: 0,
+    prefillMs: 40,
+    decodeMs: 30,
+    filterMs: 0.5,
+  },
   provider: "cpu",
 };
 
 /** What a person reads, tags taken out. */
 export function text(html: string): string {
-  return html.replace(/<[^>]+>/g, " ").replace(/\s+/g, " ").trim();
+  return html
+    .replace(/<[^>]+>/g, " ")
+    .replace(/\s+/g, " ")
+    .trim();
 }

@@ -30,7 +30,11 @@ describe("InspectorState", () => {
     const state = withTraces(...Array.from({ length: 60 }, (_, id) => id));
     expect(state.traces).toHaveLength(50);
     state.put({ ...trace, id: 58, cached: true }, at);
-    expect(state.traces.slice(0, 3).map(({ id, cached }) => [id, cached])).toEqual([[58, true], [59, undefined], [57, undefined]]);
+    expect(state.traces.slice(0, 3).map(({ id, cached }) => [id, cached])).toEqual([
+      [58, true],
+      [59, undefined],
+      [57, undefined],
+    ]);
   });
 
   it("follows again when the one chosen is gone", () => {
@@ -44,7 +48,10 @@ describe("InspectorState", () => {
 
   it("knows when each was seen, but for those of before", () => {
     const state = new InspectorState();
-    state.fill([{ ...trace, id: 2 }, { ...trace, id: 1 }]);
+    state.fill([
+      { ...trace, id: 2 },
+      { ...trace, id: 1 },
+    ]);
     state.put({ ...trace, id: 3 }, at);
     expect([1, 2, 3].map((id) => state.timeOf(id))).toEqual([undefined, undefined, at]);
   });

@@ -23,11 +23,23 @@ describe("parsePageMessage", () => {
     expect(parsePageMessage({ do: "copy" })).toEqual({ type: "copy", code: false });
     expect(parsePageMessage({ do: "copy-with-code" })).toEqual({ type: "copy", code: true });
     expect(parsePageMessage({ do: "clear-counts" })).toEqual({ type: "clear-counts" });
-    expect(parsePageMessage({ section: "need", opened: true })).toEqual({ type: "section", section: "need", open: true });
+    expect(parsePageMessage({ section: "need", opened: true })).toEqual({
+      type: "section",
+      section: "need",
+      open: true,
+    });
     expect(parsePageMessage({ layer: "all" })).toEqual({ type: "layer", layer: "all" });
     expect(parsePageMessage({ layer: "5" })).toEqual({ type: "layer", layer: 5 });
-    expect(parsePageMessage({ rule: "pin:fragment:0" })).toEqual({ type: "rule", rule: "pin", target: { kind: "fragment", index: 0 } });
-    expect(parsePageMessage({ rule: "ban:found:7" })).toEqual({ type: "rule", rule: "ban", target: { kind: "found", index: 7 } });
+    expect(parsePageMessage({ rule: "pin:fragment:0" })).toEqual({
+      type: "rule",
+      rule: "pin",
+      target: { kind: "fragment", index: 0 },
+    });
+    expect(parsePageMessage({ rule: "ban:found:7" })).toEqual({
+      type: "rule",
+      rule: "ban",
+      target: { kind: "found", index: 7 },
+    });
   });
 
   it("cuts a search to its end, where the cursor is", () => {

@@ -21,7 +21,8 @@ function modelOf(shown: CompletionTrace | undefined, change: Partial<InspectorMo
   };
 }
 
-const partsOf = (shown: CompletionTrace | undefined, change?: Partial<InspectorModel>) => renderParts(modelOf(shown, change));
+const partsOf = (shown: CompletionTrace | undefined, change?: Partial<InspectorModel>) =>
+  renderParts(modelOf(shown, change));
 
 describe("a suggestion", () => {
   const parts = partsOf(trace);
@@ -29,11 +30,15 @@ describe("a suggestion", () => {
   it("is shown with its place, 1-based, as something to open", () => {
     expect(parts.suggestion).toContain("<code>return price_of(item)</code>");
     expect(parts.suggestion).toMatch(/data-open="cursor"[^>]*>src\/basket\.py:12:9</);
-    expect(text(parts.suggestion)).toContain("300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU");
+    expect(text(parts.suggestion)).toContain(
+      "300 prompt tokens · 1 token generated · ended at the end of the statement · on CPU",
+    );
   });
 
   it("says what a fragment is inside of", () => {
-    expect(parts.fragments.match(/<div class="scope">.*?<\/div>/g)).toEqual(['<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>']);
+    expect(parts.fragments.match(/<div class="scope">.*?<\/div>/g)).toEqual([
+      '<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>',
+    ]);
   });
 
   it("says when it came from the cache", () => {
@@ -44,23 +49,37 @@ describe("a suggestion", () => {
   });
 
   it("says in how many steps the text came", () => {
-    expect(text(partsOf({ ...trace, generatedTokens: 12, decodeSteps: 4 }).suggestion)).toContain("12 tokens generated in 4 steps");
+    expect(text(partsOf({ ...trace, generatedTokens: 12, decodeSteps: 4 }).suggestion)).toContain(
+      "12 tokens generated in 4 steps",
+    );
   });
 
-  it.each([["with fragments", trace.fragments], ["without", []]])("says, %s, since when they are kept and why they were fetched", (_, fragments) => {
+  it.each([
+    ["with fragments", trace.fragments],
+    ["without", []],
+  ])("says, %s, since when they are kept and why they were fetched", (_, fragments) => {
     expect(text(parts.fragments)).not.toMatch(/Kept since|Fetched for/);
     const kept = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
-    expect(text(partsOf({ ...trace, fragments, kept }).fragments.replaceAll("&lt;", "‹"))).toContain("Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).");
-    expect(text(partsOf({ ...trace, fragments, fetched: "the index changed" }).fragments)).toContain("Fetched for this suggestion: the index changed.");
+    expect(text(partsOf({ ...trace, fragments, kept }).fragments.replaceAll("&lt;", "‹"))).toContain(
+      "Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).",
+    );
+    expect(text(partsOf({ ...trace, fragments, fetched: "the index changed" }).fragments)).toContain(
+      "Fetched for this suggestion: the index changed.",
+    );
   });
 
   it("lists fragments best first, each opening what the trace has under its number", () => {
-    const targets = [...parts.fragments.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [target, path]);
+    const targets = [...parts.fragments.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [
+      target,
+      path,
+    ]);
     expect(targets).toEqual([
       ["fragment:1", "src/prices.py"],
       ["fragment:0", "src/tax.py"],
     ]);
-    expect(text(parts.fragments)).toContain("src/prices.py :3-19 120 tokens 0.750 taken: the model needs it in class Price&lt;T&gt; › def of(self)");
+    expect(text(parts.fragments)).toContain(
+      "src/prices.py :3-19 120 tokens 0.750 taken: the model needs it in class Price&lt;T&gt; › def of(self)",
+    );
     expect(text(parts.fragments)).toContain("src/tax.py :4 60 tokens 0.250");
     expect(text(parts.fragments)).toContain("Fragments in the prompt 2, 180 tokens");
   });
@@ -76,11 +95,20 @@ describe("a suggestion", () => {
   });
 
   it("lays the parts of the time end to end, the unaccounted rest last, each with its value", () => {
-    const rows = [...parts.time.matchAll(/<th scope="row">([^<]+)<\/th>.*?x="([\d.]+)%" width="([\d.]+)%".*?<td class="number">([^<]+)</g)].map(
-      ([, name, x, width, ms]) => ({ name, x: Number(x), width: Number(width), ms }),
-    );
+    const rows = [
+      ...parts.time.matchAll(
+        /<th scope="row">([^<]+)<\/th>.*?x="([\d.]+)%" width="([\d.]+)%".*?<td class="number">([^<]+)</g,
+      ),
+    ].map(([, name, x, width, ms]) => ({ name, x: Number(x), width: Number(width), ms }));
     expect(rows.map(({ name, ms }) => `${name} ${ms}`)).toEqual([
-      "Waited for typing 5.0 ms", "Need expressed 10 ms", "Index searched 2.5 ms", "Fragments selected 0.0 ms", "Prompt read 40 ms", "Text generated 30 ms", "Filtered 0.5 ms", "Other 12 ms",
+      "Waited for typing 5.0 ms",
+      "Need expressed 10 ms",
+      "Index searched 2.5 ms",
+      "Fragments selected 0.0 ms",
+      "Prompt read 40 ms",
+      "Text generated 30 ms",
+      "Filtered 0.5 ms",
+      "Other 12 ms",
     ]);
     expect(rows.map(({ width }) => width)).toEqual([5, 10, 2.5, 0, 40, 30, 0.5, 12]);
     let end = 0;
@@ -102,8 +130,19 @@ describe("a suggestion", () => {
 
   it("stays within the bar when the parts are longer than the total, and when all is zero", () => {
     for (const totalMs of [0, 20]) {
-      const timings = { totalMs, waitMs: 0, expressMs: totalMs, searchMs: 0, selectMs: 0, prefillMs: totalMs, decodeMs: 0, filterMs: 0 };
-      const widths = [...partsOf({ ...trace, timings }).time.matchAll(/x="[\d.]+%" width="([^"]+)%"/g)].map(([, width]) => Number(width));
+      const timings = {
+        totalMs,
+        waitMs: 0,
+        expressMs: totalMs,
+        searchMs: 0,
+        selectMs: 0,
+        prefillMs: totalMs,
+        decodeMs: 0,
+        filterMs: 0,
+      };
+      const widths = [...partsOf({ ...trace, timings }).time.matchAll(/x="[\d.]+%" width="([^"]+)%"/g)].map(
+        ([, width]) => Number(width),
+      );
       expect(widths).toHaveLength(8);
       expect(widths.reduce((sum, width) => sum + width, 0)).toBeCloseTo(totalMs === 0 ? 0 : 100, 1);
     }
@@ -112,7 +151,13 @@ describe("a suggestion", () => {
 
 describe("no suggestion", () => {
   it("says why nothing was suggested and why nothing was retrieved", () => {
-    const { suggestion, fragments, comparison } = partsOf({ ...trace, suggestion: "", suppressed: "it repeats the next line", fragments: [], nothingRetrieved: "The index is empty." });
+    const { suggestion, fragments, comparison } = partsOf({
+      ...trace,
+      suggestion: "",
+      suppressed: "it repeats the next line",
+      fragments: [],
+      nothingRetrieved: "The index is empty.",
+    });
     expect(text(suggestion)).toContain("Nothing was suggested: it repeats the next line.");
     expect(text(fragments)).toContain("The index is empty. ");
     expect(suggestion).not.toContain("<pre");
@@ -139,8 +184,24 @@ describe("no suggestion", () => {
 
 describe("safety", () => {
   const evil = `"><img src=x onerror='alert(1)'>&amp;<script>`;
-  const fragment = { path: evil, uri: evil, startLine: 1, endLine: 2, score: 0.5, tokens: 1, scope: [evil], raised: { by: 1, reason: evil } };
-  const hostile: CompletionTrace = { ...trace, uri: evil, suggestion: evil, fragments: [fragment], dropped: [{ ...fragment, reason: evil }], fetched: evil };
+  const fragment = {
+    path: evil,
+    uri: evil,
+    startLine: 1,
+    endLine: 2,
+    score: 0.5,
+    tokens: 1,
+    scope: [evil],
+    raised: { by: 1, reason: evil },
+  };
+  const hostile: CompletionTrace = {
+    ...trace,
+    uri: evil,
+    suggestion: evil,
+    fragments: [fragment],
+    dropped: [{ ...fragment, reason: evil }],
+    fetched: evil,
+  };
   const evilStatus: SidecarStatus = {
     state: "error",
     message: evil,
@@ -150,17 +211,40 @@ describe("safety", () => {
     index: { files: 1, fragments: 1, embedded: 1, skipped: { [evil]: 1 }, storeBytes: 1 },
   };
   const answers = {
-    prompt: { state: "answered", value: { pieces: [{ kind: "prefix", text: evil, tokens: 1 }, { kind: "fragment", text: evil, tokens: 1, fragment: 0 }], contextLength: 9 } },
+    prompt: {
+      state: "answered",
+      value: {
+        pieces: [
+          { kind: "prefix", text: evil, tokens: 1 },
+          { kind: "fragment", text: evil, tokens: 1, fragment: 0 },
+        ],
+        contextLength: 9,
+      },
+    },
     need: { state: "answered", value: { tokens: [{ text: evil }], layers: [[1]] } },
-    comparison: { state: "answered", value: { withFragments: { suggestion: evil }, withoutFragments: { suggestion: "", suppressed: evil } } },
+    comparison: {
+      state: "answered",
+      value: { withFragments: { suggestion: evil }, withoutFragments: { suggestion: "", suppressed: evil } },
+    },
   } as const;
   const parts = renderParts({
     status: evilStatus,
     list: { traces: [{ trace: hostile, file: evil, time: evil }], shown: hostile.id, following: true },
-    shown: { trace: hostile, file: evil, answers: { ...answers, prompt: { ...answers.prompt, value: { ...answers.prompt.value, pieces: [...answers.prompt.value.pieces] } }, need: { state: "answered", value: { tokens: [...answers.need.value.tokens], layers: [[1]] } } } },
+    shown: {
+      trace: hostile,
+      file: evil,
+      answers: {
+        ...answers,
+        prompt: { ...answers.prompt, value: { ...answers.prompt.value, pieces: [...answers.prompt.value.pieces] } },
+        need: { state: "answered", value: { tokens: [...answers.need.value.tokens], layers: [[1]] } },
+      },
+    },
     layer: "all",
     found: { state: "failed", reason: evil },
-    counts: { state: "answered", value: { since: evil, shown: 1, accepted: 1, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 1 } },
+    counts: {
+      state: "answered",
+      value: { since: evil, shown: 1, accepted: 1, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 1 },
+    },
     marksOf: ({ path }) => ({ name: path, rule: "pin" }),
   });
 
@@ -169,7 +253,17 @@ describe("safety", () => {
   });
 
   it("shows those texts, escaped", () => {
-    for (const part of ["list", "suggestion", "fragments", "comparison", "prompt", "need", "found", "counts", "status"] as const) {
+    for (const part of [
+      "list",
+      "suggestion",
+      "fragments",
+      "comparison",
+      "prompt",
+      "need",
+      "found",
+      "counts",
+      "status",
+    ] as const) {
       // The list cuts at the first line break, of which there is none.
       expect(parts[part], part).toContain(escapeHtml(evil).slice(0, 20));
     }
@@ -183,20 +277,41 @@ describe("safety", () => {
   });
 
   it("has no inline style or handler, which the policy would forbid", () => {
-    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts, empty: false });
+    const page = renderPage({
+      nonce: "abc",
+      resourceSource: "https://own",
+      styleUri: "s.css",
+      scriptUri: "i.js",
+      parts,
+      empty: false,
+    });
     expect(page).not.toMatch(/<[^>]*\s(style|on\w+)=(?!&)/);
     expect(page.match(/<style|<script/g)).toEqual(["<script"]);
   });
 
   it("allows scripts by nonce only, styles from the extension only, and nothing else", () => {
-    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts: partsOf(undefined), empty: true });
+    const page = renderPage({
+      nonce: "abc",
+      resourceSource: "https://own",
+      styleUri: "s.css",
+      scriptUri: "i.js",
+      parts: partsOf(undefined),
+      empty: true,
+    });
     expect(page).toContain("default-src &#39;none&#39;; style-src https://own; script-src &#39;nonce-abc&#39;");
     expect(page).toContain('<script nonce="abc" src="i.js">');
     expect(page).toContain('<main id="inspector" class="nothing-yet">');
   });
 
   it("has an element for each part, and no id twice", () => {
-    const page = renderPage({ nonce: "abc", resourceSource: "https://own", styleUri: "s.css", scriptUri: "i.js", parts: partsOf(trace), empty: false });
+    const page = renderPage({
+      nonce: "abc",
+      resourceSource: "https://own",
+      styleUri: "s.css",
+      scriptUri: "i.js",
+      parts: partsOf(trace),
+      empty: false,
+    });
     const ids = [...page.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id ?? "");
     expect(new Set(ids).size).toBe(ids.length);
     for (const part of Object.keys(parts)) expect(ids).toContain(part);

@@ -21,7 +21,9 @@ describe("the list", () => {
 
   it("has a line of each, newest first, with what became of it", () => {
     const html = renderList({ traces, shown: 8, following: false });
-    const options = [...html.matchAll(/<li role="option" id="(trace-\d+)"[^>]*aria-selected="(\w+)"[^>]*>(.*?)<\/li>/gs)].map(([, id, selected, content]) => [id, selected, text(content ?? "")]);
+    const options = [
+      ...html.matchAll(/<li role="option" id="(trace-\d+)"[^>]*aria-selected="(\w+)"[^>]*>(.*?)<\/li>/gs),
+    ].map(([, id, selected, content]) => [id, selected, text(content ?? "")]);
     expect(options).toEqual([
       ["trace-9", "false", "nothing: empty: is &lt;empty&gt; a.py:12 · not shown · 100 ms · 2 fragments · 14:03:22"],
       ["trace-8", "true", "first() basket.py:12 · shown, from the cache · 100 ms · 2 fragments"],
@@ -39,7 +41,13 @@ describe("the list", () => {
 
 describe("fragments against the null score", () => {
   const [tax, prices] = trace.fragments;
-  const raised = { ...trace, nullScore: 0.3, fragments: [{ ...(tax ?? trace.fragments[0]), raised: { by: 0.6, reason: "imported here" } }, prices].filter((each) => each !== undefined) as typeof trace.fragments };
+  const raised = {
+    ...trace,
+    nullScore: 0.3,
+    fragments: [{ ...(tax ?? trace.fragments[0]), raised: { by: 0.6, reason: "imported here" } }, prices].filter(
+      (each) => each !== undefined,
+    ) as typeof trace.fragments,
+  };
 
   it("shows how far each is from it, as a number and as a mark in the bar", () => {
     const html = renderFragments(raised, noRule);
@@ -51,8 +59,13 @@ describe("fragments against the null score", () => {
 
   it("says what raised one, and orders by that too", () => {
     const html = renderFragments(raised, noRule);
-    expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual(["fragment:0", "fragment:1"]);
-    expect(text(html)).toContain("0.250 0.050 below the null score · raised by 0.600: imported here · taken: the model needs it");
+    expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual([
+      "fragment:0",
+      "fragment:1",
+    ]);
+    expect(text(html)).toContain(
+      "0.250 0.050 below the null score · raised by 0.600: imported here · taken: the model needs it",
+    );
     expect(html).toContain('class="raised" y="1" width="85.00%"');
     expect(html.indexOf('class="raised"')).toBeLessThan(html.indexOf('class="fill"'));
   });
@@ -60,14 +73,23 @@ describe("fragments against the null score", () => {
   it("says of kept ones since when they are there", () => {
     const kept = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
     expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("taken with suggestion 3 and kept since");
-    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("Kept since suggestion 3: the need has hardly moved (similarity 0.900).");
+    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain(
+      "Kept since suggestion 3: the need has hardly moved (similarity 0.900).",
+    );
     const reason = "the need moved (similarity 0.584), but nothing found is better by much";
-    expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(`Kept since suggestion 3: ${reason}.`);
+    expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(
+      `Kept since suggestion 3: ${reason}.`,
+    );
   });
 
   it("has a button down for a file that is pinned or banned", () => {
-    const html = renderFragments(trace, ({ path }) => ({ name: path, ...(path === "src/tax.py" ? { rule: "ban" } : path === "src/prices.py" ? { rule: "pin" } : {}) }));
-    const buttons = [...html.matchAll(/data-rule="([^"]+)" aria-pressed="(\w+)" aria-label="([^"]+)"/g)].map(([, rule, down, label]) => `${rule} ${down} ${label}`);
+    const html = renderFragments(trace, ({ path }) => ({
+      name: path,
+      ...(path === "src/tax.py" ? { rule: "ban" } : path === "src/prices.py" ? { rule: "pin" } : {}),
+    }));
+    const buttons = [...html.matchAll(/data-rule="([^"]+)" aria-pressed="(\w+)" aria-label="([^"]+)"/g)].map(
+      ([, rule, down, label]) => `${rule} ${down} ${label}`,
+    );
     expect(buttons).toEqual([
       "pin:fragment:1 true Pinned src/prices.py",
       "ban:fragment:1 false Ban src/prices.py",
@@ -87,7 +109,9 @@ describe("fragments against the null score", () => {
   it("lists what a search found, and how much of it would be needed", () => {
     const html = renderFound(trace.fragments, 0.5, noRule);
     expect([...html.matchAll(/data-open="(found:\d)"/g)].map(([, target]) => target)).toEqual(["found:0", "found:1"]);
-    expect(text(html)).toContain("2 fragments, best first. A cursor at the end of this code would need 1: null score 0.500.");
+    expect(text(html)).toContain(
+      "2 fragments, best first. A cursor at the end of this code would need 1: null score 0.500.",
+    );
     expect(text(renderFound(trace.fragments, 0.9, noRule))).toContain("would need none of them");
     expect(text(renderFound([], 0, noRule))).toBe("Nothing was found: nothing is indexed.");
   });
@@ -110,22 +134,39 @@ describe("the prompt", () => {
 
   it("counts tokens by kind against what the model can read", () => {
     const html = renderPrompt(trace, { state: "answered", value: prompt });
-    expect(text(html)).toContain("80 tokens of the 200 that the model can read. Fragments 20 Code before the cursor 50 Code after the cursor 5 Path and marks 5");
-    const bars = [...html.matchAll(/<rect class="part-(\w+)" x="([\d.]+)%" width="([\d.]+)%"/g)].map(([, id, x, width]) => [id, Number(x), Number(width)]);
-    expect(bars).toEqual([["fragments", 0, 10], ["prefix", 10, 25], ["suffix", 35, 2.5], ["marks", 37.5, 2.5]]);
+    expect(text(html)).toContain(
+      "80 tokens of the 200 that the model can read. Fragments 20 Code before the cursor 50 Code after the cursor 5 Path and marks 5",
+    );
+    const bars = [...html.matchAll(/<rect class="part-(\w+)" x="([\d.]+)%" width="([\d.]+)%"/g)].map(
+      ([, id, x, width]) => [id, Number(x), Number(width)],
+    );
+    expect(bars).toEqual([
+      ["fragments", 0, 10],
+      ["prefix", 10, 25],
+      ["suffix", 35, 2.5],
+      ["marks", 37.5, 2.5],
+    ]);
   });
 
   it("folds each fragment and shows every piece, marks too", () => {
     const html = renderPrompt(trace, { state: "answered", value: prompt });
-    expect(html).toMatch(/<details id="prompt-fragment-0"[^>]*>\s*<summary>src\/tax\.py:4-4 <span class="sum">20 tokens<\/span><\/summary>/);
-    expect(html).toContain('<span class="kind-special">&lt;|fragment|&gt;</span><span class="kind-path">src/tax.py</span><span class="kind-special">↵\n</span><span class="kind-fragment">def tax(): ...</span>');
+    expect(html).toMatch(
+      /<details id="prompt-fragment-0"[^>]*>\s*<summary>src\/tax\.py:4-4 <span class="sum">20 tokens<\/span><\/summary>/,
+    );
+    expect(html).toContain(
+      '<span class="kind-special">&lt;|fragment|&gt;</span><span class="kind-path">src/tax.py</span><span class="kind-special">↵\n</span><span class="kind-fragment">def tax(): ...</span>',
+    );
     expect(html).toContain('<span class="kind-prefix">a = b &lt; c\n</span><span class="kind-suffix">}</span>');
   });
 
   it.each([
     ["is asked for", undefined, "Asking the sidecar …"],
     ["is on its way", { state: "asked" } as const, "Asking the sidecar …"],
-    ["is no longer held", { state: "answered", value: null } as const, "The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read."],
+    [
+      "is no longer held",
+      { state: "answered", value: null } as const,
+      "The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.",
+    ],
     ["cannot be had", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
   ])("says so when it %s", (_, answer, words) => {
     expect(text(renderPrompt(trace, answer))).toBe(words);
@@ -134,7 +175,13 @@ describe("the prompt", () => {
 
 describe("the need", () => {
   const need: NeedWeights = {
-    tokens: [{ text: "<|path|>" }, { text: "a.py\n" }, { text: "total", position: { line: 3, character: 0 } }, { text: " =", position: { line: 3, character: 5 } }, { text: "\n", position: { line: 3, character: 7 } }],
+    tokens: [
+      { text: "<|path|>" },
+      { text: "a.py\n" },
+      { text: "total", position: { line: 3, character: 0 } },
+      { text: " =", position: { line: 3, character: 5 } },
+      { text: "\n", position: { line: 3, character: 7 } },
+    ],
     layers: [
       [0.5, 0.1, 0.4, 0, 0],
       [0.1, 0.1, 0.2, 0.2, 0.4],
@@ -143,15 +190,27 @@ describe("the need", () => {
   const answer = { state: "answered", value: need } as const;
 
   it("is the mean of the layers, or one of them", () => {
-    expect(weightsOf(need.layers, "all", 5).map((weight) => weight.toFixed(2))).toEqual(["0.30", "0.10", "0.30", "0.10", "0.20"]);
+    expect(weightsOf(need.layers, "all", 5).map((weight) => weight.toFixed(2))).toEqual([
+      "0.30",
+      "0.10",
+      "0.30",
+      "0.10",
+      "0.20",
+    ]);
     expect(weightsOf(need.layers, 1, 5)).toEqual(need.layers[1]);
     expect(weightsOf(need.layers, 9, 5)).toEqual(weightsOf(need.layers, "all", 5));
   });
 
   it("gives each token a ground by its weight, the heaviest of the code the strongest", () => {
     const html = renderNeed(answer, 0);
-    expect([...html.matchAll(/<span class="((?:outside )?w\d+)">([^<]*)<\/span>/g)].map(([, step, token]) => [step, token])).toEqual([
-      ["outside w10", "&lt;|path|&gt;"], ["outside w5", "a.py\n"], ["w10", "total"], ["w0", " ="], ["w0", "\n"],
+    expect(
+      [...html.matchAll(/<span class="((?:outside )?w\d+)">([^<]*)<\/span>/g)].map(([, step, token]) => [step, token]),
+    ).toEqual([
+      ["outside w10", "&lt;|path|&gt;"],
+      ["outside w5", "a.py\n"],
+      ["w10", "total"],
+      ["w0", " ="],
+      ["w0", "\n"],
     ]);
     expect(text(html)).toContain("40.0 % of the weight lies on the code");
     expect(html).toContain('<option value="0" selected>Layer 1 of 2</option>');
@@ -159,8 +218,16 @@ describe("the need", () => {
 
   it("lists the heaviest tokens as a table, with what cannot be seen made visible", () => {
     const html = renderNeed(answer, 1);
-    const rows = [...html.matchAll(/<tr><td>(.*?)<\/td><td>(.*?)<\/td><td class="number">(.*?)<\/td><\/tr>/g)].map(([, token, place, weight]) => [text(token ?? ""), text(place ?? ""), weight]);
-    expect(rows).toEqual([["↵", "line 4", "40.0 %"], ["total", "line 4", "20.0 %"], ["·=", "line 4", "20.0 %"], ["&lt;|path|&gt;", "not in the code", "10.0 %"], ["a.py↵", "not in the code", "10.0 %"]]);
+    const rows = [...html.matchAll(/<tr><td>(.*?)<\/td><td>(.*?)<\/td><td class="number">(.*?)<\/td><\/tr>/g)].map(
+      ([, token, place, weight]) => [text(token ?? ""), text(place ?? ""), weight],
+    );
+    expect(rows).toEqual([
+      ["↵", "line 4", "40.0 %"],
+      ["total", "line 4", "20.0 %"],
+      ["·=", "line 4", "20.0 %"],
+      ["&lt;|path|&gt;", "not in the code", "10.0 %"],
+      ["a.py↵", "not in the code", "10.0 %"],
+    ]);
     expect(html).toContain('data-open="token:2"');
   });
 
@@ -171,7 +238,10 @@ describe("the need", () => {
 
 describe("the comparison", () => {
   const comparison: Comparison = {
-    withFragments: { suggestion: "price_of(item)", confidence: { meanLogProbability: -0.12, probability: 0.8, threshold: 0.35 } },
+    withFragments: {
+      suggestion: "price_of(item)",
+      confidence: { meanLogProbability: -0.12, probability: 0.8, threshold: 0.35 },
+    },
     withoutFragments: { suggestion: "", suppressed: "held back" },
     gained: 3.2,
   };
@@ -185,7 +255,9 @@ describe("the comparison", () => {
     const read = text(renderComparison(trace, { state: "answered", value: comparison }));
     expect(read).toContain("With 2 fragments price_of(item) 80 % sure, shown from 35 %");
     expect(read).toContain("With no fragments Nothing: held back.");
-    expect(read).toContain("+3.20 log-probability gained: what was written is 25 times as likely with the fragments as without.");
+    expect(read).toContain(
+      "+3.20 log-probability gained: what was written is 25 times as likely with the fragments as without.",
+    );
   });
 
   it.each([
@@ -198,13 +270,17 @@ describe("the comparison", () => {
 
   it("says where both are the same, and where nothing was written", () => {
     const { gained: _, ...none } = comparison;
-    const read = text(renderComparison(trace, { state: "answered", value: { ...none, withoutFragments: none.withFragments } }));
+    const read = text(
+      renderComparison(trace, { state: "answered", value: { ...none, withoutFragments: none.withFragments } }),
+    );
     expect(read).toContain("Both suggest the same.");
     expect(read).not.toContain("gained");
   });
 
   it("cannot be asked for twice at once", () => {
-    expect(renderComparison(trace, { state: "asked" })).toMatch(/data-do="compare" aria-disabled="true"[^]*aria-busy="true"/);
+    expect(renderComparison(trace, { state: "asked" })).toMatch(
+      /data-do="compare" aria-disabled="true"[^]*aria-busy="true"/,
+    );
   });
 });
 
@@ -215,21 +291,40 @@ describe("confidence", () => {
     expect(html).toContain('class="fill" y="1" width="62.00%"');
     expect(html).toContain('class="mark" x="40.00%"');
     expect(renderConfidence(undefined)).toBe("");
-    expect(text(renderConfidence({ meanLogProbability: -0.456 }))).toBe("Not held back for being unsure: the model package does not say how likely it is right. mean log-probability of a token −0.46");
+    expect(text(renderConfidence({ meanLogProbability: -0.456 }))).toBe(
+      "Not held back for being unsure: the model package does not say how likely it is right. mean log-probability of a token −0.46",
+    );
   });
 });
 
 describe("the counts", () => {
-  const counts = { since: "2026-01-02T03:04:05.000Z", shown: 1200, accepted: 300, partlyAccepted: 60, typed: 120, rejected: 720, charactersTaken: 9876 };
+  const counts = {
+    since: "2026-01-02T03:04:05.000Z",
+    shown: 1200,
+    accepted: 300,
+    partlyAccepted: 60,
+    typed: 120,
+    rejected: 720,
+    charactersTaken: 9876,
+  };
 
   it("are numbers with their share of what was shown", () => {
     const html = renderCounts({ state: "answered", value: counts });
     expect(text(html)).toContain("since 2026-01-02");
-    expect(text(html)).toContain("Shown 1,200 Accepted 300 25 % Partly accepted 60 5 % Typed along 120 10 % Rejected 720 60 % Characters taken, not typed 9,876");
+    expect(text(html)).toContain(
+      "Shown 1,200 Accepted 300 25 % Partly accepted 60 5 % Typed along 120 10 % Rejected 720 60 % Characters taken, not typed 9,876",
+    );
     expect(html).toContain('data-do="clear-counts"');
   });
 
   it("have no shares of nothing", () => {
-    expect(text(renderCounts({ state: "answered", value: { ...counts, shown: 0, accepted: 0, partlyAccepted: 0, typed: 0, rejected: 0 } }))).not.toContain("%");
+    expect(
+      text(
+        renderCounts({
+          state: "answered",
+          value: { ...counts, shown: 0, accepted: 0, partlyAccepted: 0, typed: 0, rejected: 0 },
+        }),
+      ),
+    ).not.toContain("%");
   });
 });

@@ -12,7 +12,12 @@ const secret: CompletionTrace = {
   suggestion: "SECRET",
   confidence: { meanLogProbability: -0.4, probability: 0.6, threshold: 0.3 },
   nullScore: 0.3,
-  fragments: trace.fragments.map((fragment) => ({ ...fragment, uri: "file:///home/SECRET", scope: ["class SECRET"], raised: { by: 0.1, reason: "imported here" } })),
+  fragments: trace.fragments.map((fragment) => ({
+    ...fragment,
+    uri: "file:///home/SECRET",
+    scope: ["class SECRET"],
+    raised: { by: 0.1, reason: "imported here" },
+  })),
   dropped: trace.dropped.map((fragment) => ({ ...fragment, uri: "file:///home/SECRET", scope: ["class SECRET"] })),
 };
 const report = { version: "0.1.0", status, trace: secret, file: "src/basket.py" };
@@ -33,7 +38,10 @@ describe("traceReport", () => {
         suggestionCharacters: 6,
         nullScore: 0.3,
         confidence: { probability: 0.6 },
-        fragments: [{ path: "src/tax.py", score: 0.25, tokens: 60, raised: { by: 0.1 } }, { path: "src/prices.py", startLine: 3, endLine: 19 }],
+        fragments: [
+          { path: "src/tax.py", score: 0.25, tokens: 60, raised: { by: 0.1 } },
+          { path: "src/prices.py", startLine: 3, endLine: 19 },
+        ],
         dropped: [{ path: "src/basket.py", reason: "overlaps the visible text" }],
         timings: trace.timings,
         stopReason: "end-of-statement",
@@ -42,13 +50,22 @@ describe("traceReport", () => {
   });
 
   it("does not pass on members that it does not know", () => {
-    const later = { ...secret, draft: "SECRET", fragments: secret.fragments.map((fragment) => ({ ...fragment, text: "SECRET" })) };
+    const later = {
+      ...secret,
+      draft: "SECRET",
+      fragments: secret.fragments.map((fragment) => ({ ...fragment, text: "SECRET" })),
+    };
     expect(traceReport({ ...report, trace: later })).not.toContain("SECRET");
   });
 
   it("has the code where it was asked for", () => {
     expect(JSON.parse(traceReport(report, { prompt }))).toMatchObject({
-      trace: { uri: "file:///home/SECRET/basket.py", suggestion: "SECRET", prompt: prompt.pieces, fragments: [{ scope: ["class SECRET"] }, {}] },
+      trace: {
+        uri: "file:///home/SECRET/basket.py",
+        suggestion: "SECRET",
+        prompt: prompt.pieces,
+        fragments: [{ scope: ["class SECRET"] }, {}],
+      },
     });
     expect(JSON.parse(traceReport(report, { prompt: null })).trace).not.toHaveProperty("prompt");
   });
