@@ -75,6 +75,16 @@ describe("rooms", () => {
   });
 });
 
+describe("ONNX Runtime", () => {
+  const loader = "sidecar/inference/onnx-runtime.ts";
+  const everywhere = [...all, ...sources("test")].filter((path) => path !== loader);
+
+  it.each(everywhere)("is not loaded by %s but by the module that switches its telemetry off", (path) => {
+    const text = readFileSync(join(root, path), "utf8").replace(/^import type .*$/gm, "");
+    expect(text).not.toMatch(/(?:\bfrom\s+|\bimport\s*\(?\s*|\brequire\(\s*)["']onnxruntime-(?:node|common)["']/);
+  });
+});
+
 describe("style", () => {
   it.each(all)("%s says its one job in its first line", (path) => {
     expect(readFileSync(join(root, path), "utf8")).toMatch(/^(#!.*\n)?\/\/ \S/);

@@ -2,8 +2,7 @@
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import type { Provider } from "./backbone";
 import { type ModelPackage, ModelPackageError } from "./model-package";
-
-export type OnnxRuntime = typeof import("onnxruntime-node");
+import type { OnnxRuntime } from "./onnx-runtime";
 
 /** No expression, and which L-LoRA adapter makes it: values of the graph's input `adapter`. */
 const adapters = { none: -1, query: 0, fragment: 1 } as const;

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { mostDecodedTokens } from "./backbone";
 import { ModelPackageError } from "./model-package";
+import { prepareEnvironment } from "./onnx-runtime";
 import { type Job, type Reply, type Request, type Result, shared, type ThreadData } from "./thread-messages";
 
 interface Waiting {
@@ -12,12 +13,6 @@ interface Waiting {
 }
 
 const bundle = "inference-worker.js";
-/**
- * Read by ONNX Runtime as it makes its operators, from the process's own environment, which a thread only has a copy of. Its flash
- * attention on CPUs takes up to twice the time of plain products at the lengths of prompts: 1.5 and 1.7 times for a prompt of 512
- * and 1,024 tokens of the default model.
- */
-const plainAttention = "ORT_GQA_DISABLE_FLASH_ATTENTION";
 const largestId = 0x7fffffff;
 /** How long the end of the process waits for a run to end. */
 const longestExitMs = 5000;
@@ -104,7 +99,7 @@ export class InferenceThread {
   }
 
   private launch(): Promise<Worker> {
-    process.env[plainAttention] ??= "1";
+    prepareEnvironment();
     return new Promise((resolve, reject) => {
       const data: ThreadData = { ...this.data, shared: this.shared, logits: this.logits };
       const worker = new Worker(bundlePath(), { workerData: data });

@@ -1,7 +1,8 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
-import { cacheType, type Graph, type Guard, type OnnxRuntime, openGraph } from "./graph";
+import { cacheType, type Graph, type Guard, openGraph } from "./graph";
 import { ModelPackageError } from "./model-package";
+import { loadOnnxRuntime } from "./onnx-runtime";
 import { Reader } from "./reader";
 import { SequencePool } from "./sequences";
 import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./thread-messages";
@@ -19,7 +20,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
   let reader: Reader;
   try {
     const { model } = data;
-    const runtime = await loadRuntime();
+    const runtime = await loadOnnxRuntime();
     graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
     const { layers, keyValueHeads, headDim } = model.architecture;
     const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
@@ -85,18 +86,6 @@ function whileRunning(memory: ThreadData["shared"]): Guard {
       Atomics.notify(memory, shared.running);
     }
   };
-}
-
-async function loadRuntime(): Promise<OnnxRuntime> {
-  try {
-    return await import("onnxruntime-node");
-  } catch (error) {
-    const why = message(error).split("\n", 1)[0] ?? "";
-    throw new Error(
-      `onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${why}): install the package for this platform`,
-      { cause: error },
-    );
-  }
 }
 
 async function perform(

@@ -1,6 +1,7 @@
 // What was read of several texts: keys, values and needs in buffers of our own, found again by the tokens they begin with.
 import type { OnnxValue } from "onnxruntime-node";
-import { type CacheNumbers, type NewRows, type OnnxRuntime, type Past, pastNeed, pastOf } from "./graph";
+import { type CacheNumbers, type NewRows, type Past, pastNeed, pastOf } from "./graph";
+import type { OnnxRuntime } from "./onnx-runtime";
 
 /** What a token leaves in the cache: numbers a layer of one key or value (all its heads), and of one need. */
 export interface CacheShape {

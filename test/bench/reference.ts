@@ -1,5 +1,5 @@
 // The machine's speed at this moment: one fixed matrix product in ONNX Runtime, in whose time all others are also given.
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import { loadOnnxRuntime } from "../../sidecar/inference/onnx-runtime";
 
 /** Side of the square float32 matrices: 2 x 512^3 = 0.27 GFLOP a product. */
 const side = 512;
@@ -11,6 +11,7 @@ export interface Reference {
 
 /** Makes the reference with as many threads as the model gets. */
 export async function createReference(threads: number): Promise<Reference> {
+  const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const session = await InferenceSession.create(matrixProductGraph(), {
     intraOpNumThreads: threads,
     executionProviders: ["cpu"],

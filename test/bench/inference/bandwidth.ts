@@ -1,7 +1,7 @@
 // How fast this machine reads memory, in ONNX Runtime with the model's threads: the bound of decoding, which reads every weight once a token.
 import { readFileSync } from "node:fs";
-import { InferenceSession, Tensor } from "onnxruntime-node";
 import type { ModelManifest } from "../../../sidecar/inference/model-package";
+import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 
 /** Where the weights do not fit in the last cache, what is read must not fit either. */
 const cachesOver = 4;
@@ -39,6 +39,7 @@ export async function createBandwidth(modelBytes: number, threads: number): Prom
   const inCache = cacheBytes !== undefined && modelBytes <= cacheBytes;
   const wanted = inCache ? modelBytes : Math.max(leastLargeBytes, cachesOver * (cacheBytes ?? 0));
   const rows = Math.ceil(wanted / 4 / columns);
+  const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const data = new Tensor("float32", new Float32Array(rows * columns).fill(1), [rows, columns]);
   // A mean of each row, and a product of a vector with the matrix, as decoding does it: which one reads faster is the machine's choice.
   const options = { intraOpNumThreads: threads, executionProviders: ["cpu"] };

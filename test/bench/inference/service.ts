@@ -1,8 +1,9 @@
 // What the backbone does beside a completion: how fast it embeds, how soon it stops, and how long it holds the event loop.
 import { monitorEventLoopDelay } from "node:perf_hooks";
-import { InferenceSession, Tensor } from "onnxruntime-node";
+import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadOnnxRuntime, type OnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
@@ -127,11 +128,16 @@ export async function servicePhase({
 
 /** The graph without anything around it, in a session like the product's: rows of nearly one length. Only for graphs with float32 caches. */
 export class RawForward {
-  private constructor(private readonly session: InferenceSession) {}
+  private constructor(
+    private readonly runtime: OnnxRuntime,
+    private readonly session: InferenceSession,
+  ) {}
 
   static async open(model: ModelPackage, threads: number): Promise<RawForward> {
+    const runtime = await loadOnnxRuntime();
     return new RawForward(
-      await InferenceSession.create(model.graphPath, {
+      runtime,
+      await runtime.InferenceSession.create(model.graphPath, {
         executionProviders: ["cpu"],
         intraOpNumThreads: threads,
         interOpNumThreads: 1,
@@ -157,20 +163,20 @@ export class RawForward {
     const ids = new BigInt64Array(batch.length * width);
     batch.forEach((tokens, r) => tokens.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
     const feeds: Record<string, Tensor> = {
-      input_ids: new Tensor("int64", ids, [batch.length, width]),
-      lengths: new Tensor(
+      input_ids: new this.runtime.Tensor("int64", ids, [batch.length, width]),
+      lengths: new this.runtime.Tensor(
         "int64",
         BigInt64Array.from(batch, ({ length }) => BigInt(length)),
         [batch.length],
       ),
-      logit_positions: new Tensor("int64", new BigInt64Array(0), [batch.length, 0]),
-      adapter: new Tensor("int64", BigInt64Array.of(1n), [1]),
+      logit_positions: new this.runtime.Tensor("int64", new BigInt64Array(0), [batch.length, 0]),
+      adapter: new this.runtime.Tensor("int64", BigInt64Array.of(1n), [1]),
     };
     for (const input of this.session.inputMetadata) {
-      if (input.name === "past_length") feeds[input.name] = new Tensor("int64", BigInt64Array.of(0n), [1]);
+      if (input.name === "past_length") feeds[input.name] = new this.runtime.Tensor("int64", BigInt64Array.of(0n), [1]);
       // Free sizes are the batch, first, and the past, of which there is none.
       else if (input.name.startsWith("past.") && input.isTensor)
-        feeds[input.name] = new Tensor(
+        feeds[input.name] = new this.runtime.Tensor(
           "float32",
           new Float32Array(0),
           input.shape.map((size) => (size === "batch" ? batch.length : typeof size === "number" ? size : 0)),

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { type Backbone, mostDecodedTokens } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage, ModelPackageError } from "../../../sidecar/inference/model-package";
 import { createBackbone, defaultThreads } from "../../../sidecar/inference/onnx-backbone";
+import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { halfModelPath, modelPath } from "../../model";
@@ -69,7 +70,7 @@ const aborted = { name: "AbortError" };
 
 describe("isolation", () => {
   it("gives bit-identical logits and caches with and without an expression", async () => {
-    const { InferenceSession, Tensor } = await import("onnxruntime-node");
+    const { InferenceSession, Tensor } = await loadOnnxRuntime();
     const session = await InferenceSession.create(model.graphPath, { intraOpNumThreads: 1 });
     const { layers, keyValueHeads, headDim } = model.architecture;
     const feeds: Record<string, InstanceType<typeof Tensor>> = {};

@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { prepareEnvironment } from "../../../sidecar/inference/onnx-runtime";
 import {
   cudaLibraryNames,
   loadFailure,
@@ -124,6 +125,7 @@ describe("loadFailure", () => {
     expect(loadFailure(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"))).toMatch(
       /libonnxruntime_providers_cuda\.so/,
     );
+    prepareEnvironment();
     expect(loadFailure(join(providerHost().libraryFolder, "onnxruntime_binding.node"))).toBeUndefined();
   });
 });

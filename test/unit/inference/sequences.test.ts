@@ -1,9 +1,10 @@
 // The texts held: found by their beginning, trimmed, copied and forgotten, with every row where the graph looks for it.
-import * as runtime from "onnxruntime-node";
 import { describe, expect, it } from "vitest";
 import type { NewRows } from "../../../sidecar/inference/graph";
+import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import { type CacheShape, type Sequence, SequencePool } from "../../../sidecar/inference/sequences";
 
+const runtime = await loadOnnxRuntime();
 const shape: CacheShape = { layers: 2, keyValueHeads: 3, headDim: 4, needLength: 2, type: "float32" };
 const bytesOfToken = 2 * (2 * 3 * 4 + 2) * 4;
 
