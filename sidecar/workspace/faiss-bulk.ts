@@ -1,9 +1,9 @@
 // Hands many vectors to FAISS at once, through a file in FAISS's own format: eight times as fast as number by number.
 import { randomBytes } from "node:crypto";
-import { rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Addon, FlatIndex } from "./faiss-index";
+import { isRunning } from "./owner";
 
 /** Appends vectors, which stand one after another in `vectors`, to an index. */
 export type BulkAdd = (index: FlatIndex, vectors: Float32Array) => void;
@@ -11,11 +11,15 @@ export type BulkAdd = (index: FlatIndex, vectors: Float32Array) => void;
 /** Places of the two counts in the header of a flat index: rows, and, last, floats. */
 const rowsAt = 8;
 
+/** Name of a file of vectors, after the process that writes it. */
+const fileName = /^faiss-rows-(\d+)-[0-9a-f]+\.faiss$/;
+
 /**
  * A way to add vectors of `dimension` floats: by a file where a trial shows that this FAISS reads what is written here,
  * otherwise number by number. (faiss-node also reads indexes from memory, but never frees what it read.)
+ * @param folder where the files are written, each deleted as soon as FAISS has read it; made when missing
  */
-export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
+export function bulkAdder(addon: Addon, dimension: number, folder: string): BulkAdd {
   const oneByOne: BulkAdd = (index, vectors) => index.add(Array.from(vectors));
   const sample = new addon.IndexFlatIP(dimension);
   const first = Float32Array.from({ length: dimension }, (_, i) => i + 1);
@@ -24,7 +28,7 @@ export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
   const written = sample.toBuffer();
   const header = written.subarray(0, written.length - dimension * 4);
   const byFile: BulkAdd = (index, vectors) => {
-    const path = join(tmpdir(), `selfracg-${process.pid}-${randomBytes(6).toString("hex")}.faiss`);
+    const path = join(folder, `faiss-rows-${process.pid}-${randomBytes(6).toString("hex")}.faiss`);
     try {
       const start = Buffer.from(header);
       start.writeBigUInt64LE(BigInt(vectors.length / dimension), rowsAt);
@@ -39,6 +43,8 @@ export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
     }
   };
   try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    removeAbandoned(folder);
     const second = first.map((x) => -x);
     byFile(sample, Float32Array.of(...second, ...second));
     const { labels, distances } = sample.search(Array.from(second), 3);
@@ -60,4 +66,12 @@ export function bulkAdder(addon: Addon, dimension: number): BulkAdd {
       if (index.ntotal() === rows) oneByOne(index, vectors);
     }
   };
+}
+
+/** Deletes what processes left that were killed between writing a file and reading it. */
+function removeAbandoned(folder: string): void {
+  for (const name of readdirSync(folder)) {
+    const pid = fileName.exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) rmSync(join(folder, name), { force: true });
+  }
 }

@@ -126,17 +126,21 @@ export class FaissIndex implements VectorIndex {
   private waiting: ExactIndex;
   private readonly bulkAdd: BulkAdd;
 
-  /** @param limit number of vectors handed to FAISS together */
+  /**
+   * @param folder for files that are handed to FAISS
+   * @param limit number of vectors handed to FAISS together
+   */
   constructor(
     private readonly addon: Addon,
     readonly dimension: number,
     readonly reason: string,
+    folder: string,
     private readonly limit = waitingLimit,
   ) {
     checkDimension(dimension);
     this.flat = new addon.IndexFlatIP(dimension);
     this.waiting = new ExactIndex(dimension, "waiting");
-    this.bulkAdd = bulkAdder(addon, dimension);
+    this.bulkAdd = bulkAdder(addon, dimension, folder);
   }
 
   get size(): number {

@@ -149,7 +149,7 @@ export class WorkspaceIndex implements FragmentSource {
     this.limits = { ...defaultLimits, ...options.limits };
     this.vectors = createVectorIndex(dimension, {
       preferred: options.preferredIndex ?? "faiss",
-      guardFile: join(storagePath, "faiss-trial"),
+      folder: storagePath,
     });
     this.chunker = options.chunker ?? new LineChunker();
     this.store = Store.open({

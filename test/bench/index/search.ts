@@ -1,5 +1,6 @@
 // The vector index alone: time and memory of a search by number of fragments, and what of the exact result it finds.
 import { readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
@@ -105,7 +106,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
       ? createVectorIndex(dimension)
       : kind === "exact" || "failure" in loaded
         ? new ExactIndex(dimension, "")
-        : new FaissIndex(loaded.addon, dimension, "");
+        : new FaissIndex(loaded.addon, dimension, "", tmpdir());
   const began = performance.now();
   for (let id = 0; id < fragments; id++) index.add(id, quantized(vectorOf(id)));
   while (index.settle(10));

@@ -1,7 +1,8 @@
 // FAISS, the exact scan and, among many vectors, the clusters give the same hits, and all keep the seam's promises.
-import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { ClusteredIndex } from "../../../sidecar/workspace/clustered-index";
@@ -36,7 +37,7 @@ function unitVector(next: () => number, dimension: number): Float32Array {
 function faiss(dimension: number, limit = 1): FaissIndex {
   const loaded = loadFaiss();
   if ("failure" in loaded) throw new Error(`FAISS must load where the tests run: ${loaded.failure}`);
-  return new FaissIndex(loaded.addon, dimension, "test", limit);
+  return new FaissIndex(loaded.addon, dimension, "test", tmpdir(), limit);
 }
 
 /** Of a score: sums are added up in another order, and clusters keep vectors as the store does, in 16 bits. */
@@ -307,7 +308,8 @@ describe("clusters", () => {
 });
 
 describe("handing vectors over", () => {
-  it("puts them all in, in order, by a file and, where that fails, number by number", () => {
+  it("puts them all in, in order, by a file and, where that fails, number by number", async () => {
+    const folder = await emptyFolder();
     const loaded = loadFaiss();
     if ("failure" in loaded) throw new Error(loaded.failure);
     const { IndexFlatIP } = loaded.addon;
@@ -326,13 +328,25 @@ describe("handing vectors over", () => {
       }
     }
     const [watched, unreadable] = [new Watched(12), new Unreadable(12)];
-    bulkAdder({ IndexFlatIP: Watched }, 12)(watched, vectors);
-    bulkAdder({ IndexFlatIP: Unreadable }, 12)(unreadable, vectors);
-    expect(reads).toHaveLength(2);
-    expect(reads.some((path) => existsSync(path))).toBe(false);
+    bulkAdder({ IndexFlatIP: Watched }, 12, folder)(watched, vectors);
+    bulkAdder({ IndexFlatIP: Unreadable }, 12, folder)(unreadable, vectors);
+    expect(reads.map((path) => dirname(path))).toEqual([folder, folder]);
+    expect(readdirSync(folder)).toEqual([]);
     expect([watched.ntotal(), unreadable.ntotal()]).toEqual([40, 40]);
     const query = Array.from({ length: 12 }, next);
     expect(watched.search(query, 40)).toEqual(unreadable.search(query, 40));
+  });
+
+  it("deletes the files of processes that have ended, and no others", async () => {
+    const loaded = loadFaiss();
+    if ("failure" in loaded) throw new Error(loaded.failure);
+    const folder = await emptyFolder();
+    const ended = spawnSync(process.execPath, ["--version"]).pid;
+    const running = `faiss-rows-${process.ppid}-0123456789ab.faiss`;
+    for (const name of [`faiss-rows-${ended}-0123456789ab.faiss`, running, "notes.faiss"])
+      writeFileSync(join(folder, name), "");
+    bulkAdder(loaded.addon, 12, folder);
+    expect(readdirSync(folder).sort()).toEqual([running, "notes.faiss"]);
   });
 });
 
