@@ -89,13 +89,12 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
 def _attended(module: llora.LLoRA, rows: Sequence[Sequence[int]]) -> list[Tensor]:
     """What each layer of the adapters sums up [n, attended], at the end and in the middle of every row."""
     seen: list[list[Tensor]] = [[] for _ in module.layers]
-    project = module.project_attended
 
     def keep(layer: int, attended: Tensor) -> Tensor:
         seen[layer].append(attended.detach().flatten(0, -2).float())
-        return project(layer, attended)
+        return module.output_projection(layer, attended)
 
-    module.project_attended = keep
+    module.replaced_projection = keep
     try:
         with torch.no_grad():
             for row in rows:
@@ -103,7 +102,7 @@ def _attended(module: llora.LLoRA, rows: Sequence[Sequence[int]]) -> list[Tensor
                     for adapter in (llora.QUERY, llora.FRAGMENT):
                         module.express(torch.tensor([list(row[:end])]), torch.tensor([end]), adapter)
     finally:
-        del module.project_attended
+        module.replaced_projection = None
     return [torch.cat(parts) for parts in seen]
 
 

@@ -358,7 +358,7 @@ def check(
         scale = float(np.abs(logits[valid]).max())
         return (
             float(np.abs(bare.logits - logits)[valid].max()) / scale,
-            max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected)),
+            max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected, strict=True)),
         )
 
     trained = difference(model, module)
@@ -368,7 +368,7 @@ def check(
 
 def trained_adapter(module: llora.LLoRA) -> bool:
     """Whether any B has left zero, where training starts."""
-    return any(bool(update.B.detach().any()) for layer in module.layers for update in layer.values())
+    return any(bool(part.B.detach().any()) for part in module.modules() if isinstance(part, llora.LowRank))
 
 
 _AS_ROUNDED = {"int8": " and activations rounded likewise"}

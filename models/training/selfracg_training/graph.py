@@ -47,11 +47,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
-from transformers import AutoConfig
+from transformers import AutoConfig, LlamaConfig
 from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 
 OPSET = 21
@@ -71,6 +72,8 @@ SMALLEST = np.float32(1e-20)
 MASKED = -1e30
 # Rows of at most so many tokens attend to the past where it lies. Beyond it the operator's own product is faster.
 FEW = 16
+# Sizes of a tensor: numbers, names of sizes that only a run knows, None for any.
+Shape = Sequence[str | int | None]
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ class GraphConfig:
         return self.query_heads * self.head_dim
 
     @staticmethod
-    def from_hf(config: Mapping[str, object]) -> "GraphConfig":
+    def from_hf(config: Mapping[str, Any]) -> GraphConfig:
         """Reads a Hugging Face config.json (as a mapping). ValueError names the first thing the graph cannot express."""
         kind = str(config.get("model_type"))
         if kind not in SUPPORTED_TYPES:
@@ -135,7 +138,7 @@ class GraphConfig:
         )
 
 
-def _rotary(config: Mapping[str, object]) -> tuple[tuple[float, ...], float]:
+def _rotary(config: Mapping[str, Any]) -> tuple[tuple[float, ...], float]:
     """Frequencies [head_dim / 2] and scale of a configuration's rotary embedding, as transformers computes them."""
     made = AutoConfig.for_model(**config)
     # Newer configs keep theta and scaling together in rope_parameters, older ones in two fields.
@@ -146,7 +149,7 @@ def _rotary(config: Mapping[str, object]) -> tuple[tuple[float, ...], float]:
             f"expected a rope type among {', '.join(ROPE_TYPES)}, found {kind!r}: its angles change with the text's length"
         )
     # Qwen2's is the same class under another name.
-    module = LlamaRotaryEmbedding(made)
+    module: Any = LlamaRotaryEmbedding(cast(LlamaConfig, made))
     return tuple(module.inv_freq.tolist()), float(module.attention_scaling)
 
 
@@ -181,9 +184,7 @@ class _Body:
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     counter: int = 0
 
-    def add(
-        self, op: str, inputs: list[str], outputs: int | list[str] = 1, domain: str = "", **attributes: object
-    ) -> str:
+    def add(self, op: str, inputs: list[str], outputs: int | list[str] = 1, domain: str = "", **attributes: Any) -> str:
         """Appends a node and returns its first output's name; `outputs` gives a count or the names themselves."""
         self.counter += 1
         base = f"{self.prefix}/{op}_{self.counter}"
@@ -434,10 +435,11 @@ def build_graph(
     read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
     # Each in a branch of its own: to gather the matrices of the adapter in use would be to copy them in every run.
     stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
-    products = [
-        _branch(f"need.{each}", lambda t, name=name: [t.add("MatMul", [read, name])], [c.layers, None, 2 * rank])
-        for each, name in enumerate(stacked)
-    ]
+
+    def product(matrix: str) -> Callable[[_Body], list[str]]:
+        return lambda t: [t.add("MatMul", [read, matrix])]
+
+    products = [_branch(f"need.{each}", product(name), [c.layers, None, 2 * rank]) for each, name in enumerate(stacked)]
     if len(products) == 1:
         body.add("MatMul", [read, stacked[0]], ["new.need"])
     else:
@@ -588,7 +590,7 @@ class _Step:
 def _branch(
     name: str,
     write: Callable[[_Body], Sequence[str]],
-    *shapes: Sequence[str | int] | None,
+    *shapes: Shape | None,
     kind: int = TensorProto.FLOAT,
 ) -> onnx.GraphProto:
     """A branch of an If: the nodes that `write` adds, and the outputs that it returns, floats by default, of those shapes (None: any)."""
@@ -604,7 +606,7 @@ def _branch(
 
 def _few_rows(b: _Builder, step: _Step) -> _Step:
     """`step` with what layers share that attend to the past where it lies: one text of at most FEW tokens in this run."""
-    c, body = b.config, b.body
+    body = b.body
     one_text = body.add("Equal", [body.add("Shape", ["input_ids"], start=0, end=1), b.ints(1)])
     few = body.add("Squeeze", [body.add("And", [one_text, body.add("LessOrEqual", [step.seq, b.ints(FEW)])])])
     capacity = body.add("Shape", ["past.0.key"], start=2, end=3)
@@ -717,7 +719,8 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         attention, key, value = whole(b.body)
         base = attention.removesuffix(".0")
         return _Attention(b.take(attention, wanted) if last else attention, key, value, (base + ".1", base + ".2"))
-    shapes = (["batch", "n" if last else "seq", c.attended], *[["batch", c.kv_heads, "seq", c.head_dim]] * 2)
+    rows: Shape = ["batch", c.kv_heads, "seq", c.head_dim]
+    shapes: tuple[Shape, ...] = (["batch", "n" if last else "seq", c.attended], rows, rows)
     names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
     b.body.add(
         "If",
@@ -726,7 +729,8 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         then_branch=_branch(f"layers.{layer}.few", few, *shapes),
         else_branch=_branch(f"layers.{layer}.many", of_wanted if last else whole, *shapes),
     )
-    return _Attention(*names)
+    output, keys, values = names
+    return _Attention(output, keys, values)
 
 
 def _mask(b: _Builder, t: _Body, own: str, rows: str) -> str:
@@ -804,7 +808,7 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
         # What passes on and what is collected are two outputs.
         found = body.add("Identity", [following])
 
-        def value(name: str, kind: int, shape: Sequence[str | int] | None) -> onnx.ValueInfoProto:
+        def value(name: str, kind: int, shape: Shape | None) -> onnx.ValueInfoProto:
             return helper.make_tensor_value_info(name, kind, shape)
 
         inputs = [
@@ -814,7 +818,7 @@ def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequ
         ]
         outputs = [value(going, TensorProto.BOOL, []), value(following, TensorProto.INT64, [1, 1])]
         for number, layer in enumerate(read):
-            for part, name in zip(("key", "value"), layer.attention.whole):
+            for part, name in zip(("key", "value"), layer.attention.whole, strict=True):
                 inputs.append(value(f"greedy.step/{number}.{part}", b.computed, [1, c.kv_heads, None, c.head_dim]))
                 outputs.append(value(name, b.computed, [1, c.kv_heads, None, c.head_dim]))
         outputs.append(value(found, TensorProto.INT64, [1, 1]))
@@ -962,8 +966,9 @@ def _attended_at_last(b: _Builder, t: _Body, step: _Step, layers: Sequence[_Laye
 
     def sized(x: str, *sizes: int | str) -> str:
         """x in a shape of numbers and of sizes that only the run knows."""
-        if all(isinstance(size, int) for size in sizes):
-            return t.add("Reshape", [x, b.ints(*sizes)])
+        known = [size for size in sizes if isinstance(size, int)]
+        if len(known) == len(sizes):
+            return t.add("Reshape", [x, b.ints(*known)])
         return t.add(
             "Reshape", [x, t.add("Concat", [b.ints(size) if isinstance(size, int) else size for size in sizes], axis=0)]
         )

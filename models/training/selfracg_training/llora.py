@@ -12,10 +12,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -49,6 +49,9 @@ class LayerInputs:
 class LowRank(nn.Module):
     """Low-rank updates of one projection, one per adapter: A is random, B zero, so that training starts at the backbone."""
 
+    A: nn.Parameter
+    B: nn.Parameter
+
     def __init__(self, adapters: int, inputs: int, outputs: int, rank: int) -> None:
         super().__init__()
         self.A = nn.Parameter(torch.empty(adapters, rank, inputs))
@@ -69,6 +72,8 @@ class LLoRA(nn.Module):
 
     The backbone is held outside the module's parameters: ``parameters()`` and ``state_dict()`` are the adapters alone.
     """
+
+    backbone: Any  # a PreTrainedModel, whose parts have no declared types
 
     def __init__(
         self,
@@ -111,6 +116,8 @@ class LLoRA(nn.Module):
         self.layer_normalise = layer_normalise
         self.pool = pool
         self.project = project
+        # Stands in for `project_attended` where it is set: calibration watches what goes through it, rounding imitates it.
+        self.replaced_projection: Callable[[int, Tensor], Tensor] | None = None
         self.fixed_layers = None if layer_weights is None else tuple(float(weight) for weight in layer_weights)
         if self.fixed_layers is not None and len(self.fixed_layers) != config.num_hidden_layers:
             raise ValueError(
@@ -204,8 +211,9 @@ class LLoRA(nn.Module):
             visible = (positions[None, :] <= last[:, None])[:, None]
         mask = torch.zeros(visible.shape, device=x.device).masked_fill_(~visible, float("-inf"))[:, None, None]
         mixture = self.layer_weights()
+        layers = cast(Iterable[Mapping[str, LowRank]], self.layers)
         total = torch.zeros(batch, self.dimension, dtype=torch.float32, device=x.device)
-        for number, (layer, updates) in enumerate(zip(inputs, self.layers)):
+        for number, (layer, updates) in enumerate(zip(inputs, layers, strict=True)):
             own = self._layer(layer, updates, index, (cos, sin), None if everywhere else (rows, last), mask)
             if everywhere:
                 valid = positions[None, :] <= last[:, None]
@@ -221,6 +229,10 @@ class LLoRA(nn.Module):
 
     def project_attended(self, layer: int, attended: Tensor) -> Tensor:
         """One layer's attention output [..., attended] behind the backbone's output projection [..., hidden]."""
+        return (self.replaced_projection or self.output_projection)(layer, attended)
+
+    def output_projection(self, layer: int, attended: Tensor) -> Tensor:
+        """The backbone's own output projection of a layer."""
         return self.backbone.model.layers[layer].self_attn.o_proj(attended)
 
     @property
@@ -231,7 +243,7 @@ class LLoRA(nn.Module):
     def _layer(
         self,
         layer: LayerInputs,
-        updates: nn.ModuleDict,
+        updates: Mapping[str, LowRank],
         index: int,
         rotation: tuple[Tensor, Tensor],
         at: tuple[Tensor, Tensor] | None,

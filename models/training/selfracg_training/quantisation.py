@@ -66,7 +66,7 @@ def twin(
     if stored == "int8":
         assert calibrated is not None
         _round_inputs(rounded, calibrated)
-        adapter.project_attended = lambda layer, attended: _product(
+        adapter.replaced_projection = lambda layer, attended: _product(
             rounded.model.layers[layer].self_attn.o_proj,
             calibration.rounded(attended, calibrated.steps[f"layers.{layer}.expressed"]),
         )
@@ -118,7 +118,7 @@ def rows(work: Path, tokenizer: Tokenizer, description: Mapping[str, Any], per_l
             body = form.encode(text)[: longest - start]
             if body:
                 # One character of a byte-level token is one byte.
-                size = sum(len(tokenizer.id_to_token(token)) for token in body)
+                size = sum(len(tokenizer.id_to_token(token) or "") for token in body)
                 ids = form.left_to_right(name, "\n", longest)[:start] + body
                 found.setdefault(language, []).append(Row(ids, start, size))
     return found
@@ -173,7 +173,7 @@ def speeds(models: Mapping[str, runtime.OnnxModel], context: int, vocabulary: in
                 began = time.process_time()
                 _prefill(model, ids[:, :size])
                 taken[name].setdefault(f"prefill {size}", []).append(time.process_time() - began)
-            present = _prefill(model, ids[:, :past])
+            present: runtime.Past | None = _prefill(model, ids[:, :past])
             began = time.process_time()
             for token in range(past, past + DECODED):
                 present = model.run(

@@ -40,7 +40,7 @@ class Table:
     name: str
     title: str
     header: Sequence[str]
-    rows: list[Sequence[str]]
+    rows: Sequence[Sequence[str]]
     notes: str
     figures: Any
     command: str = ""

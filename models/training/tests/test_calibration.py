@@ -50,7 +50,7 @@ def test_every_input_the_graph_rounds_has_a_step(model):
     assert set(found.steps) == {"head", *(f"layers.{layer}.{part}" for layer in range(2) for part in parts)}
     assert all(step > 0 for step in found.steps.values())
     # The adapter computes as before, and the model has kept no hook.
-    assert "project_attended" not in vars(module)
+    assert module.replaced_projection is None
     assert not any(part._forward_pre_hooks for part in model.modules())
     bare = calibration.calibrate(model, llora.LLoRA(model, rank=4, project=False), IDS)
     assert not any(name.endswith("expressed") for name in bare.steps)
