@@ -4,7 +4,7 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
-import { ModelPackageError } from "./inference/model-package";
+import { ModelPackageError } from "./inference/model-package-error";
 import {
   type DroppedFragment,
   defaultSettings,

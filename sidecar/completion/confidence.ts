@@ -1,5 +1,5 @@
 // How likely a suggestion is what its user goes on to write, and from what likelihood on it is shown.
-import type { ModelManifest } from "../inference/model-package";
+import type { ModelManifest } from "../inference/model-manifest";
 import type { Confidence, Settings } from "../protocol";
 import { type CursorSyntax, closersAfter } from "./cursor-syntax";
 import type { Generation } from "./generate";

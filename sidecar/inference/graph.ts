@@ -1,7 +1,8 @@
 // The ONNX graph of a model package in terms of token rows: what goes in, what comes out, and that it is the graph described.
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import type { Provider } from "./backbone";
-import { type ModelPackage, ModelPackageError } from "./model-package";
+import type { ModelPackage } from "./model-package";
+import { ModelPackageError } from "./model-package-error";
 import type { OnnxRuntime } from "./onnx-runtime";
 
 /** No expression, and which L-LoRA adapter makes it: values of the graph's input `adapter`. */

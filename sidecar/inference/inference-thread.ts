@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { mostDecodedTokens } from "./backbone";
-import { ModelPackageError } from "./model-package";
+import { ModelPackageError } from "./model-package-error";
 import { prepareEnvironment } from "./onnx-runtime";
 import { type Job, type Reply, type Request, type Result, shared, type ThreadData } from "./thread-messages";
 

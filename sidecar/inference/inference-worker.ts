@@ -1,7 +1,7 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { cacheType, type Graph, type Guard, openGraph } from "./graph";
-import { ModelPackageError } from "./model-package";
+import { ModelPackageError } from "./model-package-error";
 import { loadOnnxRuntime } from "./onnx-runtime";
 import { Reader } from "./reader";
 import { SequencePool } from "./sequences";

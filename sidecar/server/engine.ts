@@ -1,4 +1,5 @@
 // Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
+import { join } from "node:path";
 import { Completer, type CompleterOptions } from "../completion/completer";
 import { Inspection } from "../completion/inspection";
 import { SyntaxTrees } from "../completion/syntax-tree";
@@ -43,7 +44,9 @@ export interface Engine {
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
-  const model = await loadModelPackage(options.modelPath);
+  const model = await loadModelPackage(options.modelPath, {
+    hashesPath: join(options.storagePath, "model-hashes.json"),
+  });
   if (model.confidence === undefined) {
     log.info(
       `${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`,

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { ModelPackageError } from "../../sidecar/inference/model-package";
+import { ModelPackageError } from "../../sidecar/inference/model-package-error";
 import { settingBounds } from "../../sidecar/protocol";
 import { rankingWeights } from "../../sidecar/retrieval/ranking";
 import { packagedLocations } from "../../sidecar/server/locations";

@@ -1,7 +1,8 @@
 """The model package: prompt layouts, model.json with sizes and SHA-256, and writing a folder so that it is never half new.
 
-A package is model.json, model.onnx, tokenizer.json and MODEL_CARD.md. model.json is written last: a reader that finds it
-finds the files it names, or refuses them by their hash.
+A package is model.json, model.onnx, tokenizer.json and MODEL_CARD.md, and the files that the graph takes weights from where
+they are not inside it. model.json lists them all and is written last: a reader that finds it finds the files it names, or
+refuses them by their hash.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -215,38 +217,86 @@ def token_count(tokenizer_json: str) -> int:
     return 1 + max(ids)
 
 
-def digest(data: bytes) -> dict[str, Any]:
-    """Size and SHA-256 of a file's content, as model.json states them."""
-    return {"bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+def digest(content: bytes | Path) -> dict[str, Any]:
+    """Size and SHA-256 of a file's content, as model.json states them. A file's path is read in blocks."""
+    if isinstance(content, bytes):
+        return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    sha256 = hashlib.sha256()
+    with content.open("rb") as file:
+        while block := file.read(1 << 20):
+            sha256.update(block)
+    return {"bytes": content.stat().st_size, "sha256": sha256.hexdigest()}
 
 
-def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> None:
+def external_files(graph: bytes) -> list[str]:
+    """The files outside an ONNX graph that its tensors lie in, each once, sorted.
+
+    Reads initializers and the attributes of nodes, through nested graphs; those are all that an exporter writes.
+    """
+    model = onnx.load_model_from_string(graph)
+    found: set[str] = set()
+    for tensor in _tensors(model.graph):
+        if onnx.external_data_helper.uses_external_data(tensor):
+            found.update(entry.value for entry in tensor.external_data if entry.key == "location")
+    return sorted(found)
+
+
+def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+    """Every tensor of a graph and of the graphs in it."""
+    yield from graph.initializer
+    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+        yield attribute.t
+        yield from attribute.tensors
+        for inner in (attribute.g, *attribute.graphs):
+            yield from _tensors(inner)
+
+
+def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> None:
     """Writes a package: every file under a temporary name first, then each in its place, model.json last.
 
-    `description` is model.json without `files`.
+    `description` is model.json without `files`. `files` has the content of each file by its name, a large one as the path of
+    another file, which is copied. ValueError where the graph takes weights from a file that is not among them.
     """
+    graph = files["model.onnx"]
+    for name in external_files(graph if isinstance(graph, bytes) else graph.read_bytes()):
+        if name not in files:
+            raise ValueError(
+                f"expected every file of weights among {', '.join(files)}, found that the graph reads {name}"
+            )
     directory.mkdir(parents=True, exist_ok=True)
-    manifest = {**description, "files": {name: digest(data) for name, data in files.items()}}
+    manifest = {**description, "files": {name: digest(content) for name, content in files.items()}}
     contents = {**files, "model.json": (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()}
     with tempfile.TemporaryDirectory(dir=directory, prefix=".writing-") as scratch:
-        for name, data in contents.items():
-            (Path(scratch) / name).write_bytes(data)
+        for name, content in contents.items():
+            if isinstance(content, bytes):
+                (Path(scratch) / name).write_bytes(content)
+            elif content != directory / name:
+                shutil.copyfile(content, Path(scratch) / name)
         for name in contents:
-            os.replace(Path(scratch) / name, directory / name)
+            if (Path(scratch) / name).exists():
+                os.replace(Path(scratch) / name, directory / name)
 
 
-def confidence_of(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes]) -> dict[str, Any] | None:
+def confidence_of(
+    directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes | Path]
+) -> dict[str, Any] | None:
     """`confidence` of the package in `directory` where it holds for a new one too: the same weights, tokenizer and prompts; else None."""
     path = directory / "model.json"
     former: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     confidence: dict[str, Any] | None = former.get("confidence")
     if confidence is None or former.get("prompt") != description["prompt"]:
         return None
-    if former["files"].get("tokenizer.json") != digest(files["tokenizer.json"]):
+    fixed = [name for name in {**former["files"], **files} if name not in ("model.onnx", "MODEL_CARD.md")]
+    if any(name not in files or former["files"].get(name) != digest(files[name]) for name in fixed):
         return None
     # The graph around the weights may have changed: that makes it faster, and the text stays.
-    graph = directory / "model.onnx"
-    return confidence if graph.is_file() and weights_of(graph.read_bytes()) == weights_of(files["model.onnx"]) else None
+    former_graph, graph = directory / "model.onnx", files["model.onnx"]
+    if not former_graph.is_file():
+        return None
+    same = weights_of(former_graph.read_bytes()) == weights_of(
+        graph if isinstance(graph, bytes) else graph.read_bytes()
+    )
+    return confidence if same else None
 
 
 def weights_of(graph: bytes) -> frozenset[str]:
@@ -265,11 +315,16 @@ def read(directory: Path) -> dict[str, Any]:
         raise ValueError(
             f"{path}: expected formatVersion {FORMAT_VERSION}, found {manifest.get('formatVersion')}: export again"
         )
-    for name in FILES:
+    for name in dict.fromkeys([*FILES, *manifest["files"]]):
         stated = manifest["files"].get(name)
-        found = digest((directory / name).read_bytes()) if (directory / name).is_file() else None
+        found = digest(directory / name) if (directory / name).is_file() else None
         if stated is None or found != stated:
             raise ValueError(f"{directory / name}: expected {stated}, found {found}: export the package again")
+    for name in external_files((directory / "model.onnx").read_bytes()):
+        if name not in manifest["files"]:
+            raise ValueError(
+                f"{path}: expected every file of weights to be listed, found that the graph reads {name}: export again"
+            )
     return manifest
 
 
@@ -279,8 +334,8 @@ def replace_figures(directory: Path, figures: str, changes: Mapping[str, Any] | 
     `changes` are dotted keys of model.json to set at the same time, such as {"retrieval.nullScore": 0.1}.
     """
     manifest = read(directory)
-    files = {name: (directory / name).read_bytes() for name in FILES}
-    card = files["MODEL_CARD.md"].decode("utf-8")
+    files: dict[str, bytes | Path] = {name: directory / name for name in manifest.pop("files")}
+    card = (directory / "MODEL_CARD.md").read_text(encoding="utf-8")
     before, begin, rest = card.partition(FIGURES_BEGIN)
     _, end, after = rest.partition(FIGURES_END)
     if not begin or not end:
@@ -294,5 +349,4 @@ def replace_figures(directory: Path, figures: str, changes: Mapping[str, Any] | 
         for parent in parents:
             target = target[parent]
         target[last] = value
-    manifest.pop("files")
     write(directory, manifest, files)

@@ -266,6 +266,54 @@ def test_altered_or_missing_files_are_refused_by_name(work):
         package.read(work / "package")
 
 
+def move_weights(graph: bytes, location: str) -> tuple[bytes, bytes]:
+    """The graph without its large initializers, and the file that they lie in."""
+    model, data = onnx.load_model_from_string(graph), bytearray()
+    for tensor in model.graph.initializer:
+        if len(tensor.raw_data) >= 1024:
+            onnx.external_data_helper.set_external_data(tensor, location, len(data), len(tensor.raw_data))
+            data += tensor.raw_data
+            tensor.ClearField("raw_data")
+    return model.SerializeToString(), bytes(data)
+
+
+def test_weights_outside_the_graph_are_listed_and_checked(work):
+    export.run(arguments(work))
+    package_folder = work / "package"
+    manifest = package.read(package_folder)
+    files = {name: (package_folder / name).read_bytes() for name in package.FILES}
+    graph, data = move_weights(files["model.onnx"], "weights.bin")
+    assert package.external_files(graph) == ["weights.bin"]
+    (work / "weights").write_bytes(data)
+    description = {key: value for key, value in manifest.items() if key != "files"}
+    package.write(package_folder, description, {**files, "model.onnx": graph, "weights.bin": work / "weights"})
+    listed = package.read(package_folder)["files"]
+    assert listed["weights.bin"] == package.digest(data)
+    package.replace_figures(package_folder, "| a | 1 |")
+    listed = package.read(package_folder)["files"]
+    assert listed["weights.bin"] == package.digest(data)
+
+    (package_folder / "weights.bin").write_bytes(bytes(len(data)))
+    with pytest.raises(ValueError, match="weights.bin"):
+        package.read(package_folder)
+    (package_folder / "weights.bin").write_bytes(data)
+    path = package_folder / "model.json"
+    path.write_text(
+        json.dumps({**manifest, "files": {k: v for k, v in listed.items() if k != "weights.bin"}}), encoding="utf-8"
+    )
+    with pytest.raises(ValueError, match="found that the graph reads weights.bin"):
+        package.read(package_folder)
+
+
+def test_weights_outside_the_graph_must_be_given(work):
+    export.run(arguments(work))
+    manifest = package.read(work / "package")
+    files = {name: (work / "package" / name).read_bytes() for name in package.FILES}
+    graph, _ = move_weights(files["model.onnx"], "weights.bin")
+    with pytest.raises(ValueError, match="found that the graph reads weights.bin"):
+        package.write(work / "package", manifest, {**files, "model.onnx": graph})
+
+
 def test_card_says_what_the_records_say(work):
     (work / "corpus").mkdir()
     train = {"go": {"repositories": 2, "files": 1234, "bytes": 3_400_000}}

@@ -1,6 +1,6 @@
 // How fast this machine reads memory, in ONNX Runtime with the model's threads: the bound of decoding, which reads every weight once a token.
 import { readFileSync } from "node:fs";
-import type { ModelManifest } from "../../../sidecar/inference/model-package";
+import type { ModelManifest } from "../../../sidecar/inference/model-manifest";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 
 /** Where the weights do not fit in the last cache, what is read must not fit either. */

@@ -1,5 +1,5 @@
 // The backbone alone: reading a prompt, decoding a token, verifying several, and decoding beside the machine's memory bandwidth.
-import { type Backbone, type KvCache } from "../../../sidecar/inference/backbone";
+import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { percentile } from "../statistics";

@@ -4,9 +4,12 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadModelPackage, type ModelManifest, ModelPackageError } from "../../../sidecar/inference/model-package";
+import type { ModelManifest } from "../../../sidecar/inference/model-manifest";
+import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { ModelPackageError } from "../../../sidecar/inference/model-package-error";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { modelPath } from "../../model";
+import { moveWeights } from "./external-weights";
 
 let folder: string;
 
@@ -194,9 +197,75 @@ describe("loadModelPackage", () => {
     expect((await loadModelPackage(folder)).retrieval.importTokens).toBe(96);
   });
 
+  it.each<[string, (manifest: any, value: unknown) => void]>([
+    ["architecture.hiddenSize", (m, value) => (m.architecture.hiddenSize = value)],
+    ["architecture.layers", (m, value) => (m.architecture.layers = value)],
+    ["architecture.queryHeads", (m, value) => (m.architecture.queryHeads = value)],
+    ["architecture.keyValueHeads", (m, value) => (m.architecture.keyValueHeads = value)],
+    ["architecture.headDim", (m, value) => (m.architecture.headDim = value)],
+    ["architecture.intermediateSize", (m, value) => (m.architecture.intermediateSize = value)],
+    ["architecture.vocabularySize", (m, value) => (m.architecture.vocabularySize = value)],
+    ["architecture.parameters", (m, value) => (m.architecture.parameters = value)],
+    ["contextLength", (m, value) => (m.contextLength = value)],
+    ["prompt.maxPathTokens", (m, value) => (m.prompt.maxPathTokens = value)],
+    ["retrieval.dimension", (m, value) => (m.retrieval.dimension = value)],
+    ["retrieval.rank", (m, value) => (m.retrieval.rank = value)],
+    ["retrieval.alpha", (m, value) => (m.retrieval.alpha = value)],
+    ["retrieval.nullScore", (m, value) => (m.retrieval.nullScore = value)],
+    ["retrieval.nullVector.0", (m, value) => (m.retrieval.nullVector = [value])],
+    ["retrieval.queryTokens", (m, value) => (m.retrieval.queryTokens = value)],
+    ["retrieval.importTokens", (m, value) => (m.retrieval.importTokens = value)],
+    ["retrieval.fragmentTokens", (m, value) => (m.retrieval.fragmentTokens = value)],
+    [
+      "confidence.weights.constant",
+      (m, value) => (m.confidence = { ...confidence, weights: { ...confidence.weights, constant: value } }),
+    ],
+    ["files.model.onnx.bytes", (m, value) => (m.files["model.onnx"].bytes = value)],
+  ])("refuses a number without bounds as %s", async (field, change) => {
+    for (const value of [1e15, -1e15, 2 ** 53, 1e308, "1".repeat(1_000_000)]) {
+      await edit((m) => change(m, value));
+      const message = await refusal();
+      expect(message).toContain(`model.json: ${field}: expected `);
+      expect(message.length).toBeLessThan(1000);
+    }
+  });
+
+  it.each<[string, (manifest: any) => void, RegExp]>([
+    ["a long name", (m) => (m.name = "n".repeat(1000)), /name: expected <=500, found 1000/],
+    ["a long prompt", (m) => m.prompt.query.push(...Array(1000).fill("x")), /prompt\.query: expected <=200, found \d+/],
+    [
+      "many files",
+      (m) => {
+        for (let n = 0; n < 1000; n++) m.files[`file-${n}`] = { bytes: 0, sha256: "0".repeat(64) };
+      },
+      /files: expected <=200, found \d+/,
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    await edit(change);
+    expect(await refusal()).toMatch(message);
+  });
+
+  it("refuses a description of many megabytes and one that nests deeply", async () => {
+    const path = join(folder, "model.json");
+    await writeFile(path, " ".repeat(17 * 2 ** 20));
+    expect(await refusal()).toMatch(/model\.json: expected .* of at most 16777216 bytes, found 17825792/);
+    const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
+    await writeFile(path, deep);
+    expect(await refusal()).toMatch(/model\.json: formatVersion: expected /);
+    await writeFile(path, `{"formatVersion": ${deep}}`);
+    expect(await refusal()).toMatch(/expected formatVersion 3, found a list/);
+    await writeFile(path, `{"formatVersion": 3, "name": ${deep}}`);
+    expect(await refusal()).toMatch(/name: expected string, found Array/);
+  });
+
   it("refuses a tokenizer that is no tokenizer", async () => {
     await replace("tokenizer.json", "[]");
     expect(await refusal()).toMatch(/tokenizer\.json: expected added_tokens and model\.vocab/);
+  });
+
+  it("refuses a file that is no graph", async () => {
+    await replace("model.onnx", "not a graph");
+    expect(await refusal()).toMatch(/model\.onnx: expected an ONNX graph, found something else/);
   });
 
   it("hashes what an expression depends on, and nothing else", async () => {
@@ -215,6 +284,77 @@ describe("loadModelPackage", () => {
   });
 });
 
+describe("a package with weights outside the graph", () => {
+  const weights = "weights.bin";
+
+  beforeEach(async () => {
+    const { graph, data } = moveWeights(await readFile(join(folder, "model.onnx")), weights);
+    await replace("model.onnx", graph);
+    await replace(weights, data);
+  });
+
+  const alter = async (): Promise<Buffer> => {
+    const data = await readFile(join(folder, weights));
+    data[data.length >> 1]! ^= 1;
+    return data;
+  };
+  const express = async (): Promise<{ hash: string; expression: number[] }> => {
+    const model = await loadModelPackage(folder);
+    const backbone = await createBackbone(model, { provider: "cpu", threads: 1 });
+    try {
+      const { need } = await backbone.prefill([1, 2, 3], { express: true });
+      return { hash: model.hash, expression: [...need!] };
+    } finally {
+      await backbone.dispose();
+    }
+  };
+
+  it("gives the same expressions as the one with its weights inside, under a hash of its own", async () => {
+    const outside = await express();
+    await cp(modelPath, folder, { recursive: true });
+    const inside = await express();
+    expect(outside.expression).toEqual(inside.expression);
+    expect(outside.hash).not.toBe(inside.hash);
+  });
+
+  it("is refused where a byte of the weights changed", async () => {
+    await writeFile(join(folder, weights), await alter());
+    expect(await refusal()).toMatch(/weights\.bin: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}/);
+  });
+
+  it("is refused where the weights are missing or cut off", async () => {
+    await truncate(join(folder, weights), 1000);
+    expect(await refusal()).toMatch(/weights\.bin: expected \d+ bytes, found 1000/);
+    await rm(join(folder, weights));
+    expect(await refusal()).toMatch(/weights\.bin: expected a file of \d+ bytes, found none/);
+  });
+
+  it("is refused where model.json does not list the weights", async () => {
+    await edit((m) => delete m.files[weights]);
+    expect(await refusal()).toMatch(
+      /model\.onnx: expected weights in .*model\.json \(.*\), found "weights\.bin"\. List it/,
+    );
+  });
+
+  it.each([
+    "../weights.bin",
+    "/tmp/weights.bin",
+    "sub/weights.bin",
+    "./weights.bin",
+    "*/_ORT_MEM_ADDR_/*",
+    "constructor",
+  ])("is refused where the graph takes them from %s", async (location) => {
+    await replace("model.onnx", moveWeights(await readFile(join(modelPath, "model.onnx")), location).graph);
+    expect(await refusal()).toContain(`found ${JSON.stringify(location)}`);
+  });
+
+  it("has another hash with other weights", async () => {
+    const { hash } = await loadModelPackage(folder);
+    await replace(weights, await alter());
+    expect((await loadModelPackage(folder)).hash).not.toBe(hash);
+  });
+});
+
 describe("createBackbone", () => {
   const open = async (): Promise<string> => {
     const model = await loadModelPackage(folder);
@@ -226,8 +366,8 @@ describe("createBackbone", () => {
     return (error as ModelPackageError).message;
   };
 
-  it("refuses a file that is no graph", async () => {
-    await replace("model.onnx", "not a graph");
+  it("refuses a graph that ONNX Runtime does not load", async () => {
+    await replace("model.onnx", "");
     expect(await open()).toMatch(/model\.onnx: expected a graph that ONNX Runtime loads on cpu, found: /);
   });
 

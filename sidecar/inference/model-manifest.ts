@@ -1,0 +1,265 @@
+// model.json of a model package: its format, the bounds of everything in it, and the numbers that must agree.
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+import { ModelPackageError, reinstall } from "./model-package-error";
+
+/** The one format of model.json this build reads. */
+export const supportedFormatVersion = 3;
+
+/** Far above any model that a user's machine can run, and far below what would cost memory or time to find out. */
+const max = {
+  layers: 512,
+  /** Of heads, and of the numbers in a head. */
+  heads: 1024,
+  /** Of the numbers that stand for a token, and of an expression. */
+  width: 2 ** 16,
+  intermediateSize: 2 ** 20,
+  vocabularySize: 2 ** 21,
+  parameters: 1e13,
+  contextLength: 2 ** 20,
+  /** Of a score, a weight of the confidence, or L-LoRA's alpha. */
+  magnitude: 1e6,
+  /** Of a name, a special token or a piece of a prompt. */
+  characters: 500,
+  pieces: 200,
+  files: 200,
+  fileBytes: 2 ** 40,
+} as const;
+
+const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
+const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
+const count = (most: number) => whole(1, most);
+const tokens = count(max.contextLength);
+const magnitude = v.pipe(v.number(), v.minValue(-max.magnitude), v.maxValue(max.magnitude));
+const piece = v.pipe(v.string(), v.maxLength(max.characters));
+const text = v.pipe(piece, v.minLength(1));
+const template = v.pipe(v.array(piece), v.minLength(1), v.maxLength(max.pieces));
+/** Files are named, never addressed: no folder in a name can lead out of the package. */
+const fileName = v.pipe(
+  v.string(),
+  v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name), "a plain file name"),
+);
+
+const manifestSchema = v.strictObject({
+  formatVersion: v.literal(supportedFormatVersion),
+  name: text,
+  version: text,
+  licence: text,
+  architecture: v.strictObject({
+    type: text,
+    hiddenSize: count(max.width),
+    layers: count(max.layers),
+    queryHeads: count(max.heads),
+    keyValueHeads: count(max.heads),
+    headDim: count(max.heads),
+    intermediateSize: count(max.intermediateSize),
+    vocabularySize: count(max.vocabularySize),
+    parameters: count(max.parameters),
+  }),
+  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16, and such a graph can go on by itself. */
+  weights: v.optional(
+    v.strictObject({
+      stored: v.picklist(["float16", "float32", "int8"]),
+      computed: v.picklist(["float32", "float16", "int8"]),
+    }),
+  ),
+  contextLength: whole(64, max.contextLength),
+  specialTokens: v.strictObject({ endOfText: text, pad: text }),
+  prompt: v.strictObject({
+    fragment: template,
+    leftToRight: template,
+    /** Left out by a model that completes better without the code behind the cursor. */
+    fillInMiddle: v.optional(template),
+    query: template,
+    fragmentEmbedding: template,
+    fragmentOrder: v.picklist(["best-last", "best-first"]),
+    stopTokens: v.pipe(v.array(text), v.minLength(1), v.maxLength(max.pieces)),
+    maxPathTokens: tokens,
+  }),
+  retrieval: v.strictObject({
+    dimension: count(max.width),
+    /** Whether each layer's expression goes through the layer's output projection; absent: no. */
+    outputProjection: v.optional(v.boolean()),
+    normalised: v.boolean(),
+    rank: count(max.width),
+    alpha: v.pipe(magnitude, v.gtValue(0)),
+    adapters: v.picklist(["separate", "shared"]),
+    /** A fragment that scores lower than this, plus the need's product with `nullVector` where there is one, is not needed. */
+    nullScore: magnitude,
+    /** The expression of a context that needs nothing from elsewhere, as many numbers as `dimension`. */
+    nullVector: v.optional(v.pipe(v.array(magnitude), v.maxLength(max.width))),
+    queryTokens: tokens,
+    /** Most tokens of import statements in the query, on top of `queryTokens`; absent: none. */
+    importTokens: v.optional(whole(0, max.contextLength)),
+    fragmentTokens: tokens,
+  }),
+  /**
+   * How likely the first line of a suggestion is right, by a logistic map of what is known of it, and from what likelihood on
+   * it is shown; absent: nothing is held back for being unsure. `npm run bench -- confidence` prints it.
+   */
+  confidence: v.optional(
+    v.strictObject({
+      weights: v.strictObject({
+        constant: magnitude,
+        /** Of the suggestion's tokens, natural logarithm. */
+        meanLogProbability: magnitude,
+        /** Natural logarithm of the number of tokens of the first line. */
+        logFirstLineTokens: magnitude,
+        /** 1 where the suggestion makes a new syntax error, else 0. */
+        syntaxError: magnitude,
+      }),
+      /** By the setting `selfracg.frequency`. */
+      thresholds: v.strictObject({ more: probability, balanced: probability, fewer: probability }),
+    }),
+  ),
+  /** Every file of the package but model.json: the graph, all that it takes weights from, the tokenizer, the card. */
+  files: v.pipe(
+    v.record(
+      fileName,
+      v.strictObject({
+        bytes: whole(0, max.fileBytes),
+        sha256: v.pipe(
+          v.string(),
+          v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits"),
+        ),
+      }),
+    ),
+    v.maxEntries(max.files),
+  ),
+});
+
+/** model.json as written. */
+export type ModelManifest = v.InferOutput<typeof manifestSchema>;
+
+/** A few kilobytes, and the null vector. */
+const maxManifestBytes = 16 * 2 ** 20;
+/** Of a value that a message quotes. */
+const maxQuotedLength = 80;
+
+/**
+ * Reads and checks `folder`'s model.json.
+ * @throws ModelPackageError where there is none, it is of another format, or a value is out of bounds or contradicts another.
+ */
+export async function readManifest(folder: string): Promise<ModelManifest> {
+  const path = join(folder, "model.json");
+  return parseManifest(path, parseJson(path, await readBounded(path)));
+}
+
+async function readBounded(path: string): Promise<string> {
+  let bytes: number;
+  try {
+    ({ size: bytes } = await stat(path));
+    if (bytes <= maxManifestBytes) return await readFile(path, "utf8");
+  } catch (error) {
+    throw new ModelPackageError(
+      `${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`,
+      { cause: error },
+    );
+  }
+  throw new ModelPackageError(
+    `${path}: expected a model package's description of at most ${maxManifestBytes} bytes, found ${bytes}. ${reinstall}`,
+  );
+}
+
+function parseJson(path: string, content: string): unknown {
+  try {
+    return JSON.parse(content);
+  } catch (error) {
+    throw new ModelPackageError(`${path}: expected JSON, found something else (${firstLine(error)}). ${reinstall}`, {
+      cause: error,
+    });
+  }
+}
+
+function parseManifest(path: string, value: unknown): ModelManifest {
+  // Checked first and by itself: with another format version every other complaint would mislead.
+  const version = v.safeParse(v.looseObject({ formatVersion: v.unknown() }), value);
+  if (version.success && version.output.formatVersion !== supportedFormatVersion) {
+    throw new ModelPackageError(
+      `${path}: expected formatVersion ${supportedFormatVersion}, found ${quoted(version.output.formatVersion)}. ` +
+        "Use a model package made for this version of SelfRACG Code, or another version of the extension.",
+    );
+  }
+  const parsed = v.safeParse(manifestSchema, value, { abortPipeEarly: true });
+  if (!parsed.success) {
+    const complaints = parsed.issues.slice(0, 3).map((issue) => {
+      const expected = issue.expected === "never" ? "no such field" : (issue.expected ?? issue.message);
+      return `${shortened(v.getDotPath(issue) ?? "(whole file)")}: expected ${expected}, found ${shortened(issue.received)}`;
+    });
+    throw new ModelPackageError(`${path}: ${complaints.join("; ")}. ${reinstall}`);
+  }
+  const refuse: Refuse = (field, expected, found) => {
+    throw new ModelPackageError(`${path}: ${field}: expected ${expected}, found ${found}. ${reinstall}`);
+  };
+  checkNumbers(parsed.output, refuse);
+  checkTemplates(parsed.output.prompt, refuse);
+  return parsed.output;
+}
+
+type Refuse = (field: string, expected: string, found: string | number) => never;
+
+/** Refuses numbers that contradict each other. */
+function checkNumbers({ architecture, retrieval, contextLength, confidence }: ModelManifest, refuse: Refuse): void {
+  const { hiddenSize, queryHeads, keyValueHeads, headDim } = architecture;
+  const { dimension, nullVector, queryTokens, importTokens = 0, fragmentTokens } = retrieval;
+  const [expected, why] = retrieval.outputProjection
+    ? [hiddenSize, "hiddenSize"]
+    : [queryHeads * headDim, "queryHeads x headDim"];
+  if (dimension !== expected) refuse("retrieval.dimension", `${expected} (${why})`, dimension);
+  if (queryHeads % keyValueHeads !== 0)
+    refuse("architecture.queryHeads", `a multiple of keyValueHeads (${keyValueHeads})`, queryHeads);
+  if (nullVector !== undefined && nullVector.length !== dimension)
+    refuse("retrieval.nullVector", `${dimension} numbers (retrieval.dimension)`, nullVector.length);
+  if (queryTokens + importTokens > contextLength)
+    refuse(
+      "retrieval.queryTokens",
+      `at most contextLength (${contextLength}), importTokens included`,
+      queryTokens + importTokens,
+    );
+  if (fragmentTokens > contextLength)
+    refuse("retrieval.fragmentTokens", `at most contextLength (${contextLength})`, fragmentTokens);
+  if (confidence === undefined) return;
+  const { more, balanced, fewer } = confidence.thresholds;
+  if (more > balanced || balanced > fewer)
+    refuse(
+      "confidence.thresholds",
+      "more at most balanced, and balanced at most fewer",
+      [more, balanced, fewer].join(", "),
+    );
+}
+
+/** Refuses a prompt that lacks a slot, or has one twice or in the wrong place. */
+function checkTemplates(prompt: ModelManifest["prompt"], refuse: Refuse): void {
+  const slots = {
+    fragment: ["{path}", "{text}"],
+    leftToRight: ["{path}", "{prefix}"],
+    fillInMiddle: ["{path}", "{prefix}", "{suffix}"],
+    query: ["{path}", "{prefix}"],
+    fragmentEmbedding: ["{path}", "{text}"],
+  } as const;
+  for (const name of ["fragment", "leftToRight", "fillInMiddle", "query", "fragmentEmbedding"] as const) {
+    const pieces = prompt[name];
+    if (pieces === undefined) continue;
+    const present = pieces.filter((piece) => /^\{\w+\}$/.test(piece)).sort();
+    const withImports = name === "query" && present.includes("{imports}");
+    const wanted = [...slots[name], ...(withImports ? ["{imports}"] : [])].sort();
+    if (present.join() !== wanted.join())
+      refuse(`prompt.${name}`, `the slots ${wanted.join(", ")}, each once`, present.join(", ") || "none");
+  }
+}
+
+/** A value as a message shows it; of an object or list only what it is, since it may nest deeper than the stack. */
+function quoted(value: unknown): string {
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
+  return shortened(JSON.stringify(value) ?? "nothing");
+}
+
+function shortened(value: string): string {
+  return value.length > maxQuotedLength ? `${value.slice(0, maxQuotedLength)}...` : value;
+}
+
+function firstLine(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.split("\n", 1)[0] ?? message;
+}
