@@ -26,28 +26,33 @@ async function copyNative() {
   for (const part of ["package.json", "dist"]) {
     await cp(join(modules, "onnxruntime-node", part), join(target, "onnxruntime-node", part), {
       recursive: true,
-      filter: noMaps,
+      filter: neededAtRunTime,
     });
   }
   for (const part of ["package.json", join("dist", "cjs")]) {
     await cp(join(modules, "onnxruntime-common", part), join(target, "onnxruntime-common", part), {
       recursive: true,
-      filter: noMaps,
+      filter: neededAtRunTime,
     });
   }
   // Without its addon FAISS is left out, and the sidecar says so and scans exactly.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
-    for (const part of ["package.json", "lib", "LICENSE", join("build", "Release")]) {
-      await cp(join(modules, "faiss-node", part), join(target, "faiss-node", part), { recursive: true });
+    const parts = {
+      "faiss-node": ["package.json", "LICENSE", join("lib", "index.js"), join("build", "Release")],
+      bindings: ["package.json", "LICENSE.md", "bindings.js"],
+      "file-uri-to-path": ["package.json", "LICENSE", "index.js"],
+    };
+    for (const [name, files] of Object.entries(parts)) {
+      for (const part of files) {
+        await cp(join(modules, name, part), join(target, name, part), { recursive: true, filter: neededAtRunTime });
+      }
     }
-    for (const name of ["bindings", "file-uri-to-path"])
-      await cp(join(modules, name), join(target, name), { recursive: true });
   }
 }
 
-/** @param {string} path */
-function noMaps(path) {
-  return !/\.(map|ts)$/.test(path);
+/** Neither source maps, nor types, nor what the build of FAISS's addon recorded. @param {string} path */
+function neededAtRunTime(path) {
+  return !/\.(map|ts)$|[\\/]libraries\.json$/.test(path);
 }
 
 /** tree-sitter's runtime and grammars, under flat names. */

@@ -72,17 +72,16 @@ export function tryFaiss(guardFile?: string): LoadedAddon {
   }
 }
 
+/** Searches as often in one call as FAISS needs to multiply by BLAS (from 20 on): an addon without BLAS ends the process. */
 function trial(addon: unknown): LoadedAddon {
   if (!isAddon(addon)) return { failure: "faiss-node has no IndexFlatIP" };
   const index = new addon.IndexFlatIP(16);
   index.add(Array.from({ length: 32 }, (_, i) => (i < 16 ? 0 : 1)));
-  if (
-    index.search(
-      Array.from({ length: 16 }, () => 1),
-      1,
-    ).labels[0] !== 1
-  )
-    return { failure: "a trial search gave a wrong result" };
+  for (const queries of [1, 32]) {
+    const { labels } = index.search(new Array<number>(16 * queries).fill(1), 1);
+    if (labels.length !== queries || labels.some((label) => label !== 1))
+      return { failure: "a trial search gave a wrong result" };
+  }
   return { addon };
 }
 

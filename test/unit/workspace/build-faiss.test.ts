@@ -1,7 +1,7 @@
 // The script that builds FAISS's addon: quick when there is nothing to do, and never an error.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
-import { cp, mkdir } from "node:fs/promises";
+import { cp } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { emptyFolder, write } from "./folder";
@@ -19,9 +19,7 @@ function run(project: string): { status: number | null; lines: string[] } {
 /** A project with the script and these files. */
 async function project(files: Record<string, string>): Promise<string> {
   const folder = await emptyFolder();
-  await mkdir(join(folder, "scripts"));
-  for (const name of ["build-faiss.mjs", "report.mjs"])
-    await cp(join(root, "scripts", name), join(folder, "scripts", name));
+  await cp(join(root, "scripts"), join(folder, "scripts"), { recursive: true });
   await write(folder, files);
   return folder;
 }
@@ -47,5 +45,37 @@ describe("build-faiss", () => {
     expect(status).toBe(0);
     expect(lines.at(-1)).toMatch(/^ {2}No FAISS addon \(.*\): the exact search in TypeScript takes over/);
     expect(existsSync(join(folder, "node_modules/faiss-node/build/Release/faiss-node.node"))).toBe(false);
+  });
+
+  it("takes an addon for broken that ends its process when many queries are searched at once", async () => {
+    const folder = await project({
+      "node_modules/faiss-node/src/faiss.cc": "this is no C++",
+      "node_modules/faiss-node/build/Release/faiss-node.node": "stands for an addon",
+      "node_modules/faiss-node/index.js": `exports.IndexFlatIP = class {
+        add() {}
+        search(queries, k) {
+          if (queries.length > 2 * 20) process.abort();
+          return { labels: [1], distances: [1] };
+        }
+      };`,
+    });
+    const { lines } = run(folder);
+    expect(lines.at(-1)).toMatch(/^ {2}No FAISS addon/);
+    expect(existsSync(join(folder, "node_modules/faiss-node/build/Release/faiss-node.node"))).toBe(false);
+  });
+
+  it("builds an addon that searches 32 queries in one call, by BLAS, as it searches one", () => {
+    const { IndexFlatIP } = require("faiss-node");
+    const dimension = 24;
+    const number = (i: number) => Math.sin(i * 12.9898) * 2;
+    const index = new IndexFlatIP(dimension);
+    index.add(Array.from({ length: 300 * dimension }, (_, i) => number(i)));
+    const queries = Array.from({ length: 32 * dimension }, (_, i) => number(i + 7919));
+    const { labels } = index.search(queries, 5);
+    const oneByOne = Array.from(
+      { length: 32 },
+      (_, i) => index.search(queries.slice(i * dimension, (i + 1) * dimension), 5).labels,
+    );
+    expect(labels).toEqual(oneByOne.flat());
   });
 });
