@@ -78,6 +78,10 @@ export interface Options {
   capabilities?: object;
   /** Cancels each progress at its first report. */
   cancelProgress?: boolean;
+  /** A program with its arguments that runs the sidecar, such as strace. */
+  through?: readonly string[];
+  /** The sidecar's environment; default: that of the tests. */
+  env?: NodeJS.ProcessEnv;
 }
 
 export interface ProgressNote {
@@ -110,7 +114,8 @@ export class Sidecar {
     this.#options = options;
     this.settings = { ...defaultSettings, ...options.settings };
     this.filesExclude = options.filesExclude ?? {};
-    this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], { stdio: ["pipe", "pipe", "pipe"] });
+    const [program = "", ...args] = [...(options.through ?? []), process.execPath, join(dist, "sidecar.js"), "--stdio"];
+    this.process = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: options.env ?? process.env });
     running.add(this);
     const { stdin, stdout, stderr } = this.process;
     if (stdin === null || stdout === null || stderr === null) throw new Error("The sidecar has no standard streams.");

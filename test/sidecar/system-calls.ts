@@ -1,0 +1,73 @@
+// Runs a program under strace and finds the system calls that reach for the network or write where the program may not.
+import { spawnSync } from "node:child_process";
+import { readFile } from "node:fs/promises";
+import { resolve, sep } from "node:path";
+
+/** Why system calls cannot be traced here; undefined where they can. */
+export function obstacleToTracing(): string | undefined {
+  if (process.platform !== "linux") return `strace traces programs on Linux only, found ${process.platform}`;
+  const trial = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"], { encoding: "utf8" });
+  if (trial.error !== undefined)
+    return `strace cannot be started (${trial.error.message}): install it (Debian: apt-get install strace)`;
+  return trial.status === 0 ? undefined : `strace may not trace here: ${trial.stderr.trim()}`;
+}
+
+/**
+ * What to put before a command line, so that the calls of all its processes and threads are written to `traceFile`. No
+ * connection is made: each fails as on a machine without a network.
+ */
+export function traceCommand(traceFile: string): string[] {
+  const calls = ["trace=%network,%file,io_uring_setup", "inject=connect:error=ENETUNREACH"];
+  return ["strace", "-f", "-y", "-qq", "-o", traceFile, ...calls.flatMap((each) => ["-e", each])];
+}
+
+/**
+ * An environment in which libraries behave as on a user's machine: nothing that says that tests run, that telemetry is
+ * unwanted, or that files go elsewhere. Without io_uring, which libuv would use past the traced calls.
+ */
+export function plainEnvironment(home: string): NodeJS.ProcessEnv {
+  return { PATH: process.env.PATH, HOME: home, UV_USE_IO_URING: "0" };
+}
+
+export interface Findings {
+  /** Calls that make or use a socket, or a ring whose calls cannot be traced. */
+  readonly network: readonly string[];
+  /** Files read to find the address of a host. */
+  readonly lookUps: readonly string[];
+  /** Calls that would make, change or delete a file outside the folder where that is allowed. */
+  readonly outside: readonly string[];
+}
+
+const networkCalls = /^(?:socket|connect|bind|listen|sendto|sendmsg|sendmmsg|io_uring_setup)$/;
+const lookUpFiles = /^\/etc\/(?:hosts|resolv\.conf|host\.conf|gai\.conf)$|\/nscd\/|^\/run\/systemd\/resolve\//;
+const changingCalls =
+  /^(?:creat|mkdir|mknod|rename|link|symlink|unlink|rmdir|truncate|chmod|fchmodat|l?chown|fchownat|l?setxattr|utime|futimesat)/;
+const changingFlags = /\bO_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b/;
+/** A path as strace writes it, behind the folder that it starts from where that is given: `AT_FDCWD</home/me>, "notes.txt"`. */
+const pathArguments = /(?:<([^<>]*)>, )?"((?:[^"\\]|\\.)*)"/g;
+
+/**
+ * Reads a trace of {@link traceCommand}.
+ * @param storage absolute path of the folder where the program may write
+ */
+export async function readTrace(traceFile: string, storage: string): Promise<Findings> {
+  const network: string[] = [];
+  const lookUps: string[] = [];
+  const outside: string[] = [];
+  for (const line of (await readFile(traceFile, "utf8")).split("\n")) {
+    const [, name = "", rest = ""] = /^\d+\s+(\w+)\((.*)$/.exec(line) ?? [];
+    if (name === "") continue;
+    const paths = [...rest.matchAll(pathArguments)].map(([, from, path = ""]) =>
+      from === undefined ? path : resolve(from, path),
+    );
+    if (networkCalls.test(name)) network.push(line);
+    if (paths.some((path) => lookUpFiles.test(path))) lookUps.push(line);
+    const changes = changingCalls.test(name) || (/^open/.test(name) && changingFlags.test(rest));
+    if (changes && paths.some((path) => path !== "/dev/null" && !isInside(path, storage))) outside.push(line);
+  }
+  return { network, lookUps, outside };
+}
+
+function isInside(path: string, folder: string): boolean {
+  return path === folder || path.startsWith(folder + sep);
+}
