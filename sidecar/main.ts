@@ -33,15 +33,20 @@ function refuse(id: string | number | null, code: number, message: string): void
     // Nobody reads any more; the closed stream ends the process.
   });
 }
-const reader = new LspMessageReader(process.stdin, ({ code, message, id }) => {
-  standardErrorLog.warn(`Malformed input: ${message}`);
-  // JSON-RPC 2.0, section 5: an id that could not be read is answered with null.
-  refuse(id, code, message);
-});
+const reader = new LspMessageReader(
+  process.stdin,
+  (id, code, message) => {
+    standardErrorLog.warn(`Malformed input: ${message}`);
+    // JSON-RPC 2.0, section 5: an id that could not be read is answered with null.
+    refuse(id, code, message);
+  },
+  (reason) => void leave(65, `Standard input is not an LSP stream: ${reason}; leaving.`),
+);
 const connection = createConnection(ProposedFeatures.all, reader, writer, { messageStrategy: lifecycle(refuse) });
 const server = createServer(connection, packagedLocations(__dirname), { name, version });
 
 let leaving = false;
+/** Exit codes as in BSD's sysexits.h: 65 the input is wrong, 70 an error of the program. */
 async function leave(code: number, reason: string): Promise<void> {
   if (leaving) return;
   leaving = true;

@@ -6,10 +6,12 @@ export type Refuse = (id: string | number | null, code: number, message: string)
 
 /**
  * Lets messages through in the order LSP 3.18 allows. Before `initialize`, requests are answered with
- * `ServerNotInitialized` and notifications but `exit` are dropped; after `shutdown`, requests with `InvalidRequest`.
+ * `ServerNotInitialized` and notifications but `exit` are dropped; after `shutdown`, requests with `InvalidRequest`. A second
+ * `initialized` is dropped, since the first one starts everything.
  */
 export function lifecycle(refuse: Refuse): MessageStrategy {
   let phase: "new" | "running" | "shut-down" = "new";
+  let initialized = false;
   return {
     handleMessage: (message, next) => {
       if (Message.isRequest(message)) {
@@ -29,7 +31,13 @@ export function lifecycle(refuse: Refuse): MessageStrategy {
         }
         if (message.method === "initialize") phase = "running";
         if (message.method === "shutdown") phase = "shut-down";
-      } else if (Message.isNotification(message) && phase === "new" && message.method !== "exit") return undefined;
+      } else if (Message.isNotification(message) && message.method !== "exit") {
+        if (phase === "new") return undefined;
+        if (message.method === "initialized") {
+          if (initialized) return undefined;
+          initialized = true;
+        }
+      }
       return next(message);
     },
   };

@@ -1,7 +1,9 @@
 // A missing or altered model, and bytes that are no message: a clear word, and no hang.
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
+import { messages, serverCommands } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, modelPath, Sidecar, start, temporaryFolder } from "./client";
 
 afterEach(cleanUp);
@@ -58,16 +60,53 @@ describe("a model package that cannot be used", () => {
 });
 
 describe("malformed JSON-RPC", () => {
+  const numbers = fc.oneof(fc.integer(), fc.double(), fc.constantFrom(0, 1, -1, 2 ** 31, 2 ** 53));
+  const uris = fc.oneof(
+    fc.string(),
+    fc.constantFrom(
+      "untitled:a",
+      "file:",
+      "file:///",
+      "file:///%",
+      "file://host/share/a.py",
+      "file:///a%00b",
+      "http://[",
+    ),
+  );
+  /** Whatever the server listens to, but for the two that end it by right. */
+  const methods = fc.constantFrom(
+    "$/cancelRequest",
+    "$/setTrace",
+    "initialized",
+    "textDocument/didOpen",
+    "textDocument/didChange",
+    "textDocument/didClose",
+    "textDocument/didSave",
+    "textDocument/inlineCompletion",
+    "notebookDocument/didOpen",
+    "notebookDocument/didChange",
+    "notebookDocument/didClose",
+    "workspace/didChangeConfiguration",
+    "workspace/didChangeWatchedFiles",
+    "workspace/didChangeWorkspaceFolders",
+    "workspace/executeCommand",
+    "window/workDoneProgress/cancel",
+    ...Object.values(messages),
+    "no/such",
+    "__proto__",
+  );
   const framed = (body: string) => `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
   it.each([
-    ["a header that is no header", "hello\r\n\r\n"],
-    ["a length that is no number", "Content-Length: abc\r\n\r\n"],
-    ["a negative length", "Content-Length: -1\r\n\r\n"],
-    ["a length beyond reason", "Content-Length: 123456789012\r\n\r\n"],
-    ["bytes without a header", Buffer.from([0, 159, 146, 150, 10, 13])],
     ["JSON that is none", framed("{oops")],
     ["JSON that is no message", framed("[1, 2]")],
+    ["lists nested a hundred thousand deep", framed("[".repeat(100_000) + "]".repeat(100_000))],
+    [
+      "parameters nested a hundred thousand deep",
+      framed(
+        `{"jsonrpc":"2.0","method":"workspace/didChangeConfiguration","params":{"settings":${'{"a":'.repeat(1e5)}1${"}".repeat(1e5)}}}`,
+      ),
+    ],
     ["a wrong version", framed('{"jsonrpc":"1.0","id":5,"method":"x"}')],
     ["a cancellation without parameters", framed('{"jsonrpc":"2.0","method":"$/cancelRequest"}')],
     ["an opened document that is none", framed('{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{}}')],
@@ -92,6 +131,56 @@ describe("malformed JSON-RPC", () => {
     const status = await sidecar.getStatus();
     expect(["starting", "indexing", "ready"]).toContain(status.state);
     expect(await sidecar.close()).toBe(0);
+  });
+
+  it.each<[string, string | Buffer]>([
+    ["text", "hello\r\n\r\n"],
+    ["a length that is no number", "Content-Length: abc\r\n\r\n"],
+    ["a negative length", "Content-Length: -1\r\n\r\n"],
+    ["bytes", Buffer.from([0, 159, 146, 150, 10, 13])],
+  ])("ends with one clear line where the stream is %s", async (_, bytes) => {
+    const sidecar = new Sidecar({});
+    sidecar.write(bytes);
+    expect(await sidecar.exited).toBe(65);
+    expect(sidecar.stderr).toMatch(
+      /^\[warn\] Standard input is not an LSP stream: expected a header .*found .*; leaving\.\n$/,
+    );
+  });
+
+  it("outlives any well-framed message", async () => {
+    const sidecar = await start({ folders: [await copyOfFixture()] });
+    await sidecar.reaches("ready");
+    const params = fc.oneof(
+      fc.jsonValue({ depthSize: "small" }),
+      fc.record(
+        {
+          textDocument: fc.record({ uri: uris, version: numbers, languageId: fc.string(), text: fc.string() }),
+          position: fc.record({ line: numbers, character: numbers }),
+          contentChanges: fc.array(fc.record({ text: fc.string() }, { requiredKeys: [] }), { maxLength: 3 }),
+          context: fc.record({ triggerKind: numbers }),
+          changes: fc.array(fc.record({ uri: uris, type: numbers }), { maxLength: 3 }),
+          event: fc.record({ added: fc.array(fc.record({ uri: uris, name: fc.string() })), removed: fc.jsonValue() }),
+          command: fc.constantFrom(...Object.values(serverCommands)),
+          arguments: fc.array(fc.jsonValue(), { maxLength: 3 }),
+          settings: fc.jsonValue(),
+        },
+        { requiredKeys: [] },
+      ),
+    );
+    const message = fc.oneof(
+      {
+        weight: 4,
+        arbitrary: fc.record({ jsonrpc: fc.constant("2.0"), id: fc.integer({ min: 1e6 }), method: methods, params }),
+      },
+      { weight: 4, arbitrary: fc.record({ jsonrpc: fc.constant("2.0"), method: methods, params }) },
+      { weight: 1, arbitrary: fc.record({ jsonrpc: fc.constant("2.0"), id: fc.integer(), result: fc.jsonValue() }) },
+      { weight: 1, arbitrary: fc.jsonValue() },
+    );
+    const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1e9);
+    for (const value of fc.sample(message, { seed, numRuns: 600 })) sidecar.write(framed(JSON.stringify(value)));
+    expect(["indexing", "ready", "snoozed", "off"], `seed ${seed}`).toContain((await sidecar.getStatus()).state);
+    expect(await sidecar.close(), `seed ${seed}`).toBe(0);
+    expect(sidecar.stderr, `seed ${seed}`).not.toMatch(/Unexpected error|promise was left to fail/);
   });
 
   it("answers a request whose parameters make no sense with an error", async () => {

@@ -17,6 +17,7 @@ it("keeps LSP's order", () => {
   send("textDocument/inlineCompletion", true);
   send("initialize", true);
   send("initialized", false);
+  send("initialized", false);
   send("textDocument/inlineCompletion", true);
   send("shutdown", true);
   send("textDocument/inlineCompletion", true);
