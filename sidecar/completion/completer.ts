@@ -3,7 +3,7 @@ import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inferen
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
-import { type KeepingRule, type Kept, KeptFragments, keepingRule, weigh } from "../retrieval/kept";
+import { type Kept, KeptFragments, keepingRule, weigh } from "../retrieval/kept";
 import { similarityOf } from "../retrieval/need";
 import { type RaisingRule, rankOf } from "../retrieval/ranking";
 import type { CursorContext, Retrieval, RetrievalLimits, SelectedFragment } from "../retrieval/retrieval";
@@ -29,8 +29,6 @@ export interface CompleterOptions {
   readonly log: (message: string) => void;
   /** What raises fragments above their score, beside pins; default: as measured, with nothing edited. */
   readonly raising?: RaisingRule;
-  /** When fragments stay over keystrokes; default: as measured. */
-  readonly keepingRule?: KeepingRule;
   /** What tells how far suggestions go; left out, brackets and indentation alone tell. */
   readonly trees?: SyntaxTrees;
   /** How sure of a suggestion its evidence makes; default: as the model package states. */
@@ -92,7 +90,6 @@ interface ReadPrompt {
 export class Completer {
   private readonly retriever: Retriever;
   private readonly kept: KeptFragments;
-  private readonly rule: KeepingRule;
   private readonly calibration: Calibration | undefined;
   private lastId = 0;
   /** The tokens before the cursor and those of the suggestion, the last time: after the next key much of it is said again. */
@@ -101,7 +98,6 @@ export class Completer {
   constructor(private readonly options: CompleterOptions) {
     this.retriever = new Retriever(options);
     this.kept = new KeptFragments(options.tokenizer);
-    this.rule = options.keepingRule ?? keepingRule;
     this.calibration = options.calibration ?? calibrationOf(options.backbone.model);
   }
 
@@ -277,7 +273,7 @@ export class Completer {
       read = await this.read(task, prompt);
       // Without a need of then, the last completion was cancelled right after the search, a few keystrokes ago.
       similarity = kept.need === undefined ? 1 : similarityOf(kept.need, needOf(read));
-      if (similarity >= this.rule.similarity) {
+      if (similarity >= keepingRule.similarity) {
         // What is compared with stays the need that the fragments were found to serve: small steps must not add up.
         this.kept.remember({ ...kept, need: kept.need ?? needOf(read), context: task.context });
         task.trace.kept = { since: kept.since, similarity, reason: "the need has hardly moved" };
@@ -286,7 +282,7 @@ export class Completer {
     }
     const why = similarity === undefined ? "the index changed" : `the need moved (similarity ${similarity.toFixed(3)})`;
     const fresh = await this.fetch(task);
-    const standing = weigh(kept, fresh, revision, this.rule);
+    const standing = weigh(kept, fresh, revision, keepingRule);
     if (typeof standing === "string") return this.readFetched(task, fresh, revision, `${why}: ${standing}`);
     // The same tokens as before, with the scores of now.
     const prompt = this.assemble(task, standing.selected);

@@ -7,19 +7,16 @@ const stepMs = 25;
 /** Keystrokes further apart than this are a pause like any other. */
 const pauseMs = 2000;
 /** The rhythm is that of so many last keystrokes, and the speed that of so many last completions. */
-export const keystrokesRemembered = 64;
+const keystrokesRemembered = 64;
 const completionsRemembered = 9;
 /** A suggestion that goes away sooner has not been read. */
-export const readableMs = 200;
+const readableMs = 200;
 
 /**
  * What a millisecond of the model's work costs, a suggestion that flashes up, and one that never came, in milliseconds that
  * somebody waits for one. A flash costs less than none at all: what is typed along it stays, and can still be taken.
- * By `npm run bench -- debounce`, somebody who types at 190 ms a key waits for no model of 30, 80 or 200 ms; with one of 500 ms,
- * 79 runs for 100 keys and 6.5 s of its work in vain, where no wait gives 100 and 17.6. At 120 ms a key, with one of 200 ms: 62
- * and 3.7 in place of 100 and 10.0.
  */
-export const costs = { computeMs: 0.2, flash: 20, missed: 80 } as const;
+const costs = { computeMs: 0.2, flash: 20, missed: 80 } as const;
 
 /** Stands for a rhythm not heard yet: somebody who types 40 words a minute and stops to think after every tenth key. */
 export const plainRhythm: readonly number[] = [110, 130, 145, 160, 175, 190, 210, 240, 300, pauseMs];

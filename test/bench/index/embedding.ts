@@ -10,8 +10,8 @@ import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { type Cursor, readSources, typingCursors } from "../cursors";
 import { timed } from "../inference/rates";
 import { RawForward } from "../inference/service";
-import { openWorkspace } from "../phases";
 import { percentile } from "../statistics";
+import { openWorkspace } from "../workspace";
 import type { StandInOptions } from "./stand-in";
 import { variation } from "./trees";
 

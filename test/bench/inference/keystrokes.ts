@@ -8,8 +8,8 @@ import { documentPath } from "../../../sidecar/server/document-path";
 import type { Engine } from "../../../sidecar/server/engine";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { readSources, spread } from "../cursors";
-import { openWorkspace, percentiles, type Spread } from "../phases";
-import { percentile } from "../statistics";
+import { percentile, percentiles, type Spread } from "../statistics";
+import { openWorkspace } from "../workspace";
 import { randomRows } from "./tokens";
 
 export interface KeystrokeOptions {

@@ -25,8 +25,7 @@ import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { readSources } from "../cursors";
-import { percentiles, type Spread } from "../phases";
-import { percentile } from "../statistics";
+import { percentile, percentiles, type Spread } from "../statistics";
 import { randomNumbers } from "./tokens";
 
 export interface LargeIndexOptions {
