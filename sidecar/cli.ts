@@ -60,10 +60,10 @@ interface Command {
   readonly storage: string | undefined;
 }
 
-function readArguments(args: string[]): Command | "help" {
-  let parsed;
+/** @throws InputError for an option that does not exist, or one without its value */
+function parseOptions(args: string[]) {
   try {
-    parsed = parseArgs({
+    return parseArgs({
       args,
       allowPositionals: true,
       options: {
@@ -80,7 +80,10 @@ function readArguments(args: string[]): Command | "help" {
     const reason = error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error);
     throw new InputError(`${reason}. Run with --help to see the options there are.`);
   }
-  const { values, positionals } = parsed;
+}
+
+function readArguments(args: string[]): Command | "help" {
+  const { values, positionals } = parseOptions(args);
   if (values.help === true || (positionals[0] === "help" && positionals.length === 1)) return "help";
   const [name, target, ...rest] = positionals;
   if (name !== "complete" && name !== "index" && name !== "search" && name !== "why") {

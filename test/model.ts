@@ -2,7 +2,7 @@
 import { resolve } from "node:path";
 
 /** Folder of the model package under test. */
-export const modelPath: string = process.env["SELFRACG_MODEL"] ?? resolve(import.meta.dirname, "../models/default");
+export const modelPath: string = process.env.SELFRACG_MODEL ?? resolve(import.meta.dirname, "../models/default");
 
 /**
  * A tiny Llama that computes in float16 and goes on by itself, made by

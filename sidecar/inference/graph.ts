@@ -82,7 +82,7 @@ export class Graph {
     const rows = pass.rows.length;
     const width = Math.max(...pass.rows.map((row) => row.length));
     const ids = new BigInt64Array(rows * width);
-    pass.rows.forEach((row, r) => ids.set(BigInt64Array.from(row, BigInt), r * width));
+    for (const [r, row] of pass.rows.entries()) ids.set(BigInt64Array.from(row, BigInt), r * width);
     const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
     const positions = BigInt64Array.from(
       pass.rows.flatMap(({ length }) =>
@@ -289,31 +289,31 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     ["output", expected.outputs, session.outputMetadata],
   ] as const;
   for (const [side, wanted, found] of sides) {
-    const refuse = (
+    const refusal = (
       what: string,
       was: string,
       why = "The graph and model.json are not of one model: install the model package again.",
-    ): never => {
-      throw new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. ${why}`);
-    };
+    ) => new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. ${why}`);
     for (const metadata of found)
-      if (!wanted.has(metadata.name)) refuse(`no ${side} but those of model.json`, `the ${side} ${metadata.name}`);
+      if (!wanted.has(metadata.name))
+        throw refusal(`no ${side} but those of model.json`, `the ${side} ${metadata.name}`);
     for (const [name, { type, shape }] of wanted) {
       const metadata = found.find((candidate) => candidate.name === name);
       if (metadata === undefined && name === steps)
-        return refuse(
+        throw refusal(
           `an ${side} ${name}`,
           "none",
           "It was exported before graphs that compute in float16 went on by themselves: export it again with --weights half.",
         );
-      if (metadata === undefined) return refuse(`an ${side} ${name}`, "none");
+      if (metadata === undefined) throw refusal(`an ${side} ${name}`, "none");
       const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
       const fits =
         metadata.isTensor &&
         metadata.type === type &&
         metadata.shape.length === shape.length &&
         metadata.shape.every((size, axis) => shape[axis] === undefined || size === shape[axis]);
-      if (!fits) refuse(`the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`, told);
+      if (!fits)
+        throw refusal(`the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`, told);
     }
   }
 }

@@ -64,7 +64,8 @@ export class InferenceThread {
   async perform(job: Job, signal: AbortSignal | undefined): Promise<Result> {
     const worker = await this.thread();
     if (this.waiting.size > 0) throw new Error("expected one job at a time, found another under way: wait for it");
-    const id = (this.lastId = (this.lastId % largestId) + 1);
+    const id = (this.lastId % largestId) + 1;
+    this.lastId = id;
     const cancel = (): void => void Atomics.store(this.shared, shared.cancelled, id);
     const result = new Promise<Result>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
     if (signal?.aborted === true) cancel();
@@ -127,7 +128,10 @@ export class InferenceThread {
   private settle(reply: Extract<Reply, { id: number }>): void {
     const waiting = this.waiting.get(reply.id);
     this.waiting.delete(reply.id);
-    if (reply.event === "failed") return waiting?.reject(new Error(reply.message));
+    if (reply.event === "failed") {
+      waiting?.reject(new Error(reply.message));
+      return;
+    }
     const { answer } = reply;
     waiting?.resolve(answer.kind === "read" ? { ...answer, logits: this.logits.slice(0, answer.logits) } : answer);
   }

@@ -183,9 +183,8 @@ class OnnxBackbone implements Backbone {
       const rows = batch.map(({ index }) => Int32Array.from(fragments[index] ?? []));
       const answer = await this.perform("index", { kind: "embed", rows }, signal);
       if (answer.kind !== "embed") throw new Error(unexpected);
-      batch.forEach(
-        ({ index }, row) => (vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension)),
-      );
+      for (const [row, { index }] of batch.entries())
+        vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension);
       this.plan.took(batch, answer.ms);
     }
     return vectors;

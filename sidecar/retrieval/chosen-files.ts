@@ -87,8 +87,10 @@ class Patterns {
 
   private readerFor(folder: string): Reader {
     let reader = this.readers.get(folder);
-    if (reader === undefined)
-      this.readers.set(folder, (reader = new Reader(this.lines.flatMap((written) => lineFor(folder, written)))));
+    if (reader === undefined) {
+      reader = new Reader(this.lines.flatMap((written) => lineFor(folder, written)));
+      this.readers.set(folder, reader);
+    }
     return reader;
   }
 }

@@ -67,7 +67,10 @@ const compiled = new WeakMap<readonly string[], IgnorePatterns | "none">();
 
 function disabledBy(patterns: readonly string[], path: string): string | undefined {
   let matcher = compiled.get(patterns);
-  if (matcher === undefined) compiled.set(patterns, (matcher = patternsOf(patterns) ?? "none"));
+  if (matcher === undefined) {
+    matcher = patternsOf(patterns) ?? "none";
+    compiled.set(patterns, matcher);
+  }
   const found = matcher === "none" ? undefined : matcher.match(byteString(path), false);
   return typeof found === "object" ? found.text : undefined;
 }

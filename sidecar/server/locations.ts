@@ -23,8 +23,8 @@ export function defaultStoragePath(environment: NodeJS.ProcessEnv = process.env)
 }
 
 function cacheFolder(environment: NodeJS.ProcessEnv): string {
-  if (process.platform === "win32") return environment["LOCALAPPDATA"] ?? join(homedir(), "AppData", "Local");
+  if (process.platform === "win32") return environment.LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
   if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
-  const xdg = environment["XDG_CACHE_HOME"];
+  const xdg = environment.XDG_CACHE_HOME;
   return xdg !== undefined && xdg !== "" ? xdg : join(homedir(), ".cache");
 }

@@ -12,7 +12,7 @@ export interface Log {
 /** Lines `[level] message` on standard error; `debug` only where `SELFRACG_LOG=debug` asks for it. */
 export const standardErrorLog: Log = {
   debug: (message) => {
-    if (process.env["SELFRACG_LOG"] === "debug") write("debug", message);
+    if (process.env.SELFRACG_LOG === "debug") write("debug", message);
   },
   info: (message) => write("info", message),
   warn: (message) => write("warn", message),

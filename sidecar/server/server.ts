@@ -9,7 +9,7 @@ import {
   TextDocumentSyncKind,
   TextDocuments,
 } from "vscode-languageserver/node";
-import { TextDocument } from "vscode-languageserver-textdocument";
+import type { TextDocument } from "vscode-languageserver-textdocument";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
 import type { OpenDocument } from "../workspace/urgency";
 import { availabilityOf, registerAvailability } from "./availability";

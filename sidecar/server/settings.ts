@@ -97,11 +97,11 @@ export function parseInitializationOptions(value: unknown): { options: Initializ
   };
   path("modelPath");
   path("storagePath");
-  const provider = v.safeParse(schemas.executionProvider, value["executionProvider"]);
+  const provider = v.safeParse(schemas.executionProvider, value.executionProvider);
   if (provider.success) options.executionProvider = provider.output;
-  else if (value["executionProvider"] !== undefined && value["executionProvider"] !== null) {
+  else if (value.executionProvider !== undefined && value.executionProvider !== null) {
     warnings.push(
-      `initializationOptions.executionProvider: expected ${expectation("executionProvider")}, found ${describe(value["executionProvider"])}; the default holds.`,
+      `initializationOptions.executionProvider: expected ${expectation("executionProvider")}, found ${describe(value.executionProvider)}; the default holds.`,
     );
   }
   return { options, warnings };

@@ -218,6 +218,6 @@ export class FaissIndex implements VectorIndex {
     this.ids = this.rows.size === 0 ? [] : this.ids.filter((_, row) => !this.removed.has(row));
     this.removed = new Set();
     this.rows.clear();
-    this.ids.forEach((id, row) => this.rows.set(id, row));
+    for (const [row, id] of this.ids.entries()) this.rows.set(id, row);
   }
 }

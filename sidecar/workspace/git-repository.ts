@@ -58,7 +58,7 @@ function userConfigurations(): string[] {
 }
 
 function configurationHome(): string {
-  return process.env["XDG_CONFIG_HOME"] || join(homedir(), ".config");
+  return process.env.XDG_CONFIG_HOME || join(homedir(), ".config");
 }
 
 function withHome(path: string): string {
@@ -90,13 +90,13 @@ export function configurationEntries(text: string): { readonly name: string; rea
     const [, key, rest] = /^\s*([A-Za-z][\w-]*)\s*(?:=(.*))?$/s.exec(line.slice(header.length)) ?? [];
     // A name alone is a switch that is on.
     if (key !== undefined)
-      entries.push({ name: `${section}.${key.toLowerCase()}`, value: rest === undefined ? "true" : valueOf(rest) });
+      entries.push({ name: `${section}.${key.toLowerCase()}`, value: rest === undefined ? "true" : unquoted(rest) });
   }
   return entries;
 }
 
 /** A value without its quotes, its comment and the white space around it. */
-function valueOf(text: string): string {
+function unquoted(text: string): string {
   let value = "";
   /** Length up to the last character that is not unquoted white space. */
   let kept = 0;

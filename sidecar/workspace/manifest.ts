@@ -244,10 +244,7 @@ export async function keysInUse(directory: string): Promise<Map<VectorKey, numbe
           for (const { key } of entryOf(line.output).fragments) used.set(key, Math.max(time, used.get(key) ?? 0));
         return true;
       });
-    } catch {
-      // Gone meanwhile, or unreadable: then nobody uses it.
-      continue;
-    }
+    } catch {}
   }
   return used;
 }

@@ -80,7 +80,7 @@ export function findSecret(text: string): FoundSecret | undefined {
       pattern.lastIndex = index;
       const found = pattern.exec(text);
       if (found === null) continue;
-      const value = found.groups?.["value"] ?? found.groups?.["value2"];
+      const value = found.groups?.value ?? found.groups?.value2;
       if (value === undefined || looksRandom(value)) return { what, line: lineAt(text, index) };
     }
   }

@@ -160,9 +160,7 @@ class LoadedLanguage {
     const children = node.namedChildren;
     const below = this.language.membersBelow?.[type];
     const members =
-      type === "ERROR" ||
-      this.members.has(type) ||
-      (parent !== undefined && below !== undefined && below.includes(parent));
+      type === "ERROR" || this.members.has(type) || (parent !== undefined && below?.includes(parent) === true);
     const holds = members || this.statements.has(type);
     if (holds) this.mark(children, members, depth, node, reading.boundaries);
     for (const child of children) {

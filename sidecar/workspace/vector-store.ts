@@ -101,13 +101,12 @@ export class VectorStore {
       if (fresh.length === 0) return;
       const now = Math.floor(Date.now() / 1000);
       const block = this.block(fresh.length);
-      fresh.forEach(({ key, vector }, i) => block.write(i * this.recordBytes, key, now, vector));
+      for (const [i, { key, vector }] of fresh.entries()) block.write(i * this.recordBytes, key, now, vector);
       try {
         const target = await this.target();
         await writeFully(target.file, block.bytes, target.size);
-        fresh.forEach(({ key }, i) =>
-          this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes),
-        );
+        for (const [i, { key }] of fresh.entries())
+          this.places.set(key, target.number * 2 ** 32 + target.size + i * this.recordBytes);
         target.size += block.bytes.length;
       } catch (error) {
         await this.endSegment().catch(() => {});

@@ -1,5 +1,5 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-import { type Stats, stat as statWithCallback } from "node:fs";
+import { type Dirent, type Stats, stat as statWithCallback } from "node:fs";
 import { lstat, open, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -83,7 +83,7 @@ async function readFolder(
   { rules, nested, maxBytes, signal }: WalkOptions,
 ): Promise<Folder> {
   signal?.throwIfAborted();
-  let found;
+  let found: Dirent[];
   try {
     found = await readdir(join(root, folder), { withFileTypes: true });
   } catch (error) {

@@ -4,7 +4,7 @@ import type { Explanation } from "../protocol";
 import type { Chunker } from "./chunker";
 import type { IgnoreRules } from "./ignore";
 import { type Omission, printable } from "./omission";
-import { examine, readSource } from "./walk";
+import { type Examined, examine, readSource } from "./walk";
 
 export interface WhyOptions {
   /** The workspace folder. */
@@ -19,7 +19,7 @@ export interface WhyOptions {
 /** Reads the disk as it is now; what is in the index by now is not asked. Never throws for what a path may lead to. */
 export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptions): Promise<Explanation> {
   const name = printable(path === "" ? root : path);
-  let found;
+  let found: Examined;
   try {
     found = await examine(root, path, { rules, maxBytes });
   } catch (error) {

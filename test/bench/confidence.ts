@@ -169,7 +169,10 @@ class Asking {
     let evidence: Evidence | undefined;
     // Whatever the evidence, it is taken down and the suggestion shown.
     const calibration: Calibration = {
-      probability: (given) => ((evidence = given), 1),
+      probability: (given) => {
+        evidence = given;
+        return 1;
+      },
       thresholds: { more: 0, balanced: 0, fewer: 0 },
     };
     const completer = new Completer({
@@ -230,12 +233,12 @@ function report(rows: readonly Row[]): string {
       : [{ ...row, evidence: { ...evidence, agrees: evidence.agrees } }];
   });
   const right = suggested.filter((row) => row.right).length;
-  const fit = (of: readonly Suggested[]) =>
+  const fitted = (of: readonly Suggested[]) =>
     fitLogistic(of.map(({ evidence, right }) => ({ x: features(evidence), y: right ? 1 : 0 })));
   const names = [...new Set(suggested.map(({ repository }) => repository))].sort();
   const foldOf = new Map(names.map((name, at) => [name, at % folds]));
   const judged = Array.from({ length: folds }, (_, fold) => {
-    const weights = fit(suggested.filter(({ repository }) => foldOf.get(repository) !== fold));
+    const weights = fitted(suggested.filter(({ repository }) => foldOf.get(repository) !== fold));
     return suggested
       .filter(({ repository }) => foldOf.get(repository) === fold)
       .map((row) => ({ probability: probabilityBy(weights, row.evidence), right: row.right, language: row.language }));
@@ -256,7 +259,7 @@ function report(rows: readonly Row[]): string {
   // Rounded down, so that no more is held back than was meant.
   const showing = (least: number): number =>
     Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
-  const stated = statedConfidence(fit(suggested), {
+  const stated = statedConfidence(fitted(suggested), {
     more: showing(shownOfRight.more),
     balanced: showing(shownOfRight.balanced),
     fewer: showing(shownOfRight.fewer),

@@ -45,10 +45,9 @@ interface Command extends EvaluationOptions {
   readonly compare: string | undefined;
 }
 
-function readArguments(args: string[]): Command | "help" {
-  let values;
+function parseOptions(args: string[]) {
   try {
-    ({ values } = parseArgs({
+    return parseArgs({
       args,
       options: {
         help: { type: "boolean", short: "h" },
@@ -66,12 +65,16 @@ function readArguments(args: string[]): Command | "help" {
         compare: { type: "string" },
         work: { type: "string" },
       },
-    }));
+    }).values;
   } catch (error) {
     throw new InputError(
       `${error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error)}. Run with --help to see the options there are.`,
     );
   }
+}
+
+function readArguments(args: string[]): Command | "help" {
+  const values = parseOptions(args);
   if (values.help === true) return "help";
   const { tasks, repos, plain } = values;
   if (tasks === undefined || repos === undefined)
@@ -87,7 +90,7 @@ function readArguments(args: string[]): Command | "help" {
     fragments: oneOf("--fragments", values.fragments ?? (plain ? "windows" : "product"), ["product", "windows"]),
     plain,
     imported: values.imported === undefined ? rankingWeights.imported : numberOf("--imported", values.imported),
-    modelPath: resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
+    modelPath: resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
     grammarPath,
     provider: oneOf("--provider", values.provider, ["auto", "cuda", "cpu"]),
     threads: wholeNumber("--threads", values.threads, settingBounds.threads.minimum, settingBounds.threads.maximum),

@@ -69,7 +69,10 @@ export class LexicalStatistics {
 
   private count(text: string): Counted {
     let known = this.counted.get(text);
-    if (known === undefined) this.counted.set(text, (known = count(text)));
+    if (known === undefined) {
+      known = count(text);
+      this.counted.set(text, known);
+    }
     return known;
   }
 }

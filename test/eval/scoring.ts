@@ -8,7 +8,7 @@ export interface Score {
 }
 
 const literalsAndComments =
-  /"""[^]*?"""|'''[^]*?'''|"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])*'|`(?:\\[^\n]|[^`\\])*`|\/\/[^\n]*|\/\*[^]*?\*\//g;
+  /"""[\s\S]*?"""|'''[\s\S]*?'''|"(?:\\[^\n]|[^"\\\n])*"|'(?:\\[^\n]|[^'\\\n])*'|`(?:\\[^\n]|[^`\\])*`|\/\/[^\n]*|\/\*[\s\S]*?\*\//g;
 const java =
   "abstract assert boolean break byte case catch char class const continue default do double else enum extends false final " +
   "finally float for goto if implements import instanceof int interface long native new null package private protected public " +
@@ -110,10 +110,8 @@ export function editSimilarity(a: string, b: string): number {
   let row = new Uint32Array(right.length + 1);
   for (const character of left) {
     const next = new Uint32Array(right.length + 1);
-    right.forEach(
-      (other, at) =>
-        (next[at + 1] = character === other ? (row[at] ?? 0) + 1 : Math.max(row[at + 1] ?? 0, next[at] ?? 0)),
-    );
+    for (const [at, other] of right.entries())
+      next[at + 1] = character === other ? (row[at] ?? 0) + 1 : Math.max(row[at + 1] ?? 0, next[at] ?? 0);
     row = next;
   }
   return (200 * (row[right.length] ?? 0)) / (left.length + right.length);

@@ -22,7 +22,9 @@ function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } 
     let stdout = "";
     let stderr = "";
     let interrupted = false;
-    child.stdout.on("data", (bytes) => void (stdout += String(bytes)));
+    child.stdout.on("data", (bytes) => {
+      stdout += String(bytes);
+    });
     child.stderr.on("data", (bytes) => {
       stderr += String(bytes);
       if (options.interruptAfter?.test(stderr) === true && !interrupted) interrupted = child.kill("SIGINT");

@@ -120,7 +120,9 @@ export class Sidecar {
     const { stdin, stdout, stderr } = this.process;
     if (stdin === null || stdout === null || stderr === null) throw new Error("The sidecar has no standard streams.");
     stdin.on("error", () => {});
-    stderr.on("data", (bytes) => void (this.stderr += String(bytes)));
+    stderr.on("data", (bytes) => {
+      this.stderr += String(bytes);
+    });
     this.exited = new Promise((done) => this.process.once("exit", (code, signal) => done(code ?? signal ?? -1)));
     this.connection = createProtocolConnection(new StreamMessageReader(stdout), new StreamMessageWriter(stdin));
     this.connection.onError(() => {});

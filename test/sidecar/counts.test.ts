@@ -42,7 +42,7 @@ async function suggested(
   );
 }
 
-const after = ({ line, character }: Position, characters: number): Position => ({
+const columnsAfter = ({ line, character }: Position, characters: number): Position => ({
   line,
   character: character + characters,
 });
@@ -68,7 +68,7 @@ describe("counts", () => {
     ({ shown, rejected } = await countsOf(sidecar));
     const word = /^\w+/.exec(part.suggestion)?.[0] ?? "";
     await sidecar.insert(part.uri, part.position, word);
-    await sidecar.insert(part.uri, after(part.position, word.length), "\u00a7");
+    await sidecar.insert(part.uri, columnsAfter(part.position, word.length), "\u00a7");
     Object.assign(expected, {
       shown,
       rejected,
@@ -80,7 +80,7 @@ describe("counts", () => {
     const typed = await suggested(sidecar);
     ({ shown, rejected } = await countsOf(sidecar));
     for (const [index, key] of [...typed.suggestion].entries())
-      await sidecar.insert(typed.uri, after(typed.position, index), key);
+      await sidecar.insert(typed.uri, columnsAfter(typed.position, index), key);
     Object.assign(expected, { shown, rejected, typed: 1 });
     expect(await countsOf(sidecar)).toMatchObject(expected);
 
@@ -108,11 +108,13 @@ describe("counts", () => {
     const { uri, position, suggestion } = await suggested(sidecar);
     const { shown } = await countsOf(sidecar);
     for (let typed = 1; typed < 4; typed++) {
-      await sidecar.insert(uri, after(position, typed - 1), suggestion.slice(typed - 1, typed));
-      expect((await sidecar.request(uri, after(position, typed))).items[0]?.insertText).toBe(suggestion.slice(typed));
+      await sidecar.insert(uri, columnsAfter(position, typed - 1), suggestion.slice(typed - 1, typed));
+      expect((await sidecar.request(uri, columnsAfter(position, typed))).items[0]?.insertText).toBe(
+        suggestion.slice(typed),
+      );
     }
     expect(await countsOf(sidecar)).toMatchObject({ shown, typed: 0, accepted: 0 });
-    await sidecar.insert(uri, after(position, 3), suggestion.slice(3));
+    await sidecar.insert(uri, columnsAfter(position, 3), suggestion.slice(3));
     expect(await countsOf(sidecar)).toMatchObject({ shown, accepted: 1, charactersTaken: suggestion.length - 3 });
   });
 

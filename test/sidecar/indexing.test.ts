@@ -223,7 +223,7 @@ describe("what is indexed", () => {
       settings: { selfracg: { exclude: ["money.py"] } },
     });
     await sidecar.until("the file to be left out", () =>
-      sidecar.status?.state === "ready" ? sidecar.status.index?.skipped["excluded"] === 1 : false,
+      sidecar.status?.state === "ready" ? sidecar.status.index?.skipped.excluded === 1 : false,
     );
     expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({
       state: "left-out",

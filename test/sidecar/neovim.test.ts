@@ -5,7 +5,7 @@ import { join, resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
 
-const nvim = process.env["SELFRACG_NVIM"] ?? "nvim";
+const nvim = process.env.SELFRACG_NVIM ?? "nvim";
 
 /** [0, 11] and the like; nothing where there is no Neovim. */
 function version(): readonly [number, number] | undefined {
@@ -78,7 +78,7 @@ describe("the page on other editors", () => {
     const [configuration, inline, ...others] = blocks();
     const init = join(scratch, "init.lua");
     const model =
-      process.env["SELFRACG_MODEL"] === undefined
+      process.env.SELFRACG_MODEL === undefined
         ? ""
         : `vim.lsp.config("selfracg", { init_options = { modelPath = ${JSON.stringify(modelPath)} } })\n`;
     // Only from 0.12 on there is something that shows inline completions.

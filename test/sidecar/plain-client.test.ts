@@ -40,7 +40,9 @@ class PlainClient {
     });
     clients.push(this);
     this.exited = new Promise((done) => this.process.once("exit", (code) => done(code)));
-    this.process.stderr.on("data", (bytes) => void (this.stderr += String(bytes)));
+    this.process.stderr.on("data", (bytes) => {
+      this.stderr += String(bytes);
+    });
     this.process.stdout.on("data", (bytes: Buffer) => this.#read(bytes));
   }
 
@@ -58,7 +60,10 @@ class PlainClient {
   }
 
   #take(message: Message): void {
-    if (message.method === undefined) return this.#answers.get(message.id as number)?.(message);
+    if (message.method === undefined) {
+      this.#answers.get(message.id as number)?.(message);
+      return;
+    }
     if (message.id === undefined) return void this.passedOver.push(message.method);
     this.refused.push(message.method);
     this.#write({ id: message.id, error: { code: -32601, message: "Not known." } });
@@ -179,7 +184,7 @@ async function environment(): Promise<NodeJS.ProcessEnv> {
 }
 
 /** Of the model under test, where it is another one than ships. */
-const options = process.env["SELFRACG_MODEL"] === undefined ? {} : { initializationOptions: { modelPath } };
+const options = process.env.SELFRACG_MODEL === undefined ? {} : { initializationOptions: { modelPath } };
 
 /** What Neovim 0.11 and later say of themselves, as far as it matters to a server that completes (`make_client_capabilities`). */
 const neovim = {
@@ -222,9 +227,9 @@ describe("a plain LSP 3.18 client", () => {
       ...(where === "root" ? { rootUri: uri } : { rootUri: uri, workspaceFolders: [{ uri, name: "workspace" }] }),
       ...options,
     });
-    expect(client.capabilities["inlineCompletionProvider"]).toBeTruthy();
+    expect(client.capabilities.inlineCompletionProvider).toBeTruthy();
     // Positions are in UTF-16 units unless the server says another: that is what everybody knows.
-    expect(client.capabilities["positionEncoding"] ?? "utf-16").toBe("utf-16");
+    expect(client.capabilities.positionEncoding ?? "utf-16").toBe("utf-16");
     await nameFromAnotherFile(client, folder, change);
     // Asked for nothing that it did not say it knows.
     if (capabilities !== neovim) expect(client.refused).toEqual([]);

@@ -54,7 +54,7 @@ async function suggested(length = 3): Promise<{ uri: string; position: Position;
   throw new Error(`Expected a suggestion of ${length} characters at one of ${places.length} places, found none.`);
 }
 
-const after = ({ line, character }: Position, characters: number): Position => ({
+const columnsAfter = ({ line, character }: Position, characters: number): Position => ({
   line,
   character: character + characters,
 });
@@ -63,13 +63,13 @@ describe("typing", () => {
   it("along a suggestion gives its rest, key by key, with no new work; and going back gives it again", async () => {
     const { uri, position, trace } = await suggested();
     for (let typed = 1; typed < trace.suggestion.length; typed++) {
-      await sidecar.insert(uri, after(position, typed - 1), trace.suggestion.slice(typed - 1, typed));
-      const { items } = await automatic(uri, after(position, typed));
+      await sidecar.insert(uri, columnsAfter(position, typed - 1), trace.suggestion.slice(typed - 1, typed));
+      const { items } = await automatic(uri, columnsAfter(position, typed));
       // In the middle of one of its words too: what is to come is known.
       expect(items[0]?.insertText).toBe(trace.suggestion.slice(typed));
     }
     const typed = trace.suggestion.length - 1;
-    await sidecar.replace(uri, position, after(position, typed), "");
+    await sidecar.replace(uri, position, columnsAfter(position, typed), "");
     expect((await automatic(uri, position)).items[0]?.insertText).toBe(trace.suggestion);
     expect(await sidecar.trace()).toMatchObject({ id: trace.id, cached: true });
     const next = await sidecar.complete(fresh(), "x = |\n");
@@ -82,7 +82,7 @@ describe("typing", () => {
     let position = { line: 0, character: 8 };
     for (const key of "qzqzqzqz") {
       await sidecar.insert(uri, position, key);
-      position = after(position, 1);
+      position = columnsAfter(position, 1);
     }
     const before = (await sidecar.trace())?.id ?? 0;
     await automatic(uri, position);
@@ -91,7 +91,7 @@ describe("typing", () => {
     expect(waited?.timings.waitMs).toBeGreaterThanOrEqual(0);
     expect(waited?.timings.waitMs).toBeLessThanOrEqual(waited?.timings.totalMs ?? 0);
     await sidecar.insert(uri, position, "x");
-    await sidecar.request(uri, after(position, 1));
+    await sidecar.request(uri, columnsAfter(position, 1));
     expect((await sidecar.trace())?.timings.waitMs).toBe(0);
   });
 
@@ -102,7 +102,7 @@ describe("typing", () => {
     let position = { line: 0, character: 8 };
     for (const key of "compute_the_price_of(all_orders, in_euros") {
       await sidecar.insert(uri, position, key);
-      position = after(position, 1);
+      position = columnsAfter(position, 1);
       answers.push(automatic(uri, position));
     }
     const lists = await Promise.all(answers);
@@ -121,13 +121,13 @@ describe("after a suggestion was taken whole", () => {
     await sidecar.insert(uri, position, trace.suggestion);
     if (told) await sidecar.connection.sendNotification(messages.accepted, { id: trace.id });
     // Comes while it is made, or after: either way it is not made twice.
-    const { items } = await automatic(uri, after(position, trace.suggestion.length));
+    const { items } = await automatic(uri, columnsAfter(position, trace.suggestion.length));
     const next = await sidecar.trace();
     expect(next).toMatchObject({
       id: trace.id + 1,
       cached: true,
       uri,
-      position: after(position, trace.suggestion.length),
+      position: columnsAfter(position, trace.suggestion.length),
     });
     expect(items[0]?.insertText ?? "").toBe(next?.suggestion);
     expect(next?.timings.waitMs).toBe(0);
@@ -136,11 +136,11 @@ describe("after a suggestion was taken whole", () => {
   it("an edit ends what was being made ready", async () => {
     const { uri, position, trace } = await suggested();
     await sidecar.insert(uri, position, trace.suggestion);
-    await sidecar.insert(uri, after(position, trace.suggestion.length), "q");
-    await sidecar.request(uri, after(position, trace.suggestion.length + 1));
+    await sidecar.insert(uri, columnsAfter(position, trace.suggestion.length), "q");
+    await sidecar.request(uri, columnsAfter(position, trace.suggestion.length + 1));
     const next = await sidecar.trace();
     expect(next?.cached).toBeUndefined();
-    expect(next?.position).toEqual(after(position, trace.suggestion.length + 1));
+    expect(next?.position).toEqual(columnsAfter(position, trace.suggestion.length + 1));
   });
 });
 
@@ -240,7 +240,7 @@ describe("where none is made", () => {
           expect(trace.suppressed).toMatch(/^the model is unsure: .* selfracg\.frequency "\w+" shows from/);
       }
     }
-    expect(shown["fewer"]).toBeLessThanOrEqual(shown["more"] ?? 0);
+    expect(shown.fewer).toBeLessThanOrEqual(shown.more ?? 0);
     await sidecar.configure({ frequency: "balanced" });
   });
 

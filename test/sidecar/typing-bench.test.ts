@@ -14,8 +14,12 @@ function bench(args: string[]): Promise<{ code: number | null; stdout: string; s
     });
     let stdout = "";
     let stderr = "";
-    child.stdout.on("data", (bytes) => void (stdout += String(bytes)));
-    child.stderr.on("data", (bytes) => void (stderr += String(bytes)));
+    child.stdout.on("data", (bytes) => {
+      stdout += String(bytes);
+    });
+    child.stderr.on("data", (bytes) => {
+      stderr += String(bytes);
+    });
     child.once("error", failed);
     child.once("close", (code) => done({ code, stdout, stderr }));
   });
@@ -35,7 +39,10 @@ it("types the edits of two commits and counts what came of it", async () => {
       "commit.gpgsign=false",
       ...args,
     ]);
-  const commit = () => (git("add", "-A"), git("commit", "-qm", "change"));
+  const commit = () => {
+    git("add", "-A");
+    git("commit", "-qm", "change");
+  };
   git("init", "-q", ".");
   commit();
   const add = async (path: string, text: string) => {

@@ -234,7 +234,7 @@ describe("SelfRACG in VS Code", () => {
       process.kill(pid, "SIGKILL");
       await expect
         .poll(async () => (await window.statusHistory()).slice(before).join("\n"), { timeout: 30_000 })
-        .toMatch(/SelfRACG error: The sidecar stopped[^]*SelfRACG is ready/);
+        .toMatch(/SelfRACG error: The sidecar stopped[\s\S]*SelfRACG is ready/);
       expect(sidecarProcesses(shop.profile)).not.toContain(pid);
       const told = (await window.notifications()).filter((text) => text.includes("sidecar stopped unexpectedly"));
       expect(told).toHaveLength(death === 1 ? 1 : 0);

@@ -131,7 +131,7 @@ describe("typing in VS Code", () => {
         }
       }
     }
-    console.log(`input delay: median ${medians["off"]?.toFixed(1)} ms off, ${medians["on"]?.toFixed(1)} ms on`);
+    console.log(`input delay: median ${medians.off?.toFixed(1)} ms off, ${medians.on?.toFixed(1)} ms on`);
   });
 
   it("typing along keeps the ghost text, shorter by each key, without a gap", async () => {

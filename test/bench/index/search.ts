@@ -98,7 +98,10 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const needs = rows.slice(0, expressions.needs);
   const originals = rows.slice(expressions.needs);
   const vectorOf = mixtures(originals, dimension);
-  const memory = (): number => (globalThis.gc?.(), process.memoryUsage().rss);
+  const memory = (): number => {
+    globalThis.gc?.();
+    return process.memoryUsage().rss;
+  };
   const loaded = loadFaiss();
   const before = memory();
   const index: VectorIndex =

@@ -40,7 +40,10 @@ export async function standInIndex(
     backbone: {
       model,
       embed: async (fragments) =>
-        fragments.map((tokens) => (embedded?.add(tokens), unitVector(model.retrieval.dimension, tokens))),
+        fragments.map((tokens) => {
+          embedded?.add(tokens);
+          return unitVector(model.retrieval.dimension, tokens);
+        }),
     },
     promptFormat: new PromptFormat(model, await Tokenizer.load(model)),
     storagePath: options.storagePath,

@@ -110,7 +110,11 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   await index.reindex();
 
   let embedded = index.counts().embedded;
-  const since = (): number => -embedded + (embedded = index.counts().embedded);
+  const since = (): number => {
+    const before = embedded;
+    embedded = index.counts().embedded;
+    return embedded - before;
+  };
   await git("checkout", "--quiet", "-b", "two");
   const changed = some(branchFiles, 0);
   // What is new stands at the top, and moves what follows.

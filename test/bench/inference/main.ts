@@ -344,14 +344,16 @@ function figuresOf({ keystrokes, service, drafting, memory, rates: sizes }: Meas
     theirs: (rate: LlamaRates) => number | undefined,
   ): void {
     const rate = percentile(own.map(ours), 0.5);
-    if (llama.length === 0)
-      return add(
+    if (llama.length === 0) {
+      add(
         `${what}, over llama.cpp`,
         undefined,
         "times",
         { atLeast: goal },
         `${digits(rate)} tokens/s; give --llama-bench and --gguf`,
       );
+      return;
+    }
     const quotients = own.map((each, at) => ours(each) / ((llama[at] && theirs(llama[at])) ?? Number.NaN));
     add(
       `${what}, over llama.cpp`,

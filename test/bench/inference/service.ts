@@ -82,7 +82,7 @@ export async function servicePhase({
   }
   await raw.release();
 
-  const promptTokens = model.contextLength > 1024 ? 1024 : model.contextLength;
+  const promptTokens = Math.min(model.contextLength, 1024);
   const prefillMs = await timed(() => backbone.prefill(row(promptTokens)));
   const random = randomNumbers(7);
   const waits: number[] = [];
@@ -161,7 +161,7 @@ export class RawForward {
   private feeds(batch: readonly (readonly number[])[]): Record<string, Tensor> {
     const width = Math.max(...batch.map(({ length }) => length));
     const ids = new BigInt64Array(batch.length * width);
-    batch.forEach((tokens, r) => tokens.forEach((id, i) => (ids[r * width + i] = BigInt(id))));
+    for (const [r, tokens] of batch.entries()) ids.set(BigInt64Array.from(tokens, BigInt), r * width);
     const feeds: Record<string, Tensor> = {
       input_ids: new this.runtime.Tensor("int64", ids, [batch.length, width]),
       lengths: new this.runtime.Tensor(

@@ -57,7 +57,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const work = resolve(values.work ?? join(__dirname, "..", ".cache", "ranking"));
   const started = performance.now();
   const engine = await RankingEngine.open(
-    resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
+    resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
     grammarPath,
     work,
   );

@@ -73,7 +73,7 @@ export async function main(args: readonly string[]): Promise<void> {
       sidecar: join(dist, "sidecar.js"),
       workspace,
       storagePath: join(scratch, "index"),
-      modelPath: resolve(values.model ?? process.env["SELFRACG_MODEL"] ?? modelPath),
+      modelPath: resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
       settings: settingsOf(values.setting),
     });
     const replayed: (Replayed & { commit: string; path: string })[] = [];

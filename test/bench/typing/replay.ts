@@ -222,7 +222,10 @@ class Typist {
         this.#wake();
       });
     };
-    if (delayMs === 0) return ask();
+    if (delayMs === 0) {
+      ask();
+      return;
+    }
     const timer = setTimeout(ask, delayMs);
     this.#cancel = () => clearTimeout(timer);
   }

@@ -415,7 +415,10 @@ describe("over keystrokes", () => {
     const controller = new AbortController();
     const slow = {
       ...backbone,
-      prefill: (...given: Parameters<Backbone["prefill"]>) => (controller.abort(), backbone.prefill(...given)),
+      prefill: (...given: Parameters<Backbone["prefill"]>) => {
+        controller.abort();
+        return backbone.prefill(...given);
+      },
     };
     const interrupted = completer(slow, () => ranked(["money"], [0.5]));
     expect(await complete(interrupted, {}, controller.signal, at("a "))).toMatchObject({ stopReason: "cancelled" });
@@ -463,7 +466,10 @@ describe("over keystrokes", () => {
       },
       decode: (...given) => real.decode(...given),
       rewind: (...given) => real.rewind(...given),
-      express: (...given) => ((expressed += 1), real.express(...given)),
+      express: (...given) => {
+        expressed += 1;
+        return real.express(...given);
+      },
       needWeights: (...given) => real.needWeights(...given),
       embed: (...given) => real.embed(...given),
       dispose: () => Promise.resolve(),
@@ -525,9 +531,10 @@ describe("a model that fills in the middle", () => {
     let expressed: readonly number[] = [];
     const watched: Backbone = {
       ...backbone,
-      prefill: (tokens, options) => (
-        (expressed = options?.express === true ? tokens : []), backbone.prefill(tokens, options)
-      ),
+      prefill: (tokens, options) => {
+        expressed = options?.express === true ? tokens : [];
+        return backbone.prefill(tokens, options);
+      },
     };
     const trace = await complete(filling(watched), {}, undefined, context);
     expect(trace.suggestion).toBe("addMoney(a, b);");

@@ -1,6 +1,7 @@
 // What the prompt goes on with after the same words, mixed with what the model expects.
 import { describe, expect, it } from "vitest";
 import { PromptCache } from "../../../sidecar/completion/copying";
+import { randomBelow } from "./random";
 
 const vocabulary = 64;
 /** Tokens are letters here: a = 1, b = 2, and so on; `|` is special. */
@@ -99,7 +100,7 @@ function chosenPlainly(
     const longest = Math.max(...matches.map(({ length }) => length));
     const weight = (weights[longest] ?? 0.8) * (1 - Math.max(...mixed) ** 2);
     const votes = matches.reduce((total, { length }) => total + 4 ** length, 0);
-    mixed.forEach((value, id) => (mixed[id] = value * (1 - weight)));
+    for (const [id, value] of mixed.entries()) mixed[id] = value * (1 - weight);
     for (const { next, length } of matches) mixed[next] = (mixed[next] ?? 0) + (weight * 4 ** length) / votes;
   }
   const admitted = mixed.map((value, id) => (admits(id) ? value : -1));
@@ -107,8 +108,7 @@ function chosenPlainly(
 }
 
 it("chooses as the whole mixture does, whatever the model and the prompt", () => {
-  let seed = 1;
-  const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
+  const random = randomBelow(1);
   let overruled = 0;
   for (let round = 0; round < 2000; round++) {
     const letters = 1 + random(5);

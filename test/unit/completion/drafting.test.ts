@@ -16,6 +16,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { halfModelPath, modelPath } from "../../model";
 import { marked } from "./cursor-marks";
+import { randomBelow } from "./random";
 import { scriptedBackbone } from "./scripted-backbone";
 
 let model: ModelPackage;
@@ -291,10 +292,8 @@ describe("with a script", () => {
 
 it("gives the same text as no drafts, whatever the model thinks of the prompt", async () => {
   const vocabulary = 7;
-  let seed = 7;
-  const random = (below: number) => (seed = (seed * 48271) % 2147483647) % below;
-  let drawnSeed = 11;
-  const drawn = (below: number) => (drawnSeed = (drawnSeed * 48271) % 2147483647) % below;
+  const random = randomBelow(7);
+  const drawn = randomBelow(11);
   const runs = { prompt: { drafted: 0, plain: 0 }, model: { drafted: 0, plain: 0 } };
   for (let round = 0; round < 300; round++) {
     // In every third round the model drafts by itself; what it foresees is right, or as wrong as can be.
@@ -327,16 +326,28 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
       const backbone: Pick<Backbone, "decode" | "rewind"> = {
         decode: async (cache, tokens, _signal, drafts = 0) => {
           expect(cache.length).toBe(read.length);
-          const logits = tokens.map((token) => (read.push(token), logitsAfter(read)));
+          const logits = tokens.map((token) => {
+            read.push(token);
+            return logitsAfter(read);
+          });
           return { cache: cacheOf(), logits, drafts: foresee(drafts) };
         },
-        rewind: (_, length) => ((read.length = length), cacheOf()),
+        rewind: (_, length) => {
+          read.length = length;
+          return cacheOf();
+        },
       };
       const words: Pick<Tokenizer, "vocabularySize" | "stream" | "decode" | "bytesOf"> = {
         vocabularySize: vocabulary,
         bytesOf: (id) => Uint8Array.of(96 + id),
         decode: (ids) => String.fromCharCode(...ids.map((id) => 96 + id)),
-        stream: () => ({ push: (id) => (said.push(id), String.fromCharCode(96 + id)), end: () => "" }),
+        stream: () => ({
+          push: (id) => {
+            said.push(id);
+            return String.fromCharCode(96 + id);
+          },
+          end: () => "",
+        }),
       };
       const promptCache = new PromptCache(prompt, prompt.slice(-12), new Set([0]));
       const begin = { cache: cacheOf(), logits: logitsAfter(read), drafts: foresee(mostDecodedTokens) };

@@ -81,7 +81,7 @@ it("for three thousand random texts", () => {
     }
     expect(result.text.trim()).not.toBe("");
     expect(result.text).toBe(result.text.trimEnd());
-    expect(result.text).not.toMatch(/[\uFFFD\u0000\r]/);
+    for (const character of "\uFFFD\0\r") expect(result.text).not.toContain(character);
     // What is kept stands in what was said, line by line.
     for (const line of result.text.split("\n")) expect(said.replace(/\r\n?/g, "\n")).toContain(line);
     if (cursor.lineSuffix.trim() !== "") expect(result.text).not.toContain("\n");

@@ -41,7 +41,7 @@ describe("what is owed", () => {
   /** Logits with the given tokens on top, the first highest. */
   function preferring(...texts: string[]): Float32Array {
     const logits = new Float32Array(model.architecture.vocabularySize);
-    texts.forEach((text, at) => (logits[tokenizer.encode(text)[0] ?? 0] = 100 - at));
+    for (const [at, text] of texts.entries()) logits[tokenizer.encode(text)[0] ?? 0] = 100 - at;
     return logits;
   }
 

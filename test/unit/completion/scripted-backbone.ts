@@ -70,7 +70,10 @@ export function scriptedBackbone(
       signal?.throwIfAborted();
       take(given);
       decoded.push(tokens);
-      const after = tokens.map((token) => (held.push(token), logits(held.length)));
+      const after = tokens.map((token) => {
+        held.push(token);
+        return logits(held.length);
+      });
       return { cache: cache(), logits: after, ...(foresee && { drafts: foresee(held.length, drafts) }) };
     },
     rewind: (given, length) => {
@@ -78,7 +81,10 @@ export function scriptedBackbone(
       held.length = length - (prompts.at(-1)?.length ?? 0);
       return cache();
     },
-    express: async (tokens) => (expressed.push(tokens), needOf(tokens)),
+    express: async (tokens) => {
+      expressed.push(tokens);
+      return needOf(tokens);
+    },
     needWeights: async (tokens) =>
       Array.from({ length: model.architecture.layers }, () => new Float32Array(tokens.length).fill(1 / tokens.length)),
     embed: async (texts) => texts.map(() => new Float32Array(model.retrieval.dimension)),

@@ -6,7 +6,9 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { InputError, placeOf, readRepositories, readTasks, unitsOf } from "../../eval/input";
 
 let folder: string;
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "selfracg-eval-"))));
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "selfracg-eval-"));
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const task = { id: "t1", language: "python", repository: "shop", file: "a.py", offset: 5, groundtruth: "load()" };

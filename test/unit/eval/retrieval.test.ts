@@ -112,7 +112,7 @@ describe("rankings", () => {
     const scores = (method: LexicalMethod) =>
       new LexicalStatistics(texts).scores(method, lexicalQuery(place.prefix), texts.slice(1));
     const bm25 = [1.2698219995827071, 0, 1.3541022207939488];
-    scores("bm25").forEach((score, at) => expect(score).toBeCloseTo(bm25[at] ?? Number.NaN, 12));
+    for (const [at, score] of scores("bm25").entries()) expect(score).toBeCloseTo(bm25[at] ?? Number.NaN, 12);
     expect(scores("jaccard")).toEqual([1 / 9, 0, 1 / 4]);
     expect(rank("bm25")).toEqual(["noise.py:11-27", "store.py:1-4", "noise.py:1-20"]);
     expect(rank("jaccard")).toEqual(rank("bm25"));

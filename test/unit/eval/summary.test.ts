@@ -28,7 +28,9 @@ const result = (id: string, part: Partial<Result> = {}): Result => ({
 });
 
 let folder: string;
-beforeAll(async () => void (folder = await mkdtemp(join(tmpdir(), "selfracg-eval-"))));
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "selfracg-eval-"));
+});
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("figures", () => {

@@ -8,8 +8,13 @@ import type { Availability, CompletionTrace, SidecarStatus } from "../../../side
 const vscode = vi.hoisted(() => {
   class Emitter {
     listeners: ((value: unknown) => void)[] = [];
-    event = (listener: (value: unknown) => void) => (this.listeners.push(listener), { dispose() {} });
-    fire = (value?: unknown) => this.listeners.forEach((listener) => listener(value));
+    event = (listener: (value: unknown) => void) => {
+      this.listeners.push(listener);
+      return { dispose() {} };
+    };
+    fire = (value?: unknown) => {
+      for (const listener of this.listeners) listener(value);
+    };
     dispose() {}
   }
   const editor = new Emitter();

@@ -270,14 +270,12 @@ describe("loadModelPackage", () => {
 
   it("hashes what an expression depends on, and nothing else", async () => {
     const { hash } = await loadModelPackage(folder);
-    await edit(
-      (m) => (
-        (m.retrieval.nullScore += 0.25),
-        (m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0)),
-        (m.version = "9.9.9"),
-        (m.confidence = confidence)
-      ),
-    );
+    await edit((m) => {
+      m.retrieval.nullScore += 0.25;
+      m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0);
+      m.version = "9.9.9";
+      m.confidence = confidence;
+    });
     expect((await loadModelPackage(folder)).hash).toBe(hash);
     await edit((m) => (m.retrieval.fragmentTokens -= 1));
     expect((await loadModelPackage(folder)).hash).not.toBe(hash);
@@ -380,9 +378,14 @@ describe("createBackbone", () => {
   });
 
   it("refuses a graph of other sizes than stated", async () => {
-    await edit((m) => (m.retrieval.rank *= 2));
+    await edit((m) => {
+      m.retrieval.rank *= 2;
+    });
     expect(await open()).toMatch(/expected the input past\.need to be float32\[\d+, any, any, \d+\], found float32\[/);
-    await edit((m) => ((m.retrieval.rank /= 2), (m.architecture.vocabularySize += 1)));
+    await edit((m) => {
+      m.retrieval.rank /= 2;
+      m.architecture.vocabularySize += 1;
+    });
     expect(await open()).toMatch(/expected the output logits to be float32\[any, any, \d+\], found float32\[/);
   });
 });

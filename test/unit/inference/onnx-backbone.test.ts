@@ -80,11 +80,11 @@ describe("isolation", () => {
         feeds[`past.${layer}.${part}`] = new Tensor("float32", new Float32Array(0), [1, keyValueHeads, 0, headDim]);
     }
     feeds["past.need"] = new Tensor("float32", new Float32Array(0), [layers, 1, 0, 2 * model.retrieval.rank]);
-    feeds["past_length"] = new Tensor("int64", [0n], [1]);
+    feeds.past_length = new Tensor("int64", [0n], [1]);
     const length = 100;
-    feeds["input_ids"] = new Tensor("int64", BigInt64Array.from(tokens.slice(0, length), BigInt), [1, length]);
-    feeds["lengths"] = new Tensor("int64", [BigInt(length)], [1]);
-    feeds["logit_positions"] = new Tensor(
+    feeds.input_ids = new Tensor("int64", BigInt64Array.from(tokens.slice(0, length), BigInt), [1, length]);
+    feeds.lengths = new Tensor("int64", [BigInt(length)], [1]);
+    feeds.logit_positions = new Tensor(
       "int64",
       BigInt64Array.from({ length }, (_, i) => BigInt(i)),
       [1, length],

@@ -50,10 +50,19 @@ describe("WorkQueue", () => {
   it("rejects what is aborted while it waits, at once and without running it", async () => {
     const queue = new WorkQueue();
     let release = (): void => {};
-    const busy = queue.run("completion", undefined, () => new Promise<void>((resolve) => (release = resolve)));
+    const busy = queue.run(
+      "completion",
+      undefined,
+      () =>
+        new Promise<void>((resolve) => {
+          release = resolve;
+        }),
+    );
     const controller = new AbortController();
     let ran = false;
-    const waiting = queue.run("completion", controller.signal, async () => void (ran = true));
+    const waiting = queue.run("completion", controller.signal, async () => {
+      ran = true;
+    });
     await pause();
     controller.abort();
     await expect(waiting).rejects.toMatchObject({ name: "AbortError" });

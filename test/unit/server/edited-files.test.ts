@@ -12,27 +12,27 @@ it("are those that were changed, not those that were only opened", () => {
   const noted = new Proxy(
     {},
     {
-      get: (_, name: string) => (handler: (params: unknown) => void) => ({
-        dispose: () => {},
-        handler: (handlers[name] = handler),
-      }),
+      get: (_, name: string) => (handler: (params: unknown) => void) => {
+        handlers[name] = handler;
+        return { dispose: () => {} };
+      },
     },
   );
   const edited = editedFilesOf(documents);
   documents.listen(noted as Parameters<typeof documents.listen>[0]);
   const open = (name: string) =>
-    handlers["onDidOpenTextDocument"]?.({
+    handlers.onDidOpenTextDocument?.({
       textDocument: { uri: uri(name), languageId: "python", version: 1, text: "a = 1\n" },
     });
   open("a");
   open("b");
   expect([edited.has(uri("a")), edited.has(uri("b"))]).toEqual([false, false]);
-  handlers["onDidChangeTextDocument"]?.({
+  handlers.onDidChangeTextDocument?.({
     textDocument: { uri: uri("a"), version: 2 },
     contentChanges: [{ text: "a = 2\n" }],
   });
   expect([edited.has(uri("a")), edited.has(uri("b"))]).toEqual([true, false]);
-  handlers["onDidCloseTextDocument"]?.({ textDocument: { uri: uri("a") } });
+  handlers.onDidCloseTextDocument?.({ textDocument: { uri: uri("a") } });
   open("a");
   expect(edited.has(uri("a"))).toBe(true);
 });

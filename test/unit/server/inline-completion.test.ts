@@ -119,8 +119,10 @@ beforeEach(() => {
     completer: () => ({
       complete: (context, _, position, signal, _arrivedAt, { invoked }) =>
         new Promise<CompletionTrace>((resolve, reject) => {
+          ids += 1;
+          const id = ids;
           const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace => ({
-            id: (ids += 1),
+            id,
             uri: context.uri,
             languageId: context.languageId,
             position,

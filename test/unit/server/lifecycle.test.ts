@@ -8,11 +8,13 @@ it("keeps LSP's order", () => {
   const refused: [unknown, number][] = [];
   const strategy = lifecycle((id, code) => void refused.push([id, code]));
   let id = 0;
-  const send = (method: string, request: boolean) =>
+  const send = (method: string, request: boolean) => {
+    if (request) id += 1;
     strategy.handleMessage(
-      { jsonrpc: "2.0", method, ...(request ? { id: (id += 1) } : {}) } as Message,
+      { jsonrpc: "2.0", method, ...(request ? { id } : {}) } as Message,
       () => void served.push(method),
     );
+  };
   send("textDocument/didOpen", false);
   send("textDocument/inlineCompletion", true);
   send("initialize", true);
@@ -31,6 +33,8 @@ it("keeps LSP's order", () => {
 
 it("lets exit through before initialize", () => {
   let served = 0;
-  lifecycle(() => {}).handleMessage({ jsonrpc: "2.0", method: "exit" } as Message, () => void (served += 1));
+  lifecycle(() => {}).handleMessage({ jsonrpc: "2.0", method: "exit" } as Message, () => {
+    served += 1;
+  });
   expect(served).toBe(1);
 });

@@ -74,7 +74,7 @@ describe("package.json", () => {
 
   it.each(Object.entries(defaultSettings))("declares selfracg.%s with the sidecar's default", (name, value) => {
     expect(properties[`selfracg.${name}`], name).toBeDefined();
-    expect(properties[`selfracg.${name}`]?.["default"]).toEqual(value);
+    expect(properties[`selfracg.${name}`]?.default).toEqual(value);
   });
 
   it.each(Object.entries(settingBounds))("bounds selfracg.%s as the sidecar does", (name, { minimum, maximum }) => {
@@ -82,6 +82,6 @@ describe("package.json", () => {
   });
 
   it("offers the sidecar's execution providers", () => {
-    expect(properties["selfracg.executionProvider"]?.["enum"]).toEqual(["auto", "cuda", "cpu"]);
+    expect(properties["selfracg.executionProvider"]?.enum).toEqual(["auto", "cuda", "cpu"]);
   });
 });

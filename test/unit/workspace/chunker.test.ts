@@ -370,7 +370,7 @@ describe("real files", () => {
     return [
       text.slice(0, at),
       text.slice(at),
-      text.slice(0, at) + '}}) ]] end """ */ `' + text.slice(at),
+      `${text.slice(0, at)}}}) ]] end """ */ \`${text.slice(at)}`,
       text.replace(/[)}\]]/g, (bracket) => (below(4) === 0 ? "" : bracket)),
       [
         ...lines.slice(0, row),

@@ -103,7 +103,10 @@ describe("kill -9", () => {
     timeout: 240_000,
   }, async () => {
     let state = 12345;
-    const random = (): number => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+    const random = (): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return state / 2 ** 32;
+    };
     await Promise.all(
       Array.from({ length: chains }, async (_, chain) => {
         const root = await folderWith(files(fileCount));

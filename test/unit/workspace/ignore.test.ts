@@ -438,7 +438,7 @@ describe("repositories that are not just a folder with .git in it", () => {
 });
 
 describe("file names of every kind", () => {
-  const long = "é".repeat(127) + "a";
+  const long = `${"é".repeat(127)}a`;
   const names = [
     "with space.ts",
     " lead.ts",

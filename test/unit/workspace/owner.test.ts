@@ -79,7 +79,13 @@ describe("waiting for a lock", () => {
     await afterLock(path, async () => {}, { signal: never, mostMs: 10_000 });
     await writeFile(`${path}.waiting`, "");
     let mine = false;
-    const again = afterLock(path, async () => void (mine = true), { signal: never, mostMs: 10_000 });
+    const again = afterLock(
+      path,
+      async () => {
+        mine = true;
+      },
+      { signal: never, mostMs: 10_000 },
+    );
     await new Promise((resolve) => setTimeout(resolve, 20));
     expect(mine).toBe(false);
     expect(await withLock(path, async () => {})).toBe(true);

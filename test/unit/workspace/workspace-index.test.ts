@@ -259,7 +259,8 @@ describe("a second start", () => {
     for (const lines of ["value_3_7 = compute(21)", "compute(5000)", "def other(): pass"]) {
       const [hits, right] = [second, anew].map((index) => index.search(toyNeed("part3/file3.py", lines), 20));
       expect(hits).toHaveLength(20);
-      hits?.forEach(({ score }, at) => expect(Math.abs(score - (right?.[at]?.score ?? NaN))).toBeLessThan(3e-5));
+      for (const [at, { score }] of (hits ?? []).entries())
+        expect(Math.abs(score - (right?.[at]?.score ?? NaN))).toBeLessThan(3e-5);
     }
   });
 
@@ -585,7 +586,10 @@ describe("cancelling", () => {
     // The newest file is read first; the other one goes meanwhile.
     const deleting: WorkspaceIndexOptions["chunker"] = {
       version: "test",
-      chunk: async (path, text) => (await rm(join(root, "b.py"), { force: true }), chunker.chunk(path, text)),
+      chunk: async (path, text) => {
+        await rm(join(root, "b.py"), { force: true });
+        return chunker.chunk(path, text);
+      },
     };
     const { index, warnings } = await indexed(root, await emptyFolder(), { chunker: deleting });
     expect(index.counts()).toMatchObject({ files: 1, fragments: 1, skipped: {} });

@@ -37,8 +37,16 @@ describe("holding back", () => {
     asked = 0;
     window.problems = [];
     window.activeTextEditor = { document, selections: [{}] };
-    session = { middleware: { provideInlineCompletionItems: () => ((asked += 1), []) } } as unknown as SidecarSession;
-    register({} as never, session, { holdBack: (given: string | undefined) => void (reason = given) } as never);
+    const provideInlineCompletionItems = () => {
+      asked += 1;
+      return [];
+    };
+    session = { middleware: { provideInlineCompletionItems } } as unknown as SidecarSession;
+    register({} as never, session, {
+      holdBack: (given: string | undefined) => {
+        reason = given;
+      },
+    } as never);
   });
 
   function ask(triggerKind: number): void {

@@ -42,7 +42,10 @@ describe("the snooze commands", () => {
     const session = {
       execute,
       log: { error() {}, warn() {} },
-      onDidStart: (listener: () => void) => ((start = listener), { dispose() {} }),
+      onDidStart: (listener: () => void) => {
+        start = listener;
+        return { dispose() {} };
+      },
     };
     register(context as never, session as unknown as SidecarSession);
   });
