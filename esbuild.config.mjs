@@ -1,10 +1,11 @@
 // Bundles the extension, the sidecar's entries (server, command line, inference thread), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
 
 import { existsSync } from "node:fs";
-import { cp, mkdir, readdir, rename, rm } from "node:fs/promises";
+import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "esbuild";
+import { writeNotices } from "./scripts/notices/collect.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
@@ -55,15 +56,17 @@ function neededAtRunTime(path) {
   return !/\.(map|ts)$|[\\/]libraries\.json$/.test(path);
 }
 
-/** tree-sitter's runtime and grammars, under flat names. */
+/** tree-sitter's runtime and the grammars that the sidecar's bundle names, under flat names. */
 async function copyGrammars() {
+  const named = new Set((await readFile(join(dist, "sidecar.js"), "utf8")).match(/\btree-sitter-[-\w]+\.wasm/g));
   const target = join(dist, "grammars");
   await rm(target, { recursive: true, force: true });
   await mkdir(target, { recursive: true });
   const source = join(modules, "@vscode", "tree-sitter-wasm", "wasm");
   for (const name of await readdir(source)) {
-    if (/^tree-sitter-.*\.wasm$/.test(name)) await cp(join(source, name), join(target, name));
+    if (named.delete(name)) await cp(join(source, name), join(target, name));
   }
+  if (named.size > 0) throw new Error(`Expected grammars in ${source}, did not find ${[...named].join(", ")}.`);
   await cp(join(modules, "web-tree-sitter", "web-tree-sitter.wasm"), join(target, "web-tree-sitter.wasm"));
 }
 
@@ -73,7 +76,8 @@ const shared = {
   target: "node20",
   format: "cjs",
   sourcemap: "linked",
-  legalComments: "none",
+  legalComments: "external",
+  metafile: true,
   logLevel: "warning",
   absWorkingDir: root,
 };
@@ -91,10 +95,13 @@ export async function bundleInferenceWorker() {
   await rename(made, join(dist, "inference-worker.js"));
 }
 
+/** The bundles that ship; the others measure. */
+const shipped = ["extension", "sidecar", "cli", "inference-worker"].map((name) => `dist/${name}.js`);
+
 /** Makes dist/ from scratch except for files of other steps. */
 export async function bundle() {
   await mkdir(dist, { recursive: true });
-  await Promise.all([
+  const [extension, sidecar] = await Promise.all([
     build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
     build({
       ...shared,
@@ -110,8 +117,9 @@ export async function bundle() {
       external: native,
     }),
     copyNative(),
-    copyGrammars(),
   ]);
+  await copyGrammars();
+  await writeNotices({ root, dist, metafiles: [extension.metafile, sidecar.metafile], outputs: shipped });
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await bundle();
