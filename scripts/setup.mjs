@@ -94,6 +94,7 @@ export async function setup(options = {}) {
     "test/bench",
     "test/eval",
     "esbuild.config.mjs",
+    "scripts/notices",
     "package-lock.json",
     "node_modules/faiss-node/build/Release",
   ];
@@ -117,30 +118,15 @@ export async function setup(options = {}) {
       "media",
       "models/default",
       "README.md",
-      "CONTRIBUTING.md",
+      "CHANGELOG.md",
       "LICENSE",
-      "models/training",
       ".vscodeignore",
     ],
     output: "dist/selfracg-code.vsix",
     work: async () => {
       const vsce = join(root, "node_modules", "@vscode", "vsce", "vsce");
       const target = `${process.platform === "win32" ? "win32" : process.platform}-${process.arch}`;
-      await execute(
-        process.execPath,
-        [
-          vsce,
-          "package",
-          "--no-dependencies",
-          "--allow-missing-repository",
-          "--no-rewrite-relative-links",
-          "--target",
-          target,
-          "--out",
-          vsix,
-        ],
-        { cwd: root },
-      );
+      await execute(process.execPath, [vsce, "package", "--target", target, "--out", vsix], { cwd: root });
     },
   });
 }
