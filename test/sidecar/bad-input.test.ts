@@ -176,7 +176,7 @@ describe("malformed JSON-RPC", () => {
       { weight: 1, arbitrary: fc.record({ jsonrpc: fc.constant("2.0"), id: fc.integer(), result: fc.jsonValue() }) },
       { weight: 1, arbitrary: fc.jsonValue() },
     );
-    const seed = Number(process.env["FUZZ_SEED"] ?? Date.now() % 1e9);
+    const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9);
     for (const value of fc.sample(message, { seed, numRuns: 600 })) sidecar.write(framed(JSON.stringify(value)));
     expect(["indexing", "ready", "snoozed", "off"], `seed ${seed}`).toContain((await sidecar.getStatus()).state);
     expect(await sidecar.close(), `seed ${seed}`).toBe(0);
