@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { build } from "esbuild";
+import { build, context } from "esbuild";
 import { writeNotices } from "./scripts/notices/collect.mjs";
 
 const root = dirname(fileURLToPath(import.meta.url));
@@ -70,6 +70,7 @@ async function copyGrammars() {
   await cp(join(modules, "web-tree-sitter", "web-tree-sitter.wasm"), join(target, "web-tree-sitter.wasm"));
 }
 
+/** @type {import("esbuild").BuildOptions} */
 const shared = {
   bundle: true,
   platform: "node",
@@ -98,28 +99,42 @@ export async function bundleInferenceWorker() {
 /** The bundles that ship; the others measure. */
 const shipped = ["extension", "sidecar", "cli", "inference-worker"].map((name) => `dist/${name}.js`);
 
+/** @type {readonly import("esbuild").BuildOptions[]} */
+const bundles = [
+  { ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] },
+  {
+    ...shared,
+    alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") },
+    entryPoints: {
+      sidecar: "sidecar/main.ts",
+      cli: "sidecar/cli.ts",
+      "inference-worker": "sidecar/inference/inference-worker.ts",
+      bench: "test/bench/bench.ts",
+      eval: "test/eval/eval.ts",
+    },
+    outdir: "dist",
+    external: native,
+  },
+];
+
 /** Makes dist/ from scratch except for files of other steps. */
 export async function bundle() {
   await mkdir(dist, { recursive: true });
-  const [extension, sidecar] = await Promise.all([
-    build({ ...shared, entryPoints: { extension: "extension/main.ts" }, outdir: "dist", external: ["vscode"] }),
-    build({
-      ...shared,
-      alias: { "web-tree-sitter": join(modules, "web-tree-sitter", "web-tree-sitter.cjs") },
-      entryPoints: {
-        sidecar: "sidecar/main.ts",
-        cli: "sidecar/cli.ts",
-        "inference-worker": "sidecar/inference/inference-worker.ts",
-        bench: "test/bench/bench.ts",
-        eval: "test/eval/eval.ts",
-      },
-      outdir: "dist",
-      external: native,
-    }),
-    copyNative(),
-  ]);
+  const [results] = await Promise.all([Promise.all(bundles.map((options) => build(options))), copyNative()]);
   await copyGrammars();
-  await writeNotices({ root, dist, metafiles: [extension.metafile, sidecar.metafile], outputs: shipped });
+  const metafiles = results.flatMap(({ metafile }) => (metafile === undefined ? [] : [metafile]));
+  await writeNotices({ root, dist, metafiles, outputs: shipped });
 }
 
-if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) await bundle();
+/** Makes dist/ and bundles again whenever a source changes, until the process is ended. */
+async function watch() {
+  await mkdir(dist, { recursive: true });
+  await Promise.all([copyNative(), copyGrammars()]);
+  for (const options of bundles) {
+    const bundler = await context({ ...options, logLevel: "info" });
+    await bundler.watch();
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href)
+  await (process.argv.includes("--watch") ? watch() : bundle());

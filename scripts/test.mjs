@@ -1,4 +1,4 @@
-// `npm test`: sets up, then type check, unit, sidecar and VS Code tests, and the training project's where its Python is.
+// `npm test`: sets up, then lint, type check, unit, sidecar and VS Code tests, and the training project's where its Python is.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -27,6 +27,7 @@ function vitest(project) {
 
 /** Each part with what runs it; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */
 const parts = {
+  lint: () => run(process.execPath, [join("node_modules", "@biomejs", "biome", "bin", "biome"), "check", "."], root),
   types: () => run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"], root),
   unit: () => run(process.execPath, vitest("unit"), root),
   sidecar: () => run(process.execPath, vitest("sidecar"), root),
