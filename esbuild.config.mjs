@@ -89,6 +89,7 @@ export async function bundleInferenceWorker() {
   await build({
     ...shared,
     sourcemap: "inline",
+    legalComments: "none",
     entryPoints: ["sidecar/inference/inference-worker.ts"],
     outfile: made,
     external: native,
@@ -128,8 +129,7 @@ export async function bundle() {
 
 /** Makes dist/ and bundles again whenever a source changes, until the process is ended. */
 async function watch() {
-  await mkdir(dist, { recursive: true });
-  await Promise.all([copyNative(), copyGrammars()]);
+  await bundle();
   for (const options of bundles) {
     const bundler = await context({ ...options, logLevel: "info" });
     await bundler.watch();
