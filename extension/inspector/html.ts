@@ -1,6 +1,6 @@
 // The small pieces that the inspector's sections are made of. Every text is escaped; no style and no script is inline.
 
-import type { pageCommands } from "./render";
+import type { pageCommands } from "./page-commands";
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };
 

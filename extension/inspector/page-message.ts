@@ -1,7 +1,7 @@
 // What the inspector's page may ask for. Nothing else that it sends is acted on.
 
 import type { FileRule } from "./file-rules";
-import { pageCommands } from "./render";
+import { pageCommands } from "./page-commands";
 import type { Layer } from "./sections/need";
 
 /** A fragment that the page shows, by its number there. */

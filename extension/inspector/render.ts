@@ -13,14 +13,6 @@ import { renderStatus } from "./sections/status";
 import { renderEmpty, renderSuggestion } from "./sections/suggestion";
 import { renderTime } from "./sections/time";
 
-/** Commands that the page may ask for, by the name used in it. */
-export const pageCommands = {
-  toggle: "selfracg.toggle",
-  restart: "selfracg.restartSidecar",
-  log: "selfracg.showLog",
-  reindex: "selfracg.reindex",
-} as const;
-
 /** What the page can show. */
 export interface InspectorModel {
   readonly status: SidecarStatus;

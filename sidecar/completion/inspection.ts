@@ -1,36 +1,12 @@
 // Looks at completions again: the prompt, what the need looked at, and the same cursor without fragments.
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
 import { abortError } from "../inference/work-queue";
-import type {
-  ComparedCompletion,
-  Comparison,
-  CompletionTrace,
-  InspectedPrompt,
-  NeedWeights,
-  Settings,
-} from "../protocol";
-import type { CursorContext } from "../retrieval/retrieval";
+import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
+import type { CompletedCursor } from "./completed-cursor";
 import { Completer, type CompleterOptions } from "./completer";
 import { Healing } from "./healing";
 import { needTokens } from "./need-tokens";
-import type { Prompt } from "./prompt";
 import { piecesOf } from "./prompt-pieces";
-
-/** A completion and all that it takes to make it again. */
-export interface CompletedCursor {
-  /** As the completer made it: a suggestion out of the cache has the id of the one that it is the rest of. */
-  readonly trace: CompletionTrace;
-  /** With plain line breaks. */
-  readonly context: CursorContext;
-  readonly settings: Settings;
-  /** Whether it was asked for by command, so that nothing was held back for being unsure. */
-  readonly invoked: boolean;
-  readonly prompt: Prompt;
-  /** The text before the cursor that the prompt leaves out and the model says again (token healing). */
-  readonly owed: string;
-  /** The tokens chosen, what is owed included and the token that ended the text not. */
-  readonly generated: readonly number[];
-}
 
 /** Completions held. */
 const mostHeld = 20;

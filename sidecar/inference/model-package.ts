@@ -7,7 +7,7 @@ import { externalDataLocations } from "./external-data";
 import { FileHashes } from "./file-hashes";
 import { type ModelManifest, readManifest } from "./model-manifest";
 import { ModelPackageError, reinstall } from "./model-package-error";
-import { vocabulary } from "./tokenizer";
+import { vocabulary } from "./vocabulary";
 
 /** A checked model package: its manifest, and where it lies. */
 export interface ModelPackage extends ModelManifest {

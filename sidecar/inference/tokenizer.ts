@@ -3,13 +3,7 @@ import { readFile } from "node:fs/promises";
 import { Tokenizer as LibraryTokenizer, SplitPreTokenizer } from "@huggingface/tokenizers";
 import * as v from "valibot";
 import type { ModelPackage } from "./model-package";
-
-/** Tokens and ids. (valibot's record would leave out keys such as "constructor", which are words of code like others.) */
-export const vocabulary = v.custom<Readonly<Record<string, number>>>(
-  (value) =>
-    typeof value === "object" && value !== null && Object.values(value).every((id) => Number.isInteger(id) && id >= 0),
-  "a map of tokens to ids",
-);
+import { vocabulary } from "./vocabulary";
 
 const fileSchema = v.looseObject({
   added_tokens: v.array(v.looseObject({ id: v.number(), content: v.string() })),

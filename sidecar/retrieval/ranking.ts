@@ -4,14 +4,7 @@ import type { FragmentReference } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { ChosenFiles } from "./chosen-files";
 import { Imports } from "./imports";
-import type { CursorContext } from "./retrieval";
-
-/** How much is added to a fragment's score to give its rank, and why, in words. */
-export type Raise = NonNullable<FragmentReference["raised"]>;
-
-export interface RankedFragment extends ScoredFragment {
-  readonly raised?: Raise;
-}
+import type { CursorContext, Raise, RankedFragment } from "./retrieval";
 
 /** What raises a fragment at one cursor; nothing for most. Fragments of one file are raised alike. */
 export type Raising = (fragment: Fragment) => Raise | undefined;

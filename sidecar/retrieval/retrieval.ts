@@ -1,7 +1,6 @@
 // What retrieval takes and gives: the cursor's surroundings in, chosen fragments and the reasons out.
 import type { DroppedFragment, FragmentReference } from "../protocol";
-import type { Fragment } from "../workspace/fragment";
-import type { RankedFragment } from "./ranking";
+import type { Fragment, ScoredFragment } from "../workspace/fragment";
 
 /** The document as the model sees it. */
 export interface CursorContext {
@@ -13,6 +12,13 @@ export interface CursorContext {
   readonly prefix: string;
   /** Everything after it. */
   readonly suffix: string;
+}
+
+/** How much is added to a fragment's score to give its rank, and why, in words. */
+export type Raise = NonNullable<FragmentReference["raised"]>;
+
+export interface RankedFragment extends ScoredFragment {
+  readonly raised?: Raise;
 }
 
 export interface SelectedFragment {

@@ -1,8 +1,7 @@
 // Chooses, of the fragments found, those worth their tokens, and says of every other one why not.
 import type { DroppedFragment, FragmentReference } from "../protocol";
 import type { Fragment } from "../workspace/fragment";
-import type { RankedFragment } from "./ranking";
-import type { CursorContext, RetrievalLimits, SelectedFragment } from "./retrieval";
+import type { CursorContext, RankedFragment, RetrievalLimits, SelectedFragment } from "./retrieval";
 import { tellingLines, type VisibleText } from "./visible";
 
 /** Share of a fragment's lines on screen from which it has nothing left to say. */

@@ -10,8 +10,9 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { CompletedCursor } from "../completion/completed-cursor";
 import type { Completer } from "../completion/completer";
-import type { CompletedCursor, Inspection } from "../completion/inspection";
+import type { Inspection } from "../completion/inspection";
 import {
   type Comparison,
   type InspectedPrompt,

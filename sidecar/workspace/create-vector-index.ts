@@ -3,7 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { ClusteredIndex } from "./clustered-index";
 import { ExactIndex } from "./exact-index";
-import { FaissIndex, loadFaiss } from "./faiss-index";
+import { loadFaiss } from "./faiss-addon";
+import { FaissIndex } from "./faiss-index";
 import { GrowingIndex } from "./growing-index";
 import type { VectorIndex } from "./vector-index";
 

@@ -2,7 +2,7 @@
 import { randomBytes } from "node:crypto";
 import { mkdirSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Addon, FlatIndex } from "./faiss-index";
+import type { Addon, FlatIndex } from "./faiss-addon";
 import { isRunning } from "./owner";
 
 /** Appends vectors, which stand one after another in `vectors`, to an index. */

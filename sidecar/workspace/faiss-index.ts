@@ -1,29 +1,9 @@
 // Maximum inner product search by FAISS (IndexFlatIP of faiss-node), under ids of the caller's.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { dirname, join } from "node:path";
 import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
+import type { Addon, FlatIndex } from "./faiss-addon";
 import { type BulkAdd, bulkAdder } from "./faiss-bulk";
-import { isRunning } from "./owner";
 import type { Quantized } from "./quantized";
 import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
-
-/** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
-export interface FlatIndex {
-  ntotal(): number;
-  add(rows: number[]): void;
-  search(query: number[], k: number): { distances: number[]; labels: number[] };
-  removeIds(rows: number[]): number;
-  mergeFrom(other: FlatIndex): void;
-  toBuffer(): Buffer;
-}
-
-export interface Addon {
-  readonly IndexFlatIP: (new (dimension: number) => FlatIndex) & { read(path: string): FlatIndex };
-}
-
-/** The addon, or why there is none. */
-export type LoadedAddon = { readonly addon: Addon } | { readonly failure: string };
 
 /** Rows marked as removed at which they are taken out: taking out costs rows x removed comparisons in one call. */
 const removedLimit = 512;
@@ -33,81 +13,6 @@ const waitingLimit = 512;
 const worthHandingOver = 128;
 /** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
 const slack = 8;
-
-let loaded: LoadedAddon | undefined;
-
-/** Loads faiss-node, once in a process. Never throws. See {@link tryFaiss}. */
-export function loadFaiss(guardFile?: string): LoadedAddon {
-  loaded ??= tryFaiss(guardFile);
-  return loaded;
-}
-
-/**
- * Loads faiss-node and searches with it. An addon built for another CPU ends the process here: the guard file, written
- * before and deleted after, then says so to the next start, which leaves this addon alone.
- */
-export function tryFaiss(guardFile?: string): LoadedAddon {
-  try {
-    // Not an import: the addon may be missing, and bundling must leave it where its binary lies.
-    const require = createRequire(__filename);
-    const entry = require.resolve("faiss-node");
-    if (guardFile === undefined) return trial(require(entry));
-    const binary = join(dirname(entry), "..", "build", "Release", "faiss-node.node");
-    const { size, mtimeMs } = statSync(binary);
-    const fingerprint = `${binary} ${size} ${mtimeMs}`;
-    if (endedHere(guardFile, fingerprint)) {
-      return {
-        failure: `a process ended while it tried the addon, which seems to be built for another CPU; delete ${guardFile} to try it again`,
-      };
-    }
-    const guarded = writeGuard(guardFile, `${process.pid} ${fingerprint}`);
-    try {
-      return trial(require(entry));
-    } finally {
-      if (guarded) rmSync(guardFile, { force: true });
-    }
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return { failure: message.split("\n", 1)[0] ?? message };
-  }
-}
-
-/** Searches as often in one call as FAISS needs to multiply by BLAS (from 20 on): an addon without BLAS ends the process. */
-function trial(addon: unknown): LoadedAddon {
-  if (!isAddon(addon)) return { failure: "faiss-node has no IndexFlatIP" };
-  const index = new addon.IndexFlatIP(16);
-  index.add(Array.from({ length: 32 }, (_, i) => (i < 16 ? 0 : 1)));
-  for (const queries of [1, 32]) {
-    const { labels } = index.search(new Array<number>(16 * queries).fill(1), 1);
-    if (labels.length !== queries || labels.some((label) => label !== 1))
-      return { failure: "a trial search gave a wrong result" };
-  }
-  return { addon };
-}
-
-/** Whether a process ended while it tried this very addon. */
-function endedHere(guardFile: string, fingerprint: string): boolean {
-  if (!existsSync(guardFile)) return false;
-  const [, pid, tried] = /^(\d+) (.*)$/.exec(readFileSync(guardFile, "utf8")) ?? [];
-  return tried === fingerprint && !isRunning(Number(pid));
-}
-
-function writeGuard(guardFile: string, content: string): boolean {
-  try {
-    mkdirSync(dirname(guardFile), { recursive: true });
-    writeFileSync(guardFile, content);
-    return true;
-  } catch {
-    // Without the guard the addon is still worth trying.
-    return false;
-  }
-}
-
-function isAddon(value: unknown): value is Addon {
-  return (
-    typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function"
-  );
-}
 
 /**
  * faiss-node has no ids of its own, no removal that is cheap for one row, no order among equals, and takes vectors one

@@ -1,7 +1,8 @@
 // Completions looked at again: the prompt in pieces, the need's tokens, and the comparison, over the real model.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { CompletedCursor } from "../../../sidecar/completion/completed-cursor";
 import { Completer, type CompleterOptions } from "../../../sidecar/completion/completer";
-import { type CompletedCursor, Inspection } from "../../../sidecar/completion/inspection";
+import { Inspection } from "../../../sidecar/completion/inspection";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { command } from "../../../extension/command-names";
-import { pageCommands } from "../../../extension/inspector/render";
+import { pageCommands } from "../../../extension/inspector/page-commands";
 import { configurationSection, defaultSettings, serverCommands, settingBounds } from "../../../sidecar/protocol";
 
 interface Property {

@@ -11,7 +11,8 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import type { CompletedCursor, Inspection } from "../../../sidecar/completion/inspection";
+import type { CompletedCursor } from "../../../sidecar/completion/completed-cursor";
+import type { Inspection } from "../../../sidecar/completion/inspection";
 import { type CompletionTrace, defaultSettings, messages, type SearchResult } from "../../../sidecar/protocol";
 import { type Inspecting, type InspectionParts, registerInspection } from "../../../sidecar/server/inspection";
 import { Traces } from "../../../sidecar/server/traces";

@@ -1,0 +1,9 @@
+// The shape of a vocabulary in tokenizer.json.
+import * as v from "valibot";
+
+/** Tokens and ids. (valibot's record would leave out keys such as "constructor", which are words of code like others.) */
+export const vocabulary = v.custom<Readonly<Record<string, number>>>(
+  (value) =>
+    typeof value === "object" && value !== null && Object.values(value).every((id) => Number.isInteger(id) && id >= 0),
+  "a map of tokens to ids",
+);
