@@ -97,8 +97,8 @@ export async function bundleInferenceWorker() {
   await rename(made, join(dist, "inference-worker.js"));
 }
 
-/** The bundles that ship; the others measure. */
-const shipped = ["extension", "sidecar", "cli", "inference-worker"].map((name) => `dist/${name}.js`);
+/** Bundles that measure and do not ship; all others do. */
+const measuring = ["dist/bench.js", "dist/eval.js"];
 
 /** @type {readonly import("esbuild").BuildOptions[]} */
 const bundles = [
@@ -124,7 +124,8 @@ export async function bundle() {
   const [results] = await Promise.all([Promise.all(bundles.map((options) => build(options))), copyNative()]);
   await copyGrammars();
   const metafiles = results.flatMap(({ metafile }) => (metafile === undefined ? [] : [metafile]));
-  await writeNotices({ root, dist, metafiles, outputs: shipped });
+  const outputs = metafiles.flatMap((metafile) => Object.keys(metafile.outputs));
+  await writeNotices({ root, dist, metafiles, outputs: outputs.filter((output) => !measuring.includes(output)) });
 }
 
 /** Makes dist/ and bundles again whenever a source changes, until the process is ended. */
