@@ -1,4 +1,4 @@
-// Collects the licence texts of everything of others' that ships, and writes them as one file.
+// Collects the licence texts of all third-party code that ships, and writes them as one file.
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -93,7 +93,7 @@ async function grammarNotices(grammars, builder) {
   return [from, ...(await Promise.all(notices))];
 }
 
-/** Data of others' in the project's own folders: its licence lies beside it as `FILE.license`. @param {string} root @param {ReadonlySet<string>} files */
+/** Third-party data in the project's own folders: its licence lies beside it as `FILE.license`. @param {string} root @param {ReadonlySet<string>} files */
 async function dataNotices(root, files) {
   const licensed = [...files].filter((file) => existsSync(join(root, `${file}.license`)));
   return Promise.all(
@@ -123,7 +123,7 @@ export function formatNotices(notices, legalComments) {
   const comments = legalComments.map((text) => text.trim()).filter(Boolean);
   const sections = [...titles].map(([body, names]) => section(names, body));
   if (comments.length > 0) sections.push(section(["Comments in bundled code"], comments.join("\n\n")));
-  const head = "SelfRACG Code contains the following parts of others, each under the licence that follows its name.\n";
+  const head = "SelfRACG Code contains the following third-party software, each under the licence that follows its name.\n";
   return [head, ...sections].join("\n");
 }
 

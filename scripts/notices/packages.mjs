@@ -4,7 +4,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
 /**
- * A part of somebody else's that ships. `licence` is its short name; `texts` holds the licence's text and notices, and is
+ * Third-party code or data that ships. `licence` is its short name; `texts` holds the licence's text and notices, and is
  * empty where none was found.
  * @typedef {{name: string, version: string, licence: string, repository: string, texts: readonly string[]}} Notice
  */

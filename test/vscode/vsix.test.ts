@@ -1,4 +1,4 @@
-// What the packaged extension holds: the files of a list, a licence text for each part of others, and native code that any machine can load.
+// What the packaged extension holds: the files of a list, a licence text for all third-party code, and native code that any machine can load.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
