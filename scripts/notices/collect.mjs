@@ -123,7 +123,8 @@ export function formatNotices(notices, legalComments) {
   const comments = legalComments.map((text) => text.trim()).filter(Boolean);
   const sections = [...titles].map(([body, names]) => section(names, body));
   if (comments.length > 0) sections.push(section(["Comments in bundled code"], comments.join("\n\n")));
-  const head = "SelfRACG Code contains the following third-party software, each under the licence that follows its name.\n";
+  const head =
+    "SelfRACG Code contains the following third-party software, each under the licence that follows its name.\n";
   return [head, ...sections].join("\n");
 }
 
