@@ -144,7 +144,7 @@ export const settingBounds = {
 } as const;
 
 /** FAISS and the exact scan look at every vector; the clustered index, for many of them, at the nearest clusters. */
-export type VectorIndexName = "faiss" | "exact" | "clustered";
+export type VectorIndexName = "faiss" | "flat";
 
 export type PauseReason = "asked" | "battery";
 

@@ -47,6 +47,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "web-tree-sitter": ["sidecar/workspace", "sidecar/completion/syntax-tree.ts"],
   valibot: ["sidecar"],
   esbuild: ["esbuild.config.mjs"],
+  wabt: ["scripts/generate.mjs"],
   "vitest/config": ["vitest.config.ts"],
 };
 

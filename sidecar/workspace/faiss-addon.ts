@@ -5,21 +5,18 @@ import { dirname, join } from "node:path";
 import { isRunning } from "./owner";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
-export interface FlatIndex {
-  ntotal(): number;
+export interface FaissFlat {
   add(rows: number[]): void;
   search(query: number[], k: number): { distances: number[]; labels: number[] };
   removeIds(rows: number[]): number;
-  mergeFrom(other: FlatIndex): void;
-  toBuffer(): Buffer;
 }
 
-export interface Addon {
-  readonly IndexFlatIP: (new (dimension: number) => FlatIndex) & { read(path: string): FlatIndex };
+export interface FaissAddon {
+  readonly IndexFlatIP: new (dimension: number) => FaissFlat;
 }
 
 /** The addon, or why there is none. */
-export type LoadedAddon = { readonly addon: Addon } | { readonly failure: string };
+export type LoadedAddon = { readonly addon: FaissAddon } | { readonly failure: string };
 
 let loaded: LoadedAddon | undefined;
 
@@ -90,7 +87,7 @@ function writeGuard(guardFile: string, content: string): boolean {
   }
 }
 
-function isAddon(value: unknown): value is Addon {
+function isAddon(value: unknown): value is FaissAddon {
   return (
     typeof value === "object" && value !== null && "IndexFlatIP" in value && typeof value.IndexFlatIP === "function"
   );

@@ -1,128 +1,156 @@
 // Maximum inner product search by FAISS (IndexFlatIP of faiss-node), under ids of the caller's.
-import { checkDimension, checkLength, compareHits, ExactIndex } from "./exact-index";
-import type { Addon, FlatIndex } from "./faiss-addon";
-import { type BulkAdd, bulkAdder } from "./faiss-bulk";
+import type { FaissAddon, FaissFlat } from "./faiss-addon";
+import { FlatIndex } from "./flat-index";
 import type { Quantized } from "./quantized";
-import type { Accepts, VectorHit, VectorIndex } from "./vector-index";
+import { type Accepts, checkLength, type VectorHit, type VectorIndex } from "./vector-index";
 
-/** Rows marked as removed at which they are taken out: taking out costs rows x removed comparisons in one call. */
-const removedLimit = 512;
-/** Vectors that wait to be handed to FAISS together, scanned exactly until then. */
-const waitingLimit = 512;
-/** So many are handed over when nothing else is done: to scan them takes up to a fifth of a search, to hand them over a millisecond or two. */
-const worthHandingOver = 128;
+/**
+ * Floats up to which FAISS answers: 8,192 vectors of 256, which it scans in about 1.4 ms. Beyond, the flat index is several
+ * times as fast (`npm run bench -- index --only search`).
+ */
+const maxFloats = 8192 * 256;
+/** Vectors handed to FAISS in one call, which takes them one number at a time: 50 microseconds for 256. */
+const handedTogether = 16;
+/** Removed rows at which they are taken out of FAISS: that costs rows x removed comparisons in one call. */
+const maxRemoved = 512;
 /** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
 const slack = 8;
 
 /**
- * faiss-node has no ids of its own, no removal that is cheap for one row, no order among equals, and takes vectors one
- * number at a time (50 microseconds for 256): all this is made good here.
+ * Every vector is in a flat index as well. That one answers while vectors wait to be handed to FAISS, which idle moments
+ * do, and once there are too many for FAISS. (faiss-node has no ids of its own, no order among equals, and no removal that
+ * is cheap for one row.)
  */
 export class FaissIndex implements VectorIndex {
-  readonly name = "faiss";
-  private flat: FlatIndex;
+  readonly dimension: number;
+  private readonly all: FlatIndex;
+  /** Undefined once there were too many vectors, until the index is empty. */
+  private faiss: FaissFlat | undefined;
+  /** Ids that FAISS does not have yet. */
+  private readonly waiting = new Set<number>();
   /** Id of every row in FAISS, removed ones included. */
   private ids: number[] = [];
   /** Row of every id in FAISS, removed ones left out. */
   private readonly rows = new Map<number, number>();
   /** Rows that are removed but still in FAISS. */
-  private removed = new Set<number>();
-  private waiting: ExactIndex;
-  private readonly bulkAdd: BulkAdd;
+  private readonly removed = new Set<number>();
 
-  /**
-   * @param folder for files that are handed to FAISS
-   * @param limit number of vectors handed to FAISS together
-   */
+  /** @param maxVectors up to which FAISS answers; left out: as measured */
   constructor(
-    private readonly addon: Addon,
-    readonly dimension: number,
-    readonly reason: string,
-    folder: string,
-    private readonly limit = waitingLimit,
+    private readonly addon: FaissAddon,
+    dimension: number,
+    private readonly whyFaiss: string,
+    private readonly maxVectors = Math.floor(maxFloats / dimension),
   ) {
-    checkDimension(dimension);
-    this.flat = new addon.IndexFlatIP(dimension);
-    this.waiting = new ExactIndex(dimension, "waiting");
-    this.bulkAdd = bulkAdder(addon, dimension, folder);
+    this.all = new FlatIndex(dimension, `more than ${maxVectors} fragments, which are searched faster without FAISS`);
+    this.dimension = dimension;
+    this.faiss = new addon.IndexFlatIP(dimension);
+  }
+
+  get name(): VectorIndex["name"] {
+    return this.faiss === undefined ? this.all.name : "faiss";
+  }
+
+  get reason(): string {
+    return this.faiss === undefined ? this.all.reason : this.whyFaiss;
   }
 
   get size(): number {
-    return this.rows.size + this.waiting.size;
+    return this.all.size;
   }
 
   add(id: number, vector: Quantized): void {
-    if (this.rows.has(id))
-      throw new RangeError(`expected an id that is not in the index, found ${id}: remove it first`);
-    this.waiting.add(id, vector);
-    if (this.waiting.size >= this.limit) this.handOver();
+    this.all.add(id, vector);
+    if (this.all.size > this.maxVectors) this.leaveFaiss();
+    if (this.faiss !== undefined) this.waiting.add(id);
   }
 
   remove(ids: readonly number[]): void {
-    this.waiting.remove(ids);
+    this.all.remove(ids);
     for (const id of ids) {
+      this.waiting.delete(id);
       const row = this.rows.get(id);
       if (row === undefined) continue;
       this.rows.delete(id);
       this.removed.add(row);
-      if (this.removed.size >= removedLimit) this.takeOut();
     }
-    if (this.rows.size === 0 && this.removed.size > 0) this.takeOut();
+    if (this.all.size === 0) {
+      this.leaveFaiss();
+      this.faiss = new this.addon.IndexFlatIP(this.dimension);
+    }
   }
 
-  settle(): boolean {
-    if (this.waiting.size >= worthHandingOver) this.handOver();
-    return false;
+  settle(milliseconds: number): boolean {
+    const { faiss } = this;
+    if (faiss === undefined) return false;
+    const end = performance.now() + milliseconds;
+    if (this.removed.size >= maxRemoved) this.takeOutRemoved(faiss);
+    while (this.waiting.size > 0 && performance.now() < end) this.handOver(faiss);
+    return this.waiting.size > 0;
   }
 
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[] {
     checkLength(query, this.dimension, "a query");
-    const wanted = Math.floor(k);
-    return [
-      ...this.searchFlat(query, Math.min(wanted, this.rows.size), accepts),
-      ...this.waiting.search(query, wanted, accepts),
-    ]
-      .sort(compareHits)
-      .slice(0, Math.max(0, wanted));
+    const { faiss } = this;
+    if (faiss === undefined || this.waiting.size > 0) return this.all.search(query, k, accepts);
+    return this.searchFaiss(faiss, query, Math.min(Math.floor(k), this.rows.size), accepts);
   }
 
-  private searchFlat(query: Float32Array, wanted: number, accepts: Accepts | undefined): VectorHit[] {
+  private searchFaiss(
+    faiss: FaissFlat,
+    query: Float32Array,
+    wanted: number,
+    accepts: Accepts | undefined,
+  ): VectorHit[] {
     if (wanted < 1) return [];
     const plain = Array.from(query);
     const rows = this.ids.length;
     for (let depth = Math.min(rows, wanted + slack); ; depth = Math.min(rows, depth * 2)) {
-      const { distances, labels } = this.flat.search(plain, depth);
-      const hits: VectorHit[] = [];
-      labels.forEach((row, i) => {
-        const id = this.ids[row];
-        if (id !== undefined && !this.removed.has(row) && (accepts === undefined || accepts(id)))
-          hits.push({ id, score: distances[i] ?? 0 });
-      });
+      const { distances, labels } = faiss.search(plain, depth);
+      const hits = this.hitsOf(labels, distances, accepts);
       // FAISS returns any of several equals: all of them must be seen before the lower ids can be chosen.
       const border = hits[wanted - 1]?.score;
-      const deepest = distances[distances.length - 1];
-      if (depth === rows || (border !== undefined && deepest !== undefined && deepest < border)) {
-        return hits.sort(compareHits).slice(0, wanted);
+      const lowest = distances[distances.length - 1];
+      if (depth === rows || (border !== undefined && lowest !== undefined && lowest < border)) {
+        const ids = hits.map(({ id }) => id);
+        return this.all.best(query, ids, wanted);
       }
     }
   }
 
-  private handOver(): void {
-    const { ids, vectors } = this.waiting.contents();
-    this.bulkAdd(this.flat, vectors);
-    for (const id of ids) {
-      this.rows.set(id, this.ids.length);
-      this.ids.push(id);
-    }
-    this.waiting = new ExactIndex(this.dimension, "waiting");
+  private hitsOf(labels: readonly number[], scores: readonly number[], accepts: Accepts | undefined): VectorHit[] {
+    return labels.flatMap((row, at) => {
+      const id = this.ids[row];
+      if (id === undefined || this.removed.has(row) || (accepts !== undefined && !accepts(id))) return [];
+      return [{ id, score: scores[at] ?? 0 }];
+    });
   }
 
-  private takeOut(): void {
-    if (this.rows.size === 0) this.flat = new this.addon.IndexFlatIP(this.dimension);
-    else this.flat.removeIds([...this.removed]);
-    this.ids = this.rows.size === 0 ? [] : this.ids.filter((_, row) => !this.removed.has(row));
-    this.removed = new Set();
+  private handOver(faiss: FaissFlat): void {
+    const floats: number[] = [];
+    for (const id of this.waiting) {
+      if (floats.length >= handedTogether * this.dimension) break;
+      floats.push(...(this.all.vector(id) ?? []));
+      this.rows.set(id, this.ids.length);
+      this.ids.push(id);
+      this.waiting.delete(id);
+    }
+    faiss.add(floats);
+  }
+
+  private takeOutRemoved(faiss: FaissFlat): void {
+    faiss.removeIds([...this.removed]);
+    this.ids = this.ids.filter((_, row) => !this.removed.has(row));
+    this.removed.clear();
     this.rows.clear();
     for (const [row, id] of this.ids.entries()) this.rows.set(id, row);
+  }
+
+  private leaveFaiss(): void {
+    this.faiss = undefined;
+    this.waiting.clear();
+    this.ids = [];
+    this.rows.clear();
+    this.removed.clear();
   }
 }

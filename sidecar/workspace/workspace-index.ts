@@ -60,7 +60,7 @@ export interface WorkspaceIndexOptions {
   readonly limits?: Partial<IndexLimits>;
   readonly log: IndexLog;
   /** Which vector index to take; default FAISS where it loads. */
-  readonly preferredIndex?: "faiss" | "exact";
+  readonly preferredIndex?: "faiss" | "flat";
 }
 
 export interface ReindexOptions {

@@ -25,7 +25,7 @@ export async function smallSource(
   return {
     fragmentCount: vectors.length,
     revision: 0,
-    vectorIndex: { name: "exact", reason: "a few fragments of one repository" },
+    vectorIndex: { name: "flat", reason: "a few fragments of one repository" },
     search: (need, k) =>
       vectors
         .flatMap((vector, at) =>

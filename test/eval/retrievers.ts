@@ -71,7 +71,7 @@ export function rankedSource(ranking: readonly Fragment[]): FragmentSource {
   return {
     fragmentCount: ranking.length,
     revision: 0,
-    vectorIndex: { name: "exact", reason: "ranked beforehand" },
+    vectorIndex: { name: "flat", reason: "ranked beforehand" },
     search: (_need, k) =>
       ranking.slice(0, k).map((fragment, at): ScoredFragment => ({ fragment, score: 1 / (at + 1) })),
   };

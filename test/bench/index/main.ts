@@ -32,8 +32,9 @@ const help = `npm run bench -- index [OPTIONS]
   --rounds N            rounds of embedding beside the bare graph; default 3
   --tree-files N        real files that are embedded, and varied elsewhere; default 120
   --files N             files of the workspace that is kept up; default 10000
-  --search-sizes LIST   fragments searched; default 1000,10000,50000,500000
+  --search-sizes LIST   fragments searched; default 1000,10000,50000,100000
   --expressions N       real expressions among them, the others are mixtures of these; default 6000
+  --dimension N         search random vectors of N numbers in their place
   --growth-files LIST   files of the growing trees; default 1000,3000,10000; 100000 takes ten minutes
 `;
 
@@ -51,6 +52,7 @@ interface Options {
   readonly files: number;
   readonly searchSizes: readonly number[];
   readonly expressions: number;
+  readonly dimension: number | undefined;
   readonly growthFiles: readonly number[];
   readonly parts: ReadonlySet<Part>;
 }
@@ -67,8 +69,9 @@ export async function main(args: readonly string[]): Promise<void> {
       rounds: { type: "string", default: "3" },
       "tree-files": { type: "string", default: "120" },
       files: { type: "string", default: "10000" },
-      "search-sizes": { type: "string", default: "1000,10000,50000,500000" },
+      "search-sizes": { type: "string", default: "1000,10000,50000,100000" },
       expressions: { type: "string", default: "6000" },
+      dimension: { type: "string" },
       "growth-files": { type: "string", default: "1000,3000,10000" },
     },
   });
@@ -87,6 +90,7 @@ export async function main(args: readonly string[]): Promise<void> {
     files: count("--files", values.files),
     searchSizes: counts("--search-sizes", values["search-sizes"]),
     expressions: count("--expressions", values.expressions),
+    dimension: values.dimension === undefined ? undefined : count("--dimension", values.dimension),
     growthFiles: counts("--growth-files", values["growth-files"]),
     parts: new Set(wanted.length === 0 ? parts : wanted),
   };
@@ -139,14 +143,18 @@ async function measure(options: Options): Promise<Measured> {
       await copyLargeTree(modules, many, Math.ceil(options.expressions / 4));
       const expressions = await inProcess<Expressions>(
         "index-expressions",
-        { ...common, workspace: many, fragments: options.expressions, target: join(scratch, "expressions") },
+        {
+          ...common,
+          workspace: many,
+          fragments: options.expressions,
+          target: join(scratch, "expressions"),
+          dimension: options.dimension,
+        },
         { cores },
       );
       const search: SearchResult[] = [];
       for (const fragments of options.searchSizes) {
-        for (const kind of fragments <= largestCompared
-          ? (["chosen", "faiss", "exact"] as const)
-          : (["chosen"] as const)) {
+        for (const kind of ["chosen", "faiss", "flat"] as const) {
           tell(`a search in ${fragments} fragments: ${kind}`);
           search.push(await inProcess<SearchResult>("index-search", { expressions, fragments, kind }, { cores }));
         }
@@ -178,9 +186,6 @@ async function measure(options: Options): Promise<Measured> {
     await rm(scratch, { recursive: true, force: true });
   }
 }
-
-/** The plain scans are compared up to here; beyond they take their time. */
-const largestCompared = 50_000;
 
 function figuresOf({ embedding, upkeep, search, growth }: Measured): Figure[] {
   const figures: Figure[] = [];

@@ -1,15 +1,14 @@
 // The vector index alone: time and memory of a search by number of fragments, and what of the exact result it finds.
 import { readFile, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
-import { ExactIndex } from "../../../sidecar/workspace/exact-index";
 import { loadFaiss } from "../../../sidecar/workspace/faiss-addon";
 import { FaissIndex } from "../../../sidecar/workspace/faiss-index";
+import { FlatIndex } from "../../../sidecar/workspace/flat-index";
 import { quantized } from "../../../sidecar/workspace/quantized";
 import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { readSources } from "../cursors";
@@ -24,6 +23,8 @@ export interface ExpressionsOptions {
   readonly fragments: number;
   /** File that they are written to: float32 rows, the needs first. */
   readonly target: string;
+  /** Random unit vectors of so many numbers in place of the model's. */
+  readonly dimension?: number;
 }
 
 export interface Expressions {
@@ -35,8 +36,31 @@ export interface Expressions {
 
 const needsWanted = 300;
 
-/** Expressions of real fragments and needs at real cursors, by the model. */
+/** Expressions of real fragments and needs at real cursors, by the model; or random ones. */
 export async function expressionsPhase(options: ExpressionsOptions): Promise<Expressions> {
+  const { dimension } = options;
+  const { needs, fragments } =
+    dimension === undefined
+      ? await modelExpressions(options)
+      : {
+          needs: Array.from({ length: needsWanted }, (_, at) => unitVector(dimension, at + 1)),
+          fragments: Array.from({ length: options.fragments }, (_, at) => unitVector(dimension, needsWanted + at + 1)),
+        };
+  await writeFile(
+    options.target,
+    Buffer.concat([...needs, ...fragments].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))),
+  );
+  return {
+    path: options.target,
+    dimension: needs[0]?.length ?? 0,
+    needs: needs.length,
+    fragments: fragments.length,
+  };
+}
+
+async function modelExpressions(
+  options: ExpressionsOptions,
+): Promise<{ needs: Float32Array[]; fragments: Float32Array[] }> {
   const model = await loadModelPackage(options.modelPath);
   const format = new PromptFormat(model, await Tokenizer.load(model));
   const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
@@ -58,19 +82,21 @@ export async function expressionsPhase(options: ExpressionsOptions): Promise<Exp
       );
   }
   await backbone.dispose();
-  const kept = fragments.slice(0, options.fragments);
-  await writeFile(
-    options.target,
-    Buffer.concat([...needs, ...kept].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))),
-  );
-  return { path: options.target, dimension: model.retrieval.dimension, needs: needs.length, fragments: kept.length };
+  return { needs, fragments: fragments.slice(0, options.fragments) };
+}
+
+function unitVector(dimension: number, seed: number): Float32Array {
+  const random = randomNumbers(seed);
+  const vector = Float32Array.from({ length: dimension }, () => random() - 0.5);
+  const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+  return vector.map((x) => x / norm);
 }
 
 export interface SearchOptions {
   readonly expressions: Expressions;
   readonly fragments: number;
-  /** Which index: the one the product chooses, or for comparison one of the exact ones. */
-  readonly kind: "chosen" | "faiss" | "exact";
+  /** Which index: the one the product chooses, or one for comparison whatever the number of fragments. */
+  readonly kind: "chosen" | "faiss" | "flat";
 }
 
 export interface SearchResult {
@@ -108,9 +134,9 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const index: VectorIndex =
     kind === "chosen"
       ? createVectorIndex(dimension)
-      : kind === "exact" || "failure" in loaded
-        ? new ExactIndex(dimension, "")
-        : new FaissIndex(loaded.addon, dimension, "", tmpdir());
+      : kind === "flat" || "failure" in loaded
+        ? new FlatIndex(dimension, "")
+        : new FaissIndex(loaded.addon, dimension, "", fragments);
   const began = performance.now();
   for (let id = 0; id < fragments; id++) index.add(id, quantized(vectorOf(id)));
   while (index.settle(10));

@@ -47,7 +47,7 @@ const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
 const source: FragmentSource = {
   fragmentCount: 2,
   revision: 1,
-  vectorIndex: { name: "exact", reason: "test" },
+  vectorIndex: { name: "flat", reason: "test" },
   search: (_, k) => hits.slice(0, k),
 };
 
@@ -266,7 +266,7 @@ describe("over keystrokes", () => {
     return {
       fragmentCount: found.length,
       revision,
-      vectorIndex: { name: "exact", reason: "test" },
+      vectorIndex: { name: "flat", reason: "test" },
       search: (_, k) => found.slice(0, k),
     };
   };

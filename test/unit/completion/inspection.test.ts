@@ -59,7 +59,7 @@ const hits: ScoredFragment[] = [
 const source: FragmentSource = {
   fragmentCount: 2,
   revision: 1,
-  vectorIndex: { name: "exact", reason: "test" },
+  vectorIndex: { name: "flat", reason: "test" },
   search: (_, k) => hits.slice(0, k),
 };
 

@@ -53,7 +53,7 @@ async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { a
     asked,
     fragmentCount: texts.length,
     revision: 1,
-    vectorIndex: { name: "exact", reason: "test" },
+    vectorIndex: { name: "flat", reason: "test" },
     search(need, k, counts = () => true) {
       asked.push(k);
       const score = (vector: Float32Array) => vector.reduce((sum, value, at) => sum + value * (need[at] ?? 0), 0);

@@ -1,21 +1,20 @@
-// FAISS, the exact scan and, among many vectors, the clusters give the same hits, and all keep the seam's promises.
-import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+// FAISS and the flat index give the same hits, and both keep the seam's promises.
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { ClusteredIndex } from "../../../sidecar/workspace/clustered-index";
+import { generated } from "../../../scripts/generate.mjs";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
-import { ExactIndex } from "../../../sidecar/workspace/exact-index";
-import { type FlatIndex, loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-addon";
-import { bulkAdder } from "../../../sidecar/workspace/faiss-bulk";
+import { loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-addon";
 import { FaissIndex } from "../../../sidecar/workspace/faiss-index";
-import { GrowingIndex } from "../../../sidecar/workspace/growing-index";
+import { FlatIndex } from "../../../sidecar/workspace/flat-index";
 import { quantized } from "../../../sidecar/workspace/quantized";
-import { plainKernel, simdKernel } from "../../../sidecar/workspace/scan-kernel";
-import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
+import { blockRows } from "../../../sidecar/workspace/quantized-matrix";
+import { compareHits, type VectorHit, type VectorIndex } from "../../../sidecar/workspace/vector-index";
 import { emptyFolder } from "./folder";
+
+const root = join(__dirname, "../../..");
 
 /** Deterministic numbers in -1..1 (mulberry32). */
 function random(seed: number): () => number {
@@ -34,26 +33,46 @@ function unitVector(next: () => number, dimension: number): Float32Array {
   return vector.map((x) => x / norm);
 }
 
-/** @param limit vectors handed to FAISS together; 1: each at once, so that small tests reach FAISS too */
-function faiss(dimension: number, limit = 1): FaissIndex {
+function faiss(dimension: number, maxVectors?: number): FaissIndex {
   const loaded = loadFaiss();
   if ("failure" in loaded) throw new Error(`FAISS must load where the tests run: ${loaded.failure}`);
-  return new FaissIndex(loaded.addon, dimension, "test", tmpdir(), limit);
+  return new FaissIndex(loaded.addon, dimension, "test", maxVectors);
 }
 
-/** Of a score: sums are added up in another order, and clusters keep vectors as the store does, in 16 bits. */
+/** Of a score: sums are added up in another order. */
 const precision = 3e-5;
 
+/** Same scores, and same ids where scores tell them apart. */
+function expectSame(hits: readonly VectorHit[], right: readonly VectorHit[], count: number): void {
+  expect(hits).toHaveLength(count);
+  for (const [i, hit] of hits.entries()) {
+    expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(precision);
+    const near = [hits[i - 1], hits[i + 1]].some(
+      (other) => other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < precision,
+    );
+    if (!near && i < count - 1) expect(right[i]?.id).toBe(hit.id);
+  }
+}
+
+/** An index, and one that hands all vectors to FAISS before it is searched. */
 const kinds: [string, (dimension: number) => VectorIndex][] = [
+  ["faiss", (dimension) => searchedSettled(faiss(dimension))],
   ["faiss", (dimension) => faiss(dimension)],
-  ["faiss", (dimension) => faiss(dimension, 5)],
-  ["exact", (dimension) => new ExactIndex(dimension, "test")],
-  ["clustered", (dimension) => new ClusteredIndex(dimension, "test")],
+  ["flat", (dimension) => new FlatIndex(dimension, "test")],
 ];
 
 /** Lets the index do all that it puts off. */
 function settled<T extends VectorIndex>(index: T): T {
   while (index.settle(5));
+  return index;
+}
+
+function searchedSettled(index: VectorIndex): VectorIndex {
+  const search = index.search.bind(index);
+  index.search = (...given) => {
+    settled(index);
+    return search(...given);
+  };
   return index;
 }
 
@@ -117,21 +136,15 @@ describe.each(kinds)("%s", (name, create) => {
   });
 });
 
-describe("all", () => {
-  it.each<[string, (dimension: number) => VectorIndex]>([
-    ["FAISS, a vector at a time", (dimension) => faiss(dimension, 1)],
-    ["FAISS, 7 vectors handed over together", (dimension) => faiss(dimension, 7)],
-    ["FAISS, 512 vectors handed over together", (dimension) => faiss(dimension, 512)],
-    ["clusters", (dimension) => new ClusteredIndex(dimension, "test")],
-    [
-      "FAISS at first and then clusters",
-      (dimension) => new GrowingIndex(() => faiss(dimension, 512), new ClusteredIndex(dimension, "test"), 900),
-    ],
-  ])("agree with the exact scan on random vectors through additions and removals: %s", (_, create) => {
+describe("FAISS and the flat index", () => {
+  it.each([
+    ["all vectors handed over", () => true],
+    ["some of them still waiting", (round: number) => round % 3 === 0],
+  ])("agree on random vectors through additions and removals, with %s", (_, settlesIn) => {
     const dimension = 48;
     const next = random(1);
-    const a = create(dimension);
-    const b = new ExactIndex(dimension, "test");
+    const a = faiss(dimension);
+    const b = new FlatIndex(dimension, "test");
     const live: number[] = [];
     let id = 0;
     for (let round = 0; round < 12; round++) {
@@ -144,6 +157,7 @@ describe("all", () => {
           live.push(id++);
         }
       }
+      if (settlesIn(round)) settled(a);
       const gone = live.filter(() => next() > (round % 4 === 3 ? -0.6 : 0.7));
       a.remove(gone);
       b.remove(gone);
@@ -152,204 +166,103 @@ describe("all", () => {
       expect(b.size).toBe(live.length);
       for (const k of [1, 5, 40, live.length + 10]) {
         const query = unitVector(next, dimension);
-        const left = a.search(query, k);
-        const right = b.search(query, k);
-        expect(left).toHaveLength(Math.min(k, live.length));
-        for (const [i, hit] of left.entries())
-          expect(Math.abs(hit.score - (right[i]?.score ?? NaN))).toBeLessThan(precision);
-        // Sums in another order differ in the last digits: compare ids where the scores tell them apart.
-        left.forEach((hit, i) => {
-          const near = [left[i - 1], left[i + 1]].some(
-            (other) =>
-              other !== undefined && other.score !== hit.score && Math.abs(other.score - hit.score) < precision,
-          );
-          if (!near && i < k - 1) expect(right[i]?.id).toBe(hit.id);
-        });
+        expectSame(a.search(query, k), b.search(query, k), Math.min(k, live.length));
       }
     }
   });
 
-  it("let clusters answer once there are many vectors, and the exact index again when all are gone", () => {
-    const index = new GrowingIndex(() => new ExactIndex(4, "few"), new ClusteredIndex(4, "many"), 10);
+  it("answer for each other as the number of vectors passes what FAISS is asked for", () => {
+    const index = faiss(4, 10);
     const next = random(2);
     for (let id = 0; id < 10; id++) index.add(id, quantized(unitVector(next, 4)));
-    expect(index).toMatchObject({ name: "exact", reason: "few", size: 10, dimension: 4 });
+    expect(settled(index)).toMatchObject({ name: "faiss", reason: "test", size: 10, dimension: 4 });
     index.add(10, quantized(unitVector(next, 4)));
-    expect(index).toMatchObject({ name: "clustered", reason: "many", size: 11 });
+    expect(index).toMatchObject({ name: "flat", reason: expect.stringContaining("more than 10 "), size: 11 });
+    expect(index.search(unitVector(next, 4), 20)).toHaveLength(11);
     index.remove([1, 2, 3]);
-    expect(index.name).toBe("clustered");
+    expect(index.name).toBe("flat");
     index.remove(Array.from({ length: 11 }, (_, id) => id));
-    expect(index).toMatchObject({ name: "exact", size: 0 });
+    expect(index).toMatchObject({ name: "faiss", size: 0 });
     index.add(0, quantized(Float32Array.of(0, 0, 0, 1)));
-    expect(index.search(Float32Array.of(0, 0, 0, 1), 3)).toEqual([{ id: 0, score: 1 }]);
+    expect(settled(index).search(Float32Array.of(0, 0, 0, 1), 3)).toEqual([{ id: 0, score: expect.closeTo(1, 6) }]);
   });
 
   it("are chosen with a reason", () => {
     expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
-    expect(createVectorIndex(8, { preferred: "exact" })).toMatchObject({ name: "exact", reason: "asked for" });
+    expect(createVectorIndex(8, { preferred: "flat" })).toMatchObject({ name: "flat", reason: "asked for" });
   });
 });
 
-describe("clusters", () => {
-  /** Vectors around `centres` points, as code of different kinds is. */
-  function gathered(
-    count: number,
-    centres: number,
-    dimension: number,
-  ): { vectors: Float32Array[]; query: () => Float32Array } {
-    const next = random(11);
-    const middles = Array.from({ length: centres }, () => unitVector(next, dimension));
-    const around = (): Float32Array => {
-      const middle = middles[Math.floor(((next() + 1) / 2) * centres)] ?? new Float32Array(dimension);
-      const noise = unitVector(next, dimension);
-      const mixed = middle.map((x, i) => x + 0.9 * (noise[i] ?? 0));
-      const norm = Math.hypot(...mixed);
-      return mixed.map((x) => x / norm);
-    };
-    return { vectors: Array.from({ length: count }, around), query: around };
-  }
-
-  it("find nearly all of the best ten where only a part is scanned, before and after removals, and with a narrow filter all", () => {
-    const dimension = 24;
-    const { vectors, query } = gathered(40_000, 60, dimension);
-    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
-    vectors.forEach((vector, id) => {
-      clustered.add(id, quantized(vector));
-      exact.add(id, quantized(vector));
-      // Some before there are clusters, some after.
-      if (id === 25_000) settled(clustered);
-    });
-    const recall = (accepts?: (id: number) => boolean): number => {
-      let found = 0;
-      for (let i = 0; i < 20; i++) {
-        const need = query();
-        const right = new Set(exact.search(need, 10, accepts).map((hit) => hit.id));
-        found += clustered.search(need, 10, accepts).filter((hit) => right.has(hit.id)).length;
-      }
-      return found / 200;
-    };
-    expect(recall()).toBeGreaterThanOrEqual(0.98);
-    settled(clustered);
-    expect(recall()).toBeGreaterThanOrEqual(0.98);
-    expect(recall((id) => id % 400 === 0)).toBe(1);
-    const gone = vectors.flatMap((_, id) => (id % 3 === 0 ? [id] : []));
-    clustered.remove(gone);
-    exact.remove(gone);
-    expect(clustered.size).toBe(exact.size);
-    expect(recall()).toBeGreaterThanOrEqual(0.98);
+describe("FAISS", () => {
+  it("is handed the vectors in slices of time", () => {
+    const index = faiss(256);
+    const next = random(4);
+    for (let id = 0; id < 300; id++) index.add(id, quantized(unitVector(next, 256)));
+    expect(index.settle(0)).toBe(true);
+    expect(settled(index).settle(0)).toBe(false);
   });
 
-  it("are exact before they are there", () => {
-    const dimension = 8;
-    const { vectors, query } = gathered(20_000, 5, dimension);
-    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
-    vectors.forEach((vector, id) => {
-      clustered.add(id, quantized(vector));
-      exact.add(id, quantized(vector));
-    });
-    const need = query();
-    expect(clustered.search(need, 10).map((hit) => hit.score.toFixed(3))).toEqual(
-      exact.search(need, 10).map((hit) => hit.score.toFixed(3)),
-    );
-    expect(clustered.settle(0)).toBe(true);
-    expect(settled(clustered).settle(0)).toBe(false);
-  });
-
-  it("find as much while vectors are on their way into them", () => {
-    const dimension = 24;
-    const { vectors, query } = gathered(40_000, 60, dimension);
-    const [clustered, exact] = [new ClusteredIndex(dimension, "test"), new ExactIndex(dimension, "test")];
-    vectors.forEach((vector, id) => {
-      clustered.add(id, quantized(vector));
-      exact.add(id, quantized(vector));
-    });
-    for (let slices = 1; clustered.settle(1); slices++) {
-      if (slices % 20 > 0) continue;
-      const need = query();
-      const right = new Set(exact.search(need, 10).map((hit) => hit.id));
-      expect(clustered.search(need, 10).filter((hit) => right.has(hit.id)).length).toBeGreaterThanOrEqual(9);
-      // Some go, some come meanwhile.
-      const gone = [slices, 20_000 + slices, 39_999 - slices];
-      for (const index of [clustered, exact]) {
-        index.remove(gone);
-        for (const id of gone) index.add(id, quantized(query()));
-        expect(index.size).toBe(40_000);
+  it("searches once it has every vector, and not before", () => {
+    const loaded = loadFaiss();
+    if ("failure" in loaded) throw new Error(loaded.failure);
+    let searches = 0;
+    class Counted extends loaded.addon.IndexFlatIP {
+      override search(query: number[], k: number) {
+        searches += 1;
+        return super.search(query, k);
       }
     }
-  });
-
-  it("hold many equal vectors, which have no second centre to split by", () => {
-    const index = new ClusteredIndex(8, "test");
-    for (let id = 0; id < 20_000; id++) index.add(id, quantized(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0)));
-    settled(index);
-    expect(index.search(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0), 3)).toHaveLength(3);
-    index.remove(Array.from({ length: 19_999 }, (_, id) => id));
-    expect(index.search(Float32Array.of(0, 0, 1, 0, 0, 0, 0, 0), 3).map((hit) => hit.id)).toEqual([19_999]);
-    index.remove([19_999]);
-    expect(index.size).toBe(0);
-  });
-
-  it("multiply the same in SIMD as without it, up to the largest sums", () => {
-    const memory = new WebAssembly.Memory({ initial: 2, maximum: 4 });
-    const [simd, plain] = [simdKernel(memory), plainKernel(memory)];
-    if (simd === undefined) throw new Error("WebAssembly SIMD must be there where the tests run");
-    const next = random(9);
-    for (const width of [8, 16, 56, 256]) {
-      const values = new Int16Array(memory.buffer);
-      for (let i = 0; i < width; i++) values[i] = Math.round(next() * 255);
-      for (let i = 0; i < width * 8; i++) values[8192 + i] = i < width ? 32767 : Math.round(next() * 32767);
-      for (const count of [1, 4, 7, 8]) {
-        const results = [simd, plain].map((kernel, at) => {
-          kernel(0, 16384, count, 4096 + at * 64, width * 2);
-          return [...new Int32Array(memory.buffer, 4096 + at * 64, count)];
-        });
-        expect(results[0]).toEqual(results[1]);
-      }
-    }
+    const index = new FaissIndex({ IndexFlatIP: Counted }, 2, "test");
+    index.add(0, quantized(Float32Array.of(1, 0)));
+    const right = [{ id: 0, score: expect.closeTo(1, 6) }];
+    expect(index.search(Float32Array.of(1, 0), 1)).toEqual(right);
+    expect(searches).toBe(0);
+    expect(settled(index).search(Float32Array.of(1, 0), 1)).toEqual(right);
+    expect(searches).toBe(1);
   });
 });
 
-describe("handing vectors over", () => {
-  it("puts them all in, in order, by a file and, where that fails, number by number", async () => {
-    const folder = await emptyFolder();
-    const loaded = loadFaiss();
-    if ("failure" in loaded) throw new Error(loaded.failure);
-    const { IndexFlatIP } = loaded.addon;
-    const next = random(5);
-    const vectors = Float32Array.from({ length: 40 * 12 }, next);
-    const reads: string[] = [];
-    class Watched extends IndexFlatIP {
-      static override read(path: string): FlatIndex {
-        reads.push(path);
-        return IndexFlatIP.read(path);
-      }
+describe("the flat index", () => {
+  it("multiplies as floats do, in dimensions that fill the kernel's rows and in those that do not", () => {
+    for (const dimension of [1, 7, 8, 17, 256, 896]) {
+      const next = random(dimension);
+      const index = new FlatIndex(dimension, "test");
+      // More than one block, and not a multiple of the rows that the kernel reads together.
+      const vectors = Array.from({ length: 2 * blockRows + 3 }, () => unitVector(next, dimension));
+      for (const [id, vector] of vectors.entries()) index.add(id, quantized(vector));
+      const query = unitVector(next, dimension);
+      const right = vectors
+        .map((vector, id) => ({ id, score: vector.reduce((sum, x, i) => sum + x * (query[i] ?? 0), 0) }))
+        .sort(compareHits);
+      expectSame(index.search(query, 20), right.slice(0, 20), 20);
     }
-    class Unreadable extends IndexFlatIP {
-      static override read(): FlatIndex {
-        throw new Error("another format");
-      }
-    }
-    const [watched, unreadable] = [new Watched(12), new Unreadable(12)];
-    bulkAdder({ IndexFlatIP: Watched }, 12, folder)(watched, vectors);
-    bulkAdder({ IndexFlatIP: Unreadable }, 12, folder)(unreadable, vectors);
-    expect(reads.map((path) => dirname(path))).toEqual([folder, folder]);
-    expect(readdirSync(folder)).toEqual([]);
-    expect([watched.ntotal(), unreadable.ntotal()]).toEqual([40, 40]);
-    const query = Array.from({ length: 12 }, next);
-    expect(watched.search(query, 40)).toEqual(unreadable.search(query, 40));
   });
 
-  it("deletes the files of processes that have ended, and no others", async () => {
-    const loaded = loadFaiss();
-    if ("failure" in loaded) throw new Error(loaded.failure);
-    const folder = await emptyFolder();
-    const ended = spawnSync(process.execPath, ["--version"]).pid;
-    const running = `faiss-rows-${process.ppid}-0123456789ab.faiss`;
-    for (const name of [`faiss-rows-${ended}-0123456789ab.faiss`, running, "notes.faiss"])
-      writeFileSync(join(folder, name), "");
-    bulkAdder(loaded.addon, 12, folder);
-    expect(readdirSync(folder).sort()).toEqual([running, "notes.faiss"]);
+  it("keeps sums in 32 bits, whatever the lengths of vectors and query", () => {
+    const dimension = 896;
+    for (const length of [1e-6, 1, 1000]) {
+      const index = new FlatIndex(dimension, "test");
+      // All components at the largest integer: the largest sum that a row can make.
+      const ones = new Float32Array(dimension).fill(length);
+      index.add(0, quantized(ones));
+      index.add(1, quantized(ones.map((x) => -x)));
+      const hits = index.search(ones, 2);
+      expect(hits.map(({ id }) => id)).toEqual([0, 1]);
+      expect((hits[0]?.score ?? 0) / (dimension * length * length)).toBeCloseTo(1, 4);
+    }
   });
+
+  it("gives the floats of a vector back", () => {
+    const index = new FlatIndex(3, "test");
+    index.add(5, quantized(Float32Array.of(0.5, -0.25, 0)));
+    expect(index.vector(5)?.map((x) => Math.round(x * 1000) / 1000)).toEqual(Float32Array.of(0.5, -0.25, 0));
+    expect(index.vector(6)).toBeUndefined();
+  });
+});
+
+it("generated sources are fresh", async () => {
+  for (const [path, content] of Object.entries(await generated()))
+    expect(readFileSync(join(root, path), "utf8"), `run npm run generate: ${path}`).toBe(content);
 });
 
 describe("loading FAISS", () => {

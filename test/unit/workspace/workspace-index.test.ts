@@ -126,13 +126,13 @@ describe("searching", () => {
     expect(index.vectorIndex).toMatchObject({ name: "faiss" });
   });
 
-  it("is the same with the exact scan", async () => {
+  it("is the same with the flat index", async () => {
     const root = await folderWith(manyFiles(40));
     const storagePath = await emptyFolder();
     const { index } = await indexed(root, storagePath);
-    const { index: exact } = await indexed(root, storagePath, { preferredIndex: "exact" });
-    expect(exact.vectorIndex.name).toBe("exact");
-    expect(contents(exact)).toEqual(contents(index));
+    const { index: flat } = await indexed(root, storagePath, { preferredIndex: "flat" });
+    expect(flat.vectorIndex.name).toBe("flat");
+    expect(contents(flat)).toEqual(contents(index));
   });
 
   it("is empty without folders, in an empty folder, and for a folder that is missing or of another scheme", async () => {
@@ -241,7 +241,7 @@ describe("a second start", () => {
     });
   });
 
-  it("finds the same among many fragments, where clusters answer, and what an exact scan of an index made anew finds", async () => {
+  it("finds the same among many fragments after a restart, and what an index made anew finds", async () => {
     const text = (i: number): string =>
       Array.from({ length: 200 }, (_, line) => `value_${i}_${line} = compute(${i * line})`).join("\n");
     const root = await folderWith(
@@ -249,13 +249,12 @@ describe("a second start", () => {
     );
     const storagePath = await emptyFolder();
     const { index: first } = await indexed(root, storagePath);
-    expect(first.vectorIndex.name).toBe("clustered");
     const before = contents(first);
     await first.dispose();
     const { index: second, seen, read } = await indexed(root, storagePath);
     expect([seen, read]).toEqual([[], []]);
     expect(contents(second)).toEqual(before);
-    const { index: anew } = await indexed(root, await emptyFolder(), { preferredIndex: "exact" });
+    const { index: anew } = await indexed(root, await emptyFolder(), { preferredIndex: "flat" });
     for (const lines of ["value_3_7 = compute(21)", "compute(5000)", "def other(): pass"]) {
       const [hits, right] = [second, anew].map((index) => index.search(toyNeed("part3/file3.py", lines), 20));
       expect(hits).toHaveLength(20);

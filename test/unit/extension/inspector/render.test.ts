@@ -207,7 +207,7 @@ describe("safety", () => {
     message: evil,
     model: { name: evil, version: evil },
     provider: { name: "cpu", reason: evil },
-    vectorIndex: { name: "exact", reason: evil },
+    vectorIndex: { name: "flat", reason: evil },
     index: { files: 1, fragments: 1, embedded: 1, skipped: { [evil]: 1 }, storeBytes: 1 },
   };
   const answers = {
