@@ -36,7 +36,7 @@ async function copyNative() {
       filter: neededAtRunTime,
     });
   }
-  // Without its addon FAISS is left out, and the sidecar says so and scans exactly.
+  // Without its addon FAISS is left out, and the sidecar says so and searches without it.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
     const parts = {
       "faiss-node": ["package.json", "LICENSE", join("lib", "index.js"), join("build", "Release")],

@@ -109,7 +109,7 @@ async function download() {
 
 /**
  * Brings node_modules/faiss-node to a state in which it loads, where that is possible; never fails. Without it the
- * sidecar searches by an exact scan of its own: same results.
+ * sidecar searches without FAISS: same results.
  * @returns {Promise<boolean>} whether faiss-node loads now
  */
 export async function buildFaiss() {

@@ -143,7 +143,7 @@ export const settingBounds = {
   maxFileKilobytes: { minimum: 1, maximum: 10240 },
 } as const;
 
-/** FAISS and the exact scan look at every vector; the clustered index, for many of them, at the nearest clusters. */
+/** Both look at every vector and find the same. */
 export type VectorIndexName = "faiss" | "flat";
 
 export type PauseReason = "asked" | "battery";

@@ -237,29 +237,6 @@ describe("typing in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("suggests nothing in a string that TypeScript says is not closed, says why, and suggests again once it is", async () => {
-    await openTypeScript();
-    const error = window.page.locator(".editor-group-container.active .squiggly-error");
-    await window.type('\nexport function addAll(catalog: Catalog, books: Book[]): void {\nconst what = "all');
-    await error.first().waitFor({ timeout: 60_000 });
-    await window.type(" books");
-    // As long as a person would wait for a suggestion.
-    await window.page.waitForTimeout(2000);
-    expect(await window.ghostText()).toBe("");
-    const reason = 'Held back: the cursor is in a string that is not closed yet (ts: "Unterminated string literal.").';
-    expect(await window.tooltip()).toContain(reason);
-    await window.leaveTooltip();
-    // Whoever asks gets an answer.
-    await window.runCommand("Trigger Inline Suggestion");
-    await expect.poll(() => window.tooltip(), { timeout: 30_000 }).not.toContain("Held back");
-    await window.leaveTooltip();
-    await window.type('";\nfor (const book of books) {\ncatalog.');
-    await window.waitForGhostText();
-    expect(await window.tooltip()).not.toContain("Held back");
-    await window.leaveTooltip();
-    await window.revertFile();
-  });
-
   it("goes on from the entry chosen in the suggest widget, whose own key takes the entry first", async () => {
     await openTypeScript();
     await window.type("\nexport function put(catalog: Catalog, book: Book): void {\ncatalog.");

@@ -122,7 +122,7 @@ describe("a suggestion", () => {
   it("says what the sidecar runs on and what the index holds", () => {
     const read = text(parts.status);
     expect(read).toContain("CPU: no CUDA library was found");
-    expect(read).toContain("exact: the addon could not load");
+    expect(read).toContain("flat: the addon could not load");
     expect(read).toContain("40 fragments of 9 files, 2.0 KB on disk");
     expect(read).toContain("binary 2, ignored 5");
     expect(read).not.toContain("huge");
