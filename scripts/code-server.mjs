@@ -5,6 +5,7 @@ import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { descendants, untilEnded } from "./processes.mjs";
 import { execute, step } from "./report.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -41,12 +42,15 @@ export async function ensureCodeServer() {
   return { serverMain };
 }
 
-/** @returns {Promise<number>} a port free at this moment on the loopback interface */
-export function freePort() {
+/**
+ * @param {number} [preferred] taken where it is free
+ * @returns {Promise<number>} a port free at this moment on the loopback interface
+ */
+export function freePort(preferred = 0) {
   return new Promise((done, reject) => {
     const probe = createServer();
-    probe.once("error", reject);
-    probe.listen(0, "127.0.0.1", () => {
+    probe.once("error", (error) => (preferred === 0 ? reject(error) : done(freePort())));
+    probe.listen(preferred, "127.0.0.1", () => {
       const address = probe.address();
       const port = typeof address === "object" && address !== null ? address.port : 0;
       probe.close(() => done(port));
@@ -73,15 +77,18 @@ export async function installExtension({ dataDir, vsix }) {
 /**
  * Serves a folder on the loopback interface.
  * @param {{folder?: string, port?: number, dataDir: string, vsix?: string, settings?: Record<string, unknown>, env?: NodeJS.ProcessEnv}} options
- *   dataDir: the profile's folder; vsix: installed first when given; settings: written as the profile's machine settings
+ *   dataDir: the profile's folder; vsix: installed first when given; settings: machine settings of a profile that has none yet
  * @returns {Promise<{url: string, process: import("node:child_process").ChildProcess, stop: () => Promise<void>}>}
+ *   stop: ends the server and waits for all that it started
  */
 export async function serve({ folder, port, dataDir, vsix, settings, env }) {
   const { serverMain } = await ensureCodeServer();
   if (vsix !== undefined) await installExtension({ dataDir, vsix });
   if (settings !== undefined) {
-    await mkdir(join(dataDir, "data", "Machine"), { recursive: true });
-    await writeFile(join(dataDir, "data", "Machine", "settings.json"), JSON.stringify(settings, null, 2));
+    const file = join(dataDir, "data", "Machine", "settings.json");
+    await mkdir(dirname(file), { recursive: true });
+    // VS Code writes the user's own choices there, the model among them.
+    if (!existsSync(file)) await writeFile(file, JSON.stringify(settings, null, 2));
   }
   const chosen = port ?? (await freePort());
   const child = spawn(
@@ -122,8 +129,10 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
     await new Promise((next) => setTimeout(next, 150));
   }
   const url = folder === undefined ? base : `${base}?folder=${encodeURI(resolve(folder))}`;
-  const stop = () =>
-    new Promise((done) => {
+  // Its extension hosts and what these started outlive it by a moment.
+  const stop = async () => {
+    const started = await descendants(child.pid ?? 0);
+    await new Promise((done) => {
       if (child.exitCode !== null || child.signalCode !== null) return done(undefined);
       const force = setTimeout(() => child.kill("SIGKILL"), 5000);
       child.once("exit", () => {
@@ -132,5 +141,7 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
       });
       child.kill("SIGTERM");
     });
+    await untilEnded(started);
+  };
   return { url, process: child, stop };
 }

@@ -1,14 +1,16 @@
 // `npm start`: sets up, then opens a real VS Code on a folder, or runs the sidecar's command line.
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
-import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
+import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { execute, say, step } from "./report.mjs";
 import { setup, vsix } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const profile = join(root, ".cache", "profile");
+/** What `npm start` keeps between runs: VS Code's profile with the user's settings, and the example that the user may edit. */
+const cache = process.env.SELFRACG_CACHE ?? join(root, ".cache");
+const profile = join(cache, "profile");
 const cliCommands = new Set(["complete", "index", "search", "why", "help", "--help", "-h"]);
 
 /** `npm start` runs in the project's folder; paths are meant from where the user stands. */
@@ -33,6 +35,17 @@ async function installOnce(kind, install) {
   await writeFile(stamp, now);
 }
 
+/** @returns {Promise<string>} a copy of the example workspace, made once: what the user changes in it stays */
+async function exampleFolder() {
+  const folder = join(cache, "example", "bookshop");
+  if (existsSync(folder)) return folder;
+  const unfinished = `${folder}.${process.pid}`;
+  await rm(unfinished, { recursive: true, force: true });
+  await cp(join(root, "test", "fixtures", "workspace"), unfinished, { recursive: true });
+  await rename(unfinished, folder);
+  return folder;
+}
+
 /** @param {string} folder */
 async function openDesktop(folder) {
   const own = ["--user-data-dir", join(profile, "desktop"), "--extensions-dir", join(profile, "desktop-extensions")];
@@ -45,18 +58,26 @@ async function openDesktop(folder) {
 
 /** @param {string} folder */
 async function openServed(folder) {
-  const { ensureCodeServer, installExtension, serve } = await import("./code-server.mjs");
+  const { ensureCodeServer, freePort, installExtension, serve } = await import("./code-server.mjs");
   await ensureCodeServer();
   const dataDir = join(profile, "served");
   await installOnce("served", () => installExtension({ dataDir, vsix }));
+  // A browser keeps a part of VS Code's state by address, so the address stays the same where it can.
+  const portFile = join(profile, "served.port");
+  const before = existsSync(portFile) ? Number(await readFile(portFile, "utf8")) : 0;
+  const port = await freePort(before);
+  if (before === 0) await writeFile(portFile, String(port));
   const server = await step("VS Code server", () =>
-    serve({ folder, dataDir, settings: { "workbench.startupEditor": "none" } }),
+    serve({ folder, port, dataDir, settings: { "workbench.startupEditor": "none" } }),
   );
   say("No `code` on the PATH, so VS Code is served on this machine alone. Open in a browser:");
   process.stdout.write(`${server.url}\n`);
   say("Ctrl+C ends it.");
-  for (const signal of ["SIGINT", "SIGTERM"]) process.on(signal, () => void server.stop());
-  await new Promise((done) => server.process.once("exit", done));
+  await new Promise((done) => {
+    for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, done);
+    server.process.once("exit", done);
+  });
+  await server.stop();
 }
 
 async function main() {
@@ -76,7 +97,7 @@ async function main() {
       `Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search|why ...", found "${args.join(" ")}". See "npm start -- --help".`,
     );
   }
-  const folder = first === "" ? join(root, "test", "fixtures", "workspace") : resolve(from, first);
+  const folder = first === "" ? await exampleFolder() : resolve(from, first);
   if (!existsSync(folder) || !statSync(folder).isDirectory()) {
     throw new Error(
       `Expected a folder to open, found ${existsSync(folder) ? "a file" : "nothing"} at ${folder}. Give an existing folder.`,
