@@ -3,7 +3,7 @@ import { spawn } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
+import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
 interface Outcome {
   code: number | null;
@@ -19,6 +19,7 @@ function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } 
       cwd: options.cwd,
       stdio: ["ignore", "pipe", "pipe"],
     });
+    endAtCleanUp(child);
     let stdout = "";
     let stderr = "";
     let interrupted = false;

@@ -16,6 +16,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from "vscode-languageserver/node";
+import { descendants, untilEnded } from "../../scripts/processes.mjs";
 import {
   type CompletionTrace,
   defaultSettings,
@@ -40,7 +41,8 @@ for (const bundle of ["sidecar.js", "cli.js"]) {
 }
 
 const temporary: string[] = [];
-const running = new Set<Sidecar>();
+/** Processes that tests started, each with its end. */
+const processes = new Map<ChildProcess, Promise<unknown>>();
 
 /** A folder of its own for a test; {@link cleanUp} removes it. */
 export async function temporaryFolder(): Promise<string> {
@@ -56,10 +58,19 @@ export async function copyOfFixture(): Promise<string> {
   return folder;
 }
 
-/** Ends what a test started and removes what it wrote. For `afterEach`. */
+/** Has {@link cleanUp} end a process that still runs then. To be called as soon as it is started. */
+export function endAtCleanUp(child: ChildProcess): void {
+  processes.set(child, new Promise((done) => child.once("exit", done).once("error", done)));
+}
+
+/** Ends what a test started, waits for its end, and removes what it wrote. For `afterEach` or `afterAll`. */
 export async function cleanUp(): Promise<void> {
-  for (const sidecar of running) sidecar.kill();
-  running.clear();
+  const left = [...processes].filter(([{ exitCode, signalCode }]) => exitCode === null && signalCode === null);
+  processes.clear();
+  const below = await Promise.all(left.map(([{ pid }]) => (pid === undefined ? [] : descendants(pid))));
+  for (const [child] of left) child.kill("SIGKILL");
+  await Promise.all(left.map(([, ended]) => ended));
+  await untilEnded(below.flat(), 0);
   await Promise.all(temporary.splice(0).map((folder) => rm(folder, { recursive: true, force: true, maxRetries: 5 })));
 }
 
@@ -116,7 +127,7 @@ export class Sidecar {
     this.filesExclude = options.filesExclude ?? {};
     const [program = "", ...args] = [...(options.through ?? []), process.execPath, join(dist, "sidecar.js"), "--stdio"];
     this.process = spawn(program, args, { stdio: ["pipe", "pipe", "pipe"], env: options.env ?? process.env });
-    running.add(this);
+    endAtCleanUp(this.process);
     const { stdin, stdout, stderr } = this.process;
     if (stdin === null || stdout === null || stderr === null) throw new Error("The sidecar has no standard streams.");
     stdin.on("error", () => {});
@@ -316,7 +327,6 @@ export class Sidecar {
   async close(): Promise<number | NodeJS.Signals> {
     await this.connection.sendRequest("shutdown");
     await this.connection.sendNotification("exit");
-    running.delete(this);
     return this.exited;
   }
 

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { readSources } from "../bench/cursors";
-import { cleanUp, dist, modelPath, temporaryFolder } from "./client";
+import { cleanUp, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
 interface Outcome {
   code: number | null;
@@ -15,6 +15,7 @@ interface Outcome {
 function run(args: string[]): Promise<Outcome> {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, [join(dist, "eval.js"), ...args], { stdio: ["ignore", "pipe", "pipe"] });
+    endAtCleanUp(child);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (bytes) => {

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
 // Of the other tests' client only what has nothing to do with LSP: folders, and where the program lies.
-import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
+import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
 interface Message {
   id?: number | string | null;
@@ -38,7 +38,7 @@ class PlainClient {
     this.process = spawn(process.execPath, [join(dist, "sidecar.js"), "--stdio"], {
       env: { ...process.env, ...environment },
     });
-    clients.push(this);
+    endAtCleanUp(this.process);
     this.exited = new Promise((done) => this.process.once("exit", (code) => done(code)));
     this.process.stderr.on("data", (bytes) => {
       this.stderr += String(bytes);
@@ -113,12 +113,7 @@ class PlainClient {
   }
 }
 
-const clients: PlainClient[] = [];
-
-afterEach(async () => {
-  for (const client of clients.splice(0)) client.process.kill("SIGKILL");
-  await cleanUp();
-});
+afterEach(cleanUp);
 
 /** A cursor where the name that comes next is defined in another file only. Several, since a small model misses one or the other. */
 const places = [

@@ -4,7 +4,7 @@ import { mkdir, readdir, readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
-import { cleanUp, copyOfFixture, dist, modelPath, start, temporaryFolder, uriOf } from "./client";
+import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, start, temporaryFolder, uriOf } from "./client";
 import { obstacleToTracing, plainEnvironment, readTrace, traceCommand } from "./system-calls";
 
 /** ONNX Runtime's telemetry, where it is on, looks its collector up nine seconds after the library was first used. */
@@ -42,6 +42,7 @@ function run(
       env: { ...plainEnvironment(home), ...environment },
       stdio: ["ignore", "pipe", "inherit"],
     });
+    endAtCleanUp(child);
     let stdout = "";
     child.stdout.on("data", (bytes) => {
       stdout += String(bytes);

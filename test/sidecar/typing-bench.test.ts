@@ -3,7 +3,7 @@ import { execFileSync, spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, expect, it } from "vitest";
-import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
+import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
 afterAll(cleanUp);
 
@@ -12,6 +12,7 @@ function bench(args: string[]): Promise<{ code: number | null; stdout: string; s
     const child = spawn(process.execPath, [join(dist, "bench.js"), "typing", ...args, "--model", modelPath], {
       stdio: ["ignore", "pipe", "pipe"],
     });
+    endAtCleanUp(child);
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (bytes) => {

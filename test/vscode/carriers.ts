@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath } from "@vscode/test-electron";
 import { _electron, chromium, type Page } from "playwright-core";
 import { installExtension, serve } from "../../scripts/code-server.mjs";
+import { descendants, untilEnded } from "../../scripts/processes.mjs";
 import { recordStatus } from "./workbench";
 
 /** What a carrier is asked for. */
@@ -25,6 +26,7 @@ export interface CarriedVSCode {
   page: Page;
   /** Opens another window on another folder or .code-workspace file, or on none, in the place of the present one. */
   reopen(folder: string | undefined): Promise<Page>;
+  /** Ends it, and waits for all that it started. */
   close(): Promise<void>;
 }
 
@@ -51,8 +53,15 @@ export async function chooseCarrier(): Promise<"desktop" | "served"> {
   }
 }
 
-export function launch(carrier: "desktop" | "served", options: CarrierOptions): Promise<CarriedVSCode> {
-  return carrier === "desktop" ? launchDesktop(options) : launchServed(options);
+export async function launch(carrier: "desktop" | "served", options: CarrierOptions): Promise<CarriedVSCode> {
+  const before = new Set((await descendants(process.pid)).map(({ pid }) => pid));
+  const carried = await (carrier === "desktop" ? launchDesktop(options) : launchServed(options));
+  const close = async (): Promise<void> => {
+    const started = (await descendants(process.pid)).filter(({ pid }) => !before.has(pid));
+    await carried.close();
+    await untilEnded(started);
+  };
+  return { ...carried, close };
 }
 
 async function launchServed({ folder, profile, extensions, settings }: CarrierOptions): Promise<CarriedVSCode> {
