@@ -1,7 +1,7 @@
 // Decides by a file's name and content whether it is code worth indexing, and if not, why.
 import { basename, extname } from "node:path";
 import type { Omission } from "./omission";
-import { findSecret } from "./secrets";
+import { findSecret } from "./secrets/find";
 
 const binaryExtensions = new Set(
   (
@@ -41,27 +41,14 @@ const generatedMarkers =
 const commentLine = /^\s*(\/\/|\/\*|\*|#|--|;|%|<!--|"""|''')/;
 const generatedHead = 30;
 
-const secretNames = [
-  /^\.env(\..*)?$|\.env$/,
-  /\.(pem|key|p12|pfx|jks|keystore|kdbx?|ppk|asc|gpg|pgp|ovpn|tfstate|tfvars|mobileprovision)$/,
-  /\.tfstate\.backup$/,
-  /^id_(rsa|dsa|ecdsa|ed25519)/,
-  /^\.?(npmrc|pypirc|netrc|git-credentials|htpasswd|pgpass|my\.cnf|dockercfg|s3cfg|boto)$|^_netrc$/,
-  /^credentials(\.(json|ya?ml|toml|ini|xml|properties|txt|csv))?$|\.credentials$/,
-  /^(client_)?secrets?(\.[\w-]+)?\.(json|ya?ml|toml|ini|env|properties|txt)$/,
-  /^service[-_]?account.*\.json$/,
-];
-
 /** Mean characters a line above which a file is taken as minified, and the length of one line that is enough by itself. */
 const minifiedMean = 180;
 const minifiedLine = 20_000;
 
-/** Why a file of this name and size (bytes) is left out unread; nothing where it has to be read. */
+/** Why a file of this name and size (bytes) is left out unread; nothing where it has to be read. Secret names are for the ignore rules, which can take them back. */
 export function skipByName(path: string, size: number, maxBytes: number): Omission | undefined {
   const name = basename(path).toLowerCase();
   const extension = extname(name).slice(1);
-  if (secretNames.some((pattern) => pattern.test(name)))
-    return { skip: "secret", because: `${shown(path)} is a name of keys or credentials` };
   if (binaryExtensions.has(extension)) return { skip: "binary", because: `.${extension} files are no text` };
   if (lockFiles.has(name)) return { skip: "generated", because: `${shown(path)} is a package manager's lock file` };
   if (generatedNames.test(name)) return { skip: "generated", because: `${shown(path)} is a name of generated files` };
@@ -82,8 +69,12 @@ export function skipByName(path: string, size: number, maxBytes: number): Omissi
   return undefined;
 }
 
-/** The text of a file worth indexing (line ends as `\n`, no byte-order mark), or why it is left out. */
-export function readContent(bytes: Uint8Array): { readonly text: string } | Omission {
+/**
+ * The text of a file worth indexing (line ends as `\n`, no byte-order mark), or why it is left out. One secret leaves out
+ * the whole file: where one stands, others may that no rule knows, and what remains would be cut into other fragments.
+ * @param path of the file, with `/`
+ */
+export function readContent(bytes: Uint8Array, path = ""): { readonly text: string } | Omission {
   const nul = bytes.indexOf(0);
   if (nul >= 0) return { skip: "binary", because: `byte ${nul} is zero` };
   let text: string;
@@ -98,9 +89,17 @@ export function readContent(bytes: Uint8Array): { readonly text: string } | Omis
   if (minified !== undefined) return { skip: "minified", because: minified };
   const generated = generatedLine(text);
   if (generated !== undefined) return { skip: "generated", because: `line ${generated} says that it is generated` };
-  const secret = findSecret(text);
-  if (secret !== undefined) return { skip: "secret", because: `line ${secret.line} looks like ${secret.what}` };
+  const secret = findSecret(text, path);
+  if (secret !== undefined)
+    return { skip: "secret", because: `line ${lineAt(text, secret.start)} looks like ${secret.what}` };
   return { text };
+}
+
+/** 1-based. */
+function lineAt(text: string, index: number): number {
+  let line = 1;
+  for (let at = text.indexOf("\n"); at >= 0 && at < index; at = text.indexOf("\n", at + 1)) line++;
+  return line;
 }
 
 function shown(path: string): string {

@@ -23,7 +23,7 @@ interface EditorGlob {
   readonly when: string | undefined;
 }
 
-/** The rules of both settings for one workspace folder. They only ever add to what is left out. */
+/** The rules of both settings for one workspace folder. They add to what is left out, and take back what is secret by its name. */
 export class ExcludeRules {
   private readonly patterns: IgnorePatterns | undefined;
   private readonly globs: readonly EditorGlob[];
@@ -54,6 +54,11 @@ export class ExcludeRules {
       if (when === undefined || (await this.hasSibling(path, when))) return excluded("files.exclude", glob);
     }
     return undefined;
+  }
+
+  /** Whether `selfracg.exclude` says of an entry that it is to be indexed. @param path from the workspace folder, with `/` */
+  takesBack(path: string, isFolder: boolean): boolean {
+    return this.patterns?.match(byteString(path), isFolder) === "taken back";
   }
 
   private async hasSibling(path: string, when: string): Promise<boolean> {

@@ -1,4 +1,4 @@
-// Folders that are known by their name: what tools write, other people's code, key stores.
+// Folders that are known by their name: what tools write, other people's code.
 import type { Omission, SkipReason } from "./omission";
 
 interface Group {
@@ -24,12 +24,6 @@ const groups: readonly Group[] = [
     holds: "always",
     names:
       "__pycache__ .mypy_cache .pytest_cache .ruff_cache .ipynb_checkpoints .gradle .idea .vs .vscode-test .next .nuxt .svelte-kit .angular .parcel-cache .turbo .cache .terraform .dart_tool .bloop .metals DerivedData",
-  },
-  {
-    skip: "secret",
-    what: "a folder of keys and credentials",
-    holds: "always",
-    names: ".ssh .aws .gnupg .kube .azure .docker",
   },
   {
     skip: "vendored",

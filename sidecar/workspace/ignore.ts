@@ -8,6 +8,7 @@ import { skipByFolderName } from "./folder-names";
 import { type GitRepository, gitRepositoryAt } from "./git-repository";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 import { type Omission, printable } from "./omission";
+import { secretByName } from "./secrets/names";
 
 /** Far beyond any real ignore file; one that large is not worth holding everything up for. */
 const largestIgnoreFile = 1 << 20;
@@ -33,7 +34,8 @@ interface FolderRules {
  * The rules of one workspace folder. Git's files count as they do for git: the last pattern of the deepest file decides,
  * nothing comes back from under an ignored folder, and a repository inside another one (a submodule, a worktree, a clone)
  * has its own rules and none of the outer one's. `.selfracgignore` has the last word over them, from the topmost folder
- * down; the settings only add. What is secret by its name stays out whatever they all say.
+ * down; the settings only add. What is secret by its name is left out unless `!` in `.selfracgignore` or in
+ * `selfracg.exclude` takes it back: git tracks secrets too, so its rules do not.
  */
 export class IgnoreRules {
   /** By path from `top`, `""` or ending in `/`. */
@@ -87,11 +89,16 @@ export class IgnoreRules {
         rule: decision,
       };
     }
-    if (!isFolder) return undefined;
-    return skipByFolderName(name, {
-      inRepository: this.inRepository || rules.repository !== undefined,
-      takenBack: decision !== undefined,
-    });
+    const byName = isFolder
+      ? skipByFolderName(name, {
+          inRepository: this.inRepository || rules.repository !== undefined,
+          takenBack: decision !== undefined,
+        })
+      : undefined;
+    if (byName !== undefined) return byName;
+    if (decision === "taken back by .selfracgignore" || this.excludes.takesBack(path, isFolder)) return undefined;
+    const because = secretByName(path, isFolder);
+    return because === undefined ? undefined : { skip: "secret", because };
   }
 
   /**
@@ -165,13 +172,13 @@ function decide(
   { own, git }: FolderRules,
   path: string,
   isFolder: boolean,
-): Required<IgnoreRule> | "taken back" | undefined {
+): Required<IgnoreRule> | "taken back by .selfracgignore" | "taken back by git" | undefined {
   const bytes = byteString(path);
   for (const files of [own, git]) {
     for (const { source, base, patterns } of files) {
       const found = patterns.match(bytes.slice(base), isFolder);
-      if (found !== undefined)
-        return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
+      if (typeof found === "object") return { source, line: found.line, pattern: found.text };
+      if (found !== undefined) return files === own ? "taken back by .selfracgignore" : "taken back by git";
     }
   }
   return undefined;

@@ -197,7 +197,7 @@ export async function readSource(root: string, path: string, maxBytes: number): 
         if (bytesRead === 0) break;
         read += bytesRead;
       }
-      return { ...readContent(bytes.subarray(0, read)), size, modified };
+      return { ...readContent(bytes.subarray(0, read), path), size, modified };
     } finally {
       await file.close();
     }

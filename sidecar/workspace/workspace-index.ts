@@ -19,6 +19,7 @@ import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { type Quantized, quantized } from "./quantized";
 import type { VectorKey } from "./record-block";
+import { secretRulesVersion } from "./secrets/find";
 import { Store } from "./store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
@@ -260,7 +261,7 @@ export class WorkspaceIndex implements FragmentSource {
         }
         // The same folder under another spelling of its address: its files are indexed once.
         if (this.folders.some((folder) => folder.root === root)) continue;
-        const opened = await store?.openManifest(uri, this.chunker.version).catch((error: unknown) => {
+        const opened = await store?.openManifest(uri, this.contentVersion).catch((error: unknown) => {
           this.options.log.warn(
             `Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`,
           );
@@ -380,7 +381,7 @@ export class WorkspaceIndex implements FragmentSource {
       const store = await this.store;
       await store?.clear();
       for (const folder of this.folders)
-        folder.manifest = (await store?.openManifest(folder.uri, this.chunker.version))?.manifest;
+        folder.manifest = (await store?.openManifest(folder.uri, this.contentVersion))?.manifest;
       this.storeBytes = store?.bytes ?? 0;
     });
   }
@@ -418,6 +419,11 @@ export class WorkspaceIndex implements FragmentSource {
     this.folders = [];
     for (const folder of folders) await folder.manifest?.close();
     await (await this.store)?.close();
+  }
+
+  /** Changes whenever the same files are cut differently, or other ones are taken for secrets: then all are read again. */
+  private get contentVersion(): string {
+    return `${this.chunker.version}, ${secretRulesVersion}`;
   }
 
   private get maxBytes(): number {
@@ -651,7 +657,7 @@ export class WorkspaceIndex implements FragmentSource {
     const file = join(folder.root, path);
     const buffer = this.buffers.get(file);
     if (buffer !== undefined)
-      return { ...readContent(new TextEncoder().encode(buffer)), size: unsavedSize, modified: 0 };
+      return { ...readContent(new TextEncoder().encode(buffer), path), size: unsavedSize, modified: 0 };
     let source = await readSource(folder.root, path, this.maxBytes);
     for (let again = 0; again < mostRereads; again++) {
       const now = await stat(file).catch(() => undefined);

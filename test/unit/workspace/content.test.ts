@@ -7,24 +7,6 @@ const bytes = (text: string): Uint8Array => new TextEncoder().encode(text);
 
 describe("by name and size", () => {
   it.each([
-    [
-      "secret",
-      [
-        ".env",
-        "a/.env.local",
-        "prod.env",
-        "server.pem",
-        "tls.KEY",
-        "id_rsa",
-        "id_ed25519.pub",
-        "credentials.json",
-        ".npmrc",
-        "secrets.yaml",
-        "client_secret.json",
-        "service-account-prod.json",
-        "main.tfvars",
-      ],
-    ],
     ["binary", ["logo.png", "a.jar", "x.so", "model.onnx"]],
     [
       "generated",

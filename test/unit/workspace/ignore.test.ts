@@ -228,7 +228,7 @@ describe("ignore rules", () => {
       because:
         "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore takes it back",
     });
-    expect(await rules.omits(".aws", true)).toMatchObject({ skip: "secret" });
+    expect(await rules.omits(".ssh", true)).toMatchObject({ skip: "secret" });
     expect(await rules.omits("node_modules", false)).toBeUndefined();
     expect(await rules.omits(".git", false)).toMatchObject({ skip: "ignored" });
   });

@@ -18,7 +18,19 @@ it("rejects what has the shape of a credential, as the index does", () => {
     "python",
   );
   expectRejected(secret, `key = "${accessKey.slice(0, 8)}├${accessKey.slice(8)}"┤`, "an AWS access key", "python");
-  expectRejected(secret, `password = ├"${sample("hunter2", "Xyz99Abc")}"┤`, "credential", "python");
+  expectRejected(secret, `password = ├"${sample("hunter2", "Xyz99Abc")}"┤`, "a password", "python");
+  expectRejected(
+    secret,
+    `url = ├"postgres://shop:${random.slice(0, 16)}@db.internal/shop"┤`,
+    "an address with a password",
+    "python",
+  );
+  expectRejected(
+    secret,
+    `headers = { Authorization: ├"Bearer ${random.slice(0, 40)}"┤ }`,
+    "the credentials of a header",
+  );
+  expectRejected(secret, `db:\n  password: ├${random.slice(0, 20)}\n┤`, "a password", "yaml");
 });
 
 it("keeps placeholders, words and names", () => {
@@ -26,6 +38,7 @@ it("keeps placeholders, words and names", () => {
   expectUntouched(secret, 'password = ├"correct-horse-battery"┤', "python");
   expectUntouched(secret, "const token = ├`${prefix1234567890}`┤");
   expectUntouched(secret, `key = ├"${sample("AKIA", "ABCDEFGHIJKLMNOP")}"┤`, "python");
+  expectUntouched(secret, 'url = ├"postgres://user:password@localhost:5432/db"┤', "python");
   expectUntouched(secret, "const tokens = ├tokenizer.encode(text)┤");
 });
 

@@ -1,0 +1,90 @@
+// Writes sidecar/workspace/secrets/gitleaks-rules.json from the rule set of gitleaks (config/gitleaks.toml of its repository, whose licence lies beside the file written): node scripts/secrets/gitleaks-rules.mjs GITLEAKS_TOML VERSION
+
+import { createHash } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parse } from "smol-toml";
+import * as v from "valibot";
+import { toJavaScript } from "./re2.mjs";
+
+const target = join(dirname(fileURLToPath(import.meta.url)), "../../sidecar/workspace/secrets/gitleaks-rules.json");
+
+/** Rules that are not taken over, and why. @type {Readonly<Record<string, string>>} */
+const notTaken = {
+  "curl-auth-header": "takes quadratic time on long lines; shapes.ts finds the header wherever it stands",
+  "curl-auth-user": "takes quadratic time on long lines; shapes.ts finds the option",
+  "private-key": "asks for the end of the key; shapes.ts finds keys that are cut off, and more kinds of them",
+  "kubernetes-secret-yaml": "misses stringData and takes templates; kubernetes.ts reads the manifest",
+  "pkcs12-file": "a rule on names; names.ts has them",
+  "sourcegraph-access-token": "takes every commit's hash in a file that names the product",
+  "vault-service-token": 'takes any 24 characters behind "s."; tokens.ts has the prefix "hvs."',
+  "generic-api-key": "takes what stands behind any word that holds api, auth or key; assignments.ts reads the names",
+  jwt: "shapes.ts has it, without the token that introductions show",
+  "flutterwave-public-key": "public",
+  "mapbox-api-token": "public: those that are secret begin with sk",
+};
+/** Numbers of accounts and applications, which stand in public addresses. */
+const publicId = /-(client|access)-id$/;
+
+/** What may stand before the word that a rule goes by. It is found from the word on, and this part is read backwards. */
+const lead = String.raw`[\w.-]{0,50}?`;
+
+const allowSchema = v.object({
+  regexes: v.optional(v.array(v.string()), []),
+  stopwords: v.optional(v.array(v.string()), []),
+  regexTarget: v.optional(v.picklist(["secret", "match", "line"]), "secret"),
+  condition: v.optional(v.picklist(["OR", "AND"]), "OR"),
+});
+const ruleSchema = v.object({
+  id: v.string(),
+  regex: v.optional(v.string(), ""),
+  entropy: v.optional(v.number()),
+  keywords: v.optional(v.array(v.string()), []),
+  secretGroup: v.optional(v.number()),
+  path: v.optional(v.string()),
+  allowlists: v.optional(v.array(allowSchema)),
+});
+const configurationSchema = v.object({ rules: v.array(ruleSchema), allowlist: allowSchema });
+
+/** @param {v.InferOutput<typeof ruleSchema>} rule */
+function ruleOf({ id, regex, entropy, keywords, secretGroup, allowlists, path }) {
+  const isNamed = regex.startsWith(`(?i)${lead}`) || regex.startsWith(lead);
+  return {
+    id,
+    pattern: toJavaScript(isNamed ? regex.replaceAll(lead, "") : regex),
+    ...(isNamed && { named: true }),
+    ...(entropy !== undefined && { entropy }),
+    ...(secretGroup !== undefined && { group: secretGroup }),
+    ...(path !== undefined && { path: toJavaScript(path) }),
+    keywords,
+    ...(allowlists !== undefined && { allow: allowlists.flatMap(allowOf) }),
+  };
+}
+
+/**
+ * Paths are passed over: which files are read at all is for the index to say. So are lists that hold for some paths only.
+ * @param {v.InferOutput<typeof allowSchema>} list
+ */
+function allowOf({ regexes, stopwords, regexTarget, condition }) {
+  if (condition === "AND" || regexes.length + stopwords.length === 0) return [];
+  const target = regexTarget === "secret" ? {} : { target: regexTarget };
+  return [{ patterns: regexes.map(toJavaScript), words: stopwords.map((word) => word.toLowerCase()), ...target }];
+}
+
+const [source, version] = process.argv.slice(2);
+if (source === undefined || version === undefined)
+  throw new Error("expected the path of gitleaks.toml and its version, found fewer arguments");
+const text = readFileSync(source, "utf8");
+const { rules, allowlist } = v.parse(configurationSchema, parse(text));
+const taken = rules.filter(({ id }) => !(id in notTaken) && !publicId.test(id));
+const data = {
+  source: `gitleaks ${version}, config/gitleaks.toml`,
+  sha256: createHash("sha256").update(text).digest("hex"),
+  allow: allowOf(allowlist),
+  rules: taken.map(ruleOf),
+};
+// An expression that is none is better found here than when a text is first searched.
+for (const { pattern } of data.rules) RegExp(pattern, "g");
+writeFileSync(target, `${JSON.stringify(data, undefined, 1)}\n`);
+process.stdout.write(`${data.rules.length} of ${rules.length} rules written to ${target}\n`);

@@ -1,0 +1,78 @@
+// Finds secrets in a text: by gitleaks' rules, and by the project's own for what those leave.
+import { assignmentRule } from "./assignments";
+import { gitleaksRules } from "./gitleaks";
+import { kubernetesRule } from "./kubernetes";
+import type { SecretRule, Span } from "./rule";
+import { shapeRules } from "./shapes";
+import { tokenRules } from "./tokens";
+
+/** Changes whenever the same text, or the same name, is judged differently: what was judged under another version is judged again. */
+export const secretRulesVersion = "secrets 2";
+
+/** What was found and where; never the secret itself. */
+export interface FoundSecret extends Span {
+  readonly what: string;
+}
+
+const rules: readonly SecretRule[] = [...tokenRules, ...shapeRules, kubernetesRule, ...gitleaksRules, assignmentRule];
+
+/** By keyword, the rules that go by it. */
+const byKeyword = new Map<string, SecretRule[]>();
+for (const rule of rules)
+  for (const keyword of rule.keywords) byKeyword.set(keyword, [...(byKeyword.get(keyword) ?? []), rule]);
+/** Keywords by their first two characters, and which pairs of characters begin one. */
+const byPair = new Map<number, string[]>();
+for (const keyword of byKeyword.keys()) {
+  const pair = pairOf(keyword.charCodeAt(0), keyword.charCodeAt(1));
+  byPair.set(pair, [...(byPair.get(pair) ?? []), keyword]);
+}
+const begins = new Uint8Array(1 << 16);
+for (const pair of byPair.keys()) begins[pair] = 1;
+
+function pairOf(first: number, second: number): number {
+  return ((first << 8) | second) & 0xffff;
+}
+
+/** The rules whose keywords are in the text: most texts hold those of very few. */
+function rulesFor(text: string): Set<SecretRule> {
+  const lower = text.toLowerCase();
+  const found = new Set<string>();
+  let pair = 0;
+  for (let at = 0; at < lower.length; at++) {
+    pair = pairOf(pair, lower.charCodeAt(at));
+    if (begins[pair] !== 1) continue;
+    for (const keyword of byPair.get(pair) ?? [])
+      if (!found.has(keyword) && lower.startsWith(keyword, at - 1)) found.add(keyword);
+  }
+  return new Set(rules.filter(({ keywords }) => keywords.length === 0 || keywords.some((each) => found.has(each))));
+}
+
+/** Comments by which people tell the scanners of secrets that a line holds none. */
+const allowed = /gitleaks:allow|pragma: allowlist secret|secretlint-disable-line/;
+
+/**
+ * All secrets in a text, in order; they may overlap. Placeholders, references and values that documentation shows do not
+ * count, nor do lines whose comment says so.
+ * @param path of the file, with `/`
+ */
+export function findSecrets(text: string, path = ""): FoundSecret[] {
+  return [...secretsIn(text, path)].sort((a, b) => a.start - b.start);
+}
+
+/** One of the secrets in a text, if there is one: the search ends with it. */
+export function findSecret(text: string, path = ""): FoundSecret | undefined {
+  for (const found of secretsIn(text, path)) return found;
+  return undefined;
+}
+
+function* secretsIn(text: string, path: string): Generator<FoundSecret> {
+  const mayAllow = allowed.test(text);
+  for (const rule of rulesFor(text))
+    for (const { start, end } of rule.find(text, path))
+      if (!mayAllow || !allowed.test(lineOf(text, start))) yield { what: rule.what, start, end };
+}
+
+function lineOf(text: string, at: number): string {
+  const end = text.indexOf("\n", at);
+  return text.slice(text.lastIndexOf("\n", at - 1) + 1, end < 0 ? text.length : end);
+}

@@ -1,0 +1,72 @@
+// Tells by the path of a file or folder that it holds keys or credentials, whatever its text looks like.
+
+/** Templates are there to be read, and hold placeholders. */
+const template =
+  /(?:^|[._-])(?:example|sample|template|tmpl|tpl|dist|defaults|schema|skel|skeleton|stub|placeholder)(?:$|[._-])/;
+/** Code and documentation about credentials, whatever the rest of the name. */
+const sourceExtension =
+  /\.(?:[cm]?[jt]sx?|vue|svelte|py|pyi|go|rs|java|kts?|scala|groovy|swift|m|mm|cc?|cpp|cxx|h|hh|hpp|cs|fs|vb|rb|erb|php|pl|pm|lua|r|jl|dart|exs?|erl|hs|clj|sol|zig|nim|sh|bash|ps1|bat|sql|tf|hcl|proto|graphql|html?|css|scss|md|mdx|rst|adoc|asciidoc|ipynb|map|pub|crt|cer|csr)$/;
+/** What settings are written in, or nothing. */
+const dataExtension =
+  "(?:\\.(?:json|ya?ml|toml|ini|cfg|conf|config|xml|properties|txt|csv|env|plist|enc|enc\\.ya?ml|db))?";
+
+function wordsWith(word: string): RegExp {
+  return new RegExp(`^\\.?(?:.*[._-])?(?:${word})(?:[._-].*)?${dataExtension}$`);
+}
+
+/** Names in small letters; a source's extension or a template's name lets a file off. */
+const names: readonly RegExp[] = [
+  // Variables of the environment.
+  /^\.env(?:rc)?(?:[._-].+)?$|[^/]\.env$|^env[._-](?:local|prod|production|stag|stage|staging|dev|development|live|qa|uat|secret|secrets)(?:\..+)?$/,
+  /^\.(?:dev\.vars|flaskenv|renviron)(?:\..+)?$/,
+  // Keys and the stores of keys.
+  /^(?:.*[._-])?id_(?:rsa|dsa|ecdsa|ed25519)(?:[._-].*)?$|_(?:rsa|dsa|ecdsa|ed25519)$|^ssh_host_\w+_key$/,
+  /\.(?:pem|key|p8|p12|pfx|pkcs12|jks|jceks|bks|keystore|truststore|keytab|kdbx?|ppk|gpg|pgp|agekey|ovpn|mobileprovision|keychain(?:-db)?|kwallet|psafe3)$/,
+  /(?:secret|private|sec|priv)[\w.-]*\.asc$|^(?:sec|pub)ring\.\w+$/,
+  // Infrastructure.
+  /\.(?:tfvars|tfstate)(?:\.json|\.backup)?$|^\.terraformrc$|\.tfrc(?:\.json)?$/,
+  /^kubeconfig(?:[._-].*)?$|\.kubeconfig$|^\.dockercfg$|^\.dockerconfigjson$|^rclone\.conf$|^wg\d+\.conf$/,
+  /\.publishsettings$|\.pubxml\.user$|^msal_token_cache\b.*|^accesstokens\.json$|^azureprofile\.json$/,
+  /^\.?vault[-_.]?(?:pass|password|token|key)s?(?:\.\w+)?$/,
+  // Clients of registries, services and databases.
+  /^[._]?(?:npmrc|pypirc|netrc|git-credentials|htpasswd|pgpass(?:\.conf)?|my\.cnf|mylogin\.cnf|s3cfg|boto|hgrc|ftpconfig|ftppass|esmtprc|msmtprc|fetchmailrc)$/,
+  /^(?:sftp-config|kaggle|jupyter_(?:server|notebook)_config|credentials-config|\.remote-sync)\.json$|^(?:filezilla|sitemanager|recentservers)\.xml$/,
+  /^(?:keystore|key|signing)\.properties$/,
+  // What calls itself so.
+  wordsWith("credentials?"),
+  /^(?!.*(?:external|sealed|store|class|provider|manager|baseline|role|rbac|policy))\.?(?:.*[._-])?secrets?(?:[._-].*)?(?:\.(?:json|ya?ml|toml|ini|cfg|conf|xml|properties|txt|csv|env|enc))?$/,
+  /^client_secret.*\.json$|service[-_]?accounts?(?:[-_.].*)?\.json$|firebase-adminsdk.*\.json$/,
+  /^\.?(?:.*[._-])?passwords?\.(?:txt|csv|json|ya?ml|xml|ini|conf|db)$|^rootkey\.csv$|accesskeys?\.csv$/,
+  // What was typed: passwords among it.
+  /^\.\w+[-_]?history$|^\.history$|^fish_history$|^consolehost_history\.txt$|^\.(?:viminfo|lesshst)$/,
+];
+
+/** The same although the extension is a source's. */
+const sources = /^wp-config(?:[-.].*)?\.php$|^localsettings\.php$/;
+
+/** Of the last folders and the name, where the name alone says too little. */
+const paths =
+  /(?:^|\/)(?:\.aws\/(?:credentials|config|(?:cli|sso)\/cache\/.*)|\.kube\/config|\.docker\/config\.json|\.azure\/service_principal_entries\..*|\.config\/gcloud\/.*|gh\/hosts\.yml|etc\/g?shadow-?|\.?secrets\/[^/.]*(?:\.txt)?|(?:\.composer|composer|containers)\/auth\.json|\.vscode\/sftp\.json)$|^auth\.json$/;
+
+/** Folders of nothing else. */
+const folders = /^\.(?:ssh|gnupg|password-store)$/;
+
+/**
+ * Why a file or folder is taken for a secret by its name, if it is: a clause for people.
+ * @param path from the workspace folder or absolute, with `/`
+ */
+export function secretByName(path: string, isFolder: boolean): string | undefined {
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  if (!isSecretName(path.toLowerCase(), name.toLowerCase(), isFolder)) return undefined;
+  const what = isFolder
+    ? `the folder ${name} is one of keys and credentials`
+    : `${JSON.stringify(name)} is a name of keys or credentials`;
+  return `${what}; the line !${name}${isFolder ? "/" : ""} in .selfracgignore brings it back`;
+}
+
+function isSecretName(path: string, name: string, isFolder: boolean): boolean {
+  if (isFolder) return folders.test(name);
+  if (template.test(name)) return false;
+  if (sources.test(name) || paths.test(path)) return true;
+  return !sourceExtension.test(name) && names.some((pattern) => pattern.test(name));
+}
