@@ -1,6 +1,7 @@
 // Keeps the rooms apart: arrows between them point one way, no circle, one home for each package.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { transformSync } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { circlesOf, type ImportGraph, importGraph, sourcesIn } from "./import-graph";
 
@@ -101,6 +102,15 @@ describe("the import graph", () => {
 
   it("has arrows one way alone, and packages in their homes", () => {
     expect(violations(graph)).toEqual([]);
+  });
+
+  it("has one file that loads ONNX Runtime, with its telemetry off, tests and benchmarks included", () => {
+    const loaders = files.filter((file) => {
+      const text = readFileSync(join(root, file), "utf8");
+      const code = text.includes("onnxruntime") ? transformSync(text, { loader: "ts" }).code : "";
+      return /(?:\bfrom|\bimport|\bimport\(|\brequire\()\s*"onnxruntime-(?:node|common)"/.test(code);
+    });
+    expect(loaders).toEqual(["sidecar/inference/onnx-runtime.ts"]);
   });
 
   it("has no circle, imports of types included", () => {
