@@ -36,7 +36,7 @@ import {
   sidecarEnvironment,
 } from "../sidecar/protocol";
 import { completedSchemes } from "./place";
-import { RecordedLog } from "./recorded-log";
+import { type RecordedLog, recordedLog } from "./recorded-log";
 import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
 
@@ -66,7 +66,9 @@ class QuietLanguageClient extends LanguageClient {
 export class SidecarSession implements Disposable {
   /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
   readonly middleware: Middleware = {};
-  readonly log = new RecordedLog(window.createOutputChannel("SelfRACG", { log: true }));
+  readonly log: RecordedLog["log"];
+  /** The last messages of the log, oldest first. */
+  readonly logMessages: RecordedLog["messages"];
 
   private readonly statusEmitter = new EventEmitter<SidecarStatus>();
   private readonly traceEmitter = new EventEmitter<CompletionTrace>();
@@ -93,6 +95,9 @@ export class SidecarSession implements Disposable {
     private readonly context: ExtensionContext,
     readonly settings: ExtensionSettings,
   ) {
+    const { log, messages: logMessages } = recordedLog(window.createOutputChannel("SelfRACG", { log: true }));
+    this.log = log;
+    this.logMessages = logMessages;
     this.subscriptions = [
       workspace.onDidChangeConfiguration((event) => {
         if (settings.needsRestart(event)) {

@@ -23,7 +23,7 @@ export function register(context: ExtensionContext, session: SidecarSession, ove
       settings: session.settings.all(),
       status,
       traces,
-      log: session.log.messages,
+      log: session.logMessages,
       home: homedir(),
       ...(document === undefined
         ? {}

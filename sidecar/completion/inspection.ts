@@ -2,6 +2,7 @@
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
 import { abortError } from "../inference/work-queue";
 import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
+import { logProbability } from "./choosing";
 import type { CompletedCursor } from "./completed-cursor";
 import { Completer, type CompleterOptions } from "./completer";
 import { Healing } from "./healing";
@@ -113,10 +114,10 @@ export class Inspection {
     let at = 0;
     for await (const logits of logitsAlong(backbone, prompt, generated, signal)) {
       const token = generated[at++] ?? -1;
-      sum += logSoftmax(
+      sum += logProbability(
         logits.subarray(0, tokenizer.vocabularySize),
         token,
-        healing.done ? () => true : healing.admits,
+        healing.done ? undefined : healing.admits,
       );
       healing.pay(token);
     }
@@ -152,17 +153,4 @@ async function* logitsAlong(
     ({ cache } = decoded);
     yield* decoded.logits;
   }
-}
-
-/** Natural logarithm of the probability of `token` among the tokens that `counts` admits. */
-function logSoftmax(logits: Float32Array, token: number, counts: (id: number) => boolean): number {
-  let highest = -Infinity;
-  const counted: number[] = [];
-  for (const [id, logit] of logits.entries()) {
-    if (!counts(id)) continue;
-    counted.push(logit);
-    if (logit > highest) highest = logit;
-  }
-  const sum = counted.reduce((total, logit) => total + Math.exp(logit - highest), 0);
-  return (logits[token] ?? -Infinity) - highest - Math.log(sum);
 }

@@ -2,9 +2,9 @@
 
 import { describe, expect, it } from "vitest";
 import type { LogOutputChannel } from "vscode";
-import { RecordedLog } from "../../../extension/recorded-log";
+import { type RecordedLog, recordedLog } from "../../../extension/recorded-log";
 
-function log(logLevel: number): { log: RecordedLog; sent: string[] } {
+function log(logLevel: number): RecordedLog & { sent: string[] } {
   const sent: string[] = [];
   const send = (level: string) => (message: string | Error) => void sent.push(`${level} ${message}`);
   const channel = {
@@ -19,19 +19,19 @@ function log(logLevel: number): { log: RecordedLog; sent: string[] } {
     appendLine: send("appendLine"),
   };
   return {
-    log: new RecordedLog(channel as unknown as LogOutputChannel, () => Date.UTC(2026, 4, 20, 14, 20, 1, 500)),
+    ...recordedLog(channel as unknown as LogOutputChannel, () => Date.UTC(2026, 4, 20, 14, 20, 1, 500)),
     sent,
   };
 }
 
-describe("RecordedLog", () => {
+describe("the recorded log", () => {
   it("remembers time, level and message, from the channel's level on", () => {
-    const { log: recorded, sent } = log(3);
+    const { log: recorded, messages, sent } = log(3);
     recorded.debug("unseen");
     recorded.info("seen", { toString: () => "more" });
     recorded.warn("a warning\n");
     recorded.appendLine("a line");
-    expect(recorded.messages).toEqual([
+    expect(messages).toEqual([
       "2026-05-20 14:20:01.500 [info] seen more",
       "2026-05-20 14:20:01.500 [warning] a warning",
       "2026-05-20 14:20:01.500 [info] a line",
@@ -40,19 +40,19 @@ describe("RecordedLog", () => {
   });
 
   it("remembers nothing while the log is off, and never a trace, which holds code", () => {
-    const off = log(0).log;
-    off.error("x");
+    const off = log(0);
+    off.log.error("x");
     expect(off.messages).toEqual([]);
-    const all = log(1).log;
-    all.trace("x");
-    all.error(new Error("broken"));
+    const all = log(1);
+    all.log.trace("x");
+    all.log.error(new Error("broken"));
     expect(all.messages).toEqual([expect.stringContaining("[error] Error: broken")]);
   });
 
   it("forgets the oldest", () => {
-    const { log: recorded } = log(3);
+    const { log: recorded, messages } = log(3);
     for (let each = 0; each < 250; each += 1) recorded.info(`${each}`);
-    expect(recorded.messages).toHaveLength(200);
-    expect(recorded.messages[0]).toMatch(/ 50$/);
+    expect(messages).toHaveLength(200);
+    expect(messages[0]).toMatch(/ 50$/);
   });
 });
