@@ -108,8 +108,8 @@ class Reader {
   }
 
   match(path: string): string | undefined {
-    const found = this.matcher?.match(byteString(path), false);
-    if (typeof found !== "object") return undefined;
+    const found = this.matcher?.matchFile(byteString(path));
+    if (found === undefined) return undefined;
     const line = this.lines[found.line - 1];
     return line === undefined || line.pattern === line.written ? found.text : line.written;
   }

@@ -62,17 +62,24 @@ export function registerAvailability(connection: Connection, of: (uri: string) =
   });
 }
 
-/** Settings are replaced as a whole, and asked about with every keystroke. */
-const compiled = new WeakMap<readonly string[], IgnorePatterns | "none">();
+/** Of one list of patterns: the answer for the path that was asked about last, which is asked about with every keystroke. */
+interface DisabledFiles {
+  readonly patterns: IgnorePatterns | undefined;
+  path?: string;
+  by?: string | undefined;
+}
+
+/** Settings are replaced as a whole. */
+const compiled = new WeakMap<readonly string[], DisabledFiles>();
 
 function disabledBy(patterns: readonly string[], path: string): string | undefined {
-  let matcher = compiled.get(patterns);
-  if (matcher === undefined) {
-    matcher = patternsOf(patterns) ?? "none";
-    compiled.set(patterns, matcher);
+  const known = compiled.get(patterns) ?? { patterns: patternsOf(patterns) };
+  compiled.set(patterns, known);
+  if (known.path !== path) {
+    known.path = path;
+    known.by = known.patterns?.matchFile(byteString(path))?.text;
   }
-  const found = matcher === "none" ? undefined : matcher.match(byteString(path), false);
-  return typeof found === "object" ? found.text : undefined;
+  return known.by;
 }
 
 function no(reason: string, setting?: keyof Settings): Availability {

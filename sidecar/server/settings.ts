@@ -5,10 +5,17 @@ import { defaultSettings, type InitializationOptions, type Settings, settingBoun
 const bounded = (bounds: { readonly minimum: number; readonly maximum: number }) =>
   v.pipe(v.number(), v.integer(), v.minValue(bounds.minimum), v.maxValue(bounds.maximum));
 
+/** Characters of one list of patterns, far beyond any in use: these lists are gone through while somebody types. */
+const maxPatternCharacters = 100_000;
+const patterns = v.pipe(
+  v.array(v.string()),
+  v.check((list) => list.reduce((sum, { length }) => sum + length, 0) <= maxPatternCharacters),
+);
+
 const schemas = {
   enable: v.boolean(),
   disabledLanguages: v.array(v.string()),
-  disabledFiles: v.array(v.string()),
+  disabledFiles: patterns,
   quietIn: v.array(v.picklist(["comments", "strings"])),
   frequency: v.picklist(["more", "balanced", "fewer"]),
   modelPath: v.string(),
@@ -18,8 +25,8 @@ const schemas = {
   retrieval: v.boolean(),
   maxFragments: bounded(settingBounds.maxFragments),
   fragmentBudget: bounded(settingBounds.fragmentBudget),
-  pinnedFiles: v.array(v.string()),
-  bannedFiles: v.array(v.string()),
+  pinnedFiles: patterns,
+  bannedFiles: patterns,
   maxFileKilobytes: bounded(settingBounds.maxFileKilobytes),
   exclude: v.array(v.string()),
   pauseOnBattery: v.boolean(),
@@ -120,10 +127,11 @@ function expectation(name: keyof Settings): string {
     case "frequency":
       return '"more", "balanced" or "fewer"';
     case "exclude":
+      return "a list of patterns";
     case "disabledFiles":
     case "pinnedFiles":
     case "bannedFiles":
-      return "a list of patterns";
+      return `a list of patterns, of ${maxPatternCharacters} characters at most together`;
     case "modelPath":
       return "a folder's path";
     case "executionProvider":

@@ -3,6 +3,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 import type { Omission } from "./omission";
+import { Pace } from "./pace";
 
 export interface ExcludeSettings {
   /** `selfracg.exclude`: patterns in the syntax of ignore files, from the workspace folder; a later one with `!` takes back of the earlier ones. */
@@ -27,6 +28,7 @@ interface EditorGlob {
 export class ExcludeRules {
   private readonly patterns: IgnorePatterns | undefined;
   private readonly globs: readonly EditorGlob[];
+  private readonly pace = new Pace();
 
   /** @param root the workspace folder */
   constructor(
@@ -47,18 +49,19 @@ export class ExcludeRules {
   async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
     if (this.patterns === undefined && this.globs.length === 0) return undefined;
     const bytes = byteString(path);
-    const own = this.patterns?.match(bytes, isFolder);
+    const own = await this.patterns?.find(bytes, isFolder, this.pace);
     if (typeof own === "object") return excluded("selfracg.exclude", own.text);
     for (const { glob, patterns, when } of this.globs) {
-      if (typeof patterns.match(bytes, isFolder && when === undefined) !== "object") continue;
+      const found = await patterns.find(bytes, isFolder && when === undefined, this.pace);
+      if (typeof found !== "object") continue;
       if (when === undefined || (await this.hasSibling(path, when))) return excluded("files.exclude", glob);
     }
     return undefined;
   }
 
   /** Whether `selfracg.exclude` says of an entry that it is to be indexed. @param path from the workspace folder, with `/` */
-  takesBack(path: string, isFolder: boolean): boolean {
-    return this.patterns?.match(byteString(path), isFolder) === "taken back";
+  async takesBack(path: string, isFolder: boolean): Promise<boolean> {
+    return (await this.patterns?.find(byteString(path), isFolder, this.pace)) === "taken back";
   }
 
   private async hasSibling(path: string, when: string): Promise<boolean> {

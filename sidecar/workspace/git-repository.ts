@@ -1,4 +1,5 @@
-// Where a git repository keeps ignore rules outside of its folders, read from its files without running git.
+// What a git repository says of ignoring outside of its ignore files: its settings, and what it tracks all the same.
+import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -8,117 +9,98 @@ export interface GitRepository {
   readonly excludeFiles: readonly string[];
   /** core.ignoreCase: git sets it where the disk does not tell upper from lower case. */
   readonly ignoreCase: boolean;
+  /** Files that are tracked although a pattern ignores them, from the repository's root, and the folders above them. */
+  readonly tracked: ReadonlySet<string>;
 }
 
-/** Includes that include each other end here. */
-const deepestInclude = 10;
-/** Far beyond any real configuration. */
-const largestFile = 1 << 20;
+/** Where the parts of a repository lie. */
+export interface GitFolders {
+  /** The folder that `.git` is or names. */
+  readonly own: string;
+  /** The one that a worktree shares with the repository it belongs to; else the same. */
+  readonly common: string;
+}
 
-/** The repository whose root is `folder`; nothing where it is not one. `.git` may be a folder or, in worktrees and submodules, a file. */
-export async function gitRepositoryAt(folder: string): Promise<GitRepository | undefined> {
+/** Git answers in milliseconds; what takes so long hangs on a broken configuration or disk. */
+const gitTimeoutMs = 5000;
+const maxGitOutputBytes = 64 * 2 ** 20;
+/** HEAD, `.git` as a file and commondir hold a line each. */
+const maxFileBytes = 1 << 16;
+/** They would make git speak of another repository than the one that is asked about. */
+const repositoryVariables = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
+
+/**
+ * The repository whose root is `folder`; nothing where git sees none, also where there is a `.git` that leads nowhere. It may
+ * be a folder or, in worktrees and submodules, a file. Source: gitrepository-layout(5).
+ */
+export async function gitFoldersAt(folder: string): Promise<GitFolders | undefined> {
   const dotGit = join(folder, ".git");
-  const found = await stat(dotGit).catch(() => undefined);
-  if (found === undefined) return undefined;
-  let gitFolder = dotGit;
-  if (found.isFile()) {
-    const target = /^gitdir: (.*?)\r?\n?$/s.exec(await textOf(dotGit))?.[1];
-    if (target !== undefined) gitFolder = resolve(folder, target);
-  }
-  // A worktree shares these with the repository it belongs to.
-  const shared = (await textOf(join(gitFolder, "commondir"))).trim();
-  const common = shared === "" ? gitFolder : resolve(gitFolder, shared);
-  const settings = new Map<string, string>();
-  for (const path of [...userConfigurations(), join(common, "config")]) await readConfiguration(path, settings, 0);
-  const own = settings.get("core.excludesfile");
-  const excludes =
-    own === undefined
-      ? join(configurationHome(), "git", "ignore")
-      : own === ""
-        ? undefined
-        : resolve(folder, withHome(own));
+  const target = /^gitdir: (.*?)[\r\n]*$/s.exec(await textOf(dotGit))?.[1];
+  const own = target === undefined ? dotGit : resolve(folder, target);
+  const shared = (await textOf(join(own, "commondir"))).trim();
+  const common = shared === "" ? own : resolve(own, shared);
+  const isRepository =
+    /^(ref:\s*refs\/|[0-9a-f]{40})/.test(await textOf(join(own, "HEAD"))) &&
+    (await isFolder(join(common, "objects"))) &&
+    (await isFolder(join(common, "refs")));
+  return isRepository ? { own, common } : undefined;
+}
+
+/** Asks git about the repository whose root is `folder`. Where git is missing or fails, its defaults hold. */
+export async function readGitRepository(folder: string, { common }: GitFolders): Promise<GitRepository> {
+  const [excludesFile, ignoreCase, tracked] = await Promise.all([
+    git(folder, ["config", "-z", "--type=path", "--get", "core.excludesFile"]),
+    git(folder, ["config", "-z", "--type=bool", "--get", "core.ignoreCase"]),
+    git(folder, ["ls-files", "-z", "--cached", "--ignored", "--exclude-standard"]),
+  ]);
+  const own = excludesFile?.[0] ?? join(process.env.XDG_CONFIG_HOME || join(homedir(), ".config"), "git", "ignore");
   return {
-    excludeFiles: [join(common, "info", "exclude"), ...(excludes === undefined ? [] : [excludes])],
-    ignoreCase: /^(true|yes|on|1)$/i.test(settings.get("core.ignorecase") ?? ""),
+    excludeFiles: [join(common, "info", "exclude"), ...(own === "" ? [] : [resolve(folder, own)])],
+    ignoreCase: ignoreCase?.[0] === "true",
+    tracked: withFoldersAbove(tracked ?? []),
   };
 }
 
-/** System-wide and user-wide configuration, what holds last at the end (git-config(1), FILES and ENVIRONMENT). */
-function userConfigurations(): string[] {
-  const { GIT_CONFIG_NOSYSTEM, GIT_CONFIG_SYSTEM, GIT_CONFIG_GLOBAL } = process.env;
-  const system =
-    GIT_CONFIG_NOSYSTEM === undefined || /^(0|false|no|off|)$/i.test(GIT_CONFIG_NOSYSTEM)
-      ? [GIT_CONFIG_SYSTEM ?? "/etc/gitconfig"]
-      : [];
-  const user =
-    GIT_CONFIG_GLOBAL === undefined
-      ? [join(configurationHome(), "git", "config"), join(homedir(), ".gitconfig")]
-      : [GIT_CONFIG_GLOBAL];
-  return [...system, ...user];
+/** What git prints, split at NUL; nothing where it fails, is missing, or takes too long. It never runs what a repository names. */
+function git(folder: string, args: readonly string[]): Promise<string[] | undefined> {
+  const env = { ...process.env, GIT_OPTIONAL_LOCKS: "0" };
+  for (const name of repositoryVariables) Reflect.deleteProperty(env, name);
+  return new Promise((done) => {
+    execFile(
+      "git",
+      ["-C", folder, "-c", "core.fsmonitor=false", ...args],
+      // Not in the workspace: Windows looks for the program there first.
+      {
+        cwd: dirname(process.execPath),
+        env,
+        timeout: gitTimeoutMs,
+        killSignal: "SIGKILL",
+        maxBuffer: maxGitOutputBytes,
+        windowsHide: true,
+      },
+      (error, output) => done(error === null ? output.split("\0") : undefined),
+    );
+  });
 }
 
-function configurationHome(): string {
-  return process.env.XDG_CONFIG_HOME || join(homedir(), ".config");
-}
-
-function withHome(path: string): string {
-  return path === "~" || path.startsWith("~/") ? join(homedir(), path.slice(1)) : path;
-}
-
-/** Adds the settings of one file and of those it includes. Conditional includes are not followed: few choose ignore files. */
-async function readConfiguration(path: string, settings: Map<string, string>, depth: number): Promise<void> {
-  for (const { name, value } of configurationEntries(await textOf(path))) {
-    if (name !== "include.path") settings.set(name, value);
-    else if (depth < deepestInclude)
-      await readConfiguration(resolve(dirname(path), withHome(value)), settings, depth + 1);
+function withFoldersAbove(paths: readonly string[]): Set<string> {
+  const found = new Set<string>();
+  for (const path of paths) {
+    for (
+      let above = path;
+      above !== "" && !found.has(above);
+      above = above.slice(0, Math.max(0, above.lastIndexOf("/")))
+    )
+      found.add(above);
   }
+  return found;
 }
 
-/** Entries of git's configuration syntax, `section.name` in lower case; those of subsections keep `section.sub.name`. */
-export function configurationEntries(text: string): { readonly name: string; readonly value: string }[] {
-  const entries: { name: string; value: string }[] = [];
-  let section = "";
-  // A backslash at the end of a line joins it with the next one.
-  const lines = text
-    .replace(/^\uFEFF/, "")
-    .replace(/\\\r?\n/g, "")
-    .split(/\r?\n/);
-  for (const line of lines) {
-    const [header = "", name, subsection] = /^\s*\[\s*([\w.-]+)(?:\s+"((?:\\.|[^"\\])*)")?\s*\]/.exec(line) ?? [];
-    if (name !== undefined)
-      section = subsection === undefined ? name.toLowerCase() : `${name.toLowerCase()}.${subsection}`;
-    const [, key, rest] = /^\s*([A-Za-z][\w-]*)\s*(?:=(.*))?$/s.exec(line.slice(header.length)) ?? [];
-    // A name alone is a switch that is on.
-    if (key !== undefined)
-      entries.push({ name: `${section}.${key.toLowerCase()}`, value: rest === undefined ? "true" : unquoted(rest) });
-  }
-  return entries;
-}
-
-/** A value without its quotes, its comment and the white space around it. */
-function unquoted(text: string): string {
-  let value = "";
-  /** Length up to the last character that is not unquoted white space. */
-  let kept = 0;
-  let quoted = false;
-  for (let at = 0; at < text.length; at++) {
-    const character = text[at] ?? "";
-    if (character === '"') {
-      quoted = !quoted;
-      continue;
-    }
-    if (!quoted && (character === "#" || character === ";")) break;
-    if (!quoted && value === "" && /\s/.test(character)) continue;
-    if (character === "\\") {
-      const escaped = text[++at] ?? "";
-      value += { n: "\n", t: "\t", b: "\b" }[escaped] ?? escaped;
-    } else value += character;
-    if (quoted || !/\s/.test(character)) kept = value.length;
-  }
-  return value.slice(0, kept);
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function textOf(path: string): Promise<string> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size <= largestFile ? readFile(path, "utf8").catch(() => "") : "";
+  return found?.isFile() === true && found.size <= maxFileBytes ? readFile(path, "utf8").catch(() => "") : "";
 }

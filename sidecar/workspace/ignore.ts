@@ -1,17 +1,18 @@
 // Which paths of a workspace folder are left out by ignore files, settings and well-known folder names, and by which rule.
 import { constants } from "node:fs";
-import { open, stat } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { IgnoreRule } from "../protocol";
 import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
 import { skipByFolderName } from "./folder-names";
-import { type GitRepository, gitRepositoryAt } from "./git-repository";
+import { type GitRepository, gitFoldersAt, readGitRepository } from "./git-repository";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 import { type Omission, printable } from "./omission";
+import { Pace } from "./pace";
 import { secretByName } from "./secrets/names";
 
-/** Far beyond any real ignore file; one that large is not worth holding everything up for. */
-const largestIgnoreFile = 1 << 20;
+/** Some hundred thousand patterns. Where a file is larger, what it would ignore stays out with all else in its folder. */
+const maxIgnoreFileBytes = 8 * 2 ** 20;
 
 /** The patterns of one ignore file, which hold below `base`. */
 interface RuleFile {
@@ -27,19 +28,31 @@ interface FolderRules {
   readonly own: readonly RuleFile[];
   /** `.gitignore` of this folder and those above it in its repository, info/exclude and the user's ignore file. */
   readonly git: readonly RuleFile[];
-  readonly repository: GitRepository | undefined;
+  readonly repository: Repository | undefined;
+  /** The rule that ignores this folder, which is walked all the same for what is tracked in it. */
+  readonly ignored?: Required<IgnoreRule>;
+  /** An ignore file too large to be read, of this folder or one above. */
+  readonly tooLarge?: string;
 }
+
+interface Repository extends GitRepository {
+  /** Path of its root from `top`, `""` or ending in `/`. */
+  readonly root: string;
+}
+
+type Decision = Required<IgnoreRule> | "taken back by .selfracgignore" | "taken back by git" | undefined;
 
 /**
  * The rules of one workspace folder. Git's files count as they do for git: the last pattern of the deepest file decides,
- * nothing comes back from under an ignored folder, and a repository inside another one (a submodule, a worktree, a clone)
- * has its own rules and none of the outer one's. `.selfracgignore` has the last word over them, from the topmost folder
- * down; the settings only add. What is secret by its name is left out unless `!` in `.selfracgignore` or in
- * `selfracg.exclude` takes it back: git tracks secrets too, so its rules do not.
+ * nothing comes back from under an ignored folder, what is tracked is not ignored, and a repository inside another one (a
+ * submodule, a worktree, a clone) has its own rules and none of the outer one's. `.selfracgignore` has the last word over them,
+ * from the topmost folder down; the settings only add. What is secret by its name is left out unless `!` in `.selfracgignore`
+ * or in `selfracg.exclude` takes it back: git tracks secrets too, so its rules do not.
  */
 export class IgnoreRules {
   /** By path from `top`, `""` or ending in `/`. */
   private readonly folders = new Map<string, Promise<FolderRules>>();
+  private readonly pace = new Pace();
 
   private constructor(
     private readonly top: string,
@@ -59,7 +72,7 @@ export class IgnoreRules {
     const excludes = new ExcludeRules(root, settings);
     const parts: string[] = [];
     for (let folder = root; ; folder = dirname(folder)) {
-      if (await exists(join(folder, ".git"))) {
+      if ((await gitFoldersAt(folder)) !== undefined) {
         const rules = new IgnoreRules(folder, parts.map((part) => `${part}/`).join(""), true, excludes);
         return (await rules.ignoresFolders(parts)) ? new IgnoreRules(root, "", true, excludes) : rules;
       }
@@ -80,7 +93,12 @@ export class IgnoreRules {
     if (excluded !== undefined) return excluded;
     const full = this.offset + path;
     const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
-    const decision = decide(rules, full, isFolder);
+    if (rules.tooLarge !== undefined)
+      return {
+        skip: "ignored",
+        because: `${printable(rules.tooLarge)} is larger than ${maxIgnoreFileBytes / 2 ** 20} MiB, so that what it ignores is not known; make it smaller`,
+      };
+    const decision = await this.decide(rules, full, isFolder);
     if (typeof decision === "object") {
       const { source, line, pattern } = decision;
       return {
@@ -96,7 +114,8 @@ export class IgnoreRules {
         })
       : undefined;
     if (byName !== undefined) return byName;
-    if (decision === "taken back by .selfracgignore" || this.excludes.takesBack(path, isFolder)) return undefined;
+    if (decision === "taken back by .selfracgignore" || (await this.excludes.takesBack(path, isFolder)))
+      return undefined;
     const because = secretByName(path, isFolder);
     return because === undefined ? undefined : { skip: "secret", because };
   }
@@ -114,7 +133,7 @@ export class IgnoreRules {
   private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";
     for (const part of parts) {
-      if (typeof decide(await this.rulesIn(above), above + part, true) === "object") return true;
+      if (typeof (await this.decide(await this.rulesIn(above), above + part, true)) === "object") return true;
       above += `${part}/`;
     }
     return false;
@@ -130,62 +149,81 @@ export class IgnoreRules {
     return rules;
   }
 
-  /** What holds in a folder by the files above it: where one of them ignores the folder, another has taken it back. */
-  private async rulesAbove(folder: string): Promise<FolderRules> {
-    const rules = await this.rulesIn(folder.slice(0, folder.lastIndexOf("/") + 1));
-    const path = byteString(folder);
-    const { own, git } = rules;
-    if (![...own, ...git].some(({ base, patterns }) => typeof patterns.match(path.slice(base), true) === "object"))
-      return rules;
-    const takenBack = (file: RuleFile): RuleFile => ({
-      ...file,
-      patterns: file.patterns.takingBack(path.slice(file.base)),
-    });
-    return { ...rules, own: own.map(takenBack), git: git.map(takenBack) };
-  }
-
   /** @param names of what stands in the folder, where they are known */
   private async load(folder: string, names?: ReadonlySet<string>): Promise<FolderRules> {
     const isThere = (name: string): boolean => names === undefined || names.has(name);
-    const above: FolderRules =
-      folder === "" ? { own: [], git: [], repository: undefined } : await this.rulesAbove(folder.slice(0, -1));
-    const here = isThere(".git") ? await gitRepositoryAt(join(this.top, folder)) : undefined;
+    const above = folder === "" ? noRules : await this.rulesFor(folder.slice(0, -1));
+    const gitFolders = isThere(".git") ? await gitFoldersAt(join(this.top, folder)) : undefined;
+    const here = gitFolders && {
+      ...(await readGitRepository(join(this.top, folder), gitFolders)),
+      root: folder,
+    };
     const repository = here ?? above.repository;
+    let tooLarge: string | undefined;
     const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
       const content = await readIgnoreFile(source, isLinkAllowed);
-      const patterns =
-        content === undefined ? undefined : IgnorePatterns.read(content, repository?.ignoreCase ?? false);
+      if (content === "too large") tooLarge ??= source;
+      if (content === undefined || content === "too large") return [];
+      const patterns = await IgnorePatterns.load(content, repository?.ignoreCase ?? false);
       return patterns === undefined ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
     // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
     const git = isThere(".gitignore") ? await read(join(this.top, folder, ".gitignore"), false) : [];
     const own = isThere(".selfracgignore") ? await read(join(this.top, folder, ".selfracgignore"), true) : [];
+    const inherited = here === undefined ? above : { ...noRules, own: above.own };
     const excludes =
       here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
     // Most folders have none: they share what holds above them.
-    if (here === undefined && git.length === 0 && own.length === 0) return above;
-    return { own: [...own, ...above.own], git: [...git, ...excludes], repository };
+    if (here === undefined && git.length === 0 && own.length === 0 && tooLarge === undefined) return above;
+    return {
+      ...inherited,
+      own: [...own, ...above.own],
+      git: [...git, ...excludes],
+      repository,
+      ...(tooLarge !== undefined && { tooLarge }),
+    };
+  }
+
+  /** What the files above a folder say of what is in it. @param folder path from `top` */
+  private async rulesFor(folder: string): Promise<FolderRules> {
+    const rules = await this.rulesIn(folder.slice(0, folder.lastIndexOf("/") + 1));
+    if (rules.ignored !== undefined || !isTracked(rules, folder)) return rules;
+    const ignored = await this.firstMatch(rules.git, folder, true);
+    return typeof ignored === "object" ? { ...rules, ignored } : rules;
+  }
+
+  private async decide(rules: FolderRules, path: string, isFolder: boolean): Promise<Decision> {
+    const own = await this.firstMatch(rules.own, path, isFolder);
+    if (own !== undefined) return own === "taken back" ? "taken back by .selfracgignore" : own;
+    const git = rules.ignored ?? (await this.firstMatch(rules.git, path, isFolder));
+    if (git === "taken back") return "taken back by git";
+    return isTracked(rules, path) ? undefined : git;
+  }
+
+  private async firstMatch(
+    files: readonly RuleFile[],
+    path: string,
+    isFolder: boolean,
+  ): Promise<Required<IgnoreRule> | "taken back" | undefined> {
+    const bytes = byteString(path);
+    for (const { source, base, patterns } of files) {
+      const found = await patterns.find(bytes.slice(base), isFolder, this.pace);
+      if (found !== undefined)
+        return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
+    }
+    return undefined;
   }
 }
 
-function decide(
-  { own, git }: FolderRules,
-  path: string,
-  isFolder: boolean,
-): Required<IgnoreRule> | "taken back by .selfracgignore" | "taken back by git" | undefined {
-  const bytes = byteString(path);
-  for (const files of [own, git]) {
-    for (const { source, base, patterns } of files) {
-      const found = patterns.match(bytes.slice(base), isFolder);
-      if (typeof found === "object") return { source, line: found.line, pattern: found.text };
-      if (found !== undefined) return files === own ? "taken back by .selfracgignore" : "taken back by git";
-    }
-  }
-  return undefined;
+const noRules: FolderRules = { own: [], git: [], repository: undefined };
+
+/** Whether git tracks a file that a pattern ignores, or one in this folder. @param path from `top` */
+function isTracked({ repository }: FolderRules, path: string): boolean {
+  return repository?.tracked.has(path.slice(repository.root.length)) === true;
 }
 
 /** Nothing where there is no such file, or none that can be read. */
-async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | undefined> {
+async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | "too large" | undefined> {
   try {
     // A pipe of that name must not be waited for.
     const file = await open(
@@ -194,18 +232,12 @@ async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uin
     );
     try {
       const found = await file.stat();
-      return found.isFile() && found.size <= largestIgnoreFile ? await file.readFile() : undefined;
+      if (!found.isFile()) return undefined;
+      return found.size <= maxIgnoreFileBytes ? await file.readFile() : "too large";
     } finally {
       await file.close();
     }
   } catch {
     return undefined;
   }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

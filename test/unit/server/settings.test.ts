@@ -60,6 +60,16 @@ describe("parseSettings", () => {
     }
   });
 
+  it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("takes %s up to 100,000 characters", (name) => {
+    const most = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
+    expect(parseSettings(most)).toEqual({ settings: { ...defaultSettings, ...most }, warnings: [] });
+    const { settings, warnings } = parseSettings({ [name]: ["a".repeat(60_000), "b".repeat(40_001)] });
+    expect(settings).toEqual(defaultSettings);
+    expect(warnings).toEqual([
+      expect.stringMatching(/a list of patterns, of 100000 characters at most together, found/),
+    ]);
+  });
+
   it.each(["text", 5, [], true])("warns of a section that is %j", (section) => {
     const { settings, warnings } = parseSettings(section);
     expect(settings).toEqual(defaultSettings);

@@ -30,3 +30,12 @@ export async function write(folder: string, files: Readonly<Record<string, strin
     await writeFile(join(folder, path), content);
   }
 }
+
+/** Files that make a folder a git repository without running git. @param folder `""` or ending in `/` */
+export function repositoryFiles(folder = ""): Record<string, string> {
+  return {
+    [`${folder}.git/HEAD`]: "ref: refs/heads/main\n",
+    [`${folder}.git/objects/info/packs`]: "",
+    [`${folder}.git/refs/heads/.keep`]: "",
+  };
+}

@@ -11,7 +11,7 @@ import type { ExcludeSettings } from "../../../sidecar/workspace/exclude-setting
 import { IgnoreRules } from "../../../sidecar/workspace/ignore";
 import { explain } from "../../../sidecar/workspace/why";
 import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
-import { emptyFolder, folderWith, write } from "./folder";
+import { emptyFolder, folderWith, repositoryFiles, write } from "./folder";
 import { silentLog, toyBackbone, toyFormat, toyNeed } from "./toy-model";
 
 const maxBytes = 512 * 1024;
@@ -71,7 +71,7 @@ const token = `ghp_${"q7Rk2ZpX9vLw4TnB8cYd3HsG6mJfA5eU1oQiWx".slice(0, 36)}`;
 describe("why", () => {
   it("names what leaves a path out", async () => {
     const root = await folderWith({
-      ".git/HEAD": "",
+      ...repositoryFiles(),
       ".gitignore": "# built\nout/\n*.log\n",
       "sub/.selfracgignore": "private.ts\n",
       "sub/private.ts": code("a"),
@@ -265,10 +265,10 @@ describe("the index's own answer", () => {
 describe("folders in folders", () => {
   it("a repository inside goes by its own rules; a root inside a root belongs to itself, also where the outer one ignores it", async () => {
     const root = await folderWith({
-      ".git/HEAD": "",
+      ...repositoryFiles(),
       ".gitignore": "*.gen.ts\n/packages/ignored/\n",
       "a.gen.ts": code("a"),
-      "nested/.git/HEAD": "",
+      ...repositoryFiles("nested/"),
       "nested/.gitignore": "own.ts\n",
       "nested/a.gen.ts": code("b"),
       "nested/own.ts": code("c"),
