@@ -1,5 +1,5 @@
 // Loads faiss-node's addon where it works, and says why where it does not.
-import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { isRunning } from "./owner";
@@ -18,6 +18,11 @@ export interface FaissAddon {
 /** The addon, or why there is none. */
 export type LoadedAddon = { readonly addon: FaissAddon } | { readonly failure: string };
 
+/** One may have been killed by chance; two in a row that end in these milliseconds were ended by the addon. */
+const maxEnded = 2;
+/** After so long the addon is tried again: what ended the processes may have passed. */
+const forgottenMs = 24 * 3600 * 1000;
+
 let loaded: LoadedAddon | undefined;
 
 /** Loads faiss-node, once in a process. Never throws. See {@link tryFaiss}. */
@@ -28,7 +33,7 @@ export function loadFaiss(guardFile?: string): LoadedAddon {
 
 /**
  * Loads faiss-node and searches with it. An addon built for another CPU ends the process here: the guard file, written
- * before and deleted after, then says so to the next start, which leaves this addon alone.
+ * before and deleted after, then says so to the next start. After two such ends this addon is left alone for a day.
  */
 export function tryFaiss(guardFile?: string): LoadedAddon {
   try {
@@ -39,12 +44,13 @@ export function tryFaiss(guardFile?: string): LoadedAddon {
     const binary = join(dirname(entry), "..", "build", "Release", "faiss-node.node");
     const { size, mtimeMs } = statSync(binary);
     const fingerprint = `${binary} ${size} ${mtimeMs}`;
-    if (endedHere(guardFile, fingerprint)) {
+    const ended = endedHere(guardFile, fingerprint);
+    if (ended >= maxEnded) {
       return {
-        failure: `a process ended while it tried the addon, which seems to be built for another CPU; delete ${guardFile} to try it again`,
+        failure: `${ended} processes ended while they tried the addon, which seems to be built for another CPU; it is tried again after a day, or once ${guardFile} is deleted`,
       };
     }
-    const guarded = writeGuard(guardFile, `${process.pid} ${fingerprint}`);
+    const guarded = writeGuard(guardFile, `${process.pid} ${ended + 1} ${fingerprint}`);
     try {
       return trial(require(entry));
     } finally {
@@ -69,11 +75,17 @@ function trial(addon: unknown): LoadedAddon {
   return { addon };
 }
 
-/** Whether a process ended while it tried this very addon. */
-function endedHere(guardFile: string, fingerprint: string): boolean {
-  if (!existsSync(guardFile)) return false;
-  const [, pid, tried] = /^(\d+) (.*)$/.exec(readFileSync(guardFile, "utf8")) ?? [];
-  return tried === fingerprint && !isRunning(Number(pid));
+/** How many processes, one after the other, ended while they tried this very addon. */
+function endedHere(guardFile: string, fingerprint: string): number {
+  try {
+    const { mtimeMs } = statSync(guardFile);
+    const [, pid, ended, tried] = /^(\d+) (\d+) (.*)$/.exec(readFileSync(guardFile, "utf8")) ?? [];
+    if (tried !== fingerprint || Date.now() - mtimeMs > forgottenMs) return 0;
+    // Of another window that tries it at this moment, the ends before.
+    return isRunning(Number(pid)) ? Number(ended) - 1 : Number(ended);
+  } catch {
+    return 0;
+  }
 }
 
 function writeGuard(guardFile: string, content: string): boolean {

@@ -152,6 +152,7 @@ export class WorkspaceIndex implements FragmentSource {
       preferred: options.preferredIndex ?? "faiss",
       folder: storagePath,
     });
+    log.info(`Vectors are searched by ${this.vectors.name}: ${this.vectors.reason}.`);
     this.chunker = options.chunker ?? new LineChunker();
     this.store = Store.open({
       storagePath,

@@ -1,6 +1,6 @@
 // FAISS and the flat index give the same hits, and both keep the seam's promises.
 import { execFileSync } from "node:child_process";
-import { existsSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -266,8 +266,8 @@ it("generated sources are fresh", async () => {
 });
 
 describe("loading FAISS", () => {
-  /** What a process leaves behind that ended while it tried this addon. */
-  function guardOf(pid: number): string {
+  /** What is left behind where the last of `ended` processes ended while it tried this addon. */
+  function guardOf(pid: number, ended: number): string {
     const binary = join(
       dirname(createRequire(__filename).resolve("faiss-node")),
       "..",
@@ -276,7 +276,7 @@ describe("loading FAISS", () => {
       "faiss-node.node",
     );
     const { size, mtimeMs } = statSync(binary);
-    return `${pid} ${binary} ${size} ${mtimeMs}`;
+    return `${pid} ${ended} ${binary} ${size} ${mtimeMs}`;
   }
 
   it("leaves no guard behind when it works", async () => {
@@ -285,17 +285,42 @@ describe("loading FAISS", () => {
     expect(existsSync(guard)).toBe(false);
   });
 
-  it("does not try an addon that ended a process, start after start, until it is another", async () => {
+  const endedPid = (): number => Number(execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }));
+
+  it("tries an addon again after one process ended, which may have been killed", async () => {
     const guard = join(await emptyFolder(), "guard");
-    const ended = Number(execFileSync(process.execPath, ["-p", "process.pid"], { encoding: "utf8" }));
-    writeFileSync(guard, guardOf(ended));
-    for (let start = 0; start < 2; start++)
-      expect(tryFaiss(guard)).toEqual({ failure: expect.stringContaining(guard) });
-    expect(readFileSync(guard, "utf8")).toBe(guardOf(ended));
-    writeFileSync(guard, guardOf(ended).replace(/\d+$/, "1"));
+    writeFileSync(guard, guardOf(endedPid(), 1));
     expect(tryFaiss(guard)).toHaveProperty("addon");
-    // Another window is trying it at this moment.
-    writeFileSync(guard, guardOf(process.ppid));
+    expect(existsSync(guard)).toBe(false);
+  });
+
+  it("leaves an addon alone that ended two processes, start after start, until it is another or a day has passed", async () => {
+    const guard = join(await emptyFolder(), "guard");
+    const twice = guardOf(endedPid(), 2);
+    writeFileSync(guard, twice);
+    for (let start = 0; start < 2; start++)
+      expect(tryFaiss(guard)).toEqual({ failure: expect.stringMatching(/2 processes ended.*guard is deleted/) });
+    expect(readFileSync(guard, "utf8")).toBe(twice);
+    writeFileSync(guard, twice.replace(/\d+$/, "1"));
+    expect(tryFaiss(guard)).toHaveProperty("addon");
+    writeFileSync(guard, twice);
+    const yesterday = Date.now() / 1000 - 25 * 3600;
+    utimesSync(guard, yesterday, yesterday);
     expect(tryFaiss(guard)).toHaveProperty("addon");
   });
+
+  it("does not count another window's process that tries it at this moment", async () => {
+    const guard = join(await emptyFolder(), "guard");
+    writeFileSync(guard, guardOf(process.ppid, 2));
+    expect(tryFaiss(guard)).toHaveProperty("addon");
+  });
+
+  it.each(["", "rubbish", "1 x y", "99999999999999999999 9 z"])(
+    "tries an addon where the guard says %j",
+    async (content) => {
+      const guard = join(await emptyFolder(), "guard");
+      writeFileSync(guard, content);
+      expect(tryFaiss(guard)).toHaveProperty("addon");
+    },
+  );
 });
