@@ -12,6 +12,7 @@ import type { FragmentSource } from "../workspace/fragment-source";
 import type { CompletedCursor } from "./completed-cursor";
 import { type Calibration, calibrationOf, confidenceIn, evidenceFor, whyUnsure } from "./confidence";
 import { PromptCache } from "./copying";
+import { DocumentCover } from "./covered-document";
 import { type CursorSyntax, readCursor } from "./cursor-syntax";
 import { applyFilters } from "./filters/all";
 import { generate } from "./generate";
@@ -91,6 +92,7 @@ export class Completer {
   private readonly retriever: Retriever;
   private readonly kept: KeptFragments;
   private readonly calibration: Calibration | undefined;
+  private readonly documents = new DocumentCover();
   private lastId = 0;
   /** The tokens before the cursor and those of the suggestion, the last time: after the next key much of it is said again. */
   private lastSaid: readonly number[] = [];
@@ -104,7 +106,8 @@ export class Completer {
   /**
    * Completes at the cursor. Resolves for a cancellation too, with `stopReason` `cancelled`, no suggestion and what was
    * known by then: a newer keystroke is no error. Rejects only when something is broken.
-   * Where `settings.quietIn` says that none is wanted nothing is read, and `stopReason` stays `not-started`.
+   * Where `settings.quietIn` says that none is wanted, or the cursor is inside a secret, nothing is read, and `stopReason`
+   * stays `not-started`. Secrets elsewhere in the document are covered before anything reads it.
    * @param arrivedAt `performance.now()` when the request arrived; `totalMs` runs from there.
    */
   async complete(
@@ -116,7 +119,7 @@ export class Completer {
     { invoked = false }: Asking = {},
   ): Promise<CompletionTrace> {
     const { trees, log } = this.options;
-    const context = withPlainNewlines(document);
+    const { context, secret } = this.documents.cover(document);
     const trace = this.begin(context, position);
     const tree = signal?.aborted ? undefined : trees?.at(context);
     const timings: CompletionTimings = {
@@ -133,7 +136,8 @@ export class Completer {
     try {
       signal?.throwIfAborted();
       const cursor = readCursor(context, tree);
-      const quiet = whyQuiet(cursor, settings.quietIn);
+      const quiet =
+        secret === undefined ? whyQuiet(cursor, settings.quietIn) : `the cursor is in what looks like ${secret.what}`;
       if (quiet !== undefined) trace.suppressed = quiet;
       else made = await this.write({ context, cursor, settings, invoked, trace, timings, signal });
     } catch (error) {
@@ -217,7 +221,7 @@ export class Completer {
     if (!settings.retrieval) return nothing("selfracg.retrieval is off");
     const { contextLength } = this.options.backbone.model;
     return this.retriever.retrieve(
-      withPlainNewlines(document),
+      this.documents.cover(document).context,
       limitsOf(settings),
       codeTokensIn(contextLength - settings.maxTokens),
       signal,
@@ -238,7 +242,7 @@ export class Completer {
     signal?: AbortSignal,
   ): Promise<SearchResult> {
     return this.retriever.rank(
-      withPlainNewlines({ ...document, prefix: text, suffix: "" }),
+      new DocumentCover().cover({ ...document, prefix: text, suffix: "" }).context,
       limitsOf(settings),
       limit,
       signal,
@@ -390,10 +394,4 @@ function needOf({ need }: PrefillResult): Float32Array {
   if (need === undefined)
     throw new TypeError("expected the need with the prompt, found none: ask for it with `express`");
   return need;
-}
-
-/** The model and every rule know `\n` alone; editors turn it into the document's own line break when they insert it. */
-function withPlainNewlines(document: CursorContext): CursorContext {
-  const plain = (text: string) => (text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text);
-  return { ...document, prefix: plain(document.prefix), suffix: plain(document.suffix) };
 }

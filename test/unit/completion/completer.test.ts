@@ -11,7 +11,8 @@ import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";
-import { scriptedBackbone } from "./scripted-backbone";
+import { Values } from "../../secrets/random";
+import { type Scripted, scriptedBackbone } from "./scripted-backbone";
 
 let model: ModelPackage;
 let tokenizer: Tokenizer;
@@ -621,6 +622,56 @@ describe("where the user wants quiet", () => {
     const backbone = saying("a");
     await complete(completer(backbone), { quietIn }, undefined, document);
     expect(backbone.prompts).toHaveLength(1);
+  });
+});
+
+describe("secrets in the document", () => {
+  const password = new Values(5).password();
+  const above = `const db = connect({ user: "shop", password: "${password}" });\n`;
+  const below = `\n}\nexport const url = "postgres://shop:${password}@db.internal/shop";\n`;
+  const at = { ...context, prefix: above + context.prefix, suffix: below };
+  const readBy = ({ prompts, expressed }: Scripted) =>
+    [...prompts, ...expressed].map((tokens) => tokenizer.decode(tokens)).join("\n");
+
+  it("are covered in all that the model reads, and suggestions are made all the same", async () => {
+    const backbone = saying("addMoney(a, b)");
+    const trace = await complete(completer(backbone), {}, undefined, at);
+    expect(trace.suggestion).toBe("addMoney(a, b)");
+    expect(readBy(backbone)).toContain('user: "shop"');
+    expect(readBy(backbone)).not.toContain(password);
+    expect(readBy(backbone)).not.toContain(password.slice(2, 8));
+  });
+
+  it("are covered in a search", async () => {
+    const backbone = saying("");
+    await completer(backbone).search(at, defaultSettings);
+    await completer(backbone).searchCode(above, context, defaultSettings, 5);
+    expect(backbone.expressed).toHaveLength(2);
+    expect(readBy(backbone)).not.toContain(password);
+  });
+
+  it("have no suggestion where the cursor is inside one, with the reason, and nothing is read", async () => {
+    const backbone = saying("addMoney(a, b)");
+    const half = {
+      ...context,
+      prefix: `const password = "${password.slice(0, 9)}`,
+      suffix: `${password.slice(9)}";\n`,
+    };
+    const trace = await complete(completer(backbone), {}, undefined, half);
+    expect(trace).toMatchObject({
+      suggestion: "",
+      suppressed: "the cursor is in what looks like a password or key given to its name",
+      stopReason: "not-started",
+    });
+    expect(backbone.prompts).toEqual([]);
+  });
+
+  it("are not suggested", async () => {
+    const trace = await complete(completer(saying(`connect({ password: "${password}" })`)), {}, undefined, context);
+    expect(trace).toMatchObject({
+      suggestion: "",
+      suppressed: expect.stringMatching(/^secret: looks like a password/),
+    });
   });
 });
 
