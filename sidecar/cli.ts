@@ -22,6 +22,8 @@ import { defaultStoragePath, packagedLocations } from "./server/locations";
 import { quietLog } from "./server/log";
 import { createChunker } from "./workspace/create-chunker";
 import { IgnoreRules } from "./workspace/ignore";
+import { secretByPath } from "./workspace/secrets/names";
+import { examine } from "./workspace/walk";
 import { explain, outside } from "./workspace/why";
 
 const help = `SelfRACG Code on the command line
@@ -262,10 +264,28 @@ function contextOf(place: Place, workspace: string): CursorContext {
   };
 }
 
+/** @throws InputError for a file that is secret by its name and not brought back: no model reads it */
+async function refuseSecret(file: string, workspace: string): Promise<void> {
+  const path = pathBelow(workspace, file);
+  const because = secretByPath(path ?? file.split(sep).join("/"));
+  if (because === undefined) return;
+  const options = { rules: await IgnoreRules.create(workspace), maxBytes: Infinity };
+  const found = path === undefined ? undefined : await examine(workspace, path, options);
+  if (found === undefined || !("file" in found))
+    throw new InputError(`Expected a file that is no secret, found ${file}: ${because}.`);
+}
+
+/** With `/`; undefined where the file lies elsewhere. */
+function pathBelow(folder: string, file: string): string | undefined {
+  const found = relative(folder, file).split(sep).join("/");
+  return found === ".." || found.startsWith("../") || isAbsolute(found) ? undefined : found;
+}
+
 async function complete(command: Command, signal: AbortSignal): Promise<void> {
   const place = await readPlace(command.target);
   const workspace =
     command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  await refuseSecret(place.path, workspace);
   const { engine, counts, timings } = await open(command, workspace, signal);
   const settings: Settings = { ...defaultSettings, retrieval: command.retrieval };
   const position = { line: place.line, character: place.character };
@@ -324,6 +344,7 @@ async function search(command: Command, signal: AbortSignal): Promise<void> {
   const place = await readPlace(command.target);
   const workspace =
     command.workspace === undefined ? workspaceOf(place.path) : await readFolder(command.workspace, "--workspace");
+  await refuseSecret(place.path, workspace);
   const { engine, counts, timings } = await open(command, workspace, signal);
   // The whole ranking is asked for, not just what would fit one prompt.
   const settings: Settings = {
@@ -385,18 +406,14 @@ async function index(command: Command, signal: AbortSignal): Promise<void> {
 /** Needs neither the model nor the index: the rules are asked, not what is stored. */
 async function why(command: Command): Promise<void> {
   const path = resolve(command.target);
-  const pathIn = (folder: string): string | undefined => {
-    const found = relative(folder, path).split(sep).join("/");
-    return found === ".." || found.startsWith("../") || isAbsolute(found) ? undefined : found;
-  };
   const here = process.cwd();
   const workspace =
     command.workspace === undefined
-      ? pathIn(here) === undefined
+      ? pathBelow(here, path) === undefined
         ? workspaceOf(path)
         : here
       : await readFolder(command.workspace, "--workspace");
-  const place = pathIn(workspace);
+  const place = pathBelow(workspace, path);
   const explanation =
     place === undefined
       ? outside(path)

@@ -15,6 +15,8 @@ export interface AvailabilityQuestion {
   readonly languageId: string;
   /** As the patterns of `disabledFiles` are meant: from the workspace folder. */
   readonly path: string;
+  /** Why the document is taken for a secret by its name: a clause for people. */
+  readonly secret?: string | undefined;
 }
 
 export interface AvailabilityState {
@@ -29,7 +31,7 @@ const schema = v.object({ uri: v.string() });
 
 /** What holds for long goes before what passes: a snooze ends by itself. */
 export function availabilityOf(
-  { uri, languageId, path }: AvailabilityQuestion,
+  { uri, languageId, path, secret }: AvailabilityQuestion,
   { settings, noModel, snoozed }: AvailabilityState,
 ): Availability {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri)?.[1] ?? "";
@@ -46,6 +48,7 @@ export function availabilityOf(
       `Off for this file: it matches ${JSON.stringify(pattern)} of the setting "selfracg.disabledFiles".`,
       "disabledFiles",
     );
+  if (secret !== undefined) return no(`Off for this file, which no model reads: ${secret}.`);
   if (noModel !== undefined) return no(noModel);
   return snoozed === undefined ? { available: true } : no(snoozed);
 }

@@ -12,13 +12,22 @@ export interface Folder {
  */
 export function documentPath(uri: string, folders: readonly Folder[]): string {
   const path = pathOf(uri);
+  return pathInFolders(path, folders) ?? (path.slice(path.lastIndexOf("/") + 1) || path);
+}
+
+/** The same, with the whole path of a document that lies in no workspace folder. */
+export function longDocumentPath(uri: string, folders: readonly Folder[]): string {
+  const path = pathOf(uri);
+  return pathInFolders(path, folders) ?? path;
+}
+
+function pathInFolders(path: string, folders: readonly Folder[]): string | undefined {
   let best: string | undefined;
   for (const folder of folders) {
     const root = pathOf(folder.uri).replace(/\/+$/, "");
     if (path.startsWith(`${root}/`) && (best === undefined || root.length > best.length)) best = root;
   }
-  if (best !== undefined) return path.slice(best.length + 1);
-  return path.slice(path.lastIndexOf("/") + 1) || path;
+  return best === undefined ? undefined : path.slice(best.length + 1);
 }
 
 /** The file's path on this machine, or undefined for any other scheme and for URIs that are no file's. */

@@ -20,7 +20,7 @@ import { Configuration } from "./configuration";
 import { CountsStore } from "./counts-store";
 import { type PlaceSources, placeOf } from "./cursor-place";
 import { Debounce } from "./debounce";
-import { documentPath, filePath } from "./document-path";
+import { documentPath, filePath, longDocumentPath } from "./document-path";
 import { editedFilesOf } from "./edited-files";
 import { tellingOfEdits } from "./edits";
 import { type Engine, openEngine } from "./engine";
@@ -34,6 +34,7 @@ import { connectionLog } from "./log";
 import { Notebooks, notebookSync } from "./notebooks";
 import { Outcomes } from "./outcomes";
 import { showProgress } from "./progress";
+import { SecretDocuments } from "./secret-documents";
 import { parseInitializationOptions } from "./settings";
 import { Snooze, snoozedMessage } from "./snooze";
 import { StatusBoard } from "./status";
@@ -102,13 +103,24 @@ export function createServer(connection: Connection, locations: Locations, serve
     folders: folders.folders,
     cell: notebooks.around(document),
   });
+  const secretDocuments = new SecretDocuments({
+    path: (uri) => longDocumentPath(uri, folders.folders),
+    isBroughtBack: (uri) => engine?.index.letsThrough(uri),
+  });
+  // So that the answer is there when the first suggestion is asked for.
+  documents.onDidOpen(({ document }) => void secretDocuments.reason(document.uri));
   const availability = (uri: string): Availability => {
     const document = documents.get(uri);
     const judged = (document === undefined ? undefined : notebooks.around(document))?.notebookUri ?? uri;
     const path = documentPath(judged, folders.folders);
     const { until } = snooze;
     return availabilityOf(
-      { uri: judged, languageId: document?.languageId ?? languageIdOf(path), path },
+      {
+        uri: judged,
+        languageId: document?.languageId ?? languageIdOf(path),
+        path,
+        secret: secretDocuments.reason(judged),
+      },
       {
         settings: configuration.settings,
         noModel: engine === undefined ? status.status.message : undefined,
@@ -145,9 +157,14 @@ export function createServer(connection: Connection, locations: Locations, serve
           indexing: { done, total, ...(secondsLeft !== undefined && { secondsLeft }) },
           ...(engine === undefined ? {} : { index: engine.index.counts() }),
         }),
-      ended: (index, note) => status.set({ indexing: undefined, index, note }),
+      ended: (index, note) => {
+        // The ignore files were read anew.
+        secretDocuments.forget();
+        status.set({ indexing: undefined, index, note });
+      },
       paused: (paused) => status.set({ paused, note: undefined }),
       changed: (index, uris) => {
+        secretDocuments.forget();
         if (uris === undefined) cache.clear();
         else for (const uri of uris) cache.fileChanged(uri);
         status.set({ index });

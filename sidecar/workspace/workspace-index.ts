@@ -230,6 +230,16 @@ export class WorkspaceIndex implements FragmentSource {
     return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
   }
 
+  /** Whether the rules let a file through to be read; one that is secret by its name, only where the user brought it back. */
+  async letsThrough(uri: string): Promise<boolean> {
+    const place = this.locate(uri);
+    if (place === undefined) return false;
+    const { folder, path } = place;
+    const rules = await this.rulesOf(folder);
+    const found = await examine(folder.root, path, { rules, maxBytes: this.maxBytes }).catch(() => undefined);
+    return found !== undefined && "file" in found;
+  }
+
   /** Takes effect at the next {@link reindex} or update of a file. */
   setLimits(limits: Partial<IndexLimits>): void {
     this.limits = { ...this.limits, ...limits };

@@ -183,6 +183,21 @@ describe("index", () => {
   });
 });
 
+describe("a file that is secret by its name", () => {
+  it.each(["complete", "search"])("%s refuses it, and reads it where the user brought it back", async (command) => {
+    const workspace = await temporaryFolder();
+    await writeFile(join(workspace, ".env"), "PORT=3000\nHOST=\n");
+    const run = () => cli([command, `${join(workspace, ".env")}:2:6`, "--workspace", workspace, ...common]);
+    expect(await run()).toMatchObject({
+      code: 2,
+      stdout: "",
+      stderr: `Expected a file that is no secret, found ${join(workspace, ".env")}: ".env" is a name of keys or credentials; the line !.env in .selfracgignore brings it back.\n`,
+    });
+    await writeFile(join(workspace, ".selfracgignore"), "!.env\n");
+    expect((await run()).code).toBe(0);
+  });
+});
+
 describe("why", () => {
   let root: string;
 

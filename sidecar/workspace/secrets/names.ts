@@ -64,6 +64,16 @@ export function secretByName(path: string, isFolder: boolean): string | undefine
   return `${what}; the line !${name}${isFolder ? "/" : ""} in .selfracgignore brings it back`;
 }
 
+/** The same of a file or of a folder above it. @param path of the file, as for {@link secretByName} */
+export function secretByPath(path: string): string | undefined {
+  const parts = path.split("/");
+  for (let depth = 1; depth <= parts.length; depth++) {
+    const because = secretByName(parts.slice(0, depth).join("/"), depth < parts.length);
+    if (because !== undefined) return because;
+  }
+  return undefined;
+}
+
 function isSecretName(path: string, name: string, isFolder: boolean): boolean {
   if (isFolder) return folders.test(name);
   if (template.test(name)) return false;

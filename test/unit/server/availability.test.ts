@@ -44,6 +44,15 @@ describe("availabilityOf", () => {
     });
   });
 
+  it("is not in a document that is secret by its name, whether there is a model or not", () => {
+    const secret = '".env" is a name of keys or credentials';
+    for (const noModel of [undefined, "Loading the model."])
+      expect(availabilityOf({ ...document, secret }, { ...state, noModel })).toEqual({
+        available: false,
+        reason: 'Off for this file, which no model reads: ".env" is a name of keys or credentials.',
+      });
+  });
+
   it("waits for the model, and for the snooze to end", () => {
     expect(availabilityOf(document, { ...state, noModel: "Loading the model." })).toEqual({
       available: false,

@@ -1,6 +1,6 @@
 // Paths that the model sees, for the addresses that editors send.
 import { describe, expect, it } from "vitest";
-import { documentPath, filePath } from "../../../sidecar/server/document-path";
+import { documentPath, filePath, longDocumentPath } from "../../../sidecar/server/document-path";
 
 const folders = [
   { uri: "file:///home/me/project", name: "work" },
@@ -22,6 +22,12 @@ describe("documentPath", () => {
     ["file:///home/me/project/100%.py", "100%.py"],
   ])("%s -> %s", (uri, path) => {
     expect(documentPath(uri, folders)).toBe(path);
+  });
+
+  it("is the whole path of what lies elsewhere, where that is asked for", () => {
+    expect(longDocumentPath("file:///home/me/project/src/a.py", folders)).toBe("src/a.py");
+    expect(longDocumentPath("file:///home/me/.ssh/config", folders)).toBe("/home/me/.ssh/config");
+    expect(longDocumentPath("untitled:Untitled-1", folders)).toBe("Untitled-1");
   });
 
   it("compares Windows drives whatever their case and encoding", () => {

@@ -2,16 +2,12 @@
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { IgnoreRules } from "../../../../sidecar/workspace/ignore";
-import { secretByName } from "../../../../sidecar/workspace/secrets/names";
+import { secretByName, secretByPath } from "../../../../sidecar/workspace/secrets/names";
 import { examine } from "../../../../sidecar/workspace/walk";
 import { harmless, planted } from "../../../secrets/corpus";
 import { emptyFolder, write } from "../folder";
 
-/** Of the path itself and of the folders above it. */
-function isSecret(path: string): boolean {
-  const parts = path.split("/");
-  return parts.some((_, at) => secretByName(parts.slice(0, at + 1).join("/"), at < parts.length - 1) !== undefined);
-}
+const isSecret = (path: string): boolean => secretByPath(path) !== undefined;
 
 it.each(planted.names)("$path ($kind) is secret", ({ path }) => {
   expect(isSecret(path)).toBe(true);
