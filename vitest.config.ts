@@ -4,6 +4,9 @@ import { defineConfig } from "vitest/config";
 /** One file at a time: such tests start processes that want the machine to themselves. */
 const oneAtATime = { pool: "forks" as const, poolOptions: { forks: { singleFork: true, isolate: true } } };
 
+/** Only what hangs takes so long: a busy machine is no reason to fail. */
+const patience = { testTimeout: 600_000, hookTimeout: 600_000, expect: { poll: { timeout: 120_000, interval: 50 } } };
+
 export default defineConfig({
   test: {
     maxWorkers: 2,
@@ -14,16 +17,14 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["test/unit/**/*.test.ts", "test/*.test.ts"],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          ...patience,
         },
       },
       {
         test: {
           name: "sidecar",
           include: ["test/sidecar/**/*.test.ts"],
-          testTimeout: 120_000,
-          hookTimeout: 120_000,
+          ...patience,
           ...oneAtATime,
         },
       },
@@ -31,8 +32,7 @@ export default defineConfig({
         test: {
           name: "vscode",
           include: ["test/vscode/**/*.test.ts"],
-          testTimeout: 180_000,
-          hookTimeout: 300_000,
+          ...patience,
           ...oneAtATime,
         },
       },

@@ -196,7 +196,7 @@ export class Sidecar {
   }
 
   /** Waits until `found` gives something, looking at each message from the sidecar; fails when it ends or time runs out. */
-  async until<T>(what: string, found: () => T | undefined | false, timeoutMs = 60_000): Promise<T> {
+  async until<T>(what: string, found: () => T | undefined | false, timeoutMs = 240_000): Promise<T> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const value = found();

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { importStatements } from "../../../sidecar/inference/import-statements";
+import { cpuTime } from "../cpu-time";
 
 const examples: { about: string; prefix: string; imports: string }[] = JSON.parse(
   readFileSync(join(import.meta.dirname, "../../fixtures/import-statements.json"), "utf8"),
@@ -15,7 +16,7 @@ describe("import statements", () => {
 
   it("are found in time linear in the text, however strange its lines", () => {
     const far = "\n".repeat(12);
-    const started = performance.now();
+    const started = cpuTime();
     for (const line of [
       `using ${" ".repeat(200_000)}`,
       `export ${"from ".repeat(50_000)}`,
@@ -24,6 +25,6 @@ describe("import statements", () => {
     ]) {
       importStatements(`${line}\n`.repeat(3) + far);
     }
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpuTime() - started).toBeLessThan(2000);
   });
 });

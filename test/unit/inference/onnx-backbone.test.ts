@@ -410,17 +410,16 @@ describe("express and embed", () => {
 
 describe("cancelling and ending", () => {
   it("stops a prefill between two chunks and keeps what was read until then", async () => {
-    const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 20 });
+    // One run a token takes seconds, of which the signal comes after a moment.
+    const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 1 });
     const long = tokens.slice(30, 930);
     const controller = new AbortController();
     const reading = reader.prefill(long, { signal: controller.signal });
-    // Some chunks of 45.
     await new Promise((resolve) => setTimeout(resolve, 40));
     controller.abort();
     await expect(reading).rejects.toMatchObject(aborted);
     const { reused, logits } = await reader.prefill(long);
-    expect(reused % 20).toBe(0);
-    expect(reused).toBeLessThan(long.length - 20);
+    expect(reused).toBeLessThan(long.length - 1);
     expect(distance(logits, await readWhole(long))).toBeLessThan(bound);
     await reader.dispose();
   });
@@ -490,7 +489,7 @@ describe("the thread", () => {
     const reading = expect(own.prefill(tokens.slice(100, 900))).rejects.toThrow(
       /inference thread to go on, found it ended \(out of memory\): the next request/,
     );
-    await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setImmediate(resolve));
     threads[0]!.emit("error", new Error("out of memory"));
     await reading;
     const decoded = await own.decode(cache, [300]);

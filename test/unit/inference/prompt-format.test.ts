@@ -4,6 +4,7 @@ import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { modelPath } from "../../model";
+import { cpuTime } from "../cpu-time";
 
 let model: ModelPackage;
 let tokenizer: Tokenizer;
@@ -154,11 +155,11 @@ describe("limits", () => {
 
   it("read only the near end of an enormous line", () => {
     const line = "abcdefgh ".repeat(6_000_000);
-    const started = performance.now();
+    const started = cpuTime();
     format.query(path, line);
     format.fillInMiddle(path, line, line, 900);
     format.fragmentEmbedding(path, line);
-    expect(performance.now() - started).toBeLessThan(2000);
+    expect(cpuTime() - started).toBeLessThan(2000);
   });
 
   it("keep both halves of a character at the border of what is read", () => {

@@ -208,14 +208,14 @@ describe("file changes", () => {
     indexing.fileChanged("b", false);
     indexing.fileChanged("a", false);
     indexing.fileChanged("b", true);
-    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    await expect.poll(() => events).toEqual(["changed"]);
     expect(index.calls).toEqual(["update a", "remove b"]);
   });
 
   it("goes on after a file that cannot be indexed", async () => {
     indexing.fileChanged("bad", false);
     indexing.fileChanged("good", false);
-    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    await expect.poll(() => events).toEqual(["changed"]);
     expect(index.calls).toEqual(["update bad", "update good"]);
     expect(log.warn).toHaveBeenCalledWith(expect.stringContaining("no such file"));
   });
@@ -256,7 +256,7 @@ describe("file changes", () => {
     indexing.bufferChanged("a", "two");
     indexing.bufferChanged("b", undefined);
     indexing.fileChanged("c", false);
-    await vi.waitFor(() => expect(events).toEqual(["changed"]));
+    await expect.poll(() => events).toEqual(["changed"]);
     expect(index.calls).toEqual(["buffer a two", "buffer b undefined", "update c"]);
   });
 

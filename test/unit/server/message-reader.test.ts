@@ -40,7 +40,7 @@ describe("LspMessageReader", () => {
   it("delivers messages that come together and byte by byte", async () => {
     await write(Buffer.concat([framed(ping), framed(pong)]));
     await write(...[...framed(pong)].map((byte) => Buffer.from([byte])));
-    await vi.waitFor(() => expect(received).toEqual([ping, pong, pong]));
+    await expect.poll(() => received).toEqual([ping, pong, pong]);
     expect([refusals, ends]).toEqual([[], []]);
   });
 
@@ -73,7 +73,7 @@ describe("LspMessageReader", () => {
     ["an id", `{"jsonrpc":"2.0","id":${deep(100_000)},"method":"x"}`, null],
   ])("refuses a message nested deeply: %s", async (_, body, id) => {
     await write(framed(body), framed(ping));
-    await vi.waitFor(() => expect(received).toEqual([ping]));
+    await expect.poll(() => received).toEqual([ping]);
     expect(refusals).toMatchObject([{ id, code: -32600, message: expect.stringContaining("nested at most 200 deep") }]);
   });
 
@@ -94,7 +94,7 @@ describe("LspMessageReader", () => {
       if (calls === 1) throw new TypeError("Cannot read properties of undefined");
     });
     other.write(Buffer.concat([framed(ping), framed(pong)]));
-    await vi.waitFor(() => expect(calls).toBe(2));
+    await expect.poll(() => calls).toBe(2);
     expect(refusals).toMatchObject([{ id: 1, code: -32600 }]);
     expect(ends).toEqual([]);
   });
@@ -123,20 +123,26 @@ describe("LspMessageReader", () => {
   });
 
   it("ends where the rest of a message does not come, not where it is slow", async () => {
-    reader.partialMessageTimeout = 20;
-    input.write("Content-Length: 30\r\n\r\n");
-    for (let n = 0; n < 12; n++) {
-      await new Promise((resolve) => setTimeout(resolve, 10));
-      input.write(" ");
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
+    try {
+      reader.partialMessageTimeout = 1000;
+      await write("Content-Length: 30\r\n\r\n");
+      for (let n = 0; n < 12; n++) {
+        await vi.advanceTimersByTimeAsync(999);
+        await write(" ");
+      }
+      expect(ends).toEqual([]);
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(ends).toEqual(["expected the rest of a message, found nothing more"]);
+    } finally {
+      vi.useRealTimers();
     }
-    expect(ends).toEqual([]);
-    await vi.waitFor(() => expect(ends).toEqual(["expected the rest of a message, found nothing more"]));
   });
 
   it("ends where a message goes on beyond what a string can hold", async () => {
     const block = Buffer.alloc(64 * 2 ** 20, 0x20);
     input.write("Content-Length: 123456789012\r\n\r\n");
     for (let n = 0; n < 8; n++) input.write(block);
-    await vi.waitFor(() => expect(ends).toEqual([expect.stringMatching(/at most 536870912 bytes, found more/)]));
+    await expect.poll(() => ends).toEqual([expect.stringMatching(/at most 536870912 bytes, found more/)]);
   });
 });

@@ -70,9 +70,7 @@ describe("with the real model", () => {
     );
 
     await write(root, { "bank/account.py": (samples[0]?.text ?? "").replace("def withdraw", "def take_out") });
-    const began = performance.now();
     await again.updateFile(pathToFileURL(join(root, "bank/account.py")).href);
-    expect(performance.now() - began).toBeLessThan(2000);
     expect(again.counts().embedded).toBe(1);
     expect(again.search(need, 1000).filter(({ fragment }) => fragment.text.includes("def take_out"))).toHaveLength(1);
     expect(again.search(need, 1000).filter(({ fragment }) => fragment.text.includes("def withdraw"))).toHaveLength(0);
