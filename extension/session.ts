@@ -35,6 +35,7 @@ import {
   serverCommands,
   sidecarEnvironment,
 } from "../sidecar/protocol";
+import { showWarning } from "./notifications";
 import { completedSchemes } from "./place";
 import { type RecordedLog, recordedLog } from "./recorded-log";
 import { RestartPolicy } from "./restart-policy";
@@ -307,13 +308,13 @@ export class SidecarSession implements Disposable {
     }
     this.told = true;
     const showLog = "Show Log";
-    void window
-      .showWarningMessage("SelfRACG: the sidecar stopped unexpectedly and is being started again.", showLog)
-      .then((choice) => {
+    void showWarning("SelfRACG: the sidecar stopped unexpectedly and is being started again.", showLog).then(
+      (choice) => {
         if (choice === showLog) {
           this.log.show();
         }
-      });
+      },
+    );
   }
 
   private async end(): Promise<void> {

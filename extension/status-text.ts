@@ -3,6 +3,7 @@
 import type { CompletionTrace, IndexCounts } from "../sidecar/protocol";
 import { type Action, actionsFor } from "./actions";
 import { clockTime } from "./clock";
+import { escapeMarkdown } from "./escape";
 import { type OverviewData, offHere } from "./overview-data";
 import { limits, machine } from "./place";
 
@@ -155,15 +156,4 @@ function milliseconds(value: number): string {
 
 function number(value: number): string {
   return value.toLocaleString("en-US");
-}
-
-/** Paths and reasons hold characters that Markdown would read as marks, and `$(` that VS Code would read as an icon. */
-function escapeMarkdown(text: string): string {
-  return (
-    text
-      .replace(/\s+/g, " ")
-      // VS Code's own mark for "no icon" comes first, so that its backslash outlives Markdown.
-      .replace(/\$\((?=[\w-]+(?:~[\w-]+)?\))/g, "\\$(")
-      .replace(/[\\`*_{}[\]()#+\-!<>|~]/g, "\\$&")
-  );
 }

@@ -2,6 +2,7 @@
 
 import { commands, type Disposable, type ExtensionContext, type QuickPickItem, Uri, window, workspace } from "vscode";
 import { command } from "../command-names";
+import { showError } from "../notifications";
 import type { SidecarSession } from "../session";
 
 /** The file that makes a folder a model package. */
@@ -47,7 +48,7 @@ async function askForFolder(present: string): Promise<Uri | undefined> {
     await workspace.fs.stat(Uri.joinPath(folder, manifestFile));
     return folder;
   } catch {
-    void window.showErrorMessage(
+    void showError(
       `SelfRACG: expected a model package, found no ${manifestFile} in ${folder.fsPath}. Choose the folder that it is in; nothing was changed.`,
     );
     return undefined;

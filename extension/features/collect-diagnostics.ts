@@ -5,6 +5,7 @@ import { commands, type Disposable, type ExtensionContext, env, UIKind, version,
 import { type CompletionTrace, messages } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { type DiagnosticsData, diagnosticsReport } from "../diagnostics-report";
+import { showInformation } from "../notifications";
 import type { Overview } from "../overview";
 import type { SidecarSession } from "../session";
 import { formatBytes } from "../status-text";
@@ -38,7 +39,7 @@ export function register(context: ExtensionContext, session: SidecarSession, ove
     await window.showTextDocument(
       await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }),
     );
-    void window.showInformationMessage(
+    void showInformation(
       "SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.",
     );
   });

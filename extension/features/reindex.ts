@@ -2,6 +2,7 @@
 
 import { commands, type Disposable, type ExtensionContext, ProgressLocation, window, workspace } from "vscode";
 import { command } from "../command-names";
+import { showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 import { indexSummary } from "../status-text";
 
@@ -10,7 +11,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
     const folders = workspace.workspaceFolders ?? [];
     if (!folders.some(({ uri }) => uri.scheme === "file")) {
       const why = folders.length === 0 ? "no folder is open" : "no folder on a disk is open";
-      void window.showInformationMessage(`SelfRACG: ${why}, so there is nothing to index.`);
+      void showInformation(`SelfRACG: ${why}, so there is nothing to index.`);
       return;
     }
     try {
@@ -25,13 +26,13 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
           }, token);
         },
       );
-      void window.showInformationMessage(
+      void showInformation(
         counts === null ? "SelfRACG: indexing was cancelled." : `SelfRACG: indexed ${indexSummary(counts)}.`,
       );
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       session.log.error(`Indexing failed: ${reason}`);
-      void window.showErrorMessage(`SelfRACG: indexing failed: ${reason}`);
+      void showError(`SelfRACG: indexing failed: ${reason}`);
     }
   });
 }

@@ -4,6 +4,7 @@ import { commands, Disposable, type ExtensionContext, window } from "vscode";
 import { type SidecarStatus, serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { snoozeEntries } from "../menu-entries";
+import { showError } from "../notifications";
 import type { SidecarSession } from "../session";
 
 /** Where a snooze outlives the window: until when, in milliseconds since 1970. */
@@ -20,7 +21,7 @@ export function register(context: ExtensionContext, session: SidecarSession): Di
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       session.log.error(`Snoozing failed: ${reason}`);
-      void window.showErrorMessage(`SelfRACG: suggestions could not be snoozed: ${reason}`);
+      void showError(`SelfRACG: suggestions could not be snoozed: ${reason}`);
     }
   };
   const resume = async (): Promise<void> => {

@@ -2,13 +2,14 @@
 
 import { commands, type Disposable, type ExtensionContext, window } from "vscode";
 import { command } from "../command-names";
+import { showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
   return commands.registerCommand(command.toggleLanguage, async () => {
     const languageId = window.activeTextEditor?.document.languageId;
     if (languageId === undefined) {
-      void window.showInformationMessage("SelfRACG: open a file of the language first.");
+      void showInformation("SelfRACG: open a file of the language first.");
       return;
     }
     const { disabledLanguages } = session.settings;

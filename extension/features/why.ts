@@ -2,6 +2,7 @@
 
 import { commands, type Disposable, type ExtensionContext, Range, Uri, window } from "vscode";
 import { command } from "../command-names";
+import { showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
@@ -9,7 +10,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
   return commands.registerCommand(command.why, async (clicked?: unknown) => {
     const uri = clicked instanceof Uri ? clicked : window.activeTextEditor?.document.uri;
     if (uri === undefined) {
-      void window.showInformationMessage("SelfRACG: open a file first, or choose one in the explorer.");
+      void showInformation("SelfRACG: open a file first, or choose one in the explorer.");
       return;
     }
     try {
@@ -17,11 +18,11 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
       session.log.info(message);
       const line = rule?.line;
       if (rule === undefined || line === undefined) {
-        void window.showInformationMessage(`SelfRACG: ${message}`);
+        void showInformation(`SelfRACG: ${message}`);
         return;
       }
       const openRule = "Open Rule";
-      if ((await window.showInformationMessage(`SelfRACG: ${message}`, openRule)) === openRule) {
+      if ((await showInformation(`SelfRACG: ${message}`, openRule)) === openRule) {
         await window.showTextDocument(Uri.file(rule.source), {
           selection: new Range(line - 1, 0, line - 1, rule.pattern.length),
         });
@@ -29,7 +30,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       session.log.error(`${uri.toString()} could not be explained: ${reason}`);
-      void window.showErrorMessage(`SelfRACG: the file could not be explained: ${reason}`);
+      void showError(`SelfRACG: the file could not be explained: ${reason}`);
     }
   });
 }

@@ -11,6 +11,7 @@ import {
   window,
   workspace,
 } from "vscode";
+import { showWarning } from "../notifications";
 
 /** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
 const lateFocusMs = 500;
@@ -32,7 +33,7 @@ export class CodeOpener {
       editor.revealRange(range, TextEditorRevealType.InCenterIfOutsideViewport);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
-      void window.showWarningMessage(`SelfRACG: the code cannot be opened: ${reason}`);
+      void showWarning(`SelfRACG: the code cannot be opened: ${reason}`);
     }
   }
 

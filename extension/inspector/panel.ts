@@ -25,6 +25,7 @@ import {
   type SuggestionCounts,
   serverCommands,
 } from "../../sidecar/protocol";
+import { confirm } from "../notifications";
 import type { SidecarSession } from "../session";
 import { CodeOpener } from "./code-opener";
 import { marksOf, press } from "./file-rule-settings";
@@ -321,13 +322,8 @@ export class InspectorPanel implements Disposable {
   }
 
   private async clearCounts(): Promise<void> {
-    const confirm = "Delete";
-    const choice = await window.showWarningMessage(
-      "Delete the counts of suggestions?",
-      { modal: true, detail: "They are kept on this machine alone and cannot be brought back. Counting begins anew." },
-      confirm,
-    );
-    if (choice === confirm) {
+    const detail = "They are kept on this machine alone and cannot be brought back. Counting begins anew.";
+    if (await confirm("Delete the counts of suggestions?", detail, "Delete")) {
       this.state.counts = {
         state: "answered",
         value: await this.session.execute<SuggestionCounts>(serverCommands.clearCounts),
