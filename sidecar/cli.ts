@@ -496,7 +496,15 @@ async function main(): Promise<number> {
   }
 }
 
+let outputFailed = false;
+process.stderr.on("error", () => {});
+process.stdout.on("error", (error) => {
+  // A reader that has what it wanted, as `head` has, closes the pipe.
+  if ("code" in error && error.code === "EPIPE") return;
+  outputFailed = true;
+  process.stderr.write(`Standard output cannot be written: ${error.message}\n`);
+});
 void main().then((code) => {
   // Native libraries keep threads alive; what was printed is out once the streams have taken it.
-  process.stdout.write("", () => process.exit(code));
+  process.stdout.write("", () => setImmediate(() => process.exit(outputFailed && code === 0 ? 1 : code)));
 });

@@ -62,6 +62,8 @@ const inputClosed = (): void =>
   void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
 process.stdin.on("end", inputClosed);
 process.stdin.on("close", inputClosed);
+// A client may read no logs and close its end: that is no reason to leave.
+process.stderr.on("error", () => {});
 process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
 process.on("SIGTERM", () => void leave(0, ""));
 process.on("SIGINT", () => void leave(0, ""));

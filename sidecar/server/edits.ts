@@ -17,7 +17,10 @@ export type EditListener = (document: TextDocument, edits: readonly Edit[]) => v
  */
 export function tellingOfEdits(listener: EditListener): TextDocumentsConfiguration<TextDocument> {
   return {
-    create: TextDocument.create,
+    create: (uri, languageId, version, text) => {
+      checkStrings({ uri, languageId, text });
+      return TextDocument.create(uri, languageId, version, text);
+    },
     update: (document, changes, version) => {
       // Each is meant for the text that those before it left.
       const edits = changes.map((change) => {
@@ -29,6 +32,13 @@ export function tellingOfEdits(listener: EditListener): TextDocumentsConfigurati
       return document;
     },
   };
+}
+
+/** A client may send anything: a document whose address is no string would end every run that goes through the open ones. */
+function checkStrings(members: Readonly<Record<string, unknown>>): void {
+  for (const [name, value] of Object.entries(members))
+    if (typeof value !== "string")
+      throw new TypeError(`expected the ${name} of an opened document to be a string, found ${typeof value}`);
 }
 
 function editOf(document: TextDocument, change: TextDocumentContentChangeEvent): Edit {

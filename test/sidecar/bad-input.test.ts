@@ -73,6 +73,8 @@ describe("malformed JSON-RPC", () => {
       "http://[",
     ),
   );
+  const anyUri = fc.oneof({ weight: 3, arbitrary: uris }, fc.jsonValue());
+  const anyText = fc.oneof({ weight: 3, arbitrary: fc.string() }, fc.jsonValue());
   /** Whatever the server listens to, but for the two that end it by right. */
   const methods = fc.constantFrom(
     "$/cancelRequest",
@@ -154,12 +156,12 @@ describe("malformed JSON-RPC", () => {
       fc.jsonValue({ depthSize: "small" }),
       fc.record(
         {
-          textDocument: fc.record({ uri: uris, version: numbers, languageId: fc.string(), text: fc.string() }),
+          textDocument: fc.record({ uri: anyUri, version: numbers, languageId: anyText, text: anyText }),
           position: fc.record({ line: numbers, character: numbers }),
           contentChanges: fc.array(fc.record({ text: fc.string() }, { requiredKeys: [] }), { maxLength: 3 }),
           context: fc.record({ triggerKind: numbers }),
-          changes: fc.array(fc.record({ uri: uris, type: numbers }), { maxLength: 3 }),
-          event: fc.record({ added: fc.array(fc.record({ uri: uris, name: fc.string() })), removed: fc.jsonValue() }),
+          changes: fc.array(fc.record({ uri: anyUri, type: numbers }), { maxLength: 3 }),
+          event: fc.record({ added: fc.array(fc.record({ uri: uris, name: anyText })), removed: fc.jsonValue() }),
           command: fc.constantFrom(...Object.values(serverCommands)),
           arguments: fc.array(fc.jsonValue(), { maxLength: 3 }),
           settings: fc.jsonValue(),
@@ -179,6 +181,10 @@ describe("malformed JSON-RPC", () => {
     const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9);
     for (const value of fc.sample(message, { seed, numRuns: 600 })) sidecar.write(framed(JSON.stringify(value)));
     expect(["indexing", "ready", "snoozed", "off"], `seed ${seed}`).toContain((await sidecar.getStatus()).state);
+    // Whatever was opened, closed and paused, indexing works again.
+    await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.resumeIndexing });
+    const counts = await sidecar.reindex();
+    expect(counts?.files, `seed ${seed}`).toBeGreaterThan(0);
     expect(await sidecar.close(), `seed ${seed}`).toBe(0);
     expect(sidecar.stderr, `seed ${seed}`).not.toMatch(/Unexpected error|promise was left to fail/);
   });
@@ -202,6 +208,32 @@ describe("malformed JSON-RPC", () => {
     sidecar.write(framed("{oops"));
     await sidecar.until("the answer", () => answers.join("").includes("-32700"));
     expect(sidecar.stderr).toMatch(/Malformed input: Expected JSON/);
+  });
+
+  it("goes on where the client closes its end of standard error", async () => {
+    const sidecar = await start();
+    await sidecar.reaches("ready");
+    sidecar.process.stderr?.destroy();
+    for (let n = 0; n < 5; n++) {
+      sidecar.write(framed("{oops"));
+      expect((await sidecar.getStatus()).state).toBe("ready");
+    }
+    expect(await sidecar.close()).toBe(0);
+  });
+
+  it("indexes after a document was opened whose address is no string", async () => {
+    const sidecar = await start({ folders: [await copyOfFixture()] });
+    await sidecar.reaches("ready");
+    for (const textDocument of [
+      { uri: 7, languageId: "python", version: 1, text: "a = 1\n" },
+      { uri: "untitled:a", languageId: null, version: 1, text: "a = 1\n" },
+      { uri: "untitled:b", languageId: "python", version: 1, text: ["a"] },
+    ])
+      sidecar.write(
+        framed(JSON.stringify({ jsonrpc: "2.0", method: "textDocument/didOpen", params: { textDocument } })),
+      );
+    expect((await sidecar.reindex())?.files).toBeGreaterThan(0);
+    expect(await sidecar.close()).toBe(0);
   });
 
   it("does not serve requests before initialize", async () => {

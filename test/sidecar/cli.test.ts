@@ -1,5 +1,5 @@
 // The command line as a person and a script use it: the real process, its output and its exit codes.
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -13,13 +13,21 @@ interface Outcome {
   json(): any;
 }
 
-function cli(args: string[], options: { cwd?: string; interruptAfter?: RegExp } = {}): Promise<Outcome> {
+interface Options {
+  cwd?: string;
+  interruptAfter?: RegExp;
+  /** Whose reader goes away before anything is written. */
+  closed?: "stdout" | "stderr";
+}
+
+function cli(args: string[], options: Options = {}): Promise<Outcome> {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, [join(dist, "cli.js"), ...args], {
       cwd: options.cwd,
       stdio: ["ignore", "pipe", "pipe"],
     });
     endAtCleanUp(child);
+    if (options.closed !== undefined) child[options.closed].destroy();
     let stdout = "";
     let stderr = "";
     let interrupted = false;
@@ -341,5 +349,28 @@ describe("bad input", () => {
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
     expect(stdout).toBe("");
     expect(code).toBe(2);
+  });
+});
+
+describe("output that nobody reads", () => {
+  const place = (): string => `${join(folder, "shop", "orders.py")}:27:1`;
+
+  it("ends nothing early, and is no error", async () => {
+    const args = ["complete", place(), "--no-retrieval", "--json", ...common];
+    expect(await cli(args, { closed: "stdout" })).toMatchObject({ code: 0, stderr: "" });
+    const { code, json } = await cli(args, { closed: "stderr" });
+    expect(code).toBe(0);
+    expect(json()).toMatchObject({ suggestion: expect.any(String) });
+    expect(await cli(["index", folder, ...common], { closed: "stderr" })).toMatchObject({ code: 0 });
+  });
+
+  it("is an error where it was meant for a full disk", async () => {
+    const { stderr, status } = spawnSync(
+      "/bin/sh",
+      ["-c", 'exec "$0" "$@" > /dev/full', process.execPath, join(dist, "cli.js"), "why", folder],
+      { encoding: "utf8" },
+    );
+    expect(stderr).toMatch(/^Standard output cannot be written: ENOSPC/);
+    expect(status).toBe(1);
   });
 });
