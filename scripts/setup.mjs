@@ -116,6 +116,7 @@ export async function setup(options = {}) {
       ...code,
       "package.json",
       "media",
+      "models/catalogue.json",
       "models/default",
       "README.md",
       "CHANGELOG.md",

@@ -15,18 +15,23 @@ interface Room {
   readonly imports: readonly string[];
 }
 
-const belowServer = ["protocol", "inference", "workspace", "retrieval", "completion"];
+const belowServer = ["protocol", "inference", "models", "workspace", "retrieval", "completion"];
 const product = [...belowServer, "server", "entries", "extension"];
 
 /** The first room with a path that a file lies in is the file's. */
 const rooms: readonly Room[] = [
   { name: "protocol", paths: ["sidecar/protocol.ts"], imports: [] },
   { name: "inference", paths: ["sidecar/inference"], imports: ["protocol"] },
+  { name: "models", paths: ["sidecar/models"], imports: ["protocol", "inference"] },
   { name: "workspace", paths: ["sidecar/workspace"], imports: ["protocol", "inference"] },
   { name: "retrieval", paths: ["sidecar/retrieval"], imports: ["protocol", "inference", "workspace"] },
   { name: "completion", paths: ["sidecar/completion"], imports: ["protocol", "inference", "workspace", "retrieval"] },
   { name: "server", paths: ["sidecar/server"], imports: belowServer },
-  { name: "entries", paths: ["sidecar/main.ts", "sidecar/cli.ts"], imports: [...belowServer, "server"] },
+  {
+    name: "entries",
+    paths: ["sidecar/main.ts", "sidecar/cli.ts"],
+    imports: [...belowServer, "server"],
+  },
   { name: "extension", paths: ["extension"], imports: ["protocol"] },
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },
@@ -42,6 +47,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "vscode-languageserver-textdocument": ["sidecar/server"],
   "onnxruntime-node": ["sidecar/inference"],
   "@huggingface/tokenizers": ["sidecar/inference"],
+  "@huggingface/gguf": ["sidecar/models"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/faiss-addon.ts"],
   ignore: ["sidecar/workspace"],

@@ -1,6 +1,7 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { cacheType, type Graph, type Guard, openGraph } from "./graph";
+import { checkIntegerProducts } from "./integer-products";
 import { ModelPackageError } from "./model-package-error";
 import { loadOnnxRuntime } from "./onnx-runtime";
 import { Reader } from "./reader";
@@ -21,6 +22,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
   try {
     const { model } = data;
     const runtime = await loadOnnxRuntime();
+    await checkIntegerProducts(model, runtime);
     graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
     const { layers, keyValueHeads, headDim } = model.architecture;
     const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };

@@ -41,6 +41,11 @@ const fileName = v.pipe(
   v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name), "a plain file name"),
 );
 
+const sha256 = v.pipe(
+  v.string(),
+  v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits"),
+);
+
 const manifestSchema = v.strictObject({
   formatVersion: v.literal(supportedFormatVersion),
   name: text,
@@ -113,16 +118,27 @@ const manifestSchema = v.strictObject({
       thresholds: v.strictObject({ more: probability, balanced: probability, fewer: probability }),
     }),
   ),
+  /**
+   * Of a package that was made on this machine: the GGUF file that it was made of, the model of the catalogue whose graph it uses,
+   * whether the file is that model's own, and which weights it has: `int8` needs a processor that adds their products exactly.
+   */
+  source: v.optional(
+    v.strictObject({
+      file: text,
+      bytes: whole(0, max.fileBytes),
+      sha256,
+      model: text,
+      catalogued: v.boolean(),
+      variant: v.picklist(["int8", "int7"]),
+    }),
+  ),
   /** Every file of the package but model.json: the graph, all that it takes weights from, the tokenizer, the card. */
   files: v.pipe(
     v.record(
       fileName,
       v.strictObject({
         bytes: whole(0, max.fileBytes),
-        sha256: v.pipe(
-          v.string(),
-          v.check((digits) => /^[0-9a-f]{64}$/.test(digits), "64 lower-case hexadecimal digits"),
-        ),
+        sha256,
       }),
     ),
     v.maxEntries(max.files),

@@ -52,6 +52,12 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
       `${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`,
     );
   }
+  if (model.source !== undefined) {
+    const { file, variant, catalogued } = model.source;
+    log.info(
+      `${model.name} was made of ${file}${catalogued ? "" : ", which is not in the catalogue"}: ${variant === "int8" ? "weights of 8 bits, for processors that add their products exactly" : "weights of 7 bits, since the processor adds products of 8-bit numbers in 16 bits"}.`,
+    );
+  }
   const tokenizer = await Tokenizer.load(model);
   const promptFormat = new PromptFormat(model, tokenizer);
   const [backbone, chunker, trees] = await Promise.all([

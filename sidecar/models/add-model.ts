@@ -1,0 +1,261 @@
+// Makes a model package out of a GGUF file: in a folder of its own that gets its name when it is whole, so that there is never half a model.
+import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import * as v from "valibot";
+import { loadModelPackage } from "../inference/model-package";
+import { type Catalogue, modelName, readCatalogue } from "./catalogue";
+import { type Fitting, fittingRecipe } from "./fitting-recipe";
+import { GgufFile } from "./gguf-file";
+import { installedModels, type ModelFolders, manifestFile, removeLeftovers, scratchName } from "./model-folders";
+import type { Digest, Variant } from "./recipe";
+import { bytesOf, digestOf, findParts, numbersOf, writeWeights } from "./weights-file";
+
+export interface AddOptions {
+  /** Path of the GGUF file. */
+  readonly file: string;
+  /** Name for a file that is not in the catalogue; default: the file's. */
+  readonly name?: string | undefined;
+  readonly folders: ModelFolders;
+  /** Whether this processor adds products of 8-bit numbers exactly; it decides between the variants of the weights. */
+  readonly exactProducts: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onProgress?: (step: AddStep, done: number, total: number) => void;
+}
+
+/** What is going on: the file is hashed (bytes), its weights are written (numbers), what was written is hashed (files). */
+export type AddStep = "reading" | "converting" | "checking";
+
+export interface AddedModel {
+  readonly name: string;
+  readonly folder: string;
+  /** Whether the file is the one of the catalogue. */
+  readonly catalogued: boolean;
+  /** Name of the catalogue's model whose graph it uses. */
+  readonly model: string;
+  readonly variant: Variant;
+  /** Of the GGUF file. */
+  readonly sha256: string;
+  /** Of the package on disk. */
+  readonly bytes: number;
+  /** The files that were written out of the GGUF file. */
+  readonly written: Readonly<Record<string, Digest>>;
+  /** Whether it was there already and nothing was written. */
+  readonly present: boolean;
+}
+
+/** What cannot be done with a file, and is not the file's fault. The message says what was expected, what was found and what to do. */
+export class AddModelError extends Error {
+  override readonly name = "AddModelError";
+}
+
+/** Left free on the disk. */
+const spareBytes = 64 * 2 ** 20;
+
+/**
+ * Converts a GGUF file into a package in the user's folder of models. A kill at any instant leaves the state before it or, where
+ * the model is made anew, none of that name.
+ * @throws GgufError for a file that cannot be used; AddModelError where disk or names forbid it; what `signal` is aborted with.
+ */
+export async function addModel(options: AddOptions): Promise<AddedModel> {
+  const { folders, signal, onProgress } = options;
+  const catalogue = readCatalogue(folders.packaged);
+  const gguf = await GgufFile.open(options.file);
+  try {
+    const fitting = await fittingRecipe(gguf, catalogue, folders.packaged);
+    const sha256 = await gguf.sha256(signal, (done) => onProgress?.("reading", done, gguf.bytes));
+    const source = catalogue.get(fitting.model)?.source;
+    const catalogued = sha256 === source?.sha256;
+    const name = catalogued ? fitting.model : freeName(options, catalogue);
+    const target: Target = { name, catalogued, sha256, variant: options.exactProducts ? "int8" : "int7" };
+    await mkdir(folders.installed, { recursive: true, mode: 0o700 });
+    await removeLeftovers(folders);
+    const present = await findPresent(fitting, target, folders);
+    if (present !== undefined) return present;
+    return await convert(gguf, fitting, target, options);
+  } finally {
+    await gguf.close();
+  }
+}
+
+interface Target {
+  readonly name: string;
+  readonly catalogued: boolean;
+  readonly sha256: string;
+  readonly variant: Variant;
+}
+
+/** The name for a file that is not in the catalogue. */
+function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
+  const wanted =
+    name ??
+    basename(file)
+      .replace(/\.gguf$/i, "")
+      .toLowerCase()
+      .replace(/[^a-z0-9._-]+/g, "-")
+      .slice(0, 100)
+      .replace(/^[._-]+|[._-]+$/g, "");
+  if (!v.is(modelName, wanted))
+    throw new AddModelError(
+      `Expected a name of up to 100 small letters, digits, dots, dashes and underscores, found ${JSON.stringify(wanted)}. Give one with --name.`,
+    );
+  if (catalogue.has(wanted))
+    throw new AddModelError(
+      `Expected a name that is not in the catalogue, since ${file} is not its file, found ${wanted}. Give another one with --name.`,
+    );
+  return wanted;
+}
+
+/**
+ * The model where it is there as it would be made now.
+ * @throws AddModelError where another model has its name.
+ */
+async function findPresent(
+  { recipe, model }: Fitting,
+  { name, catalogued, sha256, variant }: Target,
+  folders: ModelFolders,
+): Promise<AddedModel | undefined> {
+  const found = (await installedModels(folders)).find((each) => each.name === name);
+  if (found?.manifest === undefined) return undefined;
+  const { source, files } = found.manifest;
+  if (source?.sha256 !== sha256 && !catalogued)
+    throw new AddModelError(
+      `Expected a name that no model has, found ${name} made out of ${source?.file ?? "another file"}. Remove it first ("model remove ${name}"), or give another name with --name.`,
+    );
+  const same =
+    source?.sha256 === sha256 &&
+    source.variant === variant &&
+    Object.entries(recipe.manifest.files).every(([file, digest]) => files[file]?.sha256 === digest.sha256);
+  if (!same) return undefined;
+  try {
+    await loadModelPackage(found.folder);
+  } catch {
+    // Damaged: it is made anew.
+    return undefined;
+  }
+  const written = Object.fromEntries(Object.entries(files).filter(([file]) => file in recipe.files));
+  return {
+    name,
+    folder: found.folder,
+    catalogued,
+    model,
+    variant,
+    sha256,
+    bytes: sizeOf(files),
+    written,
+    present: true,
+  };
+}
+
+async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options: AddOptions): Promise<AddedModel> {
+  const { recipe, factors, folder: template, model } = fitting;
+  const { folders, signal, onProgress } = options;
+  const { name, catalogued, sha256, variant } = target;
+  const files = Object.entries(recipe.files).map(([file, each]) => ({ file, each, parts: findParts(gguf, each) }));
+  const size = sizeOf(recipe.manifest.files) + files.reduce((sum, { each }) => sum + bytesOf(each), 0);
+  await checkSpace(folders.installed, size);
+  const scratch = join(folders.installed, scratchName("adding"));
+  await mkdir(scratch, { mode: 0o700 });
+  try {
+    await copyTemplate(template, scratch, recipe.manifest.files, signal);
+    const total = files.reduce((sum, { parts }) => sum + numbersOf(parts), 0);
+    const written: Record<string, Digest> = {};
+    let before = 0;
+    for (const { file, parts } of files) {
+      await writeWeights(join(scratch, file), parts, {
+        gguf,
+        factors,
+        largestCode: recipe.variants[variant].codes,
+        signal,
+        onProgress: (done) => onProgress?.("converting", before + done, total),
+      });
+      before += numbersOf(parts);
+    }
+    await gguf.checkUnchanged();
+    for (const [done, { file, each }] of files.entries()) {
+      onProgress?.("checking", done, files.length);
+      const digest = await digestOf(join(scratch, file), signal);
+      written[file] = digest;
+      const pinned = each.pinned[variant];
+      if (catalogued && digest.sha256 !== pinned.sha256)
+        throw new AddModelError(
+          `${file}: expected SHA-256 ${pinned.sha256} of ${model} (${variant}), found ${digest.sha256}. Nothing was added; please report this with the processor's name.`,
+        );
+    }
+    const manifest = {
+      ...recipe.manifest,
+      name,
+      files: { ...recipe.manifest.files, ...written },
+      source: { file: basename(gguf.path), bytes: gguf.bytes, sha256, model, catalogued, variant },
+    };
+    await writeSynced(join(scratch, manifestFile), `${JSON.stringify(manifest, undefined, 2)}\n`);
+    // Sizes and the manifest; the hashes were taken above.
+    await loadModelPackage(scratch, { verifyHashes: false });
+    signal?.throwIfAborted();
+    const folder = join(folders.installed, name);
+    await putInPlace(scratch, folder, folders);
+    return { name, folder, catalogued, model, variant, sha256, bytes: size, written, present: false };
+  } catch (error) {
+    await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
+    if (error instanceof Error && "code" in error && error.code === "ENOSPC")
+      throw new AddModelError(
+        `${folders.installed}: expected ${megabytes(size)} of free disk space, found the disk full. Make room and try again; nothing was added.`,
+        { cause: error },
+      );
+    throw error;
+  }
+}
+
+/** Gives a whole package its name. What had it goes first, out of the way and then for good. */
+async function putInPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
+  const old = join(installed, scratchName("removed"));
+  await rename(folder, old).catch((error: unknown) => {
+    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+  });
+  await rename(scratch, folder).catch(async (error: unknown) => {
+    await rename(old, folder).catch(() => undefined);
+    throw error;
+  });
+  await rm(old, { recursive: true, force: true, maxRetries: 3 });
+}
+
+async function copyTemplate(
+  from: string,
+  to: string,
+  files: Readonly<Record<string, Digest>>,
+  signal: AbortSignal | undefined,
+): Promise<void> {
+  for (const [file, expected] of Object.entries(files)) {
+    await copyFile(join(from, file), join(to, file));
+    const found = await digestOf(join(to, file), signal);
+    if (found.sha256 !== expected.sha256)
+      throw new AddModelError(
+        `${join(from, file)}: expected SHA-256 ${expected.sha256}, found ${found.sha256}. Install the extension again.`,
+      );
+  }
+}
+
+async function checkSpace(folder: string, size: number): Promise<void> {
+  const { bavail, bsize } = await statfs(folder);
+  if (bavail * bsize < size + spareBytes)
+    throw new AddModelError(
+      `${folder}: expected ${megabytes(size + spareBytes)} of free disk space, found ${megabytes(bavail * bsize)}. Make room and try again; nothing was added.`,
+    );
+}
+
+async function writeSynced(path: string, content: string): Promise<void> {
+  const file = await open(path, "wx");
+  try {
+    await writeFile(file, content);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+function sizeOf(files: Readonly<Record<string, { readonly bytes: number }>>): number {
+  return Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.ceil(bytes / 1e6)} MB`;
+}

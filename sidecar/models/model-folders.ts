@@ -1,0 +1,111 @@
+// Where models lie: what the extension brings, and what was converted on this machine, one folder for all windows and workspaces.
+import { randomUUID } from "node:crypto";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import * as v from "valibot";
+import { readManifest } from "../inference/model-manifest";
+import { modelName, smallModel } from "./catalogue";
+
+export interface ModelFolders {
+  /** The extension's folder `models`: the catalogue, the small package, and what conversion needs of the others. */
+  readonly packaged: string;
+  /** The user's folder of converted models, each in a folder of its name; it need not exist. */
+  readonly installed: string;
+}
+
+/** The file that makes a folder a model package; written last. */
+export const manifestFile = "model.json";
+const chosenFile = "chosen.json";
+const chosenSchema = v.strictObject({ model: modelName });
+
+/** A package that was converted on this machine. */
+export interface InstalledModel {
+  readonly name: string;
+  readonly folder: string;
+  /** What its model.json says; undefined where it cannot be read. */
+  readonly manifest: Awaited<ReturnType<typeof readManifest>> | undefined;
+  /** Why it cannot. */
+  readonly problem: string | undefined;
+}
+
+/** Names of the converted models, whole or not, sorted. */
+export function installedNames({ installed }: ModelFolders): string[] {
+  if (!existsSync(installed)) return [];
+  return readdirSync(installed, { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && v.is(modelName, entry.name))
+    .map(({ name }) => name)
+    .sort();
+}
+
+/** The converted models. Their files are not read. */
+export function installedModels(folders: ModelFolders): Promise<InstalledModel[]> {
+  return Promise.all(
+    installedNames(folders).map(async (name) => {
+      const folder = join(folders.installed, name);
+      try {
+        return { name, folder, manifest: await readManifest(folder), problem: undefined };
+      } catch (error) {
+        return { name, folder, manifest: undefined, problem: error instanceof Error ? error.message : String(error) };
+      }
+    }),
+  );
+}
+
+/** The model that is used where no setting names one. A choice that cannot be read counts as none. */
+export function chosenModel({ installed }: ModelFolders): string {
+  try {
+    return v.parse(chosenSchema, JSON.parse(readFileSync(join(installed, chosenFile), "utf8"))).model;
+  } catch {
+    return smallModel;
+  }
+}
+
+/** Writes the choice down; the small model is none. */
+export async function chooseModel({ installed }: ModelFolders, name: string): Promise<void> {
+  const path = join(installed, chosenFile);
+  if (name === smallModel) return rm(path, { force: true });
+  await mkdir(installed, { recursive: true, mode: 0o700 });
+  const scratch = join(installed, scratchName("chosen"));
+  await writeFile(scratch, JSON.stringify({ model: name }));
+  await rename(scratch, path);
+}
+
+/** Takes a converted model's folder away, at once for everybody who looks. */
+export async function deleteModel({ installed }: ModelFolders, name: string): Promise<void> {
+  const away = join(installed, scratchName("removed"));
+  await rename(join(installed, name), away);
+  await rm(away, { recursive: true, force: true, maxRetries: 3 });
+}
+
+/** A name for what is on its way in or out, which no model has, and which tells whose it is. */
+export function scratchName(purpose: "adding" | "removed" | "chosen"): string {
+  return `.${purpose}~${hostname()}~${process.pid}~${randomUUID()}`;
+}
+
+/** What a process on another machine left behind goes after this long; one on this machine can be asked for. */
+const foreignScratchMs = 24 * 3600 * 1000;
+
+/** Deletes what ended processes left behind. */
+export async function removeLeftovers({ installed }: ModelFolders): Promise<void> {
+  for (const name of await readdir(installed).catch(() => [])) {
+    const [, host, pid] = /^\.\w+~(.*)~(\d+)~[0-9a-f-]{36}$/.exec(name) ?? [];
+    if (host === undefined || pid === undefined) continue;
+    const path = join(installed, name);
+    const { mtimeMs } = (await stat(path).catch(() => undefined)) ?? { mtimeMs: Date.now() };
+    const ended = host === hostname() ? !isRunning(Number(pid)) : Date.now() - mtimeMs > foreignScratchMs;
+    if (ended) await rm(path, { recursive: true, force: true, maxRetries: 3 });
+  }
+}
+
+function isRunning(pid: number): boolean {
+  if (pid === process.pid) return true;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    // A process of another user may not be asked, but is there.
+    return error instanceof Error && "code" in error && error.code === "EPERM";
+  }
+}

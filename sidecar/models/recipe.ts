@@ -1,0 +1,156 @@
+// recipe.json: how the weights that a graph names are made out of a GGUF file, and which files fit.
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as v from "valibot";
+
+const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
+const count = v.pipe(whole, v.minValue(1));
+const text = v.pipe(v.string(), v.minLength(1));
+const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
+const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/));
+const digest = v.strictObject({ bytes: whole, sha256 });
+
+/** Bytes of a file that is written. */
+const place = v.strictObject({ offset: whole, bytes: count });
+/** Numbers of factors.bin. */
+const factors = v.strictObject({ offset: whole, count });
+
+const common = {
+  /** Names in the GGUF file, joined by rows; in place of a name a list of names, of which the first that the file has is taken. */
+  tensors: v.pipe(v.array(v.union([text, v.pipe(v.array(text), v.minLength(1))])), v.minLength(1)),
+  /** Only these rows of what was joined: the first, and the one behind the last. */
+  rows: v.optional(v.strictTuple([whole, count])),
+  /** Number j of each row is multiplied by factor j; of a vector, number j of the vector. */
+  columnFactors: v.optional(factors),
+  /** Behind that, the numbers of row i by factor i. */
+  rowFactors: v.optional(factors),
+  /** As it is, or with columns and rows exchanged. */
+  layout: v.picklist(["rows", "transposed"]),
+};
+
+const entrySchema = v.variant("store", [
+  v.strictObject({ store: v.literal("float32"), ...common, values: place }),
+  /** Each row as int8 codes with a scale (float32): the scale of row i is number i at `scales`. */
+  v.strictObject({ store: v.literal("int8-rows"), ...common, codes: place, scales: place }),
+]);
+
+/** Metadata of the GGUF file, without the architecture's name in front; GGUF has real numbers in float32. */
+export const shapeKeys = {
+  blockCount: "block_count",
+  embeddingLength: "embedding_length",
+  feedForwardLength: "feed_forward_length",
+  headCount: "attention.head_count",
+  headCountKv: "attention.head_count_kv",
+  ropeFreqBase: "rope.freq_base",
+  layerNormRmsEpsilon: "attention.layer_norm_rms_epsilon",
+} as const;
+
+const variantSchema = v.strictObject({ codes: v.pipe(count, v.maxValue(127)) });
+
+const recipeSchema = v.strictObject({
+  formatVersion: v.literal(1),
+  source: v.strictObject({
+    architecture: text,
+    shape: v.strictObject({
+      ...v.entriesFromList(["blockCount", "embeddingLength", "feedForwardLength", "headCount", "headCountKv"], count),
+      ropeFreqBase: v.pipe(v.number(), v.gtValue(0)),
+      layerNormRmsEpsilon: v.pipe(v.number(), v.gtValue(0)),
+      /** Rows of the embedding, which is at least the number of tokens. */
+      vocabularySize: count,
+    }),
+  }),
+  /** By the name of a variant: the largest code of a weight. */
+  variants: v.strictObject({ int8: variantSchema, int7: variantSchema }),
+  /** Of factors.bin. */
+  factors: digest,
+  /** The files that are written, by name. */
+  files: v.record(
+    fileName,
+    v.strictObject({
+      /** In the order of their places. */
+      entries: v.pipe(v.array(entrySchema), v.minLength(1)),
+      /** What comes of the source of the catalogue, for each variant. */
+      pinned: v.strictObject({ int8: digest, int7: digest }),
+    }),
+  ),
+  /** model.json of the finished package, without the files that are written. */
+  manifest: v.looseObject({
+    name: text,
+    version: text,
+    files: v.record(fileName, digest),
+  }),
+});
+
+export type Recipe = v.InferOutput<typeof recipeSchema>;
+export type RecipeEntry = v.InferOutput<typeof entrySchema>;
+export type RecipeFile = Recipe["files"][string];
+export type Digest = v.InferOutput<typeof digest>;
+
+/**
+ * Weights of at most 127 where the processor adds products of 8-bit numbers exactly, and of at most 63 where it adds them in 16
+ * bits, which would overflow.
+ */
+export type Variant = keyof Recipe["variants"];
+
+/** What the folder of a model of the catalogue holds for the conversion. */
+export interface LoadedRecipe {
+  readonly recipe: Recipe;
+  /** Content of factors.bin. */
+  readonly factors: Float32Array;
+}
+
+const recipeFile = "recipe.json";
+const factorsFile = "factors.bin";
+
+/**
+ * Reads recipe.json and factors.bin of a folder.
+ * @throws Error where one is missing, is not as stated, or contradicts itself: the extension is damaged then.
+ */
+export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
+  const path = join(folder, recipeFile);
+  const parsed = v.safeParse(recipeSchema, JSON.parse(await readFile(path, "utf8")));
+  if (!parsed.success) {
+    const [issue] = parsed.issues;
+    throw new Error(`${path}: ${v.getDotPath(issue) ?? "(whole file)"}: ${issue.message}. ${reinstall}`);
+  }
+  const recipe = parsed.output;
+  const bytes = await readFile(join(folder, factorsFile));
+  if (bytes.length !== recipe.factors.bytes || bytes.length % 4 !== 0)
+    throw new Error(
+      `${join(folder, factorsFile)}: expected ${recipe.factors.bytes} bytes, found ${bytes.length}. ${reinstall}`,
+    );
+  const factors = new Float32Array(bytes.length / 4);
+  for (let i = 0; i < factors.length; i++) factors[i] = bytes.readFloatLE(4 * i);
+  for (const [name, file] of Object.entries(recipe.files)) checkPlaces(path, name, file, factors.length);
+  return { recipe, factors };
+}
+
+const reinstall = "Install the extension again.";
+
+/** Places of a file: one behind the other, to the file's end; and factors that are there. */
+function checkPlaces(path: string, name: string, { entries, pinned }: RecipeFile, factorCount: number): void {
+  let end = 0;
+  for (const entry of entries) {
+    for (const { offset, bytes } of placesOf(entry)) {
+      if (offset < end)
+        throw new Error(
+          `${path}: ${name}: expected places in ascending order, found ${offset} behind ${end}. ${reinstall}`,
+        );
+      end = offset + bytes;
+    }
+    for (const used of [entry.columnFactors, entry.rowFactors]) {
+      if (used !== undefined && used.offset + used.count > factorCount)
+        throw new Error(
+          `${path}: ${name}: expected factors below ${factorCount}, found ${used.offset + used.count}. ${reinstall}`,
+        );
+    }
+  }
+  for (const { bytes } of Object.values(pinned)) {
+    if (bytes !== end) throw new Error(`${path}: ${name}: expected ${end} bytes, found ${bytes}. ${reinstall}`);
+  }
+}
+
+/** In the file's order. */
+export function placesOf(entry: RecipeEntry): { readonly offset: number; readonly bytes: number }[] {
+  return entry.store === "float32" ? [entry.values] : [entry.codes, entry.scales];
+}

@@ -1,0 +1,83 @@
+// The sums of this processor, beside what its instructions promise.
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { build } from "esbuild";
+import { describe, expect, it } from "vitest";
+import { addsProductsExactly, checkIntegerProducts } from "../../../sidecar/inference/integer-products";
+import { ModelPackageError } from "../../../sidecar/inference/model-package-error";
+import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
+
+const flags =
+  process.platform === "linux" && process.arch === "x64" ? readFileSync("/proc/cpuinfo", "utf8") : undefined;
+const emulator = "qemu-x86_64";
+const emulated = flags !== undefined && spawnSync(emulator, ["--version"]).status === 0;
+
+describe("sums of products of 8-bit numbers", () => {
+  it.skipIf(flags === undefined)("are exact exactly where an x86 processor has VNNI", async () => {
+    const promised = /\bavx(512)?_vnni\b/.test(flags ?? "");
+    expect(await addsProductsExactly(await loadOnnxRuntime())).toBe(promised);
+  });
+
+  it.skipIf(!emulated)(
+    "are inexact on an emulated processor without VNNI (qemu-x86_64)",
+    { timeout: 300_000 },
+    async () => {
+      const root = resolve(import.meta.dirname, "../../..");
+      const program = join(root, "node_modules/.cache/integer-products-process.cjs");
+      await build({
+        entryPoints: [join(import.meta.dirname, "integer-products-process.ts")],
+        outfile: program,
+        bundle: true,
+        platform: "node",
+        target: "node20",
+        format: "cjs",
+        external: ["onnxruntime-node"],
+        logLevel: "error",
+      });
+      const { stdout, stderr } = spawnSync(emulator, ["-cpu", "Haswell", process.execPath, program], {
+        encoding: "utf8",
+      });
+      expect(stdout, stderr).toBe("false\n");
+    },
+  );
+
+  it("are found inexact where a runtime gives other sums, in one row or in several", async () => {
+    const exact = 64 * 255 * 127;
+    for (const [one, several] of [
+      [exact - 1, exact],
+      [exact, 64 * 32767],
+    ] as const) {
+      const { runtime, released } = await runtimeWith(one, several);
+      expect(await addsProductsExactly(runtime)).toBe(false);
+      expect(released()).toBe(true);
+    }
+  });
+
+  it("refuse a package with weights of eight bits where they are inexact, and no other package", async () => {
+    const source = { file: "a.gguf", bytes: 1, sha256: "0".repeat(64), model: "a", catalogued: true };
+    const { runtime } = await runtimeWith(1, 1);
+    await expect(checkIntegerProducts({ name: "a", source: { ...source, variant: "int8" } }, runtime)).rejects.toThrow(
+      ModelPackageError,
+    );
+    await checkIntegerProducts({ name: "a", source: { ...source, variant: "int7" } }, runtime);
+    await checkIntegerProducts({ name: "a", source: undefined }, runtime);
+  });
+});
+
+/** A runtime that computes the same sum everywhere: in one row, and in several. */
+async function runtimeWith(one: number, several: number) {
+  const { Tensor } = await loadOnnxRuntime();
+  let released = false;
+  const session = {
+    run: async ({ a }: { a: { dims: readonly number[] } }) => {
+      const [rows = 0] = a.dims;
+      return { y: new Tensor("int32", new Int32Array(rows * 64).fill(rows === 1 ? one : several), [rows, 64]) };
+    },
+    release: async () => {
+      released = true;
+    },
+  };
+  const runtime = { Tensor, InferenceSession: { create: async () => session } } as never;
+  return { runtime, released: () => released };
+}

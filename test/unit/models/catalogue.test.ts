@@ -1,0 +1,91 @@
+// The catalogue: what it says of each model, and that it is true where it can be checked here.
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { readCatalogue, smallModel } from "../../../sidecar/models/catalogue";
+import { loadRecipe } from "../../../sidecar/models/recipe";
+import { type TinyCatalogue, tinyCatalogue } from "./tiny-model";
+
+const packaged = resolve(import.meta.dirname, "../../../models");
+const catalogue = readCatalogue(packaged);
+
+describe("the catalogue", () => {
+  it("has the model that ships, and published models with their files", () => {
+    const [first] = catalogue.keys();
+    expect(first).toBe(smallModel);
+    expect(catalogue.get(smallModel)?.source).toBeUndefined();
+    for (const [name, { source }] of catalogue) {
+      if (name === smallModel) continue;
+      expect(source?.file, name).toMatch(/\.gguf$/);
+      expect(source?.revision, name).toMatch(/^[0-9a-f]{40}$/);
+    }
+  });
+
+  it("states licence, parameters and size as the packages do", async () => {
+    for (const [name, model] of catalogue) {
+      const folder = join(packaged, model.package);
+      expect(existsSync(join(folder, "MODEL_CARD.md")), name).toBe(true);
+      if (model.source === undefined) {
+        const manifest = JSON.parse(readFileSync(join(folder, "model.json"), "utf8"));
+        expect(model, name).toMatchObject({ licence: manifest.licence, parameters: manifest.architecture.parameters });
+        const size = readdirSync(folder).reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
+        expect(Math.abs(model.bytes / size - 1), name).toBeLessThan(0.02);
+        continue;
+      }
+      const { manifest, files } = (await loadRecipe(folder)).recipe;
+      expect(manifest.name).toBe(name);
+      const written = Object.values(files).map(({ pinned }) => pinned.int8.bytes);
+      const copied = Object.values(manifest.files).map(({ bytes }) => bytes);
+      const size = [...written, ...copied].reduce((sum, bytes) => sum + bytes, 0);
+      expect(Math.abs(model.bytes / size - 1), name).toBeLessThan(0.02);
+    }
+  });
+});
+
+describe("a catalogue or recipe that was damaged is refused with the place", () => {
+  let tiny: TinyCatalogue;
+  beforeEach(async () => {
+    tiny = await tinyCatalogue();
+  });
+  afterEach(() => tiny.remove());
+
+  it("the catalogue", async () => {
+    await writeFile(
+      join(tiny.folders.packaged, "catalogue.json"),
+      JSON.stringify({ formatVersion: 1, models: { a: {} } }),
+    );
+    expect(() => readCatalogue(tiny.folders.packaged)).toThrow(
+      /catalogue\.json: models\.a\.title: .*Install the extension again/,
+    );
+  });
+
+  it.each([
+    ["an unknown store", (recipe: any) => (recipe.files["weights.bin"].entries[0].store = "int3"), /entries\.0/],
+    ["a file with a path", (recipe: any) => (recipe.files = { "../x": recipe.files["weights.bin"] }), /recipe\.json: /],
+    [
+      "places out of order",
+      (recipe: any) => recipe.files["weights.bin"].entries.reverse(),
+      /places in ascending order/,
+    ],
+    [
+      "another size",
+      (recipe: any) => (recipe.files["weights.bin"].pinned.int7.bytes += 1),
+      /expected \d+ bytes, found/,
+    ],
+    [
+      "factors beyond the end",
+      (recipe: any) => (recipe.files["weights.bin"].entries[0].columnFactors.offset = 9e6),
+      /expected factors below 523/,
+    ],
+    ["other factors", (recipe: any) => (recipe.factors.bytes += 4), /factors\.bin: expected 2096 bytes, found 2092/],
+    ["a negative offset", (recipe: any) => (recipe.files["weights.bin"].entries[0].values.offset = -64), /entries\.0/],
+  ])("a recipe with %s", async (_, change, message) => {
+    const folder = join(tiny.folders.packaged, "tiny");
+    const path = join(folder, "recipe.json");
+    const recipe = JSON.parse(readFileSync(path, "utf8"));
+    change(recipe);
+    await writeFile(path, JSON.stringify(recipe));
+    await expect(loadRecipe(folder)).rejects.toThrow(message);
+  });
+});
