@@ -1,5 +1,10 @@
 // The three test projects: unit (in process), sidecar (the real process on stdio), vscode (a real VS Code).
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { defineConfig } from "vitest/config";
+
+// No test takes the model that the user of this machine chose.
+process.env.SELFRACG_MODELS = join(tmpdir(), "selfracg-test-models");
 
 /** One file at a time: such tests start processes that want the machine to themselves. */
 const oneAtATime = { pool: "forks" as const, poolOptions: { forks: { singleFork: true, isolate: true } } };

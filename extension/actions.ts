@@ -24,13 +24,8 @@ export function actionsFor(data: OverviewData): Action[] {
   switch (status.state) {
     case "error":
       // Only the sidecar's messages about a model package name the setting.
-      return /selfracg\.modelPath/.test(status.message)
-        ? [
-            { command: command.chooseModel, title: "Choose Model", icon: "package" },
-            openSetting("modelPath"),
-            restart,
-            log,
-          ]
+      return /selfracg\.model\b/.test(status.message)
+        ? [{ command: command.chooseModel, title: "Choose Model", icon: "package" }, openSetting("model"), restart, log]
         : [restart, log];
     case "off":
       return [{ command: command.toggle, title: "Turn Suggestions On", icon: "circle-large-filled" }];

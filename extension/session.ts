@@ -372,10 +372,10 @@ export class SidecarSession implements Disposable {
   }
 
   private initializationOptions(): InitializationOptions {
-    const { modelPath, executionProvider } = this.settings;
+    const { model, executionProvider } = this.settings;
     // Without a folder there is no storage of the workspace's own.
     const storage = this.context.storageUri ?? this.context.globalStorageUri;
-    return { storagePath: storage.fsPath, executionProvider, ...(modelPath === "" ? {} : { modelPath }) };
+    return { storagePath: storage.fsPath, executionProvider, ...(model === "" ? {} : { model }) };
   }
 }
 

@@ -10,7 +10,12 @@ import {
 } from "../sidecar/protocol";
 
 /** Settings that the sidecar reads at its start only: a change restarts it. */
-const readAtStart = ["modelPath", "executionProvider", "threads"] as const satisfies readonly (keyof Settings)[];
+const readAtStart = [
+  "model",
+  "modelPath",
+  "executionProvider",
+  "threads",
+] as const satisfies readonly (keyof Settings)[];
 
 /** Typed access to the `selfracg` section; a value of a wrong type counts as not set. */
 export class ExtensionSettings {
@@ -19,10 +24,14 @@ export class ExtensionSettings {
     return typeof value === "boolean" ? value : defaultSettings.enable;
   }
 
-  /** Trimmed; empty means the model that ships. VS Code leaves out a workspace's value where it is not trusted. */
-  get modelPath(): string {
-    const value = this.read("modelPath");
-    return typeof value === "string" ? value.trim() : defaultSettings.modelPath;
+  /**
+   * Name or folder of the model, trimmed; empty: the one chosen on the command line, or the one that ships. VS Code leaves out what
+   * a workspace says where it is not trusted.
+   */
+  get model(): string {
+    const [model, modelPath] = [this.read("model"), this.read("modelPath")];
+    const path = typeof modelPath === "string" ? modelPath.trim() : "";
+    return (typeof model === "string" ? model.trim() : "") || path;
   }
 
   get executionProvider(): ExecutionProviderSetting {
@@ -44,15 +53,11 @@ export class ExtensionSettings {
     return this.write("disabledLanguages", languages);
   }
 
-  setModelPath(path: string): Promise<void> {
-    return this.write("modelPath", path);
-  }
-
-  /** Back to the model that ships. */
-  async removeModelPath(): Promise<void> {
-    await this.write("modelPath", undefined);
+  /** In place of what `modelPath` says, the older setting. */
+  async setModel(model: string): Promise<void> {
+    await this.write("model", model);
     // Below the workspace's value may lie the user's.
-    if (this.modelPath !== "") await this.write("modelPath", undefined);
+    for (let left = 2; left > 0 && this.read("modelPath") !== ""; left--) await this.write("modelPath", undefined);
   }
 
   /** The section as it holds, for people to read. */

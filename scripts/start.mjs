@@ -11,7 +11,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 /** What `npm start` keeps between runs: VS Code's profile with the user's settings, and the example that the user may edit. */
 const cache = process.env.SELFRACG_CACHE ?? join(root, ".cache");
 const profile = join(cache, "profile");
-const cliCommands = new Set(["complete", "index", "search", "why", "help", "--help", "-h"]);
+const cliCommands = new Set(["complete", "index", "search", "why", "model", "help", "--help", "-h"]);
 
 /** `npm start` runs in the project's folder; paths are meant from where the user stands. */
 const from = process.env.INIT_CWD ?? process.cwd();

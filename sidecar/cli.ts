@@ -5,6 +5,10 @@ import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "nod
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "./inference/model-package-error";
+import { modelCommand } from "./model-command";
+import { AddModelError } from "./models/add-model";
+import { GgufError } from "./models/gguf-file";
+import { ModelNotFound, resolveModel, resolveModelOrSmall } from "./models/resolve-model";
 import {
   type DroppedFragment,
   defaultSettings,
@@ -20,6 +24,7 @@ import { type Engine, openEngine } from "./server/engine";
 import { languageIdOf } from "./server/language-id";
 import { defaultStoragePath, packagedLocations } from "./server/locations";
 import { quietLog } from "./server/log";
+import { InputError, ProgressLine, print, printJson, wrongOption } from "./terminal";
 import { createChunker } from "./workspace/create-chunker";
 import { IgnoreRules } from "./workspace/ignore";
 import { secretByPath } from "./workspace/secrets/names";
@@ -32,6 +37,10 @@ const help = `SelfRACG Code on the command line
   index DIR                   index a folder and print the counts
   search FILE:LINE:COLUMN     rank the fragments this place needs
   why PATH                    whether a file or folder is indexed, and by which rule it is not
+  model list                  the models there are, and which of them are on this machine
+  model add FILE              make a model out of a GGUF file: one of the list, or another of the same shape
+  model use NAME              have NAME answer where neither a setting nor --model says otherwise
+  model remove NAME           delete a model that was added
   --help                      this text
 
 LINE and COLUMN count from 1; COLUMN 1 is before the line's first character. The file is read as saved.
@@ -40,23 +49,23 @@ Options
   --workspace DIR             folder to retrieve from; default: the git repository of FILE, else FILE's folder;
                               why: the folder you stand in where PATH lies in it, else as with FILE
   --json                      one JSON object on the last line of standard output
-  --model DIR                 model package; default: the one that ships
+  --model NAME|DIR            model of the list, or folder of a package; default: the one in use
   --provider auto|cuda|cpu    where the model runs; default: auto
   --no-retrieval              complete: from the file alone
   --storage DIR               folder of the index; default: selfracg in the user's cache folder
+  --name NAME                 model add: what to call a file that is not in the list; default: as the file
 
+Models that are added lie in selfracg/models in the user's data folder, or in the folder SELFRACG_MODELS.
 Progress and notices go to standard error. Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else.
 `;
-
-/** Something the caller can put right: expected, found, what to do. */
-class InputError extends Error {}
 
 interface Command {
   readonly name: "complete" | "index" | "search" | "why";
   readonly target: string;
   readonly workspace: string | undefined;
   readonly json: boolean;
-  readonly model: string;
+  /** Undefined: the model in use. */
+  readonly model: string | undefined;
   readonly provider: ExecutionProviderSetting;
   readonly retrieval: boolean;
   readonly storage: string | undefined;
@@ -79,8 +88,7 @@ function parseOptions(args: string[]) {
       },
     });
   } catch (error) {
-    const reason = error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error);
-    throw new InputError(`${reason}. Run with --help to see the options there are.`);
+    throw wrongOption(error);
   }
 }
 
@@ -91,7 +99,7 @@ function readArguments(args: string[]): Command | "help" {
   if (name !== "complete" && name !== "index" && name !== "search" && name !== "why") {
     const found = name === undefined ? "none" : JSON.stringify(name);
     throw new InputError(
-      `Expected a command (complete, index, search or why), found ${found}. Run with --help to see how they are used.`,
+      `Expected a command (complete, index, search, why or model), found ${found}. Run with --help to see how they are used.`,
     );
   }
   const wanted = name === "index" ? "DIR" : name === "why" ? "PATH" : "FILE:LINE:COLUMN";
@@ -113,7 +121,7 @@ function readArguments(args: string[]): Command | "help" {
     target,
     workspace: values.workspace,
     json: values.json === true,
-    model: resolve(values.model ?? packagedLocations(__dirname).modelPath),
+    model: values.model,
     provider,
     retrieval: values["no-retrieval"] !== true,
     storage: values.storage,
@@ -200,9 +208,13 @@ async function open(command: Command, workspace: string, signal: AbortSignal): P
   const start = performance.now();
   const uri = pathToFileURL(workspace).href;
   const indexed = command.name !== "complete" || command.retrieval;
+  const { modelFolders, grammarPath } = packagedLocations(__dirname);
+  const model =
+    command.model === undefined ? resolveModelOrSmall("", modelFolders) : resolveModel(command.model, modelFolders);
+  if ("problem" in model) process.stderr.write(`${model.problem}\n`);
   const engine = await openEngine({
-    modelPath: command.model,
-    grammarPath: packagedLocations(__dirname).grammarPath,
+    modelPath: model.folder,
+    grammarPath,
     storagePath: resolve(command.storage ?? defaultStoragePath()),
     executionProvider: command.provider,
     threads: defaultSettings.threads,
@@ -213,44 +225,13 @@ async function open(command: Command, workspace: string, signal: AbortSignal): P
   const loaded = performance.now();
   let counts: IndexCounts | undefined;
   if (indexed) {
-    const progress = new ProgressLine(`Indexing ${workspace}`);
+    const progress = new ProgressLine(`Indexing ${workspace}`, (done, total) => `${done}/${total} files`);
     await engine.index.setFolders([{ uri, name: basename(workspace) }]);
     counts = await engine.index.reindex({ signal, onProgress: (done, total) => progress.show(done, total) });
     progress.end();
     await engine.index.flush();
   }
   return { engine, workspace, counts, timings: { loadMs: loaded - start, indexMs: performance.now() - loaded } };
-}
-
-/** Progress on standard error: a bar that redraws itself on a terminal, else a plain line a second. */
-class ProgressLine {
-  readonly #title: string;
-  #last = performance.now();
-  #drawn = false;
-
-  constructor(title: string) {
-    this.#title = title;
-  }
-
-  show(done: number, total: number): void {
-    if (total === 0) return;
-    const now = performance.now();
-    const interval = process.stderr.isTTY ? 60 : 1000;
-    if (now - this.#last < interval && !(this.#drawn && done === total)) return;
-    this.#last = now;
-    if (process.stderr.isTTY) {
-      const width = 30;
-      const full = Math.round((width * done) / total);
-      process.stderr.write(`\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${done}/${total} files`);
-    } else {
-      process.stderr.write(`${this.#title}: ${done}/${total} files\n`);
-    }
-    this.#drawn = true;
-  }
-
-  end(): void {
-    if (this.#drawn && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
-  }
 }
 
 function contextOf(place: Place, workspace: string): CursorContext {
@@ -298,7 +279,7 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
     { invoked: true },
   );
   signal.throwIfAborted();
-  const { provider } = engine.backbone;
+  const { model, provider } = engine.backbone;
   print(
     trace.suggestion === ""
       ? `No suggestion: ${trace.suppressed ?? trace.stopReason}`
@@ -315,10 +296,13 @@ async function complete(command: Command, signal: AbortSignal): Promise<void> {
       `Fragments were kept since completion ${trace.kept.since}: ${trace.kept.reason} (similarity ${trace.kept.similarity.toFixed(3)})`,
     );
   print(`Times in ms: ${times({ ...trace.timings, ...timings })}`);
-  print(`Prompt: ${trace.promptTokens} tokens. Provider: ${provider.name} (${provider.reason})`);
+  print(
+    `Prompt: ${trace.promptTokens} tokens. Model: ${model.name} ${model.version}. Provider: ${provider.name} (${provider.reason})`,
+  );
   if (command.json) {
     printJson({
       suggestion: trace.suggestion,
+      model: modelOf(engine),
       fragments: trace.fragments,
       timings: rounded({ ...trace.timings, ...timings }),
       provider: trace.provider,
@@ -433,12 +417,9 @@ async function why(command: Command): Promise<void> {
   if (command.json) printJson({ ...explanation, workspace });
 }
 
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}
-
-function printJson(value: unknown): void {
-  process.stdout.write(`${JSON.stringify(value)}\n`);
+function modelOf({ backbone }: Engine): { name: string; version: string } {
+  const { name, version } = backbone.model;
+  return { name, version };
 }
 
 function indent(text: string): string {
@@ -474,20 +455,28 @@ function times(timings: object): string {
     .join(", ");
 }
 
+/** What the caller can put right. */
+const refusals = [InputError, ModelPackageError, ModelNotFound, GgufError, AddModelError];
+
 async function main(): Promise<number> {
   const interrupted = new AbortController();
   process.once("SIGINT", () => interrupted.abort());
   try {
-    const command = readArguments(process.argv.slice(2));
+    const args = process.argv.slice(2);
+    if (args[0] === "model" && !args.includes("--help")) {
+      await modelCommand(args.slice(1), packagedLocations(__dirname).modelFolders, interrupted.signal);
+      return 0;
+    }
+    const command = readArguments(args);
     if (command === "help") process.stdout.write(help);
     else await { complete, index, search, why }[command.name](command, interrupted.signal);
     return 0;
   } catch (error) {
     if (interrupted.signal.aborted) {
-      process.stderr.write("Interrupted. What was indexed so far is kept.\n");
+      process.stderr.write("Interrupted. What was indexed so far stays; half a model does not.\n");
       return 130;
     }
-    if (error instanceof InputError || error instanceof ModelPackageError) {
+    if (refusals.some((refusal) => error instanceof refusal) && error instanceof Error) {
       process.stderr.write(`${error.message}\n`);
       return 2;
     }

@@ -66,7 +66,9 @@ export type QuietPlace = "comments" | "strings";
 
 /** `initializationOptions` of the `initialize` request. Every member may be left out. */
 export interface InitializationOptions {
-  /** Folder of the model package; default: the package that ships beside the sidecar. */
+  /** As {@link Settings.model}. */
+  model?: string;
+  /** As {@link Settings.modelPath}. */
   modelPath?: string;
   /** Folder for the on-disk index; default: a folder in the user's cache directory. */
   storagePath?: string;
@@ -85,7 +87,9 @@ export interface Settings {
   quietIn: QuietPlace[];
   /** How sure the model must be of a suggestion for it to be shown. */
   frequency: Frequency;
-  /** Folder of a model package; empty: the one that ships. Read at start. */
+  /** Name of a model, or folder of a model package; empty: the one chosen on the command line, or the one that ships. Read at start. */
+  model: string;
+  /** Folder of a model package, where {@link Settings.model} is empty. Read at start. */
   modelPath: string;
   /** Read at start. */
   executionProvider: ExecutionProviderSetting;
@@ -120,6 +124,7 @@ export const defaultSettings: Settings = {
   disabledFiles: [],
   quietIn: [],
   frequency: "balanced",
+  model: "",
   modelPath: "",
   executionProvider: "auto",
   threads: 0,

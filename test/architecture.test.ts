@@ -29,7 +29,7 @@ const rooms: readonly Room[] = [
   { name: "server", paths: ["sidecar/server"], imports: belowServer },
   {
     name: "entries",
-    paths: ["sidecar/main.ts", "sidecar/cli.ts"],
+    paths: ["sidecar/main.ts", "sidecar/cli.ts", "sidecar/model-command.ts", "sidecar/terminal.ts"],
     imports: [...belowServer, "server"],
   },
   { name: "extension", paths: ["extension"], imports: ["protocol"] },

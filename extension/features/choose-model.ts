@@ -1,10 +1,13 @@
 // The command that chooses the model: a folder with a model package, or back to the one that ships.
 
+import { isAbsolute } from "node:path";
 import { commands, type Disposable, type ExtensionContext, type QuickPickItem, Uri, window, workspace } from "vscode";
 import { command } from "../command-names";
 import { showError } from "../notifications";
 import type { SidecarSession } from "../session";
 
+/** Name of the model that ships. */
+const smallModel = "small";
 /** The file that makes a folder a model package. */
 const manifestFile = "model.json";
 
@@ -17,19 +20,19 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
     };
     const shipped: QuickPickItem = {
       label: "$(package) The Model That Ships",
-      ...(settings.modelPath === "" ? { description: "in use" } : {}),
+      ...(settings.model === smallModel ? { description: "in use" } : {}),
     };
     const present: QuickPickItem[] =
-      settings.modelPath === "" ? [] : [{ label: "$(check) As It Is", detail: settings.modelPath }];
+      settings.model === "" ? [] : [{ label: "$(check) As It Is", detail: settings.model }];
     const choice = await window.showQuickPick([choose, shipped, ...present], {
       title: "Choose Model",
       placeHolder: "Which model makes the suggestions? A change restarts the sidecar.",
     });
     if (choice === shipped) {
-      await settings.removeModelPath();
+      await settings.setModel(smallModel);
     } else if (choice === choose) {
-      const folder = await askForFolder(settings.modelPath);
-      if (folder !== undefined) await settings.setModelPath(folder.fsPath);
+      const folder = await askForFolder(settings.model);
+      if (folder !== undefined) await settings.setModel(folder.fsPath);
     }
   });
 }
@@ -41,7 +44,7 @@ async function askForFolder(present: string): Promise<Uri | undefined> {
       canSelectFolders: true,
       title: "Folder of a Model Package",
       openLabel: "Choose Model",
-      ...(present === "" ? {} : { defaultUri: Uri.file(present) }),
+      ...(isAbsolute(present) ? { defaultUri: Uri.file(present) } : {}),
     })) ?? [];
   if (folder === undefined) return undefined;
   try {

@@ -6,4 +6,4 @@ export class ModelPackageError extends Error {
 }
 
 /** What to do about a package that is incomplete, altered or contradicts itself. */
-export const reinstall = "Install the model package again, or set selfracg.modelPath to a complete one.";
+export const reinstall = "Install the model package again, or set selfracg.model to a complete one.";

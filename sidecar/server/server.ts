@@ -10,6 +10,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import { resolveModelOrSmall } from "../models/resolve-model";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
 import type { OpenDocument } from "../workspace/urgency";
 import { availabilityOf, registerAvailability } from "./availability";
@@ -180,8 +181,12 @@ export function createServer(connection: Connection, locations: Locations, serve
     const settings = configuration.settings;
     await battery.set(settings.pauseOnBattery);
     try {
+      const wanted = [options.model, options.modelPath, settings.model.trim(), settings.modelPath.trim()];
+      const model = resolveModelOrSmall(wanted.find((each) => each) ?? "", locations.modelFolders);
+      if (model.problem !== undefined) log.warn(model.problem);
+      status.set({ modelNote: model.problem });
       engine = await openEngine({
-        modelPath: options.modelPath ?? (settings.modelPath === "" ? locations.modelPath : settings.modelPath),
+        modelPath: model.folder,
         grammarPath: locations.grammarPath,
         storagePath: storagePath(),
         executionProvider: options.executionProvider ?? settings.executionProvider,
@@ -215,7 +220,7 @@ export function createServer(connection: Connection, locations: Locations, serve
       if (now.enable) loading = load();
       return;
     }
-    for (const name of ["modelPath", "executionProvider", "threads"] as const) {
+    for (const name of ["model", "modelPath", "executionProvider", "threads"] as const) {
       if (now[name] !== before[name])
         log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
     }

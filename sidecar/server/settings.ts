@@ -18,6 +18,7 @@ const schemas = {
   disabledFiles: patterns,
   quietIn: v.array(v.picklist(["comments", "strings"])),
   frequency: v.picklist(["more", "balanced", "fewer"]),
+  model: v.string(),
   modelPath: v.string(),
   executionProvider: v.picklist(["auto", "cuda", "cpu"]),
   threads: bounded(settingBounds.threads),
@@ -68,6 +69,7 @@ export function parseSettings(section: unknown): ParsedSettings {
     disabledFiles: member("disabledFiles", schemas.disabledFiles),
     quietIn: member("quietIn", schemas.quietIn),
     frequency: member("frequency", schemas.frequency),
+    model: member("model", schemas.model),
     modelPath: member("modelPath", schemas.modelPath),
     executionProvider: member("executionProvider", schemas.executionProvider),
     threads: member("threads", schemas.threads),
@@ -93,15 +95,16 @@ export function parseInitializationOptions(value: unknown): { options: Initializ
     warnings.push(`initializationOptions: expected an object, found ${describe(value)}; the defaults hold.`);
     return { options, warnings };
   }
-  const path = (name: "modelPath" | "storagePath"): void => {
+  const path = (name: "model" | "modelPath" | "storagePath"): void => {
     const given = value[name];
     if (typeof given === "string" && given !== "") options[name] = given;
     else if (given !== undefined && given !== null && given !== "") {
       warnings.push(
-        `initializationOptions.${name}: expected a folder's path, found ${describe(given)}; the default holds.`,
+        `initializationOptions.${name}: expected ${name === "model" ? "a model's name or " : ""}a folder's path, found ${describe(given)}; the default holds.`,
       );
     }
   };
+  path("model");
   path("modelPath");
   path("storagePath");
   const provider = v.safeParse(schemas.executionProvider, value.executionProvider);
@@ -132,6 +135,8 @@ function expectation(name: keyof Settings): string {
     case "pinnedFiles":
     case "bannedFiles":
       return `a list of patterns, of ${maxPatternCharacters} characters at most together`;
+    case "model":
+      return "a model's name or a folder's path";
     case "modelPath":
       return "a folder's path";
     case "executionProvider":

@@ -17,6 +17,8 @@ export interface StatusParts {
   snoozedUntil?: number | undefined;
   /** Why indexing is paused. */
   paused?: PauseReason | undefined;
+  /** Why another model answers than the one that was asked for. */
+  modelNote?: string | undefined;
   /** Something people should know while all works, e.g. that indexing was cancelled. */
   note?: string | undefined;
   model?: { name: string; version: string };
@@ -69,15 +71,15 @@ const pausedMessages: Readonly<Record<PauseReason, string>> = {
 };
 
 function readyMessage(parts: StatusParts): string {
-  const { index, note } = parts;
-  if (parts.folders === 0) return "Ready. No folder is open: suggestions come from the file alone.";
+  const { index, note, modelNote, paused } = parts;
   const counted =
-    index === undefined || index.fragments === 0
-      ? "Ready. Nothing is indexed in the open folders: suggestions come from the file alone."
-      : `Ready: ${index.fragments} fragments of ${index.files} files.`;
-  return [counted, parts.paused === undefined ? note : pausedMessages[parts.paused]]
-    .filter((part) => part !== undefined)
-    .join(" ");
+    parts.folders === 0
+      ? "Ready. No folder is open: suggestions come from the file alone."
+      : index === undefined || index.fragments === 0
+        ? "Ready. Nothing is indexed in the open folders: suggestions come from the file alone."
+        : `Ready: ${index.fragments} fragments of ${index.files} files.`;
+  const about = parts.folders === 0 ? undefined : paused === undefined ? note : pausedMessages[paused];
+  return [counted, modelNote, about].filter((part) => part !== undefined).join(" ");
 }
 
 /** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */

@@ -18,6 +18,7 @@ import { languageIdOf } from "../../sidecar/server/language-id";
 import { packagedLocations } from "../../sidecar/server/locations";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
+import { measuredModel } from "../eval/measured-model";
 import { placesOfTyping, spread } from "./cursors";
 import { table } from "./inference/goals";
 import { brier, calibrationError, fitLogistic } from "./logistic";
@@ -30,7 +31,7 @@ const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
   --repos FILE    the repositories they are from; may be given several times, in pairs
   --limit N       tasks of each file of tasks; default 240
   --cursors N     further cursors in the file of each task, where someone could be typing; default 3
-  --model DIR     model package; default: the one that ships
+  --model MODEL   model of the list, or folder of a package; default: small, the one that ships
   --rows FILE     what came at each cursor, kept so that a run that was ended goes on;
                   default .cache/bench/confidence.jsonl; a file for each model
 `;
@@ -79,9 +80,9 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   if (values.help === true) return void process.stdout.write(help);
   const pairs = pairsOf(values, help);
-  const { modelPath, grammarPath } = packagedLocations(dirname(__filename));
+  const { modelFolders, grammarPath } = packagedLocations(dirname(__filename));
   const rows = new RowFile(resolve(values.rows));
-  const asking = await Asking.open(resolve(values.model ?? modelPath), grammarPath);
+  const asking = await Asking.open(measuredModel(values.model, modelFolders), grammarPath);
   for (const pair of pairs)
     await asking.ask(pair, count("--limit", values.limit), count("--cursors", values.cursors), rows);
   await asking.dispose();

@@ -4,6 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { ModelPackageError } from "../../sidecar/inference/model-package-error";
+import { ModelNotFound } from "../../sidecar/models/resolve-model";
 import { settingBounds } from "../../sidecar/protocol";
 import { rankingWeights } from "../../sidecar/retrieval/ranking";
 import { packagedLocations } from "../../sidecar/server/locations";
@@ -11,6 +12,7 @@ import { quietLog } from "../../sidecar/server/log";
 import { compare } from "./compare";
 import { Evaluation, type EvaluationOptions } from "./evaluation";
 import { InputError, placeOf, readRepositories, readTasks, type Task } from "./input";
+import { measuredModel } from "./measured-model";
 import { duration, Progress } from "./progress";
 import { checkLanguage } from "./relevance";
 import { ResultFile } from "./results";
@@ -27,7 +29,7 @@ const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
   --imported N          with selfracg: added to the score of fragments of imported files; default: as in the product
   --plain               as models/training measures: windows of the other files, no cache model over the prompt, no stops, no filters
-  --model DIR           model package; default: the one that ships
+  --model NAME|DIR      model of the list, or folder of a package; default: small, the one that ships
   --provider NAME       auto, cuda or cpu; default: auto
   --threads N           CPU threads; default: chosen from the cores there are
   --json FILE           write the figures to FILE as one JSON object
@@ -81,7 +83,7 @@ function readArguments(args: string[]): Command | "help" {
     throw new InputError(
       `Expected --tasks FILE and --repos FILE, found no ${tasks === undefined ? "--tasks" : "--repos"}. Run with --help to see how they are used.`,
     );
-  const { modelPath, grammarPath } = packagedLocations(__dirname);
+  const { modelFolders, grammarPath } = packagedLocations(__dirname);
   return {
     tasks: resolve(tasks),
     repos: resolve(repos),
@@ -90,7 +92,7 @@ function readArguments(args: string[]): Command | "help" {
     fragments: oneOf("--fragments", values.fragments ?? (plain ? "windows" : "product"), ["product", "windows"]),
     plain,
     imported: values.imported === undefined ? rankingWeights.imported : numberOf("--imported", values.imported),
-    modelPath: resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
+    modelPath: measuredModel(values.model, modelFolders),
     grammarPath,
     provider: oneOf("--provider", values.provider, ["auto", "cuda", "cpu"]),
     threads: wholeNumber("--threads", values.threads, settingBounds.threads.minimum, settingBounds.threads.maximum),
@@ -225,5 +227,6 @@ async function main(): Promise<void> {
 
 main().catch((error: unknown) => {
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  process.exitCode = error instanceof InputError || error instanceof ModelPackageError ? 2 : 1;
+  const refused = [InputError, ModelNotFound, ModelPackageError].some((refusal) => error instanceof refusal);
+  process.exitCode = refused ? 2 : 1;
 });

@@ -202,7 +202,7 @@ describe("the status bar in VS Code", () => {
     );
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
     expect(await window.tooltip()).toMatch(
-      /no-model-here.*Choose Model.*Open Setting modelPath.*Restart Sidecar.*Show Log/,
+      /no-model-here.*Choose Model.*Open Setting model.*Restart Sidecar.*Show Log/,
     );
     await picture("state-error", corner);
     await window.leaveTooltip();

@@ -5,6 +5,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/server/locations";
+import { measuredModel } from "../../eval/measured-model";
 import { confinement, inProcess } from "../child";
 import { copyLargeTree } from "../large-tree";
 import { count, machineOn } from "../options";
@@ -32,7 +33,7 @@ type Part = (typeof parts)[number];
 const help = `npm run bench -- inference [OPTIONS]
   --json FILE           write all figures to FILE
   --cores N             cores to measure on; default 2, or 1 where there is only one
-  --model DIR           another package for the table by size, beside DIR.gguf where there is one; may be given several times
+  --model NAME|DIR      another model for the table by size, beside DIR.gguf where there is one; may be given several times
   --llama-bench PATH    llama.cpp's llama-bench, and
   --gguf FILE           the default model as GGUF: rates beside llama.cpp's
   --tasks FILE          tasks for drafting, and
@@ -112,7 +113,7 @@ export async function main(args: readonly string[]): Promise<void> {
       throw new Error(`--only: expected one of ${parts.join(", ")}, found ${JSON.stringify(name)}`);
     return part;
   });
-  const { modelPath, grammarPath } = packagedLocations(dist);
+  const { modelPath, modelFolders, grammarPath } = packagedLocations(dist);
   const options: Options = {
     cores: count("--cores", values.cores),
     rounds: count("--rounds", values.rounds),
@@ -122,7 +123,7 @@ export async function main(args: readonly string[]): Promise<void> {
     parts: new Set(wanted.length === 0 ? parts : wanted),
     modelPath,
     grammarPath,
-    models: values.model.map((folder) => resolve(folder)),
+    models: values.model.map((wanted) => measuredModel(wanted, modelFolders)),
     llama: llama && { binary: resolve(llama[0]), gguf: resolve(llama[1]) },
     tasks: given
       ? { tasks: resolve(given[0]), repositories: resolve(given[1]) }

@@ -9,6 +9,7 @@ import { packagedLocations } from "../../../sidecar/server/locations";
 import type { Chunker } from "../../../sidecar/workspace/chunker";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { type Files, type Place, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
+import { measuredModel } from "../../eval/measured-model";
 import { duration } from "../../eval/progress";
 import { Repository } from "../../eval/repository";
 import { count } from "../options";
@@ -23,7 +24,7 @@ const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [
   --limit N       tasks of each file; default: all
   --git DIR       a git repository whose commits are done over again; may be given several times
   --commits N     commits of each; default 25
-  --model DIR     model package; default: the one that ships
+  --model MODEL   model of the list, or folder of a package; default: small, the one that ships
   --work DIR      embeddings and cases, with which a later run goes on, though the program has changed; default: .cache/ranking
 `;
 
@@ -53,14 +54,10 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   if (values.tasks.length !== values.repos.length || values.tasks.length + values.git.length === 0)
     throw new Error("expected --tasks and --repos in pairs, or --git DIR; run with --help to see how they are used");
-  const { modelPath, grammarPath } = packagedLocations(__dirname);
+  const { modelFolders, grammarPath } = packagedLocations(__dirname);
   const work = resolve(values.work ?? join(__dirname, "..", ".cache", "ranking"));
   const started = performance.now();
-  const engine = await RankingEngine.open(
-    resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
-    grammarPath,
-    work,
-  );
+  const engine = await RankingEngine.open(measuredModel(values.model, modelFolders), grammarPath, work);
   const kept: Kept = async (name, given, make) => {
     const key = createHash("sha256")
       .update(JSON.stringify([casesVersion, engine.modelHash, ...given]))

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util";
 import type { Settings } from "../../../sidecar/protocol";
 import { languageIdOf } from "../../../sidecar/server/language-id";
 import { packagedLocations } from "../../../sidecar/server/locations";
+import { measuredModel } from "../../eval/measured-model";
 import { digits, table } from "../inference/goals";
 import { count, machineOn } from "../options";
 import { percentile } from "../statistics";
@@ -24,7 +25,7 @@ const help = `npm run bench -- typing [OPTIONS]
   --seed N          other edits and another rhythm for another number; default 1
   --speed X         so many times as fast; default 1: ${Math.round(1000 / medianMs.inWord)} keys a second inside of words
   --setting NAME=JSON  a setting of selfracg.*; may be given several times
-  --model DIR       model package; default: the one that ships
+  --model NAME|DIR  model of the list, or folder of a package; default: small, the one that ships
   --json FILE       write all numbers to FILE
 Typing takes as long as a person takes, since the model's time is real: about a minute for five edits of 80 keys.
 `;
@@ -49,7 +50,7 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   if (values.help === true) return void process.stdout.write(help);
   const dist = dirname(__filename);
-  const { modelPath } = packagedLocations(dist);
+  const { modelFolders } = packagedLocations(dist);
   const speed = Number(values.speed);
   if (!(speed > 0 && speed <= 20))
     throw new Error(`--speed: expected a number above 0 and up to 20, found ${JSON.stringify(values.speed)}`);
@@ -73,7 +74,7 @@ export async function main(args: readonly string[]): Promise<void> {
       sidecar: join(dist, "sidecar.js"),
       workspace,
       storagePath: join(scratch, "index"),
-      modelPath: resolve(values.model ?? process.env.SELFRACG_MODEL ?? modelPath),
+      modelPath: measuredModel(values.model, modelFolders),
       settings: settingsOf(values.setting),
     });
     const replayed: (Replayed & { commit: string; path: string })[] = [];

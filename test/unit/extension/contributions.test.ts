@@ -125,7 +125,7 @@ describe("package.json", () => {
   it("lets no untrusted workspace choose the model", () => {
     expect(manifest.capabilities.untrustedWorkspaces).toMatchObject({
       supported: "limited",
-      restrictedConfigurations: ["selfracg.modelPath"],
+      restrictedConfigurations: ["selfracg.model", "selfracg.modelPath"],
     });
     expect(manifest.extensionKind).toEqual(["workspace"]);
   });

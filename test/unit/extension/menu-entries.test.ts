@@ -39,8 +39,8 @@ describe("menuGroups", () => {
   });
 
   it("begins with the way out of an error, and names it once", () => {
-    const missing = menu({ state: "error", message: "Expected a package. Set selfracg.modelPath to a complete one." });
-    expect(missing.get("Now")).toEqual(["Choose Model", "Open Setting modelPath", "Restart Sidecar", "Show Log"]);
+    const missing = menu({ state: "error", message: "Expected a package. Set selfracg.model to a complete one." });
+    expect(missing.get("Now")).toEqual(["Choose Model", "Open Setting model", "Restart Sidecar", "Show Log"]);
     expect([...missing.values()].flat().filter((title) => title === "Choose Model")).toHaveLength(1);
     expect(menu({ state: "error", message: "The sidecar stopped." }).get("Now")).toEqual([
       "Restart Sidecar",

@@ -122,7 +122,7 @@ describe("statusText", () => {
     const status = show({
       state: "error",
       message:
-        "model.json: expected formatVersion 2, found 3. Install the model package again, or set selfracg.modelPath to a complete one.",
+        "model.json: expected formatVersion 2, found 3. Install the model package again, or set selfracg.model to a complete one.",
     });
     expect(status.label).toContain("expected formatVersion 2, found 3");
     expect(shown(status.tooltip)).toContain("expected formatVersion 2, found 3");

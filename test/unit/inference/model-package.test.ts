@@ -67,7 +67,7 @@ describe("loadModelPackage", () => {
     await rm(folder, { recursive: true });
     const message = await refusal();
     expect(message).toContain(join(folder, "model.json"));
-    expect(message).toContain("selfracg.modelPath");
+    expect(message).toContain("selfracg.model ");
   });
 
   it("refuses a description that is no JSON", async () => {

@@ -1,0 +1,53 @@
+// What the commands of the command line share: output, progress, and the error of bad input.
+
+/** Something the caller can put right: expected, found, what to do. */
+export class InputError extends Error {}
+
+/** Of what `parseArgs` of node:util throws. */
+export function wrongOption(error: unknown): InputError {
+  const reason = error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error);
+  return new InputError(`${reason}. Run with --help to see the options there are.`);
+}
+
+export function print(text: string): void {
+  process.stdout.write(`${text}\n`);
+}
+
+export function printJson(value: unknown): void {
+  process.stdout.write(`${JSON.stringify(value)}\n`);
+}
+
+/** Progress on standard error: a bar that redraws itself on a terminal, else a plain line a second. */
+export class ProgressLine {
+  readonly #title: string;
+  readonly #describe: (done: number, total: number) => string;
+  #last = performance.now();
+  #drawn = false;
+
+  /** @param describe how far it is, in words */
+  constructor(title: string, describe: (done: number, total: number) => string) {
+    this.#title = title;
+    this.#describe = describe;
+  }
+
+  show(done: number, total: number): void {
+    if (total === 0) return;
+    const now = performance.now();
+    const interval = process.stderr.isTTY ? 60 : 1000;
+    if (now - this.#last < interval && !(this.#drawn && done === total)) return;
+    this.#last = now;
+    const far = this.#describe(done, total);
+    if (process.stderr.isTTY) {
+      const width = 30;
+      const full = Math.round((width * done) / total);
+      process.stderr.write(`\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${far}`);
+    } else {
+      process.stderr.write(`${this.#title}: ${far}\n`);
+    }
+    this.#drawn = true;
+  }
+
+  end(): void {
+    if (this.#drawn && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+  }
+}

@@ -1,0 +1,40 @@
+// The setting selfracg.model: a name or a folder, before the older setting, and the small model where there is none of the name.
+import { resolve } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { cleanUp, copyOfFixture, type Sidecar, start } from "./client";
+
+const tinyLlama = resolve(import.meta.dirname, "../fixtures/tiny-llama-package");
+
+afterAll(cleanUp);
+
+async function startWith(settings: object, options: object = {}): Promise<Sidecar> {
+  // No path given at start: it is the settings that count.
+  const initializationOptions: object = { modelPath: undefined, ...options };
+  const sidecar = await start({ folders: [await copyOfFixture()], settings, initializationOptions });
+  await sidecar.reaches("ready");
+  return sidecar;
+}
+
+describe("selfracg.model", () => {
+  it("is the folder of a package, and goes before selfracg.modelPath", async () => {
+    const sidecar = await startWith({ model: tinyLlama, modelPath: "/nowhere" });
+    expect(sidecar.status?.model?.name).toBe("tiny-llama");
+  });
+
+  it("is a name: here that of the model that ships, where the older setting has another", async () => {
+    const sidecar = await startWith({ model: "small", modelPath: tinyLlama });
+    expect(sidecar.status?.model?.name).toBe("selfracg-default");
+  });
+
+  it("that names no model here has the small one answer, and status and log say so", async () => {
+    const sidecar = await startWith({ model: "no-such-model" });
+    expect(sidecar.status?.model?.name).toBe("selfracg-default");
+    expect(sidecar.status?.message).toMatch(/^Ready.*found "no-such-model".*Until then the small model answers\.$/);
+    expect(sidecar.logs.some(({ message }) => message.includes('found "no-such-model"'))).toBe(true);
+  });
+
+  it("gives way to what the client says at start", async () => {
+    const sidecar = await startWith({ model: "small" }, { model: tinyLlama });
+    expect(sidecar.status?.model?.name).toBe("tiny-llama");
+  });
+});

@@ -1,0 +1,95 @@
+// Names and folders of models: which package they stand for, and what is said where there is none.
+import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { addModel } from "../../../sidecar/models/add-model";
+import { chooseModel, chosenModel, deleteModel, installedModels } from "../../../sidecar/models/model-folders";
+import { ModelNotFound, resolveModel, resolveModelOrSmall } from "../../../sidecar/models/resolve-model";
+import { type TinyCatalogue, tinyCatalogue, tinyGguf } from "./tiny-model";
+
+let tiny: TinyCatalogue;
+beforeEach(async () => {
+  tiny = await tinyCatalogue();
+});
+afterEach(() => tiny.remove());
+
+const small = () => ({ name: "small", folder: join(tiny.folders.packaged, "default") });
+const add = () => addModel({ file: tinyGguf, folders: tiny.folders, exactProducts: true });
+
+describe("a model's name", () => {
+  it("stands for the package that ships, or for the one that was made here", async () => {
+    expect(resolveModel("small", tiny.folders)).toEqual(small());
+    const { folder } = await add();
+    expect(resolveModel("tiny", tiny.folders)).toEqual({ name: "tiny", folder });
+  });
+
+  it("of the catalogue, not yet here: says how to come by it, and the small model answers", () => {
+    expect(() => resolveModel("tiny", tiny.folders)).toThrow(ModelNotFound);
+    const { problem, ...resolved } = resolveModelOrSmall("tiny", tiny.folders);
+    expect(resolved).toEqual(small());
+    expect(problem).toBe(
+      'Expected the model tiny on this machine, found it not yet here: run "model add tiny.gguf" on the command line with the file of nobody/tiny. Until then the small model answers.',
+    );
+  });
+
+  it("that nobody knows: says which there are", () => {
+    for (const name of ["tinny", "../tiny", "no/such/folder"])
+      expect(() => resolveModel(name, tiny.folders)).toThrow(
+        /a model's name \(small, tiny\) or the folder of a model package/,
+      );
+  });
+
+  it("of a folder that no package is in, but that somebody made among the models, is that folder", async () => {
+    await mkdir(join(tiny.folders.installed, "half"), { recursive: true });
+    expect(resolveModel("half", tiny.folders).folder).toBe(join(tiny.folders.installed, "half"));
+    const [found] = await installedModels(tiny.folders);
+    expect(found).toMatchObject({ name: "half", manifest: undefined });
+    expect(found?.problem).toMatch(/model\.json: expected a model package's description, found none/);
+  });
+});
+
+describe("a folder", () => {
+  it("is taken as it is: an absolute path always, another where a package is in it", async () => {
+    const folder = join(tiny.root, "mine");
+    expect(resolveModel(folder, tiny.folders)).toEqual({ name: undefined, folder });
+    const here = process.cwd();
+    await cp(small().folder, folder, { recursive: true });
+    process.chdir(tiny.root);
+    try {
+      expect(resolveModel("mine", tiny.folders).name).toBeUndefined();
+      expect(resolveModel(join(".", "mine"), tiny.folders).name).toBeUndefined();
+    } finally {
+      process.chdir(here);
+    }
+  });
+});
+
+describe("the model in use where nothing names one", () => {
+  it("is the small one, until another is chosen; it is asked for anew each time", async () => {
+    expect(resolveModel("", tiny.folders)).toEqual(small());
+    await add();
+    await chooseModel(tiny.folders, "tiny");
+    expect(resolveModel("", tiny.folders).name).toBe("tiny");
+    await chooseModel(tiny.folders, "small");
+    expect(resolveModel("", tiny.folders)).toEqual(small());
+    expect(await readdir(tiny.folders.installed)).toEqual(["tiny"]);
+  });
+
+  it("is the small one, with a reason, where the chosen one was deleted", async () => {
+    await add();
+    await chooseModel(tiny.folders, "tiny");
+    await deleteModel(tiny.folders, "tiny");
+    expect(resolveModelOrSmall("", tiny.folders)).toMatchObject({ ...small(), problem: expect.stringMatching(/tiny/) });
+    expect(await readdir(tiny.folders.installed)).toEqual(["chosen.json"]);
+  });
+
+  it("is the small one where the choice cannot be read", async () => {
+    await mkdir(tiny.folders.installed, { recursive: true });
+    for (const content of ["", "{}", '{"model":"../../etc"}', '{"model":5}']) {
+      await writeFile(join(tiny.folders.installed, "chosen.json"), content);
+      expect(chosenModel(tiny.folders)).toBe("small");
+    }
+    await rm(tiny.folders.installed, { recursive: true });
+    expect(chosenModel(tiny.folders)).toBe("small");
+  });
+});
