@@ -485,6 +485,8 @@ async function main(): Promise<number> {
   }
 }
 
+// Node.js would open its debugger on a socket.
+process.on("SIGUSR1", () => {});
 let outputFailed = false;
 process.stderr.on("error", () => {});
 process.stdout.on("error", (error) => {

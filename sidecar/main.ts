@@ -65,6 +65,8 @@ process.stdin.on("close", inputClosed);
 // A client may read no logs and close its end: that is no reason to leave.
 process.stderr.on("error", () => {});
 process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
+// Node.js would open its debugger on a socket, through which anybody on this machine could run code here.
+process.on("SIGUSR1", () => {});
 process.on("SIGTERM", () => void leave(0, ""));
 process.on("SIGINT", () => void leave(0, ""));
 process.on("unhandledRejection", (reason) => {

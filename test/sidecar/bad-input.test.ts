@@ -249,3 +249,17 @@ describe("malformed JSON-RPC", () => {
     expect(await sidecar.exited).toBe(1);
   });
 });
+
+describe.skipIf(process.platform === "win32")("the signal that makes Node.js open its debugger", () => {
+  it("opens no debugger, and ends nothing", async () => {
+    const sidecar = await start();
+    await sidecar.reaches("ready");
+    for (let n = 0; n < 3; n++) {
+      sidecar.process.kill("SIGUSR1");
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      expect((await sidecar.getStatus()).state).toBe("ready");
+    }
+    expect(sidecar.stderr).not.toContain("Debugger");
+    expect(await sidecar.close()).toBe(0);
+  });
+});
