@@ -34,7 +34,10 @@ export class Configuration {
     this.#log = log;
     connection.onDidChangeConfiguration(async (params: { settings?: unknown } | undefined) => {
       if (this.#client?.pullsConfiguration === true) await this.#pull();
-      else this.#take(pushedSection(params?.settings));
+      else {
+        const pushed = pushedSection(params?.settings);
+        if (pushed !== undefined) this.#take(pushed.section);
+      }
     });
   }
 
@@ -113,12 +116,15 @@ export class Configuration {
   }
 }
 
-/** Clients without `workspace/configuration` push either `{selfracg: {...}}` or the section itself. */
-function pushedSection(settings: unknown): unknown {
-  if (typeof settings === "object" && settings !== null && configurationSection in settings) {
-    return Object.entries(settings).find(([name]) => name === configurationSection)?.[1];
-  }
-  return settings;
+/**
+ * Clients without `workspace/configuration` push either `{selfracg: {...}}` or the section itself. Nothing for what speaks of
+ * other settings alone, or of none: ours stay as they are.
+ */
+function pushedSection(settings: unknown): { readonly section: unknown } | undefined {
+  if (typeof settings !== "object" || settings === null) return undefined;
+  const members = new Map(Object.entries(settings));
+  if (members.has(configurationSection)) return { section: members.get(configurationSection) };
+  return Object.keys(defaultSettings).some((name) => members.has(name)) ? { section: settings } : undefined;
 }
 
 /** Clients that know no `files.exclude` answer null. */

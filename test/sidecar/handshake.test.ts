@@ -77,6 +77,13 @@ describe("handshake", () => {
       settings: { selfracg: { enable: false } },
     });
     await sidecar.reaches("off");
+    // Pushes that say nothing of this server leave its settings as they are.
+    for (const settings of [{ editor: { tabSize: 2 } }, null, undefined, {}, [], "text", 5]) {
+      await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings });
+      expect((await sidecar.getStatus()).state).toBe("off");
+    }
+    await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings: { enable: true } });
+    await sidecar.reaches("ready");
   });
 
   it("loads nothing while it is off, and all of it once it is switched on", async () => {
