@@ -22,7 +22,7 @@ import type { CursorContext } from "./retrieval/retrieval";
 import { documentPath } from "./server/document-path";
 import { type Engine, openEngine } from "./server/engine";
 import { languageIdOf } from "./server/language-id";
-import { defaultStoragePath, packagedLocations } from "./server/locations";
+import { defaultStoragePath, packagedLocations, withHome } from "./server/locations";
 import { quietLog } from "./server/log";
 import { InputError, ProgressLine, print, printJson, wrongOption } from "./terminal";
 import { createChunker } from "./workspace/create-chunker";
@@ -121,7 +121,7 @@ function readArguments(args: string[]): Command | "help" {
     target,
     workspace: values.workspace,
     json: values.json === true,
-    model: values.model,
+    model: values.model === undefined ? undefined : withHome(values.model),
     provider,
     retrieval: values["no-retrieval"] !== true,
     storage: values.storage,
@@ -146,7 +146,7 @@ async function readPlace(target: string): Promise<Place> {
       `Expected FILE:LINE:COLUMN such as src/app.py:12:5, found ${JSON.stringify(target)}. Add the line and the column, both counted from 1.`,
     );
   }
-  const path = resolve(file);
+  const path = resolve(withHome(file));
   let text: string;
   try {
     if ((await stat(path)).isDirectory())
@@ -178,7 +178,7 @@ async function readPlace(target: string): Promise<Place> {
 }
 
 async function readFolder(folder: string, option: string): Promise<string> {
-  const path = resolve(folder);
+  const path = resolve(withHome(folder));
   const found = await stat(path).catch(() => undefined);
   if (found?.isDirectory() !== true) {
     throw new InputError(
@@ -215,7 +215,7 @@ async function open(command: Command, workspace: string, signal: AbortSignal): P
   const engine = await openEngine({
     modelPath: model.folder,
     grammarPath,
-    storagePath: resolve(command.storage ?? defaultStoragePath()),
+    storagePath: resolve(withHome(command.storage ?? defaultStoragePath())),
     executionProvider: command.provider,
     threads: defaultSettings.threads,
     maxFileKilobytes: defaultSettings.maxFileKilobytes,
@@ -389,7 +389,7 @@ async function index(command: Command, signal: AbortSignal): Promise<void> {
 
 /** Needs neither the model nor the index: the rules are asked, not what is stored. */
 async function why(command: Command): Promise<void> {
-  const path = resolve(command.target);
+  const path = resolve(withHome(command.target));
   const here = process.cwd();
   const workspace =
     command.workspace === undefined

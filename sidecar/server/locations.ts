@@ -1,6 +1,6 @@
 // Where things lie on this machine: the packaged model, the grammars, the index in the user's cache folder.
 import { homedir } from "node:os";
-import { join, resolve } from "node:path";
+import { isAbsolute, join, resolve, sep } from "node:path";
 import type { ModelFolders } from "../models/model-folders";
 
 export interface Locations {
@@ -27,7 +27,9 @@ export function packagedLocations(bundleFolder: string): Locations {
  */
 export function defaultModelsPath(environment: NodeJS.ProcessEnv = process.env): string {
   const named = environment.SELFRACG_MODELS;
-  return named !== undefined && named !== "" ? resolve(named) : join(dataFolder(environment), "selfracg", "models");
+  return named !== undefined && named !== ""
+    ? resolve(withHome(named))
+    : join(dataFolder(environment), "selfracg", "models");
 }
 
 /**
@@ -39,15 +41,23 @@ export function defaultStoragePath(environment: NodeJS.ProcessEnv = process.env)
 }
 
 function dataFolder(environment: NodeJS.ProcessEnv): string {
-  if (process.platform === "win32") return environment.LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
+  if (process.platform === "win32") return absolute(environment.LOCALAPPDATA) ?? join(homedir(), "AppData", "Local");
   if (process.platform === "darwin") return join(homedir(), "Library", "Application Support");
-  const xdg = environment.XDG_DATA_HOME;
-  return xdg !== undefined && xdg !== "" ? xdg : join(homedir(), ".local", "share");
+  return absolute(environment.XDG_DATA_HOME) ?? join(homedir(), ".local", "share");
 }
 
 function cacheFolder(environment: NodeJS.ProcessEnv): string {
-  if (process.platform === "win32") return environment.LOCALAPPDATA ?? join(homedir(), "AppData", "Local");
+  if (process.platform === "win32") return absolute(environment.LOCALAPPDATA) ?? join(homedir(), "AppData", "Local");
   if (process.platform === "darwin") return join(homedir(), "Library", "Caches");
-  const xdg = environment.XDG_CACHE_HOME;
-  return xdg !== undefined && xdg !== "" ? xdg : join(homedir(), ".cache");
+  return absolute(environment.XDG_CACHE_HOME) ?? join(homedir(), ".cache");
+}
+
+/** A relative path counts as none (XDG Base Directory Specification). */
+function absolute(path: string | undefined): string | undefined {
+  return path !== undefined && isAbsolute(path) ? path : undefined;
+}
+
+/** A path that somebody wrote: `~` in front stands for the home folder, which no shell has put in for settings and `--option=~/x`. */
+export function withHome(path: string): string {
+  return path === "~" || path.startsWith("~/") || path.startsWith(`~${sep}`) ? join(homedir(), path.slice(1)) : path;
 }

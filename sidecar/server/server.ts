@@ -30,7 +30,7 @@ import { Indexing } from "./indexing";
 import { registerInlineCompletion } from "./inline-completion";
 import { registerInspection } from "./inspection";
 import { languageIdOf } from "./language-id";
-import { defaultStoragePath, type Locations } from "./locations";
+import { defaultStoragePath, type Locations, withHome } from "./locations";
 import { connectionLog } from "./log";
 import { Notebooks, notebookSync } from "./notebooks";
 import { Outcomes } from "./outcomes";
@@ -182,7 +182,7 @@ export function createServer(connection: Connection, locations: Locations, serve
     await battery.set(settings.pauseOnBattery);
     try {
       const wanted = [options.model, options.modelPath, settings.model.trim(), settings.modelPath.trim()];
-      const model = resolveModelOrSmall(wanted.find((each) => each) ?? "", locations.modelFolders);
+      const model = resolveModelOrSmall(withHome(wanted.find((each) => each) ?? ""), locations.modelFolders);
       if (model.problem !== undefined) log.warn(model.problem);
       status.set({ modelNote: model.problem });
       engine = await openEngine({

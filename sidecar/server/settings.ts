@@ -1,6 +1,7 @@
 // Turns whatever a client sends as configuration into valid Settings, member by member.
 import * as v from "valibot";
 import { defaultSettings, type InitializationOptions, type Settings, settingBounds } from "../protocol";
+import { withHome } from "./locations";
 
 const bounded = (bounds: { readonly minimum: number; readonly maximum: number }) =>
   v.pipe(v.number(), v.integer(), v.minValue(bounds.minimum), v.maxValue(bounds.maximum));
@@ -97,7 +98,7 @@ export function parseInitializationOptions(value: unknown): { options: Initializ
   }
   const path = (name: "model" | "modelPath" | "storagePath"): void => {
     const given = value[name];
-    if (typeof given === "string" && given !== "") options[name] = given;
+    if (typeof given === "string" && given !== "") options[name] = withHome(given);
     else if (given !== undefined && given !== null && given !== "") {
       warnings.push(
         `initializationOptions.${name}: expected ${name === "model" ? "a model's name or " : ""}a folder's path, found ${describe(given)}; the default holds.`,

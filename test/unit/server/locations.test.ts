@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { defaultModelsPath, defaultStoragePath, packagedLocations } from "../../../sidecar/server/locations";
+import { defaultModelsPath, defaultStoragePath, packagedLocations, withHome } from "../../../sidecar/server/locations";
 
 it("finds the model and the grammars beside the bundle", () => {
   expect(packagedLocations(join("/opt", "ext", "dist"))).toEqual({
@@ -18,12 +18,20 @@ it("keeps models in the folder that the environment names", () => {
 
 it.runIf(process.platform === "linux")("keeps models in the user's data folder", () => {
   expect(defaultModelsPath({ XDG_DATA_HOME: "/data" })).toBe("/data/selfracg/models");
-  expect(defaultModelsPath({ XDG_DATA_HOME: "", SELFRACG_MODELS: "" })).toBe(
-    join(homedir(), ".local", "share", "selfracg", "models"),
-  );
+  for (const none of ["", "data", "~/data"])
+    expect(defaultModelsPath({ XDG_DATA_HOME: none, SELFRACG_MODELS: "" })).toBe(
+      join(homedir(), ".local", "share", "selfracg", "models"),
+    );
 });
 
 it.runIf(process.platform === "linux")("keeps the index in the user's cache folder", () => {
   expect(defaultStoragePath({ XDG_CACHE_HOME: "/cache" })).toBe("/cache/selfracg");
-  expect(defaultStoragePath({ XDG_CACHE_HOME: "" })).toBe(join(homedir(), ".cache", "selfracg"));
+  for (const none of ["", "cache", "./cache", "~/cache"])
+    expect(defaultStoragePath({ XDG_CACHE_HOME: none })).toBe(join(homedir(), ".cache", "selfracg"));
+});
+
+it("puts the home folder in for a tilde that stands for it", () => {
+  expect(withHome("~")).toBe(join(homedir(), ""));
+  expect(withHome("~/a/b")).toBe(join(homedir(), "a", "b"));
+  for (const path of ["", "/a/~", "a/~/b", "~user/a", "~a", "./~", "~~"]) expect(withHome(path)).toBe(path);
 });

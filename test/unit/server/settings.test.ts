@@ -1,4 +1,6 @@
 // Settings are checked member by member; one bad member costs itself alone.
+import { homedir } from "node:os";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { defaultSettings, settingBounds } from "../../../sidecar/protocol";
 import { parseInitializationOptions, parseSettings } from "../../../sidecar/server/settings";
@@ -84,6 +86,11 @@ describe("parseInitializationOptions", () => {
       options: { modelPath: "/m", storagePath: "/s", executionProvider: "cpu" },
       warnings: [],
     });
+  });
+
+  it("puts the home folder in for a tilde", () => {
+    const { options } = parseInitializationOptions({ modelPath: "~/m", storagePath: "~/s" });
+    expect(options).toEqual({ modelPath: join(homedir(), "m"), storagePath: join(homedir(), "s") });
   });
 
   it("takes empty paths as not given", () => {
