@@ -5,7 +5,7 @@ import { resolve } from "node:path";
 export const modelPath: string = process.env.SELFRACG_MODEL ?? resolve(import.meta.dirname, "../models/default");
 
 /**
- * A tiny Llama that computes in float16 and goes on by itself, made by
+ * A tiny Llama that computes in float16, made by
  * `PYTHONPATH=. python tests/tiny.py ../../test/fixtures/tiny-llama-half-package half` in models/training.
  */
 export const halfModelPath: string = resolve(import.meta.dirname, "fixtures/tiny-llama-half-package");

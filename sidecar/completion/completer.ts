@@ -1,5 +1,5 @@
 // One completion from end to end: retrieve, assemble, generate, filter, and a trace that says what happened and when.
-import { type Backbone, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
+import type { Backbone, PrefillResult } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { CompletionTimings, CompletionTrace, SearchResult, Settings } from "../protocol";
@@ -338,7 +338,7 @@ export class Completer {
 
   private async read({ signal, timings }: Task, { tokens }: Prompt, express = true): Promise<PrefillResult> {
     const start = performance.now();
-    const read = await this.options.backbone.prefill(tokens, { express, drafts: mostDecodedTokens, signal });
+    const read = await this.options.backbone.prefill(tokens, { express, signal });
     timings.prefillMs += performance.now() - start;
     return read;
   }

@@ -1,5 +1,5 @@
-// Drafts of what comes next, taken from the model, the prompt or the last suggestion, and verified several tokens at a time.
-import { type Backbone, type KvCache, mostDecodedTokens, type PrefillResult } from "../inference/backbone";
+// Drafts of what comes next, taken from the prompt or the last suggestion, and verified several tokens at a time.
+import { type Backbone, type KvCache, mostDecodedTokens } from "../inference/backbone";
 import type { PromptCache } from "./copying";
 
 /**
@@ -66,10 +66,8 @@ export class DraftLength {
 export interface DraftingOptions {
   /** False: every token is read by itself. */
   readonly drafting: boolean;
-  /** What to draft from beside the model itself, the first where several know as much. */
+  /** What to draft from, the first where several know as much. */
   readonly sources: readonly PromptCache[];
-  /** Tokens that are never read: they end the text. */
-  readonly stopTokens: ReadonlySet<number>;
   readonly signal: AbortSignal | undefined;
 }
 
@@ -78,7 +76,6 @@ interface Ahead {
   readonly logits: readonly Float32Array[];
   /** How many of them were chosen. */
   right: number;
-  readonly source: "model" | "prompt";
 }
 
 /**
@@ -89,21 +86,15 @@ interface Ahead {
 export class DraftingReader {
   /** Runs of the model so far. */
   steps = 0;
-  /** What was drafted and is not chosen yet, with the logits after each token of it, and where it comes from. */
-  private ahead: Ahead = { tokens: [], logits: [], right: 0, source: "model" };
+  /** What was drafted and is not chosen yet, with the logits after each token of it. */
+  private ahead: Ahead = { tokens: [], logits: [], right: 0 };
   private readonly length = new DraftLength();
-  private cache: KvCache;
-  /** What the model goes on with by itself after all that was read, drafts included. */
-  private foreseen: readonly number[];
 
   constructor(
     private readonly backbone: Backbone,
-    prompt: Pick<PrefillResult, "cache" | "drafts">,
+    private cache: KvCache,
     private readonly options: DraftingOptions,
-  ) {
-    this.cache = prompt.cache;
-    this.foreseen = prompt.drafts ?? [];
-  }
+  ) {}
 
   /**
    * The logits after `token`, which was chosen and noted in every source.
@@ -117,37 +108,22 @@ export class DraftingReader {
       ahead.right += 1;
       return known;
     }
-    if (ahead.source === "prompt" && ahead.tokens.length > 0) this.length.note(ahead.tokens.length, ahead.right);
+    if (ahead.tokens.length > 0) this.length.note(ahead.tokens.length, ahead.right);
     const wrong = ahead.tokens.length - ahead.right;
     if (wrong > 0) this.cache = this.backbone.rewind(this.cache, this.cache.length - wrong);
     const { drafting, signal } = this.options;
-    // The model read the prompt too: where it went on by itself, it is right more often than what stands there.
-    const own = drafting && wrong === 0 ? this.ownDraft(token, most) : [];
-    const tokens = own.length > 0 || !drafting ? own : this.promptDraft(most);
-    const {
-      cache,
-      logits,
-      drafts = [],
-    } = await this.backbone.decode(this.cache, [token, ...tokens], signal, drafting ? most - tokens.length : 0);
+    const tokens = drafting ? this.draft(most) : [];
+    const { cache, logits } = await this.backbone.decode(this.cache, [token, ...tokens], signal);
     const [after, ...rest] = logits;
     if (after === undefined)
       throw new RangeError("expected the logits after the token read, found none: install the model package again");
     this.steps += 1;
     this.cache = cache;
-    this.ahead = { tokens, logits: rest, right: 0, source: own.length > 0 ? "model" : "prompt" };
-    this.foreseen = drafts;
+    this.ahead = { tokens, logits: rest, right: 0 };
     return after;
   }
 
-  /** What the model went on with behind `token`, if it is the one it went on with; a token that ends the text needs no reading. */
-  private ownDraft(token: number, most: number): readonly number[] {
-    const [first, ...behind] = this.foreseen;
-    if (first !== token) return [];
-    const end = behind.findIndex((each) => this.options.stopTokens.has(each));
-    return behind.slice(0, Math.min(most, mostDecodedTokens - 1, end < 0 ? behind.length : end));
-  }
-
-  private promptDraft(most: number): readonly number[] {
+  private draft(most: number): readonly number[] {
     let best: PromptCache | undefined;
     let matched = 0;
     for (const source of this.options.sources) {

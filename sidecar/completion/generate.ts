@@ -35,7 +35,7 @@ export interface GenerateOptions {
   /** Ids that end the text; none of them is ever part of it. */
   readonly stopTokens: ReadonlySet<number>;
   /** The prompt as it was read, 1..contextLength - maxTokens tokens of it. Its cache is used up. */
-  readonly prompt: Pick<PrefillResult, "cache" | "logits" | "drafts">;
+  readonly prompt: Pick<PrefillResult, "cache" | "logits">;
   readonly maxTokens: number;
   /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
   readonly owed?: string;
@@ -68,7 +68,7 @@ export async function generate(options: GenerateOptions): Promise<Generation> {
     signal,
   } = options;
   const sources = [earlier, promptCache].filter((source) => source !== undefined);
-  const reader = new DraftingReader(backbone, prompt, { drafting, sources, stopTokens, signal });
+  const reader = new DraftingReader(backbone, prompt.cache, { drafting, sources, signal });
   const healing = new Healing(tokenizer, stopTokens, owed);
   const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
   const stream = tokenizer.stream();

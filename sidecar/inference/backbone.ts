@@ -13,8 +13,6 @@ export interface KvCache {
 export interface PrefillOptions {
   /** Whether the information need at the end of the tokens is wanted too. */
   readonly express?: boolean;
-  /** Most tokens wanted of {@link PrefillResult.drafts}; left out: none. */
-  readonly drafts?: number;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -26,19 +24,12 @@ export interface PrefillResult {
   readonly need?: Float32Array;
   /** Tokens at the beginning that were read before and not again. */
   readonly reused: number;
-  /**
-   * What the model goes on with by itself, each token the most likely one: worth reading along, and to be verified so. Only of
-   * a backbone to which that is cheaper than runs of their own; the last may be one that ends the text.
-   */
-  readonly drafts?: readonly number[];
 }
 
 export interface DecodeResult {
   readonly cache: KvCache;
   /** Logits after each of the tokens read, in their order, length = vocabulary size. */
   readonly logits: readonly Float32Array[];
-  /** As {@link PrefillResult.drafts}, after the last of the tokens read. */
-  readonly drafts?: readonly number[];
 }
 
 /** Most tokens that one {@link Backbone.decode} reads. */
@@ -65,11 +56,8 @@ export interface Backbone {
    * that was read before, exact to the token, is not read again.
    */
   prefill(tokens: readonly number[], options?: PrefillOptions): Promise<PrefillResult>;
-  /**
-   * Reads 1..{@link mostDecodedTokens} more tokens after `cache`, which is used up. A refused or aborted call uses nothing up.
-   * @param drafts most tokens wanted of {@link DecodeResult.drafts}
-   */
-  decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal, drafts?: number): Promise<DecodeResult>;
+  /** Reads 1..{@link mostDecodedTokens} more tokens after `cache`, which is used up. A refused or aborted call uses nothing up. */
+  decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult>;
   /** Forgets the tokens behind the first `length` (1..cache.length) of `cache`, which is used up. */
   rewind(cache: KvCache, length: number): KvCache;
   /** The information need at the end of `tokens` (query adapter): unit vector of `retrieval.dimension` floats. Reuses as {@link prefill} does. */

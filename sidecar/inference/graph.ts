@@ -21,8 +21,6 @@ export interface Pass {
   readonly attention?: boolean;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly keep?: boolean;
-  /** Most tokens that the graph goes on with by itself behind one row, whose last logits are wanted. For a model that {@link goesOn}. */
-  readonly drafts?: number;
 }
 
 /** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the pass. */
@@ -52,8 +50,6 @@ export interface Passed {
   readonly expression: Float32Array;
   /** With {@link Pass.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
   readonly attention: Float32Array;
-  /** At most {@link Pass.drafts} tokens, each the most likely one; none behind one that ends a text, or behind the context's end. */
-  readonly drafts: readonly number[];
 }
 
 /** Stands around every call into ONNX Runtime. */
@@ -98,14 +94,11 @@ export class Graph {
       past_length: new Tensor("int64", BigInt64Array.of(BigInt(past.length)), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
-    const drafts = pass.drafts ?? 0;
-    if (goesOn(this.model)) feeds[steps] = new Tensor("int64", BigInt64Array.of(BigInt(drafts)), [1]);
     const wanted: string[] = [];
     if (pass.logits > 0) wanted.push("logits");
     if (pass.adapter !== "none") wanted.push("expression");
     if (pass.attention === true) wanted.push("attention");
     if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
-    if (drafts > 0) wanted.push("greedy");
     const results = await this.guard(() => this.session.run(feeds, wanted));
     return {
       rows:
@@ -119,7 +112,6 @@ export class Graph {
       logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
       expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
       attention: pass.attention === true ? floats(results, "attention") : new Float32Array(0),
-      drafts: drafts > 0 ? tokenIds(results, "greedy") : [],
     };
   }
 
@@ -151,14 +143,6 @@ export function cacheType({ weights }: ModelPackage): "float32" | "float16" {
   return weights?.computed === "float16" ? "float16" : "float32";
 }
 
-/**
- * Whether the model's graph can go on by itself, token by token, which a graph made for GPUs does: onnxruntime-node can leave no
- * output on a CUDA device, so that keys and values cross to it in every run, and the loop inside takes many steps in one.
- */
-export function goesOn({ weights }: ModelPackage): boolean {
-  return weights?.computed === "float16";
-}
-
 function cacheNumbers(results: InferenceSession.ReturnType, name: string): CacheNumbers {
   const data = results[name]?.data;
   if (data instanceof Float32Array || data instanceof Uint16Array) return data;
@@ -168,15 +152,6 @@ function cacheNumbers(results: InferenceSession.ReturnType, name: string): Cache
   throw new Error(
     `expected float32 or float16 in the graph's output ${name}, found something else: install the model package again`,
   );
-}
-
-function tokenIds(results: InferenceSession.ReturnType, name: string): number[] {
-  const data = results[name]?.data;
-  if (!(data instanceof BigInt64Array))
-    throw new Error(
-      `expected int64 in the graph's output ${name}, found something else: install the model package again`,
-    );
-  return Array.from(data, Number);
 }
 
 function floats(results: InferenceSession.ReturnType, name: string): Float32Array {
@@ -203,8 +178,8 @@ export async function openGraph(
   try {
     checkSignature(session, model);
     const graph = new Graph(runtime, session, model, guard);
-    // A provider that loads may still lack a kernel or a driver: only a run proves it, one that goes on where the graph can.
-    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query", drafts: goesOn(model) ? 2 : 0 });
+    // A provider that loads may still lack a kernel or a driver: only a run proves it.
+    await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query" });
     return graph;
   } catch (error) {
     await session.release();
@@ -243,9 +218,6 @@ async function openSession(
   }
 }
 
-/** Input of a graph that goes on by itself. */
-const steps = "greedy_steps";
-
 interface Expected {
   readonly type: Tensor.Type;
   /** Undefined where the size is free. */
@@ -268,10 +240,6 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
     ["attention", { type: "float32", shape: [undefined, undefined] }],
     ["new.need", { type: "float32", shape: [layers, undefined, 2 * rank] }],
   ]);
-  if (goesOn(model)) {
-    inputs.set(steps, { type: "int64", shape: [1] });
-    outputs.set("greedy", { type: "int64", shape: [undefined] });
-  }
   for (const part of ["key", "value"] as const) {
     const shape = [undefined, keyValueHeads, undefined, headDim];
     // Of all layers, one behind the other.
@@ -289,22 +257,15 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     ["output", expected.outputs, session.outputMetadata],
   ] as const;
   for (const [side, wanted, found] of sides) {
-    const refusal = (
-      what: string,
-      was: string,
-      why = "The graph and model.json are not of one model: install the model package again.",
-    ) => new ModelPackageError(`${model.graphPath}: expected ${what}, found ${was}. ${why}`);
+    const refusal = (what: string, was: string) =>
+      new ModelPackageError(
+        `${model.graphPath}: expected ${what}, found ${was}. The graph and model.json are not of one model: install the model package again.`,
+      );
     for (const metadata of found)
       if (!wanted.has(metadata.name))
         throw refusal(`no ${side} but those of model.json`, `the ${side} ${metadata.name}`);
     for (const [name, { type, shape }] of wanted) {
       const metadata = found.find((candidate) => candidate.name === name);
-      if (metadata === undefined && name === steps)
-        throw refusal(
-          `an ${side} ${name}`,
-          "none",
-          "It was exported before graphs that compute in float16 went on by themselves: export it again with --weights half.",
-        );
       if (metadata === undefined) throw refusal(`an ${side} ${name}`, "none");
       const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
       const fits =

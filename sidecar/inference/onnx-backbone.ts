@@ -12,7 +12,6 @@ import {
   type Provider,
 } from "./backbone";
 import { BatchPlan } from "./batches";
-import { goesOn } from "./graph";
 import { InferenceThread } from "./inference-thread";
 import type { ModelPackage } from "./model-package";
 import { openWithProvider, providerHost } from "./provider";
@@ -32,11 +31,6 @@ export interface BackboneOptions {
   readonly chunkTokens?: number;
   /** Bound of what the texts held for reuse take together. */
   readonly cacheMegabytes?: number;
-  /**
-   * Whether a model that can go on by itself drafts what comes next when it is asked to; left out: on CUDA. On the CPU such
-   * steps save nothing, so that only tests switch it on there.
-   */
-  readonly drafts?: boolean;
 }
 
 /** Four prompts of 1,024 tokens of the default model, one of a model with half a billion parameters. */
@@ -69,7 +63,7 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
   const { provider, value: thread, warning } = await openWithProvider(options.provider, providerHost(), open);
   if (warning !== undefined) options.warn?.(warning);
   options.log?.(`${model.name} ${model.version} on ${provider.name}, threads: ${threads} (${provider.reason})`);
-  return new OnnxBackbone(model, provider, thread, goesOn(model) && (options.drafts ?? provider.name === "cuda"));
+  return new OnnxBackbone(model, provider, thread);
 }
 
 /**
@@ -107,23 +101,16 @@ class OnnxBackbone implements Backbone {
     readonly model: ModelPackage,
     readonly provider: Provider,
     private readonly thread: InferenceThread,
-    private readonly drafting: boolean,
   ) {}
 
-  async prefill(
-    tokens: readonly number[],
-    { express = false, drafts: most = 0, signal }: PrefillOptions = {},
-  ): Promise<PrefillResult> {
+  async prefill(tokens: readonly number[], { express = false, signal }: PrefillOptions = {}): Promise<PrefillResult> {
     this.checkTokens(tokens);
     const ids = Int32Array.from(tokens);
-    const { logits, expression, reused, drafts } = await this.read(
-      { tokens: ids, logits: 1, express, drafts: this.mostDrafts(most) },
-      signal,
-    );
-    return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused, drafts };
+    const { logits, expression, reused } = await this.read({ tokens: ids, logits: 1, express }, signal);
+    return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused };
   }
 
-  async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal, most = 0): Promise<DecodeResult> {
+  async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
     const held = this.own(cache);
     this.checkTokens(tokens, mostDecodedTokens);
     if (held.length + tokens.length > this.model.contextLength)
@@ -135,13 +122,10 @@ class OnnxBackbone implements Backbone {
     all.set(held.tokens);
     all.set(tokens, held.length);
     try {
-      const { logits, drafts } = await this.read(
-        { tokens: all, logits: tokens.length, express: false, drafts: this.mostDrafts(most) },
-        signal,
-      );
+      const { logits } = await this.read({ tokens: all, logits: tokens.length, express: false }, signal);
       const { vocabularySize } = this.model.architecture;
       const rows = tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
-      return { cache: new OnnxCache(all), logits: rows, drafts };
+      return { cache: new OnnxCache(all), logits: rows };
     } catch (error) {
       held.giveBack();
       throw error;
@@ -160,8 +144,7 @@ class OnnxBackbone implements Backbone {
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens);
-    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true, drafts: 0 }, signal))
-      .expression;
+    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true }, signal)).expression;
   }
 
   async needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
@@ -195,11 +178,6 @@ class OnnxBackbone implements Backbone {
       .close(new Error("expected a backbone in use, found one that was disposed of: make a new one"))
       .then(() => this.thread.close());
     return this.disposed;
-  }
-
-  /** No more than one run verifies, the first of which is the token chosen. */
-  private mostDrafts(wanted: number): number {
-    return this.drafting ? Math.max(0, Math.min(wanted, mostDecodedTokens)) : 0;
   }
 
   private async read(reading: Reading, signal: AbortSignal | undefined): Promise<Read> {

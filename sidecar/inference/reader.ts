@@ -8,8 +8,6 @@ export interface Reading {
   readonly logits: number;
   /** Whether the need at the end is wanted. */
   readonly express: boolean;
-  /** Most tokens that the graph shall go on with by itself; 0 where it cannot, or no logits are wanted. */
-  readonly drafts: number;
 }
 
 export interface Read {
@@ -19,8 +17,6 @@ export interface Read {
   readonly expression: Float32Array;
   /** Tokens at the beginning that were held. */
   readonly reused: number;
-  /** What it went on with. */
-  readonly drafts: readonly number[];
 }
 
 /** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
@@ -51,7 +47,7 @@ export class Reader {
    *
    * What the last run made is kept by {@link keep}, so that the answer need not wait for it.
    */
-  async read({ tokens, logits, express, drafts }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
+  async read({ tokens, logits, express }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
     this.keep();
     const sequence = this.pool.take(tokens, tokens.length - Math.max(1, logits));
     const reused = sequence.length;
@@ -71,12 +67,10 @@ export class Reader {
         logits: last ? logits : 0,
         adapter: last && express ? "query" : "none",
         keep: true,
-        drafts: last ? drafts : 0,
       });
-      // What is drafted behind a chunk says nothing about chunks.
-      if (row.length === this.chunk && passed.drafts.length === 0) this.adapt(performance.now() - start);
+      if (row.length === this.chunk) this.adapt(performance.now() - start);
       if (passed.rows !== undefined) this.made = { sequence, room: tokens.length, tokens: row, rows: passed.rows };
-      if (last) return { logits: passed.logits, expression: passed.expression, reused, drafts: passed.drafts };
+      if (last) return { logits: passed.logits, expression: passed.expression, reused };
       this.keep();
     }
   }

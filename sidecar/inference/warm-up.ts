@@ -1,7 +1,7 @@
 // Runs each kind of pass once before anybody waits for one: the first of a kind takes longer than all that follow.
 import type { Graph, Pass } from "./graph";
 
-/** A chunk of a prompt, its end with a need, a step, drafts, a batch of fragments. */
+/** A chunk of a prompt, its end with a need, a step, a draft to verify, a batch of fragments. */
 function passes(longest: number): readonly Pass[] {
   const row = (length: number): Int32Array => new Int32Array(Math.min(length, longest));
   return [

@@ -214,7 +214,6 @@ def export(
 
     calibrated: calibration.Calibration | None = None
     vocabulary = Tokenizer.from_str(tokenizer_json)
-    stop_tokens = [vocabulary.token_to_id(token) for token in layout.stop_tokens]
 
     def build(kind: str) -> tuple[bytes, int]:
         nonlocal calibrated
@@ -226,7 +225,7 @@ def export(
                 weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."),
                 calibrated.steps,
             )
-        proto, parameters = graph.build_graph(config, held, adapter, kind, steps, stop_tokens)
+        proto, parameters = graph.build_graph(config, held, adapter, kind, steps)
         # The message cannot even be measured when it is too large.
         size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
         if size > PROTOBUF_LIMIT:

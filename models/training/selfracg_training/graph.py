@@ -9,13 +9,10 @@ Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; log
          [batch, kv_heads, capacity, head_dim]; past.need float [layers, batch, capacity, 2 * rank]. The past buffers hold
          past_length rows at their beginning; what lies behind must be finite and counts for nothing. Their capacity is
          past_length, or at least past_length + seq (the attention operator takes nothing in between).
-         "half" alone: greedy_steps int64 [1], most tokens that the graph chooses itself, for one text whose last wanted
-         position is its last.
 Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
          attention float [layers * batch, past_length + seq], what the expression's own attention weighs at the last token, the mean
          over its heads (empty for a mean over tokens, and where nothing is expressed);
          new.key and new.value float [layers * batch, kv_heads, seq, head_dim]; new.need float [layers, batch * seq, 2 * rank].
-         "half" alone: greedy int64 [found], at most greedy_steps tokens.
 
 Only the rows of the tokens just read come back: whoever runs the graph owns the buffers and writes the rows behind the
 past, so that no run has to hand over a text's whole history.
@@ -36,11 +33,6 @@ Weights are stored as float32, as float16 that computes in float32, or as int8. 
 GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
 integers: weights have one scale an output channel, activations one a layer, found beforehand on real code (calibration). A
 token's result depends on that token's row alone, not on the rows that share its run.
-
-onnxruntime-node can leave no output on a CUDA device: a text's keys and values cross to it in every run. "half" therefore has
-a loop that goes on by itself, from the keys and values that the run has made, token by token, always the most likely one; they
-are meant to stay on the device meanwhile, which no GPU has shown yet. What the loop finds are drafts: whoever runs the graph may
-choose otherwise, and verifies them by reading them. With greedy_steps 0, or no wanted position, nothing of it runs.
 """
 
 from __future__ import annotations
@@ -367,16 +359,14 @@ def build_graph(
     adapter: Adapter,
     stored: str = "float32",
     steps: Mapping[str, float] | None = None,
-    stop_tokens: Sequence[int] = (),
 ) -> tuple[onnx.ModelProto, int]:
     """Writes the decoder as an ONNX model.
 
     `weights` maps Hugging Face tensor names to arrays; a missing lm_head.weight means tied embeddings. Returns the model
     and its number of parameters (adapters included). `stored` is one of WEIGHTS; adapters, norms and biases are never
     int8. `steps` gives for int8 the size of a code's step in what linear layers read: "layers.{l}.qkv", ".output", ".gate"
-    (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". `stop_tokens` are
-    the ids that end a generation, which only "half" takes note of. Raises KeyError for a missing tensor, ValueError for a shape or
-    kind of weights that cannot be expressed, for a missing step and for a stop token that the vocabulary lacks.
+    (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". Raises
+    KeyError for a missing tensor, ValueError for a shape or kind of weights that cannot be expressed and for a missing step.
     """
     b = _Builder(config, weights, adapter, stored, steps or {})
     body, c, rank = b.body, config, adapter.rank
@@ -447,8 +437,6 @@ def build_graph(
         body.add("If", [first], ["new.need"], then_branch=products[0], else_branch=products[1])
 
     _express(b, shared, layers)
-    if b.half:
-        _go_on(b, shared, layers, stop_tokens)
     return _finish(b, rank), b.parameters
 
 
@@ -460,13 +448,11 @@ class _Attention:
     # The tokens' own keys and values [batch, kv_heads, seq, head_dim].
     keys: str
     values: str
-    # Those of the whole text [batch, kv_heads, capacity, head_dim], where the operator made them.
-    whole: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True)
 class _Layer:
-    """Names of what a layer gives the expression, and the loop that goes on: normed input, projections, attention."""
+    """Names of what a layer gives the expression: normed input, projections, attention."""
 
     x: str
     qkv: str
@@ -591,16 +577,18 @@ def _branch(
     name: str,
     write: Callable[[_Body], Sequence[str]],
     *shapes: Shape | None,
-    kind: int = TensorProto.FLOAT,
 ) -> onnx.GraphProto:
-    """A branch of an If: the nodes that `write` adds, and the outputs that it returns, floats by default, of those shapes (None: any)."""
+    """A branch of an If: the nodes that `write` adds, and the floats that it returns, of those shapes (None: any)."""
     t = _Body(name)
     outputs = write(t)
     return helper.make_graph(
         t.nodes,
         name,
         [],
-        [helper.make_tensor_value_info(output, kind, shape) for output, shape in zip(outputs, shapes, strict=True)],
+        [
+            helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)
+            for output, shape in zip(outputs, shapes, strict=True)
+        ],
     )
 
 
@@ -717,8 +705,7 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
 
     if not step.few:
         attention, key, value = whole(b.body)
-        base = attention.removesuffix(".0")
-        return _Attention(b.take(attention, wanted) if last else attention, key, value, (base + ".1", base + ".2"))
+        return _Attention(b.take(attention, wanted) if last else attention, key, value)
     rows: Shape = ["batch", c.kv_heads, "seq", c.head_dim]
     shapes: tuple[Shape, ...] = (["batch", "n" if last else "seq", c.attended], rows, rows)
     names = [f"layers.{layer}/{name}" for name in ("attention", "keys", "values")]
@@ -769,82 +756,6 @@ def _products(
     )
     mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
     return t.add("Reshape", [mixed, b.ints(0, 0, c.attended)])
-
-
-def _go_on(b: _Builder, step: _Step, layers: Sequence[_Layer], stop_tokens: Sequence[int]) -> None:
-    """The output `greedy` int64 [tokens]: the most likely token after the last wanted position, and so on, one text only.
-
-    Keys and values pass from step to step on the device. No more tokens come than `greedy_steps`, than the context has room for
-    to read all but the last of them, and none behind one of `stop_tokens`.
-    """
-    c = b.config
-    foreign = [token for token in stop_tokens if not 0 <= token < c.vocabulary]
-    if foreign:
-        raise ValueError(
-            f"expected stop tokens 0..{c.vocabulary - 1}, found {foreign[0]}: take them from this checkpoint's tokenizer"
-        )
-    goes_on = b.constant("greedy.goes_on", ~np.isin(np.arange(c.vocabulary), stop_tokens))
-
-    def told(t: _Body, logits: str) -> tuple[str, str]:
-        """(the most likely token [1, 1], whether the text goes on behind it)."""
-        token = t.add("ArgMax", [logits], axis=-1, keepdims=0)
-        return token, t.add("Squeeze", [t.add("Gather", [goes_on, token])])
-
-    def write(t: _Body) -> list[str]:
-        body = _Body("greedy.step")
-        # Behind the text just read, and the tokens that the loop has read so far.
-        at = body.add("Add", [step.total, "greedy.step/count"])
-        last_valid = body.add("Cast", [at], to=TensorProto.INT32)
-        total = body.add("Squeeze", [body.add("Cast", [body.add("Add", [at, b.ints(1)])], to=TensorProto.INT32)])
-
-        def attend(layer: int, qkv: str) -> _Attention:
-            held = [f"greedy.step/{layer}.{part}" for part in ("key", "value")]
-            attention = _operator(b, body, qkv, held, last_valid, total, step.attention_caches)
-            base = attention.removesuffix(".0")
-            return _Attention(attention, "", "", (base + ".1", base + ".2"))
-
-        final, read = _decode(b, body, "greedy.step/token", attend)
-        following, going = told(body, b.head(final, body))
-        # What passes on and what is collected are two outputs.
-        found = body.add("Identity", [following])
-
-        def value(name: str, kind: int, shape: Shape | None) -> onnx.ValueInfoProto:
-            return helper.make_tensor_value_info(name, kind, shape)
-
-        inputs = [
-            value("greedy.step/count", TensorProto.INT64, []),
-            value("greedy.step/going", TensorProto.BOOL, []),
-            value("greedy.step/token", TensorProto.INT64, [1, 1]),
-        ]
-        outputs = [value(going, TensorProto.BOOL, []), value(following, TensorProto.INT64, [1, 1])]
-        for number, layer in enumerate(read):
-            for part, name in zip(("key", "value"), layer.attention.whole, strict=True):
-                inputs.append(value(f"greedy.step/{number}.{part}", b.computed, [1, c.kv_heads, None, c.head_dim]))
-                outputs.append(value(name, b.computed, [1, c.kv_heads, None, c.head_dim]))
-        outputs.append(value(found, TensorProto.INT64, [1, 1]))
-        one_step = helper.make_graph(body.nodes, "greedy.step", inputs, outputs)
-
-        row = t.add("Slice", ["logits", b.ints(-1), b.ints(np.iinfo(np.int64).max), b.ints(1)])
-        first, going_first = told(t, row)
-        # The first token has cost nothing; the last one is not read.
-        steps = t.add("Min", [t.add("Sub", ["greedy_steps", b.ints(1)]), t.add("Sub", [b.ints(c.context), step.total])])
-        held = [name for layer in layers for name in layer.attention.whole]
-        looped = t.add("Loop", [t.add("Squeeze", [steps]), going_first, first, *held], 2 + len(held), body=one_step)
-        more = looped.removesuffix(".0") + f".{1 + len(held)}"
-        return [t.add("Concat", [t.add("Reshape", [name, b.ints(-1)]) for name in (first, more)], axis=0)]
-
-    def nothing(t: _Body) -> list[str]:
-        return [t.add("ConstantOfShape", [b.ints(0)], value=numpy_helper.from_array(np.zeros(1, dtype=np.int64)))]
-
-    wanted = b.body.add("Shape", ["logit_positions"], start=1, end=2)
-    going = b.body.add("Squeeze", [b.body.add("Greater", [b.body.add("Min", ["greedy_steps", wanted]), b.ints(0)])])
-    b.body.add(
-        "If",
-        [going],
-        ["greedy"],
-        then_branch=_branch("greedy", write, None, kind=TensorProto.INT64),
-        else_branch=_branch("no.greedy", nothing, None, kind=TensorProto.INT64),
-    )
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
@@ -1128,9 +1039,6 @@ def _finish(b: _Builder, rank: int) -> onnx.ModelProto:
         for part in ("key", "value"):
             inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
     inputs.append(value("past.need", TensorProto.FLOAT, [c.layers, "batch", "capacity", 2 * rank]))
-    if b.half:
-        inputs.append(value("greedy_steps", TensorProto.INT64, [1]))
-        outputs.append(value("greedy", TensorProto.INT64, ["found"]))
     # Weights that only the If branches read still stand in front of the nodes that read them.
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
     others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]

@@ -26,15 +26,11 @@ class Past:
 
 @dataclass(frozen=True)
 class Output:
-    """logits [batch, n, vocabulary], expression [batch, dimension], present: the past of a next run, where it was to be kept.
-
-    greedy [tokens]: what a graph that goes on by itself has found.
-    """
+    """logits [batch, n, vocabulary], expression [batch, dimension], present: the past of a next run, where it was to be kept."""
 
     logits: np.ndarray
     expression: np.ndarray
     present: Past | None
-    greedy: np.ndarray
 
 
 class OnnxModel:
@@ -47,7 +43,7 @@ class OnnxModel:
         self._types = {i.name: np.float16 if i.type == "tensor(float16)" else np.float32 for i in session.get_inputs()}
 
     @staticmethod
-    def from_bytes(model: bytes, threads: int = 0) -> "OnnxModel":
+    def from_bytes(model: bytes, threads: int = 0) -> OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         # Waiting threads sleep: measurements share the machine with whatever else runs there.
@@ -55,7 +51,7 @@ class OnnxModel:
         return OnnxModel(onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"]))
 
     @staticmethod
-    def from_file(path: Path, threads: int = 0) -> "OnnxModel":
+    def from_file(path: Path, threads: int = 0) -> OnnxModel:
         return OnnxModel.from_bytes(path.read_bytes(), threads)
 
     def run(
@@ -66,18 +62,8 @@ class OnnxModel:
         adapter: int = -1,
         past: Past | None = None,
         keep_present: bool = False,
-        greedy_steps: int = 0,
     ) -> Output:
-        """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment.
-
-        With greedy_steps the graph chooses so many tokens more behind one text, of which the last position is wanted.
-        ValueError where it has no loop to do that.
-        """
-        goes_on = "greedy_steps" in self._types
-        if greedy_steps and not goes_on:
-            raise ValueError(
-                f"expected a graph that goes on by itself, found none that takes greedy_steps ({greedy_steps}): export with --weights half"
-            )
+        """One pass over ids [batch, seq]; logits at positions [batch, n]; adapter -1 none, 0 query, 1 fragment."""
         ids = np.ascontiguousarray(ids, dtype=np.int64)
         free = {"batch": len(ids), "capacity": 0}
         past = past or Past(
@@ -96,14 +82,11 @@ class OnnxModel:
             "adapter": np.array([adapter], dtype=np.int64),
             "past_length": np.array([past.length], dtype=np.int64),
             **past.buffers,
-            **({"greedy_steps": np.array([greedy_steps], dtype=np.int64)} if goes_on else {}),
         }
-        wanted = self.outputs if keep_present else ["logits", "expression", *(["greedy"] if goes_on else [])]
-        values = dict(zip(wanted, self.session.run(wanted, feeds)))
+        wanted = self.outputs if keep_present else ["logits", "expression"]
+        values = dict(zip(wanted, self.session.run(wanted, feeds), strict=True))
         present = _filled(past, values, ids.shape[1]) if keep_present else None
-        return Output(
-            values["logits"], values["expression"], present, values.get("greedy", np.zeros(0, dtype=np.int64))
-        )
+        return Output(values["logits"], values["expression"], present)
 
     def embed(self, rows: Sequence[Sequence[int]], adapter: int, batch_tokens: int = 2048) -> np.ndarray:
         """Expressions [rows, dimension]. Rows of like length share a batch, so that little is spent on padding."""

@@ -130,29 +130,6 @@ def test_a_text_is_read_on_in_buffers_that_grow(work, stored):
     np.testing.assert_allclose(out.expression, whole.expression, atol=1e-2)
 
 
-def test_half_goes_on_by_itself_until_a_token_that_ends_the_text(work):
-    export.run(arguments(work, "--weights", "half"))
-    model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
-    ids = np.random.default_rng(5).integers(0, 280, (1, 30))
-    plain = model.run(ids, [30], np.array([[29]]), keep_present=True)
-    assert plain.greedy.shape == (0,)
-    found = model.run(ids, [30], np.array([[29]]), greedy_steps=6).greedy.tolist()
-    assert found[0] == plain.logits[0, 0].argmax() and len(found) == 6
-    after, present = [found[0]], plain.present
-    while len(after) < 6:
-        out = model.run(np.array([[after[-1]]]), [1], np.array([[0]]), past=present, keep_present=True)
-        after.append(int(out.logits[0, 0].argmax()))
-        present = out.present
-    assert found == after
-    tokenizer = Tokenizer.from_file(str(work / "package" / "tokenizer.json"))
-    ends = {tokenizer.token_to_id(token) for token in package.read(work / "package")["prompt"]["stopTokens"]}
-    (goes_on,) = (t for t in onnx.load(work / "package" / "model.onnx").graph.initializer if t.name == "greedy.goes_on")
-    assert set(np.flatnonzero(~onnx.numpy_helper.to_array(goes_on)).tolist()) == ends
-    export.run(arguments(work))
-    with pytest.raises(ValueError, match="--weights half"):
-        runtime.OnnxModel.from_file(work / "package" / "model.onnx").run(ids, [30], np.array([[29]]), greedy_steps=6)
-
-
 def test_comparison_measures_the_loss_of_both_kinds_of_weights(work):
     (work / "corpus").mkdir()
     files = {f"pkg/part{n}.py": f"def need_{n}(self):\n    return self.x + {n}\n" * 4 for n in range(3)}

@@ -1,7 +1,7 @@
 // Completions from end to end over the real model, and the trace they leave.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Completer } from "../../../sidecar/completion/completer";
-import { type Backbone, mostDecodedTokens } from "../../../sidecar/inference/backbone";
+import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
@@ -87,24 +87,6 @@ describe("with the real model", () => {
     expect(Object.values(parts).every((part) => part >= 0)).toBe(true);
     expect(parts.prefillMs).toBeGreaterThan(0);
     expect(Object.values(parts).reduce((sum, part) => sum + part, 0)).toBeLessThanOrEqual(totalMs);
-  });
-
-  it("says the same where the model goes on by itself, in fewer runs", async () => {
-    const text = "addMoney(a, b, c, d, e, f)";
-    const script = [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)];
-    const run = (foresee?: (step: number, most: number) => readonly number[]) =>
-      complete(
-        completer(
-          scriptedBackbone(model, { tokens: script, last: tokenizer.tokenOf(model.specialTokens.endOfText), foresee }),
-          () => undefined,
-        ),
-      );
-    const [plain, drafted] = [await run(), await run((step, most) => script.slice(step, step + most))];
-    expect(drafted.suggestion).toBe(text);
-    expect({ ...drafted, decodeSteps: 0, timings: {} }).toEqual({ ...plain, decodeSteps: 0, timings: {} });
-    // The first run of all, the prompt's, drafts for the next.
-    expect(drafted.decodeSteps).toBe(Math.ceil(script.length / mostDecodedTokens));
-    expect(drafted.decodeSteps).toBeLessThan(plain.decodeSteps);
   });
 
   it("says the same twice", async () => {

@@ -14,7 +14,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { languageIdOf } from "../../../sidecar/server/language-id";
-import { halfModelPath, modelPath } from "../../model";
+import { modelPath } from "../../model";
 import { marked } from "./cursor-marks";
 import { randomBelow } from "./random";
 import { scriptedBackbone } from "./scripted-backbone";
@@ -197,74 +197,6 @@ describe("with a script", () => {
     expect(none.decodeSteps).toBe(script.length - 1);
   });
 
-  describe("that the model foresees", () => {
-    const text = (): number[] => tokenizer.encode("order.reserve(copies, warehouse, customer, basket, discount)");
-    /** Generates with what the model drafts by itself: at each place `foresee` of the script's rest, with the stop token behind it. */
-    async function foreseen(
-      foresee: (rest: readonly number[]) => readonly number[],
-      options: { maxTokens?: number; drafting?: boolean; prompt?: string } = {},
-    ) {
-      const { maxTokens = 48, drafting = true, prompt = "x = " } = options;
-      const stop = tokenizer.tokenOf(model.specialTokens.endOfText);
-      const script = text();
-      const backbone = scriptedBackbone(model, {
-        tokens: script,
-        last: stop,
-        foresee: (step, most) => foresee([...script.slice(step), stop]).slice(0, most),
-      });
-      const tokens = tokenizer.encode(prompt);
-      const promptCache = new PromptCache(tokens, tokens, format.stopTokens);
-      const read = await backbone.prefill(tokens, { drafts: mostDecodedTokens });
-      const result = await generate({
-        backbone,
-        tokenizer,
-        stopTokens: format.stopTokens,
-        prompt: read,
-        maxTokens,
-        promptCache,
-        drafting,
-        cursor: marked("x = ║").context.cursor,
-      });
-      return { result, backbone };
-    }
-
-    it("is read along, as many tokens as a run reads, without the one that ends the text", async () => {
-      const { result, backbone } = await foreseen((rest) => rest);
-      const script = text();
-      expect(script.length).toBeGreaterThan(mostDecodedTokens + 2);
-      expect(result).toMatchObject({ text: tokenizer.decode(script), stopReason: "end-of-text" });
-      expect(backbone.decoded.map(({ length }) => length)).toEqual([
-        mostDecodedTokens,
-        script.length - mostDecodedTokens,
-      ]);
-      expect(backbone.held).toEqual(script);
-      const plain = await foreseen((rest) => rest, { drafting: false });
-      expect(plain.result).toEqual({ ...result, decodeSteps: script.length });
-    });
-
-    it("is forgotten where it is wrong, and followed again after the next run", async () => {
-      const { result, backbone } = await foreseen((rest) => rest.map((token, n) => (n === 4 ? token + 1 : token)));
-      const script = text();
-      expect(result.text).toBe(tokenizer.decode(script));
-      // Four right and one wrong each time; a run alone after it, whose own draft is the next one's.
-      expect(backbone.decoded.length).toBeLessThan(script.length / 2);
-      expect(backbone.held).toEqual(script);
-    });
-
-    it("makes way for the prompt's words where it is nothing", async () => {
-      const said = tokenizer.decode(text());
-      const { result } = await foreseen(() => [], { prompt: `${said}\nx = ` });
-      expect(result.text).toBe(said);
-      expect(result.decodeSteps).toBeLessThan(text().length / 2);
-    });
-
-    it.each([1, 2, 3, 16, 17, 18])("ends at the limit of %i tokens, and reads nothing beyond it", async (maxTokens) => {
-      const { result, backbone } = await foreseen((rest) => rest, { maxTokens });
-      expect(result).toMatchObject({ stopReason: "token-limit", generatedTokens: maxTokens });
-      expect(backbone.held).toEqual(text().slice(0, maxTokens - 1));
-    });
-  });
-
   it("is aborted between two tokens of a draft that was read already", async () => {
     const controller = new AbortController();
     const script = tokenizer.encode(`${says}\n`);
@@ -293,11 +225,8 @@ describe("with a script", () => {
 it("gives the same text as no drafts, whatever the model thinks of the prompt", async () => {
   const vocabulary = 7;
   const random = randomBelow(7);
-  const drawn = randomBelow(11);
-  const runs = { prompt: { drafted: 0, plain: 0 }, model: { drafted: 0, plain: 0 } };
+  const runs = { drafted: 0, plain: 0 };
   for (let round = 0; round < 300; round++) {
-    // In every third round the model drafts by itself; what it foresees is right, or as wrong as can be.
-    const foresees = round % 3 === 0;
     const salt = random(1000);
     const sureness = 1 + random(6);
     /** A model that looks at the last two tokens, so that what is read of a wrong draft would show. */
@@ -315,22 +244,14 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
       const read = [...prompt];
       const said: number[] = [];
       const cacheOf = (): KvCache => ({ length: read.length });
-      const foresee = (most: number): number[] => {
-        const after = [...read];
-        while (foresees && after.length < read.length + most) {
-          const logits = logitsAfter(after);
-          after.push(drawn(5) === 0 ? drawn(vocabulary) : logits.indexOf(Math.max(...logits)));
-        }
-        return after.slice(read.length);
-      };
       const backbone: Pick<Backbone, "decode" | "rewind"> = {
-        decode: async (cache, tokens, _signal, drafts = 0) => {
+        decode: async (cache, tokens) => {
           expect(cache.length).toBe(read.length);
           const logits = tokens.map((token) => {
             read.push(token);
             return logitsAfter(read);
           });
-          return { cache: cacheOf(), logits, drafts: foresee(drafts) };
+          return { cache: cacheOf(), logits };
         },
         rewind: (_, length) => {
           read.length = length;
@@ -350,7 +271,7 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
         }),
       };
       const promptCache = new PromptCache(prompt, prompt.slice(-12), new Set([0]));
-      const begin = { cache: cacheOf(), logits: logitsAfter(read), drafts: foresee(mostDecodedTokens) };
+      const begin = { cache: cacheOf(), logits: logitsAfter(read) };
       const result = await generate({
         backbone: backbone as Backbone,
         tokenizer: words as Tokenizer,
@@ -365,12 +286,10 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
     };
     const [plain, drafted] = [await run(false), await run(true)];
     expect({ ...drafted, decodeSteps: 0 }, `round ${round}`).toEqual({ ...plain, decodeSteps: 0 });
-    const sum = runs[foresees ? "model" : "prompt"];
-    sum.drafted += drafted.decodeSteps;
-    sum.plain += plain.decodeSteps;
+    runs.drafted += drafted.decodeSteps;
+    runs.plain += plain.decodeSteps;
   }
-  expect(runs.prompt.drafted).toBeLessThan(runs.prompt.plain * 0.8);
-  expect(runs.model.drafted).toBeLessThan(runs.model.plain * 0.6);
+  expect(runs.drafted).toBeLessThan(runs.plain * 0.8);
 });
 
 describe("with the real model", () => {
@@ -446,74 +365,5 @@ describe("with the real model", () => {
 
   it("in fewer runs", () => {
     expect(runs.drafted).toBeLessThan(runs.plain * 0.9);
-  });
-});
-
-describe("with a model that goes on by itself", () => {
-  let half: ModelPackage;
-  let words: Tokenizer;
-  let layout: PromptFormat;
-  let alone: Backbone;
-  let drafting: Backbone;
-  beforeAll(async () => {
-    half = await loadModelPackage(halfModelPath, { verifyHashes: false });
-    words = await Tokenizer.load(half);
-    layout = new PromptFormat(half, words);
-    alone = await createBackbone(half, { provider: "cpu", threads: 1 });
-    drafting = await createBackbone(half, { provider: "cpu", threads: 1, drafts: true });
-  });
-  afterAll(() => Promise.all([alone.dispose(), drafting.dispose()]));
-
-  it.each([
-    ["what it knows by heart", "add.py", "def add(first, second):\n    ║"],
-    ["a word begun", "add.py", "def add(first, second):\n    ret║"],
-    [
-      "what it never saw",
-      "walk.ts",
-      "export function walk(root: string, visit: (path: string) => void): void {\n  ║\n}\n",
-    ],
-    [
-      "what stands in the prompt",
-      "add.py",
-      "def add(first, second):\n    return first + second\n\ndef add(first, second):\n    ║",
-    ],
-    ["an empty file", "a.py", "║"],
-  ])("says after %s what decoding token by token says, in fewer runs", async (_, path, document) => {
-    const context = { ...marked(document).context.document, path, languageId: languageIdOf(path) };
-    const { prefix, owed } = healPrefix(words, context.prefix);
-    const { tokens } = assemblePrompt(layout, { ...context, prefix }, [], 400);
-    const run = async (backbone: Backbone, options: { drafting: boolean; cached?: boolean }) => {
-      const promptCache =
-        options.cached === true
-          ? {
-              promptCache: new PromptCache(
-                layout.withoutPaths(tokens),
-                words.encode(prefix.slice(-200)),
-                layout.stopTokens,
-              ),
-            }
-          : {};
-      const prompt = await backbone.prefill(tokens, { drafts: mostDecodedTokens });
-      return generate({
-        backbone,
-        tokenizer: words,
-        stopTokens: layout.stopTokens,
-        prompt,
-        maxTokens: 40,
-        owed,
-        ...promptCache,
-        drafting: options.drafting,
-        cursor: readCursor(context),
-      });
-    };
-    for (const cached of [false, true]) {
-      const plain = await run(alone, { drafting: false, cached });
-      const untold = await run(drafting, { drafting: false, cached });
-      const drafted = await run(drafting, { drafting: true, cached });
-      expect(untold).toEqual(plain);
-      expect({ ...drafted, decodeSteps: 0 }).toEqual({ ...plain, decodeSteps: 0 });
-      expect(plain.decodeSteps).toBeGreaterThan(3);
-      expect(drafted.decodeSteps).toBeLessThanOrEqual(plain.decodeSteps / 2);
-    }
   });
 });

@@ -20,17 +20,12 @@ export interface Script {
   readonly last: number;
   /** Told of every position whose logits are asked for. */
   readonly onStep?: ((step: number) => void) | undefined;
-  /** What is drafted after so many tokens behind the prompt, at most `most`; by default nothing. */
-  readonly foresee?: ((step: number, most: number) => readonly number[]) | undefined;
   /** The need at the end of a prompt or a query; by default the same everywhere. */
   readonly need?: ((tokens: readonly number[]) => Float32Array) | undefined;
 }
 
 /** Gives the script's tokens one by one, each as by far the most likely one. Refuses a cache that is not the present one. */
-export function scriptedBackbone(
-  model: ModelPackage,
-  { tokens: script, last, onStep, foresee, need }: Script,
-): Scripted {
+export function scriptedBackbone(model: ModelPackage, { tokens: script, last, onStep, need }: Script): Scripted {
   const prompts: (readonly number[])[] = [];
   const decoded: (readonly number[])[] = [];
   const expressed: (readonly number[])[] = [];
@@ -54,7 +49,7 @@ export function scriptedBackbone(
     decoded,
     expressed,
     provider: { name: "cpu", reason: "test" },
-    prefill: async (tokens, { express = false, drafts = 0, signal } = {}) => {
+    prefill: async (tokens, { express = false, signal } = {}) => {
       signal?.throwIfAborted();
       prompts.push(tokens);
       held.length = 0;
@@ -63,10 +58,9 @@ export function scriptedBackbone(
         logits: logits(0),
         ...(express && { need: needOf(tokens) }),
         reused: 0,
-        ...(foresee && { drafts: foresee(0, drafts) }),
       };
     },
-    decode: async (given, tokens, signal, drafts = 0) => {
+    decode: async (given, tokens, signal) => {
       signal?.throwIfAborted();
       take(given);
       decoded.push(tokens);
@@ -74,7 +68,7 @@ export function scriptedBackbone(
         held.push(token);
         return logits(held.length);
       });
-      return { cache: cache(), logits: after, ...(foresee && { drafts: foresee(held.length, drafts) }) };
+      return { cache: cache(), logits: after };
     },
     rewind: (given, length) => {
       take(given);

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
-import { type Backbone, mostDecodedTokens } from "../../../sidecar/inference/backbone";
+import type { Backbone } from "../../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { ModelPackageError } from "../../../sidecar/inference/model-package-error";
 import { createBackbone, defaultThreads } from "../../../sidecar/inference/onnx-backbone";
@@ -60,6 +60,8 @@ async function readWhole(tokens: readonly number[]): Promise<Float32Array> {
  */
 const closely = 1e-3;
 const bound = 0.06;
+/** The same where the model computes in float16. */
+const halfBound = 0.2;
 
 const mostLikely = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
 
@@ -274,101 +276,54 @@ describe("prefill and decode", () => {
   });
 });
 
-describe("a model that goes on by itself", () => {
+describe("a model that computes in float16", () => {
   let half: ModelPackage;
-  let drafting: Backbone;
-  let plain: Backbone;
-  let prompt: number[];
-  let stop: number;
+  let words: Tokenizer;
+  let reader: Backbone;
   beforeAll(async () => {
     half = await loadModelPackage(halfModelPath);
-    drafting = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32, drafts: true });
-    plain = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32 });
-    const words = await Tokenizer.load(half);
-    stop = words.tokenOf("<|endoftext|>");
-    prompt = words
-      .encode("def add(first, second):\n    return first + second\n\ndef double(value):\n".repeat(9))
-      .slice(0, half.contextLength);
-    expect(prompt.length).toBeGreaterThan(100);
+    words = await Tokenizer.load(half);
+    reader = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 32 });
   });
-  afterAll(() => Promise.all([drafting.dispose(), plain.dispose()]));
+  afterAll(() => reader.dispose());
 
-  /** The tokens that decoding one by one gives, up to one that ends the text. */
-  async function oneByOne(tokens: readonly number[], count: number): Promise<number[]> {
-    let { cache, logits } = await plain.prefill(tokens);
-    const found = [mostLikely(logits)];
-    while (found.length < count && found.at(-1) !== stop) {
-      const next = await plain.decode(cache, [found.at(-1)!]);
+  const learnt = "def add(first, second):\n    return first + second\n";
+
+  it("decodes what it has learnt, from keys and values in float16", async () => {
+    const format = new PromptFormat(half, words);
+    const prompt = format.leftToRight("add.py", "def add(first, second):\n", 100);
+    let { cache, logits } = await reader.prefill(prompt);
+    const said: number[] = [];
+    for (let step = 0; step < 12; step++) {
+      said.push(mostLikely(logits.subarray(0, words.vocabularySize)));
+      const next = await reader.decode(cache, said.slice(-1));
       cache = next.cache;
-      found.push(mostLikely(next.logits[0]!));
+      logits = next.logits[0]!;
     }
-    return found;
-  }
-
-  it("drafts after a prompt and after tokens decoded what decoding one by one gives, as much as is asked for", async () => {
-    const lengths = new Set<number>();
-    for (const length of [1, 20, 33, 70, 100]) {
-      const start = prompt.slice(0, length);
-      const expected = await oneByOne(start, mostDecodedTokens);
-      lengths.add(expected.length);
-      for (const count of [1, 5, mostDecodedTokens, 100]) {
-        const read = await drafting.prefill(start, { express: count === 5, drafts: count });
-        expect(read.drafts, `${count} after ${length}`).toEqual(expected.slice(0, count));
-        expect(mostLikely(read.logits)).toBe(expected[0]);
-        const given = expected.slice(0, 3).filter((token) => token !== stop);
-        if (given.length === 0) continue;
-        const decoded = await drafting.decode(read.cache, given, undefined, 4);
-        expect(decoded.drafts).toEqual((await oneByOne([...start, ...given], 4)).slice(0, 4));
-        // Nothing that it drafted is held.
-        expect(decoded.cache.length).toBe(length + given.length);
-      }
-    }
-    // Some texts go on and some end.
-    expect(lengths.has(mostDecodedTokens) && lengths.size > 1, [...lengths].join()).toBe(true);
+    expect(words.decode(said)).toContain("return first + second");
   });
 
-  it("drafts nothing unasked, nor where nobody switched it on, nor with a graph that cannot", async () => {
-    const start = prompt.slice(0, 40);
-    const { cache, drafts } = await drafting.prefill(start);
-    expect([drafts, (await drafting.decode(cache, [5])).drafts]).toEqual([[], []]);
-    expect((await plain.prefill(start, { drafts: 8 })).drafts).toEqual([]);
-    const unable = await createBackbone(model, { provider: "cpu", threads: 1, drafts: true });
-    const read = await unable.prefill(tokens.slice(0, 40), { drafts: 8 });
-    expect([read.drafts, (await unable.decode(read.cache, [5], undefined, 8)).drafts]).toEqual([[], []]);
-    await unable.dispose();
+  it("reads in chunks, and several tokens in one run, what it reads at once", async () => {
+    const prompt = words.encode(learnt.repeat(9)).slice(0, half.contextLength);
+    expect(prompt.length).toBeGreaterThan(64);
+    const whole = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 256 });
+    const right = await whole.prefill(prompt);
+    const { cache } = await reader.prefill(prompt.slice(0, -6));
+    const { logits } = await reader.decode(cache, prompt.slice(-6));
+    expect(distance(logits.at(-1)!, right.logits)).toBeLessThan(halfBound);
+    await whole.dispose();
   });
 
-  it("drafts no more than the context has room to read, and one token", async () => {
-    const { contextLength } = half;
-    const long = Array.from({ length: contextLength }, (_, i) => prompt[i % 90]!);
-    for (const left of [0, 1, 3]) {
-      const start = long.slice(0, contextLength - left);
-      const { drafts = [] } = await drafting.prefill(start, { drafts: mostDecodedTokens });
-      expect(drafts.length).toBeLessThanOrEqual(left + 1);
-      // One by one there is no room to read the last.
-      expect(drafts).toEqual(await oneByOne(start, left + 1));
-    }
+  it("expresses and embeds unit vectors", async () => {
+    const rows = [words.encode(learnt), words.encode("x = 1\n")];
+    for (const vector of [...(await reader.embed(rows)), await reader.express(rows[0]!)])
+      expect(dot(vector, vector)).toBeCloseTo(1, 2);
   });
 
-  it("embeds, expresses and reads as it does without drafts", async () => {
-    const [a, b] = await Promise.all(
-      [drafting, plain].map((each) => each.embed([prompt.slice(0, 30), prompt.slice(4, 20)])),
-    );
-    expect(a!.every((vector, i) => sameBits(vector, b![i]!))).toBe(true);
-    const start = prompt.slice(7, 60);
-    expect(sameBits(await drafting.express(start), await plain.express(start))).toBe(true);
-    const [with16, without] = [await drafting.prefill(start, { drafts: 16 }), await plain.prefill(start)];
-    expect(sameBits(with16.logits, without.logits)).toBe(true);
-  });
-
-  it("is refused where its graph cannot, with what to do", async () => {
-    const older: ModelPackage = { ...model, weights: { stored: "float16", computed: "float16" } };
-    await expect(createBackbone(older, { provider: "cpu", threads: 1 })).rejects.toThrow(
-      /expected an input greedy_steps, found none\..*export it again with --weights half/,
-    );
+  it("is refused where its package states another precision", async () => {
     const other: ModelPackage = { ...half, weights: { stored: "float16", computed: "float32" } };
     await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(
-      /expected no input but those of model.json, found the input greedy_steps/,
+      /to be float32\[.*found float16\[.*install the model package again/,
     );
   });
 });
