@@ -13,6 +13,7 @@ import {
   type ModelFolders,
   removeLeftovers,
 } from "./models/model-folders";
+import { outdatedNote } from "./models/outdated";
 import { resolveModel } from "./models/resolve-model";
 import { InputError, ProgressLine, print, printJson, wrongOption } from "./terminal";
 
@@ -74,16 +75,19 @@ interface Listed {
   readonly goodFor: string | undefined;
   /** The GGUF file it is made of. */
   readonly file: string | undefined;
-  readonly problem: string | undefined;
 }
 
 async function list({ folders, json }: Options): Promise<void> {
   const catalogue = readCatalogue(folders.packaged);
   const installed = new Map((await installedModels(folders)).map((model) => [model.name, model]));
   const chosen = chosenModel(folders);
-  const models = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name) =>
-    describe(name, chosen, catalogue.get(name), installed.get(name)),
-  );
+  const notes = new Map<string, string | undefined>();
+  for (const { name, manifest, problem } of installed.values())
+    notes.set(name, manifest === undefined ? problem : await outdatedNote(manifest, folders.packaged));
+  const models = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name) => ({
+    ...describe(name, chosen, catalogue.get(name), installed.get(name)),
+    problem: notes.get(name),
+  }));
   for (const { name, state, inUse, bytes, licence, file, goodFor, problem } of models) {
     const facts = [
       inUse ? `${state}, in use` : state,
@@ -117,7 +121,6 @@ function describe(
     memoryMegabytes: known?.memoryMegabytes,
     goodFor: known?.goodFor,
     file: manifest?.source?.file ?? known?.source?.file,
-    problem: here?.problem,
   };
 }
 

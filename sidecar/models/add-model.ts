@@ -7,6 +7,7 @@ import { type Catalogue, modelName, readCatalogue } from "./catalogue";
 import { type Fitting, fittingRecipe } from "./fitting-recipe";
 import { GgufFile } from "./gguf-file";
 import { installedModels, type ModelFolders, manifestFile, removeLeftovers, scratchName } from "./model-folders";
+import { isCurrent } from "./outdated";
 import type { Digest, Variant } from "./recipe";
 import { bytesOf, digestOf, findParts, numbersOf, writeWeights } from "./weights-file";
 
@@ -121,11 +122,7 @@ async function findPresent(
     throw new AddModelError(
       `Expected a name that no model has, found ${name} made out of ${source?.file ?? "another file"}. Remove it first ("model remove ${name}"), or give another name with --name.`,
     );
-  const same =
-    source?.sha256 === sha256 &&
-    source.variant === variant &&
-    Object.entries(recipe.manifest.files).every(([file, digest]) => files[file]?.sha256 === digest.sha256);
-  if (!same) return undefined;
+  if (source?.sha256 !== sha256 || source.variant !== variant || !isCurrent(found.manifest, recipe)) return undefined;
   try {
     await loadModelPackage(found.folder);
   } catch {
@@ -209,7 +206,12 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
 async function putInPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
   const old = join(installed, scratchName("removed"));
   await rename(folder, old).catch((error: unknown) => {
-    if (!(error instanceof Error && "code" in error && error.code === "ENOENT")) throw error;
+    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    if (code === "ENOENT") return;
+    throw new AddModelError(
+      `${folder}: expected a model that can be replaced, found it in use (${code}). Close the windows that use it and try again.`,
+      { cause: error },
+    );
   });
   await rename(scratch, folder).catch(async (error: unknown) => {
     await rename(old, folder).catch(() => undefined);

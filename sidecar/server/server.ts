@@ -10,6 +10,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import { outdatedNote } from "../models/outdated";
 import { resolveModelOrSmall } from "../models/resolve-model";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
 import type { OpenDocument } from "../workspace/urgency";
@@ -201,6 +202,11 @@ export function createServer(connection: Connection, locations: Locations, serve
       return;
     }
     const { model, provider } = engine.backbone;
+    const outdated = await outdatedNote(model, locations.modelFolders.packaged).catch(() => undefined);
+    if (outdated !== undefined) {
+      log.warn(outdated);
+      status.set({ modelNote: outdated });
+    }
     // First, so that nobody is told "ready" for the instant before it begins.
     indexing.attach(engine.index);
     status.set({

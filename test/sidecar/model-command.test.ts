@@ -76,6 +76,17 @@ describe("model", () => {
     expect(await readdir(before.folder)).toEqual(["tiny"]);
     expect((await complete()).json().model.name).toBe("tiny-llama");
 
+    const card = join(tiny.folders.packaged, "tiny", "recipe.json");
+    const recipe = JSON.parse(await readFile(card, "utf8"));
+    recipe.manifest.files["MODEL_CARD.md"].sha256 = "0".repeat(64);
+    const now = await readFile(card);
+    await writeFile(card, JSON.stringify(recipe));
+    expect((await cli("model", "list")).stdout).toContain(
+      'The model tiny was made by another version: "model add tiny.gguf" on the command line makes it anew.',
+    );
+    await writeFile(card, now);
+    expect((await cli("model", "list")).stdout).not.toContain("another version");
+
     const used = await cli("model", "use", "tiny");
     expect(used.code).toBe(0);
     expect((await cli("model", "list", "--json")).json().models).toMatchObject([

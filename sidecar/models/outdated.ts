@@ -1,0 +1,26 @@
+// Whether a converted model is as this version of the extension would make it.
+import { join } from "node:path";
+import type { ModelManifest } from "../inference/model-manifest";
+import { readCatalogue } from "./catalogue";
+import { loadRecipe, type Recipe } from "./recipe";
+
+/** Whether graph, adapters, tokenizer and card of a package are those of a recipe. */
+export function isCurrent({ files }: Pick<ModelManifest, "files">, { manifest }: Recipe): boolean {
+  return Object.entries(manifest.files).every(([file, { sha256 }]) => files[file]?.sha256 === sha256);
+}
+
+/**
+ * What to do about a package that another version made, in a sentence; undefined where it is current or was not made on this machine.
+ * @param packaged the extension's folder `models`
+ */
+export async function outdatedNote(
+  { name, files, source }: Pick<ModelManifest, "name" | "files" | "source">,
+  packaged: string,
+): Promise<string | undefined> {
+  const known = source && readCatalogue(packaged).get(source.model);
+  if (source === undefined || known?.source === undefined) return undefined;
+  const { recipe } = await loadRecipe(join(packaged, known.package));
+  return isCurrent({ files }, recipe)
+    ? undefined
+    : `The model ${name} was made by another version: "model add ${source.file}" on the command line makes it anew.`;
+}
