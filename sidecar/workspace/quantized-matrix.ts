@@ -1,15 +1,12 @@
 // Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store holds.
 import { type Quantized, roundInto, steps } from "./quantized";
-import { scanKernelModule } from "./scan-kernel.generated";
+import { createRowMemory, maxPages, pageBytes } from "./row-memory";
 
 /** Rows whose products are taken in one call, at most. */
 export const blockRows = 256;
 /** Rows that the kernel reads together. */
 const rowsAtOnce = 4;
 const maxDimension = 8192;
-const pageBytes = 65536;
-/** The most that 32-bit addresses reach; only what is touched takes memory. */
-const maxPages = 65536;
 /** Share by which the memory grows. */
 const growth = 0.5;
 /** Places in the memory, in bytes: the query, the products of a block, the rows. */
@@ -17,15 +14,12 @@ const queryAt = 0;
 const productsAt = maxDimension * 2;
 const rowsAt = pageBytes;
 
-type ScanKernel = (query: number, rows: number, count: number, products: number, bytes: number) => void;
-
 /**
  * A component is i16 / 32767 x the row's scale, as in the store on disk. {@link QuantizedMatrix.products} rounds the query
  * to what lets sums fit 32 bits (an error of about 2e-5 for unit vectors); {@link QuantizedMatrix.product} does not.
  */
 export class QuantizedMatrix {
-  private readonly memory = new WebAssembly.Memory({ initial: 2, maximum: maxPages });
-  private readonly scan: ScanKernel;
+  private readonly memory = createRowMemory();
   private values = new Int16Array(this.memory.buffer);
   private sums = new Int32Array(this.memory.buffer, productsAt, blockRows);
   private scales = new Float32Array(blockRows);
@@ -40,7 +34,6 @@ export class QuantizedMatrix {
     if (dimension > maxDimension)
       throw new RangeError(`expected at most ${maxDimension} dimensions, found ${dimension}: use another model`);
     this.width = Math.ceil(dimension / 8) * 8;
-    this.scan = instantiate(this.memory);
   }
 
   /** Writes a row; rows are used without gaps. */
@@ -82,7 +75,7 @@ export class QuantizedMatrix {
 
   /** Inner products of the query with `count` rows from `first` on, at most {@link blockRows}, into `products`. */
   products(first: number, count: number, products: Float64Array): void {
-    this.scan(queryAt, this.startOf(first) * 2, count, productsAt, this.width * 2);
+    this.memory.scan(queryAt, this.startOf(first) * 2, count, productsAt, this.width * 2);
     const { sums, scales, queryScale } = this;
     for (let row = 0; row < count; row++) products[row] = (sums[row] ?? 0) * (scales[first + row] ?? 0) * queryScale;
   }
@@ -118,13 +111,4 @@ export class QuantizedMatrix {
       this.scales = grown;
     }
   }
-}
-
-/** @throws WebAssembly's error where this machine has no SIMD: then nothing of the sidecar that is WebAssembly runs */
-function instantiate(memory: WebAssembly.Memory): ScanKernel {
-  const module = new WebAssembly.Module(Uint8Array.from(Buffer.from(scanKernelModule, "base64")));
-  const { scan } = new WebAssembly.Instance(module, { m: { m: memory } }).exports;
-  if (typeof scan !== "function")
-    throw new Error("expected the scan kernel to export scan, found none: build it again");
-  return (query, rows, count, products, bytes) => void scan(query, rows, count, products, bytes);
 }

@@ -3,7 +3,7 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { generated } from "../../../scripts/generate.mjs";
 import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
 import { loadFaiss, tryFaiss } from "../../../sidecar/workspace/faiss-addon";
@@ -250,6 +250,25 @@ describe("the flat index", () => {
       expect(hits.map(({ id }) => id)).toEqual([0, 1]);
       expect((hits[0]?.score ?? 0) / (dimension * length * length)).toBeCloseTo(1, 4);
     }
+  });
+
+  it.each(["Memory", "Module"] as const)("gives the same where WebAssembly.%s cannot be had", (name) => {
+    const next = random(7);
+    const vectors = Array.from({ length: 700 }, () => Float32Array.from({ length: 20 }, () => next() - 0.5));
+    const fill = (): FlatIndex => {
+      const index = new FlatIndex(20, "test");
+      for (const [id, vector] of vectors.entries()) index.add(id, quantized(vector));
+      index.remove([0, 5, 699, 300]);
+      return index;
+    };
+    const usual = fill();
+    const withoutIt = vi.spyOn(WebAssembly, name).mockImplementation(() => {
+      throw new RangeError(`WebAssembly.${name}(): could not allocate memory`);
+    });
+    const plain = fill();
+    expect(withoutIt).toHaveBeenCalledOnce();
+    vi.restoreAllMocks();
+    for (const query of vectors.slice(0, 20)) expect(plain.search(query, 10)).toEqual(usual.search(query, 10));
   });
 
   it("gives the floats of a vector back", () => {
