@@ -5,11 +5,13 @@ const v = new Values(53);
 const code = "def make(bits):\n    return bits * 2\n";
 const ts = "export const total = (items: number[]) => items.length;\n";
 const pass = `pass${"word"}`;
+/** Apart from the rest of the addresses, which scanners would take for leaks. */
+const to = ["://"].join("");
 
 const files: readonly (readonly [kind: string, path: string, text: string])[] = [
   // Names.
   ["template", ".env.example", "DATABASE_URL=\nPORT=3000\nAPI_KEY=your-api-key\n"],
-  ["template", ".env.sample", "DATABASE_URL=postgres://user:password@localhost:5432/app\n"],
+  ["template", ".env.sample", `DATABASE_URL=postgres${to}user:password@localhost:5432/app\n`],
   ["template", ".env.template", `DB_PASSWORD=changeme\nSECRET_KEY=<your secret key>\n`],
   ["template", ".env.dist", "API_TOKEN=xxxxxxxxxxxxxxxxxxxx\n"],
   ["template", "example.env", "PORT=3000\nDB_PASSWORD=\n"],
@@ -65,16 +67,16 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["placeholder", "p/d.ts", `const secret = "xxxxxxxxxxxxxxxxxxxxxxxx";\n`],
   ["placeholder", "p/e.yml", `password: "********"\ntoken: "..."\n`],
   ["placeholder", "p/f.py", `aws_access_key_id = "AKIAIOSFODNN7${"EXAMPLE"}"\n`],
-  ["placeholder", "p/g.py", `aws_secret_access_key = "wJalrXUtnFEMI/K7MDENG/bPxRfiCY${"EXAMPLEKEY"}"\n`],
+  ["placeholder", "p/g.py", `aws_secret_access_key = "${["wJalrXUtnFEMI/K7MDENG", "/bPxRfiCYEXAMPLEKEY"].join("")}"\n`],
   ["placeholder", "p/h.sh", "curl -u user:password https://api.example.com\n"],
   ["placeholder", "p/i.sh", `curl -H "Authorization: Bearer $TOKEN" https://api.example.com\n`],
   ["placeholder", "p/j.sh", `curl -H "Authorization: Bearer <token>" https://api.example.com\n`],
-  ["placeholder", "p/k.py", `url = "postgres://user:password@localhost:5432/db"\n`],
-  ["placeholder", "p/l.py", `url = "postgresql://postgres:postgres@db:5432/app"\n`],
+  ["placeholder", "p/k.py", `url = "postgres${to}user:password@localhost:5432/db"\n`],
+  ["placeholder", "p/l.py", `url = "postgresql${to}postgres:postgres@db:5432/app"\n`],
   ["placeholder", "p/m.ts", "const url = `mongodb://${user}:${pass}@${host}/db`;\n"],
   ["placeholder", "p/n.py", 'url = f"postgres://{user}:{password}@{host}/db"\n'],
-  ["placeholder", "p/o.md", "Use `mongodb://<user>:<password>@cluster.mongodb.net/db`.\n"],
-  ["placeholder", "p/p.ts", `const url = "https://user:pass@example.com/path";\n`],
+  ["placeholder", "p/o.md", `Use \`mongodb${to}<user>:<password>@cluster.mongodb.net/db\`.\n`],
+  ["placeholder", "p/p.ts", `const url = "https${to}user:pass@example.com/path";\n`],
   ["placeholder", "p/q.yml", "spring:\n  datasource:\n    password: ${DB_PASSWORD}\n"],
   ["placeholder", "p/r.properties", "spring.datasource.password=${DB_PASSWORD:secret}\n"],
   ["placeholder", "p/s.yml", "env:\n  TOKEN: ${{ secrets.GITHUB_TOKEN }}\n"],
@@ -98,7 +100,18 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["placeholder", "p/zg.cs", `var cs = "Server=.;Database=shop;User Id=sa;Password=<password>;";\n`],
   ["placeholder", "p/zh.xml", "<password>${env.MAVEN_PASSWORD}</password>\n"],
   ["placeholder", "p/zi.xml", "<password>{0}</password>\n<label>Password: required</label>\n"],
+  ["placeholder", "p/zj.ts", 'const password = "Pa$$w0rd";\n'],
+  ["placeholder", "p/zk.ts", `expect(login("user", "x", { password: "LongEnoughPassword1" })).toBe(true);\n`],
+  ["placeholder", "p/zl.yml", "password:\n  type: string\n  format: password\n  example: P@ssw0rd123\n"],
+  ["placeholder", "p/zm.yml", "POSTGRES_PASSWORD: postgres\nRABBITMQ_DEFAULT_PASS: guest\n"],
+  ["placeholder", "p/zn.md", `DATABASE_URL=postgres${to}postgres:postgres@localhost/app\n`],
   // Read from elsewhere.
+  ["reference", "r/n.ts", "const accessToken = response['access_token'];\nconst next = tokens[index + 1];\n"],
+  ["reference", "r/o.go", 'token := strings.TrimPrefix(header, "Bearer ")\nreturn errNoPassword2\n'],
+  ["reference", "r/p.py", "secret_arn = 'arn:aws:secretsmanager:eu-west-1:123456789012:secret:db-AbC123'\n"],
+  ["reference", "r/q.tf", "password = random_password.db.result\nsecret_id = aws_secretsmanager_secret.db1.id\n"],
+  ["reference", "r/r.sh", 'export PASSWORD=$(pass show shop/db1)\nexport TOKEN="${TOKEN:-}"\n'],
+  ["reference", "r/s.ini", "key_file = /etc/ssl/private/server1.key\npassword_file = /run/secrets/db_password\n"],
   ["reference", "r/a.ts", "const apiKey = process.env.API_KEY;\nconst token = process.env['AUTH_TOKEN'] ?? '';\n"],
   ["reference", "r/b.py", `PASSWORD = os.environ["DB_PASSWORD"]\nSECRET = os.getenv("SECRET_KEY", "")\n`],
   ["reference", "r/c.go", `token := os.Getenv("GITHUB_TOKEN")\npassword := cfg.Database.Password\n`],
@@ -153,7 +166,21 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["words", "w/r.c", "static const token_t TOKEN_PLUS = { T_PLUS, 0x2b };\n#define KEY_LENGTH 32\n"],
   ["words", "w/s.py", `password = "correct-horse-battery-staple"\n`],
   ["words", "w/t.ts", `const tokenAddress = "0x${v.of(hex, 40)}";\n`],
+  ["words", "w/u.ts", "const PASSWORD_RULE = /^(?=.*[A-Z])(?=.*\\d)[A-Za-z\\d@$!%*?&]{8,}$/;\n"],
+  ["words", "w/v.json", `{ "${pass}": "Mot de passe", "token": "Jeton 2" }\n`],
+  ["words", "w/w.css", ":root { --token-color-2: #aabbcc12; --key-size: 12px }\n"],
+  ["words", "w/x.py", "max_tokens=4096\ntoken_ids = [101, 2023, 102]\npad_token = '[PAD]'\n"],
+  ["words", "w/y.ts", "type Props = { passwordHash: string; secretId: string; apiKeyId: number };\n"],
+  [
+    "words",
+    "w/za.ts",
+    "type Row = { token: Int32Array; secret: Uint8Array | Sha256Digest; password: Base64String };\n",
+  ],
+  ["words", "w/z.py", "# First pass: decided_mask == 0\n# Pass `verbosity=0` to be quiet\n"],
   // Randomness that is no secret.
+  ["hash", "h/u.ts", `const csrfToken = "${v.of(hex, 32)}";\n`],
+  ["hash", "h/v.py", `DSN = "https://${v.of(hex, 32)}@o1234.ingest.sentry.io/42"\n`],
+  ["hash", "h/w.html", `<meta name="site-verification" content="${v.of(base62, 43)}" />\n`],
   ["hash", "h/a.json", `{ "integrity": "sha512-${v.of(base64, 86)}==" }\n`],
   ["hash", "h/b.py", `COMMIT = "${v.of(hex, 40)}"\nSHA256 = "${v.of(hex, 64)}"\n`],
   ["hash", "h/c.ts", `const id = "${v.uuid()}"; const requestId = "${v.uuid()}";\n`],

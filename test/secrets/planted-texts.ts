@@ -5,6 +5,8 @@ const v = new Values(37);
 const pw = (count = 20): string => v.password(count);
 const b64 = (text: string): string => Buffer.from(text).toString("base64");
 const pass = `pass${"word"}`;
+const word = ["blue", "whale"].join("");
+const signs = ["kT7v!Q2m", "%23Xw9"].join("");
 
 const files: readonly (readonly [kind: string, path: string, text: string])[] = [
   // Private keys of all kinds.
@@ -58,8 +60,8 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["database URL", "db/d.yaml", `redis: redis://:${pw()}@cache.internal:6379/0\n`],
   ["database URL", "db/e.toml", `broker = "amqps://shop:${pw()}@mq.internal/vhost"\n`],
   ["database URL", "db/f.rb", `DB = Sequel.connect("postgres://shop:${pw(12)}@db.internal/shop")\n`],
-  ["database URL with a word", "db/g.py", `url = "postgres://shop:bluewhale@db.prod.internal/shop"\n`],
-  ["database URL with signs", "db/h.py", `url = "postgres://shop:kT7v!Q2m%23Xw9@db.internal/shop"\n`],
+  ["database URL with a word", "db/g.py", `url = "postgres://shop:${word}@db.prod.internal/shop"\n`],
+  ["database URL with signs", "db/h.py", `url = "postgres://shop:${signs}@db.internal/shop"\n`],
   ["JDBC URL", "db/i.java", `String url = "jdbc:mysql://db.internal/shop?user=shop&${pass}=${pw()}";\n`],
   ["basic-auth URL", "db/j.sh", `git clone https://deploy:${pw()}@git.internal/shop.git\n`],
   [
@@ -103,13 +105,39 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
     "code/settings.py",
     `SECRET_KEY = "django-insecure-${v.of("abcdefghijklmnopqrstuvwxyz0123456789!@#$%^&*(-_=+)", 50)}"\n`,
   ],
-  ["password with signs", "code/w.py", `PASSWORD = "R#9v!mQz&2Lp^x"\n`],
+  ["password with signs", "code/w.py", `PASSWORD = "${["R#9v!mQz", "&2Lp^x"].join("")}"\n`],
   ["dictionary", "code/x.py", `HEADERS = {"X-Api-Key": "${v.of(base62, 32)}"}\n`],
   ["AWS secret key", "code/y.py", `aws_secret_access_key="${v.of(base64, 40)}",\n`],
   ["bearer header", "code/z.ts", `fetch(url, { headers: { Authorization: "Bearer ${v.of(base62, 40)}" } });\n`],
   ["basic header", "code/za.ts", `headers.set("Authorization", "Basic ${b64(`shop:${pw()}`)}");\n`],
   ["comment", "code/zb.py", `# login on staging: password: ${pw(14)}\nx = 1\n`],
+  ["fallback", "code/zc.py", `SECRET_KEY = os.environ.get("SECRET_KEY") or "${v.of(hex, 48)}"\n`],
+  ["fallback", "code/zd.ts", `const secret = process.env.JWT_SECRET || '${v.of(hex, 64)}';\n`],
+  ["fallback", "code/ze.rb", `config.aws_secret = ENV['X'] || "${v.of(base64, 40)}"\n`],
+  ["fallback", "code/zf.py", `PASSWORD = os.getenv("DB_PASSWORD", "${pw()}")\n`],
+  ["default of an option", "code/zg.py", `parser.add_argument("--password", default="${pw()}")\n`],
+  ["decoded", "code/zh.ts", `const encryptionKey = Buffer.from("${v.of(hex, 64)}", "hex");\n`],
+  ["request", "code/zi.py", `requests.get(url, auth=("shop", "${pw()}"))\n`],
+  ["Fernet", "code/zj.py", `KEY = b"${v.of(base64url, 43)}="\n`],
+  ["form of a test", "code/zk.ts", `await page.fill('#password', '${pw()}');\n`],
+  ["secure string", "code/zl.ps1", `$p = ConvertTo-SecureString "${pw()}" -AsPlainText -Force\n`],
+  ["setter", "code/zm.java", `properties.setProperty("mail.password", "${pw()}");\n`],
+  ["short name", "code/zn.ts", `const pw = "${pw()}";\n`],
+  ["private key without its frame", "code/zo.txt", `MIIEpAIBAAKCAQEA${v.of(base64, 48)}\n${v.pemBody(4)}\n`],
+  ["Ethereum key", "code/zp.js", `const PRIVATE_KEY = "0x${v.of(hex, 64)}";\n`],
+  ["documentation", "code/zq.md", `- **Password:** ${pw()}\n`],
+  ["documentation", "code/zr.md", `API key: ${v.of(base62, 32)}\n`],
+  ["other languages", "code/zs.py", `passwort = "${pw()}"\n`],
   // Configuration.
+  ["YAML block", "conf/g.yaml", `password: >-\n  ${pw()}\n`],
+  ["Android strings", "conf/h.xml", `<string name="api_secret">${v.of(base62, 32)}</string>\n`],
+  ["servlet parameter", "conf/i.xml", `<param-name>dbPassword</param-name>\n<param-value>${pw()}</param-value>\n`],
+  ["Maven property", "conf/j.xml", `<properties><db.password>${pw()}</db.password></properties>\n`],
+  ["redis.conf", "conf/k.conf", `requirepass ${pw()}\n`],
+  ["wireless network", "conf/l.conf", `network={\n  ssid="shop"\n  psk="${pw()}"\n}\n`],
+  ["nginx", "conf/m.conf", `proxy_set_header Authorization "Basic ${b64(`shop:${pw()}`)}";\n`],
+  ["directory", "conf/n.txt", `userPassword: {SSHA}${v.of(base64, 32)}\n`],
+  ["Ansible", "conf/o.ini", `web1 ansible_user=root ansible_ssh_pass=${pw()}\n`],
   ["properties", "conf/application.properties", `spring.datasource.password=${pw()}\nspring.jpa.show-sql=true\n`],
   ["application.yml", "conf/application.yml", `spring:\n  datasource:\n    username: shop\n    password: ${pw()}\n`],
   ["YAML with a comment", "conf/a.yaml", `password: "${pw()}" # of staging\n`],
@@ -165,6 +193,10 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["option", "sh/g.sh", `vault login --token ${v.of(base62, 30)}\n`],
   ["sshpass", "sh/h.sh", `sshpass -p '${pw(14)}' ssh shop@db.internal\n`],
   ["docker login", "sh/i.sh", `docker login -u shop -p ${pw(20)} registry.internal\n`],
+  ["aws configure", "sh/k.sh", `aws configure set aws_secret_access_key ${v.of(base64, 40)}\n`],
+  ["helm", "sh/l.sh", `helm install shop --set auth.password=${pw()}\n`],
+  ["form data", "sh/m.sh", `curl -d "user=shop&password=${pw()}" https://shop.internal/login\n`],
+  ["token in a URL", "sh/n.sh", `git clone https://${v.of(base62, 30)}@git.internal/shop.git\n`],
   ["setx", "sh/j.bat", `set DB_PASSWORD=${pw()}\r\nsetx API_KEY "${v.of(base62, 32)}"\r\n`],
   ["Makefile", "Makefile", `export API_TOKEN := ${v.of(hex, 40)}\nall:\n\techo\n`],
   // Services known by the words beside the value.

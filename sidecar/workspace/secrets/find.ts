@@ -7,7 +7,7 @@ import { shapeRules } from "./shapes";
 import { tokenRules } from "./tokens";
 
 /** Changes whenever the same text, or the same name, is judged differently: what was judged under another version is judged again. */
-export const secretRulesVersion = "secrets 2";
+export const secretRulesVersion = "secrets 3";
 
 /** What was found and where; never the secret itself. */
 export interface FoundSecret extends Span {

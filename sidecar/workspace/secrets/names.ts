@@ -17,11 +17,12 @@ function wordsWith(word: string): RegExp {
 /** Names in small letters; a source's extension or a template's name lets a file off. */
 const names: readonly RegExp[] = [
   // Variables of the environment.
-  /^\.env(?:rc)?(?:[._-].+)?$|[^/]\.env$|^env[._-](?:local|prod|production|stag|stage|staging|dev|development|live|qa|uat|secret|secrets)(?:\..+)?$/,
+  /^\.env(?:rc)?(?:[._-].+)?~?$|[^/]\.env$|^env[._-](?:local|prod|production|stag|stage|staging|dev|development|live|qa|uat|secret|secrets)(?:\..+)?$/,
   /^\.(?:dev\.vars|flaskenv|renviron)(?:\..+)?$/,
   // Keys and the stores of keys.
   /^(?:.*[._-])?id_(?:rsa|dsa|ecdsa|ed25519)(?:[._-].*)?$|_(?:rsa|dsa|ecdsa|ed25519)$|^ssh_host_\w+_key$/,
-  /\.(?:pem|key|p8|p12|pfx|pkcs12|jks|jceks|bks|keystore|truststore|keytab|kdbx?|ppk|gpg|pgp|agekey|ovpn|mobileprovision|keychain(?:-db)?|kwallet|psafe3)$/,
+  /^(?:.*[._-])?priv(?:ate)?[-_]?key(?:[._-].*)?$/,
+  /\.(?:pem|key|p8|p12|pfx|pvk|snk|pkcs8|pkcs12|jks|jceks|bks|keystore|truststore|keytab|kdbx?|ppk|gpg|pgp|agekey|ovpn|mobileprovision|keychain(?:-db)?|kwallet|psafe3)$/,
   /(?:secret|private|sec|priv)[\w.-]*\.asc$|^(?:sec|pub)ring\.\w+$/,
   // Infrastructure.
   /\.(?:tfvars|tfstate)(?:\.json|\.backup)?$|^\.terraformrc$|\.tfrc(?:\.json)?$/,
@@ -29,14 +30,15 @@ const names: readonly RegExp[] = [
   /\.publishsettings$|\.pubxml\.user$|^msal_token_cache\b.*|^accesstokens\.json$|^azureprofile\.json$/,
   /^\.?vault[-_.]?(?:pass|password|token|key)s?(?:\.\w+)?$/,
   // Clients of registries, services and databases.
-  /^[._]?(?:npmrc|pypirc|netrc|git-credentials|htpasswd|pgpass(?:\.conf)?|my\.cnf|mylogin\.cnf|s3cfg|boto|hgrc|ftpconfig|ftppass|esmtprc|msmtprc|fetchmailrc)$/,
-  /^(?:sftp-config|kaggle|jupyter_(?:server|notebook)_config|credentials-config|\.remote-sync)\.json$|^(?:filezilla|sitemanager|recentservers)\.xml$/,
+  /^[._]?(?:npmrc|pypirc|netrc|git-credentials|htpasswd|pgpass(?:\.conf)?|my\.cnf|mylogin\.cnf|s3cfg|boto|hgrc|ftpconfig|ftppass|esmtprc|msmtprc|fetchmailrc|databrickscfg|wakatime\.cfg|xauthority)$|[._-]htpasswd$/,
+  /^(?:sftp-config|kaggle|jupyter_(?:server|notebook)_config|credentials-config|\.remote-sync|local\.settings|keyfile|(?:gcp|gcloud|google|firebase|sa)[-_]?key)\.json$|^(?:filezilla|sitemanager|recentservers|settings-security)\.xml$|^hudson\.util\.secret$/,
   /^(?:keystore|key|signing)\.properties$/,
   // What calls itself so.
   wordsWith("credentials?"),
   /^(?!.*(?:external|sealed|store|class|provider|manager|baseline|role|rbac|policy))\.?(?:.*[._-])?secrets?(?:[._-].*)?(?:\.(?:json|ya?ml|toml|ini|cfg|conf|xml|properties|txt|csv|env|enc))?$/,
-  /^client_secret.*\.json$|service[-_]?accounts?(?:[-_.].*)?\.json$|firebase-adminsdk.*\.json$/,
-  /^\.?(?:.*[._-])?passwords?\.(?:txt|csv|json|ya?ml|xml|ini|conf|db)$|^rootkey\.csv$|accesskeys?\.csv$/,
+  /^client_secret.*\.json$|service[-_]?accounts?[\w.-]*\.json$|firebase-adminsdk.*\.json$/,
+  /^\.?(?:.*[._-])?(?:passwords?|passwd|passphrase|pass)\.(?:txt|csv|json|ya?ml|xml|ini|conf|db)$|^rootkey\.csv$|accesskeys?\.csv$/,
+  /^\.?(?:.*[._-])?(?:api[-_]?keys?|(?:access|auth|refresh|bearer|oauth)[-_]?tokens?)\.(?:txt|csv|json|ya?ml|ini|pickle)$|^\.(?:token|api[-_]?key)$|\.(?:ya?ml|json|env)\.enc$/,
   // What was typed: passwords among it.
   /^\.\w+[-_]?history$|^\.history$|^fish_history$|^consolehost_history\.txt$|^\.(?:viminfo|lesshst)$/,
 ];
@@ -46,7 +48,7 @@ const sources = /^wp-config(?:[-.].*)?\.php$|^localsettings\.php$/;
 
 /** Of the last folders and the name, where the name alone says too little. */
 const paths =
-  /(?:^|\/)(?:\.aws\/(?:credentials|config|(?:cli|sso)\/cache\/.*)|\.kube\/config|\.docker\/config\.json|\.azure\/service_principal_entries\..*|\.config\/gcloud\/.*|gh\/hosts\.yml|etc\/g?shadow-?|\.?secrets\/[^/.]*(?:\.txt)?|(?:\.composer|composer|containers)\/auth\.json|\.vscode\/sftp\.json)$|^auth\.json$/;
+  /(?:^|\/)(?:\.aws\/(?:credentials|config|(?:cli|sso)\/cache\/.*)|\.kube\/config|\.docker\/config\.json|\.azure\/service_principal_entries\..*|\.config\/gcloud\/.*|gh\/hosts\.yml|\.(?:oci|snowsql)\/config|\.?huggingface\/token|etc\/g?shadow-?|\.?secrets\/[^/.]*(?:\.txt)?|(?:\.composer|composer|containers)\/auth\.json|\.vscode\/sftp\.json)$|^auth\.json$/;
 
 /** Folders of nothing else. */
 const folders = /^\.(?:ssh|gnupg|password-store)$/;

@@ -23,6 +23,11 @@ const keyRules: readonly SecretRule[] = [
     looksIssued,
   ),
   expressionRule(
+    "a private key",
+    ["mii", "migh", "mc4caqaw"],
+    /(?<![\w+/])(?:MII[\w+/]{3}IBA(?:AK|DANBgkqhkiG)|MIGHAgEAMBMGByqGSM49|MC4CAQAwBQYDK2VwBCIEI)[A-Za-z0-9+/]{20}[A-Za-z0-9+/=\s]*/g,
+  ),
+  expressionRule(
     "an Ansible vault",
     ["$ansible_vault"],
     /\$ANSIBLE_VAULT;\d\.\d;[A-Z0-9]{1,20}(?:;[\w.-]{1,100})?\s+[0-9a-f\s]*/g,
@@ -36,6 +41,14 @@ const addressRules: readonly SecretRule[] = [
     /:\/\/([^\s:@/"'`<>]{0,100}):(?<password>[^\s@/"'`<>]{3,200})@(?<host>[^\s"'`<>/:?#]{1,200})/g,
     isAddressPassword,
     "password",
+  ),
+  expressionRule(
+    "an address with a token",
+    ["://"],
+    /\bhttps?:\/\/(?<token>[\w-]{20,200})(?::x-oauth-basic)?@(?<host>[^\s"'`<>/:?#]{1,200})/g,
+    // Addresses of Sentry's projects are public.
+    (value, match) => looksRandom(value) && !/sentry/i.test(match.groups?.host ?? ""),
+    "token",
   ),
   expressionRule("a JSON web token", ["eyj"], /(?<![\w-])eyJ[\w-]{15,}\.eyJ[\w-]{15,}\.[\w-]{20,}/g, looksIssued),
   expressionRule("a Telegram token", [":aa"], /(?<![\w:])\d{8,10}:AA[\w-]{32,34}(?![\w-])/g, looksIssued),
@@ -55,8 +68,14 @@ const addressRules: readonly SecretRule[] = [
   ),
   expressionRule(
     "the hash of a password",
-    ["$apr1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$", "$argon2"],
-    /\w:(\$(?:apr1|2[aby]|5|6|y|argon2i?d?)\$[./A-Za-z0-9$=,+]{20,500})/g,
+    ["$apr1$", "$2a$", "$2b$", "$2y$", "$5$", "$6$", "$y$", "$argon2", "{sha", "{ssha"],
+    /\w:[ \t]?(\$(?:apr1|2[aby]|5|6|y|argon2i?d?)\$[./A-Za-z0-9$=,+]{20,500}|\{S?SHA(?:256|512)?\}[A-Za-z0-9+/]{20,500}={0,2})/g,
+  ),
+  expressionRule(
+    "the password of a server",
+    ["requirepass", "masterauth"],
+    /(?:requirepass|masterauth)\s{1,9}(\S{6,200})/g,
+    looksMadeUp,
   ),
   expressionRule(
     "the password of a database",
@@ -74,6 +93,19 @@ const commandRules: readonly SecretRule[] = [
     looksRandom,
   ),
   expressionRule("the credentials of a header", ["basic"], /\bbasic\s{1,9}([A-Za-z0-9+/]{12,1000}={0,2})/gi, isBasic),
+  expressionRule(
+    "the credentials of a request",
+    ["auth"],
+    /\bauth\s{0,9}=\s{0,9}\(\s{0,9}["'][^"'\n]{1,100}["']\s{0,9},\s{0,9}["']([^"'\s]{8,200})["']/g,
+    looksMadeUp,
+  ),
+  expressionRule(
+    "a password in a command",
+    ["securestring"],
+    /ConvertTo-SecureString\s{1,9}["']([^"'\s]{8,200})["']/gi,
+    looksMadeUp,
+  ),
+  expressionRule("a Fernet key", ["key"], /\bkey\s{0,9}[:=]\s{0,9}b?["']([\w-]{43}=)["']/gi, looksRandom),
   expressionRule(
     "the password of a machine",
     ["machine"],

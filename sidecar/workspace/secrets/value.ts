@@ -2,7 +2,7 @@
 
 /** What people write where a secret is to stand. */
 const placeholder =
-  /example|placeholder|dummy|sample|redacted|change.?(?:me|it|this)|replace|insert|your[-_ ]|your(?:api|secret|pass|token|key)|to-?do\b|fixme|lorem|abcdefgh|12345678|01234567|98765432|deadbeef|cafebabe|xxxx|\*\*\*|\.\.\.|…|<[\w -]{2,60}>|\$\{\w|\{\{|\$\([\w ./-]+\)|%[A-Z_]{3,40}%|#\{\w|\(\?[:=!<]|0-9|a-z(?![a-z])|(.)\1{5}/i;
+  /example|placeholder|dummy|sample|redacted|change.?(?:me|it|this)|replace|insert|your[-_ ]|your(?:api|secret|pass|token|key)|to-?do\b|fixme|lorem|abcdefgh|12345678|01234567|98765432|deadbeef|cafebabe|xxxx|\*\*\*|\.\.\.|…|<[\w -]{2,60}>|\$\{\w|\{\{|\$\([\w ./-]+\)|%[A-Z_]{3,40}%|#\{\w|\(\?[:=!<]|\[[^\]]{0,80}(?:0-9|a-z)|(.)\1{5}/i;
 
 /** What passwords are called in documentation and tests. Longer ones go first. */
 const sampleWords = (
@@ -71,7 +71,7 @@ export function looksRandom(value: string): boolean {
 /** The share of a value's letters that stand in runs that could be words. */
 function wordShareOf(value: string): number {
   const letters = value.replace(/[^a-z]/gi, "").length;
-  const inWords = (value.match(/[A-Z]?[a-z]{3,}|[A-Z]{4,}/g) ?? []).filter(isWordLike).join("").length;
+  const inWords = (value.match(/[A-Z][a-z]{2,}|[a-z]{3,}|[A-Z]{4,}/g) ?? []).filter(isWordLike).join("").length;
   return inWords / letters;
 }
 
@@ -83,6 +83,8 @@ function isWordLike(run: string): boolean {
 export function looksMadeUp(value: string): boolean {
   if (value.length < 8 || !/\d/.test(value) || !/[a-z]/i.test(value) || isPlaceholder(value)) return false;
   if (nameLike.test(value) || isReference(value)) return false;
+  // "LongEnoughPassword1" is what tests and documentation type.
+  if (/passw|secret|token|test/i.test(value) && wordShareOf(value) > maxWordShare) return false;
   return /[!@#$%^&*?+=~]/.test(value) || (/[a-z]/.test(value) && /[A-Z]/.test(value)) || looksRandom(value);
 }
 
