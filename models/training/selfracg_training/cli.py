@@ -27,6 +27,7 @@ FURTHER: dict[str, str] = {
     "shapes": "candidate sizes of the backbone: time on the CPU and loss",
     "random-package": "packages of larger sizes with random weights, for the sidecar's benchmark",
     "restore": "backbone and adapter out of a model package, to export or measure again",
+    "export-recipe": "graph, adapters, tokenizer and recipe of a published GGUF file, without its weights",
     "gguf": "the backbone as a GGUF file, for llama.cpp beside the sidecar in its benchmark",
     "cost": "minutes and FLOPs of each training stage",
     "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",

@@ -50,7 +50,7 @@ from transformers.models.llama.modeling_llama import LlamaRotaryEmbedding
 OPSET = 21
 IR_VERSION = 10
 CONTRIB = "com.microsoft"
-WEIGHTS = ("float32", "float16", "int8", "half")
+WEIGHTS = ("float32", "float16", "int8", "int8-dynamic", "half")
 SUPPORTED_TYPES = ("qwen2", "llama")
 # Rotary embeddings whose angles depend on the position alone.
 ROPE_TYPES = ("default", "linear", "llama3", "yarn")
@@ -58,6 +58,7 @@ ROPE_TYPES = ("default", "linear", "llama3", "yarn")
 # pairs of products in 16 bits, and with more steps for the weights those sums could overflow.
 WEIGHT_STEPS = 64
 ROW_STEPS, ROW_ZERO = 127, 128
+EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"
 # A matrix's row of zeros has this magnitude, so that its scale divides.
 SMALLEST = np.float32(1e-20)
 # Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
@@ -193,11 +194,21 @@ def rotary_caches(config: GraphConfig) -> tuple[np.ndarray, np.ndarray]:
     return np.cos(angles) * scale, np.sin(angles) * scale
 
 
-def int8_codes(matrix: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Codes int8 [rows, columns] and scales float32 [rows] of a matrix: value = code * scale of its row."""
+def int8_codes(matrix: np.ndarray, largest: int = WEIGHT_STEPS) -> tuple[np.ndarray, np.ndarray]:
+    """Codes int8 [rows, columns] up to `largest` and scales float32 [rows] of a matrix: value = code * scale of its row."""
     matrix = np.asarray(matrix, dtype=np.float32)
-    scale = np.maximum(np.abs(matrix).max(axis=1), SMALLEST) / np.float32(WEIGHT_STEPS)
+    scale = np.maximum(np.abs(matrix).max(axis=1), SMALLEST) / np.float32(largest)
     return np.rint(matrix / scale[:, None]).astype(np.int8), scale
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What of a checkpoint an initialiser holds: its tensors by Hugging Face name, joined by rows, as `part` "codes", "scales" or "float32"."""
+
+    tensors: tuple[str, ...]
+    part: str
+    # [inputs, outputs] instead of the checkpoint's [outputs, inputs].
+    transposed: bool = False
 
 
 class _Builder:
@@ -210,6 +221,7 @@ class _Builder:
         adapter: Adapter,
         stored: str,
         steps: Mapping[str, float],
+        largest_code: int,
     ) -> None:
         if stored not in WEIGHTS:
             raise ValueError(f"expected weights {', '.join(WEIGHTS)}, found {stored!r}")
@@ -217,14 +229,18 @@ class _Builder:
         self.weights = weights
         self.adapter = adapter
         self.stored_half = stored != "float32"
-        self.int8 = stored == "int8"
+        self.dynamic = stored == "int8-dynamic"
+        self.int8 = stored == "int8" or self.dynamic
         self.half = stored == "half"
         self.steps = steps
+        self.largest_code = largest_code
+        self.origins: dict[str, Origin] = {}
         self.body = _Body("decoder")
         self.initialisers: list[onnx.TensorProto] = []
         self.parameters = 0
         self._known: dict[str, str] = {}
         self._rows: dict[str, str] = {}
+        self._largest: dict[str, str] = {}
 
     @property
     def dimension(self) -> int:
@@ -287,26 +303,47 @@ class _Builder:
             )
         return np.asarray(self.weights[name], dtype=np.float32)
 
+    def weight_of(self, label: str, tensors: Sequence[str], transposed: bool = False) -> str:
+        """Registers checkpoint tensors, joined by rows, as the trained tensor `label`."""
+        joined = np.concatenate([self.tensor(name) for name in tensors], axis=0)
+        self.origins.setdefault(label, Origin(tuple(tensors), "float32", transposed))
+        return self.weight(label, joined.T if transposed else joined)
+
+    def codes_of(self, label: str, tensors: Sequence[str], transposed: bool = False) -> tuple[str, str]:
+        """Registers checkpoint matrices, joined by rows, as int8 codes [outputs, inputs] and scales [outputs]: names of the two."""
+        names = label + ".codes", label + ".scale"
+        if names[0] not in self._known:
+            codes, scale = int8_codes(
+                np.concatenate([self.tensor(name) for name in tensors], axis=0), self.largest_code
+            )
+            self.parameters += codes.size
+            self.constant(names[0], np.ascontiguousarray(codes.T) if transposed else codes)
+            self.constant(names[1], scale)
+            self.origins[names[0]] = Origin(tuple(tensors), "codes", transposed)
+            self.origins[names[1]] = Origin(tuple(tensors), "scales")
+        return names
+
     def linear(self, x: str, names: list[str], label: str, body: _Body | None = None, read: str = "") -> str:
         """y = x W^T (+ b) for one projection or several with a common input x [batch, n, inputs], concatenated into one product.
 
-        In integers x is rounded by the step of the input that `read` names, by default that of `label`.
+        With one step a layer x is rounded by the step of the input that `read` names, by default that of `label`.
         """
         body = body or self.body
-        matrix = np.concatenate([self.tensor(n + ".weight") for n in names], axis=0)
+        matrices = [n + ".weight" for n in names]
         bias = ""
         if any(n + ".bias" in self.weights for n in names):
-            bias = self.weight(label + ".bias", np.concatenate([self.tensor(n + ".bias") for n in names], axis=0))
+            bias = self.weight_of(label + ".bias", [n + ".bias" for n in names])
         if not self.int8:
-            y = body.add("MatMul", [x, self.weight(label + ".weight", matrix.T)])
+            y = body.add("MatMul", [x, self.weight_of(label + ".weight", matrices, transposed=True)])
             return body.add("Add", [y, bias]) if bias else y
-        codes, scale = int8_codes(matrix)
-        self.parameters += matrix.size if label + ".codes" not in self._known else 0
-        codes_name = self.constant(label + ".codes", np.ascontiguousarray(codes.T))
-        return self.integer_product(x, codes_name, self.constant(label + ".scale", scale), read or label, body, bias)
+        codes, scale = self.codes_of(label, matrices, transposed=True)
+        return self.integer_product(x, codes, scale, read or label, body, bias)
 
     def integer_product(self, x: str, codes: str, scale: str, read: str, body: _Body, bias: str = "") -> str:
-        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`."""
+        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`,
+        or where activations are quantised dynamically by each row's own."""
+        if self.dynamic:
+            return self._dynamic_product(x, codes, scale, body, bias)
         if read not in self.steps:
             raise ValueError(
                 f"expected a step for the input {read}, found none: calibrate this backbone, int8 needs it"
@@ -317,36 +354,38 @@ class _Builder:
             self._rows[x] = body.add("QuantizeLinear", [x, step, zero])
         return body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero, "", bias], domain=CONTRIB)
 
+    def _dynamic_product(self, x: str, codes: str, scale: str, body: _Body, bias: str) -> str:
+        """x times a quantised matrix, each row of x divided by its largest magnitude first and multiplied by it at the end.
+
+        A row of zeros gives codes of 0 / 0, whatever these are, and is multiplied by zero.
+        """
+        step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
+        zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
+        if x not in self._rows:
+            self._largest[x] = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
+            self._rows[x] = body.add("QuantizeLinear", [body.add("Div", [x, self._largest[x]]), step, zero])
+        y = body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero], domain=CONTRIB)
+        y = body.add("Mul", [y, self._largest[x]])
+        return body.add("Add", [y, bias]) if bias else y
+
     def embed(self, ids: str, body: _Body) -> str:
         """Rows of the embedding [batch, seq, hidden]."""
-        matrix = self.tensor("model.embed_tokens.weight")
         if not self.int8:
-            return body.add("Gather", [self.weight("embedding", matrix), ids])
-        codes, scale = int8_codes(matrix)
-        self.parameters += matrix.size
-        rows = body.add(
-            "Cast", [body.add("Gather", [self.constant("embedding.codes", codes), ids])], to=TensorProto.FLOAT
-        )
-        step = body.add("Gather", [self.constant("embedding.scale", scale), ids])
+            return body.add("Gather", [self.weight_of("embedding", [EMBEDDING]), ids])
+        codes, scale = self.codes_of("embedding", [EMBEDDING])
+        rows = body.add("Cast", [body.add("Gather", [codes, ids])], to=TensorProto.FLOAT)
+        step = body.add("Gather", [scale, ids])
         return body.add("Mul", [rows, body.add("Unsqueeze", [step, self.ints(-1)])])
 
     def head(self, x: str, body: _Body) -> str:
         """Logits [batch, n, vocabulary] of x [batch, n, hidden], from the LM head or, where the checkpoint has none, from the embedding."""
-        tied = "lm_head.weight" not in self.weights
-        name = "embedding" if tied else "head"
-        matrix = self.tensor("model.embed_tokens.weight" if tied else "lm_head.weight")
+        label, name = ("head", HEAD) if HEAD in self.weights else ("embedding", EMBEDDING)
         if not self.int8:
-            return self.wide(
-                body.add("FusedMatMul", [x, self.weight(name, matrix)], domain=CONTRIB, transB=1, alpha=1.0), body
-            )
-        if not tied:
-            codes, scale = int8_codes(matrix)
-            self.constant(name + ".codes", codes)
-            self.constant(name + ".scale", scale)
-            self.parameters += matrix.size
+            turned = self.weight_of(label, [name])
+            return self.wide(body.add("FusedMatMul", [x, turned], domain=CONTRIB, transB=1, alpha=1.0), body)
+        codes, scale = self.codes_of(label, [name])
         # A tied matrix is stored once; the runtime turns it as it loads.
-        turned = body.add("Transpose", [name + ".codes"], perm=[1, 0])
-        return self.integer_product(x, turned, name + ".scale", "head", body)
+        return self.integer_product(x, body.add("Transpose", [codes], perm=[1, 0]), scale, "head", body)
 
     def take(self, x: str, indices: str, body: _Body | None = None) -> str:
         """Rows of x [batch, seq, d] at indices [batch, m, 1], giving [batch, m, d]."""
@@ -359,6 +398,9 @@ def build_graph(
     adapter: Adapter,
     stored: str = "float32",
     steps: Mapping[str, float] | None = None,
+    *,
+    largest_code: int = WEIGHT_STEPS,
+    origins: dict[str, Origin] | None = None,
 ) -> tuple[onnx.ModelProto, int]:
     """Writes the decoder as an ONNX model.
 
@@ -368,7 +410,7 @@ def build_graph(
     (and `up`), ".down", ".expressed" (the adapter's attention, before the output projection) and "head". Raises
     KeyError for a missing tensor, ValueError for a shape or kind of weights that cannot be expressed and for a missing step.
     """
-    b = _Builder(config, weights, adapter, stored, steps or {})
+    b = _Builder(config, weights, adapter, stored, steps or {}, largest_code)
     body, c, rank = b.body, config, adapter.rank
     _check_adapter(config, adapter)
 
@@ -379,16 +421,7 @@ def build_graph(
     last_valid = body.add("Sub", [body.add("Add", ["past_length", "lengths"]), b.ints(1)])
     last_valid_int = body.add("Cast", [last_valid], to=TensorProto.INT32)
     wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
-    cos, sin = rotary_caches(c)
-    cos_name, sin_name = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
-    attention_caches = (
-        (cos_name, sin_name)
-        if not b.half
-        else (
-            b.constant("rotary.cos.half", cos.astype(np.float16)),
-            b.constant("rotary.sin.half", sin.astype(np.float16)),
-        )
-    )
+    cos, sin, attention_caches = _rotary_caches(b)
     # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
     index = body.add(
         "Clip",
@@ -400,7 +433,7 @@ def build_graph(
     )
     index = body.add("Squeeze", [index])
 
-    shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos_name, sin_name, attention_caches)
+    shared = _Step(seq, total, total_int, last_valid, last_valid_int, cos, sin, attention_caches)
     if not b.half:
         shared = _few_rows(b, shared)
 
@@ -437,6 +470,8 @@ def build_graph(
         body.add("If", [first], ["new.need"], then_branch=products[0], else_branch=products[1])
 
     _express(b, shared, layers)
+    if origins is not None:
+        origins.update(b.origins)
     return _finish(b, rank), b.parameters
 
 
@@ -473,7 +508,7 @@ def _decode(
     layers: list[_Layer] = []
     for layer in range(c.layers):
         source = f"model.layers.{layer}"
-        norm = b.weight(f"layers.{layer}.input_norm", b.tensor(f"{source}.input_layernorm.weight"))
+        norm = b.weight_of(f"layers.{layer}.input_norm", [f"{source}.input_layernorm.weight"])
         x, residual = _normalise(b, body, branch, residual, norm)
         qkv = b.linear(x, [f"{source}.self_attn.{p}_proj" for p in "qkv"], f"layers.{layer}.qkv", body)
         layers.append(_Layer(x, qkv, attend(layer, qkv)))
@@ -482,13 +517,36 @@ def _decode(
             # From the last attention on only the wanted positions matter: a prefill pays for one row, an embedding for none.
             residual = b.take(residual, wanted)
         branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output", body)
-        norm = b.weight(f"layers.{layer}.mlp_norm", b.tensor(f"{source}.post_attention_layernorm.weight"))
+        norm = b.weight_of(f"layers.{layer}.mlp_norm", [f"{source}.post_attention_layernorm.weight"])
         x, residual = _normalise(b, body, branch, residual, norm)
         gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate", body)
         up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", body, read=f"layers.{layer}.gate")
         gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
         branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down", body)
-    return _normalise(b, body, branch, residual, b.weight("final_norm", b.tensor("model.norm.weight")))[0], layers
+    return _normalise(b, body, branch, residual, b.weight_of("final_norm", ["model.norm.weight"]))[0], layers
+
+
+def _rotary_caches(b: _Builder) -> tuple[str, str, tuple[str, str]]:
+    """(cosines, sines [context, head_dim / 2], the same two as the attention operator takes them)."""
+    c, body = b.config, b.body
+    if b.dynamic:
+        # The runtime makes them as it loads: a graph whose weights come of another file stays small.
+        ends = [b.constant(f"f32.{end}", np.array(end, dtype=np.float32)) for end in (0, c.context, 1)]
+        positions = body.add("Unsqueeze", [body.add("Range", ends), b.ints(1)])
+        frequencies = b.constant("rotary.frequencies", np.array(c.frequencies, dtype=np.float32))
+        angles = body.add("Mul", [positions, frequencies])
+        scale = b.constant("rotary.scale", np.array(c.rotary_scale, dtype=np.float32))
+        made = [body.add("Mul", [body.add(op, [angles]), scale]) for op in ("Cos", "Sin")]
+        return made[0], made[1], (made[0], made[1])
+    cos, sin = rotary_caches(c)
+    names = b.constant("rotary.cos", cos), b.constant("rotary.sin", sin)
+    if not b.half:
+        return *names, names
+    half = (
+        b.constant("rotary.cos.half", cos.astype(np.float16)),
+        b.constant("rotary.sin.half", sin.astype(np.float16)),
+    )
+    return *names, half
 
 
 def _unit(b: _Builder, t: _Body, x: str) -> str:

@@ -57,7 +57,7 @@ def twin(
         for parameter in (*adapter.parameters(), *(rounded.parameters() if stored in ("float16", "half") else ())):
             if parameter.ndim >= 2:
                 parameter.copy_(parameter.half().float())
-        if stored == "int8":
+        if stored in ("int8", "int8-dynamic"):
             # A tied head is the embedding's parameter: what has been rounded stays as it is when it is rounded again.
             for part in rounded.modules():
                 if isinstance(part, (nn.Linear, nn.Embedding)):
@@ -65,16 +65,28 @@ def twin(
                     part.weight.copy_(torch.from_numpy(codes.astype(np.float32) * scale[:, None]))
     if stored == "int8":
         assert calibrated is not None
-        _round_inputs(rounded, calibrated)
+        steps = calibrated.steps
+        _round_inputs(rounded, lambda label, x: calibration.rounded(x, steps[label]))
         adapter.replaced_projection = lambda layer, attended: _product(
             rounded.model.layers[layer].self_attn.o_proj,
-            calibration.rounded(attended, calibrated.steps[f"layers.{layer}.expressed"]),
+            calibration.rounded(attended, steps[f"layers.{layer}.expressed"]),
+        )
+    if stored == "int8-dynamic":
+        _round_inputs(rounded, lambda _label, x: rounded_by_row(x))
+        adapter.replaced_projection = lambda layer, attended: _product(
+            rounded.model.layers[layer].self_attn.o_proj, rounded_by_row(attended)
         )
     return rounded, adapter
 
 
-def _round_inputs(model: PreTrainedModel, calibrated: Calibration) -> None:
-    """Every linear layer's input [..., features] rounded as the graph rounds it."""
+def rounded_by_row(x: Tensor) -> Tensor:
+    """x [..., features] as a graph that quantises dynamically rounds it: each row by its own step."""
+    largest = x.abs().amax(-1, keepdim=True)
+    return torch.where(largest > 0, torch.round(x / largest * graph.ROW_STEPS) / graph.ROW_STEPS * largest, 0)
+
+
+def _round_inputs(model: PreTrainedModel, rounding: Callable[[str, Tensor], Tensor]) -> None:
+    """Every linear layer's input [..., features] rounded by `rounding`, which is given the input's name in the graph and the input."""
     parts = {"head": model.get_output_embeddings()}
     for index, layer in enumerate(model.model.layers):
         for name in ("q_proj", "k_proj", "v_proj"):
@@ -86,8 +98,8 @@ def _round_inputs(model: PreTrainedModel, calibrated: Calibration) -> None:
             f"layers.{index}.down": layer.mlp.down_proj,
         }
     for label, part in parts.items():
-        step = calibrated.steps[label.split()[0]]
-        part.register_forward_pre_hook(lambda _module, inputs, step=step: (calibration.rounded(inputs[0], step),))
+        name = label.split()[0]
+        part.register_forward_pre_hook(lambda _module, inputs, name=name: (rounding(name, inputs[0]),))
 
 
 def _product(part: nn.Linear, x: Tensor) -> Tensor:

@@ -1,0 +1,187 @@
+"""A GGUF file to a graph without weights: what the recipe makes is what the graph was built with, and the model it came from."""
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from tiny import qwen2, tokenizer_json
+
+from selfracg_training import backbone, cli, export_recipe, gguf, graph, package, recipe, runtime, smoothing
+from selfracg_training.gguf_checkpoint import GgufCheckpoint
+
+CONTEXT = 64
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory):
+    """(the model, its GGUF file, the folder that `export-recipe` wrote)."""
+    work = tmp_path_factory.mktemp("recipe")
+    text = tokenizer_json(package.QWEN_CODER)
+    torch.manual_seed(1)
+    model = qwen2(320)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(torch.randn_like(parameter) * 0.1)
+        # A channel of outliers, as real models have.
+        model.model.layers[0].mlp.up_proj.weight[7] *= 30
+    (work / "tokenizer.json").write_text(text, encoding="utf-8")
+    backbone.save(model, work / "backbone", work / "tokenizer.json")
+    file = work / "tiny.gguf"
+    gguf.write(work / "backbone", work / "tokenizer.json", file, "f32")
+    out = work / "tiny"
+    arguments = [
+        "--gguf",
+        str(file),
+        "--name",
+        "tiny",
+        "--source",
+        "Tiny",
+        "--context",
+        str(CONTEXT),
+        "--out",
+        str(out),
+    ]
+    assert cli.main(["export-recipe", *arguments]) == 0
+    return model.eval(), file, out
+
+
+def weights(file, folder, variant):
+    """Content of the file of weights of a variant, as the recipe says."""
+    content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    export_recipe.write_weights(
+        content["files"]["weights.bin"]["entries"],
+        GgufCheckpoint(file),
+        (folder / "factors.bin").read_bytes(),
+        content["variants"][variant]["codes"],
+        folder / "weights.bin",
+    )
+    return content, (folder / "weights.bin").read_bytes()
+
+
+@pytest.mark.parametrize("variant, largest", [("int8", 127), ("int7", 64)])
+def test_weights_made_by_the_recipe_have_the_pinned_hash_and_codes_up_to_the_variants(exported, variant, largest):
+    _, file, folder = exported
+    content, made = weights(file, folder, variant)
+    part = content["files"]["weights.bin"]
+    assert recipe.digest(folder / "weights.bin") == part["pinned"][variant] == package.digest(made)
+    assert content["factors"] == package.digest((folder / "factors.bin").read_bytes())
+    for entry in part["entries"]:
+        if entry["store"] == "int8-rows":
+            place = entry["codes"]
+            codes = np.frombuffer(made, dtype=np.int8, offset=place["offset"], count=place["bytes"])
+            assert np.abs(codes.astype(int)).max() == largest
+
+
+def test_every_place_is_aligned_and_none_overlaps(exported):
+    content = json.loads((exported[2] / "recipe.json").read_text(encoding="utf-8"))
+    end = 0
+    for entry in content["files"]["weights.bin"]["entries"]:
+        for part in ("codes", "scales", "values"):
+            if part in entry:
+                assert entry[part]["offset"] >= end and entry[part]["offset"] % 64 == 0
+                assert entry[part]["bytes"] < 4096 or entry[part]["offset"] % 4096 == 0
+                end = entry[part]["offset"] + entry[part]["bytes"]
+    assert end == content["files"]["weights.bin"]["pinned"]["int8"]["bytes"]
+
+
+def test_the_graph_refers_to_no_weight_but_those_of_the_recipe(exported):
+    _, _, folder = exported
+    content = json.loads((folder / "recipe.json").read_text(encoding="utf-8"))
+    places = {
+        (entry[part]["offset"], entry[part]["bytes"])
+        for entry in content["files"]["weights.bin"]["entries"]
+        for part in ("codes", "scales", "values")
+        if part in entry
+    }
+    proto = onnx.load(folder / "model.onnx", load_external_data=False)
+    found = {"weights.bin": set(), "adapters.bin": set()}
+    for tensor in proto.graph.initializer:
+        if tensor.data_location == onnx.TensorProto.EXTERNAL:
+            told = {entry.key: entry.value for entry in tensor.external_data}
+            found[told["location"]].add((int(told["offset"]), int(told["length"])))
+        else:
+            assert len(tensor.raw_data) < 1024
+    assert found["weights.bin"] == places and found["adapters.bin"]
+    assert set(content["manifest"]["files"]) == {"model.onnx", "adapters.bin", "tokenizer.json", "MODEL_CARD.md"}
+    for name, stated in content["manifest"]["files"].items():
+        assert package.digest((folder / name).read_bytes()) == stated
+
+
+def test_a_packaged_graph_computes_the_model_that_the_file_holds(exported):
+    model, file, folder = exported
+    weights(file, folder, "int8")
+    session = onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"])
+    found = runtime.OnnxModel(session)
+    ids = np.random.default_rng(0).integers(0, 280, (1, 40))
+    logits = found.run(ids, [40], np.arange(40)[None], adapter=0)
+    with torch.no_grad():
+        expected = model(input_ids=torch.from_numpy(ids)).logits[0].numpy()
+    known = logits.logits.shape[-1]
+    assert known == package.token_count((folder / "tokenizer.json").read_text(encoding="utf-8")) <= 320
+    assert np.abs(logits.logits[0] - expected[:, :known]).mean() < 0.01 * np.abs(expected).max()
+    assert np.linalg.norm(logits.expression) == pytest.approx(1)
+
+
+def test_smoothing_leaves_the_model_as_it_is_to_the_bit(exported):
+    model, file, _ = exported
+    checkpoint = GgufCheckpoint(file)
+    factors = smoothing.fit(model, [list(range(40))])
+    smoothed = smoothing.Smoothed(checkpoint, factors)
+    for layer in range(2):
+        prefix = f"model.layers.{layer}"
+        norm = smoothed[f"{prefix}.input_layernorm.weight"]
+        for part in "qkv":
+            name = f"{prefix}.self_attn.{part}_proj.weight"
+            assert np.array_equal(
+                smoothed[name] * norm, checkpoint[name] * checkpoint[f"{prefix}.input_layernorm.weight"]
+            )
+        up, down = smoothed[f"{prefix}.mlp.up_proj.weight"], smoothed[f"{prefix}.mlp.down_proj.weight"]
+        gate = smoothed[f"{prefix}.mlp.gate_proj.weight"]
+        norm, norm_before = (each[f"{prefix}.post_attention_layernorm.weight"] for each in (smoothed, checkpoint))
+        assert np.array_equal(gate * norm, checkpoint[f"{prefix}.mlp.gate_proj.weight"] * norm_before)
+        before = checkpoint[f"{prefix}.mlp.up_proj.weight"] * norm_before
+        factor = down[0] / checkpoint[f"{prefix}.mlp.down_proj.weight"][0]
+        assert np.array_equal(up * norm * factor[:, None], before)
+        assert (np.log2(factor) % 1 == 0).all() and len(set(factor)) > 1
+
+
+def test_factors_even_out_a_channel_of_outliers(exported):
+    model, _, _ = exported
+    rows = [list(range(40))]
+    factors = smoothing.fit(model, rows)
+    largest = smoothing.largest_inputs(model, rows)[0]["down"].numpy()
+    assert largest.argmax() == 7
+    smoothed = largest / factors.arrays["layers.0.down"]
+    assert smoothed.max() / np.median(smoothed) < 0.5 * largest.max() / np.median(largest)
+
+
+def test_without_rows_nothing_is_fitted(exported):
+    with pytest.raises(ValueError, match="rows of real code"):
+        smoothing.fit(exported[0], [[]])
+
+
+def test_another_file_is_refused(exported, tmp_path):
+    with pytest.raises(FileNotFoundError, match="expected a GGUF file"):
+        GgufCheckpoint(tmp_path / "none.gguf")
+    with pytest.raises(ValueError, match="blk.9.attn_q.weight"):
+        recipe.joined([["blk.9.attn_q.weight"]], lambda name: None)
+    with pytest.raises(ValueError, match="a context of 1..512 tokens, found 513"):
+        GgufCheckpoint(exported[1]).config(513, 300)
+
+
+def test_rotary_tables_made_by_the_runtime_are_those_of_transformers():
+    frequencies = tuple(1e6 ** (-np.arange(0, 64, 2) / 64))
+    config = graph.GraphConfig("qwen2", 64, 1, 1, 1, 64, 64, 64, 1e-6, 8192, frequencies, 1.0)
+    builder = graph._Builder(config, {}, None, "int8-dynamic", {}, 127)
+    cos, sin, _ = graph._rotary_caches(builder)
+    outputs = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in (cos, sin)]
+    body = onnx.helper.make_graph(builder.body.nodes, "rotary", [], outputs, initializer=builder.initialisers)
+    made = onnx.helper.make_model(
+        body, ir_version=graph.IR_VERSION, opset_imports=[onnx.helper.make_opsetid("", graph.OPSET)]
+    )
+    session = onnxruntime.InferenceSession(made.SerializeToString(), providers=["CPUExecutionProvider"])
+    for found, expected in zip(session.run(None, {}), graph.rotary_caches(config), strict=True):
+        assert np.abs(found - expected).max() < 1e-6
