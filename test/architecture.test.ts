@@ -15,17 +15,22 @@ interface Room {
   readonly imports: readonly string[];
 }
 
-const belowServer = ["protocol", "inference", "models", "workspace", "retrieval", "completion"];
+const belowServer = ["host", "protocol", "inference", "models", "workspace", "retrieval", "completion"];
 const product = [...belowServer, "server", "entries", "extension"];
 
 /** The first room with a path that a file lies in is the file's. */
 const rooms: readonly Room[] = [
+  { name: "host", paths: ["sidecar/host"], imports: [] },
   { name: "protocol", paths: ["sidecar/protocol.ts"], imports: [] },
-  { name: "inference", paths: ["sidecar/inference"], imports: ["protocol"] },
-  { name: "models", paths: ["sidecar/models"], imports: ["protocol", "inference"] },
-  { name: "workspace", paths: ["sidecar/workspace"], imports: ["protocol", "inference"] },
-  { name: "retrieval", paths: ["sidecar/retrieval"], imports: ["protocol", "inference", "workspace"] },
-  { name: "completion", paths: ["sidecar/completion"], imports: ["protocol", "inference", "workspace", "retrieval"] },
+  { name: "inference", paths: ["sidecar/inference"], imports: ["host", "protocol"] },
+  { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference"] },
+  { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "protocol", "inference"] },
+  { name: "retrieval", paths: ["sidecar/retrieval"], imports: ["host", "protocol", "inference", "workspace"] },
+  {
+    name: "completion",
+    paths: ["sidecar/completion"],
+    imports: ["host", "protocol", "inference", "workspace", "retrieval"],
+  },
   { name: "server", paths: ["sidecar/server"], imports: belowServer },
   {
     name: "entries",
@@ -50,7 +55,6 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@huggingface/gguf": ["sidecar/models"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/faiss-addon.ts"],
-  ignore: ["sidecar/workspace"],
   "web-tree-sitter": ["sidecar/workspace", "sidecar/completion/syntax-tree.ts"],
   valibot: ["sidecar", "scripts/secrets"],
   "smol-toml": ["scripts/secrets"],

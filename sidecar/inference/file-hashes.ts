@@ -1,9 +1,10 @@
 // SHA-256 of files; that of a large file is remembered with its size and times, so that it is read once and not at every start.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../host/make-folder";
 
 /** Smaller files are read every time: that takes some hundredths of a second at most. */
 const minRememberedBytes = 32 * 2 ** 20;
@@ -74,7 +75,7 @@ export class FileHashes {
     const scratch = `${this.path}.${randomUUID()}`;
     const content = { version: 1, files: Object.fromEntries(this.remembered) };
     try {
-      await mkdir(dirname(this.path), { recursive: true, mode: 0o700 });
+      await makeFolder(dirname(this.path), 0o700);
       await writeFile(scratch, JSON.stringify(content), { mode: 0o600 });
       await rename(scratch, this.path);
       this.changed = false;

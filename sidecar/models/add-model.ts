@@ -2,6 +2,7 @@
 import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../host/make-folder";
 import { loadModelPackage } from "../inference/model-package";
 import { type Catalogue, modelName, readCatalogue } from "./catalogue";
 import { type Fitting, fittingRecipe } from "./fitting-recipe";
@@ -68,7 +69,7 @@ export async function addModel(options: AddOptions): Promise<AddedModel> {
     const catalogued = sha256 === source?.sha256;
     const name = catalogued ? fitting.model : freeName(options, catalogue);
     const target: Target = { name, catalogued, sha256, variant: options.exactProducts ? "int8" : "int7" };
-    await mkdir(folders.installed, { recursive: true, mode: 0o700 });
+    await makeFolder(folders.installed, 0o700);
     await removeLeftovers(folders);
     const present = await findPresent(fitting, target, folders);
     if (present !== undefined) return present;

@@ -1,10 +1,11 @@
 // Where models lie: what the extension brings, and what was converted on this machine, one folder for all windows and workspaces.
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
+import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../host/make-folder";
 import { readManifest } from "../inference/model-manifest";
 import { modelName, smallModel } from "./catalogue";
 
@@ -66,7 +67,7 @@ export function chosenModel({ installed }: ModelFolders): string {
 export async function chooseModel({ installed }: ModelFolders, name: string): Promise<void> {
   const path = join(installed, chosenFile);
   if (name === smallModel) return rm(path, { force: true });
-  await mkdir(installed, { recursive: true, mode: 0o700 });
+  await makeFolder(installed, 0o700);
   const scratch = join(installed, scratchName("chosen"));
   await writeFile(scratch, JSON.stringify({ model: name }));
   await rename(scratch, path);

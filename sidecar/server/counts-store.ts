@@ -1,7 +1,8 @@
 // The counts of suggestions on disk: one small file in the storage folder, for all sidecars that share it.
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { makeFolder } from "../host/make-folder";
 import type { SuggestionCounts } from "../protocol";
 import type { CountChange } from "./judgement";
 import type { Log } from "./log";
@@ -107,7 +108,7 @@ export class CountsStore {
   async #write(counts: SuggestionCounts): Promise<void> {
     const temporary = `${this.#file}.${process.pid}`;
     try {
-      await mkdir(this.#folder, { recursive: true });
+      await makeFolder(this.#folder);
       await writeFile(temporary, `${JSON.stringify(counts)}\n`);
       await rename(temporary, this.#file);
       this.#kept = undefined;

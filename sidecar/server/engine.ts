@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Completer, type CompleterOptions } from "../completion/completer";
 import { Inspection } from "../completion/inspection";
 import { SyntaxTrees } from "../completion/syntax-tree";
+import { makeFolder } from "../host/make-folder";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
 import { createBackbone } from "../inference/onnx-backbone";
@@ -44,6 +45,8 @@ export interface Engine {
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
+  // Where it cannot be made, what is kept there says so.
+  await makeFolder(options.storagePath, 0o700).catch(() => {});
   const model = await loadModelPackage(options.modelPath, {
     hashesPath: join(options.storagePath, "model-hashes.json"),
   });

@@ -1,5 +1,5 @@
 // Loads faiss-node's addon where it works, and says why where it does not.
-import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { isRunning } from "./owner";
@@ -90,7 +90,7 @@ function endedHere(guardFile: string, fingerprint: string): number {
 
 function writeGuard(guardFile: string, content: string): boolean {
   try {
-    mkdirSync(dirname(guardFile), { recursive: true });
+    if (!existsSync(dirname(guardFile))) mkdirSync(dirname(guardFile), { mode: 0o700 });
     writeFileSync(guardFile, content);
     return true;
   } catch {

@@ -1,7 +1,8 @@
 // The on-disk store of one model's index: opens it, keeps it bounded and tidy, and says how large it is.
 import { createHash } from "node:crypto";
-import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { makeFolder } from "../host/make-folder";
 import { type FileEntry, keysInUse, Manifest } from "./manifest";
 import { afterLock, mayBeWritten, withLock } from "./owner";
 import { VectorStore } from "./vector-store";
@@ -39,7 +40,7 @@ export class Store {
   static async open(options: StoreOptions): Promise<Store> {
     const directory = join(options.storagePath, `index-${formatVersion}-${options.modelHash.slice(0, 16)}`);
     // It holds the workspace's text: nobody else's business.
-    await mkdir(directory, { recursive: true, mode: 0o700 });
+    await makeFolder(directory, 0o700);
     const { modelHash, dimension, warn } = options;
     const vectors = await VectorStore.open({ directory, modelHash, dimension, warn });
     return new Store(vectors, options, directory, await sizeOf(options.storagePath));

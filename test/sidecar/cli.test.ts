@@ -171,6 +171,12 @@ describe("index", () => {
     expect(second.json()).toMatchObject({ files: first.json().files, fragments: first.json().fragments, embedded: 0 });
   });
 
+  it.runIf(process.platform === "linux")("works without a storage folder that can be made", async () => {
+    const { code, stdout } = await cli(["index", folder, "--model", modelPath, "--storage", "/proc/selfracg/a"]);
+    expect(stdout).toMatch(/^\d+ files, \d+ fragments/);
+    expect(code).toBe(0);
+  });
+
   it("shows plain lines of progress where there is no terminal, and keeps what it did when interrupted", async () => {
     const many = await temporaryFolder();
     for (let file = 0; file < 600; file += 1) {

@@ -1,0 +1,34 @@
+// Makes a folder with those above it.
+import { mkdir, stat } from "node:fs/promises";
+import { dirname } from "node:path";
+
+/**
+ * Node's own `recursive` never ends where a parent is there and takes no folder, as /proc and some network disks do.
+ * @param mode of every folder that is made
+ * @throws the system's error where the folder cannot be made, or something else has its name
+ */
+export async function makeFolder(path: string, mode = 0o777): Promise<void> {
+  const failure = await tryFolder(path, mode);
+  if (failure === undefined) return;
+  const parent = dirname(path);
+  const isParentMissing = "code" in failure && failure.code === "ENOENT" && !(await isFolder(parent));
+  if (!isParentMissing || parent === path) throw failure;
+  await makeFolder(parent, mode);
+  const again = await tryFolder(path, mode);
+  if (again !== undefined) throw again;
+}
+
+/** Why there is no such folder afterwards. */
+async function tryFolder(path: string, mode: number): Promise<Error | undefined> {
+  try {
+    await mkdir(path, { mode });
+    return undefined;
+  } catch (error) {
+    if (await isFolder(path)) return undefined;
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
+}
