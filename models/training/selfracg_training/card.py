@@ -5,12 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from . import tables
 from .package import FIGURES_BEGIN, FIGURES_END
+from .tables import Table
+
+# Tables that a model card shows, in this order.
+FIGURES = ("loss", "retrieval", "completion", "needless", "copying", "isolation", "quantisation")
+REPORT = "Every table, with the seven measurements of the method: `models/training/REPORT.md`."
 
 TEMPLATE = Template(
     """\
@@ -297,3 +303,14 @@ def _corpus(work: Path) -> str:
     else:
         lines.append("No benchmark was at hand to compare the corpus with.")
     return "\n".join(lines)
+
+
+def figures(measured: Sequence[Table], work: Path) -> str:
+    """The tables of FIGURES as a model card shows them.
+
+    `measured` are taken as they are; other tables come from the work folder where they speak of the same model.
+    """
+    of = {table.model.tokens for table in measured}
+    kept = [table for name in FIGURES if (table := tables.load(work, name)) is not None and table.model.tokens in of]
+    by_name = {table.name: table for table in (*kept, *measured)}
+    return "\n\n".join([*(by_name[name].markdown() for name in FIGURES if name in by_name), REPORT])

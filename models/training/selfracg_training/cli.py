@@ -23,18 +23,13 @@ STAGES = {
 }
 # Run one by one, in any order once the stages they read have run.
 FURTHER: dict[str, str] = {
-    "bundle": "pack files into numbered, compressed parts with checksums, or join them",
-    "shapes": "candidate sizes of the backbone: time on the CPU and loss",
     "random-package": "packages of larger sizes with random weights, for the sidecar's benchmark",
     "restore": "backbone and adapter out of a model package, to export or measure again",
     "export-recipe": "graph, adapters, tokenizer and recipe of a published GGUF file, without its weights",
     "gguf": "the backbone as a GGUF file, for llama.cpp beside the sidecar in its benchmark",
-    "cost": "minutes and FLOPs of each training stage",
-    "full-scale": "train everything on a GPU machine without network, in calls of a few minutes",
     "vanilla": "train the baseline whose one LoRA serves generation and retrieval",
     "ablate": "decide how needs are expressed, on held-out repositories",
     "measure": "the method's seven measurements: measure NAME or measure all",
-    "report": "every table of the work folder as REPORT.md, with plots",
 }
 
 

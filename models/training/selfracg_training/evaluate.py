@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 
-from . import completion, package, report, retrieval, retrievers, tables
+from . import card, completion, package, retrieval, retrievers, tables
 from .cases import Cases
 from .copying import copying_table
 from .isolation import isolation_table
@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             status |= any("DIFFERS" in line for line in lines)
         found += own
     if args.card is not None:
-        package.replace_figures(evaluation.folder, report.card_figures(found, evaluation.work))
+        package.replace_figures(evaluation.folder, card.figures(found, evaluation.work))
         print(f"\nwritten into {evaluation.folder / 'MODEL_CARD.md'}")
     print(f"evaluate: {time.monotonic() - started:.0f} s")
     if args.json:

@@ -14,19 +14,33 @@ import argparse
 import json
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from . import backbone, export, gguf, llora, shapes
+from . import backbone, export, gguf, llora
+
+
+class Shape(NamedTuple):
+    """Sizes of a backbone; heads have 64 features each, the vocabulary has ``vocabulary`` tokens."""
+
+    name: str
+    hidden: int
+    layers: int
+    query_heads: int
+    key_value_heads: int
+    intermediate: int
+    vocabulary: int
+    context: int
+
 
 SIZES = (
-    shapes.Shape("44M", 512, 12, 8, 4, 1408, 16384, 2048),
-    shapes.Shape("100M", 768, 14, 12, 4, 2048, 16384, 2048),
+    Shape("44M", 512, 12, 8, 4, 1408, 16384, 2048),
+    Shape("100M", 768, 14, 12, 4, 2048, 16384, 2048),
     # Qwen2.5-Coder-0.5B's, with a shorter context.
-    shapes.Shape("0.5B", 896, 24, 14, 2, 4864, 151936, 2048),
+    Shape("0.5B", 896, 24, 14, 2, 4864, 151936, 2048),
 )
-SMOKE = (shapes.Shape("tiny", 64, 2, 2, 1, 96, 8400, 256),)
+SMOKE = (Shape("tiny", 64, 2, 2, 1, 96, 8400, 256),)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,9 +80,19 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def write(size: shapes.Shape, tokenizer: str, out: Path, stored: str, work: Path, with_gguf: bool = False) -> None:
+def write(size: Shape, tokenizer: str, out: Path, stored: str, work: Path, with_gguf: bool = False) -> None:
     """Exports a random backbone of `size` with an untrained adapter to the folder `out`, and `with_gguf` as a file beside it."""
-    model = backbone.create(shapes.config_of(size))
+    model = backbone.create(
+        backbone.default_config(
+            size.vocabulary,
+            size.hidden,
+            size.layers,
+            size.query_heads,
+            size.key_value_heads,
+            size.intermediate,
+            size.context,
+        )
+    )
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():

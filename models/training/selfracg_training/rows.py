@@ -1,7 +1,6 @@
 """Packed rows on disk, and the order in which training takes them: loaded one step ahead, resumable within a pass.
 
-Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json. Of rows that have
-       arrived only in part, shards/train.npy.partial holds the first ones; a later run finds more and goes on with them.
+Reads  shards/{train,heldout}.npy (uint16 [rows, context]), shards/*-language.npy, shards/languages.json.
 """
 
 from __future__ import annotations
@@ -29,19 +28,16 @@ class Shards:
     def load(folder: Path, split: str) -> Shards:
         """Maps a split's rows. Raises ``FileNotFoundError`` where there are none, ``ValueError`` where they do not fit."""
         path = folder / f"{split}.npy"
-        whole = path.is_file()
-        if not whole:
-            path = folder / f"{split}.npy.partial"
         if not path.is_file():
             raise FileNotFoundError(f"expected packed tokens at {folder / split}.npy, found none: run `pack` first")
         names = json.loads((folder / "languages.json").read_text(encoding="utf-8"))
-        rows = np.load(path, mmap_mode="r") if whole else first_rows(path)
+        rows = np.load(path, mmap_mode="r")
         languages = np.load(folder / f"{split}-language.npy")
-        if len(rows) != len(languages) and (whole or len(rows) > len(languages)):
+        if len(rows) != len(languages):
             raise ValueError(
                 f"expected a language for each of the {len(rows)} rows of {path}, found {len(languages)}: pack again"
             )
-        return Shards(rows, languages[: len(rows)], list(names))
+        return Shards(rows, languages, list(names))
 
     def spread(self, count: int) -> np.ndarray:
         """``count`` row numbers, the languages taken in turn, always the same ones."""
@@ -60,19 +56,6 @@ class Shards:
         """Ids int64 [rows, context] on ``device``; to a GPU the copy runs beside the computation."""
         ids = torch.from_numpy(self.rows[rows].astype(np.int64))
         return ids.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else ids
-
-
-def first_rows(path: Path) -> np.ndarray:
-    """Maps the whole rows that an incomplete .npy file of a two-dimensional array holds so far."""
-    with path.open("rb") as file:
-        version = np.lib.format.read_magic(file)
-        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-        (_, width), _, dtype = read(file)
-        begin = file.tell()
-    count = (path.stat().st_size - begin) // (width * dtype.itemsize)
-    if count < 1:
-        raise ValueError(f"expected at least one whole row in {path}, found none: join more parts")
-    return np.memmap(path, dtype, "r", begin, (count, width))
 
 
 @dataclass

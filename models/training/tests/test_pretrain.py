@@ -324,17 +324,6 @@ def test_rows_that_arrive_later_join_what_is_left_of_a_pass(tmp_path):
     assert sorted(seen + first + rest) == list(range(12))
 
 
-def test_first_rows_of_an_incomplete_file_are_used(tmp_path):
-    write_shards(tmp_path, rows=12)
-    folder = tmp_path / "shards"
-    whole = np.load(folder / "train.npy")
-    data = (folder / "train.npy").read_bytes()
-    (folder / "train.npy").unlink()
-    (folder / "train.npy.partial").write_bytes(data[: len(data) - 5 * 64 * 2 + 10])
-    shards = rows.Shards.load(folder, "train")
-    assert len(shards.rows) == len(shards.languages) == 7 and np.array_equal(shards.rows, whole[:7])
-
-
 def test_flops_count_matrices_and_half_the_attention():
     config = backbone.default_config(100, 32, 2, 4, 2, 48, 64)
     layer = 2 * (32 * 32 * 2 + 2 * 32 * 16 + 3 * 32 * 48) + 4 * 32 * 32
