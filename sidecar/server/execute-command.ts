@@ -13,6 +13,7 @@ import {
   type SuggestionCounts,
   serverCommands,
 } from "../protocol";
+import { onCancelled } from "./cancellation";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
 import { mostSnoozeMinutes } from "./snooze";
@@ -78,7 +79,7 @@ async function reindex(
 ): Promise<IndexCounts | null> {
   refuseUnlessReady(context, "re-indexed");
   const run = context.indexing.reindex();
-  token.onCancellationRequested(() => run.cancel());
+  onCancelled(token, () => run.cancel());
   reportTo(workDone, run, false);
   return await run.finished;
 }

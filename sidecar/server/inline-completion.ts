@@ -11,6 +11,7 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Availability } from "../protocol";
+import { onCancelled } from "./cancellation";
 import { type CursorPlace, type PlaceSources, placeOf } from "./cursor-place";
 import type { Shown } from "./judgement";
 import type { Log } from "./log";
@@ -32,6 +33,10 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
   connection.languages.inlineCompletion.on(async (params, token) => {
     const arrivedAt = performance.now();
     const document = parts.documents.get(params.textDocument.uri);
+    if (token.isCancellationRequested) {
+      parts.suggester.cancel();
+      return superseded(token);
+    }
     if (document === undefined || !parts.availability(document).available) {
       // What is still being made is for a place that was left.
       parts.suggester.cancel();
@@ -44,7 +49,7 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
       return nothing;
     }
     const controller = new AbortController();
-    const cancelled = token.onCancellationRequested(() => controller.abort());
+    const cancelled = onCancelled(token, () => controller.abort());
     try {
       const suggestion = await parts.suggester.suggest(place, { invoked, signal: controller.signal, arrivedAt });
       if (suggestion === undefined) return superseded(token);

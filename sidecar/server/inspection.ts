@@ -21,6 +21,7 @@ import {
   type SearchResult,
   type Settings,
 } from "../protocol";
+import { onCancelled } from "./cancellation";
 import { documentPath, type Folder } from "./document-path";
 import { languageIdOf } from "./language-id";
 import type { Traces } from "./traces";
@@ -61,9 +62,7 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> => {
     const controller = new AbortController();
-    const cancelled = token?.onCancellationRequested(() => controller.abort());
-    // A token that is cancelled before it is first looked at has no event.
-    if (token?.isCancellationRequested) controller.abort();
+    const cancelled = token && onCancelled(token, () => controller.abort());
     running.add(controller);
     try {
       return await work(controller.signal);

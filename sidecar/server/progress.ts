@@ -1,5 +1,6 @@
 // Shows an index run as work-done progress in the editor, with a cancel button.
 import type { Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
+import { onCancelled } from "./cancellation";
 import type { IndexRun } from "./indexing";
 import type { Log } from "./log";
 import { timeLeft } from "./status";
@@ -20,7 +21,7 @@ export function showProgress(connection: Connection, run: IndexRun, log: Log): v
         reporter.done();
         return;
       }
-      reporter.token.onCancellationRequested(() => run.cancel());
+      onCancelled(reporter.token, () => run.cancel());
       reportTo(reporter, run, true);
     },
     (error: unknown) => log.warn(`The client shows no progress: ${String(error)}`),

@@ -235,6 +235,29 @@ describe("cancellation", () => {
     expect(trace.stopReason).not.toBe("cancelled");
   });
 
+  it("ends the request also where it comes in one write with it", async () => {
+    const uri = fresh();
+    await sidecar.open(uri, continuing.replace("|", ""));
+    const before = (await sidecar.trace())?.id;
+    let output = "";
+    sidecar.process.stdout?.on("data", (bytes) => {
+      output += String(bytes);
+    });
+    const framed = (message: object): string => {
+      const body = JSON.stringify({ jsonrpc: "2.0", ...message });
+      return `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
+    };
+    const id = "cancelled at once";
+    const params = { textDocument: { uri }, position: cursorOf(continuing), context: { triggerKind: 1 } };
+    sidecar.write(
+      framed({ id, method: "textDocument/inlineCompletion", params }) +
+        framed({ method: "$/cancelRequest", params: { id } }),
+    );
+    await sidecar.until("the answer", () => output.includes(id));
+    expect(output).toMatch(/"id":"cancelled at once","error":\{"code":-32800/);
+    expect((await sidecar.trace())?.id).toBe(before);
+  });
+
   it("of older requests by newer ones: of ten at once only the last is worked out", async () => {
     const before = (await sidecar.trace())?.id ?? 0;
     const uri = fresh();
