@@ -39,6 +39,12 @@ export function placeOf(
   return { context, position, range, selected, offset };
 }
 
+/** Whether a position lies between the two units of a character: text put in there would break the character. */
+export function isInsideCharacter(document: TextDocument, position: Position): boolean {
+  const offset = document.offsetAt(position);
+  return /^[\ud800-\udbff][\udc00-\udfff]$/.test(document.getText().slice(Math.max(0, offset - 1), offset + 1));
+}
+
 /**
  * The text around the cursor. With an entry selected in the suggest widget, the suggestion continues that entry: the text
  * is taken as if it were already inserted, and the item replaces the entry's range by the entry and what follows it.

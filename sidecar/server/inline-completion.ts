@@ -12,7 +12,7 @@ import {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Availability } from "../protocol";
 import { onCancelled } from "./cancellation";
-import { type CursorPlace, type PlaceSources, placeOf } from "./cursor-place";
+import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "./cursor-place";
 import type { Shown } from "./judgement";
 import type { Log } from "./log";
 import type { Suggester, Suggestion } from "./suggester";
@@ -43,6 +43,7 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
       return nothing;
     }
     const place = placeOf(document, params.position, params.context, parts.sources(document));
+    if (isInsideCharacter(document, place.range.start) || isInsideCharacter(document, place.range.end)) return nothing;
     const invoked = params.context?.triggerKind !== InlineCompletionTriggerKind.Automatic;
     if (!invoked && splitsWord(place.context)) {
       parts.suggester.cancel();

@@ -270,6 +270,19 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items).toHaveLength(1);
   });
 
+  it("keeps quiet between the two units of a character, also when asked", async () => {
+    for (const text of ["name = '\ud83d|\ude00'\n", "\ud83d|\ude00", "print('\ud83d\ude00\ud83d|\ude80', 1)\n"]) {
+      const position = await open(text);
+      expect(await ask(position)).toEqual({ items: [] });
+      expect(await ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic })).toEqual({ items: [] });
+    }
+    expect(asked).toHaveLength(0);
+    const position = await open("print('\ud83d\ude00|', 1)\n");
+    const answer = ask(position);
+    (await nth(0)).answer("x");
+    expect((await answer).items).toHaveLength(1);
+  });
+
   it("continues the entry that is selected in the suggest widget", async () => {
     const position = await open("obj.na|\n");
     const range = { start: { line: 0, character: 4 }, end: position };
