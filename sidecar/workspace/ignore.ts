@@ -129,6 +129,13 @@ export class IgnoreRules {
     if (!this.folders.has(folder)) this.folders.set(folder, this.load(folder, names));
   }
 
+  /** Takes note that a folder is gone, with the ignore files in it. @param path from the workspace folder */
+  leave(path: string): void {
+    const folder = `${this.offset}${path}/`;
+    if (!this.folders.has(folder)) return;
+    for (const each of this.folders.keys()) if (each.startsWith(folder)) this.folders.delete(each);
+  }
+
   /** Whether a folder below `top` is ignored on the way down. @param parts the folders from `top` down */
   private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";

@@ -402,6 +402,7 @@ export class WorkspaceIndex implements FragmentSource {
     const place = this.locate(uri);
     if (place === undefined) return;
     const { folder, path } = place;
+    folder.rules?.leave(path);
     for (const each of [...folder.indexed.keys(), ...folder.skipped.keys()]) {
       if (each !== path && !each.startsWith(`${path}/`)) continue;
       this.takeOut(folder, each);

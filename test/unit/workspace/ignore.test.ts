@@ -267,6 +267,28 @@ describe("ignore rules", () => {
   });
 });
 
+it("ignore files go with their folder", async () => {
+  const root = await folderWith({
+    "gen/.gitignore": "*.py\n",
+    "gen/deep/.gitignore": "*.js\n",
+    "general/.gitignore": "*.py\n",
+  });
+  const rules = await IgnoreRules.create(root);
+  const paths = ["gen/made.py", "gen/deep/made.js", "general/made.py"];
+  const left = async (): Promise<string[]> => {
+    const found: string[] = [];
+    for (const path of paths) if ((await omission(rules, path)) !== undefined) found.push(path);
+    return found;
+  };
+  expect(await left()).toEqual(paths);
+  await rm(join(root, "gen"), { recursive: true });
+  await rm(join(root, "general"), { recursive: true });
+  rules.leave("gen");
+  rules.leave("no such folder");
+  // Nobody has told of this one yet.
+  expect(await left()).toEqual(["general/made.py"]);
+});
+
 /** Nothing of the machine's own git settings. */
 async function ownHome(files: Readonly<Record<string, string>>): Promise<string> {
   const home = await folderWith(files);
