@@ -62,7 +62,7 @@ const manifestSchema = v.strictObject({
     vocabularySize: count(max.vocabularySize),
     parameters: count(max.parameters),
   }),
-  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16, and such a graph can go on by itself. */
+  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16. */
   weights: v.optional(
     v.strictObject({
       stored: v.picklist(["float16", "float32", "int8"]),
