@@ -43,7 +43,7 @@ export class Wildcard {
   private constructor(
     private readonly steps: readonly Step[],
     /** No shorter text matches. */
-    readonly minLength: number,
+    private readonly minLength: number,
   ) {
     this.entered = new Float64Array(steps.length + 1);
   }

@@ -2,7 +2,8 @@
 import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ModelManifest } from "../../../sidecar/inference/model-manifest";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
@@ -10,6 +11,8 @@ import { ModelPackageError } from "../../../sidecar/inference/model-package-erro
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { modelPath } from "../../model";
 import { moveWeights } from "./external-weights";
+
+const tinyPackage = resolve(import.meta.dirname, "../../fixtures/tiny-llama-package");
 
 let folder: string;
 
@@ -40,6 +43,15 @@ const confidence = {
   weights: { constant: 1, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -1 },
   thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 },
 };
+
+/** The way to each member of a value of JSON, lists included. */
+function memberPaths(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    [name],
+    ...memberPaths(inner).map((path) => [name, ...path]),
+  ]);
+}
 
 async function refusal(): Promise<string> {
   const error = await loadModelPackage(folder).then(
@@ -243,6 +255,34 @@ describe("loadModelPackage", () => {
   ])("refuses %s", async (_, change, message) => {
     await edit(change);
     expect(await refusal()).toMatch(message);
+  });
+
+  it("loads or refuses with a short message, whatever value stands in a member's place", async () => {
+    await cp(tinyPackage, folder, { recursive: true });
+    const original = JSON.stringify(await manifest());
+    const members = memberPaths(JSON.parse(original));
+    const values = fc.oneof(
+      fc.jsonValue(),
+      fc.double(),
+      fc.integer(),
+      fc.constantFrom(2 ** 31, 1e15, -1, 0, "__proto__"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...members), values, async (path, value) => {
+        const changed = JSON.parse(original);
+        const owner = path.slice(0, -1).reduce((each: any, name) => each[name], changed);
+        owner[path.at(-1)!] = value;
+        await writeFile(join(folder, "model.json"), JSON.stringify(changed));
+        const error = await loadModelPackage(folder).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        if (error === undefined) return;
+        expect(error).toBeInstanceOf(ModelPackageError);
+        expect((error as Error).message.length).toBeLessThan(1000);
+      }),
+      { numRuns: 300 },
+    );
   });
 
   it("refuses a description of many megabytes and one that nests deeply", async () => {
