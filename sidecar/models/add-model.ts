@@ -148,7 +148,9 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
   const { recipe, factors, folder: template, model } = fitting;
   const { folders, signal, onProgress } = options;
   const { name, catalogued, sha256, variant } = target;
-  const files = Object.entries(recipe.files).map(([file, each]) => ({ file, each, parts: findParts(gguf, each) }));
+  const files = await Promise.all(
+    Object.entries(recipe.files).map(async ([file, each]) => ({ file, each, parts: await findParts(gguf, each) })),
+  );
   const size = sizeOf(recipe.manifest.files) + files.reduce((sum, { each }) => sum + bytesOf(each), 0);
   await checkSpace(folders.installed, size);
   const scratch = join(folders.installed, scratchName("adding"));

@@ -16,7 +16,8 @@ export class JoinedTensors {
   }
 
   /**
-   * @param names of each tensor its name, or names of which the first that the file has is taken
+   * @param names of each tensor its name, or names of which the first that the file has is taken: the others stand for the same
+   * matrix
    * @throws GgufError where a tensor is missing, or rows differ in length.
    */
   static find(file: GgufFile, names: readonly (string | readonly string[])[]): JoinedTensors {

@@ -5,6 +5,7 @@ import { type FileHandle, open } from "node:fs/promises";
 import { GgufError, type GgufFile } from "./gguf-file";
 import { JoinedTensors } from "./joined-tensors";
 import { type Digest, placesOf, type RecipeEntry, type RecipeFile } from "./recipe";
+import { checkTied } from "./tied-tensors";
 
 /** Numbers that are read and rounded at a time, in float32. */
 const numbersAtOnce = 2 ** 20;
@@ -38,7 +39,8 @@ interface Part {
  * Finds the tensors of every entry, with the shapes that the graph needs, before anything is written.
  * @throws GgufError where one is missing or of another shape.
  */
-export function findParts(gguf: GgufFile, { entries }: RecipeFile): Part[] {
+export async function findParts(gguf: GgufFile, { entries }: RecipeFile): Promise<Part[]> {
+  for (const { tensors } of entries) await checkTied(gguf, tensors);
   return entries.map((entry) => {
     const matrix = JoinedTensors.find(gguf, entry.tensors);
     const [firstRow, end] = entry.rows ?? [0, matrix.rows];

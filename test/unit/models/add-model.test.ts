@@ -7,10 +7,11 @@ import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { type AddedModel, AddModelError, type AddStep, addModel } from "../../../sidecar/models/add-model";
-import { GgufError } from "../../../sidecar/models/gguf-file";
+import { GgufError, GgufFile } from "../../../sidecar/models/gguf-file";
 import { chosenModel } from "../../../sidecar/models/model-folders";
 import type { Recipe } from "../../../sidecar/models/recipe";
-import { buildGguf, type GgufParts } from "./gguf-builder";
+import { tensorType } from "../../../sidecar/models/tensor-types";
+import { type BuiltTensor, buildGguf, type GgufParts } from "./gguf-builder";
 import { type TinyCatalogue, tinyCatalogue, tinyFixture, tinyGguf } from "./tiny-model";
 
 let tiny: TinyCatalogue;
@@ -196,6 +197,63 @@ describe("a file of another shape is refused with what was expected and found", 
       return bytes;
     });
     await expect(add(shape)).rejects.toThrow(/in 14 rows of Q4_K\.weight, Q5_K\.weight, found 13 rows of 256/);
+    expect(await installed()).toEqual([]);
+  });
+});
+
+describe("a file with two names for one matrix", () => {
+  /** A row of the vocabulary for each token, and again as the head, with numbers changed by `change`. */
+  async function withHead(file: string, change: (number: number, at: number) => number): Promise<string> {
+    const original = await GgufFile.open(tinyGguf);
+    const embedding = original.tensors.get("token_embd.weight");
+    const tensors: BuiltTensor[] = [];
+    for (const { name, type, columns, rows, bytes, offset } of original.tensors.values()) {
+      const data = new Uint8Array(bytes);
+      await original.read(data, offset);
+      const id = [0, 1, 2, 6, 8, 12, 13, 14, 30].find((each) => tensorType(each) === type) ?? -1;
+      tensors.push({ name, shape: columns === 1 ? [rows] : [columns, rows], type: id, data });
+      if (name !== "token_embd.weight") continue;
+      const numbers = new Float32Array(columns * rows);
+      type.dequantize(new DataView(data.buffer), numbers.length, numbers);
+      tensors.push({
+        name: "output.weight",
+        shape: [columns, embedding?.rows ?? 0],
+        type: 0,
+        data: new Uint8Array(numbers.map(change).buffer),
+      });
+    }
+    const tokens = original.texts("tokenizer.ggml.tokens") ?? [];
+    const metadata = {
+      "general.architecture": "qwen2",
+      "qwen2.block_count": { u32: 2 },
+      "qwen2.embedding_length": { u32: 256 },
+      "qwen2.feed_forward_length": { u32: 64 },
+      "qwen2.attention.head_count": { u32: 3 },
+      "qwen2.attention.head_count_kv": { u32: 1 },
+      "qwen2.rope.freq_base": { f32: 10000 },
+      "qwen2.attention.layer_norm_rms_epsilon": { f32: 1e-6 },
+      "tokenizer.ggml.tokens": { texts: tokens },
+    };
+    await original.close();
+    const path = join(tiny.root, file);
+    await writeFile(path, buildGguf({ metadata, tensors }).bytes);
+    return path;
+  }
+
+  it("is taken where they differ by rounding, the first name before the second", async () => {
+    const same = await add(await withHead("same.gguf", (number) => number));
+    const rounded = await add(await withHead("rounded.gguf", (number) => Math.round(number * 8) / 8));
+    const pinned = (await recipeOf()).files["weights.bin"]?.pinned.int8;
+    expect(same.written["weights.bin"]).toEqual(pinned);
+    expect(rounded.written["weights.bin"]?.bytes).toBe(pinned?.bytes);
+    expect(rounded.written["weights.bin"]?.sha256).not.toBe(pinned?.sha256);
+  });
+
+  it("is refused where they are two matrices", async () => {
+    const other = await withHead("other.gguf", (number, at) => (at % 2 === 0 ? number : -number));
+    await expect(add(other)).rejects.toThrow(
+      /expected the same matrix as output\.weight and as token_embd\.weight, found two \(cosine -?0\.\d+ over 16 rows\)/,
+    );
     expect(await installed()).toEqual([]);
   });
 });
