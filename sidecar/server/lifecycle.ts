@@ -12,32 +12,28 @@ export type Refuse = (id: string | number | null, code: number, message: string)
 export function lifecycle(refuse: Refuse): MessageStrategy {
   let phase: "new" | "running" | "shut-down" = "new";
   let initialized = false;
+  /** The error that a request gets for coming at the wrong time. */
+  const refusalOf = (method: string): { code: number; message: string } | undefined => {
+    if (phase === "new" && method !== "initialize")
+      return { code: ErrorCodes.ServerNotInitialized, message: `Expected initialize first, found ${method}.` };
+    if (phase === "shut-down")
+      return { code: ErrorCodes.InvalidRequest, message: `Expected exit after shutdown, found ${method}.` };
+    return undefined;
+  };
+  const isDropped = (method: string): boolean => {
+    if (method === "exit") return false;
+    if (phase === "new" || (method === "initialized" && initialized)) return true;
+    if (method === "initialized") initialized = true;
+    return false;
+  };
   return {
     handleMessage: (message, next) => {
       if (Message.isRequest(message)) {
-        if (phase === "new" && message.method !== "initialize") {
-          return refuse(
-            message.id,
-            ErrorCodes.ServerNotInitialized,
-            `Expected initialize first, found ${message.method}.`,
-          );
-        }
-        if (phase === "shut-down") {
-          return refuse(
-            message.id,
-            ErrorCodes.InvalidRequest,
-            `Expected exit after shutdown, found ${message.method}.`,
-          );
-        }
+        const refusal = refusalOf(message.method);
+        if (refusal !== undefined) return refuse(message.id, refusal.code, refusal.message);
         if (message.method === "initialize") phase = "running";
         if (message.method === "shutdown") phase = "shut-down";
-      } else if (Message.isNotification(message) && message.method !== "exit") {
-        if (phase === "new") return undefined;
-        if (message.method === "initialized") {
-          if (initialized) return undefined;
-          initialized = true;
-        }
-      }
+      } else if (Message.isNotification(message) && isDropped(message.method)) return undefined;
       return next(message);
     },
   };

@@ -23,9 +23,12 @@ const allButSlash = everyByte.with(slash, 0);
 const literals = Array.from({ length: 256 }, (_, byte) => one(new Uint8Array(256).fill(1, byte, byte + 1)));
 const star: Step = { takes: allButSlash, repeats: true, jumps: [1] };
 const globstar: Step = { takes: everyByte, repeats: true, jumps: [1] };
-/** In front of a globstar and a slash: both may be left out together. */
-const maybeFolders: Step = { takes: new Uint8Array(256), repeats: false, jumps: [1, 3] };
-const literalSlash = one(new Uint8Array(256).fill(1, slash, slash + 1));
+/** Any number of folders, none included: all three steps may be left out. */
+const anyFolders: readonly Step[] = [
+  { takes: new Uint8Array(256), repeats: false, jumps: [1, 3] },
+  globstar,
+  one(new Uint8Array(256).fill(1, slash, slash + 1)),
+];
 
 function one(takes: Uint8Array): Step {
   return { takes, repeats: false, jumps: [] };
@@ -52,27 +55,13 @@ export class Wildcard {
   static compile(pattern: string, options: WildcardOptions): Wildcard | undefined {
     const steps: Step[] = [];
     for (let at = 0; at < pattern.length; ) {
-      const character = pattern[at];
-      if (character === "*") {
-        at = addStars(pattern, at, options, steps);
-      } else if (character === "[") {
-        const bracket = readBracket(pattern, at, options);
-        if (bracket === undefined) return undefined;
-        steps.push(one(bracket.takes));
-        at = bracket.end;
-      } else if (character === "?") {
-        steps.push(one(options.paths ? allButSlash : everyByte));
-        at++;
-      } else {
-        const isEscaped = character === "\\";
-        const byte = pattern.charCodeAt(isEscaped ? at + 1 : at);
-        const literal = literals[options.ignoreCase && !isEscaped ? lowerCase(byte) : byte];
-        if (literal === undefined) return undefined;
-        steps.push(literal);
-        at += isEscaped ? 2 : 1;
-      }
+      const piece = readPiece(pattern, at, options);
+      if (piece === undefined) return undefined;
+      // Folders behind folders say nothing more, and would only take time.
+      if (piece.steps !== anyFolders || steps.at(-anyFolders.length) !== anyFolders[0]) steps.push(...piece.steps);
+      at = piece.end;
     }
-    const needed = steps.filter(({ jumps }, index) => jumps.length === 0 && steps[index - 2] !== maybeFolders);
+    const needed = steps.filter(({ jumps }, index) => jumps.length === 0 && steps[index - 2] !== anyFolders[0]);
     return new Wildcard(steps, needed.length);
   }
 
@@ -114,24 +103,44 @@ export class Wildcard {
   }
 }
 
-/** Adds what a run of asterisks stands for, with the slash behind `**`. @returns where the pattern goes on */
-function addStars(pattern: string, start: number, { paths }: WildcardOptions, steps: Step[]): number {
+/** What one place of a pattern stands for, and where the pattern goes on. */
+interface Piece {
+  readonly steps: readonly Step[];
+  readonly end: number;
+}
+
+function readPiece(pattern: string, at: number, options: WildcardOptions): Piece | undefined {
+  switch (pattern[at]) {
+    case "*":
+      return readStars(pattern, at, options);
+    case "[":
+      return readBracket(pattern, at, options);
+    case "?":
+      return { steps: [one(options.paths ? allButSlash : everyByte)], end: at + 1 };
+    case "\\":
+      return readLiteral(pattern.charCodeAt(at + 1), at + 2);
+    default: {
+      const byte = pattern.charCodeAt(at);
+      return readLiteral(options.ignoreCase ? lowerCase(byte) : byte, at + 1);
+    }
+  }
+}
+
+function readLiteral(byte: number, end: number): Piece | undefined {
+  const literal = literals[byte];
+  return literal && { steps: [literal], end };
+}
+
+/** A run of asterisks, with the slash behind `**`. */
+function readStars(pattern: string, start: number, { paths }: WildcardOptions): Piece {
   let end = start;
   while (pattern[end] === "*") end++;
+  if (!paths) return { steps: [globstar], end };
   const isWholeName =
     (start === 0 || pattern[start - 1] === "/") &&
     (end === pattern.length || pattern[end] === "/" || pattern.startsWith("\\/", end));
-  if (!paths || (end - start > 1 && isWholeName && pattern[end] !== "/")) {
-    steps.push(globstar);
-    return end;
-  }
-  if (end - start === 1 || !isWholeName) {
-    steps.push(star);
-    return end;
-  }
-  // Once more says nothing more, and would only take time.
-  if (steps.at(-3) !== maybeFolders) steps.push(maybeFolders, globstar, literalSlash);
-  return end + 1;
+  if (end - start === 1 || !isWholeName) return { steps: [star], end };
+  return pattern[end] === "/" ? { steps: anyFolders, end: end + 1 } : { steps: [globstar], end };
 }
 
 /** Classes of git's own, which are those of the C locale but for vertical tab and form feed, which are no space. */
@@ -150,52 +159,65 @@ const classes: ReadonlyMap<string, RegExp> = new Map([
   ["xdigit", /[0-9A-Fa-f]/],
 ]);
 
-/**
- * A bracket expression from `pattern[start]` on, and where it ends. Nothing where it does not end or names an unknown class.
- * Its members are read as git reads them: a range that begins behind a range or a class is none.
- */
-function readBracket(
-  pattern: string,
-  start: number,
-  { paths, ignoreCase }: WildcardOptions,
-): { takes: Uint8Array; end: number } | undefined {
+/** A bracket expression; nothing where it does not end or names an unknown class. */
+function readBracket(pattern: string, start: number, { paths, ignoreCase }: WildcardOptions): Piece | undefined {
   const members = new Uint8Array(256);
   const isNegated = pattern[start + 1] === "!" || pattern[start + 1] === "^";
-  const first = start + (isNegated ? 2 : 1);
-  /** The byte that a range may begin with. */
+  let at = start + (isNegated ? 2 : 1);
   let from: number | undefined;
-  let at = first;
   // A closing bracket that comes first is a member.
-  for (; at === first || pattern[at] !== "]"; at++) {
-    const character = pattern[at];
-    const next = pattern[at + 1];
-    const name = character === "[" ? classAt(pattern, at) : undefined;
-    if (character === "-" && from !== undefined && next !== undefined && next !== "]") {
-      at += next === "\\" ? 2 : 1;
-      addRange(members, from, pattern.charCodeAt(at), ignoreCase);
-      from = undefined;
-    } else if (name !== undefined) {
-      const found = classes.get(name === "upper" && ignoreCase ? "alpha" : name);
-      if (found === undefined) return undefined;
-      for (let byte = 0; byte < 128; byte++) if (found.test(String.fromCharCode(byte))) members[byte] = 1;
-      at += "[:".length + name.length + ":".length;
-      from = undefined;
-    } else {
-      if (character === "\\") at++;
-      from = pattern.charCodeAt(at);
-      members[from] = 1;
-    }
-    if (at >= pattern.length) return undefined;
-  }
+  do {
+    const member = addMember(members, pattern, at, from, ignoreCase);
+    if (member === undefined) return undefined;
+    ({ end: at, from } = member);
+  } while (pattern[at] !== "]");
   const takes = isNegated ? members.map((member) => 1 - member) : members;
   if (paths) takes[slash] = 0;
-  return { takes, end: at + 1 };
+  return { steps: [one(takes)], end: at + 1 };
+}
+
+/**
+ * Adds one member of a bracket expression as git reads it.
+ * @param from the byte that a range may begin with: none behind a range or a class
+ * @returns where the next member stands, and what a range may begin with there; nothing where the pattern matches nothing
+ */
+function addMember(
+  members: Uint8Array,
+  pattern: string,
+  at: number,
+  from: number | undefined,
+  ignoreCase: boolean,
+): { end: number; from: number | undefined } | undefined {
+  if (at >= pattern.length) return undefined;
+  const [character, next] = [pattern[at], pattern[at + 1]];
+  if (character === "-" && from !== undefined && next !== undefined && next !== "]") {
+    const last = at + (next === "\\" ? 2 : 1);
+    addRange(members, from, pattern.charCodeAt(last), ignoreCase);
+    return { end: last + 1, from: undefined };
+  }
+  const name = classAt(pattern, at);
+  if (name !== undefined) {
+    const isKnown = addClass(members, name, ignoreCase);
+    return isKnown ? { end: at + "[:".length + name.length + ":]".length, from: undefined } : undefined;
+  }
+  const literal = character === "\\" ? at + 1 : at;
+  const byte = pattern.charCodeAt(literal);
+  members[byte] = 1;
+  return { end: literal + 1, from: byte };
+}
+
+/** Whether there is a class of this name. */
+function addClass(members: Uint8Array, name: string, ignoreCase: boolean): boolean {
+  const found = classes.get(name === "upper" && ignoreCase ? "alpha" : name);
+  if (found === undefined) return false;
+  for (let byte = 0; byte < 128; byte++) if (found.test(String.fromCharCode(byte))) members[byte] = 1;
+  return true;
 }
 
 /** The name in `[:name:]`; nothing where something else begins so, which is a bracket among the members then. */
 function classAt(pattern: string, start: number): string | undefined {
   const begin = start + "[:".length;
-  if (pattern[start + 1] !== ":") return undefined;
+  if (pattern[start] !== "[" || pattern[start + 1] !== ":") return undefined;
   const end = pattern.indexOf("]", begin);
   return end > begin && pattern[end - 1] === ":" ? pattern.slice(begin, end - 1) : undefined;
 }
