@@ -40,8 +40,9 @@ const rooms: readonly Room[] = [
   { name: "extension", paths: ["extension"], imports: ["protocol"] },
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },
-  { name: "bench", paths: ["test/bench"], imports: [...product, "eval"] },
-  { name: "tests", paths: ["test"], imports: [...product, "eval", "bench", "scripts"] },
+  { name: "corpus", paths: ["test/secrets"], imports: [] },
+  { name: "bench", paths: ["test/bench"], imports: [...product, "eval", "corpus"] },
+  { name: "tests", paths: ["test"], imports: [...product, "eval", "bench", "corpus", "scripts"] },
 ];
 
 /** Where each package of the product may be imported, beside tests and benchmarks. */

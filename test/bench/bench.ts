@@ -3,6 +3,7 @@ import { main as confidence } from "./confidence";
 import { main as index, indexPhases } from "./index/main";
 import { main as inference, inferencePhases } from "./inference/main";
 import { main as ranking } from "./ranking/main";
+import { main as secrets } from "./secrets";
 import { main as typing } from "./typing/main";
 
 /** Takes its options as JSON. */
@@ -14,6 +15,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   typing,
   ranking,
   confidence,
+  secrets,
 };
 
 const help = `npm run bench -- COMMAND [OPTIONS]; "COMMAND --help" lists the options
@@ -22,6 +24,7 @@ const help = `npm run bench -- COMMAND [OPTIONS]; "COMMAND --help" lists the opt
   typing       what suggestions save as edits of a git history are typed again
   ranking      what raising fragments of imported and lately edited files does to their rank
   confidence   how sure suggestions are, fitted and checked
+  secrets      how many secrets are kept out of the index, and what is taken for one
 `;
 
 /** Does one phase and sends its result to the process that started this one. */
