@@ -199,39 +199,45 @@ function checkTensors(header: Header, size: number, refuse: Refuse): Map<string,
   const alignment = alignmentOf(header, refuse);
   const start = Math.ceil(headerEnd / alignment) * alignment;
   const tensors = new Map<string, GgufTensor>();
-  const extents: GgufTensor[] = [];
-  for (const { name, shape, dtype, offset } of header.tensorInfos) {
-    if (name.length > max.nameLength || !/^[\w.-]+$/.test(name))
-      refuse("tensor names of at most 64 letters, digits and dots", JSON.stringify(name.slice(0, max.nameLength)));
-    if (tensors.has(name)) refuse(`one tensor ${name}`, "two");
-    const { columns, rows } = dimensionsOf(name, shape, size, refuse);
-    const type = tensorType(dtype);
-    if (type === undefined) {
-      return refuse(
-        `numbers stored as ${tensorTypeNames.join(", ")} in ${name}`,
-        `the type with number ${dtype}`,
-        "Choose a file with another quantisation of this model.",
-      );
-    }
-    if ((columns * rows) % type.blockSize !== 0 || (rows > 1 && columns > 1 && columns % type.blockSize !== 0))
-      refuse(`rows of whole blocks of ${type.blockSize} numbers (${type.name}) in ${name}`, `rows of ${columns}`);
-    const bytes = ((columns * rows) / type.blockSize) * type.blockBytes;
-    if (offset % BigInt(alignment) !== 0n)
-      refuse(`the data of ${name} at a multiple of ${alignment} bytes`, String(offset));
-    const end = BigInt(start) + offset + BigInt(bytes);
-    if (end > BigInt(size)) refuse(`at least ${end} bytes (the data of ${name} ends there)`, `the file cut at ${size}`);
-    const tensor = { name, type, columns, rows, offset: start + Number(offset), bytes };
-    tensors.set(name, tensor);
-    extents.push(tensor);
+  for (const info of header.tensorInfos) {
+    if (tensors.has(info.name)) refuse(`one tensor ${info.name}`, "two");
+    tensors.set(info.name, checkTensor(info, { start, alignment, size }, refuse));
   }
-  extents.sort((a, b) => a.offset - b.offset);
   let before: GgufTensor | undefined;
-  for (const tensor of extents) {
+  for (const tensor of [...tensors.values()].sort((a, b) => a.offset - b.offset)) {
     if (before !== undefined && tensor.offset < before.offset + before.bytes)
       refuse("tensors one behind the other", `${tensor.name} inside ${before.name}`);
     before = tensor;
   }
   return tensors;
+}
+
+/** @param file where the tensors' data begin, what their places are multiples of, and the file's size */
+function checkTensor(
+  { name, shape, dtype, offset }: Header["tensorInfos"][number],
+  { start, alignment, size }: { readonly start: number; readonly alignment: number; readonly size: number },
+  refuse: Refuse,
+): GgufTensor {
+  if (name.length > max.nameLength || !/^[\w.-]+$/.test(name))
+    refuse("tensor names of at most 64 letters, digits and dots", JSON.stringify(name.slice(0, max.nameLength)));
+  const { columns, rows } = dimensionsOf(name, shape, size, refuse);
+  const type = tensorType(dtype);
+  if (type === undefined)
+    return refuse(
+      `numbers stored as ${tensorTypeNames.join(", ")} in ${name}`,
+      `the type with number ${dtype}`,
+      "Choose a file with another quantisation of this model.",
+    );
+  // A list of numbers is in whole blocks as one row.
+  const rowLength = shape.length === 1 ? rows : columns;
+  if (rowLength % type.blockSize !== 0)
+    refuse(`rows of whole blocks of ${type.blockSize} numbers (${type.name}) in ${name}`, `rows of ${rowLength}`);
+  const bytes = ((columns * rows) / type.blockSize) * type.blockBytes;
+  if (offset % BigInt(alignment) !== 0n)
+    refuse(`the data of ${name} at a multiple of ${alignment} bytes`, String(offset));
+  const end = BigInt(start) + offset + BigInt(bytes);
+  if (end > BigInt(size)) refuse(`at least ${end} bytes (the data of ${name} ends there)`, `the file cut at ${size}`);
+  return { name, type, columns, rows, offset: start + Number(offset), bytes };
 }
 
 function alignmentOf(header: Header, refuse: Refuse): number {

@@ -5,16 +5,18 @@ import { type FileHandle, open } from "node:fs/promises";
 import { GgufError, type GgufFile } from "./gguf-file";
 import { JoinedTensors } from "./joined-tensors";
 import { type Digest, placesOf, type RecipeEntry, type RecipeFile } from "./recipe";
+import { multiplyColumns, multiplyRows, roundRows, turnInto } from "./row-arithmetic";
 import { checkTied } from "./tied-tensors";
 
-/** Numbers that are read and rounded at a time, in float32. */
-const numbersAtOnce = 2 ** 20;
-/** Bytes of a matrix that are turned at a time: columns are written in so many pieces as it takes. */
-const turnedBytesAtOnce = 2 ** 25;
-/** Scale of a row of zeros, and the smallest there is, before it is divided by the largest code. */
-const minMagnitude = Math.fround(1e-20);
-/** Added and taken away again, it rounds a float64 of at most 2 ** 31 to a whole number, a half to the even one. */
-const rounding = 1.5 * 2 ** 52;
+/** What is held in memory at a time, which does not change what is written. */
+export interface SliceLimits {
+  /** Numbers that are read and rounded at a time, in float32; a row at least. */
+  readonly numbers: number;
+  /** Bytes of a matrix that are turned at a time; columns are written in so many pieces as it takes. */
+  readonly turnedBytes: number;
+}
+
+const defaultLimits: SliceLimits = { numbers: 2 ** 20, turnedBytes: 2 ** 25 };
 
 export interface WeightsSource {
   readonly gguf: GgufFile;
@@ -25,6 +27,7 @@ export interface WeightsSource {
   readonly signal: AbortSignal | undefined;
   /** Told how many numbers were written, again and again. */
   readonly onProgress: (numbers: number) => void;
+  readonly limits?: SliceLimits;
 }
 
 /** What the entries of a file take from the GGUF file. */
@@ -99,20 +102,25 @@ export async function digestOf(path: string, signal: AbortSignal | undefined): P
 
 /** Reads, multiplies, rounds and writes slices of rows; its buffers serve all of them. */
 class Slices {
-  private floats = new Float32Array(numbersAtOnce);
-  private codes = new Int8Array(numbersAtOnce);
+  private readonly limits: SliceLimits;
+  private floats: Float32Array;
+  private codes: Int8Array;
   private written = 0;
 
   constructor(
     private readonly file: FileHandle,
     private readonly source: WeightsSource,
-  ) {}
+  ) {
+    this.limits = source.limits ?? defaultLimits;
+    this.floats = new Float32Array(this.limits.numbers);
+    this.codes = new Int8Array(this.limits.numbers);
+  }
 
   async write(part: Part): Promise<void> {
     const { entry, matrix, rows } = part;
     const { columns } = matrix;
     const width = entry.store === "float32" ? 4 : 1;
-    const rowsAtOnce = Math.max(1, Math.floor(numbersAtOnce / columns));
+    const rowsAtOnce = Math.max(1, Math.floor(this.limits.numbers / columns));
     if (columns > this.floats.length) {
       this.floats = new Float32Array(columns);
       this.codes = new Int8Array(columns);
@@ -121,7 +129,7 @@ class Slices {
     const start = entry.store === "float32" ? entry.values.offset : entry.codes.offset;
     const turned = entry.layout === "transposed";
     const panelRows = turned
-      ? Math.min(rows, Math.max(1, Math.floor(turnedBytesAtOnce / (columns * width))))
+      ? Math.min(rows, Math.max(1, Math.floor(this.limits.turnedBytes / (columns * width))))
       : rowsAtOnce;
     for (let first = 0; first < rows; first += panelRows) {
       const end = Math.min(rows, first + panelRows);
@@ -146,7 +154,13 @@ class Slices {
     const { columns } = matrix;
     const floats = this.floats.subarray(0, (to - from) * columns);
     await matrix.read(firstRow + from, firstRow + to, floats);
-    multiply(floats, columns, firstRow + from, entry, this.source.factors);
+    const { factors } = this.source;
+    const columnFactors = used(entry.columnFactors, factors);
+    const rowFactors = used(entry.rowFactors, factors);
+    // Of a vector, both go number by number.
+    if (columns > 1) multiplyColumns(floats, columnFactors);
+    else multiplyRows(floats, 1, columnFactors?.subarray(firstRow + from));
+    multiplyRows(floats, columns, rowFactors?.subarray(firstRow + from));
     if (entry.store === "float32") return floats;
     const codes = this.codes.subarray(0, floats.length);
     roundRows(floats, columns, this.source.largestCode, codes, scales.subarray(from, to));
@@ -181,71 +195,9 @@ function panelOf({ store }: RecipeEntry, length: number): Float32Array | Int8Arr
   return store === "float32" ? new Float32Array(length) : new Int8Array(length);
 }
 
-/** Multiplies rows in place by an entry's factors, of which the first row is number `firstRow`; each product is a float32. */
-function multiply(
-  numbers: Float32Array,
-  columns: number,
-  firstRow: number,
-  { columnFactors, rowFactors }: RecipeEntry,
+function used(
+  place: { readonly offset: number; readonly count: number } | undefined,
   factors: Float32Array,
-): void {
-  const rows = numbers.length / columns;
-  if (columnFactors !== undefined && columns > 1) {
-    const used = factors.subarray(columnFactors.offset, columnFactors.offset + columnFactors.count);
-    for (let row = 0; row < rows; row++)
-      for (let column = 0, at = row * columns; column < columns; column++, at++)
-        numbers[at] = (numbers[at] ?? 0) * (used[column] ?? 0);
-  }
-  // Of a vector, the factors of columns go number by number as well.
-  for (const used of [columns > 1 ? undefined : columnFactors, rowFactors]) {
-    if (used === undefined) continue;
-    for (let row = 0; row < rows; row++) {
-      const factor = factors[used.offset + firstRow + row] ?? 0;
-      for (let at = row * columns; at < (row + 1) * columns; at++) numbers[at] = (numbers[at] ?? 0) * factor;
-    }
-  }
-}
-
-/**
- * Rounds rows to codes between -`largest` and `largest`, ties to even, each with its own scale: its largest magnitude divided by
- * `largest`, in float32.
- */
-export function roundRows(
-  numbers: Float32Array,
-  columns: number,
-  largest: number,
-  codes: Int8Array,
-  scales: Float32Array,
-): void {
-  for (let row = 0; row < scales.length; row++) {
-    const end = (row + 1) * columns;
-    let magnitude = minMagnitude;
-    for (let at = row * columns; at < end; at++) {
-      const each = Math.abs(numbers[at] ?? 0);
-      if (each > magnitude) magnitude = each;
-    }
-    const scale = Math.fround(magnitude / largest);
-    scales[row] = scale;
-    for (let at = row * columns; at < end; at++)
-      codes[at] = Math.fround((numbers[at] ?? 0) / scale) + rounding - rounding;
-  }
-}
-
-/** Writes rows of `columns` numbers as columns of a panel with `length` rows, the first one at `place`. */
-function turnInto(
-  panel: Float32Array | Int8Array,
-  numbers: Float32Array | Int8Array,
-  columns: number,
-  length: number,
-  place: number,
-): void {
-  const rows = numbers.length / columns;
-  // Sixteen rows at a time: so the places that are written to next to each other stay in the processor's cache.
-  for (let block = 0; block < rows; block += 16) {
-    const end = Math.min(rows, block + 16);
-    for (let column = 0; column < columns; column++) {
-      for (let row = block; row < end; row++)
-        panel[column * length + place + row] = numbers[row * columns + column] ?? 0;
-    }
-  }
+): Float32Array | undefined {
+  return place && factors.subarray(place.offset, place.offset + place.count);
 }

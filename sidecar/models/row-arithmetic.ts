@@ -1,0 +1,67 @@
+// What a recipe does with rows of numbers, in float32: multiplies them by factors, rounds them to codes, turns them into columns.
+
+/** Scale of a row of zeros, and the smallest there is, before it is divided by the largest code. */
+const minMagnitude = Math.fround(1e-20);
+/** Added and taken away again, it rounds a float64 of at most 2 ** 31 to a whole number, a half to the even one. */
+const rounding = 1.5 * 2 ** 52;
+
+/** Multiplies number j of each row by factor j, where there are factors: a row has as many numbers. Each product is a float32. */
+export function multiplyColumns(numbers: Float32Array, factors: Float32Array | undefined): void {
+  if (factors === undefined) return;
+  for (let start = 0; start < numbers.length; start += factors.length)
+    for (let column = 0; column < factors.length; column++)
+      numbers[start + column] = (numbers[start + column] ?? 0) * (factors[column] ?? 0);
+}
+
+/** Multiplies the numbers of row i by factor i, where there are factors: at least as many as rows. Each product is a float32. */
+export function multiplyRows(numbers: Float32Array, columns: number, factors: Float32Array | undefined): void {
+  if (factors === undefined) return;
+  for (let row = 0; row < numbers.length / columns; row++) {
+    const factor = factors[row] ?? 0;
+    for (let at = row * columns; at < (row + 1) * columns; at++) numbers[at] = (numbers[at] ?? 0) * factor;
+  }
+}
+
+/**
+ * Rounds rows to codes between -`largest` and `largest`, ties to even, each with its own scale: its largest magnitude divided by
+ * `largest`, in float32.
+ */
+export function roundRows(
+  numbers: Float32Array,
+  columns: number,
+  largest: number,
+  codes: Int8Array,
+  scales: Float32Array,
+): void {
+  for (let row = 0; row < scales.length; row++) {
+    const end = (row + 1) * columns;
+    let magnitude = minMagnitude;
+    for (let at = row * columns; at < end; at++) {
+      const each = Math.abs(numbers[at] ?? 0);
+      if (each > magnitude) magnitude = each;
+    }
+    const scale = Math.fround(magnitude / largest);
+    scales[row] = scale;
+    for (let at = row * columns; at < end; at++)
+      codes[at] = Math.fround((numbers[at] ?? 0) / scale) + rounding - rounding;
+  }
+}
+
+/** Writes rows of `columns` numbers as columns of a panel with `length` rows, the first one at `place`. */
+export function turnInto(
+  panel: Float32Array | Int8Array,
+  numbers: Float32Array | Int8Array,
+  columns: number,
+  length: number,
+  place: number,
+): void {
+  const rows = numbers.length / columns;
+  // Sixteen rows at a time: so the places that are written to next to each other stay in the processor's cache.
+  for (let block = 0; block < rows; block += 16) {
+    const end = Math.min(rows, block + 16);
+    for (let column = 0; column < columns; column++) {
+      for (let row = block; row < end; row++)
+        panel[column * length + place + row] = numbers[row * columns + column] ?? 0;
+    }
+  }
+}
