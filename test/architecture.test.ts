@@ -56,6 +56,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@huggingface/gguf": ["sidecar/models"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/faiss-addon.ts"],
+  "lru-cache": ["extension", "sidecar"],
   "web-tree-sitter": ["sidecar/workspace", "sidecar/completion/syntax-tree.ts"],
   valibot: ["sidecar", "scripts/secrets"],
   "smol-toml": ["scripts/secrets"],

@@ -1,5 +1,6 @@
 // What the inspector looks at: the last suggestions, the one chosen among them, and what was asked about each.
 
+import { LRUCache } from "lru-cache";
 import type {
   Comparison,
   CompletionTrace,
@@ -14,7 +15,7 @@ import type { Layer } from "./sections/need";
 /** Suggestions listed. */
 const mostTraces = 50;
 /** Suggestions of which answers are kept: as many as the sidecar holds. */
-const mostAnswers = 20;
+const maxAnswers = 20;
 
 /** What was asked about one suggestion. */
 export interface TraceAnswers {
@@ -31,7 +32,7 @@ export class InspectorState {
   layer: Layer = "all";
   private chosen: number | undefined;
   private readonly times = new Map<number, Date>();
-  private readonly answers = new Map<number, TraceAnswers>();
+  private readonly answers = new LRUCache<number, TraceAnswers>({ max: maxAnswers });
 
   /** Whether the newest suggestion is always the one shown. */
   get following(): boolean {
@@ -94,12 +95,6 @@ export class InspectorState {
     if (answers === undefined) {
       answers = {};
       this.answers.set(id, answers);
-      for (const oldest of this.answers.keys()) {
-        if (this.answers.size <= mostAnswers) {
-          break;
-        }
-        this.answers.delete(oldest);
-      }
     }
     return answers;
   }

@@ -1,4 +1,5 @@
 // The syntax tree of the text around the cursor: which block the cursor is in, and what an insertion would do to it.
+import { LRUCache } from "lru-cache";
 import { Edit, type Node, Parser, type Tree } from "web-tree-sitter";
 import type { CursorContext } from "../retrieval/retrieval";
 import { loadGrammar, startRuntime } from "../workspace/grammars";
@@ -71,7 +72,7 @@ interface Kept {
 
 /** Keeps the tree of each document that is completed in, and reads anew only what was changed in it. */
 export class SyntaxTrees {
-  private readonly kept = new Map<string, Kept>();
+  private readonly kept = new LRUCache<string, Kept>({ max: mostTrees, dispose: ({ tree }) => tree.delete() });
   /** Documents that took too long, with the completions left until they are parsed again. */
   private readonly left = new Map<string, number>();
 
@@ -131,29 +132,22 @@ export class SyntaxTrees {
     const before = windowBefore(prefix);
     const text = before + windowAfter(suffix);
     const known = this.kept.get(uri);
-    this.kept.delete(uri);
     const former = known?.language === name ? known : undefined;
     const tree =
       former?.text === text
         ? former.tree.copy()
         : parse(language, text, former === undefined ? undefined : edited(former.tree, former.text, text));
-    known?.tree.delete();
     if (tree === undefined) {
+      this.kept.delete(uri);
       if (this.left.size >= mostTrees) this.left.clear();
       this.left.set(uri, retryAfter);
       return undefined;
     }
     this.kept.set(uri, { language: name, text, tree });
-    for (const [oldest, { tree: old }] of this.kept) {
-      if (this.kept.size <= mostTrees) break;
-      old.delete();
-      this.kept.delete(oldest);
-    }
     return new CursorTree(language, text, before.length, tree.copy());
   }
 
   dispose(): void {
-    for (const { tree } of this.kept.values()) tree.delete();
     this.kept.clear();
     for (const { parser } of this.languages.values()) parser.delete();
   }

@@ -1,5 +1,7 @@
 // Which fragments stay in the prompt over keystrokes: what was fetched for a document, and whether it still serves.
+
 import { isDeepStrictEqual } from "node:util";
+import { LRUCache } from "lru-cache";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { FragmentReference } from "../protocol";
 import { rankOf } from "./ranking";
@@ -42,13 +44,13 @@ export interface KeepingRule {
 export const keepingRule: KeepingRule = { similarity: 0.7, margin: 0.05 };
 
 /** Documents remembered. */
-const capacity = 8;
+const maxDocuments = 8;
 /** UTF-16 units around the cursor within which typing, deleting and accepting a suggestion happen. */
 const reach = 256;
 
 /** The fragments of the documents worked on, least recently used out first. */
 export class KeptFragments {
-  private readonly documents = new Map<string, Kept>();
+  private readonly documents = new LRUCache<string, Kept>({ max: maxDocuments });
 
   constructor(private readonly tokenizer: Tokenizer) {}
 
@@ -70,12 +72,7 @@ export class KeptFragments {
   }
 
   remember(kept: Kept): void {
-    this.documents.delete(kept.context.uri);
     this.documents.set(kept.context.uri, kept);
-    for (const oldest of this.documents.keys()) {
-      if (this.documents.size <= capacity) break;
-      this.documents.delete(oldest);
-    }
   }
 
   forget(uri: string): void {

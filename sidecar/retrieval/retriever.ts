@@ -1,5 +1,7 @@
 // Retrieval from end to end: need, search, select, with the time of each and the reason where nothing comes of it.
+
 import { isDeepStrictEqual } from "node:util";
+import { LRUCache } from "lru-cache";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
@@ -27,11 +29,11 @@ export interface RetrieverOptions {
 const leastCandidates = 16;
 const candidatesPerFragment = 4;
 /** Fragments whose tokens are kept, about 1 kB each. */
-const mostRendered = 512;
+const maxRendered = 512;
 
 export class Retriever {
   /** The last used is the last. An index that reads a fragment anew makes another object of it. */
-  private readonly rendered = new Map<Fragment, readonly number[]>();
+  private readonly rendered = new LRUCache<Fragment, readonly number[]>({ max: maxRendered });
 
   private chosen:
     | { readonly settings: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">; readonly files: ChosenFiles }
@@ -143,12 +145,7 @@ export class Retriever {
   private render(fragment: Fragment, limit: number): readonly number[] {
     const known = this.rendered.get(fragment);
     const tokens = known ?? this.options.promptFormat.fragment(fragment.path, fragment.text, limit);
-    this.rendered.delete(fragment);
-    this.rendered.set(fragment, tokens);
-    for (const oldest of this.rendered.keys()) {
-      if (this.rendered.size <= mostRendered) break;
-      this.rendered.delete(oldest);
-    }
+    if (known === undefined) this.rendered.set(fragment, tokens);
     return tokens;
   }
 }

@@ -1,25 +1,20 @@
 // Which files were edited lately, told from what the client changes.
+import { LRUCache } from "lru-cache";
 import type { TextDocuments } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { filePath } from "./document-path";
 
 /** Files that are remembered: the one worked on, and as many others as `npm run bench -- ranking` counts. */
-const most = 9;
+const maxFiles = 9;
 
 export class EditedFiles {
-  /** Paths on disk, the last one last. */
-  private readonly paths = new Set<string>();
+  /** Paths on disk. */
+  private readonly paths = new LRUCache<string, true>({ max: maxFiles });
 
   /** Documents that are no file on disk are passed over. */
   note(uri: string): void {
     const path = filePath(uri);
-    if (path === undefined) return;
-    this.paths.delete(path);
-    this.paths.add(path);
-    for (const oldest of this.paths) {
-      if (this.paths.size <= most) break;
-      this.paths.delete(oldest);
-    }
+    if (path !== undefined) this.paths.set(path, true);
   }
 
   has(uri: string): boolean {

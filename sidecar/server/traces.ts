@@ -1,17 +1,18 @@
 // Keeps the traces behind the last suggestions.
 
+import { LRUCache } from "lru-cache";
 import * as v from "valibot";
 import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
 import { type CompletionTrace, messages } from "../protocol";
 
 /** `selfracg/traces` gives no more. */
-const mostTraces = 50;
+const maxTraces = 50;
 
 const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
 
 export class Traces {
-  /** By id, the last one put in last. */
-  readonly #traces = new Map<number, CompletionTrace>();
+  /** By id. */
+  readonly #traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
 
   constructor(connection: Connection) {
     connection.onRequest(messages.trace, (params: unknown): CompletionTrace | null | ResponseError<void> => {
@@ -28,21 +29,16 @@ export class Traces {
 
   /** Newest first. */
   get all(): readonly CompletionTrace[] {
-    return [...this.#traces.values()].reverse();
+    return [...this.#traces.values()];
   }
 
   /** By its id; left out: the last. */
   find(id?: number): CompletionTrace | undefined {
-    return id === undefined ? [...this.#traces.values()].at(-1) : this.#traces.get(id);
+    return id === undefined ? this.all[0] : this.#traces.peek(id);
   }
 
   /** The last completion that a client was given. One that is typed along, or come back to, replaces what was known of it. */
   put(trace: CompletionTrace): void {
-    this.#traces.delete(trace.id);
     this.#traces.set(trace.id, trace);
-    for (const oldest of this.#traces.keys()) {
-      if (this.#traces.size <= mostTraces) break;
-      this.#traces.delete(oldest);
-    }
   }
 }
