@@ -1,14 +1,14 @@
 // A larger real tree: source files of the installed packages, copied out so that nothing ignores them for where they lie.
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
+import { makeRepository } from "./make-repository";
 
 const largest = 64 * 1024;
 const perPackage = 4;
 
 /** Copies up to `most` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
 export async function copyLargeTree(modules: string, target: string, most: number): Promise<number> {
-  // In a repository what is not ignored is meant, also under names such as `dist`.
-  await mkdir(join(target, ".git"), { recursive: true });
+  await makeRepository(target);
   let copied = 0;
   for (const folder of await packages(modules)) {
     const files = (await readdir(folder, { recursive: true, withFileTypes: true }))

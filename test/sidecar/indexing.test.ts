@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
 import { CancellationTokenSource } from "vscode-languageserver/node";
 import { serverCommands } from "../../sidecar/protocol";
+import { makeRepository } from "../bench/make-repository";
 import { cleanUp, copyOfFixture, type Sidecar, start, temporaryFolder, uriOf } from "./client";
 
 afterEach(cleanUp);
@@ -225,7 +226,7 @@ describe("what is indexed", () => {
 
   it("reads the folders anew when .git/info/exclude changes, but not for the rest of .git", async () => {
     const folder = await copyOfFixture();
-    await mkdir(join(folder, ".git", "info"), { recursive: true });
+    await makeRepository(folder);
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");
     await sidecar.watched(join(folder, ".git", "index"), 2);

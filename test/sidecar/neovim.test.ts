@@ -1,8 +1,9 @@
 // Neovim as a user sets it up: the configuration of EDITORS.md, run by a Neovim that is installed here, or named in SELFRACG_NVIM.
 import { spawnSync } from "node:child_process";
-import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";
+import { makeRepository } from "../bench/make-repository";
 import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./client";
 
 const nvim = process.env.SELFRACG_NVIM ?? "nvim";
@@ -70,7 +71,7 @@ describe("the page on other editors", () => {
   it.skipIf(!suits)("sets up a Neovim that gets a name from another file", async () => {
     const folder = await copyOfFixture();
     const scratch = await temporaryFolder();
-    mkdirSync(join(folder, ".git"), { recursive: true });
+    await makeRepository(folder);
     appendFileSync(
       join(folder, "shop", "reports.py"),
       "\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.",

@@ -1,6 +1,7 @@
 // Trees of any size made from real files: variations of the installed packages' sources, their longer words numbered.
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, parse } from "node:path";
+import { makeRepository } from "../make-repository";
 
 /** Larger files are left out: a hundred thousand of them must be written and read within minutes. */
 const largestCharacters = 6000;
@@ -18,8 +19,7 @@ export async function writeTree(
     throw new Error(
       `expected source files of at most ${largestCharacters} characters, found none: install the packages first`,
     );
-  // In a repository what is not ignored is meant.
-  await mkdir(join(target, ".git"), { recursive: true });
+  await makeRepository(target);
   const paths: string[] = [];
   const folders = new Set<string>();
   for (let at = 0; at < count; at++) {

@@ -25,6 +25,7 @@ import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { readSources } from "../cursors";
+import { makeRepository } from "../make-repository";
 import { percentile, percentiles, type Spread } from "../statistics";
 import { randomNumbers } from "./tokens";
 
@@ -59,7 +60,7 @@ export async function largeIndexPhase(options: LargeIndexOptions): Promise<numbe
     chunker: await createChunker(options.grammarPath, () => {}),
     log: quietLog,
   });
-  await mkdir(join(options.target, ".git"), { recursive: true });
+  await makeRepository(options.target);
   await index.setFolders([{ uri: pathToFileURL(options.target).href, name: basename(options.target) }]);
   const sources = await readSources(options.workspace);
   for (let copy = 1; index.fragmentCount < options.fragments; copy++) {

@@ -1,10 +1,9 @@
 // Edits that were really made: text that commits of a git repository added to files, with the file around it as it was.
 import { execFile } from "node:child_process";
-import { mkdir } from "node:fs/promises";
-import { join } from "node:path";
 import { promisify } from "node:util";
 import { sourceFile } from "../cursors";
 import { randomNumbers } from "../inference/tokens";
+import { makeRepository } from "../make-repository";
 
 export interface Edit {
   /** Commit that made it. */
@@ -126,7 +125,7 @@ export class History {
   /** Makes `folder` hold the tree of `commit`, changing only what differs from what was checked out there before; git's index of it lies beside. */
   async checkOut(commit: string, folder: string): Promise<void> {
     // Without it the workspace would be no repository, and its ignore files would not hold.
-    await mkdir(join(folder, ".git"), { recursive: true });
+    await makeRepository(folder);
     const gitDirectory = (await this.git(["rev-parse", "--absolute-git-dir"])).trim();
     await this.git(["--git-dir", gitDirectory, "--work-tree", folder, "read-tree", "--reset", "-u", commit], {
       GIT_INDEX_FILE: `${folder}.index`,
