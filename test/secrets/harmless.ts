@@ -1,5 +1,5 @@
 // Files that resemble credentials and are none: names, templates, placeholders, references, hashes, documentation.
-import { base62, base64, type CorpusFile, digits, hex, Values } from "./random";
+import { base62, base64, type CorpusFile, digits, hex, upper, Values } from "./random";
 
 const v = new Values(53);
 const code = "def make(bits):\n    return bits * 2\n";
@@ -49,6 +49,14 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ["source", "vault.py", code],
   ["source", "wp-config.test.ts", ts],
   ["source", "auth.ts", ts],
+  [
+    "public key",
+    "keys/public_key.pem",
+    `-----BEGIN PUBLIC ${"KEY"}-----\n${v.pemBody(2)}\n-----END PUBLIC ${"KEY"}-----\n`,
+  ],
+  ["public key", "id_rsa.pub", `ssh-rsa ${v.of(base64, 200)} shop@host\n`],
+  ["translation", "src/locales/en/secrets.json", '{ "title": "Your secrets", "empty": "There are none." }\n'],
+  ["translation", "i18n/de/passwords.yml", "title: Kennwörter\nhint: Mindestens zwölf Zeichen\n"],
   ["documentation", "README.asc", "= Reading\n\nHow to read the manual of the shop.\n"],
   ["documentation", "docs/secrets.md", "# Secrets\n\nSecrets come from the vault, never from the repository.\n"],
   ["documentation", "docs/credentials.md", "# Credentials\n\nSet `API_KEY` in your shell.\n"],
@@ -178,6 +186,11 @@ const files: readonly (readonly [kind: string, path: string, text: string])[] = 
   ],
   ["words", "w/z.py", "# First pass: decided_mask == 0\n# Pass `verbosity=0` to be quiet\n"],
   // Randomness that is no secret.
+  [
+    "hash",
+    "h/x.json",
+    `{ "data": "${v.of(base64, 60)}/EAAA${v.of(base62, 40)}+${v.of(base64, 60)}+AKIA${v.of(upper, 16)}/oy2" }\n`,
+  ],
   ["hash", "h/u.ts", `const csrfToken = "${v.of(hex, 32)}";\n`],
   ["hash", "h/v.py", `DSN = "https://${v.of(hex, 32)}@o1234.ingest.sentry.io/42"\n`],
   ["hash", "h/w.html", `<meta name="site-verification" content="${v.of(base62, 43)}" />\n`],

@@ -66,6 +66,7 @@ export const gitleaksRules: readonly SecretRule[] = rules.map((rule) => {
         const { value, start, end } = valueSpan(match, rule.group);
         if (rule.entropy !== undefined && entropyOf(value) <= rule.entropy) continue;
         if (rule.named === true ? !looksRandom(value) : isPlaceholder(value)) continue;
+        if (isInsideBase64(text, start, value)) continue;
         const whole = rule.named === true ? leadBefore(text, match.index) + match[0] : match[0];
         if (compiled.allowed.some((list) => list.has(value, whole, () => lineAround(text, match.index)))) continue;
         yield { start, end };
@@ -73,6 +74,11 @@ export const gitleaksRules: readonly SecretRule[] = rules.map((rule) => {
     },
   };
 });
+
+/** Whether a value could be a part of longer base64, where any beginning of a token comes up by chance. */
+function isInsideBase64(text: string, start: number, value: string): boolean {
+  return /[+/]/.test(text[start - 1] ?? "") && /^[A-Za-z0-9]+$/.test(value);
+}
 
 function leadBefore(text: string, index: number): string {
   return /[\w.-]*$/.exec(text.slice(Math.max(0, index - maxLead), index))?.[0] ?? "";

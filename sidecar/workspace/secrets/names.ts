@@ -14,6 +14,12 @@ function wordsWith(word: string): RegExp {
   return new RegExp(`^\\.?(?:.*[._-])?(?:${word})(?:[._-].*)?${dataExtension}$`);
 }
 
+/** Translations of what a program says about credentials. */
+const translation =
+  /(?:^|\/)(?:i18n|l10n|locales?|lang|languages|translations|messages)\/(?:.*\/)?[^/]+\.(?:json|ya?ml|properties|toml|ini)$/;
+/** Keys that are there to be given away. */
+const publicKey = /(?:^|[._-])pub(?:lic)?(?:[._-]?key)?\.(?:pem|asc|gpg|key)$/;
+
 /** Names in small letters; a source's extension or a template's name lets a file off. */
 const names: readonly RegExp[] = [
   // Variables of the environment.
@@ -78,7 +84,7 @@ export function secretByPath(path: string): string | undefined {
 
 function isSecretName(path: string, name: string, isFolder: boolean): boolean {
   if (isFolder) return folders.test(name);
-  if (template.test(name)) return false;
+  if (template.test(name) || publicKey.test(name) || translation.test(path)) return false;
   if (sources.test(name) || paths.test(path)) return true;
   return !sourceExtension.test(name) && names.some((pattern) => pattern.test(name));
 }

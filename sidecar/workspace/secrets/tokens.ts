@@ -104,9 +104,10 @@ export function looksIssued(value: string): boolean {
   );
 }
 
-/** Whether a token begins where the text before is a sign or nothing; signs begin the prefixes of addresses themselves. */
+/** What must not stand before a token: the rest of a word, and of base64 where the prefix could be a part of that. */
 function beginningOf(prefix: string): string {
-  return /^[[/?&]|^hooks|^webhook/.test(prefix) ? "" : "(?<![\\w-])";
+  if (/^[[/?&]|^hooks|^webhook/.test(prefix)) return "";
+  return /[A-Za-z0-9)]$/.test(prefix) ? "(?<![\\w+/-])" : "(?<![\\w-])";
 }
 
 export const tokenRules: readonly SecretRule[] = kinds.map(({ what, keywords, prefix, rest }) =>
