@@ -1,4 +1,5 @@
 // Which open documents are secret by their names, and which of those the user has brought back.
+import { LRUCache } from "lru-cache";
 import { secretByPath } from "../workspace/secrets/names";
 
 export interface SecretDocumentsParts {
@@ -16,7 +17,7 @@ const maxAnswers = 1000;
  * read from disk, are known to bring it back.
  */
 export class SecretDocuments {
-  private readonly broughtBack = new Map<string, boolean>();
+  private readonly broughtBack = new LRUCache<string, boolean>({ max: maxAnswers });
 
   constructor(private readonly parts: SecretDocumentsParts) {}
 
@@ -37,7 +38,6 @@ export class SecretDocuments {
   private ask(uri: string): void {
     const answer = this.parts.isBroughtBack(uri);
     if (answer === undefined) return;
-    if (this.broughtBack.size >= maxAnswers) this.broughtBack.clear();
     this.broughtBack.set(uri, false);
     answer.then(
       (is) => void this.broughtBack.set(uri, is),
