@@ -1,4 +1,4 @@
-// Bundles the extension, the sidecar's entries (server, command line, inference thread), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
+// Bundles the extension, the sidecar's entries (server, command line, threads), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
 
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
@@ -11,7 +11,13 @@ const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
 const modules = join(root, "node_modules");
 /** Loaded at run time from dist/node_modules, since they hold native code. */
-const native = ["onnxruntime-node", "faiss-node"];
+const native = ["onnxruntime-node", "faiss-node", "@photostructure/sqlite"];
+
+/** Entries of threads. */
+const workers = {
+  "inference-worker": "sidecar/inference/inference-worker.ts",
+  "store-worker": "sidecar/workspace/store/store-worker.ts",
+};
 
 /** Copies what a native package needs at run time, for this platform only. */
 async function copyNative() {
@@ -36,6 +42,13 @@ async function copyNative() {
       filter: neededAtRunTime,
     });
   }
+  const sqlite = join("@photostructure", "sqlite");
+  const prebuilt = join("prebuilds", `${process.platform}-${process.arch}`);
+  for (const part of ["package.json", "LICENSE", join("dist", "index.cjs"), prebuilt])
+    if (existsSync(join(modules, sqlite, part)))
+      await cp(join(modules, sqlite, part), join(target, sqlite, part), { recursive: true, filter: noMusl });
+  for (const part of ["package.json", "LICENSE", "index.js", "node-gyp-build.js"])
+    await cp(join(modules, "node-gyp-build", part), join(target, "node-gyp-build", part));
   // Without its addon FAISS is left out, and the sidecar says so and searches without it.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
     const parts = {
@@ -54,6 +67,11 @@ async function copyNative() {
 /** Neither source maps, nor types, nor what the build of FAISS's addon recorded. @param {string} path */
 function neededAtRunTime(path) {
   return !/\.(map|ts)$|[\\/]libraries\.json$/.test(path);
+}
+
+/** ONNX Runtime comes for glibc alone, so nothing runs where there is musl. @param {string} path */
+function noMusl(path) {
+  return !path.endsWith(".musl.node");
 }
 
 /** tree-sitter's runtime and the grammars that the sidecar's bundle names, under flat names. */
@@ -83,18 +101,21 @@ const shared = {
   absWorkingDir: root,
 };
 
-/** The inference thread alone, for tests that run the sources; processes that start one meanwhile find the old or the new one. */
-export async function bundleInferenceWorker() {
-  const made = join(dist, `inference-worker.${process.pid}.js`);
-  await build({
-    ...shared,
-    sourcemap: "inline",
-    legalComments: "none",
-    entryPoints: ["sidecar/inference/inference-worker.ts"],
-    outfile: made,
-    external: native,
-  });
-  await rename(made, join(dist, "inference-worker.js"));
+/** The threads alone, for tests that run the sources; processes that start one meanwhile find the old or the new one. */
+export async function bundleWorkers() {
+  await mkdir(dist, { recursive: true });
+  for (const [name, entry] of Object.entries(workers)) {
+    const made = join(dist, `${name}.${process.pid}.js`);
+    await build({
+      ...shared,
+      sourcemap: "inline",
+      legalComments: "none",
+      entryPoints: [entry],
+      outfile: made,
+      external: native,
+    });
+    await rename(made, join(dist, `${name}.js`));
+  }
 }
 
 /** Bundles that measure and do not ship; all others do. */
@@ -109,7 +130,7 @@ const bundles = [
     entryPoints: {
       sidecar: "sidecar/main.ts",
       cli: "sidecar/cli.ts",
-      "inference-worker": "sidecar/inference/inference-worker.ts",
+      ...workers,
       bench: "test/bench/bench.ts",
       eval: "test/eval/eval.ts",
     },

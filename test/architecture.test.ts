@@ -57,6 +57,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/faiss-addon.ts"],
   "lru-cache": ["extension", "sidecar"],
+  "@photostructure/sqlite": ["sidecar/workspace/store"],
   "web-tree-sitter": ["sidecar/workspace", "sidecar/completion/syntax-tree.ts"],
   valibot: ["sidecar", "scripts/secrets"],
   "smol-toml": ["scripts/secrets"],

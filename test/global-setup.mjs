@@ -1,4 +1,4 @@
-// Before any test: the inference thread runs a bundle, and tests run the sources.
-import { bundleInferenceWorker } from "../esbuild.config.mjs";
+// Before any test: the sidecar's threads run bundles, and tests run the sources.
+import { bundleWorkers } from "../esbuild.config.mjs";
 
-export const setup = bundleInferenceWorker;
+export const setup = bundleWorkers;

@@ -1,11 +1,10 @@
 // The sidecar's side of the inference thread: starts it, hands it jobs, stops them, and starts it anew where it ended.
-import { existsSync } from "node:fs";
-import { join } from "node:path";
 import { Worker } from "node:worker_threads";
 import { mostDecodedTokens } from "./backbone";
 import { ModelPackageError } from "./model-package-error";
 import { prepareEnvironment } from "./onnx-runtime";
 import { type Job, type Reply, type Request, type Result, shared, type ThreadData } from "./thread-messages";
+import { workerPath } from "./worker-path";
 
 interface Waiting {
   readonly resolve: (result: Result) => void;
@@ -16,15 +15,6 @@ const bundle = "inference-worker.js";
 const largestId = 0x7fffffff;
 /** How long the end of the process waits for a run to end. */
 const longestExitMs = 5000;
-
-/** The thread's bundle: beside this one, or, where the sources run themselves, in the folder that a build makes. */
-function bundlePath(): string {
-  const places = [join(__dirname, bundle), join(__dirname, "..", "..", "dist", bundle)];
-  const found = places.find((place) => existsSync(place));
-  if (found === undefined)
-    throw new Error(`expected ${bundle} in ${places.join(" or ")}, found none: build or install the sidecar again`);
-  return found;
-}
 
 /** One thread at a time that holds the session and the cache. A thread that ends unasked takes its cache with it and nothing else. */
 export class InferenceThread {
@@ -103,7 +93,7 @@ export class InferenceThread {
     prepareEnvironment();
     return new Promise((resolve, reject) => {
       const data: ThreadData = { ...this.data, shared: this.shared, logits: this.logits };
-      const worker = new Worker(bundlePath(), { workerData: data });
+      const worker = new Worker(workerPath(bundle), { workerData: data });
       const lost = (reason: string): void => {
         const error = new Error(
           `expected the inference thread to go on, found it ended (${reason}): the next request starts a new one`,

@@ -9,6 +9,8 @@ export interface Chunk {
   readonly text: string;
   /** Signatures of the definitions that it is inside of, outermost first; absent at the top level. */
   readonly scope?: readonly string[];
+  /** The lines (1-based) of these signatures; set where `scope` is. */
+  readonly scopeLines?: readonly number[];
 }
 
 export interface Chunker {

@@ -79,12 +79,11 @@ export function readContent(bytes: Uint8Array, path = ""): { readonly text: stri
   if (nul >= 0) return { skip: "binary", because: `byte ${nul} is zero` };
   let text: string;
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+    text = decodeText(bytes);
   } catch {
     return { skip: "not UTF-8", because: "its bytes are no UTF-8 text" };
   }
   if (text.trim() === "") return { skip: "empty", because: "it holds nothing but white space" };
-  text = text.replace(/\r\n?/g, "\n");
   const minified = whyMinified(text);
   if (minified !== undefined) return { skip: "minified", because: minified };
   const generated = generatedLine(text);
@@ -100,6 +99,11 @@ function lineAt(text: string, index: number): number {
   let line = 1;
   for (let at = text.indexOf("\n"); at >= 0 && at < index; at = text.indexOf("\n", at + 1)) line++;
   return line;
+}
+
+/** The text of UTF-8 bytes, with line ends as `\n` and no byte-order mark. @throws TypeError for other bytes */
+export function decodeText(bytes: Uint8Array): string {
+  return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r\n?/g, "\n");
 }
 
 function shown(path: string): string {

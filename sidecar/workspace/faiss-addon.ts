@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
-import { isRunning } from "./owner";
+import { isRunning } from "./running-process";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
 export interface FaissFlat {

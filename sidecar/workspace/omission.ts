@@ -2,23 +2,26 @@
 import type { IgnoreRule } from "../protocol";
 
 /** Counted, and shown to the user. */
-export type SkipReason =
-  | "ignored"
-  | "excluded"
-  | "symbolic link"
-  | "not a regular file"
-  | "binary"
-  | "too large"
-  | "minified"
-  | "generated"
-  | "vendored"
-  | "data"
-  | "secret"
-  | "not UTF-8"
-  | "empty"
-  | "unreadable"
-  | "deleted meanwhile"
-  | "index full";
+export const skipReasons = [
+  "ignored",
+  "excluded",
+  "symbolic link",
+  "not a regular file",
+  "binary",
+  "too large",
+  "minified",
+  "generated",
+  "vendored",
+  "data",
+  "secret",
+  "not UTF-8",
+  "empty",
+  "unreadable",
+  "deleted meanwhile",
+  "index full",
+] as const;
+
+export type SkipReason = (typeof skipReasons)[number];
 
 export interface Omission {
   readonly skip: SkipReason;

@@ -1,4 +1,4 @@
-// Says for each chunk of a file which definitions it is inside of.
+// Says for each chunk of a file which definitions it is inside of, and what their signatures are.
 import type { Chunk } from "./chunker";
 
 export interface Definition {
@@ -14,15 +14,11 @@ const longestSignature = 120;
 const mostLevels = 8;
 
 /**
- * The signatures around the first line of each chunk, outermost first. A definition that begins in the chunk is not around it.
+ * The lines (1-based) of the signatures around the first line of each chunk, outermost first. A definition that begins in
+ * the chunk is not around it.
  * @param chunks in file order
- * @param lines of the file
  */
-export function scopesOf(
-  chunks: readonly Chunk[],
-  definitions: readonly Definition[],
-  lines: readonly string[],
-): string[][] {
+export function scopesOf(chunks: readonly Chunk[], definitions: readonly Definition[]): number[][] {
   const waiting = [...definitions].sort((a, b) => a.start - b.start || b.end - a.end);
   let next = 0;
   let around: Definition[] = [];
@@ -30,13 +26,12 @@ export function scopesOf(
     const row = startLine - 1;
     for (let each = waiting[next]; each !== undefined && each.start < row; each = waiting[++next]) around.push(each);
     around = around.filter(({ end }) => end >= row);
-    const starts = [...new Set(around.map(({ start }) => start))];
-    return starts.slice(-mostLevels).map((start) => signature(lines[start] ?? ""));
+    return [...new Set(around.map(({ start }) => start + 1))].slice(-mostLevels);
   });
 }
 
-/** A line without its indentation and the bracket or colon that opens the body. */
-function signature(line: string): string {
+/** The signature that a line holds: without its indentation and the bracket or colon that opens the body. */
+export function signatureIn(line: string): string {
   const text = line
     .trim()
     .replace(/\s*(?:\{|:|=>\s*\{|=\s*\{)$/, "")

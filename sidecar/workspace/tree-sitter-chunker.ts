@@ -6,7 +6,7 @@ import { loadGrammar, startRuntime } from "./grammars";
 import { type Language, type LanguageName, languageNameOf, languageNames, languageOf } from "./languages";
 import { LineChunker } from "./line-chunker";
 import { Pace } from "./pace";
-import { type Definition, scopesOf } from "./scope";
+import { type Definition, scopesOf, signatureIn } from "./scope";
 import { type Boundary, segment } from "./segment";
 
 /** Costs of beginning a chunk; see {@link Boundary}. */
@@ -77,10 +77,11 @@ export class TreeSitterChunker implements Chunker {
     if (reading === undefined) return this.lines.chunk(path, text);
     const lines = text.split("\n");
     const chunks = await segment(lines, (index) => reading.boundaries.get(index) ?? insideStatement);
-    const scopes = scopesOf(chunks, reading.definitions, lines);
+    const scopes = scopesOf(chunks, reading.definitions);
     return chunks.map((chunk, index) => {
-      const scope = scopes[index] ?? [];
-      return scope.length === 0 ? chunk : { ...chunk, scope };
+      const scopeLines = scopes[index] ?? [];
+      if (scopeLines.length === 0) return chunk;
+      return { ...chunk, scopeLines, scope: scopeLines.map((line) => signatureIn(lines[line - 1] ?? "")) };
     });
   }
 

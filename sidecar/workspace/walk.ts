@@ -1,14 +1,19 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-import { type Dirent, type Stats, stat as statWithCallback } from "node:fs";
-import { lstat, open, readdir } from "node:fs/promises";
+import * as fs from "node:fs";
+import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { readContent, skipByName } from "./content";
 import type { IgnoreRules } from "./ignore";
 import type { Omission, SkipReason } from "./omission";
+import { contentHash } from "./store/keys";
 
-/** Takes two thirds of the processor time that the one of `fs/promises` takes, and is asked once a file. */
-const stat = promisify(statWithCallback);
+/** Asked of every file, these take two thirds of the processor time that those of `fs/promises` take. */
+const stat = promisify(fs.stat);
+const open = promisify(fs.open);
+const fstat = promisify(fs.fstat);
+const read = promisify(fs.read);
+const close = promisify(fs.close);
 const statsAtOnce = 16;
 const foldersAtOnce = 8;
 
@@ -17,8 +22,12 @@ export interface ListedFile {
   /** From the folder, with `/`. */
   readonly path: string;
   readonly size: number;
-  /** Milliseconds since 1970, with the fraction that the file system keeps. */
+  /**
+   * When its content changed last, and when content, name or attributes did: milliseconds since 1970, with the fraction
+   * that the file system keeps. Programs set the first back, as when they unpack an archive, and never the second.
+   */
   readonly modified: number;
+  readonly changed: number;
 }
 
 export interface WalkOptions {
@@ -83,7 +92,7 @@ async function readFolder(
   { rules, nested, maxBytes, signal }: WalkOptions,
 ): Promise<Folder> {
   signal?.throwIfAborted();
-  let found: Dirent[];
+  let found: fs.Dirent[];
   try {
     found = await readdir(join(root, folder), { withFileTypes: true });
   } catch (error) {
@@ -115,7 +124,7 @@ async function readFolder(
 
 /** Why what lies at a path is left out before its size is asked for, if it is. */
 async function omitEntry(
-  entry: Pick<Stats, "isSymbolicLink" | "isDirectory" | "isFile">,
+  entry: Pick<fs.Stats, "isSymbolicLink" | "isDirectory" | "isFile">,
   path: string,
   rules: IgnoreRules,
 ): Promise<Omission | undefined> {
@@ -132,8 +141,8 @@ async function omitEntry(
 /** Size and time of one file, or why its name or size already leaves it out. */
 async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | Omission> {
   try {
-    const { size, mtimeMs } = await stat(join(root, path));
-    return skipByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs };
+    const { size, mtimeMs, ctimeMs } = await stat(join(root, path));
+    return skipByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs, changed: ctimeMs };
   } catch (error) {
     return failure(error);
   }
@@ -174,36 +183,49 @@ export async function examine(
   return { folder: path };
 }
 
-/** A file's text with the size and time it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
-export type ReadFile = ({ readonly text: string } | Omission) & { readonly size: number; readonly modified: number };
+/** The bytes of a file with the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
+export type FileBytes = ({ readonly bytes: Uint8Array } | Omission) & Pick<ListedFile, "size" | "modified" | "changed">;
 
-export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
+export async function readBytes(root: string, path: string, maxBytes: number): Promise<FileBytes> {
   let size = 0;
   let modified = 0;
+  let changed = 0;
   try {
     const file = await open(join(root, path), "r");
     try {
       // Asked of the open file: time and content then belong together, whatever happens to the name meanwhile.
-      const found = await file.stat();
-      ({ size, mtimeMs: modified } = found);
+      const found = await fstat(file);
+      ({ size, mtimeMs: modified, ctimeMs: changed } = found);
+      const at = { size, modified, changed };
       if (!found.isFile())
-        return { skip: "not a regular file", because: "something else took the file's place", size, modified };
+        return { skip: "not a regular file", because: "something else took the file's place", ...at };
       const omission = skipByName(path, size, maxBytes);
-      if (omission !== undefined) return { ...omission, size, modified };
+      if (omission !== undefined) return { ...omission, ...at };
       const bytes = new Uint8Array(size);
-      let read = 0;
-      while (read < size) {
-        const { bytesRead } = await file.read(bytes, read, size - read, read);
+      let length = 0;
+      while (length < size) {
+        const { bytesRead } = await read(file, bytes, length, size - length, length);
         if (bytesRead === 0) break;
-        read += bytesRead;
+        length += bytesRead;
       }
-      return { ...readContent(bytes.subarray(0, read), path), size, modified };
+      return { bytes: bytes.subarray(0, length), ...at };
     } finally {
-      await file.close();
+      await close(file);
     }
   } catch (error) {
-    return { ...failure(error), size, modified };
+    return { ...failure(error), size, modified, changed };
   }
+}
+
+/** A file's text, its {@link contentHash}, and the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
+export type ReadFile = ({ readonly text: string } | Omission) &
+  Pick<ListedFile, "size" | "modified" | "changed"> & { readonly hash: string };
+
+export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
+  const found = await readBytes(root, path, maxBytes);
+  if ("skip" in found) return { ...found, hash: "" };
+  const { bytes, size, modified, changed } = found;
+  return { ...readContent(bytes, path), size, modified, changed, hash: contentHash(bytes) };
 }
 
 function failure(error: unknown): Omission {

@@ -1,30 +1,30 @@
 // The index of the open workspace folders: keeps fragments, their expressions and the store in step with the files.
 import { stat } from "node:fs/promises";
-import { join, sep } from "node:path";
+import { dirname, join, sep } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunker";
-import { readContent } from "./content";
+import { decodeText, readContent } from "./content";
 import { createVectorIndex } from "./create-vector-index";
 import { type ExcludeSettings, noExcludes } from "./exclude-settings";
+import { type FileEntry, isUnchanged, type KeyedFragment, placesOf, withText } from "./file-entry";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
 import { IgnoreRules } from "./ignore";
+import { KnownFiles } from "./known-files";
 import { LineChunker } from "./line-chunker";
-import type { FileEntry, Manifest, StoredFragment } from "./manifest";
 import type { SkipReason } from "./omission";
 import { Pace } from "./pace";
 import { type Quantized, quantized } from "./quantized";
-import type { VectorKey } from "./record-block";
 import { secretRulesVersion } from "./secrets/find";
-import { Store } from "./store";
+import { contentHash, vectorKey } from "./store/keys";
+import { Store } from "./store/store";
 import { type OpenDocument, urgencyOf } from "./urgency";
 import type { Accepts, VectorIndex } from "./vector-index";
-import { vectorKey } from "./vector-store";
-import { examine, type ListedFile, type ReadFile, readSource, walk } from "./walk";
+import { examine, type ListedFile, type ReadFile, readBytes, readSource, walk } from "./walk";
 import { explain, leftOut, outside } from "./why";
 
 export interface WorkspaceFolder {
@@ -76,13 +76,16 @@ export interface ReindexOptions {
 const batchFragments = 64;
 /** Fragments gathered before they are embedded, in pieces as above: twice as many each time, so that the first are found at once. */
 const mostGathered = 256;
-/** Fragments taken out of the store at once. */
+/** Fragments taken out of the store at once, and files read at once to go with them. */
 const storedFragments = 2048;
+const filesReadAtOnce = 16;
 const progressMs = 50;
 /** Seconds of work before an estimate is worth anything. */
 const leastSeconds = 3;
 /** Size of what is not on disk. */
 const unsavedSize = -1;
+/** Reasons that say nothing against a file: what is stored of it may be of use again. */
+const temporary: ReadonlySet<SkipReason> = new Set(["unreadable", "deleted meanwhile", "index full"]);
 /** A file that changes faster than it is read is taken as it is; the watcher tells of its next change. */
 const mostRereads = 3;
 /** Milliseconds spent at a time on putting the vector index in order, and left to others between two such times. */
@@ -98,9 +101,7 @@ interface IndexedFile {
 interface FolderState {
   readonly uri: string;
   readonly root: string;
-  /** What the store knew at the start, and all that was read since. */
-  readonly known: Map<string, FileEntry>;
-  manifest: Manifest | undefined;
+  readonly known: KnownFiles;
   readonly indexed: Map<string, IndexedFile>;
   readonly skipped: Map<string, SkipReason>;
   /** When a path was last read or removed: what was read earlier must not replace what was read later. */
@@ -117,9 +118,14 @@ interface Job {
   readonly order: number;
 }
 
+/** The same with the text of its fragments. */
+interface ReadJob extends Job {
+  readonly fragments: readonly KeyedFragment[];
+}
+
 /** A fragment whose expression is not stored yet. */
 interface Wanted {
-  readonly key: VectorKey;
+  readonly key: string;
   readonly tokens: readonly number[];
 }
 
@@ -142,6 +148,7 @@ export class WorkspaceIndex implements FragmentSource {
   private settling = false;
   /** What changes the set of folders or goes over all files happens one after another. */
   private turn: Promise<unknown> = Promise.resolve();
+  private embeddingTurn: Promise<unknown> = Promise.resolve();
   private readonly ended = new AbortController();
 
   constructor(private readonly options: WorkspaceIndexOptions) {
@@ -158,7 +165,6 @@ export class WorkspaceIndex implements FragmentSource {
       storagePath,
       modelHash: backbone.model.hash,
       dimension,
-      maxBytes: this.limits.maxStoreBytes,
       warn: (message) => log.warn(message),
     }).catch((error: unknown) => {
       log.warn(
@@ -256,7 +262,6 @@ export class WorkspaceIndex implements FragmentSource {
           this.takeOut(folder, path);
           await pace.rest();
         }
-        await folder.manifest?.close();
       }
       const store = await this.store;
       for (const [uri, { excludes = noExcludes }] of wanted) {
@@ -272,17 +277,10 @@ export class WorkspaceIndex implements FragmentSource {
         }
         // The same folder under another spelling of its address: its files are indexed once.
         if (this.folders.some((folder) => folder.root === root)) continue;
-        const opened = await store?.openManifest(uri, this.contentVersion).catch((error: unknown) => {
-          this.options.log.warn(
-            `Folder ${uri}: what is stored of it could not be read (${messageOf(error)}): it is indexed anew.`,
-          );
-          return undefined;
-        });
         this.folders.push({
           uri,
           root,
-          known: opened?.files ?? new Map(),
-          manifest: opened?.manifest,
+          known: await KnownFiles.open(uri, this.contentVersion, store),
           indexed: new Map(),
           skipped: new Map(),
           read: new Map(),
@@ -306,7 +304,7 @@ export class WorkspaceIndex implements FragmentSource {
       const listed: { folder: FolderState; file: ListedFile; urgency: number }[] = [];
       // While a folder is still being listed, what has not changed comes out of the store: twice as much each time, so
       // that the first is found at once, and yet a store in another order is gone over a few times only.
-      const stored = new Batch();
+      const stored = new Batch<Job>();
       let gathered = storedFragments;
       let bringing: Promise<unknown> = Promise.resolve();
       const bringStored = (): void => {
@@ -349,6 +347,7 @@ export class WorkspaceIndex implements FragmentSource {
       if ("skip" in found) {
         // A folder that is left out counts once, whatever changes in it.
         this.takeOut(folder, path);
+        folder.known.delete(path, true);
         this.leaveOut(folder, found.at, found.skip);
       } else if ("folder" in found)
         await this.bringIn(
@@ -387,12 +386,9 @@ export class WorkspaceIndex implements FragmentSource {
         }
         folder.skipped.clear();
         folder.known.clear();
-        await folder.manifest?.close();
       }
       const store = await this.store;
       await store?.clear();
-      for (const folder of this.folders)
-        folder.manifest = (await store?.openManifest(folder.uri, this.contentVersion))?.manifest;
       this.storeBytes = store?.bytes ?? 0;
     });
   }
@@ -407,7 +403,7 @@ export class WorkspaceIndex implements FragmentSource {
       if (each !== path && !each.startsWith(`${path}/`)) continue;
       this.takeOut(folder, each);
       folder.skipped.delete(each);
-      this.remember(folder, each, undefined);
+      folder.known.delete(each, false);
     }
     folder.read.set(path, ++this.clock);
   }
@@ -415,10 +411,8 @@ export class WorkspaceIndex implements FragmentSource {
   /** Resolves when everything known by now is on disk. */
   async flush(): Promise<void> {
     await this.turn.catch(() => {});
-    for (const folder of this.folders) await folder.manifest?.flush();
     const store = await this.store;
-    await store?.vectors.flush();
-    await store?.measure();
+    await store?.flush();
     this.storeBytes = store?.bytes ?? 0;
   }
 
@@ -426,10 +420,8 @@ export class WorkspaceIndex implements FragmentSource {
   async dispose(): Promise<void> {
     this.ended.abort();
     await this.flush();
-    const folders = this.folders;
     // From here on nothing is noted any more.
     this.folders = [];
-    for (const folder of folders) await folder.manifest?.close();
     await (await this.store)?.close();
   }
 
@@ -507,13 +499,14 @@ export class WorkspaceIndex implements FragmentSource {
     const listed = new Set(files.map(({ path }) => path));
     const isBelow = (path: string): boolean => from === "" || path.startsWith(`${from}/`);
     const pace = new Pace();
-    for (const path of new Set([...folder.indexed.keys(), ...folder.known.keys()])) {
+    for (const path of new Set([...folder.indexed.keys(), ...folder.known.paths])) {
       if (listed.has(path) || !isBelow(path) || (folder.read.get(path) ?? 0) > began) continue;
       this.takeOut(folder, path);
       // A folder that is away for a while, as on a network disk, is not to be read anew when it is back.
-      if (readable) this.remember(folder, path, undefined);
+      if (readable) folder.known.delete(path, isExcluded(path, skipped));
       await pace.rest();
     }
+    if (readable && from === "") folder.known.eraseUnasked();
     for (const path of [...folder.skipped.keys()]) if (isBelow(path) && !listed.has(path)) folder.skipped.delete(path);
     for (const [path, reason] of skipped) folder.skipped.set(path, reason);
     return files;
@@ -548,8 +541,7 @@ export class WorkspaceIndex implements FragmentSource {
       const entry = folder.known.get(path);
       const unsaved = this.isUnsaved(folder, path);
       if (unsaved && !reread && folder.indexed.has(path)) advance(1);
-      else if (reread || unsaved || entry === undefined || entry.size !== file.size || entry.modified !== file.modified)
-        unread.push({ folder, path });
+      else if (reread || unsaved || entry === undefined || !isUnchanged(entry, file)) unread.push({ folder, path });
       else if (entry.skip !== undefined) {
         this.leaveOut(folder, path, entry.skip, entry);
         advance(1);
@@ -567,18 +559,23 @@ export class WorkspaceIndex implements FragmentSource {
     estimate = new Estimate(unread.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
     // One batch is embedded while the next one is read.
     let embedding: Promise<void> = Promise.resolve();
-    const batch = new Batch();
-    const wanted = new Map<VectorKey, Wanted>();
+    const batch = new Batch<ReadJob>();
+    const wanted = new Map<string, Wanted>();
     let gathered = batchFragments;
-    const bringRead = async (): Promise<void> => {
+    const bringRead = async ({ last = false } = {}): Promise<void> => {
       gathered = Math.min(mostGathered, 2 * gathered);
       await embedding;
       const jobs = batch.take();
       const rows = [...wanted.values()];
       wanted.clear();
-      embedding = this.embedAndPutIn(jobs, rows, store, signal).then(() => {
-        estimate?.advance(jobs.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
-        advance(jobs.length);
+      embedding = this.embedAndPutIn(jobs, rows, { store, signal, last }).then((elsewhere) => {
+        // Another process embeds them: they go along with the next batch, and are in the store by then.
+        for (const job of elsewhere) batch.add(job, job.fragments.length);
+        const keys = new Set(elsewhere.flatMap(({ fragments }) => fragments.map(({ key }) => key)));
+        for (const row of rows) if (keys.has(row.key)) wanted.set(row.key, row);
+        const ready = jobs.filter((job) => !elsewhere.includes(job));
+        estimate?.advance(ready.reduce((sum, { folder, path }) => sum + bytesOf(folder, path), 0));
+        advance(ready.length);
       });
       // Looked at by the next await of it; until then it must not count as unhandled.
       embedding.catch(() => {});
@@ -593,9 +590,10 @@ export class WorkspaceIndex implements FragmentSource {
           continue;
         }
         const source = await this.read(folder, path);
-        const { size, modified } = source;
+        const { size, modified, changed, hash } = source;
+        const file = { size, modified, changed, hash };
         if ("skip" in source) {
-          this.leaveOut(folder, path, source.skip, { size, modified, skip: source.skip, fragments: [] }, order);
+          this.leaveOut(folder, path, source.skip, { ...file, skip: source.skip, fragments: [] }, order);
           advance(1);
           continue;
         }
@@ -605,11 +603,14 @@ export class WorkspaceIndex implements FragmentSource {
           advance(1);
           continue;
         }
-        batch.add({ folder, path, entry: { size, modified, fragments }, order }, fragments.length);
+        const entry = { ...file, fragments: placesOf(fragments) };
+        batch.add({ folder, path, entry, order, fragments }, fragments.length);
         if (wanted.size >= gathered || batch.files >= 4 * batchFragments) await bringRead();
         await pace.rest();
       }
       await bringRead();
+      await embedding;
+      if (batch.files > 0) await bringRead({ last: true });
       await embedding;
     } finally {
       // Whatever ended the loop, nothing of it goes on behind the caller's back.
@@ -618,10 +619,10 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** What the store knows of a file that has not changed since and is not in the index yet. */
-  private storedEntry(folder: FolderState, { path, size, modified }: ListedFile): FileEntry | undefined {
+  private storedEntry(folder: FolderState, file: ListedFile): FileEntry | undefined {
+    const { path } = file;
     const entry = folder.known.get(path);
-    if (entry === undefined || entry.skip !== undefined || entry.size !== size || entry.modified !== modified)
-      return undefined;
+    if (entry === undefined || entry.skip !== undefined || !isUnchanged(entry, file)) return undefined;
     return folder.indexed.get(path)?.entry === entry || this.isUnsaved(folder, path) ? undefined : entry;
   }
 
@@ -630,31 +631,34 @@ export class WorkspaceIndex implements FragmentSource {
     return this.buffers.size > 0 && this.buffers.has(join(folder.root, path));
   }
 
-  /** Puts files in whose expressions are all stored, and returns the others, which have to be read. */
+  /**
+   * Puts files in whose expressions are all stored, with their text as it is on the disk, where it is what was stored.
+   * Returns the others, which have to be read anew.
+   */
   private async bringStored(
     jobs: readonly Job[],
     signal: AbortSignal,
     onFile?: () => void,
   ): Promise<{ folder: FolderState; path: string }[]> {
-    const vectors = (await this.store)?.vectors;
+    const store = await this.store;
     const unread: { folder: FolderState; path: string }[] = [];
     const pace = new Pace();
-    // In the order of the store: the disk is read from one end to the other.
-    const placed = jobs
-      .map((job) => ({ job, place: vectors?.placeOf(job.entry.fragments[0]?.key ?? "") ?? -1 }))
-      .sort((a, b) => a.place - b.place);
-    const piece = new Batch();
-    for (const [at, { job }] of placed.entries()) {
+    const piece = new Batch<Job>();
+    const sorted = [...jobs].sort((a, b) => (a.entry.place ?? 0) - (b.entry.place ?? 0));
+    for (const [at, job] of sorted.entries()) {
       piece.add(job, job.entry.fragments.length);
-      if (piece.fragments < storedFragments && at < placed.length - 1) continue;
+      if (piece.fragments < storedFragments && at < sorted.length - 1) continue;
       const together = piece.take();
-      const found =
-        (await vectors?.get(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key)))) ??
-        new Map<VectorKey, Quantized>();
-      for (const { folder, path, entry, order } of together) {
-        if (!entry.fragments.every(({ key }) => found.has(key))) unread.push({ folder, path });
+      const [found = new Map<string, Quantized>(), read] = await Promise.all([
+        store?.vectors(together.flatMap(({ entry }) => entry.fragments.map(({ key }) => key))),
+        this.readStored(together),
+      ]);
+      for (const each of together) {
+        const { folder, path } = each;
+        const fragments = read.get(each);
+        if (fragments === undefined || !fragments.every(({ key }) => found.has(key))) unread.push({ folder, path });
         else {
-          this.putIn(folder, path, entry, order, found);
+          this.putIn({ ...each, fragments }, found);
           onFile?.();
         }
         signal.throwIfAborted();
@@ -664,12 +668,35 @@ export class WorkspaceIndex implements FragmentSource {
     return unread;
   }
 
+  /** The fragments, with their text, of those files whose content is the one that was stored. */
+  private async readStored(jobs: readonly Job[]): Promise<Map<Job, KeyedFragment[]>> {
+    const read = new Map<Job, KeyedFragment[]>();
+    const waiting = jobs.values();
+    const pace = new Pace();
+    const readSome = async (): Promise<void> => {
+      for (const job of waiting) {
+        const found = await readBytes(job.folder.root, job.path, this.maxBytes);
+        if (!("skip" in found) && contentHash(found.bytes) === job.entry.hash)
+          read.set(job, withText(job.entry.fragments, decodeText(found.bytes)));
+        if (pace.due) await pace.rest();
+      }
+    };
+    await Promise.all(Array.from({ length: filesReadAtOnce }, readSome));
+    return read;
+  }
+
   /** A file's unsaved text where there is one, else what is on disk: read again when it changed meanwhile. */
   private async read(folder: FolderState, path: string): Promise<ReadFile> {
     const file = join(folder.root, path);
     const buffer = this.buffers.get(file);
     if (buffer !== undefined)
-      return { ...readContent(new TextEncoder().encode(buffer), path), size: unsavedSize, modified: 0 };
+      return {
+        ...readContent(new TextEncoder().encode(buffer), path),
+        size: unsavedSize,
+        modified: 0,
+        changed: 0,
+        hash: "",
+      };
     let source = await readSource(folder.root, path, this.maxBytes);
     for (let again = 0; again < mostRereads; again++) {
       const now = await stat(file).catch(() => undefined);
@@ -684,10 +711,10 @@ export class WorkspaceIndex implements FragmentSource {
   private async cut(
     path: string,
     text: string,
-    wanted: Map<VectorKey, Wanted>,
+    wanted: Map<string, Wanted>,
     pace: Pace,
-  ): Promise<StoredFragment[] | undefined> {
-    const fragments: StoredFragment[] = [];
+  ): Promise<KeyedFragment[] | undefined> {
+    const fragments: KeyedFragment[] = [];
     try {
       for (const chunk of await this.chunker.chunk(path, text)) {
         const tokens = this.options.promptFormat.fragmentEmbedding(path, chunk.text);
@@ -704,44 +731,50 @@ export class WorkspaceIndex implements FragmentSource {
     }
   }
 
-  /** Embeds what is not stored, in pieces that are stored one by one, then puts the files in. */
+  /**
+   * Embeds what is not stored, in pieces that are stored one by one, and puts the files in.
+   * @param options.last whether to embed too what another process is about to store
+   * @returns the files that were not put in since another process embeds some of their fragments
+   */
   private async embedAndPutIn(
-    jobs: readonly Job[],
+    jobs: readonly ReadJob[],
     wanted: readonly Wanted[],
-    store: Store | undefined,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const vectors = (await store?.vectors.get(wanted.map(({ key }) => key))) ?? new Map<VectorKey, Quantized>();
-    const embed = async (): Promise<void> => {
-      // Another process may have embedded them meanwhile.
-      for (const [key, vector] of (await store?.vectors.get(
-        wanted.flatMap(({ key }) => (vectors.has(key) ? [] : [key])),
-      )) ?? [])
-        vectors.set(key, vector);
-      await this.embedMissing(
-        wanted.filter(({ key }) => !vectors.has(key)),
-        vectors,
-        store,
-        signal,
-      );
+    { store, signal, last }: { store: Store | undefined; signal: AbortSignal; last: boolean },
+  ): Promise<ReadJob[]> {
+    const vectors = (await store?.vectors(wanted.map(({ key }) => key))) ?? new Map<string, Quantized>();
+    const missing = (): Wanted[] => wanted.filter(({ key }) => !vectors.has(key));
+    const embed = async (): Promise<ReadonlySet<string>> => {
+      const keys = missing().map(({ key }) => key);
+      const elsewhere = (last ? undefined : await store?.claim(keys)) ?? new Set<string>();
+      // Stored meanwhile by other work here or by another process.
+      for (const [key, vector] of (await store?.vectors(keys)) ?? []) vectors.set(key, vector);
+      const mine = missing().filter(({ key }) => !elsewhere.has(key));
+      await this.embedMissing(mine, vectors, store, signal);
+      return elsewhere;
     };
-    if (wanted.some(({ key }) => !vectors.has(key)))
-      await (store === undefined
-        ? embed()
-        : store.whileEmbedding(
-            jobs.map(({ folder }) => folder.uri),
-            embed,
-            signal,
-          ));
+    let elsewhere: ReadonlySet<string> = new Set();
+    if (missing().length > 0) {
+      // In the order of asking: a saved file must not wait for a whole first run.
+      const turn = this.embeddingTurn.catch(() => {}).then(embed);
+      this.embeddingTurn = turn;
+      elsewhere = await turn;
+    }
+    const waits = ({ fragments }: ReadJob): boolean =>
+      fragments.some(({ key }) => elsewhere.has(key) && !vectors.has(key));
+    await this.putAllIn(
+      jobs.filter((job) => !waits(job)),
+      vectors,
+    );
+    return jobs.filter(waits);
+  }
+
+  /** Puts files in whose fragments are embedded, but for those that cannot be. */
+  private async putAllIn(jobs: readonly ReadJob[], vectors: ReadonlyMap<string, Quantized>): Promise<void> {
     const pace = new Pace();
-    for (const { folder, path, entry, order } of jobs) {
-      this.putIn(
-        folder,
-        path,
-        { ...entry, fragments: entry.fragments.filter(({ key }) => vectors.has(key)) },
-        order,
-        vectors,
-      );
+    for (const job of jobs) {
+      const fragments = job.fragments.filter(({ key }) => vectors.has(key));
+      const entry = { ...job.entry, fragments: placesOf(fragments) };
+      this.putIn({ ...job, entry, fragments }, vectors);
       await pace.rest();
     }
   }
@@ -749,7 +782,7 @@ export class WorkspaceIndex implements FragmentSource {
   /** Embeds the fragments, stores them and adds them to `vectors`. */
   private async embedMissing(
     missing: readonly Wanted[],
-    vectors: Map<VectorKey, Quantized>,
+    vectors: Map<string, Quantized>,
     store: Store | undefined,
     signal: AbortSignal,
   ): Promise<void> {
@@ -761,7 +794,7 @@ export class WorkspaceIndex implements FragmentSource {
         rows.map(({ tokens }) => tokens),
         signal,
       );
-      const fresh: { key: VectorKey; vector: Quantized }[] = [];
+      const fresh = new Map<string, Quantized>();
       rows.forEach(({ key }, i) => {
         const floats = made[i];
         if (floats === undefined || !floats.every(Number.isFinite)) {
@@ -770,23 +803,19 @@ export class WorkspaceIndex implements FragmentSource {
         }
         // As it comes back from the store, so that what is searched is the same before and after a restart.
         const vector = quantized(floats);
-        fresh.push({ key, vector });
+        fresh.set(key, vector);
         vectors.set(key, vector);
       });
-      this.embedded += fresh.length;
+      this.embedded += fresh.size;
       void this.settle();
-      await store?.vectors.put(fresh);
+      // The piece before is written while this one is embedded.
+      await store?.written();
+      store?.putVectors(fresh);
     }
   }
 
   /** Puts a file's fragments in, in the place of its former ones, unless something later is known of it. */
-  private putIn(
-    folder: FolderState,
-    path: string,
-    entry: FileEntry,
-    order: number,
-    vectors: ReadonlyMap<VectorKey, Quantized>,
-  ): void {
+  private putIn({ folder, path, entry, order, fragments }: ReadJob, vectors: ReadonlyMap<string, Quantized>): void {
     if ((folder.read.get(path) ?? 0) > order || !this.folders.includes(folder)) return;
     folder.read.set(path, order);
     const former = folder.indexed.get(path);
@@ -795,7 +824,7 @@ export class WorkspaceIndex implements FragmentSource {
       return;
     }
     // A fragment that only moved keeps its id, and its vector its place.
-    const reusable = new Map<VectorKey, number[]>();
+    const reusable = new Map<string, number[]>();
     former?.entry.fragments.forEach(({ key }, i) => {
       const id = former.ids[i];
       if (id === undefined) return;
@@ -804,7 +833,7 @@ export class WorkspaceIndex implements FragmentSource {
       else ids.push(id);
     });
     const uri = uriOf(folder, path);
-    const ids = entry.fragments.map(({ key, startLine, endLine, text, scope }) => {
+    const ids = fragments.map(({ key, startLine, endLine, text, scope }) => {
       let id = reusable.get(key)?.pop();
       if (id === undefined) {
         id = this.nextId++;
@@ -847,18 +876,17 @@ export class WorkspaceIndex implements FragmentSource {
     if (reason === "deleted meanwhile") folder.skipped.delete(path);
     else folder.skipped.set(path, reason);
     // What could not be read may be readable the next time.
-    this.remember(folder, path, reason === "unreadable" || reason === "deleted meanwhile" ? undefined : entry);
+    if (reason === "unreadable" || reason === "deleted meanwhile" || entry === undefined)
+      folder.known.delete(path, !temporary.has(reason));
+    else this.remember(folder, path, entry);
   }
 
-  private remember(folder: FolderState, path: string, entry: FileEntry | undefined): void {
-    const known = folder.known.get(path);
+  private remember(folder: FolderState, path: string, entry: FileEntry): void {
     // What is not on disk is no news of the disk.
-    if (known === entry || entry?.size === unsavedSize || !this.folders.includes(folder)) return;
+    if (entry.size === unsavedSize || !this.folders.includes(folder)) return;
     // On a disk that keeps whole seconds a change in the second of the reading would not show: such a file is read again.
-    if (entry !== undefined && entry.modified % 1000 === 0 && Date.now() - entry.modified < 2000) return;
-    if (entry === undefined) folder.known.delete(path);
-    else folder.known.set(path, entry);
-    folder.manifest?.record(path, entry);
+    if (entry.modified % 1000 === 0 && Date.now() - entry.modified < 2000) return;
+    folder.known.set(path, entry);
   }
 
   /** Brings the vector index in order, a slice of time after another; nobody waits for it. */
@@ -871,15 +899,7 @@ export class WorkspaceIndex implements FragmentSource {
 
   private async tidy(): Promise<void> {
     const store = await this.store;
-    try {
-      for (const folder of this.folders)
-        if (folder.manifest?.worthRewriting(folder.known.size) === true) await folder.manifest.rewrite(folder.known);
-      await store?.tidy();
-    } catch (error) {
-      this.options.log.warn(
-        `The store could not be tidied (${messageOf(error)}): it is tried again after the next indexing.`,
-      );
-    }
+    await store?.tidy(this.limits.maxStoreBytes);
     this.storeBytes = store?.bytes ?? 0;
   }
 }
@@ -904,25 +924,34 @@ class Estimate {
 }
 
 /** Files that go together through a step. */
-class Batch {
-  private jobs: Job[] = [];
+class Batch<Each extends Job> {
+  private jobs: Each[] = [];
   fragments = 0;
 
   get files(): number {
     return this.jobs.length;
   }
 
-  add(job: Job, fragments: number): void {
+  add(job: Each, fragments: number): void {
     this.jobs.push(job);
     this.fragments += fragments;
   }
 
-  take(): Job[] {
+  take(): Each[] {
     const { jobs } = this;
     this.jobs = [];
     this.fragments = 0;
     return jobs;
   }
+}
+
+/** Whether a rule leaves the path out, or a folder that it is in, so that nothing of it may stay in the store. */
+function isExcluded(path: string, skipped: ReadonlyMap<string, SkipReason>): boolean {
+  for (let at = path; at !== "." && at !== ""; at = dirname(at)) {
+    const reason = skipped.get(at);
+    if (reason !== undefined) return !temporary.has(reason);
+  }
+  return false;
 }
 
 function filePathOf(uri: string): string | undefined {

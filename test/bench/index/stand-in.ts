@@ -6,7 +6,7 @@ import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
-import { vectorKey } from "../../../sidecar/workspace/vector-store";
+import { vectorKey } from "../../../sidecar/workspace/store/keys";
 import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { randomNumbers } from "../inference/tokens";
 

@@ -5,6 +5,7 @@ import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { IgnoreRules } from "../../../sidecar/workspace/ignore";
+import { contentHash } from "../../../sidecar/workspace/store/keys";
 import { readSource, type WalkOptions, walk } from "../../../sidecar/workspace/walk";
 import { emptyFolder, folderWith } from "./folder";
 
@@ -92,7 +93,9 @@ describe("reading one file", () => {
     const root = await folderWith({ "a.ts": "let a;\r\n" });
     expect(await readSource(root, "a.ts", maxBytes)).toEqual({
       text: "let a;\n",
+      hash: contentHash(Buffer.from("let a;\r\n")),
       size: 8,
+      changed: expect.any(Number),
       modified: expect.any(Number),
     });
   });

@@ -1,0 +1,105 @@
+// What the store holds of a file: its size, times and hash, and where its fragments lie. No path and no text.
+import * as v from "valibot";
+import { type SkipReason, skipReasons } from "./omission";
+import { signatureIn } from "./scope";
+
+/** Where a fragment lies in its file, and the key of its vector. */
+export interface StoredFragment {
+  /** 1-based, inclusive. */
+  readonly startLine: number;
+  readonly endLine: number;
+  readonly key: string;
+  /** Lines (1-based) with the signatures of the definitions around it; see `Chunk`. */
+  readonly scopeLines?: readonly number[];
+}
+
+/** A file as it was when it was read. */
+export interface FileEntry {
+  readonly size: number;
+  /** Milliseconds since 1970 at which the content, and at which content or attributes changed last. */
+  readonly modified: number;
+  readonly changed: number;
+  /** Digest of its bytes, by `contentHash`. */
+  readonly hash: string;
+  /** Set when the content is a reason to exclude the file. */
+  readonly skip?: SkipReason;
+  readonly fragments: readonly StoredFragment[];
+  /** Where it came among the folder's files in the store; files in this order are read fastest. */
+  readonly place?: number;
+}
+
+const number = v.number();
+const schema = v.strictTuple([
+  number,
+  number,
+  number,
+  v.string(),
+  v.nullable(v.picklist(skipReasons)),
+  v.array(v.tupleWithRest([number, number, v.string()], number)),
+]);
+
+export function serializeEntry({ size, modified, changed, hash, skip, fragments }: FileEntry): string {
+  const places = fragments.map(({ startLine, endLine, key, scopeLines = [] }) => [
+    startLine,
+    endLine,
+    key,
+    ...scopeLines,
+  ]);
+  return JSON.stringify([size, modified, changed, hash, skip ?? null, places]);
+}
+
+/** @returns undefined for text that {@link serializeEntry} did not write */
+export function parseEntry(text: string): FileEntry | undefined {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+  const parsed = v.safeParse(schema, value);
+  if (!parsed.success) return undefined;
+  const [size, modified, changed, hash, skip, places] = parsed.output;
+  const fragments = places.map(([startLine, endLine, key, ...scopeLines]) =>
+    scopeLines.length === 0 ? { startLine, endLine, key } : { startLine, endLine, key, scopeLines },
+  );
+  const entry = { size, modified, changed, hash, fragments };
+  return skip === null ? entry : { ...entry, skip };
+}
+
+/** Whether the file was neither written to nor replaced since. Its content may be the same where this is false. */
+export function isUnchanged(
+  entry: FileEntry,
+  { size, modified, changed }: Pick<FileEntry, "size" | "modified" | "changed">,
+): boolean {
+  return entry.size === size && entry.modified === modified && entry.changed === changed;
+}
+
+/** A fragment with its text, and the key of its vector. */
+export interface KeyedFragment extends StoredFragment {
+  readonly text: string;
+  /** The signatures at `scopeLines`. */
+  readonly scope?: readonly string[];
+}
+
+/** The fragments of a file as the store holds them: where they lie, without their text. */
+export function placesOf(fragments: readonly KeyedFragment[]): StoredFragment[] {
+  return fragments.map(({ startLine, endLine, key, scopeLines }) =>
+    scopeLines === undefined ? { startLine, endLine, key } : { startLine, endLine, key, scopeLines },
+  );
+}
+
+/** The fragments of a file with their text. @param text of the file whose hash is the entry's */
+export function withText(fragments: readonly StoredFragment[], text: string): KeyedFragment[] {
+  const starts = [0];
+  for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
+  starts.push(text.length + 1);
+  // Parts of one string, of which they are nearly all: as copies they would take as much memory, and time beside it.
+  const linesOf = (first: number, last: number): string => text.slice(starts[first - 1] ?? 0, (starts[last] ?? 1) - 1);
+  return fragments.map((fragment) => {
+    const { startLine, endLine, scopeLines } = fragment;
+    const keyed = { ...fragment, text: linesOf(startLine, endLine) };
+    return scopeLines === undefined
+      ? keyed
+      : { ...keyed, scope: scopeLines.map((line) => signatureIn(linesOf(line, line))) };
+  });
+}
