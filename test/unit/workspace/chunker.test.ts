@@ -54,7 +54,9 @@ function lostLines(text: string, chunks: readonly Chunk[]): string[] {
     (row) =>
       !covered.has(row) && (lines[row]?.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 6 && (lines[row]?.length ?? 0) <= 2000,
   );
-  const licence = lost.filter((row) => row < (chunks[0]?.startLine ?? lines.length) - 1 && row < 90);
+  const [first] = chunks;
+  const firstRow = first === undefined ? lines.length : first.startLine - 1;
+  const licence = lost.filter((row) => row < firstRow && row < 90);
   const isLicence = /licen[cs]e|copyright|spdx-/i.test(licence.map((row) => lines[row]).join("\n"));
   return lost.filter((row) => !isLicence || !licence.includes(row)).map((row) => `${row + 1}: ${lines[row]}`);
 }
