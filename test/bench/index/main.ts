@@ -4,6 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/server/locations";
+import { measuredModel } from "../../eval/measured-model";
 import { inProcess } from "../child";
 import { digits, type Figure, goalTable, met, table } from "../inference/goals";
 import { copyLargeTree } from "../large-tree";
@@ -27,6 +28,7 @@ type Part = (typeof parts)[number];
 
 const help = `npm run bench -- index [OPTIONS]
   --json FILE           write all figures to FILE
+  --model NAME|DIR      model of the list, or folder of a package; default: small, the one that ships
   --cores N             cores to measure on; default 2, or 1 where there is only one
   --only PART           one of ${parts.join(", ")}; may be given several times
   --rounds N            rounds of embedding beside the bare graph; default 3
@@ -46,6 +48,7 @@ interface Measured {
 }
 
 interface Options {
+  readonly modelPath: string;
   readonly cores: number;
   readonly rounds: number;
   readonly treeFiles: number;
@@ -64,6 +67,7 @@ export async function main(args: readonly string[]): Promise<void> {
     options: {
       help: { type: "boolean" },
       json: { type: "string" },
+      model: { type: "string" },
       cores: { type: "string", default: `${Math.min(2, availableParallelism())}` },
       only: { type: "string", multiple: true, default: [] },
       rounds: { type: "string", default: "3" },
@@ -84,6 +88,7 @@ export async function main(args: readonly string[]): Promise<void> {
   });
   const counts = (option: string, text: string): number[] => text.split(",").map((each) => count(option, each));
   const options: Options = {
+    modelPath: measuredModel(values.model, packagedLocations(dirname(__filename)).modelFolders),
     cores: count("--cores", values.cores),
     rounds: count("--rounds", values.rounds),
     treeFiles: count("--tree-files", values["tree-files"]),
@@ -116,9 +121,9 @@ export async function main(args: readonly string[]): Promise<void> {
 }
 
 async function measure(options: Options): Promise<Measured> {
-  const { cores, rounds } = options;
+  const { modelPath, cores, rounds } = options;
   const dist = dirname(__filename);
-  const { modelPath, grammarPath } = packagedLocations(dist);
+  const { grammarPath } = packagedLocations(dist);
   const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
   const originals = join(scratch, "tree");
   const common = { modelPath, grammarPath, threads: cores };
