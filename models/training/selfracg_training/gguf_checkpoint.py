@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from gguf import GGUFReader, ReaderTensor, TokenType
 from gguf.quants import dequantize
-from transformers import AutoTokenizer, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Qwen2Config
 
 from . import graph, package
 from .gguf import LAYER_TENSORS
@@ -109,9 +109,9 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
         content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
-    def pytorch_model(self, context: int, vocabulary: int) -> PreTrainedModel:
-        """The dequantised file as a float32 model of transformers."""
-        model = Qwen2ForCausalLM(self.config(context, vocabulary))
+    def pytorch_model(self, context: int, vocabulary: int, dtype: torch.dtype = torch.float32) -> PreTrainedModel:
+        """The dequantised file as a model of transformers."""
+        model = AutoModelForCausalLM.from_config(self.config(context, vocabulary), dtype=dtype)
         with torch.no_grad():
             for name, parameter in model.named_parameters():
                 parameter.copy_(torch.tensor(self[name][: parameter.shape[0]]))

@@ -241,6 +241,8 @@ class _Builder:
         self._known: dict[str, str] = {}
         self._rows: dict[str, str] = {}
         self._largest: dict[str, str] = {}
+        # What each row of an activation is still to be multiplied by.
+        self._factor: dict[str, str] = {}
 
     @property
     def dimension(self) -> int:
@@ -323,10 +325,19 @@ class _Builder:
             self.origins[names[1]] = Origin(tuple(tensors), "scales")
         return names
 
-    def linear(self, x: str, names: list[str], label: str, body: _Body | None = None, read: str = "") -> str:
+    def linear(
+        self,
+        x: str,
+        names: list[str],
+        label: str,
+        body: _Body | None = None,
+        read: str = "",
+        deferred: bool = False,
+    ) -> str:
         """y = x W^T (+ b) for one projection or several with a common input x [batch, n, inputs], concatenated into one product.
 
-        With one step a layer x is rounded by the step of the input that `read` names, by default that of `label`.
+        With one step a layer x is rounded by the step of the input that `read` names, by default that of `label`. Where activations are
+        quantised dynamically, `deferred` leaves the multiplication of y's rows to the product behind `gated`.
         """
         body = body or self.body
         matrices = [n + ".weight" for n in names]
@@ -337,13 +348,15 @@ class _Builder:
             y = body.add("MatMul", [x, self.weight_of(label + ".weight", matrices, transposed=True)])
             return body.add("Add", [y, bias]) if bias else y
         codes, scale = self.codes_of(label, matrices, transposed=True)
-        return self.integer_product(x, codes, scale, read or label, body, bias)
+        return self.integer_product(x, codes, scale, read or label, body, bias, deferred and not bias)
 
-    def integer_product(self, x: str, codes: str, scale: str, read: str, body: _Body, bias: str = "") -> str:
+    def integer_product(
+        self, x: str, codes: str, scale: str, read: str, body: _Body, bias: str = "", deferred: bool = False
+    ) -> str:
         """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`,
         or where activations are quantised dynamically by each row's own."""
         if self.dynamic:
-            return self._dynamic_product(x, codes, scale, body, bias)
+            return self._dynamic_product(x, codes, scale, body, bias, deferred)
         if read not in self.steps:
             raise ValueError(
                 f"expected a step for the input {read}, found none: calibrate this backbone, int8 needs it"
@@ -354,19 +367,33 @@ class _Builder:
             self._rows[x] = body.add("QuantizeLinear", [x, step, zero])
         return body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero, "", bias], domain=CONTRIB)
 
-    def _dynamic_product(self, x: str, codes: str, scale: str, body: _Body, bias: str) -> str:
+    def _dynamic_product(self, x: str, codes: str, scale: str, body: _Body, bias: str, deferred: bool) -> str:
         """x times a quantised matrix, each row of x divided by its largest magnitude first and multiplied by it at the end.
 
-        A row of zeros gives codes of 0 / 0, whatever these are, and is multiplied by zero.
+        A row of zeros gives codes of 0 / 0, whatever these are, and is multiplied by zero. Where `deferred`, rows are left
+        divided: whoever multiplies by them next passes `_factor` on.
         """
         step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
         zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
         if x not in self._rows:
-            self._largest[x] = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
-            self._rows[x] = body.add("QuantizeLinear", [body.add("Div", [x, self._largest[x]]), step, zero])
+            largest = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
+            # Of no rows at all, ONNX Runtime 1.30 gives back the shape of its input.
+            largest = body.add("Slice", [largest, self.ints(0), self.ints(1), self.ints(-1)])
+            self._rows[x] = body.add("QuantizeLinear", [body.add("Div", [x, largest]), step, zero])
+            self._largest[x] = body.add("Mul", [largest, self._factor[x]]) if x in self._factor else largest
         y = body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero], domain=CONTRIB)
+        if deferred:
+            self._factor[y] = self._largest[x]
+            return y
         y = body.add("Mul", [y, self._largest[x]])
         return body.add("Add", [y, bias]) if bias else y
+
+    def gated(self, gate: str, up: str, body: _Body) -> str:
+        """silu(gate) * up, whose rows are left divided where those of `up` are."""
+        gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
+        if up in self._factor:
+            self._factor[gated] = self._factor[up]
+        return gated
 
     def embed(self, ids: str, body: _Body) -> str:
         """Rows of the embedding [batch, seq, hidden]."""
@@ -520,9 +547,8 @@ def _decode(
         norm = b.weight_of(f"layers.{layer}.mlp_norm", [f"{source}.post_attention_layernorm.weight"])
         x, residual = _normalise(b, body, branch, residual, norm)
         gate = b.linear(x, [f"{source}.mlp.gate_proj"], f"layers.{layer}.gate", body)
-        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", body, read=f"layers.{layer}.gate")
-        gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
-        branch = b.linear(gated, [f"{source}.mlp.down_proj"], f"layers.{layer}.down", body)
+        up = b.linear(x, [f"{source}.mlp.up_proj"], f"layers.{layer}.up", body, f"layers.{layer}.gate", deferred=True)
+        branch = b.linear(b.gated(gate, up, body), [f"{source}.mlp.down_proj"], f"layers.{layer}.down", body)
     return _normalise(b, body, branch, residual, b.weight_of("final_norm", ["model.norm.weight"]))[0], layers
 
 
