@@ -117,6 +117,7 @@ export async function setup(options = {}) {
       "package.json",
       "media",
       "models/catalogue.json",
+      "models/qwen2.5-coder-0.5b",
       "models/default",
       "README.md",
       "CHANGELOG.md",

