@@ -92,6 +92,20 @@ class GraphConfig:
         """Length of an attention's output, in the query-head layout."""
         return self.query_heads * self.head_dim
 
+    def architecture(self, parameters: int) -> dict[str, object]:
+        """The member `architecture` of model.json; `parameters` counts those of the adapters too."""
+        return {
+            "type": self.model_type,
+            "hiddenSize": self.hidden,
+            "layers": self.layers,
+            "queryHeads": self.query_heads,
+            "keyValueHeads": self.kv_heads,
+            "headDim": self.head_dim,
+            "intermediateSize": self.intermediate,
+            "vocabularySize": self.vocabulary,
+            "parameters": parameters,
+        }
+
     @staticmethod
     def from_hf(config: Mapping[str, Any]) -> GraphConfig:
         """Reads a Hugging Face config.json (as a mapping). ValueError names the first thing the graph cannot express."""
