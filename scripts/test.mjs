@@ -6,10 +6,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { say } from "./report.mjs";
 import { setup } from "./setup.mjs";
+import { checkTraining } from "./training.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const results = join(root, ".cache", "test-results");
-const training = join(root, "models", "training");
 
 /** @param {string} project @returns {string[]} vitest's command line for one project, with a machine-readable report beside the readable one */
 function vitest(project) {
@@ -27,19 +27,18 @@ function vitest(project) {
 
 /** Each part with what runs it; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */
 const parts = {
-  lint: () => run(process.execPath, [join("node_modules", "@biomejs", "biome", "bin", "biome"), "check", "."], root),
-  types: () => run(process.execPath, [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"], root),
+  lint: async () => {
+    const biome = [join("node_modules", "@biomejs", "biome", "bin", "biome"), "check", "."];
+    return (await run(process.execPath, biome, root)) || checkTraining("lint");
+  },
+  types: async () => {
+    const tsc = [join("node_modules", "typescript", "bin", "tsc"), "--noEmit"];
+    return (await run(process.execPath, tsc, root)) || checkTraining("types");
+  },
   unit: () => run(process.execPath, vitest("unit"), root),
   sidecar: () => run(process.execPath, vitest("sidecar"), root),
   vscode: () => run(process.execPath, vitest("vscode"), root),
-  training: async () => {
-    const python = process.env.SELFRACG_PYTHON;
-    if (python === undefined || python === "") {
-      say("Left out: set SELFRACG_PYTHON to a Python that has models/training installed (CONTRIBUTING.md says how).");
-      return 0;
-    }
-    return run(python, ["-m", "pytest", "-q", "tests"], training);
-  },
+  training: () => checkTraining("test"),
 };
 
 /** @param {string} program @param {readonly string[]} args @param {string} cwd @returns {Promise<number>} exit status */

@@ -114,7 +114,7 @@ def run(args: argparse.Namespace) -> int:
                 f"ablate: {args.steps} steps of {', '.join(f'{each.point} {each.name}'.strip() for each in part)}",
                 flush=True,
             )
-            for each, found in zip(part, train(args, limits, part)):
+            for each, found in zip(part, train(args, limits, part), strict=True):
                 results.put(each, found)
     table = tabulate(chosen, results, args, tables.of_backbone(work / "backbone"))
     if table is None:
@@ -177,7 +177,7 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
     """Trains variants side by side on the same batches. Returns the figures of each."""
     work, device = Path(args.work), parallel.choose_device(args.device)
     source = work / "backbone"
-    model = backbone.load(source).to(device)
+    model = backbone.placed(backbone.load(source), device)
     form = pairs.prompt_format(package.load_tokenizer(backbone.tokenizer_file(source, work)), *limits)
     reader = Reader(model, args.micro, device, args.compile, (limits[0] + limits[1], limits[2]))
     students = []
@@ -209,7 +209,9 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
     found = need.groups(work / "corpus" / "heldout.jsonl", form, args.evaluation_cases, args.evaluation_pool, args.seed)
     nulls = [student.null.detach() if student.variant.null else None for student in students]
     out = []
-    for student, measured in zip(students, need.measure(reader, [each.module for each in students], found, nulls)):
+    for student, measured in zip(
+        students, need.measure(reader, [each.module for each in students], found, nulls), strict=True
+    ):
         weights = student.module.layer_weights()
         out.append(
             {
@@ -233,11 +235,11 @@ def learn(
     """One step of every student over the same frozen passes and the same random windows."""
     modules = [student.module for student in students]
     chosen = windows.choose(batch, torch.empty(0), args.windows, hard=0.0) if args.windows else []
-    candidates = [*batch, *(windows.windows[place] for place in chosen)]
+    candidates: list[Pair | pairs.Window] = [*batch, *(windows.windows[place] for place in chosen)]
     queries = reader.express(modules, [pair.query for pair in batch], llora.QUERY)
     fragments = reader.express(modules, [each.fragment for each in candidates], llora.FRAGMENT)
     mask = contrast.wrong(batch, candidates).to(reader.device)
-    for student, asked, offered in zip(students, queries, fragments):
+    for student, asked, offered in zip(students, queries, fragments, strict=True):
         scores: Tensor = asked @ offered.T
         own, null = mask, None
         if student.variant.null:

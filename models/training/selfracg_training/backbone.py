@@ -103,6 +103,12 @@ def load(directory: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
     return model
 
 
+def placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
+    """The model itself, moved to a device. (The types of its own `to` name no device.)"""
+    torch.nn.Module.to(model, device)
+    return model
+
+
 def checksum(directory: str | os.PathLike[str]) -> str:
     """SHA-256 (hexadecimal) of a checkpoint's weights: of model.safetensors, or of its parts one behind the other."""
     path = Path(directory)

@@ -58,7 +58,7 @@ class Fragment:
 
 def read_tasks(folder: Path, language: str, limit: int | None = None) -> list[Task]:
     """The first `limit` tasks of a language, in the file's order."""
-    out = []
+    out: list[Task] = []
     with (folder / f"tasks_{language}.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             if limit is not None and len(out) >= limit:

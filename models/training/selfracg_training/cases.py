@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from . import bench, corpus, heldout
+from .bench import Case
 
 
 @dataclass
@@ -15,7 +16,7 @@ class Cases:
     work: Path
     folder: Path | None
     limit: int | None
-    _loaded: dict[str, list[bench.Case]] | None = field(default=None, repr=False)
+    _loaded: dict[str, list[Case]] | None = field(default=None, repr=False)
 
     @property
     def bench(self) -> Path | None:
@@ -34,7 +35,7 @@ class Cases:
             return "Held-out repositories of the corpus; the cursor stands at the first use of a name defined in another file."
         return f"Cross-file benchmark (never trained on), {'all' if self.limit is None else f'first {self.limit}'} tasks of each language."
 
-    def all(self) -> dict[str, list[bench.Case]]:
+    def all(self) -> dict[str, list[Case]]:
         """Every case, those whose ground truth needs nothing from other files among them (`Case.needs` is false).
 
         Raises ``FileNotFoundError`` where there is neither a benchmark nor a held-out corpus.
@@ -55,12 +56,12 @@ class Cases:
             self._loaded = {language: cases for language, cases in found.items() if cases}
         return self._loaded
 
-    def load(self) -> dict[str, list[bench.Case]]:
+    def load(self) -> dict[str, list[Case]]:
         """The cases that need a definition from another file, by language."""
         found = {language: [case for case in cases if case.needs] for language, cases in self.all().items()}
         return {language: cases for language, cases in found.items() if cases}
 
-    def first(self, count: int | None) -> "Cases":
+    def first(self, count: int | None) -> Cases:
         """The same with at most `count` tasks a language, out of those already read."""
         if count is None or (self.limit is not None and count >= self.limit):
             return self

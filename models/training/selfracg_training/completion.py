@@ -16,7 +16,7 @@ import hashlib
 import json
 import re
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -78,7 +78,7 @@ def select(
     out: list[list[int]] = []
     used = 0
     scores = ranking.scores or [float("inf")] * len(ranking.order)
-    for place, score in list(zip(ranking.order, scores))[:CANDIDATES]:
+    for place, score in list(zip(ranking.order, scores, strict=True))[:CANDIDATES]:
         if ranking.threshold is not None and score < ranking.threshold:
             continue
         fragment = case.pool[place]
@@ -166,7 +166,7 @@ def visible_suffix(suffix: str) -> str:
 def complete(
     work: Path,
     found: Sequence[bench.Case],
-    rankings: dict[str, Sequence[Ranking]],
+    rankings: Mapping[str, Sequence[Ranking]],
     processes: int = 1,
     dtype: str = "bfloat16",
     device: str = "cpu",
@@ -204,9 +204,9 @@ def complete(
             jobs[key] = job
     texts = _generated(work, jobs, processes, dtype, device)
     out: dict[str, list[Prediction]] = {}
-    for method, own in keys.items():
+    for method, prompts in keys.items():
         out[method] = []
-        for case, (key, count) in zip(found, own):
+        for case, (key, count) in zip(found, prompts, strict=True):
             line = scoring.line_before(case.prefix)
             cut, _ = scoring.statement(case.task.language, line, texts[key])
             out[method].append(
@@ -253,7 +253,7 @@ def _generated(work: Path, jobs: dict[str, Job], processes: int, dtype: str, dev
     for number, found in retrievers.in_processes(generate, calls, processes):
         done += len(found)
         with path.open("a", encoding="utf-8") as out:
-            for key, text in zip(batches[number], found):
+            for key, text in zip(batches[number], found, strict=True):
                 texts[key] = text
                 out.write("\n" + json.dumps({"key": key, "text": text}))
         if time.monotonic() - last > 10:
@@ -266,7 +266,8 @@ def generate(work: Path, jobs: Sequence[Job], dtype: str = "bfloat16", device: s
     """The greedy text behind each prompt, up to the end of a statement. Give prompts of like length."""
     engine = retrievers.engine(work, device)
     tokenizer = engine.tokenizer
-    stops = {tokenizer.token_to_id(token) for token in engine.form("llora").templates["stopTokens"]}
+    form = engine.form("llora")
+    stops = {token for piece in form.templates["stopTokens"] for token in form.piece(piece)}
 
     def text_of(row: int, tokens: list[int]) -> str:
         return tokenizer.decode([token for token in tokens if token not in stops])[len(jobs[row].owed) :]
@@ -291,7 +292,7 @@ def _write(work: Path, found: Sequence[bench.Case], predictions: dict[str, list[
     """WORK/predictions/LANGUAGE/METHOD.jsonl for every method, whole files."""
     for method, own in predictions.items():
         by_language: dict[str, list[str]] = {}
-        for case, prediction in zip(found, own):
+        for case, prediction in zip(found, own, strict=True):
             score = prediction.score
             row = {
                 "id": case.task.identifier,
@@ -374,7 +375,7 @@ def difference(
 ) -> intervals.Interval:
     """Mean of `one` minus `other` over the same cases, in points, with the interval of the paired difference."""
     of = MEASURES[measure]
-    return intervals.mean([of(a.score) - of(b.score) for a, b in zip(one, other)], repositories)
+    return intervals.mean([of(a.score) - of(b.score) for a, b in zip(one, other, strict=True)], repositories)
 
 
 def completion_tables(

@@ -22,7 +22,7 @@ def batches(drawn: Sequence[Pair], size: int, group: int, seed: int) -> Iterator
     by_repository: dict[str, list[Pair]] = defaultdict(list)
     for pair in drawn:
         by_repository[pair.repository].append(pair)
-    groups = []
+    groups: list[list[Pair]] = []
     for name in sorted(by_repository):
         members = by_repository[name]
         source.shuffle(members)
@@ -140,5 +140,5 @@ class WindowBank:
 
     def keep(self, places: Sequence[int], expressions: Tensor) -> None:
         """Remembers the expressions [windows, dimension] of some windows."""
-        for place, expression in zip(places, expressions.detach().float().cpu()):
+        for place, expression in zip(places, expressions.detach().float().cpu(), strict=True):
             self.expressions[place] = expression

@@ -25,9 +25,9 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
     figures: dict[str, Any] = {}
     totals: dict[str, list[np.ndarray]] = {}
     for language, found in cases.load().items():
-        own = [ranking for case, ranking in zip(cases.all()[language], retrieved[language]) if case.needs]
+        own = [ranking for case, ranking in zip(cases.all()[language], retrieved[language], strict=True) if case.needs]
         sums = {kind: np.zeros(4) for kind in ("none", "random", "right", "retrieved")}
-        for case, ranking in zip(found, own):
+        for case, ranking in zip(found, own, strict=True):
             chooser = random.Random(case.task.identifier)
             wrong = [i for i in case.others if i not in case.relevant]
             chosen = {

@@ -170,11 +170,11 @@ def _git_files(repository: Path, commit: str, choose: Choose) -> Iterator[tuple[
     place = 0
     for path in paths:
         end = done.index(b"\n", place)
-        fields = done[place:end].split(b" ")
-        if len(fields) != 3:
+        answer = done[place:end].split(b" ")
+        if len(answer) != 3:
             place = end + 1
             continue
-        size = int(fields[2])
+        size = int(answer[2])
         yield path, done[end + 1 : end + 1 + size]
         place = end + 2 + size
 
@@ -513,19 +513,26 @@ def run(arguments: argparse.Namespace) -> int:
                              "part": part, "files": len(row["files"]), "bytes": size})  # fmt: skip
 
     reader = Reader(arguments, limits, bench_names, windows)
-    for number, (source, (found, lost)) in enumerate(zip(sources, _results(reader, sources, arguments.processes)), 1):
+    for number, (source, (found, lost)) in enumerate(
+        zip(sources, _results(reader, sources, arguments.processes), strict=True), 1
+    ):
         dropped.update(lost)
         if isinstance(found, str):
             left_out[source["name"]] = found
             print(f"left out: {source['name']}: {found}", flush=True)
             continue
         for name, files in found.items():
-            texts = unique(files, SMOKE_LIMIT if arguments.smoke else reader.limit(source), duplicates, dropped)
-            if not texts:
+            cleaned = unique(files, SMOKE_LIMIT if arguments.smoke else reader.limit(source), duplicates, dropped)
+            if not cleaned:
                 left_out[name] = "no file was left after cleaning"
                 print(f"left out: {name}: no file was left after cleaning", flush=True)
                 continue
-            row = {"repository": name, "language": source["languages"][0], "licence": source["licence"], "files": texts}
+            row = {
+                "repository": name,
+                "language": source["languages"][0],
+                "licence": source["licence"],
+                "files": cleaned,
+            }
             write(row, bool(source.get("heldOut")) or name.rpartition("/")[2] == SMOKE_HELD_OUT and arguments.smoke)
         if number % 50 == 0:
             print(f"{number} of {len(sources)} sources, {sum(entry['bytes'] for entry in repositories) / 1e6:.0f} MB, "

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
-from transformers import PreTrainedModel
+from transformers import PretrainedConfig, PreTrainedModel
 
 from . import forward
 from .backbone import head_dimension
@@ -125,7 +126,7 @@ def greedy(
                 logits[number, barred] = float("-inf")
         chosen = logits.argmax(-1)
         going = []
-        for number, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist())):
+        for number, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
             out[row].append(token)
             if due[row] and spelling is not None:
                 begun[row] = len(spelling.bytes[token]) > len(due[row])
@@ -159,9 +160,7 @@ def greedy(
     return out
 
 
-def _behind_attention(
-    x: Tensor, attended: Tensor, layer: torch.nn.Module, config: object, dtype: torch.dtype
-) -> Tensor:
+def _behind_attention(x: Tensor, attended: Tensor, layer: Any, config: PretrainedConfig, dtype: torch.dtype) -> Tensor:
     """The rest of a layer: output projection and feed-forward, each added to the stream [batch, 1, hidden]."""
     x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
     normed = forward._norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)

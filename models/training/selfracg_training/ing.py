@@ -256,15 +256,15 @@ class Trainer:
     """One run: adapters, optimiser, position in the pairs, clock. Rank 0 decides, logs, measures and saves."""
 
     def __init__(
-        self, args: argparse.Namespace, rank: int = 0, world: int = 1, stage: str = STAGE, extra: Extra = Extra()
+        self, args: argparse.Namespace, rank: int = 0, world: int = 1, stage: str = STAGE, extra: Extra | None = None
     ) -> None:
         self.last = time.monotonic()
-        self.args, self.rank, self.world, self.stage, self.extra = args, rank, world, stage, extra
+        self.args, self.rank, self.world, self.stage, self.extra = args, rank, world, stage, extra or Extra()
         self.work = Path(args.work)
         self.device = parallel.choose_device(args.device)
         self.backbone_path = Path(args.backbone or self.work / "backbone")
         self.belongs = backbone.checksum(self.backbone_path)
-        model = backbone.load(self.backbone_path).to(self.device)
+        model = backbone.placed(backbone.load(self.backbone_path), self.device)
         self.form = pairs.prompt_format(
             package.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
             args.query_tokens,
@@ -508,7 +508,7 @@ class Trainer:
         loss.backward()
         parameters = self.parameters()
         gradients = [torch.zeros_like(each) if each.grad is None else each.grad for each in parameters]
-        for parameter, gradient in zip(parameters, parallel.add_up(gradients)):
+        for parameter, gradient in zip(parameters, parallel.add_up(gradients), strict=True):
             parameter.grad = gradient
         torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         for group in self.optimiser.param_groups:

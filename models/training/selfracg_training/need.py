@@ -33,8 +33,8 @@ class Group:
     cases: list[bench.Case]
     chosen: list[int]
     quiet: list[pairs.Pair]
-    queries: list[Sequence[int]]
-    fragments: list[Sequence[int]]
+    queries: Sequence[Sequence[int]]
+    fragments: Sequence[Sequence[int]]
 
 
 def groups(corpus: Path, form: PromptFormat, per_language: int, pool_size: int, seed: int) -> list[Group]:

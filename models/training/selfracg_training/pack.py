@@ -286,7 +286,7 @@ class Repository:
         whole = begin + len(text) >= len(file.text)
         if whole:
             text = text.rstrip("\n") + "\n"
-        body = self._split(text) if self.random.random() < 0.4 else [text]
+        body: list[Piece] = [*self._split(text)] if self.random.random() < 0.4 else [text]
         tail: list[Piece] = [*body, END] if whole else body
         stop = file.line_at(min(len(file.text), begin + int(left * self.ratio)))
         sample = Sample("leftToRight", pieces, [PATH, file.path, "\n"], tail)
@@ -428,7 +428,7 @@ def _encode(tokenizer: Tokenizer, plans: list[list[Sample]]) -> dict[str, list[i
                         texts[piece] = None
     keys = list(texts)
     encodings = tokenizer.encode_batch_fast(keys, add_special_tokens=False)
-    return {text: encoding.ids for text, encoding in zip(keys, encodings)}
+    return {text: encoding.ids for text, encoding in zip(keys, encodings, strict=True)}
 
 
 def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, counts: Counter[str]) -> list[int] | None:
@@ -455,8 +455,9 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
             break
         fragments = []
         for pieces in sample.fragments:
-            body = ids[pieces[3]][:FRAGMENT_TOKENS]
-            fragments.append([FRAGMENT, *ids[pieces[1]][-PATH_TOKENS:], *ids[pieces[2]], *body, *ids[pieces[4]]])
+            path, line_end, text, end = (piece for piece in pieces if isinstance(piece, str))
+            body = ids[text][:FRAGMENT_TOKENS]
+            fragments.append([FRAGMENT, *ids[path][-PATH_TOKENS:], *ids[line_end], *body, *ids[end]])
         path_at = sample.head.index(PATH) + 1
         head = flat(sample.head, path_at)
         tail = flat(sample.tail, -1)

@@ -312,7 +312,7 @@ def draw(corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: i
     mine = set(kept[part::parts])
     windows = min(wanted.windows, MOST_WINDOWS // len(kept))
     with corpus.open(encoding="utf-8") as lines:
-        for number, (size, line) in enumerate(zip(sizes, lines)):
+        for number, (size, line) in enumerate(zip(sizes, lines, strict=True)):
             if number not in mine:
                 continue
             sampler = Sampler(json.loads(line), form, wanted.seed)

@@ -82,7 +82,7 @@ def add_up(tensors: list[Tensor]) -> list[Tensor]:
     flat = torch.cat([tensor.detach().reshape(-1).float().cpu() for tensor in tensors])
     distributed.all_reduce(flat)
     pieces = flat.split([tensor.numel() for tensor in tensors])
-    return [piece.view(tensor.shape).to(tensor.device) for piece, tensor in zip(pieces, tensors)]
+    return [piece.view(tensor.shape).to(tensor.device) for piece, tensor in zip(pieces, tensors, strict=True)]
 
 
 def gather(part: Tensor, rank: int, world: int) -> Tensor:

@@ -24,7 +24,6 @@ from transformers import PreTrainedModel
 
 from . import backbone, forward, parallel
 from .documents import documents
-from .muon import Muon
 from .pack import PATH
 from .rows import Batch, Feed, Shards
 
@@ -155,9 +154,9 @@ class Trainer:
             context_length=self.context,
             pad=PAD,
         )
-        self.model: PreTrainedModel = backbone.create(config, args.seed).to(self.device)
+        self.model: PreTrainedModel = backbone.placed(backbone.create(config, args.seed), self.device)
         matrices, others = split_parameters(self.model)
-        self.muon = Muon(matrices, lr=args.muon_lr, weight_decay=args.weight_decay)
+        self.muon = torch.optim.Muon(matrices, lr=args.muon_lr, weight_decay=args.weight_decay)
         self.adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
         self.step = 0
         self.tokens = 0
@@ -301,7 +300,7 @@ class Trainer:
         parameters = list(self.model.parameters())
         gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
         *gradients, sums = parallel.add_up([*gradients, sums])
-        for parameter, gradient in zip(parameters, gradients):
+        for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.grad = gradient
         if self.device.type == "cpu":
             # Elsewhere looking would make the GPU wait, so it is left to the next log line.
@@ -358,7 +357,7 @@ class Trainer:
                 within = documents(ids) if isolate else None
                 loss, _, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, way, loss_way, within, dense)
                 loss.backward()
-                results.append((loss.item(), torch.cat([p.grad.flatten() for p in read])))
+                results.append((loss.item(), torch.cat([p.grad.flatten() for p in read if p.grad is not None])))
                 self.model.zero_grad(set_to_none=True)
         except Exception as error:
             # Whatever a compiler raises on a device that it has not been tried on.
@@ -508,5 +507,7 @@ def summary(sums: Tensor, names: list[str]) -> dict[str, Any]:
     total, count = sums.sum(0).tolist()
     return {
         "loss": round(total / max(count, 1.0), 4),
-        "languages": {name: round(row[0] / row[1], 4) for name, row in zip(names, sums.tolist()) if row[1]},
+        "languages": {
+            name: round(row[0] / row[1], 4) for name, row in zip(names, sums.tolist(), strict=True) if row[1]
+        },
     }

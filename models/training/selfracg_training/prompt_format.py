@@ -141,6 +141,10 @@ class PromptFormat:
     def _piece(self, piece: str) -> list[int] | str:
         if piece.startswith("{"):
             return piece
+        return self.piece(piece)
+
+    def piece(self, piece: str) -> list[int]:
+        """Ids of a piece of a template that is no slot: a special token, or plain text."""
         token = self.tokenizer.token_to_id(piece) if is_special(piece) else None
         return [token] if token is not None else self.encode(piece)
 

@@ -55,7 +55,7 @@ class Reader:
             with torch.no_grad():
                 found = self.collect(self.model, ids, torch.bfloat16)
             inputs = [llora.LayerInputs(*(part[:count] for part in layer)) for layer in found]
-            for part, module in zip(parts, modules):
+            for part, module in zip(parts, modules, strict=True):
                 part.append(module.read(inputs, lengths[:count], adapter))
         back = torch.empty(len(order), dtype=torch.int64)
         back[torch.tensor(order)] = torch.arange(len(order))

@@ -163,10 +163,12 @@ def _backbone_tensors(size: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
         found[f"{target}.post_attention_layernorm.weight"] = _stored(tensors, f"{source}.mlp_norm")
         for part, members in JOINED.items():
             ends = [queries, queries + pairs] if part == "qkv" else []
-            for member, piece in zip(members, np.split(_matrix(tensors, f"{source}.{part}"), ends)):
+            for member, piece in zip(members, np.split(_matrix(tensors, f"{source}.{part}"), ends), strict=True):
                 found[f"{target}.{member}.weight"] = np.ascontiguousarray(piece)
             if f"{source}.{part}.bias" in tensors:
-                for member, piece in zip(members, np.split(_stored(tensors, f"{source}.{part}.bias"), ends)):
+                for member, piece in zip(
+                    members, np.split(_stored(tensors, f"{source}.{part}.bias"), ends), strict=True
+                ):
                     found[f"{target}.{member}.bias"] = np.ascontiguousarray(piece)
     return found
 
@@ -194,7 +196,7 @@ def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> 
     for layer in range(len(module.layers)):
         found[f"layers.{layer}.q.A"] = query_down[:, layer].transpose(0, 2, 1)
         found[f"layers.{layer}.q.B"] = query_up[:, layer].transpose(0, 2, 1)
-        for part, piece in zip("kv", np.split(down[:, layer], 2, axis=-1)):
+        for part, piece in zip("kv", np.split(down[:, layer], 2, axis=-1), strict=True):
             found[f"layers.{layer}.{part}.A"] = piece.transpose(0, 2, 1)
             found[f"layers.{layer}.{part}.B"] = up[part][:, layer].reshape(len(down), -1, module.rank)
     return {name: np.ascontiguousarray(value) for name, value in found.items()}

@@ -38,7 +38,7 @@ def of_package(subject: Subject, found: Sequence[bench.Case]) -> dict[str, list[
     plain = [retrievers.Method(name, "lexical", "") for name in retrievers.LEXICAL]
     for _, group in bench.by_repository(found):
         for method, own in retrievers.rank_repository(Path(), plain, group).items():
-            for case, ranking in zip(group, own):
+            for case, ranking in zip(group, own, strict=True):
                 out[method.name][place[id(case)]] = ranking
         queries = [subject.format.query(case.task.file, case.prefix) for case in group]
         rows = [subject.format.fragment_embedding(fragment.path, fragment.text) for fragment in group[0].pool]
@@ -72,9 +72,9 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
         repositories = groups[language]
         bm25 = bench.reciprocal(hits[language][retrievers.BM25])
         figures[language] = {}
-        for method, own in hits[language].items():
-            ranks = bench.measure(own, repositories)
-            ours = bench.reciprocal(own)
+        for method, own_hits in hits[language].items():
+            ranks = bench.measure(own_hits, repositories)
+            ours = bench.reciprocal(own_hits)
             difference = intervals.mean(np.subtract(ours, bm25), repositories)
             ratio = intervals.ratio(ours, bm25, repositories)
             figures[language][method] = {
@@ -140,7 +140,7 @@ def reference(folder: Path, language: str, limit: int | None) -> dict[str, dict[
     out = {}
     for line in printed.splitlines()[1:]:
         words = line.split()
-        out[names[words[0]]] = dict(zip(("mrr", "1", "5", "10"), map(float, words[2::2])))
+        out[names[words[0]]] = dict(zip(("mrr", "1", "5", "10"), map(float, words[2::2]), strict=True))
     return out
 
 

@@ -151,7 +151,7 @@ class Store:
         self.folder.mkdir(parents=True, exist_ok=True)
         for method, rankings in found.items():
             with (self.folder / method.file).open("a", encoding="utf-8") as out:
-                for case, ranking in zip(group, rankings):
+                for case, ranking in zip(group, rankings, strict=True):
                     self._found[method.file, self._name(case)] = ranking
                     row = {
                         "case": self._name(case),
@@ -216,10 +216,10 @@ def _lexical(index: lexical.Bm25 | lexical.Jaccard, method: Method, case: bench.
     return Ranking(order[:DEPTH], [round(scores[i], 4) for i in order[:DEPTH]])
 
 
-_engines: dict[tuple[Path, str], "Engine"] = {}
+_engines: dict[tuple[Path, str], Engine] = {}
 
 
-def engine(work: Path, device: str = "cpu") -> "Engine":
+def engine(work: Path, device: str = "cpu") -> Engine:
     """The engine of a work folder, loaded once a process."""
     key = (Path(work).resolve(), device)
     if key not in _engines:
@@ -234,7 +234,7 @@ class Engine:
     def __init__(self, work: Path, device: str = "cpu") -> None:
         self.work = Path(work)
         self.device = torch.device(device)
-        self.model = backbone.load(self.work / "backbone").to(self.device)
+        self.model = backbone.placed(backbone.load(self.work / "backbone"), self.device)
         self.tokenizer = Tokenizer.from_file(str(self.work / "backbone" / "tokenizer.json"))
         self._modules: dict[tuple[str, str], llora.LLoRA] = {}
 
@@ -245,7 +245,7 @@ class Engine:
     @cached_property
     def merged(self) -> Any:
         """The backbone with the vanilla LoRA merged into it."""
-        return vanilla.merged(self.work / "backbone", self.work / "stages" / "vanilla").to(self.device)
+        return backbone.placed(vanilla.merged(self.work / "backbone", self.work / "stages" / "vanilla"), self.device)
 
     def form(self, folder: str) -> PromptFormat:
         """Prompts as an adapter was trained on them."""
@@ -281,7 +281,7 @@ class Engine:
             for knowing in sorted({method.knowing for method in members}):
                 own = [method for method in members if method.knowing == knowing]
                 shown = [case.prefix + case.task.groundtruth if knowing else case.prefix for case in group]
-                queries = [form.query(case.task.file, text) for case, text in zip(group, shown)]
+                queries = [form.query(case.task.file, text) for case, text in zip(group, shown, strict=True)]
                 asked = self.express(own, queries, llora.QUERY, is_merged)
                 for method in own:
                     out[method] = self._rankings(

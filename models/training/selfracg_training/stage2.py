@@ -129,7 +129,7 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
         if isinstance(row, Pair)
     ]
     random.Random(args.seed).shuffle(contexts)
-    model = backbone.load(weights).to(parallel.choose_device(args.device))
+    model = backbone.placed(backbone.load(weights), parallel.choose_device(args.device))
     special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
 
     def stop(_row: int, tokens: list[int]) -> bool:
@@ -145,7 +145,7 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
             written = decoding.greedy(
                 model, [list(pair.query) for pair in chosen], stop, args.generated_tokens, torch.bfloat16
             )
-            for pair, tokens in zip(chosen, written):
+            for pair, tokens in zip(chosen, written, strict=True):
                 kept = [token for token in tokens if token not in special]
                 text = tokenizer.decode(kept, skip_special_tokens=False)
                 if len(kept) >= SHORTEST and text.strip():

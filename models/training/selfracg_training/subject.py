@@ -31,7 +31,7 @@ class Subject:
     untrained: runtime.OnnxModel
 
     @staticmethod
-    def load(folder: Path) -> "Subject":
+    def load(folder: Path) -> Subject:
         manifest = package.read(folder)
         model = (folder / "model.onnx").read_bytes()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
@@ -49,7 +49,7 @@ class Subject:
     def losses(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[np.ndarray]:
         """For each row the losses (nats) of its tokens from `starts` on, each row by itself: no padding, any length."""
         out = []
-        for row, start in zip(rows, starts):
+        for row, start in zip(rows, starts, strict=True):
             positions = np.arange(start - 1, len(row) - 1)[None]
             logits = self.trained.run(np.array([row]), [len(row)], positions).logits[0]
             out.append(token_losses(logits, np.array(row[start:])))

@@ -149,18 +149,19 @@ def run(arguments: argparse.Namespace) -> int:
     tokens: Counter[str] = Counter()
     for row in corpus_rows(arguments.work / "corpus" / "heldout.jsonl"):
         files = list(row["files"].values())
-        for text, encoding in zip(files, tokenizer.encode_batch_fast(files, add_special_tokens=False)):
+        for text, encoding in zip(files, tokenizer.encode_batch_fast(files, add_special_tokens=False), strict=True):
             if tokenizer.decode(encoding.ids, skip_special_tokens=False) != text:
                 raise RuntimeError(f"expected a text of {row['repository']} to come back exactly, found a difference")
             held[row["language"]] += len(text.encode())
             tokens[row["language"]] += len(encoding.ids)
     ratios = {language: round(held[language] / tokens[language], 3) for language in sorted(held)}
+    characters = sum(map(len, texts))
     counts = {
         "vocabulary": tokenizer.get_vocab_size(),
-        "trainedOnCharacters": sum(map(len, texts)),
+        "trainedOnCharacters": characters,
         "heldOutBytesPerToken": ratios,
     }
     (path.parent / "counts.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    print(f"tokenizer: {counts['vocabulary']} entries from {counts['trainedOnCharacters'] / 1e6:.1f} M characters")
+    print(f"tokenizer: {counts['vocabulary']} entries from {characters / 1e6:.1f} M characters")
     print("held-out bytes per token: " + ", ".join(f"{language} {ratio}" for language, ratio in ratios.items()))
     return 0

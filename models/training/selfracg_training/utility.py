@@ -161,7 +161,7 @@ class Judge:
         tokenizer = package.load_tokenizer(backbone.tokenizer_file(weights, args.work))
         self.form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
         self.device = parallel.choose_device(args.device)
-        self.model = backbone.load(weights).to(self.device)
+        self.model = backbone.placed(backbone.load(weights), self.device)
         longest = (args.query_tokens + args.import_tokens, args.fragment_tokens)
         self.reader = Reader(self.model, args.micro, self.device, args.compile, longest)
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if args.compile else forward.hidden_states
@@ -224,7 +224,7 @@ class Judge:
             query = self.form.tokenizer.decode(context.prefix, skip_special_tokens=True)
             lexically = index.rank(lexical.query_of(query), others)
             chosen.append(self._choose(sampler.random, own, lexically, others))
-        ready = [(context, places) for context, places in zip(contexts, chosen) if len(places) > 1]
+        ready = [(context, places) for context, places in zip(contexts, chosen, strict=True) if len(places) > 1]
         for start in range(0, len(ready), self.together):
             part = ready[start : start + self.together]
             rows = [
@@ -263,13 +263,7 @@ class Judge:
         """Tokens that the embedding's template has behind what the prompt's has."""
         embedding, prompt = self.form.templates["fragmentEmbedding"], self.form.templates["fragment"]
         pieces = list(embedding)[len(prompt) :]
-        return [
-            token
-            for piece in pieces
-            for token in (
-                [self.form.tokenizer.token_to_id(piece)] if package.is_special(piece) else self.form.encode(piece)
-            )
-        ]
+        return [token for piece in pieces for token in (self.form.piece(piece))]
 
     def _contexts(self, sampler: pairs.Sampler, count: int) -> Iterator[Context]:
         """Contexts of which about a sixth is quiet; each with a continuation that is worth judging by."""

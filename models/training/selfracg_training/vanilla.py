@@ -17,6 +17,7 @@ import json
 import math
 import os
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class LowRankLinear(nn.Module):
 def attach(model: PreTrainedModel, rank: int, alpha: float) -> dict[str, nn.Parameter]:
     """Puts updates on q, k and v of every layer of a model and freezes the rest. Returns the trainable parameters by name."""
     model.requires_grad_(False)
-    out = {}
+    out: dict[str, nn.Parameter] = {}
     for number, layer in enumerate(model.model.layers):
         for name in llora.PROJECTIONS:
             update = LowRankLinear(getattr(layer.self_attn, f"{name}_proj"), rank, alpha / rank)
@@ -105,9 +106,10 @@ def run(args: argparse.Namespace) -> int:
     path = work / "checkpoints" / "vanilla.pt"
     source = work / "backbone"
     drawn, held = pairs.stored(work)
-    model = backbone.load(source).to(device)
+    model = backbone.placed(backbone.load(source), device)
     torch.manual_seed(args.seed)
-    parameters = {name: parameter.to(device) for name, parameter in attach(model, args.rank, args.alpha).items()}
+    parameters = attach(model, args.rank, args.alpha)
+    model = backbone.placed(model, device)
     optimiser = torch.optim.AdamW(parameters.values(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
     belongs = hashlib.sha256((source / "model.safetensors").read_bytes()).hexdigest() + f"/{args.rank}/{args.seed}"
     step, elapsed = 0, 0.0
@@ -203,6 +205,7 @@ def _step(
     loss, _ = contrast.in_batch(values[: len(batch)], values[len(batch) :], batch, args.temperature)
     loss.backward()
     gradient = values.grad
+    assert gradient is not None
     for chosen in _parts(rows, args.micro):
         (_embed(model, [rows[i] for i in chosen], device) * gradient[chosen]).sum().backward()
     torch.nn.utils.clip_grad_norm_(parameters.values(), 1.0)
@@ -213,17 +216,17 @@ def _step(
     return float(loss.item())
 
 
-def _parts(rows: list[list[int]], micro: int) -> list[list[int]]:
+def _parts(rows: Sequence[Sequence[int]], micro: int) -> list[list[int]]:
     order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     return [order[start : start + micro] for start in range(0, len(order), micro)]
 
 
-def _embed(model: PreTrainedModel, rows: list[list[int]], device: torch.device) -> Tensor:
+def _embed(model: PreTrainedModel, rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
     ids, lengths = reader.pad(rows, device)
     return express(forward.hidden_states(model, ids, torch.bfloat16), lengths)
 
 
-def _express(model: PreTrainedModel, rows: list[list[int]], micro: int, device: torch.device) -> Tensor:
+def _express(model: PreTrainedModel, rows: Sequence[Sequence[int]], micro: int, device: torch.device) -> Tensor:
     """Expressions [rows, hidden] in the rows' order."""
     out: Tensor | None = None
     for chosen in _parts(rows, micro):

@@ -168,7 +168,7 @@ def test_what_was_completed_is_kept_and_shared(work, monkeypatch):
         json.loads(line)
         for line in (work / "predictions" / "python" / "bm25.jsonl").read_text(encoding="utf-8").splitlines()
     ]
-    for row, each, one in zip(rows, first["BM25"], found):
+    for row, each, one in zip(rows, first["BM25"], found, strict=True):
         assert row["es"] == pytest.approx(
             scoring.score("python", scoring.line_before(one.prefix), row["prediction"], one.task.groundtruth).es,
             abs=1e-3,

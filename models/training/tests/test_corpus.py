@@ -180,7 +180,7 @@ def test_two_processes_make_the_corpus_of_one(tmp_path):
         for name in names
     ]
     sources = [{"name": f"own/{name}", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"], "heldOut": name == "three"}
-               for name, commit in zip(names, commits)]  # fmt: skip
+               for name, commit in zip(names, commits, strict=True)]  # fmt: skip
     written = []
     for processes in (1, 2):
         given = arguments(

@@ -347,7 +347,10 @@ def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
     ranking = retrieval.of_package(model_of, [case])["SelfRACG"][0].order
     query = model_of.trained.embed([model_of.format.query(case.task.file, case.prefix)], llora.QUERY)[0]
     rows = [model_of.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
-    scores = {i: float(query @ model_of.trained.embed([row], llora.FRAGMENT)[0]) for i, row in zip(case.others, rows)}
+    scores = {
+        i: float(query @ model_of.trained.embed([row], llora.FRAGMENT)[0])
+        for i, row in zip(case.others, rows, strict=True)
+    }
     # Fragments that are equal up to where they are cut share a score but for its last bits.
     assert sorted(ranking) == sorted(case.others) and [scores[i] for i in ranking] == pytest.approx(
         sorted(scores.values(), reverse=True), abs=1e-6
@@ -362,7 +365,9 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     model_of = subject.Subject.load(work / "package")
     _, (case,) = bench.cases(benchmark, "python", None)
     ids, is_name = copying._continuation(model_of.format, case)
-    assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name) if name]).startswith("compute_total")
+    assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name, strict=True) if name]).startswith(
+        "compute_total"
+    )
     with_fragment = copying._prompt(model_of.format, case, min(case.relevant), subject.COPY_LIMIT)
     assert with_fragment[-30:] == copying._prompt(model_of.format, case, None, subject.COPY_LIMIT)[-30:]
 

@@ -153,7 +153,7 @@ def test_embedding_in_batches_equals_one_at_a_time(work):
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
     rows = [list(np.random.default_rng(n).integers(0, 280, n)) for n in (40, 3, 17, 40, 1, 90)]
     together = model.embed(rows, llora.FRAGMENT, batch_tokens=100)
-    for row, found in zip(rows, together):
+    for row, found in zip(rows, together, strict=True):
         np.testing.assert_allclose(found, model.embed([row], llora.FRAGMENT)[0], atol=1e-5)
 
 

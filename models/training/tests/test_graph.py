@@ -129,7 +129,7 @@ class Exported:
                 )
         garbage = np.full((c.layers, len(ids), spare or 0, 8), GARBAGE, dtype=np.float32)
         feeds["past.need"] = np.concatenate([past["need"], garbage], axis=-2) if past else garbage
-        found = dict(zip(self.names, self.session.run(None, feeds)))
+        found = dict(zip(self.names, self.session.run(None, feeds), strict=True))
         for name, shape in (
             ("key", (c.kv_heads, ids.shape[1], c.head_dim)),
             ("value", (c.kv_heads, ids.shape[1], c.head_dim)),

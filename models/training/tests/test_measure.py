@@ -154,7 +154,7 @@ def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
     assert weights[:, 1, :, 12:].abs().max() == 0
     total = torch.zeros_like(expected)
-    for layer, own in zip(inputs, weights):
+    for layer, own in zip(inputs, weights, strict=True):
         values = layer.v.view(2, 21, plain.key_value_heads, -1).repeat_interleave(
             plain.query_heads // plain.key_value_heads, dim=2
         )
@@ -170,7 +170,7 @@ def test_every_token_of_a_context_gets_its_kind(bed):
     by_kind = {
         kind: "".join(
             bed.form.tokenizer.decode([token], skip_special_tokens=False)
-            for token, number in zip(found.ids, found.kinds)
+            for token, number in zip(found.ids, found.kinds, strict=True)
             if attention.KINDS[number] == kind
         )
         for kind in attention.KINDS
@@ -180,7 +180,9 @@ def test_every_token_of_a_context_gets_its_kind(bed):
     assert by_kind["import statements"].strip().startswith("from pkg import price")
     assert "# a note" in by_kind["comment"] and '"x"' in by_kind["string or number"].replace(" ", "")
     assert "return" in by_kind["keyword"] and "items" in by_kind["other name"] and "(" in by_kind["punctuation"]
-    line = "".join(bed.form.tokenizer.decode([token]) for token, inside in zip(found.ids, found.last_line) if inside)
+    line = "".join(
+        bed.form.tokenizer.decode([token]) for token, inside in zip(found.ids, found.last_line, strict=True) if inside
+    )
     assert line.lstrip("\n") == '    return price(items, "x", 12) + other.'
 
 
@@ -189,10 +191,10 @@ def test_more_fragments_never_bring_the_right_one_forward(bed):
     further = scale.others(bed, "python", {case.task.repository for case in found})
     assert len(further) == 3 and all(fragment.path.startswith("pkg/") for part in further for fragment in part)
     ranks = scale.grown(bed, found, further, [1, 2, 4])
-    for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED]):
+    for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED], strict=True):
         assert after is None or (before is not None and before <= after)
     own = bed.rank([bed.methods[SHIPPED]])["python"][SHIPPED]
-    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking.order) for case, ranking in zip(found, own)]
+    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking.order) for case, ranking in zip(found, own, strict=True)]
 
 
 def test_passages_follow_headings_and_queries_never_show_their_target():

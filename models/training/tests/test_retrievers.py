@@ -9,7 +9,6 @@ import torch
 from tiny import random_backbone
 
 from selfracg_training import (
-    backbone,
     bench,
     corpus,
     decoding,

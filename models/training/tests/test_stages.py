@@ -49,7 +49,7 @@ def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # n
     for shape in (None, (4, 16)):
         found = utility.continuation_losses(model, rows, torch.device("cpu"), shape=shape)
         assert len(found) == 2
-        for (prompt, continuation), loss in zip(rows, found):
+        for (prompt, continuation), loss in zip(rows, found, strict=True):
             with torch.no_grad():
                 logits = model(input_ids=torch.tensor([prompt + continuation])).logits[0, len(prompt) - 1 : -1]
             assert loss == pytest.approx(

@@ -36,7 +36,7 @@ def test_thousands_of_lines_come_back_exactly(trained):
     lines += [line.rstrip("\n") + "\r\n" for line in lines] + ["\t" + line for line in lines] + ODD
     lines = [line for line in lines if not any(token in line for token in clean.SPECIAL_TOKENS)]
     assert len(lines) > 3000
-    for line, encoding in zip(lines, trained.encode_batch(lines, add_special_tokens=False)):
+    for line, encoding in zip(lines, trained.encode_batch(lines, add_special_tokens=False), strict=True):
         assert trained.decode(encoding.ids, skip_special_tokens=False) == line
 
 

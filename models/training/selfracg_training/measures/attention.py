@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -94,7 +94,7 @@ def measure(bed: Bed) -> Table:
         # [contexts] for tokens, [contexts, layers] for attention
         tokens = np.array([mask.mean() for mask in inside])
         shares = {
-            name: np.array([(weights * mask).sum(1) for weights, mask in zip(weighed[name], inside)])
+            name: np.array([(weights * mask).sum(1) for weights, mask in zip(weighed[name], inside, strict=True)])
             for name in weighed
         }
         trained = intervals.mean(shares[SHIPPED].mean(1), repositories)
@@ -159,9 +159,9 @@ def context(form: PromptFormat, language: str, path: str, prefix: str, elsewhere
     """The query of a cursor with the kind of each token. Byte-level tokens: one character of a token's name is one byte."""
     ids = form.query(path, prefix)
     special = form.tokenizer.get_added_tokens_decoder()
-    sizes = [0 if token in special else len(form.tokenizer.id_to_token(token)) for token in ids]
+    sizes = [0 if token in special else len(form.tokenizer.id_to_token(token) or "") for token in ids]
     path_tokens = min(len(form.encode(path)), form.max_path)
-    head = ids.index(form.tokenizer.token_to_id("<|path|>")) + 1 if "<|path|>" in form.templates["query"] else 0
+    head = ids.index(form.piece("<|path|>")[0]) + 1 if "<|path|>" in form.templates["query"] else 0
     kinds = np.full(len(ids), KINDS.index("white space"))
     kinds[: head + path_tokens + 1] = KINDS.index("template")
     kinds[head : head + path_tokens] = KINDS.index("path")
@@ -185,7 +185,7 @@ def context(form: PromptFormat, language: str, path: str, prefix: str, elsewhere
 def _is_tail(form: PromptFormat, token: int, text: bytes, end: int) -> bool:
     """Whether a token is the bytes of the text that end at `end`. Tokens that split a character are trusted by length."""
     written = form.tokenizer.decode([token], skip_special_tokens=False)
-    size = len(form.tokenizer.id_to_token(token))
+    size = len(form.tokenizer.id_to_token(token) or "")
     return "\ufffd" in written or text[end - size : end] == written.encode()
 
 
@@ -249,7 +249,8 @@ def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: T
     hidden = (positions[None] > last[:, None])[:, None, None]
     groups_of = module.query_heads // module.key_value_heads
     out = []
-    for layer, updates in zip(inputs, module.layers):
+    all_updates = cast(Iterable[Mapping[str, llora.LowRank]], module.layers)
+    for layer, updates in zip(inputs, all_updates, strict=True):
         query = layer.q[rows, last] + module.scale * updates["q"](layer.x[rows, last], index)
         key = layer.k + module.scale * updates["k"](layer.x, index)
         query = llora._rotate(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])

@@ -69,7 +69,7 @@ class Bed:
         needing = {language: [case.needs for case in found] for language, found in source.all().items()}
         return {
             language: {
-                name: [ranking for ranking, needs in zip(rankings, needing[language]) if needs]
+                name: [ranking for ranking, needs in zip(rankings, needing[language], strict=True) if needs]
                 for name, rankings in methods.items()
             }
             for language, methods in ranked.items()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import bench, completion, intervals, llora, retrievers, vanilla
+from .. import bench, completion, intervals, llora, retrievers
 from ..completion import Prediction
 from ..retrievers import Ranking
 from ..subject import token_losses
@@ -50,7 +50,7 @@ def measure(bed: Bed) -> Table:
     holds = True
     for language, cases in found.items():
         repositories = [case.task.repository for case in cases]
-        hits = [bench.first_hit(case, ranking.order) for case, ranking in zip(cases, own[language])]
+        hits = [bench.first_hit(case, ranking.order) for case, ranking in zip(cases, own[language], strict=True)]
         values = retrieval(hits, repositories)
         leaks = leak(bed, cases[:LEAK_CONTEXTS])
         used = use({name: written[name][language] for name in written}, hits, repositories)
@@ -91,7 +91,7 @@ def judged(
             NO_TELLING if tenth < ENOUGH_RECALL else SEEN if first < FIRST_SHARE * tenth else NOT_SEEN,
         )
     ]
-    for signature, name in zip(SIGNATURES[1:3], (SHIPPED, retrievers.VANILLA)):
+    for signature, name in zip(SIGNATURES[1:3], (SHIPPED, retrievers.VANILLA), strict=True):
         if name in leaks:
             found = leaks[name]
             out.append(
@@ -155,7 +155,8 @@ def use(
     """EM and ES where the right fragment ranks first and where it does not, and what the defining fragment adds to ES."""
     nothing, own = written[completion.NOTHING], written[SHIPPED]
     gain = intervals.mean(
-        [right.score.es - none.score.es for right, none in zip(written[completion.DEFINING], nothing)], repositories
+        [right.score.es - none.score.es for right, none in zip(written[completion.DEFINING], nothing, strict=True)],
+        repositories,
     )
     out: dict[str, Any] = {"defining": gain.to_json()}
     for name, count, chosen in (
@@ -179,7 +180,7 @@ def examples(
     """Up to EXAMPLES cases of each kind, by names and places alone: near the need but not first, and found but not written."""
     out: list[dict[str, Any]] = []
     kinds = {
-        "among ten, not first": lambda i: hits[i] is not None and hits[i] > 0,
+        "among ten, not first": lambda i: (hits[i] or 0) > 0,
         "first, completion wrong": lambda i: hits[i] == 0 and not written[i].score.em,
     }
     for kind, of in kinds.items():

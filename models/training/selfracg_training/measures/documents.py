@@ -151,7 +151,7 @@ def passages(document: str, text: str) -> Iterator[Passage]:
     starts = [(0, "")] + [(end, heading) for _, end, heading in heads]
     stops = [start for start, _, _ in heads] + [len(text)]
     seen: set[str] = set()
-    for (start, heading), stop in zip(starts, stops):
+    for (start, heading), stop in zip(starts, stops, strict=True):
         parts: list[str] = []
         opens = True
         for paragraph in [*re.split(r"\n[ \t]*\n", text[start:stop]), None]:

@@ -55,19 +55,21 @@ def measure(bed: Bed) -> Table:
     figures: dict[str, Any] = {"rounds": {}}
     previous: list[float] | None = None
     steps: list[str] = []
-    for number, own in zip(found, measured):
+    for number, own in zip(found, measured, strict=True):
         values = retrieval(own.hits, own.repositories)
         current = bench.reciprocal(own.hits)
         cell = ""
         if previous is not None:
-            change = intervals.mean([now - before for now, before in zip(current, previous)], own.repositories)
+            change = intervals.mean(
+                [now - before for now, before in zip(current, previous, strict=True)], own.repositories
+            )
             values["minusPrevious"] = change.to_json()
             steps.append(trend(change))
             cell = f"{change.text(signed=True)}: {steps[-1]}"
         previous = current
         figures["rounds"][str(number)] = values
         rows.append([str(number), found[number], str(len(current)), *retrieval_cells(values), cell])
-    figures["verdict"] = dict(zip([str(number) for number in list(found)[1:]], steps))
+    figures["verdict"] = dict(zip([str(number) for number in list(found)[1:]], steps, strict=True))
     said = "; ".join(f"round {number}: {what}" for number, what in figures["verdict"].items())
     return Table(
         NAME,

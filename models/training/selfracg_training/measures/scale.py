@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import numpy as np
 
@@ -31,7 +32,7 @@ def measure(bed: Bed) -> Table:
         print(f"scale: {language}, {len(found)} cases, {sum(map(len, further)):,} further fragments", flush=True)
         ranks = grown(bed, found, further, sizes)
         repositories = [case.task.repository for case in found]
-        by_size = {}
+        by_size: dict[str, dict[str, Any]] = {}
         for size in sizes:
             fragments = float(np.mean([len(case.others) for case in found])) + sum(map(len, further[: size - 1]))
             by_size[str(size)] = {

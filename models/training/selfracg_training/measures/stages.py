@@ -45,7 +45,7 @@ def measure(bed: Bed) -> Table:
             method.name: [
                 bench.first_hit(case, ranking.order)
                 for each in chosen
-                for case, ranking in zip(found[each], ranked[each][method.name])
+                for case, ranking in zip(found[each], ranked[each][method.name], strict=True)
             ]
             for method in wanted
         }
@@ -63,7 +63,7 @@ def measure(bed: Bed) -> Table:
             if name in hits:
                 figures[language][name] |= retrieval(hits[name], repositories)
                 gained = intervals.mean(
-                    [own - first for own, first in zip(bench.reciprocal(hits[name]), start)], repositories
+                    [own - first for own, first in zip(bench.reciprocal(hits[name]), start, strict=True)], repositories
                 )
                 figures[language][name]["mrrMinusUntrained"] = gained.to_json()
                 cells = [
