@@ -141,8 +141,8 @@ class Asking {
     cursors: number,
     rows: RowFile,
   ): Promise<void> {
-    const tasks = await readTasks(tasksPath, limit);
-    const repositories = await readRepositories(repositoriesPath, new Set(tasks.map(({ repository }) => repository)));
+    const tasks = await readTasks([tasksPath], limit);
+    const repositories = await readRepositories([repositoriesPath], new Set(tasks.map(({ repository }) => repository)));
     const byFile = new Map<string, Task[]>();
     for (const task of tasks)
       byFile.set(`${task.repository} ${task.file}`, [...(byFile.get(`${task.repository} ${task.file}`) ?? []), task]);

@@ -1,4 +1,5 @@
 // Reads what is evaluated: tasks and the repositories they are from, as JSON lines, plain or compressed with xz.
+import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { extname } from "node:path";
@@ -35,33 +36,59 @@ export interface Place {
   readonly suffix: string;
 }
 
-/** The first `limit` tasks of the file, in its order. @throws InputError */
-export async function readTasks(path: string, limit: number | undefined): Promise<Task[]> {
+/**
+ * The tasks of all files, in their order; with `limit`, so many of each file, those that come first in a shuffle that
+ * depends on their ids alone: they are spread over the repositories as all tasks are, and a larger limit adds to them.
+ * @throws InputError
+ */
+export async function readTasks(paths: readonly string[], limit: number | undefined): Promise<Task[]> {
   const tasks: Task[] = [];
   const seen = new Set<string>();
-  for await (const { text, number } of readLines(path)) {
-    if (limit !== undefined && tasks.length >= limit) break;
-    const task = parse(
-      taskSchema,
-      text,
-      `${path}, line ${number}`,
-      "a task {id, language, repository, file, offset, groundtruth}",
-    );
-    if (seen.has(task.id))
-      throw new InputError(
-        `${path}, line ${number}: expected each id once, found ${JSON.stringify(task.id)} again. Give every task its own.`,
+  for (const path of paths) {
+    const ofFile: Task[] = [];
+    for await (const { text, number } of readLines(path)) {
+      const task = parse(
+        taskSchema,
+        text,
+        `${path}, line ${number}`,
+        "a task {id, language, repository, file, offset, groundtruth}",
       );
-    seen.add(task.id);
-    tasks.push(task);
+      if (seen.has(task.id))
+        throw new InputError(
+          `${path}, line ${number}: expected each id once, found ${JSON.stringify(task.id)} again. Give every task its own.`,
+        );
+      seen.add(task.id);
+      ofFile.push(task);
+    }
+    if (ofFile.length === 0) throw new InputError(`${path}: expected at least one task, found none. Check the file.`);
+    tasks.push(...(limit === undefined ? ofFile : drawn(ofFile, limit)));
   }
-  if (tasks.length === 0)
-    throw new InputError(`${path}: expected at least one task, found none. Check the file and --limit.`);
   return tasks;
 }
 
+function drawn(tasks: readonly Task[], limit: number): Task[] {
+  const place = (id: string) => createHash("sha256").update(id).digest("hex");
+  const shuffled = tasks.map((task) => ({ task, at: place(task.id) })).sort((a, b) => (a.at < b.at ? -1 : 1));
+  const chosen = new Set(shuffled.slice(0, limit).map(({ task }) => task));
+  return tasks.filter((task) => chosen.has(task));
+}
+
 /** The files of the wanted repositories; the others are passed over unread where their name stands first. @throws InputError */
-export async function readRepositories(path: string, wanted: ReadonlySet<string>): Promise<Map<string, Files>> {
+export async function readRepositories(
+  paths: readonly string[],
+  wanted: ReadonlySet<string>,
+): Promise<Map<string, Files>> {
   const found = new Map<string, Files>();
+  for (const path of paths) await readWanted(path, wanted, found);
+  const missing = [...wanted].find((name) => !found.has(name));
+  if (missing !== undefined)
+    throw new InputError(
+      `${paths.join(", ")}: expected the repository ${missing} of a task, found none of that name. Give the file that goes with the tasks.`,
+    );
+  return found;
+}
+
+async function readWanted(path: string, wanted: ReadonlySet<string>, found: Map<string, Files>): Promise<void> {
   for await (const { text, number } of readLines(path)) {
     if (found.size === wanted.size) break;
     const name = /^\s*\{\s*"repository"\s*:\s*"([^"\\]*)"/.exec(text.slice(0, 1000))?.[1];
@@ -83,12 +110,6 @@ export async function readRepositories(path: string, wanted: ReadonlySet<string>
     }
     found.set(repository, new Map(Object.entries(files)));
   }
-  const missing = [...wanted].find((name) => !found.has(name));
-  if (missing !== undefined)
-    throw new InputError(
-      `${path}: expected the repository ${missing} of a task, found none of that name. Give the file that goes with the tasks.`,
-    );
-  return found;
 }
 
 /** The text on both sides of a task's cursor, the ground truth in neither. @throws InputError when it does not stand there */

@@ -1,4 +1,4 @@
-// From results of single tasks to figures with intervals, and to the lines that show them.
+// From results of single tasks to figures with intervals.
 
 import type { Result } from "./results";
 import { chance } from "./retrievers";
@@ -14,30 +14,67 @@ export const figureNames = ["em", "es", "idF1", "mrr10", "recall1", "recall5", "
 export type FigureName = (typeof figureNames)[number];
 export type Figures = Readonly<Record<FigureName, Figure>>;
 
+/** What the bootstrap draws whole: tasks of one are alike. */
+export type Unit = "repository" | "file";
+
+/** Where a task is from. */
+export interface Origin {
+  readonly language: string;
+  readonly repository: string;
+  readonly file: string;
+}
+
 const resamples = 2000;
+/** With fewer, an interval over repositories says little. */
+const minRepositories = 10;
+
+/** Repositories; files where a language has too few repositories. */
+export function unitFor(tasks: readonly Origin[]): Unit {
+  const few = [...byLanguage(tasks).values()].some((group) => countUnits(group, "repository") < minRepositories);
+  return few ? "file" : "repository";
+}
+
+/** In alphabetical order of the languages. */
+export function byLanguage<Item extends Origin>(items: readonly Item[]): Map<string, Item[]> {
+  const languages = [...new Set(items.map(({ language }) => language))].sort();
+  return new Map(languages.map((language) => [language, items.filter((item) => item.language === language)]));
+}
+
+export function countUnits(items: readonly Origin[], unit: Unit): number {
+  return new Set(items.map((item) => unitName(item, unit))).size;
+}
+
+function unitName({ repository, file }: Origin, unit: Unit): string {
+  return unit === "repository" ? repository : `${repository}\0${file}`;
+}
 
 /** `em`, `idF1` and the retrieval figures from 0 to 1, `es` from 0 to 100. Retrieval counts only tasks that need something. */
-export function summarise(results: readonly Result[]): Figures {
+export function summarise(results: readonly Result[], unit: Unit): Figures {
   const needing = results.filter(({ needs }) => needs);
-  const within = (k: number) => interval(needing, ({ rank }) => (rank !== null && rank < k ? 1 : 0));
+  const within = (k: number) => interval(needing, unit, ({ rank }) => (rank !== null && rank < k ? 1 : 0));
   return {
-    em: interval(results, ({ em }) => em),
-    es: interval(results, ({ es }) => es),
-    idF1: interval(results, ({ idF1 }) => idF1),
-    mrr10: interval(needing, ({ rank }) => (rank === null ? 0 : 1 / (rank + 1))),
+    em: interval(results, unit, ({ em }) => em),
+    es: interval(results, unit, ({ es }) => es),
+    idF1: interval(results, unit, ({ idF1 }) => idF1),
+    mrr10: interval(needing, unit, ({ rank }) => (rank === null ? 0 : 1 / (rank + 1))),
     recall1: within(1),
     recall5: within(5),
     recall10: within(10),
   };
 }
 
-/** The mean of `value`, and a bootstrap interval over repositories: tasks of one are alike, so they are drawn together. */
-export function interval(results: readonly Result[], value: (result: Result) => number): Figure {
-  if (results.length === 0) return { value: null, low: null, high: null };
+/** The mean of `value`, and a percentile bootstrap interval in which whole units are drawn. */
+export function interval<Item extends Origin>(
+  items: readonly Item[],
+  unit: Unit,
+  value: (item: Item) => number,
+): Figure {
+  if (items.length === 0) return { value: null, low: null, high: null };
   const groups = new Map<string, { sum: number; count: number }>();
-  for (const result of results) {
-    const group = groups.get(result.repository) ?? { sum: 0, count: 0 };
-    groups.set(result.repository, { sum: group.sum + value(result), count: group.count + 1 });
+  for (const item of items) {
+    const name = unitName(item, unit);
+    const group = groups.get(name) ?? { sum: 0, count: 0 };
+    groups.set(name, { sum: group.sum + value(item), count: group.count + 1 });
   }
   const drawn: number[] = [];
   const all = [...groups.values()];
@@ -54,26 +91,8 @@ export function interval(results: readonly Result[], value: (result: Result) => 
   drawn.sort((a, b) => a - b);
   const at = (share: number) => drawn[Math.round(share * (drawn.length - 1))] ?? null;
   return {
-    value: results.reduce((sum, result) => sum + value(result), 0) / results.length,
+    value: items.reduce((sum, item) => sum + value(item), 0) / items.length,
     low: at(0.025),
     high: at(0.975),
   };
-}
-
-/** The figures as lines for people. */
-export function figureLines(figures: Figures): string[] {
-  const labels: Record<FigureName, string> = {
-    em: "exact match",
-    es: "edit similarity",
-    idF1: "identifier F1",
-    mrr10: "MRR@10",
-    recall1: "Recall@1",
-    recall5: "Recall@5",
-    recall10: "Recall@10",
-  };
-  return figureNames.map((name) => {
-    const { value, low, high } = figures[name];
-    const show = (number: number | null) => (number === null ? "-" : number.toFixed(name === "es" ? 2 : 3));
-    return `  ${labels[name].padEnd(16)} ${show(value).padStart(7)}   ${show(low)} to ${show(high)}`;
-  });
 }

@@ -53,8 +53,11 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   const chunker = await createChunker(options.grammarPath, () => {});
   const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
   // One task in four or so names nothing that another file defines.
-  const tasks = await readTasks(options.tasks, 2 * options.most);
-  const repositories = await readRepositories(options.repositories, new Set(tasks.map(({ repository }) => repository)));
+  const tasks = await readTasks([options.tasks], 2 * options.most);
+  const repositories = await readRepositories(
+    [options.repositories],
+    new Set(tasks.map(({ repository }) => repository)),
+  );
   const { stopTokens } = format;
   const drafted: Generation[] = [];
   const speedUps: number[] = [];

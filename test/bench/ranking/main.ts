@@ -105,9 +105,9 @@ async function casesOfTasks(
   say: (detail: string) => void,
 ): Promise<Case[]> {
   const groups = new Map<string, Task[]>();
-  for (const task of await readTasks(tasksPath, limit))
+  for (const task of await readTasks([tasksPath], limit))
     groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
-  const repositories = await readRepositories(reposPath, new Set(groups.keys()));
+  const repositories = await readRepositories([reposPath], new Set(groups.keys()));
   const chunker = await createChunker(grammarPath, () => {});
   const cases: Case[] = [];
   let done = 0;

@@ -24,16 +24,27 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
   );
 
 describe("tasks", () => {
-  it("are the first ones, in order, blank lines passed over", async () => {
-    const path = await written(
-      "tasks.jsonl",
-      `${lines([task])}\n${lines([
-        { ...task, id: "t2" },
-        { ...task, id: "t3" },
-      ])}`,
+  it("come in the order of their files, blank lines passed over", async () => {
+    const second = { ...task, id: "t2" };
+    const first = await written("first.jsonl", `${lines([task])}\n${lines([second])}`);
+    const other = await written("other.jsonl", lines([{ ...task, id: "t3" }]));
+    expect((await readTasks([first, other], undefined)).map(({ id }) => id)).toEqual(["t1", "t2", "t3"]);
+    expect(await refusal(readTasks([first, first], undefined))).toMatch(/expected each id once, found "t1" again/);
+  });
+
+  it("of a limit are spread over the file whatever its order, and a larger limit adds to them", async () => {
+    const all = Array.from({ length: 200 }, (_, n) => ({ ...task, id: `t${n}`, repository: `r${n >> 5}` }));
+    const path = await written("many.jsonl", lines(all));
+    const reversed = await written("reversed.jsonl", lines([...all].reverse()));
+    const few = await readTasks([path], 60);
+    expect(few).toHaveLength(60);
+    expect(new Set(few.map(({ repository }) => repository)).size).toBe(7);
+    expect(few.map(({ id }) => Number(id.slice(1)))).toEqual(
+      few.map(({ id }) => Number(id.slice(1))).sort((a, b) => a - b),
     );
-    expect((await readTasks(path, 2)).map(({ id }) => id)).toEqual(["t1", "t2"]);
-    expect(await readTasks(path, undefined)).toHaveLength(3);
+    expect((await readTasks([reversed], 60)).reverse()).toEqual(few);
+    expect(await readTasks([path], 80)).toEqual(expect.arrayContaining(few));
+    expect(await readTasks([path], 1000)).toHaveLength(200);
   });
 
   it.each([
@@ -51,14 +62,14 @@ describe("tasks", () => {
     ["an id twice", lines([task, task]), /line 2: expected each id once, found "t1" again/],
     ["nothing", "\n\n", /expected at least one task, found none/],
   ])("are refused for %s", async (_, text, message) => {
-    expect(await refusal(readTasks(await written("bad.jsonl", text), undefined))).toMatch(message);
+    expect(await refusal(readTasks([await written("bad.jsonl", text)], undefined))).toMatch(message);
   });
 
   it("are refused where there is no file, or one that is not compressed as its name says", async () => {
-    expect(await refusal(readTasks(join(folder, "none.jsonl"), undefined))).toMatch(
+    expect(await refusal(readTasks([join(folder, "none.jsonl")], undefined))).toMatch(
       /none\.jsonl: expected a file, found nothing/,
     );
-    expect(await refusal(readTasks(await written("no.jsonl.xz", lines([task])), undefined))).toMatch(
+    expect(await refusal(readTasks([await written("no.jsonl.xz", lines([task]))], undefined))).toMatch(
       /expected JSON lines compressed with xz/,
     );
   });
@@ -72,7 +83,7 @@ describe("repositories", () => {
 
   it("are read alike plain and compressed", async () => {
     const path = await written("repos.jsonl", lines(rows));
-    const plain = await readRepositories(path, new Set(["shop", "other"]));
+    const plain = await readRepositories([path], new Set(["shop", "other"]));
     expect([...plain.keys()]).toEqual(["other", "shop"]);
     expect(plain.get("other")?.get("a.py")).toBe("x\u2028y");
     const packed = join(folder, "repos.jsonl.xz");
@@ -84,7 +95,7 @@ describe("repositories", () => {
         "base64",
       ),
     );
-    expect((await readRepositories(packed, new Set(["shop"]))).get("shop")).toEqual(
+    expect((await readRepositories([packed], new Set(["shop"]))).get("shop")).toEqual(
       new Map([
         ["a.py", "x = load()"],
         ["größe.py", "# 😀\n"],
@@ -93,11 +104,11 @@ describe("repositories", () => {
   });
 
   it("are refused where one is missing, or leads out of its folder", async () => {
-    expect(await refusal(readRepositories(await written("r.jsonl", lines(rows)), new Set(["shop", "gone"])))).toMatch(
+    expect(await refusal(readRepositories([await written("r.jsonl", lines(rows))], new Set(["shop", "gone"])))).toMatch(
       /expected the repository gone of a task, found none/,
     );
     const evil = [{ ...rows[1], files: { "../../etc/passwd": "" } }];
-    expect(await refusal(readRepositories(await written("e.jsonl", lines(evil)), new Set(["shop"])))).toMatch(
+    expect(await refusal(readRepositories([await written("e.jsonl", lines(evil))], new Set(["shop"])))).toMatch(
       /expected relative paths/,
     );
   });

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compare } from "../../eval/compare";
 import { type Result, ResultFile } from "../../eval/results";
-import { interval, summarise } from "../../eval/summary";
+import { countUnits, interval, summarise, type Unit, unitFor } from "../../eval/summary";
 
 const result = (id: string, part: Partial<Result> = {}): Result => ({
   id,
@@ -35,12 +35,15 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("figures", () => {
   it("are means, of retrieval over the tasks that need something", () => {
-    const found = summarise([
-      result("1", { em: 1, rank: 0 }),
-      result("2", { rank: 3 }),
-      result("3", { es: 80, idF1: 1 }),
-      result("4", { needs: false, rank: null }),
-    ]);
+    const found = summarise(
+      [
+        result("1", { em: 1, rank: 0 }),
+        result("2", { rank: 3 }),
+        result("3", { es: 80, idF1: 1 }),
+        result("4", { needs: false, rank: null }),
+      ],
+      "repository",
+    );
     expect(Object.fromEntries(Object.entries(found).map(([name, { value }]) => [name, value]))).toEqual({
       em: 0.25,
       es: 57.5,
@@ -53,25 +56,38 @@ describe("figures", () => {
   });
 
   it("say so where nothing was measured", () => {
-    expect(summarise([result("1", { needs: false })]).mrr10).toEqual({ value: null, low: null, high: null });
+    expect(summarise([result("1", { needs: false })], "file").mrr10).toEqual({ value: null, low: null, high: null });
   });
 
-  it("vary as the repositories do, not as the tasks", () => {
-    const of = (repositories: number) =>
-      Array.from({ length: 200 }, (_, n) =>
-        result(`${n}`, { em: (n % repositories) % 2, repository: `r${n % repositories}` }),
-      );
-    const width = (repositories: number) => {
-      const { value, low, high } = interval(of(repositories), ({ em }) => em);
+  it("vary as the repositories or files do, not as the tasks", () => {
+    const of = (units: number, unit: Unit) =>
+      Array.from({ length: 200 }, (_, n) => result(`${n}`, { em: (n % units) % 2, [unit]: `u${n % units}` }));
+    const width = (units: number, unit: Unit) => {
+      const { value, low, high } = interval(of(units, unit), unit, ({ em }) => em);
       expect(value).toBeCloseTo(0.5);
       return (high ?? 0) - (low ?? 0);
     };
-    // The standard error of a mean of n coins is 0.5 / sqrt(n): 1.96 times it on each side.
-    expect(width(100)).toBeGreaterThan(0.15);
-    expect(width(100)).toBeLessThan(0.25);
-    expect(width(16)).toBeGreaterThan(0.4);
-    expect(width(16)).toBeLessThan(0.6);
-    expect(interval(of(100), ({ em }) => em)).toEqual(interval(of(100), ({ em }) => em));
+    for (const unit of ["repository", "file"] as const) {
+      // The standard error of a mean of n coins is 0.5 / sqrt(n): 1.96 times it on each side.
+      expect(width(100, unit)).toBeGreaterThan(0.15);
+      expect(width(100, unit)).toBeLessThan(0.25);
+      expect(width(16, unit)).toBeGreaterThan(0.4);
+      expect(width(16, unit)).toBeLessThan(0.6);
+    }
+    const again = () => interval(of(100, "file"), "file", ({ em }) => em);
+    expect(again()).toEqual(again());
+  });
+
+  it("tell files of two repositories apart", () => {
+    const results = ["r", "s"].map((repository) => result(repository, { repository }));
+    expect(countUnits(results, "file")).toBe(2);
+  });
+
+  it("vary over files where a language has few repositories, else over repositories", () => {
+    const of = (language: string, repositories: number) =>
+      Array.from({ length: repositories }, (_, n) => result(`${language}${n}`, { language, repository: `r${n}` }));
+    expect(unitFor([...of("python", 10), ...of("java", 10)])).toBe("repository");
+    expect(unitFor([...of("python", 30), ...of("java", 9)])).toBe("file");
   });
 });
 
@@ -97,6 +113,8 @@ describe("the comparison", () => {
     return path;
   };
 
+  const all = (figures: object) => ({ python: expect.objectContaining(figures) });
+
   it("counts what both have done", async () => {
     const path = await predictions([
       { id: "1", retriever: "bm25", prediction: "p\n", em: 1, es: 70, idF1: 1 },
@@ -104,19 +122,38 @@ describe("the comparison", () => {
       { id: "1", retriever: "none", prediction: "q", em: 0, es: 0, idF1: 0 },
       { id: "9", retriever: "bm25", prediction: "q", em: 0, es: 0, idF1: 0 },
     ]);
-    expect(compare([result("1"), result("2"), result("3")], path, "bm25")).toEqual({
-      tasks: 2,
-      identical: 1,
-      here: { em: 0, es: 50 },
-      there: { em: 0.5, es: 55 },
-    });
+    expect(compare([result("1"), result("2"), result("3")], path, "bm25", "file")).toEqual(
+      all({ tasks: 2, identical: 1, here: { em: 0, es: 50 }, there: { em: 0.5, es: 55 } }),
+    );
+  });
+
+  it("gives differences task by task, whose interval is narrower than that of either run", async () => {
+    const path = join(folder, "run.json");
+    const here = Array.from({ length: 100 }, (_, n) =>
+      result(`${n}`, { language: n < 50 ? "java" : "python", file: `${n}`, es: n, em: n % 2 }),
+    );
+    const rows = here.map(({ id, es }, n) => ({ id, prediction: "p", em: n % 4 === 1 ? 1 : 0, es: es - 5 }));
+    await writeFile(path, JSON.stringify({ results: rows }));
+    const compared = compare(here, path, "none", "file");
+    expect(Object.keys(compared)).toEqual(["java", "python", "all"]);
+    expect(compared.all?.difference.es).toEqual({ value: 5, low: 5, high: 5 });
+    const em = compared.all?.difference.em;
+    expect(em?.value).toBeCloseTo(0.25);
+    // 1.96 standard errors of a share of a quarter among 100.
+    expect(em?.low).toBeGreaterThan(0.13);
+    expect(em?.low).toBeLessThan(0.2);
+    expect(em?.high).toBeGreaterThan(0.3);
+    expect(em?.high).toBeLessThan(0.37);
   });
 
   it("is refused without predictions of these tasks", async () => {
     const path = await predictions([{ id: "9", prediction: "q", em: 0, es: 0 }]);
-    expect(() => compare([result("1")], path, "bm25")).toThrow(/expected predictions of these tasks by bm25/);
-    expect(() => compare([result("1")], join(folder, "none"), "bm25")).toThrow(/found no such file/);
+    const refused = (file: string) => expect(() => compare([result("1")], file, "bm25", "file"));
+    refused(path).toThrow(/expected predictions of these tasks by bm25/);
+    refused(join(folder, "none")).toThrow(/found no such file/);
     await writeFile(path, "{}\n");
-    expect(() => compare([result("1")], path, "bm25")).toThrow(/line 1: expected \{id, prediction, em, es\}/);
+    refused(path).toThrow(/line 1: expected \{id, prediction, em, es\}/);
+    await writeFile(join(folder, "wrong.json"), "[]");
+    refused(join(folder, "wrong.json")).toThrow(/expected what --json writes/);
   });
 });
