@@ -121,34 +121,36 @@
   root.addEventListener("keydown", (event) => {
     const list = event.target.closest("#traces");
     if (list && !event.ctrlKey && !event.metaKey && !event.altKey) {
-      const options = [...list.children];
-      const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
-      const to = {
-        ArrowDown: at + 1,
-        ArrowUp: at - 1,
-        Home: 0,
-        End: options.length - 1,
-        PageDown: at + 5,
-        PageUp: at - 5,
-      }[event.key];
-      if (to !== undefined) {
-        event.preventDefault();
-        const option = options[Math.max(0, Math.min(options.length - 1, to))];
-        if (option && option !== options[at]) {
-          choose(option);
-        }
-      } else if (event.key === "Enter" || event.key === " ") {
-        event.preventDefault();
-        // Stays with the one that is shown.
-        if (options[at]) {
-          choose(options[at]);
-        }
-      }
+      moveInList(event, [...list.children]);
     } else if (event.target === searchText && event.key === "Enter" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
       searchText.form.requestSubmit();
     }
   });
+
+  /** The keys of a list: arrows, pages and ends choose another option; Enter and the space bar stay with the one shown. */
+  function moveInList(event, options) {
+    const at = options.findIndex((option) => option.getAttribute("aria-selected") === "true");
+    const to = {
+      ArrowDown: at + 1,
+      ArrowUp: at - 1,
+      Home: 0,
+      End: options.length - 1,
+      PageDown: at + 5,
+      PageUp: at - 5,
+      Enter: at,
+      " ": at,
+    }[event.key];
+    if (to === undefined) {
+      return;
+    }
+    event.preventDefault();
+    const stays = event.key === "Enter" || event.key === " ";
+    const option = options[Math.max(0, Math.min(options.length - 1, to))];
+    if (option && (stays ? at >= 0 : option !== options[at])) {
+      choose(option);
+    }
+  }
 
   root.addEventListener("change", ({ target }) => {
     if (target.id === "layer") {

@@ -85,15 +85,7 @@ export class PromptCache {
     const { matches } = this;
     if (matches.length === 0) return favourite;
 
-    const votes = new Map<number, number>();
-    let voted = 0;
-    let longest = 0;
-    for (const { next, length, vote } of matches) {
-      const token = this.prompt[next] ?? 0;
-      votes.set(token, (votes.get(token) ?? 0) + vote);
-      voted += vote;
-      if (length > longest) longest = length;
-    }
+    const { votes, voted, longest } = this.count(matches);
     // Prompt and model agree mostly, and then no probability is needed.
     const agreed = votes.get(favourite) ?? 0;
     if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
@@ -117,6 +109,20 @@ export class PromptCache {
       }
     }
     return best;
+  }
+
+  /** The votes for each token that follows a match, their sum, and the length of the longest match. */
+  private count(matches: readonly Match[]): { votes: Map<number, number>; voted: number; longest: number } {
+    const votes = new Map<number, number>();
+    let voted = 0;
+    let longest = 0;
+    for (const { next, length, vote } of matches) {
+      const token = this.prompt[next] ?? 0;
+      votes.set(token, (votes.get(token) ?? 0) + vote);
+      voted += vote;
+      longest = Math.max(longest, length);
+    }
+    return { votes, voted, longest };
   }
 
   private matchLength(at: number): number {

@@ -22,20 +22,22 @@ export function fitLogistic(examples: readonly Example[]): number[] {
   for (let round = 0; round < rounds; round++) {
     const gradient = weights.map((weight) => -ridge * weight);
     const curvature = weights.map((_, row) => weights.map((_, column): number => (row === column ? ridge : 0)));
-    for (const { x, y } of examples) {
-      const probability = logistic(dot(weights, x));
-      const spread = probability * (1 - probability);
-      for (const [row, value] of x.entries()) {
-        gradient[row] = (gradient[row] ?? 0) + (y - probability) * value;
-        const line = curvature[row] ?? [];
-        for (const [column, other] of x.entries()) line[column] = (line[column] ?? 0) + spread * value * other;
-      }
-    }
+    for (const example of examples) addTo(gradient, curvature, example, logistic(dot(weights, example.x)));
     const step = solve(curvature, gradient);
     weights = weights.map((weight, at) => weight + (step[at] ?? 0));
     if (Math.max(...step.map(Math.abs)) < 1e-9) break;
   }
   return weights;
+}
+
+/** Adds what an example contributes to the gradient and the curvature of the likelihood where it has such a probability. */
+function addTo(gradient: number[], curvature: number[][], { x, y }: Example, probability: number): void {
+  const spread = probability * (1 - probability);
+  for (const [row, value] of x.entries()) {
+    gradient[row] = (gradient[row] ?? 0) + (y - probability) * value;
+    const line = curvature[row] ?? [];
+    for (const [column, other] of x.entries()) line[column] = (line[column] ?? 0) + spread * value * other;
+  }
 }
 
 export function logistic(value: number): number {
@@ -66,9 +68,7 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
   const rows = matrix.map((row, at) => [...row, right[at] ?? 0]);
   const size = rows.length;
   for (let column = 0; column < size; column++) {
-    let pivot = column;
-    for (let row = column + 1; row < size; row++)
-      if (Math.abs(rows[row]?.[column] ?? 0) > Math.abs(rows[pivot]?.[column] ?? 0)) pivot = row;
+    const pivot = pivotOf(rows, column);
     const [own, other] = [rows[column] ?? [], rows[pivot] ?? []];
     [rows[column], rows[pivot]] = [other, own];
     for (const [at, row] of rows.entries()) {
@@ -78,6 +78,14 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
     }
   }
   return rows.map((row, at) => (row[size] ?? 0) / (row[at] ?? 1));
+}
+
+/** The row from `column` on whose number in that column is the largest. */
+function pivotOf(rows: readonly (readonly number[])[], column: number): number {
+  const sizeAt = (row: number): number => Math.abs(rows[row]?.[column] ?? 0);
+  let pivot = column;
+  for (let row = column + 1; row < rows.length; row++) if (sizeAt(row) > sizeAt(pivot)) pivot = row;
+  return pivot;
 }
 
 function dot(a: readonly number[], b: readonly number[]): number {

@@ -148,14 +148,12 @@ describe("FAISS and the flat index", () => {
     const live: number[] = [];
     let id = 0;
     for (let round = 0; round < 12; round++) {
-      for (let i = 0; i < 250; i++) {
-        const vector = unitVector(next, dimension);
-        // Some vectors twice, so that there are equals.
-        for (let copy = 0; copy < (i % 10 === 0 ? 2 : 1); copy++) {
-          a.add(id, quantized(vector));
-          b.add(id, quantized(vector));
-          live.push(id++);
-        }
+      // Some vectors twice, so that there are equals.
+      const drawn = Array.from({ length: 250 }, () => unitVector(next, dimension));
+      for (const vector of drawn.flatMap((each, i) => (i % 10 === 0 ? [each, each] : [each]))) {
+        a.add(id, quantized(vector));
+        b.add(id, quantized(vector));
+        live.push(id++);
       }
       if (settlesIn(round)) settled(a);
       const gone = live.filter(() => next() > (round % 4 === 3 ? -0.6 : 0.7));
