@@ -3,9 +3,9 @@ import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
+import { packagedLocations } from "./host/locations";
+import { standardErrorLog } from "./host/log";
 import { lifecycle } from "./server/lifecycle";
-import { packagedLocations } from "./server/locations";
-import { standardErrorLog } from "./server/log";
 import { LspMessageReader } from "./server/message-reader";
 import { createServer } from "./server/server";
 

@@ -1,5 +1,7 @@
 // The command `model`: lists, adds, chooses and removes models on the command line.
+
 import { parseArgs } from "node:util";
+import type { ModelFolders } from "./host/locations";
 import { addsProductsExactly } from "./inference/integer-products";
 import { loadOnnxRuntime } from "./inference/onnx-runtime";
 import { type AddStep, addModel } from "./models/add-model";
@@ -10,7 +12,6 @@ import {
   deleteModel,
   type InstalledModel,
   installedModels,
-  type ModelFolders,
   removeLeftovers,
 } from "./models/model-folders";
 import { outdatedNote } from "./models/outdated";

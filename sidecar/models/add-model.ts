@@ -1,13 +1,15 @@
 // Makes a model package out of a GGUF file: in a folder of its own that gets its name when it is whole, so that there is never half a model.
+
 import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
+import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
 import { loadModelPackage } from "../inference/model-package";
 import { type Catalogue, modelName, readCatalogue } from "./catalogue";
 import { type Fitting, fittingRecipe } from "./fitting-recipe";
 import { GgufFile } from "./gguf-file";
-import { installedModels, type ModelFolders, manifestFile, removeLeftovers, scratchName } from "./model-folders";
+import { installedModels, manifestFile, removeLeftovers, scratchName } from "./model-folders";
 import { isCurrent } from "./outdated";
 import type { Digest, Variant } from "./recipe";
 import { bytesOf, digestOf, findParts, numbersOf, writeWeights } from "./weights-file";

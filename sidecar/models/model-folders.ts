@@ -5,16 +5,10 @@ import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
 import { readManifest } from "../inference/model-manifest";
 import { modelName, smallModel } from "./catalogue";
-
-export interface ModelFolders {
-  /** The extension's folder `models`: the catalogue, the small package, and what conversion needs of the others. */
-  readonly packaged: string;
-  /** The user's folder of converted models, each in a folder of its name; it need not exist. */
-  readonly installed: string;
-}
 
 /** The file that makes a folder a model package; written last. */
 export const manifestFile = "model.json";

@@ -1,8 +1,10 @@
 // From what a setting or an option names to the folder of a model package, for the server, the command line and the measurements alike.
+
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
+import type { ModelFolders } from "../host/locations";
 import { type Catalogue, readCatalogue, smallModel } from "./catalogue";
-import { chosenModel, installedNames, type ModelFolders, manifestFile } from "./model-folders";
+import { chosenModel, installedNames, manifestFile } from "./model-folders";
 
 export interface ResolvedModel {
   /** Absolute path of the model package. */

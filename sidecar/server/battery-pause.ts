@@ -1,6 +1,7 @@
 // Pauses indexing while the machine runs on its battery, where the setting asks for it.
+
+import type { Log } from "../host/log";
 import type { Indexing } from "./indexing";
-import type { Log } from "./log";
 import { onBattery } from "./power";
 
 /** Nobody tells of a plug pulled: it is looked at this often. */

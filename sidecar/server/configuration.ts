@@ -1,11 +1,11 @@
 // The user's settings: pulled from the client, validated, and pulled again at each change; and what hides files of a folder.
 import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
+import type { Log } from "../host/log";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
 import type { ExcludeSettings } from "../workspace/exclude-settings";
 import type { Client } from "./client";
 import type { Folder } from "./document-path";
-import type { Log } from "./log";
 import { parseSettings } from "./settings";
 
 /** A client that never answers must not keep the model from loading. */

@@ -2,10 +2,10 @@
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import type { Log } from "../host/log";
 import { makeFolder } from "../host/make-folder";
 import type { SuggestionCounts } from "../protocol";
 import type { CountChange } from "./judgement";
-import type { Log } from "./log";
 
 export const countsFileName = "suggestion-counts.json";
 /** Changes are gathered this long. A sidecar that is killed loses no more. */

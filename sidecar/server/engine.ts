@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { Completer, type CompleterOptions } from "../completion/completer";
 import { Inspection } from "../completion/inspection";
 import { SyntaxTrees } from "../completion/syntax-tree";
+import type { Log } from "../host/log";
 import { makeFolder } from "../host/make-folder";
 import type { Backbone } from "../inference/backbone";
 import { loadModelPackage } from "../inference/model-package";
@@ -13,7 +14,6 @@ import type { ExecutionProviderSetting } from "../protocol";
 import { raisingAsMeasured } from "../retrieval/ranking";
 import { createChunker } from "../workspace/create-chunker";
 import { WorkspaceIndex } from "../workspace/workspace-index";
-import type { Log } from "./log";
 
 export interface EngineOptions {
   readonly modelPath: string;

@@ -10,11 +10,11 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { Log } from "../host/log";
 import type { Availability } from "../protocol";
 import { onCancelled } from "./cancellation";
 import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "./cursor-place";
 import type { Shown } from "./judgement";
-import type { Log } from "./log";
 import type { Suggester, Suggestion } from "./suggester";
 
 export interface InlineCompletionParts {

@@ -3,11 +3,11 @@
 import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { Log } from "../host/log";
 import { messages, type SuggestionCounts } from "../protocol";
 import type { CountsStore } from "./counts-store";
 import type { Edit } from "./edits";
 import { type Acceptance, Judgement, type Shown } from "./judgement";
-import type { Log } from "./log";
 
 const acceptedSchema = v.object({ id: v.number() });
 

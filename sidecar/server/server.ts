@@ -10,6 +10,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import { defaultStoragePath, type Locations, withHome } from "../host/locations";
 import { outdatedNote } from "../models/outdated";
 import { resolveModelOrSmall } from "../models/resolve-model";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";
@@ -19,6 +20,7 @@ import { BatteryPause } from "./battery-pause";
 import { type Client, clientOf } from "./client";
 import { CompletionCache } from "./completion-cache";
 import { Configuration } from "./configuration";
+import { connectionLog } from "./connection-log";
 import { CountsStore } from "./counts-store";
 import { type PlaceSources, placeOf } from "./cursor-place";
 import { Debounce } from "./debounce";
@@ -31,8 +33,6 @@ import { Indexing } from "./indexing";
 import { registerInlineCompletion } from "./inline-completion";
 import { registerInspection } from "./inspection";
 import { languageIdOf } from "./language-id";
-import { defaultStoragePath, type Locations, withHome } from "./locations";
-import { connectionLog } from "./log";
 import { Notebooks, notebookSync } from "./notebooks";
 import { Outcomes } from "./outcomes";
 import { showProgress } from "./progress";

@@ -1,7 +1,7 @@
 // Turns whatever a client sends as configuration into valid Settings, member by member.
 import * as v from "valibot";
+import { withHome } from "../host/locations";
 import { defaultSettings, type InitializationOptions, type Settings, settingBounds } from "../protocol";
-import { withHome } from "./locations";
 
 const bounded = (bounds: { readonly minimum: number; readonly maximum: number }) =>
   v.pipe(v.number(), v.integer(), v.minValue(bounds.minimum), v.maxValue(bounds.maximum));

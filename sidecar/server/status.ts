@@ -1,8 +1,8 @@
 // Keeps the one status of this sidecar and tells the client at each change.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
+import type { Log } from "../host/log";
 import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
-import type { Log } from "./log";
 import { snoozedMessage } from "./snooze";
 
 /** What is known, each part set by the feature that knows it. */

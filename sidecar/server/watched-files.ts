@@ -6,10 +6,10 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { Log } from "../host/log";
 import type { Client } from "./client";
 import { filePath } from "./document-path";
 import type { Indexing } from "./indexing";
-import type { Log } from "./log";
 
 /** A change to one of these changes which other files belong to the index. */
 const ignoreFiles = /[\\/](?:\.gitignore|\.selfracgignore|\.git[\\/]info[\\/]exclude)$/;

@@ -2,9 +2,9 @@
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Connection, InitializeParams } from "vscode-languageserver/node";
+import type { Log } from "../host/log";
 import type { Client } from "./client";
 import { type Folder, filePath } from "./document-path";
-import type { Log } from "./log";
 
 export class WorkspaceFolders {
   readonly #connection: Connection;

@@ -12,10 +12,10 @@ import {
   statedConfidence,
 } from "../../sidecar/completion/confidence";
 import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
+import { packagedLocations } from "../../sidecar/host/locations";
 import { defaultSettings } from "../../sidecar/protocol";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
-import { packagedLocations } from "../../sidecar/server/locations";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { measuredModel } from "../eval/measured-model";

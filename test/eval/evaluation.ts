@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
 import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
+import type { Log } from "../../sidecar/host/log";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/model-package";
 import { createBackbone } from "../../sidecar/inference/onnx-backbone";
@@ -18,7 +19,6 @@ import {
 } from "../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../sidecar/server/language-id";
-import type { Log } from "../../sidecar/server/log";
 import type { Chunker } from "../../sidecar/workspace/chunker";
 import { createChunker } from "../../sidecar/workspace/create-chunker";
 import type { Fragment } from "../../sidecar/workspace/fragment";

@@ -1,6 +1,7 @@
 // The model that is measured: a name of the catalogue, or the folder of a package.
+
+import type { ModelFolders } from "../../sidecar/host/locations";
 import { smallModel } from "../../sidecar/models/catalogue";
-import type { ModelFolders } from "../../sidecar/models/model-folders";
 import { resolveModel } from "../../sidecar/models/resolve-model";
 
 /**

@@ -1,10 +1,10 @@
 // The options of `npm run eval`.
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { packagedLocations } from "../../sidecar/host/locations";
+import { quietLog } from "../../sidecar/host/log";
 import { settingBounds } from "../../sidecar/protocol";
 import { rankingWeights } from "../../sidecar/retrieval/ranking";
-import { packagedLocations } from "../../sidecar/server/locations";
-import { quietLog } from "../../sidecar/server/log";
 import type { EvaluationOptions } from "./evaluation";
 import { InputError } from "./input";
 import { measuredModel } from "./measured-model";

@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
-import { packagedLocations } from "../../../sidecar/server/locations";
+import { packagedLocations } from "../../../sidecar/host/locations";
 import { measuredModel } from "../../eval/measured-model";
 import { inProcess } from "../child";
 import { digits, type Figure, goalTable, met, table } from "../inference/goals";

@@ -1,10 +1,10 @@
 // A model's stand-in where only reading, cutting and storing are measured: unit vectors that depend on the tokens alone.
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
+import { quietLog } from "../../../sidecar/host/log";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
 import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";

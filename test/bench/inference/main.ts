@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { packagedLocations } from "../../../sidecar/server/locations";
+import { packagedLocations } from "../../../sidecar/host/locations";
 import { measuredModel } from "../../eval/measured-model";
 import { confinement, inProcess } from "../child";
 import { copyLargeTree } from "../large-tree";

@@ -9,6 +9,7 @@ import {
   StreamMessageReader,
   StreamMessageWriter,
 } from "vscode-languageserver/node";
+import { quietLog } from "../../../sidecar/host/log";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
@@ -21,7 +22,6 @@ import {
   sidecarEnvironment,
 } from "../../../sidecar/protocol";
 import { languageIdOf } from "../../../sidecar/server/language-id";
-import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { readSources } from "../cursors";

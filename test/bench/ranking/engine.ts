@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
 import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
+import { quietLog } from "../../../sidecar/host/log";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { allImportStatements } from "../../../sidecar/inference/import-statements";
 import { loadModelPackage } from "../../../sidecar/inference/model-package";
@@ -13,7 +14,6 @@ import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
 import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
 import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { languageIdOf } from "../../../sidecar/server/language-id";
-import { quietLog } from "../../../sidecar/server/log";
 import { createChunker } from "../../../sidecar/workspace/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";

@@ -2,7 +2,7 @@
 import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import type { ModelFolders } from "../../../sidecar/models/model-folders";
+import type { ModelFolders } from "../../../sidecar/host/locations";
 
 const fixtures = resolve(import.meta.dirname, "../../fixtures");
 /** The GGUF file that `test/fixtures/gguf/tiny.py` writes, with a recipe and what comes of it. */

@@ -2,7 +2,7 @@
 import { homedir } from "node:os";
 import { join, resolve } from "node:path";
 import { expect, it } from "vitest";
-import { defaultModelsPath, defaultStoragePath, packagedLocations, withHome } from "../../../sidecar/server/locations";
+import { defaultModelsPath, defaultStoragePath, packagedLocations, withHome } from "../../../sidecar/host/locations";
 
 it("finds the model and the grammars beside the bundle", () => {
   expect(packagedLocations(join("/opt", "ext", "dist"))).toEqual({

@@ -1,5 +1,4 @@
-// The server's log: levelled lines to the editor's log channel once there is one, and to standard error.
-import type { Connection } from "vscode-languageserver/node";
+// The log: levelled lines on standard error.
 
 /** What a room needs to speak. Standard output belongs to the protocol, so nothing here writes to it. */
 export interface Log {
@@ -26,19 +25,6 @@ export const quietLog: Log = {
   warn: standardErrorLog.warn,
   error: standardErrorLog.error,
 };
-
-/** `window/logMessage` at the message's level; errors also on standard error, which outlives a broken connection. */
-export function connectionLog(connection: Connection): Log {
-  return {
-    debug: (message) => connection.console.debug(message),
-    info: (message) => connection.console.info(message),
-    warn: (message) => connection.console.warn(message),
-    error: (message) => {
-      connection.console.error(message);
-      standardErrorLog.error(message);
-    },
-  };
-}
 
 function write(level: string, message: string): void {
   process.stderr.write(`[${level}] ${message}\n`);

@@ -1,7 +1,14 @@
 // Where things lie on this machine: the packaged model, the grammars, the index in the user's cache folder.
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
-import type { ModelFolders } from "../models/model-folders";
+
+/** The two folders that models lie in. */
+export interface ModelFolders {
+  /** The extension's folder `models`: the catalogue, the small package, and what conversion needs of the others. */
+  readonly packaged: string;
+  /** The user's folder of converted models, each in a folder of its name; it need not exist. */
+  readonly installed: string;
+}
 
 export interface Locations {
   /** Folder of the model package that ships. */
