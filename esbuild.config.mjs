@@ -15,7 +15,7 @@ const native = ["onnxruntime-node", "faiss-node", "@photostructure/sqlite"];
 
 /** Entries of threads. */
 const workers = {
-  "inference-worker": "sidecar/inference/inference-worker.ts",
+  "inference-worker": "sidecar/inference/worker/worker.ts",
   "store-worker": "sidecar/workspace/store/store-worker.ts",
 };
 

@@ -1,27 +1,27 @@
 // Entry of the extension: settings, the sidecar's session, and the features on top of it.
 
 import type { Disposable, ExtensionContext } from "vscode";
-import * as chooseModel from "./features/choose-model";
-import * as collectDiagnostics from "./features/collect-diagnostics";
-import * as contextKeys from "./features/context-keys";
-import * as getStarted from "./features/get-started";
-import * as holdBack from "./features/hold-back";
-import * as indexCommands from "./features/index-commands";
-import * as inlineCompletion from "./features/inline-completion";
-import * as menu from "./features/menu";
-import * as openSettings from "./features/open-settings";
-import * as reindex from "./features/reindex";
-import * as restart from "./features/restart";
-import * as showInspector from "./features/show-inspector";
-import * as showLog from "./features/show-log";
-import * as snooze from "./features/snooze";
-import * as statusBar from "./features/status-bar";
-import * as toggle from "./features/toggle";
-import * as toggleLanguage from "./features/toggle-language";
-import * as why from "./features/why";
-import { Overview } from "./overview";
+import * as chooseModel from "./choose-model";
+import * as getStarted from "./commands/get-started";
+import * as indexCommands from "./commands/index-commands";
+import * as openSettings from "./commands/open-settings";
+import * as reindex from "./commands/reindex";
+import * as restart from "./commands/restart";
+import * as showInspector from "./commands/show-inspector";
+import * as showLog from "./commands/show-log";
+import * as toggle from "./commands/toggle";
+import * as toggleLanguage from "./commands/toggle-language";
+import * as why from "./commands/why";
+import * as collectDiagnostics from "./diagnostics/collect";
 import { SidecarSession } from "./session";
 import { ExtensionSettings } from "./settings";
+import * as contextKeys from "./status/context-keys";
+import * as menu from "./status/menu";
+import * as snooze from "./status/snooze";
+import * as statusBar from "./status/status-bar";
+import { Overview } from "./status/status-model";
+import * as inlineCompletion from "./suggestions/inline-completion";
+import * as holdBack from "./suggestions/suppress";
 
 interface Feature {
   register(context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable;

@@ -35,9 +35,9 @@ import {
   serverCommands,
   sidecarEnvironment,
 } from "../sidecar/protocol";
+import { completedSchemes } from "./environment";
+import { type RecordedLog, recordedLog } from "./log";
 import { showWarning } from "./notifications";
-import { completedSchemes } from "./place";
-import { type RecordedLog, recordedLog } from "./recorded-log";
 import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
 

@@ -8,7 +8,7 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
 /** @returns {Promise<string>} the TypeScript source that holds the scan kernel of the vector index as WebAssembly */
 async function scanKernel() {
-  const name = "sidecar/workspace/scan-kernel.wat";
+  const name = "sidecar/workspace/vectors/scan-kernel.wat";
   const { parseWat } = await wabt();
   const module = parseWat(name, await readFile(join(root, name), "utf8"), { simd: true });
   try {
@@ -24,7 +24,7 @@ export const scanKernelModule =
 
 /** What each generated file should hold, by its path from the root. @returns {Promise<Record<string, string>>} */
 export async function generated() {
-  return { "sidecar/workspace/scan-kernel.generated.ts": await scanKernel() };
+  return { "sidecar/workspace/vectors/scan-kernel.generated.ts": await scanKernel() };
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {

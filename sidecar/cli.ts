@@ -4,10 +4,14 @@ import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { parseArgs } from "node:util";
+import { modelCommand } from "./cli/model";
+import { InputError, ProgressLine, print, printJson, wrongOption } from "./cli/terminal";
+import { type Engine, openEngine } from "./engine";
 import { defaultStoragePath, packagedLocations, withHome } from "./host/locations";
 import { quietLog } from "./host/log";
-import { ModelPackageError } from "./inference/model-package-error";
-import { modelCommand } from "./model-command";
+import { documentPath } from "./host/paths";
+import { ModelPackageError } from "./inference/package/model-package-error";
+import { languageIdOf } from "./languages/language-id";
 import { AddModelError } from "./models/add-model";
 import { GgufError } from "./models/gguf-file";
 import { ModelNotFound, resolveModel, resolveModelOrSmall } from "./models/resolve-model";
@@ -20,16 +24,12 @@ import {
   type Settings,
   settingBounds,
 } from "./protocol";
-import type { CursorContext } from "./retrieval/retrieval";
-import { documentPath } from "./server/document-path";
-import { type Engine, openEngine } from "./server/engine";
-import { languageIdOf } from "./server/language-id";
-import { InputError, ProgressLine, print, printJson, wrongOption } from "./terminal";
-import { createChunker } from "./workspace/create-chunker";
-import { IgnoreRules } from "./workspace/ignore";
-import { secretByPath } from "./workspace/secrets/names";
-import { examine } from "./workspace/walk";
-import { explain, outside } from "./workspace/why";
+import type { CursorContext } from "./retrieval/types";
+import { createChunker } from "./workspace/chunking/create-chunker";
+import { explain, outside } from "./workspace/explain";
+import { IgnoreRules } from "./workspace/files/ignore";
+import { secretByPath } from "./workspace/files/secrets/names";
+import { examine } from "./workspace/files/walk";
 
 const help = `SelfRACG Code on the command line
 

@@ -15,28 +15,47 @@ interface Room {
   readonly imports: readonly string[];
 }
 
-const belowServer = ["host", "protocol", "inference", "models", "workspace", "retrieval", "completion"];
-const product = [...belowServer, "server", "entries", "extension"];
+const belowServer = [
+  "host",
+  "languages",
+  "protocol",
+  "inference",
+  "models",
+  "workspace",
+  "retrieval",
+  "completion",
+  "suggestions",
+  "engine",
+];
+const product = [...belowServer, "server", "command line", "entries", "extension"];
 
 /** The first room with a path that a file lies in is the file's. */
 const rooms: readonly Room[] = [
   { name: "host", paths: ["sidecar/host"], imports: [] },
-  { name: "protocol", paths: ["sidecar/protocol.ts"], imports: [] },
-  { name: "inference", paths: ["sidecar/inference"], imports: ["host", "protocol"] },
+  { name: "languages", paths: ["sidecar/languages"], imports: [] },
+  { name: "protocol", paths: ["sidecar/protocol.ts", "sidecar/settings.ts"], imports: ["host"] },
+  { name: "inference", paths: ["sidecar/inference"], imports: ["host", "languages", "protocol"] },
   { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference"] },
-  { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "protocol", "inference"] },
-  { name: "retrieval", paths: ["sidecar/retrieval"], imports: ["host", "protocol", "inference", "workspace"] },
+  { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "languages", "protocol", "inference"] },
+  {
+    name: "retrieval",
+    paths: ["sidecar/retrieval"],
+    imports: ["host", "languages", "protocol", "inference", "workspace"],
+  },
   {
     name: "completion",
     paths: ["sidecar/completion"],
-    imports: ["host", "protocol", "inference", "workspace", "retrieval"],
+    imports: ["host", "languages", "protocol", "inference", "workspace", "retrieval"],
   },
-  { name: "server", paths: ["sidecar/server"], imports: belowServer },
   {
-    name: "entries",
-    paths: ["sidecar/main.ts", "sidecar/cli.ts", "sidecar/model-command.ts", "sidecar/terminal.ts"],
-    imports: [...belowServer, "server"],
+    name: "suggestions",
+    paths: ["sidecar/suggestions"],
+    imports: ["host", "languages", "protocol", "inference", "workspace", "retrieval", "completion"],
   },
+  { name: "engine", paths: ["sidecar/engine.ts"], imports: belowServer },
+  { name: "server", paths: ["sidecar/server"], imports: belowServer },
+  { name: "command line", paths: ["sidecar/cli.ts", "sidecar/cli"], imports: belowServer },
+  { name: "entries", paths: ["sidecar/main.ts"], imports: [...belowServer, "server"] },
   { name: "extension", paths: ["extension"], imports: ["protocol"] },
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },
@@ -49,16 +68,16 @@ const rooms: readonly Room[] = [
 const homes: Readonly<Record<string, readonly string[]>> = {
   vscode: ["extension"],
   "vscode-languageclient/node": ["extension"],
-  "vscode-languageserver/node": ["sidecar/main.ts", "sidecar/server"],
-  "vscode-languageserver-textdocument": ["sidecar/server"],
+  "vscode-languageserver/node": ["sidecar/main.ts", "sidecar/server", "sidecar/suggestions"],
+  "vscode-languageserver-textdocument": ["sidecar/server", "sidecar/suggestions"],
   "onnxruntime-node": ["sidecar/inference"],
   "@huggingface/tokenizers": ["sidecar/inference"],
   "@huggingface/gguf": ["sidecar/models"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
-  "faiss-node": ["sidecar/workspace/faiss-addon.ts"],
+  "faiss-node": ["sidecar/workspace/vectors"],
   "lru-cache": ["extension", "sidecar"],
   "@photostructure/sqlite": ["sidecar/workspace/store"],
-  "web-tree-sitter": ["sidecar/workspace", "sidecar/completion/syntax-tree.ts"],
+  "web-tree-sitter": ["sidecar/languages", "sidecar/workspace/chunking", "sidecar/completion/syntax"],
   valibot: ["sidecar", "scripts/secrets"],
   "smol-toml": ["scripts/secrets"],
   esbuild: ["esbuild.config.mjs"],
@@ -106,11 +125,11 @@ const graph = await importGraph(root, files);
 describe("the import graph", () => {
   it("holds value, type and dynamic imports, and packages that are required", () => {
     expect(graph.get("sidecar/server/server.ts")?.files).toEqual(
-      expect.arrayContaining(["sidecar/protocol.ts", "sidecar/server/engine.ts"]),
+      expect.arrayContaining(["sidecar/protocol.ts", "sidecar/engine.ts"]),
     );
     expect(graph.get("scripts/start.mjs")?.files).toContain("scripts/code-server.mjs");
     expect(graph.get("sidecar/inference/onnx-runtime.ts")?.packages).toContain("onnxruntime-node");
-    expect(graph.get("sidecar/workspace/faiss-addon.ts")?.packages).toContain("faiss-node");
+    expect(graph.get("sidecar/workspace/vectors/faiss-addon.ts")?.packages).toContain("faiss-node");
   });
 
   it("has arrows one way alone, and packages in their homes", () => {
@@ -133,10 +152,10 @@ describe("the import graph", () => {
   it("shows an arrow that is turned round, a circle, and a package away from home", () => {
     const turned = new Map([
       ...graph,
-      ["sidecar/inference/backbone.ts", { files: ["sidecar/server/engine.ts"], packages: ["vscode"] }],
+      ["sidecar/inference/backbone.ts", { files: ["sidecar/engine.ts"], packages: ["vscode"] }],
     ]);
     expect(violations(turned)).toEqual([
-      "sidecar/inference/backbone.ts imports sidecar/server/engine.ts: inference may not import server",
+      "sidecar/inference/backbone.ts imports sidecar/engine.ts: inference may not import engine",
       "sidecar/inference/backbone.ts imports vscode, whose home is extension",
     ]);
     expect(circlesOf(turned).flat()).toContain("sidecar/inference/backbone.ts");

@@ -41,7 +41,7 @@ it("leads to pages that are there, as do these in turn", () => {
       if (target.endsWith(".md") && !pages.includes(target)) pages.push(target);
     }
   }
-  expect(pages).toEqual(expect.arrayContaining(["sidecar/PROTOCOL.md", "sidecar/EDITORS.md", "CONTRIBUTING.md"]));
+  expect(pages).toEqual(expect.arrayContaining(["docs/protocol.md", "docs/editors.md", "CONTRIBUTING.md"]));
 });
 
 it("shows pictures that the Marketplace shows: no SVG, in the repository", () => {

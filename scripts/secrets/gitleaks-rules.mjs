@@ -1,4 +1,4 @@
-// Writes sidecar/workspace/secrets/gitleaks-rules.json from the rule set of gitleaks (config/gitleaks.toml of its repository, whose licence lies beside the file written): node scripts/secrets/gitleaks-rules.mjs GITLEAKS_TOML VERSION
+// Writes sidecar/workspace/files/secrets/gitleaks-rules.json from the rule set of gitleaks (config/gitleaks.toml of its repository, whose licence lies beside the file written): node scripts/secrets/gitleaks-rules.mjs GITLEAKS_TOML VERSION
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";

@@ -1,8 +1,8 @@
 // How likely a suggestion is what its user goes on to write, and from what likelihood on it is shown.
-import type { ModelManifest } from "../inference/model-manifest";
+import type { ModelManifest } from "../inference/package/model-manifest";
 import type { Confidence, Settings } from "../protocol";
-import { type CursorSyntax, closersAfter } from "./cursor-syntax";
-import type { Generation } from "./generate";
+import type { Generation } from "./decoding/generate";
+import { type CursorSyntax, closersAfter } from "./syntax/cursor";
 
 /** What is known of a suggestion without its user. */
 export interface Evidence {

@@ -2,12 +2,12 @@
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
 import { abortError } from "../inference/work-queue";
 import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
-import { logProbability } from "./choosing";
-import type { CompletedCursor } from "./completed-cursor";
 import { Completer, type CompleterOptions } from "./completer";
-import { Healing } from "./healing";
-import { needTokens } from "./need-tokens";
+import type { CompletedCursor } from "./completion-record";
+import { logProbability } from "./decoding/greedy";
+import { Healing } from "./decoding/token-healing";
 import { piecesOf } from "./prompt-pieces";
+import { needTokens } from "./query-tokens";
 
 /** Completions held. */
 const mostHeld = 20;

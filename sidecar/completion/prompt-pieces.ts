@@ -1,5 +1,5 @@
 // A prompt taken apart into what people know: marks, paths, fragments, and the code before and after the cursor.
-import type { ModelPackage } from "../inference/model-package";
+import type { ModelPackage } from "../inference/package/model-package";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { PromptPiece, PromptPieceKind } from "../protocol";
 import type { Prompt } from "./prompt";

@@ -1,7 +1,7 @@
 // Puts fragments and the code around the cursor into one prompt that fits the model's context.
 import type { CodeStart, PromptFormat } from "../inference/prompt-format";
-import type { CursorContext, SelectedFragment } from "../retrieval/retrieval";
-import { visibleSuffixCharacters } from "../retrieval/visible";
+import type { CursorContext, SelectedFragment } from "../retrieval/types";
+import { visibleSuffixCharacters } from "../retrieval/visible-text";
 
 export interface Prompt {
   readonly tokens: readonly number[];

@@ -1,5 +1,5 @@
 // The seam between the rooms and the decoder that runs: one interface, implemented over ONNX Runtime.
-import type { ModelPackage } from "./model-package";
+import type { ModelPackage } from "./package/model-package";
 
 /**
  * Keys and values of the tokens read so far, as a handle: opaque, of the backbone that made it, and used up by the call

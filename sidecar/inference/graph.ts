@@ -1,9 +1,9 @@
 // The ONNX graph of a model package in terms of token rows: what goes in, what comes out, and that it is the graph described.
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import type { Provider } from "./backbone";
-import type { ModelPackage } from "./model-package";
-import { ModelPackageError } from "./model-package-error";
 import type { OnnxRuntime } from "./onnx-runtime";
+import type { ModelPackage } from "./package/model-package";
+import { ModelPackageError } from "./package/model-package-error";
 
 /** No expression, and which L-LoRA adapter makes it: values of the graph's input `adapter`. */
 const adapters = { none: -1, query: 0, fragment: 1 } as const;

@@ -1,7 +1,8 @@
 // Whether ONNX Runtime adds products of 8-bit numbers exactly on this processor, found by having it do so.
-import type { ModelManifest } from "./model-manifest";
-import { ModelPackageError } from "./model-package-error";
+
 import type { OnnxRuntime } from "./onnx-runtime";
+import type { ModelManifest } from "./package/model-manifest";
+import { ModelPackageError } from "./package/model-package-error";
 
 /**
  * An ONNX model (opset 21) of two nodes, serialised: `b = ConstantOfShape([64, 64])` of int8 127, which the runtime turns into a

@@ -11,13 +11,13 @@ import {
   type Priority,
   type Provider,
 } from "./backbone";
-import { BatchPlan } from "./batches";
-import { InferenceThread } from "./inference-thread";
-import type { ModelPackage } from "./model-package";
+import { BatchPlan } from "./embedding-batcher";
+import type { Read, Reading } from "./model-runner";
+import type { ModelPackage } from "./package/model-package";
 import { openWithProvider, providerHost } from "./provider";
-import type { Read, Reading } from "./reader";
-import type { Job, Result } from "./thread-messages";
 import { abortError, WorkQueue } from "./work-queue";
+import type { Job, Result } from "./worker/messages";
+import { InferenceThread } from "./worker/thread";
 
 export interface BackboneOptions {
   readonly provider: ExecutionProviderSetting;

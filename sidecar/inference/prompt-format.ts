@@ -1,6 +1,6 @@
 // Turns paths and code into the token rows the model was trained on, by the templates of model.json.
-import { importStatements } from "./import-statements";
-import type { ModelPackage } from "./model-package";
+import { importStatements } from "../languages/import-statements";
+import type { ModelPackage } from "./package/model-package";
 import type { Tokenizer } from "./tokenizer";
 
 type Slot = "path" | "text" | "prefix" | "suffix" | "imports";

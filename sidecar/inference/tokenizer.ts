@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { Tokenizer as LibraryTokenizer, SplitPreTokenizer } from "@huggingface/tokenizers";
 import * as v from "valibot";
-import type { ModelPackage } from "./model-package";
+import type { ModelPackage } from "./package/model-package";
 import { vocabulary } from "./vocabulary";
 
 const fileSchema = v.looseObject({

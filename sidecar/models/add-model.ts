@@ -5,7 +5,7 @@ import { basename, join } from "node:path";
 import * as v from "valibot";
 import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
-import { loadModelPackage } from "../inference/model-package";
+import { loadModelPackage } from "../inference/package/model-package";
 import { type Catalogue, modelName, readCatalogue } from "./catalogue";
 import { type Fitting, fittingRecipe } from "./fitting-recipe";
 import { GgufFile } from "./gguf-file";

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import * as v from "valibot";
 import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
-import { readManifest } from "../inference/model-manifest";
+import { readManifest } from "../inference/package/model-manifest";
 import { modelName, smallModel } from "./catalogue";
 
 /** The file that makes a folder a model package; written last. */

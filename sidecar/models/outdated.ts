@@ -1,6 +1,6 @@
 // Whether a converted model is as this version of the extension would make it.
 import { join } from "node:path";
-import type { ModelManifest } from "../inference/model-manifest";
+import type { ModelManifest } from "../inference/package/model-manifest";
 import { readCatalogue } from "./catalogue";
 import { loadRecipe, type Recipe } from "./recipe";
 

@@ -8,12 +8,12 @@ import type { Tokenizer } from "../inference/tokenizer";
 import type { DroppedFragment, SearchResult } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 import type { FragmentSource } from "../workspace/fragment-source";
-import { ChosenFiles } from "./chosen-files";
-import { expressNeed, nullScoreOf } from "./need";
-import { type Raising, type RaisingRule, raisingAsMeasured, raisingPinned, ranked } from "./ranking";
-import type { CursorContext, Retrieval, RetrievalLimits } from "./retrieval";
+import { type Raising, type RaisingRule, raisingAsMeasured, raisingPinned, ranked } from "./boosts";
+import { ChosenFiles } from "./pinned-files";
+import { expressNeed, nullScoreOf } from "./query";
 import { referenceTo, type SelectOptions, selectFragments, whereSeen } from "./select";
-import { visibleText } from "./visible";
+import type { CursorContext, Retrieval, RetrievalLimits } from "./types";
+import { visibleText } from "./visible-text";
 
 export interface RetrieverOptions {
   readonly backbone: Backbone;

@@ -1,8 +1,8 @@
 // Chooses, of the fragments found, those worth their tokens, and says of every other one why not.
 import type { DroppedFragment, FragmentReference } from "../protocol";
 import type { Fragment } from "../workspace/fragment";
-import type { CursorContext, RankedFragment, RetrievalLimits, SelectedFragment } from "./retrieval";
-import { tellingLines, type VisibleText } from "./visible";
+import type { CursorContext, RankedFragment, RetrievalLimits, SelectedFragment } from "./types";
+import { tellingLines, type VisibleText } from "./visible-text";
 
 /** Share of a fragment's lines on screen from which it has nothing left to say. */
 const shownShare = 0.6;

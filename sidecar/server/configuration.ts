@@ -2,11 +2,11 @@
 import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
+import type { Folder } from "../host/paths";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
-import type { ExcludeSettings } from "../workspace/exclude-settings";
-import type { Client } from "./client";
-import type { Folder } from "./document-path";
-import { parseSettings } from "./settings";
+import { parseSettings } from "../settings";
+import type { ExcludeSettings } from "../workspace/files/exclude-settings";
+import type { Client } from "./client-capabilities";
 
 /** A client that never answers must not keep the model from loading. */
 const pullTimeoutMs = 5000;

@@ -13,10 +13,10 @@ import {
   type SuggestionCounts,
   serverCommands,
 } from "../protocol";
+import { mostSnoozeMinutes } from "../suggestions/snooze";
 import { onCancelled } from "./cancellation";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
-import { mostSnoozeMinutes } from "./snooze";
 
 export interface CommandContext {
   readonly indexing: Indexing;

@@ -12,10 +12,10 @@ import {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Log } from "../host/log";
 import type { Availability } from "../protocol";
+import type { Shown } from "../suggestions/acceptance";
+import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "../suggestions/document-snapshot";
+import type { Suggester, Suggestion } from "../suggestions/request-scheduler";
 import { onCancelled } from "./cancellation";
-import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "./cursor-place";
-import type { Shown } from "./judgement";
-import type { Suggester, Suggestion } from "./suggester";
 
 export interface InlineCompletionParts {
   readonly documents: TextDocuments<TextDocument>;

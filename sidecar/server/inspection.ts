@@ -10,9 +10,11 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import type { CompletedCursor } from "../completion/completed-cursor";
 import type { Completer } from "../completion/completer";
+import type { CompletedCursor } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
+import { documentPath, type Folder } from "../host/paths";
+import { languageIdOf } from "../languages/language-id";
 import {
   type Comparison,
   type InspectedPrompt,
@@ -21,10 +23,8 @@ import {
   type SearchResult,
   type Settings,
 } from "../protocol";
+import type { Traces } from "../suggestions/traces";
 import { onCancelled } from "./cancellation";
-import { documentPath, type Folder } from "./document-path";
-import { languageIdOf } from "./language-id";
-import type { Traces } from "./traces";
 
 export interface InspectionParts {
   readonly documents: TextDocuments<TextDocument>;

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
 import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
-import { snoozedMessage } from "./snooze";
+import { snoozedMessage } from "../suggestions/snooze";
 
 /** What is known, each part set by the feature that knows it. */
 export interface StatusParts {

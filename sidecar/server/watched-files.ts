@@ -7,8 +7,8 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Log } from "../host/log";
-import type { Client } from "./client";
-import { filePath } from "./document-path";
+import { filePath } from "../host/paths";
+import type { Client } from "./client-capabilities";
 import type { Indexing } from "./indexing";
 
 /** A change to one of these changes which other files belong to the index. */

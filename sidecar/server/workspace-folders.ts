@@ -3,8 +3,8 @@ import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Connection, InitializeParams } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
-import type { Client } from "./client";
-import { type Folder, filePath } from "./document-path";
+import { type Folder, filePath } from "../host/paths";
+import type { Client } from "./client-capabilities";
 
 export class WorkspaceFolders {
   readonly #connection: Connection;

@@ -1,7 +1,7 @@
 // What the store holds of a file: its size, times and hash, and where its fragments lie. No path and no text.
 import * as v from "valibot";
-import { type SkipReason, skipReasons } from "./omission";
-import { signatureIn } from "./scope";
+import { signatureIn } from "./chunking/scope";
+import { type SkipReason, skipReasons } from "./files/exclusion";
 
 /** Where a fragment lies in its file, and the key of its vector. */
 export interface StoredFragment {

@@ -1,6 +1,6 @@
 // The seam between retrieval and the workspace: search what is indexed now, never wait.
 import type { Fragment, ScoredFragment } from "./fragment";
-import type { VectorIndex } from "./vector-index";
+import type { VectorIndex } from "./vectors/vector-index";
 
 export interface FragmentSource {
   /** Fragments that can be found at this moment. */

@@ -1,6 +1,7 @@
 // What is known of a folder's files: by path once they are listed, before that by the digests under which the store holds them.
+
+import { Pace } from "../host/yield";
 import { type FileEntry, parseEntry, serializeEntry } from "./file-entry";
-import { Pace } from "./pace";
 import { nameKey } from "./store/keys";
 import type { Store } from "./store/store";
 

@@ -11,11 +11,11 @@ import {
   probabilityBy,
   statedConfidence,
 } from "../../sidecar/completion/confidence";
-import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
+import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import { packagedLocations } from "../../sidecar/host/locations";
+import { languageIdOf } from "../../sidecar/languages/language-id";
 import { defaultSettings } from "../../sidecar/protocol";
-import type { CursorContext } from "../../sidecar/retrieval/retrieval";
-import { languageIdOf } from "../../sidecar/server/language-id";
+import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { measuredModel } from "../eval/measured-model";

@@ -2,9 +2,9 @@
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { CursorContext } from "../../sidecar/retrieval/retrieval";
-import { documentPath } from "../../sidecar/server/document-path";
-import { languageIdOf } from "../../sidecar/server/language-id";
+import { documentPath } from "../../sidecar/host/paths";
+import { languageIdOf } from "../../sidecar/languages/language-id";
+import type { CursorContext } from "../../sidecar/retrieval/types";
 
 export interface Cursor {
   readonly context: CursorContext;

@@ -5,10 +5,10 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { defaultSettings } from "../../sidecar/protocol";
-import { IgnoreRules } from "../../sidecar/workspace/ignore";
-import { findSecrets } from "../../sidecar/workspace/secrets/find";
-import { gitleaksRules } from "../../sidecar/workspace/secrets/gitleaks";
-import { examine, readSource } from "../../sidecar/workspace/walk";
+import { IgnoreRules } from "../../sidecar/workspace/files/ignore";
+import { findSecrets } from "../../sidecar/workspace/files/secrets/find";
+import { gitleaksRules } from "../../sidecar/workspace/files/secrets/gitleaks";
+import { examine, readSource } from "../../sidecar/workspace/files/walk";
 import { type CorpusFile, harmless, planted } from "../secrets/corpus";
 
 const help = `npm run bench -- secrets [OPTIONS]

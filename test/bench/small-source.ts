@@ -1,5 +1,5 @@
 // Fragments of one repository's other files, embedded for a few cursors in one file and searched exactly.
-import { similarityOf } from "../../sidecar/retrieval/need";
+import { similarityOf } from "../../sidecar/retrieval/query";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Files } from "../eval/input";

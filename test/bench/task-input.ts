@@ -2,12 +2,12 @@
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Backbone } from "../../sidecar/inference/backbone";
-import { loadModelPackage } from "../../sidecar/inference/model-package";
 import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
-import type { Chunker } from "../../sidecar/workspace/chunker";
-import { createChunker } from "../../sidecar/workspace/create-chunker";
+import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
+import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
 
 const none: string[] = [];
 

@@ -1,9 +1,9 @@
 // Opens the product's engine on a workspace, as the benchmarks that need a whole index measure it.
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
+import { type Engine, openEngine } from "../../sidecar/engine";
 import { quietLog } from "../../sidecar/host/log";
 import { defaultSettings } from "../../sidecar/protocol";
-import { type Engine, openEngine } from "../../sidecar/server/engine";
 
 export interface WorkspaceOptions {
   readonly workspace: string;

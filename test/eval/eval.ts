@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { ModelPackageError } from "../../sidecar/inference/model-package-error";
+import { ModelPackageError } from "../../sidecar/inference/package/model-package-error";
 import { ModelNotFound } from "../../sidecar/models/resolve-model";
 import { compare } from "./compare";
 import { Evaluation } from "./evaluation";

@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
-import { SyntaxTrees } from "../../sidecar/completion/syntax-tree";
+import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import type { Log } from "../../sidecar/host/log";
 import type { Backbone } from "../../sidecar/inference/backbone";
-import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/model-package";
 import { createBackbone } from "../../sidecar/inference/onnx-backbone";
+import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
+import { languageIdOf } from "../../sidecar/languages/language-id";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
 import {
   type Raising,
@@ -16,11 +17,10 @@ import {
   raisingImported,
   raisingNothing,
   ranked,
-} from "../../sidecar/retrieval/ranking";
-import type { CursorContext } from "../../sidecar/retrieval/retrieval";
-import { languageIdOf } from "../../sidecar/server/language-id";
-import type { Chunker } from "../../sidecar/workspace/chunker";
-import { createChunker } from "../../sidecar/workspace/create-chunker";
+} from "../../sidecar/retrieval/boosts";
+import type { CursorContext } from "../../sidecar/retrieval/types";
+import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
+import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { WorkspaceIndex } from "../../sidecar/workspace/workspace-index";

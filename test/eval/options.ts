@@ -4,7 +4,7 @@ import { parseArgs } from "node:util";
 import { packagedLocations } from "../../sidecar/host/locations";
 import { quietLog } from "../../sidecar/host/log";
 import { settingBounds } from "../../sidecar/protocol";
-import { rankingWeights } from "../../sidecar/retrieval/ranking";
+import { rankingWeights } from "../../sidecar/retrieval/boosts";
 import type { EvaluationOptions } from "./evaluation";
 import { InputError } from "./input";
 import { measuredModel } from "./measured-model";

@@ -1,12 +1,12 @@
 // Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
 
-import { mostLikely } from "../../sidecar/completion/choosing";
-import { Healing, healPrefix } from "../../sidecar/completion/healing";
+import { mostLikely } from "../../sidecar/completion/decoding/greedy";
+import { Healing, healPrefix } from "../../sidecar/completion/decoding/token-healing";
 import { assemblePrompt } from "../../sidecar/completion/prompt";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import type { PromptFormat } from "../../sidecar/inference/prompt-format";
 import type { Tokenizer } from "../../sidecar/inference/tokenizer";
-import type { CursorContext, SelectedFragment } from "../../sidecar/retrieval/retrieval";
+import type { CursorContext, SelectedFragment } from "../../sidecar/retrieval/types";
 
 export interface PlainOptions {
   readonly backbone: Backbone;

@@ -1,7 +1,7 @@
 // What `npm run eval` prints and writes: tables with one row a language, and one JSON object.
 import { relative } from "node:path";
-import type { ModelPackage } from "../../sidecar/inference/model-package";
-import { rankingWeights } from "../../sidecar/retrieval/ranking";
+import type { ModelPackage } from "../../sidecar/inference/package/model-package";
+import { rankingWeights } from "../../sidecar/retrieval/boosts";
 import type { Comparison } from "./compare";
 import type { Command } from "./options";
 import { duration } from "./progress";

@@ -2,10 +2,10 @@
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Chunker } from "../../sidecar/workspace/chunker";
+import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
+import { IgnoreRules } from "../../sidecar/workspace/files/ignore";
+import { readSource, walk } from "../../sidecar/workspace/files/walk";
 import type { Fragment } from "../../sidecar/workspace/fragment";
-import { IgnoreRules } from "../../sidecar/workspace/ignore";
-import { readSource, walk } from "../../sidecar/workspace/walk";
 import type { Files } from "./input";
 
 export class Repository {

@@ -1,5 +1,5 @@
 // Overlapping windows of lines, the fragments of the benchmark's own script.
-import type { Chunk, Chunker } from "../../sidecar/workspace/chunker";
+import type { Chunk, Chunker } from "../../sidecar/workspace/chunking/chunker";
 
 const lines = 20;
 const step = 10;

@@ -1,4 +1,4 @@
-// Neovim as a user sets it up: the configuration of EDITORS.md, run by a Neovim that is installed here, or named in SELFRACG_NVIM.
+// Neovim as a user sets it up: the configuration of docs/editors.md, run by a Neovim that is installed here, or named in SELFRACG_NVIM.
 import { spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -21,7 +21,7 @@ const suits = found !== undefined && (found[0] > 0 || found[1] >= 11);
 
 /** The page's blocks in Lua, with this build in the place of the example's path. */
 function blocks(): string[] {
-  const page = readFileSync(resolve(import.meta.dirname, "../../sidecar/EDITORS.md"), "utf8");
+  const page = readFileSync(resolve(import.meta.dirname, "../../docs/editors.md"), "utf8");
   return [...page.matchAll(/^```lua\n([\s\S]*?)^```$/gm)].map(([, lua = ""]) =>
     lua.replaceAll("/path/to/selfracg-code/dist", dist),
   );

@@ -1,7 +1,7 @@
 // Fragments of the workspace: score against the null score, cost, why taken or left out, and whether their file is pinned or banned.
 
 import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
-import { count } from "../../status-text";
+import { count } from "../../status/status-text";
 import type { FileRule } from "../file-rules";
 import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 

@@ -1,7 +1,7 @@
 // The last suggestions as a list of which one is chosen.
 
 import type { CompletionTrace } from "../../../sidecar/protocol";
-import { count } from "../../status-text";
+import { count } from "../../status/status-text";
 import { actionButton, escapeHtml, milliseconds } from "../html";
 
 /** A suggestion in the list. */

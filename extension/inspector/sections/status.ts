@@ -1,7 +1,7 @@
 // The sidecar behind it all: state, model, provider, index.
 
 import type { SidecarStatus } from "../../../sidecar/protocol";
-import { count, formatBytes } from "../../status-text";
+import { count, formatBytes } from "../../status/status-text";
 import { commandButton, escapeHtml } from "../html";
 
 export function renderStatus(status: SidecarStatus): string {

@@ -1,7 +1,7 @@
 // The suggestion that is looked at: its place, its text or why there is none, and how sure the model was.
 
 import type { CompletionTrace, SidecarStatus } from "../../../sidecar/protocol";
-import { count } from "../../status-text";
+import { count } from "../../status/status-text";
 import { actionButton, commandButton, escapeHtml, link, paragraph, sentence } from "../html";
 import { renderConfidence } from "./confidence";
 

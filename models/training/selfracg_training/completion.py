@@ -144,7 +144,7 @@ def assemble(
 
 
 def heal(prefix: str, form: PromptFormat) -> tuple[str, str]:
-    """(prefix without its last token, that token's text, which generation has to begin with); sidecar/completion/healing.ts."""
+    """(prefix without its last token, that token's text, which generation has to begin with); sidecar/completion/decoding/token-healing.ts."""
     ids = form.encode(prefix[-HEALED:])
     if len(ids) < 2:
         return prefix, ""

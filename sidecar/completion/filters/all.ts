@@ -1,7 +1,8 @@
 // The filters in the order they run, and the run itself.
+
+import { garbage } from "./control-characters";
 import { empty } from "./empty";
 import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
-import { garbage } from "./garbage";
 import { indentation } from "./indentation";
 import { keepsBlock } from "./keeps-block";
 import { repeatsPrefix } from "./repeats-prefix";

@@ -1,6 +1,6 @@
 // The seam of the filters: a suggestion in, a suggestion or the reason against it out.
-import type { CursorContext } from "../../retrieval/retrieval";
-import type { CursorSyntax } from "../cursor-syntax";
+import type { CursorContext } from "../../retrieval/types";
+import type { CursorSyntax } from "../syntax/cursor";
 
 export interface FilterContext {
   readonly document: CursorContext;

@@ -1,5 +1,5 @@
 // Cuts suggestions of several lines to those that leave the block around the cursor as it is.
-import { type CursorSyntax, closersAfter, leftOpenBy } from "../cursor-syntax";
+import { type CursorSyntax, closersAfter, leftOpenBy } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 
 /** Lines tried away one by one; what still breaks the block then is left with its first line. */

@@ -1,6 +1,7 @@
 // Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
-import { type CursorSyntax, fitsRest } from "../cursor-syntax";
-import { indentOf, Scanner } from "../syntax";
+
+import { indentOf, Scanner } from "../../languages/lexical";
+import { type CursorSyntax, fitsRest } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 import { isTelling } from "./lines";
 

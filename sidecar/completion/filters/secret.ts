@@ -1,5 +1,5 @@
 // Rejects what looks like a credential: made up it misleads, remembered it leaks.
-import { findSecrets } from "../../workspace/secrets/find";
+import { findSecrets } from "../../workspace/files/secrets/find";
 import type { SuggestionFilter } from "./filter";
 
 /** Characters before the cursor that are looked at: names of credentials, and what begins one. */

@@ -1,6 +1,7 @@
 // Keeps brackets and quotes in balance: closers that the code after the cursor has are cut, openers nobody closes rejected.
-import { type CursorSyntax, leftOpenBy } from "../cursor-syntax";
-import { Scanner } from "../syntax";
+
+import { Scanner } from "../../languages/lexical";
+import { type CursorSyntax, leftOpenBy } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 
 export const unbalancedRest: SuggestionFilter = {

@@ -1,5 +1,5 @@
 // Vectors as bytes, for the database and for messages between threads.
-import type { Quantized } from "../quantized";
+import type { Quantized } from "../vectors/quantized";
 import type { FoundVectors, PackedVectors } from "./database";
 
 const scaleBytes = 4;

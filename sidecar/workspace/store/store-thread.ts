@@ -1,6 +1,6 @@
 // The sidecar's side of the store's thread: starts it and asks it one thing after another.
 import { Worker } from "node:worker_threads";
-import { workerPath } from "../../inference/worker-path";
+import { workerPath } from "../../host/worker-path";
 import type { Answer, Reply, Request, StoreOptions } from "./messages";
 
 interface Waiting {

@@ -1,5 +1,5 @@
 // The on-disk store of one model's index, for the index to use: it never rejects, and what it cannot do costs time, not the index.
-import type { Quantized } from "../quantized";
+import type { Quantized } from "../vectors/quantized";
 import type { FileChange } from "./database";
 import { nameKey } from "./keys";
 import { type Answer, messageOf, type Request, type StoreOptions } from "./messages";

@@ -2,11 +2,11 @@
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Engine } from "../../../sidecar/engine";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
-import type { Engine } from "../../../sidecar/server/engine";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { type Cursor, readSources, typingCursors } from "../cursors";
 import { timed } from "../inference/rates";
 import { RawForward } from "../inference/service";

@@ -1,16 +1,16 @@
 // The vector index alone: time and memory of a search by number of fragments, and what of the exact result it finds.
 import { readFile, writeFile } from "node:fs/promises";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
-import { createVectorIndex } from "../../../sidecar/workspace/create-vector-index";
-import { loadFaiss } from "../../../sidecar/workspace/faiss-addon";
-import { FaissIndex } from "../../../sidecar/workspace/faiss-index";
-import { FlatIndex } from "../../../sidecar/workspace/flat-index";
-import { quantized } from "../../../sidecar/workspace/quantized";
-import type { VectorIndex } from "../../../sidecar/workspace/vector-index";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
+import { createVectorIndex } from "../../../sidecar/workspace/vectors/create-vector-index";
+import { loadFaiss } from "../../../sidecar/workspace/vectors/faiss-addon";
+import { FaissIndex } from "../../../sidecar/workspace/vectors/faiss-index";
+import { FlatIndex } from "../../../sidecar/workspace/vectors/flat-index";
+import { quantized } from "../../../sidecar/workspace/vectors/quantized";
+import type { VectorIndex } from "../../../sidecar/workspace/vectors/vector-index";
 import { readSources } from "../cursors";
 import { randomNumbers } from "../inference/tokens";
 import { percentile } from "../statistics";

@@ -2,10 +2,10 @@
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { quietLog } from "../../../sidecar/host/log";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
 import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { randomNumbers } from "../inference/tokens";

@@ -1,7 +1,7 @@
 // How fast this machine reads memory, in ONNX Runtime with the model's threads: the bound of decoding, which reads every weight once a token.
 import { readFileSync } from "node:fs";
-import type { ModelManifest } from "../../../sidecar/inference/model-manifest";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
+import type { ModelManifest } from "../../../sidecar/inference/package/model-manifest";
 
 /** Where the weights do not fit in the last cache, what is read must not fit either. */
 const cachesOver = 4;

@@ -1,18 +1,19 @@
 // Drafting on tasks whose right fragments stand in the prompt: tokens a run of the model, and whether the text is that of plain decoding.
-import { PromptCache } from "../../../sidecar/completion/copying";
-import { readCursor } from "../../../sidecar/completion/cursor-syntax";
-import { type Generation, generate } from "../../../sidecar/completion/generate";
-import { healPrefix } from "../../../sidecar/completion/healing";
+
+import { type Generation, generate } from "../../../sidecar/completion/decoding/generate";
+import { PromptCache } from "../../../sidecar/completion/decoding/ngram-lookup";
+import { healPrefix } from "../../../sidecar/completion/decoding/token-healing";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { readCursor } from "../../../sidecar/completion/syntax/cursor";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { languageIdOf } from "../../../sidecar/languages/language-id";
 import { defaultSettings } from "../../../sidecar/protocol";
-import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/retrieval";
-import { languageIdOf } from "../../../sidecar/server/language-id";
-import type { Chunker } from "../../../sidecar/workspace/chunker";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
+import type { Chunker } from "../../../sidecar/workspace/chunking/chunker";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import type { Fragment } from "../../../sidecar/workspace/fragment";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";

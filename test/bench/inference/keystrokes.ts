@@ -2,11 +2,11 @@
 
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
+import type { Engine } from "../../../sidecar/engine";
+import { documentPath } from "../../../sidecar/host/paths";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { languageIdOf } from "../../../sidecar/languages/language-id";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
-import { documentPath } from "../../../sidecar/server/document-path";
-import type { Engine } from "../../../sidecar/server/engine";
-import { languageIdOf } from "../../../sidecar/server/language-id";
 import { readSources, spread } from "../cursors";
 import { percentile, percentiles, type Spread } from "../statistics";
 import { openWorkspace } from "../workspace";

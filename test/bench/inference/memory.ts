@@ -10,9 +10,10 @@ import {
   StreamMessageWriter,
 } from "vscode-languageserver/node";
 import { quietLog } from "../../../sidecar/host/log";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { languageIdOf } from "../../../sidecar/languages/language-id";
 import {
   type CompletionTrace,
   defaultSettings,
@@ -21,8 +22,7 @@ import {
   type SidecarStatus,
   sidecarEnvironment,
 } from "../../../sidecar/protocol";
-import { languageIdOf } from "../../../sidecar/server/language-id";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { readSources } from "../cursors";
 import { makeRepository } from "../make-repository";

@@ -1,7 +1,7 @@
 // The backbone alone: reading a prompt, decoding a token, verifying several, and decoding beside the machine's memory bandwidth.
 import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { percentile } from "../statistics";
 import { bytesPerToken, createBandwidth } from "./bandwidth";
 import { randomRows } from "./tokens";

@@ -1,12 +1,12 @@
 // What the backbone does beside a completion: how fast it embeds, how soon it stops, and how long it holds the event loop.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadOnnxRuntime, type OnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { readSources } from "../cursors";
 import { percentile } from "../statistics";
 import { timed } from "./rates";

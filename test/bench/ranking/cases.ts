@@ -1,5 +1,5 @@
 // One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
-import { folderOf, Imports } from "../../../sidecar/retrieval/imports";
+import { folderOf, Imports } from "../../../sidecar/languages/imports";
 
 /** What may raise a fragment's rank. */
 export interface Candidate {

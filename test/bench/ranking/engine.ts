@@ -1,20 +1,20 @@
 // The sidecar's own index and need, for ranking measured away from prompts.
 import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
-import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
+import { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
 import { quietLog } from "../../../sidecar/host/log";
 import type { Backbone } from "../../../sidecar/inference/backbone";
-import { allImportStatements } from "../../../sidecar/inference/import-statements";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { allImportStatements } from "../../../sidecar/languages/import-statements";
+import { languageIdOf } from "../../../sidecar/languages/language-id";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/need";
-import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/ranking";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
-import { languageIdOf } from "../../../sidecar/server/language-id";
-import { createChunker } from "../../../sidecar/workspace/create-chunker";
+import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/boosts";
+import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/query";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
+import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";

@@ -3,7 +3,7 @@ import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { bytesPerToken, createBandwidth } from "../../bench/inference/bandwidth";
 import { digits, type Figure, goalTable, met } from "../../bench/inference/goals";
 import { tokensPerStep } from "../../bench/inference/keystrokes";

@@ -2,12 +2,12 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Completer } from "../../../sidecar/completion/completer";
 import type { Backbone } from "../../../sidecar/inference/backbone";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";

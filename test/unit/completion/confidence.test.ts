@@ -10,8 +10,8 @@ import {
   statedConfidence,
   whyUnsure,
 } from "../../../sidecar/completion/confidence";
-import type { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import type { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { loadTrees, marked } from "./cursor-marks";
 
 let trees: SyntaxTrees;

@@ -1,10 +1,10 @@
 // Cursor marks in test texts: ║ is the cursor, ├ and ┤ enclose what is inserted there.
 import { resolve } from "node:path";
 import { expect } from "vitest";
-import { readCursor } from "../../../sidecar/completion/cursor-syntax";
 import type { FilterContext, SuggestionFilter } from "../../../sidecar/completion/filters/filter";
-import { SyntaxTrees } from "../../../sidecar/completion/syntax-tree";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { readCursor } from "../../../sidecar/completion/syntax/cursor";
+import { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
 
 /** The grammars that `node esbuild.config.mjs` puts there. */
 export const grammarFolder = resolve(import.meta.dirname, "../../../dist/grammars");

@@ -1,8 +1,8 @@
 // Broken code is the usual case at a cursor: whatever stands there, the rules end and only ever take away.
 import { expect, it } from "vitest";
-import { readCursor } from "../../../sidecar/completion/cursor-syntax";
+import { findStop } from "../../../sidecar/completion/decoding/stop";
 import { applyFilters } from "../../../sidecar/completion/filters/all";
-import { findStop } from "../../../sidecar/completion/stop";
+import { readCursor } from "../../../sidecar/completion/syntax/cursor";
 import { random } from "./random";
 
 const pieces = [

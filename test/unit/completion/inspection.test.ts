@@ -1,15 +1,15 @@
 // Completions looked at again: the prompt in pieces, the need's tokens, and the comparison, over the real model.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { CompletedCursor } from "../../../sidecar/completion/completed-cursor";
 import { Completer, type CompleterOptions } from "../../../sidecar/completion/completer";
+import type { CompletedCursor } from "../../../sidecar/completion/completion-record";
 import { Inspection } from "../../../sidecar/completion/inspection";
 import type { Backbone } from "../../../sidecar/inference/backbone";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";

@@ -1,10 +1,10 @@
 // Prompts within the model's context: what goes in, in what order, and what gives way.
 import { beforeAll, describe, expect, it } from "vitest";
 import { assemblePrompt, mostCodeTokens } from "../../../sidecar/completion/prompt";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/retrieval";
+import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
 import { modelPath } from "../../model";
 
 let model: ModelPackage;

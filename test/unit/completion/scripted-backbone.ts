@@ -1,6 +1,6 @@
 // A backbone that says what a test wants it to say, one token at a time.
 import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
-import type { ModelPackage } from "../../../sidecar/inference/model-package";
+import type { ModelPackage } from "../../../sidecar/inference/package/model-package";
 
 export interface Scripted extends Backbone {
   /** Prompts read so far. */

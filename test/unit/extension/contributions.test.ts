@@ -79,7 +79,7 @@ describe("package.json", () => {
   });
 
   it("hides in the palette only commands that it has, by context keys that the extension sets", () => {
-    const source = readFileSync(join(root, "extension/features/context-keys.ts"), "utf8");
+    const source = readFileSync(join(root, "extension/status/context-keys.ts"), "utf8");
     for (const { command: name, when } of Object.values(manifest.contributes.menus).flat()) {
       expect(Object.values<string>(command)).toContain(name);
       for (const [, key] of when.matchAll(/\bselfracg\.(?!inspector\b)(\w+)/g))
@@ -102,7 +102,7 @@ describe("package.json", () => {
     expect(others).toEqual([]);
     expect(walkthrough?.id).toBe("getStarted");
     expect(walkthrough?.steps.length).toBeGreaterThanOrEqual(4);
-    const source = readFileSync(join(root, "extension/features/context-keys.ts"), "utf8");
+    const source = readFileSync(join(root, "extension/status/context-keys.ts"), "utf8");
     for (const { description, media, completionEvents } of walkthrough?.steps ?? []) {
       expect(existsSync(join(root, media.image)), media.image).toBe(true);
       expect(media.altText.length).toBeGreaterThan(20);

@@ -5,8 +5,8 @@ import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { addsProductsExactly, checkIntegerProducts } from "../../../sidecar/inference/integer-products";
-import { ModelPackageError } from "../../../sidecar/inference/model-package-error";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
+import { ModelPackageError } from "../../../sidecar/inference/package/model-package-error";
 
 const flags =
   process.platform === "linux" && process.arch === "x64" ? readFileSync("/proc/cpuinfo", "utf8") : undefined;

@@ -2,8 +2,8 @@
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { halfModelPath } from "../../model";
 
 afterEach(() => vi.unstubAllEnvs());

@@ -1,6 +1,6 @@
 // Prompts as token rows: the templates of model.json, and where each text is cut.
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { modelPath } from "../../model";

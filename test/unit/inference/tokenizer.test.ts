@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { modelPath } from "../../model";
 

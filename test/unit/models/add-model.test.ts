@@ -5,7 +5,7 @@ import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { type AddedModel, AddModelError, type AddStep, addModel } from "../../../sidecar/models/add-model";
 import { GgufError, GgufFile } from "../../../sidecar/models/gguf-file";
 import { chosenModel } from "../../../sidecar/models/model-folders";

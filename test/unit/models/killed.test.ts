@@ -4,7 +4,7 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { build } from "esbuild";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import type { Recipe } from "../../../sidecar/models/recipe";
 import { random } from "../completion/random";
 import { type TinyCatalogue, tinyCatalogue, tinyFixture } from "./tiny-model";

@@ -1,14 +1,14 @@
 // Retrieval from end to end over the real model: what is found, and why nothing is.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Backbone } from "../../../sidecar/inference/backbone";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { nullScoreOf } from "../../../sidecar/retrieval/need";
-import { raisingEdited } from "../../../sidecar/retrieval/ranking";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
+import { raisingEdited } from "../../../sidecar/retrieval/boosts";
+import { nullScoreOf } from "../../../sidecar/retrieval/query";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";

@@ -1,10 +1,10 @@
 // Which fragments go into a prompt, and the words with which the others stay out.
 import { beforeAll, describe, expect, it } from "vitest";
-import { loadModelPackage } from "../../../sidecar/inference/model-package";
+import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
 import { type SelectOptions, selectFragments } from "../../../sidecar/retrieval/select";
-import { visibleText } from "../../../sidecar/retrieval/visible";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
+import { visibleText } from "../../../sidecar/retrieval/visible-text";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import { modelPath } from "../../model";
 

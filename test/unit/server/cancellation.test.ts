@@ -7,12 +7,12 @@ import { PassThrough } from "node:stream";
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import { createConnection, StreamMessageReader, StreamMessageWriter } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
+import { type Engine, openEngine } from "../../../sidecar/engine";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
-import { CompletionCache } from "../../../sidecar/server/completion-cache";
-import { type CursorPlace, placeOf } from "../../../sidecar/server/cursor-place";
-import { type Engine, openEngine } from "../../../sidecar/server/engine";
-import { Suggester } from "../../../sidecar/server/suggester";
-import { Traces } from "../../../sidecar/server/traces";
+import { CompletionCache } from "../../../sidecar/suggestions/completion-cache";
+import { type CursorPlace, placeOf } from "../../../sidecar/suggestions/document-snapshot";
+import { Suggester } from "../../../sidecar/suggestions/request-scheduler";
+import { Traces } from "../../../sidecar/suggestions/traces";
 import { modelPath } from "../../model";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };

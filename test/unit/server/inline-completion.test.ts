@@ -14,15 +14,15 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { type CompletionTrace, defaultSettings, messages, type Settings } from "../../../sidecar/protocol";
-import type { CursorContext } from "../../../sidecar/retrieval/retrieval";
-import { availabilityOf } from "../../../sidecar/server/availability";
-import { CompletionCache } from "../../../sidecar/server/completion-cache";
-import { placeOf } from "../../../sidecar/server/cursor-place";
-import { tellingOfEdits } from "../../../sidecar/server/edits";
+import type { CursorContext } from "../../../sidecar/retrieval/types";
 import { registerInlineCompletion } from "../../../sidecar/server/inline-completion";
-import type { Shown } from "../../../sidecar/server/judgement";
-import { Suggester } from "../../../sidecar/server/suggester";
-import { Traces } from "../../../sidecar/server/traces";
+import type { Shown } from "../../../sidecar/suggestions/acceptance";
+import { CompletionCache } from "../../../sidecar/suggestions/completion-cache";
+import { placeOf } from "../../../sidecar/suggestions/document-snapshot";
+import { tellingOfEdits } from "../../../sidecar/suggestions/edits";
+import { availabilityOf } from "../../../sidecar/suggestions/eligibility";
+import { Suggester } from "../../../sidecar/suggestions/request-scheduler";
+import { Traces } from "../../../sidecar/suggestions/traces";
 
 const uri = "file:///w/src/a.py";
 const folders = [{ uri: "file:///w", name: "w" }];

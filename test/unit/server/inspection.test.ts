@@ -11,11 +11,11 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import type { CompletedCursor } from "../../../sidecar/completion/completed-cursor";
+import type { CompletedCursor } from "../../../sidecar/completion/completion-record";
 import type { Inspection } from "../../../sidecar/completion/inspection";
 import { type CompletionTrace, defaultSettings, messages, type SearchResult } from "../../../sidecar/protocol";
 import { type Inspecting, type InspectionParts, registerInspection } from "../../../sidecar/server/inspection";
-import { Traces } from "../../../sidecar/server/traces";
+import { Traces } from "../../../sidecar/suggestions/traces";
 
 const uri = "file:///w/src/a.py";
 const traceOf = (id: number, suggestion = ""): CompletionTrace => ({

@@ -1,6 +1,7 @@
 // What the store holds of a file, and the text of its fragments, which it does not hold.
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
+import { TreeSitterChunker } from "../../../sidecar/workspace/chunking/tree-sitter-chunker";
 import {
   type FileEntry,
   isUnchanged,
@@ -9,8 +10,7 @@ import {
   serializeEntry,
   withText,
 } from "../../../sidecar/workspace/file-entry";
-import { TreeSitterChunker } from "../../../sidecar/workspace/tree-sitter-chunker";
-import { samples } from "./samples";
+import { samples } from "./vectors/samples";
 
 const entry: FileEntry = {
   size: 12,

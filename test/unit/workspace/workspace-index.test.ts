@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { IndexCounts } from "../../../sidecar/protocol";
-import { LineChunker } from "../../../sidecar/workspace/line-chunker";
+import { LineChunker } from "../../../sidecar/workspace/chunking/line-chunker";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
 import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
 import { cpuTime } from "../cpu-time";

@@ -1,7 +1,7 @@
 // Several lines that would break the block they are put in.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { keepsBlock } from "../../../../sidecar/completion/filters/keeps-block";
-import type { SyntaxTrees } from "../../../../sidecar/completion/syntax-tree";
+import type { SyntaxTrees } from "../../../../sidecar/completion/syntax/tree";
 import { expectKept, expectUntouched, loadTrees } from "../cursor-marks";
 
 let trees: SyntaxTrees;

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { patternInFolder, patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
-import { ChosenFiles } from "../../../../sidecar/retrieval/chosen-files";
+import { ChosenFiles } from "../../../../sidecar/retrieval/pinned-files";
 
 describe("patternOf", () => {
   it.each([

@@ -1,0 +1,72 @@
+// The command that gathers what a bug report needs into a page for the user to look at.
+
+import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
+import { commands, type Disposable, type ExtensionContext, env, UIKind, version, window, workspace } from "vscode";
+import { type CompletionTrace, messages } from "../../sidecar/protocol";
+import { command } from "../command-names";
+import { showInformation } from "../notifications";
+import type { SidecarSession } from "../session";
+import type { Overview } from "../status/status-model";
+import { formatBytes } from "../status/status-text";
+import { type DiagnosticsData, diagnosticsReport } from "./report";
+
+/** Suggestions, from the newest on. */
+const mostTraces = 20;
+
+export function register(context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable {
+  return commands.registerCommand(command.collectDiagnostics, async () => {
+    const traces = await lastTraces(session);
+    const { status, place, here } = overview.data;
+    const document = window.activeTextEditor?.document;
+    const data: DiagnosticsData = {
+      versions: versions(context),
+      place,
+      settings: session.settings.all(),
+      status,
+      traces,
+      log: session.logMessages,
+      home: homedir(),
+      ...(document === undefined
+        ? {}
+        : {
+            activeFile: {
+              uri: document.uri.toString(),
+              languageId: document.languageId,
+              ...(here === undefined ? {} : { here }),
+            },
+          }),
+    };
+    await window.showTextDocument(
+      await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }),
+    );
+    void showInformation(
+      "SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.",
+    );
+  });
+}
+
+function versions(context: ExtensionContext): Record<string, string> {
+  const { version: own }: { version?: unknown } = context.extension.packageJSON;
+  const processors = cpus();
+  return {
+    "SelfRACG Code": String(own),
+    "VS Code": `${env.appName} ${version}, ${env.uiKind === UIKind.Desktop ? "desktop" : "web"}`,
+    // The sidecar is forked from this very runtime.
+    "Node of the sidecar": process.versions.node,
+    System: `${process.platform} ${release()}, ${arch()}`,
+    Processor: `${processors[0]?.model.trim() ?? "unknown"}, ${processors.length} threads`,
+    Memory: `${formatBytes(freemem())} free of ${formatBytes(totalmem())}`,
+  };
+}
+
+async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
+  try {
+    return (await session.request<CompletionTrace[]>(messages.traces)).slice(0, mostTraces);
+  } catch (error) {
+    session.log.debug(
+      `The last suggestions could not be asked for: ${error instanceof Error ? error.message : String(error)}`,
+    );
+    // The window's own memory reaches back to the last one.
+    return session.trace === undefined ? [] : [session.trace];
+  }
+}

@@ -1,0 +1,139 @@
+// The page that "Collect Diagnostics" opens: what a bug report needs, with paths and no code.
+
+import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
+import { limits, machine, type Place } from "../environment";
+
+export interface DiagnosticsData {
+  /** Name to value, in order. */
+  versions: Record<string, string>;
+  place: Place;
+  settings: Record<string, unknown>;
+  status: SidecarStatus;
+  /** The active file, if there is one, and whether it gets suggestions, where the sidecar could be asked. */
+  activeFile?: { uri: string; languageId: string; here?: Availability };
+  /** Newest first. */
+  traces: readonly CompletionTrace[];
+  /** The log's last messages, oldest first. */
+  log: readonly string[];
+  /** The user's home folder: written as `~`, since it holds the user's name. */
+  home: string;
+}
+
+/** Markdown. */
+export function diagnosticsReport(data: DiagnosticsData): string {
+  const { place, activeFile } = data;
+  const { index, ...status } = data.status;
+  const parts = [
+    "# SelfRACG diagnostics",
+    "This page is on your machine alone; nothing was sent. It holds no code of yours, but it does hold **names of files and folders**, in the last suggestions and in the log. Look at it before you share it, and take out what nobody should see.",
+    "## Versions and machine",
+    list({
+      ...data.versions,
+      "Sidecar runs on": machine(place),
+      "Workspace trusted": place.trusted ? "yes" : "no",
+      "Workspace folders": folders(place),
+    }),
+    ...limits(place),
+    "## Status",
+    json(status),
+    "## Index",
+    json(index ?? null),
+    "## Settings",
+    json(data.settings),
+    "## Active file",
+    activeFile === undefined ? "None." : json(activeFile),
+    "## Last suggestions",
+    data.traces.length === 0 ? "None." : json(data.traces.map(withoutCode)),
+    "## Log",
+    data.log.length === 0 ? "Empty." : fenced("text", data.log.join("\n")),
+  ];
+  return `${withoutHome(parts.join("\n\n"), data.home)}\n`;
+}
+
+/** What a trace says of time and place; nothing that it says of text. */
+export function withoutCode(trace: CompletionTrace): Record<string, unknown> {
+  const {
+    id,
+    uri,
+    languageId,
+    position,
+    suggestion,
+    suppressed,
+    stopReason,
+    confidence,
+    nothingRetrieved,
+    nullScore,
+    promptTokens,
+    generatedTokens,
+    decodeSteps,
+    timings,
+    provider,
+    cached,
+  } = trace;
+  return {
+    id,
+    uri,
+    languageId,
+    position,
+    suggestionCharacters: suggestion.length,
+    suppressed,
+    stopReason,
+    confidence,
+    nothingRetrieved,
+    nullScore,
+    fragments: trace.fragments.map(({ path, startLine, endLine, score, tokens, raised }) => ({
+      path,
+      startLine,
+      endLine,
+      score,
+      tokens,
+      raised,
+    })),
+    dropped: trace.dropped.length,
+    kept: trace.kept,
+    promptTokens,
+    generatedTokens,
+    decodeSteps,
+    timings,
+    provider,
+    cached,
+  };
+}
+
+/** The home folder as `~`, also where its path is written as a URI or in JSON. */
+export function withoutHome(text: string, home: string): string {
+  const forms = [
+    home,
+    JSON.stringify(home).slice(1, -1),
+    home.replaceAll("\\", "/"),
+    encodeURI(home.replaceAll("\\", "/")),
+  ];
+  return (
+    [...new Set(forms)]
+      // A home of "/" or "" would stand everywhere.
+      .filter((form) => form.length > 1)
+      .sort((a, b) => b.length - a.length)
+      .reduce((result, form) => result.replaceAll(form, "~"), text)
+  );
+}
+
+function folders({ folderSchemes }: Place): string {
+  return folderSchemes.length === 0 ? "none" : `${folderSchemes.length} (${[...new Set(folderSchemes)].join(", ")})`;
+}
+
+function list(values: Record<string, string>): string {
+  return Object.entries(values)
+    .map(([name, value]) => `- ${name}: ${value}`)
+    .join("\n");
+}
+
+function json(value: unknown): string {
+  return fenced("json", JSON.stringify(value, null, 2));
+}
+
+/** A fence longer than any in the text. */
+function fenced(language: string, text: string): string {
+  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(longest + 1);
+  return `${fence}${language}\n${text}\n${fence}`;
+}

@@ -1,0 +1,140 @@
+// Keeps together what the status bar and its menu speak of: status, last suggestion, active document, place.
+
+import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
+import {
+  type Availability,
+  type AvailabilityParams,
+  type CompletionTrace,
+  messages,
+  type SidecarState,
+} from "../../sidecar/protocol";
+import { completedSchemes, type Place } from "../environment";
+import type { SidecarSession } from "../session";
+import type { OverviewData } from "./status-data";
+
+export class Overview implements Disposable {
+  private readonly emitter = new EventEmitter<void>();
+  private readonly listening: Disposable[];
+  private last: CompletionTrace | undefined;
+  private here: Availability | undefined;
+  private heldBack: string | undefined;
+  private questions = 0;
+  private askedIn: SidecarState | undefined;
+
+  /** Fires when {@link data} has changed. */
+  readonly onDidChange = this.emitter.event;
+
+  constructor(private readonly session: SidecarSession) {
+    this.listening = [
+      this.emitter,
+      session.onDidChangeStatus(({ state }) => {
+        // While indexing, a status comes for every few files; none of them changes the answer.
+        const changed = state !== this.askedIn;
+        // What was said in another state, such as "snoozed", would be shown for a moment.
+        if (changed) this.here = undefined;
+        this.emitter.fire();
+        if (changed) void this.ask();
+      }),
+      session.onDidComplete((trace) => {
+        if (trace.suggestion !== "") {
+          this.last = trace;
+          this.emitter.fire();
+        }
+      }),
+      window.onDidChangeActiveTextEditor(() => {
+        this.holdBack(undefined);
+        void this.ask();
+      }),
+      // A change of a document's language closes and opens it.
+      workspace.onDidOpenTextDocument((document) => {
+        if (document === window.activeTextEditor?.document) void this.ask();
+      }),
+      workspace.onDidChangeWorkspaceFolders(() => this.emitter.fire()),
+      workspace.onDidGrantWorkspaceTrust(() => this.emitter.fire()),
+    ];
+    const workspaceMiddleware = session.middleware.workspace;
+    session.middleware.workspace = {
+      ...workspaceMiddleware,
+      // The sidecar reads changed settings here. Asked any earlier, it would answer by the old ones.
+      configuration: async (params, token, next) => {
+        const own = workspaceMiddleware?.configuration;
+        const answer = await (own === undefined ? next(params, token) : own(params, token, next));
+        setTimeout(() => void this.ask(), 0);
+        return answer;
+      },
+    };
+  }
+
+  get data(): OverviewData {
+    const document = window.activeTextEditor?.document;
+    return {
+      status: this.session.status,
+      place: place(),
+      ...(this.last === undefined ? {} : { last: this.last }),
+      ...(document === undefined || !completedSchemes.includes(document.uri.scheme)
+        ? {}
+        : { languageId: document.languageId }),
+      ...(this.here === undefined ? {} : { here: this.here }),
+      ...(this.heldBack === undefined ? {} : { heldBack: this.heldBack }),
+    };
+  }
+
+  /** Why nothing was asked for at the cursor just now; undefined where something is. */
+  holdBack(reason: string | undefined): void {
+    if (reason !== this.heldBack) {
+      this.heldBack = reason;
+      this.emitter.fire();
+    }
+  }
+
+  dispose(): void {
+    for (const each of this.listening) {
+      each.dispose();
+    }
+  }
+
+  private async ask(): Promise<void> {
+    this.questions += 1;
+    const question = this.questions;
+    this.askedIn = this.session.status.state;
+    const here = await this.availability(window.activeTextEditor);
+    if (question === this.questions) {
+      this.here = here;
+      this.emitter.fire();
+    }
+  }
+
+  private async availability(editor: TextEditor | undefined): Promise<Availability | undefined> {
+    if (editor === undefined) {
+      return undefined;
+    }
+    const { uri } = editor.document;
+    if (!completedSchemes.includes(uri.scheme)) {
+      // Outputs, inputs and the left side of a comparison are no place where anybody waits for a suggestion.
+      return editor.viewColumn === undefined ? undefined : { available: false, reason: noSuchScheme(uri.scheme) };
+    }
+    try {
+      const params: AvailabilityParams = { uri: uri.toString() };
+      return await this.session.request<Availability>(messages.availability, params);
+    } catch (error) {
+      // The status says why there is no sidecar to ask.
+      this.session.log.debug(
+        `Whether ${uri.toString()} gets suggestions is not known: ${error instanceof Error ? error.message : String(error)}`,
+      );
+      return undefined;
+    }
+  }
+}
+
+function noSuchScheme(scheme: string): string {
+  return `It is on no disk (its scheme is "${scheme}"). Files on disk, untitled files and notebook cells get suggestions.`;
+}
+
+/** Where this window's extensions run. */
+export function place(): Place {
+  return {
+    trusted: workspace.isTrusted,
+    folderSchemes: (workspace.workspaceFolders ?? []).map(({ uri }) => uri.scheme),
+    ...(env.remoteName === undefined ? {} : { remoteName: env.remoteName }),
+  };
+}

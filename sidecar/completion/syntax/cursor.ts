@@ -1,0 +1,293 @@
+// What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
+
+import { indentOf, type OpenBracket, Scanner, type Syntax, syntaxOf } from "../../languages/lexical";
+import type { CursorContext } from "../../retrieval/types";
+import type { CursorTree, Probe, Reading } from "./tree";
+
+/**
+ * How far a suggestion reaches:
+ * `line` to the end of the line, `statement` to the newline where its brackets are closed, `block` over the lines of a block.
+ */
+export type Extent = "line" | "statement" | "block";
+
+export interface CursorSyntax {
+  readonly syntax: Syntax;
+  /** Undefined for languages without a grammar. */
+  readonly tree: CursorTree | undefined;
+  /** The cursor's line up to the cursor. */
+  readonly linePrefix: string;
+  /** The cursor's line from the cursor on, without its line break. */
+  readonly lineSuffix: string;
+  /** The first line below the cursor's that is not blank. */
+  readonly lineBelow: string | undefined;
+  readonly extent: Extent;
+  /** With extent `block`: lines indented less than or as far as this end the block; -1 at the top level of a file. */
+  readonly blockIndent: number;
+  /** With extent `block`: whether it ends with the first construct of several lines. */
+  readonly oneConstruct: boolean;
+  /** Whether the string around the cursor is documentation: a statement of its own. */
+  readonly inDocumentation: boolean;
+  /** The state of strings and comments at the cursor. */
+  readonly atCursor: Scanner;
+  /** Brackets open at the cursor that the text after it leaves open, outermost first: what a suggestion may close. */
+  readonly closable: readonly OpenBracket[];
+  /** Closers after the cursor that nothing before it waits for: a suggestion may open what they close, innermost first. */
+  readonly spareClosers: readonly string[];
+  /** Whether the code before the cursor cannot end there: after a dot, an operator, or with a bracket of its statement open. */
+  readonly unfinished: boolean;
+  /** How many of `closable`, the innermost ones, belong to the statement the cursor is in. */
+  readonly closableOfStatement: number;
+}
+
+/** Characters read on either side: enough for any file a person edits, bounded for those a machine wrote. */
+const scanLimit = 65536;
+
+/**
+ * Reads the surroundings of the cursor. Takes time linear in at most 64 Ki characters on either side. What stands at the
+ * cursor and how far a suggestion may go is told by the tree where there is one and the code is not too broken, otherwise by
+ * brackets and indentation.
+ */
+export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyntax {
+  const syntax = syntaxOf(context.languageId);
+  const prefix = tailFromLineStart(context.prefix);
+  const suffix = context.suffix.slice(0, scanLimit);
+  const lineStart = prefix.lastIndexOf("\n") + 1;
+  const linePrefix = prefix.slice(lineStart);
+  const lineSuffix = /^[^\r\n]*/.exec(suffix)?.[0] ?? "";
+
+  const lineBelow = suffix
+    .slice(lineSuffix.length)
+    .split("\n", 64)
+    .find((line) => line.trim() !== "");
+  const lineAbove = lastNonBlankLine(prefix.slice(0, lineStart));
+
+  const scanned = new Scanner(syntax).read(prefix);
+  const left = leftOpen(scanned.open, new Scanner(syntax, scanned).read(suffix));
+  const reading = tree?.read(probeAt(syntax, linePrefix, lineAbove, lineBelow, left.closable));
+  // The tree knows strings and comments that a scanner of one language among many does not: raw ones, markup, here documents.
+  const inside = reading?.inside;
+  const differs = inside !== undefined && (inside.kind === "string") !== scanned.insideString;
+  const atCursor = differs
+    ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind })
+    : scanned;
+  const { closable, spareClosers } = differs
+    ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix))
+    : left;
+  const closableOfStatement = countTrailing(closable, (bracket) => bracket.offset >= lineStart || bracket.open !== "{");
+  const place: Place = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
+  const reach = reachAt(place, tree, reading);
+  const unfinished =
+    !atCursor.insideComment &&
+    !atCursor.insideString &&
+    (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
+  const inDocumentation = inside?.documentation === true;
+  return {
+    syntax,
+    tree,
+    linePrefix,
+    lineSuffix,
+    lineBelow,
+    ...reach,
+    inDocumentation,
+    atCursor,
+    closable,
+    spareClosers,
+    unfinished,
+    closableOfStatement,
+  };
+}
+
+/** The brackets that `text` at the cursor opens and that neither it nor the code after the cursor closes, outermost first. */
+export function leftOpenBy(text: string, { syntax, atCursor, spareClosers, lineSuffix }: CursorSyntax): OpenBracket[] {
+  const scanner = new Scanner(syntax, atCursor).read(text);
+  const opened = scanner.open.length;
+  const open = scanner.read(lineSuffix, text.length).open.filter(({ offset }) => offset < text.length);
+  // What the line does not close may be closed below.
+  if (open.length === opened) for (const close of spareClosers) if (open.at(-1)?.close === close) open.pop();
+  return open;
+}
+
+/**
+ * Whether `text` at the cursor and the rest of the line make a balanced line: what `text` opens is closed, and no more is
+ * closed than the line closes by itself and nothing else closes.
+ */
+export function fitsRest(text: string, cursor: CursorSyntax): boolean {
+  const { syntax, atCursor, closable, lineSuffix } = cursor;
+  const alone = new Scanner(syntax, atCursor).read(lineSuffix);
+  const whole = new Scanner(syntax, atCursor).read(text + lineSuffix);
+  if ((whole.insideString && !alone.insideMultiline) || leftOpenBy(text, cursor).length > 0) return false;
+  const waiting = (at: number): string | undefined => atCursor.open[atCursor.open.length - 1 - at]?.close;
+  const spare = alone.unmatched.findIndex(({ close }, at) => waiting(at) !== close);
+  // A rest that ends a string reads as the beginning of one by itself, and nothing is known of what it closes.
+  const most = alone.insideString
+    ? atCursor.open.length
+    : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
+  return whole.unmatched.length <= most && whole.unmatched.every(({ close }, at) => waiting(at) === close);
+}
+
+/** What closes the brackets that stay open behind `text` at the cursor and that nothing after the cursor closes. */
+export function closersAfter(text: string, cursor: CursorSyntax): string {
+  const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
+  const before = cursor.closable.slice(0, Math.max(0, cursor.closable.length - scanner.unmatched.length));
+  const closers = closing([...before, ...leftOpenBy(text, cursor)]);
+  return closers !== "" && scanner.insideComment ? `\n${closers}` : closers;
+}
+
+function closing(open: readonly OpenBracket[]): string {
+  return open
+    .map(({ close }) => close)
+    .reverse()
+    .join("");
+}
+
+/**
+ * Where the placeholder goes. Blocks by indentation have their inside on the next line: where the cursor stands no
+ * deeper than the header, the placeholder is put deeper.
+ */
+function probeAt(
+  syntax: Syntax,
+  linePrefix: string,
+  lineAbove: string | undefined,
+  lineBelow: string | undefined,
+  closable: readonly OpenBracket[],
+): Probe {
+  const closers = closing(closable);
+  if (syntax.blocks !== "indent") return { before: "", closers };
+  const whiteSpace = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? "";
+  if (linePrefix.trim() !== "") {
+    if (!/:\s*$/.test(linePrefix) || closable.length > 0) return { before: "", closers };
+    const deeper = lineBelow !== undefined && indentOf(lineBelow) > indentOf(linePrefix);
+    return { before: `\n${deeper ? whiteSpace(lineBelow) : `${whiteSpace(linePrefix)} `}`, closers };
+  }
+  const isHeader = lineAbove !== undefined && /:\s*$/.test(lineAbove) && indentOf(linePrefix) <= indentOf(lineAbove);
+  return { before: isHeader ? `${whiteSpace(lineAbove)} `.slice(linePrefix.length) : "", closers };
+}
+
+/** What no statement ends with in any of the languages. */
+const wantsMore =
+  /(?:[\w)\]]\.|::|[^+]\+|[^-]-|[=*/%&|<]|\b(?:import|from|new|await|and|or|not|in|extends|implements|throw|raise))[ \t]*$/;
+
+function tailFromLineStart(prefix: string): string {
+  if (prefix.length <= scanLimit) return prefix;
+  const from = prefix.indexOf("\n", prefix.length - scanLimit);
+  return prefix.slice(from < 0 ? prefix.length - scanLimit : from + 1);
+}
+
+/**
+ * The innermost brackets that nothing after the cursor closes. A closer that comes first on its line closes the bracket
+ * whose line is indented alike, which tells a forgotten inner brace from the outer one that is there; a brace indented
+ * more than any line with an open one belongs to something still to be written.
+ */
+function leftOpen(open: readonly OpenBracket[], suffix: Scanner): { closable: OpenBracket[]; spareClosers: string[] } {
+  const rest = [...open];
+  const closed = new Set<OpenBracket>();
+  const spareClosers: string[] = [];
+  for (const closer of suffix.unmatched) {
+    const deeper = (bracket: OpenBracket) =>
+      closer.close === "}" && closer.indent !== undefined && closer.indent > bracket.indent;
+    const fits = (bracket: OpenBracket) => bracket.close === closer.close && !deeper(bracket);
+    let at = closer.indent === undefined ? -1 : rest.findLastIndex((b) => fits(b) && b.indent === closer.indent);
+    if (at < 0) at = rest.findLastIndex(fits);
+    const bracket = rest[at];
+    if (bracket === undefined) spareClosers.push(closer.close);
+    else {
+      closed.add(bracket);
+      rest.length = at;
+    }
+    // Below the end of a construct of the top level nothing belongs to the cursor.
+    if (closer.indent === 0) break;
+  }
+  const count = countTrailing(open, (bracket) => !closed.has(bracket));
+  return { closable: open.slice(open.length - count), spareClosers };
+}
+
+function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): number {
+  return items.length - 1 - items.findLastIndex((item) => !holds(item));
+}
+
+/** What {@link reachAt} looks at. */
+type Place = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & {
+  readonly lineAbove: string | undefined;
+};
+
+type Reach = Pick<CursorSyntax, "extent" | "blockIndent" | "oneConstruct">;
+
+/**
+ * Several lines where something is empty that has an inside, and where a comment announces what comes; otherwise one
+ * statement, which has several lines where its brackets say so.
+ */
+function reachAt(place: Place, tree: CursorTree | undefined, reading: Reading | undefined): Reach {
+  const { linePrefix, lineSuffix, atCursor } = place;
+  if (lineSuffix.trim() !== "") return toEnd("line");
+  // Prose has no statements and no blocks: a line of it is enough.
+  if (atCursor.insideComment || atCursor.insideString) return toEnd("line");
+  // Right after `(` or `[` one goes on in the line more often than not.
+  if (linePrefix.trim() !== "" && /[([]\s*$/.test(linePrefix)) return toEnd("statement");
+  if (tree === undefined || reading?.wanted === undefined) return reachByLines(place);
+  const indent = indentOf(linePrefix);
+  switch (reading.wanted) {
+    case "body":
+      return { extent: "block", blockIndent: indentOf(tree.line(reading.headerLine)), oneConstruct: false };
+    case "definition":
+      return linePrefix.trim() === ""
+        ? { extent: "block", blockIndent: indent - 1, oneConstruct: true }
+        : toEnd("statement");
+    case "statement":
+      return toEnd("statement");
+  }
+}
+
+function toEnd(extent: "line" | "statement"): Reach {
+  return { extent, blockIndent: -1, oneConstruct: false };
+}
+
+/** {@link reachAt} where no tree tells: by the line above, the cursor's and the one below. */
+function reachByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: Place): Reach {
+  const indent = indentOf(linePrefix);
+  const block = (blockIndent: number): Reach => ({ extent: "block", blockIndent, oneConstruct: false });
+  const isEmpty = (outer: number): boolean => lineBelow === undefined || indentOf(lineBelow) <= outer;
+  if (linePrefix.trim() !== "")
+    return opensBlock(syntax, linePrefix, atCursor) && isEmpty(indent) ? block(indent) : toEnd("statement");
+  if (lineAbove === undefined) return toEnd("statement");
+  const outer = indentOf(lineAbove);
+  if (opensBlock(syntax, lineAbove, atCursor)) {
+    // A cursor no deeper than the header: its inside is still to be indented.
+    const inside = indent > outer || indent === 0 || (syntax.blocks === "indent" && indent === outer);
+    if (inside && isEmpty(outer)) return block(outer);
+  }
+  const isComment =
+    syntax.lineComments.some((mark) => lineAbove.trimStart().startsWith(mark)) || lineAbove.trimEnd().endsWith("*/");
+  return isComment && indent === 0 && outer === 0
+    ? { extent: "block", blockIndent: -1, oneConstruct: true }
+    : toEnd("statement");
+}
+
+function lastNonBlankLine(text: string): string | undefined {
+  return text.split("\n").findLast((line) => line.trim() !== "");
+}
+
+const endOpeners =
+  /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
+
+/** Characters of a line that are looked at: headers of blocks are short, and lines that machines wrote are not. */
+const longestHeader = 400;
+
+/** Whether what follows `line` is the inside of something that `line` begins. */
+function opensBlock(syntax: Syntax, line: string, atCursor: Scanner): boolean {
+  const code = line.slice(-longestHeader).trim();
+  if (/[{([]$/.test(code)) return true;
+  // A colon within brackets is a slice, a key or a type.
+  if (syntax.blocks === "indent") return atCursor.open.length === 0 && /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);
+  if (syntax.blocks === "end") return endOpeners.test(code) && !/\bend$/.test(code);
+  return false;
+}
+
+/** Whether `line` can only go on a construct that stood before it: a closer, `else`, `end` and their like. */
+export function continuesConstruct(line: string): boolean {
+  return /^\s*(?:[)\]}]|(?:else|elif|elsif|except|catch|finally|rescue|ensure|end|fi|done|esac)\b)/.test(line);
+}
+
+/** Whether `line` is only closers and what may stand beside them. */
+export function isCloserLine(line: string): boolean {
+  return /^\s*(?:(?:[)\]}]+[)\]},;]*)|(?:end|fi|done|esac)[;,)]*)\s*$/.test(line);
+}

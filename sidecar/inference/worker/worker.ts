@@ -1,0 +1,118 @@
+// Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
+import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { cacheType, type Graph, type Guard, openGraph } from "../graph";
+import { checkIntegerProducts } from "../integer-products";
+import { SequencePool } from "../kv-cache";
+import { Reader } from "../model-runner";
+import { loadOnnxRuntime } from "../onnx-runtime";
+import { ModelPackageError } from "../package/model-package-error";
+import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./messages";
+import { warmUp } from "./warm-up";
+
+/**
+ * How long the thread stays awake behind a reading: a completion asks for its next tokens at once, and to wake a thread takes a
+ * twentieth of a step and more.
+ */
+const lingerMs = 0.3;
+
+async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
+  const say = (reply: Reply): void => port.postMessage(reply);
+  let graph: Graph;
+  let reader: Reader;
+  try {
+    const { model } = data;
+    const runtime = await loadOnnxRuntime();
+    await checkIntegerProducts(model, runtime);
+    graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
+    const { layers, keyValueHeads, headDim } = model.architecture;
+    const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
+    reader = new Reader(graph, new SequencePool(runtime, shape, data.cacheBytes), data.chunkTokens);
+  } catch (error) {
+    say({ event: "refused", message: message(error), packageAtFault: error instanceof ModelPackageError });
+    port.close();
+    return;
+  }
+  // Jobs come one by one, but the end may be asked for while one runs.
+  let working = Promise.resolve();
+  const warming = warmUp(graph, data.model.contextLength);
+  /** Does what is asked, and gives what is asked for right behind it. */
+  const answer = async (request: Request): Promise<Request | undefined> => {
+    if (request === "close") {
+      await graph.release();
+      port.close();
+      return undefined;
+    }
+    const { id, job } = request;
+    try {
+      say({
+        event: "answer",
+        id,
+        answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id),
+      });
+    } catch (error) {
+      say({ event: "failed", id, message: message(error) });
+    }
+    // While the answer is on its way.
+    reader.keep();
+    if (job.kind !== "read" || !askedSince(id, data.shared)) return undefined;
+    const next: { readonly message: Request } | undefined = receiveMessageOnPort(port);
+    return next?.message;
+  };
+  port.on("message", (request: Request) => {
+    warming.stop();
+    working = working.then(async () => {
+      for (let next: Request | undefined = request; next !== undefined; ) next = await answer(next);
+    });
+  });
+  say({ event: "ready" });
+  working = warming.start();
+}
+
+/** Whether something is asked for within a moment behind job `id`. It holds the event loop. */
+function askedSince(id: number, memory: ThreadData["shared"]): boolean {
+  for (const until = performance.now() + lingerMs; performance.now() < until; )
+    if (Atomics.load(memory, shared.asked) !== id) return true;
+  return false;
+}
+
+/** Tells the other thread when a run is under way, and starts none once the process ends. */
+function whileRunning(memory: ThreadData["shared"]): Guard {
+  return async (run) => {
+    Atomics.store(memory, shared.running, 1);
+    try {
+      if (Atomics.load(memory, shared.ending) === 1)
+        throw new Error("expected a process that goes on, found it ending");
+      return await run();
+    } finally {
+      Atomics.store(memory, shared.running, 0);
+      Atomics.notify(memory, shared.running);
+    }
+  };
+}
+
+async function perform(
+  reader: Reader,
+  job: Job,
+  logits: ThreadData["logits"],
+  cancelled: () => boolean,
+): Promise<Answer> {
+  if (job.kind === "read") {
+    const read = await reader.read(job, cancelled);
+    if (read === undefined) return { kind: "cancelled" };
+    logits.set(read.logits);
+    return { kind: "read", ...read, logits: read.logits.length };
+  }
+  if (cancelled()) return { kind: "cancelled" };
+  if (job.kind === "weigh") return { kind: "weigh", weights: await reader.weigh(job.tokens) };
+  const start = performance.now();
+  const expressions = await reader.embed(job.rows);
+  return { kind: "embed", expressions, ms: performance.now() - start };
+}
+
+function message(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+if (parentPort === null)
+  throw new Error("expected to be a worker thread of the sidecar, found the main thread: start sidecar.js or cli.js");
+void serve(parentPort, workerData);

@@ -1,0 +1,90 @@
+// Whether suggestions are made in a document, and if not, why: one judgement for requests and for those who show it.
+
+import * as v from "valibot";
+import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+import { type Availability, messages, type Settings } from "../protocol";
+import { patternsOf } from "../workspace/files/exclude-settings";
+import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
+
+/** Schemes of documents that people write code in; others are shown (`git`, `output`), or lie where no index reaches. */
+const schemes: ReadonlySet<string> = new Set(["file", "untitled", "vscode-notebook-cell"]);
+
+export interface AvailabilityQuestion {
+  /** A notebook cell's notebook where that is known, else the document itself. */
+  readonly uri: string;
+  readonly languageId: string;
+  /** As the patterns of `disabledFiles` are meant: from the workspace folder. */
+  readonly path: string;
+  /** Why the document is taken for a secret by its name: a clause for people. */
+  readonly secret?: string | undefined;
+}
+
+export interface AvailabilityState {
+  readonly settings: Settings;
+  /** Why there is no model: it is being loaded or cannot be used. */
+  readonly noModel: string | undefined;
+  /** Set while snoozed: the sentence that says until when. */
+  readonly snoozed: string | undefined;
+}
+
+const schema = v.object({ uri: v.string() });
+
+/** What holds for long goes before what passes: a snooze ends by itself. */
+export function availabilityOf(
+  { uri, languageId, path, secret }: AvailabilityQuestion,
+  { settings, noModel, snoozed }: AvailabilityState,
+): Availability {
+  const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri)?.[1] ?? "";
+  if (!schemes.has(scheme))
+    return no(
+      `Suggestions are made only in files, untitled documents and notebooks; this is a document of the scheme "${scheme}".`,
+    );
+  if (!settings.enable) return no('Off: the setting "selfracg.enable" is false.', "enable");
+  if (settings.disabledLanguages.includes(languageId))
+    return no(`Off for the language "${languageId}" (setting "selfracg.disabledLanguages").`, "disabledLanguages");
+  const pattern = disabledBy(settings.disabledFiles, path);
+  if (pattern !== undefined)
+    return no(
+      `Off for this file: it matches ${JSON.stringify(pattern)} of the setting "selfracg.disabledFiles".`,
+      "disabledFiles",
+    );
+  if (secret !== undefined) return no(`Off for this file, which no model reads: ${secret}.`);
+  if (noModel !== undefined) return no(noModel);
+  return snoozed === undefined ? { available: true } : no(snoozed);
+}
+
+/** Answers `selfracg/availability`. */
+export function registerAvailability(connection: Connection, of: (uri: string) => Availability): void {
+  connection.onRequest(messages.availability, (params: unknown): Availability | ResponseError<void> => {
+    const parsed = v.safeParse(schema, params);
+    if (parsed.success) return of(parsed.output.uri);
+    return new ResponseError(
+      ErrorCodes.InvalidParams,
+      `${messages.availability}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`,
+    );
+  });
+}
+
+/** Of one list of patterns: the answer for the path that was asked about last, which is asked about with every keystroke. */
+interface DisabledFiles {
+  readonly patterns: IgnorePatterns | undefined;
+  path?: string;
+  by?: string | undefined;
+}
+
+/** Settings are replaced as a whole. */
+const compiled = new WeakMap<readonly string[], DisabledFiles>();
+
+function disabledBy(patterns: readonly string[], path: string): string | undefined {
+  const known = compiled.get(patterns) ?? { patterns: patternsOf(patterns) };
+  compiled.set(patterns, known);
+  if (known.path !== path) {
+    known.path = path;
+    known.by = known.patterns?.matchFile(byteString(path))?.text;
+  }
+  return known.by;
+}
+
+function no(reason: string, setting?: keyof Settings): Availability {
+  return { available: false, reason, ...(setting === undefined ? {} : { setting }) };
+}

@@ -1,0 +1,217 @@
+// Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
+import { setImmediate } from "node:timers/promises";
+import { type Node, Parser, type Tree } from "web-tree-sitter";
+import { Pace } from "../../host/yield";
+import { loadGrammar, startRuntime } from "../../languages/grammars";
+import { type Language, type LanguageName, languageNameOf, languageNames, languageOf } from "../../languages/languages";
+import type { Chunk, Chunker } from "./chunker";
+import { LineChunker } from "./line-chunker";
+import { type Definition, scopesOf, signatureIn } from "./scope";
+import { type Boundary, segment } from "./segment";
+
+/** Costs of beginning a chunk; see {@link Boundary}. */
+const insideStatement: Boundary = { cut: 5, join: 0 };
+/** Between a comment and what it is about. */
+const glued: Boundary = { cut: 9, join: 0 };
+/** Keeping two members in one chunk when one of them is long enough to stand alone. */
+const memberJoin = 1.6;
+const standsAlone = 3;
+/** Each level of nesting makes a cut a little worse: hardly between members, more between statements. */
+const perMemberLevel = 0.15;
+const perStatementLevel = 0.45;
+const statementCut = 1;
+/** A node of fewer lines is not cut, so it is not looked into. */
+const lookInto = 6;
+/** Deeper nesting is no code that people write; without a limit it would end in a stack overflow. */
+const deepest = 300;
+/** Milliseconds of parsing in one go; then other work gets its turn. */
+const parseSliceMs = 8;
+/** Slices after which a file is cut by lines: some inputs send an error-recovering parser far astray. */
+const parseSlices = 250;
+
+/** What the syntax of a file says about cutting it. */
+interface Reading {
+  /** By 0-based line, for the lines at which a member or a statement begins. */
+  readonly boundaries: Map<number, Boundary>;
+  /** Outer ones before those inside of them. */
+  readonly definitions: Definition[];
+}
+
+/** Chunks by tree-sitter for the languages it has a grammar for; by lines for other files and where parsing fails. */
+export class TreeSitterChunker implements Chunker {
+  private readonly lines = new LineChunker();
+
+  readonly version: string;
+
+  private constructor(
+    private readonly parsers: ReadonlyMap<LanguageName, LoadedLanguage>,
+    private readonly failed: (message: string) => void,
+  ) {
+    this.version = `tree-sitter 2 (${[...parsers.keys()].join(" ")})`;
+  }
+
+  /**
+   * Loads the runtime and every grammar from `grammarFolder`.
+   * @param failed told about each grammar that does not load and each file that one breaks down on: these are cut by lines
+   * @throws Error when the runtime does not load
+   */
+  static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
+    await startRuntime(grammarFolder);
+    const parsers = new Map<LanguageName, LoadedLanguage>();
+    for (const name of languageNames()) {
+      const language = languageOf(name);
+      try {
+        const grammar = await loadGrammar(grammarFolder, language.grammar);
+        parsers.set(name, new LoadedLanguage(language, new Parser().setLanguage(grammar)));
+      } catch (error) {
+        failed(
+          `Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`,
+        );
+      }
+    }
+    return new TreeSitterChunker(parsers, failed);
+  }
+
+  async chunk(path: string, text: string): Promise<Chunk[]> {
+    const reading = await this.read(path, text);
+    if (reading === undefined) return this.lines.chunk(path, text);
+    const lines = text.split("\n");
+    const chunks = await segment(lines, (index) => reading.boundaries.get(index) ?? insideStatement);
+    const scopes = scopesOf(chunks, reading.definitions);
+    return chunks.map((chunk, index) => {
+      const scopeLines = scopes[index] ?? [];
+      if (scopeLines.length === 0) return chunk;
+      return { ...chunk, scopeLines, scope: scopeLines.map((line) => signatureIn(lines[line - 1] ?? "")) };
+    });
+  }
+
+  private async read(path: string, text: string): Promise<Reading | undefined> {
+    const name = languageNameOf(path);
+    const parser = name === undefined ? undefined : this.parsers.get(name);
+    try {
+      return await parser?.read(text);
+    } catch (error) {
+      this.failed(
+        `${path}: the ${name} grammar broke down on it (${error instanceof Error ? error.message : String(error)}): it is cut by lines.`,
+      );
+      return undefined;
+    }
+  }
+}
+
+class LoadedLanguage {
+  private readonly members: ReadonlySet<string>;
+  private readonly statements: ReadonlySet<string>;
+  private readonly leading: ReadonlySet<string>;
+  private readonly scopes: ReadonlySet<string>;
+  /** A parser stopped between two slices must go on with the same text: one file at a time. */
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(
+    private readonly language: Language,
+    private readonly parser: Parser,
+  ) {
+    this.members = new Set(language.members);
+    this.statements = new Set(language.statements);
+    this.leading = new Set(language.leading);
+    this.scopes = new Set(language.scopes);
+  }
+
+  /** Nothing when the parser gave up. */
+  read(text: string): Promise<Reading | undefined> {
+    const result = this.turn.then(() => this.readNow(text));
+    this.turn = result.catch(() => {});
+    return result;
+  }
+
+  private async readNow(text: string): Promise<Reading | undefined> {
+    const tree = await this.parse(text);
+    if (tree === undefined) return undefined;
+    try {
+      const reading: Reading = { boundaries: new Map(), definitions: [] };
+      await this.visit(tree.rootNode, undefined, 0, 0, reading, new Pace());
+      return reading;
+    } finally {
+      tree.delete();
+    }
+  }
+
+  private async parse(text: string): Promise<Tree | undefined> {
+    for (let slice = 0; slice < parseSlices; slice++) {
+      const deadline = performance.now() + parseSliceMs;
+      // A parse that was stopped goes on where it was at the next call.
+      const tree = this.parser.parse(text, null, { progressCallback: () => performance.now() > deadline });
+      if (tree !== null) return tree;
+      await setImmediate();
+    }
+    this.parser.reset();
+    return undefined;
+  }
+
+  private async visit(
+    node: Node,
+    parent: string | undefined,
+    level: number,
+    depth: number,
+    reading: Reading,
+    pace: Pace,
+  ): Promise<void> {
+    if (level > deepest) return;
+    const { type } = node;
+    const children = node.namedChildren;
+    const below = this.language.membersBelow?.[type];
+    const members =
+      type === "ERROR" || this.members.has(type) || (parent !== undefined && below?.includes(parent) === true);
+    const holds = members || this.statements.has(type);
+    if (holds) this.mark(children, members, depth, node, reading.boundaries);
+    for (const child of children) {
+      const height = child.endPosition.row - child.startPosition.row + 1;
+      if (height > 1 && this.scopes.has(child.type))
+        reading.definitions.push({ start: signatureRow(child), end: lastRow(child) });
+      if (height >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, reading, pace);
+      await pace.rest();
+    }
+  }
+
+  /** Notes where the children of a holder begin. */
+  private mark(
+    children: readonly Node[],
+    members: boolean,
+    depth: number,
+    holder: Node,
+    found: Map<number, Boundary>,
+  ): void {
+    const cut = members ? depth * perMemberLevel : statementCut + depth * perStatementLevel;
+    let previousEnd = depth === 0 ? -1 : holder.startPosition.row;
+    let previousLong = false;
+    /** Set while the nodes just seen belong to the next one. */
+    let leadingEnd: number | undefined;
+    for (const child of children) {
+      const start = child.startPosition.row;
+      const end = lastRow(child);
+      const long = end - start + 1 >= standsAlone;
+      const begins = start > previousEnd;
+      const isLeading = this.leading.has(child.type);
+      if (begins) {
+        if (leadingEnd !== undefined && start === leadingEnd + 1) found.set(start, glued);
+        else found.set(start, { cut, join: members && (long || previousLong || isLeading) ? memberJoin : 0 });
+        leadingEnd = isLeading ? end : undefined;
+      } else if (!isLeading) leadingEnd = undefined;
+      if (!isLeading) previousLong = long;
+      previousEnd = Math.max(previousEnd, end);
+    }
+  }
+}
+
+/** Last line a node has text on: some grammars end a node at the start of the line after it. */
+function lastRow(node: Node): number {
+  const { row, column } = node.endPosition;
+  return column === 0 && row > node.startPosition.row ? row - 1 : row;
+}
+
+/** Line that names what is defined: decorators and modifiers may stand above it. */
+function signatureRow(node: Node): number {
+  const named =
+    node.childForFieldName("name") ?? node.childForFieldName("declarator") ?? node.childForFieldName("type") ?? node;
+  return named.startPosition.row;
+}

@@ -1,0 +1,124 @@
+// The settings that leave files out beside the ignore files: `selfracg.exclude`, and the editor's `files.exclude`.
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
+import { Pace } from "../../host/yield";
+import type { Omission } from "./exclusion";
+import { byteString, IgnorePatterns } from "./ignore-pattern";
+
+export interface ExcludeSettings {
+  /** `selfracg.exclude`: patterns in the syntax of ignore files, from the workspace folder; a later one with `!` takes back of the earlier ones. */
+  readonly exclude: readonly string[];
+  /** `files.exclude` as editors have it: a glob, and whether it holds or beside which sibling it does. */
+  readonly filesExclude: Readonly<Record<string, unknown>>;
+}
+
+export const noExcludes: ExcludeSettings = { exclude: [], filesExclude: {} };
+
+/** Braces that hold braces, or very many, end here: the rest stands for itself. */
+const mostExpansions = 256;
+
+interface EditorGlob {
+  readonly glob: string;
+  readonly patterns: IgnorePatterns;
+  /** Name of the sibling that has to be there, with `$(basename)` for the name without its extension. */
+  readonly when: string | undefined;
+}
+
+/** The rules of both settings for one workspace folder. They add to what is left out, and take back what is secret by its name. */
+export class ExcludeRules {
+  private readonly patterns: IgnorePatterns | undefined;
+  private readonly globs: readonly EditorGlob[];
+  private readonly pace = new Pace();
+
+  /** @param root the workspace folder */
+  constructor(
+    private readonly root: string,
+    { exclude, filesExclude }: ExcludeSettings,
+  ) {
+    this.patterns = patternsOf(exclude);
+    this.globs = Object.entries(filesExclude).flatMap(([glob, value]) => {
+      const when = siblingOf(value);
+      if (value !== true && when === undefined) return [];
+      // A folder that matches beside no sibling stays, and what is in it is asked for by its own name.
+      const patterns = patternsOf([...expandBraces(glob).map(anchored), ...(when === undefined ? [] : ["!*/"])]);
+      return patterns === undefined ? [] : [{ glob, patterns, when }];
+    });
+  }
+
+  /** Why an entry is left out, if it is. @param path from the workspace folder, with `/` */
+  async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
+    if (this.patterns === undefined && this.globs.length === 0) return undefined;
+    const bytes = byteString(path);
+    const own = await this.patterns?.find(bytes, isFolder, this.pace);
+    if (typeof own === "object") return excluded("selfracg.exclude", own.text);
+    for (const { glob, patterns, when } of this.globs) {
+      const found = await patterns.find(bytes, isFolder && when === undefined, this.pace);
+      if (typeof found !== "object") continue;
+      if (when === undefined || (await this.hasSibling(path, when))) return excluded("files.exclude", glob);
+    }
+    return undefined;
+  }
+
+  /** Whether `selfracg.exclude` says of an entry that it is to be indexed. @param path from the workspace folder, with `/` */
+  async takesBack(path: string, isFolder: boolean): Promise<boolean> {
+    return (await this.patterns?.find(byteString(path), isFolder, this.pace)) === "taken back";
+  }
+
+  private async hasSibling(path: string, when: string): Promise<boolean> {
+    const folder = path.slice(0, path.lastIndexOf("/") + 1);
+    const name = path.slice(folder.length);
+    const dot = name.lastIndexOf(".");
+    const sibling = when.replaceAll("$(basename)", () => (dot > 0 ? name.slice(0, dot) : name));
+    return stat(join(this.root, folder, sibling)).then(
+      () => true,
+      () => false,
+    );
+  }
+}
+
+function excluded(source: string, pattern: string): Omission {
+  return {
+    skip: "excluded",
+    because: `the setting ${source} has ${JSON.stringify(pattern)}`,
+    rule: { source, pattern },
+  };
+}
+
+/** A setting's patterns. Entries with a line break, or that say nothing, match nothing. */
+export function patternsOf(lines: readonly string[]): IgnorePatterns | undefined {
+  return IgnorePatterns.read(Buffer.from(lines.filter((line) => !line.includes("\n")).join("\n")), false);
+}
+
+function siblingOf(value: unknown): string | undefined {
+  const when: unknown = typeof value === "object" && value !== null && "when" in value ? value.when : undefined;
+  return typeof when === "string" && when !== "" ? when : undefined;
+}
+
+/** An editor's glob as a pattern of an ignore file: it is meant from the folder unless it begins with `**`, and knows no escapes. */
+function anchored(glob: string): string {
+  const pattern = glob.replaceAll("\\", "\\\\").replace(/ +$/, (spaces) => "\\ ".repeat(spaces.length));
+  return pattern.startsWith("**/") ? pattern : `/${pattern.replace(/^\//, "")}`;
+}
+
+/** Every text that a glob with `{a,b}` stands for. */
+export function expandBraces(glob: string): string[] {
+  const done: string[] = [];
+  const open = [glob];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const group = innermostGroup(next);
+    if (group === undefined || done.length + open.length >= mostExpansions) done.push(next);
+    else open.push(...group.choices.map((choice) => `${group.before}${choice}${group.after}`).reverse());
+  }
+  return done;
+}
+
+/** The first group that holds no other. */
+function innermostGroup(glob: string): { before: string; choices: string[]; after: string } | undefined {
+  const found = /\{([^{}]*)\}/.exec(glob);
+  if (found === null) return undefined;
+  return {
+    before: glob.slice(0, found.index),
+    choices: (found[1] ?? "").split(","),
+    after: glob.slice(found.index + found[0].length),
+  };
+}

@@ -1,0 +1,98 @@
+// What really stands in real code passes the stop rules and the filters unchanged: rules that cut true code are no help.
+import { resolve } from "node:path";
+import { afterAll, beforeAll, expect, it } from "vitest";
+import { findStop } from "../../../../sidecar/completion/decoding/stop";
+import { applyFilters } from "../../../../sidecar/completion/filters/all";
+import { closersAfter, readCursor } from "../../../../sidecar/completion/syntax/cursor";
+import type { SyntaxTrees } from "../../../../sidecar/completion/syntax/tree";
+import { type Cursor, readSources, typingCursors } from "../../../bench/cursors";
+import { loadTrees } from "../cursor-marks";
+
+const folders = ["../../../fixtures/workspace", "../../../../sidecar/completion", "../../../../sidecar/retrieval"].map(
+  (folder) => resolve(import.meta.dirname, folder),
+);
+let cursors: Cursor[];
+let trees: SyntaxTrees;
+beforeAll(async () => {
+  trees = await loadTrees();
+  cursors = (
+    await Promise.all(folders.map(async (folder) => typingCursors(folder, await readSources(folder), 500)))
+  ).flat();
+});
+
+afterAll(() => trees.dispose());
+
+/** The share of cursors at which `said` comes out as the rest of the line; the places where it does not, for the report. */
+function share(
+  said: (cursor: Cursor) => string,
+  context: (cursor: Cursor) => Cursor["context"],
+): { share: number; wrong: string[] } {
+  const wrong: string[] = [];
+  const asked = cursors.filter(({ truth }) => truth.trim() !== "");
+  for (const cursor of asked) {
+    const document = context(cursor);
+    const tree = trees.at(document);
+    const syntax = readCursor(document, tree);
+    const text = said(cursor);
+    const result = applyFilters(text.slice(0, findStop(text, syntax)?.length), { document, cursor: syntax });
+    tree?.dispose();
+    const shown = "text" in result ? result.text : `(${result.reject})`;
+    if (!shown.startsWith(cursor.truth.trimEnd()))
+      wrong.push(`${cursor.context.path}:${cursor.line + 1} ${syntax.linePrefix}║${cursor.truth} -> ${shown}`);
+  }
+  return { share: 1 - wrong.length / asked.length, wrong };
+}
+
+it("when the model fills in the line and ends", () => {
+  const { share: kept, wrong } = share(
+    (cursor) => cursor.truth,
+    (cursor) => cursor.context,
+  );
+  expect(cursors.length).toBeGreaterThan(1000);
+  expect(kept, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.98);
+});
+
+it("when the model writes on from left to right and the file ends at the cursor", () => {
+  const { share: kept, wrong } = share(
+    (cursor) => cursor.truth + cursor.context.suffix.slice(0, 2000),
+    (cursor) => ({ ...cursor.context, suffix: "" }),
+  );
+  expect(kept, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.97);
+});
+
+it("when the rest of the line stands behind the cursor and the model writes it too, with what follows", () => {
+  const wrong: string[] = [];
+  let asked = 0;
+  for (const [each, { context, truth }] of cursors.entries()) {
+    // The cursor's line goes on behind a word or a bracket of the truth, another one each time.
+    const borders = [...truth.matchAll(/\b|(?<=[()[\]{},;=])/g)]
+      .map(({ index }) => index)
+      .filter((index) => truth.slice(0, index).trim() !== "" && truth.slice(index).trim() !== "");
+    const border = borders[each % Math.max(1, borders.length)];
+    if (border === undefined) continue;
+    const document = { ...context, suffix: truth.slice(border) + context.suffix };
+    const tree = trees.at(document);
+    const cursor = readCursor(document, tree);
+    const said = truth + context.suffix.slice(0, 300);
+    const result = applyFilters(said.slice(0, findStop(said, cursor)?.length), { document, cursor });
+    tree?.dispose();
+    asked += 1;
+    const shown = "text" in result ? result.text : `(${result.reject})`;
+    if (shown !== truth.slice(0, border).trimEnd())
+      wrong.push(`${context.path} ${cursor.linePrefix}║${truth.slice(0, border)}┤${truth.slice(border)} -> ${shown}`);
+  }
+  expect(asked).toBeGreaterThan(800);
+  expect(1 - wrong.length / asked, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.9);
+});
+
+it("agrees with the syntax", () => {
+  const wrong: string[] = [];
+  for (const { context, truth } of cursors) {
+    const tree = trees.at(context);
+    const cursor = readCursor(context, tree);
+    if (tree?.agrees(truth, closersAfter(truth, cursor)) === false)
+      wrong.push(`${context.path} ${cursor.linePrefix}║${truth}`);
+    tree?.dispose();
+  }
+  expect(1 - wrong.length / cursors.length, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.95);
+});

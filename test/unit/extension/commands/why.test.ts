@@ -1,0 +1,125 @@
+// What the command asks about and what it shows, with VS Code's windows stood in for.
+
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { command } from "../../../../extension/command-names";
+import type { Explanation } from "../../../../sidecar/protocol";
+
+const registered = new Map<string, (clicked?: unknown) => Promise<void>>();
+const shown: string[] = [];
+const opened: unknown[] = [];
+let active: { document: { uri: unknown } } | undefined;
+let choice: string | undefined;
+
+class FakeUri {
+  constructor(readonly path: string) {}
+
+  static file(path: string): FakeUri {
+    return new FakeUri(path);
+  }
+
+  toString(): string {
+    return `file://${this.path}`;
+  }
+}
+
+vi.mock("vscode", () => ({
+  Uri: FakeUri,
+  Range: class {
+    constructor(...places: number[]) {
+      Object.assign(this, { places });
+    }
+  },
+  commands: {
+    registerCommand: (name: string, run: (clicked?: unknown) => Promise<void>) => {
+      registered.set(name, run);
+      return { dispose: () => registered.delete(name) };
+    },
+  },
+  window: {
+    get activeTextEditor() {
+      return active;
+    },
+    showInformationMessage: async (message: string, ...buttons: string[]) => {
+      shown.push([message, ...buttons].join(" | "));
+      return choice;
+    },
+    showErrorMessage: async (message: string) => void shown.push(`error: ${message}`),
+    showTextDocument: async (uri: FakeUri, options: { selection: { places: number[] } }) =>
+      void opened.push([uri.path, options.selection.places]),
+  },
+}));
+
+const { register } = await import("../../../../extension/commands/why");
+
+const indexed: Explanation = {
+  path: "a.py",
+  state: "indexed",
+  message: "a.py is indexed as 1 fragment: lines 1-2.",
+  fragments: [{ startLine: 1, endLine: 2 }],
+};
+const ignored: Explanation = {
+  path: "b.py",
+  state: "left-out",
+  message: "b.py is not indexed (ignored).",
+  rule: { source: "/w/.gitignore", line: 3, pattern: "*.py" },
+  fragments: [],
+};
+
+describe("the command that explains", () => {
+  let asked: string[];
+  let answer: Explanation | Error;
+  const run = async (clicked?: unknown): Promise<void> => registered.get(command.why)?.(clicked);
+
+  beforeEach(() => {
+    shown.length = 0;
+    opened.length = 0;
+    asked = [];
+    answer = indexed;
+    active = { document: { uri: new FakeUri("/w/a.py") } };
+    choice = undefined;
+    const session = {
+      log: { info: () => {}, error: () => {} },
+      why: async (uri: string) => {
+        asked.push(uri);
+        if (answer instanceof Error) throw answer;
+        return answer;
+      },
+    };
+    register(
+      undefined as unknown as Parameters<typeof register>[0],
+      session as unknown as Parameters<typeof register>[1],
+    );
+  });
+
+  it("asks about the open file, or about what was clicked on", async () => {
+    await run();
+    await run(new FakeUri("/w/clicked"));
+    expect(asked).toEqual(["file:///w/a.py", "file:///w/clicked"]);
+    expect(shown[0]).toBe("SelfRACG: a.py is indexed as 1 fragment: lines 1-2.");
+  });
+
+  it("opens the ignore file at the line of the rule, when asked to", async () => {
+    answer = ignored;
+    await run();
+    expect(opened).toEqual([]);
+    choice = "Open Rule";
+    await run();
+    expect(shown[1]).toBe("SelfRACG: b.py is not indexed (ignored). | Open Rule");
+    expect(opened).toEqual([["/w/.gitignore", [2, 0, 2, 4]]]);
+  });
+
+  it("offers nothing to open for a rule of the settings, and says what it cannot do", async () => {
+    answer = { ...ignored, rule: { source: "selfracg.exclude", pattern: "*.py" } };
+    await run();
+    answer = new Error("there is no running sidecar to ask");
+    await run();
+    active = undefined;
+    await run();
+    expect(shown).toEqual([
+      "SelfRACG: b.py is not indexed (ignored).",
+      "error: SelfRACG: the file could not be explained: there is no running sidecar to ask",
+      "SelfRACG: open a file first, or choose one in the explorer.",
+    ]);
+    expect(asked).toHaveLength(2);
+  });
+});

@@ -1,0 +1,90 @@
+// What the sidecar is told of a snooze, also after it was started anew, with VS Code stood in for.
+
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import { command } from "../../../../extension/command-names";
+import type { SidecarSession } from "../../../../extension/session";
+import { register } from "../../../../extension/status/snooze";
+import { type SidecarStatus, serverCommands } from "../../../../sidecar/protocol";
+
+const registered = vi.hoisted(() => new Map<string, (given?: unknown) => Promise<void>>());
+const shown = vi.hoisted(() => ({ choose: 0 as number | undefined, errors: [] as string[] }));
+
+vi.mock("vscode", () => ({
+  Disposable: { from: (...disposables: unknown[]) => ({ disposables }) },
+  commands: { registerCommand: (name: string, run: () => Promise<void>) => void registered.set(name, run) },
+  window: {
+    showQuickPick: async (items: unknown[]) => (shown.choose === undefined ? undefined : items[shown.choose]),
+    showErrorMessage: (text: string) => void shown.errors.push(text),
+  },
+}));
+
+describe("the snooze commands", () => {
+  /** The sidecar's side: what it answers to so many minutes. */
+  const execute = vi.fn(
+    async (_command: string, minutes: number): Promise<SidecarStatus> =>
+      minutes === 0
+        ? { state: "ready", message: "" }
+        : { state: "snoozed", message: "", snoozedUntil: Date.now() + minutes * 60_000 },
+  );
+  const memory = new Map<string, unknown>();
+  let start: () => void = () => {};
+
+  beforeEach(() => {
+    execute.mockClear();
+    memory.clear();
+    Object.assign(shown, { choose: 0, errors: [] });
+    const context = {
+      workspaceState: {
+        get: (key: string) => memory.get(key),
+        update: async (key: string, value: unknown) => void memory.set(key, value),
+      },
+    };
+    const session = {
+      execute,
+      log: { error() {}, warn() {} },
+      onDidStart: (listener: () => void) => {
+        start = listener;
+        return { dispose() {} };
+      },
+    };
+    register(context as never, session as unknown as SidecarSession);
+  });
+
+  it("takes its length from the menu, or asks for it", async () => {
+    await registered.get(command.snooze)?.(15);
+    shown.choose = 2;
+    await registered.get(command.snooze)?.();
+    shown.choose = undefined;
+    await registered.get(command.snooze)?.("forever");
+    expect(execute.mock.calls).toEqual([
+      [serverCommands.snooze, 15],
+      [serverCommands.snooze, 60],
+    ]);
+  });
+
+  it("tells a new sidecar of what is left, and no longer once it was ended", async () => {
+    await registered.get(command.snooze)?.(15);
+    memory.set("snoozedUntil", Date.now() + 6 * 60_000);
+    start();
+    const [, minutes] = execute.mock.calls.at(-1) ?? [];
+    expect(minutes).toBeGreaterThan(5.9);
+    expect(minutes).toBeLessThanOrEqual(6);
+    await registered.get(command.endSnooze)?.();
+    expect(execute).toHaveBeenLastCalledWith(serverCommands.snooze, 0);
+    start();
+    expect(execute).toHaveBeenCalledTimes(3);
+  });
+
+  it("forgets a snooze that is over", async () => {
+    memory.set("snoozedUntil", Date.now() - 1);
+    start();
+    expect(execute).not.toHaveBeenCalled();
+    expect(memory.get("snoozedUntil")).toBeUndefined();
+  });
+
+  it("shows the sidecar's reason when it refuses", async () => {
+    execute.mockRejectedValueOnce(new Error("there is no running sidecar"));
+    await registered.get(command.snooze)?.(5);
+    expect(shown.errors).toEqual([expect.stringContaining("no running sidecar")]);
+  });
+});

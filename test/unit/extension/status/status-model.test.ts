@@ -1,0 +1,162 @@
+// What is known of the active document, and that an old answer never covers a newer one, with VS Code stood in for.
+
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { SidecarSession } from "../../../../extension/session";
+import { Overview } from "../../../../extension/status/status-model";
+import type { Availability, CompletionTrace, SidecarStatus } from "../../../../sidecar/protocol";
+
+const vscode = vi.hoisted(() => {
+  class Emitter {
+    listeners: ((value: unknown) => void)[] = [];
+    event = (listener: (value: unknown) => void) => {
+      this.listeners.push(listener);
+      return { dispose() {} };
+    };
+    fire = (value?: unknown) => {
+      for (const listener of this.listeners) listener(value);
+    };
+    dispose() {}
+  }
+  const editor = new Emitter();
+  const none = new Emitter();
+  const state = { activeTextEditor: undefined as unknown };
+  return {
+    Emitter,
+    editor,
+    state,
+    module: {
+      EventEmitter: Emitter,
+      env: { remoteName: "wsl" },
+      window: {
+        get activeTextEditor() {
+          return state.activeTextEditor;
+        },
+        onDidChangeActiveTextEditor: editor.event,
+      },
+      workspace: {
+        isTrusted: true,
+        workspaceFolders: [],
+        onDidOpenTextDocument: none.event,
+        onDidChangeWorkspaceFolders: none.event,
+        onDidGrantWorkspaceTrust: none.event,
+      },
+    },
+  };
+});
+vi.mock("vscode", () => vscode.module);
+
+const editorOf = (scheme: string, name: string, viewColumn: number | null = 1) => ({
+  viewColumn: viewColumn ?? undefined,
+  document: { languageId: "python", uri: { scheme, toString: () => `${scheme}:///${name}` } },
+});
+const settled = () => new Promise((next) => setTimeout(next, 5));
+
+describe("Overview", () => {
+  const status = new vscode.Emitter();
+  const trace = new vscode.Emitter();
+  let answers: Map<string, Promise<Availability>>;
+  let asked: string[];
+  let session: SidecarSession;
+  let overview: Overview;
+
+  beforeEach(() => {
+    status.listeners = [];
+    trace.listeners = [];
+    vscode.editor.listeners = [];
+    vscode.state.activeTextEditor = undefined;
+    answers = new Map();
+    asked = [];
+    const fake = {
+      status: { state: "ready", message: "" } satisfies SidecarStatus,
+      middleware: {},
+      log: { debug() {} },
+      onDidChangeStatus: status.event,
+      onDidComplete: trace.event,
+      request: async (_method: string, { uri }: { uri: string }) => {
+        asked.push(uri);
+        return (await answers.get(uri)) ?? { available: true };
+      },
+    };
+    session = fake as unknown as SidecarSession;
+    overview = new Overview(session);
+  });
+
+  function open(editor: unknown): void {
+    vscode.state.activeTextEditor = editor;
+    vscode.editor.fire(editor);
+  }
+
+  it("knows of the active document what the sidecar says", async () => {
+    answers.set("file:///a.md", Promise.resolve({ available: false, reason: "Off.", setting: "disabledLanguages" }));
+    open(editorOf("file", "a.md"));
+    await settled();
+    expect(overview.data).toMatchObject({
+      languageId: "python",
+      here: { available: false, reason: "Off." },
+      place: { remoteName: "wsl" },
+    });
+    open(undefined);
+    await settled();
+    expect(overview.data.here).toBeUndefined();
+  });
+
+  it("passes over an answer that comes after a newer question", async () => {
+    let answer: (value: Availability) => void = () => {};
+    answers.set("file:///slow", new Promise((resolve) => (answer = resolve)));
+    open(editorOf("file", "slow"));
+    open(editorOf("file", "fast"));
+    await settled();
+    answer({ available: false, reason: "Late." });
+    await settled();
+    expect(overview.data.here).toEqual({ available: true });
+  });
+
+  it("says itself why a document on no disk gets nothing, and nothing of outputs and comparisons", async () => {
+    open(editorOf("vscode-vfs", "a.py"));
+    await settled();
+    expect(overview.data.here?.reason).toContain('"vscode-vfs"');
+    expect(overview.data.languageId).toBeUndefined();
+    open(editorOf("git", "a.py", null));
+    await settled();
+    expect(overview.data.here).toBeUndefined();
+    expect(asked).toEqual([]);
+  });
+
+  it("does not know where the sidecar cannot say", async () => {
+    answers.set("file:///a", Promise.reject(new Error("no such method")));
+    open(editorOf("file", "a"));
+    await settled();
+    expect(overview.data.here).toBeUndefined();
+  });
+
+  it("asks again once the sidecar has read its settings, and not at every step of indexing", async () => {
+    open(editorOf("file", "a"));
+    await session.middleware.workspace?.configuration?.({ items: [] }, {} as never, () => []);
+    await settled();
+    expect(asked).toHaveLength(2);
+    status.fire({ state: "ready" });
+    expect(asked).toHaveLength(2);
+  });
+
+  it("keeps why nothing was asked for, until something is or another editor is shown", () => {
+    const shown: unknown[] = [];
+    overview.onDidChange(() => shown.push(overview.data.heldBack));
+    overview.holdBack("there are several cursors.");
+    overview.holdBack("there are several cursors.");
+    overview.holdBack(undefined);
+    overview.holdBack("there are several cursors.");
+    open(undefined);
+    expect(shown.slice(0, 4)).toEqual([
+      "there are several cursors.",
+      undefined,
+      "there are several cursors.",
+      undefined,
+    ]);
+  });
+
+  it("keeps the last completion that suggested something", () => {
+    trace.fire({ id: 1, suggestion: "x" } as CompletionTrace);
+    trace.fire({ id: 2, suggestion: "" } as CompletionTrace);
+    expect(overview.data.last?.id).toBe(1);
+  });
+});

@@ -1,0 +1,70 @@
+// Where no suggestion is asked for at all, with VS Code's editor stood in for.
+
+import { beforeEach, describe, expect, it, vi } from "vitest";
+import type { SidecarSession } from "../../../../extension/session";
+import { register } from "../../../../extension/suggestions/suppress";
+
+const window = vi.hoisted(() => ({
+  activeTextEditor: undefined as { document: unknown; selections: unknown[] } | undefined,
+}));
+
+vi.mock("vscode", () => ({
+  window: {
+    get activeTextEditor() {
+      return window.activeTextEditor;
+    },
+  },
+}));
+
+type Provide = NonNullable<SidecarSession["middleware"]["provideInlineCompletionItems"]>;
+const document = {};
+
+describe("holding back", () => {
+  let asked: number;
+  let reason: string | undefined;
+  let session: SidecarSession;
+
+  beforeEach(() => {
+    asked = 0;
+    window.activeTextEditor = { document, selections: [{}] };
+    const provideInlineCompletionItems = () => {
+      asked += 1;
+      return [];
+    };
+    session = { middleware: { provideInlineCompletionItems } } as unknown as SidecarSession;
+    register({} as never, session, {
+      holdBack: (given: string | undefined) => {
+        reason = given;
+      },
+    } as never);
+  });
+
+  function ask(triggerKind: number): void {
+    const provide = session.middleware.provideInlineCompletionItems as Provide;
+    const result = provide(
+      document as never,
+      { line: 0, character: 0 } as never,
+      { triggerKind } as never,
+      {} as never,
+      () => [],
+    );
+    expect(result).toEqual(asked === 0 ? null : []);
+  }
+
+  it("asks where nothing speaks against it", () => {
+    ask(1);
+    expect(asked).toBe(1);
+    expect(reason).toBeUndefined();
+  });
+
+  it("asks for nothing with several cursors, but for those of another editor", () => {
+    window.activeTextEditor = { document, selections: [{}, {}] };
+    ask(1);
+    ask(0);
+    expect(asked).toBe(0);
+    expect(reason).toBe("there are several cursors.");
+    window.activeTextEditor = { document: {}, selections: [{}, {}] };
+    ask(1);
+    expect(asked).toBe(1);
+  });
+});

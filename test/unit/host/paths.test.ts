@@ -1,0 +1,45 @@
+// Paths that the model sees, for the addresses that editors send.
+import { describe, expect, it } from "vitest";
+import { documentPath, filePath, longDocumentPath } from "../../../sidecar/host/paths";
+
+const folders = [
+  { uri: "file:///home/me/project", name: "work" },
+  { uri: "file:///home/me/project/inner", name: "inner" },
+  { uri: "file:///home/me/with%20space", name: "with space" },
+];
+
+describe("documentPath", () => {
+  it.each([
+    ["file:///home/me/project/src/a.py", "src/a.py"],
+    ["file:///home/me/project/inner/b.py", "b.py"],
+    ["file:///home/me/projectshop/c.py", "c.py"],
+    ["file:///home/me/with%20space/d%20e.py", "d e.py"],
+    ["file:///home/me/with space/f.py", "f.py"],
+    ["file:///elsewhere/g.py", "g.py"],
+    ["untitled:Untitled-1", "Untitled-1"],
+    ["vscode-notebook-cell:/home/me/project/nb.ipynb#W0sZmlsZQ", "nb.ipynb"],
+    ["vscode-notebook-cell://ssh-remote+host/home/me/project/deep/nb.ipynb#X1", "deep/nb.ipynb"],
+    ["file:///home/me/project/100%.py", "100%.py"],
+  ])("%s -> %s", (uri, path) => {
+    expect(documentPath(uri, folders)).toBe(path);
+  });
+
+  it("is the whole path of what lies elsewhere, where that is asked for", () => {
+    expect(longDocumentPath("file:///home/me/project/src/a.py", folders)).toBe("src/a.py");
+    expect(longDocumentPath("file:///home/me/.ssh/config", folders)).toBe("/home/me/.ssh/config");
+    expect(longDocumentPath("untitled:Untitled-1", folders)).toBe("Untitled-1");
+  });
+
+  it("compares Windows drives whatever their case and encoding", () => {
+    expect(documentPath("file:///c%3A/work/src/a.ts", [{ uri: "file:///C:/work/", name: "work" }])).toBe("src/a.ts");
+  });
+});
+
+describe("filePath", () => {
+  it("gives a path for file addresses alone", () => {
+    expect(filePath("file:///a/b%20c.py")).toBe("/a/b c.py");
+    expect(filePath("untitled:Untitled-1")).toBeUndefined();
+    expect(filePath("file://otherhost/a.py")).toBeUndefined();
+    expect(filePath("not an address")).toBeUndefined();
+  });
+});

@@ -1,0 +1,431 @@
+// The model package: a good one loads, and each way of being wrong is refused with a message that helps.
+import { createHash } from "node:crypto";
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { createBackbone } from "../../../../sidecar/inference/onnx-backbone";
+import type { ModelManifest } from "../../../../sidecar/inference/package/model-manifest";
+import { loadModelPackage } from "../../../../sidecar/inference/package/model-package";
+import { ModelPackageError } from "../../../../sidecar/inference/package/model-package-error";
+import { modelPath } from "../../../model";
+import { moveWeights } from "../external-weights";
+
+const tinyPackage = resolve(import.meta.dirname, "../../../fixtures/tiny-llama-package");
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "selfracg-model-"));
+  await cp(modelPath, folder, { recursive: true });
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const manifest = async (): Promise<ModelManifest> => JSON.parse(await readFile(join(folder, "model.json"), "utf8"));
+
+async function edit(change: (manifest: any) => void): Promise<void> {
+  const value = await manifest();
+  change(value);
+  await writeFile(join(folder, "model.json"), JSON.stringify(value));
+}
+
+/** Puts `content` in a listed file's place and lists it as it is now, so that only its meaning is wrong. */
+async function replace(name: string, content: string | Uint8Array): Promise<void> {
+  await writeFile(join(folder, name), content);
+  const bytes = Buffer.from(content);
+  await edit(
+    (value) => (value.files[name] = { bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") }),
+  );
+}
+
+const confidence = {
+  weights: { constant: 1, meanLogProbability: 2, logFirstLineTokens: -1, syntaxError: -1 },
+  thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 },
+};
+
+/** The way to each member of a value of JSON, lists included. */
+function memberPaths(value: unknown): string[][] {
+  if (typeof value !== "object" || value === null) return [];
+  return Object.entries(value).flatMap(([name, inner]) => [
+    [name],
+    ...memberPaths(inner).map((path) => [name, ...path]),
+  ]);
+}
+
+async function refusal(): Promise<string> {
+  const error = await loadModelPackage(folder).then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(ModelPackageError);
+  return (error as ModelPackageError).message;
+}
+
+describe("loadModelPackage", () => {
+  it("loads the package with everything the manifest states", async () => {
+    const model = await loadModelPackage(folder);
+    const { retrieval, architecture } = await manifest();
+    expect(model.retrieval).toEqual(retrieval);
+    expect(model.retrieval.dimension).toBe(architecture.queryHeads * architecture.headDim);
+    expect(model.hash).toMatch(/^[0-9a-f]{64}$/);
+    expect([model.graphPath, model.tokenizerPath]).toEqual([
+      join(folder, "model.onnx"),
+      join(folder, "tokenizer.json"),
+    ]);
+  });
+
+  it("says what to do when the folder is empty or absent", async () => {
+    await rm(folder, { recursive: true });
+    const message = await refusal();
+    expect(message).toContain(join(folder, "model.json"));
+    expect(message).toContain("selfracg.model ");
+  });
+
+  it("refuses a description that is no JSON", async () => {
+    await writeFile(join(folder, "model.json"), "{");
+    expect(await refusal()).toMatch(/model\.json: expected JSON/);
+  });
+
+  it("names both format versions, and nothing else, for another format", async () => {
+    await writeFile(join(folder, "model.json"), JSON.stringify({ formatVersion: 2, anything: "else" }));
+    expect(await refusal()).toMatch(/expected formatVersion 3, found 2\. Use a model package made for this version/);
+  });
+
+  it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s by name", async (name) => {
+    await rm(join(folder, name));
+    expect(await refusal()).toMatch(new RegExp(`${name}: expected a file of \\d+ bytes, found none`));
+  });
+
+  it("refuses a truncated file with both sizes", async () => {
+    const { bytes } = (await manifest()).files["model.onnx"]!;
+    await truncate(join(folder, "model.onnx"), 1000);
+    expect(await refusal()).toContain(`model.onnx: expected ${bytes} bytes, found 1000`);
+  });
+
+  it("refuses one changed byte, unless hashes are not to be verified", async () => {
+    const path = join(folder, "model.onnx");
+    const content = await readFile(path);
+    content[content.length >> 1]! ^= 1;
+    await writeFile(path, content);
+    expect(await refusal()).toMatch(/model\.onnx: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}/);
+    await expect(loadModelPackage(folder, { verifyHashes: false })).resolves.toBeDefined();
+  });
+
+  it.each<[string, (manifest: any) => void, RegExp]>([
+    [
+      "a field that is missing",
+      (m) => delete m.retrieval.nullScore,
+      /retrieval\.nullScore: expected .*, found undefined/,
+    ],
+    ["a field of another type", (m) => (m.contextLength = "1024"), /contextLength: expected number, found "1024"/],
+    [
+      "a field that is not in the format",
+      (m) => (m.architecture.experts = 8),
+      /architecture\.experts: expected no such field/,
+    ],
+    [
+      "a dimension that does not match the heads",
+      (m) => Object.assign(m.retrieval, { outputProjection: false, dimension: m.retrieval.dimension + 1 }),
+      /retrieval\.dimension: expected \d+ \(queryHeads x headDim\), found \d+/,
+    ],
+    [
+      "a projected dimension that does not match the hidden size",
+      (m) => Object.assign(m.retrieval, { outputProjection: true, dimension: m.architecture.hiddenSize + 1 }),
+      /retrieval\.dimension: expected \d+ \(hiddenSize\), found \d+/,
+    ],
+    [
+      "heads that cannot be grouped",
+      (m) => (m.architecture.keyValueHeads = 3),
+      /queryHeads: expected a multiple of keyValueHeads \(3\)/,
+    ],
+    [
+      "a query longer than the context",
+      (m) => (m.retrieval.queryTokens = m.contextLength + 1),
+      /retrieval\.queryTokens: expected at most contextLength/,
+    ],
+    [
+      "imports that make the query longer than the context",
+      (m) => (m.retrieval.importTokens = m.contextLength),
+      /queryTokens: expected at most contextLength \(\d+\), importTokens included/,
+    ],
+    [
+      "a null vector of another length",
+      (m) => (m.retrieval.nullVector = [0.5]),
+      /nullVector: expected \d+ numbers \(retrieval\.dimension\), found 1\./,
+    ],
+    [
+      "a confidence that lacks a weight",
+      (m) => (m.confidence = { ...confidence, weights: { constant: 1 } }),
+      /confidence\.weights\.meanLogProbability: expected .*, found undefined/,
+    ],
+    [
+      "a threshold that is no probability",
+      (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 1.5 } }),
+      /confidence\.thresholds\.fewer: expected <=1, found 1\.5/,
+    ],
+    [
+      "fewer suggestions that are more",
+      (m) => (m.confidence = { ...confidence, thresholds: { ...confidence.thresholds, fewer: 0 } }),
+      /confidence\.thresholds: expected more at most balanced, and balanced at most fewer, found 0\.1, 0\.2, 0\./,
+    ],
+    [
+      "imports anywhere but in the query",
+      (m) => m.prompt.leftToRight.unshift("{imports}"),
+      /prompt\.leftToRight: expected the slots/,
+    ],
+    [
+      "a template that lacks a slot",
+      (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]),
+      /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/,
+    ],
+    ["a template with a slot twice", (m) => m.prompt.query.push("{prefix}"), /prompt\.query: expected the slots/],
+    [
+      "a special token the tokenizer lacks",
+      (m) => m.prompt.query.unshift("<|unheard|>"),
+      /tokenizer\.json: expected the special token <\|unheard\|>, found <\|endoftext\|>/,
+    ],
+    [
+      "a vocabulary smaller than the tokenizer's",
+      (m) => (m.architecture.vocabularySize = 100),
+      /expected token ids below architecture\.vocabularySize 100, found \d+/,
+    ],
+    ["a graph that is not listed", (m) => delete m.files["model.onnx"], /expected "model\.onnx" among files/],
+    [
+      "a file outside the folder",
+      (m) => (m.files["../secrets"] = { bytes: 1, sha256: "0".repeat(64) }),
+      /expected a plain file name/,
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    await edit(change);
+    expect(await refusal()).toMatch(message);
+  });
+
+  it("takes imports in the query, and a null vector", async () => {
+    await edit((m) => {
+      m.prompt.query = ["<|path|>", "{path}", "\n", "{imports}", "{prefix}"];
+      Object.assign(m.retrieval, { importTokens: 96, nullVector: Array(m.retrieval.dimension).fill(0.01) });
+    });
+    expect((await loadModelPackage(folder)).retrieval.importTokens).toBe(96);
+  });
+
+  it.each<[string, (manifest: any, value: unknown) => void]>([
+    ["architecture.hiddenSize", (m, value) => (m.architecture.hiddenSize = value)],
+    ["architecture.layers", (m, value) => (m.architecture.layers = value)],
+    ["architecture.queryHeads", (m, value) => (m.architecture.queryHeads = value)],
+    ["architecture.keyValueHeads", (m, value) => (m.architecture.keyValueHeads = value)],
+    ["architecture.headDim", (m, value) => (m.architecture.headDim = value)],
+    ["architecture.intermediateSize", (m, value) => (m.architecture.intermediateSize = value)],
+    ["architecture.vocabularySize", (m, value) => (m.architecture.vocabularySize = value)],
+    ["architecture.parameters", (m, value) => (m.architecture.parameters = value)],
+    ["contextLength", (m, value) => (m.contextLength = value)],
+    ["prompt.maxPathTokens", (m, value) => (m.prompt.maxPathTokens = value)],
+    ["retrieval.dimension", (m, value) => (m.retrieval.dimension = value)],
+    ["retrieval.rank", (m, value) => (m.retrieval.rank = value)],
+    ["retrieval.alpha", (m, value) => (m.retrieval.alpha = value)],
+    ["retrieval.nullScore", (m, value) => (m.retrieval.nullScore = value)],
+    ["retrieval.nullVector.0", (m, value) => (m.retrieval.nullVector = [value])],
+    ["retrieval.queryTokens", (m, value) => (m.retrieval.queryTokens = value)],
+    ["retrieval.importTokens", (m, value) => (m.retrieval.importTokens = value)],
+    ["retrieval.fragmentTokens", (m, value) => (m.retrieval.fragmentTokens = value)],
+    [
+      "confidence.weights.constant",
+      (m, value) => (m.confidence = { ...confidence, weights: { ...confidence.weights, constant: value } }),
+    ],
+    ["files.model.onnx.bytes", (m, value) => (m.files["model.onnx"].bytes = value)],
+  ])("refuses a number without bounds as %s", async (field, change) => {
+    for (const value of [1e15, -1e15, 2 ** 53, 1e308, "1".repeat(1_000_000)]) {
+      await edit((m) => change(m, value));
+      const message = await refusal();
+      expect(message).toContain(`model.json: ${field}: expected `);
+      expect(message.length).toBeLessThan(1000);
+    }
+  });
+
+  it.each<[string, (manifest: any) => void, RegExp]>([
+    ["a long name", (m) => (m.name = "n".repeat(1000)), /name: expected <=500, found 1000/],
+    ["a long prompt", (m) => m.prompt.query.push(...Array(1000).fill("x")), /prompt\.query: expected <=200, found \d+/],
+    [
+      "many files",
+      (m) => {
+        for (let n = 0; n < 1000; n++) m.files[`file-${n}`] = { bytes: 0, sha256: "0".repeat(64) };
+      },
+      /files: expected <=200, found \d+/,
+    ],
+  ])("refuses %s", async (_, change, message) => {
+    await edit(change);
+    expect(await refusal()).toMatch(message);
+  });
+
+  it("loads or refuses with a short message, whatever value stands in a member's place", async () => {
+    await cp(tinyPackage, folder, { recursive: true });
+    const original = JSON.stringify(await manifest());
+    const members = memberPaths(JSON.parse(original));
+    const values = fc.oneof(
+      fc.jsonValue(),
+      fc.double(),
+      fc.integer(),
+      fc.constantFrom(2 ** 31, 1e15, -1, 0, "__proto__"),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...members), values, async (path, value) => {
+        const changed = JSON.parse(original);
+        const owner = path.slice(0, -1).reduce((each: any, name) => each[name], changed);
+        owner[path.at(-1)!] = value;
+        await writeFile(join(folder, "model.json"), JSON.stringify(changed));
+        const error = await loadModelPackage(folder).then(
+          () => undefined,
+          (reason: unknown) => reason,
+        );
+        if (error === undefined) return;
+        expect(error).toBeInstanceOf(ModelPackageError);
+        expect((error as Error).message.length).toBeLessThan(1000);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  it("refuses a description of many megabytes and one that nests deeply", async () => {
+    const path = join(folder, "model.json");
+    await writeFile(path, " ".repeat(17 * 2 ** 20));
+    expect(await refusal()).toMatch(/model\.json: expected .* of at most 16777216 bytes, found 17825792/);
+    const deep = "[".repeat(1_000_000) + "]".repeat(1_000_000);
+    await writeFile(path, deep);
+    expect(await refusal()).toMatch(/model\.json: formatVersion: expected /);
+    await writeFile(path, `{"formatVersion": ${deep}}`);
+    expect(await refusal()).toMatch(/expected formatVersion 3, found a list/);
+    await writeFile(path, `{"formatVersion": 3, "name": ${deep}}`);
+    expect(await refusal()).toMatch(/name: expected string, found Array/);
+  });
+
+  it("refuses a tokenizer that is no tokenizer", async () => {
+    await replace("tokenizer.json", "[]");
+    expect(await refusal()).toMatch(/tokenizer\.json: expected added_tokens and model\.vocab/);
+  });
+
+  it("refuses a file that is no graph", async () => {
+    await replace("model.onnx", "not a graph");
+    expect(await refusal()).toMatch(/model\.onnx: expected an ONNX graph, found something else/);
+  });
+
+  it("hashes what an expression depends on, and nothing else", async () => {
+    const { hash } = await loadModelPackage(folder);
+    await edit((m) => {
+      m.retrieval.nullScore += 0.25;
+      m.retrieval.nullVector = Array(m.retrieval.dimension).fill(0);
+      m.version = "9.9.9";
+      m.confidence = confidence;
+    });
+    expect((await loadModelPackage(folder)).hash).toBe(hash);
+    await edit((m) => (m.retrieval.fragmentTokens -= 1));
+    expect((await loadModelPackage(folder)).hash).not.toBe(hash);
+  });
+});
+
+describe("a package with weights outside the graph", () => {
+  const weights = "weights.bin";
+
+  beforeEach(async () => {
+    const { graph, data } = moveWeights(await readFile(join(folder, "model.onnx")), weights);
+    await replace("model.onnx", graph);
+    await replace(weights, data);
+  });
+
+  const alter = async (): Promise<Buffer> => {
+    const data = await readFile(join(folder, weights));
+    data[data.length >> 1]! ^= 1;
+    return data;
+  };
+  const express = async (): Promise<{ hash: string; expression: number[] }> => {
+    const model = await loadModelPackage(folder);
+    const backbone = await createBackbone(model, { provider: "cpu", threads: 1 });
+    try {
+      const { need } = await backbone.prefill([1, 2, 3], { express: true });
+      return { hash: model.hash, expression: [...need!] };
+    } finally {
+      await backbone.dispose();
+    }
+  };
+
+  it("gives the same expressions as the one with its weights inside, under a hash of its own", async () => {
+    const outside = await express();
+    await cp(modelPath, folder, { recursive: true });
+    const inside = await express();
+    expect(outside.expression).toEqual(inside.expression);
+    expect(outside.hash).not.toBe(inside.hash);
+  });
+
+  it("is refused where a byte of the weights changed", async () => {
+    await writeFile(join(folder, weights), await alter());
+    expect(await refusal()).toMatch(/weights\.bin: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}/);
+  });
+
+  it("is refused where the weights are missing or cut off", async () => {
+    await truncate(join(folder, weights), 1000);
+    expect(await refusal()).toMatch(/weights\.bin: expected \d+ bytes, found 1000/);
+    await rm(join(folder, weights));
+    expect(await refusal()).toMatch(/weights\.bin: expected a file of \d+ bytes, found none/);
+  });
+
+  it("is refused where model.json does not list the weights", async () => {
+    await edit((m) => delete m.files[weights]);
+    expect(await refusal()).toMatch(
+      /model\.onnx: expected weights in .*model\.json \(.*\), found "weights\.bin"\. List it/,
+    );
+  });
+
+  it.each([
+    "../weights.bin",
+    "/tmp/weights.bin",
+    "sub/weights.bin",
+    "./weights.bin",
+    "*/_ORT_MEM_ADDR_/*",
+    "constructor",
+  ])("is refused where the graph takes them from %s", async (location) => {
+    await replace("model.onnx", moveWeights(await readFile(join(modelPath, "model.onnx")), location).graph);
+    expect(await refusal()).toContain(`found ${JSON.stringify(location)}`);
+  });
+
+  it("has another hash with other weights", async () => {
+    const { hash } = await loadModelPackage(folder);
+    await replace(weights, await alter());
+    expect((await loadModelPackage(folder)).hash).not.toBe(hash);
+  });
+});
+
+describe("createBackbone", () => {
+  const open = async (): Promise<string> => {
+    const model = await loadModelPackage(folder);
+    const error = await createBackbone(model, { provider: "cpu", threads: 1 }).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(error).toBeInstanceOf(ModelPackageError);
+    return (error as ModelPackageError).message;
+  };
+
+  it("refuses a graph that ONNX Runtime does not load", async () => {
+    await replace("model.onnx", "");
+    expect(await open()).toMatch(/model\.onnx: expected a graph that ONNX Runtime loads on cpu, found: /);
+  });
+
+  it("refuses a graph with other layers than stated", async () => {
+    const { layers } = (await manifest()).architecture;
+    await edit((m) => (m.architecture.layers = layers + 1));
+    expect(await open()).toContain(`expected an input past.${layers}.key, found none`);
+    await edit((m) => (m.architecture.layers = layers - 1));
+    expect(await open()).toContain(`found the input past.${layers - 1}.key`);
+  });
+
+  it("refuses a graph of other sizes than stated", async () => {
+    await edit((m) => {
+      m.retrieval.rank *= 2;
+    });
+    expect(await open()).toMatch(/expected the input past\.need to be float32\[\d+, any, any, \d+\], found float32\[/);
+    await edit((m) => {
+      m.retrieval.rank /= 2;
+      m.architecture.vocabularySize += 1;
+    });
+    expect(await open()).toMatch(/expected the output logits to be float32\[any, any, \d+\], found float32\[/);
+  });
+});

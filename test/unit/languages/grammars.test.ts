@@ -1,0 +1,20 @@
+// The runtime is started once, also when two ask for it at the same time: what the one has loaded, the other can use.
+import { resolve } from "node:path";
+import { expect, it } from "vitest";
+import { Parser } from "web-tree-sitter";
+import { loadGrammar, startRuntime } from "../../../sidecar/languages/grammars";
+
+const folder = resolve(__dirname, "../../../dist/grammars");
+
+it("is one runtime for all who ask at the same time", async () => {
+  const parserAfter = async () => {
+    await startRuntime(folder);
+    return new Parser().setLanguage(await loadGrammar(folder, "tree-sitter-python.wasm"));
+  };
+  const first = startRuntime(folder);
+  expect(startRuntime(folder)).toBe(first);
+  const parsers = await Promise.all([parserAfter(), parserAfter()]);
+  for (const parser of parsers)
+    expect(parser.parse("def f():\n    return 1\n")?.rootNode.toString()).toMatch(/^\(module \(function_definition/);
+  for (const parser of parsers) parser.delete();
+});

@@ -1,0 +1,82 @@
+// Brackets, strings and comments, read without a parser.
+import { describe, expect, it } from "vitest";
+import { indentOf, Scanner, syntaxOf } from "../../../sidecar/languages/lexical";
+
+const scan = (languageId: string, text: string) => new Scanner(syntaxOf(languageId)).read(text);
+const open = (languageId: string, text: string) =>
+  scan(languageId, text)
+    .open.map((bracket) => bracket.open)
+    .join("");
+
+describe("brackets", () => {
+  it("knows which are open", () => {
+    expect(open("typescript", "function f(a) { return [a, (")).toBe("{[(");
+    expect(open("typescript", "f(a)[0]{}")).toBe("");
+  });
+
+  it("reports closers without an opener, with the indentation of those that come first on their line", () => {
+    const scanner = scan("typescript", "a)\n  }\n");
+    expect(scanner.unmatched).toEqual([
+      { close: ")", offset: 1, indent: undefined },
+      { close: "}", offset: 5, indent: 2 },
+    ]);
+  });
+
+  it("forgets what was left open inside a bracket that is closed", () => {
+    expect(open("typescript", "{ ( }")).toBe("");
+  });
+});
+
+describe("strings and comments", () => {
+  it.each([
+    ["typescript", 'f("(")'],
+    ["typescript", "f('\\'(')"],
+    ["typescript", "f(`\n(\n`)"],
+    ["typescript", "// (\n"],
+    ["typescript", "/* (\n ( */"],
+    ["typescript", 'x.split(/[("]/)'],
+    ["typescript", 'return /[("]/'],
+    ["typescript", "`(${f(`[${a}`)}{`"],
+    ["python", 'f("""\n(\n""")'],
+    ["python", "# (\n"],
+    ["rust", "fn f<'a>(x: &'a str) { g('('); }"],
+    ["go", "x := `\n{\n`"],
+    ["ruby", "# {\n"],
+  ])("ignores brackets in them: %s %j", (languageId, text) => {
+    expect(open(languageId, text)).toBe("");
+  });
+
+  it("ends a string at the end of its line unless it may run on", () => {
+    expect(scan("typescript", "'it is (").insideString).toBe(true);
+    expect(scan("typescript", "it's\n").insideString).toBe(false);
+    expect(scan("typescript", "`a\n").insideString).toBe(true);
+    expect(scan("python", '"""a\n').insideMultiline).toBe(true);
+  });
+
+  it("goes on from where another scanner stands", () => {
+    const start = scan("typescript", 'f("a');
+    const rest = new Scanner(syntaxOf("typescript"), start).read('(")');
+    expect(rest.insideString).toBe(false);
+    expect(rest.unmatched.map((closer) => closer.close)).toEqual([")"]);
+  });
+
+  it("knows the code in a template from its text", () => {
+    expect(open("typescript", "`a ( ${f(b")).toBe("${(");
+    expect(scan("typescript", "`a ${b").insideString).toBe(false);
+    expect(scan("typescript", "`a ${b} c").insideString).toBe(true);
+    expect(new Scanner(syntaxOf("typescript"), scan("typescript", "`a ${b")).read("} c (").insideString).toBe(true);
+  });
+
+  it("takes a division for a division", () => {
+    expect(open("typescript", "a / (b) / (")).toBe("(");
+  });
+
+  it("takes apostrophes in unknown languages for apostrophes", () => {
+    expect(scan("klingon", "it's (").open).toHaveLength(1);
+  });
+});
+
+it("measures indentation in columns", () => {
+  expect(indentOf("\t  a")).toBe(6);
+  expect(indentOf("a")).toBe(0);
+});

@@ -1,0 +1,87 @@
+// Keeps docs/protocol.md and package.json in step with sidecar/protocol.ts.
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { defaultSettings, messages, serverCommands, settingBounds } from "../../sidecar/protocol";
+
+const root = join(__dirname, "../..");
+const source = readFileSync(join(root, "sidecar", "protocol.ts"), "utf8");
+const page = readFileSync(join(root, "docs", "protocol.md"), "utf8");
+
+/** Interface name to `member: type` lines, as written in protocol.ts. */
+function interfaces(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const [, name, body] of source.matchAll(/^export interface (\w+)[^{]*\{\n([\s\S]*?)^\}/gm)) {
+    const members = [...(body as string).matchAll(/^ {2}(\w+\??): (.*);$/gm)].map(
+      ([, member, type]) => `${member}: ${type}`,
+    );
+    found.set(name as string, members);
+  }
+  return found;
+}
+
+/** The rows of the tables below `### name`, as `member: type`. */
+function documented(name: string): string[] {
+  const section = page.split(/^### /m).find((each) => each.startsWith(`${name}\n`)) ?? "";
+  return [...section.matchAll(/^\| `(\w+\??)` \| `([^`]*)`/gm)].map(
+    ([, member, type]) => `${member}: ${(type as string).replaceAll("\\|", "|")}`,
+  );
+}
+
+describe("docs/protocol.md", () => {
+  it("finds the interfaces of protocol.ts", () => {
+    expect([...interfaces().keys()]).toContain("CompletionTrace");
+    expect(interfaces().get("FragmentReference")).toContain("startLine: number");
+  });
+
+  it.each([...interfaces()])("lists the members of %s with their types, in order", (name, members) => {
+    expect(documented(name)).toEqual(members);
+  });
+
+  it("documents no type that is gone", () => {
+    const names = [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
+    expect(names.sort()).toEqual([...interfaces().keys()].sort());
+  });
+
+  it("lists every custom message and command, and no other", () => {
+    const rows = [...page.matchAll(/^\| `(\w+)` \| `(selfracg[/.][\w./]*)` \|/gm)].map(([, name, method]) => [
+      name,
+      method,
+    ]);
+    expect(Object.fromEntries(rows)).toEqual({ ...messages, ...serverCommands });
+  });
+
+  it("states the defaults and bounds of the settings", () => {
+    const section = page.split(/^### /m).find((each) => each.startsWith("Settings\n")) ?? "";
+    for (const [name, value] of Object.entries(defaultSettings)) {
+      const row = section.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? "";
+      expect(row, name).toContain(`\`${JSON.stringify(value)}\``);
+      const bounds = Object.entries(settingBounds).find(([bounded]) => bounded === name)?.[1];
+      if (bounds !== undefined) expect(row, name).toContain(`${bounds.minimum} to ${bounds.maximum}`);
+    }
+  });
+});
+
+describe("package.json", () => {
+  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+  const configuration = [manifest.contributes?.configuration ?? []].flat() as {
+    properties: Record<string, Record<string, unknown>>;
+  }[];
+  const properties = Object.assign({}, ...configuration.map((each) => each.properties)) as Record<
+    string,
+    Record<string, unknown>
+  >;
+
+  it.each(Object.entries(defaultSettings))("declares selfracg.%s with the sidecar's default", (name, value) => {
+    expect(properties[`selfracg.${name}`], name).toBeDefined();
+    expect(properties[`selfracg.${name}`]?.default).toEqual(value);
+  });
+
+  it.each(Object.entries(settingBounds))("bounds selfracg.%s as the sidecar does", (name, { minimum, maximum }) => {
+    expect(properties[`selfracg.${name}`]).toMatchObject({ minimum, maximum });
+  });
+
+  it("offers the sidecar's execution providers", () => {
+    expect(properties["selfracg.executionProvider"]?.enum).toEqual(["auto", "cuda", "cpu"]);
+  });
+});

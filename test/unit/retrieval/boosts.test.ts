@@ -1,0 +1,94 @@
+// In which order fragments are considered: by score, raised for what was pinned, imported or edited.
+import { describe, expect, it } from "vitest";
+import { raisingAsMeasured, raisingPinned, ranked, rankingWeights, rankOf } from "../../../sidecar/retrieval/boosts";
+import { keepingRule } from "../../../sidecar/retrieval/fragment-reuse";
+import { ChosenFiles } from "../../../sidecar/retrieval/pinned-files";
+import type { CursorContext, RetrievalLimits } from "../../../sidecar/retrieval/types";
+import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
+
+const context: CursorContext = {
+  uri: "file:///w/shop/cart.py",
+  path: "shop/cart.py",
+  languageId: "python",
+  prefix: "from shop.money import Money\nimport lib.tax\n",
+  suffix: "",
+};
+const weights = { imported: 0.1, edited: 0.05 };
+const found = (path: string, score: number): ScoredFragment => ({
+  fragment: { uri: `file:///w/${path}`, path, startLine: 1, endLine: 2, text: path },
+  score,
+});
+
+function order(
+  all: readonly ScoredFragment[],
+  {
+    chosen = {},
+    edited = [],
+    by = weights,
+  }: {
+    chosen?: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">;
+    edited?: readonly string[];
+    by?: typeof weights;
+  } = {},
+) {
+  const raising = raisingAsMeasured((uri) => edited.includes(uri.slice("file:///w/".length)), by)(context);
+  return ranked(all, raisingPinned(new ChosenFiles(chosen), raising)).map(
+    ({ fragment, score, raised }) =>
+      `${fragment.path} ${score}${raised === undefined ? "" : ` + ${raised.by.toFixed(2)} ${raised.reason}`}`,
+  );
+}
+
+describe("a ranking", () => {
+  it("is by score where nothing is raised, equals as they were found", () => {
+    expect(order([found("b.py", 0.3), found("a.py", 0.5), found("c.py", 0.3)])).toEqual([
+      "a.py 0.5",
+      "b.py 0.3",
+      "c.py 0.3",
+    ]);
+  });
+
+  it("raises what is imported or was edited, and adds up", () => {
+    const all = [
+      found("a.py", 0.5),
+      found("lib/tax.py", 0.41),
+      found("shop/money.py", 0.4),
+      found("b.py", 0.46),
+      found("c.py", 0.4),
+    ];
+    expect(order(all, { edited: ["b.py", "shop/money.py"] })).toEqual([
+      "shop/money.py 0.4 + 0.15 imported here, edited lately",
+      "lib/tax.py 0.41 + 0.10 imported here",
+      "b.py 0.46 + 0.05 edited lately",
+      "a.py 0.5",
+      "c.py 0.4",
+    ]);
+  });
+
+  it("leaves what has no weight, and the open file", () => {
+    expect(
+      order([found("shop/money.py", 0.4), found("b.py", 0.3)], { edited: ["b.py"], by: { imported: 0, edited: 0 } }),
+    ).toEqual(["shop/money.py 0.4", "b.py 0.3"]);
+    expect(order([found(context.path, 0.3)], { edited: [context.path] })).toEqual(["shop/cart.py 0.3"]);
+  });
+
+  it("has what is pinned before everything, the best of it first, but for what is banned", () => {
+    const all = [found("a.py", 0.9), found("old/b.py", -0.2), found("old/c.py", 0.1), found("old/d.py", 0.8)];
+    expect(
+      order(all, { chosen: { pinnedFiles: ["old/"], bannedFiles: ["d.py"] }, edited: ["a.py", "old/b.py"] }),
+    ).toEqual([
+      "old/c.py 0.1 + 2.00 pinned by selfracg.pinnedFiles: old/",
+      "old/b.py -0.2 + 2.00 pinned by selfracg.pinnedFiles: old/",
+      "a.py 0.9 + 0.05 edited lately",
+      "old/d.py 0.8",
+    ]);
+  });
+
+  it("goes by score and raise together", () => {
+    expect(rankOf({ score: 0.25 })).toBe(0.25);
+    expect(rankOf({ score: 0.25, raised: { by: 0.5, reason: "" } })).toBe(0.75);
+  });
+
+  it("is changed by an edit too little for the prompt's fragments to be exchanged for it alone", () => {
+    expect(rankingWeights.edited).toBeLessThan(keepingRule.margin);
+  });
+});

@@ -1,0 +1,52 @@
+// What a prompt shows of the open document.
+import { beforeAll, describe, expect, it } from "vitest";
+import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
+import { PromptFormat } from "../../../sidecar/inference/prompt-format";
+import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import { tellingLines, visibleText } from "../../../sidecar/retrieval/visible-text";
+import { modelPath } from "../../model";
+
+let model: ModelPackage;
+let tokenizer: Tokenizer;
+beforeAll(async () => {
+  model = await loadModelPackage(modelPath, { verifyHashes: false });
+  tokenizer = await Tokenizer.load(model);
+});
+
+const context = (prefix: string, suffix = "") => ({
+  uri: "file:///a.ts",
+  path: "a.ts",
+  languageId: "typescript",
+  prefix,
+  suffix,
+});
+
+describe("the visible lines", () => {
+  it("are all of a short document", () => {
+    expect(visibleText(context("a1\nb2\nc", "3\nd4\n"), 400, tokenizer)).toEqual({
+      startLine: 1,
+      endLine: 5,
+      lines: new Set(["a1", "b2", "c3", "d4"]),
+    });
+  });
+
+  it("begin no later than what the prompt shows", () => {
+    const numbered = Array.from({ length: 500 }, (_, n) => `        const value${n + 1} = read(${n + 1});`).join("\n");
+    const format = new PromptFormat(model, tokenizer);
+    for (const room of [64, 300, 900]) {
+      const shown = /value(\d+) = /.exec(tokenizer.decode(format.leftToRight("a.ts", numbered, room)))?.[1];
+      const { startLine } = visibleText(context(numbered), room, tokenizer);
+      expect(startLine).toBeLessThanOrEqual(Number(shown));
+      expect(Number(shown) - startLine).toBeLessThan(12);
+    }
+  });
+
+  it("hold when a line is longer than the prompt", () => {
+    const { startLine, endLine } = visibleText(context(`a\n${"x1 ".repeat(100_000)}`), 400, tokenizer);
+    expect([startLine, endLine]).toEqual([2, 2]);
+  });
+});
+
+it("says which lines say something", () => {
+  expect(tellingLines("  if (ab) {\n\n  }\n});\nx\ngröße")).toEqual(["if (ab) {", "größe"]);
+});

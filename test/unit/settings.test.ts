@@ -1,0 +1,106 @@
+// Settings are checked member by member; one bad member costs itself alone.
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { defaultSettings, settingBounds } from "../../sidecar/protocol";
+import { parseInitializationOptions, parseSettings } from "../../sidecar/settings";
+
+describe("parseSettings", () => {
+  it.each([undefined, null, {}])("takes the defaults silently for %j", (section) => {
+    expect(parseSettings(section)).toEqual({ settings: defaultSettings, warnings: [] });
+  });
+
+  it("takes what is given and leaves the rest at its default", () => {
+    const { settings, warnings } = parseSettings({
+      enable: false,
+      disabledLanguages: ["markdown"],
+      exclude: ["*.md"],
+      maxTokens: 7,
+      unknown: 1,
+    });
+    expect(settings).toEqual({
+      ...defaultSettings,
+      enable: false,
+      disabledLanguages: ["markdown"],
+      exclude: ["*.md"],
+      maxTokens: 7,
+    });
+    expect(warnings).toEqual([]);
+  });
+
+  it("warns once for each bad member and keeps the good ones", () => {
+    const { settings, warnings } = parseSettings({
+      enable: "yes",
+      threads: 3,
+      maxTokens: 1e9,
+      executionProvider: "tpu",
+      disabledLanguages: [1],
+      exclude: "*.md",
+    });
+    expect(settings).toEqual({ ...defaultSettings, threads: 3 });
+    expect(warnings).toHaveLength(5);
+    expect(warnings.join("\n")).toContain(
+      'selfracg.exclude: expected a list of patterns, found "*.md"; [] is used instead',
+    );
+    expect(warnings.join("\n")).toContain('selfracg.enable: expected true or false, found "yes"; true is used instead');
+    expect(warnings.join("\n")).toContain(
+      "selfracg.maxTokens: expected a whole number from 1 to 256, found 1000000000",
+    );
+    expect(warnings.join("\n")).toContain('selfracg.executionProvider: expected "auto", "cuda" or "cpu", found "tpu"');
+  });
+
+  it.each(Object.entries(settingBounds))("takes %s up to its bounds and not beyond", (name, { minimum, maximum }) => {
+    for (const value of [minimum, maximum])
+      expect(parseSettings({ [name]: value })).toEqual({
+        settings: { ...defaultSettings, [name]: value },
+        warnings: [],
+      });
+    for (const value of [minimum - 1, maximum + 1, minimum + 0.5, Number.NaN]) {
+      const { settings, warnings } = parseSettings({ [name]: value });
+      expect(settings).toEqual(defaultSettings);
+      expect(warnings).toHaveLength(1);
+    }
+  });
+
+  it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("takes %s up to 100,000 characters", (name) => {
+    const most = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
+    expect(parseSettings(most)).toEqual({ settings: { ...defaultSettings, ...most }, warnings: [] });
+    const { settings, warnings } = parseSettings({ [name]: ["a".repeat(60_000), "b".repeat(40_001)] });
+    expect(settings).toEqual(defaultSettings);
+    expect(warnings).toEqual([
+      expect.stringMatching(/a list of patterns, of 100000 characters at most together, found/),
+    ]);
+  });
+
+  it.each(["text", 5, [], true])("warns of a section that is %j", (section) => {
+    const { settings, warnings } = parseSettings(section);
+    expect(settings).toEqual(defaultSettings);
+    expect(warnings).toHaveLength(1);
+  });
+});
+
+describe("parseInitializationOptions", () => {
+  it("takes what it knows", () => {
+    const given = { modelPath: "/m", storagePath: "/s", executionProvider: "cpu", more: 1 };
+    expect(parseInitializationOptions(given)).toEqual({
+      options: { modelPath: "/m", storagePath: "/s", executionProvider: "cpu" },
+      warnings: [],
+    });
+  });
+
+  it("puts the home folder in for a tilde", () => {
+    const { options } = parseInitializationOptions({ modelPath: "~/m", storagePath: "~/s" });
+    expect(options).toEqual({ modelPath: join(homedir(), "m"), storagePath: join(homedir(), "s") });
+  });
+
+  it("takes empty paths as not given", () => {
+    expect(parseInitializationOptions({ modelPath: "", storagePath: null })).toEqual({ options: {}, warnings: [] });
+  });
+
+  it("warns of what it cannot use", () => {
+    const { options, warnings } = parseInitializationOptions({ modelPath: 3, executionProvider: "gpu" });
+    expect(options).toEqual({});
+    expect(warnings).toHaveLength(2);
+    expect(parseInitializationOptions("x").warnings).toHaveLength(1);
+  });
+});

@@ -1,0 +1,58 @@
+// Whether an open document counts as secret, while and after the ignore rules are asked.
+import { expect, it } from "vitest";
+import { SecretDocuments } from "../../../sidecar/suggestions/secret-documents";
+
+/** Rules that answer when told to. */
+function rules(): { isBroughtBack: (uri: string) => Promise<boolean>; answers: ((is: boolean | Error) => void)[] } {
+  const answers: ((is: boolean | Error) => void)[] = [];
+  const isBroughtBack = (): Promise<boolean> =>
+    new Promise((done, failed) => answers.push((is) => (is instanceof Error ? failed(is) : done(is))));
+  return { isBroughtBack, answers };
+}
+
+const path = (uri: string): string => uri.replace("file:///", "");
+const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
+
+it("lets code through without a question", () => {
+  const { isBroughtBack, answers } = rules();
+  expect(new SecretDocuments({ path, isBroughtBack }).reason("file:///src/secrets_manager.py")).toBeUndefined();
+  expect(answers).toEqual([]);
+});
+
+it("takes a secret's name for a secret until the rules bring it back, and asks once", async () => {
+  const { isBroughtBack, answers } = rules();
+  const documents = new SecretDocuments({ path, isBroughtBack });
+  expect(documents.reason("file:///.env")).toMatch(/"\.env" is a name/);
+  expect(documents.reason("file:///.env")).toMatch(/"\.env" is a name/);
+  expect(answers).toHaveLength(1);
+  answers[0]?.(true);
+  await settled();
+  expect(documents.reason("file:///.env")).toBeUndefined();
+  expect(documents.reason("file:///.env.local")).toMatch(/is a name/);
+});
+
+it("asks again when the rules may have changed, when they could not be read, and when there is an index at last", async () => {
+  const { isBroughtBack, answers } = rules();
+  let isReady = false;
+  const documents = new SecretDocuments({ path, isBroughtBack: (uri) => (isReady ? isBroughtBack(uri) : undefined) });
+  documents.reason("file:///.env");
+  expect(answers).toHaveLength(0);
+  isReady = true;
+  documents.reason("file:///.env");
+  answers[0]?.(new Error("unreadable"));
+  await settled();
+  documents.reason("file:///.env");
+  answers[1]?.(true);
+  await settled();
+  expect(documents.reason("file:///.env")).toBeUndefined();
+  documents.forget();
+  expect(documents.reason("file:///.env")).toMatch(/is a name/);
+  answers[2]?.(false);
+  await settled();
+  expect(documents.reason("file:///.env")).toMatch(/is a name/);
+});
+
+it("says so of whatever lies in a folder of keys", () => {
+  const documents = new SecretDocuments({ path, isBroughtBack: () => undefined });
+  expect(documents.reason("file:///home/me/.ssh/config")).toMatch(/the folder \.ssh is one of keys/);
+});

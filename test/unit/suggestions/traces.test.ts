@@ -1,0 +1,77 @@
+// The last traces over a real connection in memory, newest first, and what is kept to compute them again.
+import { PassThrough } from "node:stream";
+import { beforeEach, describe, expect, it } from "vitest";
+import {
+  createConnection,
+  createProtocolConnection,
+  type ProtocolConnection,
+  StreamMessageReader,
+  StreamMessageWriter,
+} from "vscode-languageserver/node";
+import { type CompletionTrace, messages } from "../../../sidecar/protocol";
+import { Traces } from "../../../sidecar/suggestions/traces";
+
+let client: ProtocolConnection;
+let traces: Traces;
+
+function trace(id: number, change: Partial<CompletionTrace> = {}): CompletionTrace {
+  return {
+    id,
+    uri: "file:///a.py",
+    languageId: "python",
+    position: { line: 0, character: 0 },
+    suggestion: "abc",
+    stopReason: "end-of-statement",
+    fragments: [],
+    dropped: [],
+    promptTokens: 1,
+    generatedTokens: 1,
+    decodeSteps: 0,
+    provider: "cpu",
+    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
+    ...change,
+  };
+}
+
+const ids = async (): Promise<number[]> =>
+  (await client.sendRequest<CompletionTrace[]>(messages.traces)).map(({ id }) => id);
+
+beforeEach(() => {
+  const [up, down] = [new PassThrough(), new PassThrough()];
+  const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
+  traces = new Traces(server);
+  server.listen();
+  client = createProtocolConnection(new StreamMessageReader(down), new StreamMessageWriter(up));
+  client.listen();
+});
+
+describe("Traces", () => {
+  it("has none at first", async () => {
+    expect(await client.sendRequest(messages.trace)).toBeNull();
+    expect(await ids()).toEqual([]);
+  });
+
+  it("keeps the last fifty, newest first", async () => {
+    for (let id = 1; id <= 60; id++) traces.put(trace(id));
+    expect(await ids()).toEqual(Array.from({ length: 50 }, (_, n) => 60 - n));
+  });
+
+  it("has a suggestion that is typed along once, as it was given last", async () => {
+    traces.put(trace(1));
+    traces.put(trace(2));
+    traces.put(trace(1, { suggestion: "bc", cached: true }));
+    expect(await ids()).toEqual([1, 2]);
+    expect(await client.sendRequest(messages.trace)).toMatchObject({ id: 1, suggestion: "bc", cached: true });
+  });
+
+  it("finds one by its id", async () => {
+    traces.put(trace(1));
+    traces.put(trace(2));
+    expect(await client.sendRequest(messages.trace, { id: 1 })).toMatchObject({ id: 1 });
+    expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 2 });
+    expect(await client.sendRequest(messages.trace, { id: 3 })).toBeNull();
+    await expect(client.sendRequest(messages.trace, { id: "1" })).rejects.toThrow(
+      /expected \{id\?: number\}, found \{"id":"1"\}/,
+    );
+  });
+});
