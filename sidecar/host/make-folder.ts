@@ -11,9 +11,9 @@ export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   const failure = await tryFolder(path, mode);
   if (failure === undefined) return;
   const parent = dirname(path);
-  const isParentMissing = "code" in failure && failure.code === "ENOENT" && !(await isFolder(parent));
-  if (!isParentMissing || parent === path) throw failure;
-  await makeFolder(parent, mode);
+  if (!("code" in failure && failure.code === "ENOENT") || parent === path) throw failure;
+  // Another caller may have made the parent meanwhile, so the folder is tried again in either case.
+  if (!(await isFolder(parent))) await makeFolder(parent, mode);
   const again = await tryFolder(path, mode);
   if (again !== undefined) throw again;
 }
