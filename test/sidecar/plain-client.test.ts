@@ -115,6 +115,9 @@ class PlainClient {
 
 afterEach(cleanUp);
 
+/** Only what hangs takes so long, however busy the machine. */
+const patienceMs = 240_000;
+
 /** A cursor where the name that comes next is defined in another file only. Several, since a small model misses one or the other. */
 const places = [
   {
@@ -145,7 +148,7 @@ const places = [
  */
 async function nameFromAnotherFile(client: PlainClient, folder: string, change: "whole" | "ranges"): Promise<string> {
   let version = 0;
-  for (const deadline = performance.now() + 90_000; performance.now() < deadline; ) {
+  for (const deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
     for (const { file, typed, name } of places) {
       const uri = pathToFileURL(join(folder, file)).href;
       const text = (await readFile(join(folder, file), "utf8")).trimEnd();
@@ -168,7 +171,7 @@ async function nameFromAnotherFile(client: PlainClient, folder: string, change: 
     await new Promise((wake) => setTimeout(wake, 200));
   }
   throw new Error(
-    `Expected a name of another file at one of ${places.length} places within 90 s, found it at none.\n${client.stderr}`,
+    `Expected a name of another file at one of ${places.length} places, found it at none.\n${client.stderr}`,
   );
 }
 
@@ -249,7 +252,7 @@ describe("a plain LSP 3.18 client", () => {
     const line = text.split("\n").at(-1) ?? "";
     const at = { line: 5, character: line.length };
     let items: Item[] = [];
-    for (const deadline = performance.now() + 60_000; items.length === 0 && performance.now() < deadline; ) {
+    for (const deadline = performance.now() + patienceMs; items.length === 0 && performance.now() < deadline; ) {
       items = await client.complete(uri, at.line, at.character);
       await new Promise((wake) => setTimeout(wake, 100));
     }
@@ -264,7 +267,7 @@ describe("a plain LSP 3.18 client", () => {
     client.notify("textDocument/didOpen", {
       textDocument: { uri, languageId: "python", version: 1, text: "def add(a, b):\n    return \n" },
     });
-    for (const deadline = performance.now() + 60_000; performance.now() < deadline; ) {
+    for (const deadline = performance.now() + patienceMs; performance.now() < deadline; ) {
       if ((await client.complete(uri, 1, 11)).length > 0) break;
       await new Promise((wake) => setTimeout(wake, 100));
     }

@@ -8,7 +8,7 @@ import { downloadAndUnzipVSCode, resolveCliArgsFromVSCodeExecutablePath } from "
 import { _electron, chromium, type Page } from "playwright-core";
 import { installExtension, serve } from "../../scripts/code-server.mjs";
 import { descendants, untilEnded } from "../../scripts/processes.mjs";
-import { recordStatus } from "./workbench";
+import { patience, recordStatus } from "./workbench";
 
 /** What a carrier is asked for. */
 export interface CarrierOptions {
@@ -30,8 +30,6 @@ export interface CarriedVSCode {
   close(): Promise<void>;
 }
 
-/** Milliseconds for the workbench's own code to be read, on a machine that is busy with other tests. */
-const loadMs = 120_000;
 const viewport = { width: 1280, height: 800 };
 const updateServer = "https://update.code.visualstudio.com/api/releases/stable";
 
@@ -94,13 +92,14 @@ async function launchServed({ folder, profile, extensions, settings }: CarrierOp
     }
     return url.href;
   };
+  context.setDefaultTimeout(patience.timeout);
   await context.addInitScript(recordStatus);
   const page = await context.newPage();
-  await page.goto(address(folder), { timeout: loadMs });
+  await page.goto(address(folder));
   return {
     page,
     reopen: async (path) => {
-      await page.goto(address(path), { timeout: loadMs });
+      await page.goto(address(path));
       return page;
     },
     close: async () => {
@@ -144,6 +143,7 @@ async function launchDesktop({ folder, profile, extensions, settings }: CarrierO
         ...(path === undefined ? [] : [path]),
       ],
     });
+    electron.context().setDefaultTimeout(patience.timeout);
     await electron.context().addInitScript(recordStatus);
     const page = await electron.firstWindow();
     await page.evaluate(recordStatus);

@@ -9,12 +9,11 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { renderNeed } from "../../extension/inspector/sections/need";
 import type { NeedToken } from "../../sidecar/protocol";
 import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
-import type { Workbench } from "./workbench";
+import { patience, suggestionMs, type Workbench } from "./workbench";
 
 /** Read as a script, since the page's policy lets none in that comes later. */
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-const patience = { timeout: 30_000, interval: 100 };
 /** Cursors at which code of other files is needed; not each time is one asked about at the very same key, so there are some to spare. */
 const places = [
   {
@@ -127,7 +126,7 @@ describe("the inspector in VS Code", () => {
     const [{ file, typed }] = places;
     await window.openFile(file, lastLine(file));
     await window.type(typed);
-    await window.waitForGhostText(8000).catch(() => undefined);
+    await window.waitForGhostText(suggestionMs).catch(() => undefined);
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     inspector = await window.inspector();
     expect(await window.activeTab()).toBe(basename(file));

@@ -93,6 +93,11 @@ export async function startRecording(page: Page): Promise<void> {
   });
 }
 
+/** What was seen last since {@link startRecording}. */
+export function lastLook(page: Page): Promise<Look | undefined> {
+  return page.evaluate(() => (globalThis as unknown as PageGlobals).selfracgTyping?.looks.at(-1));
+}
+
 /** What was seen since {@link startRecording}. */
 export function stopRecording(page: Page): Promise<Recording> {
   return page.evaluate(() => {

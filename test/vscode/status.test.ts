@@ -4,7 +4,7 @@ import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Bookshop, type Clip, lastLine, pictures } from "./bookshop";
-import type { Workbench } from "./workbench";
+import { patience, type Workbench } from "./workbench";
 
 /** Where the default model suggests something: a begun function at the end of a file. */
 const file = "shop/customers.py";
@@ -125,7 +125,7 @@ describe("the status bar in VS Code", () => {
     const before = await window.statusLabel();
     const seen = (await window.statusHistory()).length;
     await window.runCommand("SelfRACG: Restart Sidecar");
-    await expect.poll(async () => (await window.statusHistory()).slice(seen), { timeout: 30_000 }).toContain(before);
+    await expect.poll(async () => (await window.statusHistory()).slice(seen), patience).toContain(before);
     expect((await window.statusHistory()).slice(seen)).toContain("SelfRACG is starting");
     await window.runCommand("SelfRACG: End Snooze");
     await window.waitForStatus(/ready/);
@@ -218,17 +218,17 @@ describe("the status bar in VS Code", () => {
   it("collects diagnostics into a page that says to look at it", async () => {
     await window.openFile(file, 1);
     await choose("Collect Diagnostics");
-    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toMatch(/^Untitled-|SelfRACG diagnostics/);
+    await expect.poll(() => window.activeTab(), patience).toMatch(/^Untitled-|SelfRACG diagnostics/);
     await window.waitForNotification(/look at the diagnostics before you share them/);
     const lines = window.page.locator(".editor-group-container.active .view-lines");
     await expect
-      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 })
+      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), patience)
       .toMatch(/# SelfRACG diagnostics.*nothing was sent.*SelfRACG Code: \d/s);
     await picture("page-diagnostics");
     await window.page.keyboard.press("Control+End");
     // The log's last messages end the page.
     await expect
-      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), { timeout: 30_000 })
+      .poll(async () => (await lines.textContent())?.replaceAll("\u00a0", " "), patience)
       .toMatch(/\[(info|warning|error|debug)\]/);
     await window.clearNotifications();
     await window.runCommand("View: Revert and Close Editor");
@@ -237,9 +237,7 @@ describe("the status bar in VS Code", () => {
   it("opens its settings, in groups", async () => {
     await choose("Open Settings");
     const groups = window.page.locator(".settings-group-title-label, .settings-toc-entry");
-    await expect
-      .poll(async () => (await groups.allTextContents()).join(" "), { timeout: 30_000 })
-      .toMatch(/Suggestions/);
+    await expect.poll(async () => (await groups.allTextContents()).join(" "), patience).toMatch(/Suggestions/);
     await picture("page-settings");
     await window.runCommand("View: Close All Editors");
   });
@@ -264,7 +262,7 @@ describe("the status bar in VS Code", () => {
         .evaluateAll((images) => images.some((image) => "naturalWidth" in image && Number(image.naturalWidth) > 0));
     for (const [place, title] of (await steps.allTextContents()).entries()) {
       await steps.filter({ hasText: title }).click();
-      await expect.poll(loaded, { timeout: 30_000 }).toBe(true);
+      await expect.poll(loaded, patience).toBe(true);
       await picture(`page-walkthrough-${place + 1}`);
     }
     await window.toggleSideBar();

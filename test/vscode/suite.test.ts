@@ -4,7 +4,7 @@ import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
-import { sidecarProcesses, type Workbench } from "./workbench";
+import { patience, sidecarProcesses, suggestionMs, type Workbench } from "./workbench";
 
 /** A function that a person begins at the end of a file, where what comes next is defined in another file. */
 interface Place {
@@ -104,7 +104,7 @@ describe("SelfRACG in VS Code", () => {
     for (const place of places) {
       await window.openFile(place.file, lastLine(place.file));
       await window.type(place.typed);
-      const ghost = await window.waitForGhostText(8000).catch(() => "");
+      const ghost = await window.waitForGhostText(suggestionMs).catch(() => "");
       if (ghost.includes(place.name) && (await suits(place))) {
         return { place, ghost };
       }
@@ -148,7 +148,7 @@ describe("SelfRACG in VS Code", () => {
       // The inspector follows the cursor by itself.
       const [, line, column] = /^Ln (\d+), Col (\d+)/.exec(await window.cursor()) ?? [];
       await expect
-        .poll(() => inspector.locator('[data-open="cursor"]').textContent(), { timeout: 30_000 })
+        .poll(() => inspector.locator('[data-open="cursor"]').textContent(), patience)
         .toBe(`${file}:${line}:${column}`);
       const listed = await links.allTextContents();
       return listed.some((text) => text.startsWith(`${answer}:`));
@@ -164,8 +164,8 @@ describe("SelfRACG in VS Code", () => {
     const link = links.filter({ hasText: `${place.answer}:` }).first();
     const [, first] = /:(\d+)(?:-\d+)?$/.exec((await link.textContent()) ?? "") ?? [];
     await link.click();
-    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toBe(basename(place.answer));
-    await expect.poll(() => window.cursor(), { timeout: 30_000 }).toMatch(new RegExp(`^Ln ${first}, Col 1\\b`));
+    await expect.poll(() => window.activeTab(), patience).toBe(basename(place.answer));
+    await expect.poll(() => window.cursor(), patience).toMatch(new RegExp(`^Ln ${first}, Col 1\\b`));
     typing = place;
   });
 
@@ -173,7 +173,7 @@ describe("SelfRACG in VS Code", () => {
     const inspector = await window.inspector();
     await inspector.locator('[data-open="cursor"]').focus();
     await window.page.keyboard.press("Enter");
-    await expect.poll(() => window.activeTab(), { timeout: 30_000 }).toBe(basename(typing.file));
+    await expect.poll(() => window.activeTab(), patience).toBe(basename(typing.file));
     await window.revertFile();
     await window.runCommand("View: Close All Editors");
   });
@@ -233,7 +233,7 @@ describe("SelfRACG in VS Code", () => {
       const before = (await window.statusHistory()).length;
       process.kill(pid, "SIGKILL");
       await expect
-        .poll(async () => (await window.statusHistory()).slice(before).join("\n"), { timeout: 30_000 })
+        .poll(async () => (await window.statusHistory()).slice(before).join("\n"), patience)
         .toMatch(/SelfRACG error: The sidecar stopped[\s\S]*SelfRACG is ready/);
       expect(sidecarProcesses(shop.profile)).not.toContain(pid);
       const told = (await window.notifications()).filter((text) => text.includes("sidecar stopped unexpectedly"));
@@ -249,7 +249,7 @@ describe("SelfRACG in VS Code", () => {
   it("restarts the sidecar on command without a word", async () => {
     const [pid] = sidecarProcesses(shop.profile);
     await window.runCommand("SelfRACG: Restart Sidecar");
-    await expect.poll(() => sidecarProcesses(shop.profile), { timeout: 30_000 }).not.toContain(pid);
+    await expect.poll(() => sidecarProcesses(shop.profile), patience).not.toContain(pid);
     await window.waitForStatus(/ready/);
     expect(sidecarProcesses(shop.profile)).toHaveLength(1);
     expect(await window.notifications()).toEqual([]);
@@ -263,7 +263,7 @@ describe("SelfRACG in VS Code", () => {
     await window.waitForStatus(/SelfRACG error: .*no-model-here/);
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
-    await expect.poll(() => inspector.locator("#status").textContent(), { timeout: 30_000 }).toContain("no-model-here");
+    await expect.poll(() => inspector.locator("#status").textContent(), patience).toContain("no-model-here");
     writeFileSync(workspaceSettings, "{}");
     await window.waitForStatus(/ready/);
   });
