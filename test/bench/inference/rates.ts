@@ -4,25 +4,24 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { percentile } from "../statistics";
 import { bytesPerToken, createBandwidth } from "./bandwidth";
+import { decoded, measurePace, type Pace, pastsWithin, type Runtime, repeat, Samples, timed } from "./pace";
 import { randomRows } from "./tokens";
 
 export interface RateOptions {
   readonly modelPath: string;
   readonly threads: number;
-  /** A large model repeats less: no repetition begins after so many milliseconds. */
+  /** A large model repeats less: no repetition of one figure begins after so many milliseconds. */
   readonly budgetMs: number;
 }
 
 /** Figures of one process. Keys are numbers of tokens. */
-export interface Rates {
+export interface Rates extends Pace {
   readonly model: string;
   readonly parameters: number;
+  /** Ids that tokens have are below it. */
+  readonly vocabulary: number;
   readonly provider: string;
   readonly loadMs: number;
-  /** Milliseconds to read so many tokens. */
-  readonly prefillMs: Readonly<Record<number, number>>;
-  /** Milliseconds a token behind so many. */
-  readonly decodeMs: Readonly<Record<number, number>>;
   /** Milliseconds to read so many tokens at once behind the shortest past. */
   readonly verifyMs: Readonly<Record<number, number>>;
   /** The process's peak with the longest prompt read, before anything beside the model was measured. */
@@ -38,13 +37,8 @@ export interface Rates {
   };
 }
 
-const prompts = [128, 512, 1024];
-const pasts = [512, 1024];
 const verified = [2, 5, 9, 16];
-const decoded = 16;
 const repetitions = 9;
-/** Tokens read of each size, at the least. */
-const prefilled = 8192;
 
 /** Measures in this process. */
 export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions): Promise<Rates> {
@@ -52,51 +46,32 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   const model = await loadModelPackage(modelPath);
   const backbone = await createBackbone(model, { provider: "auto", threads });
   const loadMs = performance.now() - start;
-  const row = randomRows(model.architecture.vocabularySize);
-  const { contextLength } = model;
-  const sizes = prompts.filter((size) => size <= contextLength);
-  const depths = pasts.map((past) => Math.min(past, contextLength - decoded));
-  const begun = performance.now();
-  const repeat = async (work: () => Promise<void>, times = repetitions): Promise<void> => {
-    for (let i = 0; i < times && (i === 0 || performance.now() - begun < budgetMs); i++) await work();
-  };
-
-  const decode = new Samples();
-  const verify = new Samples();
-  await repeat(async () => {
-    for (const past of depths) {
-      let { cache } = await backbone.prefill(row(past));
-      ({ cache } = await decodeSome(backbone, cache, row, (ms) => decode.add(past, ms)));
-      if (past !== depths[0]) continue;
-      for (const count of verified) {
-        cache = backbone.rewind(cache, past);
-        const tokens = row(count);
-        verify.add(count, await timed(async () => ({ cache } = await backbone.decode(cache, tokens))));
-      }
-    }
-  });
-  // Behind the decoding, so that Node.js has compiled what every reading goes through.
-  const prefill = new Samples();
-  for (const size of sizes) {
-    // As llama-bench does it: each size by itself, behind a run that does not count.
-    await backbone.prefill(row(size));
-    // What takes a few milliseconds is repeated until it takes as long as what does not.
-    await repeat(
-      async () => prefill.add(size, await timed(() => backbone.prefill(row(size)))),
-      Math.max(repetitions, Math.ceil(prefilled / size)),
-    );
-  }
+  const vocabulary = model.architecture.vocabularySize;
+  const pace = await measurePace(runtimeOf(backbone), vocabulary, budgetMs);
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
 
-  const [past = 0] = depths;
+  // Rows that begin otherwise than those before, whose keys and values would be reused.
+  const row = randomRows(vocabulary, 2);
+  const [past = 0] = pastsWithin(model.contextLength);
+  const verify = new Samples();
+  await repeat(repetitions, budgetMs, async () => {
+    let { cache } = await backbone.prefill(row(past));
+    for (const count of verified) {
+      cache = backbone.rewind(cache, past);
+      const tokens = row(count);
+      verify.add(count, await timed(async () => ({ cache } = await backbone.decode(cache, tokens))));
+    }
+  });
+
   const perToken = bytesPerToken(model, past);
   const bandwidth = await createBandwidth(perToken, threads);
   // A bound is what the machine does at its best; what it decodes meanwhile is a median as everywhere.
   let bytesPerSecond = await bandwidth.measure(40);
   const steps: number[] = [];
-  await repeat(async () => {
-    const { cache } = await backbone.prefill(row(past));
-    await decodeSome(backbone, cache, row, (ms) => steps.push(ms));
+  await repeat(repetitions, budgetMs, async () => {
+    let { cache } = await backbone.prefill(row(past));
+    for (const token of row(decoded))
+      steps.push(await timed(async () => ({ cache } = await backbone.decode(cache, [token]))));
     bytesPerSecond = Math.max(bytesPerSecond, await bandwidth.measure(40));
   });
   await bandwidth.release();
@@ -105,10 +80,10 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   return {
     model: `${model.name} ${model.version}`,
     parameters: model.architecture.parameters,
+    vocabulary,
     provider: `${provider.name} (${provider.reason})`,
     loadMs,
-    prefillMs: prefill.medians(),
-    decodeMs: decode.medians(),
+    ...pace,
     verifyMs: verify.medians(),
     peakMegabytes,
     bandwidth: {
@@ -122,35 +97,16 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   };
 }
 
-/** Decodes a few tokens one by one and tells the time of each. */
-async function decodeSome(
-  backbone: Backbone,
-  from: KvCache,
-  row: (length: number) => number[],
-  told: (ms: number) => void,
-): Promise<{ cache: KvCache }> {
-  let cache = from;
-  for (const token of row(decoded)) told(await timed(async () => ({ cache } = await backbone.decode(cache, [token]))));
-  return { cache };
-}
-
-export async function timed(work: () => Promise<unknown>): Promise<number> {
-  const start = performance.now();
-  await work();
-  return performance.now() - start;
-}
-
-/** Numbers under numbers. */
-class Samples {
-  private readonly byKey = new Map<number, number[]>();
-
-  add(key: number, value: number): void {
-    const list = this.byKey.get(key) ?? [];
-    list.push(value);
-    this.byKey.set(key, list);
-  }
-
-  medians(): Record<number, number> {
-    return Object.fromEntries([...this.byKey].map(([key, values]) => [key, percentile(values, 0.5)]));
-  }
+function runtimeOf(backbone: Backbone): Runtime {
+  let cache: KvCache | undefined;
+  return {
+    contextLength: backbone.model.contextLength,
+    read: async (tokens) => {
+      ({ cache } = await backbone.prefill(tokens));
+    },
+    decode: async (token) => {
+      if (cache === undefined) throw new Error("Expected something read before a token is decoded, found nothing.");
+      ({ cache } = await backbone.decode(cache, [token]));
+    },
+  };
 }

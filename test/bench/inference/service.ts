@@ -9,7 +9,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { readSources } from "../cursors";
 import { percentile } from "../statistics";
-import { timed } from "./rates";
+import { timed } from "./pace";
 import { randomNumbers, randomRows } from "./tokens";
 
 export interface ServiceOptions {

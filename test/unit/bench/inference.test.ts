@@ -1,13 +1,13 @@
-// The inference benchmark's arithmetic: goals, bytes a token, tokens a run, and what llama-bench prints.
-import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+// The inference benchmark's arithmetic: goals, bytes a token, tokens a run, and the pace of two runtimes.
+import { describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { bytesPerToken, createBandwidth } from "../../bench/inference/bandwidth";
 import { digits, type Figure, goalTable, met } from "../../bench/inference/goals";
 import { tokensPerStep } from "../../bench/inference/keystrokes";
-import { llamaRates } from "../../bench/inference/llama";
+import type { LlamaRates } from "../../bench/inference/llama";
+import { measurePace, type Runtime } from "../../bench/inference/pace";
+import type { Rates } from "../../bench/inference/rates";
+import { speedUps } from "../../bench/inference/sizes";
 import { randomRows } from "../../bench/inference/tokens";
 import { modelPath } from "../../model";
 
@@ -79,43 +79,44 @@ it("random rows are the same at every run, and none begins as another", () => {
   expect(beginnings.size).toBe(40);
 });
 
-describe("llama-bench", () => {
-  let folder: string;
-  beforeEach(async () => {
-    folder = await mkdtemp(join(tmpdir(), "selfracg-test-"));
-  });
-  afterEach(() => rm(folder, { recursive: true, force: true }));
-
-  /** A program that prints what `code` says. */
-  async function program(code: string): Promise<string> {
-    const path = join(folder, "llama-bench");
-    await writeFile(path, `#!${process.execPath}\nconst args = process.argv.slice(2);\n${code}\n`);
-    await chmod(path, 0o755);
-    return path;
+describe("the pace of two runtimes", () => {
+  /** Keeps what it is asked for, and takes no time. */
+  function runtime(contextLength: number) {
+    const reads: (readonly number[])[] = [];
+    const decoded: number[] = [];
+    const asked: Runtime = {
+      contextLength,
+      read: async (tokens) => void reads.push(tokens),
+      decode: async (token) => void decoded.push(token),
+    };
+    return { asked, reads, decoded };
   }
-  const options = { gguf: "model.gguf", threads: 2, confined: undefined, prompts: [128, 512], pasts: [512] };
 
-  it("is asked for prompts and for tokens behind a past, and its median counts", async () => {
-    const binary = await program(`
-      const after = (name) => args[args.indexOf(name) + 1];
-      const row = (n_prompt, n_gen, n_depth, samples_ts) => ({ model_type: "qwen2 Q8_0", n_prompt, n_gen, n_depth, avg_ts: 1, samples_ts });
-      const prompts = after("-p").split(",").map(Number);
-      const rows = after("-n") === "0" ? prompts.map((n) => row(n, 0, 0, [30, n, 10])) : after("-d").split(",").map((d) => row(0, Number(after("-n")), Number(d), [70, 90, 80]));
-      if (after("-m") !== "model.gguf" || after("-t") !== "2") process.exit(1);
-      console.log(JSON.stringify(rows));`);
-    expect(await llamaRates({ binary, ...options })).toEqual({
-      type: "qwen2 Q8_0",
-      prefill: { 128: 30, 512: 30 },
-      decode: { 512: 80 },
-    });
+  it("is measured with the same tokens, no prompt twice", async () => {
+    const [ours, theirs] = [runtime(4096), runtime(4096)];
+    const pace = await measurePace(ours.asked, 8192, Infinity);
+    await measurePace(theirs.asked, 8192, Infinity);
+    expect(theirs.reads).toEqual(ours.reads);
+    expect(theirs.decoded).toEqual(ours.decoded);
+    expect(new Set(ours.reads.map((tokens) => tokens.slice(0, 4).join())).size).toBe(ours.reads.length);
+    expect(Object.keys(pace.prefillMs)).toEqual(["128", "512", "1024"]);
+    expect(Object.keys(pace.decodeMs)).toEqual(["512", "1024"]);
   });
 
-  it("that fails or prints something else is named", async () => {
-    const failing = await program("console.error('no such model'); process.exit(1);");
-    await expect(llamaRates({ binary: failing, ...options })).rejects.toThrow(
-      /Expected llama-bench to run as .*no such model.* Check --llama-bench and --gguf/s,
-    );
-    const talking = await program("console.log('hello');");
-    await expect(llamaRates({ binary: talking, ...options })).rejects.toThrow(/Expected JSON of .*found "hello/);
+  it("is measured once of each without time for more, and within a short context", async () => {
+    const { asked, reads } = runtime(600);
+    const pace = await measurePace(asked, 8192, 0);
+    // Two pasts, then each size once for nothing and once.
+    expect(reads.map(({ length }) => length)).toEqual([512, 584, 128, 128, 512, 512]);
+    expect(Object.keys(pace.prefillMs)).toEqual(["128", "512"]);
   });
+});
+
+it("this project is as many times as fast as llama.cpp takes longer, round by round", () => {
+  const pace = (prefill: number) => ({ prefillMs: { 128: prefill }, decodeMs: {} });
+  const rounds = [pace(10), pace(20)] as unknown as Rates[];
+  const llama = [pace(40), pace(30)] as unknown as LlamaRates[];
+  const size = { modelPath: "m", cores: 2, rounds, llama, withoutLlama: undefined };
+  expect(speedUps(size, ({ prefillMs }) => prefillMs[128])).toEqual([4, 1.5]);
+  expect(speedUps({ ...size, llama: [] }, ({ prefillMs }) => prefillMs[128])).toEqual([Number.NaN, Number.NaN]);
 });

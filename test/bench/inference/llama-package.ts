@@ -1,0 +1,63 @@
+// Installs node-llama-cpp, llama.cpp with prebuilt binaries, once and only when it is compared with: it is too large for everybody.
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+
+export const llamaVersion = "3.21.1";
+/** What the download takes on disk, for the announcement. */
+export const llamaMegabytes = 85;
+
+/** Packages with the binaries for the CPU, by platform and architecture as Node.js names them. */
+const binaries: Readonly<Record<string, string>> = {
+  "linux-x64": "linux-x64",
+  "linux-arm64": "linux-arm64",
+  "darwin-arm64": "mac-arm64-metal",
+  "darwin-x64": "mac-x64",
+  "win32-x64": "win-x64",
+  "win32-arm64": "win-arm64",
+};
+
+/**
+ * Installs into `folder` unless that was done before. Install scripts are not run, and the packages with binaries for GPUs,
+ * 600 MB, are left out.
+ * @param announce called before something is fetched
+ * @returns path of the package's entry, an ES module
+ * @throws Error where there are no binaries for this machine, or npm fails
+ */
+export async function installLlama(folder: string, announce: () => void): Promise<string> {
+  const platform = `${process.platform}-${process.arch}`;
+  const binary = binaries[platform];
+  if (binary === undefined)
+    throw new Error(`Expected one of ${Object.keys(binaries).join(", ")}, found ${platform}: no llama.cpp for it.`);
+  const stamp = join(folder, "installed");
+  const wanted = `${llamaVersion} ${binary}`;
+  const installed = existsSync(stamp) ? await readFile(stamp, "utf8") : "";
+  if (installed !== wanted) {
+    announce();
+    await rm(folder, { recursive: true, force: true });
+    await mkdir(folder, { recursive: true });
+    await writeFile(join(folder, "package.json"), JSON.stringify({ private: true }));
+    const packages = [`node-llama-cpp@${llamaVersion}`, `@node-llama-cpp/${binary}@${llamaVersion}`];
+    await npm(["install", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund", ...packages], folder);
+    await writeFile(stamp, wanted);
+  }
+  return join(folder, "node_modules", "node-llama-cpp", "dist", "index.js");
+}
+
+/** Runs the npm that runs this process, else the one on the path. */
+async function npm(args: readonly string[], folder: string): Promise<void> {
+  const script = process.env.npm_execpath;
+  const [program, ...first] = script === undefined ? ["npm"] : [process.execPath, script];
+  try {
+    await promisify(execFile)(program ?? "npm", [...first, ...args], {
+      cwd: folder,
+      maxBuffer: 1 << 24,
+      timeout: 600_000,
+    });
+  } catch (error) {
+    const text = error instanceof Error ? error.message.trim() : String(error);
+    throw new Error(`Expected npm to install node-llama-cpp ${llamaVersion}, found: ${text}`);
+  }
+}
