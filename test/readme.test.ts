@@ -1,10 +1,12 @@
-// Keeps the README's tables in step with package.json, and its links and pictures with what is there.
-import { existsSync, readFileSync } from "node:fs";
+// Keeps README and docs in step with package.json, and their links and pictures with what is there.
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
 
 const root = join(__dirname, "..");
 const readme = readFileSync(join(root, "README.md"), "utf8");
+const commandsPage = readFileSync(join(root, "docs", "commands.md"), "utf8");
+const settingsPage = readFileSync(join(root, "docs", "settings.md"), "utf8");
 const { contributes } = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
   contributes: {
     commands: { title: string; category: string }[];
@@ -13,12 +15,13 @@ const { contributes } = JSON.parse(readFileSync(join(root, "package.json"), "utf
 };
 
 it("lists every command by the name the palette shows", () => {
-  for (const { category, title } of contributes.commands) expect(readme).toContain(`| \`${category}: ${title}\` |`);
+  for (const { category, title } of contributes.commands)
+    expect(commandsPage).toContain(`| \`${category}: ${title}\` |`);
 });
 
 it("lists every setting with its default and bounds", () => {
   for (const [name, setting] of contributes.configuration.flatMap(({ properties }) => Object.entries(properties))) {
-    const row = readme.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
+    const row = settingsPage.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
     expect(row, name).toBeDefined();
     const shown =
       setting.default === ""
@@ -31,7 +34,8 @@ it("lists every setting with its default and bounds", () => {
   }
 });
 
-it("leads to pages that are there, as do these in turn", () => {
+/** Pages that can be reached from README and CHANGELOG. @throws AssertionError for a link to what is not there */
+function reachablePages(): string[] {
   const pages = ["README.md", "CHANGELOG.md"];
   for (const page of pages) {
     const text = readFileSync(join(root, page), "utf8");
@@ -41,11 +45,20 @@ it("leads to pages that are there, as do these in turn", () => {
       if (target.endsWith(".md") && !pages.includes(target)) pages.push(target);
     }
   }
-  expect(pages).toEqual(expect.arrayContaining(["docs/protocol.md", "docs/editors.md", "CONTRIBUTING.md"]));
+  return pages;
+}
+
+it("leads to pages that are there, and to every page in docs/", () => {
+  const docs = readdirSync(join(root, "docs")).map((name) => `docs/${name}`);
+  expect(reachablePages()).toEqual(expect.arrayContaining([...docs, "CONTRIBUTING.md", "SECURITY.md"]));
 });
 
 it("shows pictures that the Marketplace shows: no SVG, in the repository", () => {
   const pictures = [...readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, picture]) => picture);
   expect(pictures.length).toBeGreaterThan(0);
   for (const picture of pictures) expect(picture).toMatch(/^media\/[-\w/]+\.png$/);
+});
+
+it("stays within 150 lines, and leaves the rest to docs/", () => {
+  expect(readme.split("\n").length).toBeLessThanOrEqual(150);
 });
