@@ -1,4 +1,4 @@
-// Scores of a completion as CrossCodeEval defines them: exact match, edit similarity, identifiers. models/training has the same rules in Python.
+// Scores of a completion as CrossCodeEval defines them: exact match, edit similarity, identifiers.
 
 /** One prediction's scores; `es` from 0 to 100, the others from 0 to 1. */
 export interface Score {

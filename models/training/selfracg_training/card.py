@@ -15,7 +15,7 @@ from .package import FIGURES_BEGIN, FIGURES_END
 from .tables import Table
 
 # Tables that a model card shows, in this order.
-FIGURES = ("loss", "retrieval", "completion", "needless", "copying", "isolation", "quantisation")
+FIGURES = ("loss", "retrieval", "copying", "isolation", "quantisation")
 REPORT = "Every table, with the seven measurements of the method: `models/training/REPORT.md`."
 
 TEMPLATE = Template(

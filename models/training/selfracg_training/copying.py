@@ -33,8 +33,8 @@ def copying_table(subject: Subject, cases: Cases, retrieved: dict[str, list[Rank
             chosen = {
                 "none": None,
                 "random": chooser.choice(wrong) if wrong else None,
-                "right": retrievers.defining_ranking(case).order[0],
-                "retrieved": ranking.order[0],
+                "right": retrievers.defining_fragment(case),
+                "retrieved": ranking[0],
             }
             target, is_name = _continuation(subject.format, case)
             room = int(subject.manifest["contextLength"]) - subject.copy_limit()

@@ -6,12 +6,10 @@ A batch holds prompts of like length, right-padded; keys and values are kept, fi
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from functools import lru_cache
 from typing import Any
 
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, pre_tokenizers
 from torch import Tensor
 from transformers import PretrainedConfig, PreTrainedModel
 
@@ -45,50 +43,19 @@ def batches(lengths: Sequence[int], size: int, spread: float = 1.15) -> Iterator
         yield batch
 
 
-class Spelling:
-    """The bytes of every token of a byte-level vocabulary, and which tokens may begin a text."""
-
-    def __init__(self, tokenizer: Tokenizer) -> None:
-        # GPT-2's table: bytes that can be printed stand for themselves, the others for characters from 256 on, in order.
-        characters = set(pre_tokenizers.ByteLevel.alphabet())
-        plain = [
-            byte
-            for byte in range(256)
-            if chr(byte) in characters and (33 <= byte <= 126 or 161 <= byte <= 172 or byte >= 174)
-        ]
-        hidden = [byte for byte in range(256) if byte not in plain]
-        of = {chr(byte): byte for byte in plain} | {chr(256 + place): byte for place, byte in enumerate(hidden)}
-        special = tokenizer.get_added_tokens_decoder()
-        self.bytes = [
-            b"" if token in special else bytes(of[c] for c in tokenizer.id_to_token(token) or "")
-            for token in range(tokenizer.get_vocab_size())
-        ]
-        self.allowed = lru_cache(4096)(self._allowed)
-
-    def _allowed(self, owed: bytes) -> Tensor:
-        """Ids of the tokens that spell a beginning of `owed`, or all of it and more."""
-        return torch.tensor([i for i, b in enumerate(self.bytes) if b and (owed.startswith(b) or b.startswith(owed))])
-
-
 @torch.no_grad()
 def greedy(
     model: PreTrainedModel,
     prompts: Sequence[Sequence[int]],
     stop: Callable[[int, list[int]], bool],
-    most: int,
+    max_tokens: int,
     dtype: torch.dtype = torch.float32,
-    owed: Sequence[bytes] | None = None,
-    spelling: Spelling | None = None,
-    ends: Sequence[int] = (),
 ) -> list[list[int]]:
-    """The tokens that follow each prompt, at most `most`, each the likeliest; one batch, so give prompts of like length.
+    """The tokens that follow each prompt, at most `max_tokens`, each the most likely one.
 
-    `stop(row, tokens)` is asked after every token and ends the row; the token it saw last stays in the result. A row's
-    tokens first spell what it owes (token healing; needs `spelling`), and none of `ends` is taken before something is written.
+    The prompts are one batch, so they should have similar lengths. `stop(row, tokens)` is called after every token and
+    ends the row; the last token it saw stays in the result.
     """
-    begun = [False] * len(prompts)
-    barred = torch.tensor(list(ends), dtype=torch.int64)
-    due = list(owed) if owed is not None and spelling is not None else [b""] * len(prompts)
     config = model.config
     heads, pairs, size = config.num_attention_heads, config.num_key_value_heads, head_dimension(config)
     device = model.lm_head.weight.device
@@ -98,15 +65,15 @@ def greedy(
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
     inputs, states = trunk(model, ids, dtype)
-    positions = torch.arange(longest + most, device=device)
+    positions = torch.arange(longest + max_tokens, device=device)
     cos, sin = model.model.rotary_emb(states, positions[None])
     cos, sin = cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
     keys, values = [], []
     for layer in inputs:
         rotated = forward._rotate(layer.k.view(len(prompts), longest, pairs, size), cos[:longest], sin[:longest])
-        keys.append(F.pad(rotated.transpose(1, 2), (0, 0, 0, most)).contiguous())
+        keys.append(F.pad(rotated.transpose(1, 2), (0, 0, 0, max_tokens)).contiguous())
         values.append(
-            F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, most)).contiguous()
+            F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, max_tokens)).contiguous()
         )
     del inputs
     head = model.lm_head.weight.to(dtype)
@@ -114,28 +81,14 @@ def greedy(
     state = states[rows, lengths - 1]
     out: list[list[int]] = [[] for _ in prompts]
     place = lengths.clone()
-    for step in range(most):
-        logits = (state @ head.T).float()
-        for number, row in enumerate(rows.tolist()):
-            if due[row] and spelling is not None:
-                allowed = spelling.allowed(due[row])
-                kept_logits = logits[number, allowed].clone()
-                logits[number] = float("-inf")
-                logits[number, allowed] = kept_logits
-            elif not begun[row]:
-                logits[number, barred] = float("-inf")
-        chosen = logits.argmax(-1)
+    for step in range(max_tokens):
+        chosen = (state @ head.T).float().argmax(-1)
         going = []
         for number, (row, token) in enumerate(zip(rows.tolist(), chosen.tolist(), strict=True)):
             out[row].append(token)
-            if due[row] and spelling is not None:
-                begun[row] = len(spelling.bytes[token]) > len(due[row])
-                due[row] = due[row][len(spelling.bytes[token]) :]
-            else:
-                begun[row] = True
             if not stop(row, out[row]):
                 going.append(number)
-        if not going or step + 1 == most:
+        if not going or step + 1 == max_tokens:
             break
         if len(going) < len(rows):
             kept = torch.tensor(going, device=device)

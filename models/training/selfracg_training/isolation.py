@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from . import backbone, llora, vanilla
+from . import backbone, llora
 from .cases import Cases
 from .subject import Subject, token_losses
 from .tables import Table
@@ -17,8 +17,10 @@ from .tables import Table
 def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) -> Table:
     """Positions whose logits differ by a single bit, and the loss with and without the adapter.
 
-    Of the packaged graph: as query, as fragment and with an untrained adapter; `holds` is false where one of these differs.
-    Of WORK/stages/vanilla, where it is there: the backbone with that LoRA against the bare one, in PyTorch.
+    Of the packaged graph: as query, as fragment and with an untrained adapter. Of WORK/backbone and WORK/llora, where they
+    are there: the pass that the expression is read from against a backbone that no adapter was attached to, in PyTorch.
+    `holds` is false where one of these differs. Of WORK/stages/vanilla, where it is there: the backbone with that LoRA
+    against the bare one.
     """
     found = [case for group in cases.load().values() for case in group][:rows]
     contexts = [subject.format.left_to_right(case.task.file, case.prefix, subject.copy_limit()) for case in found]
@@ -34,6 +36,17 @@ def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) 
 
         return logits
 
+    def expressing(module: llora.LLoRA, adapter: int) -> Callable[[list[int]], np.ndarray]:
+        def logits(row: list[int]) -> np.ndarray:
+            with torch.no_grad():
+                inputs, found = module.collect(torch.tensor([row]), logits=True)
+                module.read(inputs, torch.tensor([len(row)]), adapter)
+            if found is None:
+                raise RuntimeError("expected logits of the pass that the expression is read from, found none")
+            return found[0].numpy()
+
+        return logits
+
     pairs = {
         kind: (graph("trained", -1), graph(model, adapter))
         for kind, model, adapter in (
@@ -42,12 +55,16 @@ def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) 
             ("untrained query", "untrained", llora.QUERY),
         )
     }
+    if (work / "backbone" / "config.json").is_file() and (work / "llora" / "adapter.safetensors").is_file():
+        plain, module = backbone.load(work / "backbone"), llora.load(backbone.load(work / "backbone"), work / "llora")
+        for kind, adapter in (("query", llora.QUERY), ("fragment", llora.FRAGMENT)):
+            pairs[f"{kind}, PyTorch"] = (torch_model(plain), expressing(module, adapter))
     promised = list(pairs)
-    adapter = work / "stages" / "vanilla"
-    if (adapter / "adapter.safetensors").is_file():
+    merged = work / "stages" / "vanilla"
+    if (merged / "config.json").is_file():
         pairs["vanilla LoRA (not shipped)"] = (
             torch_model(backbone.load(work / "backbone")),
-            torch_model(vanilla.merged(work / "backbone", adapter)),
+            torch_model(backbone.load(merged)),
         )
     table_rows, different, losses = [], {}, {}
     for kind, (bare, changed) in pairs.items():

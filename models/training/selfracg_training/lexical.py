@@ -1,21 +1,29 @@
-"""BM25 and Jaccard over code words, alone and with the next fragment: lexical retrieval that an expression has to beat."""
+"""Lexical baselines: BM25 (through bm25s) and Jaccard over the words of code, each with or without the next fragment."""
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from .bench import Fragment
+import bm25s
+import numpy as np
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PART = re.compile(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])|\d+")
-# Okapi BM25's usual constants; a word repeated in the query counts at most three times.
-K1, B, QUERY_CAP = 1.2, 0.75, 3
+# A word that the query repeats counts at most three times.
+MAX_REPEATS = 3
 QUERY_LINES = 20
+# How many fragments of a ranking are replaced by the ones after them.
+NEXT_DEPTH = 40
+
+
+class Located(Protocol):
+    """Anything that lies in a file."""
+
+    @property
+    def path(self) -> str: ...
 
 
 def words(text: str) -> list[str]:
@@ -30,63 +38,53 @@ def words(text: str) -> list[str]:
 
 
 class Bm25:
-    """An index over texts (Robertson and Walker's BM25, with the idf that is never negative)."""
+    """A BM25 index over texts, in Lucene's form (Kamphuis et al., 2020) with k1 = 1.2 and b = 0.75."""
 
     def __init__(self, texts: Sequence[str]) -> None:
-        counts = [Counter(words(text)) for text in texts]
-        self.lengths = [sum(count.values()) for count in counts]
-        self.average = sum(self.lengths) / max(1, len(texts))
-        self.postings: dict[str, list[tuple[int, int]]] = {}
-        for i, count in enumerate(counts):
-            for word, frequency in count.items():
-                self.postings.setdefault(word, []).append((i, frequency))
+        self.count = len(texts)
+        self.index = bm25s.BM25(method="lucene", k1=1.2, b=0.75)
+        bags = [words(text) for text in texts]
+        # The library cannot index texts without any word.
+        self.index.index(bags if any(bags) else [[""]] * len(bags), show_progress=False)
 
-    def scores(self, query: str) -> list[float]:
-        """A score for every text; 0 where no word is shared."""
-        total = len(self.lengths)
-        out = [0.0] * total
-        for word, repeated in Counter(words(query)).items():
-            found = self.postings.get(word, [])
-            idf = math.log(1 + (total - len(found) + 0.5) / (len(found) + 0.5))
-            for i, frequency in found:
-                length = K1 * (1 - B + B * self.lengths[i] / self.average)
-                out[i] += idf * frequency * (K1 + 1) / (frequency + length) * min(repeated, QUERY_CAP)
-        return out
+    def scores(self, query: str) -> np.ndarray:
+        """A score for every text [texts]; 0 where no word is shared."""
+        repeated = Counter(words(query))
+        if not repeated:
+            return np.zeros(self.count)
+        return np.asarray(
+            self.index.get_scores([word for word, n in repeated.items() for _ in range(min(n, MAX_REPEATS))])
+        )
 
     def rank(self, query: str, among: Sequence[int]) -> list[int]:
         """Indices of `among`, best first; equal scores keep their order."""
-        scores = self.scores(query)
-        return sorted(among, key=lambda i: -scores[i])
+        return ranked(self.scores(query), among)
 
 
 class Jaccard:
-    """Likeness of word sets (RepoCoder's sparse retrieval): size of the intersection over size of the union."""
+    """Similarity of word sets (RepoCoder's sparse retrieval): size of the intersection over size of the union."""
 
     def __init__(self, texts: Sequence[str]) -> None:
         self.words = [frozenset(words(text)) for text in texts]
 
-    def scores(self, query: str) -> list[float]:
-        """A score for every text; 0 where nothing is shared."""
-        asked = frozenset(words(query))
-        out = []
-        for found in self.words:
-            union = len(asked | found)
-            out.append(len(asked & found) / union if union else 0.0)
-        return out
-
     def rank(self, query: str, among: Sequence[int]) -> list[int]:
         """Indices of `among`, best first; equal scores keep their order."""
-        scores = self.scores(query)
-        return sorted(among, key=lambda i: -scores[i])
+        wanted = frozenset(words(query))
+        return ranked(np.array([len(wanted & own) / max(1, len(wanted | own)) for own in self.words]), among)
 
 
-# Places of a ranking whose next fragments are looked at.
-NEXT_DEPTH = 40
+def ranked(scores: np.ndarray, among: Sequence[int]) -> list[int]:
+    """Indices of `among` by falling score; equal scores keep their order."""
+    places = np.asarray(among, dtype=np.int64)
+    return places[np.argsort(-scores[places], kind="stable")].tolist()
 
 
-def next_ones(ranking: Sequence[int], pool: Sequence[Fragment]) -> list[int]:
-    """For each fragment of a ranking the one after it in its file (itself at the file's end), each once: what RepoCoder and
-    CrossCodeEval put into the prompt, for code like the code before the cursor is followed by code like what comes next."""
+def next_fragments(ranking: Sequence[int], pool: Sequence[Located]) -> list[int]:
+    """For each fragment of a ranking the one after it in its file (itself at the file's end), each once.
+
+    RepoCoder and CrossCodeEval put these into the prompt: code like the code before the cursor is followed by code like
+    what comes next.
+    """
     out = []
     for i in ranking[:NEXT_DEPTH]:
         following = i + 1 if i + 1 < len(pool) and pool[i + 1].path == pool[i].path else i

@@ -1,4 +1,4 @@
-"""Table `loss`: bits a byte of held-out code by language, beside n-gram models and the untrained backbone."""
+"""Table `loss`: bits a byte of held-out code by language, beside the untrained backbone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from . import backbone, heldout, ngram
+from . import backbone, heldout
 from .prompt_format import PromptFormat
 from .subject import Subject, token_losses
 from .tables import Table
@@ -20,14 +20,13 @@ LOSS_TOKENS = 512
 
 
 def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
-    """Bits per byte and loss on held-out files, beside a unigram and a trigram model and the untrained backbone."""
+    """Bits per byte and loss on held-out files, beside the untrained backbone."""
     path = work / "corpus" / "heldout.jsonl"
     if not path.is_file():
         raise FileNotFoundError(f"expected held-out files in {path}, found none: run `corpus` first")
-    references = ngrams(work, subject)
     start_model = _untrained_backbone(subject.manifest["architecture"], subject.manifest["contextLength"])
     limit = min(LOSS_TOKENS, int(subject.manifest["contextLength"]))
-    methods = [*references, *(["untrained"] if start_model is not None else []), "model"]
+    methods = [*(["untrained"] if start_model is not None else []), "model"]
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {}
     sums: dict[str, dict[str, float]] = {}
@@ -38,8 +37,6 @@ def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
             total["bytes"] += size
             total["tokens"] += len(row) - start
             total["model"] += float(subject.losses([row], [start])[0].sum())
-            for name, reference in references.items():
-                total[name] += float(reference.losses(row, start).sum())
             if start_model is not None:
                 with torch.no_grad():
                     logits = (
@@ -69,8 +66,8 @@ def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
         "Held-out code",
         ["language", "bytes", *(f"{method}, bits a byte" for method in methods), "model, nats a token"],
         rows,
-        f"Up to {per_language} files a language from repositories kept out of training, up to {limit} tokens of each. Unigram and trigram: "
-        f"interpolated Kneser-Ney over tokens of up to {ngram.SAMPLE // 10**6} million training tokens. Untrained: the same architecture before its first step.",
+        f"Up to {per_language} files a language from repositories kept out of training, up to {limit} tokens of each. "
+        "Untrained: the same architecture before its first step.",
         figures,
     )
 
@@ -104,13 +101,3 @@ def _untrained_backbone(architecture: dict[str, Any], context: int) -> torch.nn.
         context_length=context,
     )
     return backbone.create(config).eval()
-
-
-def ngrams(work: Path, subject: Subject) -> dict[str, ngram.Ngram]:
-    """Unigram and trigram models of the training rows, by name; none where there are no rows."""
-    path = work / "shards" / "train.npy"
-    if not path.is_file():
-        return {}
-    size = int(subject.manifest["architecture"]["vocabularySize"])
-    rows = np.load(path, mmap_mode="r")
-    return {"unigram": ngram.Ngram(rows, size, 1), "trigram": ngram.Ngram(rows, size, 3)}

@@ -24,8 +24,7 @@ FORMAT_VERSION = 3
 FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
 FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
 MAX_PATH_TOKENS = 24
-# Whether prompts show the code behind the cursor, where no option says so. The default model writes better without it:
-# compare the rows "nothing, left to right" and "nothing, fill in the middle" of `evaluate --only completion`.
+# Whether prompts show the code behind the cursor, where no option says so. The default model writes better without it.
 FILL_IN_MIDDLE = False
 
 

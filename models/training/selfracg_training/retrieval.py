@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -33,9 +31,9 @@ def rankings(subject: Subject, cases: Cases, processes: int = 1, device: str = "
 def of_package(subject: Subject, found: Sequence[bench.Case]) -> dict[str, list[Ranking]]:
     """Rankings of the lexical methods and of the packaged graph, trained and untrained, for each case."""
     models = {retrievers.UNTRAINED: subject.untrained, retrievers.SHIPPED: subject.trained}
-    out: dict[str, list[Ranking]] = {name: [Ranking([], [])] * len(found) for name in (*retrievers.LEXICAL, *models)}
+    out: dict[str, list[Ranking]] = {name: [[]] * len(found) for name in (*retrievers.LEXICAL, *models)}
     place = {id(case): i for i, case in enumerate(found)}
-    plain = [retrievers.Method(name, "lexical", "") for name in retrievers.LEXICAL]
+    plain = [retrievers.Method(name, "lexical") for name in retrievers.LEXICAL]
     for _, group in bench.by_repository(found):
         for method, own in retrievers.rank_repository(Path(), plain, group).items():
             for case, ranking in zip(group, own, strict=True):
@@ -45,9 +43,7 @@ def of_package(subject: Subject, found: Sequence[bench.Case]) -> dict[str, list[
         for name, model in models.items():
             scores = model.embed(queries, llora.QUERY) @ model.embed(rows, llora.FRAGMENT).T
             for number, case in enumerate(group):
-                others = np.array(case.others)
-                order = np.argsort(-scores[number][others], kind="stable")[: retrievers.DEPTH]
-                out[name][place[id(case)]] = Ranking(others[order].tolist(), scores[number][others][order].tolist())
+                out[name][place[id(case)]] = lexical.ranked(scores[number], case.others)[: retrievers.DEPTH]
     return out
 
 
@@ -65,7 +61,7 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
             groups.setdefault(key, []).extend(f"{language}/{group[i].task.repository}" for i in needing)
             for method, own in found[language].items():
                 hits.setdefault(key, {}).setdefault(method, []).extend(
-                    bench.first_hit(group[i], own[i].order) for i in needing
+                    bench.first_hit(group[i], own[i]) for i in needing
                 )
     languages = [language for language in hits if language != "all"]
     for language in [*languages, *(["all"] if len(languages) > 1 else [])]:
@@ -118,50 +114,3 @@ def retrieval_table(cases: Cases, found: Rankings) -> Table:
         "adapter was trained on. Untrained: the adapter before its first step, which is the backbone's own attention.",
         figures,
     )
-
-
-def reference(folder: Path, language: str, limit: int | None) -> dict[str, dict[str, float]]:
-    """What the benchmark's own retrieval_baselines.py prints for a language: {method: {"mrr", "1", "5", "10"}}, three decimals."""
-    command = [
-        sys.executable,
-        str(folder / "retrieval_baselines.py"),
-        str(folder / f"tasks_{language}.jsonl"),
-        str(folder / f"repos_{language}.jsonl.xz"),
-    ]
-    printed = subprocess.run(
-        [*command, *(["--limit", str(limit)] if limit else [])], capture_output=True, text=True, check=True
-    ).stdout
-    names = {
-        "bm25": retrievers.BM25,
-        "bm25+next": retrievers.BM25_NEXT,
-        "jaccard": retrievers.JACCARD,
-        "jaccard+next": retrievers.JACCARD_NEXT,
-    }
-    out = {}
-    for line in printed.splitlines()[1:]:
-        words = line.split()
-        out[names[words[0]]] = dict(zip(("mrr", "1", "5", "10"), map(float, words[2::2]), strict=True))
-    return out
-
-
-def agreement(cases: Cases, table: Table) -> list[str]:
-    """One line a language: whether the lexical rows agree with retrieval_baselines.py to its last digit; none without the script."""
-    folder = cases.bench
-    if folder is None or not (folder / "retrieval_baselines.py").is_file():
-        return []
-    out = []
-    for language, own in table.figures.items():
-        if language == "all":
-            continue
-        expected = reference(folder, language, cases.limit)
-        found = {name: {"mrr": own[name]["mrr"], **own[name]["recall"]} for name in expected}
-        same = all(
-            f"{found[name][key]:.3f}" == f"{value:.3f}"
-            for name, values in expected.items()
-            for key, value in values.items()
-        )
-        out.append(
-            f"{language}: {'agrees with' if same else 'DIFFERS from'} retrieval_baselines.py "
-            + ", ".join(f"{name} {values['mrr']:.3f}" for name, values in expected.items())
-        )
-    return out

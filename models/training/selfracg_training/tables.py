@@ -33,8 +33,7 @@ def _short(value: int) -> str:
 class Table:
     """A titled table and the same figures as data; `holds` is false where a promise is broken.
 
-    `figures` holds plain JSON values. `key` says what the figures were computed from (options, checksums): a table whose
-    key is another's is stale.
+    `figures` holds plain JSON values.
     """
 
     name: str
@@ -46,7 +45,6 @@ class Table:
     command: str = ""
     model: Measured = field(default_factory=Measured)
     holds: bool = True
-    key: dict[str, Any] = field(default_factory=dict)
 
     def markdown(self) -> str:
         """The table under a heading, with the model's size, the notes and the command that prints it again."""

@@ -94,17 +94,6 @@ def lines_of(mark: str, count: int = 200) -> list[str]:
     return [f"{mark}_{n} = compute({n * 7 % 13}, {n})" for n in range(count)]
 
 
-def test_resemblance_estimates_the_jaccard_index():
-    for changed in (0, 20, 60, 120):
-        one, other = lines_of("value", 400), lines_of("value", 400)
-        other[:changed] = lines_of("other", changed)
-        shingles = [{tuple(lines[n : n + 5]) for n in range(396)} for lines in (one, other)]
-        exact = len(shingles[0] & shingles[1]) / len(shingles[0] | shingles[1])
-        made = clean.resemblance(*(clean.signature("\n".join(lines)).sketch for lines in (one, other)))
-        assert abs(made - exact) < 0.2
-        assert made == 1 if changed == 0 else made < 1
-
-
 def test_duplicates():
     lines = lines_of("value")
     duplicates = clean.Duplicates()

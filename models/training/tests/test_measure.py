@@ -13,20 +13,18 @@ from selfracg_training import (
     backbone,
     bench,
     cli,
-    completion,
+    completions,
     export,
     forward,
     llora,
     measure,
     package,
-    scoring,
     tables,
 )
 from selfracg_training.intervals import Interval
 from selfracg_training.measures import attention, diagnosis, documents, rounds, scale
 from selfracg_training.measures.bed import SHIPPED, UNTRAINED, Bed
 from selfracg_training.reader import pad
-from selfracg_training.retrievers import Ranking
 
 VERBS = "open close read write parse merge split count clean build".split()
 
@@ -92,41 +90,47 @@ def bed(work):
     return Bed(args)
 
 
-def test_all_seven_print_and_keep_their_tables(work, capsys):
+def test_every_measurement_prints_and_saves_its_table(work, capsys):
     assert measure.run(arguments(work, "all")) == 0
     printed = capsys.readouterr().out
-    for name in ("bit-for-bit", "stages", "scale", "diagnosis", "attention", "documents", "rounds"):
+    for name in measure.MEASURES:
         table = tables.load(work, name)
         assert table.title in printed and table.model.parameters == tables.of_backbone(work / "backbone").parameters
-        assert all(len(row) == len(table.header) for row in table.rows) and table.command.startswith(
-            "python -m selfracg_training measure "
-        )
-    compared = tables.load(work, "bit-for-bit").figures
-    assert {"PyTorch, query", "packaged graph, query", "packaged graph, fragment"} <= compared.keys() and all(
-        each["tokens"] for each in compared.values()
-    )
+        assert all(len(row) == len(table.header) for row in table.rows)
+        assert table.command.startswith(f"python -m selfracg_training measure {name} ")
     stages = tables.load(work, "stages").figures["python"]
-    assert {completion.NOTHING, "BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(
-        stages
+    assert {"BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(stages)
+    assert "em" not in stages[SHIPPED]
+    assert (
+        tables.load(work, "diagnosis").figures["python"]["findings"][diagnosis.SIGNATURES[3]] == diagnosis.NOT_MEASURED
     )
     assert list(tables.load(work, "rounds").figures["rounds"]) == ["0", "1", "2"]
 
 
-def test_a_finished_table_is_printed_and_another_adapter_measured_anew(work, monkeypatch, capsys):
-    assert measure.run(arguments(work, "isolation")) == 0
+def test_completions_of_the_evaluation_fill_the_tables(work, bed, tmp_path, capsys):
+    ids = [case.task.identifier for case in bed.cases.load()["python"]]
+    options = []
+    for name, es in (("none", 10.0), (SHIPPED, 30.0), ("oracle", 50.0)):
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({"results": [{"id": each, "em": 0, "es": es} for each in ids]}), encoding="utf-8")
+        options += ["--completions", f"{name}={path}"]
+    assert measure.run(arguments(work, "stages", "diagnosis", *options)) == 0
+    assert tables.load(work, "stages").figures["python"][SHIPPED]["es"]["value"] == 30.0
+    used = tables.load(work, "diagnosis").figures["python"]["use"]
+    assert used["oracle"]["value"] == 40.0
+    assert "the oracle's fragments change ES by +40.0 to +40.0" in capsys.readouterr().out
 
-    def refused(_bed):
-        raise RuntimeError("measured again")
 
-    monkeypatch.setattr("selfracg_training.measures.isolation.measure", refused)
-    assert measure.run(arguments(work, "isolation")) == 0 and "Isolation" in capsys.readouterr().out
-    with pytest.raises(RuntimeError, match="measured again"):
-        measure.run(arguments(work, "isolation", "--again"))
-    with pytest.raises(RuntimeError, match="measured again"):
-        measure.run(arguments(work, "isolation", "--limit", "3"))
+def test_completions_of_another_form_are_refused(tmp_path):
+    path = tmp_path / "old.json"
+    path.write_text("{}", encoding="utf-8")
+    with pytest.raises(ValueError, match="npm run eval"):
+        completions.parse([f"none={path}"])
+    with pytest.raises(ValueError, match="NAME=FILE"):
+        completions.parse([str(path)])
 
 
-def test_a_leak_is_reported(work, monkeypatch, capsys):
+def test_a_leak_is_reported(work, monkeypatch):
     collect = llora.LLoRA.collect
 
     def leaking(self, ids, logits=False):
@@ -134,10 +138,8 @@ def test_a_leak_is_reported(work, monkeypatch, capsys):
         return inputs, None if found is None else found + found.sign() * 1e-3
 
     monkeypatch.setattr(llora.LLoRA, "collect", leaking)
-    assert measure.run(arguments(work, "isolation", "--again")) == 1
-    assert "leaks" in capsys.readouterr().out
-    assert measure.run(arguments(work, "diagnosis", "--again")) == 1
-    assert tables.load(work, "diagnosis").figures["python"]["verdicts"][diagnosis.SIGNATURES[1]] == diagnosis.SEEN
+    assert measure.run(arguments(work, "diagnosis")) == 1
+    assert tables.load(work, "diagnosis").figures["python"]["findings"][diagnosis.SIGNATURES[1]] == diagnosis.SEEN
 
 
 def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
@@ -194,7 +196,7 @@ def test_more_fragments_never_bring_the_right_one_forward(bed):
     for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED], strict=True):
         assert after is None or (before is not None and before <= after)
     own = bed.rank([bed.methods[SHIPPED]])["python"][SHIPPED]
-    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking.order) for case, ranking in zip(found, own, strict=True)]
+    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking) for case, ranking in zip(found, own, strict=True)]
 
 
 def test_passages_follow_headings_and_queries_never_show_their_target():
@@ -227,33 +229,28 @@ def figures(first, tenth, mrr):
 
 
 @pytest.mark.parametrize(
-    ("values", "gain", "verdicts"),
+    ("values", "gain", "expected"),
     [
         (figures(0.05, 0.5, 0.3), (1.0, 4.0), ["SEEN", "not seen", "not seen"]),
         (figures(0.3, 0.5, 0.4), (-1.0, 4.0), ["not seen", "not seen", "SEEN"]),
         (figures(0.0, 0.1, 0.02), (-1.0, 4.0), ["too few hits to tell", "not seen", "too few hits to tell"]),
     ],
 )
-def test_verdicts_follow_their_thresholds(values, gain, verdicts):
-    used = {"defining": {"low": gain[0], "high": gain[1]}, "hits": 0, "misses": 0}
-    found = diagnosis.judged(values, {SHIPPED: {"mean": 0.0, "largest": 0.0}}, used)
-    assert [verdict for *_, verdict in found] == verdicts
+def test_findings_follow_their_thresholds(values, gain, expected):
+    used = {"oracle": {"low": gain[0], "high": gain[1]}, "found": {"tasks": 0}, "not found": {"tasks": 0}}
+    found = diagnosis.findings(values, {SHIPPED: {"mean": 0.0, "largest": 0.0}}, used)
+    assert [finding for *_, finding in found] == expected
 
 
 def test_use_separates_found_from_not_found():
-    def predictions(*scores):
-        return [completion.Prediction("", scoring.Score(float(es == 100), es, 0.0, 0.0), 1) for es in scores]
+    def scores(*values):
+        return [completions.Score(100.0 * (es == 100), es) for es in values]
 
-    written = {
-        completion.NOTHING: predictions(10, 20, 30),
-        SHIPPED: predictions(100, 15, 30),
-        completion.DEFINING: predictions(100, 40, 60),
-    }
-    found = diagnosis.use(written, [0, 3, None], ["a", "b", "c"])
-    assert (found["hits"], found["misses"]) == (1, 2) and found["hit"] == {"em": 100.0, "es": 100.0, "esGain": 90.0}
-    assert found["miss"] == {"em": 0.0, "es": 22.5, "esGain": -2.5} and found["defining"]["value"] == pytest.approx(
-        (90 + 20 + 30) / 3
-    )
+    given = {"none": scores(10, 20, 30), SHIPPED: scores(100, 15, 30), "oracle": scores(100, 40, 60)}
+    found = diagnosis.use(given, [0, 3, None], ["a", "b", "c"])
+    assert found["found"] == {"tasks": 1, "em": 100.0, "es": 100.0, "esGain": 90.0}
+    assert found["not found"] == {"tasks": 2, "em": 0.0, "es": 22.5, "esGain": -2.5}
+    assert found["oracle"]["value"] == pytest.approx((90 + 20 + 30) / 3)
 
 
 def test_examples_name_cases_without_their_text(bed):
@@ -261,9 +258,8 @@ def test_examples_name_cases_without_their_text(bed):
     rankings = []
     for case in found:
         wrong = [i for i in case.others if i not in case.relevant]
-        rankings.append(Ranking([wrong[0], min(case.relevant)], []))
-    written = [completion.Prediction("x", scoring.Score(0.0, 0.0, 0.0, 0.0), 1)] * len(found)
-    listed = diagnosis.examples(found, rankings, [1] * len(found), written)
+        rankings.append([wrong[0], min(case.relevant)])
+    listed = diagnosis.examples(found, rankings, [1] * len(found), None)
     assert len(listed) == diagnosis.EXAMPLES and listed[0]["rank"] == 2 and listed[0]["right"].startswith("pkg/part")
     assert {each["kind"] for each in listed} == {"among ten, not first"}
 
@@ -287,8 +283,8 @@ def test_stages_of_all_come_first_and_every_command_has_a_module(capsys):
     assert listed == [*cli.STAGES, "all", *cli.FURTHER] and not set(cli.STAGES) & set(cli.FURTHER)
     for command in (*cli.STAGES, *cli.FURTHER):
         assert importlib.util.find_spec(f"selfracg_training.{command.replace('-', '_')}") is not None
-    module, parsed = cli.parse("measure", ["isolation", "scale", "--limit", "3"])
-    assert module is measure and parsed.names == ["isolation", "scale"] and parsed.work == cli.default_work(False)
+    module, parsed = cli.parse("measure", ["diagnosis", "scale", "--limit", "3"])
+    assert module is measure and parsed.names == ["diagnosis", "scale"] and parsed.work == cli.default_work(False)
 
 
 def test_byte_level_tokens_have_a_character_a_byte():

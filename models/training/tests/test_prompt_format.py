@@ -37,3 +37,17 @@ def test_imports_come_on_top_of_the_prefix_and_keep_their_last_tokens():
 def test_imports_that_the_query_shows_anyway_are_not_repeated():
     prefix = "import first_module\n\nfirst_module."
     assert form(importTokens=12).query("a.py", prefix) == form().query("a.py", prefix)
+
+
+def test_fill_in_the_middle_shares_the_room():
+    layout = form()
+    long = "abc def ghi " * 100
+    row = layout.fill_in_middle("a.py", long, long, 100)
+    special = layout.tokenizer.token_to_id
+    assert len(row) == 100
+    assert row[0] == special("<|fim_prefix|>") and row[-1] == special("<|fim_middle|>")
+    frame = len(layout.fill_in_middle("a.py", "", "", 100))
+    assert row[-1 - (100 - frame) // 4 : -1] == layout.encode(long)[: (100 - frame) // 4]
+    # What a short suffix leaves goes to the prefix.
+    row = layout.fill_in_middle("a.py", long, "x", 100)
+    assert len(row) == 100 and row[-2] == layout.encode("x")[0]

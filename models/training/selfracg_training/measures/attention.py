@@ -17,7 +17,7 @@ from ..definitions import definitions
 from ..prompt_format import _IMPORT, PromptFormat
 from ..reader import pad
 from ..tables import Table
-from .bed import REPOSITORY, SHIPPED, UNTRAINED, Bed
+from .bed import SHIPPED, UNTRAINED, Bed
 
 NAME = "attention"
 # Contexts read of each language at most.
@@ -54,15 +54,6 @@ _LEXICAL = {
         r"|(?P<space>\s+)|(?P<mark>.)"
     ),
 }
-# Contexts of this project's own code that the report draws: a file, and what stands behind the cursor at its last occurrence.
-EXAMPLES = (
-    ("models/training/selfracg_training/lexical.py", "self.postings.get("),
-    ("sidecar/retrieval/retriever.ts", "await "),
-)
-
-
-def adapters(bed: Bed) -> list[str]:
-    return ["llora"]
 
 
 @dataclass(frozen=True)
@@ -89,7 +80,7 @@ def measure(bed: Bed) -> Table:
                 repositories.append(case.task.repository)
     weighed = {name: weights_of(bed, name, [each.ids for each in contexts]) for name in (UNTRAINED, SHIPPED)}
     rows: list[Sequence[str]] = []
-    figures: dict[str, Any] = {"contexts": len(contexts), "groups": {}, "examples": examples(bed)}
+    figures: dict[str, Any] = {"contexts": len(contexts), "groups": {}}
     for group_name, label, inside in groups(contexts):
         # [contexts] for tokens, [contexts, layers] for attention
         tokens = np.array([mask.mean() for mask in inside])
@@ -260,27 +251,3 @@ def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: T
         ) / math.sqrt(module.head_dim)
         out.append(scores.masked_fill(hidden, float("-inf")).softmax(-1).flatten(1, 2))
     return torch.stack(out)
-
-
-def examples(bed: Bed) -> list[dict[str, Any]]:
-    """Contexts of this project's own code: the text of each token with its weights, untrained and trained, mean over layers."""
-    out = []
-    for path, behind in EXAMPLES:
-        file = REPOSITORY / path
-        text = file.read_text(encoding="utf-8") if file.is_file() else ""
-        at = text.rfind(behind)
-        if at < 0:
-            continue
-        ids = bed.form.query(path, text[:at])
-        pieces = [bed.form.tokenizer.decode([token], skip_special_tokens=False) for token in ids]
-        found = {name: weights_of(bed, name, [ids])[0].mean(0) for name in (UNTRAINED, SHIPPED)}
-        out.append(
-            {
-                "path": path,
-                "behind": behind,
-                "tokens": pieces,
-                "untrained": np.round(found[UNTRAINED], 5).tolist(),
-                "trained": np.round(found[SHIPPED], 5).tolist(),
-            }
-        )
-    return out

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import bench, llora, parallel, retrievers, tables
+from .. import bench, completions, llora, parallel, retrievers, tables
 from ..cases import Cases
 from ..intervals import Interval
 from ..prompt_format import PromptFormat
 from ..retrievers import Engine, Method, Ranking
 
-REPOSITORY = Path(__file__).resolve().parents[4]
 BM25, UNTRAINED, SHIPPED = retrievers.BM25, retrievers.UNTRAINED, retrievers.SHIPPED
 
 
@@ -28,6 +26,7 @@ class Bed:
         self.args = args
         self.work = Path(args.work)
         self.cases = Cases(self.work, args.bench, args.limit or None)
+        self.completions = completions.parse(args.completions)
         self.device = str(parallel.choose_device(args.device))
 
     @cached_property
@@ -50,23 +49,13 @@ class Bed:
 
     def stage(self, name: str, folder: str) -> Method | None:
         """The method that ranks with WORK/stages/FOLDER; None where that stage has not been trained."""
-        path = self.work / "stages" / folder
-        if not (path / "adapter.safetensors").is_file():
-            return None
-        return Method(
-            name,
-            "adapter",
-            _digest(
-                self.work / "backbone" / "model.safetensors", path / "adapter.safetensors", path / "adapter_config.json"
-            ),
-            f"stages/{folder}",
-        )
+        trained = (self.work / "stages" / folder / "adapter.safetensors").is_file()
+        return Method(name, "adapter", f"stages/{folder}") if trained else None
 
-    def rank(self, wanted: Sequence[Method], cases: Cases | None = None) -> dict[str, dict[str, list[Ranking]]]:
-        """Rankings by language and method's name of the cases that need another file; kept on disk, shared with `evaluate`."""
-        source = cases or self.cases
-        ranked = retrievers.rank(self.work, source, wanted, self.args.processes, self.device)
-        needing = {language: [case.needs for case in found] for language, found in source.all().items()}
+    def rank(self, wanted: Sequence[Method]) -> dict[str, dict[str, list[Ranking]]]:
+        """Rankings by language and method's name of the tasks that need another file."""
+        ranked = retrievers.rank(self.work, self.cases, wanted, self.args.processes, self.device)
+        needing = {language: [case.needs for case in found] for language, found in self.cases.all().items()}
         return {
             language: {
                 name: [ranking for ranking, needs in zip(rankings, needing[language], strict=True) if needs]
@@ -79,7 +68,7 @@ class Bed:
     def express(self, names: Sequence[str], rows: Sequence[Sequence[int]], adapter: int) -> dict[str, np.ndarray]:
         """By method's name the expressions [rows, dimension] of rows of ids; one pass of the backbone serves all."""
         found = self.engine.express([self.methods[name] for name in names], rows, adapter)
-        return {name: found[self.methods[name].kind, self.methods[name].folder] for name in names}
+        return {name: found[self.methods[name]] for name in names}
 
     def queries(self, names: Sequence[str], group: Sequence[bench.Case]) -> dict[str, np.ndarray]:
         """What the cases' contexts express, [cases, dimension] by method's name."""
@@ -90,25 +79,6 @@ class Bed:
         return self.express(
             names, [self.form.fragment_embedding(each.path, each.text) for each in pool], llora.FRAGMENT
         )
-
-    def key(self, folders: Sequence[str]) -> dict[str, Any]:
-        """What a table over the adapters in some folders of the work folder is computed from."""
-        return {
-            "backbone": _digest(self.work / "backbone" / "model.safetensors"),
-            "adapters": {folder: _digest(self.work / folder / "adapter.safetensors") for folder in folders},
-            "limit": self.args.limit,
-            "smoke": bool(self.args.smoke),
-            "cases": self.cases.origin,
-        }
-
-
-def _digest(*paths: Path) -> str:
-    found = hashlib.sha256()
-    for path in paths:
-        if not path.is_file():
-            raise FileNotFoundError(f"expected {path}, found none: run `pretrain` and `ing` first")
-        found.update(path.read_bytes())
-    return found.hexdigest()[:12]
 
 
 RETRIEVAL_HEADER = ["MRR@10 (95 % interval)", "Recall@1", "Recall@5", "Recall@10"]

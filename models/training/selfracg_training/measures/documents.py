@@ -29,10 +29,6 @@ METHODS = (BM25, UNTRAINED, SHIPPED)
 _HEADING = re.compile(r"^(?:#{1,5}[ \t]+(.+?)[ \t#]*|([^\n]{3,70})\n(?:={3,}|-{3,}|\*{3,}|~{3,}))$", re.MULTILINE)
 
 
-def adapters(bed: Bed) -> list[str]:
-    return ["llora"]
-
-
 @dataclass(frozen=True)
 class Passage:
     """Some paragraphs of a document under one heading; `opens` where they are the section's first."""

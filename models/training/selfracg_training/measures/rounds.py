@@ -32,10 +32,6 @@ def rounds(bed: Bed) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def adapters(bed: Bed) -> list[str]:
-    return ["llora", *(f"stages/{folder}" for folder in rounds(bed).values())]
-
-
 def measure(bed: Bed) -> Table:
     """Retrieval on held-out repositories after each round, and a verdict from the paired differences of neighbouring rounds."""
     found = rounds(bed)

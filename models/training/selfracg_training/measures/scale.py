@@ -19,10 +19,6 @@ SHARE = 60
 METHODS = (BM25, SHIPPED)
 
 
-def adapters(bed: Bed) -> list[str]:
-    return ["llora"]
-
-
 def measure(bed: Bed) -> Table:
     """MRR@10 and Recall@k of BM25 and the shipped expression at each size of the index."""
     rows, figures = [], {}
