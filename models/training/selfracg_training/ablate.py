@@ -22,7 +22,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from . import backbone, bench, contrast, ing, intervals, llora, need, package, pairs, parallel, tables
+from . import backbone, bench, contrast, ing, intervals, llora, need, pairs, parallel, prompt_layout, tables
 from .pairs import Pair
 from .pretrain import rate
 from .reader import Reader
@@ -178,7 +178,7 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
     work, device = Path(args.work), parallel.choose_device(args.device)
     source = work / "backbone"
     model = backbone.placed(backbone.load(source), device)
-    form = pairs.prompt_format(package.load_tokenizer(backbone.tokenizer_file(source, work)), *limits)
+    form = pairs.prompt_format(prompt_layout.load_tokenizer(backbone.tokenizer_file(source, work)), *limits)
     reader = Reader(model, args.micro, device, args.compile, (limits[0] + limits[1], limits[2]))
     students = []
     for variant in chosen:

@@ -14,7 +14,7 @@ import torch
 from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
-from . import backbone, calibration, card, graph, llora, package, quantisation, runtime
+from . import backbone, calibration, card, graph, llora, package, prompt_layout, quantisation, runtime
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 # Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
     tokenizer_json = backbone.tokenizer_file(source, work).read_text(encoding="utf-8")
     middle = args.fill_in_middle
     if middle is None:
-        middle = package.FILL_IN_MIDDLE if args.backbone is None else True
+        middle = prompt_layout.FILL_IN_MIDDLE if args.backbone is None else True
     export(
         model,
         module,
@@ -171,8 +171,8 @@ def export(
     `compare` the other kinds are built and measured beside it: loss on up to `loss_files` held-out files a language,
     size, speed.
     """
-    layout = package.layout_for(tokenizer_json)
-    tokenizer_json = package.product_tokenizer(tokenizer_json)
+    layout = prompt_layout.layout_for(tokenizer_json)
+    tokenizer_json = prompt_layout.product_tokenizer(tokenizer_json)
     config_json = model.config.to_dict()
     if context is not None:
         if context > config_json["max_position_embeddings"]:
@@ -181,7 +181,7 @@ def export(
             )
         config_json["max_position_embeddings"] = context
     # Rows of an embedding that no token stands for would only be logits of nothing.
-    known = package.token_count(tokenizer_json)
+    known = prompt_layout.token_count(tokenizer_json)
     if known > config_json["vocab_size"]:
         raise ValueError(
             f"expected a tokenizer of at most {config_json['vocab_size']} tokens, the backbone's embedding, found {known}: "

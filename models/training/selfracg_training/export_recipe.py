@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from . import calibration, graph, llora, package, recipe, smoothing
+from . import calibration, graph, llora, package, prompt_layout, recipe, smoothing
 from .export import DEFAULT_SETTINGS, REPOSITORY
 from .gguf_checkpoint import TIED_NAMES, GgufCheckpoint, gguf_name
 
@@ -58,8 +58,8 @@ def export(
 ) -> None:
     """Writes the folder `out` for a checkpoint of which `source` is the publisher's name."""
     tokenizer_json = checkpoint.tokenizer_json()
-    layout = package.layout_for(tokenizer_json)
-    known = package.token_count(tokenizer_json)
+    layout = prompt_layout.layout_for(tokenizer_json)
+    known = prompt_layout.token_count(tokenizer_json)
     settings = checkpoint.config(context, known)
     config = graph.GraphConfig.from_hf(settings.to_dict())
     model = checkpoint.pytorch_model(context, known)

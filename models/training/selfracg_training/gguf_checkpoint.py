@@ -13,7 +13,7 @@ from gguf import GGUFReader, ReaderTensor, TokenType
 from gguf.quants import dequantize
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Qwen2Config
 
-from . import graph, package
+from . import graph, prompt_layout
 from .gguf import LAYER_TENSORS
 
 ARCHITECTURE = "qwen2"
@@ -101,7 +101,7 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
     def tokenizer_json(self) -> str:
         """tokenizer.json as the product reads it, without names of rows that no token stands for, without spaces."""
         made = AutoTokenizer.from_pretrained(self.path.parent, gguf_file=self.path.name)
-        content = json.loads(package.product_tokenizer(made.backend_tokenizer.to_str()))
+        content = json.loads(prompt_layout.product_tokenizer(made.backend_tokenizer.to_str()))
         kinds = self._value("tokenizer.ggml.token_type")
         unused = {name for name, row in content["model"]["vocab"].items() if kinds[row] == TokenType.UNUSED}
         content["model"]["vocab"] = {k: row for k, row in content["model"]["vocab"].items() if k not in unused}

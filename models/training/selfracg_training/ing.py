@@ -30,7 +30,7 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor, nn
 
-from . import backbone, contrast, llora, need, package, pairs, parallel
+from . import backbone, contrast, llora, need, pairs, parallel, prompt_layout
 from .pairs import Pair, Window
 from .pretrain import progress, rate
 from .reader import Reader
@@ -266,7 +266,7 @@ class Trainer:
         self.belongs = backbone.checksum(self.backbone_path)
         model = backbone.placed(backbone.load(self.backbone_path), self.device)
         self.form = pairs.prompt_format(
-            package.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
+            prompt_layout.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
             args.query_tokens,
             args.import_tokens,
             args.fragment_tokens,

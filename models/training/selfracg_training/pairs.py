@@ -20,7 +20,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from . import bench, pack, package
+from . import bench, pack, prompt_layout
 from .prompt_format import PromptFormat
 
 KINDS = ("next", "definition", "both")
@@ -84,7 +84,7 @@ def prompt_format(
     fragment_tokens: int = FRAGMENT_TOKENS,
 ) -> PromptFormat:
     """The prompt layout of the tokenizer's family, with the limits that pairs are cut to."""
-    layout = package.layout_for(tokenizer.to_str())
+    layout = prompt_layout.layout_for(tokenizer.to_str())
     retrieval = {"queryTokens": query_tokens, "importTokens": import_tokens, "fragmentTokens": fragment_tokens}
     return PromptFormat({"prompt": layout.to_json(), "retrieval": retrieval}, tokenizer)
 

@@ -24,10 +24,9 @@ from transformers import PreTrainedModel
 
 from . import backbone, forward, parallel
 from .documents import documents
-from .pack import PATH
+from .pack import PAD, PATH
 from .rows import Batch, Feed, Shards
 
-PAD = 6
 INTERRUPTED = 143
 # EX_TEMPFAIL of sysexits.h: the time of this call is over; start the same command again.
 TO_BE_CONTINUED = 75

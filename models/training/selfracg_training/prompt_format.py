@@ -8,7 +8,7 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
-from .package import is_special
+from .prompt_layout import is_special
 
 # Lines just before the cursor that the query shows anyway, the cursor's own line among them.
 SHOWN_LINES = 12

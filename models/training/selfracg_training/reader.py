@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from . import forward, llora, pairs
-from .pretrain import PAD
+from .pack import PAD
 
 
 def pad(rows: Sequence[Sequence[int]], device: torch.device, longest: int = 0) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from . import backbone, bench, decoding, forward, lexical, llora, package
+from . import backbone, bench, decoding, forward, lexical, llora, prompt_layout
 from .cases import Cases
 from .prompt_format import PromptFormat
 
@@ -156,7 +156,7 @@ class Engine:
 
     def form(self, folder: str) -> PromptFormat:
         """Prompts with the limits that an adapter was trained with."""
-        layout = package.layout_for(self.tokenizer.to_str())
+        layout = prompt_layout.layout_for(self.tokenizer.to_str())
         return PromptFormat(
             {"prompt": layout.to_json(), "retrieval": llora.load_config(self.work / folder)}, self.tokenizer
         )

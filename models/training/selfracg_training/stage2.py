@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 import torch.distributed as distributed
 
-from . import backbone, decoding, ing, package, pairs, parallel
+from . import backbone, decoding, ing, pairs, parallel, prompt_layout
 from .pairs import Pair
 
 # A generation of fewer tokens says nothing about what was needed.
@@ -120,7 +120,7 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
     """
     budget = args.generation_minutes or (0.4 * args.minutes if args.minutes else None)
     end = time.monotonic() + 60 * budget if budget else None
-    tokenizer = package.load_tokenizer(backbone.tokenizer_file(weights, args.work))
+    tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
     form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
     wanted = pairs.Draw(args.contexts, "both", args.seed + 7919 * args.round)
     contexts = [

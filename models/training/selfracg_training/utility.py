@@ -26,10 +26,10 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from . import backbone, forward, ing, lexical, llora, package, pairs, parallel
+from . import backbone, forward, ing, lexical, llora, pairs, parallel, prompt_layout
 from .ing import Judged
+from .pack import PAD
 from .pairs import Pair, Window
-from .pretrain import PAD
 from .reader import Reader
 
 # Tokens of the true continuation that a candidate is judged by: the rest of the line and the next ones.
@@ -158,7 +158,7 @@ class Judge:
         self.end = time.monotonic() + 60 * budget if budget else None
         self.args, self.rank, self.world = args, rank, world
         self.corpus = Path(args.work) / "corpus" / "train.jsonl"
-        tokenizer = package.load_tokenizer(backbone.tokenizer_file(weights, args.work))
+        tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
         self.form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
         self.device = parallel.choose_device(args.device)
         self.model = backbone.placed(backbone.load(weights), self.device)

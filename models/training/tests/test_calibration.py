@@ -5,7 +5,7 @@ import tiny
 import torch
 from tokenizers import Tokenizer
 
-from selfracg_training import calibration, graph, llora, package
+from selfracg_training import calibration, graph, llora, prompt_layout
 
 IDS = [[(7 * position + 31 * row) % 300 for position in range(40)] for row in range(6)]
 
@@ -71,7 +71,7 @@ def test_a_step_is_a_little_short_of_one_large_value_and_rounding_saturates():
 
 
 def test_real_code_is_found_in_the_languages_of_the_project():
-    tokenizer = Tokenizer.from_str(tiny.tokenizer_json(package.OWN))
+    tokenizer = Tokenizer.from_str(tiny.tokenizer_json(prompt_layout.OWN))
     rows = calibration.real_rows(tokenizer, longest=64)
     assert len(rows) > 20 and all(0 < len(row) <= 64 for row in rows)
     text = "".join(tokenizer.decode(row) for row in rows)

@@ -23,6 +23,7 @@ from selfracg_training import (
     llora,
     loss,
     package,
+    prompt_layout,
     retrieval,
     runtime,
     subject,
@@ -164,8 +165,8 @@ def test_texts_come_from_every_repository_in_turn(tmp_path):
 
 
 def prompt_format():
-    manifest = {"prompt": package.OWN.to_json(), "retrieval": {"queryTokens": 40, "fragmentTokens": 40}}
-    return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(package.OWN)))
+    manifest = {"prompt": prompt_layout.OWN.to_json(), "retrieval": {"queryTokens": 40, "fragmentTokens": 40}}
+    return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(prompt_layout.OWN)))
 
 
 def test_rows_follow_the_templates_with_slots_tokenised_alone():
@@ -233,7 +234,7 @@ def work(tmp_path_factory):
     with torch.no_grad():
         for parameter in (*model.parameters(), *module.parameters()):
             parameter.add_(torch.randn_like(parameter) * 0.1)
-    (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    (work / "tokenizer.json").write_text(tokenizer_json(prompt_layout.OWN), encoding="utf-8")
     backbone.save(model, work / "backbone", work / "tokenizer.json")
     module.save(work / "llora", queryTokens=192, importTokens=96, fragmentTokens=128, nullScore=0.1)
     parser = argparse.ArgumentParser()

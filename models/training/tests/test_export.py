@@ -12,7 +12,7 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, export, llora, package, runtime, tables
+from selfracg_training import backbone, export, llora, package, prompt_layout, runtime, tables
 
 
 def arguments(work, *extra):
@@ -34,7 +34,7 @@ def work(tmp_path):
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.05)
-    (tmp_path / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    (tmp_path / "tokenizer.json").write_text(tokenizer_json(prompt_layout.OWN), encoding="utf-8")
     backbone.save(model, tmp_path / "backbone", tmp_path / "tokenizer.json")
     module = llora.LLoRA(model)
     with torch.no_grad():
@@ -224,10 +224,10 @@ def test_context_may_be_shortened_not_lengthened(work):
 
 
 def test_layouts_are_recognised_by_the_tokenizers_special_tokens():
-    for layout in package.LAYOUTS:
-        assert package.layout_for(tokenizer_json(layout)) == layout
+    for layout in prompt_layout.LAYOUTS:
+        assert prompt_layout.layout_for(tokenizer_json(layout)) == layout
     with pytest.raises(ValueError, match="layout"):
-        package.layout_for(json.dumps({"added_tokens": [{"content": "<s>", "special": True}]}))
+        prompt_layout.layout_for(json.dumps({"added_tokens": [{"content": "<s>", "special": True}]}))
 
 
 def test_altered_or_missing_files_are_refused_by_name(work):

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 import tiny
 
-from selfracg_training import cli, package
+from selfracg_training import cli, prompt_layout
 
 
 @pytest.fixture
 def checkpoint(tmp_path):
     """A random Qwen2 with biases and tied embeddings, larger than its vocabulary."""
-    tokenizer = tiny.tokenizer_json(package.OWN)
+    tokenizer = tiny.tokenizer_json(prompt_layout.OWN)
     model = tiny.qwen2(320)
     tiny.save_checkpoint(model, tokenizer, tmp_path / "backbone")
     return model.float(), json.loads(tokenizer), tmp_path
@@ -70,7 +70,7 @@ def test_q8_0_rounds_matrices_alone(checkpoint):
 
 
 def test_another_architecture_is_refused(tmp_path):
-    tiny.save_checkpoint(tiny.llama(320), tiny.tokenizer_json(package.OWN), tmp_path / "backbone")
+    tiny.save_checkpoint(tiny.llama(320), tiny.tokenizer_json(prompt_layout.OWN), tmp_path / "backbone")
     with pytest.raises(ValueError, match="expected the architecture qwen2"):
         cli.run_command("gguf", ["--work", str(tmp_path), "--out", str(tmp_path / "model.gguf")])
     assert not list(tmp_path.glob("*.gguf*"))

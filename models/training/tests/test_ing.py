@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from selfracg_training import backbone, contrast, ing, llora, need, package, pairs, reader
+from selfracg_training import backbone, contrast, ing, llora, need, pairs, prompt_layout, reader
 
 VERBS = "open close read write parse merge split count clean build".split()
 NOUNS = "ledger parcel window branch ticket kettle garden planet".split()
@@ -36,7 +36,7 @@ def work(tmp_path):
     """A work folder with a byte-level tokenizer, a small corpus and a tiny backbone."""
     # Threads that meet at every tiny operation cost far more than they save.
     torch.set_num_threads(1)
-    special = package.OWN.special_tokens()
+    special = prompt_layout.OWN.special_tokens()
     order = [
         "<|endoftext|>",
         "<|fim_prefix|>",

@@ -10,9 +10,9 @@ import torch
 from test_ing import options, repository_row
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, export, ing, llora, package, runtime
+from selfracg_training import backbone, export, ing, llora, package, prompt_layout, runtime
 
-KINDS = {"qwen2": (tiny.qwen2, package.QWEN_CODER), "llama": (tiny.llama, package.STAR_CODER)}
+KINDS = {"qwen2": (tiny.qwen2, prompt_layout.QWEN_CODER), "llama": (tiny.llama, prompt_layout.STAR_CODER)}
 
 
 @pytest.fixture(params=KINDS)
@@ -82,7 +82,7 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
         assert np.abs(found.expression - expression).max() < bound
         # No text of a file comes out as a token that means something.
         tokenizer.encode_special_tokens = True
-        for special in package.layout_for(tokenizer.to_str()).special_tokens():
+        for special in prompt_layout.layout_for(tokenizer.to_str()).special_tokens():
             assert tokenizer.token_to_id(special) not in tokenizer.encode(special).ids
         card = (work / stored / "MODEL_CARD.md").read_text(encoding="utf-8")
         assert "trained elsewhere" in card and "2 steps" in card and "full scale" not in card
@@ -100,17 +100,17 @@ def test_another_checkpoint_does_not_take_the_adapter(work):
 
 
 def test_what_the_product_cannot_read_is_refused_with_the_reason():
-    plain = json.loads(tiny.tokenizer_json(package.OWN))
+    plain = json.loads(tiny.tokenizer_json(prompt_layout.OWN))
     plain["added_tokens"] = [entry for entry in plain["added_tokens"] if entry["content"] == "<|endoftext|>"]
     with pytest.raises(ValueError, match="fill-in-the-middle tokens of a known code model, found it without"):
-        package.layout_for(json.dumps(plain))
+        prompt_layout.layout_for(json.dumps(plain))
     pieces = plain | {"decoder": {"type": "Sequence", "decoders": [{"type": "ByteFallback"}]}}
     with pytest.raises(ValueError, match="byte-level BPE tokenizer, found model BPE with decoder Sequence"):
-        package.product_tokenizer(json.dumps(pieces))
+        prompt_layout.product_tokenizer(json.dumps(pieces))
 
 
 def test_a_tokenizer_with_more_tokens_than_the_embedding_is_refused(tmp_path):
-    text = tiny.tokenizer_json(package.STAR_CODER)
+    text = tiny.tokenizer_json(prompt_layout.STAR_CODER)
     model = tiny.llama(200)
     with pytest.raises(ValueError, match="at most 200 tokens"):
         export.export(

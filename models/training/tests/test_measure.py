@@ -18,7 +18,7 @@ from selfracg_training import (
     forward,
     llora,
     measure,
-    package,
+    prompt_layout,
     tables,
 )
 from selfracg_training.intervals import Interval
@@ -49,7 +49,7 @@ def work(tmp_path_factory):
     work = tmp_path_factory.mktemp("work")
     torch.manual_seed(3)
     (work / "tokenizer").mkdir()
-    (work / "tokenizer" / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    (work / "tokenizer" / "tokenizer.json").write_text(tokenizer_json(prompt_layout.OWN), encoding="utf-8")
     model = backbone.create(backbone.default_config(320, 64, 2, 4, 2, 96, 512))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -288,7 +288,7 @@ def test_stages_of_all_come_first_and_every_command_has_a_module(capsys):
 
 
 def test_byte_level_tokens_have_a_character_a_byte():
-    tokenizer = Tokenizer.from_str(tokenizer_json(package.OWN))
+    tokenizer = Tokenizer.from_str(tokenizer_json(prompt_layout.OWN))
     text = "def größe(x):\n    return x  # né\n"
     ids = tokenizer.encode(text, add_special_tokens=False).ids
     assert sum(len(tokenizer.id_to_token(token)) for token in ids) == len(text.encode())

@@ -7,7 +7,7 @@ import pytest
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import package
+from selfracg_training import prompt_layout
 from selfracg_training.prompt_format import PromptFormat, import_statements
 
 # Shared with the product's own implementation.
@@ -20,8 +20,11 @@ def test_import_statements(case):
 
 
 def form(**retrieval) -> PromptFormat:
-    manifest = {"prompt": package.OWN.to_json(), "retrieval": {"queryTokens": 40, "fragmentTokens": 32, **retrieval}}
-    return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(package.OWN)))
+    manifest = {
+        "prompt": prompt_layout.OWN.to_json(),
+        "retrieval": {"queryTokens": 40, "fragmentTokens": 32, **retrieval},
+    }
+    return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(prompt_layout.OWN)))
 
 
 def test_imports_come_on_top_of_the_prefix_and_keep_their_last_tokens():

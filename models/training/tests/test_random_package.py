@@ -5,7 +5,7 @@ import json
 import pytest
 from tokenizers import Tokenizer
 
-from selfracg_training import cli, export, package, random_package
+from selfracg_training import cli, export, package, prompt_layout, random_package
 
 
 def test_a_size_becomes_a_package(tmp_path):
@@ -26,7 +26,7 @@ def test_a_size_becomes_a_package(tmp_path):
 def test_added_entries_change_no_text():
     source = (export.REPOSITORY / "models" / "default" / "tokenizer.json").read_text(encoding="utf-8")
     small, wide = Tokenizer.from_str(source), Tokenizer.from_str(random_package.widened(source, 9000))
-    assert wide.get_vocab_size() == 9000 == package.token_count(random_package.widened(source, 9000))
+    assert wide.get_vocab_size() == 9000 == prompt_layout.token_count(random_package.widened(source, 9000))
     text = "def need(self):\n    return '~unreachable8500~'\n"
     assert wide.encode(text).ids == small.encode(text).ids
     with pytest.raises(ValueError, match="expected a tokenizer of at most 100 entries"):

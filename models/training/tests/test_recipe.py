@@ -9,7 +9,18 @@ import pytest
 import torch
 from tiny import qwen2, tokenizer_json
 
-from selfracg_training import backbone, cli, export_recipe, gguf, graph, package, recipe, runtime, smoothing
+from selfracg_training import (
+    backbone,
+    cli,
+    export_recipe,
+    gguf,
+    graph,
+    package,
+    prompt_layout,
+    recipe,
+    runtime,
+    smoothing,
+)
 from selfracg_training.gguf_checkpoint import GgufCheckpoint
 
 CONTEXT = 64
@@ -19,7 +30,7 @@ CONTEXT = 64
 def exported(tmp_path_factory):
     """(the model, its GGUF file, the folder that `export-recipe` wrote)."""
     work = tmp_path_factory.mktemp("recipe")
-    text = tokenizer_json(package.QWEN_CODER)
+    text = tokenizer_json(prompt_layout.QWEN_CODER)
     torch.manual_seed(1)
     model = qwen2(320)
     with torch.no_grad():
@@ -120,7 +131,7 @@ def test_a_packaged_graph_computes_the_model_that_the_file_holds(exported):
     with torch.no_grad():
         expected = model(input_ids=torch.from_numpy(ids)).logits[0].numpy()
     known = logits.logits.shape[-1]
-    assert known == package.token_count((folder / "tokenizer.json").read_text(encoding="utf-8")) <= 320
+    assert known == prompt_layout.token_count((folder / "tokenizer.json").read_text(encoding="utf-8")) <= 320
     assert np.abs(logits.logits[0] - expected[:, :known]).mean() < 0.01 * np.abs(expected).max()
     assert np.linalg.norm(logits.expression) == pytest.approx(1)
 

@@ -7,13 +7,13 @@ import pytest
 import tiny
 import torch
 
-from selfracg_training import backbone, cli, export, llora, package, runtime
+from selfracg_training import backbone, cli, export, llora, package, prompt_layout, runtime
 
 
 def exported(work, make, stored, **reading):
     """A random checkpoint and adapter in `work`, and their package."""
     torch.manual_seed(4)
-    tiny.save_checkpoint(make(320), tiny.tokenizer_json(package.OWN), work / "checkpoint")
+    tiny.save_checkpoint(make(320), tiny.tokenizer_json(prompt_layout.OWN), work / "checkpoint")
     model = backbone.load(work / "checkpoint")
     module = llora.LLoRA(model, rank=4, alpha=8.0, **reading)
     with torch.no_grad():

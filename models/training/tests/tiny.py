@@ -10,14 +10,14 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg_training import backbone, package
+from selfracg_training import backbone, prompt_layout
 
 TEXT = "def need(self):\n    return self.x\n"
 # What the package for the sidecar's test has learnt by heart.
 LEARNT = "def add(first, second):\n    return first + second\n\n\ndef double(value):\n    return add(value, value)\n"
 
 
-def tokenizer_json(layout: package.Layout, text: str = TEXT) -> str:
+def tokenizer_json(layout: prompt_layout.Layout, text: str = TEXT) -> str:
     """Byte-level BPE of up to 300 entries with the special tokens of a prompt layout."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -35,7 +35,7 @@ def tokenizer_json(layout: package.Layout, text: str = TEXT) -> str:
 def random_backbone(work: Path) -> PreTrainedModel:
     """Writes a random backbone of 32 dimensions, nothing in it zero, with its tokenizer into a work folder. Returns it."""
     torch.manual_seed(3)
-    (work / "tokenizer.json").write_text(tokenizer_json(package.OWN), encoding="utf-8")
+    (work / "tokenizer.json").write_text(tokenizer_json(prompt_layout.OWN), encoding="utf-8")
     model = backbone.create(backbone.default_config(320, 32, 2, 4, 2, 48, 512))
     with torch.no_grad():
         for parameter in model.parameters():
@@ -101,7 +101,7 @@ def main(out: Path, weights: str = "int8") -> None:
     from selfracg_training import cli
 
     torch.manual_seed(0)
-    layout = package.STAR_CODER
+    layout = prompt_layout.STAR_CODER
     text = tokenizer_json(layout, LEARNT)
     tokenizer = Tokenizer.from_str(text)
     model = llama(320)
