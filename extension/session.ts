@@ -16,10 +16,12 @@ import {
 import {
   CloseAction,
   ErrorAction,
-  ExecuteCommandRequest,
   LanguageClient,
   type LanguageClientOptions,
   type Middleware,
+  type RequestParam,
+  type RequestType,
+  type RequestType0,
   RevealOutputChannelOn,
   TransportKind,
   WorkDoneProgress,
@@ -27,10 +29,10 @@ import {
 import {
   type AcceptedParams,
   type CompletionTrace,
-  type Explanation,
   type IndexCounts,
   type InitializationOptions,
   messages,
+  type ServerCommand,
   type SidecarStatus,
   serverCommands,
   sidecarEnvironment,
@@ -163,7 +165,7 @@ export class SidecarSession implements Disposable {
       return undefined;
     }
     try {
-      const trace = await client.sendRequest<CompletionTrace | null>(messages.trace);
+      const trace = await client.sendRequest(messages.trace, {});
       if (trace === null) {
         return undefined;
       }
@@ -204,36 +206,32 @@ export class SidecarSession implements Disposable {
       }
     });
     try {
-      const params = { command: serverCommands.reindex, arguments: [], workDoneToken };
-      const counts: IndexCounts | null = await client.sendRequest(ExecuteCommandRequest.type, params, token);
-      return counts;
+      const { reindex } = serverCommands;
+      return await client.sendRequest(reindex.request, { ...reindex.params(), workDoneToken }, token);
     } finally {
       progress.dispose();
     }
   }
 
-  /**
-   * Whether a file or folder is indexed, and why.
-   *
-   * @throws Error as {@link execute}
-   */
-  async why(uri: string): Promise<Explanation> {
-    return this.execute(serverCommands.why, uri);
-  }
-
   /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
-  async execute<Result>(command: string, ...given: readonly (string | number)[]): Promise<Result> {
-    const result: Result = await this.running().sendRequest(ExecuteCommandRequest.type, {
-      command,
-      arguments: [...given],
-    });
-    return result;
+  async execute<Arguments extends readonly (string | number)[], Result>(
+    command: ServerCommand<Arguments, Result>,
+    ...given: Arguments
+  ): Promise<Result> {
+    return this.running().sendRequest(command.request, command.params(...given));
   }
 
   /** Sends one of the custom requests. @throws Error as {@link execute} */
-  async request<Result>(method: string, params?: object): Promise<Result> {
-    const client = this.running();
-    return params === undefined ? client.sendRequest<Result>(method) : client.sendRequest<Result>(method, params);
+  async request<Params, Result>(
+    type: RequestType<Params, Result, void>,
+    params: RequestParam<Params>,
+  ): Promise<Result> {
+    return this.running().sendRequest(type, params);
+  }
+
+  /** Sends one of the custom requests without parameters. @throws Error as {@link execute} */
+  async requestPlain<Result>(type: RequestType0<Result, void>): Promise<Result> {
+    return this.running().sendRequest(type);
   }
 
   private running(): LanguageClient {
@@ -261,7 +259,7 @@ export class SidecarSession implements Disposable {
       this.clientOptions(() => this.died(client, "its connection closed")),
     );
     this.client = client;
-    client.onNotification(messages.status, (status: SidecarStatus) => {
+    client.onNotification(messages.status, (status) => {
       if (this.client === client) {
         this.setStatus(status);
       }
@@ -274,7 +272,7 @@ export class SidecarSession implements Disposable {
       this.policy.started(Date.now());
       this.log.info(`Sidecar runs as process ${client.serverProcess?.pid ?? "unknown"}.`);
       this.startEmitter.fire();
-      const status = await client.sendRequest<SidecarStatus>(messages.getStatus);
+      const status = await client.sendRequest(messages.getStatus);
       if (this.client === client) {
         this.setStatus(status);
       }

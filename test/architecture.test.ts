@@ -33,7 +33,7 @@ const product = [...belowServer, "server", "command line", "entries", "extension
 const rooms: readonly Room[] = [
   { name: "host", paths: ["sidecar/host"], imports: [] },
   { name: "languages", paths: ["sidecar/languages"], imports: [] },
-  { name: "protocol", paths: ["sidecar/protocol.ts", "sidecar/settings.ts"], imports: ["host"] },
+  { name: "protocol", paths: ["sidecar/protocol.ts", "sidecar/protocol", "sidecar/settings.ts"], imports: ["host"] },
   { name: "inference", paths: ["sidecar/inference"], imports: ["host", "languages", "protocol"] },
   { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference"] },
   { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "languages", "protocol", "inference"] },
@@ -68,6 +68,7 @@ const rooms: readonly Room[] = [
 const homes: Readonly<Record<string, readonly string[]>> = {
   vscode: ["extension"],
   "vscode-languageclient/node": ["extension"],
+  "vscode-languageserver-protocol": ["sidecar/protocol"],
   "vscode-languageserver/node": ["sidecar/main.ts", "sidecar/server", "sidecar/suggestions"],
   "vscode-languageserver-textdocument": ["sidecar/server", "sidecar/suggestions"],
   "onnxruntime-node": ["sidecar/inference"],

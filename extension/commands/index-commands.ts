@@ -1,15 +1,15 @@
 // The commands that clear the index, and that pause and resume indexing.
 
 import { commands, Disposable, type ExtensionContext } from "vscode";
-import { serverCommands } from "../../sidecar/protocol";
+import { type IndexCounts, type ServerCommand, serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { confirm, showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 
 export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
-  const run = async (name: string, done: string): Promise<void> => {
+  const run = async (serverCommand: ServerCommand<[], IndexCounts | null>, done: string): Promise<void> => {
     try {
-      await session.execute(name);
+      await session.execute(serverCommand);
       void showInformation(`SelfRACG: ${done}`);
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);

@@ -1,6 +1,7 @@
 // The command that says of a file or folder whether it is indexed, and by which rule it is not.
 
 import { commands, type Disposable, type ExtensionContext, Range, Uri, window } from "vscode";
+import { serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
@@ -14,7 +15,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
       return;
     }
     try {
-      const { message, rule } = await session.why(uri.toString());
+      const { message, rule } = await session.execute(serverCommands.why, uri.toString());
       session.log.info(message);
       const line = rule?.line;
       if (rule === undefined || line === undefined) {

@@ -61,7 +61,7 @@ function versions(context: ExtensionContext): Record<string, string> {
 
 async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
   try {
-    return (await session.request<CompletionTrace[]>(messages.traces)).slice(0, mostTraces);
+    return (await session.requestPlain(messages.traces)).slice(0, mostTraces);
   } catch (error) {
     session.log.debug(
       `The last suggestions could not be asked for: ${error instanceof Error ? error.message : String(error)}`,

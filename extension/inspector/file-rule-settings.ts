@@ -74,17 +74,18 @@ function folderOf({ uri }: FragmentReference): WorkspaceFolder | undefined {
 
 function lists(): FileRuleLists {
   const configuration = workspace.getConfiguration(configurationSection);
-  const read = (rule: FileRule): string[] => {
-    const value = configuration.get<unknown>(settingOf[rule]);
-    return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
-  };
+  const read = (rule: FileRule): string[] => stringsOf(configuration.get<unknown>(settingOf[rule]));
   return { pin: read("pin"), ban: read("ban") };
+}
+
+function stringsOf(value: unknown): string[] {
+  return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
 }
 
 /** A workspace's list replaces the user's, so it is written whole; one that says nothing of its own is taken out. */
 async function write(rule: FileRule, list: readonly string[]): Promise<void> {
   const configuration = workspace.getConfiguration(configurationSection);
-  const outside = configuration.inspect<string[]>(settingOf[rule])?.globalValue ?? [];
+  const outside = stringsOf(configuration.inspect(settingOf[rule])?.globalValue);
   const same = list.length === outside.length && list.every((pattern, at) => pattern === outside[at]);
   await configuration.update(settingOf[rule], same ? undefined : list, ConfigurationTarget.Workspace);
 }

@@ -14,15 +14,10 @@ import {
   workspace,
 } from "vscode";
 import {
-  type Comparison,
   type CompletionTrace,
   configurationSection,
   type FragmentReference,
-  type InspectedPrompt,
   messages,
-  type NeedWeights,
-  type SearchResult,
-  type SuggestionCounts,
   serverCommands,
 } from "../../sidecar/protocol";
 import { confirm } from "../notifications";
@@ -132,7 +127,7 @@ export class InspectorPanel implements Disposable {
   /** Takes in the suggestions of before the panel was open. */
   private async fill(): Promise<void> {
     try {
-      this.state.fill(await this.session.request<CompletionTrace[]>(messages.traces));
+      this.state.fill(await this.session.requestPlain(messages.traces));
     } catch {
       // There is no sidecar to ask yet, and the page says so. What comes is taken in as it comes.
     }
@@ -149,18 +144,18 @@ export class InspectorPanel implements Disposable {
       const answers = this.state.answersOf(shown.id);
       const params = { id: shown.id };
       if (this.opened.has("prompt") && answers.prompt === undefined) {
-        void this.ask(messages.prompt, params, (answer: Answer<InspectedPrompt>) => (answers.prompt = answer));
+        void this.ask(this.session.request(messages.prompt, params), (answer) => (answers.prompt = answer));
       }
       clearTimeout(this.needTimer);
       if (this.opened.has("need") && answers.need === undefined) {
         this.needTimer = setTimeout(
-          () => void this.ask(messages.need, params, (answer: Answer<NeedWeights>) => (answers.need = answer)),
+          () => void this.ask(this.session.request(messages.need, params), (answer) => (answers.need = answer)),
           needPauseMs,
         );
       }
     }
     if (this.opened.has("counts")) {
-      void this.ask(messages.counts, undefined, (answer: Answer<SuggestionCounts>) => {
+      void this.ask(this.session.requestPlain(messages.counts), (answer) => {
         // The figures of before stay until the new ones are there.
         if (answer.state !== "asked" || this.state.counts === undefined) {
           this.state.counts = answer;
@@ -202,15 +197,11 @@ export class InspectorPanel implements Disposable {
   }
 
   /** Asks the sidecar, and shows that it was asked and what it answered. */
-  private async ask<Value>(
-    method: string,
-    params: object | undefined,
-    take: (answer: Answer<Value>) => void,
-  ): Promise<void> {
+  private async ask<Value>(request: Promise<Value | null>, take: (answer: Answer<Value>) => void): Promise<void> {
     take({ state: "asked" });
     this.update();
     try {
-      take({ state: "answered", value: await this.session.request<Value | null>(method, params) });
+      take({ state: "answered", value: await request });
     } catch (error) {
       take({ state: "failed", reason: reasonOf(error) });
     }
@@ -286,17 +277,15 @@ export class InspectorPanel implements Disposable {
     }
     const answers = this.state.answersOf(shown.id);
     if (answers.comparison?.state !== "asked") {
-      await this.ask(messages.compare, { id: shown.id }, (answer: Answer<Comparison>) => (answers.comparison = answer));
+      const request = this.session.request(messages.compare, { id: shown.id });
+      await this.ask(request, (answer) => (answers.comparison = answer));
     }
   }
 
   private async search(text: string): Promise<void> {
     const uri = this.state.shown?.uri;
-    await this.ask(
-      messages.search,
-      { text, ...(uri !== undefined && { uri }) },
-      (answer: Answer<SearchResult>) => (this.state.found = answer),
-    );
+    const request = this.session.request(messages.search, { text, ...(uri !== undefined && { uri }) });
+    await this.ask(request, (answer) => (this.state.found = answer));
   }
 
   private async setRule(rule: FileRule, target: FragmentTarget): Promise<void> {
@@ -312,9 +301,7 @@ export class InspectorPanel implements Disposable {
     if (shown === undefined) {
       return;
     }
-    const code = withCode
-      ? { prompt: await this.session.request<InspectedPrompt | null>(messages.prompt, { id: shown.id }) }
-      : undefined;
+    const code = withCode ? { prompt: await this.session.request(messages.prompt, { id: shown.id }) } : undefined;
     await env.clipboard.writeText(
       traceReport({ version: this.version, status: this.session.status, trace: shown, file: fileOf(shown) }, code),
     );
@@ -326,7 +313,7 @@ export class InspectorPanel implements Disposable {
     if (await confirm("Delete the counts of suggestions?", detail, "Delete")) {
       this.state.counts = {
         state: "answered",
-        value: await this.session.execute<SuggestionCounts>(serverCommands.clearCounts),
+        value: await this.session.execute(serverCommands.clearCounts),
       };
       this.update();
       this.say("The counts are deleted.");

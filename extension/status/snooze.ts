@@ -1,7 +1,7 @@
 // The commands that snooze suggestions and end the snooze; a new sidecar is told of one that goes on.
 
 import { commands, Disposable, type ExtensionContext, window } from "vscode";
-import { type SidecarStatus, serverCommands } from "../../sidecar/protocol";
+import { serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { showError } from "../notifications";
 import type { SidecarSession } from "../session";
@@ -12,7 +12,7 @@ const stateKey = "snoozedUntil";
 
 export function register(context: ExtensionContext, session: SidecarSession): Disposable {
   const send = async (minutes: number): Promise<void> => {
-    const status = await session.execute<SidecarStatus>(serverCommands.snooze, minutes);
+    const status = await session.execute(serverCommands.snooze, minutes);
     await context.workspaceState.update(stateKey, status.snoozedUntil);
   };
   const run = async (minutes: number): Promise<void> => {

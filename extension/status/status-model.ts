@@ -1,13 +1,7 @@
 // Keeps together what the status bar and its menu speak of: status, last suggestion, active document, place.
 
 import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
-import {
-  type Availability,
-  type AvailabilityParams,
-  type CompletionTrace,
-  messages,
-  type SidecarState,
-} from "../../sidecar/protocol";
+import { type Availability, type CompletionTrace, messages, type SidecarState } from "../../sidecar/protocol";
 import { completedSchemes, type Place } from "../environment";
 import type { SidecarSession } from "../session";
 import type { OverviewData } from "./status-data";
@@ -114,8 +108,7 @@ export class Overview implements Disposable {
       return editor.viewColumn === undefined ? undefined : { available: false, reason: noSuchScheme(uri.scheme) };
     }
     try {
-      const params: AvailabilityParams = { uri: uri.toString() };
-      return await this.session.request<Availability>(messages.availability, params);
+      return await this.session.request(messages.availability, { uri: uri.toString() });
     } catch (error) {
       // The status says why there is no sidecar to ask.
       this.session.log.debug(

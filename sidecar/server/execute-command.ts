@@ -36,28 +36,30 @@ export function registerExecuteCommand(connection: Connection, context: CommandC
   const { indexing, counts } = context;
   connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<Result> => {
     switch (command) {
-      case serverCommands.reindex:
+      case serverCommands.reindex.name:
         return reindex(context, token, workDone);
-      case serverCommands.why:
+      case serverCommands.why.name:
         return why(context, given);
-      case serverCommands.clearIndex:
+      case serverCommands.clearIndex.name:
         refuseUnlessReady(context, "cleared");
         return await indexing.clear();
       // Possible at any time: while the model is still being loaded, these hold for what comes.
-      case serverCommands.pauseIndexing:
+      case serverCommands.pauseIndexing.name:
         indexing.pause("asked");
         return counts();
-      case serverCommands.resumeIndexing:
+      case serverCommands.resumeIndexing.name:
         indexing.resume("asked");
         return counts();
-      case serverCommands.snooze:
+      case serverCommands.snooze.name:
         return snooze(context, given);
-      case serverCommands.clearCounts:
+      case serverCommands.clearCounts.name:
         return context.clearCounts();
       default:
         throw new ResponseError(
           ErrorCodes.InvalidParams,
-          `Expected one of the commands ${Object.values(serverCommands).join(", ")}, found ${JSON.stringify(command)}.`,
+          `Expected one of the commands ${Object.values(serverCommands)
+            .map(({ name }) => name)
+            .join(", ")}, found ${JSON.stringify(command)}.`,
         );
     }
   });
@@ -89,7 +91,7 @@ async function why(context: CommandContext, given: readonly unknown[] | undefine
   if (typeof uri !== "string") {
     throw new ResponseError(
       ErrorCodes.InvalidParams,
-      `Expected the URI of a file or folder as the argument of ${serverCommands.why}, found ${JSON.stringify(uri) ?? "none"}.`,
+      `Expected the URI of a file or folder as the argument of ${serverCommands.why.name}, found ${JSON.stringify(uri) ?? "none"}.`,
     );
   }
   const explanation = context.why(uri);
@@ -106,7 +108,7 @@ function snooze(context: CommandContext, given: readonly unknown[] | undefined):
   if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= mostSnoozeMinutes)) {
     throw new ResponseError(
       ErrorCodes.InvalidParams,
-      `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze}, found ${JSON.stringify(minutes) ?? "none"}.`,
+      `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze.name}, found ${JSON.stringify(minutes) ?? "none"}.`,
     );
   }
   return context.snooze(minutes);

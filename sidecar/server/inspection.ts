@@ -15,14 +15,7 @@ import type { CompletedCursor } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
 import { documentPath, type Folder } from "../host/paths";
 import { languageIdOf } from "../languages/language-id";
-import {
-  type Comparison,
-  type InspectedPrompt,
-  messages,
-  type NeedWeights,
-  type SearchResult,
-  type Settings,
-} from "../protocol";
+import { handleRequest, messages, type Settings } from "../protocol";
 import type { Traces } from "../suggestions/traces";
 import { onCancelled } from "./cancellation";
 
@@ -56,24 +49,24 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     for (const controller of running) controller.abort();
   };
 
-  /** Work of the model that the client, or a keystroke, may cut short. @param token absent of a request without parameters */
+  /** Work of the model that the client, or a keystroke, may cut short. */
   const interruptible = async <Result>(
-    token: CancellationToken | undefined,
+    token: CancellationToken,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> => {
     const controller = new AbortController();
-    const cancelled = token && onCancelled(token, () => controller.abort());
+    const cancelled = onCancelled(token, () => controller.abort());
     running.add(controller);
     try {
       return await work(controller.signal);
     } catch (error) {
-      if (token?.isCancellationRequested)
+      if (token.isCancellationRequested)
         throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
       if (controller.signal.aborted)
         throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
       throw new ResponseError(LSPErrorCodes.RequestFailed, error instanceof Error ? error.message : String(error));
     } finally {
-      cancelled?.dispose();
+      cancelled.dispose();
       running.delete(controller);
     }
   };
@@ -91,16 +84,16 @@ export function registerInspection(connection: Connection, parts: InspectionPart
     return inspection === undefined || completed === undefined ? null : work(inspection, completed);
   };
 
-  connection.onRequest(messages.prompt, (params: unknown): InspectedPrompt | null =>
+  handleRequest(connection, messages.prompt, (params) =>
     held(params, (inspection, completed) => inspection.promptOf(completed)),
   );
-  connection.onRequest(messages.need, (params: unknown, token): Promise<NeedWeights> | null =>
+  handleRequest(connection, messages.need, (params, token) =>
     held(params, (inspection, completed) => interruptible(token, (signal) => inspection.needOf(completed, signal))),
   );
-  connection.onRequest(messages.compare, (params: unknown, token): Promise<Comparison> | null =>
+  handleRequest(connection, messages.compare, (params, token) =>
     held(params, (inspection, completed) => interruptible(token, (signal) => inspection.compare(completed, signal))),
   );
-  connection.onRequest(messages.search, async (params: unknown, token): Promise<SearchResult> => {
+  handleRequest(connection, messages.search, async (params, token) => {
     const parsed = v.safeParse(searchSchema, params);
     if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
     const { text, uri, limit = defaultLimit } = parsed.output;

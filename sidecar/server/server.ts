@@ -254,7 +254,10 @@ export function createServer(connection: Connection, locations: Locations, serve
         notebookDocumentSync: notebookSync,
         inlineCompletionProvider: true,
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
-        executeCommandProvider: { commands: Object.values(serverCommands), workDoneProgress: true },
+        executeCommandProvider: {
+          commands: Object.values(serverCommands).map(({ name }) => name),
+          workDoneProgress: true,
+        },
       },
     };
   });

@@ -2,7 +2,7 @@
 
 import * as v from "valibot";
 import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
-import { type Availability, messages, type Settings } from "../protocol";
+import { type Availability, handleRequest, messages, type Settings } from "../protocol";
 import { patternsOf } from "../workspace/files/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
 
@@ -55,12 +55,12 @@ export function availabilityOf(
 
 /** Answers `selfracg/availability`. */
 export function registerAvailability(connection: Connection, of: (uri: string) => Availability): void {
-  connection.onRequest(messages.availability, (params: unknown): Availability | ResponseError<void> => {
+  handleRequest(connection, messages.availability, (params) => {
     const parsed = v.safeParse(schema, params);
     if (parsed.success) return of(parsed.output.uri);
     return new ResponseError(
       ErrorCodes.InvalidParams,
-      `${messages.availability}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`,
+      `${messages.availability.method}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`,
     );
   });
 }

@@ -30,7 +30,10 @@ export class Outcomes {
     connection.onNotification(messages.accepted, (params: unknown) => {
       const parsed = v.safeParse(acceptedSchema, params);
       if (parsed.success) this.#tell(this.#judgement.accepted(parsed.output.id));
-      else parts.log.warn(`${messages.accepted}: expected {id: number}, found ${JSON.stringify(params)}; passed over.`);
+      else
+        parts.log.warn(
+          `${messages.accepted.method}: expected {id: number}, found ${JSON.stringify(params)}; passed over.`,
+        );
     });
   }
 

@@ -3,7 +3,7 @@
 import { LRUCache } from "lru-cache";
 import * as v from "valibot";
 import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
-import { type CompletionTrace, messages } from "../protocol";
+import { type CompletionTrace, handleRequest, messages } from "../protocol";
 
 /** `selfracg/traces` gives no more. */
 const maxTraces = 50;
@@ -15,12 +15,12 @@ export class Traces {
   readonly #traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
 
   constructor(connection: Connection) {
-    connection.onRequest(messages.trace, (params: unknown): CompletionTrace | null | ResponseError<void> => {
+    handleRequest(connection, messages.trace, (params) => {
       const parsed = v.safeParse(paramsSchema, params);
       if (!parsed.success)
         return new ResponseError(
           ErrorCodes.InvalidParams,
-          `${messages.trace}: expected {id?: number}, found ${JSON.stringify(params)}.`,
+          `${messages.trace.method}: expected {id?: number}, found ${JSON.stringify(params)}.`,
         );
       return this.find(parsed.output?.id) ?? null;
     });
@@ -28,7 +28,7 @@ export class Traces {
   }
 
   /** Newest first. */
-  get all(): readonly CompletionTrace[] {
+  get all(): CompletionTrace[] {
     return [...this.#traces.values()];
   }
 

@@ -182,7 +182,7 @@ describe("malformed JSON-RPC", () => {
     for (const value of fc.sample(message, { seed, numRuns: 600 })) sidecar.write(framed(JSON.stringify(value)));
     expect(["indexing", "ready", "snoozed", "off"], `seed ${seed}`).toContain((await sidecar.getStatus()).state);
     // Whatever was opened, closed and paused, indexing works again.
-    await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.resumeIndexing });
+    await sidecar.connection.sendRequest(serverCommands.resumeIndexing.request, serverCommands.resumeIndexing.params());
     const counts = await sidecar.reindex();
     expect(counts?.files, `seed ${seed}`).toBeGreaterThan(0);
     expect(await sidecar.close(), `seed ${seed}`).toBe(0);

@@ -24,6 +24,7 @@ import {
   type IndexCounts,
   type InitializationOptions,
   messages,
+  type ServerCommand,
   type Settings,
   type SidecarState,
   type SidecarStatus,
@@ -276,24 +277,27 @@ export class Sidecar {
   }
 
   trace(): Promise<CompletionTrace | null> {
-    return this.connection.sendRequest<CompletionTrace | null>(messages.trace);
+    return this.connection.sendRequest(messages.trace, {});
   }
 
   getStatus(): Promise<SidecarStatus> {
-    return this.connection.sendRequest<SidecarStatus>(messages.getStatus);
+    return this.connection.sendRequest(messages.getStatus);
+  }
+
+  /** Runs one of the sidecar's commands. */
+  execute<Arguments extends readonly (string | number)[], Result>(
+    command: ServerCommand<Arguments, Result>,
+    ...given: Arguments
+  ): Promise<Result> {
+    return this.connection.sendRequest(command.request, command.params(...given));
   }
 
   reindex(): Promise<IndexCounts | null> {
-    return this.connection.sendRequest<IndexCounts | null>("workspace/executeCommand", {
-      command: serverCommands.reindex,
-    });
+    return this.execute(serverCommands.reindex);
   }
 
   why(path: string): Promise<Explanation> {
-    return this.connection.sendRequest<Explanation>("workspace/executeCommand", {
-      command: serverCommands.why,
-      arguments: [uriOf(path)],
-    });
+    return this.execute(serverCommands.why, uriOf(path));
   }
 
   /** Changes settings as an editor does: says that something changed, is asked what, and sees the answer taken. */

@@ -3,14 +3,14 @@ import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import type { Position } from "vscode-languageserver/node";
-import { messages, type SuggestionCounts, serverCommands } from "../../sidecar/protocol";
+import { messages, serverCommands } from "../../sidecar/protocol";
 import { cleanUp, cursorOf, type Sidecar, start, temporaryFolder } from "./client";
 
 afterEach(cleanUp);
 afterAll(cleanUp);
 
 const none = { shown: 0, accepted: 0, partlyAccepted: 0, typed: 0, rejected: 0, charactersTaken: 0 };
-const countsOf = (sidecar: Sidecar) => sidecar.connection.sendRequest<SuggestionCounts>(messages.counts);
+const countsOf = (sidecar: Sidecar) => sidecar.connection.sendRequest(messages.counts);
 
 async function running(storagePath: string): Promise<Sidecar> {
   const sidecar = await start({ storagePath });
@@ -93,9 +93,7 @@ describe("counts", () => {
     expect(await sidecar.close()).toBe(0);
     const again = await running(storagePath);
     expect(await countsOf(again)).toEqual({ ...expected, since: begun.since });
-    const cleared = await again.connection.sendRequest<SuggestionCounts>("workspace/executeCommand", {
-      command: serverCommands.clearCounts,
-    });
+    const cleared = await again.execute(serverCommands.clearCounts);
     expect(cleared).toMatchObject(none);
     expect(Date.parse(cleared.since)).toBeGreaterThan(Date.parse(begun.since));
     expect(await countsOf(again)).toEqual(cleared);

@@ -14,7 +14,7 @@ describe("handshake", () => {
         textDocumentSync: { openClose: true, change: 2, save: { includeText: false } },
         inlineCompletionProvider: true,
         workspace: { workspaceFolders: { supported: true, changeNotifications: true } },
-        executeCommandProvider: { commands: Object.values(serverCommands) },
+        executeCommandProvider: { commands: Object.values(serverCommands).map(({ name }) => name) },
       },
     });
     expect((await sidecar.getStatus()).state).toBe("starting");
@@ -137,7 +137,7 @@ describe("the end", () => {
     const strange: Error[] = [];
     sidecar.connection.onError(([error]) => strange.push(error));
     await sidecar.reaches("ready");
-    expect(await sidecar.connection.sendRequest(messages.trace)).toBeNull();
+    expect(await sidecar.connection.sendRequest(messages.trace, {})).toBeNull();
     expect(await sidecar.close()).toBe(0);
     expect(strange).toEqual([]);
   });

@@ -83,8 +83,8 @@ describe("the reindex command", () => {
     );
     const source = new CancellationTokenSource();
     const answer = sidecar.connection.sendRequest(
-      "workspace/executeCommand",
-      { command: serverCommands.reindex, workDoneToken: "mine" },
+      serverCommands.reindex.request,
+      { ...serverCommands.reindex.params(), workDoneToken: "mine" },
       source.token,
     );
     await sidecar.until("a report", () => notes.some(({ token, kind }) => token === "mine" && kind === "report"));
@@ -265,7 +265,10 @@ describe("what is indexed", () => {
     expect(await sidecar.why(join(folder, "no.py"))).toMatchObject({ state: "missing" });
     expect(await sidecar.why(join(await temporaryFolder(), "a.py"))).toMatchObject({ state: "outside" });
     const ask = (given: unknown[]) =>
-      sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.why, arguments: given });
+      sidecar.connection.sendRequest("workspace/executeCommand", {
+        command: serverCommands.why.name,
+        arguments: given,
+      });
     await expect(ask([])).rejects.toThrow(/Expected the URI of a file or folder.*found none/);
     await expect(ask([7])).rejects.toThrow(/found 7/);
   });
@@ -379,13 +382,12 @@ describe("pausing and clearing", () => {
   it("pauses a run, says so, and takes up the rest when resumed", async () => {
     const sidecar = await start({ folders: [await manyFiles(120)] });
     await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
-    const command = (name: string) => sidecar.connection.sendRequest("workspace/executeCommand", { command: name });
-    await command(serverCommands.pauseIndexing);
+    await sidecar.execute(serverCommands.pauseIndexing);
     const paused = await sidecar.reaches("ready");
     expect(paused).toMatchObject({ paused: "asked", message: expect.stringMatching(/paused/) });
     expect(paused.index?.files).toBeLessThan(120);
-    await expect(command(serverCommands.reindex)).rejects.toThrow(/resume/);
-    await command(serverCommands.resumeIndexing);
+    await expect(sidecar.reindex()).rejects.toThrow(/resume/);
+    await sidecar.execute(serverCommands.resumeIndexing);
     await sidecar.until("all files", () => sidecar.status?.state === "ready" && sidecar.status.index?.files === 120);
     expect(sidecar.status?.paused).toBeUndefined();
   });
@@ -393,7 +395,7 @@ describe("pausing and clearing", () => {
   it("clears the index and makes it anew", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()], settings: wide });
     const before = await sidecar.reaches("ready");
-    await sidecar.connection.sendRequest("workspace/executeCommand", { command: serverCommands.clearIndex });
+    await sidecar.execute(serverCommands.clearIndex);
     await sidecar.until(
       "all embedded anew",
       () => sidecar.status?.state === "ready" && sidecar.status.index?.embedded === 2 * (before.index?.embedded ?? 0),

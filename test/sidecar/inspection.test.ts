@@ -1,13 +1,8 @@
 // The inspector's requests to the real process: the prompt, the comparison, a search, and what is no longer held.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import {
-  type Comparison,
-  type CompletionTrace,
-  type InspectedPrompt,
-  messages,
-  type SearchResult,
-} from "../../sidecar/protocol";
+import type { RequestParam, RequestType } from "vscode-languageserver/node";
+import { type CompletionTrace, messages } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
 
 let folder: string;
@@ -39,12 +34,20 @@ async function withFragments(): Promise<{ trace: CompletionTrace; text: string; 
   throw new Error("Expected a fragment in the prompt at one of three places, found none.");
 }
 
-const ask = <Result>(message: string, params: object) => sidecar.connection.sendRequest<Result>(message, params);
+/** Fails where the completion asked about is no longer held. */
+async function ask<Params, Result>(
+  type: RequestType<Params, Result | null, void>,
+  params: RequestParam<Params>,
+): Promise<Result> {
+  const answer = await sidecar.connection.sendRequest(type, params);
+  if (answer === null) throw new Error(`${type.method}: expected an answer, found none.`);
+  return answer;
+}
 
 describe("selfracg/traces", () => {
   it("lists the completions made, newest first", async () => {
     const { trace } = await withFragments();
-    const [first, ...others] = await sidecar.connection.sendRequest<CompletionTrace[]>(messages.traces);
+    const [first, ...others] = await sidecar.connection.sendRequest(messages.traces);
     expect(first).toEqual(trace);
     for (const other of others) expect(other.id).toBeLessThan(trace.id);
   });
@@ -54,7 +57,7 @@ describe("selfracg/prompt", () => {
   it("is the prompt of that completion: its fragments and the code, and its tokens add up", async () => {
     const { trace, text } = await withFragments();
     await sidecar.complete(fresh(), "x = |\n");
-    const { pieces, contextLength } = await ask<InspectedPrompt>(messages.prompt, { id: trace.id });
+    const { pieces, contextLength } = await ask(messages.prompt, { id: trace.id });
     expect(contextLength).toBeGreaterThanOrEqual(trace.promptTokens);
     expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
     for (const [at, { path, tokens }] of trace.fragments.entries()) {
@@ -72,11 +75,7 @@ describe("selfracg/prompt", () => {
 describe("selfracg/compare", () => {
   it("completes the same cursor without the fragments, and typing on goes on as before", async () => {
     const { trace, text, uri } = await withFragments();
-    const {
-      withFragments: with_,
-      withoutFragments,
-      gained,
-    } = await ask<Comparison>(messages.compare, { id: trace.id });
+    const { withFragments: with_, withoutFragments, gained } = await ask(messages.compare, { id: trace.id });
     expect(with_.suggestion).toBe(trace.suggestion);
     expect(with_.suppressed).toBe(trace.suppressed);
     expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
@@ -93,7 +92,7 @@ describe("selfracg/compare", () => {
 
   it("gives way to typing", async () => {
     const { trace, text, uri } = await withFragments();
-    const comparing = ask<Comparison>(messages.compare, { id: trace.id }).then(
+    const comparing = ask(messages.compare, { id: trace.id }).then(
       () => "done before",
       (error: { code: number; message: string }) => `${error.code} ${error.message}`,
     );
@@ -108,7 +107,7 @@ describe("selfracg/compare", () => {
 describe("selfracg/need", () => {
   it("weighs the tokens of the code before the cursor, in every layer", async () => {
     const { trace } = await withFragments();
-    const { tokens, layers } = await ask<{ tokens: { text: string }[]; layers: number[][] }>(messages.need, {
+    const { tokens, layers } = await ask(messages.need, {
       id: trace.id,
     });
     expect(layers.length).toBeGreaterThan(1);
@@ -121,7 +120,7 @@ describe("selfracg/need", () => {
 
 describe("selfracg/search", () => {
   it("finds the code that a piece of code needs, best first", async () => {
-    const { fragments, nullScore } = await ask<SearchResult>(messages.search, {
+    const { fragments, nullScore } = await ask(messages.search, {
       text: "from shop.catalog import Catalog\n\ndef find(catalog: Catalog, isbn: str):\n    return catalog.",
       uri: fresh(),
       limit: 8,
@@ -143,20 +142,20 @@ describe("selfracg/search", () => {
 
   it("takes any text, an empty one too", async () => {
     for (const text of ["", "\u0000\ud83d", "x".repeat(100_000)])
-      expect((await ask<SearchResult>(messages.search, { text })).fragments.length).toBeGreaterThan(0);
+      expect((await ask(messages.search, { text })).fragments.length).toBeGreaterThan(0);
   });
 });
 
 describe("a completion no longer held", () => {
   it("is null to all that look at it, and to its trace", async () => {
-    for (const message of [messages.prompt, messages.need, messages.compare, messages.trace])
-      expect(await ask(message, { id: 999_999 })).toBeNull();
+    for (const { method } of [messages.prompt, messages.need, messages.compare, messages.trace])
+      expect(await sidecar.connection.sendRequest(method, { id: 999_999 })).toBeNull();
   });
 
   it("is one before the last twenty", async () => {
     const { trace } = await withFragments();
     for (let n = 0; n < 20; n++) await sidecar.complete(fresh(), `x = ${n} + |\n`);
-    expect(await ask(messages.prompt, { id: trace.id })).toBeNull();
-    expect(await ask(messages.prompt, { id: trace.id + 1 })).not.toBeNull();
+    expect(await sidecar.connection.sendRequest(messages.prompt, { id: trace.id })).toBeNull();
+    expect(await sidecar.connection.sendRequest(messages.prompt, { id: trace.id + 1 })).not.toBeNull();
   });
 });

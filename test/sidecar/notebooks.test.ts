@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NotebookCell, Position, TextDocumentItem } from "vscode-languageserver/node";
-import { type Availability, messages } from "../../sidecar/protocol";
+import { messages } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
 
 let folder: string;
@@ -155,7 +155,7 @@ describe("a notebook", () => {
       notebookDocument: { uri: book.uri, notebookType: "other", version: 1, cells: [{ kind: 2, document: uri }] },
       cellTextDocuments: [{ uri, languageId: "python", version: 1, text: use.text }],
     });
-    const availability = () => sidecar.connection.sendRequest<Availability>(messages.availability, { uri });
+    const availability = () => sidecar.connection.sendRequest(messages.availability, { uri });
     expect(await availability()).toMatchObject({ available: false, setting: "disabledFiles" });
     await sidecar.configure({ disabledFiles: [] });
     expect(await availability()).toEqual({ available: true });

@@ -7,13 +7,7 @@ import {
   InlineCompletionTriggerKind,
   type Position,
 } from "vscode-languageserver/node";
-import {
-  type Availability,
-  type CompletionTrace,
-  messages,
-  type SidecarStatus,
-  serverCommands,
-} from "../../sidecar/protocol";
+import { type Availability, type CompletionTrace, messages, serverCommands } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, cursorOf, type Sidecar, start, uriOf } from "./client";
 
 let folder: string;
@@ -27,7 +21,7 @@ beforeAll(async () => {
 afterAll(cleanUp);
 
 const fresh = (name = "probe.py") => uriOf(join(folder, "shop", `${Math.random().toString(36).slice(2)}_${name}`));
-const traces = () => sidecar.connection.sendRequest<CompletionTrace[]>(messages.traces);
+const traces = () => sidecar.connection.sendRequest(messages.traces);
 const automatic = (uri: string, position: Position) =>
   sidecar.connection.sendRequest(InlineCompletionRequest.type.method, {
     textDocument: { uri },
@@ -163,7 +157,7 @@ describe("the last traces", () => {
 });
 
 describe("where none is made", () => {
-  const availability = (uri: string) => sidecar.connection.sendRequest<Availability>(messages.availability, { uri });
+  const availability = (uri: string) => sidecar.connection.sendRequest(messages.availability, { uri });
   const text = places[0] ?? "";
 
   /** Opens a document, asks for a suggestion and says what came and why. */
@@ -257,7 +251,7 @@ describe("where none is made", () => {
   });
 
   it("is an error for a bad question", async () => {
-    await expect(sidecar.connection.sendRequest(messages.availability, { uri: 1 })).rejects.toThrow(
+    await expect(sidecar.connection.sendRequest(messages.availability.method, { uri: 1 })).rejects.toThrow(
       /expected \{uri: string\}, found \{"uri":1\}/,
     );
   });
@@ -275,8 +269,8 @@ describe("where none is made", () => {
 
 describe("snoozed", () => {
   const snooze = (...given: unknown[]) =>
-    sidecar.connection.sendRequest<SidecarStatus>("workspace/executeCommand", {
-      command: serverCommands.snooze,
+    sidecar.connection.sendRequest(serverCommands.snooze.request, {
+      command: serverCommands.snooze.name,
       arguments: given,
     });
   const text = places[0] ?? "";

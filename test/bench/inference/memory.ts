@@ -172,7 +172,7 @@ export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResul
           context: { triggerKind: 2 },
         }),
       ]);
-      const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
+      const trace = await connection.sendRequest(messages.trace, {});
       if (trace !== null) traces.push(trace);
     }
     const result = {

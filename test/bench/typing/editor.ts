@@ -125,9 +125,8 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
           changes: changed.map((path) => ({ uri: pathToFileURL(path).href, type: 2 })),
         });
       return (
-        (await alive(
-          connection.sendRequest<IndexCounts | null>("workspace/executeCommand", { command: serverCommands.reindex }),
-        )) ?? undefined
+        (await alive(connection.sendRequest(serverCommands.reindex.request, serverCommands.reindex.params()))) ??
+        undefined
       );
     },
     open(path, languageId, prefix, suffix) {
@@ -173,7 +172,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
                 ? inserted.slice(0, inserted.length - replaced.length)
                 : inserted;
               // The last one made: another was not asked for before this answer.
-              const trace = await connection.sendRequest<CompletionTrace | null>(messages.trace);
+              const trace = await connection.sendRequest(messages.trace, {});
               const own =
                 trace !== null &&
                 trace.uri === uri &&
@@ -191,7 +190,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
         close: () => send("textDocument/didClose", { textDocument: { uri } }),
       };
     },
-    accepted: ({ id }) => send(messages.accepted, { id }),
+    accepted: ({ id }) => send(messages.accepted.method, { id }),
     async close() {
       try {
         await alive(connection.sendRequest("shutdown"));

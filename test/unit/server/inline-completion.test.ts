@@ -189,7 +189,7 @@ describe("textDocument/inlineCompletion", () => {
     });
     give("d(1)");
     expect(await answer).toEqual({ items: [{ insertText: "d(1)", range: { start: position, end: position } }] });
-    expect(await client.sendRequest(messages.trace)).toMatchObject({ id: 1, suggestion: "d(1)" });
+    expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 1, suggestion: "d(1)" });
   });
 
   it("counts characters in UTF-16 units and clamps a position beyond the line", async () => {
@@ -241,7 +241,7 @@ describe("textDocument/inlineCompletion", () => {
       { insertText: "o(1)", range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } } },
     ]);
     expect(asked).toHaveLength(1);
-    expect(await client.sendRequest(messages.trace)).toMatchObject({
+    expect(await client.sendRequest(messages.trace, {})).toMatchObject({
       id: 1,
       cached: true,
       suggestion: "o(1)",
@@ -416,7 +416,7 @@ describe("textDocument/inlineCompletion", () => {
       holding[0]?.go();
       (await nth(0)).answer("1");
       expect((await answer).items).toHaveLength(1);
-      expect(await client.sendRequest(messages.trace)).toMatchObject({ timings: { waitMs: 70 } });
+      expect(await client.sendRequest(messages.trace, {})).toMatchObject({ timings: { waitMs: 70 } });
     });
 
     it.each([

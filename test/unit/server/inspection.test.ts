@@ -92,10 +92,10 @@ describe("a completion held", () => {
     traces.put(traceOf(1));
     traces.put(traceOf(2));
     expect(await client.sendRequest(messages.prompt, { id: 1 })).toMatchObject({ pieces: [{ text: "prompt 1" }] });
-    expect(await client.sendRequest(messages.prompt)).toMatchObject({ pieces: [{ text: "prompt 2" }] });
+    expect(await client.sendRequest(messages.prompt, {})).toMatchObject({ pieces: [{ text: "prompt 2" }] });
   });
 
-  it.each([messages.prompt, messages.need, messages.compare])(
+  it.each([messages.prompt.method, messages.need.method, messages.compare.method])(
     "is null once it is forgotten, and while there is no model: %s",
     async (message) => {
       expect(await client.sendRequest(message, { id: 4 })).toBeNull();
@@ -105,7 +105,7 @@ describe("a completion held", () => {
   );
 
   it("is asked for by a number", async () => {
-    await expect(client.sendRequest(messages.prompt, { id: "1" })).rejects.toMatchObject({ code: -32602 });
+    await expect(client.sendRequest(messages.prompt.method, { id: "1" })).rejects.toMatchObject({ code: -32602 });
   });
 
   it("says why its need cannot be shown", async () => {
@@ -155,7 +155,7 @@ describe("a search", () => {
 
   it("refuses what is no search, and says what is expected", async () => {
     for (const params of [{}, { text: 1 }, { text: "a", limit: 0 }, { text: "a", limit: 1e9 }]) {
-      await expect(client.sendRequest(messages.search, params)).rejects.toMatchObject({
+      await expect(client.sendRequest(messages.search.method, params)).rejects.toMatchObject({
         code: -32602,
         message: expect.stringMatching(/^Expected \{text: string/),
       });

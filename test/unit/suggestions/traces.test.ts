@@ -33,8 +33,7 @@ function trace(id: number, change: Partial<CompletionTrace> = {}): CompletionTra
   };
 }
 
-const ids = async (): Promise<number[]> =>
-  (await client.sendRequest<CompletionTrace[]>(messages.traces)).map(({ id }) => id);
+const ids = async (): Promise<number[]> => (await client.sendRequest(messages.traces)).map(({ id }) => id);
 
 beforeEach(() => {
   const [up, down] = [new PassThrough(), new PassThrough()];
@@ -47,7 +46,7 @@ beforeEach(() => {
 
 describe("Traces", () => {
   it("has none at first", async () => {
-    expect(await client.sendRequest(messages.trace)).toBeNull();
+    expect(await client.sendRequest(messages.trace, {})).toBeNull();
     expect(await ids()).toEqual([]);
   });
 
@@ -61,7 +60,7 @@ describe("Traces", () => {
     traces.put(trace(2));
     traces.put(trace(1, { suggestion: "bc", cached: true }));
     expect(await ids()).toEqual([1, 2]);
-    expect(await client.sendRequest(messages.trace)).toMatchObject({ id: 1, suggestion: "bc", cached: true });
+    expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 1, suggestion: "bc", cached: true });
   });
 
   it("finds one by its id", async () => {
@@ -70,7 +69,7 @@ describe("Traces", () => {
     expect(await client.sendRequest(messages.trace, { id: 1 })).toMatchObject({ id: 1 });
     expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 2 });
     expect(await client.sendRequest(messages.trace, { id: 3 })).toBeNull();
-    await expect(client.sendRequest(messages.trace, { id: "1" })).rejects.toThrow(
+    await expect(client.sendRequest(messages.trace.method, { id: "1" })).rejects.toThrow(
       /expected \{id\?: number\}, found \{"id":"1"\}/,
     );
   });

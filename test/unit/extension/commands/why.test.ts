@@ -79,7 +79,7 @@ describe("the command that explains", () => {
     choice = undefined;
     const session = {
       log: { info: () => {}, error: () => {} },
-      why: async (uri: string) => {
+      execute: async (_command: unknown, uri: string) => {
         asked.push(uri);
         if (answer instanceof Error) throw answer;
         return answer;
