@@ -1,6 +1,5 @@
-// Sets results beside another run's, or beside another harness's predictions, for the same tasks.
+// Sets results beside those of another run for the same tasks.
 import { readFileSync } from "node:fs";
-import { extname } from "node:path";
 import * as v from "valibot";
 import { InputError } from "./input";
 import type { Result } from "./results";
@@ -8,7 +7,6 @@ import { byLanguage, type Figure, interval, type Origin, type Unit } from "./sum
 
 const predictionSchema = v.looseObject({
   id: v.string(),
-  retriever: v.optional(v.string()),
   /** Cut to one statement. */
   prediction: v.string(),
   em: v.number(),
@@ -36,11 +34,12 @@ export interface ComparedTasks {
 export type Comparison = Readonly<Record<string, ComparedTasks>>;
 
 /**
- * Compares by task id. Where a .jsonl file holds several retrievers, the rows of `retriever` count.
- * @throws InputError for a file that holds no predictions of these tasks
+ * Compares by task id.
+ * @param path what `--json` wrote
+ * @throws InputError for a file that holds no results of these tasks
  */
-export function compare(results: readonly Result[], path: string, retriever: string, unit: Unit): Comparison {
-  const rows = extname(path) === ".jsonl" ? readPredictions(path, retriever) : readRun(path);
+export function compare(results: readonly Result[], path: string, unit: Unit): Comparison {
+  const rows = readRun(path);
   const there = new Map(rows.map((row) => [row.id, row]));
   const pairs = results.flatMap((here): Pair[] => {
     const other = there.get(here.id);
@@ -49,7 +48,7 @@ export function compare(results: readonly Result[], path: string, retriever: str
   });
   if (pairs.length === 0)
     throw new InputError(
-      `${path}: expected predictions of these tasks by ${retriever}, found ${rows.length} rows of other tasks. Give the file made from the same tasks.`,
+      `${path}: expected results of these tasks, found ${rows.length} of other tasks. Give the file of a run over the same tasks.`,
     );
   const groups = byLanguage(pairs);
   if (groups.size > 1) groups.set("all", pairs);
@@ -70,41 +69,20 @@ function compareTasks(pairs: readonly Pair[], unit: Unit): ComparedTasks {
   };
 }
 
-function readText(path: string): string {
+function readRun(path: string): Prediction[] {
+  let text: string;
   try {
-    return readFileSync(path, "utf8");
+    text = readFileSync(path, "utf8");
   } catch (error) {
     throw new InputError(
       `${path}: expected the results of a run, found no such file (${error instanceof Error ? error.message : String(error)}). Check the name.`,
     );
   }
-}
-
-/** What `--json` wrote. */
-function readRun(path: string): Prediction[] {
-  const text = readText(path);
   try {
     return v.parse(runSchema, JSON.parse(text)).results;
   } catch (error) {
     throw new InputError(
-      `${path}: expected what --json writes, {results: [{id, prediction, em, es}]}, found something else (${error instanceof Error ? error.message : String(error)}). A file of JSON lines is to be named .jsonl.`,
+      `${path}: expected what --json writes, {results: [{id, prediction, em, es}]}, found something else (${error instanceof Error ? error.message : String(error)}).`,
     );
   }
-}
-
-function readPredictions(path: string, retriever: string): Prediction[] {
-  const rows = readText(path)
-    .split("\n")
-    .flatMap((line, at) => {
-      if (line.trim() === "") return [];
-      try {
-        return [v.parse(predictionSchema, JSON.parse(line))];
-      } catch (error) {
-        throw new InputError(
-          `${path}, line ${at + 1}: expected {id, prediction, em, es}, found something else (${error instanceof Error ? error.message : String(error)}).`,
-        );
-      }
-    });
-  const names = new Set(rows.map((row) => row.retriever));
-  return rows.filter((row) => names.size <= 1 || row.retriever === retriever);
 }

@@ -58,7 +58,7 @@ async function main(): Promise<void> {
     before,
     elapsedMs: performance.now() - started,
     unit,
-    comparison: command.compare === undefined ? undefined : compare(found, command.compare, command.retriever, unit),
+    comparison: command.compare === undefined ? undefined : compare(found, command.compare, unit),
   };
   process.stdout.write(reportLines(run));
   if (command.json !== undefined) await writeFile(command.json, `${JSON.stringify(reportObject(run), undefined, 2)}\n`);

@@ -26,8 +26,7 @@ export const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
   --provider NAME       auto, cuda or cpu; default: auto
   --threads N           CPU threads; default: chosen from the cores there are
   --json FILE           write the figures and every task's result to FILE as one JSON object
-  --compare FILE        differences, task by task, from another run's --json FILE, or from another harness's
-                        predictions {id, retriever, prediction, em, es}, as .jsonl
+  --compare FILE        differences, task by task, from another run's --json FILE
   --work DIR            results and embeddings, from which an interrupted run continues; default: .cache/eval
 
 Intervals are 95 % bootstrap intervals: whole repositories are drawn, or whole files where a language has fewer than ten

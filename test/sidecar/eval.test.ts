@@ -103,13 +103,10 @@ describe("the evaluation", () => {
     expect(third.stdout).toMatch(/\n {2}python +2 +2 .*0\.000 \(0\.000 to 0\.000\)/);
   });
 
-  it("takes other retrievers, plain decoding, and another harness's predictions", async () => {
-    const predictions = join(folder, "predictions.jsonl");
-    await writeFile(
-      predictions,
-      `${JSON.stringify({ id: "one", retriever: "bm25", prediction: "nothing like it", em: 0, es: 10, idF1: 0 })}\n`,
-    );
-    const plain = await run([...common, "--retriever", "bm25", "--plain", "--compare", predictions]);
+  it("takes other retrievers, plain decoding, and another run to compare with", async () => {
+    const other = join(folder, "other.json");
+    await writeFile(other, JSON.stringify({ results: [{ id: "one", prediction: "nothing like it", em: 0, es: 10 }] }));
+    const plain = await run([...common, "--retriever", "bm25", "--plain", "--compare", other]);
     expect(plain.code).toBe(0);
     expect(plain.stdout).toMatch(/bm25, windows of 20 lines, plain\n2 tasks/);
     expect(plain.stdout).toMatch(/\n {2}python +1 +0 +\d\.\d{3}, 0\.000 .* \d+\.\d\d, 10\.00 /);

@@ -1,4 +1,4 @@
-// Figures, their intervals, what is kept on disk between two runs, and the comparison with another harness.
+// Figures, their intervals, what is kept on disk between two runs, and the comparison with another run.
 import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -107,34 +107,30 @@ describe("results on disk", () => {
 });
 
 describe("the comparison", () => {
-  const predictions = async (rows: unknown[]): Promise<string> => {
-    const path = join(folder, "predictions.jsonl");
-    await writeFile(path, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
+  /** Another run's file with these results. */
+  const run = async (rows: unknown[]): Promise<string> => {
+    const path = join(folder, "run.json");
+    await writeFile(path, JSON.stringify({ results: rows }));
     return path;
   };
 
-  const all = (figures: object) => ({ python: expect.objectContaining(figures) });
-
   it("counts what both have done", async () => {
-    const path = await predictions([
-      { id: "1", retriever: "bm25", prediction: "p\n", em: 1, es: 70, idF1: 1 },
-      { id: "2", retriever: "bm25", prediction: "other", em: 0, es: 40, idF1: 1 },
-      { id: "1", retriever: "none", prediction: "q", em: 0, es: 0, idF1: 0 },
-      { id: "9", retriever: "bm25", prediction: "q", em: 0, es: 0, idF1: 0 },
+    const path = await run([
+      { id: "1", prediction: "p", em: 1, es: 70 },
+      { id: "2", prediction: "other", em: 0, es: 40 },
+      { id: "9", prediction: "q", em: 0, es: 0 },
     ]);
-    expect(compare([result("1"), result("2"), result("3")], path, "bm25", "file")).toEqual(
-      all({ tasks: 2, identical: 1, here: { em: 0, es: 50 }, there: { em: 0.5, es: 55 } }),
-    );
+    expect(compare([result("1"), result("2"), result("3")], path, "file")).toEqual({
+      python: expect.objectContaining({ tasks: 2, identical: 1, here: { em: 0, es: 50 }, there: { em: 0.5, es: 55 } }),
+    });
   });
 
   it("gives differences task by task, whose interval is narrower than that of either run", async () => {
-    const path = join(folder, "run.json");
     const here = Array.from({ length: 100 }, (_, n) =>
       result(`${n}`, { language: n < 50 ? "java" : "python", file: `${n}`, es: n, em: n % 2 }),
     );
     const rows = here.map(({ id, es }, n) => ({ id, prediction: "p", em: n % 4 === 1 ? 1 : 0, es: es - 5 }));
-    await writeFile(path, JSON.stringify({ results: rows }));
-    const compared = compare(here, path, "none", "file");
+    const compared = compare(here, await run(rows), "file");
     expect(Object.keys(compared)).toEqual(["java", "python", "all"]);
     expect(compared.all?.difference.es).toEqual({ value: 5, low: 5, high: 5 });
     const em = compared.all?.difference.em;
@@ -146,14 +142,14 @@ describe("the comparison", () => {
     expect(em?.high).toBeLessThan(0.37);
   });
 
-  it("is refused without predictions of these tasks", async () => {
-    const path = await predictions([{ id: "9", prediction: "q", em: 0, es: 0 }]);
-    const refused = (file: string) => expect(() => compare([result("1")], file, "bm25", "file"));
-    refused(path).toThrow(/expected predictions of these tasks by bm25/);
+  it("is refused without results of these tasks", async () => {
+    const refused = (file: string) => expect(() => compare([result("1")], file, "file"));
+    refused(await run([{ id: "9", prediction: "q", em: 0, es: 0 }])).toThrow(
+      /expected results of these tasks, found 1/,
+    );
+    refused(await run([{ id: "1" }])).toThrow(/expected what --json writes/);
     refused(join(folder, "none")).toThrow(/found no such file/);
-    await writeFile(path, "{}\n");
-    refused(path).toThrow(/line 1: expected \{id, prediction, em, es\}/);
-    await writeFile(join(folder, "wrong.json"), "[]");
+    await writeFile(join(folder, "wrong.json"), "[");
     refused(join(folder, "wrong.json")).toThrow(/expected what --json writes/);
   });
 });
