@@ -1,10 +1,26 @@
 // Says of any path whether it is indexed and by which rule, going the way that indexing goes.
 import { join } from "node:path";
+import { errorMessage } from "../host/errors";
 import type { Explanation } from "../protocol";
 import type { Chunker } from "./chunking/chunker";
-import { type Omission, printable } from "./files/exclusion";
+import { type Exclusion, printable } from "./files/exclusion";
 import type { IgnoreRules } from "./files/ignore";
 import { type Examined, examine, readSource } from "./files/walk";
+import type { FolderPath } from "./workspace-folders";
+
+/** Whether a path is indexed, and whether the index has it already. */
+export async function explainIndexed(
+  { folder, path }: FolderPath,
+  { maxBytes, chunker, maxFragments }: { maxBytes: number; chunker: Chunker; maxFragments: number },
+): Promise<Explanation> {
+  const found = await explain({ root: folder.root, path, rules: await folder.currentRules(), maxBytes, chunker });
+  if (found.state !== "indexed" || folder.indexed.has(path)) return found;
+  if (folder.excluded.get(path) === "index full") {
+    const detail = `it would hold more than ${maxFragments} fragments`;
+    return explainExclusion(path, { reason: "index full", detail, at: path });
+  }
+  return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
+}
 
 export interface WhyOptions {
   /** The workspace folder. */
@@ -23,15 +39,14 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
   try {
     found = await examine(root, path, { rules, maxBytes });
   } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
     return {
       path,
       state: "missing",
-      message: `Expected a file or folder at ${printable(join(root, path))}, found none that can be read (${printable(reason)}). Check the path.`,
+      message: `Expected a file or folder at ${printable(join(root, path))}, found none that can be read (${printable(errorMessage(error))}). Check the path.`,
       fragments: [],
     };
   }
-  if ("skip" in found) return leftOut(path, found);
+  if ("reason" in found) return explainExclusion(path, found);
   if ("folder" in found)
     return {
       path,
@@ -40,7 +55,7 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
       fragments: [],
     };
   const source = await readSource(root, path, maxBytes);
-  if ("skip" in source) return leftOut(path, { ...source, at: path });
+  if ("reason" in source) return explainExclusion(path, { ...source, at: path });
   const fragments = (await chunker.chunk(path, source.text)).map(({ startLine, endLine, scope }) => ({
     startLine,
     endLine,
@@ -57,16 +72,19 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
 }
 
 /** The explanation for a path that a rule leaves out, by itself or with the folder `at`. */
-export function leftOut(path: string, { skip, because, at, rule }: Omission & { readonly at: string }): Explanation {
+export function explainExclusion(
+  path: string,
+  { reason, detail, at, rule }: Exclusion & { readonly at: string },
+): Explanation {
   const what =
     at === path
       ? `${printable(path)} is not indexed`
-      : `${printable(path)} is not indexed, since the folder ${printable(at)} above it is left out`;
+      : `${printable(path)} is not indexed, since the folder ${printable(at)} above it is excluded`;
   return {
     path,
     state: "left-out",
-    message: `${what} (${skip}): ${because}.`,
-    reason: skip,
+    message: `${what} (${reason}): ${detail}.`,
+    reason,
     at,
     ...(rule !== undefined && { rule }),
     fragments: [],

@@ -1,7 +1,7 @@
 // What the store holds of a file: its size, times and hash, and where its fragments lie. No path and no text.
 import * as v from "valibot";
 import { signatureIn } from "./chunking/scope";
-import { type SkipReason, skipReasons } from "./files/exclusion";
+import { type ExclusionReason, exclusionReasons } from "./files/exclusion";
 
 /** Where a fragment lies in its file, and the key of its vector. */
 export interface StoredFragment {
@@ -22,7 +22,7 @@ export interface FileEntry {
   /** Digest of its bytes, by `contentHash`. */
   readonly hash: string;
   /** Set when the content is a reason to exclude the file. */
-  readonly skip?: SkipReason;
+  readonly excluded?: ExclusionReason;
   readonly fragments: readonly StoredFragment[];
   /** Where it came among the folder's files in the store; files in this order are read fastest. */
   readonly place?: number;
@@ -34,18 +34,18 @@ const schema = v.strictTuple([
   number,
   number,
   v.string(),
-  v.nullable(v.picklist(skipReasons)),
+  v.nullable(v.picklist(exclusionReasons)),
   v.array(v.tupleWithRest([number, number, v.string()], number)),
 ]);
 
-export function serializeEntry({ size, modified, changed, hash, skip, fragments }: FileEntry): string {
+export function serializeEntry({ size, modified, changed, hash, excluded, fragments }: FileEntry): string {
   const places = fragments.map(({ startLine, endLine, key, scopeLines = [] }) => [
     startLine,
     endLine,
     key,
     ...scopeLines,
   ]);
-  return JSON.stringify([size, modified, changed, hash, skip ?? null, places]);
+  return JSON.stringify([size, modified, changed, hash, excluded ?? null, places]);
 }
 
 /** @returns undefined for text that {@link serializeEntry} did not write */
@@ -58,13 +58,16 @@ export function parseEntry(text: string): FileEntry | undefined {
   }
   const parsed = v.safeParse(schema, value);
   if (!parsed.success) return undefined;
-  const [size, modified, changed, hash, skip, places] = parsed.output;
+  const [size, modified, changed, hash, excluded, places] = parsed.output;
   const fragments = places.map(([startLine, endLine, key, ...scopeLines]) =>
     scopeLines.length === 0 ? { startLine, endLine, key } : { startLine, endLine, key, scopeLines },
   );
   const entry = { size, modified, changed, hash, fragments };
-  return skip === null ? entry : { ...entry, skip };
+  return excluded === null ? entry : { ...entry, excluded };
 }
+
+/** The size of unsaved text, which is no state of the file on disk. */
+export const unsavedSize = -1;
 
 /** Whether the file was neither written to nor replaced since. Its content may be the same where this is false. */
 export function isUnchanged(

@@ -1,4 +1,4 @@
-// What is indexed first: open files, then what lies beside them or what they import, then what was edited last.
+// The order of indexing: open files, then their folders and imports, then the rest.
 import { allImportStatements } from "../languages/import-statements";
 
 /** A document that is open in the editor. */
@@ -7,11 +7,11 @@ export interface OpenDocument {
   readonly text: string;
 }
 
-/** Files by how soon they are wanted, 0 first. */
-export type Urgency = (uri: string) => 0 | 1 | 2;
+/** The priority of a file by its URI; 0 is indexed first. */
+export type Priority = (uri: string) => 0 | 1 | 2;
 
 /** @param documents with file URIs; others have no neighbours on disk */
-export function urgencyOf(documents: readonly OpenDocument[]): Urgency {
+export function priorityOf(documents: readonly OpenDocument[]): Priority {
   const open = new Set(documents.map(({ uri }) => uri));
   const folders = new Set(documents.map(({ uri }) => folderOf(uri)));
   const imported = new Set(documents.flatMap(({ text }) => importedNames(text)));

@@ -26,9 +26,9 @@ type Judge = (root: string, path: string) => Promise<string | undefined>;
 async function judgeHere(root: string, path: string): Promise<string | undefined> {
   const rules = await IgnoreRules.create(root);
   const found = await examine(root, path, { rules, maxBytes });
-  if ("skip" in found) return found.skip;
+  if ("reason" in found) return found.reason;
   const source = await readSource(root, path, maxBytes);
-  return "skip" in source ? source.skip : undefined;
+  return "reason" in source ? source.reason : undefined;
 }
 
 function judgeOf(cli: string): Judge {

@@ -43,7 +43,7 @@ export class Repository {
     }
     const { maxBytes } = indexable;
     const rules = await IgnoreRules.create(root);
-    for await (const { path } of walk(root, { rules, from: "", nested: new Set(), maxBytes, skip: () => {} })) {
+    for await (const { path } of walk(root, { rules, from: "", nested: new Set(), maxBytes, onExcluded: () => {} })) {
       const source = await readSource(root, path, maxBytes);
       if ("text" in source) fragments.push(...(await repository.cut(path, source.text)));
     }

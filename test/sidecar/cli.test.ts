@@ -235,7 +235,7 @@ describe("why", () => {
     });
     expect([code, stderr]).toEqual([0, ""]);
     expect(stdout.split("\n")[0]).toBe(
-      `out/a.py is not indexed, since the folder out above it is left out (ignored): ${join(root, ".gitignore")}:2 has the pattern out/.`,
+      `out/a.py is not indexed, since the folder out above it is excluded (ignored): ${join(root, ".gitignore")}:2 has the pattern out/.`,
     );
     expect(json()).toEqual({
       path: "out/a.py",

@@ -1,6 +1,6 @@
 // Decides by a file's name and content whether it is code worth indexing, and if not, why.
 import { basename, extname } from "node:path";
-import type { Omission } from "./exclusion";
+import type { Exclusion } from "./exclusion";
 import { findSecret } from "./secrets/find";
 
 const binaryExtensions = new Set(
@@ -46,26 +46,27 @@ const minifiedMean = 180;
 const minifiedLine = 20_000;
 
 /** Why a file of this name and size (bytes) is left out unread; nothing where it has to be read. Secret names are for the ignore rules, which can take them back. */
-export function skipByName(path: string, size: number, maxBytes: number): Omission | undefined {
+export function excludeByName(path: string, size: number, maxBytes: number): Exclusion | undefined {
   const name = basename(path).toLowerCase();
   const extension = extname(name).slice(1);
-  if (binaryExtensions.has(extension)) return { skip: "binary", because: `.${extension} files are no text` };
-  if (lockFiles.has(name)) return { skip: "generated", because: `${shown(path)} is a package manager's lock file` };
-  if (generatedNames.test(name)) return { skip: "generated", because: `${shown(path)} is a name of generated files` };
-  if (vendoredNames.test(name)) return { skip: "vendored", because: `${shown(path)} is a name of a published library` };
-  if (dataExtensions.has(extension)) return { skip: "data", because: `.${extension} files hold data` };
-  if (dataNames.test(name)) return { skip: "data", because: `${shown(path)} is a name of lists and settings` };
+  if (binaryExtensions.has(extension)) return { reason: "binary", detail: `.${extension} files are no text` };
+  if (lockFiles.has(name)) return { reason: "generated", detail: `${shown(path)} is a package manager's lock file` };
+  if (generatedNames.test(name)) return { reason: "generated", detail: `${shown(path)} is a name of generated files` };
+  if (vendoredNames.test(name))
+    return { reason: "vendored", detail: `${shown(path)} is a name of a published library` };
+  if (dataExtensions.has(extension)) return { reason: "data", detail: `.${extension} files hold data` };
+  if (dataNames.test(name)) return { reason: "data", detail: `${shown(path)} is a name of lists and settings` };
   if (size > maxBytes)
     return {
-      skip: "too large",
-      because: `it has ${size} bytes, the setting selfracg.maxFileKilobytes allows ${maxBytes}`,
+      reason: "too large",
+      detail: `it has ${size} bytes, the setting selfracg.maxFileKilobytes allows ${maxBytes}`,
     };
   if (size > structuredLimit && structuredExtensions.has(extension))
     return {
-      skip: "data",
-      because: `it has ${size} bytes; above ${structuredLimit} a .${extension} file is taken for data`,
+      reason: "data",
+      detail: `it has ${size} bytes; above ${structuredLimit} a .${extension} file is taken for data`,
     };
-  if (size === 0) return { skip: "empty", because: "it has no bytes" };
+  if (size === 0) return { reason: "empty", detail: "it has no bytes" };
   return undefined;
 }
 
@@ -74,23 +75,23 @@ export function skipByName(path: string, size: number, maxBytes: number): Omissi
  * the whole file: where one stands, others may that no rule knows, and what remains would be cut into other fragments.
  * @param path of the file, with `/`
  */
-export function readContent(bytes: Uint8Array, path = ""): { readonly text: string } | Omission {
+export function readContent(bytes: Uint8Array, path = ""): { readonly text: string } | Exclusion {
   const nul = bytes.indexOf(0);
-  if (nul >= 0) return { skip: "binary", because: `byte ${nul} is zero` };
+  if (nul >= 0) return { reason: "binary", detail: `byte ${nul} is zero` };
   let text: string;
   try {
     text = decodeText(bytes);
   } catch {
-    return { skip: "not UTF-8", because: "its bytes are no UTF-8 text" };
+    return { reason: "not UTF-8", detail: "its bytes are no UTF-8 text" };
   }
-  if (text.trim() === "") return { skip: "empty", because: "it holds nothing but white space" };
+  if (text.trim() === "") return { reason: "empty", detail: "it holds nothing but white space" };
   const minified = whyMinified(text);
-  if (minified !== undefined) return { skip: "minified", because: minified };
+  if (minified !== undefined) return { reason: "minified", detail: minified };
   const generated = generatedLine(text);
-  if (generated !== undefined) return { skip: "generated", because: `line ${generated} says that it is generated` };
+  if (generated !== undefined) return { reason: "generated", detail: `line ${generated} says that it is generated` };
   const secret = findSecret(text, path);
   if (secret !== undefined)
-    return { skip: "secret", because: `line ${lineAt(text, secret.start)} looks like ${secret.what}` };
+    return { reason: "secret", detail: `line ${lineAt(text, secret.start)} looks like ${secret.what}` };
   return { text };
 }
 

@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Pace } from "../../host/yield";
-import type { Omission } from "./exclusion";
+import type { Exclusion } from "./exclusion";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 
 export interface ExcludeSettings {
@@ -46,7 +46,7 @@ export class ExcludeRules {
   }
 
   /** Why an entry is left out, if it is. @param path from the workspace folder, with `/` */
-  async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
+  async exclusionOf(path: string, isFolder: boolean): Promise<Exclusion | undefined> {
     if (this.patterns === undefined && this.globs.length === 0) return undefined;
     const bytes = byteString(path);
     const own = await this.patterns?.find(bytes, isFolder, this.pace);
@@ -76,10 +76,10 @@ export class ExcludeRules {
   }
 }
 
-function excluded(source: string, pattern: string): Omission {
+function excluded(source: string, pattern: string): Exclusion {
   return {
-    skip: "excluded",
-    because: `the setting ${source} has ${JSON.stringify(pattern)}`,
+    reason: "excluded",
+    detail: `the setting ${source} has ${JSON.stringify(pattern)}`,
     rule: { source, pattern },
   };
 }

@@ -2,7 +2,7 @@
 import type { IgnoreRule } from "../../protocol";
 
 /** Counted, and shown to the user. */
-export const skipReasons = [
+export const exclusionReasons = [
   "ignored",
   "excluded",
   "symbolic link",
@@ -21,12 +21,12 @@ export const skipReasons = [
   "index full",
 ] as const;
 
-export type SkipReason = (typeof skipReasons)[number];
+export type ExclusionReason = (typeof exclusionReasons)[number];
 
-export interface Omission {
-  readonly skip: SkipReason;
+export interface Exclusion {
+  readonly reason: ExclusionReason;
   /** The rule, and what it found, for people: a clause with no full stop. Never holds the secret that it speaks of. */
-  readonly because: string;
+  readonly detail: string;
   /** Set where somebody wrote the rule. */
   readonly rule?: Readonly<IgnoreRule>;
 }

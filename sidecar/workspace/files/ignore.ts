@@ -5,7 +5,7 @@ import { basename, dirname, join } from "node:path";
 import { Pace } from "../../host/yield";
 import type { IgnoreRule } from "../../protocol";
 import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
-import { type Omission, printable } from "./exclusion";
+import { type Exclusion, printable } from "./exclusion";
 import { skipByFolderName } from "./folder-names";
 import { type GitRepository, gitFoldersAt, readGitRepository } from "./git-repository";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
@@ -85,25 +85,25 @@ export class IgnoreRules {
    * Why one entry is left out, given that the folders it lies in are not; nothing where it is not.
    * @param path from the workspace folder, with `/`
    */
-  async omits(path: string, isFolder: boolean): Promise<Omission | undefined> {
+  async exclusionOf(path: string, isFolder: boolean): Promise<Exclusion | undefined> {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const always =
       isFolder || name === ".git" ? skipByFolderName(name, { inRepository: true, takenBack: true }) : undefined;
-    const excluded = always ?? (await this.excludes.omits(path, isFolder));
+    const excluded = always ?? (await this.excludes.exclusionOf(path, isFolder));
     if (excluded !== undefined) return excluded;
     const full = this.offset + path;
     const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
     if (rules.tooLarge !== undefined)
       return {
-        skip: "ignored",
-        because: `${printable(rules.tooLarge)} is larger than ${maxIgnoreFileBytes / 2 ** 20} MiB, so that what it ignores is not known; make it smaller`,
+        reason: "ignored",
+        detail: `${printable(rules.tooLarge)} is larger than ${maxIgnoreFileBytes / 2 ** 20} MiB, so that what it ignores is not known; make it smaller`,
       };
     const decision = await this.decide(rules, full, isFolder);
     if (typeof decision === "object") {
       const { source, line, pattern } = decision;
       return {
-        skip: "ignored",
-        because: `${printable(source)}:${line} has the pattern ${printable(pattern)}`,
+        reason: "ignored",
+        detail: `${printable(source)}:${line} has the pattern ${printable(pattern)}`,
         rule: decision,
       };
     }
@@ -116,8 +116,8 @@ export class IgnoreRules {
     if (byName !== undefined) return byName;
     if (decision === "taken back by .selfracgignore" || (await this.excludes.takesBack(path, isFolder)))
       return undefined;
-    const because = secretByName(path, isFolder);
-    return because === undefined ? undefined : { skip: "secret", because };
+    const detail = secretByName(path, isFolder);
+    return detail === undefined ? undefined : { reason: "secret", detail };
   }
 
   /**

@@ -4,8 +4,8 @@ import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { contentHash } from "../store/keys";
-import { readContent, skipByName } from "./content";
-import type { Omission, SkipReason } from "./exclusion";
+import { excludeByName, readContent } from "./content";
+import type { Exclusion, ExclusionReason } from "./exclusion";
 import type { IgnoreRules } from "./ignore";
 
 /** Asked of every file, these take two thirds of the processor time that those of `fs/promises` take. */
@@ -39,7 +39,7 @@ export interface WalkOptions {
   /** Files larger than this are left out. */
   readonly maxBytes: number;
   /** Told about every entry that is left out; an ignored folder counts once. */
-  readonly skip: (path: string, reason: SkipReason) => void;
+  readonly onExcluded: (path: string, reason: ExclusionReason) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -56,7 +56,7 @@ export async function* walk(root: string, options: WalkOptions): AsyncGenerator<
 
 /** What stands in one folder. */
 interface Folder {
-  readonly entries: readonly (ListedFile | { readonly path: string; readonly skip: SkipReason })[];
+  readonly entries: readonly (ListedFile | { readonly path: string; readonly reason: ExclusionReason })[];
   /** Paths of the folders in it that are walked too. */
   readonly folders: readonly string[];
 }
@@ -68,7 +68,7 @@ async function* walkFolder(
 ): AsyncGenerator<ListedFile> {
   options.signal?.throwIfAborted();
   for (const entry of entries) {
-    if ("skip" in entry) options.skip(entry.path, entry.skip);
+    if ("reason" in entry) options.onExcluded(entry.path, entry.reason);
     else yield entry;
   }
   // The next folders are read while one is walked: on slow disks, and for many small folders, the waiting is most of the work.
@@ -96,11 +96,11 @@ async function readFolder(
   try {
     found = await readdir(join(root, folder), { withFileTypes: true });
   } catch (error) {
-    return { entries: [{ path: folder, skip: failure(error).skip }], folders: [] };
+    return { entries: [{ path: folder, reason: failure(error).reason }], folders: [] };
   }
   found.sort((a, b) => (a.name < b.name ? -1 : 1));
   rules.enter(folder, new Set(found.map(({ name }) => name)));
-  const entries: (ListedFile | { path: string; skip: SkipReason })[] = [];
+  const entries: (ListedFile | { path: string; reason: ExclusionReason })[] = [];
   const folders: string[] = [];
   for (let start = 0; start < found.length; start += statsAtOnce) {
     signal?.throwIfAborted();
@@ -108,11 +108,11 @@ async function readFolder(
     const asked = found.slice(start, start + statsAtOnce).map(async (entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory() && nested.has(path)) return undefined;
-      const omission = await omitEntry(entry, path, rules);
-      if (omission !== undefined) return { path, skip: omission.skip };
+      const exclusion = await excludeEntry(entry, path, rules);
+      if (exclusion !== undefined) return { path, reason: exclusion.reason };
       if (entry.isDirectory()) return path;
       const file = await describe(root, path, maxBytes);
-      return "skip" in file ? { path, skip: file.skip } : file;
+      return "reason" in file ? { path, reason: file.reason } : file;
     });
     for (const each of await Promise.all(asked)) {
       if (typeof each === "string") folders.push(each);
@@ -123,26 +123,26 @@ async function readFolder(
 }
 
 /** Why what lies at a path is left out before its size is asked for, if it is. */
-async function omitEntry(
+async function excludeEntry(
   entry: Pick<fs.Stats, "isSymbolicLink" | "isDirectory" | "isFile">,
   path: string,
   rules: IgnoreRules,
-): Promise<Omission | undefined> {
+): Promise<Exclusion | undefined> {
   if (entry.isSymbolicLink())
     return {
-      skip: "symbolic link",
-      because: "links are not followed: what they point to inside the workspace is indexed by its own path",
+      reason: "symbolic link",
+      detail: "links are not followed: what they point to inside the workspace is indexed by its own path",
     };
   if (!entry.isDirectory() && !entry.isFile())
-    return { skip: "not a regular file", because: "it is a pipe, a socket or a device" };
-  return rules.omits(path, entry.isDirectory());
+    return { reason: "not a regular file", detail: "it is a pipe, a socket or a device" };
+  return rules.exclusionOf(path, entry.isDirectory());
 }
 
 /** Size and time of one file, or why its name or size already leaves it out. */
-async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | Omission> {
+async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | Exclusion> {
   try {
     const { size, mtimeMs, ctimeMs } = await stat(join(root, path));
-    return skipByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs, changed: ctimeMs };
+    return excludeByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs, changed: ctimeMs };
   } catch (error) {
     return failure(error);
   }
@@ -154,7 +154,7 @@ export type Examined =
   /** A folder that is walked. */
   | { readonly folder: string }
   /** `at`: the path itself, or the folder above it that is left out. */
-  | (Omission & { readonly at: string });
+  | (Exclusion & { readonly at: string });
 
 /**
  * Whether the walk comes to a path below `root`, and if not, where it turns away and why.
@@ -170,21 +170,22 @@ export async function examine(
   for (let depth = 1; depth <= parts.length; depth++) {
     const at = parts.slice(0, depth).join("/");
     const entry = await lstat(join(root, at));
-    const omission = await omitEntry(entry, at, rules);
-    if (omission !== undefined) return { ...omission, at };
+    const exclusion = await excludeEntry(entry, at, rules);
+    if (exclusion !== undefined) return { ...exclusion, at };
     if (entry.isDirectory()) continue;
     if (depth < parts.length)
       throw Object.assign(new Error(`${join(root, at)} is a file, so there is nothing at ${join(root, path)}`), {
         code: "ENOENT",
       });
     const file = await describe(root, at, maxBytes);
-    return "skip" in file ? { ...file, at } : { file };
+    return "reason" in file ? { ...file, at } : { file };
   }
   return { folder: path };
 }
 
 /** The bytes of a file with the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
-export type FileBytes = ({ readonly bytes: Uint8Array } | Omission) & Pick<ListedFile, "size" | "modified" | "changed">;
+export type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) &
+  Pick<ListedFile, "size" | "modified" | "changed">;
 
 export async function readBytes(root: string, path: string, maxBytes: number): Promise<FileBytes> {
   let size = 0;
@@ -198,9 +199,9 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
       ({ size, mtimeMs: modified, ctimeMs: changed } = found);
       const at = { size, modified, changed };
       if (!found.isFile())
-        return { skip: "not a regular file", because: "something else took the file's place", ...at };
-      const omission = skipByName(path, size, maxBytes);
-      if (omission !== undefined) return { ...omission, ...at };
+        return { reason: "not a regular file", detail: "something else took the file's place", ...at };
+      const exclusion = excludeByName(path, size, maxBytes);
+      if (exclusion !== undefined) return { ...exclusion, ...at };
       const bytes = new Uint8Array(size);
       let length = 0;
       while (length < size) {
@@ -218,21 +219,21 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
 }
 
 /** A file's text, its {@link contentHash}, and the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
-export type ReadFile = ({ readonly text: string } | Omission) &
+export type ReadFile = ({ readonly text: string } | Exclusion) &
   Pick<ListedFile, "size" | "modified" | "changed"> & { readonly hash: string };
 
 export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
   const found = await readBytes(root, path, maxBytes);
-  if ("skip" in found) return { ...found, hash: "" };
+  if ("reason" in found) return { ...found, hash: "" };
   const { bytes, size, modified, changed } = found;
   return { ...readContent(bytes, path), size, modified, changed, hash: contentHash(bytes) };
 }
 
-function failure(error: unknown): Omission {
+function failure(error: unknown): Exclusion {
   const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const because = error instanceof Error ? error.message : String(error);
+  const detail = error instanceof Error ? error.message : String(error);
   // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
-  if (code === "ENOENT" && because.includes("\uFFFD"))
-    return { skip: "unreadable", because: "its name is no UTF-8 text" };
-  return { skip: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", because };
+  if (code === "ENOENT" && detail.includes("\uFFFD"))
+    return { reason: "unreadable", detail: "its name is no UTF-8 text" };
+  return { reason: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", detail };
 }

@@ -1,7 +1,9 @@
 // One model's vectors and file entries in an SQLite file. Synchronous: it runs in a thread of its own.
+
 import { randomUUID } from "node:crypto";
 import { rmSync, statSync } from "node:fs";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";
+import { errorMessage } from "../../host/errors";
 import { seal, unseal } from "./keys";
 import { isDamage, isDeleted, openFile } from "./sqlite-file";
 import { format } from "./storage-folder";
@@ -317,7 +319,7 @@ export class Database {
   private deleteDamaged(error: unknown): void {
     const { path, warn } = this.options;
     warn(
-      `${path}: expected a store of embeddings, found it damaged (${messageOf(error)}): it is made anew, and the workspace is embedded again.`,
+      `${path}: expected a store of embeddings, found it damaged (${errorMessage(error)}): it is made anew, and the workspace is embedded again.`,
     );
     for (const each of [path, `${path}-journal`]) rmSync(each, { force: true });
   }
@@ -331,8 +333,4 @@ export class Database {
 
 function seconds(): number {
   return Math.floor(Date.now() / 1000);
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

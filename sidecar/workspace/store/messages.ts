@@ -35,7 +35,3 @@ export type Reply =
   | { readonly event: "warning"; readonly message: string }
   | { readonly event: "answered"; readonly answer: Answer }
   | { readonly event: "failed"; readonly message: string };
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

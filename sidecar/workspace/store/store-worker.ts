@@ -1,9 +1,11 @@
 // Entry of the store's thread: opens the database and does what it is asked, so that nobody else waits for the disk or a lock.
+
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
+import { errorMessage } from "../../host/errors";
 import { makeFolder } from "../../host/make-folder";
 import type { Database } from "./database";
-import { type Answer, messageOf, type Reply, type Request, type StoreOptions } from "./messages";
+import type { Answer, Reply, Request, StoreOptions } from "./messages";
 import { bytesIn, folderOf, removeOthers, removeOutdated } from "./storage-folder";
 
 async function serve(port: NonNullable<typeof parentPort>, options: StoreOptions): Promise<void> {
@@ -18,7 +20,7 @@ async function serve(port: NonNullable<typeof parentPort>, options: StoreOptions
     const path = join(folder, "store.db");
     database = new loaded.Database({ path, vectorBytes, warn: (message) => send({ event: "warning", message }) });
   } catch (error) {
-    send({ event: "refused", message: messageOf(error) });
+    send({ event: "refused", message: errorMessage(error) });
     port.close();
     return;
   }
@@ -29,7 +31,7 @@ async function serve(port: NonNullable<typeof parentPort>, options: StoreOptions
       const answer = perform(request, database, storagePath, folder);
       send({ event: "answered", answer }, answer.kind === "vectors" ? [answer.rows.buffer, answer.found.buffer] : []);
     } catch (error) {
-      send({ event: "failed", message: messageOf(error) });
+      send({ event: "failed", message: errorMessage(error) });
     }
     if (request.kind === "close") port.close();
   });

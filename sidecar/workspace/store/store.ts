@@ -1,8 +1,10 @@
 // The on-disk store of one model's index, for the index to use: it never rejects, and what it cannot do costs time, not the index.
+
+import { errorMessage } from "../../host/errors";
 import type { Quantized } from "../vectors/quantized";
 import type { FileChange } from "./database";
 import { nameKey } from "./keys";
-import { type Answer, messageOf, type Request, type StoreOptions } from "./messages";
+import type { Answer, Request, StoreOptions } from "./messages";
 import { packVectors, unpackVectors, vectorBytes } from "./packed-vectors";
 import { StoreThread } from "./store-thread";
 
@@ -38,6 +40,18 @@ export class Store {
     const { storagePath, modelHash, dimension, warn } = options;
     const thread = await StoreThread.start({ storagePath, modelHash, vectorBytes: vectorBytes(dimension) }, warn);
     return new Store(thread, options);
+  }
+
+  /** The same; without a store, after a warning, when there is none and none can be made. */
+  static async openOrWarn(options: OpenStoreOptions): Promise<Store | undefined> {
+    try {
+      return await Store.open(options);
+    } catch (error) {
+      options.warn(
+        `The index cannot be stored in ${options.storagePath} (${errorMessage(error)}): it is made anew at every start. Choose a folder that can be written.`,
+      );
+      return undefined;
+    }
   }
 
   /** Bytes of all stores in the storage folder when last looked at. */
@@ -141,7 +155,7 @@ export class Store {
       return await this.thread.ask(request);
     } catch (error) {
       if (!this.warned.has(failure))
-        this.options.warn(`The index in ${this.options.storagePath} ${failure} (${messageOf(error)}).`);
+        this.options.warn(`The index in ${this.options.storagePath} ${failure} (${errorMessage(error)}).`);
       this.warned.add(failure);
       return undefined;
     }

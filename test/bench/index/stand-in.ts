@@ -6,8 +6,9 @@ import { loadModelPackage } from "../../../sidecar/inference/package/model-packa
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
+import type { IndexLimits } from "../../../sidecar/workspace/index-options";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
-import { type IndexLimits, WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
+import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { randomNumbers } from "../inference/tokens";
 
 export interface StandInOptions {

@@ -10,7 +10,8 @@ import { createChunker } from "../../../sidecar/workspace/chunking/create-chunke
 import { explain } from "../../../sidecar/workspace/explain";
 import type { ExcludeSettings } from "../../../sidecar/workspace/files/exclude-settings";
 import { IgnoreRules } from "../../../sidecar/workspace/files/ignore";
-import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
+import type { WorkspaceIndexOptions } from "../../../sidecar/workspace/index-options";
+import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { emptyFolder, folderWith, repositoryFiles, write } from "./folder";
 import { silentLog, toyBackbone, toyFormat, toyNeed } from "./toy-model";
 
@@ -99,7 +100,7 @@ describe("why", () => {
     const expected: Record<string, [reason: string, message: RegExp]> = {
       "out/deep/x.ts": [
         "ignored",
-        /^out\/deep\/x\.ts is not indexed, since the folder out above it is left out \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/,
+        /^out\/deep\/x\.ts is not indexed, since the folder out above it is excluded \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/,
       ],
       out: ["ignored", /^out is not indexed \(ignored\): .*\.gitignore:2 has the pattern out\/\.$/],
       "x.log": ["ignored", /\.gitignore:3 has the pattern \*\.log\.$/],
@@ -117,12 +118,12 @@ describe("why", () => {
       "jquery-3.1.js": ["vendored", /published library/],
       "node_modules/a/index.js": [
         "vendored",
-        /since the folder node_modules above it is left out \(vendored\): the folder node_modules is a folder of installed packages/,
+        /since the folder node_modules above it is excluded \(vendored\): the folder node_modules is a folder of installed packages/,
       ],
       "vendor/b/b.go": ["vendored", /!vendor\/ in \.selfracgignore takes it back/],
       "doc.md": ["excluded", /the setting selfracg\.exclude has "\*\.md"/],
       link: ["symbolic link", /links are not followed/],
-      "link/y.ts": ["symbolic link", /since the folder link above it is left out/],
+      "link/y.ts": ["symbolic link", /since the folder link above it is excluded/],
       "pipe.ts": ["not a regular file", /a pipe/],
       ".git/HEAD": ["ignored", /the folder \.git is a version control system's own folder/],
     };

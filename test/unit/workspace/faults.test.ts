@@ -27,7 +27,7 @@ async function indexed(
     backbone,
     promptFormat: toyFormat,
     storagePath,
-    log: { debug() {}, info() {}, warn: (message) => void warnings.push(message) },
+    log: { info() {}, warn: (message) => void warnings.push(message) },
   });
   open.push(index);
   await index.setFolders([{ uri: pathToFileURL(root).href, name: "test" }]);

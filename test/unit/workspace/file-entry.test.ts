@@ -26,7 +26,7 @@ const entry: FileEntry = {
 describe("an entry", () => {
   it("comes back from its text as it was, with the reason why its file is excluded", () => {
     expect(parseEntry(serializeEntry(entry))).toEqual(entry);
-    const excluded: FileEntry = { ...entry, skip: "secret", fragments: [] };
+    const excluded: FileEntry = { ...entry, excluded: "secret", fragments: [] };
     expect(parseEntry(serializeEntry(excluded))).toEqual(excluded);
   });
 

@@ -1,8 +1,8 @@
 // Open files come first, then their folder and what they import, then the rest.
 import { describe, expect, it } from "vitest";
-import { importedNames, urgencyOf } from "../../../sidecar/workspace/priority";
+import { importedNames, priorityOf } from "../../../sidecar/workspace/priority";
 
-describe("urgency", () => {
+describe("priority", () => {
   it.each([
     ["import { a } from \"../shop/money\";\nimport b from './stock.js';\n", ["money", "stock"]],
     ['const c = require("./lib/tax.cjs");\n', ["tax"]],
@@ -16,7 +16,7 @@ describe("urgency", () => {
   });
 
   it("orders open files, neighbours, imported files and the rest", () => {
-    const of = urgencyOf([
+    const of = priorityOf([
       { uri: "file:///w/src/a.py", text: "from util.dates import parse\n" },
       { uri: "untitled:b", text: "" },
     ]);
@@ -29,6 +29,6 @@ describe("urgency", () => {
         "file:///w/other/d.py",
       ].map(of),
     ).toEqual([0, 1, 1, 2, 2]);
-    expect(urgencyOf([])("file:///w/a.py")).toBe(2);
+    expect(priorityOf([])("file:///w/a.py")).toBe(2);
   });
 });

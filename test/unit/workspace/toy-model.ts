@@ -1,5 +1,5 @@
 // A stand-in for the model where only storing and searching are under test: fast, deterministic, no real expressions.
-import type { WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
+import type { WorkspaceIndexOptions } from "../../../sidecar/workspace/index-options";
 
 export const toyDimension = 32;
 
@@ -62,4 +62,4 @@ export function toyBackbone({
   return { backbone: { model, embed }, seen };
 }
 
-export const silentLog: WorkspaceIndexOptions["log"] = { debug: () => {}, info: () => {}, warn: () => {} };
+export const silentLog: WorkspaceIndexOptions["log"] = { info: () => {}, warn: () => {} };

@@ -7,8 +7,9 @@ import { build } from "esbuild";
 import { afterEach, beforeAll, describe, expect, it, vi } from "vitest";
 import type { IndexCounts } from "../../../sidecar/protocol";
 import { LineChunker } from "../../../sidecar/workspace/chunking/line-chunker";
+import type { WorkspaceIndexOptions } from "../../../sidecar/workspace/index-options";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
-import { WorkspaceIndex, type WorkspaceIndexOptions } from "../../../sidecar/workspace/workspace-index";
+import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import { cpuTime } from "../cpu-time";
 import { emptyFolder, folderWith, write } from "./folder";
 import { toyBackbone, toyFormat, toyNeed } from "./toy-model";
@@ -49,7 +50,7 @@ function make(
   });
   const warnings: string[] = [];
   const chunker = new NotingChunker();
-  const log = { debug: () => {}, info: () => {}, warn: (message: string) => void warnings.push(message) };
+  const log = { info: () => {}, warn: (message: string) => void warnings.push(message) };
   const index = new WorkspaceIndex({ backbone, promptFormat: toyFormat, storagePath, chunker, log, ...rest });
   open.push(index);
   return { index, seen, warnings, read: chunker.paths };
@@ -849,7 +850,7 @@ describe("damage", () => {
     const file = join(await folderWith({ "not-a-folder": "x" }), "not-a-folder");
     const { index, warnings } = await indexed(root, file);
     expect(index.fragmentCount).toBe(10);
-    expect(warnings.join()).toMatch(/cannot be kept/);
+    expect(warnings.join()).toMatch(/cannot be stored/);
     expect(index.vectorIndex.name).toBe("faiss");
     expect(index.counts().storeBytes).toBe(0);
   });

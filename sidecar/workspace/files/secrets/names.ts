@@ -76,8 +76,8 @@ export function secretByName(path: string, isFolder: boolean): string | undefine
 export function secretByPath(path: string): string | undefined {
   const parts = path.split("/");
   for (let depth = 1; depth <= parts.length; depth++) {
-    const because = secretByName(parts.slice(0, depth).join("/"), depth < parts.length);
-    if (because !== undefined) return because;
+    const detail = secretByName(parts.slice(0, depth).join("/"), depth < parts.length);
+    if (detail !== undefined) return detail;
   }
   return undefined;
 }

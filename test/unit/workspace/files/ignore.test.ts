@@ -4,25 +4,25 @@ import { access, rm, symlink, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { type ExcludeSettings, expandBraces } from "../../../../sidecar/workspace/files/exclude-settings";
-import type { Omission } from "../../../../sidecar/workspace/files/exclusion";
+import type { Exclusion } from "../../../../sidecar/workspace/files/exclusion";
 import { IgnoreRules } from "../../../../sidecar/workspace/files/ignore";
 import { folderWith, repositoryFiles, write } from "../folder";
 
 afterEach(() => vi.unstubAllEnvs());
 
 /** The first folder on the way, or the path itself, that is left out. */
-async function omission(rules: IgnoreRules, path: string, isFolder = false): Promise<Omission | undefined> {
+async function exclusion(rules: IgnoreRules, path: string, isFolder = false): Promise<Exclusion | undefined> {
   for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
-    const found = await rules.omits(path.slice(0, slash), true);
+    const found = await rules.exclusionOf(path.slice(0, slash), true);
     if (found !== undefined) return found;
   }
-  return rules.omits(path, isFolder);
+  return rules.exclusionOf(path, isFolder);
 }
 
 async function skipped(root: string, paths: readonly string[], settings?: ExcludeSettings): Promise<string[]> {
   const rules = await IgnoreRules.create(root, settings);
   const found: string[] = [];
-  for (const path of paths) if ((await omission(rules, path)) !== undefined) found.push(path);
+  for (const path of paths) if ((await exclusion(rules, path)) !== undefined) found.push(path);
   return found;
 }
 
@@ -54,7 +54,7 @@ async function ourRules(root: string, paths: readonly string[]): Promise<Map<str
   const rules = await IgnoreRules.create(root);
   const found = new Map<string, string>();
   for (const path of paths) {
-    const rule = (await omission(rules, path))?.rule;
+    const rule = (await exclusion(rules, path))?.rule;
     if (rule !== undefined) found.set(path, `${rule.source}:${rule.line} ${rule.pattern}`);
   }
   return found;
@@ -218,18 +218,18 @@ describe("ignore rules", () => {
 
   it("say which folder name it was, and how to take it back", async () => {
     const rules = await IgnoreRules.create(await folderWith({}));
-    expect(await rules.omits("sub/node_modules", true)).toEqual({
-      skip: "vendored",
-      because: "the folder node_modules is a folder of installed packages",
+    expect(await rules.exclusionOf("sub/node_modules", true)).toEqual({
+      reason: "vendored",
+      detail: "the folder node_modules is a folder of installed packages",
     });
-    expect(await rules.omits("dist", true)).toEqual({
-      skip: "generated",
-      because:
+    expect(await rules.exclusionOf("dist", true)).toEqual({
+      reason: "generated",
+      detail:
         "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore takes it back",
     });
-    expect(await rules.omits(".ssh", true)).toMatchObject({ skip: "secret" });
-    expect(await rules.omits("node_modules", false)).toBeUndefined();
-    expect(await rules.omits(".git", false)).toMatchObject({ skip: "ignored" });
+    expect(await rules.exclusionOf(".ssh", true)).toMatchObject({ reason: "secret" });
+    expect(await rules.exclusionOf("node_modules", false)).toBeUndefined();
+    expect(await rules.exclusionOf(".git", false)).toMatchObject({ reason: "ignored" });
   });
 
   it("name file, line and pattern, of the nearest rule that decides", async () => {
@@ -239,18 +239,18 @@ describe("ignore rules", () => {
       "sub/.selfracgignore": "  \n!keep.log\n/gen/\n",
     });
     const rules = await IgnoreRules.create(root);
-    expect(await rules.omits("a.log", false)).toEqual({
-      skip: "ignored",
-      because: `${join(root, ".gitignore")}:3 has the pattern *.log`,
+    expect(await rules.exclusionOf("a.log", false)).toEqual({
+      reason: "ignored",
+      detail: `${join(root, ".gitignore")}:3 has the pattern *.log`,
       rule: { source: join(root, ".gitignore"), line: 3, pattern: "*.log" },
     });
-    expect(await rules.omits("sub/keep.log", false)).toBeUndefined();
-    expect((await rules.omits("sub/gen", true))?.rule).toEqual({
+    expect(await rules.exclusionOf("sub/keep.log", false)).toBeUndefined();
+    expect((await rules.exclusionOf("sub/gen", true))?.rule).toEqual({
       source: join(root, "sub", ".selfracgignore"),
       line: 3,
       pattern: "/gen/",
     });
-    expect(await rules.omits("sub/gen", false)).toBeUndefined();
+    expect(await rules.exclusionOf("sub/gen", false)).toBeUndefined();
   });
 
   it("pass over what is no ignore file: a folder, a pipe, a link", async () => {
@@ -277,7 +277,7 @@ it("ignore files go with their folder", async () => {
   const paths = ["gen/made.py", "gen/deep/made.js", "general/made.py"];
   const left = async (): Promise<string[]> => {
     const found: string[] = [];
-    for (const path of paths) if ((await omission(rules, path)) !== undefined) found.push(path);
+    for (const path of paths) if ((await exclusion(rules, path)) !== undefined) found.push(path);
     return found;
   };
   expect(await left()).toEqual(paths);
@@ -424,7 +424,7 @@ describe("what git tracks", () => {
     expect(await skipped(root, paths)).toEqual(stdout.toString().trim().split("\n"));
     expect(await skipped(root, paths)).toHaveLength(7);
     const rules = await IgnoreRules.create(root);
-    expect(await omission(rules, "src/lib/sub/x.py")).toMatchObject({ rule: { line: 1, pattern: "lib/" } });
+    expect(await exclusion(rules, "src/lib/sub/x.py")).toMatchObject({ rule: { line: 1, pattern: "lib/" } });
     await write(root, { ".selfracgignore": "lib/\n" });
     expect(await skipped(root, ["src/lib/prices.py", "kept.log"])).toEqual(["src/lib/prices.py"]);
   });
@@ -626,10 +626,10 @@ describe("file names of every kind", () => {
   it("never throw, not even where they are none", async () => {
     const rules = await IgnoreRules.create(await folderWith({ ".gitignore": "*.ts\nä\n" }));
     for (const path of ["\uFFFD\uFFFD", "\uD800", "", ".", "..", "../x", "./x", "/x", "a//b", "\0"]) {
-      expect(await rules.omits(path, false)).toBeUndefined();
-      expect(await rules.omits(path, true)).toBeUndefined();
+      expect(await rules.exclusionOf(path, false)).toBeUndefined();
+      expect(await rules.exclusionOf(path, true)).toBeUndefined();
     }
-    expect(await rules.omits("\uFFFD.ts", false)).toMatchObject({ skip: "ignored" });
+    expect(await rules.exclusionOf("\uFFFD.ts", false)).toMatchObject({ reason: "ignored" });
   });
 });
 
@@ -661,9 +661,9 @@ describe("settings", () => {
       ),
     ).toEqual(["a.md", "docs/a.ts", "x.log"]);
     const rules = await IgnoreRules.create(root, settings);
-    expect(await rules.omits("sub/a.md", false)).toEqual({
-      skip: "excluded",
-      because: 'the setting selfracg.exclude has "*.md"',
+    expect(await rules.exclusionOf("sub/a.md", false)).toEqual({
+      reason: "excluded",
+      detail: 'the setting selfracg.exclude has "*.md"',
       rule: { source: "selfracg.exclude", pattern: "*.md" },
     });
     // From the workspace folder, also where the repository begins above it.
@@ -721,9 +721,9 @@ describe("settings", () => {
       "{",
     ]);
     const rules = await IgnoreRules.create(root, { exclude: [], filesExclude });
-    expect(await rules.omits("src/a.js", false)).toEqual({
-      skip: "excluded",
-      because: 'the setting files.exclude has "**/*.js"',
+    expect(await rules.exclusionOf("src/a.js", false)).toEqual({
+      reason: "excluded",
+      detail: 'the setting files.exclude has "**/*.js"',
       rule: { source: "files.exclude", pattern: "**/*.js" },
     });
   });
@@ -753,10 +753,10 @@ describe("ignore files of every size", () => {
       ].join("\n"),
     });
     const rules = await IgnoreRules.create(root);
-    expect(await rules.omits(`${"a".repeat(250)}`, false)).toBeUndefined();
-    expect(await omission(rules, `${"aaaa/".repeat(40)}${"a".repeat(200)}`)).toBeUndefined();
-    expect(await omission(rules, `${"a/".repeat(300)}c`)).toBeUndefined();
-    expect((await omission(rules, `${"a/".repeat(300)}b`))?.rule?.line).toBe(8);
+    expect(await rules.exclusionOf(`${"a".repeat(250)}`, false)).toBeUndefined();
+    expect(await exclusion(rules, `${"aaaa/".repeat(40)}${"a".repeat(200)}`)).toBeUndefined();
+    expect(await exclusion(rules, `${"a/".repeat(300)}c`)).toBeUndefined();
+    expect((await exclusion(rules, `${"a/".repeat(300)}b`))?.rule?.line).toBe(8);
   });
 
   it("let other work go on while many patterns are read and matched", async () => {
@@ -764,7 +764,7 @@ describe("ignore files of every size", () => {
     const rules = await IgnoreRules.create(root);
     let turns = 0;
     const counting = setInterval(() => turns++, 1);
-    expect(await rules.omits("abcabcabcabcabcabcabcabcabcabc", false)).toBeUndefined();
+    expect(await rules.exclusionOf("abcabcabcabcabcabcabcabcabcabc", false)).toBeUndefined();
     clearInterval(counting);
     expect(turns).toBeGreaterThan(1);
   });
@@ -791,12 +791,12 @@ describe("ignore files of every size", () => {
   it("beyond eight megabytes leave out all of their folder, and say so", async () => {
     const root = await folderWith({ "sub/.gitignore": `${"#".repeat(8 << 20)}\n`, "sub/deep/a.ts": "", "a.ts": "" });
     const rules = await IgnoreRules.create(root);
-    expect(await omission(rules, "sub/deep/a.ts")).toEqual({
-      skip: "ignored",
-      because: `${join(root, "sub", ".gitignore")} is larger than 8 MiB, so that what it ignores is not known; make it smaller`,
+    expect(await exclusion(rules, "sub/deep/a.ts")).toEqual({
+      reason: "ignored",
+      detail: `${join(root, "sub", ".gitignore")} is larger than 8 MiB, so that what it ignores is not known; make it smaller`,
     });
-    expect(await omission(rules, "sub/a.ts")).toBeDefined();
-    expect(await omission(rules, "a.ts")).toBeUndefined();
+    expect(await exclusion(rules, "sub/a.ts")).toBeDefined();
+    expect(await exclusion(rules, "a.ts")).toBeUndefined();
   });
 });
 

@@ -23,7 +23,7 @@ async function list(
     from: "",
     nested: new Set(),
     maxBytes,
-    skip: (path, reason) => (skipped[path] = reason),
+    onExcluded: (path, reason) => (skipped[path] = reason),
     ...options,
   }))
     files.push(path);
@@ -104,18 +104,18 @@ describe("reading one file", () => {
     const root = await emptyFolder();
     await writeFile(join(root, "line.ts"), Buffer.alloc(50 << 20, 120));
     const before = process.memoryUsage().rss;
-    expect(await readSource(root, "line.ts", maxBytes)).toMatchObject({ skip: "too large", size: 50 << 20 });
+    expect(await readSource(root, "line.ts", maxBytes)).toMatchObject({ reason: "too large", size: 50 << 20 });
     expect(process.memoryUsage().rss - before).toBeLessThan(40 << 20);
-    expect(await readSource(root, "line.ts", 64 << 20)).toMatchObject({ skip: "minified" });
+    expect(await readSource(root, "line.ts", 64 << 20)).toMatchObject({ reason: "minified" });
   });
 
   it("skips a file deleted after it was listed, a folder, and invalid UTF-8", async () => {
     const root = await folderWith({ "gone.ts": "x", "latin.ts": Uint8Array.of(0xe4, 0x0a) });
     await rm(join(root, "gone.ts"));
     await mkdir(join(root, "folder.ts"));
-    expect(await readSource(root, "gone.ts", maxBytes)).toMatchObject({ skip: "deleted meanwhile" });
-    expect(await readSource(root, "folder.ts", maxBytes)).toMatchObject({ skip: "not a regular file" });
-    expect(await readSource(root, "latin.ts", maxBytes)).toMatchObject({ skip: "not UTF-8" });
+    expect(await readSource(root, "gone.ts", maxBytes)).toMatchObject({ reason: "deleted meanwhile" });
+    expect(await readSource(root, "folder.ts", maxBytes)).toMatchObject({ reason: "not a regular file" });
+    expect(await readSource(root, "latin.ts", maxBytes)).toMatchObject({ reason: "not UTF-8" });
   });
 
   it("skips what cannot be opened for another reason than being gone", async () => {
@@ -123,6 +123,6 @@ describe("reading one file", () => {
     // Permissions would not stop a superuser; links in a circle stop everybody.
     await symlink(join(root, "b.ts"), join(root, "a.ts"));
     await symlink(join(root, "a.ts"), join(root, "b.ts"));
-    expect(await readSource(root, "a.ts", maxBytes)).toMatchObject({ skip: "unreadable" });
+    expect(await readSource(root, "a.ts", maxBytes)).toMatchObject({ reason: "unreadable" });
   });
 });

@@ -24,8 +24,8 @@ describe("a text that holds a secret", () => {
     ({ path, text }) => {
       const content = readContent(new TextEncoder().encode(text), path);
       expect(content).toMatchObject({
-        skip: "secret",
-        because: expect.stringMatching(/^line \d+ looks like an? |^line \d+ looks like the /),
+        reason: "secret",
+        detail: expect.stringMatching(/^line \d+ looks like an? |^line \d+ looks like the /),
       });
     },
   );
@@ -33,8 +33,8 @@ describe("a text that holds a secret", () => {
   it("is told by the line, and no word of the secret", () => {
     const text = `a\nb\n\nconnect("${token}")\n`;
     expect(readContent(new TextEncoder().encode(text), "a.py")).toEqual({
-      skip: "secret",
-      because: "line 4 looks like a GitHub token",
+      reason: "secret",
+      detail: "line 4 looks like a GitHub token",
     });
   });
 

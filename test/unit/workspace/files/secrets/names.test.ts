@@ -25,7 +25,7 @@ describe("the user's word", () => {
     await write(root, { ".selfracgignore": ignoreFile, ".gitignore": "!.env\n", [path]: "A=1\n" });
     const rules = await IgnoreRules.create(root, { exclude, filesExclude: {} });
     const found = await examine(root, path, { rules, maxBytes: 1000 });
-    return "skip" in found ? found.skip : join(...Object.keys(found));
+    return "reason" in found ? found.reason : join(...Object.keys(found));
   }
 
   it.each<[string, string, readonly string[], string]>([

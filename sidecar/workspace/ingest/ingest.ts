@@ -1,0 +1,167 @@
+// Brings listed files into the index: unchanged ones from the store, the others by reading, chunking and embedding them.
+import { Pace } from "../../host/yield";
+import type { PromptFormat } from "../../inference/prompt-format";
+import type { Chunker } from "../chunking/chunker";
+import { isUnchanged, placesOf } from "../file-entry";
+import type { ListedFile } from "../files/walk";
+import type { FolderState } from "../folder-state";
+import type { FragmentTable } from "../fragment-table";
+import { type IndexLimits, maxFileBytes } from "../index-options";
+import type { IndexedFiles } from "../indexed-files";
+import type { Store } from "../store/store";
+import type { FolderPath } from "../workspace-folders";
+import type { FragmentEmbedder } from "./embed-fragments";
+import { EmbeddingQueue } from "./embedding-queue";
+import { type OnProgress, Progress } from "./progress";
+import { cutFile, readCurrent, type UnsavedTexts } from "./read-file";
+import { restore, type StoredFile } from "./restore";
+
+export interface IngestParts {
+  readonly table: FragmentTable;
+  readonly files: IndexedFiles;
+  readonly embedder: FragmentEmbedder;
+  readonly chunker: Chunker;
+  readonly promptFormat: Pick<PromptFormat, "fragmentEmbedding">;
+  readonly store: Promise<Store | undefined>;
+  readonly unsaved: UnsavedTexts;
+  readonly limits: () => IndexLimits;
+  readonly warn: (message: string) => void;
+}
+
+export interface FileOfFolder {
+  readonly folder: FolderState;
+  readonly file: ListedFile;
+}
+
+/** A file to read. */
+interface FileToRead extends FolderPath {
+  /** Its size as listed. */
+  readonly bytes: number;
+}
+
+export class Ingest {
+  constructor(private readonly parts: IngestParts) {}
+
+  /**
+   * Files are read and embedded in the order given.
+   * @param options.reread read them all: their times may be too coarse to show that they have changed
+   * @throws the signal's reason when it is aborted; what is inserted by then stays
+   */
+  async ingest(
+    listed: readonly FileOfFolder[],
+    signal: AbortSignal,
+    { reread = false, onProgress }: { readonly reread?: boolean; readonly onProgress?: OnProgress | undefined } = {},
+  ): Promise<void> {
+    const progress = new Progress(listed.length, onProgress);
+    const { stored, toRead } = await this.sort(listed, reread, progress);
+    for (const { folder, path, entry } of await this.restore(stored, signal, () => progress.advance(1)))
+      toRead.push({ folder, path, bytes: entry.size });
+    progress.beginReading(toRead.reduce((sum, { bytes }) => sum + bytes, 0));
+    await this.readAndEmbed(toRead, signal, progress);
+  }
+
+  /** See {@link restore}. */
+  async restore(stored: readonly StoredFile[], signal: AbortSignal, onFile?: () => void): Promise<StoredFile[]> {
+    const { files, limits } = this.parts;
+    const options = { store: await this.parts.store, files, maxBytes: maxFileBytes(limits()), signal };
+    return restore(stored, onFile === undefined ? options : { ...options, onFile });
+  }
+
+  /** What is recorded of a file that has not changed since and is not in the index yet. */
+  storedFile({ folder, file }: FileOfFolder): StoredFile | undefined {
+    const { path } = file;
+    const entry = folder.known.get(path);
+    if (entry === undefined || entry.excluded !== undefined || !isUnchanged(entry, file)) return undefined;
+    if (folder.indexed.get(path)?.entry === entry || this.isUnsaved({ folder, path })) return undefined;
+    return { folder, path, entry, time: folder.nextTime() };
+  }
+
+  /** Says which files are to be restored and which to be read; the others are done. */
+  private async sort(
+    listed: readonly FileOfFolder[],
+    reread: boolean,
+    progress: Progress,
+  ): Promise<{ stored: StoredFile[]; toRead: FileToRead[] }> {
+    const stored: StoredFile[] = [];
+    const toRead: FileToRead[] = [];
+    const pace = new Pace();
+    for (const { folder, file } of listed) {
+      const { path, size: bytes } = file;
+      const entry = folder.known.get(path);
+      const unsaved = this.isUnsaved({ folder, path });
+      if (unsaved && !reread && folder.indexed.has(path)) progress.advance(1);
+      else if (reread || unsaved || entry === undefined || !isUnchanged(entry, file))
+        toRead.push({ folder, path, bytes });
+      else if (entry.excluded !== undefined) {
+        this.parts.files.exclude(folder, path, entry.excluded, { entry });
+        progress.advance(1);
+      } else if (folder.indexed.get(path)?.entry === entry) progress.advance(1);
+      else stored.push({ folder, path, entry, time: folder.nextTime() });
+      if (pace.due) await pace.rest();
+    }
+    return { stored, toRead };
+  }
+
+  private async readAndEmbed(files: readonly FileToRead[], signal: AbortSignal, progress: Progress): Promise<void> {
+    const bytes = new Map<string, number>();
+    for (const file of files) bytes.set(file.folder.fileOf(file.path), file.bytes);
+    const { embedder, table } = this.parts;
+    const queue = new EmbeddingQueue({
+      embed: (fragments, options) => embedder.embed(fragments, options),
+      insert: (file, vectors) => this.parts.files.insert(file, vectors),
+      onInserted: (inserted) => {
+        const done = inserted.reduce((sum, { folder, path }) => sum + (bytes.get(folder.fileOf(path)) ?? 0), 0);
+        progress.advance(inserted.length, done);
+        void table.settle();
+      },
+      signal,
+    });
+    const pace = new Pace();
+    try {
+      for (const file of files) {
+        signal.throwIfAborted();
+        if (!(await this.read(file, queue))) progress.advance(1);
+        await pace.rest();
+      }
+      await queue.finish();
+    } finally {
+      // Whatever ended the loop, nothing goes on behind the caller's back.
+      await queue.settled();
+    }
+  }
+
+  /** Reads one file and adds it to the queue. @returns whether it did; else the file is excluded */
+  private async read(file: FolderPath, queue: EmbeddingQueue): Promise<boolean> {
+    const { folder, path } = file;
+    const { files, table, unsaved, limits } = this.parts;
+    const time = folder.nextTime();
+    if (table.size + queue.fragments >= limits().maxFragments && !folder.indexed.has(path)) {
+      files.exclude(folder, path, "index full");
+      return false;
+    }
+    const source = await readCurrent(file, unsaved, maxFileBytes(limits()));
+    const { size, modified, changed, hash } = source;
+    const state = { size, modified, changed, hash };
+    if ("reason" in source) {
+      files.exclude(folder, path, source.reason, {
+        entry: { ...state, excluded: source.reason, fragments: [] },
+        time,
+      });
+      return false;
+    }
+    const cut = await cutFile(path, source.text, this.parts);
+    if (cut === undefined) {
+      files.exclude(folder, path, "unreadable", { time });
+      return false;
+    }
+    const { fragments, tokens } = cut;
+    await queue.add({ folder, path, entry: { ...state, fragments: placesOf(fragments) }, time, fragments }, tokens);
+    return true;
+  }
+
+  /** Whether the editor has text of the file that is not on disk. */
+  private isUnsaved({ folder, path }: FolderPath): boolean {
+    const { unsaved } = this.parts;
+    return unsaved.size > 0 && unsaved.has(folder.fileOf(path));
+  }
+}

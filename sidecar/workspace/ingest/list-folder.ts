@@ -1,0 +1,77 @@
+// Lists the files of a workspace folder that may be indexed, and removes from the index what is no longer among them.
+import { errorMessage } from "../../host/errors";
+import { Pace } from "../../host/yield";
+import type { ExclusionReason } from "../files/exclusion";
+import { type ListedFile, walk } from "../files/walk";
+import type { FolderState } from "../folder-state";
+import { type IndexedFiles, isExcludedByRule } from "../indexed-files";
+
+export interface ListOptions {
+  /** Folder below the workspace folder at which to begin; `""` for all. */
+  readonly from: string;
+  /** Paths of workspace folders inside this one, which list their files themselves. */
+  readonly nested: ReadonlySet<string>;
+  readonly files: IndexedFiles;
+  readonly maxBytes: number;
+  readonly warn: (message: string) => void;
+  readonly signal?: AbortSignal | undefined;
+  /** Called for each file as soon as it is listed. */
+  readonly onFile?: (file: ListedFile) => void;
+}
+
+/** @throws the signal's reason when it is aborted */
+export async function listFolder(folder: FolderState, options: ListOptions): Promise<ListedFile[]> {
+  const { from, nested, maxBytes, warn, signal, onFile } = options;
+  const began = folder.nextTime();
+  const excluded = new Map<string, ExclusionReason>();
+  const files: ListedFile[] = [];
+  let readable = true;
+  const rules = from === "" ? await folder.readRules() : await folder.currentRules();
+  const onExcluded = (path: string, reason: ExclusionReason): void => void excluded.set(path, reason);
+  try {
+    for await (const file of walk(folder.root, { from, rules, nested, maxBytes, signal, onExcluded })) {
+      files.push(file);
+      onFile?.(file);
+    }
+  } catch (error) {
+    signal?.throwIfAborted();
+    warn(`Folder ${folder.root} could not be read (${errorMessage(error)}): it is excluded until it can be read.`);
+    excluded.set(from, "unreadable");
+    readable = false;
+  }
+  const listed = new Set(files.map(({ path }) => path));
+  await removeOthers(folder, { ...options, listed, excluded, readable, began });
+  return files;
+}
+
+/** Removes what lies below `from` and was not listed, and notes what is excluded there now. */
+async function removeOthers(
+  folder: FolderState,
+  {
+    from,
+    files,
+    listed,
+    excluded,
+    readable,
+    began,
+  }: Pick<ListOptions, "from" | "files"> & {
+    readonly listed: ReadonlySet<string>;
+    readonly excluded: ReadonlyMap<string, ExclusionReason>;
+    readonly readable: boolean;
+    /** When the listing began: what changed since then is left as it is. */
+    readonly began: number;
+  },
+): Promise<void> {
+  const isBelow = (path: string): boolean => from === "" || path.startsWith(`${from}/`);
+  const pace = new Pace();
+  for (const path of new Set([...folder.indexed.keys(), ...folder.known.paths])) {
+    if (listed.has(path) || !isBelow(path) || folder.hasChangedSince(path, began)) continue;
+    files.remove(folder, path);
+    // A folder that cannot be read for a while, as on a network disk, is restored when it can be read again.
+    if (readable) folder.known.delete(path, isExcludedByRule(path, excluded));
+    await pace.rest();
+  }
+  if (readable && from === "") folder.known.eraseUnasked();
+  for (const path of [...folder.excluded.keys()]) if (isBelow(path) && !listed.has(path)) folder.excluded.delete(path);
+  for (const [path, reason] of excluded) folder.excluded.set(path, reason);
+}

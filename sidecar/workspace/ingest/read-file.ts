@@ -1,0 +1,86 @@
+// Reads a file as the index should see it, and cuts it into fragments with the tokens that the model reads of them.
+import { stat } from "node:fs/promises";
+import { errorMessage } from "../../host/errors";
+import { Pace } from "../../host/yield";
+import type { PromptFormat } from "../../inference/prompt-format";
+import type { Chunker } from "../chunking/chunker";
+import { type KeyedFragment, unsavedSize } from "../file-entry";
+import { readContent } from "../files/content";
+import { type ReadFile, readSource } from "../files/walk";
+import { vectorKey } from "../store/keys";
+import type { FolderPath } from "../workspace-folders";
+
+/** A fragment to embed. */
+export interface FragmentTokens {
+  /** Key of its vector. */
+  readonly key: string;
+  /** What the model reads of it. */
+  readonly tokens: readonly number[];
+}
+
+/** A file's fragments, and what to embed of each. */
+export interface CutFile {
+  readonly fragments: readonly KeyedFragment[];
+  readonly tokens: readonly FragmentTokens[];
+}
+
+/** A file that changes faster than it is read is taken as it is; the file watcher reports its next change. */
+const maxRereads = 3;
+
+/** Unsaved texts by the path of their file on this machine. */
+export type UnsavedTexts = ReadonlyMap<string, string>;
+
+/** The unsaved text of a file where there is one, else what is on disk: read again when it changed meanwhile. */
+export async function readCurrent(
+  { folder, path }: FolderPath,
+  unsaved: UnsavedTexts,
+  maxBytes: number,
+): Promise<ReadFile> {
+  const file = folder.fileOf(path);
+  const text = unsaved.get(file);
+  if (text !== undefined) {
+    const content = readContent(new TextEncoder().encode(text), path);
+    return { ...content, size: unsavedSize, modified: 0, changed: 0, hash: "" };
+  }
+  let source = await readSource(folder.root, path, maxBytes);
+  for (let again = 0; again < maxRereads; again++) {
+    const now = await stat(file).catch(() => undefined);
+    // A file that was deleted meanwhile has an event of its own.
+    if (now === undefined || (now.mtimeMs === source.modified && now.size === source.size)) break;
+    source = await readSource(folder.root, path, maxBytes);
+  }
+  return source;
+}
+
+/** @returns undefined, with a warning, when the chunker fails */
+export async function cutFile(
+  path: string,
+  text: string,
+  {
+    chunker,
+    promptFormat,
+    warn,
+  }: {
+    readonly chunker: Chunker;
+    readonly promptFormat: Pick<PromptFormat, "fragmentEmbedding">;
+    readonly warn: (message: string) => void;
+  },
+): Promise<CutFile | undefined> {
+  const fragments: KeyedFragment[] = [];
+  const all: FragmentTokens[] = [];
+  const pace = new Pace();
+  try {
+    for (const chunk of await chunker.chunk(path, text)) {
+      const tokens = promptFormat.fragmentEmbedding(path, chunk.text);
+      if (tokens.length === 0) continue;
+      const key = vectorKey(tokens);
+      fragments.push({ ...chunk, key });
+      all.push({ key, tokens });
+      await pace.rest();
+    }
+    return { fragments, tokens: all };
+  } catch (error) {
+    warn(`${path} could not be cut into fragments (${errorMessage(error)}): it is excluded.`);
+    return undefined;
+  }
+}

@@ -1,0 +1,90 @@
+// Restores unchanged files from the store: their vectors from there, their text from the disk.
+import { Pace } from "../../host/yield";
+import { type FileEntry, type KeyedFragment, withText } from "../file-entry";
+import { decodeText } from "../files/content";
+import { readBytes } from "../files/walk";
+import type { FileToInsert, IndexedFiles } from "../indexed-files";
+import { contentHash } from "../store/keys";
+import type { Store } from "../store/store";
+import type { Quantized } from "../vectors/quantized";
+import { Batch } from "./batch";
+
+/** A file that has not changed since it was recorded. */
+export type StoredFile = Omit<FileToInsert, "fragments">;
+
+export interface RestoreOptions {
+  readonly store: Store | undefined;
+  readonly files: IndexedFiles;
+  readonly maxBytes: number;
+  readonly signal: AbortSignal;
+  /** Called for each file that was restored. */
+  readonly onFile?: () => void;
+}
+
+/** Fragments whose vectors are read at once. */
+export const restoreBatch = 2048;
+/** Files read at once. */
+const filesAtOnce = 16;
+
+/**
+ * Inserts the files whose content is the recorded one and whose vectors are all stored.
+ * @returns the others, which have to be read and embedded
+ * @throws the signal's reason when it is aborted
+ */
+export async function restore(stored: readonly StoredFile[], options: RestoreOptions): Promise<StoredFile[]> {
+  const others: StoredFile[] = [];
+  const batch = new Batch<StoredFile>();
+  const sorted = [...stored].sort((a, b) => (a.entry.place ?? 0) - (b.entry.place ?? 0));
+  for (const [at, file] of sorted.entries()) {
+    batch.add(file, file.entry.fragments.length);
+    if (batch.fragments >= restoreBatch || at === sorted.length - 1)
+      others.push(...(await restoreTogether(batch.take(), options)));
+  }
+  return others;
+}
+
+async function restoreTogether(
+  stored: readonly StoredFile[],
+  { store, files, maxBytes, signal, onFile }: RestoreOptions,
+): Promise<StoredFile[]> {
+  const others: StoredFile[] = [];
+  const pace = new Pace();
+  const [vectors = new Map<string, Quantized>(), read] = await Promise.all([
+    store?.vectors(stored.flatMap(({ entry }) => keysOf(entry))),
+    readUnchanged(stored, maxBytes),
+  ]);
+  for (const file of stored) {
+    const fragments = read.get(file);
+    if (fragments?.every(({ key }) => vectors.has(key))) {
+      files.insert({ ...file, fragments }, vectors);
+      onFile?.();
+    } else others.push(file);
+    signal.throwIfAborted();
+    if (pace.due) await pace.rest();
+  }
+  return others;
+}
+
+function keysOf({ fragments }: FileEntry): string[] {
+  return fragments.map(({ key }) => key);
+}
+
+/** The fragments, with their text, of those files whose content is the recorded one. */
+async function readUnchanged(
+  stored: readonly StoredFile[],
+  maxBytes: number,
+): Promise<Map<StoredFile, KeyedFragment[]>> {
+  const read = new Map<StoredFile, KeyedFragment[]>();
+  const waiting = stored.values();
+  const pace = new Pace();
+  const readSome = async (): Promise<void> => {
+    for (const file of waiting) {
+      const found = await readBytes(file.folder.root, file.path, maxBytes);
+      if (!("reason" in found) && contentHash(found.bytes) === file.entry.hash)
+        read.set(file, withText(file.entry.fragments, decodeText(found.bytes)));
+      if (pace.due) await pace.rest();
+    }
+  };
+  await Promise.all(Array.from({ length: filesAtOnce }, readSome));
+  return read;
+}
