@@ -1,7 +1,7 @@
 """Packs files into compressed parts of a bounded size with checksums, and joins them again on a machine without network.
 
-    python scripts/parts.py pack NAME --from WORK --out DIR --part-mib 45 PATH...
-    python scripts/parts.py join DIR/NAME.json --to WORK
+    python -m scripts.parts pack NAME --from WORK --out DIR --part-mib 45 PATH...
+    python -m scripts.parts join DIR/NAME.json --to WORK
 
 `pack` writes DIR/NAME-001.part, ... (one stretch of NAME.tar.xz each) and, last, DIR/NAME.json with each part's size and
 SHA-256. `join` names every part that is missing or damaged before it writes anything. Needs Python's standard library alone.

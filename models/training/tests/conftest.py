@@ -1,3 +1,3 @@
 """Before any test: importing the package switches ONNX Runtime's telemetry off, also where a test imports the runtime first."""
 
-import selfracg_training  # noqa: F401
+import selfracg  # noqa: F401

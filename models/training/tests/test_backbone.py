@@ -6,7 +6,7 @@ import math
 import pytest
 import torch
 
-from selfracg_training import backbone
+from selfracg.model import backbone
 
 
 def test_default_sizes_are_the_agreed_ones():

@@ -5,7 +5,9 @@ import tiny
 import torch
 from tokenizers import Tokenizer
 
-from selfracg_training import calibration, graph, llora, prompt_layout
+from selfracg.data import prompt_layout
+from selfracg.export import calibration, graph
+from selfracg.model import llora
 
 IDS = [[(7 * position + 31 * row) % 300 for position in range(40)] for row in range(6)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from selfracg_training import clean
+from selfracg.data import clean
 
 BODY = "".join(f"def function_{n}(value):\n    total = value + {n}\n    return total\n\n" for n in range(12))
 

@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from selfracg_training import clean, cli, corpus
+from selfracg.data import clean, corpus
 
 
 def module(name: str, lines: int = 30) -> str:
@@ -219,10 +219,3 @@ def test_clean_source_counts_what_it_drops():
     kept = corpus.clean_source(files, "r", 100_000, clean.Windows([]), dropped)
     assert [file.path for file in kept] == ["a.py"]
     assert +dropped == Counter({"skipped folder": 1, "not UTF-8 text": 1})
-
-
-def test_the_command_line_names_what_it_expects(capsys):
-    assert cli.main(["nonsense"]) == 2
-    assert "expected one of corpus" in capsys.readouterr().err
-    assert cli.main([]) == 0
-    assert cli.default_work(True).name == "work-smoke"

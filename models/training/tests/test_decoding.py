@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from selfracg_training import backbone, decoding
+from selfracg.model import backbone, decoding
 
 
 @pytest.fixture(scope="module")

@@ -11,25 +11,12 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import (
-    backbone,
-    bench,
-    copying,
-    corpus,
-    evaluate,
-    export,
-    heldout,
-    lexical,
-    llora,
-    loss,
-    package,
-    prompt_layout,
-    retrieval,
-    runtime,
-    subject,
-    tables,
-)
-from selfracg_training.prompt_format import PromptFormat
+from selfracg import tables
+from selfracg.data import corpus, crossfile, heldout, lexical, prompt_layout
+from selfracg.data.prompt_format import PromptFormat
+from selfracg.eval import copying, evaluate, loss, package_under_test, retrieval
+from selfracg.export import export, package, runtime
+from selfracg.model import backbone, llora
 
 HELPER = "\n".join(
     ["import os", "", "def compute_total(items):", "    return sum(items)"] + [f"value_{n} = {n}" for n in range(26)]
@@ -93,7 +80,7 @@ def test_equal_scores_keep_their_order_and_only_the_given_are_ranked():
 
 
 def test_fragments_overlap_and_reach_the_end():
-    found = bench.fragments({"a.py": "\n".join(map(str, range(45))), "b.py": "x"})
+    found = crossfile.fragments({"a.py": "\n".join(map(str, range(45))), "b.py": "x"})
     assert [(f.path, f.line) for f in found] == [("a.py", 0), ("a.py", 10), ("a.py", 20), ("a.py", 30), ("b.py", 0)]
     assert found[3].text == "\n".join(map(str, range(30, 45)))
 
@@ -111,20 +98,20 @@ def test_fragments_overlap_and_reach_the_end():
     ],
 )
 def test_definitions_count_and_uses_do_not(language, name, defining, using):
-    task = bench.Task("t", language, "r", "here", 0, f"{name}()")
-    assert bench.relevant(task, [bench.Fragment("there", 0, "\n" + defining)]) == (name, {0})
-    assert bench.relevant(task, [bench.Fragment("there", 0, "\n" + using)]) == (None, set())
-    assert bench.relevant(task, [bench.Fragment("here", 0, "\n" + defining)]) == (None, set())
+    task = crossfile.Task("t", language, "r", "here", 0, f"{name}()")
+    assert crossfile.relevant(task, [crossfile.Fragment("there", 0, "\n" + defining)]) == (name, {0})
+    assert crossfile.relevant(task, [crossfile.Fragment("there", 0, "\n" + using)]) == (None, set())
+    assert crossfile.relevant(task, [crossfile.Fragment("here", 0, "\n" + defining)]) == (None, set())
 
 
 def test_the_first_name_with_a_definition_decides():
-    pool = [bench.Fragment("a", 0, "def second():"), bench.Fragment("b", 0, "def third():")]
-    task = bench.Task("t", "python", "r", "here", 0, "ab.first(second(third))")
-    assert bench.relevant(task, pool) == ("second", {0})
+    pool = [crossfile.Fragment("a", 0, "def second():"), crossfile.Fragment("b", 0, "def third():")]
+    task = crossfile.Task("t", "python", "r", "here", 0, "ab.first(second(third))")
+    assert crossfile.relevant(task, pool) == ("second", {0})
 
 
 def test_measures_of_known_ranks():
-    ranks = bench.measure([0, 1, None, 9], ["a", "a", "b", "b"])
+    ranks = crossfile.measure([0, 1, None, 9], ["a", "a", "b", "b"])
     assert ranks.mrr == pytest.approx((1 + 0.5 + 0 + 0.1) / 4)
     assert ranks.recall == {1: 0.25, 5: 0.5, 10: 0.75}
     assert ranks.low <= ranks.mrr <= ranks.high
@@ -133,9 +120,9 @@ def test_measures_of_known_ranks():
 
 
 def test_first_hit_looks_at_the_first_ten():
-    case = bench.Case(bench.Task("t", "python", "r", "f", 0, "x"), "", [], [], "x", frozenset({7}))
-    assert bench.first_hit(case, [3, 7]) == 1
-    assert bench.first_hit(case, [*range(20, 30), 7]) is None
+    case = crossfile.Case(crossfile.Task("t", "python", "r", "f", 0, "x"), "", [], [], "x", frozenset({7}))
+    assert crossfile.first_hit(case, [3, 7]) == 1
+    assert crossfile.first_hit(case, [*range(20, 30), 7]) is None
 
 
 # Cases of held-out repositories
@@ -217,7 +204,7 @@ def test_token_losses_are_negative_log_probabilities():
     expected = torch.nn.functional.cross_entropy(
         torch.from_numpy(logits), torch.from_numpy(targets), reduction="none"
     ).numpy()
-    np.testing.assert_allclose(subject.token_losses(logits, targets), expected, rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(package_under_test.token_losses(logits, targets), expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.fixture(scope="module")
@@ -263,7 +250,7 @@ def benchmark(tmp_path_factory):
         "offset": USER.index("compute_total(items)"),
         "groundtruth": "compute_total(items))",
     }
-    for language in bench.LANGUAGES:
+    for language in crossfile.LANGUAGES:
         own = language == "python"
         (folder / f"tasks_{language}.jsonl").write_text(json.dumps(task) + "\n" if own else "", encoding="utf-8")
         with lzma.open(folder / f"repos_{language}.jsonl.xz", "wt", encoding="utf-8") as out:
@@ -288,7 +275,7 @@ def figures(work, capsys, *extra):
 
 def test_loss_equals_pytorch(work, capsys):
     found = figures(work, capsys, "--only", "loss", "--rows", "2")["loss"]["python"]
-    model_of = subject.Subject.load(work / "package")
+    model_of = package_under_test.Subject.load(work / "package")
     model = backbone.load(work / "backbone")
     with torch.no_grad():
         for parameter in model.parameters():
@@ -331,8 +318,8 @@ def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark
 
 
 def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
-    model_of = subject.Subject.load(work / "package")
-    _, (case,) = bench.cases(benchmark, "python", None)
+    model_of = package_under_test.Subject.load(work / "package")
+    _, (case,) = crossfile.cases(benchmark, "python", None)
     ranking = retrieval.of_package(model_of, [case])["SelfRACG"][0]
     query = model_of.trained.embed([model_of.format.query(case.task.file, case.prefix)], llora.QUERY)[0]
     rows = [model_of.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
@@ -351,21 +338,21 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     found = figures(work, capsys, "--only", "copying", "--bench", str(benchmark))["copying"]
     assert found["python"]["cases"] == 1
     assert len({found["all"][kind]["continuation"] for kind in ("none", "random", "right")}) == 3
-    model_of = subject.Subject.load(work / "package")
-    _, (case,) = bench.cases(benchmark, "python", None)
+    model_of = package_under_test.Subject.load(work / "package")
+    _, (case,) = crossfile.cases(benchmark, "python", None)
     ids, is_name = copying._continuation(model_of.format, case)
     assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name, strict=True) if name]).startswith(
         "compute_total"
     )
-    with_fragment = copying._prompt(model_of.format, case, min(case.relevant), subject.COPY_LIMIT)
-    assert with_fragment[-30:] == copying._prompt(model_of.format, case, None, subject.COPY_LIMIT)[-30:]
+    with_fragment = copying._prompt(model_of.format, case, min(case.relevant), package_under_test.COPY_LIMIT)
+    assert with_fragment[-30:] == copying._prompt(model_of.format, case, None, package_under_test.COPY_LIMIT)[-30:]
 
 
 def test_copying_prompts_fit_a_short_context(work, benchmark):
-    model_of = subject.Subject.load(work / "package")
+    model_of = package_under_test.Subject.load(work / "package")
     model_of.manifest["contextLength"] = 256
-    _, (case,) = bench.cases(benchmark, "python", None)
-    assert model_of.copy_limit() + subject.COPY_ROOM == 256
+    _, (case,) = crossfile.cases(benchmark, "python", None)
+    assert model_of.copy_limit() + package_under_test.COPY_ROOM == 256
     assert (
         len(copying._prompt(model_of.format, case, min(case.relevant), model_of.copy_limit())) <= model_of.copy_limit()
     )

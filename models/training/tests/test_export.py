@@ -12,7 +12,10 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, export, llora, package, prompt_layout, runtime, tables
+from selfracg import tables
+from selfracg.data import prompt_layout
+from selfracg.export import export, package, runtime
+from selfracg.model import backbone, llora
 
 
 def arguments(work, *extra):

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 import tiny
 
-from selfracg_training import cli, prompt_layout
+from selfracg import command
+from selfracg.data import prompt_layout
+from selfracg.export import gguf as gguf_command
 
 
 @pytest.fixture
@@ -21,7 +23,7 @@ def checkpoint(tmp_path):
 
 def read(work, kind):
     out = work / f"{kind}.gguf"
-    assert cli.run_command("gguf", ["--work", str(work), "--out", str(out), "--type", kind]) == 0
+    assert command.run(gguf_command, ["--work", str(work), "--out", str(out), "--type", kind]) == 0
     assert [path.name for path in work.glob("*.gguf*")] == [out.name]
     reader = gguf.GGUFReader(out)
     return {key: field.contents() for key, field in reader.fields.items()}, {
@@ -72,5 +74,5 @@ def test_q8_0_rounds_matrices_alone(checkpoint):
 def test_another_architecture_is_refused(tmp_path):
     tiny.save_checkpoint(tiny.llama(320), tiny.tokenizer_json(prompt_layout.OWN), tmp_path / "backbone")
     with pytest.raises(ValueError, match="expected the architecture qwen2"):
-        cli.run_command("gguf", ["--work", str(tmp_path), "--out", str(tmp_path / "model.gguf")])
+        command.run(gguf_command, ["--work", str(tmp_path), "--out", str(tmp_path / "model.gguf")])
     assert not list(tmp_path.glob("*.gguf*"))

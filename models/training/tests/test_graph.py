@@ -7,7 +7,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg_training import calibration, export, graph, llora, quantisation
+from selfracg.export import calibration, export, graph, quantisation
+from selfracg.model import llora
 
 # Largest difference of logits, relative to their largest magnitude; expressions are unit vectors, so theirs is absolute.
 BOUND = 1e-4

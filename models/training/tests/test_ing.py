@@ -9,7 +9,9 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from selfracg_training import backbone, contrast, ing, llora, need, pairs, prompt_layout, reader
+from selfracg.data import pairs, prompt_layout
+from selfracg.model import backbone, expressions, llora
+from selfracg.train import contrast, ing, need
 
 VERBS = "open close read write parse merge split count clean build".split()
 NOUNS = "ledger parcel window branch ticket kettle garden planet".split()
@@ -250,7 +252,7 @@ def test_rows_come_back_in_order_whatever_their_length(work):
     model = backbone.load(work / "backbone")
     module = llora.LLoRA(model, rank=4)
     rows = [list(range(7, 7 + length)) for length in (30, 4, 17, 9, 25)]
-    through = reader.Reader(model, 2, torch.device("cpu"), compiled=False)
+    through = expressions.Reader(model, 2, torch.device("cpu"), compiled=False)
     with torch.no_grad():
         (together,) = through.express([module], rows, llora.QUERY)
         exact = torch.cat([module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY) for row in rows])

@@ -10,7 +10,10 @@ import torch
 from test_ing import options, repository_row
 from tokenizers import Tokenizer
 
-from selfracg_training import backbone, export, ing, llora, package, prompt_layout, runtime
+from selfracg.data import prompt_layout
+from selfracg.export import export, package, runtime
+from selfracg.model import backbone, llora
+from selfracg.train import ing
 
 KINDS = {"qwen2": (tiny.qwen2, prompt_layout.QWEN_CODER), "llama": (tiny.llama, prompt_layout.STAR_CODER)}
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from selfracg_training import backbone, llora
+from selfracg.model import backbone, llora
 
 
 def small_backbone(seed: int = 0, **sizes: int):

@@ -1,7 +1,6 @@
 """The seven measurements: each on a tiny work folder, and the parts whose truth can be worked out by hand."""
 
 import argparse
-import importlib.util
 import json
 
 import pytest
@@ -9,22 +8,15 @@ import torch
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import (
-    backbone,
-    bench,
-    cli,
-    completions,
-    export,
-    forward,
-    llora,
-    measure,
-    prompt_layout,
-    tables,
-)
-from selfracg_training.intervals import Interval
-from selfracg_training.measures import attention, diagnosis, documents, rounds, scale
-from selfracg_training.measures.bed import SHIPPED, UNTRAINED, Bed
-from selfracg_training.reader import pad
+from experiments import attention, diagnosis, documentation, measure, rounds, scale
+from experiments.fixtures import SHIPPED, UNTRAINED, Bed
+from selfracg import tables
+from selfracg.data import crossfile, prompt_layout
+from selfracg.eval import completions
+from selfracg.export import export
+from selfracg.intervals import Interval
+from selfracg.model import backbone, forward, llora
+from selfracg.model.expressions import pad
 
 VERBS = "open close read write parse merge split count clean build".split()
 
@@ -97,7 +89,7 @@ def test_every_measurement_prints_and_saves_its_table(work, capsys):
         table = tables.load(work, name)
         assert table.title in printed and table.model.parameters == tables.of_backbone(work / "backbone").parameters
         assert all(len(row) == len(table.header) for row in table.rows)
-        assert table.command.startswith(f"python -m selfracg_training measure {name} ")
+        assert table.command.startswith(f"python -m experiments.measure {name} ")
     stages = tables.load(work, "stages").figures["python"]
     assert {"BM25", UNTRAINED, "stage 1 only", "stage 2 only", "stages 1 and 2", SHIPPED} == set(stages)
     assert "em" not in stages[SHIPPED]
@@ -196,7 +188,7 @@ def test_more_fragments_never_bring_the_right_one_forward(bed):
     for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED], strict=True):
         assert after is None or (before is not None and before <= after)
     own = bed.rank([bed.methods[SHIPPED]])["python"][SHIPPED]
-    assert ranks[1][SHIPPED] == [bench.first_hit(case, ranking) for case, ranking in zip(found, own, strict=True)]
+    assert ranks[1][SHIPPED] == [crossfile.first_hit(case, ranking) for case, ranking in zip(found, own, strict=True)]
 
 
 def test_passages_follow_headings_and_queries_never_show_their_target():
@@ -209,17 +201,17 @@ def test_passages_follow_headings_and_queries_never_show_their_target():
         + "\n\nSecond part\n-----------\n\n"
         + "omega. " * 30
     )
-    found = list(documents.passages("doc", text))
+    found = list(documentation.passages("doc", text))
     assert [(each.heading, each.opens) for each in found] == [
         ("", True),
         ("First part", True),
         ("First part", False),
         ("Second part", True),
     ]
-    assert all(documents.SHORTEST <= len(each.text) <= documents.LONGEST for each in found)
-    ((before, target, own),) = documents.queries(found, documents.TASKS[0])
+    assert all(documentation.SHORTEST <= len(each.text) <= documentation.LONGEST for each in found)
+    ((before, target, own),) = documentation.queries(found, documentation.TASKS[0])
     assert target == 2 and own == {0, 1} and before.endswith(found[1].text + "\n\n") and found[2].text not in before
-    named = documents.queries(found, documents.TASKS[1])
+    named = documentation.queries(found, documentation.TASKS[1])
     assert [(found[target].heading, target) for _, target, _ in named] == [("First part", 1), ("Second part", 3)]
     assert "Second part" in named[1][0]
 
@@ -271,20 +263,6 @@ def test_a_trend_needs_an_interval_clear_of_zero(work, bed):
         "degrades",
     ]
     assert rounds.rounds(bed) == {0: "stage1", 1: "stage2", 2: "stage2-round2"}
-
-
-def test_stages_of_all_come_first_and_every_command_has_a_module(capsys):
-    assert cli.main([]) == 0
-    listed = [
-        line.split()[0]
-        for line in capsys.readouterr().out.partition("in order:")[2].splitlines()
-        if line.startswith("  ")
-    ]
-    assert listed == [*cli.STAGES, "all", *cli.FURTHER] and not set(cli.STAGES) & set(cli.FURTHER)
-    for command in (*cli.STAGES, *cli.FURTHER):
-        assert importlib.util.find_spec(f"selfracg_training.{command.replace('-', '_')}") is not None
-    module, parsed = cli.parse("measure", ["diagnosis", "scale", "--limit", "3"])
-    assert module is measure and parsed.names == ["diagnosis", "scale"] and parsed.work == cli.default_work(False)
 
 
 def test_byte_level_tokens_have_a_character_a_byte():

@@ -11,8 +11,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfracg_training import pack, tokenizer
-from selfracg_training.definitions import LANGUAGES, definitions, identifiers, language_of
+from selfracg.data import pack, tokenizer
+from selfracg.data.definitions import LANGUAGES, definitions, identifiers, language_of
 
 
 def shapes() -> str:
@@ -77,14 +77,14 @@ def test_the_rows_do_not_depend_on_the_hash_seed(tmp_path, trained):
     trained.save(str(tmp_path / "tokenizer.json"))
     (tmp_path / "row.json").write_text(json.dumps(repository("alpha")))
     program = (
-        "import json, sys; from tokenizers import Tokenizer; from selfracg_training import pack; "
+        "import json, sys; from tokenizers import Tokenizer; from selfracg.data import pack; "
         "rows, _ = pack.pack_repository(json.load(open(sys.argv[2])), Tokenizer.from_file(sys.argv[1]), 512, 1, 1); "
         "print(rows.tolist())"
     )
     outputs = {
         subprocess.run(
             [sys.executable, "-c", program, str(tmp_path / "tokenizer.json"), str(tmp_path / "row.json")],
-            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(pack.__file__).parent.parent)},
+            env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": str(Path(pack.__file__).parents[2])},
             check=True, capture_output=True, text=True,
         ).stdout
         for seed in ("1", "2", "3")

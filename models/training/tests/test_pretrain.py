@@ -9,7 +9,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from selfracg_training import backbone, documents, forward, llora, pack, pretrain, rows, tokenizer
+from selfracg.data import pack, rows, sample_boundaries, tokenizer
+from selfracg.model import backbone, forward, llora
+from selfracg.train import pretrain
 
 SOURCE = "".join(
     f"class Maker_{n}Kind:\n    def make_from_{n}(self, value):\n        return value * {n}\n\n\n" for n in range(40)
@@ -74,7 +76,7 @@ def test_documents_are_the_samples_that_pack_put_into_a_row():
     row = {"repository": "one", "language": "python", "licence": "MIT", "files": {"a.py": SOURCE, "b.py": USES}}
     packed, counts = pack.pack_repository(row, trained, 512, 4, 1)
     samples = sum(count for name, count in counts.items() if name.startswith(("leftToRight", "fillInMiddle", "spare")))
-    numbers = documents.documents(torch.from_numpy(packed.astype(np.int64)))
+    numbers = sample_boundaries.documents(torch.from_numpy(packed.astype(np.int64)))
     assert samples > len(packed) and counts["fragments"] > 0
     assert int((numbers[:, -1] + 1).sum()) == samples
     # A sample starts with what opens one, and only the path token may follow the fill-in-the-middle token.
@@ -89,7 +91,7 @@ def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
         torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)
     ]
     ids = torch.cat(parts, dim=1)
-    numbers = documents.documents(ids)
+    numbers = sample_boundaries.documents(ids)
     loss, losses, valid = forward.next_token_losses(model, ids, pretrain.PAD, torch.float32, documents=numbers)
     loss.backward()
     gradient = model.model.layers[0].self_attn.k_proj.weight.grad.clone()
@@ -126,7 +128,7 @@ def test_gpu_attention_equals_the_cpus():
     model = noisy_model()
     ids = torch.randint(7, 97, (2, 600))
     ids[:, 200] = ids[1, 411] = pack.PATH
-    numbers = documents.documents(ids)
+    numbers = sample_boundaries.documents(ids)
     with torch.no_grad():
         expected = forward.hidden_states(model, ids, torch.float32, numbers)
         model, ids, numbers = model.cuda(), ids.cuda(), numbers.cuda()

@@ -7,8 +7,8 @@ import pytest
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg_training import prompt_layout
-from selfracg_training.prompt_format import PromptFormat, import_statements
+from selfracg.data import prompt_layout
+from selfracg.data.prompt_format import PromptFormat, import_statements
 
 # Shared with the product's own implementation.
 VECTORS = Path(__file__).resolve().parents[3] / "test" / "fixtures" / "import-statements.json"

@@ -5,11 +5,14 @@ import json
 import pytest
 from tokenizers import Tokenizer
 
-from selfracg_training import cli, export, package, prompt_layout, random_package
+from experiments import random_package
+from selfracg import command
+from selfracg.data import prompt_layout
+from selfracg.export import export, package
 
 
 def test_a_size_becomes_a_package(tmp_path):
-    assert cli.run_command("random-package", ["--work", str(tmp_path), "--smoke"]) == 0
+    assert command.run(random_package, ["--work", str(tmp_path), "--smoke"]) == 0
     size = random_package.SMOKE[0]
     manifest = package.read(tmp_path / "random" / size.name)
     stated = manifest["architecture"]
@@ -20,7 +23,7 @@ def test_a_size_becomes_a_package(tmp_path):
     )
     assert manifest["contextLength"] == size.context and manifest["weights"]["stored"] == "int8"
     with pytest.raises(ValueError, match="expected sizes among tiny"):
-        cli.run_command("random-package", ["--work", str(tmp_path), "--smoke", "--size", "huge"])
+        command.run(random_package, ["--work", str(tmp_path), "--smoke", "--size", "huge"])
 
 
 def test_added_entries_change_no_text():

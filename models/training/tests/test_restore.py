@@ -7,7 +7,10 @@ import pytest
 import tiny
 import torch
 
-from selfracg_training import backbone, cli, export, llora, package, prompt_layout, runtime
+from selfracg import command
+from selfracg.data import prompt_layout
+from selfracg.export import export, package, restore, runtime
+from selfracg.model import backbone, llora
 
 
 def exported(work, make, stored, **reading):
@@ -38,7 +41,7 @@ def options(work, out, stored, *more):
 def test_restored_and_exported_again_it_is_the_same_package(tmp_path, stored, adapters):
     found = exported(tmp_path, tiny.qwen2, stored, adapters=adapters)
     again = tmp_path / "again"
-    assert cli.run_command("restore", ["--work", str(again), "--package", str(found)]) == 0
+    assert command.run(restore, ["--work", str(again), "--package", str(found)]) == 0
     assert (
         export.run(
             options(
@@ -53,12 +56,12 @@ def test_restored_and_exported_again_it_is_the_same_package(tmp_path, stored, ad
     assert (again / "package" / "model.onnx").read_bytes() == (found / "model.onnx").read_bytes()
     assert package.read(again / "package")["retrieval"] == package.read(found)["retrieval"]
     with pytest.raises(FileExistsError, match="name another --work"):
-        cli.run_command("restore", ["--work", str(again), "--package", str(found)])
+        command.run(restore, ["--work", str(again), "--package", str(found)])
 
 
 def test_of_codes_and_scales_the_matrices_come_back(tmp_path):
     found = exported(tmp_path, tiny.qwen2, "int8")
-    assert cli.run_command("restore", ["--work", str(tmp_path / "again"), "--package", str(found)]) == 0
+    assert command.run(restore, ["--work", str(tmp_path / "again"), "--package", str(found)]) == 0
     model = backbone.load(tmp_path / "again" / "backbone")
     module = llora.load(model, tmp_path / "again" / "llora")
     ids = np.arange(5, 45)[None]
@@ -74,4 +77,4 @@ def test_of_codes_and_scales_the_matrices_come_back(tmp_path):
 def test_a_scaled_rotary_embedding_is_refused(tmp_path):
     found = exported(tmp_path, tiny.llama, "float32")
     with pytest.raises(ValueError, match="unscaled rotary embedding"):
-        cli.run_command("restore", ["--work", str(tmp_path / "again"), "--package", str(found)])
+        command.run(restore, ["--work", str(tmp_path / "again"), "--package", str(found)])

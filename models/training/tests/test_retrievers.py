@@ -8,16 +8,11 @@ import pytest
 import torch
 from tiny import random_backbone
 
-from selfracg_training import (
-    backbone,
-    bench,
-    decoding,
-    intervals,
-    lexical,
-    llora,
-    retrievers,
-)
-from selfracg_training.cases import Cases
+from selfracg import intervals
+from selfracg.data import crossfile, lexical
+from selfracg.data.tasks import Cases
+from selfracg.eval import retrievers
+from selfracg.model import backbone, decoding, llora
 
 WORDS = "load save open close read write parse merge split count clean build total items lines path".split()
 
@@ -135,7 +130,7 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
 
 
 def test_the_next_fragment_is_of_the_same_file_and_comes_once():
-    pool = [bench.Fragment(path, line, "") for path in "ab" for line in (0, 10, 20)]
+    pool = [crossfile.Fragment(path, line, "") for path in "ab" for line in (0, 10, 20)]
     assert lexical.next_fragments([0, 1, 2, 5, 3], pool) == [1, 2, 5, 4]
 
 

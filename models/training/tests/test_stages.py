@@ -7,7 +7,11 @@ import pytest
 import torch
 from test_ing import options, work  # noqa: F401 (a fixture)
 
-from selfracg_training import ablate, backbone, ing, llora, pairs, stage2, tables, utility
+from experiments import ablate
+from selfracg import tables
+from selfracg.data import pairs
+from selfracg.model import backbone, llora
+from selfracg.train import ing, stage2, utility
 
 
 def stage_options(module, work, **changes) -> argparse.Namespace:  # noqa: F811

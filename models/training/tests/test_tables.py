@@ -6,8 +6,8 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from selfracg_training import tables
-from selfracg_training.tables import Measured, Table
+from selfracg import tables
+from selfracg.tables import Measured, Table
 
 
 def table(**more):
@@ -24,7 +24,7 @@ def table(**more):
 
 def test_saved_tables_load_as_they_were(tmp_path):
     assert tables.load(tmp_path, "loss") is None
-    one = table(command="evaluate --only loss", model=Measured(6_772_992, 15_615_072), holds=False, key={"limit": 4})
+    one = table(command="evaluate --only loss", model=Measured(6_772_992, 15_615_072), holds=False)
     path = one.save(tmp_path)
     assert path == tmp_path / "figures" / "loss.json" and tables.load(tmp_path, "loss") == one
     written = json.loads(path.read_text(encoding="utf-8"))

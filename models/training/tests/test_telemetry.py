@@ -7,7 +7,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 WORK = """
-import selfracg_training.runtime
+import selfracg.export.runtime
 from onnx import TensorProto, helper
 import onnxruntime
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from selfracg_training import clean, tokenizer
+from selfracg.data import clean, tokenizer
 
-SOURCES = sorted(Path(tokenizer.__file__).parent.glob("*.py")) + sorted(Path(__file__).parent.glob("test_*.py"))
+SOURCES = sorted(Path(tokenizer.__file__).parents[1].rglob("*.py")) + sorted(Path(__file__).parent.glob("test_*.py"))
 ODD = [
     "\ttab\t\ttab  two   three    four",
     "naïve café ÄÖÜ ß 你好，世界 привет मर्द नमस्ते 한국어 🙂👩‍👩‍👧 e\u0301",

@@ -7,8 +7,10 @@ import torch
 from peft import LoraConfig, get_peft_model
 from tiny import random_backbone
 
-from selfracg_training import backbone, pairs, vanilla
-from selfracg_training.pairs import Pair
+from experiments import vanilla
+from selfracg.data import pairs
+from selfracg.data.pairs import Pair
+from selfracg.model import backbone
 
 
 def make(work):

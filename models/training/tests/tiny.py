@@ -10,7 +10,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg_training import backbone, prompt_layout
+from selfracg.data import prompt_layout
+from selfracg.model import backbone
 
 TEXT = "def need(self):\n    return self.x\n"
 # What the package for the sidecar's test has learnt by heart.
@@ -98,7 +99,8 @@ def save_checkpoint(model: PreTrainedModel, tokenizer: str, folder: Path) -> Non
 
 def main(out: Path, weights: str = "int8") -> None:
     """A Llama that has learnt a few lines by heart, with StarCoder's tokens, exported as a package with such weights."""
-    from selfracg_training import cli
+    from selfracg import command
+    from selfracg.export import export
 
     torch.manual_seed(0)
     layout = prompt_layout.STAR_CODER
@@ -126,9 +128,9 @@ def main(out: Path, weights: str = "int8") -> None:
     with tempfile.TemporaryDirectory() as scratch:
         model.save_pretrained(Path(scratch) / "tiny-llama", max_shard_size="30KB")
         (Path(scratch) / "tiny-llama" / "tokenizer.json").write_text(text, encoding="utf-8")
-        cli.main(
+        command.run(
+            export,
             [
-                "export",
                 "--work",
                 scratch,
                 "--backbone",
@@ -141,7 +143,7 @@ def main(out: Path, weights: str = "int8") -> None:
                 "tiny-llama",
                 "--out",
                 str(out),
-            ]
+            ],
         )
 
 

@@ -317,7 +317,7 @@ describe("with the real model", () => {
     "test/fixtures/workspace/web/src/api-client.ts",
     "sidecar/completion/decoding/stop.ts",
     "sidecar/workspace/files/walk.ts",
-    "models/training/selfracg_training/prompt_format.py",
+    "models/training/selfracg/data/prompt_format.py",
   ])("says in %s what decoding token by token says", async (path) => {
     const text = readFileSync(join(root, path), "utf8");
     for (const offset of places(path, 3)) {

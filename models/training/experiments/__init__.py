@@ -1,0 +1,1 @@
+"""Measurements and comparisons that may break; nothing in selfracg imports them."""

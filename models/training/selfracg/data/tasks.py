@@ -1,0 +1,68 @@
+"""Which cross-file cases are measured: those of the benchmark where there is one, else of the held-out repositories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from selfracg.data import corpus, crossfile, heldout
+from selfracg.data.crossfile import Case
+
+
+@dataclass
+class Cases:
+    """Cases by language, read once. `limit` tasks a language, in the file's order; None for all."""
+
+    work: Path
+    folder: Path | None
+    limit: int | None
+    _loaded: dict[str, list[Case]] | None = field(default=None, repr=False)
+
+    @property
+    def bench(self) -> Path | None:
+        """The benchmark's folder; None where held-out repositories serve."""
+        return corpus.bench_folder(self.folder)
+
+    @property
+    def origin(self) -> str:
+        """ "bench" or "heldout", for keys."""
+        return "heldout" if self.bench is None else "bench"
+
+    @property
+    def source(self) -> str:
+        """Says in a table's notes where the cases come from."""
+        if self.bench is None:
+            return "Held-out repositories of the corpus; the cursor stands at the first use of a name defined in another file."
+        return f"Cross-file benchmark (never trained on), {'all' if self.limit is None else f'first {self.limit}'} tasks of each language."
+
+    def all(self) -> dict[str, list[Case]]:
+        """Every case, those whose ground truth needs nothing from other files among them (`Case.needs` is false).
+
+        Raises ``FileNotFoundError`` where there is neither a benchmark nor a held-out corpus.
+        """
+        if self._loaded is None:
+            if self.bench is None:
+                path = self.work / "corpus" / "heldout.jsonl"
+                if not path.is_file():
+                    raise FileNotFoundError(
+                        f"expected a benchmark (--bench) or held-out repositories in {path}, found neither: run `corpus`"
+                    )
+                found = heldout.cases(path, self.limit or 10_000)
+            else:
+                found = {
+                    language: crossfile.all_cases(self.bench, language, self.limit)
+                    for language in crossfile.languages(self.bench)
+                }
+            self._loaded = {language: cases for language, cases in found.items() if cases}
+        return self._loaded
+
+    def load(self) -> dict[str, list[Case]]:
+        """The cases that need a definition from another file, by language."""
+        found = {language: [case for case in cases if case.needs] for language, cases in self.all().items()}
+        return {language: cases for language, cases in found.items() if cases}
+
+    def first(self, count: int | None) -> Cases:
+        """The same with at most `count` tasks a language, out of those already read."""
+        if count is None or (self.limit is not None and count >= self.limit):
+            return self
+        return Cases(self.work, self.folder, count, {language: cases[:count] for language, cases in self.all().items()})

@@ -1,0 +1,1 @@
+"""Tables of loss, use of fragments, retrieval and isolation."""

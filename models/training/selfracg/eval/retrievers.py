@@ -1,0 +1,241 @@
+"""Ranks the fragments of a repository for each task by every method that is compared, in processes.
+
+The adapters of the training stages share one pass of the frozen backbone.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from selfracg.data import crossfile, lexical, prompt_layout
+from selfracg.data.prompt_format import PromptFormat
+from selfracg.data.tasks import Cases
+from selfracg.model import backbone, decoding, forward, llora
+
+# Length of a ranking.
+DEPTH = 50
+# Rows of one pass through the backbone.
+MICRO = 32
+# Training stages in their order, by folder below WORK/stages.
+STAGES = {"stage1": "L-LoRA stage 1", "stage2": "L-LoRA stage 2", "utility": "L-LoRA utility stage"}
+UNTRAINED, SHIPPED, VANILLA, POOLED = "L-LoRA untrained", "SelfRACG", "vanilla LoRA", "backbone, mean-pooled"
+BM25, BM25_NEXT, JACCARD, JACCARD_NEXT = "BM25", "BM25 + next", "Jaccard", "Jaccard + next"
+LEXICAL = (BM25, BM25_NEXT, JACCARD, JACCARD_NEXT)
+# Indices into a task's pool of fragments, best first.
+Ranking = list[int]
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way to rank: `kind` says how, `folder` (below the work folder) holds its adapter, whose limits cut the rows."""
+
+    name: str
+    kind: str
+    folder: str = ""
+
+
+def methods(work: Path) -> list[Method]:
+    """What can be compared in a work folder, baselines first, SelfRACG last.
+
+    Raises ``FileNotFoundError`` where WORK/backbone or WORK/llora is missing.
+    """
+    for file in (work / "backbone" / "config.json", work / "llora" / "adapter.safetensors"):
+        if not file.is_file():
+            raise FileNotFoundError(f"expected {file}, found none: run `pretrain` and `ing` first")
+    out = [Method(name, "lexical") for name in LEXICAL]
+    out.append(Method(POOLED, "pooled", "llora"))
+    if (work / "stages" / "vanilla" / "config.json").is_file():
+        out.append(Method(VANILLA, "vanilla", "llora"))
+    out.append(Method(UNTRAINED, "untrained", "llora"))
+    for stage, name in STAGES.items():
+        if (work / "stages" / stage / "adapter.safetensors").is_file():
+            out.append(Method(name, "adapter", f"stages/{stage}"))
+    return [*out, Method(SHIPPED, "adapter", "llora")]
+
+
+def rank(
+    work: Path, cases: Cases, wanted: Sequence[Method], processes: int = 1, device: str = "cpu"
+) -> dict[str, dict[str, list[Ranking]]]:
+    """Rankings by language and method's name, in the order of `cases.all()`."""
+    jobs = [
+        (work, wanted, group, device) for found in cases.all().values() for _, group in crossfile.by_repository(found)
+    ]
+    # Long ones first, so that no process is left with one at the end.
+    jobs.sort(key=lambda job: -len(job[2][0].pool))
+    weights = [len(job[2][0].pool) for job in jobs]
+    rankings: dict[tuple[str, int], Ranking] = {}
+    started = last = time.monotonic()
+    done = 0
+    for number, found in in_processes(rank_repository, jobs, processes):
+        for method, own in found.items():
+            rankings |= {(method.name, id(case)): each for case, each in zip(jobs[number][2], own, strict=True)}
+        done += weights[number]
+        if time.monotonic() - last > 10:
+            last = time.monotonic()
+            print(f"ranking: {done:,} of {sum(weights):,} fragments, {last - started:.0f} s", flush=True)
+    return {
+        language: {method.name: [rankings[method.name, id(case)] for case in found] for method in wanted}
+        for language, found in cases.all().items()
+    }
+
+
+def in_processes(
+    work: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], processes: int
+) -> Iterator[tuple[int, Any]]:
+    """(number, result) of `work(*job)` for every job, as they finish; with one process here and in order."""
+    if processes <= 1 or len(jobs) <= 1:
+        for number, job in enumerate(jobs):
+            yield number, work(*job)
+        return
+    with ProcessPoolExecutor(min(processes, len(jobs)), get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+        pending = {pool.submit(work, *job): number for number, job in enumerate(jobs)}
+        try:
+            for future in as_completed(pending):
+                yield pending[future], future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def rank_repository(
+    work: Path, wanted: Sequence[Method], group: Sequence[crossfile.Case], device: str = "cpu"
+) -> dict[Method, list[Ranking]]:
+    """Rankings of a group of tasks, all of one repository and with one pool, by method."""
+    out: dict[Method, list[Ranking]] = {}
+    texts = [fragment.text for fragment in group[0].pool]
+    indexes: dict[str, lexical.Bm25 | lexical.Jaccard] = {}
+    for method in wanted:
+        if method.kind != "lexical":
+            continue
+        name = BM25 if method.name.startswith(BM25) else JACCARD
+        if name not in indexes:
+            indexes[name] = lexical.Bm25(texts) if name == BM25 else lexical.Jaccard(texts)
+        out[method] = [_lexical(indexes[name], method, case) for case in group]
+    learned = [method for method in wanted if method.kind != "lexical"]
+    return out | (engine(work, device).rank(learned, group) if learned else {})
+
+
+def _lexical(index: lexical.Bm25 | lexical.Jaccard, method: Method, case: crossfile.Case) -> Ranking:
+    order = index.rank(lexical.query_of(case.prefix), case.others)
+    return lexical.next_fragments(order, case.pool) if method.name.endswith("+ next") else order[:DEPTH]
+
+
+_engines: dict[tuple[Path, str], Engine] = {}
+
+
+def engine(work: Path, device: str = "cpu") -> Engine:
+    """The engine of a work folder, loaded once a process."""
+    key = (Path(work).resolve(), device)
+    if key not in _engines:
+        _engines.clear()
+        _engines[key] = Engine(work, device)
+    return _engines[key]
+
+
+class Engine:
+    """A work folder's backbone with whatever expresses queries and fragments beside it."""
+
+    def __init__(self, work: Path, device: str = "cpu") -> None:
+        self.work = Path(work)
+        self.device = torch.device(device)
+        self.model = backbone.placed(backbone.load(self.work / "backbone"), self.device)
+        self.tokenizer = Tokenizer.from_file(str(self.work / "backbone" / "tokenizer.json"))
+        self._modules: dict[Method, llora.LLoRA] = {}
+
+    @cached_property
+    def vanilla(self) -> Any:
+        """The backbone with the vanilla LoRA merged into it."""
+        return backbone.placed(backbone.load(self.work / "stages" / "vanilla"), self.device)
+
+    def form(self, folder: str) -> PromptFormat:
+        """Prompts with the limits that an adapter was trained with."""
+        layout = prompt_layout.layout_for(self.tokenizer.to_str())
+        return PromptFormat(
+            {"prompt": layout.to_json(), "retrieval": llora.load_config(self.work / folder)}, self.tokenizer
+        )
+
+    def module(self, method: Method) -> llora.LLoRA:
+        """The adapter of a method; the untrained one has the shipped one's shape."""
+        if method not in self._modules:
+            module = llora.load(self.model, self.work / method.folder)
+            if method.kind == "untrained":
+                for low_rank in module.modules():
+                    if isinstance(low_rank, llora.LowRank):
+                        torch.nn.init.zeros_(low_rank.B)
+            self._modules[method] = module.to(self.device)
+        return self._modules[method]
+
+    def rank(self, wanted: Sequence[Method], group: Sequence[crossfile.Case]) -> dict[Method, list[Ranking]]:
+        """Rankings by inner product of expressions among the fragments of other files."""
+        # Adapters that were trained with the same limits share their passes.
+        by_limits: dict[tuple[int, int, int], list[Method]] = {}
+        for method in wanted:
+            by_limits.setdefault(_limits(self.work / method.folder), []).append(method)
+        out = {}
+        for members in by_limits.values():
+            form = self.form(members[0].folder)
+            rows = [form.fragment_embedding(fragment.path, fragment.text) for fragment in group[0].pool]
+            fragments = self.express(members, rows, llora.FRAGMENT)
+            queries = self.express(members, [form.query(case.task.file, case.prefix) for case in group], llora.QUERY)
+            for method in members:
+                scores = queries[method] @ fragments[method].T
+                out[method] = [
+                    lexical.ranked(own, case.others)[:DEPTH] for own, case in zip(scores, group, strict=True)
+                ]
+        return out
+
+    @torch.no_grad()
+    def express(
+        self, wanted: Iterable[Method], rows: Sequence[Sequence[int]], adapter: int
+    ) -> dict[Method, np.ndarray]:
+        """Expressions [rows, dimension] of rows of ids by method; one pass of the backbone serves all.
+
+        Everything is L2-normalised, so that inner products are cosines. Rows of similar length share a pass, in bfloat16.
+        """
+        wanted = list(wanted)
+        beside = [method for method in wanted if method.kind != "vanilla"]
+        out: dict[Method, np.ndarray] = {}
+        for batch in decoding.batches([len(row) for row in rows], MICRO):
+            lengths = torch.tensor([len(rows[i]) for i in batch], device=self.device)
+            ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.int64)
+            for place, i in enumerate(batch):
+                ids[place, : len(rows[i])] = torch.tensor(rows[i])
+            ids = ids.to(self.device)
+            inputs, states = decoding.trunk(self.model, ids, torch.bfloat16) if beside else ([], ids)
+            for method in wanted:
+                if method.kind == "vanilla":
+                    value = last_state(forward.hidden_states(self.vanilla, ids, torch.bfloat16), lengths)
+                elif method.kind == "pooled":
+                    valid = torch.arange(ids.shape[1], device=self.device)[None] < lengths[:, None]
+                    value = torch.nn.functional.normalize((states.float() * valid[..., None]).sum(1), dim=-1)
+                else:
+                    value = self.module(method).read(inputs, lengths, adapter)
+                own = out.setdefault(method, np.zeros((len(rows), value.shape[1]), dtype=np.float32))
+                own[batch] = value.float().cpu().numpy()
+        return out
+
+
+def last_state(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    """L2-normalised states [batch, hidden] of the last valid tokens, of states [batch, seq, hidden]."""
+    last = states[torch.arange(len(states), device=states.device), lengths - 1]
+    return torch.nn.functional.normalize(last.float(), dim=-1)
+
+
+def defining_fragment(case: crossfile.Case) -> int:
+    """Index of the fragment that defines what comes next and names it earliest, so that cutting its end loses nothing."""
+    return min(case.relevant, key=lambda i: (case.pool[i].text.index(case.name), i))
+
+
+def _limits(folder: Path) -> tuple[int, int, int]:
+    config = llora.load_config(folder)
+    return int(config["queryTokens"]), int(config.get("importTokens", 0)), int(config["fragmentTokens"])

@@ -1,0 +1,1 @@
+"""Graph, quantisation and the model package."""

@@ -1,0 +1,390 @@
+"""Command `export`: backbone and L-LoRA adapter to a model package, checked against PyTorch before it replaces anything."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel
+
+from selfracg.data import prompt_layout
+from selfracg.export import calibration, card, graph, package, quantisation, runtime
+from selfracg.model import backbone, llora
+
+REPOSITORY = Path(__file__).resolve().parents[4]
+# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
+# in another order put some activations on the other side of a half, and a code apart.
+ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2, "int8-dynamic": 5e-2, "half": 2e-2}
+# What storing the weights so may move: against PyTorch with the trained weights.
+ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1, "int8-dynamic": 2e-1, "half": 3e-2}
+# What the layers compute in, where that is not float32.
+COMPUTED = {"int8": "int8", "half": "float16"}
+# Of 2 GiB some is left for the nodes.
+PROTOBUF_LIMIT = 2**31 - 2**24
+# What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
+RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
+DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences over real rows: logits relative to their largest magnitude, expressions (unit vectors) absolute."""
+
+    rows: int
+    tokens: int
+    logits: float
+    expression: float
+    logits_trained: float
+    expression_trained: float
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options beside the common --work, --smoke and --device."""
+    parser.add_argument(
+        "--out", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)"
+    )
+    parser.add_argument(
+        "--backbone", type=Path, default=None, help="Hugging Face checkpoint folder (default: WORK/backbone)"
+    )
+    parser.add_argument("--adapter", type=Path, default=None, help="L-LoRA folder (default: WORK/llora)")
+    parser.add_argument(
+        "--untrained-adapter", action="store_true", help="export an untrained adapter where none has been trained"
+    )
+    parser.add_argument(
+        "--weights",
+        choices=graph.WEIGHTS,
+        default="float16",
+        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs",
+    )
+    parser.add_argument(
+        "--loss-files",
+        type=int,
+        default=6,
+        help="held-out files a language for the loss of each kind of weights; 0 for none",
+    )
+    parser.add_argument(
+        "--compare",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="measure loss, size and speed of float16 and int8 side by side",
+    )
+    parser.add_argument(
+        "--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)"
+    )
+    parser.add_argument(
+        "--fill-in-middle",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="prompts show the code behind the cursor too (default: not for the default model, else yes)",
+    )
+    parser.add_argument("--name", default="selfracg-default")
+    parser.add_argument("--model-version", default="0.1.0")
+    parser.add_argument("--licence", default="Apache-2.0")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports and checks. Returns 0; raises with what was expected, found and to do when a check fails."""
+    started = time.monotonic()
+    work = Path(args.work)
+    source = args.backbone or work / "backbone"
+    out = args.out or (work / "package" if args.smoke else REPOSITORY / "models" / "default")
+    model = backbone.load(source)
+    module, recorded = load_adapter(model, source, args.adapter or work / "llora", args.untrained_adapter)
+    tokenizer_json = backbone.tokenizer_file(source, work).read_text(encoding="utf-8")
+    middle = args.fill_in_middle
+    if middle is None:
+        middle = prompt_layout.FILL_IN_MIDDLE if args.backbone is None else True
+    export(
+        model,
+        module,
+        recorded,
+        source,
+        tokenizer_json,
+        out,
+        stored=args.weights,
+        context=args.context,
+        fill_in_middle=middle,
+        name=args.name,
+        version=args.model_version,
+        licence=args.licence,
+        work=work,
+        report=print,
+        compare=args.compare,
+        loss_files=min(args.loss_files, 1) if args.smoke else args.loss_files,
+    )
+    print(f"export: {time.monotonic() - started:.1f} s")
+    return 0
+
+
+def load_adapter(
+    model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool
+) -> tuple[llora.LLoRA, dict[str, Any]]:
+    """(adapter, what its adapter_config.json records): the trained one, or where allowed a fresh one, of which nothing is recorded.
+
+    A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
+    counts as missing: its deltas would stand beside projections that it never saw.
+    """
+    found = "none"
+    if (directory / "adapter_config.json").is_file():
+        recorded = llora.load_config(directory)
+        belongs = recorded.get("backbone")
+        if belongs is None or backbone.checksum(source) == belongs:
+            return llora.load(model, directory), recorded
+        found = f"one trained on other weights ({belongs[:12]})"
+    if not allow_untrained:
+        raise FileNotFoundError(
+            f"expected an adapter trained on {source} in {directory}, found {found}: run `ing`, or pass --untrained-adapter"
+        )
+    torch.manual_seed(0)
+    return llora.LLoRA(model).eval(), {}
+
+
+def export(
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    recorded: Mapping[str, Any],
+    source: Path,
+    tokenizer_json: str,
+    out: Path,
+    *,
+    stored: str,
+    name: str,
+    version: str,
+    licence: str,
+    work: Path,
+    context: int | None = None,
+    fill_in_middle: bool = True,
+    report: Any = print,
+    compare: bool = False,
+    loss_files: int = 0,
+    trained: bool = True,
+) -> Agreement:
+    """Builds, checks and writes the package in `out`. The old package stays untouched when a check fails.
+
+    What rounding may move is bounded for weights that were `trained`: noise has no outliers to spare and none to keep.
+    `recorded` is the adapter's adapter_config.json, `source` the backbone's folder, `stored` one of graph.WEIGHTS. With
+    `compare` the other kinds are built and measured beside it: loss on up to `loss_files` held-out files a language,
+    size, speed.
+    """
+    layout = prompt_layout.layout_for(tokenizer_json)
+    tokenizer_json = prompt_layout.product_tokenizer(tokenizer_json)
+    config_json = model.config.to_dict()
+    if context is not None:
+        if context > config_json["max_position_embeddings"]:
+            raise ValueError(
+                f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it"
+            )
+        config_json["max_position_embeddings"] = context
+    # Rows of an embedding that no token stands for would only be logits of nothing.
+    known = prompt_layout.token_count(tokenizer_json)
+    if known > config_json["vocab_size"]:
+        raise ValueError(
+            f"expected a tokenizer of at most {config_json['vocab_size']} tokens, the backbone's embedding, found {known}: "
+            "use the tokenizer that came with the checkpoint"
+        )
+    config_json["vocab_size"] = known
+    config = graph.GraphConfig.from_hf(config_json)
+
+    def numbers(part: torch.nn.Module, prefix: str = "") -> dict[str, np.ndarray]:
+        return {prefix + key: value.float().numpy() for key, value in part.state_dict().items()}
+
+    weights = numbers(model)
+    if model.config.tie_word_embeddings:
+        weights.pop("lm_head.weight", None)
+    for key in ("model.embed_tokens.weight", "lm_head.weight"):
+        if key in weights:
+            weights[key] = weights[key][:known]
+    tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
+    shares = module.layer_weights()
+    adapter = graph.Adapter(
+        tensors,
+        rank=module.rank,
+        alpha=module.alpha,
+        normalise=module.normalise,
+        layer_normalise=module.layer_normalise,
+        project=module.project,
+        pool=module.pool,
+        layer_weights=None if shares is None else tuple(shares.tolist()),
+    )
+
+    calibrated: calibration.Calibration | None = None
+    vocabulary = Tokenizer.from_str(tokenizer_json)
+
+    def build(kind: str) -> tuple[bytes, int]:
+        nonlocal calibrated
+        held, steps = weights, None
+        if kind == "int8":
+            rows = calibration.real_rows(vocabulary, config.context)
+            calibrated = calibrated or calibration.calibrate(model, module, rows)
+            held, steps = (
+                weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."),
+                calibrated.steps,
+            )
+        proto, parameters = graph.build_graph(config, held, adapter, kind, steps)
+        # The message cannot even be measured when it is too large.
+        size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+        if size > PROTOBUF_LIMIT:
+            raise ValueError(
+                f"expected a graph below 2 GiB, found {size:,} bytes of {kind} weights: use --weights int8 or a smaller backbone"
+            )
+        return proto.SerializeToString(), parameters
+
+    serialised, parameters = build(stored)
+    description = {
+        "formatVersion": package.FORMAT_VERSION,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "architecture": config.architecture(parameters),
+        "weights": {"stored": "float16" if stored == "half" else stored, "computed": COMPUTED.get(stored, "float32")},
+        "contextLength": config.context,
+        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
+        "prompt": layout.to_json(fill_in_middle),
+        "retrieval": {
+            "dimension": module.dimension,
+            **({"outputProjection": True} if module.project else {}),
+            "normalised": module.normalise,
+            "rank": module.rank,
+            "alpha": module.alpha,
+            "adapters": module.adapters,
+            **DEFAULT_SETTINGS,
+            **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
+        },
+    }
+    agreement = check(model, module, serialised, tokenizer_json, config, stored, calibrated)
+    report(
+        f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
+        f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
+        f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}"
+    )
+    graph_error = max(agreement.logits, agreement.expression)
+    rounding = max(agreement.logits_trained, agreement.expression_trained)
+    if not graph_error <= ARITHMETIC_BOUNDS[stored]:
+        raise ValueError(
+            f"expected the graph within {ARITHMETIC_BOUNDS[stored]} of PyTorch, found {graph_error}: {out} is left as it was"
+        )
+    if trained and not rounding <= ROUNDING_BOUNDS[stored]:
+        raise ValueError(
+            f"expected {stored} weights within {ROUNDING_BOUNDS[stored]} of the trained ones, found {rounding}: "
+            f"export with --weights {'float16' if stored == 'int8' else 'float32'}; {out} is left as it was"
+        )
+
+    table = None
+    if compare:
+        others = {stored: serialised}
+        for kind in ("float16", "int8"):
+            try:
+                others.setdefault(kind, build(kind)[0] if kind not in others else serialised)
+            except ValueError as error:
+                report(f"export: {kind} weights are left out of the comparison: {error}")
+        table = quantisation.compare(model, others, tokenizer_json, description, work, loss_files)
+        table.save(work)
+        report(f"\n{table.markdown()}\n")
+    adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
+    text = card.render(
+        description,
+        work,
+        source,
+        recorded if trained_adapter(module) else None,
+        adapter_parameters,
+        len(serialised),
+        _in_words(agreement, stored),
+        table.markdown() if table else "",
+    )
+    files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
+    # Fitted by the product's own benchmark, on what this very model writes.
+    confidence = package.confidence_of(out, description, files)
+    if confidence is not None:
+        description["confidence"] = confidence
+    else:
+        report(
+            "export: no confidence for these weights yet, so that nothing is held back for being unsure: "
+            "`npm run bench -- confidence` prints the member for model.json"
+        )
+    package.write(out, description, files)
+    report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
+    return agreement
+
+
+def check(
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    serialised: bytes,
+    tokenizer_json: str,
+    config: graph.GraphConfig,
+    stored: str,
+    calibrated: calibration.Calibration | None = None,
+    rows: int = 8,
+) -> Agreement:
+    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
+    onnx = runtime.OnnxModel.from_bytes(serialised)
+    tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
+    lengths = [len(row) for row in tokens]
+    ids = np.zeros((rows, max(lengths)), dtype=np.int64)
+    for row, values in enumerate(tokens):
+        ids[row, : len(values)] = values
+    bare = onnx.run(ids, lengths, np.tile(np.arange(ids.shape[1]), (rows, 1)))
+    found = [
+        onnx.run(ids, lengths, np.zeros((rows, 0)), adapter=adapter).expression
+        for adapter in (llora.QUERY, llora.FRAGMENT)
+    ]
+    valid = np.arange(ids.shape[1])[None] < np.array(lengths)[:, None]
+
+    def difference(reference: PreTrainedModel, adapter: llora.LLoRA) -> tuple[float, float]:
+        with torch.no_grad():
+            logits = (
+                reference(input_ids=torch.from_numpy(ids), use_cache=False).logits[..., : config.vocabulary].numpy()
+            )
+            expected = [
+                adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy()
+                for a in (llora.QUERY, llora.FRAGMENT)
+            ]
+        scale = float(np.abs(logits[valid]).max())
+        return (
+            float(np.abs(bare.logits - logits)[valid].max()) / scale,
+            max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected, strict=True)),
+        )
+
+    trained = difference(model, module)
+    own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored, calibrated))
+    return Agreement(rows, sum(lengths), own[0], own[1], trained[0], trained[1])
+
+
+def trained_adapter(module: llora.LLoRA) -> bool:
+    """Whether any B has left zero, where training starts."""
+    return any(bool(part.B.detach().any()) for part in module.modules() if isinstance(part, llora.LowRank))
+
+
+_AS_ROUNDED = {"int8": " and activations rounded likewise"}
+
+
+def _in_words(agreement: Agreement, stored: str) -> str:
+    """The card's statement of the check."""
+    return (
+        f"On {agreement.rows} rows of real code ({agreement.tokens} tokens) the largest difference of logits, relative to the largest "
+        f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored {stored} weights{_AS_ROUNDED.get(stored, '')} and {agreement.logits_trained:.1e} against "
+        f"PyTorch with the trained ones; of expressions (unit vectors) {agreement.expression:.1e} and "
+        f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond "
+        f"{ARITHMETIC_BOUNDS[stored]:g} and {ROUNDING_BOUNDS[stored]:g}."
+    )
+
+
+def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
+    """Rows of token ids from this package's own sources, each shorter than the one before."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
+    # A small vocabulary has a token for nearly every character; a large one has some five characters a token.
+    ids = tokenizer.encode(text[: 20 * rows * longest], add_special_tokens=False).ids
+    out = []
+    for row in range(rows):
+        length = max(1, longest * (rows - row) // rows - row)
+        start = (row * longest) % max(1, len(ids) - length)
+        out.append(ids[start : start + length])
+    return out

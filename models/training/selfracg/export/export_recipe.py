@@ -1,0 +1,220 @@
+"""Command `export-recipe`: a published GGUF file to what the repository holds of it, everything but its weights.
+
+Writes graph (model.onnx, whose weights are references into weights.bin), adapters (adapters.bin, untrained: the expression reads
+the backbone's own attention), recipe.json, factors.bin, tokenizer.json and MODEL_CARD.md into one folder. The product makes
+weights.bin out of the GGUF file by the recipe; its SHA-256 is pinned for each variant, made here by the reference in recipe.py.
+
+Needs `pip install 'selfracg-training[gguf]'`.        Reads  --gguf.        Writes  --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+
+from selfracg.data import prompt_layout
+from selfracg.export import calibration, graph, package, recipe, smoothing
+from selfracg.export.export import DEFAULT_SETTINGS, REPOSITORY
+from selfracg.export.gguf_checkpoint import TIED_NAMES, GgufCheckpoint, gguf_name
+from selfracg.model import llora
+
+STORED = "int8-dynamic"
+CONTEXT = 4096
+# Rows of real code that the smoothing is fitted on: outliers stand in the same channels everywhere.
+CALIBRATION_ROWS = 8
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options beside the common --work, --smoke and --device."""
+    parser.add_argument("--gguf", type=Path, required=True, help="the published file")
+    parser.add_argument("--name", required=True, help="the model's name in the product")
+    parser.add_argument("--source", required=True, help="the publisher's name of the model, for the card")
+    parser.add_argument("--model-version", default="0.1.0")
+    parser.add_argument("--licence", default="Apache-2.0")
+    parser.add_argument("--context", type=int, default=CONTEXT, help="context length in tokens")
+    parser.add_argument("--out", type=Path, default=None, help="folder (default: models/NAME)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Exports. Returns 0."""
+    started = time.monotonic()
+    out = args.out or REPOSITORY / "models" / args.name
+    export(GgufCheckpoint(args.gguf), out, args.name, args.model_version, args.licence, args.source, args.context)
+    print(f"export-recipe: {out}: {time.monotonic() - started:.0f} s")
+    return 0
+
+
+def export(
+    checkpoint: GgufCheckpoint, out: Path, name: str, version: str, licence: str, source: str, context: int = CONTEXT
+) -> None:
+    """Writes the folder `out` for a checkpoint of which `source` is the publisher's name."""
+    tokenizer_json = checkpoint.tokenizer_json()
+    layout = prompt_layout.layout_for(tokenizer_json)
+    known = prompt_layout.token_count(tokenizer_json)
+    settings = checkpoint.config(context, known)
+    config = graph.GraphConfig.from_hf(settings.to_dict())
+    model = checkpoint.pytorch_model(context, known)
+    rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), context, CALIBRATION_ROWS)
+    factors = smoothing.fit(model, rows)
+    torch.manual_seed(0)
+    module = llora.LLoRA(model, adapters="shared")
+    adapter = graph.Adapter(
+        smoothing.folded_adapters({key: value.detach().numpy() for key, value in module.state_dict().items()}, factors),
+        rank=module.rank,
+        alpha=module.alpha,
+        normalise=module.normalise,
+        project=module.project,
+        pool=module.pool,
+    )
+    adapter_parameters, dimension = sum(parameter.numel() for parameter in module.parameters()), module.dimension
+    del model, module.backbone
+
+    origins: dict[str, graph.Origin] = {}
+    cut = _Cut(checkpoint, known)
+    proto, parameters = graph.build_graph(
+        config, smoothing.Smoothed(cut, factors), adapter, STORED, largest_code=recipe.VARIANTS["int8"], origins=origins
+    )
+    entries, _, adapters, factor_file = recipe.detach(proto, origins, factors, _gguf_names, {graph.EMBEDDING: known})
+    pinned = {
+        variant: _digest(entries, checkpoint, factor_file, largest) for variant, largest in recipe.VARIANTS.items()
+    }
+    description = {
+        "formatVersion": package.FORMAT_VERSION,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "architecture": config.architecture(parameters),
+        "weights": {"stored": "int8", "computed": "int8"},
+        "contextLength": config.context,
+        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
+        "prompt": layout.to_json(),
+        "retrieval": {
+            "dimension": dimension,
+            "outputProjection": True,
+            "normalised": module.normalise,
+            "rank": module.rank,
+            "alpha": module.alpha,
+            "adapters": module.adapters,
+            **DEFAULT_SETTINGS,
+        },
+    }
+    files = {
+        "model.onnx": proto.SerializeToString(),
+        recipe.ADAPTERS_FILE: adapters,
+        "tokenizer.json": tokenizer_json.encode(),
+        "MODEL_CARD.md": _card(description, source, adapter_parameters).encode(),
+    }
+    description["files"] = {file: package.digest(content) for file, content in files.items()}
+    content = {
+        "formatVersion": recipe.FORMAT_VERSION,
+        "source": {"architecture": "qwen2", "shape": checkpoint.shape},
+        "variants": {variant: {"codes": largest} for variant, largest in recipe.VARIANTS.items()},
+        "factors": package.digest(factor_file),
+        "files": {recipe.WEIGHTS_FILE: {"entries": entries, "pinned": pinned}},
+        "manifest": description,
+    }
+    _write(out, {**files, recipe.FACTORS_FILE: factor_file, "recipe.json": _recipe_text(content).encode()})
+
+
+class _Cut(Mapping[str, np.ndarray]):
+    """A checkpoint without the rows of its embedding that no token stands for."""
+
+    def __init__(self, checkpoint: GgufCheckpoint, known: int) -> None:
+        self._checkpoint, self._known = checkpoint, known
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        values = self._checkpoint[name]
+        return values[: self._known] if name == graph.EMBEDDING else values
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._checkpoint)
+
+    def __len__(self) -> int:
+        return len(self._checkpoint)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._checkpoint
+
+
+def _gguf_names(name: str) -> tuple[str, ...]:
+    """Names that a tensor may have in a GGUF file, best first."""
+    if name == graph.EMBEDDING:
+        return TIED_NAMES
+    return ("output_norm.weight",) if name == "model.norm.weight" else (gguf_name(name),)
+
+
+def _digest(entries: list[dict[str, Any]], checkpoint: GgufCheckpoint, factors: bytes, largest: int) -> dict[str, Any]:
+    """Size and SHA-256 of the file of weights with codes up to `largest`."""
+    with tempfile.TemporaryDirectory() as scratch:
+        path = Path(scratch) / recipe.WEIGHTS_FILE
+        write_weights(entries, checkpoint, factors, largest, path)
+        return recipe.digest(path)
+
+
+def write_weights(
+    entries: list[dict[str, Any]], checkpoint: GgufCheckpoint, factors: bytes, largest: int, path: Path
+) -> None:
+    """Makes the file of weights out of a checkpoint, as the product does."""
+
+    def tensor(name: str) -> np.ndarray | None:
+        return checkpoint.dequantised(name) if checkpoint.has(name) else None
+
+    with path.open("wb") as out:
+        recipe.write(entries, tensor, np.frombuffer(factors, dtype="<f4"), largest, out)
+
+
+def _recipe_text(content: Mapping[str, Any]) -> str:
+    """recipe.json with one line an entry."""
+    text = io.StringIO()
+    marked = json.loads(json.dumps(content))
+    entries = marked["files"][recipe.WEIGHTS_FILE]["entries"]
+    marked["files"][recipe.WEIGHTS_FILE]["entries"] = ["ENTRIES"]
+    text.write(json.dumps(marked, indent=2, ensure_ascii=False))
+    lines = ",\n          ".join(json.dumps(entry) for entry in entries)
+    return text.getvalue().replace('"ENTRIES"', lines) + "\n"
+
+
+def _write(out: Path, files: Mapping[str, bytes]) -> None:
+    """Puts every file in its place once all are written, recipe.json last."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as scratch:
+        for file, content in files.items():
+            (Path(scratch) / file).write_bytes(content)
+        for file in files:
+            os.replace(Path(scratch) / file, out / file)
+
+
+def _card(description: Mapping[str, Any], source: str, adapter_parameters: int) -> str:
+    """MODEL_CARD.md."""
+    a, r = description["architecture"], description["retrieval"]
+    return f"""# {description["name"]} {description["version"]}
+
+{source}, as its publisher released it, with retrieval adapters for SelfRACG Code. The weights are no part of this folder: the
+product makes them out of the publisher's GGUF file.
+
+| | |
+|---|---|
+| architecture | {a["type"]}: {a["layers"]} layers, hidden size {a["hiddenSize"]}, {a["queryHeads"]} query and {a["keyValueHeads"]} key-value heads of {a["headDim"]}, feed-forward size {a["intermediateSize"]} |
+| parameters | {a["parameters"]:,}, {adapter_parameters:,} of them in the L-LoRA adapters |
+| vocabulary | {a["vocabularySize"]:,} byte-level BPE tokens |
+| context | {description["contextLength"]:,} tokens |
+| retrieval | L-LoRA of rank {r["rank"]}, untrained: expressions are made of the backbone's own attention |
+| weights | int8 with one scale for each output, activations quantised token by token, SmoothQuant factors folded in |
+| licence | {description["licence"]} |
+
+## Intended use
+
+Completing code in an editor, on the user's own machine, with fragments of the open workspace in the prompt; and searching that
+workspace for what the code at the cursor needs.
+"""

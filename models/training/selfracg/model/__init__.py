@@ -1,0 +1,1 @@
+"""The backbone, its training forward pass, the retrieval adapters and decoding."""

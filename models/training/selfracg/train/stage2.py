@@ -1,0 +1,163 @@
+"""Command `stage2`: the model's own continuation at the cursor is the positive, so that it asks for what it would write.
+
+Source: SelfRACG, arXiv 2507.19033, stage 2: the immediate generation is the positive, other contexts' generations are the
+candidates. A generation is rendered as a fragment of the file it continues. Each step mixes generations with stage-1
+pairs, so that the expression does not drift towards echoing the model's mistakes.
+
+Reads  corpus/, tokenizer/, backbone/, the adapter of --from.
+Writes pairs/own-ROUND-*.jsonl, stages/stage2/ (later rounds: stages/stage2-roundN/; --from none: stages/stage2-only/),
+llora/ where it is the best, ing.jsonl.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from array import array
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import torch.distributed as distributed
+
+from selfracg.data import pairs, prompt_layout
+from selfracg.data.pairs import Pair
+from selfracg.model import backbone, decoding
+from selfracg.train import ing, parallel
+
+# A generation of fewer tokens says nothing about what was needed.
+SHORTEST = 8
+# Contexts generated from at a time.
+TOGETHER = 48
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of `stage2`."""
+    ing.add_training_arguments(parser, lr=1e-3, steps=200)
+    parser.set_defaults(start="stage1")
+    parser.add_argument(
+        "--round", type=int, default=1, help="2 and later start from the round before, with contexts of their own"
+    )
+    parser.add_argument("--contexts", type=int, default=6000, help="contexts to generate from, over all processes")
+    parser.add_argument(
+        "--generation-minutes",
+        type=float,
+        default=None,
+        help="end generating by the clock (default: 40 %% of --minutes)",
+    )
+    parser.add_argument("--generated-tokens", type=int, default=48)
+    parser.add_argument("--own-share", type=float, default=0.4, help="share of generations in a step")
+
+
+def stage_name(number: int, start: str | None = "stage1") -> str:
+    """Name of a round's stage; without a stage before it, for the comparison of stages, it has a name of its own."""
+    if start in (None, "none"):
+        return "stage2-only"
+    return "stage2" if number == 1 else f"stage2-round{number}"
+
+
+def run(args: argparse.Namespace) -> int:
+    """Generates and trains, to the end or to SIGTERM (143). Returns the exit status."""
+    ing.shrink(args)
+    if args.smoke:
+        args.contexts, args.generated_tokens = min(args.contexts, 24), min(args.generated_tokens, 12)
+    if args.round > 1 and args.start == "stage1":
+        args.start = stage_name(args.round - 1)
+    ing.require(Path(args.work))
+    world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.batch // 2)
+    return parallel.launch(work, args, world)
+
+
+def work(args: argparse.Namespace, rank: int, world: int) -> int:
+    """One process's share: generation, then training."""
+    began = time.monotonic()
+    made = generate(args, rank, world)
+    trainer = ing.Trainer(
+        args, rank, world, stage_name(args.round, args.start), ing.Extra(own=made, own_share=args.own_share)
+    )
+    # The budget counts the generation in.
+    trainer.last = began
+    return trainer.train()
+
+
+def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
+    """Every process's generations, made once for a backbone, a round and a seed."""
+    folder = Path(args.work) / "pairs"
+    weights = Path(args.backbone or Path(args.work) / "backbone")
+    made_with = {
+        "backbone": backbone.checksum(weights),
+        "round": args.round,
+        "seed": args.seed,
+        "contexts": args.contexts,
+        "tokens": args.generated_tokens,
+        "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
+        "parts": world,
+    }
+    path = folder / f"own-{args.round}-{rank}of{world}.jsonl"
+    note = path.with_suffix(".json")
+    if not (path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made_with):
+        start = time.monotonic()
+        note.unlink(missing_ok=True)
+        number = pairs.write(path, generations(args, weights, rank, world))
+        note.write_text(json.dumps(made_with), encoding="utf-8")
+        print(f"stage2: {number} generations in {time.monotonic() - start:.0f} s", flush=True)
+    if distributed.is_initialized():
+        distributed.barrier()
+    return [
+        row
+        for part in range(world)
+        for row in pairs.read(folder / f"own-{args.round}-{part}of{world}.jsonl")
+        if isinstance(row, Pair)
+    ]
+
+
+def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) -> Iterator[Pair]:
+    """Pairs whose fragment is what the model writes behind the query's context, greedily, as a fragment of that file.
+
+    What such a fragment stands for in the repository is not known: it covers no lines and defines nothing. Names that
+    follow are kept, so that the definition of one of them never counts as wrong.
+    """
+    budget = args.generation_minutes or (0.4 * args.minutes if args.minutes else None)
+    end = time.monotonic() + 60 * budget if budget else None
+    tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
+    form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
+    wanted = pairs.Draw(args.contexts, "both", args.seed + 7919 * args.round)
+    contexts = [
+        row
+        for row in pairs.draw(Path(args.work) / "corpus" / "train.jsonl", form, wanted, rank, world)
+        if isinstance(row, Pair)
+    ]
+    random.Random(args.seed).shuffle(contexts)
+    model = backbone.placed(backbone.load(weights), parallel.choose_device(args.device))
+    special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
+
+    def stop(_row: int, tokens: list[int]) -> bool:
+        return tokens[-1] in special
+
+    # Long stretches of like rows: sorted within a part of the contexts, so that a clock that ends it leaves a fair sample.
+    for start in range(0, len(contexts), 8 * TOGETHER):
+        part = contexts[start : start + 8 * TOGETHER]
+        for batch in decoding.batches([len(pair.query) for pair in part], TOGETHER):
+            if end is not None and time.monotonic() > end:
+                return
+            chosen = [part[place] for place in batch]
+            written = decoding.greedy(
+                model, [list(pair.query) for pair in chosen], stop, args.generated_tokens, torch.bfloat16
+            )
+            for pair, tokens in zip(chosen, written, strict=True):
+                kept = [token for token in tokens if token not in special]
+                text = tokenizer.decode(kept, skip_special_tokens=False)
+                if len(kept) >= SHORTEST and text.strip():
+                    fragment = form.fragment_embedding(pair.query_path, text.strip("\n"))
+                    yield replace(
+                        pair,
+                        kind="own",
+                        fragment=array("i", fragment),
+                        path=pair.query_path,
+                        first=0,
+                        last=0,
+                        defines=[],
+                    )

@@ -1,8 +1,0 @@
-"""Lets `python -m selfracg_training` run the command line."""
-
-import sys
-
-from .cli import main
-
-if __name__ == "__main__":
-    sys.exit(main())
