@@ -11,7 +11,7 @@ import { defaultStoragePath, packagedLocations, withHome } from "./host/location
 import { quietLog } from "./host/log";
 import { documentPath } from "./host/paths";
 import { ModelPackageError } from "./inference/package/model-package-error";
-import { languageIdOf } from "./languages/language-id";
+import { languageIdOf } from "./languages/languages";
 import { AddModelError } from "./models/add-model";
 import { GgufError } from "./models/gguf-file";
 import { ModelNotFound, resolveModel, resolveModelOrSmall } from "./models/resolve-model";

@@ -11,20 +11,20 @@ export interface Folder {
  * A notebook cell goes by its notebook's path, an untitled document by its own name.
  */
 export function documentPath(uri: string, folders: readonly Folder[]): string {
-  const path = pathOf(uri);
+  const path = uriPath(uri);
   return pathInFolders(path, folders) ?? (path.slice(path.lastIndexOf("/") + 1) || path);
 }
 
 /** The same, with the whole path of a document that lies in no workspace folder. */
 export function longDocumentPath(uri: string, folders: readonly Folder[]): string {
-  const path = pathOf(uri);
+  const path = uriPath(uri);
   return pathInFolders(path, folders) ?? path;
 }
 
 function pathInFolders(path: string, folders: readonly Folder[]): string | undefined {
   let best: string | undefined;
   for (const folder of folders) {
-    const root = pathOf(folder.uri).replace(/\/+$/, "");
+    const root = uriPath(folder.uri).replace(/\/+$/, "");
     if (path.startsWith(`${root}/`) && (best === undefined || root.length > best.length)) best = root;
   }
   return best === undefined ? undefined : path.slice(best.length + 1);
@@ -40,8 +40,8 @@ export function filePath(uri: string): string | undefined {
   }
 }
 
-/** Decoded path of a URI; clients differ in what they percent-encode, so only decoded paths can be compared. */
-function pathOf(uri: string): string {
+/** The decoded path of a URI. Clients differ in what they percent-encode, so that only decoded paths can be compared. */
+export function uriPath(uri: string): string {
   const match = /^[A-Za-z][A-Za-z0-9+.-]*:(?:\/\/[^/?#]*)?([^?#]*)/.exec(uri);
   const raw = match?.[1] ?? uri;
   try {

@@ -1,8 +1,10 @@
-// Which files of the workspace an open file imports, told from its import statements and the files' paths alone.
+// Which files of the workspace an open file imports, judged by its import statements and the files' paths alone.
+import type { ImportStyle } from "./language";
+import { languageOfFile, languages } from "./languages";
 
 /**
- * Modules are matched to paths from the end: `shop.money` is `src/shop/money.py` wherever the sources begin. A module of
- * somebody else's that has a namesake here counts too; without the language's own resolution they cannot be told apart.
+ * Modules are matched to the ends of paths: `shop.money` is `src/shop/money.py` wherever the sources begin. A module of
+ * another project with the same name as one here matches too: only the language's own resolution could tell them apart.
  */
 export class Imports {
   /** Paths without what {@link stemOf} takes off, from the workspace folder. */
@@ -12,20 +14,21 @@ export class Imports {
   /** Ends of folders all of whose files are imported. */
   private readonly folderEnds = new Set<string>();
 
-  /** What was asked before. */
+  /** Earlier results of {@link has}. */
   private readonly known = new Map<string, boolean>();
 
   /** @param statements import statements of the document at `path`, those above its cursor */
   constructor(path: string, statements: string) {
     if (statements === "") return;
-    const folder = folderOf(path);
-    const extension = path.slice(path.lastIndexOf(".") + 1).toLowerCase();
-    if (/^pyi?$/.test(extension)) this.readPython(statements, folder);
-    else if (/^(?:[cm]?[jt]sx?|vue|svelte)$/.test(extension)) this.readScript(statements, folder);
-    else if (/^(?:java|kts?|scala|groovy)$/.test(extension)) this.readJvm(statements);
-    else if (/^(?:[ch]|cc|cpp|cxx|hh|hpp|m|mm)$/.test(extension)) this.readIncludes(statements, folder);
-    else if (extension === "go") this.readPackages(statements);
-    else this.readNames(statements);
+    const readers: Readonly<Record<ImportStyle, (statements: string, folder: string) => void>> = {
+      python: this.readPython,
+      script: this.readScript,
+      jvm: this.readJvm,
+      includes: this.readIncludes,
+      packages: this.readPackages,
+      names: this.readNames,
+    };
+    readers[languageOfFile(path)?.imports ?? "names"].call(this, statements, folderOf(path));
   }
 
   /** Whether the file is imported. @param path from its workspace folder, with `/` */
@@ -60,7 +63,7 @@ export class Imports {
       /(?:\bfrom|\bimport|\brequire\()[ \t]*\(?[ \t]*["']([^"'\n]+)["']/g,
     )) {
       if (module.startsWith(".")) this.files.add(stemOf(resolved(folder, module)));
-      // What stands in front of an alias's slash is a folder that only the build's settings know.
+      // Only the build's settings know which folder an alias stands for.
       else if (/^[@~#]?\//.test(module)) this.fileEnds.add(stemOf(module.replace(/^[@~#]?\//, "")));
       else if (module.includes("/") && !module.startsWith("@")) this.fileEnds.add(stemOf(module));
     }
@@ -84,7 +87,7 @@ export class Imports {
     }
   }
 
-  /** Languages whose modules are named by parts: the last part is a file, or what a file of the parts before it declares. */
+  /** The last part of a module's name is a file, or something that the file named by the parts before declares. */
   private readNames(statements: string): void {
     for (const [, module = ""] of statements.matchAll(/^(?:import|using|use)[ \t]+(?:static[ \t]+)?([\w.:\\]+)/gm)) {
       const parts = module.split(/[.:\\]+/).filter((part) => !/^(?:crate|self|super|)$/.test(part));
@@ -94,26 +97,30 @@ export class Imports {
     }
   }
 
-  /** Packages are folders, named from a host on: their last two parts tell them well enough. */
+  /** Packages are folders whose names begin with a host: the last two parts are enough to find them. */
   private readPackages(statements: string): void {
     for (const [, module = ""] of statements.matchAll(/"([^"\n]+)"/g))
       if (module.includes("/")) this.folderEnds.add(module.split("/").slice(-2).join("/"));
   }
 }
 
+const importable = languages.filter(({ imports }) => imports !== undefined);
+const importableExtensions = importable.flatMap(({ extensions }) => extensions.map(escapeRegExp)).join("|");
+const extension = new RegExp(`(?<=.)(?:\\.d)?\\.(?:${importableExtensions})$`, "i");
+const folderFiles = importable.flatMap(({ folderFile = [] }) => folderFile).join("|");
+const folderFile = new RegExp(`/(?:${folderFiles})$`);
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[^\w]/g, "\\$&");
+}
+
 /** A path without its extensions, and without the name of a file that stands for its folder. */
 function stemOf(path: string): string {
   const name = path.slice(path.lastIndexOf("/") + 1);
-  const stem =
-    path.slice(0, path.length - name.length) +
-    name.replace(
-      /(?<=.)(?:\.d)?\.(?:[cm]?[jt]sx?|pyi?|vue|svelte|java|kts?|scala|groovy|[ch]|cc|cpp|cxx|hh|hpp|m|mm|cs|rs|php|go)$/i,
-      "",
-    );
-  return stem.replace(/\/(?:__init__|index|mod)$/, "");
+  return (path.slice(0, path.length - name.length) + name.replace(extension, "")).replace(folderFile, "");
 }
 
-/** Whether `path`, or what is left of it behind one of its slashes, is among `ends`. */
+/** Whether `path`, or the part of it after one of its slashes, is among `ends`. */
 function hasEnd(ends: ReadonlySet<string>, path: string): boolean {
   if (ends.size === 0) return false;
   for (let at = 0; ; ) {

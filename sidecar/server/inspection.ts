@@ -14,7 +14,7 @@ import type { Completer } from "../completion/completer";
 import type { CompletedCursor } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
 import { documentPath, type Folder } from "../host/paths";
-import { languageIdOf } from "../languages/language-id";
+import { languageIdOf } from "../languages/languages";
 import { handleRequest, messages, type Settings } from "../protocol";
 import type { Traces } from "../suggestions/traces";
 import { onCancelled } from "./cancellation";

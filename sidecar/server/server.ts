@@ -13,7 +13,7 @@ import type { TextDocument } from "vscode-languageserver-textdocument";
 import { type Engine, openEngine } from "../engine";
 import { defaultStoragePath, type Locations, withHome } from "../host/locations";
 import { documentPath, filePath, longDocumentPath } from "../host/paths";
-import { languageIdOf } from "../languages/language-id";
+import { languageIdOf } from "../languages/languages";
 import { outdatedNote } from "../models/outdated";
 import { resolveModelOrSmall } from "../models/resolve-model";
 import { type Availability, type InitializationOptions, type Settings, serverCommands } from "../protocol";

@@ -13,7 +13,7 @@ import {
 } from "../../sidecar/completion/confidence";
 import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import { packagedLocations } from "../../sidecar/host/locations";
-import { languageIdOf } from "../../sidecar/languages/language-id";
+import { languageIdOf } from "../../sidecar/languages/languages";
 import { defaultSettings } from "../../sidecar/protocol";
 import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";

@@ -3,7 +3,7 @@ import { readdir, readFile } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
 import { documentPath } from "../../sidecar/host/paths";
-import { languageIdOf } from "../../sidecar/languages/language-id";
+import { languageIdOf } from "../../sidecar/languages/languages";
 import type { CursorContext } from "../../sidecar/retrieval/types";
 
 export interface Cursor {

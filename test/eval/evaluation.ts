@@ -9,7 +9,7 @@ import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../sidecar/languages/language-id";
+import { languageIdOf } from "../../sidecar/languages/languages";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
 import {
   type Raising,

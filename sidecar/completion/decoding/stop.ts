@@ -1,6 +1,6 @@
 // Decides where a suggestion ends: at the end of the statement or block, or where the model starts to go round in circles.
 
-import { indentOf, Scanner } from "../../languages/lexical";
+import { indentOf, Scanner } from "../../languages/scanner";
 import { type CursorSyntax, continuesConstruct, fitsRest, isCloserLine } from "../syntax/cursor";
 
 export interface Stop {

@@ -1,5 +1,5 @@
 // Takes off the indentation that the suggestion repeats although it stands before the cursor.
-import { indentOf } from "../../languages/lexical";
+import { indentOf } from "../../languages/scanner";
 import type { SuggestionFilter } from "./filter";
 
 export const indentation: SuggestionFilter = {

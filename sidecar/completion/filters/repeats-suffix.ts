@@ -1,6 +1,6 @@
 // Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
 
-import { indentOf, Scanner } from "../../languages/lexical";
+import { indentOf, Scanner } from "../../languages/scanner";
 import { type CursorSyntax, fitsRest } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 import { isTelling } from "./lines";

@@ -1,6 +1,6 @@
 // Keeps brackets and quotes in balance: closers that the code after the cursor has are cut, openers nobody closes rejected.
 
-import { Scanner } from "../../languages/lexical";
+import { Scanner } from "../../languages/scanner";
 import { type CursorSyntax, leftOpenBy } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 

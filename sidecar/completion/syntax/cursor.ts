@@ -1,6 +1,8 @@
 // What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
 
-import { indentOf, type OpenBracket, Scanner, type Syntax, syntaxOf } from "../../languages/lexical";
+import type { Syntax } from "../../languages/language";
+import { syntaxOf } from "../../languages/languages";
+import { indentOf, type OpenBracket, Scanner } from "../../languages/scanner";
 import type { CursorContext } from "../../retrieval/types";
 import type { CursorTree, Probe, Reading } from "./tree";
 
@@ -266,9 +268,6 @@ function lastNonBlankLine(text: string): string | undefined {
   return text.split("\n").findLast((line) => line.trim() !== "");
 }
 
-const endOpeners =
-  /^(?:def|class|module|if|unless|while|until|case|begin|for|function|local function)\b|\bdo(?:\s*\|[^|]*\|)?$|\bthen$/;
-
 /** Characters of a line that are looked at: headers of blocks are short, and lines that machines wrote are not. */
 const longestHeader = 400;
 
@@ -277,9 +276,8 @@ function opensBlock(syntax: Syntax, line: string, atCursor: Scanner): boolean {
   const code = line.slice(-longestHeader).trim();
   if (/[{([]$/.test(code)) return true;
   // A colon within brackets is a slice, a key or a type.
-  if (syntax.blocks === "indent") return atCursor.open.length === 0 && /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/.test(code);
-  if (syntax.blocks === "end") return endOpeners.test(code) && !/\bend$/.test(code);
-  return false;
+  if (syntax.opensBlock?.test(code) !== true) return false;
+  return syntax.blocks === "indent" ? atCursor.open.length === 0 : !/\bend$/.test(code);
 }
 
 /** Whether `line` can only go on a construct that stood before it: a closer, `else`, `end` and their like. */

@@ -2,13 +2,8 @@
 import { LRUCache } from "lru-cache";
 import { Edit, type Node, Parser, type Tree } from "web-tree-sitter";
 import { loadGrammar, startRuntime } from "../../languages/grammars";
-import {
-  type Language,
-  type LanguageName,
-  languageNameById,
-  languageNames,
-  languageOf,
-} from "../../languages/languages";
+import type { Grammar } from "../../languages/language";
+import { grammars, languageById } from "../../languages/languages";
 import type { CursorContext } from "../../retrieval/types";
 
 /**
@@ -67,11 +62,11 @@ interface LoadedLanguage {
   readonly members: ReadonlySet<string>;
   readonly statements: ReadonlySet<string>;
   readonly leading: ReadonlySet<string>;
-  readonly membersBelow: Language["membersBelow"];
+  readonly membersBelow: Grammar["membersBelow"];
 }
 
 interface Kept {
-  readonly language: LanguageName;
+  readonly grammar: Grammar;
   readonly text: string;
   readonly tree: Tree;
 }
@@ -82,7 +77,7 @@ export class SyntaxTrees {
   /** Documents that took too long, with the completions left until they are parsed again. */
   private readonly left = new Map<string, number>();
 
-  private constructor(private readonly languages: ReadonlyMap<LanguageName, LoadedLanguage>) {}
+  private constructor(private readonly languages: ReadonlyMap<Grammar, LoadedLanguage>) {}
 
   /**
    * Loads what there are grammars for in `grammarFolder`.
@@ -94,7 +89,7 @@ export class SyntaxTrees {
     warn: (message: string) => void,
     longestMs = longestParseMs,
   ): Promise<SyntaxTrees> {
-    const languages = new Map<LanguageName, LoadedLanguage>();
+    const languages = new Map<Grammar, LoadedLanguage>();
     try {
       await startRuntime(grammarFolder);
     } catch (error) {
@@ -103,11 +98,11 @@ export class SyntaxTrees {
       );
       return new SyntaxTrees(languages);
     }
-    for (const name of languageNames()) {
-      const { grammar, members, statements, leading, membersBelow }: Language = languageOf(name);
+    for (const grammar of grammars()) {
+      const { file, members, statements, leading, membersBelow } = grammar;
       try {
-        const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, grammar));
-        languages.set(name, {
+        const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, file));
+        languages.set(grammar, {
           parser,
           longestMs,
           members: new Set(members),
@@ -117,7 +112,7 @@ export class SyntaxTrees {
         });
       } catch (error) {
         warn(
-          `Grammar ${grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in ${name} is told by brackets and indentation alone.`,
+          `Grammar ${file} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in its languages is told by brackets and indentation alone.`,
         );
       }
     }
@@ -126,9 +121,9 @@ export class SyntaxTrees {
 
   /** The tree around the cursor, to be disposed of; undefined for a language without a grammar and where parsing takes too long. */
   at({ uri, languageId, prefix, suffix }: CursorContext): CursorTree | undefined {
-    const name = languageNameById(languageId);
-    const language = name === undefined ? undefined : this.languages.get(name);
-    if (name === undefined || language === undefined) return undefined;
+    const grammar = languageById(languageId)?.grammar;
+    const language = grammar && this.languages.get(grammar);
+    if (grammar === undefined || language === undefined) return undefined;
     const wait = this.left.get(uri) ?? 0;
     if (wait > 0) {
       this.left.set(uri, wait - 1);
@@ -138,7 +133,7 @@ export class SyntaxTrees {
     const before = windowBefore(prefix);
     const text = before + windowAfter(suffix);
     const known = this.kept.get(uri);
-    const former = known?.language === name ? known : undefined;
+    const former = known?.grammar === grammar ? known : undefined;
     const tree =
       former?.text === text
         ? former.tree.copy()
@@ -149,7 +144,7 @@ export class SyntaxTrees {
       this.left.set(uri, retryAfter);
       return undefined;
     }
-    this.kept.set(uri, { language: name, text, tree });
+    this.kept.set(uri, { grammar, text, tree });
     return new CursorTree(language, text, before.length, tree.copy());
   }
 

@@ -1,9 +1,11 @@
 // Cuts source files into fragments along their syntax tree: whole definitions where they fit, runs of statements where not.
 import { setImmediate } from "node:timers/promises";
 import { type Node, Parser, type Tree } from "web-tree-sitter";
+import { errorMessage } from "../../host/errors";
 import { Pace } from "../../host/yield";
 import { loadGrammar, startRuntime } from "../../languages/grammars";
-import { type Language, type LanguageName, languageNameOf, languageNames, languageOf } from "../../languages/languages";
+import type { Grammar } from "../../languages/language";
+import { grammars, languageOfFile } from "../../languages/languages";
 import type { Chunk, Chunker } from "./chunker";
 import { LineChunker } from "./line-chunker";
 import { type Definition, scopesOf, signatureIn } from "./scope";
@@ -44,7 +46,7 @@ export class TreeSitterChunker implements Chunker {
   readonly version: string;
 
   private constructor(
-    private readonly parsers: ReadonlyMap<LanguageName, LoadedLanguage>,
+    private readonly parsers: ReadonlyMap<string, GrammarParser>,
     private readonly failed: (message: string) => void,
   ) {
     this.version = `tree-sitter 2 (${[...parsers.keys()].join(" ")})`;
@@ -57,15 +59,15 @@ export class TreeSitterChunker implements Chunker {
    */
   static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
     await startRuntime(grammarFolder);
-    const parsers = new Map<LanguageName, LoadedLanguage>();
-    for (const name of languageNames()) {
-      const language = languageOf(name);
+    const parsers = new Map<string, GrammarParser>();
+    for (const grammar of grammars()) {
+      const { file } = grammar;
       try {
-        const grammar = await loadGrammar(grammarFolder, language.grammar);
-        parsers.set(name, new LoadedLanguage(language, new Parser().setLanguage(grammar)));
+        const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, file));
+        parsers.set(file, new GrammarParser(grammar, parser));
       } catch (error) {
         failed(
-          `Grammar ${language.grammar} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): ${name} files are cut by lines.`,
+          `Grammar ${file} in ${grammarFolder} did not load (${errorMessage(error)}): files of its languages are cut by lines.`,
         );
       }
     }
@@ -86,20 +88,18 @@ export class TreeSitterChunker implements Chunker {
   }
 
   private async read(path: string, text: string): Promise<Reading | undefined> {
-    const name = languageNameOf(path);
-    const parser = name === undefined ? undefined : this.parsers.get(name);
+    const file = languageOfFile(path)?.grammar?.file;
+    const parser = file === undefined ? undefined : this.parsers.get(file);
     try {
       return await parser?.read(text);
     } catch (error) {
-      this.failed(
-        `${path}: the ${name} grammar broke down on it (${error instanceof Error ? error.message : String(error)}): it is cut by lines.`,
-      );
+      this.failed(`${path}: the grammar ${file} failed on it (${errorMessage(error)}): it is cut by lines.`);
       return undefined;
     }
   }
 }
 
-class LoadedLanguage {
+class GrammarParser {
   private readonly members: ReadonlySet<string>;
   private readonly statements: ReadonlySet<string>;
   private readonly leading: ReadonlySet<string>;
@@ -108,13 +108,13 @@ class LoadedLanguage {
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly language: Language,
+    private readonly grammar: Grammar,
     private readonly parser: Parser,
   ) {
-    this.members = new Set(language.members);
-    this.statements = new Set(language.statements);
-    this.leading = new Set(language.leading);
-    this.scopes = new Set(language.scopes);
+    this.members = new Set(grammar.members);
+    this.statements = new Set(grammar.statements);
+    this.leading = new Set(grammar.leading);
+    this.scopes = new Set(grammar.scopes);
   }
 
   /** Nothing when the parser gave up. */
@@ -159,7 +159,7 @@ class LoadedLanguage {
     if (level > deepest) return;
     const { type } = node;
     const children = node.namedChildren;
-    const below = this.language.membersBelow?.[type];
+    const below = this.grammar.membersBelow?.[type];
     const members =
       type === "ERROR" || this.members.has(type) || (parent !== undefined && below?.includes(parent) === true);
     const holds = members || this.statements.has(type);

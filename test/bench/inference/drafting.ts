@@ -9,7 +9,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../sidecar/languages/languages";
 import { defaultSettings } from "../../../sidecar/protocol";
 import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
 import type { Chunker } from "../../../sidecar/workspace/chunking/chunker";

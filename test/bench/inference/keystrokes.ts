@@ -5,7 +5,7 @@ import { pathToFileURL } from "node:url";
 import type { Engine } from "../../../sidecar/engine";
 import { documentPath } from "../../../sidecar/host/paths";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../sidecar/languages/languages";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
 import { readSources, spread } from "../cursors";
 import { percentile, percentiles, type Spread } from "../statistics";

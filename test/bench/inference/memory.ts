@@ -13,7 +13,7 @@ import { quietLog } from "../../../sidecar/host/log";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../sidecar/languages/languages";
 import {
   type CompletionTrace,
   defaultSettings,

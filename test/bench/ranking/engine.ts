@@ -9,7 +9,7 @@ import { loadModelPackage } from "../../../sidecar/inference/package/model-packa
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { allImportStatements } from "../../../sidecar/languages/import-statements";
-import { languageIdOf } from "../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../sidecar/languages/languages";
 import { defaultSettings } from "../../../sidecar/protocol";
 import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/boosts";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/query";

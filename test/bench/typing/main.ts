@@ -4,7 +4,7 @@ import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/host/locations";
-import { languageIdOf } from "../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../sidecar/languages/languages";
 import type { Settings } from "../../../sidecar/protocol";
 import { measuredModel } from "../../eval/measured-model";
 import { digits, table } from "../inference/goals";

@@ -1,22 +1,23 @@
-// Open files come first, then their folder and what they import, then the rest.
+// Open files are indexed first, then their folders and what they import, then the rest.
 import { describe, expect, it } from "vitest";
-import { importedNames, priorityOf } from "../../../sidecar/workspace/priority";
+import { priorityOf } from "../../../sidecar/workspace/priority";
 
 describe("priority", () => {
   it.each([
-    ["import { a } from \"../shop/money\";\nimport b from './stock.js';\n", ["money", "stock"]],
-    ['const c = require("./lib/tax.cjs");\n', ["tax"]],
-    ["from shop.money import Money\nimport shop.stock as stock\n", ["shop", "money", "stock"]],
-    ['#include "parts/engine.h"\n#include <vector>\n', ["engine", "vector"]],
-    ["use crate::store::segment;\n", ["store", "segment"]],
-    ["import com.example.shop.Basket;\n", ["shop", "Basket"]],
-    ["let x = 1;\n", []],
-  ])("finds the modules named in %j", (text, names) => {
-    expect(importedNames(text)).toEqual(names);
+    ["file:///w/src/a.ts", 'import { a } from "../shop/money";\n', "file:///w/shop/money.ts"],
+    ["file:///w/src/a.js", 'const c = require("./lib/tax.cjs");\n', "file:///w/src/lib/tax.cjs"],
+    ["file:///w/src/a.py", "import shop.stock as stock\n", "file:///w/lib/shop/stock.py"],
+    ["file:///w/src/a.cpp", '#include "parts/engine.h"\n', "file:///w/include/parts/engine.h"],
+    ["file:///w/src/a.rs", "use crate::store::segment;\n", "file:///w/core/store/segment.rs"],
+    ["file:///w/src/A.java", "import com.example.shop.Basket;\n", "file:///w/lib/com/example/shop/Basket.java"],
+    ["file:///w/a%20b/src/a.ts", 'import { a } from "../shop/money";\n', "file:///w/a b/shop/money.ts"],
+  ])("of a file that the open %s imports comes before the rest", (uri, text, imported) => {
+    const priority = priorityOf([{ uri, text }]);
+    expect([uri, imported, "file:///w/other/d.py"].map(priority)).toEqual([0, 1, 2]);
   });
 
-  it("orders open files, neighbours, imported files and the rest", () => {
-    const of = priorityOf([
+  it("of open files is first, of their neighbours and imports second", () => {
+    const priority = priorityOf([
       { uri: "file:///w/src/a.py", text: "from util.dates import parse\n" },
       { uri: "untitled:b", text: "" },
     ]);
@@ -27,8 +28,11 @@ describe("priority", () => {
         "file:///w/util/dates.py",
         "file:///w/src/deep/c.py",
         "file:///w/other/d.py",
-      ].map(of),
+      ].map(priority),
     ).toEqual([0, 1, 1, 2, 2]);
+  });
+
+  it("is the same for all files when none is open", () => {
     expect(priorityOf([])("file:///w/a.py")).toBe(2);
   });
 });

@@ -13,7 +13,7 @@ import { createBackbone } from "../../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage, type ModelPackage } from "../../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../../../sidecar/languages/language-id";
+import { languageIdOf } from "../../../../sidecar/languages/languages";
 import { modelPath } from "../../../model";
 import { marked } from "../cursor-marks";
 import { randomBelow } from "../random";

@@ -7,9 +7,8 @@ import { applyFilters } from "../../../../sidecar/completion/filters/all";
 import { readCursor } from "../../../../sidecar/completion/syntax/cursor";
 import type { SyntaxTrees } from "../../../../sidecar/completion/syntax/tree";
 import { loadGrammar } from "../../../../sidecar/languages/grammars";
-import { languageIdOf } from "../../../../sidecar/languages/language-id";
-import { languageNameById, languageOf } from "../../../../sidecar/languages/languages";
-import { indentOf } from "../../../../sidecar/languages/lexical";
+import { languageById, languageIdOf } from "../../../../sidecar/languages/languages";
+import { indentOf } from "../../../../sidecar/languages/scanner";
 import { readSources } from "../../../bench/cursors";
 import { samples } from "../../workspace/vectors/samples";
 import { grammarFolder, loadTrees } from "../cursor-marks";
@@ -23,7 +22,7 @@ beforeAll(async () => {
     for (const [path, text] of await readSources(resolve(import.meta.dirname, folder))) files.push({ path, text });
   }
   for (const { path, text } of samples)
-    if (languageNameById(languageIdOf(path)) !== undefined) files.push({ path, text });
+    if (languageById(languageIdOf(path))?.grammar !== undefined) files.push({ path, text });
 });
 afterAll(() => trees.dispose());
 
@@ -78,11 +77,10 @@ it("for thousands of places and texts", async () => {
   let asked = 0;
   for (const { path, text } of files) {
     const languageId = languageIdOf(path);
-    const name = languageNameById(languageId);
-    if (name === undefined || text.length > 16_000) continue;
-    const language = languageOf(name);
-    const types = new Set<string>([...language.members, ...language.statements]);
-    const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, language.grammar));
+    const grammar = languageById(languageId)?.grammar;
+    if (grammar === undefined || text.length > 16_000) continue;
+    const types = new Set<string>([...grammar.members, ...grammar.statements]);
+    const parser = new Parser().setLanguage(await loadGrammar(grammarFolder, grammar.file));
     const lines = [...text.matchAll(/^[ \t]*/gm)];
     for (let round = 0; round < 120; round++) {
       // At a line's beginning or end; what was there stays, or goes up to a few lines on.
@@ -123,7 +121,7 @@ it("for thousands of places and texts", async () => {
       expect(errorsIn(after.rootNode), shown).toBeLessThanOrEqual(errorsIn(before.rootNode));
       if (!before.rootNode.hasError) {
         const kept = places(after.rootNode);
-        const column = name === "python" ? indentOf(cursor.linePrefix) : Infinity;
+        const column = languageId === "python" ? indentOf(cursor.linePrefix) : Infinity;
         for (const block of blocksAround(before.rootNode, start, result.text.length, types, column))
           expect(kept.has(block), `${block} in ${shown}`).toBe(true);
       }

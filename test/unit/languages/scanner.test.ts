@@ -1,6 +1,7 @@
 // Brackets, strings and comments, read without a parser.
 import { describe, expect, it } from "vitest";
-import { indentOf, Scanner, syntaxOf } from "../../../sidecar/languages/lexical";
+import { syntaxOf } from "../../../sidecar/languages/languages";
+import { indentOf, Scanner } from "../../../sidecar/languages/scanner";
 
 const scan = (languageId: string, text: string) => new Scanner(syntaxOf(languageId)).read(text);
 const open = (languageId: string, text: string) =>

@@ -1,0 +1,76 @@
+// The table of languages: every entry is complete, and files and identifiers lead to the right one.
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { languageById, languageIdOf, languageOfFile, languages, syntaxOf } from "../../../sidecar/languages/languages";
+
+const grammarFolder = join(import.meta.dirname, "../../../node_modules/@vscode/tree-sitter-wasm/wasm");
+
+describe("the language of a file", () => {
+  it.each([
+    ["a.py", "python"],
+    ["b.d.ts", "typescript"],
+    ["c.TSX", "typescriptreact"],
+    ["d.cs", "csharp"],
+    ["e.hpp", "cpp"],
+    ["f.rb", "ruby"],
+    ["g.php", "php"],
+    ["h.go", "go"],
+    ["i.rs", "rust"],
+    ["j.java", "java"],
+    ["kernel.cu", "cuda-cpp"],
+    ["a/b.c/Gemfile", "ruby"],
+    ["Makefile", "plaintext"],
+    ["go", "plaintext"],
+    [".py", "plaintext"],
+  ])("%s is %s", (path, id) => {
+    expect(languageIdOf(path)).toBe(id);
+  });
+
+  it("has the grammar of a language that it extends", () => {
+    expect(languageOfFile("a.h")?.grammar).toBe(languageOfFile("a.cpp")?.grammar);
+    expect(languageById("typescriptreact")?.grammar?.file).toBe("tree-sitter-tsx.wasm");
+  });
+
+  it("has a syntax without comments and strings when the language is unknown", () => {
+    expect(syntaxOf("klingon")).toMatchObject({ lineComments: [], blockComments: [], quotes: [] });
+  });
+});
+
+describe.each(languages.map((language) => [language.id, language] as const))("the entry of %s", (id, language) => {
+  it("is the only one with its identifier, extensions and file names", () => {
+    const others = languages.filter((other) => other !== language);
+    const names = [...language.extensions, ...(language.fileNames ?? [])];
+    expect(names.filter((name) => name !== name.toLowerCase() || name.startsWith("."))).toEqual([]);
+    expect(language.extensions).not.toEqual([]);
+    expect(others.filter((other) => other.id === id)).toEqual([]);
+    const taken = new Set(others.flatMap((other) => [...other.extensions, ...(other.fileNames ?? [])]));
+    expect(names.filter((name) => taken.has(name))).toEqual([]);
+  });
+
+  it("is found by its identifier and by each of its file names", () => {
+    expect(languageById(id)).toBe(language);
+    for (const extension of language.extensions) expect(languageOfFile(`src/a.${extension}`)).toBe(language);
+    for (const name of language.fileNames ?? []) expect(languageOfFile(`src/${name}`)).toBe(language);
+  });
+
+  it("has a syntax that says what opens a block where no bracket does, and quotes with the longest first", () => {
+    const { blocks, opensBlock, quotes, lineComments, blockComments } = language.syntax;
+    if (blocks !== "braces") expect(opensBlock).toBeDefined();
+    const lengths = quotes.map(({ mark }) => mark.length);
+    expect(lengths).toEqual([...lengths].sort((a, b) => b - a));
+    if (language.grammar !== undefined) {
+      expect(quotes).not.toEqual([]);
+      expect([...lineComments, ...blockComments]).not.toEqual([]);
+    }
+  });
+
+  it.runIf(language.grammar !== undefined)("has a grammar that is shipped, with the nodes that chunking needs", () => {
+    const { file = "", members, statements, leading, scopes } = language.grammar ?? {};
+    expect(existsSync(join(grammarFolder, file))).toBe(true);
+    for (const nodes of [members, statements, leading, scopes]) {
+      expect(nodes).not.toEqual([]);
+      expect(new Set(nodes).size).toBe(nodes?.length);
+    }
+  });
+});
