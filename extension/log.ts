@@ -1,6 +1,7 @@
 // A log channel whose last messages can be read: VS Code lets nobody read a channel, and not every VS Code keeps a file of it.
 
 import type { LogOutputChannel } from "vscode";
+import { errorStack } from "../sidecar/host/errors";
 
 const maxMessages = 200;
 
@@ -54,5 +55,5 @@ function isShown(level: number, least: number): boolean {
 }
 
 function textOf(value: unknown): string {
-  return (value instanceof Error ? (value.stack ?? value.message) : String(value)).trimEnd();
+  return errorStack(value).trimEnd();
 }

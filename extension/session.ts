@@ -26,6 +26,7 @@ import {
   TransportKind,
   WorkDoneProgress,
 } from "vscode-languageclient/node";
+import { errorMessage } from "../sidecar/host/errors";
 import {
   type AcceptedParams,
   type CompletionTrace,
@@ -173,7 +174,7 @@ export class SidecarSession implements Disposable {
       this.traceEmitter.fire(trace);
       return trace;
     } catch (error) {
-      this.log.debug(`The trace of the last completion could not be read: ${describe(error)}`);
+      this.log.debug(`The trace of the last completion could not be read: ${errorMessage(error)}`);
       return undefined;
     }
   }
@@ -277,7 +278,7 @@ export class SidecarSession implements Disposable {
         this.setStatus(status);
       }
     } catch (error) {
-      this.died(client, describe(error));
+      this.died(client, errorMessage(error));
     }
   }
 
@@ -288,7 +289,7 @@ export class SidecarSession implements Disposable {
     }
     this.client = undefined;
     // Also frees what a half-started client holds; it has nothing left to say to a dead process.
-    client.dispose().catch((error: unknown) => this.log.debug(`Clearing up after the sidecar: ${describe(error)}`));
+    client.dispose().catch((error: unknown) => this.log.debug(`Clearing up after the sidecar: ${errorMessage(error)}`));
     if (this.ended) {
       return;
     }
@@ -328,7 +329,7 @@ export class SidecarSession implements Disposable {
     try {
       await client.dispose(stopTimeoutMs);
     } catch (error) {
-      this.log.warn(`The sidecar did not end in order: ${describe(error)}`);
+      this.log.warn(`The sidecar did not end in order: ${errorMessage(error)}`);
     }
   }
 
@@ -375,8 +376,4 @@ export class SidecarSession implements Disposable {
     const storage = this.context.storageUri ?? this.context.globalStorageUri;
     return { storagePath: storage.fsPath, executionProvider, ...(model === "" ? {} : { model }) };
   }
-}
-
-function describe(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

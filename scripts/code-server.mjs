@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { dirname, join, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { descendants, untilEnded } from "./processes.mjs";
 import { execute, step } from "./report.mjs";
@@ -126,7 +127,7 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
       child.kill("SIGKILL");
       throw new Error(`VS Code's server did not answer on ${base} within 60 s:\n${output.slice(-3000)}`);
     }
-    await new Promise((next) => setTimeout(next, 150));
+    await sleep(150);
   }
   const url = folder === undefined ? base : `${base}?folder=${encodeURI(resolve(folder))}`;
   // Its extension hosts and what these started outlive it by a moment.

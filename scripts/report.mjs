@@ -6,6 +6,12 @@ export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
+/** Says why a script failed, and makes its exit status 1. @param {unknown} error */
+export function fail(error) {
+  say(error instanceof Error ? error.message : String(error));
+  process.exitCode = 1;
+}
+
 /**
  * Runs a step and says how long it took; shows that it is alive while it lasts.
  * @template T

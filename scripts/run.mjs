@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { say } from "./report.mjs";
+import { fail } from "./report.mjs";
 import { setup } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -16,6 +16,5 @@ try {
   });
   process.exitCode = await new Promise((done) => child.once("exit", (code) => done(code ?? 1)));
 } catch (error) {
-  say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
+  fail(error);
 }

@@ -4,7 +4,7 @@ import { existsSync, statSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
-import { execute, say, step } from "./report.mjs";
+import { execute, fail, say, step } from "./report.mjs";
 import { setup, vsix } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
@@ -108,7 +108,4 @@ async function main() {
   else await openServed(folder);
 }
 
-main().catch((error) => {
-  say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-});
+main().catch(fail);

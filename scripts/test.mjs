@@ -4,7 +4,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { say } from "./report.mjs";
+import { fail, say } from "./report.mjs";
 import { setup } from "./setup.mjs";
 import { checkTraining } from "./training.mjs";
 
@@ -88,7 +88,4 @@ async function main() {
   if (failed.length > 0) throw new Error(`Failed parts: ${failed.join(", ")}.`);
 }
 
-main().catch((error) => {
-  say(error instanceof Error ? error.message : String(error));
-  process.exitCode = 1;
-});
+main().catch(fail);

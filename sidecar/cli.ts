@@ -1,4 +1,5 @@
 // The command line: complete, index, search and explain without an editor.
+
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
@@ -7,6 +8,7 @@ import { parseArgs } from "node:util";
 import { modelCommand } from "./cli/model";
 import { InputError, ProgressLine, print, printJson, wrongOption } from "./cli/terminal";
 import { type Engine, openEngine } from "./engine";
+import { errorCode, errorMessage, errorStack } from "./host/errors";
 import { defaultStoragePath, packagedLocations, withHome } from "./host/locations";
 import { quietLog } from "./host/log";
 import { documentPath } from "./host/paths";
@@ -154,9 +156,7 @@ async function readPlace(target: string): Promise<Place> {
     text = await readFile(path, "utf8");
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(
-      `Expected a readable file at ${path}, found none (${error instanceof Error ? error.message : String(error)}). Check the name.`,
-    );
+    throw new InputError(`Expected a readable file at ${path}, found none (${errorMessage(error)}). Check the name.`);
   }
   const lines = text.split("\n");
   const line = Number(lineText) - 1;
@@ -480,7 +480,7 @@ async function main(): Promise<number> {
       process.stderr.write(`${error.message}\n`);
       return 2;
     }
-    process.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.stderr.write(`${errorStack(error)}\n`);
     return 1;
   }
 }
@@ -491,7 +491,7 @@ let outputFailed = false;
 process.stderr.on("error", () => {});
 process.stdout.on("error", (error) => {
   // A reader that has what it wanted, as `head` has, closes the pipe.
-  if ("code" in error && error.code === "EPIPE") return;
+  if (errorCode(error) === "EPIPE") return;
   outputFailed = true;
   process.stderr.write(`Standard output cannot be written: ${error.message}\n`);
 });

@@ -1,8 +1,10 @@
 // The sidecar's entry: an LSP 3.18 server on standard input and output.
+
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";
 import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-languageserver/node";
+import { errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
 import { standardErrorLog } from "./host/log";
 import { lifecycle } from "./server/lifecycle";
@@ -70,9 +72,7 @@ process.on("SIGUSR1", () => {});
 process.on("SIGTERM", () => void leave(0, ""));
 process.on("SIGINT", () => void leave(0, ""));
 process.on("unhandledRejection", (reason) => {
-  standardErrorLog.error(
-    `A promise was left to fail: ${reason instanceof Error ? (reason.stack ?? reason.message) : String(reason)}`,
-  );
+  standardErrorLog.error(`A promise was left to fail: ${errorStack(reason)}`);
 });
 process.on("uncaughtException", (error) => {
   void leave(70, `Unexpected error, leaving so that the client can start anew: ${error.stack ?? error.message}`);

@@ -1,6 +1,7 @@
 // The commands that clear the index, and that pause and resume indexing.
 
 import { commands, Disposable, type ExtensionContext } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { type IndexCounts, type ServerCommand, serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { confirm, showError, showInformation } from "../notifications";
@@ -12,7 +13,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
       await session.execute(serverCommand);
       void showInformation(`SelfRACG: ${done}`);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       session.log.error(reason);
       void showError(`SelfRACG: ${reason}`);
     }

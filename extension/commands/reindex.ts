@@ -1,6 +1,7 @@
 // The command that re-reads the workspace, with its progress.
 
 import { commands, type Disposable, type ExtensionContext, ProgressLocation, window, workspace } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { command } from "../command-names";
 import { showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
@@ -30,7 +31,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
         counts === null ? "SelfRACG: indexing was cancelled." : `SelfRACG: indexed ${indexSummary(counts)}.`,
       );
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       session.log.error(`Indexing failed: ${reason}`);
       void showError(`SelfRACG: indexing failed: ${reason}`);
     }

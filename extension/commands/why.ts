@@ -1,6 +1,7 @@
 // The command that says of a file or folder whether it is indexed, and by which rule it is not.
 
 import { commands, type Disposable, type ExtensionContext, Range, Uri, window } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { showError, showInformation } from "../notifications";
@@ -29,7 +30,7 @@ export function register(_context: ExtensionContext, session: SidecarSession): D
         });
       }
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       session.log.error(`${uri.toString()} could not be explained: ${reason}`);
       void showError(`SelfRACG: the file could not be explained: ${reason}`);
     }

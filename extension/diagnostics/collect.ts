@@ -2,6 +2,7 @@
 
 import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
 import { commands, type Disposable, type ExtensionContext, env, UIKind, version, window, workspace } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { type CompletionTrace, messages } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { showInformation } from "../notifications";
@@ -63,9 +64,7 @@ async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
   try {
     return (await session.requestPlain(messages.traces)).slice(0, mostTraces);
   } catch (error) {
-    session.log.debug(
-      `The last suggestions could not be asked for: ${error instanceof Error ? error.message : String(error)}`,
-    );
+    session.log.debug(`The last suggestions could not be asked for: ${errorMessage(error)}`);
     // The window's own memory reaches back to the last one.
     return session.trace === undefined ? [] : [session.trace];
   }

@@ -11,6 +11,7 @@ import {
   window,
   workspace,
 } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { showWarning } from "../notifications";
 
 /** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
@@ -32,7 +33,7 @@ export class CodeOpener {
       editor.selection = new Selection(end, start);
       editor.revealRange(range, TextEditorRevealType.InCenterIfOutsideViewport);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       void showWarning(`SelfRACG: the code cannot be opened: ${reason}`);
     }
   }

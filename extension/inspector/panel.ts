@@ -13,6 +13,7 @@ import {
   window,
   workspace,
 } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import {
   type CompletionTrace,
   configurationSection,
@@ -203,7 +204,7 @@ export class InspectorPanel implements Disposable {
     try {
       take({ state: "answered", value: await request });
     } catch (error) {
-      take({ state: "failed", reason: reasonOf(error) });
+      take({ state: "failed", reason: errorMessage(error) });
     }
     this.update();
   }
@@ -216,7 +217,7 @@ export class InspectorPanel implements Disposable {
     try {
       await this.act(parsed);
     } catch (error) {
-      this.say(reasonOf(error));
+      this.say(errorMessage(error));
     }
   }
 
@@ -368,8 +369,4 @@ export class InspectorPanel implements Disposable {
 
 function fileOf({ uri }: CompletionTrace): string {
   return workspace.asRelativePath(Uri.parse(uri));
-}
-
-function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

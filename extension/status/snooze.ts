@@ -1,6 +1,7 @@
 // The commands that snooze suggestions and end the snooze; a new sidecar is told of one that goes on.
 
 import { commands, Disposable, type ExtensionContext, window } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { serverCommands } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { showError } from "../notifications";
@@ -19,7 +20,7 @@ export function register(context: ExtensionContext, session: SidecarSession): Di
     try {
       await send(minutes);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       session.log.error(`Snoozing failed: ${reason}`);
       void showError(`SelfRACG: suggestions could not be snoozed: ${reason}`);
     }
@@ -33,7 +34,7 @@ export function register(context: ExtensionContext, session: SidecarSession): Di
     try {
       await (minutes > 0 ? send(minutes) : context.workspaceState.update(stateKey, undefined));
     } catch (error) {
-      session.log.warn(`The snooze could not be taken up: ${error instanceof Error ? error.message : String(error)}`);
+      session.log.warn(`The snooze could not be taken up: ${errorMessage(error)}`);
     }
   };
   return Disposable.from(

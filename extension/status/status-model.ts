@@ -1,6 +1,7 @@
 // Keeps together what the status bar and its menu speak of: status, last suggestion, active document, place.
 
 import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
+import { errorMessage } from "../../sidecar/host/errors";
 import { type Availability, type CompletionTrace, messages, type SidecarState } from "../../sidecar/protocol";
 import { completedSchemes, type Place } from "../environment";
 import type { SidecarSession } from "../session";
@@ -111,9 +112,7 @@ export class Overview implements Disposable {
       return await this.session.request(messages.availability, { uri: uri.toString() });
     } catch (error) {
       // The status says why there is no sidecar to ask.
-      this.session.log.debug(
-        `Whether ${uri.toString()} gets suggestions is not known: ${error instanceof Error ? error.message : String(error)}`,
-      );
+      this.session.log.debug(`Whether ${uri.toString()} gets suggestions is not known: ${errorMessage(error)}`);
       return undefined;
     }
   }

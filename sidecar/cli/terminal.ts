@@ -1,11 +1,12 @@
 // What the commands of the command line share: output, progress, and the error of bad input.
+import { firstSentence } from "../host/errors";
 
 /** Something the caller can put right: expected, found, what to do. */
 export class InputError extends Error {}
 
 /** Of what `parseArgs` of node:util throws. */
 export function wrongOption(error: unknown): InputError {
-  const reason = error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error);
+  const reason = firstSentence(error);
   return new InputError(`${reason}. Run with --help to see the options there are.`);
 }
 

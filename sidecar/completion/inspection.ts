@@ -1,6 +1,6 @@
 // Looks at completions again: the prompt, what the need looked at, and the same cursor without fragments.
+import { abortError } from "../host/errors";
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
-import { abortError } from "../inference/work-queue";
 import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
 import { Completer, type CompleterOptions } from "./completer";
 import type { CompletedCursor } from "./completion-record";

@@ -1,8 +1,30 @@
-// Reads errors of unknown type: their text, their code, and whether they mean "not found" or "aborted".
+// Reads errors of unknown type: their text, their code, and whether they mean "not found"; makes the error of cancelled work.
 
 /** The error's message; any other thrown value as text. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** The error itself; any other thrown value as an error. */
+export function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}
+
+/** The first line of the message: libraries append stack traces and addresses. */
+export function firstLine(error: unknown): string {
+  const message = errorMessage(error).trim();
+  return message.split("\n", 1)[0] ?? message;
+}
+
+/** The first sentence of the message, without its full stop. */
+export function firstSentence(error: unknown): string {
+  const message = errorMessage(error);
+  return message.split(". ", 1)[0] ?? message;
+}
+
+/** The stack trace where there is one, else the message. */
+export function errorStack(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 /** The `code` that Node.js and libraries give to an error, as "ENOENT"; undefined where there is none. */
@@ -14,4 +36,9 @@ export function errorCode(error: unknown): string | undefined {
 /** Whether a file or folder does not exist. */
 export function isNotFound(error: unknown): boolean {
   return errorCode(error) === "ENOENT";
+}
+
+/** What work that was cancelled rejects with: named `AbortError`, as the platform's own. */
+export function abortError(): Error {
+  return new DOMException("The work was cancelled.", "AbortError");
 }

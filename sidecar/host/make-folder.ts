@@ -1,6 +1,8 @@
 // Makes a folder with those above it.
+
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
+import { asError, isNotFound } from "./errors";
 
 /**
  * Node's own `recursive` never ends where a parent is there and takes no folder, as /proc and some network disks do.
@@ -11,7 +13,7 @@ export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   const failure = await tryFolder(path, mode);
   if (failure === undefined) return;
   const parent = dirname(path);
-  if (!("code" in failure && failure.code === "ENOENT") || parent === path) throw failure;
+  if (!isNotFound(failure) || parent === path) throw failure;
   // Another caller may have made the parent meanwhile, so the folder is tried again in either case.
   if (!(await isFolder(parent))) await makeFolder(parent, mode);
   const again = await tryFolder(path, mode);
@@ -25,7 +27,7 @@ async function tryFolder(path: string, mode: number): Promise<Error | undefined>
     return undefined;
   } catch (error) {
     if (await isFolder(path)) return undefined;
-    return error instanceof Error ? error : new Error(String(error));
+    return asError(error);
   }
 }
 

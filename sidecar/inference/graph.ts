@@ -1,5 +1,7 @@
 // The ONNX graph of a model package in terms of token rows: what goes in, what comes out, and that it is the graph described.
+
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
+import { errorMessage } from "../host/errors";
 import type { Provider } from "./backbone";
 import type { OnnxRuntime } from "./onnx-runtime";
 import type { ModelPackage } from "./package/model-package";
@@ -212,7 +214,7 @@ async function openSession(
     // On another provider it says nothing about the package.
     if (provider !== "cpu") throw error;
     throw new ModelPackageError(
-      `${model.graphPath}: expected a graph that ONNX Runtime loads on ${provider}, found: ${message(error)}. Install the model package again.`,
+      `${model.graphPath}: expected a graph that ONNX Runtime loads on ${provider}, found: ${errorMessage(error)}. Install the model package again.`,
       { cause: error },
     );
   }
@@ -277,8 +279,4 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
         throw refusal(`the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`, told);
     }
   }
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,5 +1,7 @@
 // The decoder over ONNX Runtime, which runs in a thread of its own: readings and batches as jobs, completions first.
+
 import { availableParallelism } from "node:os";
+import { abortError } from "../host/errors";
 import type { ExecutionProviderSetting } from "../protocol";
 import {
   type Backbone,
@@ -15,7 +17,7 @@ import { BatchPlan } from "./embedding-batcher";
 import type { Read, Reading } from "./model-runner";
 import type { ModelPackage } from "./package/model-package";
 import { openWithProvider, providerHost } from "./provider";
-import { abortError, WorkQueue } from "./work-queue";
+import { WorkQueue } from "./work-queue";
 import type { Job, Result } from "./worker/messages";
 import { InferenceThread } from "./worker/thread";
 

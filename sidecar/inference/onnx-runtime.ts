@@ -1,5 +1,7 @@
 // Loads ONNX Runtime with its telemetry switched off: the only place that loads it.
+
 import { isMainThread } from "node:worker_threads";
+import { errorMessage } from "../host/errors";
 
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
@@ -41,7 +43,7 @@ export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   try {
     return await import("onnxruntime-node");
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     throw new Error(
       `onnxruntime-node: expected its native library for ${process.platform} ${process.arch}, found it not loadable (${message.split("\n", 1)[0] ?? ""}): install the package for this platform`,
       { cause: error },

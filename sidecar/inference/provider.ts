@@ -1,7 +1,9 @@
 // Decides whether CUDA or the CPU runs the model, and says why; a CUDA that does not work never stops the start.
+
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { firstLine } from "../host/errors";
 import type { ExecutionProviderSetting } from "../protocol";
 import type { Provider } from "./backbone";
 
@@ -103,9 +105,4 @@ async function tryCuda<T>(
     }
     return { obstacle: `CUDA does not work (${firstLine(error)})` };
   }
-}
-
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.trim().split("\n", 1)[0] ?? message;
 }

@@ -1,14 +1,10 @@
 // Lets one piece of work run at a time, completions first, also those that ask for their next piece when one is done.
+import { abortError } from "../host/errors";
 import type { Priority } from "./backbone";
 
 interface Job {
   readonly start: () => Promise<void>;
   readonly reject: (error: Error) => void;
-}
-
-/** An error named `AbortError`, as the platform's own. */
-export function abortError(): Error {
-  return new DOMException("The work was cancelled.", "AbortError");
 }
 
 /** A queue of two priorities. Work is never interrupted, so callers hand it over in small pieces. */

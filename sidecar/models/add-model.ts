@@ -3,6 +3,7 @@
 import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";
+import { errorCode } from "../host/errors";
 import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
 import { loadModelPackage } from "../inference/package/model-package";
@@ -198,7 +199,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
     return { name, folder, catalogued, model, variant, sha256, bytes: size, written, present: false };
   } catch (error) {
     await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
-    if (error instanceof Error && "code" in error && error.code === "ENOSPC")
+    if (errorCode(error) === "ENOSPC")
       throw new AddModelError(
         `${folders.installed}: expected ${megabytes(size)} of free disk space, found the disk full. Make room and try again; nothing was added.`,
         { cause: error },
@@ -211,7 +212,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
 async function putInPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
   const old = join(installed, scratchName("removed"));
   await rename(folder, old).catch((error: unknown) => {
-    const code = error instanceof Error && "code" in error ? error.code : undefined;
+    const code = errorCode(error);
     if (code === "ENOENT") return;
     throw new AddModelError(
       `${folder}: expected a model that can be replaced, found it in use (${code}). Close the windows that use it and try again.`,

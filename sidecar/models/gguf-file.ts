@@ -1,8 +1,10 @@
 // A GGUF file, opened, with everything in its header checked against the file's size before anything is used.
+
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";
 import type { GGUFParseOutput } from "@huggingface/gguf";
+import { firstLine } from "../host/errors";
 import { type TensorType, tensorType, tensorTypeNames } from "./tensor-types";
 
 /** A GGUF file that is refused. The message names the file, and says what was expected, what was found and what to do. */
@@ -262,9 +264,4 @@ function dimensionsOf(
   const [columns = 1n, ...others] = shape;
   if (others.length === 0) return { columns: 1, rows: Number(columns) };
   return { columns: Number(columns), rows: Number(others.reduce((product, each) => product * each, 1n)) };
-}
-
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split("\n", 1)[0] ?? message;
 }

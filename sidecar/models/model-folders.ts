@@ -1,12 +1,15 @@
 // Where models lie: what the extension brings, and what was converted on this machine, one folder for all windows and workspaces.
+
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import * as v from "valibot";
+import { errorMessage } from "../host/errors";
 import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
+import { isRunning } from "../host/running-process";
 import { readManifest } from "../inference/package/model-manifest";
 import { modelName, smallModel } from "./catalogue";
 
@@ -42,7 +45,7 @@ export function installedModels(folders: ModelFolders): Promise<InstalledModel[]
       try {
         return { name, folder, manifest: await readManifest(folder), problem: undefined };
       } catch (error) {
-        return { name, folder, manifest: undefined, problem: error instanceof Error ? error.message : String(error) };
+        return { name, folder, manifest: undefined, problem: errorMessage(error) };
       }
     }),
   );
@@ -91,16 +94,5 @@ export async function removeLeftovers({ installed }: ModelFolders): Promise<void
     const { mtimeMs } = (await stat(path).catch(() => undefined)) ?? { mtimeMs: Date.now() };
     const ended = host === hostname() ? !isRunning(Number(pid)) : Date.now() - mtimeMs > foreignScratchMs;
     if (ended) await rm(path, { recursive: true, force: true, maxRetries: 3 });
-  }
-}
-
-function isRunning(pid: number): boolean {
-  if (pid === process.pid) return true;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    // A process of another user may not be asked, but is there.
-    return error instanceof Error && "code" in error && error.code === "EPERM";
   }
 }

@@ -1,6 +1,8 @@
 // The user's settings: pulled from the client, validated, and pulled again at each change; and what hides files of a folder.
+
 import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
+import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
 import type { Folder } from "../host/paths";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
@@ -95,7 +97,7 @@ export class Configuration {
       if (pull === this.#pulls)
         this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = errorMessage(error);
       this.#log.warn(`workspace/configuration: ${reason}; the settings stay as they are.`);
     } finally {
       clearTimeout(timer);

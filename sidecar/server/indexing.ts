@@ -1,5 +1,6 @@
 // Decides when the index is read anew: one run at a time, file changes gathered, all of it stoppable.
 
+import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
 import type { Folder } from "../host/paths";
 import type { IndexCounts, PauseReason } from "../protocol";
@@ -183,7 +184,7 @@ export class Indexing {
       await this.#draining;
       await this.#index?.flush();
     } catch (error) {
-      this.#log.error(`The index could not be written: ${messageOf(error)}`);
+      this.#log.error(`The index could not be written: ${errorMessage(error)}`);
     }
   }
 
@@ -233,10 +234,14 @@ export class Indexing {
         const cancelled = signal.aborted;
         this.#events.ended(
           index.counts(),
-          cancelled ? (this.#paused ? undefined : "Indexing was cancelled.") : `Indexing failed: ${messageOf(error)}`,
+          cancelled
+            ? this.#paused
+              ? undefined
+              : "Indexing was cancelled."
+            : `Indexing failed: ${errorMessage(error)}`,
         );
         if (cancelled) return null;
-        this.#log.error(`Indexing failed: ${messageOf(error)}`);
+        this.#log.error(`Indexing failed: ${errorMessage(error)}`);
         throw error;
       }
     }
@@ -257,7 +262,7 @@ export class Indexing {
       await index
         .updateBuffer(uri, text)
         .catch((error: unknown) =>
-          this.#log.warn(`${uri}: its unsaved text could not be indexed: ${messageOf(error)}`),
+          this.#log.warn(`${uri}: its unsaved text could not be indexed: ${errorMessage(error)}`),
         );
     const changed = buffers.map(([uri]) => uri);
     const many = this.#changes.size > manyChanges;
@@ -273,13 +278,9 @@ export class Indexing {
       try {
         await (removed ? index.removeFile(uri) : index.updateFile(uri));
       } catch (error) {
-        this.#log.warn(`${uri} could not be indexed and is left as it was: ${messageOf(error)}`);
+        this.#log.warn(`${uri} could not be indexed and is left as it was: ${errorMessage(error)}`);
       }
     }
     if (changed.length > 0) this.#events.changed(index.counts(), changed);
   }
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

@@ -1,4 +1,5 @@
 // `textDocument/inlineCompletion`: from the cursor to one suggestion, the newest request before all older ones.
+
 import {
   type CancellationToken,
   type Connection,
@@ -10,6 +11,7 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
 import type { Availability } from "../protocol";
 import type { Shown } from "../suggestions/acceptance";
@@ -59,7 +61,7 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
       return { items: [{ insertText: place.selected + suggestion.text, range: rangeOf(place.range, suggestion) }] };
     } catch (error) {
       if (controller.signal.aborted) return superseded(token);
-      parts.log.error(`No suggestion for ${document.uri}: ${error instanceof Error ? error.message : String(error)}`);
+      parts.log.error(`No suggestion for ${document.uri}: ${errorMessage(error)}`);
       throw error;
     } finally {
       cancelled.dispose();

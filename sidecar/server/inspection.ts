@@ -13,6 +13,7 @@ import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Completer } from "../completion/completer";
 import type { CompletedCursor } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
+import { errorMessage } from "../host/errors";
 import { documentPath, type Folder } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
 import { handleRequest, messages, type Settings } from "../protocol";
@@ -64,7 +65,7 @@ export function registerInspection(connection: Connection, parts: InspectionPart
         throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
       if (controller.signal.aborted)
         throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
-      throw new ResponseError(LSPErrorCodes.RequestFailed, error instanceof Error ? error.message : String(error));
+      throw new ResponseError(LSPErrorCodes.RequestFailed, errorMessage(error));
     } finally {
       cancelled.dispose();
       running.delete(controller);

@@ -1,4 +1,5 @@
 // LSP messages from a byte stream by the library's reader; what is framed but no message is refused, what is no LSP stream is reported.
+
 import {
   type DataCallback,
   type Disposable,
@@ -6,6 +7,7 @@ import {
   type Message,
   StreamMessageReader,
 } from "vscode-languageserver/node";
+import { errorMessage } from "../host/errors";
 import type { Refuse } from "./lifecycle";
 
 /** Deeper structures end in a stack overflow wherever a function calls itself for each level. LSP needs less than twenty. */
@@ -143,6 +145,6 @@ function idOf(value: unknown): string | number | null {
 }
 
 function oneLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
+  const message = errorMessage(error);
   return message.replace(/\s+/g, " ").slice(0, 200);
 }

@@ -1,4 +1,5 @@
 // The language server: answers `initialize` at once, loads the model afterwards, and wires each feature to its room.
+
 import { isDeepStrictEqual } from "node:util";
 import {
   type Connection,
@@ -11,6 +12,7 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { type Engine, openEngine } from "../engine";
+import { errorMessage } from "../host/errors";
 import { defaultStoragePath, type Locations, withHome } from "../host/locations";
 import { documentPath, filePath, longDocumentPath } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
@@ -198,7 +200,7 @@ export function createServer(connection: Connection, locations: Locations, serve
         wasEdited: (uri) => edited.has(uri),
       });
     } catch (error) {
-      status.set({ engine: "failed", reason: error instanceof Error ? error.message : String(error) });
+      status.set({ engine: "failed", reason: errorMessage(error) });
       return;
     }
     const { model, provider } = engine.backbone;

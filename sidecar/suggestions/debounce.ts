@@ -1,4 +1,5 @@
 // How long a request waits for the next keystroke before the model is asked: by the person's rhythm and the model's speed.
+import { setTimeout } from "node:timers/promises";
 
 /** Longest wait, milliseconds from the last keystroke. */
 export const longestWaitMs = 150;
@@ -53,17 +54,8 @@ export interface Clock {
 
 export const systemClock: Clock = {
   now: () => performance.now(),
-  sleep: (ms, signal) =>
-    new Promise((resolve) => {
-      const wake = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", wake);
-        resolve();
-      };
-      const timer = setTimeout(wake, ms);
-      signal.addEventListener("abort", wake, { once: true });
-      if (signal.aborted) wake();
-    }),
+  // Only an aborted signal makes it reject.
+  sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => {}),
 };
 
 /** Hears keystrokes and completions, and holds requests back. */

@@ -1,7 +1,9 @@
 // The counts of suggestions on disk: one small file in the storage folder, for all sidecars that share it.
+
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { errorMessage, isNotFound } from "../host/errors";
 import type { Log } from "../host/log";
 import { makeFolder } from "../host/make-folder";
 import type { SuggestionCounts } from "../protocol";
@@ -94,7 +96,7 @@ export class CountsStore {
     try {
       text = await readFile(this.#file, "utf8");
     } catch (error) {
-      if (!isMissing(error)) this.#tell(`${this.#file} could not be read (${messageOf(error)})`);
+      if (!isNotFound(error)) this.#tell(`${this.#file} could not be read (${errorMessage(error)})`);
       return this.#kept ?? noneSince(this.#began);
     }
     const parsed = v.safeParse(schema, jsonOf(text));
@@ -114,7 +116,7 @@ export class CountsStore {
       this.#kept = undefined;
     } catch (error) {
       this.#kept = counts;
-      this.#tell(`${this.#file} could not be written (${messageOf(error)})`);
+      this.#tell(`${this.#file} could not be written (${errorMessage(error)})`);
       await rm(temporary, { force: true }).catch(() => {});
     }
   }
@@ -154,12 +156,4 @@ function jsonOf(text: string): unknown {
   } catch {
     return undefined;
   }
-}
-
-function isMissing(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "ENOENT";
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

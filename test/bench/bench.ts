@@ -1,4 +1,5 @@
 // `npm run bench`: runs the benchmark that is named, or one phase of it in a process of its own.
+import { errorMessage } from "../../sidecar/host/errors";
 import { main as confidence } from "./confidence";
 import { main as index, indexPhases } from "./index/main";
 import { main as inference, inferencePhases } from "./inference/main";
@@ -48,6 +49,6 @@ async function main([first = "--help", ...rest]: readonly string[]): Promise<voi
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${errorMessage(error)}\n`);
   process.exitCode = 1;
 });

@@ -1,6 +1,8 @@
 // Sets results beside those of another run for the same tasks.
+
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
+import { errorMessage } from "../../sidecar/host/errors";
 import { InputError } from "./input";
 import type { Result } from "./results";
 import { byLanguage, type Figure, interval, type Origin, type Unit } from "./summary";
@@ -75,14 +77,14 @@ function readRun(path: string): Prediction[] {
     text = readFileSync(path, "utf8");
   } catch (error) {
     throw new InputError(
-      `${path}: expected the results of a run, found no such file (${error instanceof Error ? error.message : String(error)}). Check the name.`,
+      `${path}: expected the results of a run, found no such file (${errorMessage(error)}). Check the name.`,
     );
   }
   try {
     return v.parse(runSchema, JSON.parse(text)).results;
   } catch (error) {
     throw new InputError(
-      `${path}: expected what --json writes, {results: [{id, prediction, em, es}]}, found something else (${error instanceof Error ? error.message : String(error)}).`,
+      `${path}: expected what --json writes, {results: [{id, prediction, em, es}]}, found something else (${errorMessage(error)}).`,
     );
   }
 }

@@ -1,7 +1,9 @@
 // `npm run eval`: completes tasks of real repositories through the sidecar's own code and prints how well, with intervals.
+
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { errorMessage } from "../../sidecar/host/errors";
 import { ModelPackageError } from "../../sidecar/inference/package/model-package-error";
 import { ModelNotFound } from "../../sidecar/models/resolve-model";
 import { compare } from "./compare";
@@ -65,7 +67,7 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.stderr.write(`${errorMessage(error)}\n`);
   const refused = [InputError, ModelNotFound, ModelPackageError].some((refusal) => error instanceof refusal);
   process.exitCode = refused ? 2 : 1;
 });

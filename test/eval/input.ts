@@ -1,4 +1,5 @@
 // Reads what is evaluated: tasks and the repositories they are from, as JSON lines, plain or compressed with xz.
+
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -6,6 +7,7 @@ import { extname } from "node:path";
 import { Readable } from "node:stream";
 import * as v from "valibot";
 import { XzReadableStream } from "xz-decompress";
+import { errorMessage } from "../../sidecar/host/errors";
 
 /** Something the caller can put right: expected, found, what to do. */
 export class InputError extends Error {}
@@ -169,7 +171,7 @@ async function* readLines(path: string): AsyncGenerator<{ text: string; number: 
     }
   } catch (error) {
     throw new InputError(
-      `${path}: expected JSON lines${extname(path) === ".xz" ? " compressed with xz" : ""}, found a file that cannot be read (${error instanceof Error ? error.message : String(error)}).`,
+      `${path}: expected JSON lines${extname(path) === ".xz" ? " compressed with xz" : ""}, found a file that cannot be read (${errorMessage(error)}).`,
     );
   } finally {
     bytes.destroy();
@@ -188,9 +190,7 @@ function parse<Schema extends v.GenericSchema>(
   try {
     value = JSON.parse(text);
   } catch (error) {
-    throw new InputError(
-      `${where}: expected ${what} as JSON, found something else (${error instanceof Error ? error.message : String(error)}).`,
-    );
+    throw new InputError(`${where}: expected ${what} as JSON, found something else (${errorMessage(error)}).`);
   }
   const result = v.safeParse(schema, value);
   if (result.success) return result.output;

@@ -1,6 +1,8 @@
 // The options of `npm run eval`.
+
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { firstSentence } from "../../sidecar/host/errors";
 import { packagedLocations } from "../../sidecar/host/locations";
 import { quietLog } from "../../sidecar/host/log";
 import { settingBounds } from "../../sidecar/protocol";
@@ -63,9 +65,7 @@ function parseOptions(args: string[]) {
       },
     }).values;
   } catch (error) {
-    throw new InputError(
-      `${error instanceof Error ? (error.message.split(". ")[0] ?? error.message) : String(error)}. Run with --help to see the options there are.`,
-    );
+    throw new InputError(`${firstSentence(error)}. Run with --help to see the options there are.`);
   }
 }
 

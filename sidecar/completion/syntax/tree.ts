@@ -1,6 +1,8 @@
 // The syntax tree of the text around the cursor: which block the cursor is in, and what an insertion would do to it.
+
 import { LRUCache } from "lru-cache";
 import { Edit, type Node, Parser, type Tree } from "web-tree-sitter";
+import { errorMessage } from "../../host/errors";
 import { loadGrammar, startRuntime } from "../../languages/grammars";
 import type { Grammar } from "../../languages/language";
 import { grammars, languageById } from "../../languages/languages";
@@ -94,7 +96,7 @@ export class SyntaxTrees {
       await startRuntime(grammarFolder);
     } catch (error) {
       warn(
-        `tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): how far suggestions go is told by brackets and indentation alone.`,
+        `tree-sitter did not load from ${grammarFolder} (${errorMessage(error)}): how far suggestions go is told by brackets and indentation alone.`,
       );
       return new SyntaxTrees(languages);
     }
@@ -112,7 +114,7 @@ export class SyntaxTrees {
         });
       } catch (error) {
         warn(
-          `Grammar ${file} in ${grammarFolder} did not load (${error instanceof Error ? error.message : String(error)}): how far suggestions go in its languages is told by brackets and indentation alone.`,
+          `Grammar ${file} in ${grammarFolder} did not load (${errorMessage(error)}): how far suggestions go in its languages is told by brackets and indentation alone.`,
         );
       }
     }

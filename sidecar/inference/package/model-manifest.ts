@@ -1,7 +1,9 @@
 // model.json of a model package: its format, the bounds of everything in it, and the numbers that must agree.
+
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { firstLine } from "../../host/errors";
 import { ModelPackageError, reinstall } from "./model-package-error";
 
 /** The one format of model.json this build reads. */
@@ -273,9 +275,4 @@ function quoted(value: unknown): string {
 
 function shortened(value: string): string {
   return value.length > maxQuotedLength ? `${value.slice(0, maxQuotedLength)}...` : value;
-}
-
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split("\n", 1)[0] ?? message;
 }

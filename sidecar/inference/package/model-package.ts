@@ -1,8 +1,10 @@
 // Reads a model package (model.json and the files it lists) and refuses it where anything is not as stated.
+
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import * as v from "valibot";
+import { firstLine } from "../../host/errors";
 import { FileHashes } from "../../host/file-hashes";
 import { vocabulary } from "../vocabulary";
 import { externalDataLocations } from "./external-data";
@@ -178,9 +180,4 @@ function packageHash({ files, prompt, retrieval }: ModelManifest, externalFiles:
   return createHash("sha256")
     .update(JSON.stringify([files[graphFile]?.sha256, files[tokenizerFile]?.sha256, prompt, space, ...external]))
     .digest("hex");
-}
-
-function firstLine(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.split("\n", 1)[0] ?? message;
 }

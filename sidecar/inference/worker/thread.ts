@@ -1,5 +1,7 @@
 // The sidecar's side of the inference thread: starts it, hands it jobs, stops them, and starts it anew where it ended.
+
 import { Worker } from "node:worker_threads";
+import { errorMessage } from "../../host/errors";
 import { workerPath } from "../../host/worker-path";
 import { mostDecodedTokens } from "../backbone";
 import { prepareEnvironment } from "../onnx-runtime";
@@ -110,7 +112,7 @@ export class InferenceThread {
           this.running = undefined;
         } else this.settle(reply);
       });
-      worker.once("error", (error) => lost(error instanceof Error ? error.message : String(error)));
+      worker.once("error", (error) => lost(errorMessage(error)));
       worker.once("exit", (code) => lost(`exit code ${code}`));
     });
   }

@@ -1,5 +1,7 @@
 // Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
+
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
+import { errorMessage } from "../../host/errors";
 import { cacheType, type Graph, type Guard, openGraph } from "../graph";
 import { checkIntegerProducts } from "../integer-products";
 import { SequencePool } from "../kv-cache";
@@ -28,7 +30,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
     reader = new Reader(graph, new SequencePool(runtime, shape, data.cacheBytes), data.chunkTokens);
   } catch (error) {
-    say({ event: "refused", message: message(error), packageAtFault: error instanceof ModelPackageError });
+    say({ event: "refused", message: errorMessage(error), packageAtFault: error instanceof ModelPackageError });
     port.close();
     return;
   }
@@ -50,7 +52,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
         answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id),
       });
     } catch (error) {
-      say({ event: "failed", id, message: message(error) });
+      say({ event: "failed", id, message: errorMessage(error) });
     }
     // While the answer is on its way.
     reader.keep();
@@ -107,10 +109,6 @@ async function perform(
   const start = performance.now();
   const expressions = await reader.embed(job.rows);
   return { kind: "embed", expressions, ms: performance.now() - start };
-}
-
-function message(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }
 
 if (parentPort === null)

@@ -1,4 +1,5 @@
 // Makes the chunker in use: tree-sitter where its runtime loads, line windows elsewhere.
+import { errorMessage } from "../../host/errors";
 import type { Chunker } from "./chunker";
 import { LineChunker } from "./line-chunker";
 import { TreeSitterChunker } from "./tree-sitter-chunker";
@@ -15,9 +16,7 @@ export async function createChunker(
   try {
     return await TreeSitterChunker.load(grammarFolder, warn);
   } catch (error) {
-    warn(
-      `tree-sitter did not load from ${grammarFolder} (${error instanceof Error ? error.message : String(error)}): all files are cut by lines.`,
-    );
+    warn(`tree-sitter did not load from ${grammarFolder} (${errorMessage(error)}): all files are cut by lines.`);
     return new LineChunker();
   }
 }

@@ -1,8 +1,10 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
+
 import * as fs from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { errorCode, errorMessage } from "../../host/errors";
 import { contentHash } from "../store/keys";
 import { excludeByName, readContent } from "./content";
 import type { Exclusion, ExclusionReason } from "./exclusion";
@@ -230,8 +232,8 @@ export async function readSource(root: string, path: string, maxBytes: number): 
 }
 
 function failure(error: unknown): Exclusion {
-  const code = error instanceof Error && "code" in error ? error.code : undefined;
-  const detail = error instanceof Error ? error.message : String(error);
+  const code = errorCode(error);
+  const detail = errorMessage(error);
   // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
   if (code === "ENOENT" && detail.includes("\uFFFD"))
     return { reason: "unreadable", detail: "its name is no UTF-8 text" };

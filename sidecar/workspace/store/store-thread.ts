@@ -1,5 +1,7 @@
 // The sidecar's side of the store's thread: starts it and asks it one thing after another.
+
 import { Worker } from "node:worker_threads";
+import { errorMessage } from "../../host/errors";
 import { workerPath } from "../../host/worker-path";
 import type { Answer, Reply, Request, StoreOptions } from "./messages";
 
@@ -35,7 +37,7 @@ export class StoreThread {
         reject(error);
         thread.abandon(error);
       };
-      worker.once("error", (error) => lost(error instanceof Error ? error.message : String(error)));
+      worker.once("error", (error) => lost(errorMessage(error)));
       worker.once("exit", (code) => lost(`exit code ${code}`));
     });
   }

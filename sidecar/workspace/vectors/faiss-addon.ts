@@ -1,7 +1,9 @@
 // Loads faiss-node's addon where it works, and says why where it does not.
+
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
+import { errorMessage } from "../../host/errors";
 import { isRunning } from "../../host/running-process";
 
 /** What is used of faiss-node's IndexFlatIP. Row numbers are positions; removing rows moves the later ones up. */
@@ -57,7 +59,7 @@ export function tryFaiss(guardFile?: string): LoadedAddon {
       if (guarded) rmSync(guardFile, { force: true });
     }
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = errorMessage(error);
     return { failure: message.split("\n", 1)[0] ?? message };
   }
 }

@@ -1,9 +1,11 @@
 // Installs node-llama-cpp, llama.cpp with prebuilt binaries, once and only when it is compared with: it is too large for everybody.
+
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
+import { errorMessage } from "../../../sidecar/host/errors";
 
 export const llamaVersion = "3.21.1";
 /** What the download takes on disk, for the announcement. */
@@ -57,7 +59,7 @@ async function npm(args: readonly string[], folder: string): Promise<void> {
       timeout: 600_000,
     });
   } catch (error) {
-    const text = error instanceof Error ? error.message.trim() : String(error);
+    const text = errorMessage(error).trim();
     throw new Error(`Expected npm to install node-llama-cpp ${llamaVersion}, found: ${text}`);
   }
 }

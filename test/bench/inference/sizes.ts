@@ -1,5 +1,7 @@
 // Rates by model and number of cores, each round with llama.cpp on the same GGUF file right behind it.
+
 import { join } from "node:path";
+import { errorMessage } from "../../../sidecar/host/errors";
 import { inProcess } from "../child";
 import { ggufOf } from "../model-files";
 import { percentile } from "../statistics";
@@ -81,7 +83,7 @@ async function llamaFor(
     );
     return { entry, gguf: gguf.path };
   } catch (error) {
-    return { missing: error instanceof Error ? error.message : String(error) };
+    return { missing: errorMessage(error) };
   }
 }
 

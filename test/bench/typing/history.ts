@@ -1,6 +1,8 @@
 // Edits that were really made: text that commits of a git repository added to files, with the file around it as it was.
+
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
+import { errorMessage } from "../../../sidecar/host/errors";
 import { sourceFile } from "../cursors";
 import { randomNumbers } from "../inference/tokens";
 import { makeRepository } from "../make-repository";
@@ -39,9 +41,7 @@ export class History {
       );
       return stdout;
     } catch (error) {
-      throw new Error(
-        `expected git ${args[0]} to run in ${this.#path}, found ${error instanceof Error ? error.message.trim() : String(error)}`,
-      );
+      throw new Error(`expected git ${args[0]} to run in ${this.#path}, found ${errorMessage(error).trim()}`);
     }
   }
 
