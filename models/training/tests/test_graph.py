@@ -516,29 +516,59 @@ def test_int8_in_chunks_is_the_whole_and_leaves_the_adapter_out_of_logits(quanti
     whole = quantised.run(ids, [50], [range(50)], adapter=0)
     first = quantised.run(ids[:, :20], [20], [range(20)])
     second = quantised.run(ids[:, 20:], [30], [range(30)], adapter=0, past=first)
-    for name in ("new.key", "new.value"):
+    for name in ("new.key", "new.value", "new.need"):
         assert np.array_equal(np.concatenate([first[name], second[name]], axis=-2), whole[name])
-    logits = np.concatenate([first["logits"], second["logits"]], axis=1)
-    if quantised.stored == "int8":
-        assert np.array_equal(logits, whole["logits"])
-        assert np.array_equal(second["expression"], whole["expression"])
-    # The last layer adds what is attended to in the past and in the chunk. A step of its own carries that order of sums on.
-    assert relative(logits, whole["logits"]) < BOUND
+    assert np.array_equal(np.concatenate([first["logits"], second["logits"]], axis=1), whole["logits"])
     assert np.abs(second["expression"] - whole["expression"]).max() < BOUND
     assert quantised.run(ids, [50], np.zeros((1, 0)), adapter=1)["logits"].shape == (1, 0, SIZES["vocab_size"])
 
 
-def test_int8_tokens_verified_together_get_the_logits_of_one_by_one(quantised):
+@pytest.mark.parametrize(
+    "sizes",
+    [[1] * 40, [graph.FEW, 1, graph.FEW + 7], [3, 37], [17, 23], [39, 1], [30, 10]],
+    ids=lambda sizes: "+".join(map(str, sizes[:4])),
+)
+def test_int8_gives_the_same_bits_however_a_text_is_cut(quantised, sizes):
+    """Chunks, drafts that are verified together and single tokens, with and without room behind the past."""
     ids = ids_of(1, 40)
-    first = quantised.run(ids[:, :30], [30], np.zeros((1, 0)))
-    together = quantised.run(ids[:, 30:], [10], [range(10)], past=first, spare=24)
-    past = first
-    for each in range(10):
-        past = quantised.run(ids[:, 30 + each : 31 + each], [1], [[0]], past=past, spare=24 - each)
-        if quantised.stored == "int8":
-            assert np.array_equal(past["logits"][0, 0], together["logits"][0, each])
-        # Where attention to the past ends and that to the run's own tokens begins, sums are taken in another order.
-        assert relative(past["logits"][0, 0], together["logits"][0, each]) < BOUND
+    whole = quantised.run(ids, [40], [range(40)])
+    for spare in (0, 300):
+        past, at = None, 0
+        for size in sizes:
+            past = quantised.run(ids[:, at : at + size], [size], [range(size)], past=past, spare=size + spare)
+            assert np.array_equal(past["logits"], whole["logits"][:, at : at + size])
+            at += size
+            for name in ("key", "value", "need"):
+                assert np.array_equal(past[name][..., :at, :], whole[name][..., :at, :])
+
+
+def test_int8_gives_a_row_of_a_padded_batch_the_bits_that_it_has_alone(quantised):
+    ids, lengths = ids_of(3, 40), [40, 8, 1]
+    together = quantised.run(ids, lengths, [[length - 1] for length in lengths])
+    for row, length in enumerate(lengths):
+        alone = quantised.run(ids[row : row + 1, :length], [length], [[length - 1]])
+        assert np.array_equal(together["logits"][row], alone["logits"][0])
+        for name in ("new.key", "new.value"):
+            assert np.array_equal(together[name][:, row, :, :length], alone[name][:, 0])
+
+
+def test_int8_gives_the_same_bits_across_the_blocks_that_sums_are_taken_in():
+    """Heads of 128 numbers make blocks of 128 positions, the shortest there are."""
+    assert graph.sum_block(128) == 128 and graph.sum_block(64) == 256 and graph.sum_block(96) == 128
+
+    def wide():
+        sizes = {**SIZES, "max_position_embeddings": 300, "head_dim": 128, "num_attention_heads": 2}
+        return LlamaForCausalLM(LlamaConfig(**sizes, num_key_value_heads=1, tie_word_embeddings=True))
+
+    exported = Exported(wide, stored="int8-dynamic")
+    ids = ids_of(1, 300)
+    whole = exported.run(ids, [300], [range(300)])
+    past, at = None, 0
+    for size in (127, 1, 1, 5, 100, 16, 50):
+        past = exported.run(ids[:, at : at + size], [size], [range(size)], past=past, spare=size)
+        assert np.array_equal(past["logits"], whole["logits"][:, at : at + size]), at
+        at += size
+    assert at == 300 and np.array_equal(past["value"], whole["value"])
 
 
 @pytest.mark.parametrize("batch", [1, 3])

@@ -25,7 +25,9 @@ ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2, "int8-dynam
 # What storing the weights so may move: against PyTorch with the trained weights.
 ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1, "int8-dynamic": 2e-1, "half": 3e-2}
 # What the layers compute in, where that is not float32.
-COMPUTED = {"int8": "int8", "half": "float16"}
+COMPUTED = {"int8": "int8", "int8-dynamic": "int8", "half": "float16"}
+# How model.json names what is stored otherwise than the kind of weights is called.
+STORED = {"int8-dynamic": "int8", "half": "float16"}
 # Of 2 GiB some is left for the nodes.
 PROTOBUF_LIMIT = 2**31 - 2**24
 # What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
@@ -243,7 +245,7 @@ def export(
         "version": version,
         "licence": licence,
         "architecture": config.architecture(parameters),
-        "weights": {"stored": "float16" if stored == "half" else stored, "computed": COMPUTED.get(stored, "float32")},
+        "weights": {"stored": STORED.get(stored, stored), "computed": COMPUTED.get(stored, "float32")},
         "contextLength": config.context,
         "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
         "prompt": layout.to_json(fill_in_middle),

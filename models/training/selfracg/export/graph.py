@@ -26,8 +26,12 @@ node instead of several a layer.
 In the last layer only the wanted positions attend, to the past where it lies: whatever else is read there gives but keys and values.
 
 A long row of tokens attends through ONNX Runtime's own operator in the others. It copies all keys and values into new buffers first, once
-for every query head, which is most of the time of a step that reads a token or verifies a few: such rows attend to the
-past where it lies and to themselves, in products of their own ("half" has neither: there copies stay on the device).
+for every query head, which is most of the time of a step that reads a token or verifies a few: such rows attend in products
+of their own ("half" has neither: there copies stay on the device).
+
+Both ways to attend give the same bits. A difference in the last bit would not stay there: where an activation stands between two
+codes it is rounded the other way, and every layer behind multiplies that. So the products take their sums in the operator's order,
+over the positions of the whole text from the first on, wherever the past ends.
 
 Weights are stored as float32, as float16 that computes in float32, or as int8. "half" is float16 that computes as such, for
 GPUs: keys and values are float16 too, while logits, needs and the expression stay float32. With int8 the linear layers multiply
@@ -501,11 +505,11 @@ def build_graph(
     stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
 
     def product(matrix: str) -> Callable[[_Body], list[str]]:
-        return lambda t: [t.add("MatMul", [read, matrix])]
+        return lambda t: [_product_of_rows(t, read, matrix)]
 
     products = [_branch(f"need.{each}", product(name), [c.layers, None, 2 * rank]) for each, name in enumerate(stacked)]
     if len(products) == 1:
-        body.add("MatMul", [read, stacked[0]], ["new.need"])
+        _product_of_rows(body, read, stacked[0], ["new.need"])
     else:
         first = body.add("Equal", [index, b.constant("adapter.first", np.array(0, dtype=np.int64))])
         body.add("If", [first], ["new.need"], then_branch=products[0], else_branch=products[1])
@@ -665,10 +669,14 @@ class _Step:
     sin: str
     # The same two as the attention operator takes them.
     attention_caches: tuple[str, str]
-    # Where rows may be few: whether they are, what is added to their scores [group * seq, capacity + seq], and these two sizes.
+    # Where rows may be few: whether they are, and what is added to their scores of each other [group * seq, seq].
     few: str = ""
     mask: str = ""
-    columns: str = ""
+    # For the products: how many blocks of positions the text makes, what fills scores up to whole blocks (as Pad takes it), and
+    # values [batch, kv_heads, *, head_dim] that do.
+    blocks: str = ""
+    fill: str = ""
+    filling: str = ""
 
 
 def _branch(
@@ -691,15 +699,15 @@ def _branch(
 
 
 def _few_rows(b: _Builder, step: _Step) -> _Step:
-    """`step` with what layers share that attend to the past where it lies: one text of at most FEW tokens in this run."""
-    body = b.body
-    one_text = body.add("Equal", [body.add("Shape", ["input_ids"], start=0, end=1), b.ints(1)])
+    """`step` with what layers share that attend in products of their own, as one text of at most FEW tokens does."""
+    body, c = b.body, b.config
+    batch = body.add("Shape", ["input_ids"], start=0, end=1)
+    one_text = body.add("Equal", [batch, b.ints(1)])
     few = body.add("Squeeze", [body.add("And", [one_text, body.add("LessOrEqual", [step.seq, b.ints(FEW)])])])
-    capacity = body.add("Shape", ["past.0.key"], start=2, end=3)
 
     def write(t: _Body) -> list[str]:
         own = _range(b, t, step.seq)
-        return [_mask(b, t, t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]), step.seq)]
+        return [_mask(b, t, t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]))]
 
     def nothing(t: _Body) -> list[str]:
         return [t.add("Identity", [b.constant("unmasked", np.array(0, dtype=np.float32))])]
@@ -707,7 +715,28 @@ def _few_rows(b: _Builder, step: _Step) -> _Step:
     mask = body.add(
         "If", [few], then_branch=_branch("few.mask", write, None), else_branch=_branch("no.mask", nothing, None)
     )
-    return replace(step, few=few, mask=mask, columns=body.add("Concat", [capacity, step.seq], axis=0))
+    block = b.ints(sum_block(c.head_dim))
+    spare = body.add("Mod", [body.add("Neg", [step.total]), block])
+    shape = body.add("Concat", [batch, b.ints(c.kv_heads), spare, b.ints(c.head_dim)], axis=0)
+    return replace(
+        step,
+        few=few,
+        mask=mask,
+        blocks=body.add("Div", [body.add("Add", [step.total, spare]), block]),
+        fill=body.add("Concat", [b.ints(*[0] * 7), spare], axis=0),
+        filling=body.add("ConstantOfShape", [shape], value=numpy_helper.from_array(np.zeros(1, dtype=np.float32))),
+    )
+
+
+def sum_block(columns: int) -> int:
+    """How many products of a matrix product's sum ONNX Runtime adds up before it adds them to those in front, for a right matrix of so many columns.
+
+    It takes blocks of 128 times 128 numbers of that matrix, and where it is narrower, narrower and longer ones.
+    """
+    width, length = 128, 128
+    while width > 16 and width // 2 >= columns:
+        width, length = width // 2, length * 2
+    return length
 
 
 def _range(b: _Builder, t: _Body, count: str) -> str:
@@ -730,9 +759,14 @@ def _operator(
     They are the attention [batch, seq, query_heads * head_dim] and the whole text's keys and values [batch, kv_heads, capacity, head_dim].
     """
     c = b.config
+    inputs = [qkv, "", "", *past, last_valid, total, *caches]
+    if not b.half:
+        # Weight beside that of the tokens, here none. With it the operator does not cut the text into blocks that depend on the processor's cache.
+        none = np.full(c.query_heads, MASKED, dtype=np.float32)
+        inputs += ["", "", b.constant("attention.sink", none)]
     return t.add(
         "GroupQueryAttention",
-        [qkv, "", "", *past, last_valid, total, *caches],
+        inputs,
         3,
         domain=CONTRIB,
         num_heads=c.query_heads,
@@ -780,7 +814,7 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         rows = turned(t, rows, "past_length", c.query_heads + c.kv_heads)
         query = t.add("Split", [rows, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
         key = query.removesuffix(".0") + ".1"
-        attention = _products(b, t, query, key, value, past, step.mask, step.columns)
+        attention = _products(b, t, query, key, value, past, step.mask, step)
         return [b.take(attention, wanted, t) if last else attention, key, value]
 
     def of_wanted(t: _Body) -> list[str]:
@@ -798,8 +832,8 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
         key, value = heads(t, turned(t, key, "past_length", c.kv_heads), c.kv_heads), heads(t, value, c.kv_heads)
         # Of the tokens just read a position sees those up to itself.
         own = t.add("LessOrEqual", [_range(b, t, step.seq), wanted])
-        mask = t.add("Unsqueeze", [_mask(b, t, own, t.add("Shape", ["logit_positions"])), b.ints(1)])
-        return [_products(b, t, query, key, value, past, mask, step.columns), key, value]
+        mask = t.add("Unsqueeze", [_mask(b, t, own), b.ints(1)])
+        return [_products(b, t, query, key, value, past, mask, step), key, value]
 
     if not step.few:
         attention, key, value = whole(b.body)
@@ -818,42 +852,58 @@ def _attend(b: _Builder, layer: int, qkv: str, step: _Step, wanted: str) -> _Att
     return _Attention(output, keys, values)
 
 
-def _mask(b: _Builder, t: _Body, own: str, rows: str) -> str:
-    """What is added to the scores of `rows` tokens (a shape) to the past's keys and to those just read, which each sees as `own` [*rows, seq] says.
+def _mask(b: _Builder, t: _Body, own: str) -> str:
+    """What is added to the scores of n tokens to the keys of the tokens just read, which each sees as `own` [*, n, seq] says.
 
-    [*, group * n, capacity + seq], since the rows of all query heads of a pair stand one below the other.
+    [*, group * n, seq], since the rows of all query heads of a pair stand one below the other.
     """
-    c = b.config
     unmasked, masked = (
         b.constant("unmasked", np.array(0, dtype=np.float32)),
         b.constant("masked", np.array(MASKED, dtype=np.float32)),
     )
-    capacity = t.add("Shape", ["past.0.key"], start=2, end=3)
-    held = t.add("Where", [t.add("Less", [_range(b, t, capacity), "past_length"]), unmasked, masked])
-    held = t.add("Expand", [held, t.add("Concat", [rows, capacity], axis=0)])
-    mask = t.add("Concat", [held, t.add("Where", [own, unmasked, masked])], axis=-1)
-    return t.add("Concat", [mask] * (c.query_heads // c.kv_heads), axis=-2)
+    mask = t.add("Where", [own, unmasked, masked])
+    return t.add("Concat", [mask] * (b.config.query_heads // b.config.kv_heads), axis=-2)
 
 
 def _products(
-    b: _Builder, t: _Body, query: str, key: str, value: str, past: Sequence[str], mask: str, columns: str
+    b: _Builder, t: _Body, query: str, key: str, value: str, past: Sequence[str], mask: str, step: _Step
 ) -> str:
-    """The attention [batch, n, query_heads * head_dim] of `query` [batch, query_heads, n, head_dim] to the past where it lies, and to `key` and
-    `value` [batch, kv_heads, seq, head_dim]. `mask` is added to its scores, of which `columns` are the past's and the others'.
+    """The attention [batch, n, query_heads * head_dim] of `query` [batch, query_heads, n, head_dim] to the past, and to `key` and
+    `value` [batch, kv_heads, seq, head_dim], with `mask` added to the scores of these.
+
+    The same to the bit as the operator's: it multiplies weights and values in blocks of positions, whose results it adds one to the
+    other. Masked positions at the end add zeros.
     """
     c = b.config
+    block = sum_block(c.head_dim)
     query = t.add("Reshape", [query, b.ints(0, c.kv_heads, -1, c.head_dim)])
-    scores = [
+    read, own = (
         t.add("FusedMatMul", [query, keys], domain=CONTRIB, transB=1, alpha=float(c.head_dim**-0.5))
         for keys in (past[0], key)
-    ]
-    weight = t.add("Softmax", [t.add("Add", [t.add("Concat", scores, axis=3), mask])], axis=-1)
-    weight = t.add("Split", [weight, columns], 2, axis=3)
-    mixed = t.add(
-        "Add", [t.add("MatMul", [weight, past[1]]), t.add("MatMul", [weight.removesuffix(".0") + ".1", value])]
     )
+    read = t.add("Slice", [read, b.ints(0), "past_length", b.ints(3)])
+    scores = t.add("Concat", [read, t.add("Add", [own, mask])], axis=3)
+    masked = b.constant("masked", np.array(MASKED, dtype=np.float32))
+    weight = t.add("Softmax", [t.add("Pad", [scores, step.fill, masked])], axis=-1)
+    shape = t.add("Concat", [t.add("Shape", [weight], start=0, end=3), step.blocks, b.ints(block)], axis=0)
+    weight = t.add("Transpose", [t.add("Reshape", [weight, shape])], perm=[0, 1, 3, 2, 4])
+    held = t.add("Slice", [past[1], b.ints(0), "past_length", b.ints(2)])
+    values = t.add("Concat", [held, value, step.filling], axis=2)
+    values = t.add("Reshape", [values, b.ints(0, 0, -1, block, c.head_dim)])
+    blocks = t.add("CumSum", [_product_of_rows(t, weight, values), b.constant("two", np.array(2, dtype=np.int64))])
+    mixed = t.add("Gather", [blocks, b.constant("last", np.array(-1, dtype=np.int64))], axis=2)
     mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
     return t.add("Reshape", [mixed, b.ints(0, 0, c.attended)])
+
+
+def _product_of_rows(t: _Body, rows: str, matrix: str, outputs: int | list[str] = 1) -> str:
+    """rows [*, n, inputs] times matrix [*, inputs, outputs], of each row the same to the bit whatever n is.
+
+    ONNX Runtime takes the sums of a single row in another order where nothing is multiplied behind. A half is, which loses nothing.
+    """
+    half = t.add("FusedMatMul", [rows, matrix], domain=CONTRIB, alpha=0.5)
+    # Two times it, in a way that the runtime does not fold into the product.
+    return t.add("Add", [half, half], outputs)
 
 
 def _express(b: _Builder, step: _Step, layers: Sequence[_Layer]) -> None:
