@@ -184,6 +184,7 @@ export class Evaluation {
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
     const started = performance.now();
     let prediction: string;
+    let suppressed: string | undefined;
     let used: readonly string[];
     if (this.options.plain) {
       const { selected } = await completer.search(context, chosen);
@@ -202,6 +203,7 @@ export class Evaluation {
       const position = { line: prefix.split("\n").length - 1, character: line.length };
       const trace = await completer.complete(context, chosen, position, undefined, started, { invoked: true });
       prediction = trace.suggestion;
+      suppressed = trace.suppressed;
       used = trace.fragments.map((fragment) => placeKey({ ...fragment, text: "" }));
     }
     const ms = performance.now() - started;
@@ -217,6 +219,7 @@ export class Evaluation {
       offset,
       groundtruth,
       prediction,
+      ...(suppressed !== undefined && { suppressed }),
       statement: statement(language, line, prediction).trim(),
       ...score(language, line, prediction, groundtruth),
       needs: needed.size > 0,

@@ -83,9 +83,18 @@ export function reportLines({ command, model, provider, results, before, elapsed
     "",
     `something suggested ${suggested}/${results.length}; median ${medianOf(results).toFixed(0)} ms a completion; ${duration(elapsedMs)} for ${results.length - before} tasks`,
   );
+  for (const [reason, count] of reasonsOf(results)) lines.push(`  ${count} suppressed: ${reason}`);
   if (comparison !== undefined && command.compare !== undefined)
     lines.push("", ...comparisonLines(comparison, command.compare, unit));
   return `${lines.join("\n")}\n`;
+}
+
+/** Why nothing was suggested and how often, the most frequent reason first. */
+function reasonsOf(results: readonly Result[]): [string, number][] {
+  const counts = new Map<string, number>();
+  for (const { suppressed } of results)
+    if (suppressed !== undefined) counts.set(suppressed, (counts.get(suppressed) ?? 0) + 1);
+  return [...counts].sort(([, a], [, b]) => b - a);
 }
 
 function comparisonLines(comparison: Comparison, path: string, unit: Unit): string[] {
@@ -131,6 +140,7 @@ export function reportObject({ command, model, provider, results, elapsedMs, uni
     imported,
     plain,
     provider,
+    suppressed: Object.fromEntries(reasonsOf(results)),
     suggested: results.filter(({ prediction }) => prediction !== "").length,
     definitionInPrompt: needing.filter(({ inPrompt }) => inPrompt).length,
     medianMs: medianOf(results),

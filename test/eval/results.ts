@@ -12,6 +12,8 @@ const resultSchema = v.object({
   offset: v.number(),
   groundtruth: v.string(),
   prediction: v.string(),
+  /** Why nothing was suggested. */
+  suppressed: v.optional(v.string()),
   /** The prediction as it is scored: one statement. */
   statement: v.string(),
   em: v.number(),

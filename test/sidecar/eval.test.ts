@@ -89,6 +89,8 @@ describe("the evaluation", () => {
     expect(figures.intervals.es).toEqual([number, number]);
     expect(figures.recall10).toBeGreaterThan(0);
     expect(figures.es).toBeGreaterThan(0);
+    const empty = figures.tasks - figures.suggested;
+    expect(Object.values<number>(figures.suppressed).reduce((sum, count) => sum + count, 0)).toBe(empty);
     expect(figures.languages.python).toMatchObject({ tasks: 2, em: figures.em, intervals: figures.intervals });
     expect(figures.results.map(({ id }: { id: string }) => id)).toEqual(["one", "two"]);
 

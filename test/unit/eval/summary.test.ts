@@ -4,28 +4,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { compare } from "../../eval/compare";
-import { type Result, ResultFile } from "../../eval/results";
+import { ResultFile } from "../../eval/results";
 import { countUnits, interval, summarise, type Unit, unitFor } from "../../eval/summary";
-
-const result = (id: string, part: Partial<Result> = {}): Result => ({
-  id,
-  language: "python",
-  repository: "r",
-  file: "a.py",
-  offset: 3,
-  groundtruth: "g",
-  prediction: "p",
-  statement: "p",
-  em: 0,
-  es: 50,
-  idF1: 0.5,
-  needs: true,
-  rank: null,
-  inPrompt: false,
-  fragments: 0,
-  ms: 1,
-  ...part,
-});
+import { result } from "./result";
 
 let folder: string;
 beforeAll(async () => {
