@@ -118,6 +118,7 @@ export async function setup(options = {}) {
       "media",
       "models/catalogue.json",
       "models/qwen2.5-coder-0.5b",
+      "models/qwen2.5-coder-1.5b",
       "models/default",
       "README.md",
       "CHANGELOG.md",
