@@ -80,6 +80,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@huggingface/gguf": ["sidecar/models"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/vectors"],
+  "brace-expansion": ["sidecar/workspace/files"],
   "lru-cache": ["extension", "sidecar"],
   "@photostructure/sqlite": ["sidecar/workspace/store"],
   "web-tree-sitter": ["sidecar/languages", "sidecar/workspace/chunking", "sidecar/completion/syntax"],

@@ -1,6 +1,7 @@
 // The settings that leave files out beside the ignore files: `selfracg.exclude`, and the editor's `files.exclude`.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
+import { expand } from "brace-expansion";
 import { Pace } from "../../host/yield";
 import type { Exclusion } from "./exclusion";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
@@ -14,8 +15,8 @@ export interface ExcludeSettings {
 
 export const noExcludes: ExcludeSettings = { exclude: [], filesExclude: {} };
 
-/** Braces that hold braces, or very many, end here: the rest stands for itself. */
-const mostExpansions = 256;
+/** Globs that one glob may expand to; further choices are ignored. */
+const maxExpansions = 256;
 
 interface EditorGlob {
   readonly glob: string;
@@ -100,25 +101,7 @@ function anchored(glob: string): string {
   return pattern.startsWith("**/") ? pattern : `/${pattern.replace(/^\//, "")}`;
 }
 
-/** Every text that a glob with `{a,b}` stands for. */
+/** Every glob without braces that one with `{a,b}` stands for. A single choice, as in `{a}`, stands for itself. */
 export function expandBraces(glob: string): string[] {
-  const done: string[] = [];
-  const open = [glob];
-  for (let next = open.pop(); next !== undefined; next = open.pop()) {
-    const group = innermostGroup(next);
-    if (group === undefined || done.length + open.length >= mostExpansions) done.push(next);
-    else open.push(...group.choices.map((choice) => `${group.before}${choice}${group.after}`).reverse());
-  }
-  return done;
-}
-
-/** The first group that holds no other. */
-function innermostGroup(glob: string): { before: string; choices: string[]; after: string } | undefined {
-  const found = /\{([^{}]*)\}/.exec(glob);
-  if (found === null) return undefined;
-  return {
-    before: glob.slice(0, found.index),
-    choices: (found[1] ?? "").split(","),
-    after: glob.slice(found.index + found[0].length),
-  };
+  return expand(glob.replace(/\{([^{},]*)\}/g, "$1"), { max: maxExpansions });
 }

@@ -728,11 +728,13 @@ describe("settings", () => {
     });
   });
 
-  it("expand braces as the editor does, and not without end", () => {
-    expect(expandBraces("a{b,c{d,e}}f")).toEqual(["abf", "acdf", "abf", "acef"]);
+  it("expand braces as the editor does, to a bounded number of globs", () => {
+    expect(expandBraces("a{b,c{d,e}}f")).toEqual(["abf", "acdf", "acef"]);
     expect(expandBraces("{a,b}/{c,d}")).toEqual(["a/c", "a/d", "b/c", "b/d"]);
-    expect(expandBraces("plain")).toEqual(["plain"]);
-    expect(expandBraces("{a,b}".repeat(30)).length).toBeLessThan(600);
+    for (const glob of ["plain", "back\\slash", "{", "a}{b"]) expect(expandBraces(glob)).toEqual([glob]);
+    expect(["{a}", "{1..3}", "{}"].map(expandBraces)).toEqual([["a"], ["1..3"], []]);
+    expect(expandBraces("{a,b}".repeat(30)).length).toBeLessThanOrEqual(256);
+    expect(expandBraces(`${"{a,".repeat(5000)}b${"}".repeat(5000)}`).length).toBeLessThanOrEqual(256);
   });
 });
 
