@@ -20,7 +20,6 @@ import * as menu from "./status/menu";
 import * as snooze from "./status/snooze";
 import * as statusBar from "./status/status-bar";
 import { Overview } from "./status/status-model";
-import * as inlineCompletion from "./suggestions/inline-completion";
 import * as holdBack from "./suggestions/suppress";
 
 interface Feature {
@@ -28,8 +27,6 @@ interface Feature {
 }
 
 const features: readonly Feature[] = [
-  inlineCompletion,
-  // After the one above: what is held back is not asked for.
   holdBack,
   statusBar,
   menu,

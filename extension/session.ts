@@ -28,7 +28,6 @@ import {
 } from "vscode-languageclient/node";
 import { errorMessage } from "../sidecar/host/errors";
 import {
-  type AcceptedParams,
   type CompletionTrace,
   type IndexCounts,
   type InitializationOptions,
@@ -159,33 +158,6 @@ export class SidecarSession implements Disposable {
     });
   }
 
-  /** Asks for the trace behind the last completion, keeps it and announces it. */
-  async fetchTrace(): Promise<CompletionTrace | undefined> {
-    const client = this.client;
-    if (client === undefined || !client.isRunning()) {
-      return undefined;
-    }
-    try {
-      const trace = await client.sendRequest(messages.trace, {});
-      if (trace === null) {
-        return undefined;
-      }
-      this.currentTrace = trace;
-      this.traceEmitter.fire(trace);
-      return trace;
-    } catch (error) {
-      this.log.debug(`The trace of the last completion could not be read: ${errorMessage(error)}`);
-      return undefined;
-    }
-  }
-
-  /** Tells the sidecar that a suggestion was taken. */
-  async sendAccepted(params: AcceptedParams): Promise<void> {
-    if (this.client?.isRunning()) {
-      await this.client.sendNotification(messages.accepted, params);
-    }
-  }
-
   /**
    * Re-reads every workspace folder.
    *
@@ -264,6 +236,10 @@ export class SidecarSession implements Disposable {
       if (this.client === client) {
         this.setStatus(status);
       }
+    });
+    client.onNotification(messages.completed, (trace) => {
+      this.currentTrace = trace;
+      this.traceEmitter.fire(trace);
     });
     try {
       await client.start();

@@ -4,18 +4,14 @@ import { type Disposable, type ExtensionContext, type TextDocument, window } fro
 import type { SidecarSession } from "../session";
 import type { Overview } from "../status/status-model";
 
-/** To be registered after the feature whose middleware it goes before. */
 export function register(_context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable {
-  const { provideInlineCompletionItems: inner } = session.middleware;
   session.middleware.provideInlineCompletionItems = (document, position, context, token, next) => {
     const reason = hasSeveralCursors(document) ? "there are several cursors." : undefined;
     overview.holdBack(reason);
     if (reason !== undefined) {
       return null;
     }
-    return inner === undefined
-      ? next(document, position, context, token)
-      : inner(document, position, context, token, next);
+    return next(document, position, context, token);
   };
   return { dispose: () => undefined };
 }

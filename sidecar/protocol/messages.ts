@@ -11,7 +11,7 @@ import {
 } from "vscode-languageserver-protocol";
 import type { Comparison, InspectedPrompt, NeedWeights, SearchParams, SearchResult, TraceParams } from "./inspection";
 import type { Explanation, IndexCounts, SidecarStatus } from "./status";
-import type { AcceptedParams, Availability, AvailabilityParams, SuggestionCounts } from "./suggestions";
+import type { Availability, AvailabilityParams, SuggestionCounts } from "./suggestions";
 import type { CompletionTrace } from "./trace";
 
 export const messages = {
@@ -19,6 +19,8 @@ export const messages = {
   status: new NotificationType<SidecarStatus>("selfracg/status"),
   /** The present status. */
   getStatus: new RequestType0<SidecarStatus, void>("selfracg/getStatus"),
+  /** To the client, before each answer that a completion was made or found for: its trace. */
+  completed: new NotificationType<CompletionTrace>("selfracg/completed"),
   /** One trace, by default the last; null where it is no longer held. */
   trace: new RequestType<TraceParams, CompletionTrace | null, void>("selfracg/trace"),
   /** The last traces, newest first, 50 at most. */
@@ -33,8 +35,6 @@ export const messages = {
   /** Whether suggestions are made in a document. */
   availability: new RequestType<AvailabilityParams, Availability, void>("selfracg/availability"),
   counts: new RequestType0<SuggestionCounts, void>("selfracg/counts"),
-  /** To the sidecar: a suggestion was accepted. */
-  accepted: new NotificationType<AcceptedParams>("selfracg/accepted"),
 } as const;
 
 /** A command of `workspace/executeCommand`, with the types of its arguments and its result. */
@@ -50,6 +50,8 @@ export class ServerCommand<Arguments extends readonly (string | number)[], Resul
 }
 
 export const serverCommands = {
+  /** Of each item: the suggestion with this {@link CompletionTrace.id} was accepted whole. */
+  accepted: new ServerCommand<[id: number], null>("selfracg.server.accepted"),
   /** Reads every workspace folder again; null where that was cancelled. */
   reindex: new ServerCommand<[], IndexCounts | null>("selfracg.server.reindex"),
   /** Whether a file or folder is indexed, and by which rule it is not. */

@@ -2,11 +2,6 @@
 
 import type { Settings } from "./settings";
 
-export interface AcceptedParams {
-  /** {@link CompletionTrace.id} of the suggestion taken. */
-  id: number;
-}
-
 export interface AvailabilityParams {
   uri: string;
 }

@@ -27,6 +27,8 @@ export interface CommandContext {
   /** Null while there is no index. */
   readonly counts: () => IndexCounts | null;
   readonly snooze: (minutes: number) => SidecarStatus;
+  /** A suggestion was accepted whole. */
+  readonly accepted: (id: number) => void;
   readonly clearCounts: () => Promise<SuggestionCounts>;
 }
 
@@ -52,6 +54,8 @@ export function registerExecuteCommand(connection: Connection, context: CommandC
         return counts();
       case serverCommands.snooze.name:
         return snooze(context, given);
+      case serverCommands.accepted.name:
+        return accepted(context, given);
       case serverCommands.clearCounts.name:
         return context.clearCounts();
       default:
@@ -101,6 +105,18 @@ async function why(context: CommandContext, given: readonly unknown[] | undefine
       `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`,
     );
   return explanation;
+}
+
+function accepted(context: CommandContext, given: readonly unknown[] | undefined): null {
+  const [id] = given ?? [];
+  if (typeof id !== "number") {
+    throw new ResponseError(
+      ErrorCodes.InvalidParams,
+      `Expected the number of a suggestion as the argument of ${serverCommands.accepted.name}, found ${JSON.stringify(id) ?? "none"}.`,
+    );
+  }
+  context.accepted(id);
+  return null;
 }
 
 function snooze(context: CommandContext, given: readonly unknown[] | undefined): SidecarStatus {

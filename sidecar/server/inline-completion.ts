@@ -2,6 +2,7 @@
 
 import {
   type CancellationToken,
+  type Command,
   type Connection,
   type InlineCompletionList,
   InlineCompletionTriggerKind,
@@ -13,7 +14,7 @@ import {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
-import type { Availability } from "../protocol";
+import { type Availability, serverCommands } from "../protocol";
 import type { Shown } from "../suggestions/acceptance";
 import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "../suggestions/document-snapshot";
 import type { Suggester, Suggestion } from "../suggestions/request-scheduler";
@@ -58,7 +59,8 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
       if (suggestion === undefined) return superseded(token);
       if (suggestion.text === "") return nothing;
       parts.shown(shownAt(place, suggestion, document.getText()));
-      return { items: [{ insertText: place.selected + suggestion.text, range: rangeOf(place.range, suggestion) }] };
+      const item = { insertText: place.selected + suggestion.text, range: rangeOf(place.range, suggestion) };
+      return { items: [{ ...item, command: acceptanceOf(suggestion) }] };
     } catch (error) {
       if (controller.signal.aborted) return superseded(token);
       parts.log.error(`No suggestion for ${document.uri}: ${errorMessage(error)}`);
@@ -77,6 +79,11 @@ function splitsWord({ prefix, suffix }: { readonly prefix: string; readonly suff
 function rangeOf({ start, end }: Range, { replaces }: Suggestion): Range {
   // Brackets only: no line break among them.
   return { start, end: { line: end.line, character: end.character + replaces } };
+}
+
+/** Run by the editor once the item was accepted whole. */
+function acceptanceOf({ id }: Suggestion): Command {
+  return { title: "Suggestion accepted", command: serverCommands.accepted.name, arguments: [id] };
 }
 
 /** What was typed of it may be the entry that is selected in the suggest widget, or its end, which is not in the document. */

@@ -133,7 +133,6 @@ export function createServer(connection: Connection, locations: Locations, serve
     );
   };
   const outcomes = new Outcomes(connection, {
-    log,
     store: countsStore,
     // Whoever takes a suggestion reads on where it ends, and the next one is wanted there.
     taken: ({ uri, offset }) => {
@@ -316,6 +315,7 @@ export function createServer(connection: Connection, locations: Locations, serve
       snooze.set(minutes);
       return status.status;
     },
+    accepted: (id) => outcomes.accepted(id),
     clearCounts: () => countsStore().clear(),
   });
   documents.listen(connection);

@@ -1,18 +1,13 @@
 // What becomes of suggestions: counted on this machine alone, and told at once where one was taken whole.
 
-import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import type { Log } from "../host/log";
 import { messages, type SuggestionCounts } from "../protocol";
 import { type Acceptance, Judgement, type Shown } from "./acceptance";
 import type { Edit } from "./edits";
 import type { CountsStore } from "./usage-counts";
 
-const acceptedSchema = v.object({ id: v.number() });
-
 export interface OutcomesParts {
-  readonly log: Log;
   /** Known from `initialize` on. */
   store(): CountsStore;
   /** A suggestion was taken whole and is in the document. */
@@ -27,14 +22,6 @@ export class Outcomes {
     this.#parts = parts;
     this.#judgement = new Judgement((change) => parts.store().add(change));
     connection.onRequest(messages.counts, (): Promise<SuggestionCounts> => parts.store().read());
-    connection.onNotification(messages.accepted, (params: unknown) => {
-      const parsed = v.safeParse(acceptedSchema, params);
-      if (parsed.success) this.#tell(this.#judgement.accepted(parsed.output.id));
-      else
-        parts.log.warn(
-          `${messages.accepted.method}: expected {id: number}, found ${JSON.stringify(params)}; passed over.`,
-        );
-    });
   }
 
   /** A client was given a suggestion. */
@@ -47,6 +34,11 @@ export class Outcomes {
     const acceptance = this.#judgement.edited(document.uri, document.getText(), edits);
     this.#tell(acceptance);
     return acceptance !== undefined;
+  }
+
+  /** The editor reports that the suggestion with this id was accepted whole. */
+  accepted(id: number): void {
+    this.#tell(this.#judgement.accepted(id));
   }
 
   closed(uri: string): void {

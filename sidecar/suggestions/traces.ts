@@ -1,4 +1,4 @@
-// Keeps the traces behind the last suggestions.
+// Keeps the traces of the last suggestions and tells the client of each.
 
 import { LRUCache } from "lru-cache";
 import * as v from "valibot";
@@ -11,10 +11,12 @@ const maxTraces = 50;
 const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
 
 export class Traces {
+  readonly #connection: Connection;
   /** By id. */
   readonly #traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
 
   constructor(connection: Connection) {
+    this.#connection = connection;
     handleRequest(connection, messages.trace, (params) => {
       const parsed = v.safeParse(paramsSchema, params);
       if (!parsed.success)
@@ -40,5 +42,8 @@ export class Traces {
   /** The last completion that a client was given. One that is typed along, or come back to, replaces what was known of it. */
   put(trace: CompletionTrace): void {
     this.#traces.set(trace.id, trace);
+    this.#connection.sendNotification(messages.completed, trace).catch(() => {
+      // The connection is closing; the exit that follows says so.
+    });
   }
 }

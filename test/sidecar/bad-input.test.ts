@@ -126,7 +126,12 @@ describe("malformed JSON-RPC", () => {
     ],
     ["an unknown notification", framed('{"jsonrpc":"2.0","method":"no/such"}')],
     ["an answer to no question", framed('{"jsonrpc":"2.0","id":4711,"result":1}')],
-    ["acceptance of nothing", framed('{"jsonrpc":"2.0","method":"selfracg/accepted","params":{"id":"x"}}')],
+    [
+      "an acceptance of nothing",
+      framed(
+        '{"jsonrpc":"2.0","id":4712,"method":"workspace/executeCommand","params":{"command":"selfracg.server.accepted","arguments":["x"]}}',
+      ),
+    ],
   ])("%s: goes on with the next message", async (_, bytes) => {
     const sidecar = await start();
     sidecar.write(bytes);

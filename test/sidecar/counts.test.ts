@@ -60,7 +60,7 @@ describe("counts", () => {
     let { shown } = await countsOf(sidecar);
     let { rejected } = await countsOf(sidecar);
     await sidecar.insert(whole.uri, whole.position, whole.suggestion);
-    await sidecar.connection.sendNotification(messages.accepted, { id: whole.id });
+    await sidecar.execute(serverCommands.accepted, whole.id);
     Object.assign(expected, { shown, rejected, accepted: 1, charactersTaken: whole.suggestion.length });
     expect(await countsOf(sidecar)).toMatchObject(expected);
 

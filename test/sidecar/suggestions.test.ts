@@ -109,11 +109,11 @@ describe("typing", () => {
 describe("after a suggestion was taken whole", () => {
   it.each([
     ["its text, in one edit", false],
-    ["its text, and the client's word", true],
+    ["its text, and the item's command", true],
   ])("by %s, the next one is ready", async (_, told) => {
     const { uri, position, trace } = await suggested();
     await sidecar.insert(uri, position, trace.suggestion);
-    if (told) await sidecar.connection.sendNotification(messages.accepted, { id: trace.id });
+    if (told) expect(await sidecar.execute(serverCommands.accepted, trace.id)).toBeNull();
     // Comes while it is made, or after: either way it is not made twice.
     const { items } = await automatic(uri, columnsAfter(position, trace.suggestion.length));
     const next = await sidecar.trace();

@@ -5,6 +5,7 @@ import { pathToFileURL } from "node:url";
 import {
   CancellationTokenSource,
   createProtocolConnection,
+  ExecuteCommandRequest,
   InlineCompletionRequest,
   InlineCompletionTriggerKind,
   LSPErrorCodes,
@@ -190,7 +191,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
         close: () => send("textDocument/didClose", { textDocument: { uri } }),
       };
     },
-    accepted: ({ id }) => send(messages.accepted.method, { id }),
+    accepted: ({ id }) => send(ExecuteCommandRequest.method, serverCommands.accepted.params(id)),
     async close() {
       try {
         await alive(connection.sendRequest("shutdown"));

@@ -13,7 +13,13 @@ import {
   StreamMessageWriter,
   TextDocuments,
 } from "vscode-languageserver/node";
-import { type CompletionTrace, defaultSettings, messages, type Settings } from "../../../sidecar/protocol";
+import {
+  type CompletionTrace,
+  defaultSettings,
+  messages,
+  type Settings,
+  serverCommands,
+} from "../../../sidecar/protocol";
 import type { CursorContext } from "../../../sidecar/retrieval/types";
 import { registerInlineCompletion } from "../../../sidecar/server/inline-completion";
 import type { Shown } from "../../../sidecar/suggestions/acceptance";
@@ -188,7 +194,10 @@ describe("textDocument/inlineCompletion", () => {
       suffix: "\ny = 2\n",
     });
     give("d(1)");
-    expect(await answer).toEqual({ items: [{ insertText: "d(1)", range: { start: position, end: position } }] });
+    const command = { title: "Suggestion accepted", command: serverCommands.accepted.name, arguments: [1] };
+    expect(await answer).toEqual({
+      items: [{ insertText: "d(1)", range: { start: position, end: position }, command }],
+    });
     expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 1, suggestion: "d(1)" });
   });
 
@@ -237,7 +246,7 @@ describe("textDocument/inlineCompletion", () => {
     await answer;
     await change(2, position, "fo");
     const rest = await ask({ line: 0, character: 6 });
-    expect(rest.items).toEqual([
+    expect(rest.items).toMatchObject([
       { insertText: "o(1)", range: { start: { line: 0, character: 6 }, end: { line: 0, character: 6 } } },
     ]);
     expect(asked).toHaveLength(1);
@@ -290,7 +299,7 @@ describe("textDocument/inlineCompletion", () => {
     const { context, answer: give } = await nth(0);
     expect(context.prefix).toBe("obj.namespace");
     give("(x)");
-    expect((await answer).items).toEqual([{ insertText: "namespace(x)", range }]);
+    expect((await answer).items).toMatchObject([{ insertText: "namespace(x)", range }]);
   });
 
   it("passes over a selected entry that does not end at the cursor", async () => {
@@ -313,7 +322,7 @@ describe("textDocument/inlineCompletion", () => {
     await change(2, position, "m");
     const end = { line: 0, character: 7 };
     const range = { start: { line: 0, character: 4 }, end };
-    expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toEqual({
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "namespace" } })).toMatchObject({
       items: [{ insertText: "namespace(x)", range }],
     });
     expect(asked).toHaveLength(1);
@@ -332,7 +341,7 @@ describe("textDocument/inlineCompletion", () => {
     await change(2, position, "n");
     const end = { line: 0, character: 5 };
     const range = { start: position, end };
-    expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toEqual({
+    expect(await ask(end, { selectedCompletionInfo: { range, text: "name" } })).toMatchObject({
       items: [{ insertText: "name(x)", range }],
     });
     expect(asked).toHaveLength(1);
@@ -367,7 +376,9 @@ describe("textDocument/inlineCompletion", () => {
     await answer;
     await change(2, position, "add()");
     const start = { line: 0, character: 8 };
-    expect((await ask(start)).items).toEqual([{ insertText: "a):", range: { start, end: { line: 0, character: 9 } } }]);
+    expect((await ask(start)).items).toMatchObject([
+      { insertText: "a):", range: { start, end: { line: 0, character: 9 } } },
+    ]);
     expect(asked).toHaveLength(1);
   });
 

@@ -55,6 +55,16 @@ describe("Traces", () => {
     expect(await ids()).toEqual(Array.from({ length: 50 }, (_, n) => 60 - n));
   });
 
+  it("tells the client of each, before whatever is answered afterwards", async () => {
+    const told: number[] = [];
+    client.onNotification(messages.completed, ({ id }) => void told.push(id));
+    traces.put(trace(1));
+    traces.put(trace(2));
+    traces.put(trace(1, { cached: true }));
+    await ids();
+    expect(told).toEqual([1, 2, 1]);
+  });
+
   it("has a suggestion that is typed along once, as it was given last", async () => {
     traces.put(trace(1));
     traces.put(trace(2));

@@ -27,11 +27,7 @@ describe("holding back", () => {
   beforeEach(() => {
     asked = 0;
     window.activeTextEditor = { document, selections: [{}] };
-    const provideInlineCompletionItems = () => {
-      asked += 1;
-      return [];
-    };
-    session = { middleware: { provideInlineCompletionItems } } as unknown as SidecarSession;
+    session = { middleware: {} } as unknown as SidecarSession;
     register({} as never, session, {
       holdBack: (given: string | undefined) => {
         reason = given;
@@ -46,7 +42,10 @@ describe("holding back", () => {
       { line: 0, character: 0 } as never,
       { triggerKind } as never,
       {} as never,
-      () => [],
+      () => {
+        asked += 1;
+        return [];
+      },
     );
     expect(result).toEqual(asked === 0 ? null : []);
   }
