@@ -18,13 +18,13 @@ import { AddModelError } from "./models/add-model";
 import { GgufError } from "./models/gguf-file";
 import { ModelNotFound, resolveModel, resolveModelOrSmall } from "./models/resolve-model";
 import {
+  boundsOf,
   type DroppedFragment,
   defaultSettings,
   type ExecutionProviderSetting,
   type FragmentReference,
   type IndexCounts,
   type Settings,
-  settingBounds,
 } from "./protocol";
 import type { CursorContext } from "./retrieval/types";
 import { createChunker } from "./workspace/chunking/create-chunker";
@@ -333,8 +333,8 @@ async function search(command: Command, signal: AbortSignal): Promise<void> {
   // The whole ranking is asked for, not just what would fit one prompt.
   const settings: Settings = {
     ...defaultSettings,
-    maxFragments: settingBounds.maxFragments.maximum,
-    fragmentBudget: settingBounds.fragmentBudget.maximum,
+    maxFragments: boundsOf("maxFragments").maximum,
+    fragmentBudget: boundsOf("fragmentBudget").maximum,
   };
   const start = performance.now();
   const retrieval = await engine.completer.search(contextOf(place, workspace), settings, signal);

@@ -37,7 +37,11 @@ const rooms: readonly Room[] = [
   { name: everywhere, paths: ["sidecar/host/errors.ts"], imports: [] },
   { name: "host", paths: ["sidecar/host"], imports: [] },
   { name: "languages", paths: ["sidecar/languages"], imports: [] },
-  { name: "protocol", paths: ["sidecar/protocol.ts", "sidecar/protocol", "sidecar/settings.ts"], imports: ["host"] },
+  {
+    name: "protocol",
+    paths: ["sidecar/protocol.ts", "sidecar/protocol", "sidecar/settings.ts", "sidecar/parse-settings.ts"],
+    imports: ["host"],
+  },
   { name: "inference", paths: ["sidecar/inference"], imports: ["host", "languages", "protocol"] },
   { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference"] },
   { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "languages", "protocol", "inference"] },
@@ -86,8 +90,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "web-tree-sitter": ["sidecar/languages", "sidecar/workspace/chunking", "sidecar/completion/syntax"],
   valibot: ["sidecar", "scripts/secrets"],
   "smol-toml": ["scripts/secrets"],
-  esbuild: ["esbuild.config.mjs"],
-  wabt: ["scripts/generate.mjs"],
+  esbuild: ["esbuild.config.mjs", "scripts/generate"],
+  wabt: ["scripts/generate"],
   "vitest/config": ["vitest.config.ts"],
 };
 

@@ -1,6 +1,6 @@
 // Whether suggestions are made in a document, and what became of those that were made.
 
-import type { Settings } from "./settings";
+import type { Settings } from "../settings";
 
 export interface AvailabilityParams {
   uri: string;

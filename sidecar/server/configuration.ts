@@ -5,8 +5,8 @@ import { type Connection, DidChangeConfigurationNotification } from "vscode-lang
 import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
 import type { Folder } from "../host/paths";
+import { parseSettings } from "../parse-settings";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
-import { parseSettings } from "../settings";
 import type { ExcludeSettings } from "../workspace/files/exclude-settings";
 import type { Client } from "./client-capabilities";
 

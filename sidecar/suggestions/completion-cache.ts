@@ -1,6 +1,6 @@
 // Remembers recent suggestions so that typing along one, or coming back to it, asks the model nothing.
 import { createHash } from "node:crypto";
-import type { CompletionTrace, Settings } from "../protocol";
+import { type CompletionTrace, type Settings, suggestionSettings } from "../protocol";
 
 /** What an answer depends on. */
 export interface Question {
@@ -148,18 +148,7 @@ export class CompletionCache {
 
 /** The settings that a suggestion depends on, and the model that makes it. */
 export function settingsKey(settings: Settings, model: string): string {
-  const { maxTokens, retrieval, maxFragments, fragmentBudget, pinnedFiles, bannedFiles, quietIn, frequency } = settings;
-  return JSON.stringify([
-    model,
-    maxTokens,
-    retrieval,
-    maxFragments,
-    fragmentBudget,
-    pinnedFiles,
-    bannedFiles,
-    quietIn,
-    frequency,
-  ]);
+  return `${model} ${suggestionSettings(settings)}`;
 }
 
 /** Whether the entry answers at the question's place; if so, how many characters behind the cursor its rest replaces. */

@@ -5,7 +5,7 @@ import { parseArgs } from "node:util";
 import { firstSentence } from "../../sidecar/host/errors";
 import { packagedLocations } from "../../sidecar/host/locations";
 import { quietLog } from "../../sidecar/host/log";
-import { settingBounds } from "../../sidecar/protocol";
+import { boundsOf } from "../../sidecar/protocol";
 import { rankingWeights } from "../../sidecar/retrieval/boosts";
 import type { EvaluationOptions } from "./evaluation";
 import { InputError } from "./input";
@@ -79,6 +79,7 @@ export function readArguments(args: string[]): Command | "help" {
       `Expected --tasks FILE and --repos FILE, found no ${tasks.length === 0 ? "--tasks" : "--repos"}. Run with --help to see how they are used.`,
     );
   const { modelFolders, grammarPath } = packagedLocations(__dirname);
+  const threads = boundsOf("threads");
   return {
     tasks: tasks.map((path) => resolve(path)),
     repos: repos.map((path) => resolve(path)),
@@ -90,7 +91,7 @@ export function readArguments(args: string[]): Command | "help" {
     modelPath: measuredModel(values.model, modelFolders),
     grammarPath,
     provider: oneOf("--provider", values.provider, ["auto", "cuda", "cpu"]),
-    threads: wholeNumber("--threads", values.threads, settingBounds.threads.minimum, settingBounds.threads.maximum),
+    threads: wholeNumber("--threads", values.threads, threads.minimum, threads.maximum),
     json: values.json === undefined ? undefined : resolve(values.json),
     compare: values.compare === undefined ? undefined : resolve(values.compare),
     work: resolve(values.work ?? join(__dirname, "..", ".cache", "eval")),

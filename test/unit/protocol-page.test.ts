@@ -1,8 +1,8 @@
-// Keeps docs/protocol.md and package.json in step with sidecar/protocol.
+// Keeps docs/protocol.md in step with sidecar/protocol.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { defaultSettings, messages, serverCommands, settingBounds } from "../../sidecar/protocol";
+import { messages, serverCommands } from "../../sidecar/protocol";
 
 const root = join(__dirname, "../..");
 const folder = join(root, "sidecar", "protocol");
@@ -54,39 +54,5 @@ describe("docs/protocol.md", () => {
     const methods = Object.entries(messages).map(([name, { method }]) => [name, method]);
     const commands = Object.entries(serverCommands).map(([key, { name }]) => [key, name]);
     expect(Object.fromEntries(rows)).toEqual(Object.fromEntries([...methods, ...commands]));
-  });
-
-  it("states the defaults and bounds of the settings", () => {
-    const section = page.split(/^### /m).find((each) => each.startsWith("Settings\n")) ?? "";
-    for (const [name, value] of Object.entries(defaultSettings)) {
-      const row = section.split("\n").find((line) => line.startsWith(`| \`${name}\``)) ?? "";
-      expect(row, name).toContain(`\`${JSON.stringify(value)}\``);
-      const bounds = Object.entries(settingBounds).find(([bounded]) => bounded === name)?.[1];
-      if (bounds !== undefined) expect(row, name).toContain(`${bounds.minimum} to ${bounds.maximum}`);
-    }
-  });
-});
-
-describe("package.json", () => {
-  const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const configuration = [manifest.contributes?.configuration ?? []].flat() as {
-    properties: Record<string, Record<string, unknown>>;
-  }[];
-  const properties = Object.assign({}, ...configuration.map((each) => each.properties)) as Record<
-    string,
-    Record<string, unknown>
-  >;
-
-  it.each(Object.entries(defaultSettings))("declares selfracg.%s with the sidecar's default", (name, value) => {
-    expect(properties[`selfracg.${name}`], name).toBeDefined();
-    expect(properties[`selfracg.${name}`]?.default).toEqual(value);
-  });
-
-  it.each(Object.entries(settingBounds))("bounds selfracg.%s as the sidecar does", (name, { minimum, maximum }) => {
-    expect(properties[`selfracg.${name}`]).toMatchObject({ minimum, maximum });
-  });
-
-  it("offers the sidecar's execution providers", () => {
-    expect(properties["selfracg.executionProvider"]?.enum).toEqual(["auto", "cuda", "cpu"]);
   });
 });

@@ -1,20 +1,17 @@
-// package.json says what the code says: settings, bounds, commands, trust.
+// package.json says what the code says: commands, walkthrough, trust.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { command } from "../../../extension/command-names";
 import { pageCommands } from "../../../extension/inspector/page-commands";
-import { configurationSection, defaultSettings, serverCommands, settingBounds } from "../../../sidecar/protocol";
+import { serverCommands } from "../../../sidecar/protocol";
 
 interface Property {
   type: string;
   default: unknown;
   markdownDescription: string;
   scope: string;
-  minimum?: number;
-  maximum?: number;
-  enum?: string[];
 }
 
 const root = join(__dirname, "../../..");
@@ -39,32 +36,10 @@ const properties = Object.assign({}, ...manifest.contributes.configuration.map((
 >;
 
 describe("package.json", () => {
-  it("declares exactly the settings of the protocol, with their defaults", () => {
-    const defaults = Object.fromEntries(Object.entries(properties).map(([key, value]) => [key, value.default]));
-    const expected = Object.entries(defaultSettings).map(([key, value]) => [`${configurationSection}.${key}`, value]);
-    expect(defaults).toEqual(Object.fromEntries(expected));
-  });
-
-  it("declares the protocol's bounds for numbers, and for nothing else", () => {
-    for (const [key, property] of Object.entries(properties)) {
-      const bounds = Object.entries(settingBounds).find(([name]) => `${configurationSection}.${name}` === key)?.[1];
-      expect({ key, minimum: property.minimum, maximum: property.maximum }).toEqual({
-        key,
-        minimum: bounds?.minimum,
-        maximum: bounds?.maximum,
-      });
-      expect(property.type === "integer", key).toBe(bounds !== undefined);
-    }
-  });
-
   it("describes every setting in a sentence", () => {
     for (const [key, property] of Object.entries(properties)) {
       expect(property.markdownDescription, key).toMatch(/^[A-Z].{20,}\.$/);
     }
-  });
-
-  it("lists every execution provider", () => {
-    expect(properties["selfracg.executionProvider"]?.enum).toEqual(["auto", "cuda", "cpu"]);
   });
 
   it("names its commands once, apart from the sidecar's own", () => {

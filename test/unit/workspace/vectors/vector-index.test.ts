@@ -4,7 +4,6 @@ import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "n
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
-import { generated } from "../../../../scripts/generate.mjs";
 import { createVectorIndex } from "../../../../sidecar/workspace/vectors/create-vector-index";
 import { loadFaiss, tryFaiss } from "../../../../sidecar/workspace/vectors/faiss-addon";
 import { FaissIndex } from "../../../../sidecar/workspace/vectors/faiss-index";
@@ -13,8 +12,6 @@ import { quantized } from "../../../../sidecar/workspace/vectors/quantized";
 import { blockRows } from "../../../../sidecar/workspace/vectors/quantized-matrix";
 import { compareHits, type VectorHit, type VectorIndex } from "../../../../sidecar/workspace/vectors/vector-index";
 import { emptyFolder } from "../folder";
-
-const root = join(__dirname, "../../../..");
 
 /** Deterministic numbers in -1..1 (mulberry32). */
 function random(seed: number): () => number {
@@ -275,11 +272,6 @@ describe("the flat index", () => {
     expect(index.vector(5)?.map((x) => Math.round(x * 1000) / 1000)).toEqual(Float32Array.of(0.5, -0.25, 0));
     expect(index.vector(6)).toBeUndefined();
   });
-});
-
-it("generated sources are fresh", async () => {
-  for (const [path, content] of Object.entries(await generated()))
-    expect(readFileSync(join(root, path), "utf8"), `run npm run generate: ${path}`).toBe(content);
 });
 
 describe("loading FAISS", () => {

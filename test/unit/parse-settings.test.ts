@@ -2,8 +2,8 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { defaultSettings, settingBounds } from "../../sidecar/protocol";
-import { parseInitializationOptions, parseSettings } from "../../sidecar/settings";
+import { parseInitializationOptions, parseSettings } from "../../sidecar/parse-settings";
+import { boundsOf, defaultSettings } from "../../sidecar/settings";
 
 describe("parseSettings", () => {
   it.each([undefined, null, {}])("takes the defaults silently for %j", (section) => {
@@ -49,18 +49,22 @@ describe("parseSettings", () => {
     expect(warnings.join("\n")).toContain('selfracg.executionProvider: expected "auto", "cuda" or "cpu", found "tpu"');
   });
 
-  it.each(Object.entries(settingBounds))("takes %s up to its bounds and not beyond", (name, { minimum, maximum }) => {
-    for (const value of [minimum, maximum])
-      expect(parseSettings({ [name]: value })).toEqual({
-        settings: { ...defaultSettings, [name]: value },
-        warnings: [],
-      });
-    for (const value of [minimum - 1, maximum + 1, minimum + 0.5, Number.NaN]) {
-      const { settings, warnings } = parseSettings({ [name]: value });
-      expect(settings).toEqual(defaultSettings);
-      expect(warnings).toHaveLength(1);
-    }
-  });
+  it.each(["threads", "maxTokens", "maxFragments", "fragmentBudget", "maxFileKilobytes"] as const)(
+    "takes %s up to its bounds and not beyond",
+    (name) => {
+      const { minimum, maximum } = boundsOf(name);
+      for (const value of [minimum, maximum])
+        expect(parseSettings({ [name]: value })).toEqual({
+          settings: { ...defaultSettings, [name]: value },
+          warnings: [],
+        });
+      for (const value of [minimum - 1, maximum + 1, minimum + 0.5, Number.NaN]) {
+        const { settings, warnings } = parseSettings({ [name]: value });
+        expect(settings).toEqual(defaultSettings);
+        expect(warnings).toHaveLength(1);
+      }
+    },
+  );
 
   it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("takes %s up to 100,000 characters", (name) => {
     const most = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
