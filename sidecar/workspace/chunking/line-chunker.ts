@@ -1,10 +1,11 @@
 // Cuts text of any kind into windows of lines, at blank lines and by indentation.
+import { indentOf } from "../../languages/scanner";
 import type { Chunk, Chunker } from "./chunker";
 import { type Boundary, segment } from "./segment";
 
-const tabWidth = 4;
+const columnsPerLevel = 4;
 
-/** For languages without a grammar, and for files that one cannot read. */
+/** For languages without a grammar, and for files that their grammar cannot read. */
 export class LineChunker implements Chunker {
   readonly version = "lines 1";
 
@@ -18,7 +19,7 @@ function boundary(lines: readonly string[], index: number): Boundary {
   const line = lines[index] ?? "";
   const above = lines[index - 1] ?? "";
   const afterBlank = above.trim() === "";
-  const depth = Math.min(6, indentation(line) / tabWidth);
+  const depth = Math.min(6, indentOf(line) / columnsPerLevel);
   // Headings of Markdown, sections of INI-like files and comments before a block begin something, and stay with it.
   const begins = (at: string): boolean => /^(#{1,6} |\[[^\]]+\]\s*$)/.test(at);
   if (begins(line)) return afterBlank ? { cut: 0, join: 1.6 } : { cut: 3, join: 0 };
@@ -30,15 +31,4 @@ function boundary(lines: readonly string[], index: number): Boundary {
 /** Whether the block that begins at this line is long enough for a chunk of its own. */
 function standsAlone(lines: readonly string[], index: number): boolean {
   return [0, 1, 2].every((offset) => (lines[index + offset] ?? "").trim() !== "");
-}
-
-/** Columns before the first character that is not blank. */
-export function indentation(line: string): number {
-  let columns = 0;
-  for (const character of line) {
-    if (character === " ") columns++;
-    else if (character === "\t") columns += tabWidth;
-    else break;
-  }
-  return columns;
 }

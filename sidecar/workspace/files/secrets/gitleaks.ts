@@ -1,14 +1,14 @@
-// The rules of gitleaks: data of theirs (gitleaks-rules.json), with what their program does around an expression.
+// The rules of gitleaks: its data (gitleaks-rules.json), applied as its program applies them.
 import data from "./gitleaks-rules.json";
-import { type SecretRule, valueSpan } from "./rule";
+import { type SecretRule, type Span, valueSpan } from "./rule";
 import { entropyOf, isPlaceholder, looksRandom } from "./value";
 
-/** A list of what is no secret although a rule finds it. */
+/** Values that are no secrets although a rule matches them. */
 interface AllowList {
   readonly patterns: readonly string[];
   /** Lower case; anywhere in the value. */
   readonly words: readonly string[];
-  /** What the patterns look at; default: the value. */
+  /** What the patterns are matched with: "secret" (the value, the default), "match" or "line". */
   readonly target?: string;
 }
 
@@ -16,17 +16,16 @@ interface GitleaksRule {
   readonly id: string;
   readonly pattern: string;
   readonly keywords: readonly string[];
-  /** The expression begins with a word that names the service, and takes any value of the right length behind it. */
+  /** The expression matches any value of the right length after a word that names the service. */
   readonly named?: boolean;
-  /** Least entropy of the value, bits a character. */
+  /** Minimum entropy of the value, bits per character. */
   readonly entropy?: number;
   readonly group?: number;
   readonly path?: string;
   readonly allow?: readonly AllowList[];
 }
 
-/** Compiled when a text first has one of the rule's words. */
-class Allowed {
+class AllowedValues {
   private readonly patterns: readonly RegExp[];
   private readonly words: readonly string[];
   private readonly target: string;
@@ -40,48 +39,71 @@ class Allowed {
   has(value: string, match: string, line: () => string): boolean {
     const lower = value.toLowerCase();
     if (this.words.some((word) => lower.includes(word))) return true;
-    const looked = this.target === "match" ? match : this.target === "line" ? line() : value;
-    return this.patterns.some((pattern) => pattern.test(looked));
+    const target = this.target === "match" ? match : this.target === "line" ? line() : value;
+    return this.patterns.some((pattern) => pattern.test(target));
   }
 }
 
 const rules: readonly GitleaksRule[] = data.rules;
-const everywhere = data.allow.map((list) => new Allowed(list));
-/** What may stand before the word of a named rule and belongs to its match. */
-const maxLead = 50;
+const allowedInAll = data.allow.map((list) => new AllowedValues(list));
+/** Characters before the match of a named rule that may belong to the name. */
+const maxNamePrefix = 50;
+
+/** A rule with its expressions, which take long to compile. */
+class CompiledRule {
+  private readonly pattern: RegExp;
+  private readonly path: RegExp | undefined;
+  private readonly allowed: readonly AllowedValues[];
+
+  constructor(private readonly rule: GitleaksRule) {
+    this.pattern = new RegExp(rule.pattern, "g");
+    this.path = rule.path === undefined ? undefined : new RegExp(rule.path);
+    this.allowed = [...allowedInAll, ...(rule.allow ?? []).map((list) => new AllowedValues(list))];
+  }
+
+  *find(text: string, path: string): Generator<Span> {
+    if (this.path?.test(path) === false) return;
+    for (const match of text.matchAll(this.pattern)) {
+      const { value, start, end } = valueSpan(match, this.rule.group);
+      if (this.isLikely(value) && !isInsideBase64(text, start, value) && !this.isAllowed(value, match, text))
+        yield { start, end };
+    }
+  }
+
+  /** Whether the value looks like a secret rather than an example. */
+  private isLikely(value: string): boolean {
+    const { entropy, named } = this.rule;
+    if (entropy !== undefined && entropyOf(value) <= entropy) return false;
+    return named === true ? looksRandom(value) : !isPlaceholder(value);
+  }
+
+  private isAllowed(value: string, match: RegExpExecArray, text: string): boolean {
+    const whole = this.rule.named === true ? namePrefix(text, match.index) + match[0] : match[0];
+    return this.allowed.some((list) => list.has(value, whole, () => lineAround(text, match.index)));
+  }
+}
 
 export const gitleaksRules: readonly SecretRule[] = rules.map((rule) => {
-  let compiled: { pattern: RegExp; path: RegExp | undefined; allowed: readonly Allowed[] } | undefined;
+  let compiled: CompiledRule | undefined;
   return {
     what: `a secret of the kind ${rule.id}`,
     keywords: rule.keywords,
+    // Compiled when a text first has one of the rule's keywords.
     *find(text, path) {
-      compiled ??= {
-        pattern: new RegExp(rule.pattern, "g"),
-        path: rule.path === undefined ? undefined : new RegExp(rule.path),
-        allowed: [...everywhere, ...(rule.allow ?? []).map((list) => new Allowed(list))],
-      };
-      if (compiled.path?.test(path) === false) return;
-      for (const match of text.matchAll(compiled.pattern)) {
-        const { value, start, end } = valueSpan(match, rule.group);
-        if (rule.entropy !== undefined && entropyOf(value) <= rule.entropy) continue;
-        if (rule.named === true ? !looksRandom(value) : isPlaceholder(value)) continue;
-        if (isInsideBase64(text, start, value)) continue;
-        const whole = rule.named === true ? leadBefore(text, match.index) + match[0] : match[0];
-        if (compiled.allowed.some((list) => list.has(value, whole, () => lineAround(text, match.index)))) continue;
-        yield { start, end };
-      }
+      compiled ??= new CompiledRule(rule);
+      yield* compiled.find(text, path);
     },
   };
 });
 
-/** Whether a value could be a part of longer base64, where any beginning of a token comes up by chance. */
+/** Whether a value could be part of longer base64, in which the beginning of any token occurs by chance. */
 function isInsideBase64(text: string, start: number, value: string): boolean {
   return /[+/]/.test(text[start - 1] ?? "") && /^[A-Za-z0-9]+$/.test(value);
 }
 
-function leadBefore(text: string, index: number): string {
-  return /[\w.-]*$/.exec(text.slice(Math.max(0, index - maxLead), index))?.[0] ?? "";
+/** The part of a name that stands right before `index`. */
+function namePrefix(text: string, index: number): string {
+  return /[\w.-]*$/.exec(text.slice(Math.max(0, index - maxNamePrefix), index))?.[0] ?? "";
 }
 
 function lineAround(text: string, index: number): string {

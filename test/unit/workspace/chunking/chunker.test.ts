@@ -7,8 +7,9 @@ import { Parser } from "web-tree-sitter";
 import { grammars, languageOfFile } from "../../../../sidecar/languages/languages";
 import type { Chunk, Chunker } from "../../../../sidecar/workspace/chunking/chunker";
 import { createChunker } from "../../../../sidecar/workspace/chunking/create-chunker";
+import { estimateTokens } from "../../../../sidecar/workspace/chunking/estimate-tokens";
 import { LineChunker } from "../../../../sidecar/workspace/chunking/line-chunker";
-import { estimateTokens, maxLines, maxTokens } from "../../../../sidecar/workspace/chunking/segment";
+import { maxLines, maxTokens } from "../../../../sidecar/workspace/chunking/segment";
 import { cpuTime } from "../../cpu-time";
 import { samples } from "../vectors/samples";
 
