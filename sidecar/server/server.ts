@@ -109,7 +109,7 @@ export function createServer(connection: Connection, locations: Locations, serve
   });
   const secretDocuments = new SecretDocuments({
     path: (uri) => longDocumentPath(uri, folders.folders),
-    isBroughtBack: (uri) => engine?.index.letsThrough(uri),
+    isBroughtBack: (uri) => engine?.index.mayRead(uri),
   });
   // So that the answer is there when the first suggestion is asked for.
   documents.onDidOpen(({ document }) => void secretDocuments.reason(document.uri));

@@ -86,7 +86,7 @@ export class WorkspaceIndex implements FragmentSource {
   }
 
   /** Whether the rules allow a file to be read. A file with the name of a secret may be read only where a user's rule says so. */
-  async letsThrough(uri: string): Promise<boolean> {
+  async mayRead(uri: string): Promise<boolean> {
     const place = this.folders.locate(uri);
     if (place === undefined) return false;
     const found = await this.reindexer.examine(place).catch(() => undefined);

@@ -205,7 +205,7 @@ describe("a file that is secret by its name", () => {
     expect(await run()).toMatchObject({
       code: 2,
       stdout: "",
-      stderr: `Expected a file that is no secret, found ${join(workspace, ".env")}: ".env" is a name of keys or credentials; the line !.env in .selfracgignore brings it back.\n`,
+      stderr: `Expected a file that is no secret, found ${join(workspace, ".env")}: ".env" is a name of files with keys or credentials; the line !.env in .selfracgignore includes it.\n`,
     });
     await writeFile(join(workspace, ".selfracgignore"), "!.env\n");
     expect((await run()).code).toBe(0);

@@ -80,7 +80,7 @@ describe("a file that is secret by its name", () => {
     expect(await availability(sidecar, env)).toEqual({
       available: false,
       reason:
-        'Off for this file, which no model reads: ".env" is a name of keys or credentials; the line !.env in .selfracgignore brings it back.',
+        'Off for this file, which no model reads: ".env" is a name of files with keys or credentials; the line !.env in .selfracgignore includes it.',
     });
 
     const ignoreFile = join(folder, ".selfracgignore");

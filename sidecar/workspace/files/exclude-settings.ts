@@ -1,4 +1,4 @@
-// The settings that leave files out beside the ignore files: `selfracg.exclude`, and the editor's `files.exclude`.
+// The settings that exclude files in addition to ignore files: `selfracg.exclude`, and the editor's `files.exclude`.
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expand } from "brace-expansion";
@@ -7,9 +7,9 @@ import type { Exclusion } from "./exclusion";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 
 export interface ExcludeSettings {
-  /** `selfracg.exclude`: patterns in the syntax of ignore files, from the workspace folder; a later one with `!` takes back of the earlier ones. */
+  /** `selfracg.exclude`: patterns in the syntax of ignore files, relative to the workspace folder. */
   readonly exclude: readonly string[];
-  /** `files.exclude` as editors have it: a glob, and whether it holds or beside which sibling it does. */
+  /** VS Code's `files.exclude`: globs with true, or with `{when}` and the name of a sibling that must exist. */
   readonly filesExclude: Readonly<Record<string, unknown>>;
 }
 
@@ -21,11 +21,11 @@ const maxExpansions = 256;
 interface EditorGlob {
   readonly glob: string;
   readonly patterns: IgnorePatterns;
-  /** Name of the sibling that has to be there, with `$(basename)` for the name without its extension. */
+  /** Name of the sibling that must exist, with `$(basename)` for the file's name without its extension. */
   readonly when: string | undefined;
 }
 
-/** The rules of both settings for one workspace folder. They add to what is left out, and take back what is secret by its name. */
+/** The rules of both settings for one workspace folder. A pattern with `!` also includes a file with the name of a secret. */
 export class ExcludeRules {
   private readonly patterns: IgnorePatterns | undefined;
   private readonly globs: readonly EditorGlob[];
@@ -40,13 +40,13 @@ export class ExcludeRules {
     this.globs = Object.entries(filesExclude).flatMap(([glob, value]) => {
       const when = siblingOf(value);
       if (value !== true && when === undefined) return [];
-      // A folder that matches beside no sibling stays, and what is in it is asked for by its own name.
+      // With `when`, only the files themselves are matched: a folder without the sibling is not excluded.
       const patterns = patternsOf([...expandBraces(glob).map(anchored), ...(when === undefined ? [] : ["!*/"])]);
       return patterns === undefined ? [] : [{ glob, patterns, when }];
     });
   }
 
-  /** Why an entry is left out, if it is. @param path from the workspace folder, with `/` */
+  /** Why an entry is excluded, if it is. @param path from the workspace folder, with `/` */
   async exclusionOf(path: string, isFolder: boolean): Promise<Exclusion | undefined> {
     if (this.patterns === undefined && this.globs.length === 0) return undefined;
     const bytes = byteString(path);
@@ -60,9 +60,9 @@ export class ExcludeRules {
     return undefined;
   }
 
-  /** Whether `selfracg.exclude` says of an entry that it is to be indexed. @param path from the workspace folder, with `/` */
-  async takesBack(path: string, isFolder: boolean): Promise<boolean> {
-    return (await this.patterns?.find(byteString(path), isFolder, this.pace)) === "taken back";
+  /** Whether a pattern of `selfracg.exclude` with `!` includes an entry. @param path from the workspace folder, with `/` */
+  async includes(path: string, isFolder: boolean): Promise<boolean> {
+    return (await this.patterns?.find(byteString(path), isFolder, this.pace)) === "included";
   }
 
   private async hasSibling(path: string, when: string): Promise<boolean> {
@@ -85,7 +85,7 @@ function excluded(source: string, pattern: string): Exclusion {
   };
 }
 
-/** A setting's patterns. Entries with a line break, or that say nothing, match nothing. */
+/** A setting's patterns. Entries with a line break, and empty ones, match nothing. */
 export function patternsOf(lines: readonly string[]): IgnorePatterns | undefined {
   return IgnorePatterns.read(Buffer.from(lines.filter((line) => !line.includes("\n")).join("\n")), false);
 }
@@ -95,13 +95,13 @@ function siblingOf(value: unknown): string | undefined {
   return typeof when === "string" && when !== "" ? when : undefined;
 }
 
-/** An editor's glob as a pattern of an ignore file: it is meant from the folder unless it begins with `**`, and knows no escapes. */
+/** A VS Code glob as a pattern of an ignore file: relative to the folder unless it begins with `**`, and without escapes. */
 function anchored(glob: string): string {
   const pattern = glob.replaceAll("\\", "\\\\").replace(/ +$/, (spaces) => "\\ ".repeat(spaces.length));
   return pattern.startsWith("**/") ? pattern : `/${pattern.replace(/^\//, "")}`;
 }
 
-/** Every glob without braces that one with `{a,b}` stands for. A single choice, as in `{a}`, stands for itself. */
+/** All globs without braces that a glob with `{a,b}` stands for. Braces around a single choice, as in `{a}`, are removed. */
 export function expandBraces(glob: string): string[] {
   return expand(glob.replace(/\{([^{},]*)\}/g, "$1"), { max: maxExpansions });
 }

@@ -1,7 +1,7 @@
-// Why something in the workspace is not indexed: the reason that is counted, and the very rule in words.
+// Why a file or folder is not indexed: a reason for the counts, and the rule in words.
 import type { IgnoreRule } from "../../protocol";
 
-/** Counted, and shown to the user. */
+/** Shown to the user with the number of files. */
 export const exclusionReasons = [
   "ignored",
   "excluded",
@@ -25,13 +25,13 @@ export type ExclusionReason = (typeof exclusionReasons)[number];
 
 export interface Exclusion {
   readonly reason: ExclusionReason;
-  /** The rule, and what it found, for people: a clause with no full stop. Never holds the secret that it speaks of. */
+  /** The rule and what it found, in words: a clause without a full stop. Never holds the secret that was found. */
   readonly detail: string;
-  /** Set where somebody wrote the rule. */
+  /** Set when the rule is a line of an ignore file or setting. */
   readonly rule?: Readonly<IgnoreRule>;
 }
 
-/** A path or pattern for one line of text: in quotes and escaped where it holds what would not show in a line. */
+/** A path or pattern for one line of text: in quotes and escaped when it holds characters that would not be seen. */
 export function printable(text: string): string {
   return /^\s|\s$|[\p{Cc}\p{Zl}\p{Zp}]/u.test(text) ? JSON.stringify(text) : text;
 }

@@ -1,37 +1,37 @@
-// What a git repository says of ignoring outside of its ignore files: its settings, and what it tracks all the same.
+// Reads from a git repository what its ignore files do not say: its settings, and the ignored files that it tracks.
 import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 
 export interface GitRepository {
-  /** Ignore files that hold from the repository's root, the one that decides first in front: info/exclude, then the user's own. */
+  /** Ignore files that apply from the repository's root, beginning with the one that decides first: info/exclude, then the user's own. */
   readonly excludeFiles: readonly string[];
-  /** core.ignoreCase: git sets it where the disk does not tell upper from lower case. */
+  /** core.ignoreCase: git sets it on disks that ignore case. */
   readonly ignoreCase: boolean;
-  /** Files that are tracked although a pattern ignores them, from the repository's root, and the folders above them. */
+  /** Tracked files that a pattern ignores, and the folders above them, relative to the repository's root. */
   readonly tracked: ReadonlySet<string>;
 }
 
-/** Where the parts of a repository lie. */
+/** Where the parts of a repository are. */
 export interface GitFolders {
-  /** The folder that `.git` is or names. */
+  /** The folder that `.git` is, or points to. */
   readonly own: string;
-  /** The one that a worktree shares with the repository it belongs to; else the same. */
+  /** The folder that a worktree shares with its repository; else the same. */
   readonly common: string;
 }
 
-/** Git answers in milliseconds; what takes so long hangs on a broken configuration or disk. */
+/** Git answers in milliseconds, unless a broken configuration or disk makes it hang. */
 const gitTimeoutMs = 5000;
 const maxGitOutputBytes = 64 * 2 ** 20;
-/** HEAD, `.git` as a file and commondir hold a line each. */
+/** HEAD, commondir, and `.git` where it is a file, hold one line each. */
 const maxFileBytes = 1 << 16;
-/** They would make git speak of another repository than the one that is asked about. */
+/** These would make git use another repository. */
 const repositoryVariables = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_PREFIX"];
 
 /**
- * The repository whose root is `folder`; nothing where git sees none, also where there is a `.git` that leads nowhere. It may
- * be a folder or, in worktrees and submodules, a file. Source: gitrepository-layout(5).
+ * The repository whose root is `folder`; undefined where git sees none, for example when `.git` points to nothing. `.git` is a
+ * folder or, in worktrees and submodules, a file. Source: gitrepository-layout(5).
  */
 export async function gitFoldersAt(folder: string): Promise<GitFolders | undefined> {
   const dotGit = join(folder, ".git");
@@ -46,7 +46,7 @@ export async function gitFoldersAt(folder: string): Promise<GitFolders | undefin
   return isRepository ? { own, common } : undefined;
 }
 
-/** Asks git about the repository whose root is `folder`. Where git is missing or fails, its defaults hold. */
+/** Asks git about the repository whose root is `folder`. Where git is missing or fails, git's defaults are assumed. */
 export async function readGitRepository(folder: string, { common }: GitFolders): Promise<GitRepository> {
   const [excludesFile, ignoreCase, tracked] = await Promise.all([
     git(folder, ["config", "-z", "--type=path", "--get", "core.excludesFile"]),
@@ -61,7 +61,7 @@ export async function readGitRepository(folder: string, { common }: GitFolders):
   };
 }
 
-/** What git prints, split at NUL; nothing where it fails, is missing, or takes too long. It never runs what a repository names. */
+/** The output of git, split at NUL; undefined when it fails, is missing, or takes too long. Git runs no program that the repository's settings name. */
 function git(folder: string, args: readonly string[]): Promise<string[] | undefined> {
   const env = { ...process.env, GIT_OPTIONAL_LOCKS: "0" };
   for (const name of repositoryVariables) Reflect.deleteProperty(env, name);
@@ -69,7 +69,7 @@ function git(folder: string, args: readonly string[]): Promise<string[] | undefi
     execFile(
       "git",
       ["-C", folder, "-c", "core.fsmonitor=false", ...args],
-      // Not in the workspace: Windows looks for the program there first.
+      // Outside of the workspace: Windows looks for git.exe in the working folder first.
       {
         cwd: dirname(process.execPath),
         env,

@@ -1,4 +1,4 @@
-// The patterns of an ignore file, read and matched as git does, and where each of them is written.
+// The patterns of an ignore file with their lines, read and matched as git does.
 import { Pace } from "../../host/yield";
 import { Wildcard } from "./wildmatch";
 
@@ -10,52 +10,52 @@ export interface IgnorePattern {
 }
 
 interface Pattern extends IgnorePattern {
-  /** Behind `!`: what matches is taken back. */
-  readonly takesBack: boolean;
-  /** In front of a slash at the end. */
+  /** Begins with `!`: what matches is included again. */
+  readonly negated: boolean;
+  /** Ends with a slash. */
   readonly foldersOnly: boolean;
 }
 
-/** A pattern with wildcards that no index finds. */
+/** A pattern with wildcards that has to be matched with every path. */
 interface WildPattern extends Pattern {
-  /** Whether it is about the whole path, not the name alone. */
+  /** Whether it is matched with the whole path instead of the name. */
   readonly paths: boolean;
-  /** What stands before the first wildcard, without `!` and a slash in front. */
+  /** The text before the first wildcard, without `!` and a leading slash. */
   readonly prefix: string;
-  /** What follows, without a slash at the end. */
+  /** The text after the prefix, without a trailing slash. */
   readonly rest: string;
-  /** Of the rest, made when it is first asked; "none" where it can match nothing. */
+  /** Compiled from the rest when it is first needed; "none" when it can match nothing. */
   wildcard: Wildcard | "none" | undefined;
 }
 
-/** The last patterns of one text without wildcards: the one for files and folders, the one for folders alone. */
+/** The last patterns with one text, without wildcards: the last one for files and folders, and the last one for folders only. */
 type LastPatterns = { any?: Pattern; folders?: Pattern };
 
-/** A string with one character a byte of the UTF-8 text: git's `?` and `[...]` stand for one byte. */
+/** A string with one character per byte of the UTF-8 text: git's `?` and `[...]` match one byte. */
 export function byteString(text: string): string {
   return /^[\0-\x7f]*$/.test(text) ? text : Buffer.from(text, "utf8").toString("latin1");
 }
 
-/** Paths are from the ignore file's folder, as {@link byteString}. */
+/** Paths are relative to the ignore file's folder, as {@link byteString}. */
 export class IgnorePatterns {
   /** Patterns without wildcards, by name or path: most files are long lists of these. */
   private readonly names = new Map<string, LastPatterns>();
   private readonly paths = new Map<string, LastPatterns>();
-  /** Names of the form `*text`, by `text`, and the lengths of those. */
+  /** Patterns of the form `*text`, by `text`, and the lengths of these texts. */
   private readonly suffixes = new Map<string, LastPatterns>();
   private readonly suffixLengths = new Set<number>();
   private readonly wild: WildPattern[] = [];
 
   private constructor(private readonly ignoreCase: boolean) {}
 
-  /** Nothing where there is no pattern. @param content bytes of the ignore file, at most some kilobytes: it is read at once */
+  /** @returns undefined when there is no pattern. @param content bytes of the ignore file, at most some kilobytes: it is read in one go */
   static read(content: Uint8Array, ignoreCase: boolean): IgnorePatterns | undefined {
     const patterns = new IgnorePatterns(ignoreCase);
     for (const [index, line] of linesOf(content).entries()) patterns.add(line, index + 1);
     return patterns.isEmpty ? undefined : patterns;
   }
 
-  /** The same for a file of any size: other work goes on meanwhile. */
+  /** The same for a file of any size: other work can run in between. */
   static async load(content: Uint8Array, ignoreCase: boolean): Promise<IgnorePatterns | undefined> {
     const pace = new Pace();
     const patterns = new IgnorePatterns(ignoreCase);
@@ -67,23 +67,23 @@ export class IgnorePatterns {
   }
 
   /**
-   * The pattern that ignores this path, or whether one takes it back; nothing where none is about it. The folders above it
-   * must be none that are ignored. Other work goes on between two patterns with wildcards.
+   * The pattern that ignores this path, or "included" when one with `!` includes it; undefined when none matches. The folders
+   * above it must not be ignored. Other work can run between two patterns with wildcards.
    */
-  async find(path: string, isFolder: boolean, pace: Pace): Promise<IgnorePattern | "taken back" | undefined> {
+  async find(path: string, isFolder: boolean, pace: Pace): Promise<IgnorePattern | "included" | undefined> {
     const text = this.ignoreCase ? lowerCase(path) : path;
     const listed = this.lookUp(text, isFolder);
     for (let index = this.wild.length - 1; index >= 0; index--) {
       const pattern = this.wild[index];
       if (pattern === undefined || pattern.line < (listed?.line ?? 0)) break;
-      const isMeant = isFolder || !pattern.foldersOnly;
-      if (isMeant && this.endsOf(pattern, text, [text.length]).includes(text.length)) return outcome(pattern);
+      const applies = isFolder || !pattern.foldersOnly;
+      if (applies && this.endsOf(pattern, text, [text.length]).includes(text.length)) return outcome(pattern);
       if (pace.due) await pace.rest();
     }
     return outcome(listed);
   }
 
-  /** The pattern that ignores a file by itself or with a folder above it, from where nothing comes back. */
+  /** The pattern that ignores a file, or a folder above it, below which nothing can be included again. */
   matchFile(path: string): IgnorePattern | undefined {
     const text = this.ignoreCase ? lowerCase(path) : path;
     const ends = Array.from(text.matchAll(/\/|$/g), ({ index }) => index);
@@ -108,15 +108,15 @@ export class IgnorePatterns {
   private add(line: string, number: number): void {
     const text = patternIn(line);
     if (text === undefined) return;
-    const takesBack = text.startsWith("!");
+    const negated = text.startsWith("!");
     const foldersOnly = text.endsWith("/");
-    const body = text.slice(takesBack ? 1 : 0, foldersOnly ? -1 : undefined);
-    const pattern = { text, line: number, takesBack, foldersOnly };
+    const body = text.slice(negated ? 1 : 0, foldersOnly ? -1 : undefined);
+    const pattern = { text, line: number, negated, foldersOnly };
     const paths = body.includes("/");
     const compared = this.ignoreCase ? lowerCase(body) : body;
-    if (!wildcards.test(body)) remember(paths ? this.paths : this.names, compared.replace(/^\//, ""), pattern);
+    if (!wildcards.test(body)) addLast(paths ? this.paths : this.names, compared.replace(/^\//, ""), pattern);
     else if (!paths && body.startsWith("*") && !wildcards.test(body.slice(1))) {
-      remember(this.suffixes, compared.slice(1), pattern);
+      addLast(this.suffixes, compared.slice(1), pattern);
       this.suffixLengths.add(compared.length - 1);
     } else this.wild.push(this.wildPattern(pattern, body.replace(/^\//, ""), paths));
   }
@@ -132,7 +132,7 @@ export class IgnorePatterns {
     };
   }
 
-  /** The last of the patterns that an index finds. */
+  /** The last matching pattern of those that are found by name, path or suffix. */
   private lookUp(path: string, isFolder: boolean): Pattern | undefined {
     const name = nameOf(path);
     const found = [this.names.get(name), this.paths.get(path)];
@@ -145,7 +145,7 @@ export class IgnorePatterns {
     return last;
   }
 
-  /** Which beginnings of a path, by their length, match a pattern. */
+  /** The lengths of the beginnings of a path that match a pattern. */
   private endsOf(pattern: WildPattern, path: string, ends: readonly number[]): number[] {
     const { paths, prefix } = pattern;
     if (paths) {
@@ -158,7 +158,7 @@ export class IgnorePatterns {
     });
   }
 
-  /** As git does, what stands before the first wildcard is no part of the wildcards: `a**` begins with `**`. */
+  /** As in git, the text before the first wildcard is not part of the wildcards: in `a**` they begin with `**`. */
   private wildcardOf(pattern: WildPattern): Wildcard | undefined {
     const { paths, rest } = pattern;
     pattern.wildcard ??= Wildcard.compile(rest, { paths, ignoreCase: this.ignoreCase }) ?? "none";
@@ -166,10 +166,10 @@ export class IgnorePatterns {
   }
 }
 
-/** What git takes for the beginning of a wildcard. */
+/** Characters that begin a wildcard in git. */
 const wildcards = /[*?[\\]/;
 
-/** Lines of an ignore file, one character a byte. */
+/** Lines of an ignore file, one character per byte. */
 function linesOf(content: Uint8Array): string[] {
   return Buffer.from(content)
     .toString("latin1")
@@ -177,7 +177,7 @@ function linesOf(content: Uint8Array): string[] {
     .split("\n");
 }
 
-/** A line's pattern as git reads it: without a carriage return, and without the spaces at its end that no backslash keeps. */
+/** A line's pattern as git reads it: without a carriage return, and without trailing spaces unless a backslash escapes them. */
 function patternIn(line: string): string | undefined {
   if (line.startsWith("#")) return undefined;
   const [text = ""] = line.replace(/\r$/, "").split("\0", 1);
@@ -191,7 +191,7 @@ function patternIn(line: string): string | undefined {
   return /^!?\/*$/.test(pattern) ? undefined : pattern;
 }
 
-function remember(patterns: Map<string, LastPatterns>, text: string, pattern: Pattern): void {
+function addLast(patterns: Map<string, LastPatterns>, text: string, pattern: Pattern): void {
   const last = patterns.get(text) ?? {};
   if (pattern.foldersOnly) last.folders = pattern;
   else last.any = pattern;
@@ -202,13 +202,13 @@ function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
 }
 
-/** Letters of ASCII alone: those of UTF-8's other bytes have no case in git. */
+/** Letters of ASCII only: git ignores the case of no others. */
 function lowerCase(bytes: string): string {
   return bytes.replace(/[A-Z]+/g, (letters) => letters.toLowerCase());
 }
 
-function outcome(pattern: Pattern | undefined): IgnorePattern | "taken back" | undefined {
+function outcome(pattern: Pattern | undefined): IgnorePattern | "included" | undefined {
   if (pattern === undefined) return undefined;
-  if (pattern.takesBack) return "taken back";
+  if (pattern.negated) return "included";
   return { text: Buffer.from(pattern.text, "latin1").toString("utf8"), line: pattern.line };
 }

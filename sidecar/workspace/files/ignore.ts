@@ -1,4 +1,4 @@
-// Which paths of a workspace folder are left out by ignore files, settings and well-known folder names, and by which rule.
+// Which paths of a workspace folder are excluded by ignore files, settings and well-known folder names, and by which rule.
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -6,30 +6,30 @@ import { Pace } from "../../host/yield";
 import type { IgnoreRule } from "../../protocol";
 import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
 import { type Exclusion, printable } from "./exclusion";
-import { skipByFolderName } from "./folder-names";
+import { excludeByFolderName } from "./folder-names";
 import { type GitRepository, gitFoldersAt, readGitRepository } from "./git-repository";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 import { secretByName } from "./secrets/names";
 
-/** Some hundred thousand patterns. Where a file is larger, what it would ignore stays out with all else in its folder. */
+/** Some hundred thousand patterns. Where a file is larger, its whole folder is excluded, because what it ignores is not known. */
 const maxIgnoreFileBytes = 8 * 2 ** 20;
 
-/** The patterns of one ignore file, which hold below `base`. */
+/** The patterns of one ignore file, which apply below `base`. */
 interface RuleFile {
   readonly source: string;
-  /** Length of the path from `top` to the folder it holds below, the slash included, as {@link byteString}. */
+  /** Length of the path from `top` to the folder it applies to, including the slash, as {@link byteString}. */
   readonly base: number;
   readonly patterns: IgnorePatterns;
 }
 
-/** What holds for the entries of one folder. In both lists the file that decides first is in front. */
+/** The rules for the entries of one folder. Both lists begin with the file that decides first. */
 interface FolderRules {
   /** `.selfracgignore` of this folder and those above. */
   readonly own: readonly RuleFile[];
   /** `.gitignore` of this folder and those above it in its repository, info/exclude and the user's ignore file. */
   readonly git: readonly RuleFile[];
   readonly repository: Repository | undefined;
-  /** The rule that ignores this folder, which is walked all the same for what is tracked in it. */
+  /** The rule that ignores this folder, which is walked nevertheless because git tracks files in it. */
   readonly ignored?: Required<IgnoreRule>;
   /** An ignore file too large to be read, of this folder or one above. */
   readonly tooLarge?: string;
@@ -40,14 +40,15 @@ interface Repository extends GitRepository {
   readonly root: string;
 }
 
-type Decision = Required<IgnoreRule> | "taken back by .selfracgignore" | "taken back by git" | undefined;
+/** The rule that excludes a path, or whose rules include it again; undefined where no rule is about it. */
+type Decision = Required<IgnoreRule> | "included by .selfracgignore" | "included by git" | undefined;
 
 /**
- * The rules of one workspace folder. Git's files count as they do for git: the last pattern of the deepest file decides,
- * nothing comes back from under an ignored folder, what is tracked is not ignored, and a repository inside another one (a
- * submodule, a worktree, a clone) has its own rules and none of the outer one's. `.selfracgignore` has the last word over them,
- * from the topmost folder down; the settings only add. What is secret by its name is left out unless `!` in `.selfracgignore`
- * or in `selfracg.exclude` takes it back: git tracks secrets too, so its rules do not.
+ * The rules of one workspace folder. Git's files are applied as git applies them: the last pattern of the deepest file decides,
+ * nothing below an ignored folder can be included again, tracked files are not ignored, and a repository inside another one (a
+ * submodule, a worktree, a clone) has its own rules and none of the outer one's. `.selfracgignore` files override them, from the
+ * topmost folder down; the settings only exclude more. A file with the name of a secret is excluded unless a pattern with `!` in
+ * `.selfracgignore` or `selfracg.exclude` includes it: git's rules do not, because people track secrets by mistake.
  */
 export class IgnoreRules {
   /** By path from `top`, `""` or ending in `/`. */
@@ -58,15 +59,15 @@ export class IgnoreRules {
     private readonly top: string,
     /** Path from `top` to the workspace folder, `""` or ending in `/`. */
     private readonly offset: string,
-    /** Whether git's rules say all that is to be said, so that names of build results prove nothing. */
+    /** Whether the folder lies in a git repository, whose rules say which folders are build results. */
     private readonly inRepository: boolean,
     private readonly excludes: ExcludeRules,
   ) {}
 
   /**
    * Rules for the workspace folder at `root`. Where it lies inside a git repository, the ignore files above it up to the
-   * repository's root count too, as they do for git; unless they leave out the workspace folder itself, which somebody
-   * opened all the same.
+   * repository's root apply too, as they do for git; unless they exclude the workspace folder itself, which the user
+   * opened nevertheless.
    */
   static async create(root: string, settings: ExcludeSettings = noExcludes): Promise<IgnoreRules> {
     const excludes = new ExcludeRules(root, settings);
@@ -82,13 +83,13 @@ export class IgnoreRules {
   }
 
   /**
-   * Why one entry is left out, given that the folders it lies in are not; nothing where it is not.
+   * Why an entry is excluded, undefined when it is not. The folders above it must not be excluded.
    * @param path from the workspace folder, with `/`
    */
   async exclusionOf(path: string, isFolder: boolean): Promise<Exclusion | undefined> {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const always =
-      isFolder || name === ".git" ? skipByFolderName(name, { inRepository: true, takenBack: true }) : undefined;
+      isFolder || name === ".git" ? excludeByFolderName(name, { inRepository: true, isIncluded: true }) : undefined;
     const excluded = always ?? (await this.excludes.exclusionOf(path, isFolder));
     if (excluded !== undefined) return excluded;
     const full = this.offset + path;
@@ -108,20 +109,19 @@ export class IgnoreRules {
       };
     }
     const byName = isFolder
-      ? skipByFolderName(name, {
+      ? excludeByFolderName(name, {
           inRepository: this.inRepository || rules.repository !== undefined,
-          takenBack: decision !== undefined,
+          isIncluded: decision !== undefined,
         })
       : undefined;
     if (byName !== undefined) return byName;
-    if (decision === "taken back by .selfracgignore" || (await this.excludes.takesBack(path, isFolder)))
-      return undefined;
+    if (decision === "included by .selfracgignore" || (await this.excludes.includes(path, isFolder))) return undefined;
     const detail = secretByName(path, isFolder);
     return detail === undefined ? undefined : { reason: "secret", detail };
   }
 
   /**
-   * Tells what stands in a folder that is walked, so that ignore files which are not there need not be asked for.
+   * Notes the names in a folder that is walked, so that ignore files which do not exist need not be opened.
    * @param path from the workspace folder, `""` for itself
    */
   enter(path: string, names: ReadonlySet<string>): void {
@@ -129,14 +129,14 @@ export class IgnoreRules {
     if (!this.folders.has(folder)) this.folders.set(folder, this.load(folder, names));
   }
 
-  /** Takes note that a folder is gone, with the ignore files in it. @param path from the workspace folder */
+  /** Notes that a folder was deleted, with the ignore files in it. @param path from the workspace folder */
   leave(path: string): void {
     const folder = `${this.offset}${path}/`;
     if (!this.folders.has(folder)) return;
     for (const each of this.folders.keys()) if (each.startsWith(folder)) this.folders.delete(each);
   }
 
-  /** Whether a folder below `top` is ignored on the way down. @param parts the folders from `top` down */
+  /** Whether one of these folders is ignored. @param parts the folders from `top` down */
   private async ignoresFolders(parts: readonly string[]): Promise<boolean> {
     let above = "";
     for (const part of parts) {
@@ -156,7 +156,7 @@ export class IgnoreRules {
     return rules;
   }
 
-  /** @param names of what stands in the folder, where they are known */
+  /** @param names of the entries of the folder, where they are known */
   private async load(folder: string, names?: ReadonlySet<string>): Promise<FolderRules> {
     const isThere = (name: string): boolean => names === undefined || names.has(name);
     const above = folder === "" ? noRules : await this.rulesFor(folder.slice(0, -1));
@@ -174,13 +174,13 @@ export class IgnoreRules {
       const patterns = await IgnorePatterns.load(content, repository?.ignoreCase ?? false);
       return patterns === undefined ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
-    // Git takes no .gitignore that is a symbolic link (gitignore(5), NOTES).
+    // Git does not read a .gitignore that is a symbolic link (gitignore(5), NOTES).
     const git = isThere(".gitignore") ? await read(join(this.top, folder, ".gitignore"), false) : [];
     const own = isThere(".selfracgignore") ? await read(join(this.top, folder, ".selfracgignore"), true) : [];
     const inherited = here === undefined ? above : { ...noRules, own: above.own };
     const excludes =
       here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
-    // Most folders have none: they share what holds above them.
+    // Most folders have no ignore file: they share the rules of the folder above.
     if (here === undefined && git.length === 0 && own.length === 0 && tooLarge === undefined) return above;
     return {
       ...inherited,
@@ -191,7 +191,7 @@ export class IgnoreRules {
     };
   }
 
-  /** What the files above a folder say of what is in it. @param folder path from `top` */
+  /** The rules of the files above a folder for the entries of it. @param folder path from `top` */
   private async rulesFor(folder: string): Promise<FolderRules> {
     const rules = await this.rulesIn(folder.slice(0, folder.lastIndexOf("/") + 1));
     if (rules.ignored !== undefined || !isTracked(rules, folder)) return rules;
@@ -201,9 +201,9 @@ export class IgnoreRules {
 
   private async decide(rules: FolderRules, path: string, isFolder: boolean): Promise<Decision> {
     const own = await this.firstMatch(rules.own, path, isFolder);
-    if (own !== undefined) return own === "taken back" ? "taken back by .selfracgignore" : own;
+    if (own !== undefined) return own === "included" ? "included by .selfracgignore" : own;
     const git = rules.ignored ?? (await this.firstMatch(rules.git, path, isFolder));
-    if (git === "taken back") return "taken back by git";
+    if (git === "included") return "included by git";
     return isTracked(rules, path) ? undefined : git;
   }
 
@@ -211,7 +211,7 @@ export class IgnoreRules {
     files: readonly RuleFile[],
     path: string,
     isFolder: boolean,
-  ): Promise<Required<IgnoreRule> | "taken back" | undefined> {
+  ): Promise<Required<IgnoreRule> | "included" | undefined> {
     const bytes = byteString(path);
     for (const { source, base, patterns } of files) {
       const found = await patterns.find(bytes.slice(base), isFolder, this.pace);
@@ -229,10 +229,10 @@ function isTracked({ repository }: FolderRules, path: string): boolean {
   return repository?.tracked.has(path.slice(repository.root.length)) === true;
 }
 
-/** Nothing where there is no such file, or none that can be read. */
+/** Undefined when there is no such file, or it cannot be read. */
 async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | "too large" | undefined> {
   try {
-    // A pipe of that name must not be waited for.
+    // O_NONBLOCK: opening a named pipe would wait for a writer.
     const file = await open(
       path,
       constants.O_RDONLY | constants.O_NONBLOCK | (isLinkAllowed ? 0 : constants.O_NOFOLLOW),

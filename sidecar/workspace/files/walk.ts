@@ -10,7 +10,7 @@ import { excludeByName, readContent } from "./content";
 import type { Exclusion, ExclusionReason } from "./exclusion";
 import type { IgnoreRules } from "./ignore";
 
-/** Asked of every file, these take two thirds of the processor time that those of `fs/promises` take. */
+/** Promisified callbacks: with one call for every file, they take two thirds of the processor time of `fs/promises`. */
 const stat = promisify(fs.stat);
 const open = promisify(fs.open);
 const fstat = promisify(fs.fstat);
@@ -25,8 +25,8 @@ export interface ListedFile {
   readonly path: string;
   readonly size: number;
   /**
-   * When its content changed last, and when content, name or attributes did: milliseconds since 1970, with the fraction
-   * that the file system keeps. Programs set the first back, as when they unpack an archive, and never the second.
+   * When its content changed last (mtime), and when content, name or attributes did (ctime): milliseconds since 1970, with
+   * fractions. Programs may set the first to an earlier time, for example when they unpack an archive; never the second.
    */
   readonly modified: number;
   readonly changed: number;
@@ -36,27 +36,27 @@ export interface WalkOptions {
   readonly rules: IgnoreRules;
   /** Folder below the root to begin at, `""` for the root itself. */
   readonly from: string;
-  /** Folders below the root that are workspace folders of their own: left to these, without a word. */
+  /** Folders below the root that are workspace folders themselves: they list their own files. */
   readonly nested: ReadonlySet<string>;
-  /** Files larger than this are left out. */
+  /** Files larger than this are excluded. */
   readonly maxBytes: number;
-  /** Told about every entry that is left out; an ignored folder counts once. */
+  /** Called for every entry that is excluded; an excluded folder counts once. */
   readonly onExcluded: (path: string, reason: ExclusionReason) => void;
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Files below `root`/`from`, a folder's files before its folders, each in name order. Symbolic links are not followed: what they point to inside the folder
- * is listed by its own path, and loops cannot arise. Folders that cannot be read are reported and passed over.
+ * Files below `root`/`from`, a folder's files before its folders, each in name order. Symbolic links are not followed: files
+ * they point to inside the folder are listed by their own path, and there can be no loops. Folders that cannot be read are excluded.
  * @throws Error when `root`/`from` itself cannot be read; the signal's reason when it is aborted
  */
 export async function* walk(root: string, options: WalkOptions): AsyncGenerator<ListedFile> {
-  // Asked for by itself: an unreadable workspace folder is an error, an unreadable folder inside is not.
+  // A workspace folder that cannot be read is an error; a folder inside of it is not.
   await readdir(join(root, options.from));
   yield* walkFolder(await readFolder(root, options.from, options), root, options);
 }
 
-/** What stands in one folder. */
+/** The entries of one folder. */
 interface Folder {
   readonly entries: readonly (ListedFile | { readonly path: string; readonly reason: ExclusionReason })[];
   /** Paths of the folders in it that are walked too. */
@@ -73,12 +73,12 @@ async function* walkFolder(
     if ("reason" in entry) options.onExcluded(entry.path, entry.reason);
     else yield entry;
   }
-  // The next folders are read while one is walked: on slow disks, and for many small folders, the waiting is most of the work.
+  // The next folders are read while one is walked: on slow disks, and with many small folders, most of the time is waiting.
   const reading: Promise<Folder>[] = [];
   for (let at = 0; at < folders.length; at++) {
     for (const path of folders.slice(reading.length, at + foldersAtOnce)) {
       const read = readFolder(root, path, options);
-      // Looked at when its turn comes; where the walk ends before, nobody does.
+      // An error is thrown when its turn comes; if the walk ends before that, it must not count as unhandled.
       read.catch(() => {});
       reading.push(read);
     }
@@ -106,17 +106,17 @@ async function readFolder(
   const folders: string[] = [];
   for (let start = 0; start < found.length; start += statsAtOnce) {
     signal?.throwIfAborted();
-    // Asked of several files at once, for the same reason.
-    const asked = found.slice(start, start + statsAtOnce).map(async (entry) => {
+    // Several files at once, for the same reason.
+    const reading = found.slice(start, start + statsAtOnce).map(async (entry) => {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (entry.isDirectory() && nested.has(path)) return undefined;
       const exclusion = await excludeEntry(entry, path, rules);
       if (exclusion !== undefined) return { path, reason: exclusion.reason };
       if (entry.isDirectory()) return path;
-      const file = await describe(root, path, maxBytes);
+      const file = await statFile(root, path, maxBytes);
       return "reason" in file ? { path, reason: file.reason } : file;
     });
-    for (const each of await Promise.all(asked)) {
+    for (const each of await Promise.all(reading)) {
       if (typeof each === "string") folders.push(each);
       else if (each !== undefined) entries.push(each);
     }
@@ -124,7 +124,7 @@ async function readFolder(
   return { entries, folders };
 }
 
-/** Why what lies at a path is left out before its size is asked for, if it is. */
+/** Why an entry is excluded by its kind or path, if it is. */
 async function excludeEntry(
   entry: Pick<fs.Stats, "isSymbolicLink" | "isDirectory" | "isFile">,
   path: string,
@@ -140,8 +140,8 @@ async function excludeEntry(
   return rules.exclusionOf(path, entry.isDirectory());
 }
 
-/** Size and time of one file, or why its name or size already leaves it out. */
-async function describe(root: string, path: string, maxBytes: number): Promise<ListedFile | Exclusion> {
+/** Size and times of one file, or why its name or size excludes it. */
+async function statFile(root: string, path: string, maxBytes: number): Promise<ListedFile | Exclusion> {
   try {
     const { size, mtimeMs, ctimeMs } = await stat(join(root, path));
     return excludeByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs, changed: ctimeMs };
@@ -150,16 +150,16 @@ async function describe(root: string, path: string, maxBytes: number): Promise<L
   }
 }
 
-/** What the walk makes of one path. */
+/** What the walk finds at one path. */
 export type Examined =
   | { readonly file: ListedFile }
   /** A folder that is walked. */
   | { readonly folder: string }
-  /** `at`: the path itself, or the folder above it that is left out. */
+  /** `at`: the path itself, or the excluded folder above it. */
   | (Exclusion & { readonly at: string });
 
 /**
- * Whether the walk comes to a path below `root`, and if not, where it turns away and why.
+ * Whether the walk comes to a path below `root`, and if not, which path is excluded and why.
  * @param path from the root, with `/`; `""` for the root itself
  * @throws Error when there is nothing at the path
  */
@@ -179,16 +179,17 @@ export async function examine(
       throw Object.assign(new Error(`${join(root, at)} is a file, so there is nothing at ${join(root, path)}`), {
         code: "ENOENT",
       });
-    const file = await describe(root, at, maxBytes);
+    const file = await statFile(root, at, maxBytes);
     return "reason" in file ? { ...file, at } : { file };
   }
   return { folder: path };
 }
 
-/** The bytes of a file with the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
+/** The bytes of a file, or why it is excluded, with its size and times as it was read. */
 export type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) &
   Pick<ListedFile, "size" | "modified" | "changed">;
 
+/** Never throws, and never reads more than `maxBytes`. */
 export async function readBytes(root: string, path: string, maxBytes: number): Promise<FileBytes> {
   let size = 0;
   let modified = 0;
@@ -196,7 +197,7 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
   try {
     const file = await open(join(root, path), "r");
     try {
-      // Asked of the open file: time and content then belong together, whatever happens to the name meanwhile.
+      // Of the open file, so that time and content belong together even when another file gets the name.
       const found = await fstat(file);
       ({ size, mtimeMs: modified, ctimeMs: changed } = found);
       const at = { size, modified, changed };
@@ -220,10 +221,11 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
   }
 }
 
-/** A file's text, its {@link contentHash}, and the size and times it was read at, or why it is left out. Never throws, never reads over `maxBytes`. */
+/** The text of a file and its {@link contentHash}, or why it is excluded, with its size and times as it was read. */
 export type ReadFile = ({ readonly text: string } | Exclusion) &
   Pick<ListedFile, "size" | "modified" | "changed"> & { readonly hash: string };
 
+/** Never throws, and never reads more than `maxBytes`. */
 export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
   const found = await readBytes(root, path, maxBytes);
   if ("reason" in found) return { ...found, hash: "" };
@@ -234,8 +236,8 @@ export async function readSource(root: string, path: string, maxBytes: number): 
 function failure(error: unknown): Exclusion {
   const code = errorCode(error);
   const detail = errorMessage(error);
-  // Node.js puts this character where bytes are no UTF-8, and then finds no such file.
+  // Node.js replaces bytes that are not UTF-8 by this character, and then finds no such file.
   if (code === "ENOENT" && detail.includes("\uFFFD"))
-    return { reason: "unreadable", detail: "its name is no UTF-8 text" };
+    return { reason: "unreadable", detail: "its name is not UTF-8 text" };
   return { reason: code === "ENOENT" || code === "ENOTDIR" ? "deleted meanwhile" : "unreadable", detail };
 }

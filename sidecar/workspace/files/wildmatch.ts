@@ -1,19 +1,19 @@
-// Git's wildcards as automata: no pattern takes more steps than its length times the path's.
+// Matches git's wildcards with automata: time is at most proportional to the length of the pattern times that of the path.
 
 export interface WildcardOptions {
-  /** Whether the pattern is about whole paths, so that only `**` goes over slashes; else it is about names. */
+  /** Whether the pattern is matched with whole paths, in which only `**` matches slashes; else with names. */
   readonly paths: boolean;
-  /** Letters of ASCII alone, as in git. The text to match must be in lower case then. */
+  /** For letters of ASCII only, as in git. The text to match must be in lower case then. */
   readonly ignoreCase: boolean;
 }
 
-/** One place of a pattern. */
+/** One element of a pattern. */
 interface Step {
-  /** By byte, 1 where the step takes it. */
-  readonly takes: Uint8Array;
-  /** Whether it takes any number of bytes instead of one. */
+  /** By byte, 1 where the step matches it. */
+  readonly matches: Uint8Array;
+  /** Whether it matches any number of bytes instead of one. */
   readonly repeats: boolean;
-  /** How many steps further the pattern may go on without a byte. */
+  /** How many steps further the pattern may continue without reading a byte. */
   readonly jumps: readonly number[];
 }
 
@@ -21,25 +21,25 @@ const slash = 0x2f;
 const everyByte = new Uint8Array(256).fill(1);
 const allButSlash = everyByte.with(slash, 0);
 const literals = Array.from({ length: 256 }, (_, byte) => one(new Uint8Array(256).fill(1, byte, byte + 1)));
-const star: Step = { takes: allButSlash, repeats: true, jumps: [1] };
-const globstar: Step = { takes: everyByte, repeats: true, jumps: [1] };
-/** Any number of folders, none included: all three steps may be left out. */
+const star: Step = { matches: allButSlash, repeats: true, jumps: [1] };
+const globstar: Step = { matches: everyByte, repeats: true, jumps: [1] };
+/** Any number of folders, or none: all three steps may be passed over. */
 const anyFolders: readonly Step[] = [
-  { takes: new Uint8Array(256), repeats: false, jumps: [1, 3] },
+  { matches: new Uint8Array(256), repeats: false, jumps: [1, 3] },
   globstar,
   one(new Uint8Array(256).fill(1, slash, slash + 1)),
 ];
 
-function one(takes: Uint8Array): Step {
-  return { takes, repeats: false, jumps: [] };
+function one(matches: Uint8Array): Step {
+  return { matches, repeats: false, jumps: [] };
 }
 
 /**
- * A pattern of git's wildmatch, with `*`, `**`, `?`, brackets and escapes. Patterns and texts are strings of one character a byte.
+ * A pattern of git's wildmatch, with `*`, `**`, `?`, brackets and escapes. Patterns and texts are strings of one character per byte.
  * Source: git's wildmatch.c, and its documentation gitignore(5) and fnmatch(3). The automaton is Thompson's (1968).
  */
 export class Wildcard {
-  /** By state, the last round that it was entered in. */
+  /** By state, the last round in which it was entered. */
   private readonly entered: Float64Array;
   private round = 0;
 
@@ -51,13 +51,13 @@ export class Wildcard {
     this.entered = new Float64Array(steps.length + 1);
   }
 
-  /** Nothing for a pattern that matches nothing: one that ends in a backslash or in an open bracket, or names an unknown class. */
+  /** Undefined for a pattern that matches nothing: one that ends in a backslash or an open bracket, or names an unknown class. */
   static compile(pattern: string, options: WildcardOptions): Wildcard | undefined {
     const steps: Step[] = [];
     for (let at = 0; at < pattern.length; ) {
       const piece = readPiece(pattern, at, options);
       if (piece === undefined) return undefined;
-      // Folders behind folders say nothing more, and would only take time.
+      // `**/**/` matches the same as `**/`, and would take longer.
       if (piece.steps !== anyFolders || steps.at(-anyFolders.length) !== anyFolders[0]) steps.push(...piece.steps);
       at = piece.end;
     }
@@ -65,12 +65,12 @@ export class Wildcard {
     return new Wildcard(steps, needed.length);
   }
 
-  /** Whether all of a text matches. */
+  /** Whether the whole text matches. */
   matches(text: string): boolean {
     return this.ends(text).at(-1) === text.length;
   }
 
-  /** The lengths of a text's beginnings that match, of those that end before a slash or with the text. */
+  /** The lengths of the beginnings of a text that match and end before a slash or with the text. */
   ends(text: string): number[] {
     const ends: number[] = [];
     if (text.length < this.minLength) return ends;
@@ -80,8 +80,8 @@ export class Wildcard {
       if (byte === slash && states.includes(this.steps.length)) ends.push(at);
       const next: number[] = [];
       for (const state of states) {
-        const taken = this.steps[state];
-        if (taken?.takes[byte] === 1) next.push(taken.repeats ? state : state + 1);
+        const step = this.steps[state];
+        if (step?.matches[byte] === 1) next.push(step.repeats ? state : state + 1);
       }
       states = this.enter(next);
     }
@@ -89,7 +89,7 @@ export class Wildcard {
     return ends;
   }
 
-  /** The states, each once, and those that are reached from them without a byte. */
+  /** The states, each once, and those that are reached from them without reading a byte. */
   private enter(pending: number[]): number[] {
     this.round++;
     const states: number[] = [];
@@ -103,7 +103,7 @@ export class Wildcard {
   }
 }
 
-/** What one place of a pattern stands for, and where the pattern goes on. */
+/** The steps of one element of a pattern, and where the next one begins. */
 interface Piece {
   readonly steps: readonly Step[];
   readonly end: number;
@@ -131,7 +131,7 @@ function readLiteral(byte: number, end: number): Piece | undefined {
   return literal && { steps: [literal], end };
 }
 
-/** A run of asterisks, with the slash behind `**`. */
+/** A run of asterisks, with the slash after `**`. */
 function readStars(pattern: string, start: number, { paths }: WildcardOptions): Piece {
   let end = start;
   while (pattern[end] === "*") end++;
@@ -143,7 +143,7 @@ function readStars(pattern: string, start: number, { paths }: WildcardOptions): 
   return pattern[end] === "/" ? { steps: anyFolders, end: end + 1 } : { steps: [globstar], end };
 }
 
-/** Classes of git's own, which are those of the C locale but for vertical tab and form feed, which are no space. */
+/** Git's own classes: those of the C locale, except that vertical tab and form feed are not space. */
 const classes: ReadonlyMap<string, RegExp> = new Map([
   ["alnum", /[0-9A-Za-z]/],
   ["alpha", /[A-Za-z]/],
@@ -159,27 +159,27 @@ const classes: ReadonlyMap<string, RegExp> = new Map([
   ["xdigit", /[0-9A-Fa-f]/],
 ]);
 
-/** A bracket expression; nothing where it does not end or names an unknown class. */
+/** A bracket expression; undefined when it does not end or names an unknown class. */
 function readBracket(pattern: string, start: number, { paths, ignoreCase }: WildcardOptions): Piece | undefined {
   const members = new Uint8Array(256);
   const isNegated = pattern[start + 1] === "!" || pattern[start + 1] === "^";
   let at = start + (isNegated ? 2 : 1);
   let from: number | undefined;
-  // A closing bracket that comes first is a member.
+  // A closing bracket in the first place is a member.
   do {
     const member = addMember(members, pattern, at, from, ignoreCase);
     if (member === undefined) return undefined;
     ({ end: at, from } = member);
   } while (pattern[at] !== "]");
-  const takes = isNegated ? members.map((member) => 1 - member) : members;
-  if (paths) takes[slash] = 0;
-  return { steps: [one(takes)], end: at + 1 };
+  const matched = isNegated ? members.map((member) => 1 - member) : members;
+  if (paths) matched[slash] = 0;
+  return { steps: [one(matched)], end: at + 1 };
 }
 
 /**
  * Adds one member of a bracket expression as git reads it.
- * @param from the byte that a range may begin with: none behind a range or a class
- * @returns where the next member stands, and what a range may begin with there; nothing where the pattern matches nothing
+ * @param from the byte that a range may begin with: none after a range or a class
+ * @returns where the next member begins, and what a range may begin with there; undefined when the pattern matches nothing
  */
 function addMember(
   members: Uint8Array,
@@ -214,7 +214,7 @@ function addClass(members: Uint8Array, name: string, ignoreCase: boolean): boole
   return true;
 }
 
-/** The name in `[:name:]`; nothing where something else begins so, which is a bracket among the members then. */
+/** The name in `[:name:]`; undefined when `[` is a member. */
 function classAt(pattern: string, start: number): string | undefined {
   const begin = start + "[:".length;
   if (pattern[start] !== "[" || pattern[start + 1] !== ":") return undefined;
@@ -222,7 +222,7 @@ function classAt(pattern: string, start: number): string | undefined {
   return end > begin && pattern[end - 1] === ":" ? pattern.slice(begin, end - 1) : undefined;
 }
 
-/** Adds the bytes between two, and where case is ignored the small letters of capital ones too. */
+/** Adds the bytes of a range, and when case is ignored the lower-case letters of upper-case ones too. */
 function addRange(members: Uint8Array, from: number, to: number, ignoreCase: boolean): void {
   for (let byte = from; byte <= to; byte++) {
     members[byte] = 1;
@@ -230,7 +230,7 @@ function addRange(members: Uint8Array, from: number, to: number, ignoreCase: boo
   }
 }
 
-/** A byte in lower case, where it is a letter of ASCII. */
+/** The byte in lower case when it is a letter of ASCII. */
 function lowerCase(byte: number): number {
   return byte >= 0x41 && byte <= 0x5a ? byte + 0x20 : byte;
 }

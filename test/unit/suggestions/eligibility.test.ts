@@ -45,11 +45,11 @@ describe("availabilityOf", () => {
   });
 
   it("is not in a document that is secret by its name, whether there is a model or not", () => {
-    const secret = '".env" is a name of keys or credentials';
+    const secret = '".env" is a name of files with keys or credentials';
     for (const noModel of [undefined, "Loading the model."])
       expect(availabilityOf({ ...document, secret }, { ...state, noModel })).toEqual({
         available: false,
-        reason: 'Off for this file, which no model reads: ".env" is a name of keys or credentials.',
+        reason: 'Off for this file, which no model reads: ".env" is a name of files with keys or credentials.',
       });
   });
 

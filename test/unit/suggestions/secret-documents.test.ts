@@ -54,5 +54,5 @@ it("asks again when the rules may have changed, when they could not be read, and
 
 it("says so of whatever lies in a folder of keys", () => {
   const documents = new SecretDocuments({ path, isBroughtBack: () => undefined });
-  expect(documents.reason("file:///home/me/.ssh/config")).toMatch(/the folder \.ssh is one of keys/);
+  expect(documents.reason("file:///home/me/.ssh/config")).toMatch(/the folder \.ssh holds keys/);
 });

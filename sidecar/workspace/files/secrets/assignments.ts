@@ -1,4 +1,4 @@
-// Values that are given to what is named like a credential, in code, configuration, markup and commands.
+// Finds values assigned to names of credentials, in code, configuration, markup and commands.
 import type { SecretRule, Span } from "./rule";
 import { endOf, looseSeparators, separators, space } from "./separators";
 import { isReference, looksMadeUp, looksRandom } from "./value";
@@ -7,7 +7,7 @@ const passwords =
   "pass(?:word|wd|phrase|code|wort)?|passe|kennwort|contrase[nñ]a|senha|(?:(?<![A-Za-z])|bind|root)pw|pwd|psk";
 const keys =
   "(?:api|access|private|secret|auth|signing|encryption|account|admin|master|app|client|consumer|subscription|service|shared|storage|licen[sc]e|session|jwt|hmac|crypt|cipher|deploy|write|ingest(?:ion)?|bot|root|pass)[-_ ]?key";
-/** What may follow inside a name. */
+/** Words that may follow in a name. */
 const endings =
   "key|base|value|text|plain|b64|base64|prod|production|staging|stage|dev|live|test|local|main|primary|secondary|default|\\d{1,2}";
 const name = new RegExp(
@@ -15,20 +15,20 @@ const name = new RegExp(
   "gi",
 );
 const isPasswordName = new RegExp(`^(?:${passwords})(?!.?key)`, "i");
-/** What stands before names that end alike and are no credentials. */
+/** Words before names that look alike and are not credentials. */
 const publicNames =
   /(?:csrf|xsrf|public|public[-_]?key|pub|next|page|paging|continuation|cursor|sync|eos|bos|pad|unk|sep|cls|mask|cancel(?:lation)?|stop|start|end|special|image|first|last|previous|prev|line|lex|parse|current|contract|primary|foreign|partition|sort|cache|bypass|com|sur|tres)[-_.]?$/i;
-/** What may stand right before "pass" in one word: others are words of their own, such as "compass". */
+/** Beginnings of words that end in "pass" and mean a password; others, such as "compass", do not. */
 const compounds = /(?:^|[^A-Za-z]|db|user|my|smtp|mail|ftp|admin|root|sql|wifi|ssh|http)$/i;
-/** Where a value follows its name with no more than a blank: options, instructions of Dockerfiles, commands that set. */
-const takesPlain = /(?:^|\s)--?[\w-]*$|(?:^|\n)\s*(?:ENV|ARG)\s+\w*$|\bset\s+[\w.-]*$/;
-/** Characters before a name that are looked at. */
-const looksBack = 40;
+/** Before a name whose value follows after a blank: options, instructions of Dockerfiles, commands that set variables. */
+const valueFollowsBlank = /(?:^|\s)--?[\w-]*$|(?:^|\n)\s*(?:ENV|ARG)\s+\w*$|\bset\s+[\w.-]*$/;
+/** Characters before a name that are taken into account. */
+const contextBefore = 40;
 
 const quoted =
   /(?:@|rb?|b|f|u|R|B)?(?:\\?"(?<double>[^"\n]{6,256}?)\\?"|'(?<single>[^'\n]{6,256})'|`(?<back>[^`\n]{6,256})`)/y;
 const unquoted = /[^\s"'`,;&<>(){}[\]]{8,256}(?=[\s"'`,;&<]|$)/y;
-/** Members of objects and variables of shells, which hold the value elsewhere. */
+/** Members of objects and shell variables: references to a value instead of the value. */
 const plainReference = /^[$%&!@~*]|^[a-z_$]\w*(?:(?:\.|->|::|\?\.)[a-z_$]\w*)+$/i;
 
 export const assignmentRule: SecretRule = {
@@ -36,7 +36,7 @@ export const assignmentRule: SecretRule = {
   keywords: "pass pw psk secret token bearer pat key credential kennwort contrase senha".split(" "),
   *find(text) {
     for (const match of text.matchAll(name)) {
-      const before = text.slice(Math.max(0, match.index - looksBack), match.index);
+      const before = text.slice(Math.max(0, match.index - contextBefore), match.index);
       if (publicNames.test(before) || isEndOfWord(match[0], before)) continue;
       const isPassword = isPasswordName.test(match[0]);
       const span = valueAfter(text, match.index + match[0].length, before, isPassword ? isPasswordValue : isKeyValue);
@@ -49,20 +49,20 @@ function isEndOfWord(found: string, before: string): boolean {
   return /^(?:pass|pwd)$/.test(found) && !compounds.test(before);
 }
 
-/** @param isQuoted whether the value stands in quotes: names and types do not */
-type Judge = (value: string, isQuoted: boolean) => boolean;
+/** @param isQuoted whether the value is in quotes: names and types are not */
+type IsSecret = (value: string, isQuoted: boolean) => boolean;
 
-const isPasswordValue: Judge = (value, isQuoted) =>
+const isPasswordValue: IsSecret = (value, isQuoted) =>
   isQuoted || /[!@#$%^&*?+~]|[A-Za-z0-9]=$/.test(value) ? looksMadeUp(value) : isKeyValue(value, isQuoted);
-/** Shorter ones are seldom drawn at random. */
+/** Shorter values are seldom random. */
 const minLength = 10;
-const isKeyValue: Judge = (value) => value.length >= minLength && looksRandom(value);
+const isKeyValue: IsSecret = (value) => value.length >= minLength && looksRandom(value);
 const minLooseLength = 16;
-const isLooseValue: Judge = (value, isQuoted) => isQuoted && value.length >= minLooseLength && looksRandom(value);
+const isLooseValue: IsSecret = (value, isQuoted) => isQuoted && value.length >= minLooseLength && looksRandom(value);
 
 /** The secret that follows a name which ends at `at`. */
-function valueAfter(text: string, at: number, before: string, judge: Judge): Span | undefined {
-  for (const [list, isSecret] of [[separators, judge] as const, [looseSeparators, isLooseValue] as const]) {
+function valueAfter(text: string, at: number, before: string, isSecretValue: IsSecret): Span | undefined {
+  for (const [list, isSecret] of [[separators, isSecretValue] as const, [looseSeparators, isLooseValue] as const]) {
     for (const separator of list) {
       const end = endOf(separator, text, at);
       const found = end === undefined ? undefined : valueAt(text, end, isSecret);
@@ -70,12 +70,16 @@ function valueAfter(text: string, at: number, before: string, judge: Judge): Spa
     }
   }
   const end = endOf(space, text, at);
-  // "Pass `x`" is a sentence.
+  // In "Pass `x`" the value is the argument of a sentence.
   if (end === undefined || text[end] === "`" || /\bpass$/i.test(text.slice(Math.max(0, at - 5), at))) return undefined;
-  return valueAt(text, end, takesPlain.test(before) ? judge : (value, isQuoted) => isQuoted && judge(value, true));
+  return valueAt(
+    text,
+    end,
+    valueFollowsBlank.test(before) ? isSecretValue : (value, isQuoted) => isQuoted && isSecretValue(value, true),
+  );
 }
 
-function valueAt(text: string, at: number, isSecret: Judge): Span | undefined {
+function valueAt(text: string, at: number, isSecret: IsSecret): Span | undefined {
   quoted.lastIndex = at;
   const inQuotes = quoted.exec(text);
   unquoted.lastIndex = at;

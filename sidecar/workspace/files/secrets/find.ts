@@ -1,4 +1,4 @@
-// Finds secrets in a text: by gitleaks' rules, and by the project's own for what those leave.
+// Finds secrets in a text: by gitleaks' rules, and by the project's own rules for other kinds.
 import { assignmentRule } from "./assignments";
 import { gitleaksRules } from "./gitleaks";
 import { kubernetesRule } from "./kubernetes";
@@ -6,21 +6,21 @@ import type { SecretRule, Span } from "./rule";
 import { shapeRules } from "./shapes";
 import { tokenRules } from "./tokens";
 
-/** Changes whenever the same text, or the same name, is judged differently: what was judged under another version is judged again. */
+/** Changes whenever the rules decide differently about a text or a name: files are then read again. */
 export const secretRulesVersion = "secrets 3";
 
-/** What was found and where; never the secret itself. */
+/** What kind of secret was found, and where; never the secret itself. */
 export interface FoundSecret extends Span {
   readonly what: string;
 }
 
 const rules: readonly SecretRule[] = [...tokenRules, ...shapeRules, kubernetesRule, ...gitleaksRules, assignmentRule];
 
-/** By keyword, the rules that go by it. */
+/** The rules by keyword. */
 const byKeyword = new Map<string, SecretRule[]>();
 for (const rule of rules)
   for (const keyword of rule.keywords) byKeyword.set(keyword, [...(byKeyword.get(keyword) ?? []), rule]);
-/** Keywords by their first two characters, and which pairs of characters begin one. */
+/** Keywords by their first two characters, and whether a pair of characters begins one. */
 const byPair = new Map<number, string[]>();
 for (const keyword of byKeyword.keys()) {
   const pair = pairOf(keyword.charCodeAt(0), keyword.charCodeAt(1));
@@ -33,7 +33,7 @@ function pairOf(first: number, second: number): number {
   return ((first << 8) | second) & 0xffff;
 }
 
-/** The rules whose keywords are in the text: most texts hold those of very few. */
+/** The rules whose keywords are in the text: very few in most texts. */
 function rulesFor(text: string): Set<SecretRule> {
   const lower = text.toLowerCase();
   const found = new Set<string>();
@@ -47,19 +47,19 @@ function rulesFor(text: string): Set<SecretRule> {
   return new Set(rules.filter(({ keywords }) => keywords.length === 0 || keywords.some((each) => found.has(each))));
 }
 
-/** Comments by which people tell the scanners of secrets that a line holds none. */
+/** Comments that tell secret scanners to ignore a line. */
 const allowed = /gitleaks:allow|pragma: allowlist secret|secretlint-disable-line/;
 
 /**
- * All secrets in a text, in order; they may overlap. Placeholders, references and values that documentation shows do not
- * count, nor do lines whose comment says so.
+ * All secrets in a text, in order; they may overlap. Placeholders, references and example values are not secrets, nor is
+ * anything on a line with a comment that tells secret scanners to ignore it.
  * @param path of the file, with `/`
  */
 export function findSecrets(text: string, path = ""): FoundSecret[] {
   return [...secretsIn(text, path)].sort((a, b) => a.start - b.start);
 }
 
-/** One of the secrets in a text, if there is one: the search ends with it. */
+/** The first secret that a rule finds in a text, if there is one. */
 export function findSecret(text: string, path = ""): FoundSecret | undefined {
   for (const found of secretsIn(text, path)) return found;
   return undefined;

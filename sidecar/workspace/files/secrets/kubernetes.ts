@@ -1,4 +1,4 @@
-// Secrets of Kubernetes: manifests whose data are filled in.
+// Finds values in manifests of Kubernetes secrets.
 import type { SecretRule, Span } from "./rule";
 import { isPlaceholder, isReference } from "./value";
 

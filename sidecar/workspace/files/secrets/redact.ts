@@ -1,15 +1,15 @@
-// Covers the secrets of a text that is edited, so that no prompt holds them; after the first time only what changed is searched.
+// Masks the secrets in a text that is being edited, so that no prompt holds them. After the first time, only the change is searched.
 import { type FoundSecret, findSecrets } from "./find";
 
 export interface Redacted {
-  /** As long as the text, with `*` for every character of a secret that is no white space. */
+  /** As long as the text, with `*` for every character of a secret except white space. */
   readonly text: string;
   readonly secrets: readonly FoundSecret[];
 }
 
-/** A text of so many characters is searched as a whole in a few milliseconds. */
-const shortText = 32 * 1024;
-/** What is searched again on both sides of a change: longer than what rules look at around a value. */
+/** Characters that are searched in a few milliseconds. */
+const maxShortText = 32 * 1024;
+/** Characters searched again on both sides of a change: more than any rule looks at around a value. */
 const margin = 8 * 1024;
 
 export class Redactor {
@@ -19,9 +19,9 @@ export class Redactor {
   redact(text: string, path: string): Redacted {
     const { last } = this;
     const secrets =
-      text.length > shortText && last?.path === path ? this.searchChange(last, text, path) : findSecrets(text, path);
+      text.length > maxShortText && last?.path === path ? this.searchChange(last, text, path) : findSecrets(text, path);
     this.last = { path, text, secrets };
-    return { text: covered(text, secrets), secrets };
+    return { text: masked(text, secrets), secrets };
   }
 
   private searchChange(
@@ -50,30 +50,30 @@ export class Redactor {
   }
 }
 
-function covered(text: string, secrets: readonly FoundSecret[]): string {
+function masked(text: string, secrets: readonly FoundSecret[]): string {
   if (secrets.length === 0) return text;
-  let made = "";
+  let result = "";
   let at = 0;
   for (const { start, end } of secrets) {
     if (end <= at) continue;
-    made += text.slice(at, Math.max(at, start)) + text.slice(Math.max(at, start), end).replace(/\S/g, "*");
+    result += text.slice(at, Math.max(at, start)) + text.slice(Math.max(at, start), end).replace(/\S/g, "*");
     at = end;
   }
-  return made + text.slice(at);
+  return result + text.slice(at);
 }
 
 function sharedStart(a: string, b: string): number {
-  const most = Math.min(a.length, b.length);
+  const max = Math.min(a.length, b.length);
   let at = 0;
-  while (at < most && a.charCodeAt(at) === b.charCodeAt(at)) at++;
+  while (at < max && a.charCodeAt(at) === b.charCodeAt(at)) at++;
   return at;
 }
 
-/** @param start characters at the start that are shared, which are not counted again */
+/** @param start characters that are shared at the start, and do not count again */
 function sharedEnd(a: string, b: string, start: number): number {
-  const most = Math.min(a.length, b.length) - start;
+  const max = Math.min(a.length, b.length) - start;
   let count = 0;
-  while (count < most && a.charCodeAt(a.length - 1 - count) === b.charCodeAt(b.length - 1 - count)) count++;
+  while (count < max && a.charCodeAt(a.length - 1 - count) === b.charCodeAt(b.length - 1 - count)) count++;
   return count;
 }
 

@@ -1,26 +1,26 @@
-// What a rule of secrets is: words that must be in the text, and what is then found in it.
+// What a rule for secrets is: keywords that must be in the text, and a search in texts that hold one.
 
-/** A place in a text: UTF-16 units from its start, the end exclusive. */
+/** A range of a text in UTF-16 units, without the end. */
 export interface Span {
   readonly start: number;
   readonly end: number;
 }
 
 export interface SecretRule {
-  /** What it finds, for people. */
+  /** What it finds, in words. */
   readonly what: string;
-  /** In small letters. The rule is asked only about texts that hold one of them, in any case; about all texts where it has none. */
+  /** In lower case. Only texts that hold one of them, in upper or lower case, are searched; all texts when there are none. */
   readonly keywords: readonly string[];
   /**
-   * Where the values lie that must be kept secret. Takes time in proportion to the text, whatever it holds.
+   * The ranges of the secret values. Takes time in proportion to the text, whatever it holds.
    * @param path of the file, with `/`; empty where there is none
    */
   find(text: string, path: string): Iterable<Span>;
 }
 
 /**
- * Where a match's value lies: the group of that number or name, by default the first that took part, or the whole match
- * where there is none.
+ * The range of a match's value: the group of that number or name, by default the first group that matched, or the whole match
+ * when there are no groups.
  */
 export function valueSpan(match: RegExpMatchArray, group?: number | string): Span & { readonly value: string } {
   const named = typeof group === "string" ? match.groups?.[group] : undefined;
@@ -31,7 +31,7 @@ export function valueSpan(match: RegExpMatchArray, group?: number | string): Spa
   return { start, end: start + value.length, value };
 }
 
-/** A rule that is one expression with the flag `g`, and a judge of what it finds. @param group of the value; see {@link valueSpan} */
+/** A rule with one expression with the flag `g`. @param accepts whether a match is a secret. @param group of the value; see {@link valueSpan} */
 export function expressionRule(
   what: string,
   keywords: readonly string[],

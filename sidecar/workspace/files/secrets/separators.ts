@@ -1,6 +1,6 @@
-// What stands between the name of a credential and its value, in code, configuration, markup and commands.
+// Separators between the name of a credential and its value, in code, configuration, markup and commands.
 
-/** Quotes, brackets and stars of Markdown that end a name. */
+/** Quotes, brackets and Markdown's asterisks after a name. */
 const closing = "[\"'`\\])*]{0,4}";
 const blank = "[ \\t]{0,20}";
 
@@ -8,9 +8,9 @@ function separator(pattern: string): RegExp {
   return new RegExp(pattern, "y");
 }
 
-/** Behind these any value counts that looks like a secret. Every part has a most, so that the time for one name has too. */
+/** After these, any value that looks like a secret is one. Every repetition is bounded, so that the time for one name is too. */
 export const separators: readonly RegExp[] = [
-  // k: v, k = v, "k" => v, k := v, **k:** v; the value may stand on the next line.
+  // k: v, k = v, "k" => v, k := v, **k:** v; the value may be on the next line.
   separator(`${closing}${blank}(?:=>|:=|\\?=|\\|\\|=|\\+=|={1,3}|:)\\*{0,2}${blank}(?:\\\\?\\r?\\n[ \\t]{0,40})?`),
   // k: |⏎ v
   separator(`${blank}:${blank}[|>][-+]?\\d?${blank}\\r?\\n[ \\t]{1,40}`),
@@ -27,7 +27,7 @@ export const separators: readonly RegExp[] = [
   separator("[\"']\\s{0,4}\\{[^}]{0,200}?default\\s{0,20}=\\s{0,4}"),
 ];
 
-/** Behind these only long values count that are drawn at random: words stand here too. */
+/** After these, only long random values are secrets: ordinary words are common here. */
 export const looseSeparators: readonly RegExp[] = [
   // env("k") || v, env.k ?? v, get("k") or v
   separator(`${closing}${blank}(?:\\|\\||\\?\\?|\\?:|or)[ \\t]{1,4}`),
@@ -44,7 +44,7 @@ export const looseSeparators: readonly RegExp[] = [
 /** ENV k v, --k v, setx k "v", #define k "v", PASSWORD 'v'. */
 export const space = /[ \t]{1,20}/y;
 
-/** Where what a sticky pattern finds at a place ends; undefined where it finds nothing. */
+/** The end of a sticky pattern's match at an index; undefined when it does not match. */
 export function endOf(pattern: RegExp, text: string, at: number): number | undefined {
   pattern.lastIndex = at;
   return pattern.test(text) ? pattern.lastIndex : undefined;

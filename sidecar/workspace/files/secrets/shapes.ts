@@ -1,4 +1,4 @@
-// Secrets that show by what stands around them and that gitleaks does not have, or not in every form: keys, addresses, headers, commands.
+// Finds secrets by the text around them, in forms that gitleaks does not know: keys, addresses, headers, commands.
 import { expressionRule, type SecretRule } from "./rule";
 import { looksIssued } from "./tokens";
 import { isPlaceholder, isReference, looksMadeUp, looksRandom } from "./value";
@@ -46,7 +46,7 @@ const addressRules: readonly SecretRule[] = [
     "an address with a token",
     ["://"],
     /\bhttps?:\/\/(?<token>[\w-]{20,200})(?::x-oauth-basic)?@(?<host>[^\s"'`<>/:?#]{1,200})/g,
-    // Addresses of Sentry's projects are public.
+    // Addresses of Sentry projects are public.
     (value, match) => looksRandom(value) && !/sentry/i.test(match.groups?.host ?? ""),
     "token",
   ),
@@ -142,11 +142,11 @@ function isAddressPassword(value: string, match: RegExpMatchArray): boolean {
   // Templates and expressions that describe addresses.
   if (isPlaceholder(value) || isReference(value) || value === user || /[[\]()|\\^*]/.test(whole)) return false;
   if (looksMadeUp(value)) return true;
-  // A word is a password too, where the host is a real one.
+  // A plain word is a password too when the host is a real one.
   return value.length >= minWord && !isPlaceholder(user) && isRealHost(match.groups?.host ?? "");
 }
 
-/** Whether a host is neither one's own machine nor one of the names that are there for examples (RFC 2606), of test set-ups and containers. */
+/** Whether a host is not this machine, a reserved example name (RFC 2606), or a usual name in tests and containers. */
 function isRealHost(host: string): boolean {
   return host.includes(".") && !/^(?:127|0)\.|(?:^|\.)(?:example|test|invalid|localhost|local)(?:\.|$)/i.test(host);
 }

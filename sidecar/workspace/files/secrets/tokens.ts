@@ -1,13 +1,13 @@
-// Tokens that show by how they begin, where gitleaks has no rule or asks for one exact length.
+// Finds tokens by their prefix, where gitleaks has no rule or one for a single length only.
 import { expressionRule, type SecretRule } from "./rule";
 import { isPlaceholder } from "./value";
 
 interface TokenKind {
   readonly what: string;
-  /** In small letters; one of them begins every such token. */
+  /** In lower case; every such token begins with one of them. */
   readonly keywords: readonly string[];
   readonly prefix: string;
-  /** What follows. */
+  /** What follows the prefix. */
   readonly rest: string;
 }
 
@@ -86,7 +86,7 @@ function kind(what: string, keywords: string, prefix: string, rest: string): Tok
   return { what, keywords: keywords.split(" "), prefix, rest };
 }
 
-/** Tokens of introductions to JSON web tokens in base64, and the storage emulator's key, the same for everybody. */
+/** Example JSON web tokens of documentation, in base64, and the public key of Azure's storage emulator. */
 const wellKnown = [
   "eyJzdWIiOiIxMjM0NTY3ODkwI",
   "eyJzb21lIjoicGF5bG9hZCJ9",
@@ -94,7 +94,7 @@ const wellKnown = [
 ];
 const minDifferent = 8;
 
-/** Whether a value may come from an issuer: it may lack digits, never variety. */
+/** Whether a value looks issued by a service: it may have no digits, but its characters vary. */
 export function looksIssued(value: string): boolean {
   return (
     new Set(value).size >= minDifferent &&
@@ -104,7 +104,7 @@ export function looksIssued(value: string): boolean {
   );
 }
 
-/** What must not stand before a token: the rest of a word, and of base64 where the prefix could be a part of that. */
+/** What must not be right before a token: the rest of a word, or of base64 when the prefix could be part of it. */
 function beginningOf(prefix: string): string {
   if (/^[[/?&]|^hooks|^webhook/.test(prefix)) return "";
   return /[A-Za-z0-9)]$/.test(prefix) ? "(?<![\\w+/-])" : "(?<![\\w-])";

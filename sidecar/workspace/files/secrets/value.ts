@@ -1,10 +1,10 @@
-// Tells values that are kept secret from placeholders, words, names and references.
+// Distinguishes secret values from placeholders, words, names and references.
 
-/** What people write where a secret is to stand. */
+/** What people write in the place of a secret. */
 const placeholder =
   /example|placeholder|dummy|sample|redacted|change.?(?:me|it|this)|replace|insert|your[-_ ]|your(?:api|secret|pass|token|key)|to-?do\b|fixme|lorem|abcdefgh|12345678|01234567|98765432|deadbeef|cafebabe|xxxx|\*\*\*|\.\.\.|…|<[\w -]{2,60}>|\$\{\w|\{\{|\$\([\w ./-]+\)|%[A-Z_]{3,40}%|#\{\w|\(\?[:=!<]|\[[^\]]{0,80}(?:0-9|a-z)|(.)\1{5}/i;
 
-/** What passwords are called in documentation and tests. Longer ones go first. */
+/** Example passwords of documentation and tests, longer ones first. */
 const sampleWords = (
   "password passphrase passcode passwd passw0rd pass pwd secret token apikey key credentials credential cred username user " +
   "administrator admin root guest testing tester tests test demo postgresql postgres mysql mongodb mongo redis rabbitmq oracle " +
@@ -16,7 +16,7 @@ const sampleWords = (
   .sort((a, b) => b.length - a.length);
 const leet: Readonly<Record<string, string>> = { "0": "o", "1": "i", "3": "e", "4": "a", "5": "s", "@": "a", $: "s" };
 
-/** Whether a value only stands for one. */
+/** Whether a value is a placeholder. */
 export function isPlaceholder(value: string): boolean {
   return (
     placeholder.test(value) ||
@@ -37,7 +37,7 @@ function isMadeOfSampleWords(value: string): boolean {
   return true;
 }
 
-/** Bits a character, from how often each occurs (Shannon, 1948). */
+/** Entropy in bits per character (Shannon, 1948). */
 export function entropyOf(value: string): number {
   const counts = new Map<string, number>();
   for (const character of value) counts.set(character, (counts.get(character) ?? 0) + 1);
@@ -46,16 +46,16 @@ export function entropyOf(value: string): number {
   return bits;
 }
 
-/** Words and numbers with something between them, as names, versions, dates and paths are. */
+/** Words and numbers with separators, as in names, versions, dates and paths. */
 const nameLike = /^[-_.:/ ]?(?:[a-z]+\d{0,4}|\d{1,4})(?:[-_.:/ ]+(?:[a-z]+\d{0,4}|\d{1,4}))+$/i;
 /** The address of an account or contract, which is public. */
 const publicAddress = /^0x[0-9a-f]{40}$/i;
-/** Values that are drawn at random have hardly ever more of their letters in runs that could be words. */
+/** Random values hardly ever have a larger share of their letters in runs that could be words. */
 const maxWordShare = 0.8;
 const minLengthByDigits = 12;
 const minLengthWithoutDigits = 20;
 
-/** Whether a value looks drawn at random: digits among letters, hardly a character twice, and no words put together. */
+/** Whether a value looks random: digits among letters, few repeated characters, and not composed of words. */
 export function looksRandom(value: string): boolean {
   if (!/[a-z]/i.test(value) || isPlaceholder(value)) return false;
   if (!/\d/.test(value))
@@ -63,12 +63,12 @@ export function looksRandom(value: string): boolean {
   if (new Set(value).size < Math.min(8, value.length * 0.6)) return false;
   if (nameLike.test(value) || publicAddress.test(value)) return false;
   const digitGroups = value.match(/\d+/g)?.length ?? 0;
-  // Names have digits at the end of their parts, if any.
+  // Names have digits only at the end of their parts.
   if (value.length >= minLengthByDigits && digitGroups >= (/[-_.:/]/.test(value) ? 4 : 3)) return true;
   return wordShareOf(value) <= maxWordShare;
 }
 
-/** The share of a value's letters that stand in runs that could be words. */
+/** The share of a value's letters in runs that could be words. */
 function wordShareOf(value: string): number {
   const letters = value.replace(/[^a-z]/gi, "").length;
   const inWords = (value.match(/[A-Z][a-z]{2,}|[a-z]{3,}|[A-Z]{4,}/g) ?? []).filter(isWordLike).join("").length;
@@ -88,7 +88,7 @@ export function looksMadeUp(value: string): boolean {
   return /[!@#$%^&*?+=~]/.test(value) || (/[a-z]/.test(value) && /[A-Z]/.test(value)) || looksRandom(value);
 }
 
-/** Whether a value names what holds it: a variable, a call, a template, an address. */
+/** Whether a value is a reference: a variable, a call, a template, an address. */
 export function isReference(value: string): boolean {
   return /\{[^}]*\}|<[^>]*>|^[\w.]+\(.*\)$|=>|^[$&]\w+$|^[!@]\w+ |^(?:op|vault|arn|urn|env|ref|ssm|secret|secretsmanager|keyvault|file|https?|ftp|data):/i.test(
     value,

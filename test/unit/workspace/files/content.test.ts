@@ -104,7 +104,7 @@ describe("by content", () => {
       detail: "line 2 says that it is generated",
     });
     expect(readContent(bytes(`a();\nb("${"x".repeat(30_000)}");\n`))).toMatchObject({
-      detail: "line 2 has 30006 characters, 20000 are the most in code that people write",
+      detail: "line 2 has 30006 characters; code that people write has at most 20000",
     });
     expect(readContent(Uint8Array.of(97, 98, 0))).toMatchObject({ detail: "byte 2 is zero" });
   });

@@ -49,10 +49,10 @@ describe("the user's word", () => {
 
   it("is named in the reason", () => {
     expect(secretByName("apps/web/.env", false)).toBe(
-      '".env" is a name of keys or credentials; the line !.env in .selfracgignore brings it back',
+      '".env" is a name of files with keys or credentials; the line !.env in .selfracgignore includes it',
     );
     expect(secretByName(".ssh", true)).toBe(
-      "the folder .ssh is one of keys and credentials; the line !.ssh/ in .selfracgignore brings it back",
+      "the folder .ssh holds keys and credentials; the line !.ssh/ in .selfracgignore includes it",
     );
   });
 });
