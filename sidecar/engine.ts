@@ -11,7 +11,7 @@ import { loadModelPackage } from "./inference/package/model-package";
 import { PromptFormat } from "./inference/prompt-format";
 import { Tokenizer } from "./inference/tokenizer";
 import type { ExecutionProviderSetting } from "./protocol";
-import { raisingAsMeasured } from "./retrieval/boosts";
+import { defaultBoosts } from "./retrieval/boosts";
 import { createChunker } from "./workspace/chunking/create-chunker";
 import { WorkspaceIndex } from "./workspace/workspace-index";
 
@@ -87,7 +87,7 @@ export async function openEngine(options: EngineOptions): Promise<Engine> {
     tokenizer,
     trees,
     source: () => (options.hasFolders() ? index : undefined),
-    raising: raisingAsMeasured(options.wasEdited),
+    boosts: defaultBoosts(options.wasEdited),
     log: (line) => log.debug(line),
   };
   const inspection = new Inspection(completerOptions);

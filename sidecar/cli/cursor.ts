@@ -4,6 +4,7 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
+import { plainLineBreaks } from "../completion/document";
 import { errorMessage } from "../host/errors";
 import { withHome } from "../host/locations";
 import { documentPath } from "../host/paths";
@@ -98,8 +99,8 @@ export function contextOf(cursor: Cursor, workspace: string): CursorContext {
     uri,
     path: documentPath(uri, [{ uri: pathToFileURL(workspace).href, name: basename(workspace) }]),
     languageId: languageIdOf(cursor.path),
-    prefix: cursor.text.slice(0, cursor.offset),
-    suffix: cursor.text.slice(cursor.offset),
+    prefix: plainLineBreaks(cursor.text.slice(0, cursor.offset)),
+    suffix: plainLineBreaks(cursor.text.slice(cursor.offset)),
   };
 }
 

@@ -1,49 +1,49 @@
-// Looks at completions again: the prompt, what the need looked at, and the same cursor without fragments.
+// Inspects past completions: the prompt, what the need attended to, and the same completion without fragments.
 import { abortError } from "../host/errors";
 import { type Backbone, mostDecodedTokens } from "../inference/backbone";
 import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
 import { Completer, type CompleterOptions } from "./completer";
-import type { CompletedCursor } from "./completion-record";
+import type { CompletionRecord } from "./completion-record";
 import { logProbability } from "./decoding/greedy";
-import { Healing } from "./decoding/token-healing";
+import { RequiredText } from "./decoding/token-healing";
 import { piecesOf } from "./prompt-pieces";
 import { needTokens } from "./query-tokens";
 
-/** Completions held. */
-const mostHeld = 20;
-/** UTF-16 units of the documents of those held, beside the newest: a document is held as it was at each of them. */
-const mostHeldText = 8_000_000;
+/** Maximum number of completions that are remembered. */
+const maxRecords = 20;
+/** Maximum UTF-16 units of their documents, the newest one's aside: each record holds its document as it was. */
+const maxText = 8_000_000;
 
 /**
- * Holds the last completions and looks at them. The model's work is asked for in pieces that a signal cuts short between
- * two of them, and leaves alone what is kept for the next keystroke: its fragments and what was said last.
+ * Remembers the last completions and inspects them. A signal stops its work between two runs of the model. It changes nothing
+ * that the next keystroke uses: neither the fragments nor the last suggestion.
  */
 export class Inspection {
   /** The oldest first. */
-  private readonly held = new Map<number, CompletedCursor>();
+  private readonly records = new Map<number, CompletionRecord>();
 
-  /** @param options as of the completer whose completions are looked at */
+  /** @param options of the completer whose completions are inspected */
   constructor(private readonly options: CompleterOptions) {}
 
-  /** Takes a completion in. */
-  put(completed: CompletedCursor): void {
-    this.held.set(completed.trace.id, completed);
+  /** Adds a completion. */
+  put(completed: CompletionRecord): void {
+    this.records.set(completed.trace.id, completed);
     let text = 0;
-    for (const { context } of this.held.values()) text += context.prefix.length + context.suffix.length;
-    for (const [oldest, { context }] of this.held) {
-      if (this.held.size === 1 || (this.held.size <= mostHeld && text <= mostHeldText)) break;
-      this.held.delete(oldest);
+    for (const { context } of this.records.values()) text += context.prefix.length + context.suffix.length;
+    for (const [oldest, { context }] of this.records) {
+      if (this.records.size === 1 || (this.records.size <= maxRecords && text <= maxText)) break;
+      this.records.delete(oldest);
       text -= context.prefix.length + context.suffix.length;
     }
   }
 
-  /** The completion of that {@link CompletionTrace.id}; undefined once it is no longer held. */
-  get(id: number): CompletedCursor | undefined {
-    return this.held.get(id);
+  /** The completion of that {@link CompletionTrace.id}; undefined once it is forgotten. */
+  get(id: number): CompletionRecord | undefined {
+    return this.records.get(id);
   }
 
   /** The prompt as the model read it. */
-  promptOf({ prompt, context }: CompletedCursor): InspectedPrompt {
+  promptOf({ prompt, context }: CompletionRecord): InspectedPrompt {
     const { backbone, tokenizer } = this.options;
     return {
       pieces: piecesOf(backbone.model, tokenizer, prompt, context.path),
@@ -52,10 +52,10 @@ export class Inspection {
   }
 
   /**
-   * What the retrieval attention weighed. The need is read anew from the code before the cursor.
+   * What the need attended to. It is expressed again, from the code before the cursor.
    * @throws AbortError when `signal` is aborted.
    */
-  async needOf({ context }: CompletedCursor, signal: AbortSignal): Promise<NeedWeights> {
+  async needOf({ context }: CompletionRecord, signal: AbortSignal): Promise<NeedWeights> {
     const { backbone, promptFormat, tokenizer } = this.options;
     const tokens = promptFormat.query(context.path, context.prefix);
     const layers = await backbone.needWeights(tokens, signal);
@@ -66,14 +66,14 @@ export class Inspection {
    * Completes the same cursor without fragments, and scores what was written with them in both prompts.
    * @throws AbortError when `signal` is aborted.
    */
-  async compare(completed: CompletedCursor, signal: AbortSignal): Promise<Comparison> {
-    const { trace, context, settings, invoked, generated, owed, prompt } = completed;
-    const alone: CompletedCursor[] = [];
-    // Of its own, so that nothing of it is kept: no fragments, no number, no draft.
+  async compare(completed: CompletionRecord, signal: AbortSignal): Promise<Comparison> {
+    const { trace, context, settings, invoked, generated, required, prompt } = completed;
+    const records: CompletionRecord[] = [];
+    // A completer of its own, so that the product's remembers nothing of it: no fragments, no id, no draft.
     const completer = new Completer({
       ...this.options,
       source: () => undefined,
-      onCompleted: (made) => void alone.push(made),
+      onCompleted: (record) => void records.push(record),
     });
     const without = await completer.complete(
       context,
@@ -83,14 +83,14 @@ export class Inspection {
       performance.now(),
       { invoked },
     );
-    const [made] = alone;
-    if (signal.aborted || made === undefined) throw abortError();
+    const [record] = records;
+    if (signal.aborted || record === undefined) throw abortError();
     const gained =
       generated.length === 0
         ? undefined
-        : // The prompt with fragments last: it is the one that the next keystroke goes on with.
-          -(await this.logProbability(made.prompt.tokens, generated, owed, signal)) +
-          (await this.logProbability(prompt.tokens, generated, owed, signal));
+        : // The prompt with fragments last: the next keystroke continues that one.
+          -(await this.logProbability(record.prompt.tokens, generated, required, signal)) +
+          (await this.logProbability(prompt.tokens, generated, required, signal));
     return {
       withFragments: compared(trace),
       withoutFragments: compared(without),
@@ -99,17 +99,17 @@ export class Inspection {
   }
 
   /**
-   * Natural logarithm of the probability that the model goes on with `generated` after `prompt`. Of a token that spells what
-   * is owed, among those that could have come in its place.
+   * Natural logarithm of the probability that the model generates `generated` after `prompt`, of each token among those that
+   * were allowed in its place.
    */
   private async logProbability(
     prompt: readonly number[],
     generated: readonly number[],
-    owed: string,
+    requiredText: string,
     signal: AbortSignal,
   ): Promise<number> {
     const { backbone, tokenizer, promptFormat } = this.options;
-    const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
+    const required = new RequiredText(tokenizer, promptFormat.stopTokens, requiredText);
     let sum = 0;
     let at = 0;
     for await (const logits of logitsAlong(backbone, prompt, generated, signal)) {
@@ -117,9 +117,9 @@ export class Inspection {
       sum += logProbability(
         logits.subarray(0, tokenizer.vocabularySize),
         token,
-        healing.done ? undefined : healing.admits,
+        required.done ? undefined : required.allows,
       );
-      healing.pay(token);
+      required.consume(token);
     }
     return sum;
   }
@@ -143,7 +143,7 @@ async function* logitsAlong(
   const first = await backbone.prefill(prompt, { signal });
   let { cache } = first;
   yield first.logits;
-  // Nothing comes after the last one.
+  // The logits after the last token are not wanted.
   for (let at = 0; at < tokens.length - 1; at += mostDecodedTokens) {
     const decoded = await backbone.decode(
       cache,

@@ -1,4 +1,4 @@
-// A prompt taken apart into what people know: marks, paths, fragments, and the code before and after the cursor.
+// Takes a prompt apart for people: special tokens, paths, fragments, and the code before and after the cursor.
 import type { ModelPackage } from "../inference/package/model-package";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { PromptPiece, PromptPieceKind } from "../protocol";
@@ -39,13 +39,15 @@ export function piecesOf(
   const pieces: PromptPiece[] = [];
   let at = 0;
   for (const [place, { reference, tokens }] of prompt.fragments.entries()) {
-    const runs = takeApart(fragment, tokenizer, tokens, pathTokens(reference.path)) ?? [{ kind: "fragment", tokens }];
+    const runs = splitByTemplate(fragment, tokenizer, tokens, pathTokens(reference.path)) ?? [
+      { kind: "fragment", tokens },
+    ];
     pieces.push(...runs.map((run) => ({ ...pieceOf(run), fragment: place })));
     at += tokens.length;
   }
   const code = prompt.tokens.slice(at);
   for (const template of [fillInMiddle, leftToRight]) {
-    const runs = template && takeApart(template, tokenizer, code, pathTokens(path));
+    const runs = template && splitByTemplate(template, tokenizer, code, pathTokens(path));
     if (runs !== undefined) return [...pieces, ...runs.map(pieceOf)];
   }
   return [...pieces, pieceOf({ kind: "prefix", tokens: code })];
@@ -56,7 +58,7 @@ export function piecesOf(
  * whose length is not known ends where the next fixed piece begins, and that is a special token, which no text holds, or
  * the template's end.
  */
-function takeApart(
+function splitByTemplate(
   template: readonly string[],
   tokenizer: Tokenizer,
   tokens: readonly number[],

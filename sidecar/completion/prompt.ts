@@ -1,7 +1,7 @@
-// Puts fragments and the code around the cursor into one prompt that fits the model's context.
+// Assembles fragments and the code around the cursor into one prompt that fits the model's context.
 import type { CodeStart, PromptFormat } from "../inference/prompt-format";
 import type { CursorContext, SelectedFragment } from "../retrieval/types";
-import { visibleSuffixCharacters } from "../retrieval/visible-text";
+import { maxSuffixCharacters } from "../retrieval/visible-text";
 
 export interface Prompt {
   readonly tokens: readonly number[];
@@ -10,32 +10,38 @@ export interface Prompt {
 }
 
 /** Tokens of surrounding code that fragments never push out. */
-const leastCodeTokens = 96;
-/** Most tokens of surrounding code: every one costs time at every keystroke, and the far ones seldom matter. */
-export const mostCodeTokens = 512;
+const minCodeTokens = 96;
+/** Maximum tokens of surrounding code: each costs time at every keystroke, and distant ones seldom matter. */
+export const maxCodeTokens = 512;
+
+/** Maximum tokens of code in a prompt of at most `maxTokens` tokens. */
+export function codeTokensIn(maxTokens: number): number {
+  return Math.min(maxTokens, maxCodeTokens);
+}
 
 /**
- * Renders the prompt: fragments first in the model's order, then the code, fill-in-the-middle when anything follows the
- * cursor. `room` is the most tokens of the whole prompt. Fragments that would leave the code too little are left out,
- * the worst first. Code that is too long begins at an anchor by default, so that typing on adds to the prompt at its end.
+ * Renders the prompt: fragments first, in the model's order, then the code, in fill-in-the-middle form when anything
+ * follows the cursor. Drops fragments that leave the code too little room, the worst first. Code that is too long starts at
+ * an anchor by default, so that typing appends to the prompt instead of changing its beginning.
+ * @param maxTokens of the whole prompt
  */
 export function assemblePrompt(
   format: PromptFormat,
   context: CursorContext,
   selected: readonly SelectedFragment[],
-  room: number,
+  maxTokens: number,
   start: CodeStart = "anchored",
 ): Prompt {
-  const kept: SelectedFragment[] = [];
+  const fitting: SelectedFragment[] = [];
   let used = 0;
   for (const fragment of selected) {
-    if (room - used - fragment.tokens.length < leastCodeTokens) break;
-    kept.push(fragment);
+    if (maxTokens - used - fragment.tokens.length < minCodeTokens) break;
+    fitting.push(fragment);
     used += fragment.tokens.length;
   }
-  const fragments = format.fragmentOrder === "best-last" ? kept.reverse() : kept;
+  const fragments = format.fragmentOrder === "best-last" ? fitting.reverse() : fitting;
   const suffix = visibleSuffix(context.suffix);
-  const limit = Math.min(room - used, mostCodeTokens);
+  const limit = codeTokensIn(maxTokens - used);
   const code =
     suffix.trim() === ""
       ? format.leftToRight(context.path, context.prefix, limit, start)
@@ -43,9 +49,12 @@ export function assemblePrompt(
   return { tokens: [...fragments.flatMap((fragment) => fragment.tokens), ...code], fragments };
 }
 
-/** The part of the suffix that is worth its tokens (it says where to stop, seldom what to write): whole lines where possible. */
+/**
+ * The part of the suffix that is worth its tokens, in whole lines where possible. The suffix tells where to stop, seldom what
+ * to write.
+ */
 function visibleSuffix(suffix: string): string {
-  if (suffix.length <= visibleSuffixCharacters) return suffix;
-  const end = suffix.lastIndexOf("\n", visibleSuffixCharacters);
-  return suffix.slice(0, end > 0 ? end + 1 : visibleSuffixCharacters);
+  if (suffix.length <= maxSuffixCharacters) return suffix;
+  const end = suffix.lastIndexOf("\n", maxSuffixCharacters);
+  return suffix.slice(0, end > 0 ? end + 1 : maxSuffixCharacters);
 }

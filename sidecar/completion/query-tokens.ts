@@ -1,17 +1,17 @@
-// The tokens of a need's query, each with its text and, where it is code of the document, its place there.
+// The tokens of a retrieval query, each with its text and, where it is code of the document, its position there.
 import type { Tokenizer } from "../inference/tokenizer";
 import type { NeedToken } from "../protocol";
 
 /**
- * Texts and places of `tokens`, a query that ends with the end of `prefix`: going backwards from the cursor, a token that
- * spells what stands there stands there. The texts joined are the text of all tokens, so a character of several tokens is
- * the text of the last of them.
+ * Texts and positions of `tokens`, a query that ends with the end of `prefix`. Positions are found backwards from the cursor,
+ * as long as the text of the tokens is the text of the document. A character of several tokens is the text of the last one,
+ * so that the texts joined are the text of all tokens.
  */
 export function needTokens(tokenizer: Tokenizer, tokens: readonly number[], prefix: string): NeedToken[] {
   const stream = tokenizer.stream();
   const texts = tokens.map((id) => stream.push(id));
   const starts = startsOf(tokenizer, tokens, prefix);
-  const lines = new LinePlaces(prefix);
+  const lines = new LineStarts(prefix);
   return texts.map((text, at) => {
     const start = starts[at];
     return start === undefined ? { text } : { text, position: lines.at(start) };
@@ -21,16 +21,16 @@ export function needTokens(tokenizer: Tokenizer, tokens: readonly number[], pref
 /** Where in `prefix` each token begins, in UTF-16 units; undefined for those that are no part of it. */
 function startsOf(tokenizer: Tokenizer, tokens: readonly number[], prefix: string): (number | undefined)[] {
   // No character takes fewer bytes than UTF-16 units.
-  const most = tokens.reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
-  const from = Math.max(0, prefix.length - most);
+  const maxUnits = tokens.reduce((sum, id) => sum + tokenizer.bytesOf(id).length, 0);
+  const from = Math.max(0, prefix.length - maxUnits);
   const bytes = Buffer.from(prefix.slice(from), "utf8");
   const starts: (number | undefined)[] = tokens.map(() => undefined);
   let end = bytes.length;
   const offsets: { readonly token: number; readonly byte: number }[] = [];
   for (let token = tokens.length - 1; token >= 0; token--) {
-    const spelt = tokenizer.bytesOf(tokens[token] ?? -1);
-    const start = end - spelt.length;
-    if (start < 0 || Buffer.compare(bytes.subarray(start, end), spelt) !== 0) break;
+    const text = tokenizer.bytesOf(tokens[token] ?? -1);
+    const start = end - text.length;
+    if (start < 0 || Buffer.compare(bytes.subarray(start, end), text) !== 0) break;
     offsets.push({ token, byte: start });
     end = start;
   }
@@ -52,9 +52,9 @@ function utf16Length(bytes: Buffer): number {
   return units;
 }
 
-/** Offsets of a text as lines and characters. */
-class LinePlaces {
-  /** Where each line begins. */
+/** Converts offsets of a text to lines and characters. */
+class LineStarts {
+  /** Offset of each line. */
   private readonly lines: number[] = [0];
 
   constructor(text: string) {

@@ -1,4 +1,4 @@
-// Files that the user has pinned or banned, by patterns in the syntax of ignore files, in every workspace folder or in one.
+// The files that the user has pinned or banned, by patterns in the syntax of ignore files.
 import { patternsOf } from "../workspace/files/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
 import type { Fragment } from "../workspace/fragment";
@@ -7,61 +7,61 @@ import type { RetrievalLimits } from "./types";
 /** A file and where it lies: `path` is relative to its workspace folder, with `/`. */
 type File = Pick<Fragment, "uri" | "path">;
 
-/** Paths whose answers are kept, more than an index holds files. */
-const mostAnswers = 100_000;
+/** Maximum number of paths whose answers are cached; more than an index holds files. */
+const maxAnswers = 100_000;
 
 /**
- * Patterns are from each workspace folder. One that begins with `./` and a folder's name, as in VS Code's search, is from
- * that folder alone.
+ * Patterns are relative to each workspace folder. One that begins with `./` and a folder's name, as in VS Code's search,
+ * is relative to that folder and applies there only.
  */
-export class ChosenFiles {
-  private readonly pins: Patterns;
-  private readonly bans: Patterns;
+export class FileRules {
+  private readonly pins: PatternList;
+  private readonly bans: PatternList;
 
   constructor({ pinnedFiles = [], bannedFiles = [] }: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">) {
-    this.pins = new Patterns(pinnedFiles);
-    this.bans = new Patterns(bannedFiles);
+    this.pins = new PatternList(pinnedFiles);
+    this.bans = new PatternList(bannedFiles);
   }
 
-  /** Whether any file can be pinned. */
+  /** Whether there is any pattern that pins files. */
   get hasPins(): boolean {
     return !this.pins.empty;
   }
 
-  /** Whether any file can be banned. */
+  /** Whether there is any pattern that bans files. */
   get hasBans(): boolean {
     return !this.bans.empty;
   }
 
-  /** The pattern that pins the file; nothing for one that is banned. */
+  /** The pattern that pins the file; undefined where none does, or where the file is banned. */
   pinnedBy(file: File): string | undefined {
     const pattern = this.pins.match(file);
     return pattern === undefined || this.bannedBy(file) !== undefined ? undefined : pattern;
   }
 
-  /** The pattern that bans the file. */
+  /** The pattern that bans the file; undefined where none does. */
   bannedBy(file: File): string | undefined {
     return this.bans.match(file);
   }
 }
 
-/** `./`, a folder's name with what is escaped in it, and a pattern from there; `!` before it takes back. */
+/** `./`, a folder's name (which may hold escapes), and a pattern relative to that folder; `!` negates the pattern. */
 const ofOneFolder = /^(?<not>!?)\.\/(?<name>(?:\\.|[^\\/])+)(?<rest>\/.+)?/;
 
-/** A pattern as one folder reads it. */
-interface Line {
+interface FolderPattern {
+  /** Relative to the folder. */
   readonly pattern: string;
-  /** As in the setting. */
-  readonly written: string;
+  /** As written in the setting. */
+  readonly setting: string;
 }
 
-/** Patterns that are asked about the same files again and again: a search may ask about every fragment. */
-class Patterns {
+/** The patterns of one setting. It caches its answers, since a search may ask about every fragment. */
+class PatternList {
   private readonly lines: readonly string[];
   private readonly byFolder: boolean;
-  /** By the name of the folder; by the empty one where all read the same. */
-  private readonly readers = new Map<string, Reader>();
-  /** By path where all folders read the same, else by URI. */
+  /** By the folder's name; under the empty name where the patterns are the same for all folders. */
+  private readonly folders = new Map<string, FolderPatterns>();
+  /** By path where the patterns are the same for all folders, otherwise by URI. */
   private readonly answers = new Map<string, string | false>();
 
   constructor(patterns: readonly string[]) {
@@ -70,7 +70,7 @@ class Patterns {
   }
 
   get empty(): boolean {
-    return !this.byFolder && this.readerFor("").empty;
+    return !this.byFolder && this.patternsFor("").empty;
   }
 
   match(file: File): string | undefined {
@@ -78,29 +78,29 @@ class Patterns {
     const key = this.byFolder ? file.uri : file.path;
     let answer = this.answers.get(key);
     if (answer === undefined) {
-      answer = this.readerFor(this.byFolder ? folderName(file) : "").match(file.path) ?? false;
-      if (this.answers.size >= mostAnswers) this.answers.clear();
+      answer = this.patternsFor(this.byFolder ? folderName(file) : "").match(file.path) ?? false;
+      if (this.answers.size >= maxAnswers) this.answers.clear();
       this.answers.set(key, answer);
     }
     return answer === false ? undefined : answer;
   }
 
-  private readerFor(folder: string): Reader {
-    let reader = this.readers.get(folder);
-    if (reader === undefined) {
-      reader = new Reader(this.lines.flatMap((written) => lineFor(folder, written)));
-      this.readers.set(folder, reader);
+  private patternsFor(folder: string): FolderPatterns {
+    let patterns = this.folders.get(folder);
+    if (patterns === undefined) {
+      patterns = new FolderPatterns(this.lines.flatMap((setting) => patternFor(folder, setting)));
+      this.folders.set(folder, patterns);
     }
-    return reader;
+    return patterns;
   }
 }
 
-/** The patterns that one folder reads, in order. */
-class Reader {
+/** The patterns that apply to the files of one folder, in order. */
+class FolderPatterns {
   private readonly matcher: IgnorePatterns | undefined;
 
-  constructor(private readonly lines: readonly Line[]) {
-    this.matcher = patternsOf(lines.map(({ pattern }) => pattern));
+  constructor(private readonly patterns: readonly FolderPattern[]) {
+    this.matcher = patternsOf(patterns.map(({ pattern }) => pattern));
   }
 
   get empty(): boolean {
@@ -110,16 +110,16 @@ class Reader {
   match(path: string): string | undefined {
     const found = this.matcher?.matchFile(byteString(path));
     if (found === undefined) return undefined;
-    const line = this.lines[found.line - 1];
-    return line === undefined || line.pattern === line.written ? found.text : line.written;
+    const matched = this.patterns[found.line - 1];
+    return matched === undefined || matched.pattern === matched.setting ? found.text : matched.setting;
   }
 }
 
-/** Nothing where the pattern is about another folder. */
-function lineFor(folder: string, written: string): Line[] {
-  const { not, name, rest = "/*" } = ofOneFolder.exec(written)?.groups ?? {};
-  if (name === undefined) return [{ pattern: written, written }];
-  return name.replace(/\\(.)/g, "$1") === folder ? [{ pattern: `${not}${rest}`, written }] : [];
+/** Empty where the pattern is for another folder. */
+function patternFor(folder: string, setting: string): FolderPattern[] {
+  const { not, name, rest = "/*" } = ofOneFolder.exec(setting)?.groups ?? {};
+  if (name === undefined) return [{ pattern: setting, setting }];
+  return name.replace(/\\(.)/g, "$1") === folder ? [{ pattern: `${not}${rest}`, setting }] : [];
 }
 
 /** The last part of the path of the file's workspace folder; empty where the URI does not end with the path. */

@@ -1,12 +1,12 @@
-// The information need at the cursor: the model reads the code before it and says, as a vector, what it lacks.
+// The retrieval query: the model reads the code before the cursor and expresses, as a vector, what information it needs.
 import type { Backbone } from "../inference/backbone";
 import type { ModelPackage } from "../inference/package/model-package";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { CursorContext } from "./types";
 
 /**
- * The need as a unit vector of `retrieval.dimension` floats, read at the last token of the query prompt (L-LoRA, arXiv
- * 2507.19033, query expression).
+ * The information need as a unit vector of `retrieval.dimension` floats, read at the last token of the query prompt
+ * (L-LoRA, arXiv 2507.19033, query expression).
  * @throws AbortError when `signal` is aborted.
  */
 export function expressNeed(
@@ -19,14 +19,14 @@ export function expressNeed(
 }
 
 /**
- * The score below which a fragment is not needed at this cursor: the model's null score, on top of the need's product
- * with the expression of needing nothing where the model has one.
+ * The score below which a fragment is not needed at this cursor: the model's null score, plus the similarity of the need
+ * to the expression of needing nothing where the model has one.
  */
 export function nullScoreOf({ nullScore, nullVector = [] }: ModelPackage["retrieval"], need: Float32Array): number {
   return nullScore + similarityOf(nullVector, need);
 }
 
-/** Inner product of two expressions: of unit vectors, how alike the needs are. */
+/** Inner product of two expressions; for unit vectors this is their cosine similarity, -1..1. */
 export function similarityOf(a: ArrayLike<number>, b: ArrayLike<number>): number {
   let sum = 0;
   for (let at = 0; at < a.length; at++) sum += (a[at] ?? 0) * (b[at] ?? 0);

@@ -1,13 +1,11 @@
-// Chooses, of the fragments found, those worth their tokens, and says of every other one why not.
+// Selects the fragments that are worth their tokens, and says of every other one why it was dropped.
 import type { DroppedFragment, FragmentReference } from "../protocol";
 import type { Fragment } from "../workspace/fragment";
-import type { CursorContext, RankedFragment, RetrievalLimits, SelectedFragment } from "./types";
-import { tellingLines, type VisibleText } from "./visible-text";
+import type { RankedFragment, RetrievalLimits, SelectedFragment } from "./types";
+import { alreadyVisible, type VisibleText } from "./visible-text";
 
-/** Share of a fragment's lines on screen from which it has nothing left to say. */
-const shownShare = 0.6;
-/** Share of common words from which two fragments are the same to a reader (Jaccard index). */
-const duplicateShare = 0.8;
+/** Two fragments with this share of words in common (Jaccard index) are duplicates. */
+const minDuplicateShare = 0.8;
 
 export interface Selection {
   /** Best first. */
@@ -17,7 +15,6 @@ export interface Selection {
 }
 
 export interface SelectOptions {
-  readonly context: CursorContext;
   readonly visible: VisibleText;
   readonly limits: RetrievalLimits;
   /** Fragments that score lower are not needed. */
@@ -28,63 +25,23 @@ export interface SelectOptions {
   readonly render: (fragment: Fragment) => readonly number[];
 }
 
-/** Goes through `candidates`, best first, and keeps each that is needed, new and within the limits. */
+/** Goes through `candidates`, best first, and selects each one that is needed, new and within the limits. */
 export function selectFragments(candidates: readonly RankedFragment[], options: SelectOptions): Selection {
-  const { context, visible, limits, nullScore, bannedBy, render } = options;
   const selected: SelectedFragment[] = [];
   const dropped: DroppedFragment[] = [];
-  const words: ReadonlySet<string>[] = [];
-  let used = 0;
-
+  let usedTokens = 0;
   for (const candidate of candidates) {
-    const { fragment, score } = candidate;
-    const tokens = render(fragment);
+    const tokens = options.render(candidate.fragment);
     const reference = referenceTo(candidate, tokens.length);
-    const drop = (reason: string) => dropped.push({ ...reference, reason });
-
-    const banned = bannedBy?.(fragment);
-    if (banned !== undefined) {
-      drop(`banned by selfracg.bannedFiles: ${banned}`);
-      continue;
+    const reason =
+      whyNotNeeded(candidate, options) ??
+      whyRepeated(candidate.fragment, selected) ??
+      whyNoRoom(tokens.length, usedTokens, selected.length, options.limits);
+    if (reason !== undefined) dropped.push({ ...reference, reason });
+    else {
+      selected.push({ fragment: candidate.fragment, reference, tokens });
+      usedTokens += tokens.length;
     }
-    if (score < nullScore) {
-      drop(`score ${score.toFixed(3)} is below ${nullScore.toFixed(3)}, from which the model needs it`);
-      continue;
-    }
-    const seen = whereSeen(fragment, context, visible);
-    if (seen !== undefined) {
-      drop(seen);
-      continue;
-    }
-    const overlapped = selected.find(
-      (better) =>
-        better.fragment.uri === fragment.uri &&
-        better.fragment.startLine <= fragment.endLine &&
-        better.fragment.endLine >= fragment.startLine,
-    );
-    if (overlapped !== undefined) {
-      drop(`overlaps ${overlapped.reference.path}:${overlapped.reference.startLine}-${overlapped.reference.endLine}`);
-      continue;
-    }
-    const bag = wordsOf(fragment.text);
-    const twin = selected[words.findIndex((other) => jaccard(bag, other) >= duplicateShare)];
-    if (twin !== undefined) {
-      drop(`says the same as ${twin.reference.path}:${twin.reference.startLine}-${twin.reference.endLine}`);
-      continue;
-    }
-    if (selected.length >= limits.maxFragments) {
-      drop(`${limits.maxFragments} better ${limits.maxFragments === 1 ? "fragment is" : "fragments are"} in already`);
-      continue;
-    }
-    if (tokens.length === 0 || used + tokens.length > limits.fragmentBudget) {
-      drop(
-        `${tokens.length} tokens do not fit in the ${limits.fragmentBudget - used} left of ${limits.fragmentBudget}`,
-      );
-      continue;
-    }
-    selected.push({ fragment, reference, tokens });
-    words.push(bag);
-    used += tokens.length;
   }
   return { selected, dropped };
 }
@@ -104,19 +61,49 @@ export function referenceTo({ fragment, score, raised }: RankedFragment, tokens:
   };
 }
 
-/** Where the reader of the prompt sees what the fragment says anyway, in words; undefined where it says something new. */
-export function whereSeen(fragment: Fragment, context: CursorContext, visible: VisibleText): string | undefined {
-  if (fragment.uri === context.uri && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine) {
-    return `overlaps lines ${visible.startLine}-${visible.endLine} of this file, which the model sees already`;
-  }
-  const lines = tellingLines(fragment.text);
-  if (lines.length === 0) return "holds no words";
-  const shown = lines.filter((line) => visible.lines.has(line)).length / lines.length;
-  return shown >= shownShare ? `${Math.round(shown * 100)} % of its lines stand around the cursor already` : undefined;
+function whyNotNeeded({ fragment, score }: RankedFragment, options: SelectOptions): string | undefined {
+  const { bannedBy, nullScore, visible } = options;
+  const banned = bannedBy?.(fragment);
+  if (banned !== undefined) return `banned by selfracg.bannedFiles: ${banned}`;
+  if (score < nullScore)
+    return `score ${score.toFixed(3)} is below ${nullScore.toFixed(3)}, from which the model needs it`;
+  return alreadyVisible(fragment, visible);
 }
 
-function wordsOf(text: string): ReadonlySet<string> {
-  return new Set(text.match(/[\p{L}\p{N}_]+/gu) ?? []);
+/** Why a better fragment makes this one superfluous. */
+function whyRepeated(fragment: Fragment, selected: readonly SelectedFragment[]): string | undefined {
+  const overlapped = selected.find(
+    (better) =>
+      better.fragment.uri === fragment.uri &&
+      better.fragment.startLine <= fragment.endLine &&
+      better.fragment.endLine >= fragment.startLine,
+  );
+  if (overlapped !== undefined) return `overlaps ${linesOf(overlapped)}`;
+  const words = wordsOf(fragment);
+  const duplicate = selected.find((better) => jaccard(words, wordsOf(better.fragment)) >= minDuplicateShare);
+  return duplicate === undefined ? undefined : `says the same as ${linesOf(duplicate)}`;
+}
+
+function whyNoRoom(tokens: number, usedTokens: number, count: number, limits: RetrievalLimits): string | undefined {
+  const { maxFragments, fragmentBudget } = limits;
+  if (count >= maxFragments)
+    return `${maxFragments} better ${maxFragments === 1 ? "fragment is" : "fragments are"} in already`;
+  return tokens === 0 || usedTokens + tokens > fragmentBudget
+    ? `${tokens} tokens do not fit in the ${fragmentBudget - usedTokens} left of ${fragmentBudget}`
+    : undefined;
+}
+
+function linesOf({ reference: { path, startLine, endLine } }: SelectedFragment): string {
+  return `${path}:${startLine}-${endLine}`;
+}
+
+/** Much the same fragments are found again a keystroke later. */
+const knownWords = new WeakMap<Fragment, ReadonlySet<string>>();
+
+function wordsOf(fragment: Fragment): ReadonlySet<string> {
+  const known = knownWords.get(fragment) ?? new Set(fragment.text.match(/[\p{L}\p{N}_]+/gu) ?? []);
+  knownWords.set(fragment, known);
+  return known;
 }
 
 /** Size of the intersection over size of the union; 1 for two empty sets. */

@@ -1,24 +1,24 @@
-// What retrieval takes and gives: the cursor's surroundings in, chosen fragments and the reasons out.
+// The data that retrieval takes and gives: the text around the cursor in, selected fragments and reasons out.
 import type { DroppedFragment, FragmentReference } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 
-/** The document as the model sees it. */
+/** A document, split at the cursor. */
 export interface CursorContext {
   readonly uri: string;
   /** Relative to the workspace folder, with `/`; the file's name where there is no folder. */
   readonly path: string;
   readonly languageId: string;
-  /** Everything before the cursor. */
+  /** Everything before the cursor, with `\n` as the only line break. */
   readonly prefix: string;
-  /** Everything after it. */
+  /** Everything after the cursor, with `\n` as the only line break. */
   readonly suffix: string;
 }
 
-/** How much is added to a fragment's score to give its rank, and why, in words. */
-export type Raise = NonNullable<FragmentReference["raised"]>;
+/** What is added to a fragment's score to give its rank, and why, in words. */
+export type Boost = NonNullable<FragmentReference["raised"]>;
 
 export interface RankedFragment extends ScoredFragment {
-  readonly raised?: Raise;
+  readonly raised?: Boost;
 }
 
 export interface SelectedFragment {
@@ -28,29 +28,33 @@ export interface SelectedFragment {
   readonly tokens: readonly number[];
 }
 
-export interface Retrieval {
+/** The fragments for a prompt, and why the others are not in it. */
+export interface FragmentSelection {
   /** Best first. */
   readonly selected: readonly SelectedFragment[];
   /** Best first. */
   readonly dropped: readonly DroppedFragment[];
+  /** The score below which a fragment is not needed; absent where nothing was searched. */
+  readonly nullScore?: number | undefined;
+  /** Why nothing was selected; absent where something was. */
+  readonly nothing?: string | undefined;
+}
+
+export interface Retrieval extends FragmentSelection {
   /** What the search found, best first. */
   readonly found: readonly RankedFragment[];
-  /** The score below which a fragment is not needed; absent where nothing was searched. */
-  readonly nullScore?: number;
-  /** Set when nothing was selected: why. */
-  readonly nothing?: string;
   /** Milliseconds. */
   readonly timings: { readonly expressMs: number; readonly searchMs: number; readonly selectMs: number };
 }
 
-/** What the user wants of the prompt. */
+/** The user's settings for the fragments of a prompt. */
 export interface RetrievalLimits {
-  /** Most fragments. */
+  /** Maximum number of fragments. */
   readonly maxFragments: number;
-  /** Most tokens of fragments, format included. */
+  /** Maximum tokens of all fragments, format included. */
   readonly fragmentBudget: number;
-  /** Patterns of files whose fragments are taken before all others that are needed. */
+  /** Patterns of files whose fragments come before all others that are needed. */
   readonly pinnedFiles?: readonly string[] | undefined;
-  /** Patterns of files whose fragments are never taken. */
+  /** Patterns of files whose fragments are never used. */
   readonly bannedFiles?: readonly string[] | undefined;
 }

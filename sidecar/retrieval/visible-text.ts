@@ -1,33 +1,61 @@
-// What the prompt will show of the open document, so that no fragment says it a second time.
+// The part of the open document that the prompt shows, and which fragments would only repeat it.
 import type { Tokenizer } from "../inference/tokenizer";
+import type { Fragment } from "../workspace/fragment";
 import type { CursorContext } from "./types";
 
 /** The text around the cursor that the model reads anyway. Lines are 1-based and inclusive. */
 export interface VisibleText {
+  readonly uri: string;
   readonly startLine: number;
   readonly endLine: number;
-  /** Its lines, trimmed, without those that say nothing by themselves (blank, lone brackets). */
+  /** Its lines, trimmed, without uninformative ones (blank lines, lone brackets). */
   readonly lines: ReadonlySet<string>;
+  /** Maximum tokens of code that the prompt shows. */
+  readonly maxTokens: number;
 }
 
-/** Characters of the suffix that a prompt shows at most. */
-export const visibleSuffixCharacters = 384;
-/** First guess of the characters that a row of tokens spells; doubled while it is too small. */
+/** Maximum characters of the suffix in a prompt. */
+export const maxSuffixCharacters = 384;
+/** First guess of the characters in a token; the text is doubled while that turns out too little. */
 const charactersPerToken = 5;
+/** A fragment of which this share of the lines is visible already has nothing to add. */
+const maxVisibleShare = 0.6;
 
-/** The text of `context` that a prompt with `tokens` tokens of code shows, at the most. */
-export function visibleText(context: CursorContext, tokens: number, tokenizer: Tokenizer): VisibleText {
-  const before = lastTokens(context.prefix, tokens, tokenizer);
-  const after = context.suffix.slice(0, visibleSuffixCharacters);
+/** The most of `context` that a prompt with `maxTokens` tokens of code can show. */
+export function visibleText(context: CursorContext, maxTokens: number, tokenizer: Tokenizer): VisibleText {
+  const before = lastTokens(context.prefix, maxTokens, tokenizer);
+  const after = context.suffix.slice(0, maxSuffixCharacters);
   const cursorLine = countNewlines(context.prefix) + 1;
   return {
+    uri: context.uri,
     startLine: cursorLine - countNewlines(before),
     endLine: cursorLine + countNewlines(after),
-    lines: new Set(tellingLines(before + after)),
+    lines: new Set(informativeLines(before + after)),
+    maxTokens,
   };
 }
 
-/** The end of `text` that `count` tokens spell; whole lines are added where a token was cut. */
+/** Why the prompt shows what the fragment says anyway, in words; undefined where the fragment says something new. */
+export function alreadyVisible(fragment: Fragment, visible: VisibleText): string | undefined {
+  if (fragment.uri === visible.uri && fragment.startLine <= visible.endLine && fragment.endLine >= visible.startLine)
+    return `overlaps lines ${visible.startLine}-${visible.endLine} of this file, which the model sees already`;
+  const lines = informativeLines(fragment.text);
+  if (lines.length === 0) return "holds no words";
+  const share = lines.filter((line) => visible.lines.has(line)).length / lines.length;
+  return share >= maxVisibleShare
+    ? `${Math.round(share * 100)} % of its lines stand around the cursor already`
+    : undefined;
+}
+
+/** Lines of `text`, trimmed, that hold at least one word. */
+export function informativeLines(text: string): string[] {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .filter((line) => /[\p{L}\p{N}_]{2}/u.test(line));
+}
+
+/** The last `count` tokens of `text`, from the start of their first line. */
 function lastTokens(text: string, count: number, tokenizer: Tokenizer): string {
   for (let width = count * charactersPerToken; width < text.length; width *= 2) {
     const ids = tokenizer.encode(text.slice(-width));
@@ -36,14 +64,6 @@ function lastTokens(text: string, count: number, tokenizer: Tokenizer): string {
     return text.slice(text.lastIndexOf("\n", text.length - shown) + 1);
   }
   return text;
-}
-
-/** Lines of `text`, trimmed, that hold at least one word. */
-export function tellingLines(text: string): string[] {
-  return text
-    .split("\n")
-    .map((line) => line.trim())
-    .filter((line) => /[\p{L}\p{N}_]{2}/u.test(line));
 }
 
 function countNewlines(text: string): number {

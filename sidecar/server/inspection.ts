@@ -11,7 +11,7 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Completer } from "../completion/completer";
-import type { CompletedCursor } from "../completion/completion-record";
+import type { CompletionRecord } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
 import { errorMessage } from "../host/errors";
 import { documentPath, type Folder } from "../host/paths";
@@ -75,7 +75,7 @@ export function registerInspection(connection: Connection, parts: InspectionPart
   /** Does `work` with the completion asked for, by default the last; null where it is no longer held. */
   const held = <Result>(
     params: unknown,
-    work: (inspection: Inspection, completed: CompletedCursor) => Result,
+    work: (inspection: Inspection, completed: CompletionRecord) => Result,
   ): Result | null => {
     const parsed = v.safeParse(traceSchema, params);
     if (!parsed.success) throw invalid("{id?: number}", params);

@@ -1,6 +1,7 @@
 // A cursor as the model is to see it: the text on both sides of it, cells of a notebook and a selected entry included.
 import type { InlineCompletionContext, Position, Range } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import { plainLineBreaks } from "../completion/document";
 import { documentPath, type Folder } from "../host/paths";
 import type { CursorContext } from "../retrieval/types";
 import type { CellSurroundings } from "./notebooks";
@@ -33,8 +34,8 @@ export function placeOf(
     uri: document.uri,
     path: documentPath(cell?.notebookUri ?? document.uri, folders),
     languageId: document.languageId,
-    prefix: withPlainNewlines((cell?.above ?? "") + prefix),
-    suffix: withPlainNewlines(suffix + (cell?.below ?? "")),
+    prefix: plainLineBreaks((cell?.above ?? "") + prefix),
+    suffix: plainLineBreaks(suffix + (cell?.below ?? "")),
   };
   return { context, position, range, selected, offset };
 }
@@ -75,9 +76,4 @@ function surroundings(document: TextDocument, position: Position, given: InlineC
     range: { start: at, end: at },
     offset: cursor,
   };
-}
-
-/** What is suggested has `\n` alone, and is compared with what is typed. */
-function withPlainNewlines(text: string): string {
-  return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
 }

@@ -51,7 +51,7 @@ const rowSchema = v.object({
   right: v.boolean(),
   /** Absent where nothing was suggested. */
   evidence: v.optional(
-    v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), agrees: v.optional(v.boolean()) }),
+    v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), isValid: v.optional(v.boolean()) }),
   ),
 });
 type Row = v.InferOutput<typeof rowSchema>;
@@ -231,7 +231,7 @@ function report(rows: readonly Row[]): string {
     const { evidence } = row;
     return evidence === undefined || row.suggestion === ""
       ? []
-      : [{ ...row, evidence: { ...evidence, agrees: evidence.agrees } }];
+      : [{ ...row, evidence: { ...evidence, isValid: evidence.isValid } }];
   });
   const right = suggested.filter((row) => row.right).length;
   const fitted = (of: readonly Suggested[]) =>

@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
+import { plainLineBreaks } from "../../sidecar/completion/document";
 import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import type { Log } from "../../sidecar/host/log";
 import type { Backbone } from "../../sidecar/inference/backbone";
@@ -11,13 +12,7 @@ import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { languageIdOf } from "../../sidecar/languages/languages";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
-import {
-  type Raising,
-  type RaisingRule,
-  raisingImported,
-  raisingNothing,
-  ranked,
-} from "../../sidecar/retrieval/boosts";
+import { type BoostOf, type BoostRule, boostImported, noBoosts, rankFragments } from "../../sidecar/retrieval/boosts";
 import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
 import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
@@ -98,9 +93,9 @@ export class Evaluation {
     );
   }
 
-  private get raising(): RaisingRule {
+  private get boosts(): BoostRule {
     const { retriever, plain, imported } = this.options;
-    return retriever === "selfracg" && !plain ? raisingImported(imported) : raisingNothing;
+    return retriever === "selfracg" && !plain ? boostImported(imported) : noBoosts;
   }
 
   get model(): ModelPackage {
@@ -165,11 +160,11 @@ export class Evaluation {
       uri: repository.uriOf(task.file),
       path: task.file,
       languageId: languageIdOf(task.file),
-      prefix,
-      suffix,
+      prefix: plainLineBreaks(prefix),
+      suffix: plainLineBreaks(suffix),
     };
-    const raising = this.raising(context);
-    const { source, best } = await search.at(place, others, raising);
+    const boostOf = this.boosts(context);
+    const { source, best } = await search.at(place, others, boostOf);
     const line = prefix.slice(prefix.lastIndexOf("\n") + 1);
     const { backbone, promptFormat, tokenizer, trees } = this;
     const completer = new Completer({
@@ -178,7 +173,7 @@ export class Evaluation {
       tokenizer,
       trees,
       source: () => source,
-      raising: this.raising,
+      boosts: this.boosts,
       log: () => {},
     });
     const chosen: Settings = { ...settings, retrieval: this.options.retriever !== "none" };
@@ -251,13 +246,13 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
 /** What can be found at a cursor. */
 interface Search {
   /**
-   * `others` are the fragments of the other files, `raising` what raises one above its score. `source` is searched for
+   * `others` are the fragments of the other files, `boostOf` what is added to their scores. `source` is searched for
    * the prompt; `best` says, after the completion, how the other files' fragments rank.
    */
   at(
     place: Place,
     others: readonly Fragment[],
-    raising: Raising,
+    boostOf: BoostOf,
   ): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }>;
   close(): Promise<void>;
 }
@@ -310,7 +305,7 @@ class IndexSearch implements Search {
   async at(
     { task, prefix }: Place,
     _others: readonly Fragment[],
-    raising: Raising,
+    boostOf: BoostOf,
   ): Promise<{ source: FragmentSource; best: () => readonly Fragment[] }> {
     const { index, repository } = this;
     if (this.cut !== undefined && this.cut !== task.file) {
@@ -334,7 +329,7 @@ class IndexSearch implements Search {
     };
     return {
       source,
-      best: () => (asked === undefined ? [] : ranked(among(asked), raising).map(({ fragment }) => fragment)),
+      best: () => (asked === undefined ? [] : rankFragments(among(asked), boostOf).map(({ fragment }) => fragment)),
     };
   }
 

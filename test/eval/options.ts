@@ -6,7 +6,7 @@ import { firstSentence } from "../../sidecar/host/errors";
 import { packagedLocations } from "../../sidecar/host/locations";
 import { quietLog } from "../../sidecar/host/log";
 import { boundsOf } from "../../sidecar/protocol";
-import { rankingWeights } from "../../sidecar/retrieval/boosts";
+import { boostWeights } from "../../sidecar/retrieval/boosts";
 import type { EvaluationOptions } from "./evaluation";
 import { InputError } from "./input";
 import { measuredModel } from "./measured-model";
@@ -87,7 +87,7 @@ export function readArguments(args: string[]): Command | "help" {
     retriever: oneOf("--retriever", values.retriever, retrieverNames),
     fragments: oneOf("--fragments", values.fragments ?? (plain ? "windows" : "product"), ["product", "windows"]),
     plain,
-    imported: values.imported === undefined ? rankingWeights.imported : numberOf("--imported", values.imported),
+    imported: values.imported === undefined ? boostWeights.imported : numberOf("--imported", values.imported),
     modelPath: measuredModel(values.model, modelFolders),
     grammarPath,
     provider: oneOf("--provider", values.provider, ["auto", "cuda", "cpu"]),

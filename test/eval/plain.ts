@@ -1,7 +1,7 @@
 // Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
 
-import { mostLikely } from "../../sidecar/completion/decoding/greedy";
-import { Healing, healPrefix } from "../../sidecar/completion/decoding/token-healing";
+import { argmax } from "../../sidecar/completion/decoding/greedy";
+import { healPrefix, RequiredText } from "../../sidecar/completion/decoding/token-healing";
 import { assemblePrompt } from "../../sidecar/completion/prompt";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import type { PromptFormat } from "../../sidecar/inference/prompt-format";
@@ -17,15 +17,15 @@ export interface PlainOptions {
   readonly isEnough: (text: string) => boolean;
 }
 
-/** The likeliest tokens after the prompt, the last one before the cursor healed: no cache model over the prompt, no stop but the model's own, no filter. */
+/** Greedy decoding with token healing, without n-gram lookup, without stops but the model's own, without filters. */
 export async function completePlainly(
   context: CursorContext,
   selected: readonly SelectedFragment[],
   options: PlainOptions,
 ): Promise<{ text: string; used: readonly SelectedFragment[] }> {
   const { backbone, promptFormat, tokenizer, maxTokens, isEnough } = options;
-  const { prefix, owed } = healPrefix(tokenizer, context.prefix);
-  const healing = new Healing(tokenizer, promptFormat.stopTokens, owed);
+  const { prefix, required: requiredText } = healPrefix(tokenizer, context.prefix);
+  const required = new RequiredText(tokenizer, promptFormat.stopTokens, requiredText);
   const { tokens, fragments } = assemblePrompt(
     promptFormat,
     { ...context, prefix },
@@ -35,17 +35,17 @@ export async function completePlainly(
   );
   let { cache, logits } = await backbone.prefill(tokens);
   const stream = tokenizer.stream();
-  let said = "";
+  let generated = "";
   for (let count = 0; count < maxTokens; count++) {
     const known = logits.subarray(0, tokenizer.vocabularySize);
-    const token = mostLikely(known, healing.done ? undefined : healing.admits);
-    healing.pay(token);
+    const token = argmax(known, required.done ? undefined : required.allows);
+    required.consume(token);
     if (promptFormat.stopTokens.has(token)) break;
-    said += stream.push(token);
-    if (isEnough(said.slice(owed.length)) || count + 1 === maxTokens) break;
+    generated += stream.push(token);
+    if (isEnough(generated.slice(requiredText.length)) || count + 1 === maxTokens) break;
     const decoded = await backbone.decode(cache, [token]);
     ({ cache } = decoded);
     logits = decoded.logits[0] ?? new Float32Array(0);
   }
-  return { text: said.slice(owed.length), used: fragments };
+  return { text: generated.slice(requiredText.length), used: fragments };
 }

@@ -1,7 +1,7 @@
 // What `npm run eval` prints and writes: tables with one row a language, and one JSON object.
 import { relative } from "node:path";
 import type { ModelPackage } from "../../sidecar/inference/package/model-package";
-import { rankingWeights } from "../../sidecar/retrieval/boosts";
+import { boostWeights } from "../../sidecar/retrieval/boosts";
 import type { Comparison } from "./compare";
 import type { Command } from "./options";
 import { duration } from "./progress";
@@ -52,7 +52,7 @@ export function reportLines({ command, model, provider, results, before, elapsed
   const cells = (names: readonly FigureName[], figures: Readonly<Record<FigureName, Figure>>) =>
     names.map((name) => show(figures[name], name));
   const lines = [
-    `${model.name} ${model.version} (${model.hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === rankingWeights.imported ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
+    `${model.name} ${model.version} (${model.hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === boostWeights.imported ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
     `${results.length} tasks in ${countUnits(results, "file")} files of ${countUnits(results, "repository")} repositories; 95 % intervals over ${units}`,
     "",
     ...table(

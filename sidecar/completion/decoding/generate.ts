@@ -1,31 +1,31 @@
-// Greedy decoding of one suggestion, stopped between two tokens as soon as its end is known or nobody waits for it.
+// Generates one suggestion greedily, token by token, until its end is known or it is cancelled.
 import type { Backbone, PrefillResult } from "../../inference/backbone";
 import type { Tokenizer } from "../../inference/tokenizer";
 import type { StopReason } from "../../protocol";
 import type { CursorSyntax } from "../syntax/cursor";
-import { logProbability, mostLikely } from "./greedy";
-import type { PromptCache } from "./ngram-lookup";
-import { DraftingReader } from "./speculative";
+import { argmax, type IsAllowed, logProbability } from "./greedy";
+import type { NgramLookup } from "./ngram-lookup";
+import { SpeculativeDecoder } from "./speculative";
 import { dropCutLine, findStop, loopCut } from "./stop";
-import { Healing } from "./token-healing";
+import { RequiredText } from "./token-healing";
 
 export interface Generation {
   readonly text: string;
   readonly stopReason: Exclude<StopReason, "cancelled" | "not-started">;
-  /** Tokens chosen, the stop token that ended it left out: what was owed, and more than the text where this was cut. */
+  /** All generated tokens but the stop token: those of the required text too, and more than the text where it was cut. */
   readonly tokens: readonly number[];
-  /** Those that spell some of the text, in order. */
-  readonly spelt: readonly SpeltToken[];
-  /** How many they are, with the stop token. */
+  /** The tokens that make up the text, in order. */
+  readonly textTokens: readonly TextToken[];
+  /** Number of generated tokens, the stop token included. */
   readonly generatedTokens: number;
   /** Runs of the model after the prompt was read; without drafts one for each token but the first. */
   readonly decodeSteps: number;
 }
 
-export interface SpeltToken {
-  /** Natural logarithm of its probability, among the tokens that might have come there. */
+export interface TextToken {
+  /** Natural logarithm of its probability among the tokens that were allowed there. */
   readonly logProbability: number;
-  /** Where what it spells begins in the text; below 0 where it begins with text before the cursor. */
+  /** Where it begins in the text; negative where it begins with text before the cursor. */
   readonly start: number;
 }
 
@@ -34,16 +34,16 @@ export interface GenerateOptions {
   readonly tokenizer: Tokenizer;
   /** Ids that end the text; none of them is ever part of it. */
   readonly stopTokens: ReadonlySet<number>;
-  /** The prompt as it was read, 1..contextLength - maxTokens tokens of it. Its cache is used up. */
+  /** The prompt after {@link Backbone.prefill}, at most contextLength - maxTokens tokens. Its cache is used up. */
   readonly prompt: Pick<PrefillResult, "cache" | "logits">;
   readonly maxTokens: number;
-  /** What the model must say first: text before the cursor that the prompt leaves out (token healing). No part of the result. */
-  readonly owed?: string;
-  /** What the prompt itself goes on with after the same words; left out, the model alone decides. */
-  readonly promptCache?: PromptCache;
-  /** What was said at this place a moment ago: drafted from, but no reason to say it again. */
-  readonly earlier?: PromptCache | undefined;
-  /** False: every token is decoded by itself, none drafted. The text is the same either way. */
+  /** The text before the cursor that has to be generated first (token healing). Not part of the result. */
+  readonly required?: string;
+  /** Over the prompt: changes which tokens are chosen, and gives drafts. Without it the model alone decides. */
+  readonly promptLookup?: NgramLookup;
+  /** Over the last suggestion: gives drafts only. */
+  readonly lastLookup?: NgramLookup | undefined;
+  /** False: no drafts, every token is decoded by itself. The text is the same either way. */
   readonly drafting?: boolean;
   readonly cursor: CursorSyntax;
   readonly signal?: AbortSignal | undefined;
@@ -54,64 +54,81 @@ export interface GenerateOptions {
  * @throws AbortError (the signal's reason) when aborted; at the latest one run of the model later.
  */
 export async function generate(options: GenerateOptions): Promise<Generation> {
-  const {
-    backbone,
-    tokenizer,
-    stopTokens,
-    prompt,
-    maxTokens,
-    owed = "",
-    promptCache,
-    earlier,
-    drafting = true,
-    cursor,
-    signal,
-  } = options;
-  const sources = [earlier, promptCache].filter((source) => source !== undefined);
-  const reader = new DraftingReader(backbone, prompt.cache, { drafting, sources, signal });
-  const healing = new Healing(tokenizer, stopTokens, owed);
-  const mayNotEnd = (id: number): boolean => !stopTokens.has(id);
-  const stream = tokenizer.stream();
-  const tokens: number[] = [];
-  const spelt: SpeltToken[] = [];
+  const { backbone, tokenizer, prompt, maxTokens, promptLookup, lastLookup, drafting = true, signal } = options;
+  const lookups = [lastLookup, promptLookup].filter((lookup) => lookup !== undefined);
+  const decoder = new SpeculativeDecoder(backbone, prompt.cache, { drafting, lookups, signal });
+  const text = new GeneratedText(options);
   let { logits } = prompt;
-  let said = "";
-  let text = "";
-  const done = (kept: string, stopReason: Generation["stopReason"], generatedTokens: number): Generation => ({
-    text: kept,
-    tokens,
-    spelt,
-    stopReason,
-    generatedTokens,
-    decodeSteps: reader.steps,
-  });
-
   for (;;) {
     signal?.throwIfAborted();
     // Some models have more logits than tokens, for the sake of round numbers.
     const known = logits.subarray(0, tokenizer.vocabularySize);
-    const admits = !healing.done ? healing.admits : text === "" && cursor.unfinished ? mayNotEnd : undefined;
-    const token = promptCache?.choose(known, admits) ?? mostLikely(known, admits);
-    const likely = logProbability(known, token, admits);
-    healing.pay(token);
-    promptCache?.push(token);
-    earlier?.push(token);
-    if (stopTokens.has(token)) return done(text, "end-of-text", tokens.length + 1);
+    const isAllowed = text.restriction();
+    const token = promptLookup?.choose(known, isAllowed) ?? argmax(known, isAllowed);
+    for (const lookup of lookups) lookup.push(token);
+    const end = text.append(token, logProbability(known, token, isAllowed));
+    if (end !== undefined) return { ...end, decodeSteps: decoder.steps };
+    logits = await decoder.decode(token, maxTokens - text.length - 1);
+  }
+}
+
+type Ended = Omit<Generation, "decodeSteps">;
+
+/** The text generated so far, and whether it has come to its end. */
+class GeneratedText {
+  private readonly tokens: number[] = [];
+  private readonly textTokens: TextToken[] = [];
+  private readonly required: RequiredText;
+  private readonly requiredLength: number;
+  private readonly stream: ReturnType<Tokenizer["stream"]>;
+  /** The required text included. */
+  private generated = "";
+
+  constructor(private readonly options: GenerateOptions) {
+    const { tokenizer, stopTokens, required = "" } = options;
+    this.required = new RequiredText(tokenizer, stopTokens, required);
+    this.requiredLength = required.length;
+    this.stream = tokenizer.stream();
+  }
+
+  /** Tokens so far. */
+  get length(): number {
+    return this.tokens.length;
+  }
+
+  /** Which tokens may come next; undefined where any may. */
+  restriction(): IsAllowed | undefined {
+    if (!this.required.done) return this.required.allows;
+    const { cursor, stopTokens } = this.options;
+    return this.text === "" && cursor.unfinished ? (id) => !stopTokens.has(id) : undefined;
+  }
+
+  /** Adds a token. @returns the generation where the token ended it */
+  append(token: number, probability: number): Ended | undefined {
+    const { stopTokens, cursor, tokenizer, maxTokens } = this.options;
+    const { tokens, text: before } = this;
+    this.required.consume(token);
+    if (stopTokens.has(token)) return this.end(before, "end-of-text", tokens.length + 1);
     tokens.push(token);
-    const start = said.length - owed.length;
-    const piece = stream.push(token);
-    if (healing.done && start + piece.length > 0) spelt.push({ logProbability: likely, start });
-    said += piece;
-    text = said.slice(owed.length);
-    // Bytes of an unfinished character say nothing yet, and a stop cannot lie in them.
-    if (piece !== "" && text !== "") {
-      const stop = findStop(text, cursor);
-      if (stop !== undefined) return done(text.slice(0, stop.length), stop.reason, tokens.length);
-    }
+    const start = this.generated.length - this.requiredLength;
+    const piece = this.stream.push(token);
+    this.generated += piece;
+    if (this.required.done && start + piece.length > 0) this.textTokens.push({ logProbability: probability, start });
+    const { text } = this;
+    // The bytes of an unfinished character have no text yet, and nothing can stop there.
+    const stop = piece !== "" && text !== "" ? findStop(text, cursor) : undefined;
+    if (stop !== undefined) return this.end(text.slice(0, stop.length), stop.reason);
     const loop = loopCut(tokens);
     if (loop !== undefined)
-      return done(tokenizer.decode(tokens.slice(0, loop)).slice(owed.length), "repetition", tokens.length);
-    if (tokens.length >= maxTokens) return done(dropCutLine(text, cursor), "token-limit", tokens.length);
-    logits = await reader.read(token, maxTokens - tokens.length - 1);
+      return this.end(tokenizer.decode(tokens.slice(0, loop)).slice(this.requiredLength), "repetition");
+    return tokens.length >= maxTokens ? this.end(dropCutLine(text, cursor), "token-limit") : undefined;
+  }
+
+  private get text(): string {
+    return this.generated.slice(this.requiredLength);
+  }
+
+  private end(text: string, stopReason: Generation["stopReason"], generatedTokens = this.tokens.length): Ended {
+    return { text, tokens: this.tokens, textTokens: this.textTokens, stopReason, generatedTokens };
   }
 }

@@ -1,19 +1,20 @@
-// Greedy choice: the most likely token among those that may come, and how likely it is.
+// Greedy decoding: the most likely of the tokens that are allowed next, and how likely it is.
 
 /** Whether a token may come next. */
-export type Admits = (id: number) => boolean;
+export type IsAllowed = (id: number) => boolean;
 
 /**
- * The id of the highest value among those admitted; the lowest such id among equals. Asks only about ids that would win.
- * @throws RangeError where there is none.
+ * The id of the highest value among the allowed ones; the lowest such id where several are equal. Calls `isAllowed` only for
+ * ids that would win.
+ * @throws RangeError where no id is allowed.
  */
-export function mostLikely(values: Float32Array, admits?: Admits): number {
+export function argmax(values: Float32Array, isAllowed?: IsAllowed): number {
   let best = -1;
-  let highest = -Infinity;
+  let max = -Infinity;
   for (let id = 0; id < values.length; id++) {
     const value = values[id] ?? -Infinity;
-    if ((value > highest || best < 0) && (admits === undefined || admits(id))) {
-      highest = value;
+    if ((value > max || best < 0) && (isAllowed === undefined || isAllowed(id))) {
+      max = value;
       best = id;
     }
   }
@@ -24,10 +25,13 @@ export function mostLikely(values: Float32Array, admits?: Admits): number {
   return best;
 }
 
-/** Natural logarithm of the probability of `id` among the tokens admitted: a softmax over `values`, their logits. */
-export function logProbability(values: Float32Array, id: number, admits?: Admits): number {
-  if (admits !== undefined) values = values.map((value, other) => (other === id || admits(other) ? value : -Infinity));
-  return -Math.log(sumOfExponentials(values, values[id] ?? -Infinity));
+/** Natural logarithm of the probability of `id` among the allowed tokens: a softmax over `values`, their logits. */
+export function logProbability(values: Float32Array, id: number, isAllowed?: IsAllowed): number {
+  const logits =
+    isAllowed === undefined
+      ? values
+      : values.map((value, other) => (other === id || isAllowed(other) ? value : -Infinity));
+  return -Math.log(sumOfExponentials(logits, logits[id] ?? -Infinity));
 }
 
 /** The sum of `e^(value - base)`. */

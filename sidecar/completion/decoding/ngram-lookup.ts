@@ -1,51 +1,52 @@
-// Mixes what the model expects with what the prompt itself goes on with after the same words: code repeats itself locally.
-import { type Admits, mostLikely, sumOfExponentials } from "./greedy";
+// Looks up what a text goes on with after the last generated tokens, and mixes that with the model's probabilities.
+import { argmax, type IsAllowed, sumOfExponentials } from "./greedy";
 
-/** Longest run of tokens compared. */
-const longestMatch = 12;
-/** How much longer matches count more than shorter ones. */
+/** Maximum number of tokens compared. */
+const maxMatch = 12;
+/** Base of the exponential weight by which longer matches count more than shorter ones. */
 const matchBase = 4;
 
 /**
- * How much the prompt's own continuation counts beside a model that knows nothing, by the length of the longest match:
- * one token in common says little, five nearly everything. Chosen with `npm run bench` (names defined in another file).
+ * How much the lookup counts beside a model that knows nothing, by the length of the longest match: one token in common
+ * says little, five nearly everything. Chosen with `npm run bench` (names defined in another file).
  */
 const weightOfMatch: readonly number[] = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
 
-/** A place of the prompt that says the same words as what was just said. */
+/** A place in the text with the same tokens as were generated last. */
 export interface Match {
-  /** Position in the prompt of what follows there. */
+  /** Position of the token after them. */
   readonly next: number;
-  /** Tokens in common before it, 1..12. */
+  /** Number of tokens in common, 1..12. */
   readonly length: number;
   /** How much it counts beside the other matches. */
   readonly vote: number;
 }
 
 /**
- * A cache model over the prompt: the n-gram cache of Tu, Su and Devanbu, "On the Localness of Software" (FSE 2014), with
- * exponential weights by match length, interpolated with the model's probabilities.
+ * A cache language model over a text that the model has read, since code repeats itself locally: the n-gram cache of Tu, Su
+ * and Devanbu, "On the Localness of Software" (FSE 2014), with exponential weights by match length, interpolated with the
+ * model's probabilities.
  */
-export class PromptCache {
+export class NgramLookup {
   private readonly positions = new Map<number, number[]>();
   private readonly history: number[];
-  /** Of the history as it is; undefined until somebody asks. */
-  private found: readonly Match[] | undefined;
+  /** For the history as it is; undefined until they are asked for. */
+  private currentMatches: readonly Match[] | undefined;
 
   /**
-   * @param prompt the tokens the model reads; whatever follows a match in it may be said again.
-   * @param before the last tokens before the cursor, which the first match has to end with.
-   * @param excluded tokens that are never said (special ones).
+   * @param text the tokens to look in, usually the prompt
+   * @param before the last tokens before the cursor, from which the first lookup starts
+   * @param excluded tokens that are never generated (special ones)
    */
   constructor(
-    private readonly prompt: readonly number[],
+    private readonly text: readonly number[],
     before: readonly number[],
     private readonly excluded: ReadonlySet<number>,
   ) {
-    this.history = before.slice(-longestMatch);
-    for (let at = 0; at + 1 < prompt.length; at++) {
-      const token = prompt[at];
-      const next = prompt[at + 1];
+    this.history = before.slice(-maxMatch);
+    for (let at = 0; at + 1 < text.length; at++) {
+      const token = text[at];
+      const next = text[at + 1];
       if (token === undefined || next === undefined || excluded.has(token) || excluded.has(next)) continue;
       const known = this.positions.get(token);
       if (known === undefined) this.positions.set(token, [at]);
@@ -53,82 +54,82 @@ export class PromptCache {
     }
   }
 
-  /** Takes note of a token that was said. */
+  /** Records a generated token. */
   push(token: number): void {
     this.history.push(token);
-    this.found = undefined;
+    this.currentMatches = undefined;
   }
 
-  /** Where the prompt says what was just said, in the prompt's order. */
+  /** Where the text has the last generated tokens, in the text's order. */
   get matches(): readonly Match[] {
-    this.found ??= (this.positions.get(this.history.at(-1) ?? -1) ?? []).map((at) => {
+    this.currentMatches ??= (this.positions.get(this.history.at(-1) ?? -1) ?? []).map((at) => {
       const length = this.matchLength(at);
       return { next: at + 1, length, vote: matchBase ** length };
     });
-    return this.found;
+    return this.currentMatches;
   }
 
-  /** The token at a position of the prompt; undefined for one that is never said, and behind the end. */
-  sayable(position: number): number | undefined {
-    const token = this.prompt[position];
+  /** The token at a position of the text; undefined for an excluded one and behind the end. */
+  tokenAt(position: number): number | undefined {
+    const token = this.text[position];
     return token === undefined || this.excluded.has(token) ? undefined : token;
   }
 
   /**
-   * The most likely token among those admitted, the lowest id among equals: by the model's probabilities mixed with the
-   * prompt's where it has something to say. Only the model's favourite and what the prompt goes on with can win, so
-   * nothing but the sum of the softmax is computed of the rest.
-   * @throws RangeError where no token is admitted.
+   * The most likely allowed token, the lowest id where several are equal: by the model's probabilities, mixed with those of
+   * the lookup where there are matches. Only the model's favourite and the tokens of the matches can win, so nothing but
+   * the sum of the softmax is computed of the rest.
+   * @throws RangeError where no token is allowed.
    */
-  choose(logits: Float32Array, admits?: Admits): number {
-    const favourite = mostLikely(logits, admits);
+  choose(logits: Float32Array, isAllowed?: IsAllowed): number {
+    const favourite = argmax(logits, isAllowed);
     const { matches } = this;
     if (matches.length === 0) return favourite;
 
-    const { votes, voted, longest } = this.count(matches);
-    // Prompt and model agree mostly, and then no probability is needed.
+    const { votes, total, maxLength } = this.count(matches);
+    // Lookup and model agree most of the time, and then no probability is needed.
     const agreed = votes.get(favourite) ?? 0;
     if ([...votes.values()].every((vote) => vote <= agreed)) return favourite;
 
-    const highest = admits === undefined ? (logits[favourite] ?? 0) : (logits[mostLikely(logits)] ?? 0);
-    const sum = sumOfExponentials(logits, highest);
-    // A sure model has read the prompt too and needs no help.
-    const surest = 1 / sum;
-    const weight = (weightOfMatch[Math.min(longest, weightOfMatch.length - 1)] ?? 0) * (1 - surest ** 2);
+    const maxLogit = isAllowed === undefined ? (logits[favourite] ?? 0) : (logits[argmax(logits)] ?? 0);
+    const sum = sumOfExponentials(logits, maxLogit);
+    // A sure model has read the text too and needs no help.
+    const maxProbability = 1 / sum;
+    const weight = (weightOfMatch[Math.min(maxLength, weightOfMatch.length - 1)] ?? 0) * (1 - maxProbability ** 2);
     const probability = (id: number, vote: number) =>
-      (Math.exp((logits[id] ?? -Infinity) - highest) / sum) * (1 - weight) + (weight * vote) / voted;
+      (Math.exp((logits[id] ?? -Infinity) - maxLogit) / sum) * (1 - weight) + (weight * vote) / total;
 
     let best = favourite;
-    let most = probability(favourite, votes.get(favourite) ?? 0);
+    let max = probability(favourite, agreed);
     for (const [id, vote] of votes) {
-      if (id >= logits.length || admits?.(id) === false) continue;
-      const likely = probability(id, vote);
-      if (likely > most || (likely === most && id < best)) {
+      if (id >= logits.length || isAllowed?.(id) === false) continue;
+      const mixed = probability(id, vote);
+      if (mixed > max || (mixed === max && id < best)) {
         best = id;
-        most = likely;
+        max = mixed;
       }
     }
     return best;
   }
 
   /** The votes for each token that follows a match, their sum, and the length of the longest match. */
-  private count(matches: readonly Match[]): { votes: Map<number, number>; voted: number; longest: number } {
+  private count(matches: readonly Match[]): { votes: Map<number, number>; total: number; maxLength: number } {
     const votes = new Map<number, number>();
-    let voted = 0;
-    let longest = 0;
+    let total = 0;
+    let maxLength = 0;
     for (const { next, length, vote } of matches) {
-      const token = this.prompt[next] ?? 0;
+      const token = this.text[next] ?? 0;
       votes.set(token, (votes.get(token) ?? 0) + vote);
-      voted += vote;
-      longest = Math.max(longest, length);
+      total += vote;
+      maxLength = Math.max(maxLength, length);
     }
-    return { votes, voted, longest };
+    return { votes, total, maxLength };
   }
 
   private matchLength(at: number): number {
     let length = 0;
-    while (length < longestMatch) {
-      const token = this.prompt[at - length];
+    while (length < maxMatch) {
+      const token = this.text[at - length];
       if (token === undefined || this.excluded.has(token) || token !== this.history[this.history.length - 1 - length])
         break;
       length += 1;

@@ -1,138 +1,135 @@
-// Drafts of what comes next, taken from the prompt or the last suggestion, and verified several tokens at a time.
+// Speculative decoding: drafts the next tokens from the prompt or the last suggestion and verifies several in one run.
 import { type Backbone, type KvCache, mostDecodedTokens } from "../../inference/backbone";
-import type { PromptCache } from "./ngram-lookup";
+import type { NgramLookup } from "./ngram-lookup";
 
 /**
- * What the prompt goes on with after the longest runs of tokens in common with what was just said, at most `most`
- * tokens: at every step the continuation with the most votes, among the places that went the same way so far.
+ * At most `max` tokens with which the text goes on after the longest matches: at every step the token with the most votes,
+ * among the matches that went the same way so far.
  * Method: prompt lookup decoding (Saxena, 2023), speculative decoding with the prompt in place of a draft model.
  */
-export function draftFrom(promptCache: PromptCache, most: number): number[] {
-  let live = promptCache.matches;
+export function draftFrom(lookup: NgramLookup, max: number): number[] {
+  let { matches } = lookup;
   const draft: number[] = [];
-  while (draft.length < most) {
+  while (draft.length < max) {
+    const position = draft.length;
     const votes = new Map<number, number>();
     let best: number | undefined;
-    let highest = 0;
-    for (const { next, vote } of live) {
-      const token = promptCache.sayable(next + draft.length);
+    let maxVotes = 0;
+    for (const { next, vote } of matches) {
+      const token = lookup.tokenAt(next + position);
       if (token === undefined) continue;
       const sum = (votes.get(token) ?? 0) + vote;
       votes.set(token, sum);
-      // Of equals the one nearest to the cursor.
-      if (sum >= highest) {
-        highest = sum;
+      // Among equals the one nearest to the cursor.
+      if (sum >= maxVotes) {
+        maxVotes = sum;
         best = token;
       }
     }
     if (best === undefined) break;
-    const ahead = draft.length;
     draft.push(best);
-    live = live.filter(({ next }) => promptCache.sayable(next + ahead) === best);
+    matches = matches.filter(({ next }) => lookup.tokenAt(next + position) === best);
   }
   return draft;
 }
 
-/** Most tokens worth drafting by the tokens in common: one says little, three and more all that a longer run says. */
-const mostAfterMatch: readonly number[] = [0, 1, 4, mostDecodedTokens - 1];
-/** Tokens drafted at first, added when all of them proved right, and drafted at the least after some proved wrong. */
-const first = 6;
+/** Maximum tokens worth drafting, by the length of the match: one token says little, three as much as a longer match. */
+const maxAfterMatch: readonly number[] = [0, 1, 4, mostDecodedTokens - 1];
+/** The length of the first draft, what is added after a draft that was right to the end, and the least after others. */
+const firstLength = 6;
 const growth = 4;
-const least = 3;
+const minLength = 3;
 
 /**
- * How many tokens to draft: more after drafts that proved right to the end, about as many as proved right after others.
- * The numbers are those with the shortest time over the Python tasks of CrossCodeEval with the right fragments in the
- * prompt, where a further token in a run costs 0.05 to 0.12 of the run: 3.4 tokens a run there, 2.1 in the TypeScript tasks and
- * 5.1 in Java's, 2.8, 1.6 and 3.1 times as fast as without drafts.
+ * How many tokens to draft: more after drafts that were right to the end, about as many as were right after others. The
+ * numbers are the fastest ones measured; see "Measuring inference" in docs/benchmarks.md.
  */
 export class DraftLength {
-  private length = first;
+  private length = firstLength;
 
-  /** Tokens to draft where `matched` tokens are in common with the prompt. */
+  /** Tokens to draft after a match of `matched` tokens. */
   after(matched: number): number {
-    return Math.min(this.length, mostAfterMatch[Math.min(matched, mostAfterMatch.length - 1)] ?? 0);
+    return Math.min(this.length, maxAfterMatch[Math.min(matched, maxAfterMatch.length - 1)] ?? 0);
   }
 
-  /** Takes note that `right` of `drafted` tokens were chosen. */
-  note(drafted: number, right: number): void {
+  /** Records that the first `right` of `drafted` tokens were generated. */
+  record(drafted: number, right: number): void {
     this.length =
       right === drafted
         ? Math.min(mostDecodedTokens - 1, this.length + growth)
-        : Math.max(least, Math.min(this.length, right + 1));
+        : Math.max(minLength, Math.min(this.length, right + 1));
   }
 }
 
-export interface DraftingOptions {
-  /** False: every token is read by itself. */
+export interface SpeculativeOptions {
+  /** False: every token is decoded by itself. */
   readonly drafting: boolean;
-  /** What to draft from, the first where several know as much. */
-  readonly sources: readonly PromptCache[];
+  /** What to draft from; the first where several have equally long matches. */
+  readonly lookups: readonly NgramLookup[];
   readonly signal: AbortSignal | undefined;
 }
 
-interface Ahead {
+interface Draft {
   readonly tokens: readonly number[];
+  /** After each of the tokens. */
   readonly logits: readonly Float32Array[];
-  /** How many of them were chosen. */
+  /** How many of the tokens were generated. */
   right: number;
 }
 
 /**
- * Reads the tokens that were chosen and gives the logits after each, as one decode a token would. Reads a draft along
- * with a token, so that the logits after the next ones are there already when these are chosen as drafted; what is
- * chosen otherwise makes it forget the rest of the draft.
+ * Gives the logits after each generated token, the same as one decode a token would. It decodes a draft along with a token,
+ * so that the next logits are there already where generation follows the draft; otherwise it drops the rest of the draft.
  */
-export class DraftingReader {
+export class SpeculativeDecoder {
   /** Runs of the model so far. */
   steps = 0;
-  /** What was drafted and is not chosen yet, with the logits after each token of it. */
-  private ahead: Ahead = { tokens: [], logits: [], right: 0 };
+  private draft: Draft = { tokens: [], logits: [], right: 0 };
   private readonly length = new DraftLength();
 
   constructor(
     private readonly backbone: Backbone,
     private cache: KvCache,
-    private readonly options: DraftingOptions,
+    private readonly options: SpeculativeOptions,
   ) {}
 
   /**
-   * The logits after `token`, which was chosen and noted in every source.
-   * @param most tokens that can follow it and still be read
+   * The logits after `token`, which was generated and pushed to every lookup.
+   * @param max tokens that may still follow it
    * @throws AbortError when aborted
    */
-  async read(token: number, most: number): Promise<Float32Array> {
-    const { ahead } = this;
-    const known = ahead.tokens[ahead.right] === token ? ahead.logits[ahead.right] : undefined;
+  async decode(token: number, max: number): Promise<Float32Array> {
+    const { draft } = this;
+    const known = draft.tokens[draft.right] === token ? draft.logits[draft.right] : undefined;
     if (known !== undefined) {
-      ahead.right += 1;
+      draft.right += 1;
       return known;
     }
-    if (ahead.tokens.length > 0) this.length.note(ahead.tokens.length, ahead.right);
-    const wrong = ahead.tokens.length - ahead.right;
+    if (draft.tokens.length > 0) this.length.record(draft.tokens.length, draft.right);
+    const wrong = draft.tokens.length - draft.right;
     if (wrong > 0) this.cache = this.backbone.rewind(this.cache, this.cache.length - wrong);
     const { drafting, signal } = this.options;
-    const tokens = drafting ? this.draft(most) : [];
+    const tokens = drafting ? this.nextDraft(max) : [];
     const { cache, logits } = await this.backbone.decode(this.cache, [token, ...tokens], signal);
     const [after, ...rest] = logits;
     if (after === undefined)
       throw new RangeError("expected the logits after the token read, found none: install the model package again");
     this.steps += 1;
     this.cache = cache;
-    this.ahead = { tokens, logits: rest, right: 0 };
+    this.draft = { tokens, logits: rest, right: 0 };
     return after;
   }
 
-  private draft(most: number): readonly number[] {
-    let best: PromptCache | undefined;
+  private nextDraft(max: number): readonly number[] {
+    let best: NgramLookup | undefined;
     let matched = 0;
-    for (const source of this.options.sources) {
-      const longest = source.matches.reduce((most, { length }) => Math.max(most, length), 0);
-      if (longest > matched) {
-        matched = longest;
-        best = source;
+    for (const lookup of this.options.lookups) {
+      const maxLength = lookup.matches.reduce((longest, { length }) => Math.max(longest, length), 0);
+      if (maxLength > matched) {
+        matched = maxLength;
+        best = lookup;
       }
     }
-    return best === undefined ? [] : draftFrom(best, Math.min(most, this.length.after(matched)));
+    return best === undefined ? [] : draftFrom(best, Math.min(max, this.length.after(matched)));
   }
 }

@@ -1,61 +1,62 @@
-// Token healing: the last token before the cursor is given again by the model, so that a half-typed word is no border.
+// Token healing: the model generates the last token before the cursor again, so that a half-typed word is not cut in two.
 import type { Tokenizer } from "../../inference/tokenizer";
 
-/** Prefix for the prompt, and the text after it that the generation has to begin with. */
-export interface Healed {
+export interface HealedPrefix {
+  /** The text before the cursor that the prompt holds. */
   readonly prefix: string;
-  readonly owed: string;
+  /** The text between that prefix and the cursor, with which generation has to begin. */
+  readonly required: string;
 }
 
-/** Characters before the cursor that are looked at to find the last token: longer than any token of code. */
+/** Characters before the cursor in which the last token is looked for: longer than any token of code. */
 const window = 160;
 
 /**
- * Takes the last token off the prefix. Text in training is cut into tokens as a whole: after `retu` or four spaces of
- * indentation the model has hardly ever seen what would make up the rest, since `return` and the spaces with their
- * word are tokens of their own. Method: "token healing" as in the guidance library.
+ * Takes the last token off the prefix. Training text is tokenised as a whole: after `retu`, or after four spaces of
+ * indentation, the model has hardly ever seen the tokens that would complete them, since `return`, and the spaces together
+ * with their word, are tokens of their own. Method: "token healing" of the guidance library.
  */
-export function healPrefix(tokenizer: Tokenizer, prefix: string): Healed {
-  const end = prefix.slice(-window);
-  const ids = tokenizer.encode(end);
+export function healPrefix(tokenizer: Tokenizer, prefix: string): HealedPrefix {
+  const ids = tokenizer.encode(prefix.slice(-window));
   const last = ids.at(-1);
-  if (last === undefined || ids.length < 2) return { prefix, owed: "" };
-  const owed = tokenizer.decode([last]);
-  // A token that is part of a character can not be taken off by itself.
-  if (owed.includes("\uFFFD") || !prefix.endsWith(owed)) return { prefix, owed: "" };
-  return { prefix: prefix.slice(0, prefix.length - owed.length), owed };
+  if (last === undefined || ids.length < 2) return { prefix, required: "" };
+  const required = tokenizer.decode([last]);
+  // A token that is only part of a character cannot be taken off by itself.
+  if (required.includes("\uFFFD") || !prefix.endsWith(required)) return { prefix, required: "" };
+  return { prefix: prefix.slice(0, prefix.length - required.length), required };
 }
 
-/** What is still owed: the tokens that spell it come first, after that every token may come. */
-export class Healing {
-  private owed: Uint8Array;
+/** Restricts generation to the tokens of a required text until all of it is generated. */
+export class RequiredText {
+  private rest: Uint8Array;
 
-  /** @param excluded tokens that spell nothing (special ones) */
+  /** @param excluded tokens that have no text (special ones) */
   constructor(
     private readonly tokenizer: Tokenizer,
     private readonly excluded: ReadonlySet<number>,
-    owed: string,
+    text: string,
   ) {
-    this.owed = new TextEncoder().encode(owed);
+    this.rest = new TextEncoder().encode(text);
   }
 
+  /** Whether all of it is generated, so that any token may come. */
   get done(): boolean {
-    return this.owed.length === 0;
+    return this.rest.length === 0;
   }
 
-  /** Whether `id` goes on spelling what is owed. */
-  readonly admits = (id: number): boolean => {
+  /** Whether token `id` continues the required text. */
+  readonly allows = (id: number): boolean => {
     if (id >= this.tokenizer.vocabularySize) return false;
     const bytes = this.tokenizer.bytesOf(id);
-    const length = Math.min(bytes.length, this.owed.length);
+    const length = Math.min(bytes.length, this.rest.length);
     if (length === 0) return false;
-    for (let at = 0; at < length; at++) if (bytes[at] !== this.owed[at]) return false;
-    // The last question, since nearly all of a vocabulary spells something else.
+    for (let at = 0; at < length; at++) if (bytes[at] !== this.rest[at]) return false;
+    // Last, since nearly all of a vocabulary has other text.
     return !this.excluded.has(id);
   };
 
-  /** Takes note that `id` was said. */
-  pay(id: number): void {
-    if (!this.done) this.owed = this.owed.subarray(Math.min(this.owed.length, this.tokenizer.bytesOf(id).length));
+  /** Records that token `id` was generated. */
+  consume(id: number): void {
+    if (!this.done) this.rest = this.rest.subarray(Math.min(this.rest.length, this.tokenizer.bytesOf(id).length));
   }
 }

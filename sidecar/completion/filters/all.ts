@@ -1,6 +1,6 @@
-// The filters in the order they run, and the run itself.
+// The filters, in the order in which they run.
 
-import { garbage } from "./control-characters";
+import { controlCharacters } from "./control-characters";
 import { empty } from "./empty";
 import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
 import { indentation } from "./indentation";
@@ -11,9 +11,9 @@ import { secret } from "./secret";
 import { trailingSpace } from "./trailing-space";
 import { unbalancedRest } from "./unbalanced-rest";
 
-/** Cheap and final ones first; `empty` last, for what the others leave. */
+/** Cheap ones that reject first; `empty` last, since the others may leave nothing. */
 export const filters: readonly SuggestionFilter[] = [
-  garbage,
+  controlCharacters,
   secret,
   trailingSpace,
   indentation,

@@ -1,4 +1,4 @@
-// Rejects a suggestion that would insert nothing to be seen.
+// Rejects a suggestion that would insert nothing visible.
 import type { SuggestionFilter } from "./filter";
 
 export const empty: SuggestionFilter = {

@@ -1,4 +1,4 @@
-// The seam of the filters: a suggestion in, a suggestion or the reason against it out.
+// The interface of the filters: a suggestion in, a suggestion or the reason to reject it out.
 import type { CursorContext } from "../../retrieval/types";
 import type { CursorSyntax } from "../syntax/cursor";
 
@@ -7,7 +7,7 @@ export interface FilterContext {
   readonly cursor: CursorSyntax;
 }
 
-/** What is left of a suggestion, or why nothing of it is shown (words for people). */
+/** What is left of a suggestion, or why it is rejected, in words for people. */
 export type FilterResult = { readonly text: string } | { readonly reject: string };
 
 export interface SuggestionFilter {

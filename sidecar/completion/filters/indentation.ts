@@ -1,4 +1,4 @@
-// Takes off the indentation that the suggestion repeats although it stands before the cursor.
+// Removes indentation at the start of the suggestion that is before the cursor already.
 import { indentOf } from "../../languages/scanner";
 import type { SuggestionFilter } from "./filter";
 
@@ -11,7 +11,7 @@ export const indentation: SuggestionFilter = {
       return { text: suggestion.replace(/^[ \t]+/, "") };
     }
     if (linePrefix === "" || linePrefix.trim() !== "" || !/^[ \t]/.test(suggestion)) return { text: suggestion };
-    // The cursor may stand no deeper than the line that opened the block: then the indentation is wanted.
+    // Where the cursor is not indented deeper than the line that opened the block, the indentation is wanted.
     if (extent === "block" && indentOf(linePrefix) <= blockIndent) return { text: suggestion };
     return { text: suggestion.replace(/^[ \t]+/, "") };
   },

@@ -1,4 +1,4 @@
-// How filters compare lines: by what they say, not by their indentation.
+// How filters compare lines: without their indentation.
 
 /** The lines of `text` that are not blank, trimmed. */
 export function nonBlankLines(text: string): string[] {
@@ -8,7 +8,7 @@ export function nonBlankLines(text: string): string[] {
     .filter((line) => line !== "");
 }
 
-/** Whether a line says enough for its repetition to be a repetition; `}` or `else {` may follow itself. */
-export function isTelling(line: string): boolean {
+/** Whether a line is informative enough for its repetition to be an error; `}` or `else {` may well be repeated. */
+export function isInformative(line: string): boolean {
   return (line.match(/[\p{L}\p{N}]/gu)?.length ?? 0) >= 5;
 }

@@ -1,16 +1,16 @@
-// Takes out what the suggestion says again: the line just typed, the lines above, or itself.
+// Removes what the suggestion repeats: the line just typed, the lines above, or its own lines.
 import type { SuggestionFilter } from "./filter";
-import { isTelling, nonBlankLines } from "./lines";
+import { isInformative, nonBlankLines } from "./lines";
 
-/** Characters of the cursor's line that make its repetition no coincidence. */
-const tellingLength = 6;
+/** From so many characters on, a repetition of the cursor's line is no coincidence. */
+const minRepeatLength = 6;
 
 export const repeatsPrefix: SuggestionFilter = {
   name: "repeats-prefix",
   apply(suggestion, { document, cursor }) {
     const typed = cursor.linePrefix.trim();
     const rest = suggestion.trimStart();
-    if (typed.length >= tellingLength && isTelling(typed) && rest.startsWith(typed)) {
+    if (typed.length >= minRepeatLength && isInformative(typed) && rest.startsWith(typed)) {
       const text = rest.slice(typed.length);
       return text.trim() === ""
         ? { reject: "is the line just typed" }
@@ -21,7 +21,7 @@ export const repeatsPrefix: SuggestionFilter = {
       document.prefix.slice(0, document.prefix.length - cursor.linePrefix.length).slice(-4096),
     );
     const lines = nonBlankLines(cursor.linePrefix + suggestion);
-    if (lines.length > 0 && lines.some(isTelling) && endsWith(above, lines)) {
+    if (lines.length > 0 && lines.some(isInformative) && endsWith(above, lines)) {
       return { reject: lines.length === 1 ? "is the line above" : `is the ${lines.length} lines above` };
     }
     return { text: withoutLoop(suggestion, cursor.linePrefix, above.at(-1)) };
@@ -32,17 +32,17 @@ function endsWith(lines: readonly string[], tail: readonly string[]): boolean {
   return tail.length <= lines.length && tail.every((line, index) => line === lines[lines.length - tail.length + index]);
 }
 
-/** The suggestion up to where a telling line begins to follow itself. */
+/** The suggestion up to where an informative line begins to repeat. */
 function withoutLoop(suggestion: string, linePrefix: string, above: string | undefined): string {
   const lines = suggestion.split("\n");
   let before = above;
   let runs = 0;
   for (const [index, line] of lines.entries()) {
-    const said = (index === 0 ? linePrefix + line : line).trim();
-    if (said === "") continue;
-    runs = said === before && isTelling(said) ? runs + 1 : 0;
+    const current = (index === 0 ? linePrefix + line : line).trim();
+    if (current === "") continue;
+    runs = current === before && isInformative(current) ? runs + 1 : 0;
     if (runs >= 1 && index > 0) return lines.slice(0, index).join("\n");
-    before = said;
+    before = current;
   }
   return suggestion;
 }

@@ -1,9 +1,9 @@
-// Takes off what already stands after the cursor: on the rest of its line, and on the lines below.
+// Removes what the document has after the cursor already: on the rest of its line, and on the lines below.
 
 import { indentOf, Scanner } from "../../languages/scanner";
 import { type CursorSyntax, fitsRest } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
-import { isTelling } from "./lines";
+import { isInformative } from "./lines";
 
 export const repeatsSuffix: SuggestionFilter = {
   name: "repeats-suffix",
@@ -22,27 +22,27 @@ export const repeatsSuffix: SuggestionFilter = {
       .filter((line) => line.trim() !== "");
     const lines = text.split("\n");
     const first = (cursor.linePrefix + (lines[0] ?? "")).trim();
-    if (first !== "" && isTelling(first) && first === below[0]?.trim()) return { reject: "is the line below" };
+    if (first !== "" && isInformative(first) && first === below[0]?.trim()) return { reject: "is the line below" };
     text = withoutLinesBelow(text, below, cursor);
     return text.trim() === "" ? { reject: "already stands on the lines below" } : { text };
   },
 };
 
-/** Drops the longest end of `text` that the rest of the line begins with, if the line is balanced without it. */
+/** Drops the longest end of `text` with which the rest of the line begins, if the line is balanced without it. */
 function withoutOverlap(text: string, cursor: CursorSyntax): string {
   const { lineSuffix } = cursor;
   const suffix = lineSuffix.trimStart();
   for (let length = Math.min(text.length, suffix.length); length > 0; length--) {
     const overlap = suffix.slice(0, length);
     if (!text.endsWith(overlap)) continue;
-    const kept = text.slice(0, text.length - length);
+    const rest = text.slice(0, text.length - length);
     // `item` before `s.length` must not lose its own last letter: an overlap starts and ends between words.
-    const splitsWord = /\w$/.test(kept) && /^\w/.test(suffix);
+    const splitsWord = /\w$/.test(rest) && /^\w/.test(suffix);
     const endsInWord = /\w/.test(overlap.slice(-1)) && /^\w/.test(suffix.slice(length));
-    if (splitsWord || endsInWord || !fitsRest(kept, cursor)) continue;
+    if (splitsWord || endsInWord || !fitsRest(rest, cursor)) continue;
     // A closer may have its own opener.
     if (/^[\s)\]}"'`]+$/.test(overlap) && fitsRest(text, cursor)) continue;
-    return suffix === lineSuffix ? kept : kept.trimEnd();
+    return suffix === lineSuffix ? rest : rest.trimEnd();
   }
   return text;
 }
@@ -52,16 +52,16 @@ function withoutLinesBelow(text: string, below: readonly string[], cursor: Curso
   const lines = text.split("\n");
   for (let count = Math.min(lines.length, below.length); count > 0; count--) {
     const tail = lines.slice(lines.length - count);
-    const said = tail.map((line, index) => (lines.length === count && index === 0 ? cursor.linePrefix + line : line));
-    if (!said.every((line, index) => saysTheSame(line, below[index] ?? ""))) continue;
-    const kept = lines.slice(0, lines.length - count).join("\n");
-    if (leavesOpen(kept, cursor) <= leavesOpen(text, cursor)) return kept.trimEnd();
+    const whole = tail.map((line, index) => (lines.length === count && index === 0 ? cursor.linePrefix + line : line));
+    if (!whole.every((line, index) => isSameLine(line, below[index] ?? ""))) continue;
+    const rest = lines.slice(0, lines.length - count).join("\n");
+    if (leavesOpen(rest, cursor) <= leavesOpen(text, cursor)) return rest.trimEnd();
   }
   return text;
 }
 
-/** `end`, `}` and what belongs to a block are the same only where they stand in the same one, which their indentation tells. */
-function saysTheSame(line: string, other: string): boolean {
+/** `end`, `}` and the like are the same only in the same block, which their indentation tells. */
+function isSameLine(line: string, other: string): boolean {
   return line.trim() === other.trim() && indentOf(line) === indentOf(other);
 }
 

@@ -1,4 +1,4 @@
-// Takes white space off the end of a suggestion and off the ends of its lines.
+// Removes white space at the end of a suggestion and at the ends of its lines.
 import type { SuggestionFilter } from "./filter";
 
 export const trailingSpace: SuggestionFilter = {

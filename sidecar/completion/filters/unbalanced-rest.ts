@@ -1,4 +1,4 @@
-// Keeps brackets and quotes in balance: closers that the code after the cursor has are cut, openers nobody closes rejected.
+// Balances brackets and quotes: cuts closers that the code after the cursor has, rejects openers that nothing closes.
 
 import { Scanner } from "../../languages/scanner";
 import { type CursorSyntax, leftOpenBy } from "../syntax/cursor";
@@ -14,7 +14,7 @@ export const unbalancedRest: SuggestionFilter = {
     const open = firstLeftOpen(text, cursor, document.suffix);
     if (open === undefined) return { text };
 
-    // Whole lines before the trouble are still good.
+    // Whole lines before the opener can still be used.
     for (let end = text.lastIndexOf("\n"); end > 0; end = text.lastIndexOf("\n", end - 1)) {
       const lines = text.slice(0, end).trimEnd();
       if (lines.trim() !== "" && firstLeftOpen(lines, cursor, document.suffix) === undefined) return { text: lines };
@@ -23,7 +23,7 @@ export const unbalancedRest: SuggestionFilter = {
   },
 };
 
-/** `text` up to the first closer that closes nothing of its own and nothing that waits to be closed. */
+/** `text` up to the first closer that closes nothing in it and nothing that is open before the cursor. */
 function withoutUnmatchedClosers(text: string, cursor: CursorSyntax): string {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);
   for (const [index, closer] of scanner.unmatched.entries()) {
@@ -34,8 +34,8 @@ function withoutUnmatchedClosers(text: string, cursor: CursorSyntax): string {
 }
 
 /**
- * The first opener that stays open although it should not: a string, or a `(` or `[` with something in it. A block's `{`
- * may stay open, and so may the very last opener: what comes next goes inside.
+ * The first opener that must not stay open: a string, or a `(` or `[` with something in it. The `{` of a block may, and so
+ * may an opener at the very end: what is typed next goes inside it.
  */
 function firstLeftOpen(text: string, cursor: CursorSyntax, suffix: string): string | undefined {
   const scanner = new Scanner(cursor.syntax, cursor.atCursor).read(text);

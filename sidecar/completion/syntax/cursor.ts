@@ -1,10 +1,10 @@
-// What the text around the cursor says: the line it stands in, what is open there, and how far a suggestion may go.
+// The syntax around the cursor: its line, the brackets open there, and how far a suggestion may go.
 
 import type { Syntax } from "../../languages/language";
 import { syntaxOf } from "../../languages/languages";
 import { indentOf, type OpenBracket, Scanner } from "../../languages/scanner";
 import type { CursorContext } from "../../retrieval/types";
-import type { CursorTree, Probe, Reading } from "./tree";
+import type { CursorTree, Placeholder, SyntaxAtCursor } from "./cursor-tree";
 
 /**
  * How far a suggestion reaches:
@@ -31,9 +31,9 @@ export interface CursorSyntax {
   readonly inDocumentation: boolean;
   /** The state of strings and comments at the cursor. */
   readonly atCursor: Scanner;
-  /** Brackets open at the cursor that the text after it leaves open, outermost first: what a suggestion may close. */
+  /** Brackets open at the cursor that the text after it does not close, outermost first: a suggestion may close them. */
   readonly closable: readonly OpenBracket[];
-  /** Closers after the cursor that nothing before it waits for: a suggestion may open what they close, innermost first. */
+  /** Closers after the cursor that close nothing before it: a suggestion may open what they close. Innermost first. */
   readonly spareClosers: readonly string[];
   /** Whether the code before the cursor cannot end there: after a dot, an operator, or with a bracket of its statement open. */
   readonly unfinished: boolean;
@@ -45,9 +45,9 @@ export interface CursorSyntax {
 const scanLimit = 65536;
 
 /**
- * Reads the surroundings of the cursor. Takes time linear in at most 64 Ki characters on either side. What stands at the
- * cursor and how far a suggestion may go is told by the tree where there is one and the code is not too broken, otherwise by
- * brackets and indentation.
+ * Reads the syntax around the cursor, in time linear in at most 64 Ki characters on either side. The tree tells what is at
+ * the cursor and how far a suggestion may go where there is one and the code is not too broken; otherwise brackets and
+ * indentation do.
  */
 export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyntax {
   const syntax = syntaxOf(context.languageId);
@@ -65,9 +65,9 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
 
   const scanned = new Scanner(syntax).read(prefix);
   const left = leftOpen(scanned.open, new Scanner(syntax, scanned).read(suffix));
-  const reading = tree?.read(probeAt(syntax, linePrefix, lineAbove, lineBelow, left.closable));
-  // The tree knows strings and comments that a scanner of one language among many does not: raw ones, markup, here documents.
-  const inside = reading?.inside;
+  const atTree = tree?.read(placeholderAt(syntax, linePrefix, lineAbove, lineBelow, left.closable));
+  // The tree knows strings and comments that the scanner does not: raw strings, markup, here documents.
+  const inside = atTree?.inside;
   const differs = inside !== undefined && (inside.kind === "string") !== scanned.insideString;
   const atCursor = differs
     ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind })
@@ -76,12 +76,11 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
     ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix))
     : left;
   const closableOfStatement = countTrailing(closable, (bracket) => bracket.offset >= lineStart || bracket.open !== "{");
-  const place: Place = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
-  const reach = reachAt(place, tree, reading);
+  const lines: CursorLines = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
   const unfinished =
     !atCursor.insideComment &&
     !atCursor.insideString &&
-    (closableOfStatement > 0 || wantsMore.test(linePrefix.slice(-longestHeader)));
+    (closableOfStatement > 0 || unfinishedEnd.test(linePrefix.slice(-maxHeaderLength)));
   const inDocumentation = inside?.documentation === true;
   return {
     syntax,
@@ -89,7 +88,7 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
     linePrefix,
     lineSuffix,
     lineBelow,
-    ...reach,
+    ...extentAt(lines, tree, atTree),
     inDocumentation,
     atCursor,
     closable,
@@ -121,10 +120,10 @@ export function fitsRest(text: string, cursor: CursorSyntax): boolean {
   const waiting = (at: number): string | undefined => atCursor.open[atCursor.open.length - 1 - at]?.close;
   const spare = alone.unmatched.findIndex(({ close }, at) => waiting(at) !== close);
   // A rest that ends a string reads as the beginning of one by itself, and nothing is known of what it closes.
-  const most = alone.insideString
+  const maxUnmatched = alone.insideString
     ? atCursor.open.length
     : (spare < 0 ? alone.unmatched.length : spare) + closable.length;
-  return whole.unmatched.length <= most && whole.unmatched.every(({ close }, at) => waiting(at) === close);
+  return whole.unmatched.length <= maxUnmatched && whole.unmatched.every(({ close }, at) => waiting(at) === close);
 }
 
 /** What closes the brackets that stay open behind `text` at the cursor and that nothing after the cursor closes. */
@@ -143,16 +142,16 @@ function closing(open: readonly OpenBracket[]): string {
 }
 
 /**
- * Where the placeholder goes. Blocks by indentation have their inside on the next line: where the cursor stands no
- * deeper than the header, the placeholder is put deeper.
+ * Where the placeholder goes. A block by indentation has its body on the next line: where the cursor is not indented deeper
+ * than the header, the placeholder is.
  */
-function probeAt(
+function placeholderAt(
   syntax: Syntax,
   linePrefix: string,
   lineAbove: string | undefined,
   lineBelow: string | undefined,
   closable: readonly OpenBracket[],
-): Probe {
+): Placeholder {
   const closers = closing(closable);
   if (syntax.blocks !== "indent") return { before: "", closers };
   const whiteSpace = (line: string): string => /^[ \t]*/.exec(line)?.[0] ?? "";
@@ -165,8 +164,8 @@ function probeAt(
   return { before: isHeader ? `${whiteSpace(lineAbove)} `.slice(linePrefix.length) : "", closers };
 }
 
-/** What no statement ends with in any of the languages. */
-const wantsMore =
+/** An end of text that is not the end of a statement in any of the languages. */
+const unfinishedEnd =
   /(?:[\w)\]]\.|::|[^+]\+|[^-]-|[=*/%&|<]|\b(?:import|from|new|await|and|or|not|in|extends|implements|throw|raise))[ \t]*$/;
 
 function tailFromLineStart(prefix: string): string {
@@ -207,29 +206,29 @@ function countTrailing<T>(items: readonly T[], holds: (item: T) => boolean): num
   return items.length - 1 - items.findLastIndex((item) => !holds(item));
 }
 
-/** What {@link reachAt} looks at. */
-type Place = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & {
+/** What {@link extentAt} looks at. */
+type CursorLines = Pick<CursorSyntax, "syntax" | "linePrefix" | "lineSuffix" | "lineBelow" | "atCursor"> & {
   readonly lineAbove: string | undefined;
 };
 
-type Reach = Pick<CursorSyntax, "extent" | "blockIndent" | "oneConstruct">;
+type Extents = Pick<CursorSyntax, "extent" | "blockIndent" | "oneConstruct">;
 
 /**
- * Several lines where something is empty that has an inside, and where a comment announces what comes; otherwise one
- * statement, which has several lines where its brackets say so.
+ * A block where the body of something is still empty, or where a comment announces a definition; otherwise one statement,
+ * which may have several lines inside its brackets.
  */
-function reachAt(place: Place, tree: CursorTree | undefined, reading: Reading | undefined): Reach {
-  const { linePrefix, lineSuffix, atCursor } = place;
+function extentAt(lines: CursorLines, tree: CursorTree | undefined, atTree: SyntaxAtCursor | undefined): Extents {
+  const { linePrefix, lineSuffix, atCursor } = lines;
   if (lineSuffix.trim() !== "") return toEnd("line");
-  // Prose has no statements and no blocks: a line of it is enough.
+  // Prose has no statements and no blocks: one line is enough.
   if (atCursor.insideComment || atCursor.insideString) return toEnd("line");
-  // Right after `(` or `[` one goes on in the line more often than not.
+  // Right after `(` or `[`, code mostly continues on the same line.
   if (linePrefix.trim() !== "" && /[([]\s*$/.test(linePrefix)) return toEnd("statement");
-  if (tree === undefined || reading?.wanted === undefined) return reachByLines(place);
+  if (tree === undefined || atTree?.expected === undefined) return extentByLines(lines);
   const indent = indentOf(linePrefix);
-  switch (reading.wanted) {
+  switch (atTree.expected) {
     case "body":
-      return { extent: "block", blockIndent: indentOf(tree.line(reading.headerLine)), oneConstruct: false };
+      return { extent: "block", blockIndent: indentOf(tree.line(atTree.headerLine)), oneConstruct: false };
     case "definition":
       return linePrefix.trim() === ""
         ? { extent: "block", blockIndent: indent - 1, oneConstruct: true }
@@ -239,21 +238,21 @@ function reachAt(place: Place, tree: CursorTree | undefined, reading: Reading | 
   }
 }
 
-function toEnd(extent: "line" | "statement"): Reach {
+function toEnd(extent: "line" | "statement"): Extents {
   return { extent, blockIndent: -1, oneConstruct: false };
 }
 
-/** {@link reachAt} where no tree tells: by the line above, the cursor's and the one below. */
-function reachByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: Place): Reach {
+/** {@link extentAt} without a tree: by the line above, the cursor's and the one below. */
+function extentByLines({ syntax, linePrefix, lineAbove, lineBelow, atCursor }: CursorLines): Extents {
   const indent = indentOf(linePrefix);
-  const block = (blockIndent: number): Reach => ({ extent: "block", blockIndent, oneConstruct: false });
+  const block = (blockIndent: number): Extents => ({ extent: "block", blockIndent, oneConstruct: false });
   const isEmpty = (outer: number): boolean => lineBelow === undefined || indentOf(lineBelow) <= outer;
   if (linePrefix.trim() !== "")
     return opensBlock(syntax, linePrefix, atCursor) && isEmpty(indent) ? block(indent) : toEnd("statement");
   if (lineAbove === undefined) return toEnd("statement");
   const outer = indentOf(lineAbove);
   if (opensBlock(syntax, lineAbove, atCursor)) {
-    // A cursor no deeper than the header: its inside is still to be indented.
+    // A cursor that is not indented deeper than the header: the body is still to be indented.
     const inside = indent > outer || indent === 0 || (syntax.blocks === "indent" && indent === outer);
     if (inside && isEmpty(outer)) return block(outer);
   }
@@ -268,24 +267,24 @@ function lastNonBlankLine(text: string): string | undefined {
   return text.split("\n").findLast((line) => line.trim() !== "");
 }
 
-/** Characters of a line that are looked at: headers of blocks are short, and lines that machines wrote are not. */
-const longestHeader = 400;
+/** Maximum characters of a line that are looked at: headers of blocks are short, generated lines are not. */
+const maxHeaderLength = 400;
 
-/** Whether what follows `line` is the inside of something that `line` begins. */
+/** Whether the lines after `line` are the body of a block that it opens. */
 function opensBlock(syntax: Syntax, line: string, atCursor: Scanner): boolean {
-  const code = line.slice(-longestHeader).trim();
+  const code = line.slice(-maxHeaderLength).trim();
   if (/[{([]$/.test(code)) return true;
   // A colon within brackets is a slice, a key or a type.
   if (syntax.opensBlock?.test(code) !== true) return false;
   return syntax.blocks === "indent" ? atCursor.open.length === 0 : !/\bend$/.test(code);
 }
 
-/** Whether `line` can only go on a construct that stood before it: a closer, `else`, `end` and their like. */
+/** Whether `line` can only continue a construct of the lines before it: a closer, `else`, `end` and the like. */
 export function continuesConstruct(line: string): boolean {
   return /^\s*(?:[)\]}]|(?:else|elif|elsif|except|catch|finally|rescue|ensure|end|fi|done|esac)\b)/.test(line);
 }
 
-/** Whether `line` is only closers and what may stand beside them. */
+/** Whether `line` holds only closers and what may follow them. */
 export function isCloserLine(line: string): boolean {
   return /^\s*(?:(?:[)\]}]+[)\]},;]*)|(?:end|fi|done|esac)[;,)]*)\s*$/.test(line);
 }

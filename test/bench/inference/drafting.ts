@@ -1,8 +1,9 @@
 // Drafting on tasks whose right fragments stand in the prompt: tokens a run of the model, and whether the text is that of plain decoding.
 
 import { type Generation, generate } from "../../../sidecar/completion/decoding/generate";
-import { PromptCache } from "../../../sidecar/completion/decoding/ngram-lookup";
+import { NgramLookup } from "../../../sidecar/completion/decoding/ngram-lookup";
 import { healPrefix } from "../../../sidecar/completion/decoding/token-healing";
+import { plainLineBreaks } from "../../../sidecar/completion/document";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { readCursor } from "../../../sidecar/completion/syntax/cursor";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
@@ -43,7 +44,7 @@ export interface DraftingResult {
 }
 
 /** Characters before the cursor that the first match has to end with, as the product has it. */
-const cachedCharacters = 200;
+const lookupCharacters = 200;
 const { maxTokens, maxFragments, fragmentBudget } = defaultSettings;
 
 /** Measures in this process. */
@@ -74,17 +75,17 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
       uri: `file:///${task.file}`,
       path: task.file,
       languageId: languageIdOf(task.file),
-      prefix: before,
-      suffix,
+      prefix: plainLineBreaks(before),
+      suffix: plainLineBreaks(suffix),
     };
-    const { prefix, owed } = healPrefix(tokenizer, before);
+    const { prefix, required } = healPrefix(tokenizer, context.prefix);
     const prompt = assemblePrompt(format, { ...context, prefix }, selected, model.contextLength - maxTokens);
     const cursor = readCursor(context);
     const decode = async (drafting: boolean): Promise<{ generation: Generation; ms: number }> => {
       const read = await backbone.prefill(prompt.tokens);
-      const promptCache = new PromptCache(
+      const promptLookup = new NgramLookup(
         format.withoutPaths(prompt.tokens),
-        tokenizer.encode(prefix.slice(-cachedCharacters)),
+        tokenizer.encode(prefix.slice(-lookupCharacters)),
         stopTokens,
       );
       const start = performance.now();
@@ -94,8 +95,8 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
         stopTokens,
         prompt: read,
         maxTokens,
-        owed,
-        promptCache,
+        required,
+        promptLookup,
         drafting,
         cursor,
       });

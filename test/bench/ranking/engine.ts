@@ -11,7 +11,7 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { allImportStatements } from "../../../sidecar/languages/import-statements";
 import { languageIdOf } from "../../../sidecar/languages/languages";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { raisingEdited, raisingImported, together } from "../../../sidecar/retrieval/boosts";
+import { boostEdited, boostImported, sumOfBoosts } from "../../../sidecar/retrieval/boosts";
 import { expressNeed, nullScoreOf } from "../../../sidecar/retrieval/query";
 import type { CursorContext } from "../../../sidecar/retrieval/types";
 import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
@@ -139,10 +139,10 @@ export class RankingEngine {
       const given = JSON.stringify(weights);
       let similarity = known.get(given);
       if (similarity === undefined) {
-        const raising = together(
-          raisingImported(weights.imported),
-          raisingEdited(wasEdited, weights.edited),
-          raisingEdited(wasBefore, weights.before),
+        const boosts = sumOfBoosts(
+          boostImported(weights.imported),
+          boostEdited(wasEdited, weights.edited),
+          boostEdited(wasBefore, weights.before),
         );
         const completer = new Completer({
           backbone,
@@ -150,7 +150,7 @@ export class RankingEngine {
           tokenizer,
           trees,
           source: () => index,
-          raising,
+          boosts,
           log: () => {},
         });
         const { selected } = await completer.search(context, defaultSettings);

@@ -27,14 +27,14 @@ beforeAll(async () => {
 afterAll(() => trees.dispose());
 
 describe("the map of the model that ships", () => {
-  const likely: Evidence = { meanLogProbability: -0.2, firstLineTokens: 4, agrees: true };
+  const likely: Evidence = { meanLogProbability: -0.2, firstLineTokens: 4, isValid: true };
   const of = (change: Partial<Evidence>) => shipped.probability({ ...likely, ...change });
 
   it("gives more to what the model is surer of, to short lines, and to what is no syntax error", () => {
     expect(of({ meanLogProbability: -1 })).toBeLessThan(of({}));
     expect(of({ firstLineTokens: 20 })).toBeLessThan(of({}));
-    expect(of({ agrees: false })).toBeLessThan(of({}));
-    expect(of({ agrees: undefined })).toBe(of({}));
+    expect(of({ isValid: false })).toBeLessThan(of({}));
+    expect(of({ isValid: undefined })).toBe(of({}));
   });
 
   it("stays within 0 and 1", () => {
@@ -52,7 +52,7 @@ describe("the map of the model that ships", () => {
 });
 
 describe("what a package states", () => {
-  const evidence: Evidence = { meanLogProbability: -0.5, firstLineTokens: 3, agrees: false };
+  const evidence: Evidence = { meanLogProbability: -0.5, firstLineTokens: 3, isValid: false };
 
   it("is what the fit says, to three decimals", () => {
     const thresholds = { more: 0.01, balanced: 0.02, fewer: 0.05 };
@@ -78,16 +78,20 @@ describe("what a package states", () => {
 
 describe("the evidence", () => {
   /** Tokens of two characters each, the later the less likely. */
-  const spelt = (text: string) =>
+  const textTokens = (text: string) =>
     Array.from({ length: Math.ceil(text.length / 2) }, (_, at) => ({ start: 2 * at, logProbability: -at }));
   const evidence = (document: string, text: string, suggestion: string) =>
-    evidenceFor(suggestion, { text, spelt: spelt(text) }, marked(document, "typescript", trees).context.cursor);
+    evidenceFor(
+      suggestion,
+      { text, textTokens: textTokens(text) },
+      marked(document, "typescript", trees).context.cursor,
+    );
 
   it("is that of the tokens that are left", () => {
     expect(evidence("const a = ║\n", "f(b);extra", "f(b);")).toEqual({
       meanLogProbability: -1,
       firstLineTokens: 3,
-      agrees: true,
+      isValid: true,
     });
     expect(evidence("const a = ║\n", "  f(b);", "f(b);")).toMatchObject({ firstLineTokens: 4 });
   });
@@ -96,11 +100,11 @@ describe("the evidence", () => {
     expect(evidence("function f() {║\n}\n", "\n  a();\n  b();", "\n  a();\n  b();")).toEqual({
       meanLogProbability: -3,
       firstLineTokens: 4,
-      agrees: true,
+      isValid: true,
     });
   });
 
   it("says where the syntax objects", () => {
-    expect(evidence("const a = ║;\n", "f(b c)", "f(b c)").agrees).toBe(false);
+    expect(evidence("const a = ║;\n", "f(b c)", "f(b c)").isValid).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 // Completions looked at again: the prompt in pieces, the need's tokens, and the comparison, over the real model.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Completer, type CompleterOptions } from "../../../sidecar/completion/completer";
-import type { CompletedCursor } from "../../../sidecar/completion/completion-record";
+import type { CompletionRecord } from "../../../sidecar/completion/completion-record";
 import { Inspection } from "../../../sidecar/completion/inspection";
 import type { Backbone } from "../../../sidecar/inference/backbone";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
@@ -70,7 +70,7 @@ interface Inspected {
   readonly inspection: Inspection;
   readonly completer: Completer;
   complete(at?: Partial<CursorContext>, signal?: AbortSignal): Promise<CompletionTrace>;
-  last(trace: CompletionTrace): CompletedCursor;
+  last(trace: CompletionTrace): CompletionRecord;
 }
 
 function inspecting(using: Backbone = backbone, format = promptFormat): Inspected {
@@ -122,7 +122,7 @@ describe("the prompt", () => {
     expect(code.map(({ kind }) => kind)).toEqual(["special", "path", "special", "prefix"]);
     expect(context.prefix.startsWith(code[3]?.text ?? "?")).toBe(true);
     // All but what the model says again.
-    expect(`${code[3]?.text}${last(trace).owed}`).toBe(context.prefix);
+    expect(`${code[3]?.text}${last(trace).required}`).toBe(context.prefix);
   });
 
   it("has the code behind the cursor where the model reads it", async () => {

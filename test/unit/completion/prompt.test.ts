@@ -1,6 +1,6 @@
 // Prompts within the model's context: what goes in, in what order, and what gives way.
 import { beforeAll, describe, expect, it } from "vitest";
-import { assemblePrompt, mostCodeTokens } from "../../../sidecar/completion/prompt";
+import { assemblePrompt, maxCodeTokens } from "../../../sidecar/completion/prompt";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
@@ -71,7 +71,7 @@ describe("within its room", () => {
     const many = Array.from({ length: 4 }, (_, n) => fragment(`f${n}.py`, long.slice(n * 100, n * 100 + 300)));
     const { tokens } = assemblePrompt(format, context(long, `\n${long}`), many, room);
     expect(tokens.length).toBeLessThanOrEqual(room);
-    expect(tokens.length).toBeGreaterThan(Math.min(room, mostCodeTokens) * 0.8);
+    expect(tokens.length).toBeGreaterThan(Math.min(room, maxCodeTokens) * 0.8);
   });
 
   it("it keeps the code nearest the cursor", () => {
@@ -90,7 +90,7 @@ describe("within its room", () => {
 
   it("it reads no more code than is worth the time", () => {
     const { tokens } = assemblePrompt(format, context(long, `\n${long}`), [], 976);
-    expect(tokens.length).toBeLessThanOrEqual(mostCodeTokens);
+    expect(tokens.length).toBeLessThanOrEqual(maxCodeTokens);
   });
 
   it("it shows little of what follows", () => {

@@ -1,8 +1,8 @@
 // In which order fragments are considered: by score, raised for what was pinned, imported or edited.
 import { describe, expect, it } from "vitest";
-import { raisingAsMeasured, raisingPinned, ranked, rankingWeights, rankOf } from "../../../sidecar/retrieval/boosts";
-import { keepingRule } from "../../../sidecar/retrieval/fragment-reuse";
-import { ChosenFiles } from "../../../sidecar/retrieval/pinned-files";
+import { boostPinned, boostWeights, defaultBoosts, rankFragments, rankOf } from "../../../sidecar/retrieval/boosts";
+import { reuseRule } from "../../../sidecar/retrieval/fragment-reuse";
+import { FileRules } from "../../../sidecar/retrieval/pinned-files";
 import type { CursorContext, RetrievalLimits } from "../../../sidecar/retrieval/types";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 
@@ -22,17 +22,17 @@ const found = (path: string, score: number): ScoredFragment => ({
 function order(
   all: readonly ScoredFragment[],
   {
-    chosen = {},
+    rules = {},
     edited = [],
     by = weights,
   }: {
-    chosen?: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">;
+    rules?: Pick<RetrievalLimits, "pinnedFiles" | "bannedFiles">;
     edited?: readonly string[];
     by?: typeof weights;
   } = {},
 ) {
-  const raising = raisingAsMeasured((uri) => edited.includes(uri.slice("file:///w/".length)), by)(context);
-  return ranked(all, raisingPinned(new ChosenFiles(chosen), raising)).map(
+  const boostOf = defaultBoosts((uri) => edited.includes(uri.slice("file:///w/".length)), by)(context);
+  return rankFragments(all, boostPinned(new FileRules(rules), boostOf)).map(
     ({ fragment, score, raised }) =>
       `${fragment.path} ${score}${raised === undefined ? "" : ` + ${raised.by.toFixed(2)} ${raised.reason}`}`,
   );
@@ -74,7 +74,7 @@ describe("a ranking", () => {
   it("has what is pinned before everything, the best of it first, but for what is banned", () => {
     const all = [found("a.py", 0.9), found("old/b.py", -0.2), found("old/c.py", 0.1), found("old/d.py", 0.8)];
     expect(
-      order(all, { chosen: { pinnedFiles: ["old/"], bannedFiles: ["d.py"] }, edited: ["a.py", "old/b.py"] }),
+      order(all, { rules: { pinnedFiles: ["old/"], bannedFiles: ["d.py"] }, edited: ["a.py", "old/b.py"] }),
     ).toEqual([
       "old/c.py 0.1 + 2.00 pinned by selfracg.pinnedFiles: old/",
       "old/b.py -0.2 + 2.00 pinned by selfracg.pinnedFiles: old/",
@@ -89,6 +89,6 @@ describe("a ranking", () => {
   });
 
   it("is changed by an edit too little for the prompt's fragments to be exchanged for it alone", () => {
-    expect(rankingWeights.edited).toBeLessThan(keepingRule.margin);
+    expect(boostWeights.edited).toBeLessThan(reuseRule.margin);
   });
 });

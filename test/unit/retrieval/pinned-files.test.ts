@@ -1,11 +1,11 @@
 // Pinned and banned files, by patterns in the syntax of ignore files.
 import { expect, it } from "vitest";
-import { ChosenFiles } from "../../../sidecar/retrieval/pinned-files";
+import { FileRules } from "../../../sidecar/retrieval/pinned-files";
 
 const at = (path: string, folder = "/home/me/shop") => ({ uri: `file://${encodeURI(`${folder}/${path}`)}`, path });
 
 it("are told by the pattern that says so, the last one that is about them", () => {
-  const files = new ChosenFiles({
+  const files = new FileRules({
     pinnedFiles: ["/shop/money.py", "docs/", "!docs/old.md"],
     bannedFiles: ["*.min.js", "generated", "", "# none", "two\nlines"],
   });
@@ -20,24 +20,24 @@ it("are told by the pattern that says so, the last one that is about them", () =
 });
 
 it("are banned where they are pinned too", () => {
-  const files = new ChosenFiles({ pinnedFiles: ["shop/"], bannedFiles: ["shop/secret.py"] });
+  const files = new FileRules({ pinnedFiles: ["shop/"], bannedFiles: ["shop/secret.py"] });
   expect(files.pinnedBy(at("shop/secret.py"))).toBeUndefined();
   expect(files.pinnedBy(at("shop/money.py"))).toBe("shop/");
 });
 
 it("are none by default, whatever the path", () => {
-  const files = new ChosenFiles({});
+  const files = new FileRules({});
   expect([files.hasPins, files.hasBans, files.pinnedBy(at("a")), files.bannedBy(at("\u{1f600}/é.py"))]).toEqual([
     false,
     false,
     undefined,
     undefined,
   ]);
-  expect(new ChosenFiles({ bannedFiles: ["é.py"] }).bannedBy(at("\u{1f600}/é.py"))).toBe("é.py");
+  expect(new FileRules({ bannedFiles: ["é.py"] }).bannedBy(at("\u{1f600}/é.py"))).toBe("é.py");
 });
 
 it("are those of one workspace folder alone by a pattern that begins with ./ and its name", () => {
-  const files = new ChosenFiles({
+  const files = new FileRules({
     pinnedFiles: ["./library/src/a.py", "docs/", "!./app/docs/", "./whole folder"],
     bannedFiles: ["./my [app]/gen/*.py"],
   });
@@ -50,7 +50,7 @@ it("are those of one workspace folder alone by a pattern that begins with ./ and
   expect(files.pinnedBy(at("deep/c.md", "/w/whole folder"))).toBe("./whole folder");
   expect(files.bannedBy({ uri: "file:///c%3A/my%20a/gen/x.py", path: "gen/x.py" })).toBe(undefined);
   expect(
-    new ChosenFiles({ bannedFiles: ["./my a/gen/*.py"] }).bannedBy({
+    new FileRules({ bannedFiles: ["./my a/gen/*.py"] }).bannedBy({
       uri: "file:///c%3A/my%20a/gen/x.py",
       path: "gen/x.py",
     }),
@@ -58,7 +58,7 @@ it("are those of one workspace folder alone by a pattern that begins with ./ and
 });
 
 it("are none of one folder where the folder cannot be told", () => {
-  const files = new ChosenFiles({ bannedFiles: ["./library/"] });
+  const files = new FileRules({ bannedFiles: ["./library/"] });
   for (const uri of ["untitled:a.py", "file:///w/library/b.py", "file:///w/%E0%A4%A/a.py"])
     expect(files.bannedBy({ uri, path: "a.py" })).toBeUndefined();
   expect(files.bannedBy({ uri: "file:///w/library/a.py", path: "a.py" })).toBe("./library/");

@@ -5,10 +5,11 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { raisingEdited } from "../../../sidecar/retrieval/boosts";
+import { boostEdited } from "../../../sidecar/retrieval/boosts";
 import { nullScoreOf } from "../../../sidecar/retrieval/query";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
-import type { CursorContext } from "../../../sidecar/retrieval/types";
+import type { CursorContext, RetrievalLimits } from "../../../sidecar/retrieval/types";
+import { visibleText } from "../../../sidecar/retrieval/visible-text";
 import type { Fragment, ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";
@@ -44,6 +45,11 @@ const context: CursorContext = {
   suffix: "\n",
 };
 const limits = { maxFragments: 4, fragmentBudget: 448 };
+const request = (within: RetrievalLimits) => ({
+  context,
+  visible: visibleText(context, 500, tokenizer),
+  limits: within,
+});
 
 /** A source that scans what the real fragment adapter made of the fragments. */
 async function indexed(texts: readonly Fragment[]): Promise<FragmentSource & { asked: number[] }> {
@@ -72,7 +78,6 @@ const retriever = (source: FragmentSource | undefined, nullScore = -1) =>
   new Retriever({
     backbone: { ...backbone, model: withNullScore(nullScore), express: backbone.express.bind(backbone) } as Backbone,
     promptFormat,
-    tokenizer,
     source: () => source,
   });
 /** A fixed null score in place of the model's own vector. */
@@ -83,11 +88,7 @@ function withNullScore(nullScore: number) {
 
 describe("retrieval", () => {
   it("brings fragments with their place, score, tokens and the time of each part", async () => {
-    const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(
-      context,
-      limits,
-      500,
-    );
+    const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(request(limits));
     expect(nothing).toBeUndefined();
     expect(dropped).toEqual([]);
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
@@ -104,7 +105,7 @@ describe("retrieval", () => {
 
   it("caps a fragment at the tokens the model was trained on", async () => {
     const long = fragment("long.py", Array.from({ length: 400 }, (_, n) => `value_${n} = compute(${n})`).join("\n"));
-    const { selected } = await retriever(await indexed([long])).retrieve(context, limits, 500);
+    const { selected } = await retriever(await indexed([long])).retrieve(request(limits));
     expect(selected[0]?.tokens.length).toBe(backbone.model.retrieval.fragmentTokens);
   });
 
@@ -112,7 +113,7 @@ describe("retrieval", () => {
     // The visible lines stand in forty other files too, and each of them is nearer to the need than what is new.
     const shown = Array.from({ length: 40 }, (_, at) => fragment(`copy${at}.py`, context.prefix.trimEnd()));
     const source = await indexed([...shown, ...fragments]);
-    const { selected, dropped } = await retriever(source).retrieve(context, limits, 500);
+    const { selected, dropped } = await retriever(source).retrieve(request(limits));
     expect(dropped.length).toBeGreaterThanOrEqual(30);
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
   });
@@ -123,9 +124,7 @@ describe("retrieval", () => {
     );
     const source = await indexed([...banned, ...fragments]);
     const { selected, dropped } = await retriever(source).retrieve(
-      context,
-      { ...limits, maxFragments: 2, bannedFiles: ["old/"] },
-      500,
+      request({ ...limits, maxFragments: 2, bannedFiles: ["old/"] }),
     );
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
     expect(new Set(dropped.map(({ reason }) => reason))).toEqual(new Set(["banned by selfracg.bannedFiles: old/"]));
@@ -137,7 +136,7 @@ describe("retrieval", () => {
     const nearer = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${context.prefix}amount_${at}`));
     const source = await indexed([...nearer, ...fragments]);
     const pinning = { ...limits, maxFragments: 1, pinnedFiles: ["stock.py"] };
-    const { selected } = await retriever(source).retrieve(context, pinning, 500);
+    const { selected } = await retriever(source).retrieve(request(pinning));
     expect(selected[0]?.reference).toMatchObject({
       path: "shop/stock.py",
       raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" },
@@ -146,22 +145,21 @@ describe("retrieval", () => {
       "shop/stock.py",
     ]);
     const { reference } = selected[0] ?? {};
-    const unneeded = await retriever(source, (reference?.score ?? 0) + 0.001).retrieve(context, pinning, 500);
+    const unneeded = await retriever(source, (reference?.score ?? 0) + 0.001).retrieve(request(pinning));
     expect(unneeded.selected.map(({ reference: { path } }) => path)).not.toContain("shop/stock.py");
     expect(unneeded.dropped.find(({ path }) => path === "shop/stock.py")?.reason).toMatch(/is below/);
   });
 
   it("tells the null score, and of each fragment what raised it", async () => {
     const source = await indexed(fragments);
-    const raising = raisingEdited((uri) => uri.endsWith("stock.py"), 2);
+    const boosts = boostEdited((uri) => uri.endsWith("stock.py"), 2);
     const options = {
       backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone,
       promptFormat,
-      tokenizer,
       source: () => source,
-      raising,
+      boosts,
     };
-    const { nullScore, selected } = await new Retriever(options).retrieve(context, limits, 500);
+    const { nullScore, selected } = await new Retriever(options).retrieve(request(limits));
     expect(nullScore).toBe(-1);
     expect(selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([
       ["shop/stock.py", { by: 2, reason: "edited lately" }],
@@ -171,7 +169,7 @@ describe("retrieval", () => {
 
   it("asks for more than it wants, because some are dropped", async () => {
     const source = await indexed(fragments);
-    await retriever(source).retrieve(context, limits, 500);
+    await retriever(source).retrieve(request(limits));
     expect(source.asked[0]).toBeGreaterThan(limits.maxFragments);
   });
 });
@@ -180,7 +178,7 @@ describe("a ranking", () => {
   it("has what would be retrieved, with the null score, best first", async () => {
     const source = await indexed(fragments);
     const found = await retriever(source, 0.3).rank(context, limits, 20);
-    const { selected } = await retriever(source).retrieve(context, limits, 500);
+    const { selected } = await retriever(source).retrieve(request(limits));
     expect(found.nullScore).toBe(0.3);
     expect(found.fragments).toEqual(selected.map(({ reference }) => reference));
     expect((await retriever(source).rank(context, limits, 1)).fragments).toEqual(found.fragments.slice(0, 1));
@@ -193,7 +191,7 @@ describe("a ranking", () => {
 
 describe("nothing is retrieved, and the reason given,", () => {
   const reason = async (source: FragmentSource | undefined, options: Partial<typeof limits> = {}, nullScore?: number) =>
-    (await retriever(source, nullScore).retrieve(context, { ...limits, ...options }, 500)).nothing;
+    (await retriever(source, nullScore).retrieve(request({ ...limits, ...options }))).nothing;
 
   it("without a workspace", async () => expect(await reason(undefined)).toBe("no workspace folder is open"));
   it("with an empty index", async () =>
@@ -221,9 +219,8 @@ describe("nothing is retrieved, and the reason given,", () => {
     const { nothing, dropped } = await new Retriever({
       backbone: { ...backbone, model, express: async () => need } as Backbone,
       promptFormat,
-      tokenizer,
       source: () => source,
-    }).retrieve(context, limits, 500);
+    }).retrieve(request(limits));
     expect(nothing).toMatch(/^the model needs nothing: .* is below 1\.250$/);
     expect(dropped.every(({ reason }) => reason.includes("is below 1.250"))).toBe(true);
   });
@@ -235,7 +232,7 @@ describe("nothing is retrieved, and the reason given,", () => {
 
 it("stops when it is aborted", async () => {
   const source = await indexed(fragments);
-  await expect(retriever(source).retrieve(context, limits, 500, AbortSignal.abort())).rejects.toMatchObject({
+  await expect(retriever(source).retrieve(request(limits), AbortSignal.abort())).rejects.toMatchObject({
     name: "AbortError",
   });
   expect(source.asked).toEqual([]);

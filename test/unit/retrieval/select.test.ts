@@ -28,7 +28,6 @@ function found(path: string, startLine: number, text: string, score: number): Sc
 
 function select(candidates: ScoredFragment[], options: Partial<SelectOptions> = {}) {
   const { selected, dropped } = selectFragments(candidates, {
-    context: open,
     visible: visibleText(open, 400, tokenizer),
     limits: { maxFragments: 4, fragmentBudget: 400 },
     nullScore: 0.2,
@@ -145,7 +144,6 @@ it("never goes over its limits, whatever is found", () => {
   );
   for (const fragmentBudget of [1, 40, 100, 1000]) {
     const { selected } = selectFragments(many, {
-      context: open,
       visible: visibleText(open, 400, tokenizer),
       limits: { maxFragments: 5, fragmentBudget },
       nullScore: -1,

@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { tellingLines, visibleText } from "../../../sidecar/retrieval/visible-text";
+import { informativeLines, visibleText } from "../../../sidecar/retrieval/visible-text";
 import { modelPath } from "../../model";
 
 let model: ModelPackage;
@@ -24,6 +24,8 @@ const context = (prefix: string, suffix = "") => ({
 describe("the visible lines", () => {
   it("are all of a short document", () => {
     expect(visibleText(context("a1\nb2\nc", "3\nd4\n"), 400, tokenizer)).toEqual({
+      uri: "file:///a.ts",
+      maxTokens: 400,
       startLine: 1,
       endLine: 5,
       lines: new Set(["a1", "b2", "c3", "d4"]),
@@ -48,5 +50,5 @@ describe("the visible lines", () => {
 });
 
 it("says which lines say something", () => {
-  expect(tellingLines("  if (ab) {\n\n  }\n});\nx\ngröße")).toEqual(["if (ab) {", "größe"]);
+  expect(informativeLines("  if (ab) {\n\n  }\n});\nx\ngröße")).toEqual(["if (ab) {", "größe"]);
 });

@@ -11,7 +11,7 @@ import {
   TextDocuments,
 } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import type { CompletedCursor } from "../../../sidecar/completion/completion-record";
+import type { CompletionRecord } from "../../../sidecar/completion/completion-record";
 import type { Inspection } from "../../../sidecar/completion/inspection";
 import { type CompletionTrace, defaultSettings, messages, type SearchResult } from "../../../sidecar/protocol";
 import { type Inspecting, type InspectionParts, registerInspection } from "../../../sidecar/server/inspection";
@@ -49,7 +49,7 @@ const untilAborted = (signal: AbortSignal): Promise<never> =>
 
 beforeEach(() => {
   searches = [];
-  const completed = (id: number) => ({ trace: traceOf(id) }) as CompletedCursor;
+  const completed = (id: number) => ({ trace: traceOf(id) }) as CompletionRecord;
   const inspection: Pick<Inspection, "get" | "promptOf" | "needOf" | "compare"> = {
     get: (id) => (id <= 3 ? completed(id) : undefined),
     promptOf: ({ trace }) => ({

@@ -1,7 +1,7 @@
 // Decoding: what ends it, what never comes out of it, and how fast it gives up.
 import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../../../../sidecar/completion/decoding/generate";
-import { logProbability, mostLikely } from "../../../../sidecar/completion/decoding/greedy";
+import { argmax, logProbability } from "../../../../sidecar/completion/decoding/greedy";
 import { loadModelPackage, type ModelPackage } from "../../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../../sidecar/inference/tokenizer";
@@ -133,11 +133,11 @@ describe("an abort", () => {
 });
 
 it("takes the most likely token, the first of equals", () => {
-  expect(mostLikely(Float32Array.of(-3, -1, -1, -2))).toBe(1);
-  expect(mostLikely(Float32Array.of(-3, -1, -1, -2), (id) => id !== 1)).toBe(2);
-  expect(mostLikely(Float32Array.of(-Infinity, -Infinity), (id) => id === 1)).toBe(1);
-  expect(() => mostLikely(new Float32Array())).toThrow(/found none/);
-  expect(() => mostLikely(Float32Array.of(1), () => false)).toThrow(/found none/);
+  expect(argmax(Float32Array.of(-3, -1, -1, -2))).toBe(1);
+  expect(argmax(Float32Array.of(-3, -1, -1, -2), (id) => id !== 1)).toBe(2);
+  expect(argmax(Float32Array.of(-Infinity, -Infinity), (id) => id === 1)).toBe(1);
+  expect(() => argmax(new Float32Array())).toThrow(/found none/);
+  expect(() => argmax(Float32Array.of(1), () => false)).toThrow(/found none/);
 });
 
 it("knows how likely a token is among those that may come", () => {
@@ -150,9 +150,11 @@ it("knows how likely a token is among those that may come", () => {
 
 it("says of each token of the text where it begins and how likely it was", async () => {
   const text = "first(a);";
-  const { spelt, tokens } = await say("const a = ║", text).running;
-  expect(spelt).toHaveLength(tokens.length);
-  expect(spelt.map(({ start }) => start)).toEqual(tokens.map((_, at) => tokenizer.decode(tokens.slice(0, at)).length));
+  const { textTokens, tokens } = await say("const a = ║", text).running;
+  expect(textTokens).toHaveLength(tokens.length);
+  expect(textTokens.map(({ start }) => start)).toEqual(
+    tokens.map((_, at) => tokenizer.decode(tokens.slice(0, at)).length),
+  );
   // The scripted model is all but certain.
-  for (const { logProbability } of spelt) expect(logProbability).toBeCloseTo(0, 6);
+  for (const { logProbability } of textTokens) expect(logProbability).toBeCloseTo(0, 6);
 });

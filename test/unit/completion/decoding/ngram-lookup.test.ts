@@ -1,6 +1,6 @@
 // What the prompt goes on with after the same words, mixed with what the model expects.
 import { describe, expect, it } from "vitest";
-import { PromptCache } from "../../../../sidecar/completion/decoding/ngram-lookup";
+import { NgramLookup } from "../../../../sidecar/completion/decoding/ngram-lookup";
 import { randomBelow } from "../random";
 
 const vocabulary = 64;
@@ -12,8 +12,8 @@ const undecided = new Float32Array(vocabulary);
 const expecting = (letters: string) =>
   Float32Array.from({ length: vocabulary }, (_, id) => (ids(letters).includes(id) ? 5 : 0));
 
-const cache = (prompt: string, before: string) => new PromptCache(ids(prompt), ids(before), special);
-const best = (of: PromptCache, logits = undecided, admits?: (id: number) => boolean) =>
+const cache = (prompt: string, before: string) => new NgramLookup(ids(prompt), ids(before), special);
+const best = (of: NgramLookup, logits = undecided, admits?: (id: number) => boolean) =>
   String.fromCharCode(96 + of.choose(logits, admits));
 
 describe("a model that does not know", () => {
@@ -117,7 +117,7 @@ it("chooses as the whole mixture does, whatever the model and the prompt", () =>
     const sureness = random(40) / 4;
     const logits = Float32Array.from({ length: 9 }, () => (random(1000) / 1000) * sureness);
     const admits = (id: number) => round % 3 > 0 || id % 2 === 1;
-    const one = new PromptCache(prompt, before, special);
+    const one = new NgramLookup(prompt, before, special);
     const said = 1 + random(letters);
     one.push(said);
     const expected = chosenPlainly(prompt, [...before, said], logits, admits);

@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { type Generation, generate } from "../../../../sidecar/completion/decoding/generate";
-import { PromptCache } from "../../../../sidecar/completion/decoding/ngram-lookup";
+import { NgramLookup } from "../../../../sidecar/completion/decoding/ngram-lookup";
 import { DraftLength, draftFrom } from "../../../../sidecar/completion/decoding/speculative";
 import { healPrefix } from "../../../../sidecar/completion/decoding/token-healing";
 import { assemblePrompt } from "../../../../sidecar/completion/prompt";
@@ -31,7 +31,7 @@ beforeAll(async () => {
 describe("a draft", () => {
   const ids = (text: string) => [...text].map((letter) => (letter === "|" ? 0 : letter.charCodeAt(0)));
   const draft = (prompt: string, before: string, most = 15) =>
-    String.fromCharCode(...draftFrom(new PromptCache(ids(prompt), ids(before), new Set([0])), most));
+    String.fromCharCode(...draftFrom(new NgramLookup(ids(prompt), ids(before), new Set([0])), most));
 
   it("is what the prompt goes on with after the longest match", () => {
     expect(draft("xabcdef|zbcpq|abc", "abc", 3)).toBe("def");
@@ -60,19 +60,19 @@ describe("its length", () => {
     expect(length.after(0)).toBe(0);
     expect(length.after(1)).toBeLessThan(length.after(2));
     expect(length.after(2)).toBeLessThan(length.after(3));
-    for (let n = 0; n < 20; n++) length.note(length.after(12), length.after(12));
+    for (let n = 0; n < 20; n++) length.record(length.after(12), length.after(12));
     expect(length.after(12)).toBe(mostDecodedTokens - 1);
   });
 
   it("grows after a draft that was right, and shrinks to what was right of one that was not", () => {
     const length = new DraftLength();
     const first = length.after(12);
-    length.note(first, first);
+    length.record(first, first);
     const grown = length.after(12);
     expect(grown).toBeGreaterThan(first);
-    length.note(grown, 4);
+    length.record(grown, 4);
     expect(length.after(12)).toBe(5);
-    length.note(5, 0);
+    length.record(5, 0);
     expect(length.after(12)).toBeGreaterThan(0);
     expect(length.after(12)).toBeLessThan(5);
   });
@@ -84,25 +84,25 @@ describe("with a script", () => {
     document: string,
     prompt: string,
     script: readonly number[],
-    options: { maxTokens?: number; owed?: string; before?: string } = {},
+    options: { maxTokens?: number; required?: string; before?: string } = {},
   ) {
     const { cursor } = marked(document).context;
-    const { owed = "", before = "", maxTokens = 48 } = options;
+    const { required = "", before = "", maxTokens = 48 } = options;
     const run = async (drafting: boolean) => {
       const backbone = scriptedBackbone(model, {
         tokens: script,
         last: tokenizer.tokenOf(model.specialTokens.endOfText),
       });
       const tokens = tokenizer.encode(prompt);
-      const promptCache = new PromptCache(tokens, tokenizer.encode(before), format.stopTokens);
+      const promptLookup = new NgramLookup(tokens, tokenizer.encode(before), format.stopTokens);
       const result = await generate({
         backbone,
         tokenizer,
         stopTokens: format.stopTokens,
         prompt: await backbone.prefill(tokens),
         maxTokens,
-        owed,
-        promptCache,
+        required,
+        promptLookup,
         drafting,
         cursor,
       });
@@ -161,7 +161,7 @@ describe("with a script", () => {
       "def f():\n    retu║",
       "def g():\n    return order.reserve(copies)\n\ndef f():\n   ",
       script,
-      { owed: " retu" },
+      { required: " retu" },
     );
     expect(result).toMatchObject({ text: "rn order.reserve(copies)" });
     expect(result.decodeSteps).toBeLessThan(plainSteps);
@@ -173,15 +173,15 @@ describe("with a script", () => {
     const run = async (said: string) => {
       const backbone = scriptedBackbone(model, { tokens: script, last: 0 });
       const before = tokenizer.encode("x =");
-      const earlier = new PromptCache([...before, ...tokenizer.encode(said)], before, format.stopTokens);
+      const lastLookup = new NgramLookup([...before, ...tokenizer.encode(said)], before, format.stopTokens);
       const result = await generate({
         backbone,
         tokenizer,
         stopTokens: format.stopTokens,
         prompt: await backbone.prefill(before),
         maxTokens: 48,
-        promptCache: new PromptCache(before, before, format.stopTokens),
-        earlier,
+        promptLookup: new NgramLookup(before, before, format.stopTokens),
+        lastLookup,
         cursor,
       });
       return result;
@@ -206,14 +206,14 @@ describe("with a script", () => {
       onStep: (step) => step === 4 && controller.abort(),
     });
     const tokens = tokenizer.encode(`${says}\nx = `);
-    const promptCache = new PromptCache(tokens, [], format.stopTokens);
+    const promptLookup = new NgramLookup(tokens, [], format.stopTokens);
     const running = generate({
       backbone,
       tokenizer,
       stopTokens: format.stopTokens,
       prompt: await backbone.prefill(tokens),
       maxTokens: 48,
-      promptCache,
+      promptLookup,
       cursor: marked("║").context.cursor,
       signal: controller.signal,
     });
@@ -270,7 +270,7 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
           end: () => "",
         }),
       };
-      const promptCache = new PromptCache(prompt, prompt.slice(-12), new Set([0]));
+      const promptLookup = new NgramLookup(prompt, prompt.slice(-12), new Set([0]));
       const begin = { cache: cacheOf(), logits: logitsAfter(read) };
       const result = await generate({
         backbone: backbone as Backbone,
@@ -278,7 +278,7 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
         stopTokens: new Set([0]),
         prompt: begin,
         maxTokens: 30,
-        promptCache,
+        promptLookup,
         drafting,
         cursor: marked("x = ║").context.cursor,
       });
@@ -328,10 +328,10 @@ describe("with the real model", () => {
         prefix: text.slice(0, offset),
         suffix: text.slice(offset),
       };
-      const { prefix, owed } = healPrefix(tokenizer, context.prefix);
+      const { prefix, required } = healPrefix(tokenizer, context.prefix);
       const { tokens } = assemblePrompt(format, { ...context, prefix }, [], 900);
       const run = async (drafting: boolean) => {
-        const promptCache = new PromptCache(
+        const promptLookup = new NgramLookup(
           format.withoutPaths(tokens),
           tokenizer.encode(prefix.slice(-200)),
           format.stopTokens,
@@ -342,8 +342,8 @@ describe("with the real model", () => {
           stopTokens: format.stopTokens,
           prompt: await backbone.prefill(tokens),
           maxTokens: 24,
-          owed,
-          promptCache,
+          required,
+          promptLookup,
           drafting,
           cursor: readCursor(context),
         });
@@ -353,11 +353,11 @@ describe("with the real model", () => {
       const starts = (generation: Generation) => ({
         ...generation,
         decodeSteps: 0,
-        spelt: generation.spelt.map(({ start }) => start),
+        textTokens: generation.textTokens.map(({ start }) => start),
       });
       expect(starts(drafted), `${path} at ${offset}`).toEqual(starts(plain));
-      for (const [each, { logProbability }] of drafted.spelt.entries())
-        expect(logProbability).toBeCloseTo(plain.spelt[each]?.logProbability ?? Number.NaN, 1);
+      for (const [each, { logProbability }] of drafted.textTokens.entries())
+        expect(logProbability).toBeCloseTo(plain.textTokens[each]?.logProbability ?? Number.NaN, 1);
       runs.drafted += drafted.decodeSteps;
       runs.plain += plain.decodeSteps;
     }

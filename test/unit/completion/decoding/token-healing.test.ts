@@ -1,8 +1,8 @@
 // Half-typed words and indentation: the border between prompt and suggestion is none for the model.
 import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../../../../sidecar/completion/decoding/generate";
-import { mostLikely } from "../../../../sidecar/completion/decoding/greedy";
-import { Healing, healPrefix } from "../../../../sidecar/completion/decoding/token-healing";
+import { argmax } from "../../../../sidecar/completion/decoding/greedy";
+import { healPrefix, RequiredText } from "../../../../sidecar/completion/decoding/token-healing";
 import { loadModelPackage, type ModelPackage } from "../../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../../sidecar/inference/tokenizer";
@@ -24,20 +24,20 @@ describe("the prefix", () => {
     "%j loses its last token",
     (prefix) => {
       const healed = healPrefix(tokenizer, prefix);
-      expect(healed.prefix + healed.owed).toBe(prefix);
-      expect(healed.owed).not.toBe("");
-      expect(tokenizer.encode(healed.owed)).toHaveLength(1);
+      expect(healed.prefix + healed.required).toBe(prefix);
+      expect(healed.required).not.toBe("");
+      expect(tokenizer.encode(healed.required)).toHaveLength(1);
     },
   );
 
   it.each(["", "a", "x = '😀"])("%j keeps what cannot be taken off whole", (prefix) => {
     const healed = healPrefix(tokenizer, prefix);
-    expect(healed.prefix + healed.owed).toBe(prefix);
-    expect(healed.owed).not.toContain("\uFFFD");
+    expect(healed.prefix + healed.required).toBe(prefix);
+    expect(healed.required).not.toContain("\uFFFD");
   });
 });
 
-describe("what is owed", () => {
+describe("what is required", () => {
   /** Logits with the given tokens on top, the first highest. */
   function preferring(...texts: string[]): Float32Array {
     const logits = new Float32Array(model.architecture.vocabularySize);
@@ -46,19 +46,19 @@ describe("what is owed", () => {
   }
 
   it("rules out tokens that spell something else, however likely", () => {
-    const healing = new Healing(tokenizer, stopTokens, "re");
-    const token = mostLikely(preferring("self", "return"), healing.admits);
+    const required = new RequiredText(tokenizer, stopTokens, "re");
+    const token = argmax(preferring("self", "return"), required.allows);
     expect(tokenizer.decode([token])).toBe("return");
-    healing.pay(token);
-    expect(healing.done).toBe(true);
+    required.consume(token);
+    expect(required.done).toBe(true);
   });
 
   it("may be spelt by several tokens", () => {
-    const healing = new Healing(tokenizer, stopTokens, "    ");
+    const required = new RequiredText(tokenizer, stopTokens, "    ");
     let spelt = "";
-    while (!healing.done) {
-      const token = mostLikely(preferring(" ", "self"), healing.admits);
-      healing.pay(token);
+    while (!required.done) {
+      const token = argmax(preferring(" ", "self"), required.allows);
+      required.consume(token);
       spelt += tokenizer.decode([token]);
     }
     expect(spelt).toBe("    ");
@@ -67,7 +67,7 @@ describe("what is owed", () => {
   it("is never paid by a special token", () => {
     const logits = new Float32Array(model.architecture.vocabularySize);
     for (const id of stopTokens) logits[id] = 100;
-    expect(stopTokens.has(mostLikely(logits, new Healing(tokenizer, stopTokens, "<|").admits))).toBe(false);
+    expect(stopTokens.has(argmax(logits, new RequiredText(tokenizer, stopTokens, "<|").allows))).toBe(false);
   });
 });
 
@@ -83,7 +83,7 @@ it("is no part of the suggestion, and decides nothing about its end", async () =
     stopTokens,
     prompt: await backbone.prefill([0]),
     maxTokens: 48,
-    owed: " retu",
+    required: " retu",
     cursor: context.cursor,
   });
   expect(result).toMatchObject({ text: "rn a", stopReason: "end-of-statement" });

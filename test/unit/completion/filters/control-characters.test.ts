@@ -1,21 +1,21 @@
 // Bytes and control characters that no one would type.
 import { it } from "vitest";
-import { garbage } from "../../../../sidecar/completion/filters/control-characters";
+import { controlCharacters } from "../../../../sidecar/completion/filters/control-characters";
 import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
 
 it("rejects replacement characters and control characters", () => {
-  expectRejected(garbage, "const a = ├'\uFFFD'┤", /bytes/);
-  expectRejected(garbage, "const a = ├'\u0000'┤", /control/);
+  expectRejected(controlCharacters, "const a = ├'\uFFFD'┤", /bytes/);
+  expectRejected(controlCharacters, "const a = ├'\u0000'┤", /control/);
 });
 
 it("rejects marks that turn the direction of text around", () => {
-  expectRejected(garbage, "if (a ├== '\u202E')┤", /control/);
+  expectRejected(controlCharacters, "if (a ├== '\u202E')┤", /control/);
 });
 
 it("keeps tabs, newlines and every script", () => {
-  expectUntouched(garbage, "const a = ├{\n\tb: 'größe 大小 😀',\n};┤");
+  expectUntouched(controlCharacters, "const a = ├{\n\tb: 'größe 大小 😀',\n};┤");
 });
 
 it("writes line breaks as \\n", () => {
-  expectKept(garbage, "├a\r\nb┤", "├a\nb┤");
+  expectKept(controlCharacters, "├a\r\nb┤", "├a\nb┤");
 });

@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { patternInFolder, patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
-import { ChosenFiles } from "../../../../sidecar/retrieval/pinned-files";
+import { FileRules } from "../../../../sidecar/retrieval/pinned-files";
 
 describe("patternOf", () => {
   it.each([
@@ -18,7 +18,7 @@ describe("patternOf", () => {
     "back\\slash",
     "ünïcode/文件.py",
   ])("stands for %s", (path) => {
-    expect(new ChosenFiles({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path })).toBe(patternOf(path));
+    expect(new FileRules({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path })).toBe(patternOf(path));
   });
 
   it.each([
@@ -28,7 +28,7 @@ describe("patternOf", () => {
     ["st*r.py", "star.py"],
     ["wh?t.py", "what.py"],
   ])("of %s does not stand for %s", (path, other) => {
-    expect(new ChosenFiles({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path: other })).toBeUndefined();
+    expect(new FileRules({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path: other })).toBeUndefined();
   });
 });
 
@@ -39,7 +39,7 @@ describe("patternInFolder", () => {
     ["ünïcode", "文件 .py"],
   ])("stands for the file in %s alone, as the sidecar reads it", (folder, path) => {
     const pattern = patternInFolder(folder, path);
-    const files = new ChosenFiles({ pinnedFiles: [pattern] });
+    const files = new FileRules({ pinnedFiles: [pattern] });
     const uri = (root: string): string =>
       `file:///code/${encodeURIComponent(root)}/${path.split("/").map(encodeURIComponent).join("/")}`;
     expect(files.pinnedBy({ uri: uri(folder), path })).toBe(pattern);

@@ -76,7 +76,7 @@ describe("fragments against the null score", () => {
     expect(text(renderFragments({ ...raised, kept }, noRule))).toContain(
       "Kept since suggestion 3: the need has hardly moved (similarity 0.900).",
     );
-    const reason = "the need moved (similarity 0.584), but nothing found is better by much";
+    const reason = "the need moved (similarity 0.584), but nothing found is much better";
     expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(
       `Kept since suggestion 3: ${reason}.`,
     );
