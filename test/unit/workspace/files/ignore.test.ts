@@ -224,8 +224,7 @@ describe("ignore rules", () => {
     });
     expect(await rules.exclusionOf("dist", true)).toEqual({
       reason: "generated",
-      detail:
-        "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore includes it",
+      detail: "the folder dist is taken for a folder of build results; the line !dist/ in .selfracgignore includes it",
     });
     expect(await rules.exclusionOf(".ssh", true)).toMatchObject({ reason: "secret" });
     expect(await rules.exclusionOf("node_modules", false)).toBeUndefined();
