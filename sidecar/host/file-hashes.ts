@@ -1,4 +1,4 @@
-// SHA-256 of files; that of a large file is remembered with its size and times, so that it is read once and not at every start.
+// SHA-256 of files. Those of large files are cached by size and times, so that they are not read at every start.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -6,14 +6,14 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { makeFolder } from "./make-folder";
 
-/** Smaller files are read every time: that takes some hundredths of a second at most. */
-const minRememberedBytes = 32 * 2 ** 20;
-/** Files remembered; the one remembered first gives way. */
-const maxRemembered = 64;
-/** A file changed this shortly before may be changed again without a new time, on file systems with coarse times. */
+/** Smaller files are read every time, which takes some hundredths of a second at most. */
+const minCachedBytes = 32 * 2 ** 20;
+/** Files in the cache; the one added first is removed. */
+const maxCached = 64;
+/** A file that changed this recently may change again without a new time, on file systems with coarse times. */
 const settledNs = 2_000_000_000n;
 
-const rememberedSchema = v.strictObject({
+const cacheSchema = v.strictObject({
   version: v.literal(1),
   files: v.record(
     v.string(),
@@ -21,21 +21,20 @@ const rememberedSchema = v.strictObject({
   ),
 });
 
-/** What {@link FileHashes} remembers of one file: `state` is its size, its inode and its times of change, in nanoseconds. */
-type Remembered = v.InferOutput<typeof rememberedSchema>["files"][string];
+/** The hash of one file. `state`: its size, inode and times of change in nanoseconds. */
+type CachedHash = v.InferOutput<typeof cacheSchema>["files"][string];
 
-/** SHA-256 of files, with a memory in a file of its own. */
+/** SHA-256 of files, with a cache in a file. */
 export class FileHashes {
   private changed = false;
 
   private constructor(
     private readonly path: string | undefined,
-    private readonly remembered: Map<string, Remembered>,
+    private readonly cached: Map<string, CachedHash>,
   ) {}
 
   /**
-   * @param path file that remembers the hashes of large files; undefined: every file is read. One that is absent or damaged
-   * counts as empty.
+   * @param path file of the cache, which may be missing or damaged; undefined: every file is read
    */
   static async open(path: string | undefined): Promise<FileHashes> {
     const content: unknown =
@@ -43,37 +42,37 @@ export class FileHashes {
       (await readFile(path, "utf8")
         .then(JSON.parse)
         .catch(() => undefined));
-    const parsed = v.safeParse(rememberedSchema, content);
+    const parsed = v.safeParse(cacheSchema, content);
     return new FileHashes(path, new Map(parsed.success ? Object.entries(parsed.output.files) : []));
   }
 
   /**
    * 64 lower-case hexadecimal digits.
-   * @throws Error where the file cannot be read.
+   * @throws Error when the file cannot be read
    */
   async sha256(path: string): Promise<string> {
     const before = await stateOf(path);
-    const known = this.remembered.get(path);
+    const known = this.cached.get(path);
     if (known !== undefined && known.state === before.state) return known.sha256;
     const sha256 = await hashFile(path);
     const after = await stateOf(path);
-    if (before.bytes >= minRememberedBytes && before.settled && after.state === before.state) {
-      this.remembered.delete(path);
-      this.remembered.set(path, { state: before.state, sha256 });
-      for (const oldest of this.remembered.keys()) {
-        if (this.remembered.size <= maxRemembered) break;
-        this.remembered.delete(oldest);
+    if (before.bytes >= minCachedBytes && before.settled && after.state === before.state) {
+      this.cached.delete(path);
+      this.cached.set(path, { state: before.state, sha256 });
+      for (const oldest of this.cached.keys()) {
+        if (this.cached.size <= maxCached) break;
+        this.cached.delete(oldest);
       }
       this.changed = true;
     }
     return sha256;
   }
 
-  /** Writes what was learnt. Where that fails, the files are read again at the next start. */
+  /** Writes the cache. When that fails, the files are read again at the next start. */
   async save(): Promise<void> {
     if (this.path === undefined || !this.changed) return;
     const scratch = `${this.path}.${randomUUID()}`;
-    const content = { version: 1, files: Object.fromEntries(this.remembered) };
+    const content = { version: 1, files: Object.fromEntries(this.cached) };
     try {
       await makeFolder(dirname(this.path), 0o700);
       await writeFile(scratch, JSON.stringify(content), { mode: 0o600 });

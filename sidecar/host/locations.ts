@@ -1,8 +1,8 @@
-// Where things lie on this machine: the packaged model, the grammars, the index in the user's cache folder.
+// Where things are on this machine: the packaged model, the grammars, the index in the user's cache folder.
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
 
-/** The two folders that models lie in. */
+/** The two folders with models. */
 export interface ModelFolders {
   /** The extension's folder `models`: the catalogue, the small package, and what conversion needs of the others. */
   readonly packaged: string;
@@ -18,7 +18,7 @@ export interface Locations {
   readonly modelFolders: ModelFolders;
 }
 
-/** @param bundleFolder the folder the running bundle lies in (`dist`). */
+/** @param bundleFolder the folder of the running bundle (`dist`) */
 export function packagedLocations(bundleFolder: string): Locations {
   const packaged = resolve(bundleFolder, "..", "models");
   return {
@@ -29,8 +29,8 @@ export function packagedLocations(bundleFolder: string): Locations {
 }
 
 /**
- * Folder of the models that were made on this machine, one for all windows and workspaces: SELFRACG_MODELS, else in the user's data
- * folder.
+ * Folder of the models that were converted on this machine, one for all windows and workspaces: SELFRACG_MODELS, else in the
+ * user's data folder.
  */
 export function defaultModelsPath(environment: NodeJS.ProcessEnv = process.env): string {
   const named = environment.SELFRACG_MODELS;
@@ -40,8 +40,8 @@ export function defaultModelsPath(environment: NodeJS.ProcessEnv = process.env):
 }
 
 /**
- * Default folder of the index, in the user's cache folder: one for all workspaces, so that its bound holds for them
- * together and equal code is embedded once.
+ * Default folder of the index, in the user's cache folder. One for all workspaces, so that one size limit applies to all of
+ * them and equal code is embedded once.
  */
 export function defaultStoragePath(environment: NodeJS.ProcessEnv = process.env): string {
   return join(cacheFolder(environment), "selfracg");
@@ -64,7 +64,7 @@ function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined;
 }
 
-/** A path that somebody wrote: `~` in front stands for the home folder, which no shell has put in for settings and `--option=~/x`. */
+/** A path that a user wrote. `~` at its beginning is the home folder: no shell expands it in settings and in `--option=~/x`. */
 export function withHome(path: string): string {
   return path === "~" || path.startsWith("~/") || path.startsWith(`~${sep}`) ? join(homedir(), path.slice(1)) : path;
 }

@@ -1,6 +1,6 @@
 // The log: levelled lines on standard error.
 
-/** What a room needs to speak. Standard output belongs to the protocol, so nothing here writes to it. */
+/** Standard output belongs to the protocol, so nothing here writes to it. */
 export interface Log {
   debug(message: string): void;
   info(message: string): void;
@@ -8,7 +8,7 @@ export interface Log {
   error(message: string): void;
 }
 
-/** Lines `[level] message` on standard error; `debug` only where `SELFRACG_LOG=debug` asks for it. */
+/** Lines `[level] message` on standard error; `debug` only with `SELFRACG_LOG=debug`. */
 export const standardErrorLog: Log = {
   debug: (message) => {
     if (process.env.SELFRACG_LOG === "debug") write("debug", message);
@@ -18,7 +18,7 @@ export const standardErrorLog: Log = {
   error: (message) => write("error", message),
 };
 
-/** Warnings and errors only: for the command line, whose reader wants the answer. */
+/** Warnings and errors only, for the command line. */
 export const quietLog: Log = {
   debug: standardErrorLog.debug,
   info: standardErrorLog.debug,

@@ -1,13 +1,13 @@
-// Makes a folder with those above it.
+// Makes a folder and those above it.
 
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { asError, isNotFound } from "./errors";
 
 /**
- * Node's own `recursive` never ends where a parent is there and takes no folder, as /proc and some network disks do.
+ * Node's own `recursive` never ends where a parent exists and no folder can be made in it, as in /proc and on some network disks.
  * @param mode of every folder that is made
- * @throws the system's error where the folder cannot be made, or something else has its name
+ * @throws the system's error when the folder cannot be made, or something else has its name
  */
 export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   const failure = await tryFolder(path, mode);
@@ -20,7 +20,7 @@ export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   if (again !== undefined) throw again;
 }
 
-/** Why there is no such folder afterwards. */
+/** Why the folder could not be made; undefined when it exists. */
 async function tryFolder(path: string, mode: number): Promise<Error | undefined> {
   try {
     await mkdir(path, { mode });

@@ -1,4 +1,4 @@
-// From a document's URI to the path the model sees and the workspace folder it lies in.
+// Converts the URI of a document to a path: on this machine, or relative to its workspace folder as the model reads it.
 import { fileURLToPath } from "node:url";
 
 export interface Folder {
@@ -7,15 +7,15 @@ export interface Folder {
 }
 
 /**
- * Path relative to the innermost workspace folder that holds the document, with `/`; the file's name where none does.
- * A notebook cell goes by its notebook's path, an untitled document by its own name.
+ * Path relative to the innermost workspace folder that holds the document, with `/`; the file's name when none does.
+ * A notebook cell has the path of its notebook, an untitled document its own name.
  */
 export function documentPath(uri: string, folders: readonly Folder[]): string {
   const path = uriPath(uri);
   return pathInFolders(path, folders) ?? (path.slice(path.lastIndexOf("/") + 1) || path);
 }
 
-/** The same, with the whole path of a document that lies in no workspace folder. */
+/** The same, with the whole path of a document outside of all workspace folders. */
 export function longDocumentPath(uri: string, folders: readonly Folder[]): string {
   const path = uriPath(uri);
   return pathInFolders(path, folders) ?? path;
@@ -30,7 +30,7 @@ function pathInFolders(path: string, folders: readonly Folder[]): string | undef
   return best === undefined ? undefined : path.slice(best.length + 1);
 }
 
-/** The file's path on this machine, or undefined for any other scheme and for URIs that are no file's. */
+/** The file's path on this machine; undefined for other schemes, and for URIs that are not valid for a file. */
 export function filePath(uri: string): string | undefined {
   if (!uri.startsWith("file:")) return undefined;
   try {

@@ -1,4 +1,4 @@
-// Whether this machine runs on its battery, where the system says so.
+// Tells whether this machine runs on battery, where the system reports it.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -6,8 +6,8 @@ import { join } from "node:path";
 const powerSupplies = "/sys/class/power_supply";
 
 /**
- * Undefined where it is not known: on other systems than Linux, and in containers that do not show it. On battery means
- * that a battery is being discharged, or that there is an adapter and none is plugged in.
+ * Undefined when it is not known: on systems other than Linux, and in containers that do not show it. On battery means
+ * that a battery is discharging, or that there is a mains adapter and none is plugged in.
  */
 export async function onBattery(directory: string = powerSupplies): Promise<boolean | undefined> {
   const names = await readdir(directory).catch(() => undefined);

@@ -1,10 +1,10 @@
-// Where the bundle of a thread lies.
+// Finds the bundle of a worker thread.
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Path of a thread's bundle: beside the one that runs, or, where the sources run themselves, in the folder that a build makes.
- * @throws Error where it is in neither
+ * Path of a worker's bundle: beside the running bundle or, when the sources are run, in the build folder.
+ * @throws Error when it is in neither
  */
 export function workerPath(bundle: string): string {
   const places = [join(__dirname, bundle), join(__dirname, "..", "..", "dist", bundle)];

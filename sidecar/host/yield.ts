@@ -1,21 +1,21 @@
-// Keeps long work from holding the event loop: a keystroke must never wait for the index.
+// Yields to the event loop during long work: a keystroke must never wait for the index.
 import { setImmediate } from "node:timers/promises";
 
-/** Milliseconds of work between two rests. */
+/** Milliseconds of work between two yields. */
 const sliceMs = 8;
 
-/** Rests whenever a slice of time has gone by. */
-export class Pace {
+/** Yields whenever a slice of time has passed. */
+export class Yielder {
   private start = performance.now();
 
-  /** Whether it is time to rest: asked first where there are tens of thousands of steps, since even to await nothing takes time. */
-  get due(): boolean {
+  /** Whether it is time to yield. Loops over tens of thousands of items check it first, because every `await` takes time. */
+  get isDue(): boolean {
     return performance.now() - this.start >= sliceMs;
   }
 
-  /** Lets everything that waits run, if it is time to. */
-  async rest(): Promise<void> {
-    if (!this.due) return;
+  /** Lets everything else that waits run, if it is time to. */
+  async yieldIfDue(): Promise<void> {
+    if (!this.isDue) return;
     await setImmediate();
     this.start = performance.now();
   }

@@ -26,7 +26,7 @@ export interface UnmatchedCloser {
 
 export interface Inside {
   readonly kind: "string" | "comment";
-  /** What ends it; a newline ends it too unless `multiline`. */
+  /** The text that ends it; a newline ends it too unless `multiline`. */
   readonly until: string;
   readonly multiline: boolean;
 }
@@ -35,16 +35,16 @@ const template: Inside = { kind: "string", until: "`", multiline: true };
 
 const regularExpression: Inside = { kind: "string", until: "/", multiline: false };
 
-/** What can stand before `/` where a regular expression begins. */
+/** Text before a `/` that begins a regular expression. */
 const beforeExpression = /(?:^|[(=,:[!&|?{};>]|\b(?:return|typeof|case|of|in|do|else|await|yield))\s*$/;
 
 /** Width of a tab when indentation is compared. */
 const tabWidth = 4;
 
-/** By character code up to 127, whether the scanner must look at it closely in code; every character beyond is plain. */
+/** By syntax and ASCII code, whether a character has no meaning for the scanner; all other characters have none. */
 const plainCharacters = new WeakMap<Syntax, Uint8Array>();
 
-/** 1 for each ASCII character that is no white space, no bracket and begins no comment, string or literal of `syntax`. */
+/** 1 for each ASCII character that is not white space, not a bracket, and begins no comment, string or literal of `syntax`. */
 function plainIn(syntax: Syntax): Uint8Array {
   let plain = plainCharacters.get(syntax);
   if (plain === undefined) {
@@ -73,8 +73,8 @@ export function indentOf(line: string): number {
 }
 
 /**
- * Reads text once, left to right, and knows at every point which brackets are open and whether it stands in a string or
- * a comment. No parser: broken code is the usual case at a cursor, so a bracket that does not fit is reported and passed over.
+ * Reads text once, left to right, and knows at every point which brackets are open and whether the point is in a string or a
+ * comment. Code at a cursor is usually incomplete, so a closing bracket without an opening one is recorded and ignored.
  */
 export class Scanner {
   readonly open: OpenBracket[] = [];
@@ -84,7 +84,7 @@ export class Scanner {
   private indent = 0;
   private onlySpaceSoFar = true;
   private offset = 0;
-  /** Brackets that were open where the other scanner stood; a closer of theirs is unmatched here. */
+  /** Brackets that were open in the scanner this one continues; their closing brackets are unmatched here. */
   private readonly inherited: readonly OpenBracket[] = [];
 
   constructor(
@@ -100,7 +100,7 @@ export class Scanner {
     }
   }
 
-  /** This scanner as it would stand in another string or comment, or in none. */
+  /** A copy of this scanner that is in another string or comment, or in none. */
   inside(inside: Inside | undefined): Scanner {
     const other = new Scanner(this.syntax);
     other.open.push(...this.open);
@@ -115,7 +115,7 @@ export class Scanner {
     return this.insideNow?.kind === "string";
   }
 
-  /** What ends the string around this point. */
+  /** The text that ends the string around this point. */
   get closingQuote(): string | undefined {
     return this.insideNow?.kind === "string" ? this.insideNow.until : undefined;
   }
@@ -124,12 +124,12 @@ export class Scanner {
     return this.insideNow?.kind === "comment";
   }
 
-  /** Whether the string or comment around this point may go on after a newline. */
+  /** Whether the string or comment around this point may continue after a newline. */
   get insideMultiline(): boolean {
     return this.insideNow?.multiline === true;
   }
 
-  /** Reads all of `text`. @param offset added to the offsets of brackets: the length of what was read before */
+  /** Reads all of `text`. @param offset added to the offsets of brackets: the length of the text read before */
   read(text: string, offset = 0): this {
     this.offset = offset;
     for (let index = 0; index < text.length; ) index = this.step(text, index);
@@ -137,9 +137,9 @@ export class Scanner {
     return this;
   }
 
-  /** Reads what stands at `index` and returns the index after it (more than one on for marks, escapes and literals). */
+  /** Reads the token at `index` and returns the index after it. */
   step(text: string, index: number): number {
-    // Most characters of code are letters: they are passed over before anything is asked of them.
+    // Most characters of code are letters: they are handled first.
     if (this.insideNow === undefined && this.plain[text.charCodeAt(index)] !== 0) {
       this.onlySpaceSoFar = false;
       return index + 1;
@@ -164,7 +164,7 @@ export class Scanner {
   private stepInside(inside: Inside, text: string, index: number): number {
     if (inside.kind === "string" && text.charAt(index) === "\\" && text.charAt(index + 1) !== "\n") return index + 2;
     if (inside === regularExpression && text.charAt(index) === "[") {
-      // A slash in a character class ends nothing.
+      // A slash in a character class does not end the expression.
       return index + (/^\[(?:\\.|[^\]\\\n])*\]?/.exec(text.slice(index))?.[0].length ?? 1);
     }
     if (this.syntax.script && inside.until === template.until && text.startsWith("${", index)) {

@@ -1,4 +1,4 @@
-// Says of any path whether it is indexed and by which rule, going the way that indexing goes.
+// Explains for any path whether it is indexed and by which rule, with the same rules as indexing.
 import { join } from "node:path";
 import { errorMessage } from "../host/errors";
 import type { Explanation } from "../protocol";
@@ -32,7 +32,7 @@ export interface WhyOptions {
   readonly chunker: Chunker;
 }
 
-/** Reads the disk as it is now; what is in the index by now is not asked. Never throws for what a path may lead to. */
+/** Reads the disk as it is now, not the index. Never throws, whatever is at the path. */
 export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptions): Promise<Explanation> {
   const name = printable(path === "" ? root : path);
   let found: Examined;
@@ -51,7 +51,7 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
     return {
       path,
       state: "folder",
-      message: `${name} is a folder whose files are indexed, each as its own rules say.`,
+      message: `${name} is a folder whose files are indexed, unless a rule excludes them.`,
       fragments: [],
     };
   const source = await readSource(root, path, maxBytes);
@@ -66,12 +66,12 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
     .join(", ");
   const message =
     fragments.length === 0
-      ? `${name} is indexed, but holds nothing worth a fragment.`
+      ? `${name} is indexed, but has too little text for a fragment.`
       : `${name} is indexed as ${fragments.length} ${fragments.length === 1 ? "fragment" : "fragments"}: lines ${lines}.`;
   return { path, state: "indexed", message, fragments };
 }
 
-/** The explanation for a path that a rule leaves out, by itself or with the folder `at`. */
+/** The explanation for a path that a rule excludes, by itself or with the folder `at`. */
 export function explainExclusion(
   path: string,
   { reason, detail, at, rule }: Exclusion & { readonly at: string },
@@ -91,12 +91,12 @@ export function explainExclusion(
   };
 }
 
-/** The explanation for a path that lies in no workspace folder. */
+/** The explanation for a path outside of all workspace folders. */
 export function outside(path: string): Explanation {
   return {
     path,
     state: "outside",
-    message: `${printable(path)} is not indexed: it lies in none of the open folders. Open the folder it is in.`,
+    message: `${printable(path)} is not indexed: it is in none of the open folders. Open its folder.`,
     fragments: [],
   };
 }

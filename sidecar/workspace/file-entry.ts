@@ -1,22 +1,22 @@
-// What the store holds of a file: its size, times and hash, and where its fragments lie. No path and no text.
+// What the store holds of a file: its size, times and hash, and the places of its fragments. Neither path nor text.
 import * as v from "valibot";
 import { signatureIn } from "./chunking/scope";
 import { type ExclusionReason, exclusionReasons } from "./files/exclusion";
 
-/** Where a fragment lies in its file, and the key of its vector. */
+/** The lines of a fragment, and the key of its vector. */
 export interface StoredFragment {
   /** 1-based, inclusive. */
   readonly startLine: number;
   readonly endLine: number;
   readonly key: string;
-  /** Lines (1-based) with the signatures of the definitions around it; see `Chunk`. */
+  /** Lines (1-based) of the signatures of the definitions around it; see `Chunk`. */
   readonly scopeLines?: readonly number[];
 }
 
 /** A file as it was when it was read. */
 export interface FileEntry {
   readonly size: number;
-  /** Milliseconds since 1970 at which the content, and at which content or attributes changed last. */
+  /** When the content, and when content or attributes changed last: milliseconds since 1970. */
   readonly modified: number;
   readonly changed: number;
   /** Digest of its bytes, by `contentHash`. */
@@ -24,7 +24,7 @@ export interface FileEntry {
   /** Set when the content is a reason to exclude the file. */
   readonly excluded?: ExclusionReason;
   readonly fragments: readonly StoredFragment[];
-  /** Where it came among the folder's files in the store; files in this order are read fastest. */
+  /** Position among the folder's files in the store; files are read fastest in this order. */
   readonly place?: number;
 }
 
@@ -69,7 +69,7 @@ export function parseEntry(text: string): FileEntry | undefined {
 /** The size of unsaved text, which is no state of the file on disk. */
 export const unsavedSize = -1;
 
-/** Whether the file was neither written to nor replaced since. Its content may be the same where this is false. */
+/** Whether the file was neither written nor replaced since. The content may be the same even when this is false. */
 export function isUnchanged(
   entry: FileEntry,
   { size, modified, changed }: Pick<FileEntry, "size" | "modified" | "changed">,
@@ -84,19 +84,19 @@ export interface KeyedFragment extends StoredFragment {
   readonly scope?: readonly string[];
 }
 
-/** The fragments of a file as the store holds them: where they lie, without their text. */
+/** The fragments of a file as the store holds them, without their text. */
 export function placesOf(fragments: readonly KeyedFragment[]): StoredFragment[] {
   return fragments.map(({ startLine, endLine, key, scopeLines }) =>
     scopeLines === undefined ? { startLine, endLine, key } : { startLine, endLine, key, scopeLines },
   );
 }
 
-/** The fragments of a file with their text. @param text of the file whose hash is the entry's */
+/** The fragments of a file with their text. @param text of the file with the hash of the entry */
 export function withText(fragments: readonly StoredFragment[], text: string): KeyedFragment[] {
   const starts = [0];
   for (let at = text.indexOf("\n"); at >= 0; at = text.indexOf("\n", at + 1)) starts.push(at + 1);
   starts.push(text.length + 1);
-  // Parts of one string, of which they are nearly all: as copies they would take as much memory, and time beside it.
+  // Slices share the memory of the file's text, nearly all of which they are; copies would take time and as much memory.
   const linesOf = (first: number, last: number): string => text.slice(starts[first - 1] ?? 0, (starts[last] ?? 1) - 1);
   return fragments.map((fragment) => {
     const { startLine, endLine, scopeLines } = fragment;

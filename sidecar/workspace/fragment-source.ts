@@ -5,12 +5,13 @@ import type { VectorIndex } from "./vectors/vector-index";
 export interface FragmentSource {
   /** Fragments that can be found at this moment. */
   readonly fragmentCount: number;
-  /** Another one than before as soon as what can be found has changed. */
+  /** Changes whenever what can be found changes. */
   readonly revision: number;
   readonly vectorIndex: Pick<VectorIndex, "name" | "reason">;
   /**
-   * The `k` fragments of highest inner product with `need`, of those that count, best first. Synchronous, in memory, never
+   * The `k` accepted fragments with the highest inner product with `query`, best first. Synchronous, in memory, never
    * blocked by indexing.
+   * @throws RangeError when `query` has another length than the model's vectors
    */
-  search(need: Float32Array, k: number, counts?: (fragment: Fragment) => boolean): ScoredFragment[];
+  search(query: Float32Array, k: number, accepts?: (fragment: Fragment) => boolean): ScoredFragment[];
 }

@@ -6,15 +6,15 @@ import type { Fragment, ScoredFragment } from "./fragment";
 import type { Quantized } from "./vectors/quantized";
 import type { Accepts, VectorIndex } from "./vectors/vector-index";
 
-/** Milliseconds for which the vector index is put in order at a time, and for which it rests in between. */
-const settleMs = 4;
+/** Milliseconds of deferred work of the vector index at a time, and of the pause after it. */
+const maintainMs = 4;
 
 export class FragmentTable {
   /** By id, undefined where it was removed. */
   private readonly fragments: (Fragment | undefined)[] = [];
   private nextId = 0;
   private changes = 0;
-  private settling = false;
+  private maintaining = false;
 
   /** @param ended aborted when nothing is searched any more */
   constructor(
@@ -74,12 +74,12 @@ export class FragmentTable {
     for (const id of ids) this.fragments[id] = undefined;
   }
 
-  /** Does what the vector index put off, in short slices of time. Nobody needs to wait for it. */
-  async settle(): Promise<void> {
-    if (this.settling) return;
-    this.settling = true;
-    while (!this.ended.aborted && this.vectors.settle(settleMs)) await setTimeout(settleMs);
-    this.settling = false;
+  /** Does the deferred work of the vector index in short slices of time. Callers need not wait for it. */
+  async maintain(): Promise<void> {
+    if (this.maintaining) return;
+    this.maintaining = true;
+    while (!this.ended.aborted && this.vectors.maintain(maintainMs)) await setTimeout(maintainMs);
+    this.maintaining = false;
   }
 
   private add(vector: Quantized | undefined): number {

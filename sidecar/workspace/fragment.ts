@@ -1,4 +1,4 @@
-// What a fragment is: a run of whole lines of one workspace file.
+// A fragment: consecutive whole lines of one workspace file.
 
 export interface Fragment {
   /** `file://` URI of the file. */
@@ -11,7 +11,7 @@ export interface Fragment {
   readonly endLine: number;
   /** The lines, joined by `\n`, with no newline at the end. */
   readonly text: string;
-  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level. Shown, not fed to the model. */
+  /** Signatures of the definitions around it, outermost first; absent at the top level. Shown to the user, not read by the model. */
   readonly scope?: readonly string[];
 }
 

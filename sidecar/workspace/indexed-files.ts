@@ -1,6 +1,6 @@
 // Inserts files into the index, removes and excludes them, and records the result in the store.
 import { dirname } from "node:path";
-import { Pace } from "../host/yield";
+import { Yielder } from "../host/yield";
 import { type FileEntry, type KeyedFragment, unsavedSize } from "./file-entry";
 import type { ExclusionReason } from "./files/exclusion";
 import type { FolderState } from "./folder-state";
@@ -54,10 +54,10 @@ export class IndexedFiles {
 
   /** Removes all files of a folder from memory. */
   async removeAll(folder: FolderState): Promise<void> {
-    const pace = new Pace();
+    const yielder = new Yielder();
     for (const path of [...folder.indexed.keys()]) {
       this.remove(folder, path);
-      await pace.rest();
+      await yielder.yieldIfDue();
     }
   }
 

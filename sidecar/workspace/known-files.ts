@@ -1,34 +1,34 @@
-// What is known of a folder's files: by path once they are listed, before that by the digests under which the store holds them.
+// The recorded entries of a folder's files: by path once they are listed, before that by the digests of the store.
 
-import { Pace } from "../host/yield";
+import { Yielder } from "../host/yield";
 import { type FileEntry, parseEntry, serializeEntry } from "./file-entry";
 import { nameKey } from "./store/keys";
 import type { Store } from "./store/store";
 
-/** Keeps the store in step. */
+/** Every change is written to the store. */
 export class KnownFiles {
   private readonly entries = new Map<string, FileEntry>();
 
   private constructor(
     private readonly folder: string,
     private readonly store: Store | undefined,
-    /** What the store knew at the start, by digest, of files that were not asked for yet. */
+    /** Entries of the store, by digest, of files that have not been requested since the start. */
     private readonly stored: Map<string, FileEntry>,
   ) {}
 
-  /** @param version entries of another one are dropped */
+  /** @param version entries of another version are deleted */
   static async open(folder: string, version: string, store: Store | undefined): Promise<KnownFiles> {
     const stored = new Map<string, FileEntry>();
-    const pace = new Pace();
+    const yielder = new Yielder();
     for (const [key, text] of (await store?.openFolder(folder, version)) ?? []) {
       const entry = parseEntry(text);
       if (entry !== undefined) stored.set(key, { ...entry, place: stored.size });
-      if (pace.due) await pace.rest();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
     return new KnownFiles(folder, store, stored);
   }
 
-  /** Paths of the files that were asked for or set. */
+  /** Paths of the files that were requested or set. */
   get paths(): Iterable<string> {
     return this.entries.keys();
   }
@@ -45,7 +45,7 @@ export class KnownFiles {
     return entry;
   }
 
-  /** Notes what a file is now. The vectors of its fragments must be stored by then. */
+  /** Records a file. The vectors of its fragments must be stored before. */
   set(path: string, entry: FileEntry): void {
     if (this.get(path) === entry) return;
     this.entries.set(path, entry);
@@ -53,20 +53,20 @@ export class KnownFiles {
     this.store?.record(this.folder, nameKey(path), { text: serializeEntry(entry), keys });
   }
 
-  /** Forgets a file. @param erase see {@link Store.remove} */
+  /** Removes a file. @param erase see {@link Store.remove} */
   delete(path: string, erase: boolean): void {
     if (this.get(path) === undefined) return;
     this.entries.delete(path);
     this.store?.remove(this.folder, nameKey(path), erase);
   }
 
-  /** Erases what the store knew at the start of files that nobody has asked for: of these not even the paths are known. */
-  eraseUnasked(): void {
+  /** Deletes the entries of files that were not requested since the start: they do not exist any more. */
+  eraseUnrequested(): void {
     for (const key of this.stored.keys()) this.store?.remove(this.folder, key, true);
     this.stored.clear();
   }
 
-  /** Forgets everything here; the store is left as it is. */
+  /** Removes everything from memory; the store stays as it is. */
   clear(): void {
     this.entries.clear();
     this.stored.clear();

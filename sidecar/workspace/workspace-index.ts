@@ -1,4 +1,4 @@
-// The index of the open workspace folders: keeps what can be found in step with the files, and searches it.
+// The index of the open workspace folders: keeps fragments in step with the files, and searches them.
 import { filePath } from "../host/paths";
 import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunking/chunker";
@@ -34,7 +34,7 @@ export class WorkspaceIndex implements FragmentSource {
   private readonly unsaved = new Map<string, string>();
   private limits: IndexLimits;
   private storeBytes = 0;
-  /** What changes the set of folders or goes over all files happens one after another. */
+  /** Changes of the set of folders, and work on all files, run one after another. */
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly options: WorkspaceIndexOptions) {
@@ -77,7 +77,7 @@ export class WorkspaceIndex implements FragmentSource {
     return { ...this.folders.counts(), fragments: this.table.size, embedded, storeBytes: this.storeBytes };
   }
 
-  /** Whether a file or folder is indexed, and if not, by which rule: decided anew from the disk, by the rules of indexing. */
+  /** Whether a file or folder is indexed, and if not, by which rule: decided from the disk as it is now, by the rules of indexing. */
   async why(uri: string): Promise<Explanation> {
     const place = this.folders.locateAny(uri);
     if (place === undefined) return outside(filePath(uri) ?? uri);
@@ -110,7 +110,7 @@ export class WorkspaceIndex implements FragmentSource {
 
   /**
    * Brings the index in step with all files of all folders. Files that have not changed are neither read nor embedded.
-   * Search goes on meanwhile with what there is.
+   * Searches find what is indexed so far.
    * @throws the signal's reason when it is aborted: what is indexed by then stays, and what is embedded is stored
    */
   reindex(options: ReindexOptions = {}): Promise<IndexCounts> {
@@ -119,14 +119,14 @@ export class WorkspaceIndex implements FragmentSource {
     return this.inTurn(async () => {
       signal.throwIfAborted();
       await this.reindexer.reindexAll(signal, options);
-      void this.table.settle();
+      void this.table.maintain();
       await this.useStore((store) => store.tidy(this.limits.maxStoreBytes));
       return this.counts();
     });
   }
 
   /**
-   * Reads one file, or all below a folder, anew. Resolves when it can be searched.
+   * Reads one file, or all below a folder, again. Resolves when it can be searched.
    * A URI outside of the folders, or one that is excluded, is no error.
    */
   async updateFile(uri: string): Promise<void> {
@@ -134,7 +134,7 @@ export class WorkspaceIndex implements FragmentSource {
     const { signal } = this.ended;
     if (place === undefined || signal.aborted) return;
     await this.reindexer.update(place, signal);
-    void this.table.settle();
+    void this.table.maintain();
   }
 
   /**
@@ -149,7 +149,7 @@ export class WorkspaceIndex implements FragmentSource {
     await this.updateFile(uri);
   }
 
-  /** Deletes everything, in memory and on disk. The folders stay; {@link reindex} reads them anew. */
+  /** Deletes everything, in memory and on disk. The folders stay; {@link reindex} reads them again. */
   clear(): Promise<void> {
     return this.inTurn(async () => {
       for (const folder of this.folders.all) {

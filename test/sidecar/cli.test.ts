@@ -270,7 +270,7 @@ describe("why", () => {
     expect(await workspaceOf(["two parts.py"], join(root, "src"))).toBe(join(root, "src"));
     expect(await workspaceOf(["two parts.py", "--workspace", ".."], join(root, "src"))).toBe(root);
     expect((await cli(["why", join(root, "src"), "--workspace", join(root, "out")])).stdout).toMatch(
-      /lies in none of the open folders/,
+      /is in none of the open folders/,
     );
   });
 });

@@ -1,21 +1,21 @@
 // The seam for cutting a file into fragments.
 
-/** A run of whole lines. */
+/** Consecutive whole lines. */
 export interface Chunk {
   /** 1-based, inclusive. */
   readonly startLine: number;
   /** 1-based, inclusive. */
   readonly endLine: number;
   readonly text: string;
-  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level. */
+  /** Signatures of the definitions around it, outermost first; absent at the top level. */
   readonly scope?: readonly string[];
   /** The lines (1-based) of these signatures; set where `scope` is. */
   readonly scopeLines?: readonly number[];
 }
 
 export interface Chunker {
-  /** Changes whenever the same text is cut differently: what was cut under another version is cut again. */
+  /** Changes whenever the same text would be cut differently: files are then read again. */
   readonly version: string;
-  /** Cuts `text`, letting other work through on the way; chunks come in file order, do not overlap and hold no blank-only text. */
+  /** Cuts `text`, yielding to other work in between. Chunks are in file order, do not overlap, and are never blank. */
   chunk(path: string, text: string): Promise<Chunk[]>;
 }

@@ -1,4 +1,4 @@
-// Makes the chunker in use: tree-sitter where its runtime loads, line windows elsewhere.
+// Makes the chunker: tree-sitter where its runtime loads, line windows elsewhere.
 import { errorMessage } from "../../host/errors";
 import type { Chunker } from "./chunker";
 import { LineChunker } from "./line-chunker";
@@ -7,7 +7,7 @@ import { TreeSitterChunker } from "./tree-sitter-chunker";
 /**
  * The chunker for all files.
  * @param grammarFolder holds `web-tree-sitter.wasm` and `tree-sitter-<language>.wasm`
- * @param warn told about what could not be loaded
+ * @param warn called with what could not be loaded
  */
 export async function createChunker(
   grammarFolder: string,

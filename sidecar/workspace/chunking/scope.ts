@@ -1,4 +1,4 @@
-// Says for each chunk of a file which definitions it is inside of, and what their signatures are.
+// Finds the definitions around each chunk of a file, and their signatures.
 import type { Chunk } from "./chunker";
 
 export interface Definition {
@@ -8,10 +8,10 @@ export interface Definition {
   readonly end: number;
 }
 
-/** Characters of a signature that are kept. */
-const longestSignature = 120;
-/** More levels than this are shown to nobody; the innermost ones are kept. */
-const mostLevels = 8;
+/** Characters of a signature; the rest is cut. */
+const maxSignatureLength = 120;
+/** Only the innermost levels are shown. */
+const maxLevels = 8;
 
 /**
  * The lines (1-based) of the signatures around the first line of each chunk, outermost first. A definition that begins in
@@ -26,7 +26,7 @@ export function scopesOf(chunks: readonly Chunk[], definitions: readonly Definit
     const row = startLine - 1;
     for (let each = waiting[next]; each !== undefined && each.start < row; each = waiting[++next]) around.push(each);
     around = around.filter(({ end }) => end >= row);
-    return [...new Set(around.map(({ start }) => start + 1))].slice(-mostLevels);
+    return [...new Set(around.map(({ start }) => start + 1))].slice(-maxLevels);
   });
 }
 
@@ -35,7 +35,7 @@ export function signatureIn(line: string): string {
   const text = line
     .trim()
     .replace(/\s*(?:\{|:|=>\s*\{|=\s*\{)$/, "")
-    .slice(0, longestSignature);
-  // A copy: part of a string keeps all of it in memory, and that would be the whole file.
+    .slice(0, maxSignatureLength);
+  // A copy: a slice of a string would keep the whole file in memory.
   return Buffer.from(text).toString();
 }

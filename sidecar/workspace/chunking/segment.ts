@@ -1,5 +1,5 @@
 // Cuts a file's lines into chunks where cutting costs least: the part that both chunkers share.
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { Chunk } from "./chunker";
 import { estimateTokens } from "./estimate-tokens";
 import { licenseEnd } from "./license-header";
@@ -57,9 +57,9 @@ interface Costs {
  */
 export async function segment(lines: readonly string[], boundaryAt: (index: number) => Boundary): Promise<Chunk[]> {
   const content = contentOf(lines);
-  const pace = new Pace();
-  const costs = await costsOf(lines, content, boundaryAt, pace);
-  const starts = await cheapestStarts(content, costs, pace);
+  const yielder = new Yielder();
+  const costs = await costsOf(lines, content, boundaryAt, yielder);
+  const starts = await cheapestStarts(content, costs, yielder);
   const chunks: Chunk[] = [];
   for (let end = content.indices.length; end > 0; end = starts[end] ?? 0) {
     const startLine = (content.indices[starts[end] ?? 0] ?? 0) + 1;
@@ -85,7 +85,7 @@ async function costsOf(
   lines: readonly string[],
   { indices }: Content,
   boundaryAt: (index: number) => Boundary,
-  pace: Pace,
+  yielder: Yielder,
 ): Promise<Costs> {
   const cut = new Float64Array(indices.length + 1);
   const join = new Float64Array(indices.length + 1);
@@ -97,13 +97,13 @@ async function costsOf(
     cut[k] = closes ? Math.max(closingCut, boundary.cut) : boundary.cut;
     join[k + 1] = (join[k] ?? 0) + (closes ? 0 : boundary.join);
     tokens[k + 1] = (tokens[k] ?? 0) + estimateTokens(line);
-    if (k % linesBetweenRests === 0) await pace.rest();
+    if (k % linesBetweenRests === 0) await yielder.yieldIfDue();
   }
   return { cut, join, tokens };
 }
 
 /** For each position, where the last chunk before it starts when all lines before it are cut at the least cost. */
-async function cheapestStarts(content: Content, costs: Costs, pace: Pace): Promise<Int32Array> {
+async function cheapestStarts(content: Content, costs: Costs, yielder: Yielder): Promise<Int32Array> {
   const n = content.indices.length;
   const total = new Float64Array(n + 1);
   const starts = new Int32Array(n + 1);
@@ -117,7 +117,7 @@ async function cheapestStarts(content: Content, costs: Costs, pace: Pace): Promi
       }
     }
     total[end] = least;
-    if (end % linesBetweenRests === 0) await pace.rest();
+    if (end % linesBetweenRests === 0) await yielder.yieldIfDue();
   }
   return starts;
 }

@@ -2,7 +2,7 @@
 import { setImmediate } from "node:timers/promises";
 import { type Node, Parser, type Tree } from "web-tree-sitter";
 import { errorMessage } from "../../host/errors";
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import { loadGrammar, startRuntime } from "../../languages/grammars";
 import type { Grammar } from "../../languages/language";
 import { grammars, languageOfFile } from "../../languages/languages";
@@ -13,29 +13,29 @@ import { type Boundary, segment } from "./segment";
 
 /** Costs of beginning a chunk; see {@link Boundary}. */
 const insideStatement: Boundary = { cut: 5, join: 0 };
-/** Between a comment and what it is about. */
+/** Between a comment and the code that it is about. */
 const glued: Boundary = { cut: 9, join: 0 };
-/** Keeping two members in one chunk when one of them is long enough to stand alone. */
+/** Cost of joining two members in one chunk when one of them is long enough for its own. */
 const memberJoin = 1.6;
 const standsAlone = 3;
-/** Each level of nesting makes a cut a little worse: hardly between members, more between statements. */
+/** Added for each level of nesting: little between members, more between statements. */
 const perMemberLevel = 0.15;
 const perStatementLevel = 0.45;
 const statementCut = 1;
-/** A node of fewer lines is not cut, so it is not looked into. */
-const lookInto = 6;
-/** Deeper nesting is no code that people write; without a limit it would end in a stack overflow. */
-const deepest = 300;
-/** Milliseconds of parsing in one go; then other work gets its turn. */
+/** A node of fewer lines is not cut. */
+const minCutLines = 6;
+/** Nobody writes code with deeper nesting; without a limit the stack would overflow. */
+const maxDepth = 300;
+/** Milliseconds of parsing before other work gets its turn. */
 const parseSliceMs = 8;
-/** Slices after which a file is cut by lines: some inputs send an error-recovering parser far astray. */
-const parseSlices = 250;
+/** Slices after which a file is cut by lines: with some inputs, the parser's error recovery takes very long. */
+const maxParseSlices = 250;
 
-/** What the syntax of a file says about cutting it. */
-interface Reading {
+/** Where the syntax of a file allows cuts. */
+interface CutPlaces {
   /** By 0-based line, for the lines at which a member or a statement begins. */
   readonly boundaries: Map<number, Boundary>;
-  /** Outer ones before those inside of them. */
+  /** Outer ones before inner ones. */
   readonly definitions: Definition[];
 }
 
@@ -54,7 +54,7 @@ export class TreeSitterChunker implements Chunker {
 
   /**
    * Loads the runtime and every grammar from `grammarFolder`.
-   * @param failed told about each grammar that does not load and each file that one breaks down on: these are cut by lines
+   * @param failed called for each grammar that does not load and each file on which one fails: these are cut by lines
    * @throws Error when the runtime does not load
    */
   static async load(grammarFolder: string, failed: (message: string) => void): Promise<TreeSitterChunker> {
@@ -75,11 +75,11 @@ export class TreeSitterChunker implements Chunker {
   }
 
   async chunk(path: string, text: string): Promise<Chunk[]> {
-    const reading = await this.read(path, text);
-    if (reading === undefined) return this.lines.chunk(path, text);
+    const places = await this.read(path, text);
+    if (places === undefined) return this.lines.chunk(path, text);
     const lines = text.split("\n");
-    const chunks = await segment(lines, (index) => reading.boundaries.get(index) ?? insideStatement);
-    const scopes = scopesOf(chunks, reading.definitions);
+    const chunks = await segment(lines, (index) => places.boundaries.get(index) ?? insideStatement);
+    const scopes = scopesOf(chunks, places.definitions);
     return chunks.map((chunk, index) => {
       const scopeLines = scopes[index] ?? [];
       if (scopeLines.length === 0) return chunk;
@@ -87,7 +87,7 @@ export class TreeSitterChunker implements Chunker {
     });
   }
 
-  private async read(path: string, text: string): Promise<Reading | undefined> {
+  private async read(path: string, text: string): Promise<CutPlaces | undefined> {
     const file = languageOfFile(path)?.grammar?.file;
     const parser = file === undefined ? undefined : this.parsers.get(file);
     try {
@@ -104,7 +104,7 @@ class GrammarParser {
   private readonly statements: ReadonlySet<string>;
   private readonly leading: ReadonlySet<string>;
   private readonly scopes: ReadonlySet<string>;
-  /** A parser stopped between two slices must go on with the same text: one file at a time. */
+  /** A parser that was stopped between two slices must continue with the same text: one file at a time. */
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -117,29 +117,29 @@ class GrammarParser {
     this.scopes = new Set(grammar.scopes);
   }
 
-  /** Nothing when the parser gave up. */
-  read(text: string): Promise<Reading | undefined> {
+  /** Undefined when the parser took too long. */
+  read(text: string): Promise<CutPlaces | undefined> {
     const result = this.turn.then(() => this.readNow(text));
     this.turn = result.catch(() => {});
     return result;
   }
 
-  private async readNow(text: string): Promise<Reading | undefined> {
+  private async readNow(text: string): Promise<CutPlaces | undefined> {
     const tree = await this.parse(text);
     if (tree === undefined) return undefined;
     try {
-      const reading: Reading = { boundaries: new Map(), definitions: [] };
-      await this.visit(tree.rootNode, undefined, 0, 0, reading, new Pace());
-      return reading;
+      const places: CutPlaces = { boundaries: new Map(), definitions: [] };
+      await this.visit(tree.rootNode, undefined, 0, 0, places, new Yielder());
+      return places;
     } finally {
       tree.delete();
     }
   }
 
   private async parse(text: string): Promise<Tree | undefined> {
-    for (let slice = 0; slice < parseSlices; slice++) {
+    for (let slice = 0; slice < maxParseSlices; slice++) {
       const deadline = performance.now() + parseSliceMs;
-      // A parse that was stopped goes on where it was at the next call.
+      // The next call continues a parse that was stopped.
       const tree = this.parser.parse(text, null, { progressCallback: () => performance.now() > deadline });
       if (tree !== null) return tree;
       await setImmediate();
@@ -153,27 +153,27 @@ class GrammarParser {
     parent: string | undefined,
     level: number,
     depth: number,
-    reading: Reading,
-    pace: Pace,
+    places: CutPlaces,
+    yielder: Yielder,
   ): Promise<void> {
-    if (level > deepest) return;
+    if (level > maxDepth) return;
     const { type } = node;
     const children = node.namedChildren;
     const below = this.grammar.membersBelow?.[type];
     const members =
       type === "ERROR" || this.members.has(type) || (parent !== undefined && below?.includes(parent) === true);
     const holds = members || this.statements.has(type);
-    if (holds) this.mark(children, members, depth, node, reading.boundaries);
+    if (holds) this.mark(children, members, depth, node, places.boundaries);
     for (const child of children) {
       const height = child.endPosition.row - child.startPosition.row + 1;
       if (height > 1 && this.scopes.has(child.type))
-        reading.definitions.push({ start: signatureRow(child), end: lastRow(child) });
-      if (height >= lookInto) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, reading, pace);
-      await pace.rest();
+        places.definitions.push({ start: signatureRow(child), end: lastRow(child) });
+      if (height >= minCutLines) await this.visit(child, type, level + 1, holds ? depth + 1 : depth, places, yielder);
+      await yielder.yieldIfDue();
     }
   }
 
-  /** Notes where the children of a holder begin. */
+  /** Records where the children of a node begin. */
   private mark(
     children: readonly Node[],
     members: boolean,
@@ -184,7 +184,7 @@ class GrammarParser {
     const cut = members ? depth * perMemberLevel : statementCut + depth * perStatementLevel;
     let previousEnd = depth === 0 ? -1 : holder.startPosition.row;
     let previousLong = false;
-    /** Set while the nodes just seen belong to the next one. */
+    /** Set while the nodes before belong to the next one. */
     let leadingEnd: number | undefined;
     for (const child of children) {
       const start = child.startPosition.row;
@@ -203,13 +203,13 @@ class GrammarParser {
   }
 }
 
-/** Last line a node has text on: some grammars end a node at the start of the line after it. */
+/** The last line with text of a node: some grammars end a node at the start of the next line. */
 function lastRow(node: Node): number {
   const { row, column } = node.endPosition;
   return column === 0 && row > node.startPosition.row ? row - 1 : row;
 }
 
-/** Line that names what is defined: decorators and modifiers may stand above it. */
+/** The line with the name of a definition: decorators and modifiers may be above it. */
 function signatureRow(node: Node): number {
   const named =
     node.childForFieldName("name") ?? node.childForFieldName("declarator") ?? node.childForFieldName("type") ?? node;

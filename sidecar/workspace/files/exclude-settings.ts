@@ -2,7 +2,7 @@
 import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { expand } from "brace-expansion";
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { Exclusion } from "./exclusion";
 import { byteString, IgnorePatterns } from "./ignore-pattern";
 
@@ -29,7 +29,7 @@ interface EditorGlob {
 export class ExcludeRules {
   private readonly patterns: IgnorePatterns | undefined;
   private readonly globs: readonly EditorGlob[];
-  private readonly pace = new Pace();
+  private readonly yielder = new Yielder();
 
   /** @param root the workspace folder */
   constructor(
@@ -50,10 +50,10 @@ export class ExcludeRules {
   async exclusionOf(path: string, isFolder: boolean): Promise<Exclusion | undefined> {
     if (this.patterns === undefined && this.globs.length === 0) return undefined;
     const bytes = byteString(path);
-    const own = await this.patterns?.find(bytes, isFolder, this.pace);
+    const own = await this.patterns?.find(bytes, isFolder, this.yielder);
     if (typeof own === "object") return excluded("selfracg.exclude", own.text);
     for (const { glob, patterns, when } of this.globs) {
-      const found = await patterns.find(bytes, isFolder && when === undefined, this.pace);
+      const found = await patterns.find(bytes, isFolder && when === undefined, this.yielder);
       if (typeof found !== "object") continue;
       if (when === undefined || (await this.hasSibling(path, when))) return excluded("files.exclude", glob);
     }
@@ -62,7 +62,7 @@ export class ExcludeRules {
 
   /** Whether a pattern of `selfracg.exclude` with `!` includes an entry. @param path from the workspace folder, with `/` */
   async includes(path: string, isFolder: boolean): Promise<boolean> {
-    return (await this.patterns?.find(byteString(path), isFolder, this.pace)) === "included";
+    return (await this.patterns?.find(byteString(path), isFolder, this.yielder)) === "included";
   }
 
   private async hasSibling(path: string, when: string): Promise<boolean> {

@@ -1,5 +1,5 @@
 // The patterns of an ignore file with their lines, read and matched as git does.
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import { Wildcard } from "./wildmatch";
 
 export interface IgnorePattern {
@@ -57,11 +57,11 @@ export class IgnorePatterns {
 
   /** The same for a file of any size: other work can run in between. */
   static async load(content: Uint8Array, ignoreCase: boolean): Promise<IgnorePatterns | undefined> {
-    const pace = new Pace();
+    const yielder = new Yielder();
     const patterns = new IgnorePatterns(ignoreCase);
     for (const [index, line] of linesOf(content).entries()) {
       patterns.add(line, index + 1);
-      if (pace.due) await pace.rest();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
     return patterns.isEmpty ? undefined : patterns;
   }
@@ -70,7 +70,7 @@ export class IgnorePatterns {
    * The pattern that ignores this path, or "included" when one with `!` includes it; undefined when none matches. The folders
    * above it must not be ignored. Other work can run between two patterns with wildcards.
    */
-  async find(path: string, isFolder: boolean, pace: Pace): Promise<IgnorePattern | "included" | undefined> {
+  async find(path: string, isFolder: boolean, yielder: Yielder): Promise<IgnorePattern | "included" | undefined> {
     const text = this.ignoreCase ? lowerCase(path) : path;
     const listed = this.lookUp(text, isFolder);
     for (let index = this.wild.length - 1; index >= 0; index--) {
@@ -78,7 +78,7 @@ export class IgnorePatterns {
       if (pattern === undefined || pattern.line < (listed?.line ?? 0)) break;
       const applies = isFolder || !pattern.foldersOnly;
       if (applies && this.endsOf(pattern, text, [text.length]).includes(text.length)) return outcome(pattern);
-      if (pace.due) await pace.rest();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
     return outcome(listed);
   }

@@ -2,7 +2,7 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { IgnoreRule } from "../../protocol";
 import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
 import { type Exclusion, printable } from "./exclusion";
@@ -53,7 +53,7 @@ type Decision = Required<IgnoreRule> | "included by .selfracgignore" | "included
 export class IgnoreRules {
   /** By path from `top`, `""` or ending in `/`. */
   private readonly folders = new Map<string, Promise<FolderRules>>();
-  private readonly pace = new Pace();
+  private readonly yielder = new Yielder();
 
   private constructor(
     private readonly top: string,
@@ -214,7 +214,7 @@ export class IgnoreRules {
   ): Promise<Required<IgnoreRule> | "included" | undefined> {
     const bytes = byteString(path);
     for (const { source, base, patterns } of files) {
-      const found = await patterns.find(bytes.slice(base), isFolder, this.pace);
+      const found = await patterns.find(bytes.slice(base), isFolder, this.yielder);
       if (found !== undefined)
         return typeof found === "object" ? { source, line: found.line, pattern: found.text } : found;
     }

@@ -1,5 +1,5 @@
 // Embeds one batch of files and inserts them while the next batch is being read.
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import { placesOf } from "../file-entry";
 import type { FileToInsert } from "../indexed-files";
 import type { Quantized } from "../vectors/quantized";
@@ -71,14 +71,14 @@ export class EmbeddingQueue {
   ): Promise<void> {
     const { embed, insert, onInserted, signal } = this.options;
     const { vectors, elsewhere } = await embed(tokens, { signal, last });
-    const pace = new Pace();
+    const yielder = new Yielder();
     const waits = ({ fragments }: FileToInsert): boolean => fragments.some(({ key }) => elsewhere.has(key));
     const ready = files.filter((file) => !waits(file));
     for (const file of ready) {
       // Without the fragments for which the model gave no vector.
       const fragments = file.fragments.filter(({ key }) => vectors.has(key));
       insert({ ...file, entry: { ...file.entry, fragments: placesOf(fragments) }, fragments }, vectors);
-      await pace.rest();
+      await yielder.yieldIfDue();
     }
     // Another process embeds the others: they go along with the next batch, when their vectors are in the store.
     const waiting = files.filter(waits);

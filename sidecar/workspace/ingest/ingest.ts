@@ -1,5 +1,5 @@
 // Brings listed files into the index: unchanged ones from the store, the others by reading, chunking and embedding them.
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { PromptFormat } from "../../inference/prompt-format";
 import type { Chunker } from "../chunking/chunker";
 import { isUnchanged, placesOf } from "../file-entry";
@@ -84,7 +84,7 @@ export class Ingest {
   ): Promise<{ stored: StoredFile[]; toRead: FileToRead[] }> {
     const stored: StoredFile[] = [];
     const toRead: FileToRead[] = [];
-    const pace = new Pace();
+    const yielder = new Yielder();
     for (const { folder, file } of listed) {
       const { path, size: bytes } = file;
       const entry = folder.known.get(path);
@@ -97,7 +97,7 @@ export class Ingest {
         progress.advance(1);
       } else if (folder.indexed.get(path)?.entry === entry) progress.advance(1);
       else stored.push({ folder, path, entry, time: folder.nextTime() });
-      if (pace.due) await pace.rest();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
     return { stored, toRead };
   }
@@ -112,20 +112,20 @@ export class Ingest {
       onInserted: (inserted) => {
         const done = inserted.reduce((sum, { folder, path }) => sum + (bytes.get(folder.fileOf(path)) ?? 0), 0);
         progress.advance(inserted.length, done);
-        void table.settle();
+        void table.maintain();
       },
       signal,
     });
-    const pace = new Pace();
+    const yielder = new Yielder();
     try {
       for (const file of files) {
         signal.throwIfAborted();
         if (!(await this.read(file, queue))) progress.advance(1);
-        await pace.rest();
+        await yielder.yieldIfDue();
       }
       await queue.finish();
     } finally {
-      // Whatever ended the loop, nothing goes on behind the caller's back.
+      // Also after an error, nothing runs on when this method returns.
       await queue.settled();
     }
   }

@@ -1,6 +1,6 @@
 // Lists the files of a workspace folder that may be indexed, and removes from the index what is no longer among them.
 import { errorMessage } from "../../host/errors";
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { ExclusionReason } from "../files/exclusion";
 import { type ListedFile, walk } from "../files/walk";
 import type { FolderState } from "../folder-state";
@@ -44,7 +44,7 @@ export async function listFolder(folder: FolderState, options: ListOptions): Pro
   return files;
 }
 
-/** Removes what lies below `from` and was not listed, and notes what is excluded there now. */
+/** Removes what is below `from` and was not listed, and records what is excluded there now. */
 async function removeOthers(
   folder: FolderState,
   {
@@ -63,15 +63,15 @@ async function removeOthers(
   },
 ): Promise<void> {
   const isBelow = (path: string): boolean => from === "" || path.startsWith(`${from}/`);
-  const pace = new Pace();
+  const yielder = new Yielder();
   for (const path of new Set([...folder.indexed.keys(), ...folder.known.paths])) {
     if (listed.has(path) || !isBelow(path) || folder.hasChangedSince(path, began)) continue;
     files.remove(folder, path);
     // A folder that cannot be read for a while, as on a network disk, is restored when it can be read again.
     if (readable) folder.known.delete(path, isExcludedByRule(path, excluded));
-    await pace.rest();
+    await yielder.yieldIfDue();
   }
-  if (readable && from === "") folder.known.eraseUnasked();
+  if (readable && from === "") folder.known.eraseUnrequested();
   for (const path of [...folder.excluded.keys()]) if (isBelow(path) && !listed.has(path)) folder.excluded.delete(path);
   for (const [path, reason] of excluded) folder.excluded.set(path, reason);
 }

@@ -1,7 +1,7 @@
 // Reads a file as the index should see it, and cuts it into fragments with the tokens that the model reads of them.
 import { stat } from "node:fs/promises";
 import { errorMessage } from "../../host/errors";
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import type { PromptFormat } from "../../inference/prompt-format";
 import type { Chunker } from "../chunking/chunker";
 import { type KeyedFragment, unsavedSize } from "../file-entry";
@@ -68,7 +68,7 @@ export async function cutFile(
 ): Promise<CutFile | undefined> {
   const fragments: KeyedFragment[] = [];
   const all: FragmentTokens[] = [];
-  const pace = new Pace();
+  const yielder = new Yielder();
   try {
     for (const chunk of await chunker.chunk(path, text)) {
       const tokens = promptFormat.fragmentEmbedding(path, chunk.text);
@@ -76,7 +76,7 @@ export async function cutFile(
       const key = vectorKey(tokens);
       fragments.push({ ...chunk, key });
       all.push({ key, tokens });
-      await pace.rest();
+      await yielder.yieldIfDue();
     }
     return { fragments, tokens: all };
   } catch (error) {

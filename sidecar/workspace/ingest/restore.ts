@@ -1,5 +1,5 @@
 // Restores unchanged files from the store: their vectors from there, their text from the disk.
-import { Pace } from "../../host/yield";
+import { Yielder } from "../../host/yield";
 import { type FileEntry, type KeyedFragment, withText } from "../file-entry";
 import { decodeText } from "../files/content";
 import { readBytes } from "../files/walk";
@@ -48,7 +48,7 @@ async function restoreTogether(
   { store, files, maxBytes, signal, onFile }: RestoreOptions,
 ): Promise<StoredFile[]> {
   const others: StoredFile[] = [];
-  const pace = new Pace();
+  const yielder = new Yielder();
   const [vectors = new Map<string, Quantized>(), read] = await Promise.all([
     store?.vectors(stored.flatMap(({ entry }) => keysOf(entry))),
     readUnchanged(stored, maxBytes),
@@ -60,7 +60,7 @@ async function restoreTogether(
       onFile?.();
     } else others.push(file);
     signal.throwIfAborted();
-    if (pace.due) await pace.rest();
+    if (yielder.isDue) await yielder.yieldIfDue();
   }
   return others;
 }
@@ -76,13 +76,13 @@ async function readUnchanged(
 ): Promise<Map<StoredFile, KeyedFragment[]>> {
   const read = new Map<StoredFile, KeyedFragment[]>();
   const waiting = stored.values();
-  const pace = new Pace();
+  const yielder = new Yielder();
   const readSome = async (): Promise<void> => {
     for (const file of waiting) {
       const found = await readBytes(file.folder.root, file.path, maxBytes);
       if (!("reason" in found) && contentHash(found.bytes) === file.entry.hash)
         read.set(file, withText(file.entry.fragments, decodeText(found.bytes)));
-      if (pace.due) await pace.rest();
+      if (yielder.isDue) await yielder.yieldIfDue();
     }
   };
   await Promise.all(Array.from({ length: filesAtOnce }, readSome));

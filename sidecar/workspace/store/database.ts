@@ -1,4 +1,4 @@
-// One model's vectors and file entries in an SQLite file. Synchronous: it runs in a thread of its own.
+// One model's vectors and file entries in an SQLite file. Synchronous: it runs in its own thread.
 
 import { randomUUID } from "node:crypto";
 import { rmSync, statSync } from "node:fs";
@@ -8,26 +8,26 @@ import { seal, unseal } from "./keys";
 import { isDamage, isDeleted, openFile } from "./sqlite-file";
 import { format } from "./storage-folder";
 
-/** A file of a folder: the key of its path, and what the index remembers of it. */
+/** A file of a folder: the key of its path, and its entry as text. */
 export interface StoredFile {
   readonly path: string;
   readonly entry: string;
 }
 
-/** Vectors one after another, each of `rows.length / keys.length` bytes. */
+/** Consecutive vectors, each of `rows.length / keys.length` bytes. */
 export interface PackedVectors {
   readonly keys: readonly string[];
   readonly rows: Uint8Array<ArrayBuffer>;
 }
 
-/** Vectors that were asked for, in the order of their keys. */
+/** The requested vectors, in the order of their keys. */
 export interface FoundVectors {
   readonly rows: Uint8Array<ArrayBuffer>;
-  /** For each key 1 where its vector is stored, else 0, and then its row is void. */
+  /** For each key: 1 when its vector is stored, else 0, and its row is undefined. */
   readonly found: Uint8Array<ArrayBuffer>;
 }
 
-/** A change to what is stored of a file, or its removal. */
+/** A new entry of a file, or its removal. */
 export interface FileChange {
   readonly folder: string;
   readonly path: string;
@@ -35,16 +35,16 @@ export interface FileChange {
   readonly entry: string | undefined;
   /** Keys of the vectors that the file uses. */
   readonly keys: readonly string[];
-  /** Deletes the vectors that no file uses any more at once, instead of keeping them for a while. */
+  /** Whether vectors that no file uses any more are deleted at once, instead of a day later. */
   readonly erase: boolean;
 }
 
-/** Text that was deleted a moment ago often comes back, as when a branch is switched or a change undone. */
+/** Deleted text often comes back, for example when a branch is switched or a change undone. */
 const unusedVectorSeconds = 24 * 3600;
 const unusedFolderSeconds = 60 * 24 * 3600;
-/** A process stores within seconds what it claims; what it has not stored by now it may never store. */
+/** A process stores what it claims within seconds. After this time it may have been killed. */
 const claimSeconds = 120;
-/** Share of the bound that is left after something had to be deleted, so that it does not happen at every start. */
+/** Share of the limit to which the file is shrunk, so that it does not happen at every start. */
 const targetShare = 0.8;
 
 const schema = `
@@ -96,20 +96,20 @@ const sql = {
 } as const;
 
 export interface DatabaseOptions {
-  /** Made when it is missing, for this user alone. */
+  /** Made when it is missing, readable for this user only. */
   readonly path: string;
   /** Bytes of a vector. */
   readonly vectorBytes: number;
   readonly warn: (message: string) => void;
 }
 
-/** Every method throws SQLite's error where it fails, having changed nothing. A file that proves damaged is replaced by an empty one. */
+/** A method that fails throws SQLite's error and changes nothing. A damaged file is replaced by an empty one. */
 export class Database {
   private database: DatabaseSyncInstance;
   private readonly statements = new Map<string, StatementSyncInstance>();
   /** Versions of the folders opened here, by key. */
   private readonly versions = new Map<string, string>();
-  /** Names this process in claims. */
+  /** Identifies this process in claims. */
   private readonly owner = randomUUID();
 
   /** @throws Error when the file can neither be opened nor made */
@@ -118,8 +118,8 @@ export class Database {
   }
 
   /**
-   * What is stored of a folder, for entries of this version; those of another version are dropped. In the order in which
-   * the files were stored first: vectors of neighbours lie near each other.
+   * The entries of a folder that were recorded under this version; others are deleted at the next write. They are in the
+   * order in which the files were first stored, so that vectors of consecutive files are near each other in the file.
    */
   openFolder(key: string, version: string): StoredFile[] {
     this.versions.set(key, version);
@@ -142,7 +142,7 @@ export class Database {
     });
   }
 
-  /** Those of the vectors that are stored. */
+  /** The vectors with these keys that are stored. */
   vectors(keys: readonly string[]): FoundVectors {
     return this.guarded(() => {
       const { vectorBytes } = this.options;
@@ -168,8 +168,8 @@ export class Database {
   }
 
   /**
-   * Notes that this process makes the vectors of these keys, so that others need not make them too.
-   * @returns those that another process makes already
+   * Claims these keys: this process is going to embed the fragments, so that others need not.
+   * @returns the keys that another process has claimed
    */
   claim(keys: readonly string[]): string[] {
     return this.transaction(() => {
@@ -201,8 +201,8 @@ export class Database {
   }
 
   /**
-   * Notes which folders are in use and deletes what nobody has used for a while, and as much more as it takes for the
-   * file to fit into `maxBytes`.
+   * Marks the open folders as used, deletes what has not been used for long, and then the oldest until the file has at most
+   * `maxBytes`.
    */
   tidy(maxBytes: number): void {
     const now = seconds();
@@ -227,7 +227,7 @@ export class Database {
     return statSync(this.options.path).size;
   }
 
-  /** Deletes vectors without a file, then files, those of the folders that were opened longest ago first. */
+  /** Deletes vectors without a file, then files of the folders that were opened longest ago. */
   private shrink(maxBytes: number): void {
     const sweepAll = (): unknown => this.prepared("sweepVectors").run(seconds() + 1);
     this.transaction(sweepAll);
@@ -281,7 +281,7 @@ export class Database {
     });
   }
 
-  /** Does the work, and once more on a new file where this one is damaged or gone. */
+  /** Does the work; when the file is damaged or deleted, does it again with a new file. */
   private guarded<Result>(work: () => Result): Result {
     try {
       return work();
@@ -290,7 +290,7 @@ export class Database {
       try {
         this.database.close();
       } catch {
-        // What is damaged may not close either.
+        // A damaged file may fail to close.
       }
       if (isDamage(error)) this.deleteDamaged(error);
       this.statements.clear();
@@ -319,14 +319,14 @@ export class Database {
   private deleteDamaged(error: unknown): void {
     const { path, warn } = this.options;
     warn(
-      `${path}: expected a store of embeddings, found it damaged (${errorMessage(error)}): it is made anew, and the workspace is embedded again.`,
+      `${path}: expected a store of embeddings, found it damaged (${errorMessage(error)}): it is replaced, and the workspace is embedded again.`,
     );
     for (const each of [path, `${path}-journal`]) rmSync(each, { force: true });
   }
 
   private warnOfDamage(count: number, what: string): void {
     this.options.warn(
-      `${this.options.path}: expected intact ${what}, found ${count} damaged: they are deleted and made anew.`,
+      `${this.options.path}: expected intact ${what}, found ${count} damaged: they are deleted and embedded again.`,
     );
   }
 }

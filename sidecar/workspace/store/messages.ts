@@ -1,7 +1,7 @@
-// What the store and its thread tell each other.
+// The messages between the store and its thread.
 import type { FileChange, FoundVectors, PackedVectors, StoredFile } from "./database";
 
-/** What the thread is started with. */
+/** Options of the thread. */
 export interface StoreOptions {
   readonly storagePath: string;
   /** Hexadecimal digits. */
@@ -28,7 +28,7 @@ export type Answer =
   | { readonly kind: "measure"; readonly bytes: number }
   | { readonly kind: "done" };
 
-/** From the thread: whether the store could be opened, what the user has to know, and one reply to each request. */
+/** From the thread: whether the store could be opened, warnings for the user, and one reply to each request. */
 export type Reply =
   | { readonly event: "opened" }
   | { readonly event: "refused"; readonly message: string }

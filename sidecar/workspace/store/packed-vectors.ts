@@ -1,10 +1,10 @@
-// Vectors as bytes, for the database and for messages between threads.
+// Converts vectors to bytes for the database and for messages between threads, and back.
 import type { Quantized } from "../vectors/quantized";
 import type { FoundVectors, PackedVectors } from "./database";
 
 const scaleBytes = 4;
 
-/** Bytes of a vector: its scale as a 32-bit float, then its components as 16-bit integers, little-endian as every machine is that this runs on. */
+/** Bytes of a vector: its scale as a 32-bit float, then its components as 16-bit integers, little-endian like every machine that this runs on. */
 export function vectorBytes(dimension: number): number {
   return scaleBytes + dimension * Int16Array.BYTES_PER_ELEMENT;
 }
@@ -22,7 +22,7 @@ export function packVectors(vectors: ReadonlyMap<string, Quantized>, dimension: 
   return { keys: [...vectors.keys()], rows };
 }
 
-/** Those of the vectors that were found, as views of the packed bytes. */
+/** The vectors that were found, as views of the packed bytes. */
 export function unpackVectors(
   keys: readonly string[],
   { rows, found }: FoundVectors,

@@ -1,4 +1,4 @@
-// Opens an SQLite file so that it is private, exact about damage, and leaves no trace of what is deleted.
+// Opens an SQLite file that is private, is checked for damage, and leaves no trace of deleted data.
 import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
@@ -6,17 +6,17 @@ import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite"
 /** SQLite's result codes: damaged, too short. */
 const corrupt = 11;
 const shortRead = 522;
-/** Not every method of the library tells the code. The statements are right, so that a table is only missing by damage. */
+/** Some errors of the library have no code. The statements are correct, so that a missing table means damage. */
 const damageText = /malformed|not a database|no such (?:table|column)/;
-/** Its codes where the file was deleted: the folder is gone, or another file is in its place. */
+/** SQLite's result codes when the file was deleted: the folder does not exist, or another file is in its place. */
 const cannotOpen = 14;
 const moved = 1032;
-/** Another process writes for milliseconds; one that is stopped in the middle of it is not waited for. */
+/** Milliseconds to wait for another process, which writes for a few: it may have been stopped in the middle. */
 const busyMs = 10_000;
 
 /**
- * Opens the file, whose rows come as arrays, or makes it, readable for this user alone.
- * @param format number of the tables' format; a file of another one counts as damaged
+ * Opens the file, or makes it, readable for this user only. Rows are returned as arrays.
+ * @param format number of the tables' format; a file with another one counts as damaged
  * @param schema SQL that makes the tables in an empty file
  * @throws Error with SQLite's code in `errcode`
  */
@@ -24,7 +24,7 @@ export function openFile(path: string, format: number, schema: string): Database
   makePrivate(path);
   const database = new DatabaseSync(path, { timeout: busyMs, defensive: true, returnArrays: true });
   try {
-    // No memory map: a file that somebody cuts off would end the process. Rewriting on deletion leaves no trace in free pages.
+    // No memory map: truncating the file would end the process. With secure_delete, deleted data is overwritten.
     database.exec(`
       PRAGMA mmap_size = 0;
       PRAGMA cell_size_check = ON;
@@ -44,7 +44,7 @@ export function openFile(path: string, format: number, schema: string): Database
   }
 }
 
-/** Makes file and folder where they are missing, and takes them from other users where they come from a backup, say. */
+/** Makes file and folder when they are missing, and removes other users' access, which they may have after a restored backup. */
 function makePrivate(path: string): void {
   const folder = dirname(path);
   for (const step of [
@@ -57,14 +57,14 @@ function makePrivate(path: string): void {
     try {
       step();
     } catch {
-      // There already, read-only, or another user's: SQLite reads what is there, or says what is missing.
+      // It exists, is read-only, or belongs to another user: SQLite reads it, or reports what is missing.
     }
 }
 
 function initialize(database: DatabaseSyncInstance, format: number, schema: string): void {
   database.exec("PRAGMA auto_vacuum = FULL; BEGIN IMMEDIATE");
   try {
-    // Another process may have been faster.
+    // Another process may have done it meanwhile.
     if (versionOf(database) === 0) database.exec(`${schema}; PRAGMA user_version = ${format}`);
     database.exec("COMMIT");
   } catch (error) {
@@ -73,7 +73,7 @@ function initialize(database: DatabaseSyncInstance, format: number, schema: stri
   }
 }
 
-/** Reads the whole file, which brings it into the system's cache as well. @returns what is damaged, if anything is */
+/** Reads the whole file, which also puts it into the system's cache. @returns what is damaged, if anything is */
 function damageIn(database: DatabaseSyncInstance): string | undefined {
   const [found]: [string] = database.prepare("PRAGMA integrity_check(1)").get();
   return found === "ok" ? undefined : found;
@@ -88,13 +88,13 @@ function codeOf(error: unknown): number {
   return error instanceof Error && "errcode" in error && typeof error.errcode === "number" ? error.errcode : 0;
 }
 
-/** Whether the error says that the file is damaged, or is something else. */
+/** Whether the error means that the file is damaged, or not an SQLite file. */
 export function isDamage(error: unknown): boolean {
   const code = codeOf(error);
   return code === shortRead || (code & 0xff) === corrupt || (error instanceof Error && damageText.test(error.message));
 }
 
-/** Whether the error says that somebody deleted the file or its folder. */
+/** Whether the error means that the file or its folder was deleted. */
 export function isDeleted(error: unknown): boolean {
   const code = codeOf(error);
   return code === moved || (code & 0xff) === cannotOpen;

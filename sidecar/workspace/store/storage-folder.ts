@@ -1,11 +1,11 @@
-// The folder that holds the stores of all models: what belongs in it, and how large it is.
+// The folder with the stores of all models: measures it, and deletes stores that are not used any more.
 import { readdirSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
 
-/** Rises when the tables of the database mean something else. */
+/** Number of the format of the database's tables; a change of their meaning increases it. */
 export const format = 3;
 const storeFolder = /^index-(\d+)-[0-9a-f]{16}$/;
-/** A model that nobody has used for this long leaves the disk. */
+/** The store of a model that was not used for this long is deleted. */
 const unusedMs = 60 * 24 * 3600 * 1000;
 
 /** Folder of one model's store. @param modelHash hexadecimal digits */
@@ -13,13 +13,13 @@ export function folderOf(storagePath: string, modelHash: string): string {
   return join(storagePath, `index-${format}-${modelHash.slice(0, 16)}`);
 }
 
-/** Deletes stores of earlier formats, which are of no use any more, and those of models not used for long. */
+/** Deletes stores of earlier formats, and those of models that were not used for long. */
 export function removeOutdated(storagePath: string, own: string): void {
   for (const { path, format: found, modified } of storesIn(storagePath))
     if (path !== own && (found < format || Date.now() - modified > unusedMs)) remove(path);
 }
 
-/** Deletes other models' stores, those used longest ago first, until all of them take no more than `maxBytes`. */
+/** Deletes other models' stores, least recently used first, until all stores have at most `maxBytes`. */
 export function removeOthers(storagePath: string, own: string, maxBytes: number): void {
   const others = storesIn(storagePath).filter(({ path }) => path !== own);
   others.sort((a, b) => a.modified - b.modified);
@@ -71,6 +71,6 @@ function remove(folder: string): void {
   try {
     rmSync(folder, { recursive: true, force: true });
   } catch {
-    // Another process has a file of it open, which some systems do not delete: it is tried again at the next start.
+    // Some systems do not delete a file that another process has open: it is tried again at the next start.
   }
 }

@@ -1,4 +1,4 @@
-// The sidecar's side of the store's thread: starts it and asks it one thing after another.
+// Starts the store's thread, and sends it requests.
 
 import { Worker } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
@@ -11,7 +11,7 @@ interface Waiting {
 }
 
 export class StoreThread {
-  /** In the order of the requests, which is that of the answers. */
+  /** Requests are answered in this order. */
   private readonly waiting: Waiting[] = [];
   private ended: Error | undefined;
 
@@ -33,7 +33,7 @@ export class StoreThread {
         else thread.receive(reply);
       });
       const lost = (reason: string): void => {
-        const error = new Error(`expected the store's thread to go on, found it ended (${reason})`);
+        const error = new Error(`expected the store's thread to run, found it ended (${reason})`);
         reject(error);
         thread.abandon(error);
       };
@@ -42,18 +42,18 @@ export class StoreThread {
     });
   }
 
-  /** @throws Error with what went wrong in the thread */
+  /** @throws Error with the message of the error in the thread */
   ask(request: Request): Promise<Answer> {
     if (this.ended !== undefined) return Promise.reject(this.ended);
     return new Promise((resolve, reject) => {
-      // Only a request under way keeps the process alive.
+      // The process stays alive only while a request is not answered.
       this.worker.ref();
       this.waiting.push({ resolve, reject });
       this.worker.postMessage(request, request.kind === "write" ? [request.vectors.rows.buffer] : []);
     });
   }
 
-  /** Ends the thread when everything asked for is done. */
+  /** Ends the thread after all requests are answered. */
   async close(): Promise<void> {
     if (this.ended !== undefined) return;
     const exit = new Promise((resolve) => this.worker.once("exit", resolve));

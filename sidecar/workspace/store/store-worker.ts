@@ -1,4 +1,4 @@
-// Entry of the store's thread: opens the database and does what it is asked, so that nobody else waits for the disk or a lock.
+// Entry of the store's thread: opens the database and answers requests, so that no other thread waits for the disk or a lock.
 
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
@@ -14,7 +14,7 @@ async function serve(port: NonNullable<typeof parentPort>, options: StoreOptions
   const folder = folderOf(storagePath, modelHash);
   let database: Database;
   try {
-    // Loaded here, where its absence can be told: it holds native code.
+    // Imported here, so that an error is reported: it loads native code.
     const loaded = await import("./database");
     await makeFolder(folder, 0o700);
     const path = join(folder, "store.db");

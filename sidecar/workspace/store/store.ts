@@ -1,4 +1,4 @@
-// The on-disk store of one model's index, for the index to use: it never rejects, and what it cannot do costs time, not the index.
+// The on-disk store of one model's index. Its methods never reject: what cannot be stored is embedded again at the next start.
 
 import { errorMessage } from "../../host/errors";
 import type { Quantized } from "../vectors/quantized";
@@ -13,18 +13,18 @@ export interface OpenStoreOptions extends Omit<StoreOptions, "vectorBytes"> {
   readonly warn: (message: string) => void;
 }
 
-/** What the index remembers of a file, as text of its own, and the vectors that the file uses. */
+/** What is recorded of a file: its entry as text, and the keys of the vectors that it uses. */
 export interface StoredEntry {
   readonly text: string;
   readonly keys: readonly string[];
 }
 
-const unwritable = "cannot be written: it is made anew at the next start";
+const unwritable = "cannot be written: the workspace is embedded again at the next start";
 
-/** Holds no source text and no path: paths and folders go by their digests. */
+/** Holds neither source text nor paths: files and folders are identified by digests. */
 export class Store {
   private total = 0;
-  /** What is to be written next. What comes while something is written goes together into one transaction. */
+  /** What is written next. Everything that is added during a write goes into one transaction. */
   private vectorsToWrite = new Map<string, Quantized>();
   private changesToWrite = new Map<string, FileChange>();
   private writing: Promise<void> | undefined;
@@ -35,69 +35,69 @@ export class Store {
     private readonly options: OpenStoreOptions,
   ) {}
 
-  /** @throws Error when there is none and none can be made */
+  /** @throws Error when there is no store and none can be made */
   static async open(options: OpenStoreOptions): Promise<Store> {
     const { storagePath, modelHash, dimension, warn } = options;
     const thread = await StoreThread.start({ storagePath, modelHash, vectorBytes: vectorBytes(dimension) }, warn);
     return new Store(thread, options);
   }
 
-  /** The same; without a store, after a warning, when there is none and none can be made. */
+  /** The same; returns undefined, after a warning, when there is no store and none can be made. */
   static async openOrWarn(options: OpenStoreOptions): Promise<Store | undefined> {
     try {
       return await Store.open(options);
     } catch (error) {
       options.warn(
-        `The index cannot be stored in ${options.storagePath} (${errorMessage(error)}): it is made anew at every start. Choose a folder that can be written.`,
+        `The index cannot be stored in ${options.storagePath} (${errorMessage(error)}): the workspace is embedded again at every start. Choose a folder that can be written.`,
       );
       return undefined;
     }
   }
 
-  /** Bytes of all stores in the storage folder when last looked at. */
+  /** Bytes of all stores in the storage folder, as measured last. */
   get bytes(): number {
     return this.total;
   }
 
-  /** What was recorded of a folder (URI) under this version, by the digests of the files' paths. */
+  /** The entries of a folder (URI) that were recorded under this version, by the digests of the files' paths. */
   async openFolder(folder: string, version: string): Promise<Map<string, string>> {
     const answer = await this.ask({ kind: "openFolder", key: nameKey(folder), version }, "cannot be read");
     return new Map(answer?.kind === "files" ? answer.files.map(({ path, entry }) => [path, entry]) : []);
   }
 
-  /** Those of the vectors that are stored. */
+  /** The vectors with these keys that are stored. */
   async vectors(keys: readonly string[]): Promise<Map<string, Quantized>> {
     if (keys.length === 0) return new Map();
     const answer = await this.ask({ kind: "vectors", keys }, "cannot be read");
     return answer?.kind === "vectors" ? unpackVectors(keys, answer, this.options.dimension) : new Map();
   }
 
-  /** Notes that this process embeds these, so that others need not. @returns those that another process embeds already */
+  /** Claims these keys: this process is going to embed them, so that others need not. @returns the keys that another process has claimed */
   async claim(keys: readonly string[]): Promise<ReadonlySet<string>> {
     const answer = await this.ask({ kind: "claim", keys }, unwritable);
     return new Set(answer?.kind === "claimed" ? answer.keys : []);
   }
 
-  /** Notes vectors to store, without waiting until they are. */
+  /** Adds vectors to store, without waiting until they are stored. */
   putVectors(vectors: ReadonlyMap<string, Quantized>): void {
     for (const [key, vector] of vectors) this.vectorsToWrite.set(key, vector);
     void this.written();
   }
 
-  /** Notes what a file is now, after its vectors. @param pathKey digest of its path from the folder */
+  /** Records a file, after its vectors. @param pathKey digest of its path relative to the folder */
   record(folder: string, pathKey: string, { text, keys }: StoredEntry): void {
     this.change({ folder: nameKey(folder), path: pathKey, entry: text, keys, erase: keys.length === 0 });
   }
 
   /**
-   * Notes that a file is gone, or is not to be indexed.
-   * @param erase whether its vectors go at once; else they are of use for a while, should it come back
+   * Removes a file that was deleted or is excluded.
+   * @param erase whether its vectors are deleted at once; else they are deleted later, because deleted files often come back
    */
   remove(folder: string, pathKey: string, erase: boolean): void {
     this.change({ folder: nameKey(folder), path: pathKey, entry: undefined, keys: [], erase });
   }
 
-  /** Resolves when everything noted by now is on the disk, or cannot be. */
+  /** Resolves when everything added by now is on disk, or cannot be written. */
   written(): Promise<void> {
     this.writing ??= this.writeAll();
     return this.writing;
@@ -109,13 +109,13 @@ export class Store {
     await this.measured({ kind: "measure" }, "cannot be measured");
   }
 
-  /** Deletes what has been of no use for long, and keeps all stores within `maxBytes`. */
+  /** Deletes what was not used for long, and reduces all stores to `maxBytes`. */
   async tidy(maxBytes: number): Promise<void> {
     await this.written();
     await this.measured({ kind: "tidy", maxBytes }, "cannot be tidied: it is tried again after the next indexing");
   }
 
-  /** Deletes all that is stored, of other models too. */
+  /** Deletes everything, of other models too. */
   async clear(): Promise<void> {
     await this.written();
     await this.measured({ kind: "clear" }, "cannot be cleared");
@@ -132,7 +132,7 @@ export class Store {
   }
 
   private async writeAll(): Promise<void> {
-    // What is noted in one go is written in one go.
+    // Everything that is added in one synchronous run is written together.
     await Promise.resolve();
     while (this.vectorsToWrite.size + this.changesToWrite.size > 0) {
       const vectors = packVectors(this.vectorsToWrite, this.options.dimension);
@@ -149,7 +149,7 @@ export class Store {
     if (answer?.kind === "measure") this.total = answer.bytes;
   }
 
-  /** @returns undefined, with one warning for each kind of failure, when it cannot be done */
+  /** @returns undefined when it fails, with one warning for each kind of failure */
   private async ask(request: Request, failure: string): Promise<Answer | undefined> {
     try {
       return await this.thread.ask(request);

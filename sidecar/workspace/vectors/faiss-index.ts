@@ -1,25 +1,24 @@
-// Maximum inner product search by FAISS (IndexFlatIP of faiss-node), under ids of the caller's.
+// Maximum inner product search by FAISS (IndexFlatIP of faiss-node), with the caller's ids.
 import type { FaissAddon, FaissFlat } from "./faiss-addon";
 import { FlatIndex } from "./flat-index";
 import type { Quantized } from "./quantized";
 import { type Accepts, checkLength, type VectorHit, type VectorIndex } from "./vector-index";
 
 /**
- * Floats up to which FAISS answers: 8,192 vectors of 256, which it scans in about 1.4 ms. Beyond, the flat index is several
- * times as fast (`npm run bench -- index --only search`).
+ * FAISS answers up to this many floats: 8,192 vectors of 256, which it scans in about 1.4 ms. With more, the flat index is
+ * several times as fast (`npm run bench -- index --only search`).
  */
 const maxFloats = 8192 * 256;
-/** Vectors handed to FAISS in one call, which takes them one number at a time: 50 microseconds for 256. */
-const handedTogether = 16;
-/** Removed rows at which they are taken out of FAISS: that costs rows x removed comparisons in one call. */
+/** Vectors added to FAISS in one call, which copies them number by number: 50 microseconds for 256. */
+const addedAtOnce = 16;
+/** Removed rows that FAISS may still hold. Deleting them takes rows x removed comparisons in one call. */
 const maxRemoved = 512;
-/** Hits asked for beyond `k`, so that equals at the border are seen without a second search. */
+/** Hits requested beyond `k`, so that hits with the same score as the last one are seen without a second search. */
 const slack = 8;
 
 /**
- * Every vector is in a flat index as well. That one answers while vectors wait to be handed to FAISS, which idle moments
- * do, and once there are too many for FAISS. (faiss-node has no ids of its own, no order among equals, and no removal that
- * is cheap for one row.)
+ * Every vector is in a flat index as well. That index answers while vectors wait to be added to FAISS, which {@link maintain}
+ * does, and once there are too many for FAISS. (faiss-node has no ids, no order among equals, and no fast removal of one row.)
  */
 export class FaissIndex implements VectorIndex {
   readonly dimension: number;
@@ -30,12 +29,12 @@ export class FaissIndex implements VectorIndex {
   private readonly waiting = new Set<number>();
   /** Id of every row in FAISS, removed ones included. */
   private ids: number[] = [];
-  /** Row of every id in FAISS, removed ones left out. */
+  /** Row of every id in FAISS, without removed ones. */
   private readonly rows = new Map<number, number>();
   /** Rows that are removed but still in FAISS. */
   private readonly removed = new Set<number>();
 
-  /** @param maxVectors up to which FAISS answers; left out: as measured */
+  /** @param maxVectors up to which FAISS answers; default: as measured */
   constructor(
     private readonly addon: FaissAddon,
     dimension: number,
@@ -61,7 +60,7 @@ export class FaissIndex implements VectorIndex {
 
   add(id: number, vector: Quantized): void {
     this.all.add(id, vector);
-    if (this.all.size > this.maxVectors) this.leaveFaiss();
+    if (this.all.size > this.maxVectors) this.dropFaiss();
     if (this.faiss !== undefined) this.waiting.add(id);
   }
 
@@ -75,17 +74,17 @@ export class FaissIndex implements VectorIndex {
       this.removed.add(row);
     }
     if (this.all.size === 0) {
-      this.leaveFaiss();
+      this.dropFaiss();
       this.faiss = new this.addon.IndexFlatIP(this.dimension);
     }
   }
 
-  settle(milliseconds: number): boolean {
+  maintain(milliseconds: number): boolean {
     const { faiss } = this;
     if (faiss === undefined) return false;
     const end = performance.now() + milliseconds;
-    if (this.removed.size >= maxRemoved) this.takeOutRemoved(faiss);
-    while (this.waiting.size > 0 && performance.now() < end) this.handOver(faiss);
+    if (this.removed.size >= maxRemoved) this.deleteRemoved(faiss);
+    while (this.waiting.size > 0 && performance.now() < end) this.addWaiting(faiss);
     return this.waiting.size > 0;
   }
 
@@ -108,7 +107,7 @@ export class FaissIndex implements VectorIndex {
     for (let depth = Math.min(rows, wanted + slack); ; depth = Math.min(rows, depth * 2)) {
       const { distances, labels } = faiss.search(plain, depth);
       const hits = this.hitsOf(labels, distances, accepts);
-      // FAISS returns any of several equals: all of them must be seen before the lower ids can be chosen.
+      // Of several hits with the same score, FAISS returns any: all must be seen before the lowest ids can be chosen.
       const border = hits[wanted - 1]?.score;
       const lowest = distances[distances.length - 1];
       if (depth === rows || (border !== undefined && lowest !== undefined && lowest < border)) {
@@ -126,10 +125,10 @@ export class FaissIndex implements VectorIndex {
     });
   }
 
-  private handOver(faiss: FaissFlat): void {
+  private addWaiting(faiss: FaissFlat): void {
     const floats: number[] = [];
     for (const id of this.waiting) {
-      if (floats.length >= handedTogether * this.dimension) break;
+      if (floats.length >= addedAtOnce * this.dimension) break;
       floats.push(...(this.all.vector(id) ?? []));
       this.rows.set(id, this.ids.length);
       this.ids.push(id);
@@ -138,7 +137,7 @@ export class FaissIndex implements VectorIndex {
     faiss.add(floats);
   }
 
-  private takeOutRemoved(faiss: FaissFlat): void {
+  private deleteRemoved(faiss: FaissFlat): void {
     faiss.removeIds([...this.removed]);
     this.ids = this.ids.filter((_, row) => !this.removed.has(row));
     this.removed.clear();
@@ -146,7 +145,7 @@ export class FaissIndex implements VectorIndex {
     for (const [row, id] of this.ids.entries()) this.rows.set(id, row);
   }
 
-  private leaveFaiss(): void {
+  private dropFaiss(): void {
     this.faiss = undefined;
     this.waiting.clear();
     this.ids = [];

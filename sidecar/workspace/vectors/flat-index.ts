@@ -10,10 +10,10 @@ import {
   type VectorIndex,
 } from "./vector-index";
 
-/** Candidates beyond `k` whose products are taken again without rounding the query. */
+/** Candidates beyond `k` whose products are computed again without rounding the query. */
 const slack = 24;
 
-/** Rows without gaps; a removed one is filled by the last. */
+/** Rows have no gaps: the last row takes the place of a removed one. */
 export class FlatIndex implements VectorIndex {
   readonly name = "flat";
   private readonly matrix: QuantizedMatrix;
@@ -66,7 +66,7 @@ export class FlatIndex implements VectorIndex {
     return row === undefined ? undefined : this.matrix.read(row);
   }
 
-  settle(): boolean {
+  maintain(): boolean {
     return false;
   }
 
@@ -83,7 +83,7 @@ export class FlatIndex implements VectorIndex {
     );
   }
 
-  /** The `k` best of the ids, which must be in the index, by the products with the query as it is given. */
+  /** The `k` best of these ids, which must be in the index, by their products with the exact query. */
   best(query: Float32Array, ids: readonly number[], k: number): VectorHit[] {
     return ids
       .map((id): VectorHit => ({ id, score: this.matrix.product(query, this.rows.get(id) ?? 0) }))
@@ -91,28 +91,28 @@ export class FlatIndex implements VectorIndex {
       .slice(0, k);
   }
 
-  /** The best by products with the rounded query, in order. */
+  /** The best by their products with the rounded query, in order. */
   private candidates(count: number, accepts: Accepts | undefined): VectorHit[] {
     const { ids, products } = this;
     const best: VectorHit[] = [];
-    let least = -Infinity;
+    let minScore = -Infinity;
     for (let first = 0; first < ids.length; first += blockRows) {
       const rows = Math.min(blockRows, ids.length - first);
       this.matrix.products(first, rows, products);
       for (let row = 0; row < rows; row++) {
         const score = products[row] ?? 0;
-        if (score < least) continue;
+        if (score < minScore) continue;
         const id = ids[first + row] ?? -1;
         if (accepts !== undefined && !accepts(id)) continue;
         insert(best, { id, score }, count);
-        if (best.length === count) least = best.at(-1)?.score ?? -Infinity;
+        if (best.length === count) minScore = best.at(-1)?.score ?? -Infinity;
       }
     }
     return best;
   }
 }
 
-/** Leaves `best` sorted and at most `count` long. */
+/** Inserts a hit in its place; `best` stays sorted, with at most `count` hits. */
 function insert(best: VectorHit[], hit: VectorHit, count: number): void {
   let low = 0;
   let high = best.length;

@@ -1,32 +1,32 @@
-// Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and exact to what the store holds.
+// Vectors as rows of 16-bit integers in one growing memory: half the size of floats, and equal to the vectors in the store.
 import { type Quantized, roundInto, steps } from "./quantized";
 import { createRowMemory, maxPages, pageBytes } from "./row-memory";
 
-/** Rows whose products are taken in one call, at most. */
+/** Maximum number of rows whose products are computed in one call. */
 export const blockRows = 256;
-/** Rows that the kernel reads together. */
+/** Rows that the kernel reads at once. */
 const rowsAtOnce = 4;
 const maxDimension = 8192;
-/** Share by which the memory grows. */
+/** Factor by which the memory grows, at least. */
 const growth = 0.5;
-/** Places in the memory, in bytes: the query, the products of a block, the rows. */
+/** Offsets in the memory, in bytes: the query, the products of a block, the rows. */
 const queryAt = 0;
 const productsAt = maxDimension * 2;
 const rowsAt = pageBytes;
 
 /**
- * A component is i16 / 32767 x the row's scale, as in the store on disk. {@link QuantizedMatrix.products} rounds the query
- * to what lets sums fit 32 bits (an error of about 2e-5 for unit vectors); {@link QuantizedMatrix.product} does not.
+ * A component is i16 / 32767 x the row's scale, as in the store on disk. {@link QuantizedMatrix.products} rounds the query so
+ * that sums fit 32 bits (an error of about 2e-5 for unit vectors); {@link QuantizedMatrix.product} does not.
  */
 export class QuantizedMatrix {
   private readonly memory = createRowMemory();
   private values = new Int16Array(this.memory.buffer);
   private sums = new Int32Array(this.memory.buffer, productsAt, blockRows);
   private scales = new Float32Array(blockRows);
-  /** The largest length of a row in its integers: bounds the sums. */
+  /** The largest norm of a row of integers; it bounds the sums. */
   private maxNorm = 1;
   private queryScale = 1;
-  /** Integers of a row, padded with zeros to what the kernel reads together. */
+  /** Integers of a row, padded with zeros to a multiple of what the kernel reads at once. */
   private readonly width: number;
 
   /** @param dimension at most 8192 */
@@ -61,26 +61,26 @@ export class QuantizedMatrix {
     return Float32Array.from(this.values.subarray(start, start + this.dimension), (value) => value * scale);
   }
 
-  /** Sets the query of the calls of {@link QuantizedMatrix.products} that follow. */
+  /** Sets the query for the following calls of {@link QuantizedMatrix.products}. */
   setQuery(query: Float32Array): void {
     let squares = 0;
     for (const x of query) squares += x * x;
     const norm = Math.sqrt(squares);
-    // By Cauchy and Schwarz no sum, nor any part of one, then leaves 32 bits; rounding may add half a step a component.
+    // By the Cauchy-Schwarz inequality all partial sums then fit 32 bits; rounding adds at most half a step per component.
     const length = Math.max(1, Math.min(steps, 2 ** 31 / this.maxNorm - Math.sqrt(this.dimension)));
     this.queryScale = norm / length;
     roundInto(this.values, query, norm === 0 ? 0 : length / norm);
     this.values.fill(0, this.dimension, this.width);
   }
 
-  /** Inner products of the query with `count` rows from `first` on, at most {@link blockRows}, into `products`. */
+  /** Writes the inner products of the query with `count` rows from `first` (at most {@link blockRows}) to `products`. */
   products(first: number, count: number, products: Float64Array): void {
     this.memory.scan(queryAt, this.startOf(first) * 2, count, productsAt, this.width * 2);
     const { sums, scales, queryScale } = this;
     for (let row = 0; row < count; row++) products[row] = (sums[row] ?? 0) * (scales[first + row] ?? 0) * queryScale;
   }
 
-  /** Inner product of a query, without rounding it, with one row. */
+  /** Inner product of one row with a query that is not rounded. */
   product(query: Float32Array, row: number): number {
     const { values } = this;
     const start = this.startOf(row);
@@ -98,7 +98,7 @@ export class QuantizedMatrix {
     const end = this.startOf(rows + rowsAtOnce) * 2;
     const bytes = this.memory.buffer.byteLength;
     if (end > bytes) {
-      // By a share of what there is: the garbage collector takes every growth for that much new memory. Untouched pages take none.
+      // In large steps, because the garbage collector counts the whole memory anew at every growth. Untouched pages take no memory.
       const pages = bytes / pageBytes;
       const wanted = Math.max(Math.ceil((end - bytes) / pageBytes), Math.ceil(pages * growth));
       this.memory.grow(Math.min(wanted, maxPages - pages));

@@ -1,9 +1,9 @@
-// A vector as 16-bit integers and one scale: how vectors are stored on disk, handed over and held in memory.
+// A vector as 16-bit integers and one scale: the form of vectors on disk, in messages and in memory.
 
 /** The largest integer of a vector. */
 export const steps = 32767;
 
-/** Component i is `values[i]` / {@link steps} x `scale`: an error of at most `scale` / 65534, far below what separates two fragments. */
+/** Component i is `values[i]` / {@link steps} x `scale`: an error of at most `scale` / 65534, far less than the difference between two fragments. */
 export interface Quantized {
   readonly values: Int16Array;
   /** Largest magnitude of a component, as a 32-bit float; 1 where all are 0. */
@@ -19,7 +19,7 @@ export function quantized(vector: Float32Array): Quantized {
   return { values, scale };
 }
 
-/** Rounds each component times `factor`, the result at the beginning of `values`. */
+/** Writes each component times `factor`, rounded, to the beginning of `values`. */
 export function roundInto(values: Int16Array, vector: Float32Array, factor: number): void {
   for (let i = 0; i < vector.length; i++) {
     const scaled = (vector[i] ?? 0) * factor;

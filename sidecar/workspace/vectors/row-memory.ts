@@ -1,27 +1,27 @@
-// The memory that rows of 16-bit integers lie in, with the kernel that multiplies them: WebAssembly, or plain JavaScript without it.
+// Memory for rows of 16-bit integers, with the kernel that multiplies them: WebAssembly, or JavaScript without it.
 import { scanKernelModule } from "./scan-kernel.generated";
 
 export const pageBytes = 65536;
-/** The most that 32-bit addresses reach; only what is touched takes memory. */
+/** The limit of 32-bit addresses. Only pages that are written to take memory. */
 export const maxPages = 65536;
 const firstPages = 2;
 
 export interface RowMemory {
-  /** Another one after growing. */
+  /** Changes when the memory grows. */
   readonly buffer: ArrayBuffer;
-  /** @throws RangeError where there is no memory for as many more pages */
+  /** @throws RangeError when there is not enough memory */
   grow(pages: number): void;
   /**
-   * Inner products of one query with rows that follow each other. All places are in bytes; the bytes of a row are a multiple of 16,
-   * and every product fits 32 bits.
+   * Inner products of one query with consecutive rows. All offsets are in bytes; a row has a multiple of 16 bytes, and every
+   * product fits 32 bits.
    * @param count rows; up to three more are read and their products written.
    */
   scan(query: number, rows: number, count: number, products: number, bytes: number): void;
 }
 
 /**
- * WebAssembly reserves gigabytes of addresses for a memory, which a limit on them (`ulimit -v`) does not give, and its SIMD wants a
- * processor that has it. Without either, searches take several times as long and give the same.
+ * WebAssembly reserves gigabytes of addresses, which fails under a limit (`ulimit -v`), and its SIMD needs a processor that has it.
+ * Without it, searches take several times as long and give the same results.
  */
 export function createRowMemory(): RowMemory {
   try {
@@ -39,7 +39,7 @@ class KernelMemory implements RowMemory {
     const module = new WebAssembly.Module(Uint8Array.from(Buffer.from(scanKernelModule, "base64")));
     const { scan } = new WebAssembly.Instance(module, { m: { m: this.memory } }).exports;
     if (typeof scan !== "function")
-      throw new Error("expected the scan kernel to export scan, found none: build it again");
+      throw new Error("expected the scan kernel to export scan, found none: run npm run generate");
     this.scan = (query, rows, count, products, bytes) => void scan(query, rows, count, products, bytes);
   }
 

@@ -1,4 +1,4 @@
-// The seam for maximum inner product search over fragment expressions.
+// The seam for maximum inner product search over the vectors of fragments.
 
 import type { VectorIndexName } from "../../protocol";
 import type { Quantized } from "./quantized";
@@ -9,12 +9,12 @@ export interface VectorHit {
   readonly score: number;
 }
 
-/** Whether a vector counts; for the others the search goes on as if they were not there. */
+/** Whether a vector may be a hit; the others are searched as if they were not there. */
 export type Accepts = (id: number) => boolean;
 
 /**
- * Vectors under ids of the caller's (non-negative integers, each used once). Same hits whatever the implementation, but
- * for the last digits of scores: highest inner product first, lower id first among equals.
+ * Vectors by the caller's ids (non-negative integers, each used once). All implementations give the same hits, except for
+ * the last digits of scores: highest inner product first, lower id first among equals.
  */
 export interface VectorIndex {
   readonly name: VectorIndexName;
@@ -24,11 +24,11 @@ export interface VectorIndex {
   readonly size: number;
   /** @throws RangeError when a vector has another length than `dimension`, or the id is taken. */
   add(id: number, vector: Quantized): void;
-  /** Ids not present are passed over. */
+  /** Ids that are not present are ignored. */
   remove(ids: readonly number[]): void;
-  /** Does for about so many milliseconds what was put off to idle moments. @returns whether some of it is left */
-  settle(milliseconds: number): boolean;
-  /** The `k` best that count, fewer where there are fewer. @throws RangeError on a wrong query length. */
+  /** Does deferred work for about so many milliseconds. @returns whether some of it is left */
+  maintain(milliseconds: number): boolean;
+  /** The `k` best accepted vectors, or fewer when there are not as many. @throws RangeError on a wrong query length */
   search(query: Float32Array, k: number, accepts?: Accepts): VectorHit[];
 }
 
@@ -47,7 +47,7 @@ export function checkDimension(dimension: number): void {
 export function checkLength(vector: ArrayLike<number>, dimension: number, what: string): void {
   if (vector.length !== dimension) {
     throw new RangeError(
-      `expected ${what} of ${dimension} floats, found ${vector.length}: the model and the index do not belong together`,
+      `expected ${what} of ${dimension} floats, found ${vector.length}: the model and the index do not match`,
     );
   }
 }

@@ -1,9 +1,9 @@
-// The part of WebAssembly that is used here: Node has it, its types and the language's do not name it.
+// Types of the part of WebAssembly that is used here: neither Node's types nor the language's have them.
 declare namespace WebAssembly {
   class Memory {
     /** In pages of 64 kB. */
     constructor(descriptor: { initial: number; maximum: number });
-    /** Another one after growing. */
+    /** Changes when the memory grows. */
     readonly buffer: ArrayBuffer;
     grow(pages: number): number;
   }

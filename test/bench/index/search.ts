@@ -139,7 +139,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
         : new FaissIndex(loaded.addon, dimension, "", fragments);
   const began = performance.now();
   for (let id = 0; id < fragments; id++) index.add(id, quantized(vectorOf(id)));
-  while (index.settle(10));
+  while (index.maintain(10));
   const addMs = (performance.now() - began) / fragments;
   const bytesPerFragment = (memory() - before) / fragments;
 

@@ -175,7 +175,7 @@ describe("why", () => {
     expect(await why(root, "tiny.ts")).toMatchObject({
       state: "indexed",
       fragments: [],
-      message: "tiny.ts is indexed, but holds nothing worth a fragment.",
+      message: "tiny.ts is indexed, but has too little text for a fragment.",
     });
     expect(await why(root, "src")).toMatchObject({ state: "folder" });
     expect(await why(root, "")).toMatchObject({ state: "folder" });

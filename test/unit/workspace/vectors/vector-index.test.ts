@@ -60,7 +60,7 @@ const kinds: [string, (dimension: number) => VectorIndex][] = [
 
 /** Lets the index do all that it puts off. */
 function settled<T extends VectorIndex>(index: T): T {
-  while (index.settle(5));
+  while (index.maintain(5));
   return index;
 }
 
@@ -184,7 +184,7 @@ describe("FAISS and the flat index", () => {
 
   it("are chosen with a reason", () => {
     expect(createVectorIndex(8)).toMatchObject({ name: "faiss", dimension: 8, size: 0 });
-    expect(createVectorIndex(8, { preferred: "flat" })).toMatchObject({ name: "flat", reason: "asked for" });
+    expect(createVectorIndex(8, { preferred: "flat" })).toMatchObject({ name: "flat", reason: "chosen by an option" });
   });
 });
 
@@ -193,8 +193,8 @@ describe("FAISS", () => {
     const index = faiss(256);
     const next = random(4);
     for (let id = 0; id < 300; id++) index.add(id, quantized(unitVector(next, 256)));
-    expect(index.settle(0)).toBe(true);
-    expect(settled(index).settle(0)).toBe(false);
+    expect(index.maintain(0)).toBe(true);
+    expect(settled(index).maintain(0)).toBe(false);
   });
 
   it("searches once it has every vector, and not before", () => {
