@@ -1,4 +1,4 @@
-// Makes a model package out of a GGUF file: in a folder of its own that gets its name when it is whole, so that there is never half a model.
+// Converts a GGUF file into a model package, in a temporary folder that is renamed when complete: there is never half a model.
 
 import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
@@ -21,45 +21,45 @@ export interface AddOptions {
   /** Name for a file that is not in the catalogue; default: the file's. */
   readonly name?: string | undefined;
   readonly folders: ModelFolders;
-  /** Whether this processor adds products of 8-bit numbers exactly; it decides between the variants of the weights. */
+  /** Whether this processor adds products of 8-bit numbers exactly: decides which variant of the weights is written. */
   readonly exactProducts: boolean;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (step: AddStep, done: number, total: number) => void;
 }
 
-/** What is going on: the file is hashed (bytes), its weights are written (numbers), what was written is hashed (files). */
+/** Steps of the conversion: hashing the file (bytes), writing the weights (numbers), hashing what was written (files). */
 export type AddStep = "reading" | "converting" | "checking";
 
 export interface AddedModel {
   readonly name: string;
   readonly folder: string;
-  /** Whether the file is the one of the catalogue. */
+  /** Whether the file is the catalogue's. */
   readonly catalogued: boolean;
-  /** Name of the catalogue's model whose graph it uses. */
+  /** Name of the model of the catalogue whose graph it uses. */
   readonly model: string;
   readonly variant: Variant;
   /** Of the GGUF file. */
   readonly sha256: string;
   /** Of the package on disk. */
   readonly bytes: number;
-  /** The files that were written out of the GGUF file. */
+  /** The files that were converted from the GGUF file. */
   readonly written: Readonly<Record<string, Digest>>;
-  /** Whether it was there already and nothing was written. */
+  /** Whether it existed already and nothing was written. */
   readonly present: boolean;
 }
 
-/** What cannot be done with a file, and is not the file's fault. The message says what was expected, what was found and what to do. */
+/** The file is sound, but cannot be added. The message says what was expected, what was found and what to do. */
 export class AddModelError extends Error {
   override readonly name = "AddModelError";
 }
 
-/** Left free on the disk. */
+/** Bytes that stay free on the disk. */
 const spareBytes = 64 * 2 ** 20;
 
 /**
- * Converts a GGUF file into a package in the user's folder of models. A kill at any instant leaves the state before it or, where
- * the model is made anew, none of that name.
- * @throws GgufError for a file that cannot be used; AddModelError where disk or names forbid it; what `signal` is aborted with.
+ * Converts a GGUF file into a package in the user's folder of models. A kill at any instant leaves the old state or, when a
+ * model of this name is being replaced, none of this name.
+ * @throws GgufError for a file that cannot be used; AddModelError when the name or the disk does not allow it; the signal's reason when it is aborted.
  */
 export async function addModel(options: AddOptions): Promise<AddedModel> {
   const { folders, signal, onProgress } = options;
@@ -101,7 +101,7 @@ function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
       .replace(/^[._-]+|[._-]+$/g, "");
   if (!v.is(modelName, wanted))
     throw new AddModelError(
-      `Expected a name of up to 100 small letters, digits, dots, dashes and underscores, found ${JSON.stringify(wanted)}. Give one with --name.`,
+      `Expected a name of up to 100 lower-case letters, digits, dots, dashes and underscores, found ${JSON.stringify(wanted)}. Give one with --name.`,
     );
   if (catalogue.has(wanted))
     throw new AddModelError(
@@ -111,8 +111,8 @@ function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
 }
 
 /**
- * The model where it is there as it would be made now.
- * @throws AddModelError where another model has its name.
+ * The installed model, when it is the same as a new conversion would make.
+ * @throws AddModelError when another model has its name
  */
 async function findPresent(
   { recipe, model }: Fitting,
@@ -124,13 +124,13 @@ async function findPresent(
   const { source, files } = found.manifest;
   if (source?.sha256 !== sha256 && !catalogued)
     throw new AddModelError(
-      `Expected a name that no model has, found ${name} made out of ${source?.file ?? "another file"}. Remove it first ("model remove ${name}"), or give another name with --name.`,
+      `Expected a name that no model has, found ${name} converted from ${source?.file ?? "another file"}. Remove it first ("model remove ${name}"), or give another name with --name.`,
     );
   if (source?.sha256 !== sha256 || source.variant !== variant || !isCurrent(found.manifest, recipe)) return undefined;
   try {
     await loadModelPackage(found.folder);
   } catch {
-    // Damaged: it is made anew.
+    // Damaged: it is converted again.
     return undefined;
   }
   const written = Object.fromEntries(Object.entries(files).filter(([file]) => file in recipe.files));
@@ -191,7 +191,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
       source: { file: basename(gguf.path), bytes: gguf.bytes, sha256, model, catalogued, variant },
     };
     await writeSynced(join(scratch, manifestFile), `${JSON.stringify(manifest, undefined, 2)}\n`);
-    // Sizes and the manifest; the hashes were taken above.
+    // Checks sizes and the manifest; the hashes were computed above.
     await loadModelPackage(scratch, { verifyHashes: false });
     signal?.throwIfAborted();
     const folder = join(folders.installed, name);
@@ -208,7 +208,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
   }
 }
 
-/** Gives a whole package its name. What had it goes first, out of the way and then for good. */
+/** Gives a complete package its name. A package that has the name is renamed first, and deleted at the end. */
 async function putInPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
   const old = join(installed, scratchName("removed"));
   await rename(folder, old).catch((error: unknown) => {

@@ -1,40 +1,40 @@
-// models/catalogue.json: the models that have a name everywhere (settings, command line, evaluation, benchmarks).
+// Reads models/catalogue.json: the models that settings, command line, evaluation and benchmarks know by name.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import * as v from "valibot";
 
-/** The model that ships, whole, and answers where no other can. */
+/** The model inside the extension, which is used when no other can be. */
 export const smallModel = "small";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(1));
 const text = v.pipe(v.string(), v.minLength(1));
 
-/** What a model may be called: also the name of its folder. */
+/** Allowed names of models, which are also the names of their folders. */
 export const modelName = v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9._-]{0,99}$/));
 
 const sourceSchema = v.strictObject({
-  /** As its publisher calls it. */
+  /** The publisher's name of the file. */
   file: text,
   bytes: count,
   sha256: v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/)),
-  /** On the publisher's hub (huggingface.co), and the revision there. */
+  /** Repository on huggingface.co, and the revision in it. */
   repository: text,
   revision: text,
 });
 
 const modelSchema = v.strictObject({
   title: text,
-  /** A sentence on whom it is for. */
+  /** One sentence that says for whom the model is. */
   goodFor: text,
   licence: text,
   parameters: count,
-  /** Folder beside catalogue.json: the whole package, or, with a source, all of it but the weights. */
+  /** Folder beside catalogue.json with the whole package or, when there is a source, with all of it but the weights. */
   package: modelName,
-  /** Of the finished package on disk. */
+  /** Of the complete package on disk. */
   bytes: count,
-  /** What the process that runs it takes. */
+  /** Memory of the process that runs it. */
   memoryMegabytes: count,
-  /** Absent where the package is whole as it is. */
+  /** The weights to convert; absent when the package is complete. */
   source: v.optional(sourceSchema),
 });
 
@@ -51,7 +51,7 @@ export type Catalogue = ReadonlyMap<string, CatalogueModel>;
 
 /**
  * @param folder the extension's folder `models`
- * @throws Error where the file is missing or not as it must be: the extension is damaged then.
+ * @throws Error when the file is missing or invalid: the extension is damaged then
  */
 export function readCatalogue(folder: string): Catalogue {
   const path = join(folder, "catalogue.json");

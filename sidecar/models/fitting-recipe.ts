@@ -1,4 +1,4 @@
-// Which model of the catalogue a GGUF file has the shape of, and whether its tokens are that model's.
+// Finds the model of the catalogue that a GGUF file can be converted for, by its shape and its tokens.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -7,7 +7,7 @@ import type { Catalogue } from "./catalogue";
 import { GgufError, type GgufFile } from "./gguf-file";
 import { type LoadedRecipe, loadRecipe, type Recipe, shapeKeys } from "./recipe";
 
-/** A model of the catalogue that a file can be converted for. */
+/** The model of the catalogue that a file can be converted for. */
 export interface Fitting extends LoadedRecipe {
   /** Its name in the catalogue. */
   readonly model: string;
@@ -17,7 +17,7 @@ export interface Fitting extends LoadedRecipe {
 
 /**
  * @param packaged the extension's folder `models`
- * @throws GgufError where no model of the catalogue has the file's shape and tokens, with what was expected and found.
+ * @throws GgufError when no model of the catalogue has the file's shape and tokens
  */
 export async function fittingRecipe(gguf: GgufFile, catalogue: Catalogue, packaged: string): Promise<Fitting> {
   const expected: string[] = [];
@@ -55,7 +55,7 @@ function shapeOf(gguf: GgufFile, { architecture }: Shaped): Shaped {
   return { architecture: gguf.text("general.architecture") ?? "none", shape };
 }
 
-/** For people, and to compare: every number as the float32 that GGUF has of those that are not whole. */
+/** The shape in words, also to compare shapes: numbers are rounded to float32, as GGUF stores those that are not whole. */
 function describe({ architecture, shape }: Shaped): string {
   const words: Record<keyof Recipe["source"]["shape"], string> = {
     blockCount: "layers",
@@ -79,7 +79,7 @@ const tokenizerSchema = v.looseObject({
   model: v.looseObject({ vocab: vocabulary }),
 });
 
-/** A fine-tune may have other tokens, which the package's tokenizer would take for what they are not. */
+/** A fine-tune may have other tokens, which the package's tokenizer would read wrongly. */
 async function checkTokens(gguf: GgufFile, folder: string, model: string): Promise<void> {
   const found = gguf.texts("tokenizer.ggml.tokens");
   if (found === undefined)

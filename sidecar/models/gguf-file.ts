@@ -1,4 +1,4 @@
-// A GGUF file, opened, with everything in its header checked against the file's size before anything is used.
+// Opens a GGUF file, and checks its whole header against the file's size before anything is used.
 
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
@@ -12,24 +12,24 @@ export class GgufError extends Error {
   override readonly name = "GgufError";
 }
 
-/** A tensor of a GGUF file: `rows` rows of `columns` numbers, one row behind the other. */
+/** A tensor of a GGUF file: `rows` consecutive rows of `columns` numbers. */
 export interface GgufTensor {
   readonly name: string;
   readonly type: TensorType;
   /** Numbers in a row: the dimension that GGUF names first. */
   readonly columns: number;
-  /** Product of the other dimensions, except that a list of numbers counts as that many rows of one number. */
+  /** Product of the other dimensions; a vector counts as that many rows of one number. */
   readonly rows: number;
   /** Of its first byte in the file. */
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** Far above any model that this program converts, and far below what would cost time or memory to find out. */
+/** Limits far above any model that this program converts, and far below what would take much time or memory. */
 const max = {
   tensors: 10_000,
   metadata: 1_000,
-  /** Twice what a vocabulary of 150,000 tokens with its merges takes. */
+  /** Twice the size of a vocabulary of 150,000 tokens with its merges. */
   headerBytes: 12_000_000,
   dimensions: 4,
   nameLength: 64,
@@ -41,7 +41,7 @@ const fixedHeaderBytes = 24;
 const hashedAtOnce = 1 << 20;
 const again = "Download the file again, or choose another one.";
 
-/** A file that is open; {@link close} it. */
+/** An open file, to be closed by {@link close}. */
 export class GgufFile {
   private constructor(
     readonly path: string,
@@ -56,7 +56,7 @@ export class GgufFile {
 
   /**
    * Opens a file and checks its header.
-   * @throws GgufError for what is no GGUF file, is cut short, or contradicts itself.
+   * @throws GgufError for a file that is not GGUF, is cut short, or contradicts itself
    */
   static async open(path: string): Promise<GgufFile> {
     const refuse: Refuse = (expected, found, advice = again) => {
@@ -65,7 +65,7 @@ export class GgufFile {
     const found = await stat(path).catch((error: unknown) =>
       refuse("a GGUF file", `none (${firstLine(error)})`, "Check the name."),
     );
-    // Opening a pipe would wait for whoever writes to it.
+    // Opening a named pipe would wait for a writer.
     if (!found.isFile())
       refuse("a GGUF file", found.isDirectory() ? "a folder" : "no regular file", "Name the file itself.");
     const handle = await open(path, "r").catch((error: unknown) =>
@@ -83,20 +83,20 @@ export class GgufFile {
     }
   }
 
-  /** A string of the metadata; undefined where there is none of this name, or something else. */
+  /** A string of the metadata; undefined when there is none with this name and type. */
   text(key: string): string | undefined {
     const value = this.metadata.get(key);
     return typeof value === "string" ? value : undefined;
   }
 
-  /** A number of the metadata; undefined where there is none of this name, or something else. */
+  /** A number of the metadata; undefined when there is none with this name and type. */
   number(key: string): number | undefined {
     const value = this.metadata.get(key);
     if (typeof value === "bigint") return Number(value);
     return typeof value === "number" ? value : undefined;
   }
 
-  /** A list of strings of the metadata; undefined where there is none of this name, or something else. */
+  /** A list of strings of the metadata; undefined when there is none with this name and type. */
   texts(key: string): readonly string[] | undefined {
     const value = this.metadata.get(key);
     if (!Array.isArray(value)) return undefined;
@@ -106,7 +106,7 @@ export class GgufFile {
 
   /**
    * Fills `target` with the bytes from `offset` on.
-   * @throws GgufError where the file ends before.
+   * @throws GgufError when the file ends before
    */
   async read(target: Uint8Array, offset: number): Promise<void> {
     for (let done = 0; done < target.length; ) {
@@ -119,7 +119,7 @@ export class GgufFile {
     }
   }
 
-  /** SHA-256 of the whole file, 64 lower-case hexadecimal digits. `onProgress` is told how many bytes were read. */
+  /** SHA-256 of the whole file, 64 lower-case hexadecimal digits. `onProgress` is called with the bytes read. */
   async sha256(signal: AbortSignal | undefined, onProgress: (bytes: number) => void): Promise<string> {
     const hash = createHash("sha256");
     const block = Buffer.alloc(hashedAtOnce);
@@ -133,11 +133,13 @@ export class GgufFile {
     return hash.digest("hex");
   }
 
-  /** @throws GgufError where the file was written to since it was opened. */
+  /** @throws GgufError when the file was written to since it was opened */
   async checkUnchanged(): Promise<void> {
     const { size, mtimeMs } = await this.handle.stat();
     if (size !== this.bytes || mtimeMs !== this.changedMs)
-      throw new GgufError(`${this.path}: expected a file that nobody writes to, found it changed meanwhile. ${again}`);
+      throw new GgufError(
+        `${this.path}: expected a file that does not change, found it changed while it was read. ${again}`,
+      );
   }
 
   close(): Promise<void> {
@@ -148,7 +150,7 @@ export class GgufFile {
 type Refuse = (expected: string, found: string, advice?: string) => never;
 type Header = GGUFParseOutput<{ strict: false }>;
 
-/** Looks at what every GGUF file begins with, so that the library is not given counts that would keep it busy. */
+/** Checks the beginning of the file, so that the library does not get counts that would keep it busy. */
 async function checkBeginning(handle: FileHandle, size: number, refuse: Refuse): Promise<void> {
   const beginning = Buffer.alloc(fixedHeaderBytes);
   const { bytesRead } = await handle.read(beginning, 0, fixedHeaderBytes, 0);
@@ -171,8 +173,8 @@ async function checkBeginning(handle: FileHandle, size: number, refuse: Refuse):
 }
 
 /**
- * The library reads pieces of an address by the function that it is given, here pieces of the open file: so it gets no more than
- * is allowed (for each piece it reads a list that goes on anew), and sees the file that is converted later.
+ * The library reads ranges of a URL through this function, which reads them from the open file: the header stays bounded (the
+ * library reads a long list again for each range), and it is the header of the file that is converted.
  */
 async function readHeader(handle: FileHandle, size: number, refuse: Refuse): Promise<Header> {
   const readPiece = async (_address: unknown, request?: RequestInit): Promise<Response> => {
@@ -185,7 +187,7 @@ async function readHeader(handle: FileHandle, size: number, refuse: Refuse): Pro
     return new Response(piece.subarray(0, bytesRead));
   };
   try {
-    // Loaded when it is needed: most commands never read a GGUF file.
+    // Loaded when needed: most commands never read a GGUF file.
     const { gguf } = await import("@huggingface/gguf");
     return await gguf("https://file.invalid", { fetch: readPiece });
   } catch (error) {
@@ -196,7 +198,7 @@ async function readHeader(handle: FileHandle, size: number, refuse: Refuse): Pro
 
 function checkTensors(header: Header, size: number, refuse: Refuse): Map<string, GgufTensor> {
   const [, headerEnd] = header.tensorInfoByteRange;
-  // Behind the file's end the library reads zeros.
+  // After the file's end the library reads zeros.
   if (headerEnd > size) refuse(`a header of at least ${headerEnd} bytes`, `the file cut at ${size}`);
   const alignment = alignmentOf(header, refuse);
   const start = Math.ceil(headerEnd / alignment) * alignment;
@@ -208,13 +210,13 @@ function checkTensors(header: Header, size: number, refuse: Refuse): Map<string,
   let before: GgufTensor | undefined;
   for (const tensor of [...tensors.values()].sort((a, b) => a.offset - b.offset)) {
     if (before !== undefined && tensor.offset < before.offset + before.bytes)
-      refuse("tensors one behind the other", `${tensor.name} inside ${before.name}`);
+      refuse("tensors that do not overlap", `${tensor.name} inside ${before.name}`);
     before = tensor;
   }
   return tensors;
 }
 
-/** @param file where the tensors' data begin, what their places are multiples of, and the file's size */
+/** @param file where the tensors' data begin, the alignment of their offsets, and the file's size */
 function checkTensor(
   { name, shape, dtype, offset }: Header["tensorInfos"][number],
   { start, alignment, size }: { readonly start: number; readonly alignment: number; readonly size: number },
@@ -230,7 +232,7 @@ function checkTensor(
       `the type with number ${dtype}`,
       "Choose a file with another quantisation of this model.",
     );
-  // A list of numbers is in whole blocks as one row.
+  // A vector is stored as one row of whole blocks.
   const rowLength = shape.length === 1 ? rows : columns;
   if (rowLength % type.blockSize !== 0)
     refuse(`rows of whole blocks of ${type.blockSize} numbers (${type.name}) in ${name}`, `rows of ${rowLength}`);
@@ -249,7 +251,7 @@ function alignmentOf(header: Header, refuse: Refuse): number {
   return found;
 }
 
-/** No tensor has more numbers than bits in the file, so that the products below are exact. */
+/** No tensor may have more numbers than the file has bits, so that the products below are exact. */
 function dimensionsOf(
   name: string,
   shape: readonly bigint[],

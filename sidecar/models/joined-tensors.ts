@@ -1,4 +1,4 @@
-// Tensors of a GGUF file joined by rows, read as float32 a few rows at a time.
+// Reads tensors of a GGUF file, joined by rows, as float32, a few rows at a time.
 import { GgufError, type GgufFile, type GgufTensor } from "./gguf-file";
 
 /** A matrix of `rows` x `columns`; a vector counts as that many rows of one number. */
@@ -16,9 +16,8 @@ export class JoinedTensors {
   }
 
   /**
-   * @param names of each tensor its name, or names of which the first that the file has is taken: the others stand for the same
-   * matrix
-   * @throws GgufError where a tensor is missing, or rows differ in length.
+   * @param names for each tensor its name, or several names of one matrix, of which the first in the file is taken
+   * @throws GgufError when a tensor is missing, or rows differ in length
    */
   static find(file: GgufFile, names: readonly (string | readonly string[])[]): JoinedTensors {
     const tensors = names.map((each) => {
@@ -42,7 +41,7 @@ export class JoinedTensors {
 
   /**
    * Writes rows `from` to `to` (exclusive) to the beginning of `target`.
-   * @throws GgufError where the file ends before, or a number is not finite.
+   * @throws GgufError when the file ends before, or a number is not finite
    */
   async read(from: number, to: number, target: Float32Array): Promise<void> {
     let first = 0;
@@ -59,7 +58,7 @@ export class JoinedTensors {
     }
   }
 
-  /** Rows from `begin` on, as many as fit into `target`. Of a vector, `begin` must be a multiple of its blocks. */
+  /** Reads rows from `begin`, as many as fit into `target`. In a vector, `begin` must be a multiple of the block size. */
   private async readRows(tensor: GgufTensor, begin: number, target: Float32Array): Promise<void> {
     const { blockSize, blockBytes, dequantize } = tensor.type;
     const blocks = target.length / blockSize;
@@ -77,7 +76,7 @@ export class JoinedTensors {
 }
 
 function allFinite(numbers: Float32Array): boolean {
-  // What is not finite gives NaN, and every sum with it.
+  // A number that is not finite times zero is NaN, and so is the sum.
   let sum = 0;
   for (let at = 0; at < numbers.length; at++) {
     const number = numbers[at] ?? 0;

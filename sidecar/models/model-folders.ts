@@ -1,4 +1,4 @@
-// Where models lie: what the extension brings, and what was converted on this machine, one folder for all windows and workspaces.
+// The folder of the models that were converted on this machine, one for all windows and workspaces: lists, chooses and removes them.
 
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
@@ -13,7 +13,7 @@ import { isRunning } from "../host/running-process";
 import { readManifest } from "../inference/package/model-manifest";
 import { modelName, smallModel } from "./catalogue";
 
-/** The file that makes a folder a model package; written last. */
+/** A folder with this file is a model package. It is written last. */
 export const manifestFile = "model.json";
 const chosenFile = "chosen.json";
 const chosenSchema = v.strictObject({ model: modelName });
@@ -22,13 +22,13 @@ const chosenSchema = v.strictObject({ model: modelName });
 export interface InstalledModel {
   readonly name: string;
   readonly folder: string;
-  /** What its model.json says; undefined where it cannot be read. */
+  /** Its model.json; undefined when it cannot be read. */
   readonly manifest: Awaited<ReturnType<typeof readManifest>> | undefined;
-  /** Why it cannot. */
+  /** Why it cannot be read. */
   readonly problem: string | undefined;
 }
 
-/** Names of the converted models, whole or not, sorted. */
+/** Names of the converted models, sorted, including damaged ones. */
 export function installedNames({ installed }: ModelFolders): string[] {
   if (!existsSync(installed)) return [];
   return readdirSync(installed, { withFileTypes: true })
@@ -51,7 +51,7 @@ export function installedModels(folders: ModelFolders): Promise<InstalledModel[]
   );
 }
 
-/** The model that is used where no setting names one. A choice that cannot be read counts as none. */
+/** The model that is used when no setting names one. A choice that cannot be read is ignored. */
 export function chosenModel({ installed }: ModelFolders): string {
   try {
     return v.parse(chosenSchema, JSON.parse(readFileSync(join(installed, chosenFile), "utf8"))).model;
@@ -60,7 +60,7 @@ export function chosenModel({ installed }: ModelFolders): string {
   }
 }
 
-/** Writes the choice down; the small model is none. */
+/** Stores the choice; choosing the small model deletes it. */
 export async function chooseModel({ installed }: ModelFolders, name: string): Promise<void> {
   const path = join(installed, chosenFile);
   if (name === smallModel) return rm(path, { force: true });
@@ -70,22 +70,22 @@ export async function chooseModel({ installed }: ModelFolders, name: string): Pr
   await rename(scratch, path);
 }
 
-/** Takes a converted model's folder away, at once for everybody who looks. */
+/** Removes a converted model. It is renamed first, so that no process finds half of it. */
 export async function deleteModel({ installed }: ModelFolders, name: string): Promise<void> {
   const away = join(installed, scratchName("removed"));
   await rename(join(installed, name), away);
   await rm(away, { recursive: true, force: true, maxRetries: 3 });
 }
 
-/** A name for what is on its way in or out, which no model has, and which tells whose it is. */
+/** A name for a temporary folder, which no model has, with the process it belongs to. */
 export function scratchName(purpose: "adding" | "removed" | "chosen"): string {
   return `.${purpose}~${hostname()}~${process.pid}~${randomUUID()}`;
 }
 
-/** What a process on another machine left behind goes after this long; one on this machine can be asked for. */
+/** Age at which temporary folders of other machines' processes are deleted; those of this machine when the process has ended. */
 const foreignScratchMs = 24 * 3600 * 1000;
 
-/** Deletes what ended processes left behind. */
+/** Deletes temporary folders of processes that have ended. */
 export async function removeLeftovers({ installed }: ModelFolders): Promise<void> {
   for (const name of await readdir(installed).catch(() => [])) {
     const [, host, pid] = /^\.\w+~(.*)~(\d+)~[0-9a-f-]{36}$/.exec(name) ?? [];

@@ -1,16 +1,16 @@
-// Whether a converted model is as this version of the extension would make it.
+// Tells whether a converted model is what this version of the extension would make.
 import { join } from "node:path";
 import type { ModelManifest } from "../inference/package/model-manifest";
 import { readCatalogue } from "./catalogue";
 import { loadRecipe, type Recipe } from "./recipe";
 
-/** Whether graph, adapters, tokenizer and card of a package are those of a recipe. */
+/** Whether graph, adapters, tokenizer and card of a package are the recipe's. */
 export function isCurrent({ files }: Pick<ModelManifest, "files">, { manifest }: Recipe): boolean {
   return Object.entries(manifest.files).every(([file, { sha256 }]) => files[file]?.sha256 === sha256);
 }
 
 /**
- * What to do about a package that another version made, in a sentence; undefined where it is current or was not made on this machine.
+ * A sentence that says what to do about a package that another version made; undefined when it is current, or was not made here.
  * @param packaged the extension's folder `models`
  */
 export async function outdatedNote(
@@ -22,5 +22,5 @@ export async function outdatedNote(
   const { recipe } = await loadRecipe(join(packaged, known.package));
   return isCurrent({ files }, recipe)
     ? undefined
-    : `The model ${name} was made by another version: "model add ${source.file}" on the command line makes it anew.`;
+    : `The model ${name} was made by another version: "model add ${source.file}" on the command line converts it again.`;
 }

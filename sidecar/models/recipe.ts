@@ -1,4 +1,4 @@
-// recipe.json: how the weights that a graph names are made out of a GGUF file, and which files fit.
+// Reads recipe.json: how the weights of a graph are made from a GGUF file, and which files fit.
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
@@ -10,21 +10,21 @@ const sha256 = v.pipe(v.string(), v.regex(/^[0-9a-f]{64}$/));
 const fileName = v.pipe(v.string(), v.regex(/^[A-Za-z0-9][A-Za-z0-9._-]*$/));
 const digest = v.strictObject({ bytes: whole, sha256 });
 
-/** Bytes of a file that is written. */
+/** Bytes of a written file. */
 const place = v.strictObject({ offset: whole, bytes: count });
 /** Numbers of factors.bin. */
 const factors = v.strictObject({ offset: whole, count });
 
 const common = {
-  /** Names in the GGUF file, joined by rows; in place of a name a list of names, of which the first that the file has is taken. */
+  /** Names in the GGUF file, joined by rows. A list of names in the place of one means the first of them that is in the file. */
   tensors: v.pipe(v.array(v.union([text, v.pipe(v.array(text), v.minLength(1))])), v.minLength(1)),
-  /** Only these rows of what was joined: the first, and the one behind the last. */
+  /** Only these rows of the joined tensors: the first, and the one after the last. */
   rows: v.optional(v.strictTuple([whole, count])),
   /** Number j of each row is multiplied by factor j; of a vector, number j of the vector. */
   columnFactors: v.optional(factors),
-  /** Behind that, the numbers of row i by factor i. */
+  /** After that, the numbers of row i are multiplied by factor i. */
   rowFactors: v.optional(factors),
-  /** As it is, or with columns and rows exchanged. */
+  /** As it is, or transposed. */
   layout: v.picklist(["rows", "transposed"]),
 };
 
@@ -34,7 +34,7 @@ const entrySchema = v.variant("store", [
   v.strictObject({ store: v.literal("int8-rows"), ...common, codes: place, scales: place }),
 ]);
 
-/** Metadata of the GGUF file, without the architecture's name in front; GGUF has real numbers in float32. */
+/** Metadata of the GGUF file, without the architecture's name as prefix. GGUF stores real numbers as float32. */
 export const shapeKeys = {
   blockCount: "block_count",
   embeddingLength: "embedding_length",
@@ -55,11 +55,11 @@ const recipeSchema = v.strictObject({
       ...v.entriesFromList(["blockCount", "embeddingLength", "feedForwardLength", "headCount", "headCountKv"], count),
       ropeFreqBase: v.pipe(v.number(), v.gtValue(0)),
       layerNormRmsEpsilon: v.pipe(v.number(), v.gtValue(0)),
-      /** Rows of the embedding, which is at least the number of tokens. */
+      /** Rows of the embedding: at least the number of tokens. */
       vocabularySize: count,
     }),
   }),
-  /** By the name of a variant: the largest code of a weight. */
+  /** The largest code of a weight, by the name of the variant. */
   variants: v.strictObject({ int8: variantSchema, int7: variantSchema }),
   /** Of factors.bin. */
   factors: digest,
@@ -67,13 +67,13 @@ const recipeSchema = v.strictObject({
   files: v.record(
     fileName,
     v.strictObject({
-      /** In the order of their places. */
+      /** Ordered by offset. */
       entries: v.pipe(v.array(entrySchema), v.minLength(1)),
-      /** What comes of the source of the catalogue, for each variant. */
+      /** The result for the catalogue's source, for each variant. */
       pinned: v.strictObject({ int8: digest, int7: digest }),
     }),
   ),
-  /** model.json of the finished package, without the files that are written. */
+  /** model.json of the complete package, without the files that are written. */
   manifest: v.looseObject({
     name: text,
     version: text,
@@ -87,12 +87,12 @@ export type RecipeFile = Recipe["files"][string];
 export type Digest = v.InferOutput<typeof digest>;
 
 /**
- * Weights of at most 127 where the processor adds products of 8-bit numbers exactly, and of at most 63 where it adds them in 16
- * bits, which would overflow.
+ * Codes of at most 127 for processors that add products of 8-bit numbers exactly, and of at most 63 for those that add them in
+ * 16 bits, which would overflow.
  */
 export type Variant = keyof Recipe["variants"];
 
-/** What the folder of a model of the catalogue holds for the conversion. */
+/** The files for the conversion in the folder of a model of the catalogue. */
 export interface LoadedRecipe {
   readonly recipe: Recipe;
   /** Content of factors.bin. */
@@ -104,7 +104,7 @@ const factorsFile = "factors.bin";
 
 /**
  * Reads recipe.json and factors.bin of a folder.
- * @throws Error where one is missing, is not as stated, or contradicts itself: the extension is damaged then.
+ * @throws Error when one is missing, invalid, or contradicts the other: the extension is damaged then
  */
 export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
   const path = join(folder, recipeFile);
@@ -127,14 +127,14 @@ export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
 
 const reinstall = "Install the extension again.";
 
-/** Places of a file: one behind the other, to the file's end; and factors that are there. */
+/** Checks that the entries of a file follow each other to the file's end, and that their factors exist. */
 function checkPlaces(path: string, name: string, { entries, pinned }: RecipeFile, factorCount: number): void {
   let end = 0;
   for (const entry of entries) {
     for (const { offset, bytes } of placesOf(entry)) {
       if (offset < end)
         throw new Error(
-          `${path}: ${name}: expected places in ascending order, found ${offset} behind ${end}. ${reinstall}`,
+          `${path}: ${name}: expected offsets in ascending order, found ${offset} after ${end}. ${reinstall}`,
         );
       end = offset + bytes;
     }

@@ -1,4 +1,4 @@
-// From what a setting or an option names to the folder of a model package, for the server, the command line and the measurements alike.
+// Resolves the model that a setting or an option names to the folder of its package.
 
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
@@ -9,18 +9,18 @@ import { chosenModel, installedNames, manifestFile } from "./model-folders";
 export interface ResolvedModel {
   /** Absolute path of the model package. */
   readonly folder: string;
-  /** Name of the model; undefined where a folder was named. */
+  /** Name of the model; undefined when a folder was named. */
   readonly name: string | undefined;
 }
 
-/** A model that is not on this machine. The message says what was named, and how to come by it. */
+/** A model that is not on this machine. The message says which, and how to get it. */
 export class ModelNotFound extends Error {
   override readonly name = "ModelNotFound";
 }
 
 /**
- * The package that a name or the path of a folder stands for; with "" the one that `model use` chose, or the small one.
- * @throws ModelNotFound where there is no such model here.
+ * The package with this name or in this folder; with "" the one that `model use` chose, or the small one.
+ * @throws ModelNotFound when there is no such model on this machine
  */
 export function resolveModel(wanted: string, folders: ModelFolders): ResolvedModel {
   const name = wanted === "" ? chosenModel(folders) : wanted;
@@ -30,18 +30,18 @@ export function resolveModel(wanted: string, folders: ModelFolders): ResolvedMod
   if (installedNames(folders).includes(name)) return { name, folder: join(folders.installed, name) };
   if (known?.source !== undefined) {
     throw new ModelNotFound(
-      `Expected the model ${name} on this machine, found it not yet here: run "model add ${known.source.file}" on the command line with the file of ${known.source.repository}.`,
+      `Expected the model ${name} on this machine, found none: run "model add ${known.source.file}" on the command line with the file of ${known.source.repository}.`,
     );
   }
   const folder = resolve(wanted);
   if (wanted !== "" && (isAbsolute(wanted) || existsSync(join(folder, manifestFile))))
     return { name: undefined, folder };
   throw new ModelNotFound(
-    `Expected a model's name (${namesOf(catalogue, folders).join(", ")}) or the folder of a model package, found ${JSON.stringify(name)}. "model list" on the command line shows what there is.`,
+    `Expected a model's name (${namesOf(catalogue, folders).join(", ")}) or the folder of a model package, found ${JSON.stringify(name)}. "model list" on the command line shows the models.`,
   );
 }
 
-/** As {@link resolveModel}; a model that is not here gives the small one, and the reason. */
+/** The same, with the small model and a reason in the place of one that is not on this machine. */
 export function resolveModelOrSmall(
   wanted: string,
   folders: ModelFolders,
@@ -54,7 +54,7 @@ export function resolveModelOrSmall(
   }
 }
 
-/** Every name that can be used, those of the catalogue first. */
+/** All names that can be used, those of the catalogue first. */
 function namesOf(catalogue: Catalogue, folders: ModelFolders): string[] {
   return [...new Set([...catalogue.keys(), ...installedNames(folders)])];
 }

@@ -1,11 +1,11 @@
-// What a recipe does with rows of numbers, in float32: multiplies them by factors, rounds them to codes, turns them into columns.
+// The arithmetic of recipes on rows of float32: multiplies them by factors, rounds them to codes, transposes them.
 
-/** Scale of a row of zeros, and the smallest there is, before it is divided by the largest code. */
+/** The minimum magnitude of a row, from which its scale is computed; also that of a row of zeros. */
 const minMagnitude = Math.fround(1e-20);
-/** Added and taken away again, it rounds a float64 of at most 2 ** 31 to a whole number, a half to the even one. */
+/** Adding and subtracting it rounds a float64 of at most 2 ** 31 to a whole number, ties to even. */
 const rounding = 1.5 * 2 ** 52;
 
-/** Multiplies number j of each row by factor j, where there are factors: a row has as many numbers. Each product is a float32. */
+/** Multiplies number j of each row by factor j, when there are factors, one for each column. Each product is a float32. */
 export function multiplyColumns(numbers: Float32Array, factors: Float32Array | undefined): void {
   if (factors === undefined) return;
   for (let start = 0; start < numbers.length; start += factors.length)
@@ -13,7 +13,7 @@ export function multiplyColumns(numbers: Float32Array, factors: Float32Array | u
       numbers[start + column] = (numbers[start + column] ?? 0) * (factors[column] ?? 0);
 }
 
-/** Multiplies the numbers of row i by factor i, where there are factors: at least as many as rows. Each product is a float32. */
+/** Multiplies the numbers of row i by factor i, when there are factors, at least one for each row. Each product is a float32. */
 export function multiplyRows(numbers: Float32Array, columns: number, factors: Float32Array | undefined): void {
   if (factors === undefined) return;
   for (let row = 0; row < numbers.length / columns; row++) {
@@ -56,7 +56,7 @@ export function turnInto(
   place: number,
 ): void {
   const rows = numbers.length / columns;
-  // Sixteen rows at a time: so the places that are written to next to each other stay in the processor's cache.
+  // Sixteen rows at a time, so that neighbouring places that are written to stay in the processor's cache.
   for (let block = 0; block < rows; block += 16) {
     const end = Math.min(rows, block + 16);
     for (let column = 0; column < columns; column++) {

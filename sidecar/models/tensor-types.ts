@@ -1,6 +1,6 @@
-// The ways in which GGUF files store numbers, and how each is turned into float32: ggml's formulas, every operation rounded to float32.
+// Converts the number formats of GGUF files to float32, by ggml's formulas with every operation rounded to float32.
 
-/** One way to store numbers: in blocks of `blockSize` numbers that take `blockBytes` bytes each. */
+/** A number format: blocks of `blockSize` numbers, each block `blockBytes` bytes. */
 export interface TensorType {
   readonly name: string;
   readonly blockSize: number;
@@ -9,7 +9,7 @@ export interface TensorType {
   readonly dequantize: (source: DataView, blocks: number, target: Float32Array) => void;
 }
 
-/** By their number in a GGUF file (`ggml_type` in ggml.h). */
+/** The formats by their number in a GGUF file (`ggml_type` in ggml.h). */
 const tensorTypes: ReadonlyMap<number, TensorType> = new Map([
   [0, { name: "F32", blockSize: 1, blockBytes: 4, dequantize: dequantizeF32 }],
   [1, { name: "F16", blockSize: 1, blockBytes: 2, dequantize: dequantizeF16 }],
@@ -22,12 +22,12 @@ const tensorTypes: ReadonlyMap<number, TensorType> = new Map([
   [30, { name: "BF16", blockSize: 1, blockBytes: 2, dequantize: dequantizeBF16 }],
 ]);
 
-/** The type with a number of ggml's; undefined where this program does not read it. */
+/** The format with one of ggml's numbers; undefined when this program does not read it. */
 export function tensorType(id: number): TensorType | undefined {
   return tensorTypes.get(id);
 }
 
-/** Names of all types that are read. */
+/** Names of all formats that this program reads. */
 export const tensorTypeNames: readonly string[] = [...tensorTypes.values()].map(({ name }) => name);
 
 function dequantizeF32(source: DataView, blocks: number, target: Float32Array): void {
@@ -148,7 +148,7 @@ function scaleOfK(source: DataView, at: number, part: number): number {
   return Math.fround(half(source, at) * six);
 }
 
-/** What is subtracted in that part. */
+/** The minimum of that part, which is subtracted. */
 function minOfK(source: DataView, at: number, part: number): number {
   const six =
     part < 4
@@ -157,7 +157,7 @@ function minOfK(source: DataView, at: number, part: number): number {
   return Math.fround(half(source, at + 2) * six);
 }
 
-/** Every float16 as a float32, by its bits. */
+/** The float32 of every float16, by its bits. */
 const halves = allHalves();
 
 function half(source: DataView, at: number): number {

@@ -1,15 +1,15 @@
-// Whether tensors that stand for one matrix, as embedding and head do, are one.
+// Checks that tensors which the graph has as one matrix, such as embedding and head, are the same.
 import { GgufError, type GgufFile } from "./gguf-file";
 import { JoinedTensors } from "./joined-tensors";
 
-/** Rows that are compared, and the least cosine between what two roundings of one matrix make of them. */
+/** Rows that are compared, and the minimum cosine between two roundings of one matrix. */
 const comparedRows = 16;
 const minCosine = 0.95;
 
 /**
- * The graph has one matrix where a file may have two names: one rounding for each of its uses, but of one matrix.
+ * A file may have two names for one matrix of the graph, with another rounding for each use.
  * @param names as of {@link JoinedTensors.find}
- * @throws GgufError where the file has two matrices that differ by more than rounding.
+ * @throws GgufError when the file has two matrices that differ by more than rounding
  */
 export async function checkTied(file: GgufFile, names: readonly (string | readonly string[])[]): Promise<void> {
   for (const choices of names) {
@@ -26,7 +26,7 @@ export async function checkTied(file: GgufFile, names: readonly (string | readon
   }
 }
 
-/** Over rows that lie evenly in both matrices; -1 where these have other shapes. */
+/** The cosine over evenly spaced rows of both matrices; -1 when their shapes differ. */
 async function cosineOf(a: JoinedTensors, b: JoinedTensors): Promise<number> {
   if (a.rows !== b.rows || a.columns !== b.columns) return -1;
   const [x, y] = [new Float32Array(a.columns), new Float32Array(a.columns)];

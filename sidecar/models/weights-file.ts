@@ -1,4 +1,4 @@
-// Writes one file of weights out of a GGUF file, by the entries of a recipe, a few rows at a time.
+// Writes one file of weights from a GGUF file, by the entries of a recipe, a few rows at a time.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
@@ -8,11 +8,11 @@ import { type Digest, placesOf, type RecipeEntry, type RecipeFile } from "./reci
 import { multiplyColumns, multiplyRows, roundRows, turnInto } from "./row-arithmetic";
 import { checkTied } from "./tied-tensors";
 
-/** What is held in memory at a time, which does not change what is written. */
+/** How much is in memory at a time. It does not change what is written. */
 export interface SliceLimits {
-  /** Numbers that are read and rounded at a time, in float32; a row at least. */
+  /** Numbers that are read and rounded at a time, in float32; at least one row. */
   readonly numbers: number;
-  /** Bytes of a matrix that are turned at a time; columns are written in so many pieces as it takes. */
+  /** Bytes of a matrix that are transposed at a time; columns are written in as many pieces as that takes. */
   readonly turnedBytes: number;
 }
 
@@ -25,12 +25,12 @@ export interface WeightsSource {
   /** Of int8 codes: 127 or 63. */
   readonly largestCode: number;
   readonly signal: AbortSignal | undefined;
-  /** Told how many numbers were written, again and again. */
+  /** Called with the numbers written so far. */
   readonly onProgress: (numbers: number) => void;
   readonly limits?: SliceLimits;
 }
 
-/** What the entries of a file take from the GGUF file. */
+/** What the entries of a file read from the GGUF file. */
 interface Part {
   readonly entry: RecipeEntry;
   readonly matrix: JoinedTensors;
@@ -40,7 +40,7 @@ interface Part {
 
 /**
  * Finds the tensors of every entry, with the shapes that the graph needs, before anything is written.
- * @throws GgufError where one is missing or of another shape.
+ * @throws GgufError when one is missing or has another shape
  */
 export async function findParts(gguf: GgufFile, { entries }: RecipeFile): Promise<Part[]> {
   for (const { tensors } of entries) await checkTied(gguf, tensors);
@@ -65,14 +65,15 @@ export async function findParts(gguf: GgufFile, { entries }: RecipeFile): Promis
   });
 }
 
-/** How many numbers {@link writeWeights} tells of in the end. */
+/** How many numbers {@link writeWeights} writes. */
 export function numbersOf(parts: readonly Part[]): number {
   return parts.reduce((sum, { matrix, rows }) => sum + rows * matrix.columns, 0);
 }
 
 /**
- * Writes the file, zeros where no entry has a place, and has the disk take it.
- * @throws GgufError for numbers that are not finite; what `source.signal` is aborted with; the system's errors of a full disk and so on.
+ * Writes the file, with zeros between entries, and waits until it is on disk.
+ * @throws GgufError for numbers that are not finite; the signal's reason when `source.signal` is aborted; errors of the system,
+ * for example of a full disk.
  */
 export async function writeWeights(path: string, parts: readonly Part[], source: WeightsSource): Promise<void> {
   const file = await open(path, "wx");
@@ -85,7 +86,7 @@ export async function writeWeights(path: string, parts: readonly Part[], source:
   }
 }
 
-/** Bytes that a file of these entries has. */
+/** Bytes of a file with these entries. */
 export function bytesOf({ entries }: RecipeFile): number {
   return Math.max(...entries.flatMap(placesOf).map(({ offset, bytes }) => offset + bytes));
 }
@@ -100,7 +101,7 @@ export async function digestOf(path: string, signal: AbortSignal | undefined): P
   return { bytes, sha256: hash.digest("hex") };
 }
 
-/** Reads, multiplies, rounds and writes slices of rows; its buffers serve all of them. */
+/** Reads, multiplies, rounds and writes slices of rows, with the same buffers for all. */
 class Slices {
   private readonly limits: SliceLimits;
   private floats: Float32Array;
@@ -147,7 +148,7 @@ class Slices {
     if (entry.store === "int8-rows") await this.put(scales, entry.scales.offset);
   }
 
-  /** Rows `from` to `to` of what an entry stands for, as they are stored; scales of int8 rows go to their place in `scales`. */
+  /** Rows `from` to `to` of an entry as they are stored; scales of int8 rows are written to `scales`. */
   private async slice(part: Part, from: number, to: number, scales: Float32Array): Promise<Float32Array | Int8Array> {
     this.source.signal?.throwIfAborted();
     const { entry, matrix, firstRow } = part;
@@ -157,7 +158,7 @@ class Slices {
     const { factors } = this.source;
     const columnFactors = used(entry.columnFactors, factors);
     const rowFactors = used(entry.rowFactors, factors);
-    // Of a vector, both go number by number.
+    // In a vector, a row is one number, so both factors apply to it.
     if (columns > 1) multiplyColumns(floats, columnFactors);
     else multiplyRows(floats, 1, columnFactors?.subarray(firstRow + from));
     multiplyRows(floats, columns, rowFactors?.subarray(firstRow + from));
@@ -167,7 +168,7 @@ class Slices {
     return codes;
   }
 
-  /** A panel of turned rows: all of the file's columns where it has all rows, else a piece of each. */
+  /** A panel of transposed rows: whole columns when it has all rows, else a piece of each. */
   private async putColumns(
     panel: Float32Array | Int8Array,
     columns: number,

@@ -82,7 +82,7 @@ describe("model", () => {
     const now = await readFile(card);
     await writeFile(card, JSON.stringify(recipe));
     expect((await cli("model", "list")).stdout).toContain(
-      'The model tiny was made by another version: "model add tiny.gguf" on the command line makes it anew.',
+      'The model tiny was made by another version: "model add tiny.gguf" on the command line converts it again.',
     );
     await writeFile(card, now);
     expect((await cli("model", "list")).stdout).not.toContain("another version");
@@ -126,7 +126,7 @@ describe("model", () => {
     const named = await complete("--model", "tiny");
     expect(named.code).toBe(2);
     expect(named.stderr).toMatch(
-      /Expected the model tiny on this machine, found it not yet here: run "model add tiny\.gguf"/,
+      /Expected the model tiny on this machine, found none: run "model add tiny\.gguf"/,
     );
     await cli("model", "use", "small");
   });

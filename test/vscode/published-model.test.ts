@@ -36,7 +36,7 @@ describe.skipIf(unreachable !== undefined)(
     it("is asked for before it is there: the small one answers, and the status says so", async () => {
       await window.waitForStatus(/ready/);
       expect(await window.tooltip()).toMatch(
-        /Expected the model qwen2\.5-coder-0\.5b on this machine, found it not yet here.*Until then the small model answers/,
+        /Expected the model qwen2\.5-coder-0\.5b on this machine, found none.*Until then the small model answers/,
       );
       await window.leaveTooltip();
     });

@@ -127,7 +127,7 @@ describe("a file of a catalogued shape", () => {
     await add(await otherFile("mine.gguf"));
     const other = await otherFile("another.gguf", (bytes) => Buffer.concat([bytes, Buffer.of(2, 3)]));
     await expect(add(other, { name: "mine" })).rejects.toThrow(
-      /expected a name that no model has, found mine made out of mine\.gguf/i,
+      /expected a name that no model has, found mine converted from mine\.gguf/i,
     );
     await expect(add(other, { name: "tiny" })).rejects.toThrow(/not in the catalogue/);
     await expect(add(other, { name: "small" })).rejects.toThrow(AddModelError);

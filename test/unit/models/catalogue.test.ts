@@ -66,7 +66,7 @@ describe("a catalogue or recipe that was damaged is refused with the place", () 
     [
       "places out of order",
       (recipe: any) => recipe.files["weights.bin"].entries.reverse(),
-      /places in ascending order/,
+      /offsets in ascending order/,
     ],
     [
       "another size",

@@ -162,7 +162,7 @@ describe("what is no sound GGUF file is refused with a sentence", () => {
     const at = built.offsetFields.get(matrix.name) ?? 0;
     expect(await refusal(changed(built, at, u64(33n)))).toMatch(/multiple of 32 bytes, found 33/);
     expect(await refusal(changed(built, at, u64(2n ** 62n)))).toMatch(/found the file cut at/);
-    expect(await refusal(changed(built, at, u64(0n)))).toMatch(/expected tensors one behind the other/);
+    expect(await refusal(changed(built, at, u64(0n)))).toMatch(/expected tensors that do not overlap/);
   });
 
   it("a folder, a name with nothing behind it", async () => {
