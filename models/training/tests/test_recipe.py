@@ -11,9 +11,9 @@ from tiny import qwen2, tokenizer_json
 
 from selfracg import command
 from selfracg.data import prompt_layout
-from selfracg.export import export_recipe, gguf, graph, package, recipe, runtime, smoothing
+from selfracg.export import export_recipe, gguf, graph, package, quantisation, recipe, runtime, smoothing
 from selfracg.export.gguf_checkpoint import GgufCheckpoint
-from selfracg.model import backbone
+from selfracg.model import backbone, llora
 
 CONTEXT = 64
 
@@ -127,6 +127,50 @@ def test_a_packaged_graph_computes_the_model_that_the_file_holds(exported):
     # Activations are rounded by steps that this repository's own files calibrate, so the difference moves with them.
     assert np.abs(logits.logits[0] - expected[:, :known]).mean() < 0.02 * np.abs(expected).max()
     assert np.linalg.norm(logits.expression) == pytest.approx(1)
+
+
+def test_a_packaged_graph_rounds_as_its_twin_in_pytorch_does(exported):
+    """With the factors in the weights, codes up to 127 and each row of activations by its own step."""
+    model, file, folder = exported
+    content, _ = weights(file, folder, "int8")
+    checkpoint = GgufCheckpoint(file)
+    known = content["manifest"]["architecture"]["vocabularySize"]
+    smoothed = checkpoint.pytorch_model(CONTEXT, known)
+    factors = np.frombuffer((folder / "factors.bin").read_bytes(), dtype="<f4")
+    names = {gguf_name: name for name in checkpoint for gguf_name in export_recipe._gguf_names(name)}
+    with torch.no_grad():
+        for entry in content["files"]["weights.bin"]["entries"]:
+            for tensor in entry["tensors"]:
+                name = names[tensor if isinstance(tensor, str) else tensor[0]]
+                parameter = smoothed.get_parameter(name)
+                for key, dimension in (("columnFactors", -1), ("rowFactors", 0)):
+                    if key in entry:
+                        place = entry[key]
+                        factor = torch.tensor(factors[place["offset"] : place["offset"] + place["count"]])
+                        parameter.mul_(factor if dimension == -1 else factor[:, None])
+    twin, _ = quantisation.twin(smoothed, llora.LLoRA(smoothed), "int8-dynamic", largest_code=127)
+    found = runtime.OnnxModel(onnxruntime.InferenceSession(folder / "model.onnx", providers=["CPUExecutionProvider"]))
+    ids = np.random.default_rng(0).integers(0, 280, (1, 40))
+    with torch.no_grad():
+        expected = twin(input_ids=torch.from_numpy(ids)).logits[0].numpy()
+    difference = np.abs(found.run(ids, [40], np.arange(40)[None]).logits[0] - expected) / np.abs(expected).max()
+    # In most rows no activation rounds another way; where one does, it is one step.
+    assert np.median(difference) < 1e-5 and difference.max() < 0.02
+
+
+def test_a_graph_that_computes_another_model_is_refused_and_nothing_is_written(exported, monkeypatch, tmp_path):
+    _, file, _ = exported
+    whole = recipe.detach
+
+    def swapped(model, origins, *arguments):
+        names = [name for name, origin in origins.items() if origin.part == "codes" and name.endswith("up.codes")]
+        origins[names[0]], origins[names[1]] = origins[names[1]], origins[names[0]]
+        return whole(model, origins, *arguments)
+
+    monkeypatch.setattr(recipe, "detach", swapped)
+    with pytest.raises(ValueError, match="expected a divergence of at most"):
+        export_recipe.export(GgufCheckpoint(file), tmp_path / "out", "tiny", "0.1.0", "Apache-2.0", "Tiny", CONTEXT)
+    assert not (tmp_path / "out").exists()
 
 
 def test_smoothing_leaves_the_model_as_it_is_to_the_bit(exported):

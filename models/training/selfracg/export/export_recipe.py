@@ -3,6 +3,7 @@
 Writes graph (model.onnx, whose weights are references into weights.bin), adapters (adapters.bin, untrained: the expression reads
 the backbone's own attention), recipe.json, factors.bin, tokenizer.json and MODEL_CARD.md into one folder. The product makes
 weights.bin out of the GGUF file by the recipe; its SHA-256 is pinned for each variant, made here by the reference in recipe.py.
+Before anything is written, the graph with these weights is run on real code and compared with the file's model in PyTorch.
 
 Needs `pip install 'selfracg-training[gguf]'`.        Reads  --gguf.        Writes  --out.
 """
@@ -24,7 +25,7 @@ import torch
 from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
-from selfracg.export import calibration, graph, package, recipe, smoothing
+from selfracg.export import calibration, graph, package, recipe, recipe_check, smoothing
 from selfracg.export.export import DEFAULT_SETTINGS, REPOSITORY
 from selfracg.export.gguf_checkpoint import TIED_NAMES, GgufCheckpoint, gguf_name
 from selfracg.model import llora
@@ -33,6 +34,8 @@ STORED = "int8-dynamic"
 CONTEXT = 4096
 # Rows of real code that the smoothing is fitted on: outliers stand in the same channels everywhere.
 CALIBRATION_ROWS = 8
+# Rows of other files, and tokens of each, that the graph is compared with PyTorch on.
+CHECK_ROWS, CHECK_TOKENS = 3, 128
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,23 +53,31 @@ def run(args: argparse.Namespace) -> int:
     """Exports. Returns 0."""
     started = time.monotonic()
     out = args.out or REPOSITORY / "models" / args.name
-    export(GgufCheckpoint(args.gguf), out, args.name, args.model_version, args.licence, args.source, args.context)
+    differences = export(
+        GgufCheckpoint(args.gguf), out, args.name, args.model_version, args.licence, args.source, args.context
+    )
+    for variant, difference in differences.items():
+        print(f"export-recipe: {variant}: {difference}")
     print(f"export-recipe: {out}: {time.monotonic() - started:.0f} s")
     return 0
 
 
 def export(
     checkpoint: GgufCheckpoint, out: Path, name: str, version: str, licence: str, source: str, context: int = CONTEXT
-) -> None:
-    """Writes the folder `out` for a checkpoint of which `source` is the publisher's name."""
+) -> dict[str, recipe_check.Difference]:
+    """Writes the folder `out` for a checkpoint of which `source` is the publisher's name.
+
+    Returns how far the graph with the weights of each variant is from PyTorch. ``ValueError`` where that is more than rounding explains:
+    nothing is written then. The processor must add products of 8-bit numbers exactly, as those with VNNI do.
+    """
     tokenizer_json = checkpoint.tokenizer_json()
     layout = prompt_layout.layout_for(tokenizer_json)
     known = prompt_layout.token_count(tokenizer_json)
     settings = checkpoint.config(context, known)
     config = graph.GraphConfig.from_hf(settings.to_dict())
     model = checkpoint.pytorch_model(context, known)
-    rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), context, CALIBRATION_ROWS)
-    factors = smoothing.fit(model, rows)
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    factors = smoothing.fit(model, calibration.real_rows(tokenizer, context, CALIBRATION_ROWS))
     torch.manual_seed(0)
     module = llora.LLoRA(model, adapters="shared")
     adapter = graph.Adapter(
@@ -77,6 +88,11 @@ def export(
         project=module.project,
         pool=module.pool,
     )
+    # The first of any number of rows is of the same file.
+    rows = calibration.real_rows(tokenizer, min(context, CHECK_TOKENS), CHECK_ROWS + 1)[1:]
+    with torch.no_grad():
+        expressions = [module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY)[0] for row in rows]
+    expected = recipe_check.expect(model, [expression.numpy() for expression in expressions], rows, known)
     adapter_parameters, dimension = sum(parameter.numel() for parameter in module.parameters()), module.dimension
     del model, module.backbone
 
@@ -86,9 +102,16 @@ def export(
         config, smoothing.Smoothed(cut, factors), adapter, STORED, largest_code=recipe.VARIANTS["int8"], origins=origins
     )
     entries, _, adapters, factor_file = recipe.detach(proto, origins, factors, _gguf_names, {graph.EMBEDDING: known})
-    pinned = {
-        variant: _digest(entries, checkpoint, factor_file, largest) for variant, largest in recipe.VARIANTS.items()
-    }
+    serialised = proto.SerializeToString()
+    pinned, differences = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
+        (scratch / "model.onnx").write_bytes(serialised)
+        (scratch / recipe.ADAPTERS_FILE).write_bytes(adapters)
+        for variant, largest in recipe.VARIANTS.items():
+            write_weights(entries, checkpoint, factor_file, largest, scratch / recipe.WEIGHTS_FILE)
+            pinned[variant] = recipe.digest(scratch / recipe.WEIGHTS_FILE)
+            differences[variant] = recipe_check.check(scratch / "model.onnx", expected)
     description = {
         "formatVersion": package.FORMAT_VERSION,
         "name": name,
@@ -110,7 +133,7 @@ def export(
         },
     }
     files = {
-        "model.onnx": proto.SerializeToString(),
+        "model.onnx": serialised,
         recipe.ADAPTERS_FILE: adapters,
         "tokenizer.json": tokenizer_json.encode(),
         "MODEL_CARD.md": _card(description, source, adapter_parameters).encode(),
@@ -125,6 +148,7 @@ def export(
         "manifest": description,
     }
     _write(out, {**files, recipe.FACTORS_FILE: factor_file, "recipe.json": _recipe_text(content).encode()})
+    return differences
 
 
 class _Cut(Mapping[str, np.ndarray]):
@@ -152,14 +176,6 @@ def _gguf_names(name: str) -> tuple[str, ...]:
     if name == graph.EMBEDDING:
         return TIED_NAMES
     return ("output_norm.weight",) if name == "model.norm.weight" else (gguf_name(name),)
-
-
-def _digest(entries: list[dict[str, Any]], checkpoint: GgufCheckpoint, factors: bytes, largest: int) -> dict[str, Any]:
-    """Size and SHA-256 of the file of weights with codes up to `largest`."""
-    with tempfile.TemporaryDirectory() as scratch:
-        path = Path(scratch) / recipe.WEIGHTS_FILE
-        write_weights(entries, checkpoint, factors, largest, path)
-        return recipe.digest(path)
 
 
 def write_weights(

@@ -37,11 +37,15 @@ LogitsOf = Callable[[Sequence[int]], np.ndarray]
 
 
 def twin(
-    model: PreTrainedModel, module: llora.LLoRA, stored: str, calibrated: Calibration | None = None
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    stored: str,
+    calibrated: Calibration | None = None,
+    largest_code: int = graph.WEIGHT_STEPS,
 ) -> tuple[PreTrainedModel, llora.LLoRA]:
     """Backbone and adapter as a graph with weights of that kind computes them, in PyTorch: rounded weights, rounded activations.
 
-    int8 needs the calibration that the graph was built with.
+    int8 needs the calibration that the graph was built with, and both kinds of int8 the largest code of its weights.
 
     What is left between it and the graph is the order of sums, and for int8 the activations that fall on the other side of
     a half on that account.
@@ -63,7 +67,7 @@ def twin(
             # A tied head is the embedding's parameter: what has been rounded stays as it is when it is rounded again.
             for part in rounded.modules():
                 if isinstance(part, (nn.Linear, nn.Embedding)):
-                    codes, scale = graph.int8_codes(part.weight.numpy())
+                    codes, scale = graph.int8_codes(part.weight.numpy(), largest_code)
                     part.weight.copy_(torch.from_numpy(codes.astype(np.float32) * scale[:, None]))
     if stored == "int8":
         assert calibrated is not None
