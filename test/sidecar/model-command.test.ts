@@ -125,9 +125,7 @@ describe("model", () => {
     expect(completed.stderr).toMatch(/Expected the model tiny on this machine.*Until then the small model answers/);
     const named = await complete("--model", "tiny");
     expect(named.code).toBe(2);
-    expect(named.stderr).toMatch(
-      /Expected the model tiny on this machine, found none: run "model add tiny\.gguf"/,
-    );
+    expect(named.stderr).toMatch(/Expected the model tiny on this machine, found none: run "model add tiny\.gguf"/);
     await cli("model", "use", "small");
   });
 

@@ -1,4 +1,4 @@
-// Hashes of large files are remembered until the file changes; what is remembered is never trusted further than that.
+// Hashes of large files are cached until the file changes.
 import { createHash } from "node:crypto";
 import { mkdtemp, open, readFile, rm, stat, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -52,7 +52,7 @@ describe("FileHashes", () => {
     await expect(readFile(memory)).rejects.toThrow("ENOENT");
   });
 
-  it("remembers a large file until a byte of it changes, even with the old size and time", async () => {
+  it("caches the hash of a large file until a byte changes, even when size and time stay the same", async () => {
     await writeFile(file, Buffer.alloc(large, 1));
     await settle();
     expect(await hash()).toBe(await truth());
@@ -67,7 +67,7 @@ describe("FileHashes", () => {
     expect(await hash()).toBe(await truth());
   });
 
-  it("does not remember a large file that was written just now", async () => {
+  it("does not cache the hash of a large file that was just written", async () => {
     await writeFile(file, Buffer.alloc(large, 1));
     expect(await hash()).toBe(await truth());
     await expect(readFile(memory)).rejects.toThrow("ENOENT");
@@ -83,14 +83,14 @@ describe("FileHashes", () => {
     },
   );
 
-  it("hashes without a memory that can be written", async () => {
+  it("computes hashes when the cache cannot be written", async () => {
     await writeFile(file, Buffer.alloc(large, 1));
     await settle();
     memory = join(file, "model-hashes.json");
     expect(await hash()).toBe(await truth());
   });
 
-  it("says why a file cannot be read", async () => {
+  it("rejects with the reason when a file cannot be read", async () => {
     await expect(hash()).rejects.toThrow("ENOENT");
   });
 });

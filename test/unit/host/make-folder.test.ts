@@ -1,11 +1,11 @@
-// Folders are made with those above them, and where none can be made that is an error, not a wait without end.
+// Folders are made with those above them, and a folder that cannot be made is an error instead of an endless wait.
 import { stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { makeFolder } from "../../../sidecar/host/make-folder";
 import { emptyFolder } from "../workspace/folder";
 
-it("makes a folder with those above it, each with its mode, and takes one that is there", async () => {
+it("makes a folder and those above it with its mode, and accepts one that exists", async () => {
   const folder = await emptyFolder();
   for (let time = 0; time < 2; time++) await makeFolder(join(folder, "a", "b", "c"), 0o700);
   for (const path of ["a", "a/b", "a/b/c"]) {
@@ -23,14 +23,14 @@ it("makes the same folders for many callers at once", async () => {
   expect((await stat(join(folder, "a", "b", "2"))).isDirectory()).toBe(true);
 });
 
-it("fails where a file has the name of the folder or of one above", async () => {
+it("fails when a file has the name of the folder or of one above", async () => {
   const folder = await emptyFolder();
   await writeFile(join(folder, "file"), "");
   await expect(makeFolder(join(folder, "file"))).rejects.toThrow("EEXIST");
   await expect(makeFolder(join(folder, "file", "a", "b"))).rejects.toThrow("ENOTDIR");
 });
 
-it.runIf(process.platform === "linux")("fails where the parent takes no folder", async () => {
+it.runIf(process.platform === "linux")("fails when no folder can be made in the parent", async () => {
   await expect(makeFolder("/proc/selfracg")).rejects.toThrow("ENOENT");
   await expect(makeFolder("/proc/selfracg/a/b")).rejects.toThrow("ENOENT");
   await expect(makeFolder("/sys/selfracg")).rejects.toThrow(/EPERM|EACCES|EROFS/);

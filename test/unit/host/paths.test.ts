@@ -1,4 +1,4 @@
-// Paths that the model sees, for the addresses that editors send.
+// Paths for the URIs that editors send.
 import { describe, expect, it } from "vitest";
 import { documentPath, filePath, longDocumentPath } from "../../../sidecar/host/paths";
 
@@ -24,19 +24,19 @@ describe("documentPath", () => {
     expect(documentPath(uri, folders)).toBe(path);
   });
 
-  it("is the whole path of what lies elsewhere, where that is asked for", () => {
+  it("is the whole path of a document outside of all folders, in the long form", () => {
     expect(longDocumentPath("file:///home/me/project/src/a.py", folders)).toBe("src/a.py");
     expect(longDocumentPath("file:///home/me/.ssh/config", folders)).toBe("/home/me/.ssh/config");
     expect(longDocumentPath("untitled:Untitled-1", folders)).toBe("Untitled-1");
   });
 
-  it("compares Windows drives whatever their case and encoding", () => {
+  it("is the same for Windows drives of any case and encoding", () => {
     expect(documentPath("file:///c%3A/work/src/a.ts", [{ uri: "file:///C:/work/", name: "work" }])).toBe("src/a.ts");
   });
 });
 
 describe("filePath", () => {
-  it("gives a path for file addresses alone", () => {
+  it("is undefined for other schemes than file", () => {
     expect(filePath("file:///a/b%20c.py")).toBe("/a/b c.py");
     expect(filePath("untitled:Untitled-1")).toBeUndefined();
     expect(filePath("file://otherhost/a.py")).toBeUndefined();

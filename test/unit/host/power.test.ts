@@ -1,4 +1,4 @@
-// Whether the machine runs on its battery, and what the setting makes of it.
+// Whether the machine runs on battery, and whether indexing pauses then.
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { onBattery } from "../../../sidecar/host/power";
@@ -28,14 +28,14 @@ describe("power", () => {
     expect(await onBattery(await folderWith(files))).toBe(expected);
   });
 
-  it("is not known where nothing says so", async () => {
+  it("is undefined when the system does not report it", async () => {
     expect(await onBattery(await emptyFolder())).toBeUndefined();
     expect(await onBattery(join(await emptyFolder(), "missing"))).toBeUndefined();
   });
 });
 
 describe("the pause on battery", () => {
-  it("follows setting and plug, and says once where it is not known", async () => {
+  it("follows setting and power supply, with one message when it is not known", async () => {
     const indexing = { pause: vi.fn(), resume: vi.fn() };
     const log = { debug() {}, info: vi.fn(), warn() {}, error() {} };
     let found: boolean | undefined = true;

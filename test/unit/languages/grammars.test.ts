@@ -1,4 +1,4 @@
-// The runtime is started once, also when two ask for it at the same time: what the one has loaded, the other can use.
+// tree-sitter's runtime is started once, also by two callers at the same time.
 import { resolve } from "node:path";
 import { expect, it } from "vitest";
 import { Parser } from "web-tree-sitter";
@@ -6,7 +6,7 @@ import { loadGrammar, startRuntime } from "../../../sidecar/languages/grammars";
 
 const folder = resolve(__dirname, "../../../dist/grammars");
 
-it("is one runtime for all who ask at the same time", async () => {
+it("the runtime is the same for all callers at the same time", async () => {
   const parserAfter = async () => {
     await startRuntime(folder);
     return new Parser().setLanguage(await loadGrammar(folder, "tree-sitter-python.wasm"));

@@ -1,4 +1,4 @@
-// What counts as an import statement, by examples that the training project is tested with too.
+// What an import statement is, by examples that the training project is tested with too.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -9,7 +9,7 @@ const imports = (path: string, prefix: string) => {
 };
 
 describe("imported are", () => {
-  it("Python's modules, wherever the sources begin, and the modules that are taken out of a package", () => {
+  it("Python's modules, wherever the sources begin, and modules imported from a package", () => {
     const among = imports(
       "src/shop/cart.py",
       "import os, shop.money as m\nfrom shop.stock import Stock\nfrom shop import (\n    tax,  # of goods\n    fees as f,\n)\n",
@@ -29,7 +29,7 @@ describe("imported are", () => {
     ).toEqual([]);
   });
 
-  it("Python's modules relative to the file, and no namesakes of them", () => {
+  it("Python's modules relative to the file, and no others with the same name", () => {
     const among = imports(
       "src/shop/deep/cart.py",
       "from . import near\nfrom .close import x\nfrom ..money import Money\nfrom ... import top\n",
@@ -57,7 +57,7 @@ describe("imported are", () => {
     expect(among("web/react.ts", "web/src/money.ts", "web/src/cart/money.test.ts", "web/src/lines.ts")).toEqual([]);
   });
 
-  it("Java's classes, those whose members are taken, and whole packages", () => {
+  it("Java's classes, also by static imports, and whole packages", () => {
     const among = imports(
       "app/src/main/java/org/shop/Cart.java",
       "package org.shop;\n\nimport org.shop.money.Money;\nimport static org.shop.Tax.rate;\nimport static org.shop.Fees.*;\nimport org.shop.stock.*;\n",
@@ -69,7 +69,7 @@ describe("imported are", () => {
     expect(among(`${main}/Money.java`, `${main}/money/Moneys.java`, `${main}/stock/deep/Shelf.java`)).toEqual([]);
   });
 
-  it("included headers and the sources of the same name, and what other languages name by parts", () => {
+  it("included headers and sources with the same name, and modules of other languages", () => {
     expect(
       imports(
         "src/cart.cpp",
@@ -95,7 +95,7 @@ describe("imported are", () => {
     ]);
   });
 
-  it("none without a statement, nor from what only looks like one", () => {
+  it("no files without an import statement, or with text that only looks like one", () => {
     expect(imports("a.py", "")("b.py", "a.py")).toEqual([]);
     expect(imports("a.py", `text = "from b import c"\n# import b\n`)("b.py")).toEqual([]);
     expect(imports("notes.md", "import b from here\n")("b.py", "here.py")).toEqual([]);

@@ -10,12 +10,12 @@ const open = (languageId: string, text: string) =>
     .join("");
 
 describe("brackets", () => {
-  it("knows which are open", () => {
+  it("are open until they are closed", () => {
     expect(open("typescript", "function f(a) { return [a, (")).toBe("{[(");
     expect(open("typescript", "f(a)[0]{}")).toBe("");
   });
 
-  it("reports closers without an opener, with the indentation of those that come first on their line", () => {
+  it("are unmatched when they close nothing, with the indentation of those that begin a line", () => {
     const scanner = scan("typescript", "a)\n  }\n");
     expect(scanner.unmatched).toEqual([
       { close: ")", offset: 1, indent: undefined },
@@ -23,7 +23,7 @@ describe("brackets", () => {
     ]);
   });
 
-  it("forgets what was left open inside a bracket that is closed", () => {
+  it("are closed together with the bracket around them", () => {
     expect(open("typescript", "{ ( }")).toBe("");
   });
 });
@@ -43,41 +43,41 @@ describe("strings and comments", () => {
     ["rust", "fn f<'a>(x: &'a str) { g('('); }"],
     ["go", "x := `\n{\n`"],
     ["ruby", "# {\n"],
-  ])("ignores brackets in them: %s %j", (languageId, text) => {
+  ])("hide brackets: %s %j", (languageId, text) => {
     expect(open(languageId, text)).toBe("");
   });
 
-  it("ends a string at the end of its line unless it may run on", () => {
+  it("end at the end of the line unless they may span lines", () => {
     expect(scan("typescript", "'it is (").insideString).toBe(true);
     expect(scan("typescript", "it's\n").insideString).toBe(false);
     expect(scan("typescript", "`a\n").insideString).toBe(true);
     expect(scan("python", '"""a\n').insideMultiline).toBe(true);
   });
 
-  it("goes on from where another scanner stands", () => {
+  it("continue from another scanner's state", () => {
     const start = scan("typescript", 'f("a');
     const rest = new Scanner(syntaxOf("typescript"), start).read('(")');
     expect(rest.insideString).toBe(false);
     expect(rest.unmatched.map((closer) => closer.close)).toEqual([")"]);
   });
 
-  it("knows the code in a template from its text", () => {
+  it("distinguish code in a template from its text", () => {
     expect(open("typescript", "`a ( ${f(b")).toBe("${(");
     expect(scan("typescript", "`a ${b").insideString).toBe(false);
     expect(scan("typescript", "`a ${b} c").insideString).toBe(true);
     expect(new Scanner(syntaxOf("typescript"), scan("typescript", "`a ${b")).read("} c (").insideString).toBe(true);
   });
 
-  it("takes a division for a division", () => {
+  it("do not begin at a division", () => {
     expect(open("typescript", "a / (b) / (")).toBe("(");
   });
 
-  it("takes apostrophes in unknown languages for apostrophes", () => {
+  it("do not begin at apostrophes in unknown languages", () => {
     expect(scan("klingon", "it's (").open).toHaveLength(1);
   });
 });
 
-it("measures indentation in columns", () => {
+it("indentOf measures indentation in columns", () => {
   expect(indentOf("\t  a")).toBe(6);
   expect(indentOf("a")).toBe(0);
 });

@@ -1,4 +1,4 @@
-// For any path: whether it is indexed and by which very rule, as indexing itself decides.
+// Explains for any path whether it is indexed and by which rule, as indexing decides.
 import { execFileSync } from "node:child_process";
 import { mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { join, relative, resolve, sep } from "node:path";
@@ -69,8 +69,8 @@ const code = (name: string): string =>
   `export function ${name}(input: number): number {\n  const doubled = input * 2;\n  return doubled + ${name.length};\n}\n`;
 const token = `ghp_${"q7Rk2ZpX9vLw4TnB8cYd3HsG6mJfA5eU1oQiWx".slice(0, 36)}`;
 
-describe("why", () => {
-  it("names what leaves a path out", async () => {
+describe("the explanation of a path", () => {
+  it("names the rule that excludes the path", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       ".gitignore": "# built\nout/\n*.log\n",
@@ -159,7 +159,7 @@ describe("why", () => {
     });
   });
 
-  it("says of what is indexed where its fragments are, and inside of what", async () => {
+  it("has the lines and scopes of an indexed file's fragments", async () => {
     const method = (name: string): string =>
       `  ${name}(input: number): number {\n${Array.from({ length: 9 }, (_, i) => `    this.add(input, ${i});`).join("\n")}\n    return input;\n  }\n`;
     const root = await folderWith({
@@ -186,7 +186,7 @@ describe("why", () => {
     expect(await why(root, "tiny.ts/x")).toMatchObject({ state: "missing" });
   });
 
-  it("agrees with indexing on every file of a real tree", async () => {
+  it("agrees with indexing for every file of a real tree", async () => {
     const tree = resolve(__dirname, "../../..");
     const rules = await IgnoreRules.create(tree);
     const { index } = await indexOf([{ root: join(tree, "test") }, { root: join(tree, "models") }]);
@@ -210,8 +210,8 @@ describe("why", () => {
   });
 });
 
-describe("the index's own answer", () => {
-  it("tells what is in it from what is still to come, what does not fit, and what lies outside", async () => {
+describe("the explanation by the index", () => {
+  it("distinguishes indexed files, waiting files, files beyond the limit, and paths outside of the folders", async () => {
     const root = await folderWith({ "a.ts": code("alpha"), "b.ts": code("beta"), "inner/c.ts": code("gamma") });
     const { index } = await indexOf([{ root }, { root: join(root, "inner") }], { limits: { maxFragments: 2 } });
     const states = await Promise.all(
@@ -232,7 +232,7 @@ describe("the index's own answer", () => {
     expect(await index.why("untitled:a")).toMatchObject({ state: "outside", path: "untitled:a" });
   });
 
-  it("goes by the settings of each folder, from the next indexing on", async () => {
+  it("follows each folder's settings from the next indexing on", async () => {
     const root = await folderWith({ "a.ts": code("alpha"), "doc/b.ts": code("beta") });
     const other = await folderWith({ "doc/c.ts": code("gamma") });
     const { index } = await indexOf([{ root }, { root: other }]);
@@ -251,7 +251,7 @@ describe("the index's own answer", () => {
     expect(index.counts()).toMatchObject({ files: 3, skipped: {} });
   });
 
-  it("counts a folder once, however many of its files change", async () => {
+  it("counts an excluded folder once, however many of its files change", async () => {
     const root = await folderWith({
       "a.ts": code("alpha"),
       "node_modules/x/a.js": code("b"),
@@ -264,7 +264,7 @@ describe("the index's own answer", () => {
 });
 
 describe("folders in folders", () => {
-  it("a repository inside goes by its own rules; a root inside a root belongs to itself, also where the outer one ignores it", async () => {
+  it("a nested repository has its own rules, and a nested workspace folder is indexed although the outer one ignores it", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       ".gitignore": "*.gen.ts\n/packages/ignored/\n",
@@ -284,7 +284,7 @@ describe("folders in folders", () => {
     ]);
   });
 
-  it("the same root under two spellings is indexed once", async () => {
+  it("the same folder with two forms of its address is indexed once", async () => {
     const root = await folderWith({ "a.ts": code("a") });
     const { index } = await indexOf([{ root }]);
     await index.setFolders([
@@ -298,7 +298,7 @@ describe("folders in folders", () => {
     expect(index.counts()).toMatchObject({ files: 1, fragments: 1 });
   });
 
-  it("links in a circle, to the root and to a file are passed over, and what they lead to is there once", async () => {
+  it("symbolic links are not followed, and the files they point to are indexed once", async () => {
     const root = await folderWith({ "a/b/c.ts": code("c") });
     await symlink(root, join(root, "a", "b", "up"));
     await symlink("../b", join(root, "a", "b", "self"));
@@ -335,7 +335,7 @@ describe("file names of every kind", () => {
     "[x]{y}.ts",
   ];
 
-  it("are walked, found, ignored, changed and explained by their very name", async () => {
+  it("are listed, found, ignored, updated and explained by their exact name", async () => {
     expect(Buffer.byteLength(long)).toBe(255);
     const root = await folderWith(
       Object.fromEntries(names.map((name, i) => [`in ${name.slice(0, 100)}/${name}`, code(`name${i}`)])),
@@ -367,7 +367,7 @@ describe("file names of every kind", () => {
     expect(index.counts().files).toBe(names.length - 4);
   });
 
-  it("that are no UTF-8 are passed over and counted, and harm nothing", async () => {
+  it("that are not UTF-8 are excluded and counted", async () => {
     const root = await folderWith({ "good.ts": code("good") });
     await writeFile(Buffer.concat([Buffer.from(`${root}/bad`), Buffer.of(0xff), Buffer.from(".ts")]), code("bad"));
     await mkdir(Buffer.concat([Buffer.from(`${root}/folder`), Buffer.of(0xfe)]));
@@ -377,7 +377,7 @@ describe("file names of every kind", () => {
 });
 
 describe("fragments in the index", () => {
-  it("that are the same are embedded and stored once, and found at each place", async () => {
+  it("that are equal are embedded and stored once, and found in each file", async () => {
     const same = `function twice(input) {\n  const doubled = input * 2;\n  const more = doubled + 1;\n  return more;\n}\n`;
     const other = Array.from({ length: 18 }, (_, i) => `const value${i} = compute${i}(input${i});`).join("\n");
     const root = await folderWith({ "a.js": `${same}\n\n${other}\n\n\n${same}` });
@@ -388,7 +388,7 @@ describe("fragments in the index", () => {
     expect(seen).toHaveLength(index.fragmentCount - 1);
   });
 
-  it("carry path and scope, also after a restart", async () => {
+  it("have path and scope, also after a restart", async () => {
     const body = Array.from({ length: 40 }, (_, i) => `        self.add(${i})`).join("\n");
     const root = await folderWith({ "bank/account.py": `class Account:\n    def total(self):\n${body}\n` });
     const storagePath = await emptyFolder();

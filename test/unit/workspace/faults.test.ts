@@ -100,7 +100,7 @@ describe("kill -9", () => {
     });
   }
 
-  it(`at ${kills} random instants of indexing and updating leaves the old or the new state, and nothing stored is made anew`, {
+  it(`at ${kills} random instants of indexing and updating leaves the old or the new state, and nothing stored is embedded again`, {
     timeout: 240_000,
   }, async () => {
     let state = 12345;
@@ -130,7 +130,7 @@ describe("kill -9", () => {
     );
   });
 
-  it("in the middle of indexing costs no more than the batch under way", async () => {
+  it("during indexing loses at most the batch being embedded", async () => {
     const root = await folderWith(files(fileCount));
     const storagePath = await emptyFolder();
     let stored = 0;
@@ -164,8 +164,8 @@ async function smallDisk(bytes: number): Promise<string | undefined> {
   }
 }
 
-describe("a disk that is full", () => {
-  it("costs the store, with one warning for each kind of file, and is used again when there is room", async ({
+describe("a full disk", () => {
+  it("stops storing with one warning for each kind of failure, and is used again when there is space", async ({
     skip,
   }) => {
     const disk = await smallDisk(160 * 1024);
@@ -193,7 +193,7 @@ describe("a disk that is full", () => {
 });
 
 describe("a folder that cannot be written", () => {
-  it("is searched all the same, said once, and what it holds is used", async ({ skip }) => {
+  it("gives one warning, and its store is read and searched", async ({ skip }) => {
     const root = await folderWith(files(20));
     let storagePath = await emptyFolder();
     const isRoot = process.getuid?.() === 0;

@@ -1,4 +1,4 @@
-// What the store holds of a file, and the text of its fragments, which it does not hold.
+// The entry of a file in the store, and the text of its fragments, which is read from the file.
 import { join } from "node:path";
 import { beforeAll, describe, expect, it } from "vitest";
 import { TreeSitterChunker } from "../../../sidecar/workspace/chunking/tree-sitter-chunker";
@@ -23,8 +23,8 @@ const entry: FileEntry = {
   ],
 };
 
-describe("an entry", () => {
-  it("comes back from its text as it was, with the reason why its file is excluded", () => {
+describe("a file entry", () => {
+  it("is the same after it was written and parsed, with the reason why the file is excluded", () => {
     expect(parseEntry(serializeEntry(entry))).toEqual(entry);
     const excluded: FileEntry = { ...entry, excluded: "secret", fragments: [] };
     expect(parseEntry(serializeEntry(excluded))).toEqual(excluded);
@@ -35,7 +35,7 @@ describe("an entry", () => {
     (text) => expect(parseEntry(text)).toBeUndefined(),
   );
 
-  it("stands for its file until size or one of the times is another", () => {
+  it("counts as unchanged until size or one of the times differs", () => {
     expect(isUnchanged(entry, entry)).toBe(true);
     for (const name of ["size", "modified", "changed"] as const)
       expect(isUnchanged(entry, { ...entry, [name]: entry[name] + 1 }), name).toBe(false);
@@ -51,7 +51,7 @@ describe("fragments of a stored entry", () => {
     });
   });
 
-  it.each(samples)("have the text and scope that the chunker gave them: $path", async ({ path, text }) => {
+  it.each(samples)("have the text and scope that the chunker gave: $path", async ({ path, text }) => {
     const chunks = (await chunker.chunk(path, text)).map((chunk, at) => ({ ...chunk, key: `${at}` }));
     expect(chunks.length).toBeGreaterThan(0);
     const stored = parseEntry(serializeEntry({ ...entry, fragments: placesOf(chunks) }));

@@ -1,4 +1,4 @@
-// The index with the model, tokenizer, chunker and FAISS that ship.
+// The index with the shipped model, tokenizer, chunker and FAISS.
 import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -38,7 +38,7 @@ async function indexed(root: string, storagePath: string): Promise<WorkspaceInde
 }
 
 describe("with the real model", () => {
-  it("every fragment is found by its own expression, before and after a restart, and after an edit", async () => {
+  it("every fragment is found by its own vector, before and after a restart, and after an edit", async () => {
     const root = await folderWith(Object.fromEntries(samples.map(({ path, text }) => [path, text])));
     const storagePath = await emptyFolder();
     const index = await indexed(root, storagePath);

@@ -1,4 +1,4 @@
-// The index as a whole: in step with the files, kept over restarts and kills, searchable all the while.
+// The whole index: it follows the files, survives restarts and kills, and can be searched at any time.
 import { execFileSync, spawn } from "node:child_process";
 import { mkdir, readdir, readFile, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -105,7 +105,7 @@ function manyFiles(count: number): Record<string, string> {
 }
 
 describe("searching", () => {
-  it("finds fragments with their place and text", async () => {
+  it("finds fragments with their lines and text", async () => {
     const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "sub dir/b+ü.py": gamma });
     const { index } = await indexed(root, await emptyFolder());
     expect(index.fragmentCount).toBe(3);
@@ -124,7 +124,7 @@ describe("searching", () => {
     expect(index.vectorIndex).toMatchObject({ name: "faiss" });
   });
 
-  it("is the same with the flat index", async () => {
+  it("gives the same hits with the flat index", async () => {
     const root = await folderWith(manyFiles(40));
     const storagePath = await emptyFolder();
     const { index } = await indexed(root, storagePath);
@@ -133,7 +133,7 @@ describe("searching", () => {
     expect(contents(flat)).toEqual(contents(index));
   });
 
-  it("is empty without folders, in an empty folder, and for a folder that is missing or of another scheme", async () => {
+  it("finds nothing without folders, in an empty folder, and in a folder that is missing or not on this disk", async () => {
     const { index, warnings } = make(await emptyFolder());
     const need = toyNeed("a", "b c d");
     expect(index.search(need, 5)).toEqual([]);
@@ -154,7 +154,7 @@ describe("searching", () => {
 });
 
 describe("folders", () => {
-  it("several of them, one inside another, come and go", async () => {
+  it("can be added and removed, also one inside another", async () => {
     const outer = await folderWith({ "a.py": alpha, "inner/b.py": beta });
     const other = await folderWith({ "c.py": gamma });
     const { index, seen } = make(await emptyFolder());
@@ -181,7 +181,7 @@ describe("folders", () => {
     expect(seen).toHaveLength(4);
   });
 
-  it("one that is away for a while is left out, and back without being read", async () => {
+  it("that cannot be read are excluded, and restored without reading their files when they can be", async () => {
     const root = await folderWith(manyFiles(5));
     const { index, seen, read, warnings } = await indexed(root, await emptyFolder());
     const before = contents(index);
@@ -195,7 +195,7 @@ describe("folders", () => {
     expect(read).toHaveLength(5);
   });
 
-  it("equal fragments under equal paths are embedded once and found in each folder", async () => {
+  it("with equal fragments under equal paths embed them once, and each folder's are found", async () => {
     const one = await folderWith({ "a.py": alpha });
     const two = await folderWith({ "a.py": alpha });
     const { index, seen } = make(await emptyFolder());
@@ -215,7 +215,7 @@ describe("folders", () => {
 });
 
 describe("a second start", () => {
-  it("reads and embeds nothing, and finds the same", async () => {
+  it("reads and embeds nothing, and finds the same fragments", async () => {
     const root = await folderWith({
       ...manyFiles(30),
       "logo.ts": Uint8Array.of(1, 0, 2),
@@ -239,7 +239,7 @@ describe("a second start", () => {
     });
   });
 
-  it("finds the same among many fragments after a restart, and what an index made anew finds", async () => {
+  it("finds the same among many fragments as before, and as a new index finds", async () => {
     const text = (i: number): string =>
       Array.from({ length: 200 }, (_, line) => `value_${i}_${line} = compute(${i * line})`).join("\n");
     const root = await folderWith(
@@ -261,7 +261,7 @@ describe("a second start", () => {
     }
   });
 
-  it("reads only what changed, and embeds only what is new in it", async () => {
+  it("reads only changed files, and embeds only their new fragments", async () => {
     const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "b.py": gamma, "c.py": alpha });
     const storagePath = await emptyFolder();
     await (await indexed(root, storagePath)).index.dispose();
@@ -277,7 +277,7 @@ describe("a second start", () => {
     expect(best(index, "c.py", alpha.trimEnd())).toBe("c.py:1-3");
   });
 
-  it("takes the text from the files, and reads those anew whose text is another at the same size and time", async () => {
+  it("reads the text from the files, and reads a file again when its text differs at the same size and time", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     const storagePath = await emptyFolder();
     const time = new Date("2024-01-01T10:00:00.123Z");
@@ -298,7 +298,7 @@ describe("a second start", () => {
     expect(best(index, "a.py", alpha.replace("alpha", "alphc").trimEnd())).toBe("a.py:1-3");
   });
 
-  it("with another model embeds anew and leaves the first one's index alone", async () => {
+  it("with another model embeds everything, and the first model's index is unchanged", async () => {
     const root = await folderWith(manyFiles(5));
     const storagePath = await emptyFolder();
     await (await indexed(root, storagePath)).index.dispose();
@@ -308,7 +308,7 @@ describe("a second start", () => {
     expect((await indexed(root, storagePath)).seen).toEqual([]);
   });
 
-  it("follows the ignore files as they are now", async () => {
+  it("follows the current ignore files", async () => {
     const root = await folderWith({ ".gitignore": "", "a.py": alpha, "gen/b.py": beta });
     const storagePath = await emptyFolder();
     const { index } = await indexed(root, storagePath);
@@ -322,8 +322,8 @@ describe("a second start", () => {
   });
 });
 
-describe("one file at a time", () => {
-  it("is searchable again when the update resolves", async () => {
+describe("an update of one file", () => {
+  it("can be found when the update resolves", async () => {
     const root = await folderWith({ "a.py": `${alpha}\n\n${beta}` });
     const { index, seen } = await indexed(root, await emptyFolder());
     await write(root, { "a.py": `${gamma}\n\n${alpha}\n\n${beta}`, "new/b.py": gamma });
@@ -336,7 +336,7 @@ describe("one file at a time", () => {
     expect(seen).toHaveLength(4);
   });
 
-  it("shows also where the disk's times are too coarse to tell", async () => {
+  it("is noticed although the disk's times are too coarse to show it", async () => {
     const root = await folderWith({ "a.py": alpha });
     // In the future, so that it is the present second however slow the test runs.
     const second = Math.floor(Date.now() / 1000) + 600;
@@ -354,7 +354,7 @@ describe("one file at a time", () => {
     expect(best(index, "a.py", alpha.replace("alpha", "alphc").trimEnd())).toBe("a.py:1-3");
   });
 
-  it("does not wait for a run over all files", async () => {
+  it("does not wait for the indexing of all files", async () => {
     const root = await folderWith(manyFiles(400));
     const { index } = make(await emptyFolder(), { delayMs: 15 });
     await index.setFolders([{ uri: uriOf(root), name: "test" }]);
@@ -375,7 +375,7 @@ describe("one file at a time", () => {
     stop.abort();
   });
 
-  it("takes removal, of a file and of a folder, and the removal that an update finds", async () => {
+  it("removes deleted files and folders, also when the update finds them deleted", async () => {
     const root = await folderWith({ "a.py": alpha, "d/b.py": beta, "d/e/c.py": gamma, "dd.py": beta });
     const { index } = await indexed(root, await emptyFolder());
     index.removeFile(uriOf(root, "d"));
@@ -389,7 +389,7 @@ describe("one file at a time", () => {
     expect(index.fragmentCount).toBe(1);
   });
 
-  it("takes a folder that appeared, by its own name", async () => {
+  it("indexes all files of a new folder", async () => {
     const root = await folderWith({ "a.py": alpha });
     const elsewhere = await folderWith({
       "b.py": beta,
@@ -406,7 +406,7 @@ describe("one file at a time", () => {
     expect(index.fragmentCount).toBe(3);
   });
 
-  it("leaves out what is left out elsewhere, and takes out what becomes so", async () => {
+  it("excludes what rules exclude, and removes what they exclude now", async () => {
     const root = await folderWith({ ".gitignore": "out/\n", "a.py": alpha });
     const { index } = await indexed(root, await emptyFolder());
     await write(root, { "out/x.py": beta, ".env": "KEY=1\nKEY=2\nKEY=3\n", "a.py": `# @generated\n${alpha}` });
@@ -426,7 +426,7 @@ describe("one file at a time", () => {
     expect(contents(index).map((line) => line.split(":")[0])).toEqual(["a.py"]);
   });
 
-  it("keeps the newest content when updates overtake each other", async () => {
+  it("indexes the newest content when updates overtake each other", async () => {
     const root = await folderWith({ "a.py": alpha });
     const { index } = await indexed(root, await emptyFolder(), { delayMs: 20 });
     const updates: Promise<void>[] = [];
@@ -442,8 +442,8 @@ describe("one file at a time", () => {
   });
 });
 
-describe("what comes first", () => {
-  it("is what is open, then its folder and what it imports, then the rest by time", async () => {
+describe("the order of indexing", () => {
+  it("is open files, then their folders and imports, then the rest by time", async () => {
     const files = {
       "z/open.py": `from shop.money import Money\n${alpha}`,
       "z/beside.py": beta,
@@ -463,7 +463,7 @@ describe("what comes first", () => {
 });
 
 describe("unsaved text", () => {
-  it("is searched in the place of the file until it is saved or dropped, and is not stored as the file", async () => {
+  it("is found in the place of the file until it is saved or discarded, and is not stored", async () => {
     const root = await folderWith({ ".gitignore": "no.py\n", "a.py": alpha, "b.py": beta, "no.py": alpha });
     const storagePath = await emptyFolder();
     const { index, seen } = await indexed(root, storagePath);
@@ -490,7 +490,7 @@ describe("unsaved text", () => {
 });
 
 describe("clearing", () => {
-  it("forgets everything, on disk too, and the next run makes it anew", async () => {
+  it("deletes everything, also on disk, and the next run indexes everything again", async () => {
     const root = await folderWith(manyFiles(10));
     const storagePath = await emptyFolder();
     await (await indexed(root, storagePath, { hash: "d".repeat(64) })).index.dispose();
@@ -511,7 +511,7 @@ describe("clearing", () => {
 });
 
 describe("the disk", () => {
-  it("never holds a path or text of the workspace, and no trace of what is excluded", async () => {
+  it("never holds paths or text of the workspace, nor a trace of what is excluded", async () => {
     const root = await folderWith({ "part/canary_name.py": alpha.replace("alpha", "canary_text"), "b.py": beta });
     const storagePath = await emptyFolder();
     const { index, seen } = await indexed(root, storagePath);
@@ -554,7 +554,7 @@ describe("the disk", () => {
     expect(await onDisk(storagePath, keys)).toHaveLength(2);
   });
 
-  it("no longer holds what was excluded while nobody was looking, nor what a former format left", async () => {
+  it("holds nothing that was excluded while no process ran, and no store of an earlier format", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     const storagePath = await folderWith({ "index-2-aaaaaaaaaaaaaaaa/files-1.log": alpha, "counts.json": "{}" });
     const first = await indexed(root, storagePath);
@@ -567,7 +567,7 @@ describe("the disk", () => {
     expect(await onDisk(storagePath, keys)).toHaveLength(1);
   });
 
-  it("is written again after somebody deleted the storage folder, and no file leaves the index for that", async () => {
+  it("is written again after the storage folder was deleted, and every file stays in the index", async () => {
     const root = await folderWith(manyFiles(20));
     const storagePath = await emptyFolder();
     const { index, warnings } = await indexed(root, storagePath);
@@ -583,7 +583,7 @@ describe("the disk", () => {
 });
 
 describe("git", () => {
-  it("a branch switch and a stash embed what is new, and the way back nothing", async () => {
+  it("switching branches and stashing embeds only new fragments, and switching back none", async () => {
     const root = await folderWith(manyFiles(30));
     const git = (...args: string[]): void =>
       void execFileSync("git", ["-c", "user.name=test", "-c", "user.email=test@localhost", ...args], {
@@ -621,7 +621,7 @@ describe("git", () => {
 });
 
 describe("cancelling", () => {
-  it("keeps what is done, and the next run does the rest", async () => {
+  it("leaves what was done in the index, and the next run does the rest", async () => {
     const root = await folderWith(manyFiles(400));
     const storagePath = await emptyFolder();
     const { index, seen } = make(storagePath, { delayMs: 3 });
@@ -650,7 +650,7 @@ describe("cancelling", () => {
     expect((await indexed(root, storagePath)).seen).toEqual([]);
   });
 
-  it("searches while indexing, and never holds the event loop for long", async () => {
+  it("never blocks the event loop for long, so that searches run while indexing", async () => {
     const root = await folderWith(manyFiles(600));
     const { index } = make(await emptyFolder(), { delayMs: 2 });
     await index.setFolders([{ uri: uriOf(root), name: "test" }]);
@@ -670,7 +670,7 @@ describe("cancelling", () => {
     expect(longest).toBeLessThan((cpuTime() - began) / 3);
   });
 
-  it("passes over a file that is deleted after it was listed", async () => {
+  it("ignores a file that is deleted after it was listed", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     await utimes(join(root, "a.py"), new Date(), new Date(Date.now() + 60_000));
     const chunker = new NotingChunker();
@@ -688,7 +688,7 @@ describe("cancelling", () => {
     expect(warnings).toEqual([]);
   });
 
-  it("leaves out a file that cannot be cut, and says so", async () => {
+  it("excludes a file that the chunker fails on, with a warning", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     const lines = new LineChunker();
     const failing: WorkspaceIndexOptions["chunker"] = {
@@ -700,7 +700,7 @@ describe("cancelling", () => {
     expect(warnings).toEqual([expect.stringContaining("too odd")]);
   });
 
-  it("passes on a failure of the model, and goes on at the next call", async () => {
+  it("rejects when the model fails, and continues at the next call", async () => {
     const root = await folderWith(manyFiles(10));
     const { backbone } = toyBackbone();
     let broken = true;
@@ -718,7 +718,7 @@ describe("cancelling", () => {
 });
 
 describe("limits", () => {
-  it("bound the fragments in memory, the latest edited files first", async () => {
+  it("bound the fragments in memory, and the latest edited files come first", async () => {
     const root = await folderWith(manyFiles(50));
     await utimes(join(root, "src/part3/file10.py"), new Date(), new Date(Date.now() + 60_000));
     const { index, seen } = await indexed(root, await emptyFolder(), { limits: { maxFragments: 20 } });
@@ -730,7 +730,7 @@ describe("limits", () => {
     );
   });
 
-  it("bound the file size, and a new bound holds at the next run", async () => {
+  it("bound the file size, and a new limit applies at the next run", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": alpha.repeat(100) });
     const { index } = await indexed(root, await emptyFolder(), { limits: { maxFileKilobytes: 2 } });
     expect(index.counts()).toMatchObject({ files: 1, skipped: { "too large": 1 } });
@@ -738,7 +738,7 @@ describe("limits", () => {
     expect(await index.reindex()).toMatchObject({ files: 2, skipped: {} });
   });
 
-  it("bound the store on disk: other models' indexes go first, then what was unused for longest", async () => {
+  it("bound the store on disk: other models' stores are deleted first, then what was not used for longest", async () => {
     const storagePath = await emptyFolder();
     await (await indexed(await folderWith(manyFiles(200)), storagePath, { hash: "c".repeat(64) })).index.dispose();
     const old = await folderWith(manyFiles(200));
@@ -781,7 +781,7 @@ describe("damage", () => {
     ["of another format", (bytes) => bytes.fill(99, 63, 64), 80],
     ["that is missing", () => undefined, 80],
     ["with bits flipped all over", (bytes) => bytes.map((byte, at) => (at % 500 === 499 ? byte ^ 8 : byte)), 80],
-  ])("a store %s is made anew or mended, and the next start needs nothing", async (_, damage, embedded) => {
+  ])("a store %s is replaced or repaired, and the next start embeds nothing", async (_, damage, embedded) => {
     const { root, storagePath, directory, before } = await stored();
     const file = join(directory, "store.db");
     const damaged = damage(await readFile(file));
@@ -799,7 +799,7 @@ describe("damage", () => {
     expect(contents(next.index)).toEqual(before);
   });
 
-  it("a store of a newer version is left alone, and one made anew beside it", async () => {
+  it("a store of a newer version is not changed, and another one is made beside it", async () => {
     const { root, storagePath, directory, before } = await stored();
     const newer = directory.replace(/index-(\d+)/, (_, version: string) => `index-${Number(version) + 1}`);
     await rename(directory, newer);
@@ -809,7 +809,7 @@ describe("damage", () => {
     expect(await readdir(newer)).not.toEqual([]);
   });
 
-  it("a clock that was set back years costs nothing, and what changes then is seen", async () => {
+  it("a clock that was set back years loses nothing, and later changes are noticed", async () => {
     const { root, storagePath, before } = await stored();
     vi.useFakeTimers({ toFake: ["Date"], now: new Date("2001-01-01") });
     try {
@@ -829,7 +829,7 @@ describe("damage", () => {
     }
   });
 
-  it("a file that changes while it is read is read again, and the last text found", async () => {
+  it("a file that changes while it is read is read again, and its last text is found", async () => {
     const root = await folderWith({ "a.py": alpha });
     const { index } = await indexed(root, await emptyFolder());
     let writing = true;
@@ -845,7 +845,7 @@ describe("damage", () => {
     expect(index.counts().files).toBe(1);
   });
 
-  it("a storage path that cannot be used costs the store, not the index", async () => {
+  it("a storage path that cannot be used disables the store, and the index works", async () => {
     const root = await folderWith(manyFiles(5));
     const file = join(await folderWith({ "not-a-folder": "x" }), "not-a-folder");
     const { index, warnings } = await indexed(root, file);
@@ -890,7 +890,7 @@ describe("processes", () => {
     });
   }
 
-  it("killed at any instant leave an index that goes on from there", async () => {
+  it("that are killed at any instant leave an index that the next one continues", async () => {
     const root = await folderWith(manyFiles(500));
     const storagePath = await emptyFolder();
     const reference = contents((await indexed(root, await emptyFolder())).index);
@@ -901,7 +901,7 @@ describe("processes", () => {
     expect(warnings).toEqual([]);
   });
 
-  it("that index one folder at the same time divide the work, and each finds everything", async () => {
+  it("that index one folder at the same time share the work, and each finds everything", async () => {
     const root = await folderWith(manyFiles(600));
     const storagePath = await emptyFolder();
     const results = await Promise.all([run(root, storagePath), run(root, storagePath), run(root, storagePath)]);
@@ -914,7 +914,7 @@ describe("processes", () => {
     expect(contents(index)).toEqual(contents((await indexed(root, await emptyFolder())).index));
   });
 
-  it("leave to a later one what they claimed and were killed over", async () => {
+  it("that are killed after a claim leave the fragments to a later one", async () => {
     const root = await folderWith(manyFiles(300));
     const storagePath = await emptyFolder();
     await run(root, storagePath, 1);
@@ -922,7 +922,7 @@ describe("processes", () => {
     expect(index.counts()).toMatchObject({ files: 300, fragments: 600 });
   });
 
-  it("that come and go leave a bounded number of files behind", async () => {
+  it("that start and end many times leave a bounded number of files", async () => {
     const root = await folderWith(manyFiles(3));
     const storagePath = await emptyFolder();
     for (let i = 0; i < 14; i++) {

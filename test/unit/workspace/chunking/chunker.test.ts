@@ -112,7 +112,7 @@ describe("tree-sitter", () => {
     },
   );
 
-  it("keeps comments, decorators and attributes with what they are about", async () => {
+  it("puts comments, decorators and attributes in one chunk with the code they are about", async () => {
     const text =
       "import a\n\n\ndef first():\n    x = 1\n    return x\n\n# about second\n# more\n@decorated\n@again(1)\ndef second():\n    y = 2\n    return y\n";
     expect((await chunker.chunk("a.py", text)).map((chunk) => chunk.text)).toContain(
@@ -133,7 +133,7 @@ describe("tree-sitter", () => {
     for (const chunk of chunks.slice(1)) expect(chunk.text).toMatch(/^ {2}if/);
   });
 
-  it("leaves out a licence at the top", async () => {
+  it("excludes a license at the top", async () => {
     const licence = "/*\n * Copyright 2020 Somebody\n * Licensed under the Apache License, Version 2.0\n */\n";
     const [first] = await chunker.chunk(
       "A.java",
@@ -149,7 +149,7 @@ describe("tree-sitter", () => {
     expect(kept?.startLine).toBe(1);
   });
 
-  it("takes broken code, endless nesting and files with nothing in them", async () => {
+  it("handles broken code, very deep nesting and empty files", async () => {
     const broken = "def f(:\n  class {{{ ]]\n    return\n\nfunction <<<< 1 2 3\nend end\n".repeat(20);
     for (const path of samples.map((sample) => sample.path)) checkShape(broken, await chunker.chunk(path, broken));
     const nested = `${"[\n".repeat(4000)}${"]\n".repeat(4000)}`;
@@ -159,7 +159,7 @@ describe("tree-sitter", () => {
     expect(await chunker.chunk("a.ts", "});\n}\n")).toEqual([]);
   });
 
-  it("carries the signatures of what is around each fragment", async () => {
+  it("gives each fragment the signatures of the definitions around it", async () => {
     for (const { path, text, opens } of samples) {
       const chunks = await chunker.chunk(path, text);
       for (const beginning of opens.filter((each) => /^\s/.test(each))) {
@@ -232,7 +232,7 @@ describe("tree-sitter", () => {
       `<?php\nclass Account extends Base\n{\n    public function total(int $rate): int\n    {\n${long((i) => `        $this->add($rate + ${i});`)}\n    }\n}\n`,
       ["class Account extends Base", "public function total(int $rate): int"],
     ],
-  ])("%s: a long function's later fragments lie in class and function", async (path, text, scope) => {
+  ])("%s: later fragments of a long method have class and method as scope", async (path, text, scope) => {
     const chunks = await chunker.chunk(path, text);
     checkShape(text, chunks);
     expect(chunks.length).toBeGreaterThanOrEqual(3);
@@ -240,7 +240,7 @@ describe("tree-sitter", () => {
     expect(chunks[0]?.scope).toBeUndefined();
   });
 
-  it("falls back to lines for a file that a grammar breaks down on, and says so", async () => {
+  it("cuts a file by lines when its grammar fails, with a warning", async () => {
     const told: string[] = [];
     const fragile = await createChunker(grammarFolder, (message) => told.push(message));
     const spy = vi.spyOn(Parser.prototype, "parse").mockImplementation(() => {
@@ -257,7 +257,7 @@ describe("tree-sitter", () => {
     expect(await fragile.chunk("a.py", text)).toEqual(await chunker.chunk("a.py", text));
   });
 
-  it("keeps the rest of a file with an overlong line, and a file whose licence comment is not closed", async () => {
+  it("excludes an overlong line only, and nothing of a file whose license comment is not closed", async () => {
     const text = `before = first_value()\nmore = second_value()\ndata = "${"x".repeat(3000)}"\nafter = third_value()\nlast = fourth_value()\n`;
     for (const each of [chunker, new LineChunker()]) {
       const chunks = await each.chunk("a.py", text);
@@ -282,7 +282,7 @@ describe("tree-sitter", () => {
     expect(right).toEqual(await chunker.chunk("b.ts", two));
   });
 
-  it("does not hold the event loop while it cuts a large file", async () => {
+  it("does not block the event loop while it cuts a large file", async () => {
     const text = Array.from(
       { length: 4000 },
       (_, i) => `  void method${i}(int a, int b) {\n    call(a + ${i}, b);\n  }\n`,
@@ -315,7 +315,7 @@ describe("line windows", () => {
     expect(chunks.map((chunk) => chunk.text.split("\n")[0])).toEqual(["# Title", "## Install", "## Use"]);
   });
 
-  it("cut what has no blank lines, and leave out overlong lines", async () => {
+  it("cut text without blank lines, and exclude overlong lines", async () => {
     const text = Array.from({ length: 100 }, (_, i) => `key${i} = value number ${i}`).join("\n");
     const chunks = await lines.chunk("a.conf", text);
     checkShape(text, chunks);
@@ -324,7 +324,7 @@ describe("line windows", () => {
     expect(await lines.chunk("a.txt", "y".repeat(5000))).toEqual([]);
   });
 
-  it("take over when no grammar can be loaded", async () => {
+  it("are used when no grammar can be loaded", async () => {
     const folder = mkdtempSync(join(tmpdir(), "no-grammars-"));
     const messages: string[] = [];
     const fallback = await createChunker(folder, (message) => messages.push(message));
@@ -391,7 +391,7 @@ describe("real files", () => {
     ];
   }
 
-  it("are cut within the bounds, with every line that says something", async () => {
+  it("are cut within the limits, and every line with content is in a chunk", async () => {
     expect(new Set(texts.map(([path]) => languageOfFile(path)?.grammar)).size).toBeGreaterThanOrEqual(5);
     expect(texts.length).toBeGreaterThan(80);
     for (const [path, text] of texts) {
@@ -401,7 +401,7 @@ describe("real files", () => {
     }
   });
 
-  it("lose nothing where they are broken", async () => {
+  it("lose no line when they are broken", async () => {
     for (const [index, [path, text]] of texts.entries()) {
       if (index % 3 !== 0) continue;
       for (const [kind, broken] of damages(text.slice(0, 12_000), index + 1).entries()) {
@@ -412,7 +412,7 @@ describe("real files", () => {
     }
   });
 
-  it("that have a definition around their statements say which", async () => {
+  it("have the definition around their statements as scope", async () => {
     let inside = 0;
     let named = 0;
     for (const [path, text] of texts) {

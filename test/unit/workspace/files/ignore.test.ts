@@ -1,4 +1,4 @@
-// The rules agree with git itself, down to the line that decides, and the own ignore file, settings and well-known names add to them.
+// Ignore rules agree with git down to the line that decides; .selfracgignore, settings and well-known names add to them.
 import { execFileSync, spawnSync } from "node:child_process";
 import { access, rm, symlink, writeFile } from "node:fs/promises";
 import { isAbsolute, join } from "node:path";
@@ -152,7 +152,7 @@ describe("ignore rules", () => {
     expect(await skipped(root, paths)).toEqual(ignoredByGit(root, paths));
   });
 
-  it("count from the repository's root, also for a workspace folder inside it", async () => {
+  it("apply from the repository's root, also in a workspace folder inside it", async () => {
     const root = await folderWith({
       ".gitignore": "*.out\n/pkg/gen/\n",
       "pkg/.gitignore": "local.ts\n",
@@ -164,7 +164,7 @@ describe("ignore rules", () => {
     ).toEqual(["a.out", "gen/x.ts", "local.ts", "mine.ts"]);
   });
 
-  it("count the user's own ignore file, as git does", async () => {
+  it("include the user's own ignore file, as in git", async () => {
     const config = await folderWith({ "git/ignore": "*.swp\nnotes/\n!keep.swp\n" });
     vi.stubEnv("XDG_CONFIG_HOME", config);
     const root = await folderWith({ ".gitignore": "!notes/\n" });
@@ -175,12 +175,12 @@ describe("ignore rules", () => {
     vi.unstubAllEnvs();
   });
 
-  it("do not leave out all of a workspace folder that the repository around it ignores", async () => {
+  it("do not exclude a workspace folder that the repository around it ignores", async () => {
     const root = await folderWith({ ".gitignore": "libs/\n", ...repositoryFiles(), "libs/one/.gitignore": "b.ts\n" });
     expect(await skipped(join(root, "libs", "one"), ["a.ts", "b.ts"])).toEqual(["b.ts"]);
   });
 
-  it("take .selfracgignore beside .gitignore: it adds, and can take back", async () => {
+  it("include .selfracgignore, which excludes more and can include again", async () => {
     const root = await folderWith({
       ".gitignore": "generated/\n*.snap\n",
       ".selfracgignore": "fixtures/\n!generated/\n",
@@ -194,7 +194,7 @@ describe("ignore rules", () => {
     ]);
   });
 
-  it("leave out dependencies everywhere and build results where git does not say", async () => {
+  it("exclude dependencies everywhere, and build results outside of git repositories", async () => {
     const paths = [
       "node_modules/x/a.js",
       "sub/node_modules/x.js",
@@ -216,7 +216,7 @@ describe("ignore rules", () => {
     expect(await skipped(repository, paths)).toEqual(always);
   });
 
-  it("say which folder name it was, and how to take it back", async () => {
+  it("name the folder that is excluded, and how to include it", async () => {
     const rules = await IgnoreRules.create(await folderWith({}));
     expect(await rules.exclusionOf("sub/node_modules", true)).toEqual({
       reason: "vendored",
@@ -231,7 +231,7 @@ describe("ignore rules", () => {
     expect(await rules.exclusionOf(".git", false)).toMatchObject({ reason: "ignored" });
   });
 
-  it("name file, line and pattern, of the nearest rule that decides", async () => {
+  it("name file, line and pattern of the rule that decides", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       ".gitignore": "# notes\n\n*.log\n",
@@ -252,7 +252,7 @@ describe("ignore rules", () => {
     expect(await rules.exclusionOf("sub/gen", false)).toBeUndefined();
   });
 
-  it("pass over what is no ignore file: a folder, a pipe, a link", async () => {
+  it("ignore folders, pipes and links with the name of an ignore file", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       "a/.gitignore/x": "",
@@ -266,7 +266,7 @@ describe("ignore rules", () => {
   });
 });
 
-it("ignore files go with their folder", async () => {
+it("ignore files of a deleted folder no longer apply", async () => {
   const root = await folderWith({
     "gen/.gitignore": "*.py\n",
     "gen/deep/.gitignore": "*.js\n",
@@ -323,7 +323,7 @@ describe("the user's own ignore file", () => {
     return skipped(root, paths);
   };
 
-  it("is the one that core.excludesFile names, in whichever of git's configurations", async () => {
+  it("is the one that core.excludesFile names in any of git's configurations", async () => {
     const home = await ownHome({
       "my ignores": "two.x\n",
       ".config/git/ignore": "one.x\n",
@@ -365,7 +365,7 @@ describe("the user's own ignore file", () => {
     expect(await agree(root)).toEqual(["two.x", "four.x", "five.x"]);
   });
 
-  it("is the default one where the configuration is broken, includes itself or is no file", async () => {
+  it("is the default one when the configuration is broken, includes itself or is not a file", async () => {
     await ownHome({ ".config/git/ignore": "one.x\n" });
     const root = await folderWith({});
     git(root, "init", "-q");
@@ -380,7 +380,7 @@ describe("the user's own ignore file", () => {
     expect(await skipped(root, paths)).toEqual(["one.x", "sub/one.x"]);
   });
 
-  it("is the default one where git is not installed", async () => {
+  it("is the default one when git is not installed", async () => {
     const home = await ownHome({ ".config/git/ignore": "one.x\n", other: "two.x\n" });
     const root = await folderWith({ ".gitignore": "three.x\n" });
     git(root, "init", "-q");
@@ -391,8 +391,8 @@ describe("the user's own ignore file", () => {
   });
 });
 
-describe("what git tracks", () => {
-  it("is not ignored, whatever pattern it matches; what lies beside it is", async () => {
+describe("a file that git tracks", () => {
+  it("is not ignored, whatever pattern it matches, and files beside it are", async () => {
     await ownHome({});
     const root = await folderWith({
       ".gitignore": "lib/\n*.log\n/deep/\n",
@@ -428,7 +428,7 @@ describe("what git tracks", () => {
     expect(await skipped(root, ["src/lib/prices.py", "kept.log"])).toEqual(["src/lib/prices.py"]);
   });
 
-  it("counts from the root of its repository, also for a workspace folder inside and a repository inside", async () => {
+  it("is not ignored in a workspace folder inside the repository, nor in a nested repository", async () => {
     await ownHome({});
     const root = await folderWith({ ".gitignore": "*.log\n", "a/x.log": "", "a/y.log": "", "a/in/x.log": "" });
     git(root, "init", "-q");
@@ -440,7 +440,7 @@ describe("what git tracks", () => {
     expect(await skipped(join(root, "a"), ["x.log", "y.log", "in/x.log"])).toEqual(["y.log"]);
   });
 
-  it("starts nothing that the repository's configuration names", async () => {
+  it("does not make git start a program that the repository's configuration names", async () => {
     await ownHome({});
     const root = await folderWith({ ".gitignore": "*.log\n", "x.log": "" });
     git(root, "init", "-q");
@@ -455,8 +455,8 @@ describe("what git tracks", () => {
   });
 });
 
-describe("repositories that are not just a folder with .git in it", () => {
-  it("worktrees share info/exclude and configuration with their repository", async () => {
+describe("repositories in other forms than a folder with .git", () => {
+  it("share info/exclude and configuration when they are worktrees", async () => {
     await ownHome({});
     const root = await folderWith({ "main/.gitignore": "*.log\n", "main/a.ts": "", mine: "three.ts\n" });
     const main = join(root, "main");
@@ -472,7 +472,7 @@ describe("repositories that are not just a folder with .git in it", () => {
     expect(await skipped(tree, paths)).toEqual(["x.log", "two.ts", "three.ts"]);
   });
 
-  it("submodules and clones inside have rules of their own, and none of the outer repository's", async () => {
+  it("have only their own rules when they are submodules or nested clones", async () => {
     await ownHome({});
     const root = await folderWith({
       "library/.gitignore": "/local/\n",
@@ -515,7 +515,7 @@ describe("repositories that are not just a folder with .git in it", () => {
     expect(await skipped(join(outer, "nested"), inside)).toEqual(["d.ts", "local/a.ts"]);
   });
 
-  it("a .git that leads nowhere begins none, as for git", async () => {
+  it("are none when .git points to nothing, as for git", async () => {
     await ownHome({});
     const root = await folderWith({
       ".gitignore": "*.ts\n",
@@ -533,7 +533,7 @@ describe("repositories that are not just a folder with .git in it", () => {
     expect(ignoredByGit(root, paths)).toEqual(paths);
   });
 
-  it("outside of one, build results are left out by name; inside a nested one they are not", async () => {
+  it("include build results by name, which are excluded outside of repositories", async () => {
     const root = await folderWith(repositoryFiles("clone/"));
     expect(await skipped(root, ["build/a.ts", "clone/build/a.ts"])).toEqual(["build/a.ts"]);
   });
@@ -558,7 +558,7 @@ describe("file names of every kind", () => {
     "'quote\".ts",
   ];
 
-  it("are ignored as git does it: by byte, by escape, composed and decomposed apart", async () => {
+  it("are ignored as by git: byte by byte, with escapes, composed and decomposed forms apart", async () => {
     await ownHome({});
     const root = await folderWith(Object.fromEntries(names.map((name) => [`in/${name}`, "x"])));
     git(root, "init", "-q");
@@ -596,7 +596,7 @@ describe("file names of every kind", () => {
     }
   });
 
-  it("count in folders' names too", async () => {
+  it("are matched in folders' names too", async () => {
     await ownHome({});
     const root = await folderWith(
       Object.fromEntries(names.map((name) => [`${name}/.gitignore`, "x.ts\n/deep/*.js\n"])),
@@ -612,7 +612,7 @@ describe("file names of every kind", () => {
     expect(await skipped(root, paths)).toHaveLength(3 * names.length);
   });
 
-  it("count in folders that a deeper file takes back, with what is in them", async () => {
+  it("are matched in folders that a deeper file includes again", async () => {
     await ownHome({});
     const root = await folderWith(Object.fromEntries(names.map((name) => [`d/${name}/e/x.ts`, "x"])));
     git(root, "init", "-q");
@@ -622,7 +622,7 @@ describe("file names of every kind", () => {
     expect(await skipped(root, paths)).toHaveLength(2 * names.length);
   });
 
-  it("never throw, not even where they are none", async () => {
+  it("never make the rules throw, even when they are not valid", async () => {
     const rules = await IgnoreRules.create(await folderWith({ ".gitignore": "*.ts\nä\n" }));
     for (const path of ["\uFFFD\uFFFD", "\uD800", "", ".", "..", "../x", "./x", "/x", "a//b", "\0"]) {
       expect(await rules.exclusionOf(path, false)).toBeUndefined();
@@ -633,7 +633,7 @@ describe("file names of every kind", () => {
 });
 
 describe("settings", () => {
-  it("take a folder's own name for a sibling's condition, not what is in it", async () => {
+  it("match `when` with a file's own sibling, not with its folder's", async () => {
     const root = await folderWith({ "three.js/src/a.ts": "", "gen.js/b.ts": "", "gen.ts": "" });
     const filesExclude = { "**/*.js": { when: "$(basename).ts" } };
     expect(await skipped(root, ["three.js/src/a.ts", "gen.js/b.ts"], { exclude: [], filesExclude })).toEqual([
@@ -641,7 +641,7 @@ describe("settings", () => {
     ]);
   });
 
-  it("add patterns, which only they themselves can take back", async () => {
+  it("exclude more, and only patterns of the setting itself include again", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       ".gitignore": "*.log\n",
@@ -669,7 +669,7 @@ describe("settings", () => {
     expect(await skipped(join(root, "sub"), ["docs/a.ts", "x/docs/a.ts"], settings)).toEqual(["docs/a.ts"]);
   });
 
-  it("take the editor's files.exclude: globs with braces, values, siblings", async () => {
+  it("include files.exclude with braces, values and siblings", async () => {
     const root = await folderWith({ "src/a.ts": "", "src/a.js": "", "src/b.js": "", "top.js": "" });
     const filesExclude = {
       "**/*.js": { when: "$(basename).ts" },
@@ -738,7 +738,7 @@ describe("settings", () => {
 });
 
 describe("ignore files of every size", () => {
-  it("are matched whatever they say, also where git itself takes hours", async () => {
+  it("are matched in bounded time, also when git takes hours", async () => {
     const root = await folderWith({
       ".gitignore": [
         `${"*a".repeat(60)}b`,
@@ -760,7 +760,7 @@ describe("ignore files of every size", () => {
     expect((await exclusion(rules, `${"a/".repeat(300)}b`))?.rule?.line).toBe(8);
   });
 
-  it("let other work go on while many patterns are read and matched", async () => {
+  it("let other work run while many patterns are read and matched", async () => {
     const root = await folderWith({ ".gitignore": "a*b*c*d\n".repeat(100_000) });
     const rules = await IgnoreRules.create(root);
     let turns = 0;
@@ -789,7 +789,7 @@ describe("ignore files of every size", () => {
     }
   });
 
-  it("beyond eight megabytes leave out all of their folder, and say so", async () => {
+  it("exclude their whole folder when they have more than eight megabytes", async () => {
     const root = await folderWith({ "sub/.gitignore": `${"#".repeat(8 << 20)}\n`, "sub/deep/a.ts": "", "a.ts": "" });
     const rules = await IgnoreRules.create(root);
     expect(await exclusion(rules, "sub/deep/a.ts")).toEqual({
@@ -801,7 +801,7 @@ describe("ignore files of every size", () => {
   });
 });
 
-describe("ignore rules beside git's, on made-up patterns", () => {
+describe("ignore rules and git, on random patterns", () => {
   const names = [
     "a",
     "b",

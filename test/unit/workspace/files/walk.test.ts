@@ -1,4 +1,4 @@
-// Which files of a real folder are listed and read, and how the others are counted.
+// Which files of a real folder are listed and read, and why the others are excluded.
 
 import { execFileSync } from "node:child_process";
 import { mkdir, rm, symlink, writeFile } from "node:fs/promises";
@@ -31,7 +31,7 @@ async function list(
 }
 
 describe("walk", () => {
-  it("lists in name order and gives a reason for everything left out", async () => {
+  it("lists files in name order, with a reason for every excluded entry", async () => {
     const root = await folderWith({
       "src/b.ts": "export const b = 1;\n",
       "src/a.ts": "export const a = 1;\n",
@@ -56,7 +56,7 @@ describe("walk", () => {
     });
   });
 
-  it("ends on symbolic links that go in circles, dangle, or lead elsewhere", async () => {
+  it("does not follow symbolic links in circles, to nothing, or out of the folder", async () => {
     const elsewhere = await folderWith({ "secret.ts": "x" });
     const root = await folderWith({ "a/x.ts": "x" });
     await symlink(root, join(root, "a", "loop"));
@@ -68,19 +68,19 @@ describe("walk", () => {
     });
   });
 
-  it("does not wait at a named pipe", async () => {
+  it("does not open named pipes", async () => {
     const root = await folderWith({ "x.ts": "x" });
     execFileSync("mkfifo", [join(root, "pipe.ts")]);
     expect(await list(root)).toEqual({ files: ["x.ts"], skipped: { "pipe.ts": "not a regular file" } });
   });
 
-  it("leaves workspace folders inside to themselves, and can begin below the root", async () => {
+  it("does not list nested workspace folders, and can begin below the root", async () => {
     const root = await folderWith({ "a.ts": "a", "inner/b.ts": "b", "other/c.ts": "c", "other/d/e.ts": "e" });
     expect((await list(root, { nested: new Set(["inner"]) })).files).toEqual(["a.ts", "other/c.ts", "other/d/e.ts"]);
     expect((await list(root, { from: "other/d" })).files).toEqual(["other/d/e.ts"]);
   });
 
-  it("says that a root is missing, and stops when asked to", async () => {
+  it("rejects when the root is missing, and when it is aborted", async () => {
     const root = await emptyFolder();
     expect((await list(root)).files).toEqual([]);
     await expect(list(join(root, "missing"))).rejects.toThrow(/ENOENT/);
@@ -89,7 +89,7 @@ describe("walk", () => {
 });
 
 describe("reading one file", () => {
-  it("gives text, size and time of the same moment", async () => {
+  it("gives text, size and times of the same moment", async () => {
     const root = await folderWith({ "a.ts": "let a;\r\n" });
     expect(await readSource(root, "a.ts", maxBytes)).toEqual({
       text: "let a;\n",
@@ -100,7 +100,7 @@ describe("reading one file", () => {
     });
   });
 
-  it("skips a 50 MB line without reading it", async () => {
+  it("excludes a 50 MB line without reading it", async () => {
     const root = await emptyFolder();
     await writeFile(join(root, "line.ts"), Buffer.alloc(50 << 20, 120));
     const before = process.memoryUsage().rss;
@@ -109,7 +109,7 @@ describe("reading one file", () => {
     expect(await readSource(root, "line.ts", 64 << 20)).toMatchObject({ reason: "minified" });
   });
 
-  it("skips a file deleted after it was listed, a folder, and invalid UTF-8", async () => {
+  it("excludes a file that was deleted after it was listed, a folder, and invalid UTF-8", async () => {
     const root = await folderWith({ "gone.ts": "x", "latin.ts": Uint8Array.of(0xe4, 0x0a) });
     await rm(join(root, "gone.ts"));
     await mkdir(join(root, "folder.ts"));
@@ -118,7 +118,7 @@ describe("reading one file", () => {
     expect(await readSource(root, "latin.ts", maxBytes)).toMatchObject({ reason: "not UTF-8" });
   });
 
-  it("skips what cannot be opened for another reason than being gone", async () => {
+  it("excludes a file that exists and cannot be opened", async () => {
     const root = await emptyFolder();
     // Permissions would not stop a superuser; links in a circle stop everybody.
     await symlink(join(root, "b.ts"), join(root, "a.ts"));

@@ -1,4 +1,4 @@
-// The database behind the index: what goes in comes out, what is deleted leaves the file, and damage never ends the process.
+// The database of the index: it returns what was written, deleted data leaves the file, and damage never ends the process.
 import { chmod, mkdir, readdir, readFile, rm, stat, truncate, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
@@ -57,7 +57,7 @@ function stored(database: Database, ...keys: string[]): string[] {
 }
 
 describe("a database", () => {
-  it("gives back what was written, also after it was opened again", async () => {
+  it("returns what was written, also after it was opened again", async () => {
     const path = await emptyPath();
     const first = openAt(path);
     expect(first.openFolder("folder", "1")).toEqual([]);
@@ -72,7 +72,7 @@ describe("a database", () => {
     expect(stored(second, "c", "missing", "a")).toEqual(["c", "a"]);
   });
 
-  it("replaces a file's entry, and drops the entries of another version but not their vectors", async () => {
+  it("replaces a file's entry, and deletes entries of another version but not their vectors", async () => {
     const database = openAt(await emptyPath());
     database.openFolder("folder", "1");
     database.write(vectors("a"), [file("x", ["a"])]);
@@ -85,7 +85,7 @@ describe("a database", () => {
     expect(stored(database, "a")).toEqual(["a"]);
   });
 
-  it("is shared by several that have it open", async () => {
+  it("is shared by several processes that have it open", async () => {
     const path = await emptyPath();
     const [one, two] = [openAt(path), openAt(path)];
     one.openFolder("folder", "1");
@@ -96,7 +96,7 @@ describe("a database", () => {
     expect(two.openFolder("folder", "1")).toHaveLength(2);
   });
 
-  it("tells each of those that have it open what another one makes, until that is stored or takes minutes", async () => {
+  it("reports the claims of other processes until the vectors are stored or minutes have passed", async () => {
     const path = await emptyPath();
     const [one, two] = [openAt(path), openAt(path)];
     expect(one.claim(["a", "b"])).toEqual([]);
@@ -109,7 +109,7 @@ describe("a database", () => {
     expect(two.claim(["a"])).toEqual([]);
   });
 
-  it("is private to the user, also where its folder was open to others", async () => {
+  it("is private to the user, also when its folder was readable for others", async () => {
     const path = await emptyPath();
     await mkdir(dirname(path));
     await writeFile(path, "");
@@ -125,7 +125,7 @@ describe("a database", () => {
 describe("deleting", () => {
   const long = (text: string): string => text.repeat(8);
 
-  it("a file that is excluded takes its entry and vectors off the disk at once, but for those that another file uses", async () => {
+  it("an excluded file deletes its entry at once, and its vectors unless another file uses them", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     database.openFolder("folder", "1");
@@ -141,7 +141,7 @@ describe("deleting", () => {
     expect(stored(database, mine, shared)).toEqual([shared]);
   });
 
-  it("a file that is deleted takes its entry with it, and its vectors a day later", async () => {
+  it("a deleted file deletes its entry at once, and its vectors a day later", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     database.openFolder("folder", "1");
@@ -157,7 +157,7 @@ describe("deleting", () => {
     expect((await readFile(path)).includes(key)).toBe(false);
   });
 
-  it("a vector that a changed file no longer uses stays for a day, since the change may be undone", async () => {
+  it("a vector that a changed file no longer uses is deleted a day later", async () => {
     const database = openAt(await emptyPath());
     database.openFolder("folder", "1");
     database.write(vectors("old"), [file("x", ["old"])]);
@@ -170,7 +170,7 @@ describe("deleting", () => {
     expect(stored(database, "old", "new")).toEqual(["new"]);
   });
 
-  it("a folder that nobody opened for two months goes, and one that is open stays", async () => {
+  it("a folder that was not opened for two months is deleted, and an open one is not", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     database.openFolder("folder", "1");
@@ -191,7 +191,7 @@ describe("deleting", () => {
     expect(stored(last, "a")).toEqual([]);
   });
 
-  it("the file shrinks to its bound: vectors that nothing uses first, then folders that were not opened for longest", async () => {
+  it("the file shrinks to its limit: unused vectors are deleted first, then files of folders opened longest ago", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     const many = (prefix: string): string[] => Array.from({ length: 400 }, (_, at) => `${prefix}${at}`);
@@ -223,7 +223,7 @@ describe("deleting", () => {
     expect(now.openFolder("new", "1")).toEqual([]);
   });
 
-  it("everything is deleted by clearing, and the database goes on", async () => {
+  it("clearing deletes everything, and the database can be used again", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     database.openFolder("folder", "1");
@@ -266,7 +266,7 @@ describe("damage", () => {
     return [files.length, found.length];
   }
 
-  it("of one vector or entry costs that one", async () => {
+  it("of one vector or entry loses only that one", async () => {
     const { path, bytes } = await filled();
     const flip = (text: string): void => {
       const at = bytes.indexOf(text);
@@ -295,7 +295,7 @@ describe("damage", () => {
     ["that is garbage", (bytes, random) => bytes.map(() => random(256))],
     ["with some bits flipped", (bytes, random) => flips(bytes, random, 3)],
     ["with many bits flipped", (bytes, random) => flips(bytes, random, 300)],
-  ])("a file %s is mended or made anew, and what it gives is right", async (_, damage) => {
+  ])("a file %s is repaired or replaced, and what it returns is right", async (_, damage) => {
     const { path, bytes } = await filled();
     for (const seed of seeds) {
       let state = seed + 1;
@@ -326,7 +326,7 @@ describe("damage", () => {
     return bytes;
   }
 
-  it("while the file is open is found out by the next use", async () => {
+  it("while the file is open is noticed by the next use", async () => {
     const { path } = await filled();
     const warnings: string[] = [];
     const database = openAt(path, warnings);

@@ -1,8 +1,8 @@
-// Vectors in 16-bit integers keep what is searched by.
+// Quantised vectors are precise enough for searching.
 import { expect, it } from "vitest";
 import { floatsOf, quantized } from "../../../../sidecar/workspace/vectors/quantized";
 
-it("keeps a unit vector to a few millionths, whatever its signs", () => {
+it("changes a unit vector by a few millionths, whatever its signs", () => {
   const vector = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 78.233) / Math.sqrt(12));
   const floats = floatsOf(quantized(vector));
   expect(Math.max(...vector.map((x, i) => Math.abs(x - (floats[i] ?? NaN))))).toBeLessThan(5e-6);
@@ -11,7 +11,7 @@ it("keeps a unit vector to a few millionths, whatever its signs", () => {
   ).toBeLessThan(5e-6);
 });
 
-it("is the same after a second time, and keeps zeros and large numbers", () => {
+it("gives the same when repeated, and keeps zeros and large numbers", () => {
   const once = quantized(Float32Array.of(0.3, -0.5, 0.1, 1e-9));
   expect(quantized(floatsOf(once))).toEqual(once);
   expect(floatsOf(quantized(new Float32Array(3)))).toEqual(new Float32Array(3));

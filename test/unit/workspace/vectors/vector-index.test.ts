@@ -1,4 +1,4 @@
-// FAISS and the flat index give the same hits, and both keep the seam's promises.
+// FAISS and the flat index give the same hits, as VectorIndex requires.
 import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -86,7 +86,7 @@ describe.each(kinds)("%s", (name, create) => {
     expect(index.size).toBe(3);
   });
 
-  it("puts lower ids first among equals, also when the border of k cuts through them", () => {
+  it("puts lower ids first among equal scores, also when only some of them are among the k best", () => {
     const index = create(3);
     for (const id of [90, 12, 55, 3, 41, 77, 8, 100, 64, 31, 29, 2]) index.add(id, quantized(Float32Array.of(0, 1, 0)));
     index.add(1, quantized(Float32Array.of(1, 0, 0)));
@@ -95,7 +95,7 @@ describe.each(kinds)("%s", (name, create) => {
     expect(index.search(Float32Array.of(0, 1, 0), 3).map((hit) => hit.id)).toEqual([2, 8, 29]);
   });
 
-  it("returns what there is when k is larger, and nothing from nothing", () => {
+  it("returns all vectors when k is larger, and nothing when it is empty", () => {
     const index = create(2);
     expect(index.search(Float32Array.of(1, 0), 5)).toEqual([]);
     index.add(0, quantized(Float32Array.of(1, 0)));
@@ -107,7 +107,7 @@ describe.each(kinds)("%s", (name, create) => {
     expect(index.search(Float32Array.of(0, 1), 5)).toEqual([{ id: 0, score: expect.closeTo(1, 6) }]);
   });
 
-  it("passes over what does not count, however many that are, and still finds the rest", () => {
+  it("finds the k best accepted vectors, however many are not accepted", () => {
     const index = create(8);
     const next = random(3);
     for (let id = 0; id < 700; id++) index.add(id, quantized(unitVector(next, 8)));
@@ -166,7 +166,7 @@ describe("FAISS and the flat index", () => {
     }
   });
 
-  it("answer for each other as the number of vectors passes what FAISS is asked for", () => {
+  it("take turns when the number of vectors passes FAISS's limit", () => {
     const index = faiss(4, 10);
     const next = random(2);
     for (let id = 0; id < 10; id++) index.add(id, quantized(unitVector(next, 4)));
@@ -189,7 +189,7 @@ describe("FAISS and the flat index", () => {
 });
 
 describe("FAISS", () => {
-  it("is handed the vectors in slices of time", () => {
+  it("gets the vectors in slices of time", () => {
     const index = faiss(256);
     const next = random(4);
     for (let id = 0; id < 300; id++) index.add(id, quantized(unitVector(next, 256)));
@@ -218,7 +218,7 @@ describe("FAISS", () => {
 });
 
 describe("the flat index", () => {
-  it("multiplies as floats do, in dimensions that fill the kernel's rows and in those that do not", () => {
+  it("gives the products of floats, in dimensions that fill the kernel's rows and in others", () => {
     for (const dimension of [1, 7, 8, 17, 256, 896]) {
       const next = random(dimension);
       const index = new FlatIndex(dimension, "test");
@@ -247,7 +247,7 @@ describe("the flat index", () => {
     }
   });
 
-  it.each(["Memory", "Module"] as const)("gives the same where WebAssembly.%s cannot be had", (name) => {
+  it.each(["Memory", "Module"] as const)("gives the same hits without WebAssembly.%s", (name) => {
     const next = random(7);
     const vectors = Array.from({ length: 700 }, () => Float32Array.from({ length: 20 }, () => next() - 0.5));
     const fill = (): FlatIndex => {
@@ -266,7 +266,7 @@ describe("the flat index", () => {
     for (const query of vectors.slice(0, 20)) expect(plain.search(query, 10)).toEqual(usual.search(query, 10));
   });
 
-  it("gives the floats of a vector back", () => {
+  it("returns the floats of a vector", () => {
     const index = new FlatIndex(3, "test");
     index.add(5, quantized(Float32Array.of(0.5, -0.25, 0)));
     expect(index.vector(5)?.map((x) => Math.round(x * 1000) / 1000)).toEqual(Float32Array.of(0.5, -0.25, 0));
@@ -288,7 +288,7 @@ describe("loading FAISS", () => {
     return `${pid} ${ended} ${binary} ${size} ${mtimeMs}`;
   }
 
-  it("leaves no guard behind when it works", async () => {
+  it("deletes the guard file when it works", async () => {
     const guard = join(await emptyFolder(), "new", "guard");
     expect(tryFaiss(guard)).toHaveProperty("addon");
     expect(existsSync(guard)).toBe(false);
@@ -303,7 +303,7 @@ describe("loading FAISS", () => {
     expect(existsSync(guard)).toBe(false);
   });
 
-  it("leaves an addon alone that ended two processes, start after start, until it is another or a day has passed", async () => {
+  it("does not try an addon that ended two processes in a row, until it is replaced or a day has passed", async () => {
     const guard = join(await emptyFolder(), "guard");
     const twice = guardOf(endedPid(), 2);
     writeFileSync(guard, twice);
@@ -318,7 +318,7 @@ describe("loading FAISS", () => {
     expect(tryFaiss(guard)).toHaveProperty("addon");
   });
 
-  it("does not count another window's process that tries it at this moment", async () => {
+  it("does not count another process that is trying it at this moment", async () => {
     const guard = join(await emptyFolder(), "guard");
     writeFileSync(guard, guardOf(process.ppid, 2));
     expect(tryFaiss(guard)).toHaveProperty("addon");

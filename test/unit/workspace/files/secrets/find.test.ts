@@ -1,4 +1,4 @@
-// Secrets are found wherever they stand in a text, and what resembles them is not taken for them.
+// Secrets are found anywhere in a text, and similar text is not taken for a secret.
 import { readdirSync, readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
@@ -30,7 +30,7 @@ describe("a text that holds a secret", () => {
     },
   );
 
-  it("is told by the line, and no word of the secret", () => {
+  it("is reported with its line and without the secret", () => {
     const text = `a\nb\n\nconnect("${token}")\n`;
     expect(readContent(new TextEncoder().encode(text), "a.py")).toEqual({
       reason: "secret",
@@ -38,7 +38,7 @@ describe("a text that holds a secret", () => {
     });
   });
 
-  it("tells where each secret begins and ends", () => {
+  it("gives the range of each secret", () => {
     const text = `x = "${token}"\ny = 1\nz = "${token}"\n`;
     const values = findSecrets(text).map(({ start, end }) => text.slice(start, end));
     expect(values.length).toBeGreaterThanOrEqual(2);
@@ -62,7 +62,7 @@ describe("a harmless text", () => {
 });
 
 describe("the rules of gitleaks", () => {
-  it("are all there and can be compiled", () => {
+  it("are complete and can be compiled", () => {
     expect(gitleaksRules.length).toBeGreaterThan(190);
     for (const rule of gitleaksRules) expect([rule.what, [...rule.find("", "")]]).toEqual([rule.what, []]);
   });

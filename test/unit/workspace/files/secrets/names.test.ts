@@ -1,4 +1,4 @@
-// Files that are secret by their names, and names that only resemble theirs.
+// Files with names of secrets, and files whose names are only similar.
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { IgnoreRules } from "../../../../../sidecar/workspace/files/ignore";
@@ -19,7 +19,7 @@ it.each(harmless)("$path ($kind) is not secret", ({ path }) => {
   expect(isSecret(path)).toBe(false);
 });
 
-describe("the user's word", () => {
+describe("a rule of the user", () => {
   async function examined(ignoreFile: string, exclude: readonly string[], path: string): Promise<unknown> {
     const root = await emptyFolder();
     await write(root, { ".selfracgignore": ignoreFile, ".gitignore": "!.env\n", [path]: "A=1\n" });
@@ -35,7 +35,7 @@ describe("the user's word", () => {
     [".selfracgignore for a folder and what is in it", "!.ssh/\n!.ssh/*\n", [], ".ssh/config"],
     ["selfracg.exclude", "", ["!.env"], ".env"],
     ["selfracg.exclude for one place", "", ["!/infra/dev.tfvars"], "infra/dev.tfvars"],
-  ])("in %s brings a file back", async (_, ignoreFile, exclude, path) => {
+  ])("in %s includes a file with the name of a secret", async (_, ignoreFile, exclude, path) => {
     expect(await examined(ignoreFile, exclude, path)).toBe("file");
   });
 
@@ -47,7 +47,7 @@ describe("the user's word", () => {
     expect(await examined(ignoreFile, exclude, path)).toBe("secret");
   });
 
-  it("is named in the reason", () => {
+  it("is proposed in the reason", () => {
     expect(secretByName("apps/web/.env", false)).toBe(
       '".env" is a name of files with keys or credentials; the line !.env in .selfracgignore includes it',
     );

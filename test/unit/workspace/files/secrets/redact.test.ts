@@ -1,4 +1,4 @@
-// Secrets of an edited text are covered, and stay covered while it is typed in.
+// Secrets in a text are masked, and stay masked while it is edited.
 import { describe, expect, it } from "vitest";
 import { findSecrets } from "../../../../../sidecar/workspace/files/secrets/find";
 import { Redactor } from "../../../../../sidecar/workspace/files/secrets/redact";
@@ -9,7 +9,7 @@ const v = new Values(71);
 /** All of a text, searched at once. */
 const redacted = (text: string, path: string): string => new Redactor().redact(text, path).text;
 
-it.each([...planted.tokens, ...planted.texts])("$kind in $path is covered, at the same length", ({ path, text }) => {
+it.each([...planted.tokens, ...planted.texts])("$kind in $path is masked at the same length", ({ path, text }) => {
   const covered = redacted(text, path);
   expect(covered).toHaveLength(text.length);
   expect(covered.split("\n").map((line) => line.length)).toEqual(text.split("\n").map((line) => line.length));
@@ -31,7 +31,7 @@ describe("a long text that is typed in", () => {
   const key = v.pem(`RSA PRIVATE ${"KEY"}`, 50);
   const text = `${first}${code}${middle}${code}"""${key}"""\n${code}${last}`;
 
-  it("is covered as if all of it were searched each time", () => {
+  it("is masked as if the whole text were searched each time", () => {
     const redactor = new Redactor();
     let now = text;
     const edits: readonly ((text: string) => string)[] = [
@@ -51,7 +51,7 @@ describe("a long text that is typed in", () => {
     }
   });
 
-  it("is searched anew as another document", () => {
+  it("is searched as a whole when it is another document", () => {
     const redactor = new Redactor();
     redactor.redact(text, "a.py");
     expect(redactor.redact(code + text, "b.py").text).toBe(redacted(code + text, "b.py"));
