@@ -1,4 +1,4 @@
-// The user's settings: pulled from the client, validated, and pulled again at each change; and what hides files of a folder.
+// The user's settings: pulled from the client at start and at each change, and validated.
 
 import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
@@ -9,13 +9,14 @@ import { parseSettings } from "../parse-settings";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
 import type { ExcludeSettings } from "../workspace/files/exclude-settings";
 import type { Client } from "./client-capabilities";
+import type { Feature } from "./feature";
 
 /** A client that never answers must not keep the model from loading. */
 const pullTimeoutMs = 5000;
 
 export type SettingsListener = (now: Settings, before: Settings) => void;
 
-export class Configuration {
+export class Configuration implements Feature {
   readonly #connection: Connection;
   readonly #log: Log;
   readonly #listeners: SettingsListener[] = [];
@@ -51,23 +52,23 @@ export class Configuration {
     this.#listeners.push(listener);
   }
 
-  /** What the settings leave out of one workspace folder. */
+  /** The settings that exclude files of one workspace folder. */
   excludes(folderUri: string): ExcludeSettings {
     return { exclude: this.#settings.exclude, filesExclude: this.#filesExclude.get(folderUri) ?? {} };
   }
 
-  /** Told when {@link excludes} has changed for a folder. */
+  /** Called when {@link excludes} has changed for a folder. */
   onExcludesChange(listener: () => void): void {
     this.#excludeListeners.push(listener);
   }
 
-  /** Reads anew what differs between folders. Never rejects. */
+  /** Reads the settings that differ between folders. Never rejects. */
   async foldersChanged(): Promise<void> {
     if (this.#client?.pullsConfiguration === true) await this.#pull();
   }
 
   /** Reads the settings for the first time and asks to be told of changes. Never rejects. */
-  async start(client: Client): Promise<void> {
+  async initialized(client: Client): Promise<void> {
     this.#client = client;
     if (client.registersConfiguration) {
       this.#connection.client

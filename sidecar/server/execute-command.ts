@@ -1,11 +1,14 @@
-// `workspace/executeCommand`: each command checks its argument and asks whoever does the work.
+// `workspace/executeCommand`: checks the argument of each command and hands it on.
 import {
   type CancellationToken,
   type Connection,
   ErrorCodes,
+  type ExecuteCommandParams,
   ResponseError,
+  type ServerCapabilities,
   type WorkDoneProgressReporter,
 } from "vscode-languageserver/node";
+import type { Log } from "../host/log";
 import {
   type Explanation,
   type IndexCounts,
@@ -14,15 +17,17 @@ import {
   serverCommands,
 } from "../protocol";
 import { mostSnoozeMinutes } from "../suggestions/snooze";
-import { onCancelled } from "./cancellation";
+import type { Feature } from "./feature";
 import type { Indexing } from "./indexing";
 import { reportTo } from "./progress";
+import { onCancelled, runRequest } from "./requests";
 
 export interface CommandContext {
+  readonly log: Log;
   readonly indexing: Indexing;
-  /** Why nothing can be indexed now; nothing when it can. */
+  /** Why nothing can be indexed now; undefined when it can. */
   readonly whyNotReady: () => string | undefined;
-  /** Nothing while there is no index. */
+  /** Undefined while there is no index. */
   readonly why: (uri: string) => Promise<Explanation> | undefined;
   /** Null while there is no index. */
   readonly counts: () => IndexCounts | null;
@@ -34,39 +39,55 @@ export interface CommandContext {
 
 type Result = IndexCounts | Explanation | SidecarStatus | SuggestionCounts | null;
 
-export function registerExecuteCommand(connection: Connection, context: CommandContext): void {
+export class Commands implements Feature {
+  constructor(connection: Connection, context: CommandContext) {
+    connection.onExecuteCommand((params, token, workDone) =>
+      runRequest(params.command, token, context.log, () => execute(context, params, token, workDone)),
+    );
+  }
+
+  initialize(): ServerCapabilities {
+    const commands = Object.values(serverCommands).map(({ name }) => name);
+    return { executeCommandProvider: { commands, workDoneProgress: true } };
+  }
+}
+
+async function execute(
+  context: CommandContext,
+  { command, arguments: given }: ExecuteCommandParams,
+  token: CancellationToken,
+  workDone: WorkDoneProgressReporter,
+): Promise<Result> {
   const { indexing, counts } = context;
-  connection.onExecuteCommand(async ({ command, arguments: given }, token, workDone): Promise<Result> => {
-    switch (command) {
-      case serverCommands.reindex.name:
-        return reindex(context, token, workDone);
-      case serverCommands.why.name:
-        return why(context, given);
-      case serverCommands.clearIndex.name:
-        refuseUnlessReady(context, "cleared");
-        return await indexing.clear();
-      // Possible at any time: while the model is still being loaded, these hold for what comes.
-      case serverCommands.pauseIndexing.name:
-        indexing.pause("asked");
-        return counts();
-      case serverCommands.resumeIndexing.name:
-        indexing.resume("asked");
-        return counts();
-      case serverCommands.snooze.name:
-        return snooze(context, given);
-      case serverCommands.accepted.name:
-        return accepted(context, given);
-      case serverCommands.clearCounts.name:
-        return context.clearCounts();
-      default:
-        throw new ResponseError(
-          ErrorCodes.InvalidParams,
-          `Expected one of the commands ${Object.values(serverCommands)
-            .map(({ name }) => name)
-            .join(", ")}, found ${JSON.stringify(command)}.`,
-        );
-    }
-  });
+  switch (command) {
+    case serverCommands.reindex.name:
+      return reindex(context, token, workDone);
+    case serverCommands.why.name:
+      return why(context, given);
+    case serverCommands.clearIndex.name:
+      refuseUnlessReady(context, "cleared");
+      return indexing.clear();
+    // Possible at any time: while the model is still being loaded, these hold for what comes.
+    case serverCommands.pauseIndexing.name:
+      indexing.pause("asked");
+      return counts();
+    case serverCommands.resumeIndexing.name:
+      indexing.resume("asked");
+      return counts();
+    case serverCommands.snooze.name:
+      return snooze(context, given);
+    case serverCommands.accepted.name:
+      return accepted(context, given);
+    case serverCommands.clearCounts.name:
+      return context.clearCounts();
+    default:
+      throw new ResponseError(
+        ErrorCodes.InvalidParams,
+        `Expected one of the commands ${Object.values(serverCommands)
+          .map(({ name }) => name)
+          .join(", ")}, found ${JSON.stringify(command)}.`,
+      );
+  }
 }
 
 function refuseUnlessReady({ whyNotReady }: CommandContext, done: string): void {

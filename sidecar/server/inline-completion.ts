@@ -1,77 +1,92 @@
 // `textDocument/inlineCompletion`: from the cursor to one suggestion, the newest request before all older ones.
 
 import {
-  type CancellationToken,
   type Command,
   type Connection,
+  type InlineCompletionItem,
   type InlineCompletionList,
+  type InlineCompletionParams,
   InlineCompletionTriggerKind,
-  LSPErrorCodes,
   type Range,
-  ResponseError,
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import { errorMessage } from "../host/errors";
 import type { Log } from "../host/log";
 import { type Availability, serverCommands } from "../protocol";
 import type { Shown } from "../suggestions/acceptance";
-import { type CursorPlace, isInsideCharacter, type PlaceSources, placeOf } from "../suggestions/document-snapshot";
-import type { Suggester, Suggestion } from "../suggestions/request-scheduler";
-import { onCancelled } from "./cancellation";
+import {
+  type DocumentSnapshot,
+  isInsideCharacter,
+  type SnapshotSources,
+  snapshotAt,
+} from "../suggestions/document-snapshot";
+import type { RequestScheduler, Suggestion } from "../suggestions/request-scheduler";
+import { runRequest } from "./requests";
 
 export interface InlineCompletionParts {
   readonly documents: TextDocuments<TextDocument>;
-  readonly suggester: Suggester;
+  readonly scheduler: RequestScheduler;
   readonly log: Log;
   availability(document: TextDocument): Availability;
-  sources(document: TextDocument): PlaceSources;
-  /** Told of each suggestion that a client is given. */
+  sources(document: TextDocument): SnapshotSources;
+  /** Called for each suggestion that the client is given. */
   shown(shown: Shown): void;
 }
 
 const nothing: InlineCompletionList = { items: [] };
 
 export function registerInlineCompletion(connection: Connection, parts: InlineCompletionParts): void {
-  connection.languages.inlineCompletion.on(async (params, token) => {
+  const { documents, scheduler, log } = parts;
+  connection.languages.inlineCompletion.on((params, token) => {
     const arrivedAt = performance.now();
-    const document = parts.documents.get(params.textDocument.uri);
-    if (token.isCancellationRequested) {
-      parts.suggester.cancel();
-      return superseded(token);
-    }
-    if (document === undefined || !parts.availability(document).available) {
-      // What is still being made is for a place that was left.
-      parts.suggester.cancel();
-      return nothing;
-    }
-    const place = placeOf(document, params.position, params.context, parts.sources(document));
-    if (isInsideCharacter(document, place.range.start) || isInsideCharacter(document, place.range.end)) return nothing;
-    const invoked = params.context?.triggerKind !== InlineCompletionTriggerKind.Automatic;
-    if (!invoked && splitsWord(place.context)) {
-      parts.suggester.cancel();
-      return nothing;
-    }
-    const controller = new AbortController();
-    const cancelled = onCancelled(token, () => controller.abort());
-    try {
-      const suggestion = await parts.suggester.suggest(place, { invoked, signal: controller.signal, arrivedAt });
-      if (suggestion === undefined) return superseded(token);
-      if (suggestion.text === "") return nothing;
-      parts.shown(shownAt(place, suggestion, document.getText()));
-      const item = { insertText: place.selected + suggestion.text, range: rangeOf(place.range, suggestion) };
-      return { items: [{ ...item, command: acceptanceOf(suggestion) }] };
-    } catch (error) {
-      if (controller.signal.aborted) return superseded(token);
-      parts.log.error(`No suggestion for ${document.uri}: ${errorMessage(error)}`);
-      throw error;
-    } finally {
-      cancelled.dispose();
-    }
+    const document = documents.get(params.textDocument.uri);
+    const request = token.isCancellationRequested ? undefined : requestAt(document, params, parts);
+    // What is still being made is for a place that the user has left.
+    if (request === undefined) scheduler.cancel();
+    return runRequest(`The suggestion for ${params.textDocument.uri}`, token, log, async (signal) => {
+      if (request === undefined || request === "inside a character") return nothing;
+      const suggestion = await scheduler.suggest(request.snapshot, { invoked: request.invoked, signal, arrivedAt });
+      if (suggestion === undefined || suggestion.text === "") return nothing;
+      return { items: [offer(request, suggestion, parts)] };
+    });
   });
 }
 
-/** Whether the cursor stands inside a word: a place people pass through, and hardly ever wait at. */
+interface SuggestionRequest {
+  readonly document: TextDocument;
+  readonly snapshot: DocumentSnapshot;
+  readonly invoked: boolean;
+}
+
+/** The cursor to complete at; undefined where no suggestion is made. */
+function requestAt(
+  document: TextDocument | undefined,
+  { position, context }: InlineCompletionParams,
+  { availability, sources }: InlineCompletionParts,
+): SuggestionRequest | "inside a character" | undefined {
+  if (document === undefined || !availability(document).available) return undefined;
+  const snapshot = snapshotAt(document, position, context, sources(document));
+  const { start, end } = snapshot.range;
+  if (isInsideCharacter(document, start) || isInsideCharacter(document, end)) return "inside a character";
+  const invoked = context?.triggerKind !== InlineCompletionTriggerKind.Automatic;
+  return !invoked && splitsWord(snapshot.context) ? undefined : { document, snapshot, invoked };
+}
+
+/** The suggestion as the client is given it. */
+function offer(
+  { document, snapshot }: SuggestionRequest,
+  suggestion: Suggestion,
+  { shown }: InlineCompletionParts,
+): InlineCompletionItem {
+  shown(shownAt(snapshot, suggestion, document.getText()));
+  return {
+    insertText: snapshot.selected + suggestion.text,
+    range: rangeOf(snapshot.range, suggestion),
+    command: acceptanceOf(suggestion),
+  };
+}
+
+/** Whether the cursor is inside a word: people pass through such places and hardly ever want a suggestion there. */
 function splitsWord({ prefix, suffix }: { readonly prefix: string; readonly suffix: string }): boolean {
   return /[\p{L}\p{N}_]$/u.test(prefix.slice(-2)) && /^[\p{L}\p{N}_]/u.test(suffix.slice(0, 2));
 }
@@ -88,7 +103,7 @@ function acceptanceOf({ id }: Suggestion): Command {
 
 /** What was typed of it may be the entry that is selected in the suggest widget, or its end, which is not in the document. */
 function shownAt(
-  { context: { uri }, offset, selected, range }: CursorPlace,
+  { context: { uri }, offset, selected, range }: DocumentSnapshot,
   { id, whole, typed }: Suggestion,
   text: string,
 ): Shown {
@@ -99,16 +114,9 @@ function shownAt(
   return { id, uri, offset: begin + lead.length, selected: lead, suggestion: whole, standing: before + entry };
 }
 
-/** So many characters before `offset`, a line break being one. */
+/** The offset `characters` characters before `offset`; a line break of two units is one character. */
 function stepBack(text: string, offset: number, characters: number): number {
   let at = offset;
   for (let left = characters; left > 0; left--) at -= text[at - 1] === "\n" && text[at - 2] === "\r" ? 2 : 1;
   return at;
-}
-
-/** LSP's answer to a request that the client cancelled; one that a newer request or an edit replaced just has nothing to offer. */
-function superseded(token: CancellationToken): InlineCompletionList | ResponseError<void> {
-  return token.isCancellationRequested
-    ? new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.")
-    : nothing;
 }

@@ -1,4 +1,4 @@
-// The requests of the inspector: a completion's prompt, need and comparison, and a search by code; typing goes ahead of all.
+// The inspector's requests: a completion's prompt, need and comparison, and a search by code. Typing interrupts them.
 
 import * as v from "valibot";
 import {
@@ -13,26 +13,24 @@ import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Completer } from "../completion/completer";
 import type { CompletionRecord } from "../completion/completion-record";
 import type { Inspection } from "../completion/inspection";
-import { errorMessage } from "../host/errors";
+import type { Log } from "../host/log";
 import { documentPath, type Folder } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
-import { handleRequest, messages, type Settings } from "../protocol";
+import { handleRequest, messages, type SearchResult, type Settings } from "../protocol";
 import type { Traces } from "../suggestions/traces";
-import { onCancelled } from "./cancellation";
+import type { Feature } from "./feature";
+import type { InterruptibleWork } from "./interruptible-work";
+import { runRequest } from "./requests";
 
 export interface InspectionParts {
   readonly documents: TextDocuments<TextDocument>;
   readonly traces: Traces;
+  readonly log: Log;
+  readonly interruptible: InterruptibleWork;
   settings(): Settings;
   folders(): readonly Folder[];
   /** Undefined until the model is loaded. */
   engine(): { readonly completer: Pick<Completer, "searchCode">; readonly inspection: Inspection } | undefined;
-}
-
-/** The requests under way. */
-export interface Inspecting {
-  /** Ends those that keep the model busy: somebody types. They are answered with an error that says so. */
-  giveWay(): void;
 }
 
 const traceSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
@@ -41,75 +39,76 @@ const searchSchema = v.object({
   uri: v.optional(v.string()),
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200))),
 });
-/** Fragments that a search gives unless it asks for another number. */
+/** Number of fragments that a search returns by default. */
 const defaultLimit = 20;
 
-export function registerInspection(connection: Connection, parts: InspectionParts): Inspecting {
-  const running = new Set<AbortController>();
-  const giveWay = (): void => {
-    for (const controller of running) controller.abort();
-  };
+const interruption = { code: LSPErrorCodes.ServerCancelled, message: "Typing goes first. Ask again." };
 
-  /** Work of the model that the client, or a keystroke, may cut short. */
-  const interruptible = async <Result>(
-    token: CancellationToken,
-    work: (signal: AbortSignal) => Promise<Result>,
-  ): Promise<Result> => {
-    const controller = new AbortController();
-    const cancelled = onCancelled(token, () => controller.abort());
-    running.add(controller);
-    try {
-      return await work(controller.signal);
-    } catch (error) {
-      if (token.isCancellationRequested)
-        throw new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
-      if (controller.signal.aborted)
-        throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
-      throw new ResponseError(LSPErrorCodes.RequestFailed, errorMessage(error));
-    } finally {
-      cancelled.dispose();
-      running.delete(controller);
-    }
-  };
+export class InspectionRequests implements Feature {
+  readonly #parts: InspectionParts;
 
-  /** Does `work` with the completion asked for, by default the last; null where it is no longer held. */
-  const held = <Result>(
-    params: unknown,
-    work: (inspection: Inspection, completed: CompletionRecord) => Result,
-  ): Result | null => {
-    const parsed = v.safeParse(traceSchema, params);
-    if (!parsed.success) throw invalid("{id?: number}", params);
-    const id = parsed.output?.id ?? parts.traces.find()?.id;
-    const inspection = parts.engine()?.inspection;
-    const completed = id === undefined ? undefined : inspection?.get(id);
-    return inspection === undefined || completed === undefined ? null : work(inspection, completed);
-  };
+  constructor(connection: Connection, parts: InspectionParts) {
+    this.#parts = parts;
+    const { interruptible, documents } = parts;
+    handleRequest(connection, messages.prompt, (params) =>
+      this.#withRecord(params, (inspection, record) => inspection.promptOf(record)),
+    );
+    handleRequest(connection, messages.need, (params, token) =>
+      this.#withRecord(params, (inspection, record) =>
+        this.#run("The need of a completion", token, (signal) => inspection.needOf(record, signal)),
+      ),
+    );
+    handleRequest(connection, messages.compare, (params, token) =>
+      this.#withRecord(params, (inspection, record) =>
+        this.#run("The comparison of a completion", token, (signal) => inspection.compare(record, signal)),
+      ),
+    );
+    handleRequest(connection, messages.search, (params, token) => this.#search(params, token));
+    documents.onDidChangeContent(() => interruptible.interrupt());
+  }
 
-  handleRequest(connection, messages.prompt, (params) =>
-    held(params, (inspection, completed) => inspection.promptOf(completed)),
-  );
-  handleRequest(connection, messages.need, (params, token) =>
-    held(params, (inspection, completed) => interruptible(token, (signal) => inspection.needOf(completed, signal))),
-  );
-  handleRequest(connection, messages.compare, (params, token) =>
-    held(params, (inspection, completed) => interruptible(token, (signal) => inspection.compare(completed, signal))),
-  );
-  handleRequest(connection, messages.search, async (params, token) => {
+  dispose(): void {
+    this.#parts.interruptible.interrupt();
+  }
+
+  async #search(params: unknown, token: CancellationToken): Promise<SearchResult> {
     const parsed = v.safeParse(searchSchema, params);
     if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
     const { text, uri, limit = defaultLimit } = parsed.output;
-    const engine = parts.engine();
-    if (engine === undefined)
+    const { engine, documents, folders, settings } = this.#parts;
+    const completer = engine()?.completer;
+    if (completer === undefined)
       throw new ResponseError(LSPErrorCodes.RequestFailed, "Nothing can be searched: the model is not loaded.");
-    const path = uri === undefined ? "" : documentPath(uri, parts.folders());
-    const languageId = (uri === undefined ? undefined : parts.documents.get(uri)?.languageId) ?? languageIdOf(path);
-    return interruptible(token, (signal) =>
-      engine.completer.searchCode(text, { uri: uri ?? "", path, languageId }, parts.settings(), limit, signal),
+    const path = uri === undefined ? "" : documentPath(uri, folders());
+    const languageId = (uri === undefined ? undefined : documents.get(uri)?.languageId) ?? languageIdOf(path);
+    return this.#run("The search", token, (signal) =>
+      completer.searchCode(text, { uri: uri ?? "", path, languageId }, settings(), limit, signal),
     );
-  });
+  }
 
-  parts.documents.onDidChangeContent(giveWay);
-  return { giveWay };
+  /** Work of the model, which the client may cancel and a keystroke interrupts. */
+  #run<Result>(
+    name: string,
+    token: CancellationToken,
+    work: (signal: AbortSignal) => Promise<Result>,
+  ): Promise<Result> {
+    const { log, interruptible } = this.#parts;
+    return runRequest(name, token, log, (signal) => interruptible.run(signal, work, interruption));
+  }
+
+  /** Does `work` with the completion asked for, by default the last; null where it is forgotten. */
+  #withRecord<Result>(
+    params: unknown,
+    work: (inspection: Inspection, record: CompletionRecord) => Result,
+  ): Result | null {
+    const parsed = v.safeParse(traceSchema, params);
+    if (!parsed.success) throw invalid("{id?: number}", params);
+    const { traces, engine } = this.#parts;
+    const id = parsed.output?.id ?? traces.find()?.id;
+    const inspection = engine()?.inspection;
+    const record = id === undefined ? undefined : inspection?.get(id);
+    return inspection === undefined || record === undefined ? null : work(inspection, record);
+  }
 }
 
 function invalid(expected: string, found: unknown): ResponseError {

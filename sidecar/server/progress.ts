@@ -1,8 +1,8 @@
 // Shows an index run as work-done progress in the editor, with a cancel button.
 import type { Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
-import { onCancelled } from "./cancellation";
 import type { IndexRun } from "./indexing";
+import { onCancelled } from "./requests";
 import { timeLeft } from "./status";
 
 /** Progress notifications closer together than this are noise. */

@@ -1,9 +1,10 @@
-// Keeps the one status of this sidecar and tells the client at each change.
+// The status of this sidecar, which the client is told at each change.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
 import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
 import { snoozedMessage } from "../suggestions/snooze";
+import type { Feature } from "./feature";
 
 /** What is known, each part set by the feature that knows it. */
 export interface StatusParts {
@@ -83,14 +84,18 @@ function readyMessage(parts: StatusParts): string {
 }
 
 /** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */
-export class StatusBoard {
+export class StatusBoard implements Feature {
   readonly #connection: Connection;
   readonly #log: Log;
   #parts: StatusParts = { enabled: true, engine: "loading", folders: 0 };
   #sent: SidecarStatus | undefined;
   #open = false;
 
-  constructor(connection: Connection, log: Log) {
+  constructor(
+    connection: Connection,
+    log: Log,
+    private readonly folders: { readonly folders: readonly unknown[] },
+  ) {
     this.#connection = connection;
     this.#log = log;
     connection.onRequest(messages.getStatus, () => this.status);
@@ -101,9 +106,15 @@ export class StatusBoard {
   }
 
   /** The client may be told from here on: LSP allows no notification before `initialized`. */
-  open(): void {
+  initialized(): void {
     this.#open = true;
-    this.#send();
+    this.set({ folders: this.folders.folders.length });
+  }
+
+  /** Why nothing can be indexed now, in words; undefined when it can. */
+  whyNotReady(): string | undefined {
+    const { state, message } = this.status;
+    return state === "ready" || state === "indexing" || state === "snoozed" ? undefined : message;
   }
 
   /** Changes the parts given. */

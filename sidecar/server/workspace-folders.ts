@@ -1,15 +1,17 @@
-// The folders that are open, and their comings and goings.
+// The workspace folders that are open in the client.
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
-import type { Connection, InitializeParams } from "vscode-languageserver/node";
+import type { Connection, InitializeParams, ServerCapabilities } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
 import { type Folder, filePath } from "../host/paths";
 import type { Client } from "./client-capabilities";
+import type { Feature } from "./feature";
 
-export class WorkspaceFolders {
+export class WorkspaceFolders implements Feature {
   readonly #connection: Connection;
   readonly #log: Log;
   #folders: readonly Folder[] = [];
+  readonly #listeners: (() => void)[] = [];
 
   constructor(connection: Connection, log: Log) {
     this.#connection = connection;
@@ -22,23 +24,29 @@ export class WorkspaceFolders {
   }
 
   /** `workspaceFolders`, or the older `rootUri` and `rootPath` where a client has nothing newer. */
-  initialize(params: InitializeParams): void {
+  initialize(params: InitializeParams): ServerCapabilities {
     const { workspaceFolders, rootUri, rootPath } = params;
     if (Array.isArray(workspaceFolders)) this.#folders = this.#readable(workspaceFolders);
     else if (typeof rootUri === "string") this.#folders = this.#readable([{ uri: rootUri, name: basename(rootUri) }]);
     else if (typeof rootPath === "string") {
       this.#folders = this.#readable([{ uri: pathToFileURL(rootPath).href, name: basename(rootPath) }]);
     }
+    return { workspace: { workspaceFolders: { supported: true, changeNotifications: true } } };
   }
 
-  start(client: Client, onChange: () => void): void {
+  /** Called when folders were added or removed. */
+  onChange(listener: () => void): void {
+    this.#listeners.push(listener);
+  }
+
+  initialized(client: Client): void {
     if (!client.hasWorkspaceFolders) return;
     this.#connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       const gone = new Set(removed.map(({ uri }) => uri));
-      const kept = this.#folders.filter(({ uri }) => !gone.has(uri));
-      const known = new Set(kept.map(({ uri }) => uri));
-      this.#folders = [...kept, ...this.#readable(added).filter(({ uri }) => !known.has(uri))];
-      onChange();
+      const rest = this.#folders.filter(({ uri }) => !gone.has(uri));
+      const known = new Set(rest.map(({ uri }) => uri));
+      this.#folders = [...rest, ...this.#readable(added).filter(({ uri }) => !known.has(uri))];
+      for (const listener of this.#listeners) listener();
     });
   }
 

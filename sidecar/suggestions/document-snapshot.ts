@@ -1,4 +1,4 @@
-// A cursor as the model is to see it: the text on both sides of it, cells of a notebook and a selected entry included.
+// A snapshot of the document at the cursor, with neighbouring notebook cells and the entry selected in the suggest widget.
 import type { InlineCompletionContext, Position, Range } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { plainLineBreaks } from "../completion/document";
@@ -6,29 +6,29 @@ import { documentPath, type Folder } from "../host/paths";
 import type { CursorContext } from "../retrieval/types";
 import type { CellSurroundings } from "./notebooks";
 
-export interface CursorPlace {
+export interface DocumentSnapshot {
   readonly context: CursorContext;
   readonly position: Position;
-  /** In the document: what the item replaces. */
+  /** The range of the document that the suggestion replaces. */
   readonly range: Range;
-  /** Text of the entry selected in the suggest widget, with which the item begins; else empty. */
+  /** Text of the entry selected in the suggest widget, with which the inserted text begins; empty where there is none. */
   readonly selected: string;
-  /** Where the suggestion itself will stand in the document: UTF-16 units from its start, once the entry is inserted. */
+  /** Offset of the suggestion in the document once the entry is inserted, in UTF-16 units. */
   readonly offset: number;
 }
 
-export interface PlaceSources {
+export interface SnapshotSources {
   readonly folders: readonly Folder[];
   readonly cell: CellSurroundings | undefined;
 }
 
 /** @param position clamped to the document, as LSP has it */
-export function placeOf(
+export function snapshotAt(
   document: TextDocument,
   position: Position,
   given: InlineCompletionContext | undefined,
-  { folders, cell }: PlaceSources,
-): CursorPlace {
+  { folders, cell }: SnapshotSources,
+): DocumentSnapshot {
   const { prefix, suffix, selected, range, offset } = surroundings(document, position, given);
   const context: CursorContext = {
     uri: document.uri,
@@ -40,7 +40,7 @@ export function placeOf(
   return { context, position, range, selected, offset };
 }
 
-/** Whether a position lies between the two units of a character: text put in there would break the character. */
+/** Whether a position lies between the two units of a character: text inserted there would break the character. */
 export function isInsideCharacter(document: TextDocument, position: Position): boolean {
   const offset = document.offsetAt(position);
   return /^[\ud800-\udbff][\udc00-\udfff]$/.test(document.getText().slice(Math.max(0, offset - 1), offset + 1));
@@ -55,7 +55,7 @@ function surroundings(document: TextDocument, position: Position, given: InlineC
   const cursor = document.offsetAt(position);
   // Some clients write null for what is not there.
   const info = given?.selectedCompletionInfo ?? undefined;
-  // Only where it ends at the cursor: what replaces text behind it cannot be continued there.
+  // Only where it ends at the cursor: an entry that replaces text after the cursor cannot be continued there.
   if (info !== undefined && info.range.start.line === position.line && document.offsetAt(info.range.end) === cursor) {
     const start = document.offsetAt(info.range.start);
     if (start <= cursor) {

@@ -1,28 +1,30 @@
-// One suggestion at a time: from the cache, from work that is under way, or from the model once nobody types on.
+// Schedules suggestions, one at a time: from the cache, from work in progress, or from the model after a pause in typing.
 import type { CompletionTrace, Settings } from "../protocol";
 import type { CursorContext } from "../retrieval/types";
 import { type CompletionCache, type Question, settingsKey } from "./completion-cache";
 import type { Debounce } from "./debounce";
-import type { CursorPlace } from "./document-snapshot";
+import type { DocumentSnapshot } from "./document-snapshot";
 import type { Traces } from "./traces";
 
-/** What is asked of the completion room. */
+/** The part of the completer that is used here. */
 export interface CompletionMaker {
   complete(
     context: CursorContext,
     settings: Settings,
-    position: CursorPlace["position"],
+    position: DocumentSnapshot["position"],
     signal: AbortSignal,
     arrivedAt: number,
     options: { readonly invoked: boolean },
   ): Promise<CompletionTrace>;
 }
 
-export interface SuggesterParts {
+export interface SchedulerParts {
   readonly cache: CompletionCache;
   readonly traces: Traces;
   readonly debounce: Pick<Debounce, "hold" | "completed">;
   settings(): Settings;
+  /** Called before each use of the model. */
+  modelNeeded(): void;
   /** Undefined while there is no model. */
   completer(): CompletionMaker | undefined;
   /** Of the model package. */
@@ -32,34 +34,34 @@ export interface SuggesterParts {
 }
 
 export interface Suggestion {
-  /** Of the completion that made it. */
+  /** Id of the completion that made it. */
   readonly id: number;
-  /** What is to be inserted at the cursor; empty for none. */
+  /** The text to insert at the cursor; empty for none. */
   readonly text: string;
-  /** Characters behind the cursor that it replaces. */
+  /** Number of characters after the cursor that it replaces. */
   readonly replaces: number;
-  /** As it was made, of which `text` is what is left. */
+  /** The whole suggestion, of which `text` is the rest. */
   readonly whole: string;
-  /** Characters of `whole` that are typed already. */
+  /** Number of characters of `whole` that are typed already. */
   readonly typed: number;
 }
 
-/** Work that is under way. */
+/** A suggestion that is being made. */
 interface Running {
   readonly question: Question;
   readonly controller: AbortController;
   /** Undefined when it was cancelled. */
-  readonly made: Promise<CompletionTrace | undefined>;
+  readonly result: Promise<CompletionTrace | undefined>;
 }
 
-export class Suggester {
-  readonly #parts: SuggesterParts;
-  /** The last request, while it waits or is worked out. */
+export class RequestScheduler {
+  readonly #parts: SchedulerParts;
+  /** The last request, until it is answered. */
   #current: { readonly uri: string; readonly controller: AbortController } | undefined;
-  /** What is made ready for a request that is likely to come. */
+  /** A suggestion that is made in advance, for a request that is likely to come. */
   #ahead: Running | undefined;
 
-  constructor(parts: SuggesterParts) {
+  constructor(parts: SchedulerParts) {
     this.#parts = parts;
   }
 
@@ -69,33 +71,33 @@ export class Suggester {
    * @param arrivedAt `performance.now()` when the request arrived
    */
   async suggest(
-    place: CursorPlace,
+    snapshot: DocumentSnapshot,
     { invoked, signal, arrivedAt }: { invoked: boolean; signal: AbortSignal; arrivedAt: number },
   ): Promise<Suggestion | undefined> {
-    // One cursor, one suggestion: whatever is still being made is for a text that is no longer there.
+    // There is one cursor, so an older request is for a text that is no longer there.
     this.#current?.controller.abort();
     const controller = new AbortController();
-    const current = { uri: place.context.uri, controller };
+    const current = { uri: snapshot.context.uri, controller };
     this.#current = current;
     const end = (): void => controller.abort();
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
     try {
-      const question = this.#question(place, invoked);
+      const question = this.#question(snapshot, invoked);
       if (!isFor(this.#ahead, question)) this.#ahead?.controller.abort();
-      // What is cached is there at once, and the turn to look it up is not given away.
-      const cached = this.#fromCache(place, question);
+      // Nothing is awaited before the cache is read: a cached suggestion is answered at once.
+      const cached = this.#fromCache(snapshot, question);
       if (cached !== undefined) return cached;
       if (controller.signal.aborted) return undefined;
       if (isFor(this.#ahead, question)) {
-        await Promise.race([this.#ahead?.made, aborted(controller.signal)]);
+        await Promise.race([this.#ahead?.result, aborted(controller.signal)]);
         if (controller.signal.aborted) return undefined;
-        const ready = this.#fromCache(place, question);
+        const ready = this.#fromCache(snapshot, question);
         if (ready !== undefined) return ready;
       }
       const waitMs = invoked ? 0 : await this.#parts.debounce.hold(controller.signal);
       if (controller.signal.aborted) return undefined;
-      const trace = await this.#make(place, question, controller.signal, arrivedAt, waitMs);
+      const trace = await this.#make(snapshot, question, controller.signal, arrivedAt, waitMs);
       if (trace === undefined || controller.signal.aborted) return undefined;
       this.#parts.cache.put(question, trace);
       this.#parts.traces.put(trace);
@@ -107,65 +109,73 @@ export class Suggester {
   }
 
   /**
-   * Begins to make the suggestion at a place that a request is likely to come for, and keeps it in the cache. Does nothing
-   * while a request is worked out, which is worth more. Never rejects.
+   * Makes a suggestion in advance, where a request is likely to come, and puts it in the cache. Does nothing while a request
+   * is being answered, which matters more. Never rejects.
    */
-  async prepare(place: CursorPlace): Promise<void> {
-    const question = this.#question(place, false);
+  async prepare(snapshot: DocumentSnapshot): Promise<void> {
+    const question = this.#question(snapshot, false);
     if (this.#current?.controller.signal.aborted === false || isFor(this.#ahead, question)) return;
     this.#ahead?.controller.abort();
     const controller = new AbortController();
-    const made = this.#make(place, question, controller.signal, performance.now(), 0)
+    const result = this.#make(snapshot, question, controller.signal, performance.now(), 0)
       .then((trace) => {
         if (trace === undefined || controller.signal.aborted) return undefined;
         this.#parts.cache.put(question, trace, false);
         return trace;
       })
-      // Whoever asks for the same will be told.
+      // The request for the same suggestion will meet the error again.
       .catch(() => undefined);
-    const running: Running = { question, controller, made };
+    const running: Running = { question, controller, result };
     this.#ahead = running;
-    await made;
+    await result;
     if (this.#ahead === running) this.#ahead = undefined;
   }
 
-  /** The document is another one now: what is made for its old text is of no use. */
+  /** The document has changed: cancels what is being made for its old text. */
   edited(uri: string): void {
     if (this.#current?.uri === uri) this.#current.controller.abort();
     if (this.#ahead?.question.uri === uri) this.#ahead.controller.abort();
   }
 
-  /** Ends all work, e.g. when suggestions are switched off. */
+  /** Cancels all work, e.g. when suggestions are switched off. */
   cancel(): void {
     this.#current?.controller.abort();
     this.#ahead?.controller.abort();
   }
 
-  #question({ context: { uri, prefix, suffix } }: CursorPlace, invoked: boolean): Question {
+  #question({ context: { uri, prefix, suffix } }: DocumentSnapshot, invoked: boolean): Question {
     const { settings, modelHash, revision } = this.#parts;
     return { uri, prefix, suffix, key: settingsKey(settings(), modelHash()), revision: revision(), invoked };
   }
 
-  #fromCache(place: CursorPlace, question: Question): Suggestion | undefined {
+  #fromCache(snapshot: DocumentSnapshot, question: Question): Suggestion | undefined {
     const hit = this.#parts.cache.get(question);
     if (hit === undefined) return undefined;
     const { trace, suggestion, replaces, typed } = hit;
-    this.#parts.traces.put({ ...trace, position: place.position, suggestion, cached: true });
+    this.#parts.traces.put({ ...trace, position: snapshot.position, suggestion, cached: true });
     return { id: trace.id, text: suggestion, replaces, whole: trace.suggestion, typed };
   }
 
   async #make(
-    place: CursorPlace,
+    snapshot: DocumentSnapshot,
     { invoked }: Question,
     signal: AbortSignal,
     arrivedAt: number,
     waitMs: number,
   ): Promise<CompletionTrace | undefined> {
+    this.#parts.modelNeeded();
     const completer = this.#parts.completer();
     if (completer === undefined) return undefined;
-    const trace = await completer.complete(place.context, this.#parts.settings(), place.position, signal, arrivedAt, {
-      invoked,
-    });
+    const trace = await completer.complete(
+      snapshot.context,
+      this.#parts.settings(),
+      snapshot.position,
+      signal,
+      arrivedAt,
+      {
+        invoked,
+      },
+    );
     if (trace.stopReason === "cancelled") return undefined;
     this.#parts.debounce.completed(trace.timings.totalMs - waitMs);
     return { ...trace, timings: { ...trace.timings, waitMs } };

@@ -10,15 +10,15 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import { type Engine, openEngine } from "../../../sidecar/engine";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
 import { CompletionCache } from "../../../sidecar/suggestions/completion-cache";
-import { type CursorPlace, placeOf } from "../../../sidecar/suggestions/document-snapshot";
-import { Suggester } from "../../../sidecar/suggestions/request-scheduler";
+import { type DocumentSnapshot, snapshotAt } from "../../../sidecar/suggestions/document-snapshot";
+import { RequestScheduler } from "../../../sidecar/suggestions/request-scheduler";
 import { Traces } from "../../../sidecar/suggestions/traces";
 import { modelPath } from "../../model";
 
 const log = { debug() {}, info() {}, warn() {}, error() {} };
 let storagePath: string;
 let engine: Engine;
-let suggester: Suggester;
+let scheduler: RequestScheduler;
 let finished: CompletionTrace[];
 /** Called before each of the model's runs after the prompt. */
 let beforeDecode: (run: number) => void;
@@ -60,13 +60,14 @@ afterAll(async () => {
 beforeEach(() => {
   finished = [];
   beforeDecode = () => {};
-  suggester = new Suggester({
+  scheduler = new RequestScheduler({
     cache: new CompletionCache(),
     traces: new Traces(
       createConnection(new StreamMessageReader(new PassThrough()), new StreamMessageWriter(new PassThrough())),
     ),
     debounce: { hold: async () => 0, completed() {} },
     settings: () => defaultSettings,
+    modelNeeded() {},
     modelHash: () => "m",
     revision: () => undefined,
     completer: () => ({
@@ -83,10 +84,10 @@ const text =
   "import json\n\ndef read_settings(path):\n    with open(path) as file:\n        \n\ndef total(prices):\n    \n";
 const uri = "file:///a.py";
 const document = TextDocument.create(uri, "python", 1, text);
-const at = (line: number, character: number): CursorPlace =>
-  placeOf(document, { line, character }, undefined, { folders: [], cell: undefined });
-const ask = (place: CursorPlace, signal = new AbortController().signal) =>
-  suggester.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
+const at = (line: number, character: number): DocumentSnapshot =>
+  snapshotAt(document, { line, character }, undefined, { folders: [], cell: undefined });
+const ask = (place: DocumentSnapshot, signal = new AbortController().signal) =>
+  scheduler.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
 
 describe("the model stops", () => {
   it("needs more than three runs for this when it is left alone", async () => {
@@ -96,7 +97,7 @@ describe("the model stops", () => {
 
   it.each<[string, (external: AbortController) => unknown]>([
     ["a newer request", () => ask(at(7, 4))],
-    ["an edit of the document", () => suggester.edited(uri)],
+    ["an edit of the document", () => scheduler.edited(uri)],
     ["the client", (external) => external.abort()],
   ])("within one run after %s", async (_, cancel) => {
     const external = new AbortController();

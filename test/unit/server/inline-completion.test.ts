@@ -24,10 +24,10 @@ import type { CursorContext } from "../../../sidecar/retrieval/types";
 import { registerInlineCompletion } from "../../../sidecar/server/inline-completion";
 import type { Shown } from "../../../sidecar/suggestions/acceptance";
 import { CompletionCache } from "../../../sidecar/suggestions/completion-cache";
-import { placeOf } from "../../../sidecar/suggestions/document-snapshot";
+import { snapshotAt } from "../../../sidecar/suggestions/document-snapshot";
 import { tellingOfEdits } from "../../../sidecar/suggestions/edits";
 import { availabilityOf } from "../../../sidecar/suggestions/eligibility";
-import { Suggester } from "../../../sidecar/suggestions/request-scheduler";
+import { RequestScheduler } from "../../../sidecar/suggestions/request-scheduler";
 import { Traces } from "../../../sidecar/suggestions/traces";
 
 const uri = "file:///w/src/a.py";
@@ -49,7 +49,7 @@ let invocations: boolean[];
 let shown: Shown[];
 /** Held back until the test lets them go; at once where it holds none back. */
 let holding: { signal: AbortSignal; go(): void }[] | undefined;
-let suggester: Suggester;
+let scheduler: RequestScheduler;
 let documents: TextDocuments<import("vscode-languageserver-textdocument").TextDocument>;
 
 /** `|` marks the cursor. */
@@ -104,8 +104,8 @@ beforeEach(() => {
   const up = new PassThrough();
   const down = new PassThrough();
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
-  documents = new TextDocuments(tellingOfEdits((document) => suggester.edited(document.uri)));
-  suggester = new Suggester({
+  documents = new TextDocuments(tellingOfEdits((document) => scheduler.edited(document.uri)));
+  scheduler = new RequestScheduler({
     cache: new CompletionCache(),
     traces: new Traces(server),
     debounce: {
@@ -120,6 +120,7 @@ beforeEach(() => {
       completed() {},
     },
     settings: () => settings,
+    modelNeeded() {},
     modelHash: () => "m",
     revision: () => 1,
     completer: () => ({
@@ -165,7 +166,7 @@ beforeEach(() => {
   });
   registerInlineCompletion(server, {
     documents,
-    suggester,
+    scheduler,
     log,
     sources: () => ({ folders, cell: undefined }),
     availability: (document) =>
@@ -460,7 +461,7 @@ describe("textDocument/inlineCompletion", () => {
     const prepare = (position: { line: number; character: number }) => {
       const document = documents.get(uri);
       if (document === undefined) throw new Error("not open");
-      return suggester.prepare(placeOf(document, position, undefined, { folders, cell: undefined }));
+      return scheduler.prepare(snapshotAt(document, position, undefined, { folders, cell: undefined }));
     };
 
     /** `didOpen` is a notification: one that was answered came after it. */

@@ -14,7 +14,8 @@ import { TextDocument } from "vscode-languageserver-textdocument";
 import type { CompletionRecord } from "../../../sidecar/completion/completion-record";
 import type { Inspection } from "../../../sidecar/completion/inspection";
 import { type CompletionTrace, defaultSettings, messages, type SearchResult } from "../../../sidecar/protocol";
-import { type Inspecting, type InspectionParts, registerInspection } from "../../../sidecar/server/inspection";
+import { type InspectionParts, InspectionRequests } from "../../../sidecar/server/inspection";
+import { InterruptibleWork } from "../../../sidecar/server/interruptible-work";
 import { Traces } from "../../../sidecar/suggestions/traces";
 
 const uri = "file:///w/src/a.py";
@@ -36,7 +37,7 @@ const traceOf = (id: number, suggestion = ""): CompletionTrace => ({
 
 let client: ProtocolConnection;
 let traces: Traces;
-let inspecting: Inspecting;
+let interruptible: InterruptibleWork;
 let engine: ReturnType<InspectionParts["engine"]>;
 let searches: unknown[][];
 /** Waits for its signal, as work of the model does. */
@@ -73,9 +74,12 @@ beforeEach(() => {
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
   const documents = new TextDocuments(TextDocument);
   traces = new Traces(server);
-  inspecting = registerInspection(server, {
+  interruptible = new InterruptibleWork();
+  new InspectionRequests(server, {
     documents,
     traces,
+    log: { debug() {}, info() {}, warn() {}, error() {} },
+    interruptible,
     settings: () => defaultSettings,
     folders: () => [{ uri: "file:///w", name: "w" }],
     engine: () => engine,
@@ -125,7 +129,7 @@ describe("work of the model", () => {
   it("is ended by a request for a suggestion", async () => {
     const comparing = client.sendRequest(messages.compare, { id: 1 });
     await client.sendRequest(messages.prompt, { id: 1 });
-    inspecting.giveWay();
+    interruptible.interrupt();
     await expect(comparing).rejects.toMatchObject({ code: -32802 });
   });
 

@@ -74,20 +74,20 @@ describe("StatusBoard", () => {
       sendNotification: async (_: string, status: SidecarStatus) => void sent.push(status),
     };
     const log = { debug() {}, info() {}, warn() {}, error() {} };
-    return { sent, status: new StatusBoard(connection as unknown as Connection, log) };
+    return { sent, status: new StatusBoard(connection as unknown as Connection, log, { folders: [] }) };
   }
 
   it("keeps silent until the client may be told, then says what holds", () => {
     const { sent, status } = board();
     status.set({ folders: 2 });
     expect(sent).toEqual([]);
-    status.open();
+    status.initialized();
     expect(sent.map(({ state }) => state)).toEqual(["starting"]);
   });
 
   it("sends changes, and no status twice", () => {
     const { sent, status } = board();
-    status.open();
+    status.initialized();
     status.set({ engine: "loading" });
     status.set({ engine: "loaded", folders: 1, indexing: { done: 0, total: 2 } });
     status.set({ indexing: { done: 0, total: 2 } });

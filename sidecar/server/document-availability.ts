@@ -1,0 +1,67 @@
+// Whether suggestions are made in an open document, by all that the server knows of it.
+import type { Connection } from "vscode-languageserver/node";
+import { documentPath, longDocumentPath } from "../host/paths";
+import { languageIdOf } from "../languages/languages";
+import type { Availability } from "../protocol";
+import { availabilityOf, registerAvailability } from "../suggestions/eligibility";
+import { SecretDocuments } from "../suggestions/secret-documents";
+import { type Snooze, snoozedMessage } from "../suggestions/snooze";
+import type { Configuration } from "./configuration";
+import type { Model } from "./model";
+import type { OpenDocuments } from "./open-documents";
+import type { StatusBoard } from "./status";
+import type { WorkspaceFolders } from "./workspace-folders";
+
+export interface DocumentAvailabilityParts {
+  readonly connection: Connection;
+  readonly documents: OpenDocuments;
+  readonly folders: WorkspaceFolders;
+  readonly configuration: Configuration;
+  readonly status: StatusBoard;
+  readonly model: Model;
+  readonly snooze: Snooze;
+}
+
+export class DocumentAvailability {
+  readonly #parts: DocumentAvailabilityParts;
+  readonly #secrets: SecretDocuments;
+
+  constructor(parts: DocumentAvailabilityParts) {
+    const { documents, folders, model } = parts;
+    this.#parts = parts;
+    this.#secrets = new SecretDocuments({
+      path: (uri) => longDocumentPath(uri, folders.folders),
+      isBroughtBack: (uri) => model.engine?.index.mayRead(uri),
+    });
+    // So that the answer is there when the first suggestion is asked for.
+    documents.texts.onDidOpen(({ document }) => void this.#secrets.reason(document.uri));
+    registerAvailability(parts.connection, (uri) => this.of(uri));
+  }
+
+  /** A cell of a notebook counts as its notebook. */
+  of(uri: string): Availability {
+    const { documents, folders, configuration, status, model, snooze } = this.#parts;
+    const document = documents.texts.get(uri);
+    const whole = (document && documents.notebooks.around(document))?.notebookUri ?? uri;
+    const path = documentPath(whole, folders.folders);
+    const { until } = snooze;
+    return availabilityOf(
+      {
+        uri: whole,
+        languageId: document?.languageId ?? languageIdOf(path),
+        path,
+        secret: this.#secrets.reason(whole),
+      },
+      {
+        settings: configuration.settings,
+        noModel: model.engine === undefined ? status.status.message : undefined,
+        snoozed: until === undefined ? undefined : snoozedMessage(until, Date.now()),
+      },
+    );
+  }
+
+  /** The ignore rules, which may allow a document that is secret by its name, may be other ones now. */
+  forgetRules(): void {
+    this.#secrets.forget();
+  }
+}

@@ -1,0 +1,43 @@
+// Runs the work of a request: cancellation before and after it, the error that answers it, and one line in the log.
+import { type CancellationToken, type Disposable, LSPErrorCodes, ResponseError } from "vscode-languageserver/node";
+import { errorMessage } from "../host/errors";
+import type { Log } from "../host/log";
+
+/** Calls `listener` when the request is cancelled, at once where it is already: such a token has no event any more. */
+export function onCancelled(token: CancellationToken, listener: () => void): Disposable {
+  if (token.isCancellationRequested) listener();
+  return token.onCancellationRequested(listener);
+}
+
+/**
+ * The result of `work`. Its signal is aborted when the client cancels the request.
+ * @param name of the request, for the log
+ * @throws ResponseError `RequestCancelled` where the client cancelled the request before or during the work, `RequestFailed`
+ * where the work failed; one that the work throws stays as it is.
+ */
+export async function runRequest<Result>(
+  name: string,
+  token: CancellationToken,
+  log: Log,
+  work: (signal: AbortSignal) => Result | Promise<Result>,
+): Promise<Result> {
+  const controller = new AbortController();
+  const listening = onCancelled(token, () => controller.abort());
+  try {
+    if (token.isCancellationRequested) throw cancelled();
+    const result = await work(controller.signal);
+    if (token.isCancellationRequested) throw cancelled();
+    return result;
+  } catch (error) {
+    if (token.isCancellationRequested) throw cancelled();
+    if (error instanceof ResponseError) throw error;
+    log.error(`${name}: ${errorMessage(error)}`);
+    throw new ResponseError(LSPErrorCodes.RequestFailed, errorMessage(error));
+  } finally {
+    listening.dispose();
+  }
+}
+
+function cancelled(): ResponseError {
+  return new ResponseError(LSPErrorCodes.RequestCancelled, "The request was cancelled.");
+}

@@ -1,0 +1,31 @@
+// The client's initialization options, and where the sidecar keeps its data.
+import type { InitializeParams } from "vscode-languageserver/node";
+import { defaultStoragePath } from "../host/locations";
+import type { Log } from "../host/log";
+import { parseInitializationOptions } from "../parse-settings";
+import type { InitializationOptions } from "../protocol";
+import type { Feature } from "./feature";
+
+export class StartOptions implements Feature {
+  #options: InitializationOptions = {};
+  #warnings: readonly string[] = [];
+
+  constructor(private readonly log: Log) {}
+
+  /** Empty until `initialize`. */
+  get options(): InitializationOptions {
+    return this.#options;
+  }
+
+  get storagePath(): string {
+    return this.#options.storagePath ?? defaultStoragePath();
+  }
+
+  initialize(params: InitializeParams): undefined {
+    ({ options: this.#options, warnings: this.#warnings } = parseInitializationOptions(params.initializationOptions));
+  }
+
+  initialized(): void {
+    for (const warning of this.#warnings) this.log.warn(warning);
+  }
+}

@@ -1,0 +1,134 @@
+// Suggestions: schedules the requests for them, snoozes them, and counts what becomes of them.
+import { isDeepStrictEqual } from "node:util";
+import type { Connection, ServerCapabilities } from "vscode-languageserver/node";
+import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { Log } from "../host/log";
+import { CompletionCache } from "../suggestions/completion-cache";
+import { Debounce } from "../suggestions/debounce";
+import { type SnapshotSources, snapshotAt } from "../suggestions/document-snapshot";
+import { Outcomes } from "../suggestions/outcomes";
+import { RequestScheduler } from "../suggestions/request-scheduler";
+import { Snooze } from "../suggestions/snooze";
+import type { Traces } from "../suggestions/traces";
+import { CountsStore } from "../suggestions/usage-counts";
+import type { Configuration } from "./configuration";
+import { DocumentAvailability } from "./document-availability";
+import type { Feature } from "./feature";
+import { registerInlineCompletion } from "./inline-completion";
+import type { InterruptibleWork } from "./interruptible-work";
+import type { Model } from "./model";
+import type { OpenDocuments } from "./open-documents";
+import type { StartOptions } from "./start-options";
+import type { StatusBoard } from "./status";
+import type { WorkspaceFolders } from "./workspace-folders";
+
+export interface SuggestingParts {
+  readonly connection: Connection;
+  readonly log: Log;
+  readonly options: StartOptions;
+  readonly documents: OpenDocuments;
+  readonly folders: WorkspaceFolders;
+  readonly configuration: Configuration;
+  readonly status: StatusBoard;
+  readonly model: Model;
+  readonly traces: Traces;
+  /** Work of the model that ends when a suggestion is asked for. */
+  readonly interruptible: InterruptibleWork;
+}
+
+export class Suggesting implements Feature {
+  readonly snooze: Snooze;
+  readonly availability: DocumentAvailability;
+  readonly #parts: SuggestingParts;
+  readonly #cache = new CompletionCache();
+  readonly #scheduler: RequestScheduler;
+  readonly #outcomes: Outcomes;
+  #counts: CountsStore | undefined;
+
+  constructor(parts: SuggestingParts) {
+    const { connection, log, documents, configuration, status, model, traces, interruptible } = parts;
+    this.#parts = parts;
+    const debounce = new Debounce();
+    const scheduler = new RequestScheduler({
+      cache: this.#cache,
+      traces,
+      debounce,
+      settings: () => configuration.settings,
+      completer: () => model.engine?.completer,
+      modelNeeded: () => interruptible.interrupt(),
+      modelHash: () => model.engine?.backbone.model.hash ?? "",
+      revision: () => model.engine?.index.revision,
+    });
+    this.#scheduler = scheduler;
+    this.snooze = new Snooze((until) => {
+      if (until !== undefined) scheduler.cancel();
+      status.set({ snoozedUntil: until });
+    });
+    const availability = new DocumentAvailability({ ...parts, snooze: this.snooze });
+    this.availability = availability;
+    const outcomes = new Outcomes(connection, {
+      store: () => this.counts,
+      // Whoever accepts a suggestion reads on where it ends, and the next one is wanted there.
+      taken: ({ uri, offset }) => {
+        const document = documents.texts.get(uri);
+        if (document === undefined || !availability.of(uri).available) return;
+        const position = document.positionAt(offset);
+        void scheduler.prepare(snapshotAt(document, position, undefined, this.#sources(document)));
+      },
+    });
+    this.#outcomes = outcomes;
+    documents.onEdited((document, edits) => {
+      scheduler.edited(document.uri);
+      if (!outcomes.edited(document, edits)) debounce.keystroke();
+    });
+    documents.texts.onDidClose(({ document }) => outcomes.closed(document.uri));
+    registerInlineCompletion(connection, {
+      documents: documents.texts,
+      scheduler,
+      log,
+      availability: ({ uri }) => availability.of(uri),
+      sources: (document) => this.#sources(document),
+      shown: (shown) => outcomes.shown(shown),
+    });
+  }
+
+  /** The counts of suggestions, on disk. */
+  get counts(): CountsStore {
+    this.#counts ??= new CountsStore(this.#parts.options.storagePath, this.#parts.log);
+    return this.#counts;
+  }
+
+  initialize(): ServerCapabilities {
+    return { inlineCompletionProvider: true };
+  }
+
+  initialized(): void {
+    this.#parts.configuration.onChange((now, before) => {
+      // Settings are also read again when they have not changed.
+      if (!isDeepStrictEqual(now, before)) this.#scheduler.cancel();
+    });
+  }
+
+  /** The index holds something else than before, of these files; undefined: of any. */
+  indexChanged(uris: readonly string[] | undefined): void {
+    this.availability.forgetRules();
+    if (uris === undefined) this.#cache.clear();
+    else for (const uri of uris) this.#cache.fileChanged(uri);
+  }
+
+  /** The client reports that the suggestion with this id was accepted whole. */
+  accepted(id: number): void {
+    this.#outcomes.accepted(id);
+  }
+
+  async dispose(): Promise<void> {
+    this.snooze.dispose();
+    this.#scheduler.cancel();
+    await this.#outcomes.dispose();
+  }
+
+  #sources(document: TextDocument): SnapshotSources {
+    const { folders, documents } = this.#parts;
+    return { folders: folders.folders, cell: documents.notebooks.around(document) };
+  }
+}
