@@ -41,7 +41,7 @@ function judgeOf(cli: string): Judge {
   };
 }
 
-/** Each file in a folder of its own: neighbours do not count. */
+/** Each file is in its own folder, so that other files do not count. */
 async function writeCorpus(root: string): Promise<void> {
   for (const [group, files] of Object.entries(groups)) {
     for (const [row, { path, text }] of files.entries()) {
@@ -64,7 +64,7 @@ async function reasonsFor(root: string, group: string, judge: Judge): Promise<(s
   return reasons;
 }
 
-/** Files of a group in which the rules taken over from gitleaks find something by themselves. */
+/** Files of a group in which the rules of gitleaks alone find something. */
 function foundByGitleaks(group: string): number {
   const finds = ({ text, path }: CorpusFile): boolean =>
     gitleaksRules.some((rule) => !rule.find(text, path)[Symbol.iterator]().next().done);

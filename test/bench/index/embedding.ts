@@ -35,7 +35,7 @@ export interface EmbeddingResult {
   /** Median of the quotients of neighbouring rounds. */
   readonly slowdown: number;
   readonly completions: number;
-  /** Longest milliseconds until a saved file's new fragment is found by its own expression. */
+  /** Maximum milliseconds until a saved file's new fragment is found by its own vector. */
   readonly savedMs: number;
   readonly saves: number;
 }
@@ -107,7 +107,7 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
   };
 }
 
-/** Completes at the cursors in turns: idle, then while fragments that nobody has seen are indexed. */
+/** Completes at the cursors in turns: idle, then while new fragments are indexed. */
 async function latencies(
   engine: Engine,
   options: EmbeddingOptions,

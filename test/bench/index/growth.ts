@@ -11,7 +11,7 @@ export interface GrowthOptions extends StandInOptions {
   readonly files: number;
 }
 
-/** One run over all files in a process of its own. */
+/** One run over all files in its own process. */
 export interface GrowthRun {
   readonly files: number;
   readonly fragments: number;
@@ -48,7 +48,7 @@ export async function measureGrowth(
   }
 }
 
-/** Measures in this process: a first run where nothing is stored, a restart where all is. */
+/** Measures in this process: a first run without a store, or a restart with a full one. */
 export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
   const cpu = process.cpuUsage();
   const start = performance.now();

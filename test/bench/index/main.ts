@@ -14,7 +14,7 @@ import { type GrowthResult, type GrowthRun, growthPhase, measureGrowth } from ".
 import { type Expressions, expressionsPhase, type SearchResult, searchPhase } from "./search";
 import { restarts, type UpkeepResult, upkeepPhase } from "./upkeep";
 
-/** What {@link inProcess} can be asked for. Each takes its options as JSON. */
+/** The measurements of {@link inProcess}. Each takes its options as JSON. */
 export const indexPhases = {
   "index-embedding": (options: string) => embeddingPhase(JSON.parse(options)),
   "index-upkeep": (options: string) => upkeepPhase(JSON.parse(options)),
@@ -60,7 +60,7 @@ interface Options {
   readonly parts: ReadonlySet<Part>;
 }
 
-/** @throws Error for an option that cannot be */
+/** @throws Error for an invalid option */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -174,7 +174,7 @@ async function measure(options: Options): Promise<Measured> {
       }
       measured = { ...measured, growth };
     }
-    // Last: it changes files of the tree that the others vary.
+    // Last, because it changes files of the tree that the others vary.
     if (options.parts.has("embedding")) {
       tell("indexing with the model");
       measured = {

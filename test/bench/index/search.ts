@@ -21,7 +21,7 @@ export interface ExpressionsOptions {
   readonly grammarPath: string;
   readonly threads: number;
   readonly fragments: number;
-  /** File that they are written to: float32 rows, the needs first. */
+  /** File that they are written to: rows of float32, the queries first. */
   readonly target: string;
   /** Random unit vectors of so many numbers in place of the model's. */
   readonly dimension?: number;
@@ -36,7 +36,7 @@ export interface Expressions {
 
 const needsWanted = 300;
 
-/** Expressions of real fragments and needs at real cursors, by the model; or random ones. */
+/** Vectors of real fragments and queries at real cursors, by the model; or random ones. */
 export async function expressionsPhase(options: ExpressionsOptions): Promise<Expressions> {
   const { dimension } = options;
   const { needs, fragments } =
@@ -101,10 +101,10 @@ export interface SearchOptions {
 
 export interface SearchResult {
   readonly fragments: number;
-  /** Of them expressions that the model made; the others are mixtures of these. */
+  /** How many of them the model made; the others are mixtures of these. */
   readonly real: number;
   readonly kind: string;
-  /** Milliseconds over the needs, of each the best of several rounds, since another process may take the core at any moment. */
+  /** Milliseconds over the queries, the best of several rounds for each, because other processes may use the processor. */
   readonly p50: number;
   readonly p99: number;
   readonly recall: number;
@@ -175,7 +175,7 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   };
 }
 
-/** Ids of the best for each need, by looking at every vector: made anew one after another, so that they take no memory. */
+/** Ids of the best hits for each query, by comparing every vector: computed one after another, so that they take no memory. */
 function exactBest(
   needs: readonly Float32Array[],
   fragments: number,
@@ -197,7 +197,7 @@ function exactBest(
   return best.map((list) => list.map(({ id }) => id));
 }
 
-/** Vector `id`: a real one, or, beyond them, a real one moved by a part of the difference of two others. */
+/** Vector `id`: a real one or, beyond them, a real one moved by a part of the difference of two others. */
 function mixtures(originals: readonly Float32Array[], dimension: number): (id: number) => Float32Array {
   const at = (index: number): Float32Array => originals[index % originals.length] ?? new Float32Array(dimension);
   return (id) => {

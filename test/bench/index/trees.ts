@@ -3,7 +3,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, parse } from "node:path";
 import { makeRepository } from "../make-repository";
 
-/** Larger files are left out: a hundred thousand of them must be written and read within minutes. */
+/** Larger files are excluded, because a hundred thousand must be written and read within minutes. */
 const largestCharacters = 6000;
 /** Variations of a file that share its folder. Installed packages and this repository have eight to ten files a folder. */
 const filesInFolder = 8;

@@ -19,7 +19,7 @@ export interface UpkeepOptions extends StandInOptions {
 export interface UpkeepResult {
   readonly files: number;
   readonly fragments: number;
-  /** Files listed, read, cut and put in, with random vectors in place of the model's, a second. */
+  /** Files listed, read, cut and inserted per second, with random vectors instead of the model's. */
   readonly filesPerSecond: number;
   readonly bytesPerFragmentOnDisk: number;
   /** From the index being opened to all files ready, the best of {@link restarts}; processor time beside it. */
@@ -39,7 +39,7 @@ export interface UpkeepResult {
   readonly embeddedAgain: number;
 }
 
-/** Each opens the index anew; another process may take the core at any moment. */
+/** Each opens the index again; the best counts, because other processes may use the processor. */
 export const restarts = 3;
 
 const branchFiles = 500;
@@ -117,7 +117,7 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   };
   await git("checkout", "--quiet", "-b", "two");
   const changed = some(branchFiles, 0);
-  // What is new stands at the top, and moves what follows.
+  // The new text is at the top, and moves what follows.
   await rewrite(
     changed,
     (text) =>

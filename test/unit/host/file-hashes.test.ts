@@ -30,13 +30,13 @@ const truth = async (): Promise<string> =>
     .update(await readFile(file))
     .digest("hex");
 
-/** Waits until the file is old enough to be remembered. */
+/** Waits until the file is old enough for the cache. */
 async function settle(): Promise<void> {
   const { ctimeMs } = await stat(file);
   while (Date.now() - ctimeMs < 2100) await new Promise((resolve) => setTimeout(resolve, 50));
 }
 
-/** Replaces what is remembered of the one file by a made-up hash, so that a test sees whether it is used. */
+/** Replaces the cached hash by another one, so that a test sees whether it is used. */
 async function forge(): Promise<string> {
   const content = JSON.parse(await readFile(memory, "utf8"));
   content.files[file].sha256 = "f".repeat(64);

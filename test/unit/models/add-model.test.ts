@@ -1,4 +1,4 @@
-// Models made out of GGUF files: the right bytes, the right names, whole or not at all.
+// Models converted from GGUF files have the right bytes and names, and are complete or absent.
 import { createHash } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { chmod, copyFile, mkdir, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
@@ -52,7 +52,7 @@ describe("a file of the catalogue", () => {
     },
   );
 
-  it("becomes a package that loads, and that says what it was made of", async () => {
+  it("becomes a package that loads, with its source in model.json", async () => {
     const { folder, sha256, bytes } = await add();
     const model = await loadModelPackage(folder);
     expect(model.name).toBe("tiny");
@@ -68,7 +68,7 @@ describe("a file of the catalogue", () => {
     expect(bytes).toBe(sizes.reduce((sum, size) => sum + size, 0));
   });
 
-  it("tells how far it is, in steps that come to their end", async () => {
+  it("reports progress in steps that reach their end", async () => {
     const seen: [AddStep, number, number][] = [];
     await add(tinyGguf, { onProgress: (...far) => seen.push(far) });
     expect([...new Set(seen.map(([step]) => step))]).toEqual(["reading", "converting", "checking"]);
@@ -78,7 +78,7 @@ describe("a file of the catalogue", () => {
     }
   });
 
-  it("is not made a second time, but again where it is damaged, or made for another processor or by another version", async () => {
+  it("is not converted twice, unless the package is damaged or made for another processor or by another version", async () => {
     const first = await add();
     const weights = join(first.folder, "weights.bin");
     const { mtimeMs } = await stat(weights);
@@ -102,7 +102,7 @@ describe("a file of the catalogue", () => {
     expect(await installed()).toEqual(["tiny"]);
   });
 
-  it("is refused where this machine computes other weights than those that are known", async () => {
+  it("is refused when this machine computes other weights than the pinned ones", async () => {
     const path = join(tiny.folders.packaged, "tiny", "recipe.json");
     const recipe = await recipeOf();
     for (const file of Object.values(recipe.files)) file.pinned.int8.sha256 = "0".repeat(64);
@@ -113,7 +113,7 @@ describe("a file of the catalogue", () => {
 });
 
 describe("a file of a catalogued shape", () => {
-  it("gets the file's name, or the one given, and is marked as not in the catalogue", async () => {
+  it("becomes a model with the file's name or the given one, marked as not in the catalogue", async () => {
     const file = await otherFile("My Fine-Tune (v2).GGUF");
     const added = await add(file);
     expect(added).toMatchObject({ name: "my-fine-tune-v2", catalogued: false, model: "tiny" });
@@ -123,7 +123,7 @@ describe("a file of a catalogued shape", () => {
     expect((await installed()).sort()).toEqual(["mine", "my-fine-tune-v2"]);
   });
 
-  it("takes no name of another model", async () => {
+  it("cannot get the name of another model", async () => {
     await add(await otherFile("mine.gguf"));
     const other = await otherFile("another.gguf", (bytes) => Buffer.concat([bytes, Buffer.of(2, 3)]));
     await expect(add(other, { name: "mine" })).rejects.toThrow(
@@ -136,7 +136,7 @@ describe("a file of a catalogued shape", () => {
     expect(await installed()).toEqual(["mine"]);
   });
 
-  it("is refused where numbers in it are not finite, with the tensor and the row", async () => {
+  it("is refused with tensor and row when it has numbers that are not finite", async () => {
     const nan = await otherFile("nan.gguf", (bytes) => {
       const at = bytes.indexOf("Q8_0.weight");
       expect(at).toBeGreaterThan(0);
@@ -240,7 +240,7 @@ describe("a file with two names for one matrix", () => {
     return path;
   }
 
-  it("is taken where they differ by rounding, the first name before the second", async () => {
+  it("is accepted when they differ by rounding, and the first name is used", async () => {
     const same = await add(await withHead("same.gguf", (number) => number));
     const rounded = await add(await withHead("rounded.gguf", (number) => Math.round(number * 8) / 8));
     const pinned = (await recipeOf()).files["weights.bin"]?.pinned.int8;
@@ -249,7 +249,7 @@ describe("a file with two names for one matrix", () => {
     expect(rounded.written["weights.bin"]?.sha256).not.toBe(pinned?.sha256);
   });
 
-  it("is refused where they are two matrices", async () => {
+  it("is refused when they are different matrices", async () => {
     const other = await withHead("other.gguf", (number, at) => (at % 2 === 0 ? number : -number));
     await expect(add(other)).rejects.toThrow(
       /expected the same matrix as output\.weight and as token_embd\.weight, found two \(cosine -?0\.\d+ over 16 rows\)/,
@@ -258,7 +258,7 @@ describe("a file with two names for one matrix", () => {
   });
 });
 
-describe("a conversion that cannot go on leaves nothing behind", () => {
+describe("a conversion that fails leaves no files:", () => {
   it.each(["reading", "converting", "checking"] as const)("cancelled while %s", async (during) => {
     const cancel = new AbortController();
     await expect(
@@ -268,7 +268,7 @@ describe("a conversion that cannot go on leaves nothing behind", () => {
     expect((await add()).present).toBe(false);
   });
 
-  it("the file is written to meanwhile", async () => {
+  it("the file changes during the conversion", async () => {
     const file = join(tiny.root, "tiny.gguf");
     await copyFile(tinyGguf, file);
     let touched = false;
@@ -283,7 +283,7 @@ describe("a conversion that cannot go on leaves nothing behind", () => {
     expect(await installed()).toEqual([]);
   });
 
-  it("a file of the extension is not as it should be", async () => {
+  it("a file of the extension is damaged", async () => {
     await writeFile(
       join(tiny.folders.packaged, "tiny", "tokenizer.json"),
       `${await readFile(join(tiny.folders.packaged, "tiny", "tokenizer.json"), "utf8")} `,
@@ -299,8 +299,8 @@ describe("a conversion that cannot go on leaves nothing behind", () => {
   });
 });
 
-describe("what ended processes left behind", () => {
-  it("goes with the next model; what belongs to a process that runs stays, and what another machine left lately", async () => {
+describe("the temporary folder of a process that has ended", () => {
+  it("is deleted with the next conversion, and those of running processes and other machines are not", async () => {
     const { installed: folder } = tiny.folders;
     const id = "01234567-89ab-4cde-8f01-23456789abcd";
     const ended = `.adding~${hostname()}~${2 ** 22 + 1}~${id}`;
@@ -313,7 +313,7 @@ describe("what ended processes left behind", () => {
     await rm(join(folder, running), { recursive: true });
   });
 
-  it("is no choice of a model", () => {
+  it("is not listed as a model", () => {
     expect(chosenModel(tiny.folders)).toBe("small");
   });
 });

@@ -1,4 +1,4 @@
-// The catalogue: what it says of each model, and that it is true where it can be checked here.
+// The catalogue agrees with the packages, and damage to it is reported.
 import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -11,7 +11,7 @@ const packaged = resolve(import.meta.dirname, "../../../models");
 const catalogue = readCatalogue(packaged);
 
 describe("the catalogue", () => {
-  it("has the model that ships, and published models with their files", () => {
+  it("has the shipped model, and published models with their files", () => {
     const [first] = catalogue.keys();
     expect(first).toBe(smallModel);
     expect(catalogue.get(smallModel)?.source).toBeUndefined();
@@ -22,7 +22,7 @@ describe("the catalogue", () => {
     }
   });
 
-  it("states licence, parameters and size as the packages do", async () => {
+  it("has the license, parameters and size of the packages", async () => {
     for (const [name, model] of catalogue) {
       const folder = join(packaged, model.package);
       expect(existsSync(join(folder, "MODEL_CARD.md")), name).toBe(true);
@@ -43,7 +43,7 @@ describe("the catalogue", () => {
   });
 });
 
-describe("a catalogue or recipe that was damaged is refused with the place", () => {
+describe("a damaged file is refused with the place of the damage:", () => {
   let tiny: TinyCatalogue;
   beforeEach(async () => {
     tiny = await tinyCatalogue();

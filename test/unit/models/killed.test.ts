@@ -1,4 +1,4 @@
-// Conversions killed at random instants: the state before, the whole model, or none; never half of one.
+// Conversions killed at random instants leave the old model, the new model, or none; never half a model.
 import { spawn } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
@@ -81,7 +81,7 @@ async function stateOf(): Promise<string | undefined> {
 }
 
 describe(`a conversion killed ${kills} times`, () => {
-  it("leaves the model as it was, as it is to be, or not at all, and the next one is whole", {
+  it("leaves the old model, the new model or none, and the next conversion succeeds", {
     timeout: kills * 30_000,
   }, async () => {
     const next = random(7);

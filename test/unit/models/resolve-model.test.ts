@@ -1,4 +1,4 @@
-// Names and folders of models: which package they stand for, and what is said where there is none.
+// Which package a model's name or folder means, and what is reported when there is none.
 import { cp, mkdir, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
@@ -17,13 +17,13 @@ const small = () => ({ name: "small", folder: join(tiny.folders.packaged, "defau
 const add = () => addModel({ file: tinyGguf, folders: tiny.folders, exactProducts: true });
 
 describe("a model's name", () => {
-  it("stands for the package that ships, or for the one that was made here", async () => {
+  it("means the shipped package, or one that was converted here", async () => {
     expect(resolveModel("small", tiny.folders)).toEqual(small());
     const { folder } = await add();
     expect(resolveModel("tiny", tiny.folders)).toEqual({ name: "tiny", folder });
   });
 
-  it("of the catalogue, not yet here: says how to come by it, and the small model answers", () => {
+  it("of the catalogue that is not installed gives the way to get it, and the small model", () => {
     expect(() => resolveModel("tiny", tiny.folders)).toThrow(ModelNotFound);
     const { problem, ...resolved } = resolveModelOrSmall("tiny", tiny.folders);
     expect(resolved).toEqual(small());
@@ -32,14 +32,14 @@ describe("a model's name", () => {
     );
   });
 
-  it("that nobody knows: says which there are", () => {
+  it("that is unknown gives the known names", () => {
     for (const name of ["tinny", "../tiny", "no/such/folder"])
       expect(() => resolveModel(name, tiny.folders)).toThrow(
         /a model's name \(small, tiny\) or the folder of a model package/,
       );
   });
 
-  it("of a folder that no package is in, but that somebody made among the models, is that folder", async () => {
+  it("of a folder among the models without a package means that folder", async () => {
     await mkdir(join(tiny.folders.installed, "half"), { recursive: true });
     expect(resolveModel("half", tiny.folders).folder).toBe(join(tiny.folders.installed, "half"));
     const [found] = await installedModels(tiny.folders);
@@ -49,7 +49,7 @@ describe("a model's name", () => {
 });
 
 describe("a folder", () => {
-  it("is taken as it is: an absolute path always, another where a package is in it", async () => {
+  it("is used as given: an absolute path always, a relative one when it holds a package", async () => {
     const folder = join(tiny.root, "mine");
     expect(resolveModel(folder, tiny.folders)).toEqual({ name: undefined, folder });
     const here = process.cwd();
@@ -64,8 +64,8 @@ describe("a folder", () => {
   });
 });
 
-describe("the model in use where nothing names one", () => {
-  it("is the small one, until another is chosen; it is asked for anew each time", async () => {
+describe("the model that is used when no setting names one", () => {
+  it("is the small one until another is chosen, and is read each time", async () => {
     expect(resolveModel("", tiny.folders)).toEqual(small());
     await add();
     await chooseModel(tiny.folders, "tiny");
@@ -75,7 +75,7 @@ describe("the model in use where nothing names one", () => {
     expect(await readdir(tiny.folders.installed)).toEqual(["tiny"]);
   });
 
-  it("is the small one, with a reason, where the chosen one was deleted", async () => {
+  it("is the small one, with a reason, when the chosen one was deleted", async () => {
     await add();
     await chooseModel(tiny.folders, "tiny");
     await deleteModel(tiny.folders, "tiny");
@@ -83,7 +83,7 @@ describe("the model in use where nothing names one", () => {
     expect(await readdir(tiny.folders.installed)).toEqual(["chosen.json"]);
   });
 
-  it("is the small one where the choice cannot be read", async () => {
+  it("is the small one when the choice cannot be read", async () => {
     await mkdir(tiny.folders.installed, { recursive: true });
     for (const content of ["", "{}", '{"model":"../../etc"}', '{"model":5}']) {
       await writeFile(join(tiny.folders.installed, "chosen.json"), content);

@@ -1,4 +1,4 @@
-// Blocks of every tensor type against what the Python package `gguf` makes of them, to the bit.
+// Blocks of every number format are converted as by the Python package `gguf`, bit by bit.
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -36,7 +36,7 @@ function bytesOf(numbers: Float32Array): Buffer {
 }
 
 describe("a tensor type", () => {
-  it.each(blocks.types)("$type gives the float32 numbers of the package gguf, to the bit", ({ type, id, ...given }) => {
+  it.each(blocks.types)("$type gives the float32 numbers of the package gguf, bit by bit", ({ type, id, ...given }) => {
     const found = typeOf(id);
     expect(found.name).toBe(type);
     const data = Uint8Array.from(Buffer.from(given.data, "base64"));
@@ -55,7 +55,7 @@ describe("a tensor type", () => {
     expect(hash).toBe(blocks.everyNumber[name]);
   });
 
-  it("is undefined for a number that no known type has", () => {
+  it("is undefined for an unknown number", () => {
     for (const id of [3, 7, 15, 39, -1, 1e9]) expect(tensorType(id)).toBeUndefined();
     expect(new Set(tensorTypeNames)).toEqual(new Set(blocks.types.map(({ type }) => type)));
   });

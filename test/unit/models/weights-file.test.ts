@@ -1,4 +1,4 @@
-// Files of weights: the same bytes however few rows are held at a time.
+// Files of weights have the same bytes, however few rows are in memory at a time.
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { GgufFile } from "../../../sidecar/models/gguf-file";
@@ -18,7 +18,7 @@ describe("a file of weights", () => {
     ["three rows, turned two at a time", { numbers: 3 * 256, turnedBytes: 2 * 256 }],
     ["two rows, turned five at a time", { numbers: 2 * 256, turnedBytes: 5 * 256 }],
     ["all rows", { numbers: 2 ** 20, turnedBytes: 2 ** 25 }],
-  ])("is the one that Python writes, with %s in memory", async (_, limits) => {
+  ])("has the bytes that Python writes, with %s in memory", async (_, limits) => {
     const { recipe, factors } = await loadRecipe(join(tiny.folders.packaged, "tiny"));
     const file = recipe.files["weights.bin"];
     if (file === undefined) throw new Error("Expected weights.bin in the recipe.");

@@ -34,7 +34,7 @@ async function why(root: string, path: string, settings?: ExcludeSettings): Prom
 
 const uriOf = (...parts: string[]): string => pathToFileURL(join(...parts)).href;
 
-/** An index of these folders, read once. */
+/** An index of these folders, after one indexing. */
 async function indexOf(
   folders: readonly { root: string; excludes?: ExcludeSettings }[],
   options: Partial<WorkspaceIndexOptions> = {},
@@ -60,7 +60,7 @@ async function indexOf(
   return { index, seen };
 }
 
-/** Paths that the index holds, from each fragment's own. */
+/** Paths of the fragments in the index. */
 function indexedPaths(index: WorkspaceIndex): Set<string> {
   return new Set(index.search(toyNeed("x", "anything at all"), 100_000).map(({ fragment }) => fragment.uri));
 }
@@ -140,7 +140,7 @@ describe("the explanation of a path", () => {
       pattern: "out/",
     });
     expect((await why(root, "out/deep/x.ts")).at).toBe("out");
-    // What is said of each path is what indexing does with it.
+    // The explanation of each path agrees with what indexing does.
     const { index } = await indexOf([{ root, excludes: settings }]);
     expect(index.counts().skipped).toEqual({
       ignored: 4,
@@ -355,7 +355,7 @@ describe("file names of every kind", () => {
     await writeFile(join(root, ".gitignore"), "*\\**\nline?break.ts\n");
     await write(root, { ".selfracgignore": "line?break.ts\n🙂*\ncaf\u00e9.ts\n" });
     await index.reindex();
-    // The folders whose names begin with "in" are not meant, and the decomposed name is another one.
+    // Folders whose names begin with "in" are not below it, and the decomposed form is another name.
     expect(index.counts()).toMatchObject({ files: names.length - 3, skipped: { ignored: 3, data: 2 } });
     expect(await index.why(uriOf(root, "in line\nbreak.ts", "line\nbreak.ts"))).toMatchObject({
       state: "left-out",

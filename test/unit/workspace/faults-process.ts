@@ -9,7 +9,7 @@ const [folder = "", storagePath = "", seed = "0", files = "0"] = process.argv.sl
 
 async function main(): Promise<void> {
   const { backbone } = toyBackbone({ delayMs: 1 });
-  // Tells which texts it has embedded, so that the test can tell whether one of them was embedded again after it was stored.
+  // Reports the embedded texts, so that the test sees whether one of them was embedded again after it was stored.
   const telling: typeof backbone = {
     ...backbone,
     embed: async (fragments, signal) => {

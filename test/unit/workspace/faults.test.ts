@@ -61,7 +61,7 @@ describe("kill -9", () => {
   const fileCount = 60;
   /** `SELFRACG_KILLS=200` takes a minute. */
   const kills = Number(process.env.SELFRACG_KILLS ?? 40);
-  /** Chains side by side, each with a folder and a store of its own. */
+  /** Parallel series, each with its own folder and store. */
   const chains = 4;
   let program = "";
 
@@ -79,7 +79,7 @@ describe("kill -9", () => {
     });
   });
 
-  /** Runs the program and kills it so many milliseconds after its index is open. */
+  /** Runs the program and kills it this many milliseconds after its index is open. */
   function killed(root: string, storagePath: string, seed: number, afterMs: number): Promise<void> {
     return new Promise((resolve, reject) => {
       const child = spawn(process.execPath, [program, root, storagePath, `${seed}`, `${fileCount}`], {
@@ -114,7 +114,7 @@ describe("kill -9", () => {
         const storagePath = await emptyFolder();
         for (let kill = 0; kill < kills / chains; kill++) {
           await killed(root, storagePath, chain * 1000 + kill, random() * random() * 120);
-          // A look in between, without hindering the next process: what is found is what a fresh index finds.
+          // A search in between: it finds what a new index finds.
           if (kill % 10 !== 9) continue;
           const { index, warnings } = await indexed(root, storagePath);
           const { index: fresh } = await indexed(root, await emptyFolder());
@@ -147,12 +147,12 @@ describe("kill -9", () => {
     });
     const { index, embedded } = await indexed(root, storagePath);
     expect(index.counts()).toMatchObject({ files: fileCount, fragments: fileCount * 4 });
-    // A batch is 64 fragments; of a file that was changed meanwhile all could be new.
+    // A batch is 64 fragments; all fragments of a changed file may be new.
     expect(embedded).toBeLessThanOrEqual(fileCount * 4 - stored + 2 * 64);
   });
 });
 
-/** Mounts a file system of so many bytes, where the tests may. */
+/** Mounts a file system of this size, where the tests are allowed to. */
 async function smallDisk(bytes: number): Promise<string | undefined> {
   const folder = await emptyFolder();
   try {
@@ -198,7 +198,7 @@ describe("a folder that cannot be written", () => {
     let storagePath = await emptyFolder();
     const isRoot = process.getuid?.() === 0;
     if (isRoot) {
-      // Nothing is forbidden to root but by the file system.
+      // For root, only a read-only file system prevents writing.
       const disk = await smallDisk(4 << 20);
       if (disk === undefined) return skip("no file system can be mounted here");
       storagePath = disk;

@@ -1,4 +1,4 @@
-// A stand-in for the model where only storing and searching are under test: fast, deterministic, no real expressions.
+// A stand-in for the model in tests of storing and searching: fast and deterministic, with vectors without meaning.
 import type { WorkspaceIndexOptions } from "../../../sidecar/workspace/index-options";
 
 export const toyDimension = 32;
@@ -8,7 +8,7 @@ export const toyFormat: WorkspaceIndexOptions["promptFormat"] = {
   fragmentEmbedding: (path, text) => [...new TextEncoder().encode(`${path}\n${text}`)],
 };
 
-/** A unit vector that depends on which three bytes follow each other: like texts are near each other. */
+/** A unit vector of the text's byte trigrams: similar texts have similar vectors. */
 export function toyVector(tokens: readonly number[]): Float32Array {
   const vector = new Float32Array(toyDimension);
   for (let i = 2; i < tokens.length; i++) {

@@ -29,7 +29,7 @@ afterEach(async () => {
   for (const index of open.splice(0)) await index.dispose();
 });
 
-/** Chunks by lines and notes which files were read. */
+/** Chunks by lines and records which files were read. */
 class NotingChunker extends LineChunker {
   readonly paths: string[] = [];
 
@@ -73,7 +73,7 @@ function best(index: WorkspaceIndex, path: string, text: string): string | undef
     : `${hit.fragment.path}:${hit.fragment.startLine}-${hit.fragment.endLine}`;
 }
 
-/** All that can be found, in an order of its own. */
+/** All fragments that can be found, sorted. */
 function contents(index: WorkspaceIndex): string[] {
   return index
     .search(toyNeed("x", "anything at all"), 100_000)
@@ -84,7 +84,7 @@ function contents(index: WorkspaceIndex): string[] {
     .sort();
 }
 
-/** Those of the texts that stand in some file of the folder, as they are or with each byte between two zeros. */
+/** The texts that are in some file of the folder, as they are or as 16-bit characters. */
 async function onDisk(folder: string, texts: readonly string[]): Promise<string[]> {
   const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile());
   const bytes = Buffer.concat(await Promise.all(files.map((entry) => readFile(join(entry.parentPath, entry.name)))));
@@ -177,7 +177,7 @@ describe("folders", () => {
     await index.reindex();
     expect(index.counts()).toMatchObject({ files: 3, fragments: 3 });
     expect(best(index, "inner/b.py", beta.trimEnd())).toBe("inner/b.py:1-3");
-    // Only the file whose path is now another is embedded anew.
+    // Only the file whose path changed is embedded again.
     expect(seen).toHaveLength(4);
   });
 
@@ -338,7 +338,7 @@ describe("an update of one file", () => {
 
   it("is noticed although the disk's times are too coarse to show it", async () => {
     const root = await folderWith({ "a.py": alpha });
-    // In the future, so that it is the present second however slow the test runs.
+    // In the future, so that it is the current second however slow the test runs.
     const second = Math.floor(Date.now() / 1000) + 600;
     await utimes(join(root, "a.py"), second, second);
     const { index } = await indexed(root, await emptyFolder());
@@ -498,7 +498,7 @@ describe("clearing", () => {
     const before = contents(index);
     await index.clear();
     expect(index.counts()).toMatchObject({ files: 0, fragments: 0 });
-    // The tables without a row.
+    // The size of empty tables.
     expect(index.counts().storeBytes).toBeLessThan(50_000);
     expect(await onDisk(storagePath, seen.map(vectorKey))).toEqual([]);
     expect(await readdir(storagePath)).toHaveLength(1);
@@ -674,7 +674,7 @@ describe("cancelling", () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     await utimes(join(root, "a.py"), new Date(), new Date(Date.now() + 60_000));
     const chunker = new NotingChunker();
-    // The newest file is read first; the other one goes meanwhile.
+    // The newest file is read first, and the other one is deleted in the meantime.
     const deleting: WorkspaceIndexOptions["chunker"] = {
       version: "test",
       chunk: async (path, text) => {
@@ -743,7 +743,7 @@ describe("limits", () => {
     await (await indexed(await folderWith(manyFiles(200)), storagePath, { hash: "c".repeat(64) })).index.dispose();
     const old = await folderWith(manyFiles(200));
     await (await indexed(old, storagePath)).index.dispose();
-    // Last use is kept in seconds.
+    // The last use is stored in seconds.
     await new Promise((resolve) => setTimeout(resolve, 1100));
     const present = await folderWith(
       Object.fromEntries(Object.entries(manyFiles(100)).map(([path, text]) => [`own/${path}`, text])),
@@ -753,7 +753,7 @@ describe("limits", () => {
     expect(index.counts().storeBytes).toBeLessThanOrEqual(200_000);
     expect(index.fragmentCount).toBe(200);
     await index.dispose();
-    // What is in use was kept.
+    // The store in use was not deleted.
     const again = await indexed(present, storagePath, { limits: { maxStoreBytes: 200_000 } });
     expect(again.seen).toEqual([]);
   });
@@ -907,7 +907,7 @@ describe("processes", () => {
     const results = await Promise.all([run(root, storagePath), run(root, storagePath), run(root, storagePath)]);
     const counts: IndexCounts[] = results.map((result) => JSON.parse(result));
     for (const each of counts) expect(each).toMatchObject({ files: 600, fragments: 1200 });
-    // Only what another one was still embedding at the end is embedded twice: a batch of each.
+    // At most one batch of each process is embedded twice: what another one was embedding at the end.
     expect(counts.reduce((sum, { embedded }) => sum + embedded, 0)).toBeLessThanOrEqual(1200 + 2 * 256);
     const { index, seen, read, warnings } = await indexed(root, storagePath);
     expect({ seen, read, warnings }).toEqual({ seen: [], read: [], warnings: [] });

@@ -21,7 +21,7 @@ beforeAll(async () => {
   chunker = await createChunker(grammarFolder, (message) => warnings.push(message));
 });
 
-/** What holds of every result: whole lines in order, no overlap, no blank ends, the size that was promised. */
+/** Checks every result: whole lines in order, no overlap, no blank ends, and the size within the limits. */
 function checkShape(text: string, chunks: readonly Chunk[]): void {
   const lines = text.split("\n");
   let end = 0;
@@ -43,7 +43,7 @@ function checkShape(text: string, chunks: readonly Chunk[]): void {
   }
 }
 
-/** Lines that say something and are in no chunk, a licence at the top aside. */
+/** Lines with content that are in no chunk, except a license at the top. */
 function lostLines(text: string, chunks: readonly Chunk[]): string[] {
   const lines = text.split("\n");
   const covered = new Set(
@@ -84,7 +84,7 @@ describe("tree-sitter", () => {
         `${beginning}\nin\n${chunks.map((chunk) => chunk.text).join("\n-----\n")}`,
       ).toContain(true);
     }
-    // Every line that says something is in some fragment.
+    // Every line with content is in a fragment.
     const covered = new Set(chunks.flatMap((chunk) => chunk.text.split("\n")));
     expect(text.split("\n").filter((line) => /\w{3}/.test(line) && !covered.has(line))).toEqual([]);
     for (const chunk of chunks) {
@@ -287,7 +287,7 @@ describe("tree-sitter", () => {
       { length: 4000 },
       (_, i) => `  void method${i}(int a, int b) {\n    call(a + ${i}, b);\n  }\n`,
     ).join("\n");
-    // Once before, so that compiling the grammar is not counted.
+    // The first run compiles the grammar.
     await chunker.chunk("A.java", text.slice(0, 50_000));
     let longest = 0;
     let last = cpuTime();
@@ -299,7 +299,7 @@ describe("tree-sitter", () => {
     const chunks = await chunker.chunk("A.java", `class A {\n${text}}\n`);
     clearInterval(timer);
     expect(chunks.length).toBeGreaterThan(1000);
-    // Held for all of it, one turn would be nearly as long as the whole.
+    // Without yielding, one turn would be nearly as long as the whole.
     expect(longest).toBeLessThan((cpuTime() - began) / 2);
   });
 });
@@ -418,7 +418,7 @@ describe("real files", () => {
     for (const [path, text] of texts) {
       if (!/\.(ts|py|cc|h)$/.test(path)) continue;
       for (const chunk of await chunker.chunk(path, text)) {
-        // Indented code lies in something, but for what is cut out of a literal or a call.
+        // Indented code has a scope, unless it is part of a literal or a call.
         if (!/^[ \t]+\w/.test(chunk.text)) continue;
         inside += 1;
         if (chunk.scope !== undefined) named += 1;

@@ -10,7 +10,7 @@ import { folderWith, repositoryFiles, write } from "../folder";
 
 afterEach(() => vi.unstubAllEnvs());
 
-/** The first folder on the way, or the path itself, that is left out. */
+/** The exclusion of the first excluded folder above the path, or of the path itself. */
 async function exclusion(rules: IgnoreRules, path: string, isFolder = false): Promise<Exclusion | undefined> {
   for (let slash = path.indexOf("/"); slash >= 0; slash = path.indexOf("/", slash + 1)) {
     const found = await rules.exclusionOf(path.slice(0, slash), true);
@@ -26,7 +26,7 @@ async function skipped(root: string, paths: readonly string[], settings?: Exclud
   return found;
 }
 
-/** `source:line pattern` of the rule by which git leaves each of these paths out, sources absolute. */
+/** `source:line pattern` of the rule by which git ignores each of these paths, with absolute sources. */
 function gitRules(root: string, paths: readonly string[]): Map<string, string> {
   const { stdout, status } = spawnSync("git", ["check-ignore", "--no-index", "-v", "-z", "--stdin"], {
     cwd: root,
@@ -43,7 +43,7 @@ function gitRules(root: string, paths: readonly string[]): Map<string, string> {
   return found;
 }
 
-/** What git leaves out of these paths. */
+/** The paths that git ignores. */
 function ignoredByGit(root: string, paths: readonly string[]): string[] {
   const found = gitRules(root, paths);
   return paths.filter((path) => found.has(path));
@@ -284,11 +284,11 @@ it("ignore files of a deleted folder no longer apply", async () => {
   await rm(join(root, "general"), { recursive: true });
   rules.leave("gen");
   rules.leave("no such folder");
-  // Nobody has told of this one yet.
+  // The index has not been notified of this one yet.
   expect(await left()).toEqual(["general/made.py"]);
 });
 
-/** Nothing of the machine's own git settings. */
+/** A home folder without the machine's own git settings. */
 async function ownHome(files: Readonly<Record<string, string>>): Promise<string> {
   const home = await folderWith(files);
   vi.stubEnv("HOME", home);
@@ -504,14 +504,14 @@ describe("repositories in other forms than a folder with .git", () => {
       ).toEqual(byGit);
       expect(byGit).toEqual([`${name}/${name === "inner" ? "c" : "d"}.ts`, `${name}/local/a.ts`]);
     }
-    // The folder itself is one of the outer repository's, and so is the own ignore file of the workspace.
+    // The folder belongs to the outer repository, whose rules apply to it.
     expect(await skipped(outer, ["skipped/a.ts", "x.tmp", "e.ts", "nested/own.ts", "a.ts"])).toEqual([
       "skipped/a.ts",
       "x.tmp",
       "e.ts",
       "nested/own.ts",
     ]);
-    // Opened by itself it is what it is inside.
+    // The same rules apply when it is opened by itself.
     expect(await skipped(join(outer, "nested"), inside)).toEqual(["d.ts", "local/a.ts"]);
   });
 
@@ -665,7 +665,7 @@ describe("settings", () => {
       detail: 'the setting selfracg.exclude has "*.md"',
       rule: { source: "selfracg.exclude", pattern: "*.md" },
     });
-    // From the workspace folder, also where the repository begins above it.
+    // Relative to the workspace folder, also when the repository's root is above it.
     expect(await skipped(join(root, "sub"), ["docs/a.ts", "x/docs/a.ts"], settings)).toEqual(["docs/a.ts"]);
   });
 

@@ -120,7 +120,7 @@ describe("reading one file", () => {
 
   it("excludes a file that exists and cannot be opened", async () => {
     const root = await emptyFolder();
-    // Permissions would not stop a superuser; links in a circle stop everybody.
+    // Root ignores permissions, but cannot open links in a circle.
     await symlink(join(root, "b.ts"), join(root, "a.ts"));
     await symlink(join(root, "a.ts"), join(root, "b.ts"));
     expect(await readSource(root, "a.ts", maxBytes)).toMatchObject({ reason: "unreadable" });

@@ -28,7 +28,7 @@ async function emptyPath(): Promise<string> {
   return join(await emptyFolder(), "index", "store.db");
 }
 
-/** Vectors whose bytes are those of their keys, over and over. */
+/** Vectors whose bytes repeat those of their keys. */
 function vectors(...keys: string[]): PackedVectors {
   const rows = new Uint8Array(keys.length * vectorBytes);
   for (const [at, key] of keys.entries()) Buffer.from(rows.buffer).fill(key, at * vectorBytes, (at + 1) * vectorBytes);
@@ -45,7 +45,7 @@ function removal(path: string, erase: boolean): FileChange {
   return { folder: "folder", path, entry: undefined, keys: [], erase };
 }
 
-/** Those of the keys whose vectors are stored, each the one that was written. */
+/** The keys whose vectors are stored, after a check that they are right. */
 function stored(database: Database, ...keys: string[]): string[] {
   const { rows, found } = database.vectors(keys);
   return keys.filter((key, at) => {

@@ -36,10 +36,10 @@ function faiss(dimension: number, maxVectors?: number): FaissIndex {
   return new FaissIndex(loaded.addon, dimension, "test", maxVectors);
 }
 
-/** Of a score: sums are added up in another order. */
+/** Tolerance of scores, because sums are added in another order. */
 const precision = 3e-5;
 
-/** Same scores, and same ids where scores tell them apart. */
+/** Checks for the same scores, and the same ids where scores differ. */
 function expectSame(hits: readonly VectorHit[], right: readonly VectorHit[], count: number): void {
   expect(hits).toHaveLength(count);
   for (const [i, hit] of hits.entries()) {
@@ -51,14 +51,14 @@ function expectSame(hits: readonly VectorHit[], right: readonly VectorHit[], cou
   }
 }
 
-/** An index, and one that hands all vectors to FAISS before it is searched. */
+/** An index, and one that adds all vectors to FAISS before it is searched. */
 const kinds: [string, (dimension: number) => VectorIndex][] = [
   ["faiss", (dimension) => searchedSettled(faiss(dimension))],
   ["faiss", (dimension) => faiss(dimension)],
   ["flat", (dimension) => new FlatIndex(dimension, "test")],
 ];
 
-/** Lets the index do all that it puts off. */
+/** Lets the index do all its deferred work. */
 function settled<T extends VectorIndex>(index: T): T {
   while (index.maintain(5));
   return index;
@@ -275,7 +275,7 @@ describe("the flat index", () => {
 });
 
 describe("loading FAISS", () => {
-  /** What is left behind where the last of `ended` processes ended while it tried this addon. */
+  /** Writes the guard file that `ended` processes leave that ended while they tried this addon. */
   function guardOf(pid: number, ended: number): string {
     const binary = join(
       dirname(createRequire(__filename).resolve("faiss-node")),
