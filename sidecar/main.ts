@@ -7,8 +7,8 @@ import { createConnection, ProposedFeatures, StreamMessageWriter } from "vscode-
 import { errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
 import { standardErrorLog } from "./host/log";
-import { lifecycle } from "./server/lifecycle";
-import { LspMessageReader } from "./server/message-reader";
+import { lifecycle } from "./server/connection/lifecycle";
+import { LspMessageReader } from "./server/connection/message-reader";
 import { createServer } from "./server/server";
 
 /** What is still to be written gets this long once the client is gone. */

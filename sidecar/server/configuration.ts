@@ -8,7 +8,7 @@ import type { Folder } from "../host/paths";
 import { parseSettings } from "../parse-settings";
 import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
 import type { ExcludeSettings } from "../workspace/files/exclude-settings";
-import type { Client } from "./client-capabilities";
+import type { Client } from "./connection/client-capabilities";
 import type { Feature } from "./feature";
 
 /** A client that never answers must not keep the model from loading. */

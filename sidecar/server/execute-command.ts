@@ -17,10 +17,10 @@ import {
   serverCommands,
 } from "../protocol";
 import { mostSnoozeMinutes } from "../suggestions/snooze";
+import { onCancelled, runRequest } from "./connection/requests";
 import type { Feature } from "./feature";
-import type { Indexing } from "./indexing";
-import { reportTo } from "./progress";
-import { onCancelled, runRequest } from "./requests";
+import type { Indexing } from "./indexing/indexing";
+import { reportTo } from "./indexing/progress";
 
 export interface CommandContext {
   readonly log: Log;

@@ -1,6 +1,6 @@
 // What the server is made of: each feature is told of the three moments in a server's life.
 import type { InitializeParams, ServerCapabilities } from "vscode-languageserver/node";
-import type { Client } from "./client-capabilities";
+import type { Client } from "./connection/client-capabilities";
 
 export interface Feature {
   /** The client has sent `initialize`. @returns what the feature adds to the server's capabilities */

@@ -7,7 +7,7 @@ import { Traces } from "../suggestions/traces";
 import { Configuration } from "./configuration";
 import { Commands } from "./execute-command";
 import type { Feature } from "./feature";
-import { IndexUpdates } from "./index-updates";
+import { IndexUpdates } from "./indexing/index-updates";
 import { InspectionRequests } from "./inspection";
 import { InterruptibleWork } from "./interruptible-work";
 import { Model } from "./model";

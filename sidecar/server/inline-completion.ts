@@ -21,7 +21,7 @@ import {
   snapshotAt,
 } from "../suggestions/document-snapshot";
 import type { RequestScheduler, Suggestion } from "../suggestions/request-scheduler";
-import { runRequest } from "./requests";
+import { runRequest } from "./connection/requests";
 
 export interface InlineCompletionParts {
   readonly documents: TextDocuments<TextDocument>;

@@ -18,9 +18,9 @@ import { documentPath, type Folder } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
 import { handleRequest, messages, type SearchResult, type Settings } from "../protocol";
 import type { Traces } from "../suggestions/traces";
+import { runRequest } from "./connection/requests";
 import type { Feature } from "./feature";
 import type { InterruptibleWork } from "./interruptible-work";
-import { runRequest } from "./requests";
 
 export interface InspectionParts {
   readonly documents: TextDocuments<TextDocument>;

@@ -9,8 +9,8 @@ import {
 } from "vscode-languageserver/node";
 import { errorMessage } from "../host/errors";
 import type { Locations } from "../host/locations";
-import { type Client, clientOf } from "./client-capabilities";
-import { connectionLog } from "./connection-log";
+import { type Client, clientOf } from "./connection/client-capabilities";
+import { connectionLog } from "./connection/connection-log";
 import { createFeatures } from "./features";
 
 export interface ServerInfo {

@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { describe, expect, it, vi } from "vitest";
 import { onBattery } from "../../../sidecar/host/power";
-import { BatteryPause } from "../../../sidecar/server/battery-pause";
+import { BatteryPause } from "../../../sidecar/server/indexing/battery-pause";
 import { emptyFolder, folderWith } from "../workspace/folder";
 
 describe("power", () => {

@@ -1,7 +1,7 @@
 // What the library's reader is given beside framing: refusals of what is no message, and an end where nothing more can come.
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { LspMessageReader } from "../../../sidecar/server/message-reader";
+import { LspMessageReader } from "../../../../sidecar/server/connection/message-reader";
 
 function framed(value: unknown): Buffer {
   const body = Buffer.from(typeof value === "string" ? value : JSON.stringify(value));

@@ -1,19 +1,19 @@
 // Keeps the index up to date with folders, files, unsaved text and settings, shows its progress, and closes it.
 import type { Connection } from "vscode-languageserver/node";
-import type { Log } from "../host/log";
-import type { IndexCounts, PauseReason, Settings } from "../protocol";
+import type { Log } from "../../host/log";
+import type { IndexCounts, PauseReason, Settings } from "../../protocol";
+import type { Configuration } from "../configuration";
+import type { Client } from "../connection/client-capabilities";
+import type { Feature } from "../feature";
+import type { Model } from "../model";
+import type { OpenDocuments } from "../open-documents";
+import type { StatusBoard } from "../status";
+import type { WorkspaceFolders } from "../workspace-folders";
 import { BatteryPause } from "./battery-pause";
-import type { Client } from "./client-capabilities";
-import type { Configuration } from "./configuration";
-import type { Feature } from "./feature";
 import { Indexing, type IndexingEvents, type IndexRun } from "./indexing";
-import type { Model } from "./model";
-import type { OpenDocuments } from "./open-documents";
 import { showProgress } from "./progress";
-import type { StatusBoard } from "./status";
 import { registerUnsavedBuffers } from "./unsaved-buffers";
 import { registerWatchedFiles } from "./watched-files";
-import type { WorkspaceFolders } from "./workspace-folders";
 
 export interface IndexUpdatesParts {
   readonly connection: Connection;

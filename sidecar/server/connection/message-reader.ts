@@ -7,7 +7,7 @@ import {
   type Message,
   StreamMessageReader,
 } from "vscode-languageserver/node";
-import { errorMessage } from "../host/errors";
+import { errorMessage } from "../../host/errors";
 import type { Refuse } from "./lifecycle";
 
 /** Deeper structures end in a stack overflow wherever a function calls itself for each level. LSP needs less than twenty. */

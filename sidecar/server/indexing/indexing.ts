@@ -1,10 +1,10 @@
 // Decides when the index is read anew: one run at a time, file changes gathered, all of it stoppable.
 
-import { errorMessage } from "../host/errors";
-import type { Log } from "../host/log";
-import type { Folder } from "../host/paths";
-import type { IndexCounts, PauseReason } from "../protocol";
-import type { OpenDocument } from "../workspace/priority";
+import { errorMessage } from "../../host/errors";
+import type { Log } from "../../host/log";
+import type { Folder } from "../../host/paths";
+import type { IndexCounts, PauseReason } from "../../protocol";
+import type { OpenDocument } from "../../workspace/priority";
 
 /** Files done and to do, and an estimate of the time left where there is one. */
 export type ProgressListener = (done: number, total: number, secondsLeft?: number) => void;

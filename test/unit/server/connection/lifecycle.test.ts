@@ -1,7 +1,7 @@
 // What is let through before initialize, in between, and after shutdown.
 import { expect, it } from "vitest";
 import type { Message } from "vscode-languageserver/node";
-import { lifecycle } from "../../../sidecar/server/lifecycle";
+import { lifecycle } from "../../../../sidecar/server/connection/lifecycle";
 
 it("keeps LSP's order", () => {
   const served: string[] = [];

@@ -1,6 +1,6 @@
 // The log of a server: levelled lines to the client's log channel, errors on standard error as well.
 import type { Connection } from "vscode-languageserver/node";
-import { type Log, standardErrorLog } from "../host/log";
+import { type Log, standardErrorLog } from "../../host/log";
 
 /** `window/logMessage` at the message's level; errors also on standard error, which outlives a broken connection. */
 export function connectionLog(connection: Connection): Log {

@@ -1,7 +1,7 @@
 // Runs the work of a request: cancellation before and after it, the error that answers it, and one line in the log.
 import { type CancellationToken, type Disposable, LSPErrorCodes, ResponseError } from "vscode-languageserver/node";
-import { errorMessage } from "../host/errors";
-import type { Log } from "../host/log";
+import { errorMessage } from "../../host/errors";
+import type { Log } from "../../host/log";
 
 /** Calls `listener` when the request is cancelled, at once where it is already: such a token has no event any more. */
 export function onCancelled(token: CancellationToken, listener: () => void): Disposable {

@@ -1,7 +1,7 @@
 // Pauses indexing while the machine runs on its battery, where the setting asks for it.
 
-import type { Log } from "../host/log";
-import { onBattery } from "../host/power";
+import type { Log } from "../../host/log";
+import { onBattery } from "../../host/power";
 import type { Indexing } from "./indexing";
 
 /** Nobody tells of a plug pulled: it is looked at this often. */

@@ -1,7 +1,7 @@
 // When the index is read anew: joined, begun again, cancelled, paused; and how file changes are gathered.
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import type { IndexCounts } from "../../../sidecar/protocol";
-import { type Indexable, Indexing } from "../../../sidecar/server/indexing";
+import type { IndexCounts } from "../../../../sidecar/protocol";
+import { type Indexable, Indexing } from "../../../../sidecar/server/indexing/indexing";
 
 const counts: IndexCounts = { files: 1, fragments: 1, embedded: 1, skipped: {}, storeBytes: 1 };
 const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };

@@ -1,9 +1,9 @@
 // Shows an index run as work-done progress in the editor, with a cancel button.
 import type { Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
-import type { Log } from "../host/log";
+import type { Log } from "../../host/log";
+import { onCancelled } from "../connection/requests";
+import { timeLeft } from "../status";
 import type { IndexRun } from "./indexing";
-import { onCancelled } from "./requests";
-import { timeLeft } from "./status";
 
 /** Progress notifications closer together than this are noise. */
 const intervalMs = 100;

@@ -6,9 +6,9 @@ import {
   type TextDocuments,
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import type { Log } from "../host/log";
-import { filePath } from "../host/paths";
-import type { Client } from "./client-capabilities";
+import type { Log } from "../../host/log";
+import { filePath } from "../../host/paths";
+import type { Client } from "../connection/client-capabilities";
 import type { Indexing } from "./indexing";
 
 /** A change to one of these changes which other files belong to the index. */
