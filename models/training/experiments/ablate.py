@@ -27,8 +27,8 @@ from selfracg.data import crossfile, pairs, prompt_layout
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, llora
 from selfracg.model.expressions import Reader
-from selfracg.train import contrast, ing, need, parallel
-from selfracg.train.pretrain import rate
+from selfracg.train import contrast, need, parallel, stages
+from selfracg.train.trainer import rate
 
 TABLE = "ablation-expression"
 DEFAULT = "default"
@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
         args.evaluation_cases, args.evaluation_pool = 2, 16
         args.points = ["rank", "null vector"] if args.points is None else args.points
     work = Path(args.work)
-    ing.require(work)
+    stages.require(work)
     chosen = [each for each in variants() if each.point == "" or args.points is None or each.point in args.points]
     results = Results(work, args)
     for limits in dict.fromkeys(each.limits for each in chosen):
@@ -135,7 +135,7 @@ class Results:
         self.folder = work / "ablation"
         names = ("steps", "batch", "group", "windows", "lr", "seed", "evaluation_cases", "evaluation_pool")
         self.key = {
-            "backbone": ing.digest(work / "backbone" / "model.safetensors"),
+            "backbone": stages.digest(work / "backbone" / "model.safetensors"),
             "corpus": (work / "corpus" / "train.jsonl").stat().st_size,
             **{name: getattr(args, name) for name in names},
         }

@@ -26,7 +26,7 @@ from selfracg.data import pairs
 from selfracg.eval.retrievers import last_state
 from selfracg.model import backbone, expressions
 from selfracg.train import contrast, parallel
-from selfracg.train.pretrain import progress, rate
+from selfracg.train.trainer import progress, rate
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

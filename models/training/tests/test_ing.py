@@ -12,6 +12,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from selfracg.data import pairs, prompt_layout
 from selfracg.model import backbone, expressions, llora
 from selfracg.train import contrast, ing, need
+from selfracg.train.adapter_training import AdapterTraining
+from selfracg.train.trainer import INTERRUPTED
 
 VERBS = "open close read write parse merge split count clean build".split()
 NOUNS = "ledger parcel window branch ticket kettle garden planet".split()
@@ -287,7 +289,7 @@ def test_trains_the_adapter_alone_measures_it_and_resumes(work):
 
 def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
     args = options(work, steps=8)
-    trainer = ing.Trainer(args)
+    trainer = AdapterTraining(args, 0, 1, ing.STAGE)
     optimise = trainer.optimise
 
     def stop_after_three(*values):
@@ -297,22 +299,22 @@ def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
         return result
 
     monkeypatch.setattr(trainer, "optimise", stop_after_three)
-    assert trainer.train() == ing.INTERRUPTED
-    resumed = ing.Trainer(args)
+    assert trainer.train() == INTERRUPTED
+    resumed = AdapterTraining(args, 0, 1, ing.STAGE)
     assert (resumed.step, resumed.taken, resumed.finished) == (3, 3, False)
     pending, _ = next(resumed.upcoming())
     assert pending == list(contrast.batches(resumed.drawn, 16, 8, 0))[3]
     other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
     backbone.save(other, work / "backbone")
-    assert ing.Trainer(args).step == 0
+    assert AdapterTraining(args, 0, 1, ing.STAGE).step == 0
 
 
 def test_every_pass_draws_its_own_pairs(work):
-    trainer = ing.Trainer(options(work, batch=32, pair_count=40))
+    trainer = AdapterTraining(options(work, batch=32, pair_count=40), 0, 1, ing.STAGE)
     stream = trainer.upcoming()
     first, _ = next(stream)
     second, _ = next(stream)
-    assert (trainer.epoch, trainer.taken) == (1, 1)
+    assert trainer.epoch == 1
     assert not {tuple(one.query) for one in first} >= {tuple(one.query) for one in second}
 
 
@@ -345,7 +347,7 @@ def test_two_processes_share_windows_as_well(work):
 
 def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
     assert ing.run(options(work, steps=2)) == 0
-    later = ing.Trainer(options(work, start="stage1"), stage="again")
+    later = AdapterTraining(options(work, start="stage1"), 0, 1, "again")
     saved = llora.load(later.reader.model, work / "stages" / "stage1")
     for name, tensor in saved.state_dict().items():
         assert torch.equal(tensor, later.module.state_dict()[name])
@@ -353,11 +355,11 @@ def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
         later.null.detach(), torch.tensor(llora.load_config(work / "stages" / "stage1")["nullVector"])
     )
     with pytest.raises(ValueError, match="rank"):
-        ing.Trainer(options(work, start="stage1", rank=8), stage="again")
+        AdapterTraining(options(work, start="stage1", rank=8), 0, 1, "again")
     other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
     backbone.save(other, work / "backbone")
     with pytest.raises(ValueError, match="backbone"):
-        ing.Trainer(options(work, start="stage1"), stage="again")
+        AdapterTraining(options(work, start="stage1"), 0, 1, "again")
     with pytest.raises(FileNotFoundError, match="of this backbone"):
         ing.run(options(work, choose="best"))
 

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from selfracg.data import pack, rows, sample_boundaries, tokenizer
 from selfracg.model import backbone, forward, llora
-from selfracg.train import pretrain
+from selfracg.train import pretrain, trainer
 
 SOURCE = "".join(
     f"class Maker_{n}Kind:\n    def make_from_{n}(self, value):\n        return value * {n}\n\n\n" for n in range(40)
@@ -56,14 +56,14 @@ def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
     monkeypatch.setattr(forward, "LOSS_CHUNK_CPU", 16)
     model = noisy_model()
     ids = torch.randint(7, 97, (3, 30))
-    ids[1, 20:] = pretrain.PAD
+    ids[1, 20:] = pack.PAD
     targets = ids[:, 1:]
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-    expected = F.cross_entropy(logits.reshape(-1, 97), targets.reshape(-1), ignore_index=pretrain.PAD)
+    expected = F.cross_entropy(logits.reshape(-1, 97), targets.reshape(-1), ignore_index=pack.PAD)
     expected.backward()
     gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
-    loss, losses, valid = forward.next_token_losses(model, ids, pretrain.PAD, torch.float32)
+    loss, losses, valid = forward.next_token_losses(model, ids, pack.PAD, torch.float32)
     loss.backward()
     assert valid.sum() == 3 * 29 - 10 and losses.shape == (3, 29)
     torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-5)
@@ -76,7 +76,7 @@ def test_documents_are_the_samples_that_pack_put_into_a_row():
     row = {"repository": "one", "language": "python", "licence": "MIT", "files": {"a.py": SOURCE, "b.py": USES}}
     packed, counts = pack.pack_repository(row, trained, 512, 4, 1)
     samples = sum(count for name, count in counts.items() if name.startswith(("leftToRight", "fillInMiddle", "spare")))
-    numbers = sample_boundaries.documents(torch.from_numpy(packed.astype(np.int64)))
+    numbers = sample_boundaries.sample_numbers(torch.from_numpy(packed.astype(np.int64)))
     assert samples > len(packed) and counts["fragments"] > 0
     assert int((numbers[:, -1] + 1).sum()) == samples
     # A sample starts with what opens one, and only the path token may follow the fill-in-the-middle token.
@@ -91,12 +91,12 @@ def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
         torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)
     ]
     ids = torch.cat(parts, dim=1)
-    numbers = sample_boundaries.documents(ids)
-    loss, losses, valid = forward.next_token_losses(model, ids, pretrain.PAD, torch.float32, documents=numbers)
+    numbers = sample_boundaries.sample_numbers(ids)
+    loss, losses, valid = forward.next_token_losses(model, ids, pack.PAD, torch.float32, documents=numbers)
     loss.backward()
     gradient = model.model.layers[0].self_attn.k_proj.weight.grad.clone()
     model.zero_grad()
-    alone = [forward.next_token_losses(model, part, pretrain.PAD, torch.float32) for part in parts]
+    alone = [forward.next_token_losses(model, part, pack.PAD, torch.float32) for part in parts]
     together = sum(each[1].sum() for each in alone) / (64 - 3)
     torch.testing.assert_close(loss, together, atol=1e-5, rtol=1e-5)
     assert int(valid.sum()) == 64 - 3 and not valid[0, 20] and not valid[0, 50]
@@ -106,21 +106,21 @@ def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
 
 def test_what_a_device_cannot_do_is_given_up(tmp_path):
     write_shards(tmp_path)
-    trainer = pretrain.Trainer(options(tmp_path, tokens=500, isolate=True))
-    before = {name: tensor.clone() for name, tensor in trainer.model.state_dict().items()}
-    trainer.settle_attention()
+    run = pretrain.Pretraining(options(tmp_path, tokens=500, isolate=True))
+    before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
+    run.settle_attention()
     found = events(tmp_path)[-1]
-    assert trainer.isolate and found["event"] == "isolation" and found["kept"] and found["failure"] is None
+    assert run.isolate and found["event"] == "isolation" and found["kept"] and found["failure"] is None
     # A compiled graph that forgets the samples' bounds, and one that does not run at all.
-    trainer.hidden = lambda model, ids, dtype, within=None: forward.hidden_states(model, ids, dtype)
-    trainer.settle_attention()
-    assert not trainer.isolate
+    run.hidden = lambda model, ids, dtype, within=None: forward.hidden_states(model, ids, dtype)
+    run.settle_attention()
+    assert not run.isolate
     assert "instead of" in events(tmp_path)[-2]["failure"] and events(tmp_path)[-1]["failure"] is None
-    trainer.isolate, trainer.hidden = True, None
-    trainer.settle_attention()
-    assert not trainer.isolate and trainer.hidden is forward.hidden_states
+    run.isolate, run.hidden = True, None
+    run.settle_attention()
+    assert not run.isolate and run.hidden is forward.hidden_states
     assert "TypeError" in events(tmp_path)[-2]["failure"] and events(tmp_path)[-1]["failure"] is None
-    assert all(torch.equal(tensor, before[name]) for name, tensor in trainer.model.state_dict().items())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in run.model.state_dict().items())
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU: compares its attention with the CPU's")
@@ -128,7 +128,7 @@ def test_gpu_attention_equals_the_cpus():
     model = noisy_model()
     ids = torch.randint(7, 97, (2, 600))
     ids[:, 200] = ids[1, 411] = pack.PATH
-    numbers = sample_boundaries.documents(ids)
+    numbers = sample_boundaries.sample_numbers(ids)
     with torch.no_grad():
         expected = forward.hidden_states(model, ids, torch.float32, numbers)
         model, ids, numbers = model.cuda(), ids.cuda(), numbers.cuda()
@@ -138,13 +138,13 @@ def test_gpu_attention_equals_the_cpus():
 
 
 def test_schedule_follows_whichever_budget_is_nearer_its_end():
-    assert pretrain.progress(50, 10.0, 100.0, 40.0) == 0.5
-    assert pretrain.progress(50, 30.0, 100.0, 40.0) == 0.75
-    assert pretrain.progress(50, 99.0, None, 40.0) == 1.0
-    assert pretrain.rate(0, 0.0, 10, 0.4) == pytest.approx(0.1)
-    assert pretrain.rate(500, 0.6, 10, 0.4) == pytest.approx(1.0)
-    assert pretrain.rate(500, 0.8, 10, 0.4) == pytest.approx(0.5)
-    assert pretrain.rate(500, 1.0, 10, 0.4) == 0.0
+    assert trainer.progress(50, 10.0, 100.0, 40.0) == 0.5
+    assert trainer.progress(50, 30.0, 100.0, 40.0) == 0.75
+    assert trainer.progress(50, 99.0, None, 40.0) == 1.0
+    assert trainer.rate(0, 0.0, 10, 0.4) == pytest.approx(0.1)
+    assert trainer.rate(500, 0.6, 10, 0.4) == pytest.approx(1.0)
+    assert trainer.rate(500, 0.8, 10, 0.4) == pytest.approx(0.5)
+    assert trainer.rate(500, 1.0, 10, 0.4) == 0.0
 
 
 def write_shards(work, rows: int = 64, context: int = 64) -> None:
@@ -215,19 +215,19 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
         write_shards(work)
     budget = 4 * 63 * 24
     assert pretrain.run(options(whole, tokens=budget)) == 0
-    trainer = pretrain.Trainer(options(parts, tokens=budget))
-    optimise = trainer.optimise
+    run = pretrain.Pretraining(options(parts, tokens=budget))
+    optimise = run.optimise
 
     def stop_after_nine(batch, factor):
         sums = optimise(batch, factor)
-        if trainer.step == 9:
-            trainer.request_stop(15, None)
+        if run.step == 9:
+            run.request_stop(15, None)
         return sums
 
-    trainer.optimise = stop_after_nine
-    assert trainer.train() == pretrain.INTERRUPTED
+    run.optimise = stop_after_nine
+    assert run.train() == trainer.INTERRUPTED
     assert events(parts)[-1]["event"] == "interrupted"
-    resumed = pretrain.Trainer(options(parts, tokens=budget))
+    resumed = pretrain.Pretraining(options(parts, tokens=budget))
     assert resumed.step == 9 and resumed.tokens == 9 * 4 * 63 and resumed.elapsed > 0
     assert resumed.train() == 0
     expected = backbone.load(whole / "backbone").state_dict()
@@ -239,7 +239,7 @@ def test_resumed_run_equals_an_uninterrupted_one(tmp_path):
 def test_a_call_that_runs_out_of_time_is_continued_by_the_next(tmp_path):
     write_shards(tmp_path)
     budget = 4 * 63 * 12
-    assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=0.0)) == pretrain.TO_BE_CONTINUED
+    assert pretrain.run(options(tmp_path, tokens=budget, stop_after_minutes=0.0)) == trainer.TO_BE_CONTINUED
     assert events(tmp_path)[-1]["event"] == "interrupted"
     assert (
         pretrain.run(

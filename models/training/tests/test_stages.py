@@ -1,4 +1,4 @@
-"""Later stages of ING: generations as positives, judged candidates; what they hold and whole small runs."""
+"""Later stages of ING: generations as positives, rated candidates; what they hold and whole small runs."""
 
 import argparse
 import json
@@ -11,7 +11,7 @@ from experiments import ablate
 from selfracg import tables
 from selfracg.data import pairs
 from selfracg.model import backbone, llora
-from selfracg.train import ing, stage2, utility
+from selfracg.train import ing, stage2, stages, utility
 
 
 def stage_options(module, work, **changes) -> argparse.Namespace:  # noqa: F811
@@ -33,12 +33,12 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):  # 
     rows = [row for row in pairs.read(work / "pairs" / "own-1-0of1.jsonl")]
     assert rows and all(row.kind == "own" and row.path == row.query_path and not row.defines for row in rows)
     config = llora.load_config(work / "stages" / "stage2")
-    assert config["stage"] == "stage2" and config["start"] == ing.digest(
+    assert config["stage"] == "stage2" and config["start"] == stages.digest(
         work / "stages" / "stage1" / "adapter.safetensors"
     )
     again = stage_options(stage2, work, **sizes, round=2)
     assert stage2.run(again) == 0
-    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == ing.digest(
+    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == stages.digest(
         work / "stages" / "stage2" / "adapter.safetensors"
     )
     first = {tuple(row.query) for row in rows}
@@ -61,26 +61,26 @@ def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # n
             )
 
 
-def test_utility_judges_by_the_gain_and_trains_on_it(work):  # noqa: F811
+def test_utility_rates_by_the_gain_and_trains_on_it(work):  # noqa: F811
     assert ing.run(options(work, steps=2)) == 0
-    args = stage_options(utility, work, contexts=16, candidates=4, judged=8, steps=2)
+    args = stage_options(utility, work, contexts=16, candidates=4, rated=8, steps=2)
     assert utility.run(args) == 0
-    rows = [json.loads(line) for line in (work / "pairs" / "judged-0of1.jsonl").read_text().splitlines()]
+    rows = [json.loads(line) for line in (work / "pairs" / "rated-0of1.jsonl").read_text().splitlines()]
     assert 8 <= len(rows) <= 20
     assert all(2 <= len(row["gains"]) == len(row["candidates"]) <= 4 for row in rows)
     assert len({gain for row in rows for gain in row["gains"]}) > 10
     config = llora.load_config(work / "stages" / "utility")
     assert config["stage"] == "utility" and len(config["nullVector"]) == 32
-    before = (work / "pairs" / "judged-0of1.jsonl").stat().st_mtime_ns
+    before = (work / "pairs" / "rated-0of1.jsonl").stat().st_mtime_ns
     (work / "checkpoints" / "utility.pt").unlink()
     assert utility.run(args) == 0
-    assert (work / "pairs" / "judged-0of1.jsonl").stat().st_mtime_ns == before
+    assert (work / "pairs" / "rated-0of1.jsonl").stat().st_mtime_ns == before
 
 
 def test_a_fragment_in_the_prompt_is_the_embedded_one_without_its_last_mark(work):  # noqa: F811
-    judge = utility.Judge(stage_options(utility, work, start="none"), work / "backbone", 0, 1)
-    window = pairs.Window("a", judge.form.fragment_embedding("f.py", "x = 1"), "f.py", 0, 1, [])
-    assert judge._in_prompt(window) == judge.form.fragment("f.py", "x = 1", 128)
+    rater = utility.Rater(stage_options(utility, work, start="none"), work / "backbone", 0, 1)
+    window = pairs.Window("a", rater.form.fragment_embedding("f.py", "x = 1"), "f.py", 0, 1, [])
+    assert rater._in_prompt(window) == rater.form.fragment("f.py", "x = 1", 128)
 
 
 def test_ablate_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):  # noqa: F811

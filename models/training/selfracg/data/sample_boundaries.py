@@ -12,7 +12,7 @@ from torch import Tensor
 from selfracg.data.pack import FIM_PREFIX, FRAGMENT, PATH
 
 
-def documents(ids: Tensor) -> Tensor:
+def sample_numbers(ids: Tensor) -> Tensor:
     """Number of the sample that each position belongs to, from 0, of ids [batch, seq]; the same shape.
 
     A sample is any number of fragments, each opened by a fragment token, and then text opened by a path token, which a

@@ -12,8 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -22,17 +20,14 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from selfracg.data.pack import PAD, PATH
+from selfracg.data.pack import PAD
+from selfracg.data.prompt_layout import token_count
 from selfracg.data.rows import Batch, Feed, Shards
-from selfracg.data.sample_boundaries import documents
+from selfracg.data.sample_boundaries import sample_numbers
 from selfracg.model import backbone, forward
 from selfracg.train import parallel
-
-INTERRUPTED = 143
-# EX_TEMPFAIL of sysexits.h: the time of this call is over; start the same command again.
-TO_BE_CONTINUED = 75
-# Dense bfloat16 rates of data sheets, in FLOPs a second, by a part of the device's name.
-PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
+from selfracg.train.attention_check import attention_failure
+from selfracg.train.trainer import TO_BE_CONTINUED, Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -101,51 +96,25 @@ def run(args: argparse.Namespace) -> int:
 
 def work(args: argparse.Namespace, rank: int, world: int) -> int:
     """One process's share of the training."""
-    return Trainer(args, rank, world).train()
+    return Pretraining(args, rank, world).train()
 
 
-def progress(tokens: int, elapsed: float, token_budget: float | None, second_budget: float | None) -> float:
-    """Share of the run that is done, 0..1: whichever budget is nearer its end rules."""
-    shares = [0.0]
-    if token_budget:
-        shares.append(tokens / token_budget)
-    if second_budget:
-        shares.append(elapsed / second_budget)
-    return min(1.0, max(shares))
-
-
-def rate(step: int, done: float, warmup: int, decay: float) -> float:
-    """Warm-up, then stable, then linear decay to zero over the last ``decay`` of the run: a multiple of the peak rate."""
-    rising = min(1.0, (step + 1) / max(1, warmup))
-    falling = min(1.0, (1.0 - done) / decay) if decay > 0 else 1.0
-    return rising * max(0.0, falling)
-
-
-class Trainer:
-    """One run: model, optimisers, position in the data, clock. ``rank`` 0 decides, logs and saves; all ranks compute."""
+class Pretraining(Trainer):
+    """Trains the backbone: model, optimisers, position in the data."""
 
     def __init__(self, args: argparse.Namespace, rank: int = 0, world: int = 1) -> None:
-        self.began = time.monotonic()
-        self.args = args
-        self.rank = rank
-        self.world = world
-        self.work = Path(args.work)
-        self.device = parallel.choose_device(args.device)
+        super().__init__(args, rank, world, "pretrain", "pretrain.jsonl")
         self.dtype = torch.bfloat16
         self.train_shards = Shards.load(self.work / "shards", "train")
         self.heldout = Shards.load(self.work / "shards", "heldout")
         self.tokenizer = self.work / "tokenizer" / "tokenizer.json"
-        self.checkpoint_path = self.work / "checkpoints" / "pretrain.pt"
-        self.log_path = self.work / "pretrain.jsonl"
         self.context = int(self.train_shards.rows.shape[1])
         self.feed = Feed(self.train_shards, args.seed, self.device, rank, world)
         self.isolate = self.device.type == "cuda" if args.isolate is None else bool(args.isolate)
         if args.minutes is None and args.tokens is None:
             args.tokens = 2.0 * self.train_shards.rows.size
-        vocabulary = json.loads(self.tokenizer.read_text(encoding="utf-8"))
-        size = max(len(vocabulary["model"]["vocab"]), 1 + max(t["id"] for t in vocabulary["added_tokens"]))
         config = backbone.default_config(
-            vocabulary_size=size,
+            vocabulary_size=token_count(self.tokenizer.read_text(encoding="utf-8")),
             hidden_size=args.hidden,
             layers=args.layers,
             query_heads=args.query_heads,
@@ -158,11 +127,7 @@ class Trainer:
         matrices, others = split_parameters(self.model)
         self.muon = torch.optim.Muon(matrices, lr=args.muon_lr, weight_decay=args.weight_decay)
         self.adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
-        self.step = 0
         self.tokens = 0
-        self.elapsed = 0.0
-        self.finished = False
-        self.stop = False
         # Tokens that the weights of --init were trained on before this run.
         self.tokens_before = 0
         if args.init is not None:
@@ -170,11 +135,13 @@ class Trainer:
         self.resume()
         # The forward pass once, the backward pass twice that.
         self.flops = 3 * backbone.flops_per_token(config, self.context)
-        self.peak = peak_flops(self.device, args.peak_tflops)
-        compiled = args.compile == "on" or args.compile == "auto"
+        self.peak = parallel.peak_flops(self.device, args.peak_tflops)
+        compiled = args.compile in ("on", "auto")
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
         gradient = forward.cross_entropy_and_gradient
         self.gradient = torch.compile(gradient, dynamic=False) if compiled else gradient
+        self.sums = self.no_sums()
+        self.logged_tokens, self.evaluated = self.tokens, self.elapsed
 
     def begin_with(self, folder: Path) -> None:
         """Takes over the weights of a backbone of the same sizes; rates, clock and data start anew."""
@@ -191,105 +158,60 @@ class Trainer:
         if record.is_file():
             self.tokens_before = int(json.loads(record.read_text(encoding="utf-8"))["tokens"])
 
+    def units(self) -> float:
+        return self.tokens
+
+    def unit_budget(self) -> float | None:
+        return self.args.tokens
+
+    def parameters(self) -> list[torch.nn.Parameter]:
+        return list(self.model.parameters())
+
     def losses(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Mean loss of ids [rows, context], and losses and validity of each position."""
-        within = documents(ids) if self.isolate else None
+        within = sample_numbers(ids) if self.isolate else None
         return forward.next_token_losses(self.model, ids, PAD, self.dtype, self.hidden, self.gradient, within)
 
-    def train(self) -> int:
-        """Runs to the end of the budget (0), until a signal asks it to stop (143) or until the call's time is over (75)."""
-        if self.finished:
-            if self.rank == 0:
-                print(
-                    f"pretrain: already finished at {self.tokens:,} tokens; remove {self.checkpoint_path} to start anew"
-                )
-            return 0
-        if self.rank:
-            return self.loop()
-        previous = {number: signal.signal(number, self.request_stop) for number in (signal.SIGTERM, signal.SIGINT)}
-        try:
-            return self.loop()
-        finally:
-            for number, handler in previous.items():
-                signal.signal(number, handler)
-
-    def request_stop(self, _number: int, _frame: Any) -> None:
-        self.stop = True
-
-    def loop(self) -> int:
-        args = self.args
+    def prepare(self) -> None:
         self.log(
             event="start",
             step=self.step,
             tokens=self.tokens,
             parameters=backbone.parameter_count(self.model),
             rows=len(self.train_shards.rows),
-            device=device_name(self.device),
+            device=parallel.device_name(self.device),
             processes=self.world,
             isolate=self.isolate,
             flops_per_token=self.flops,
-            options=vars(args),
+            options=vars(self.args),
         )
         if self.device.type == "cuda":
             self.settle_attention()
         if self.step == 0:
-            self.evaluate("untrained", args.heldout_rows)
-        last = time.monotonic()
-        logged, checkpointed, evaluated = self.elapsed, self.elapsed, self.elapsed
-        logged_tokens = self.tokens
-        sums = self.no_sums()
-        while True:
-            now = time.monotonic()
-            self.elapsed += now - last
-            last = now
-            over = args.stop_after_minutes is not None and now - self.began >= args.stop_after_minutes * 60
-            # One clock for all: the first process's.
-            self.elapsed, stop, over = parallel.decide(self.elapsed, float(self.stop), float(over))
-            done = progress(self.tokens, self.elapsed, args.tokens, args.minutes * 60 if args.minutes else None)
-            if stop or over or done >= 1.0:
-                break
-            factor = rate(self.step, done, args.warmup_steps, args.decay)
-            sums += self.optimise(self.feed.next(args.rows), factor)
-            if self.elapsed - logged >= args.log_seconds:
-                speed = (self.tokens - logged_tokens) / (self.elapsed - logged)
-                self.log_progress(sums, factor, speed, done)
-                logged, logged_tokens, sums = self.elapsed, self.tokens, self.no_sums()
-            if self.elapsed - checkpointed >= args.checkpoint_minutes * 60:
-                self.check_finite(sums)
-                self.save()
-                checkpointed = self.elapsed
-            if self.elapsed - evaluated >= args.evaluate_minutes * 60:
-                self.evaluate("heldout", args.heldout_rows)
-                evaluated = self.elapsed
-        # The weights are safe before the last measurement, which takes a while.
-        self.check_finite(sums)
-        self.save()
-        if stop or (over and done < 1.0):
-            self.log(event="interrupted", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
-            return INTERRUPTED if stop else TO_BE_CONTINUED
-        self.evaluate("heldout", args.heldout_rows)
-        self.evaluate("final", args.final_rows)
-        self.finished = True
-        self.save()
-        self.log(event="end", step=self.step, tokens=self.tokens, elapsed=round(self.elapsed, 1))
-        return 0
+            self.evaluate("untrained", self.args.heldout_rows)
+        # Setting up does not count.
+        self.began = time.monotonic()
 
-    def no_sums(self) -> Tensor:
-        """Summed loss and count of targets by language [languages, 2], empty."""
-        return torch.zeros(len(self.train_shards.names), 2, device=self.device)
+    def settle_attention(self) -> None:
+        """Finds out how this device can compute the step: isolated and compiled, without isolation, or uncompiled.
 
-    def check_finite(self, sums: Tensor) -> None:
-        """Raises where a step since the last log line went astray; what is saved is from before."""
-        if not torch.isfinite(sums).all():
-            raise RuntimeError(
-                f"expected a finite loss, found {sums[:, 0].sum().item()} up to step {self.step}: "
-                "lower --muon-lr or --adam-lr and resume from the last checkpoint"
-            )
+        Slower or less exact training is better than none, and the log says what was chosen.
+        """
+        plain = (forward.hidden_states, forward.cross_entropy_and_gradient)
+        ways = [(True, self.hidden, self.gradient)] if self.isolate else []
+        for isolate, hidden, gradient in (*ways, (False, self.hidden, self.gradient), (False, *plain)):
+            failure = attention_failure(self.model, self.context, self.args.micro_rows, isolate, hidden, gradient)
+            self.isolate, self.hidden, self.gradient = isolate, hidden, gradient
+            self.log(event="isolation", kept=isolate, compiled=hidden is not plain[0], failure=failure)
+            if failure is None:
+                return
+
+    def train_step(self, factor: float) -> None:
+        self.sums += self.optimise(self.feed.next(self.args.rows), factor)
 
     def optimise(self, batch: Batch, factor: float) -> Tensor:
         """One step over ``batch`` at ``factor`` of the peak rates. Returns the losses' sums by language."""
-        micro = self.args.micro_rows
-        rows = self.args.rows
+        micro, rows = self.args.micro_rows, self.args.rows
         sums = self.no_sums()
         for start in range(0, len(batch.ids), micro):
             part = slice(start, start + micro)
@@ -297,81 +219,37 @@ class Trainer:
             (loss * (len(losses) / rows)).backward()
             add_by_language(sums, batch.languages[part], losses, valid)
         self.tokens += rows * (self.context - 1)
-        parameters = list(self.model.parameters())
-        gradients = [torch.zeros_like(p) if p.grad is None else p.grad for p in parameters]
-        *gradients, sums = parallel.add_up([*gradients, sums])
-        for parameter, gradient in zip(parameters, gradients, strict=True):
-            parameter.grad = gradient
+        (sums,) = self.reduce_gradients(sums)
         if self.device.type == "cpu":
-            # Elsewhere looking would make the GPU wait, so it is left to the next log line.
+            # On a GPU reading the sums would make it wait, so that is left to the next log line.
             self.check_finite(sums)
-        for optimiser, peak in ((self.muon, self.args.muon_lr), (self.adam, self.args.adam_lr)):
-            for group in optimiser.param_groups:
-                group["lr"] = peak * factor
-            optimiser.step()
-            optimiser.zero_grad(set_to_none=True)
+        self.apply(self.muon, self.args.muon_lr * factor)
+        self.apply(self.adam, self.args.adam_lr * factor)
         self.step += 1
         return sums
 
-    def settle_attention(self) -> None:
-        """Makes sure that this device can do the step as it is meant to be done, else does without isolation, or without
-        the compiler, and says so in the log: slower or less exact training is better than none on a machine that is lent.
-        """
-        plain = (forward.hidden_states, forward.cross_entropy_and_gradient)
-        ways = [(True, self.hidden, self.gradient)] if self.isolate else []
-        for isolate, hidden, gradient in (*ways, (False, self.hidden, self.gradient), (False, *plain)):
-            failure = self.attention_failure(isolate, hidden, gradient)
-            self.isolate, self.hidden, self.gradient = isolate, hidden, gradient
-            self.log(event="isolation", kept=isolate, compiled=hidden is not plain[0], failure=failure)
-            if failure is None:
-                return
+    def no_sums(self) -> Tensor:
+        """Summed loss and count of targets by language [languages, 2], empty."""
+        return torch.zeros(len(self.train_shards.names), 2, device=self.device)
 
-    def attention_failure(self, isolate: bool, hidden: Any, gradient: Any) -> str | None:
-        """What is wrong with a way to compute the step; None where its loss and gradients are the plain way's.
+    def check_finite(self, sums: Tensor) -> None:
+        if not torch.isfinite(sums).all():
+            raise RuntimeError(
+                f"expected a finite loss, found {sums[:, 0].sum().item()} up to step {self.step}: "
+                "lower --muon-lr or --adam-lr and resume from the last checkpoint"
+            )
 
-        Compared over one row of several samples, as often as a pass has rows. For this the output projections, which
-        start at zero, are filled for a moment: without them no attention would be seen.
-        """
-        generator = torch.Generator().manual_seed(0)
-        row = torch.randint(7, self.model.config.vocab_size, (1, self.context), generator=generator)
-        row[:, self.context // 5 :: self.context // 3] = PATH
-        row = row.to(self.device)
-        rows = row.expand(self.args.micro_rows, -1).contiguous()
-        named = dict(self.model.named_parameters())
-        kept = {
-            name: p.detach().clone()
-            for name, p in named.items()
-            if name.endswith(("o_proj.weight", "down_proj.weight"))
-        }
-        read = [p for name, p in named.items() if name.endswith(("k_proj.weight", "v_proj.weight"))]
-        results = []
-        try:
-            with torch.no_grad():
-                for name, weights in kept.items():
-                    noise = torch.randn(weights.shape, generator=generator).to(self.device)
-                    named[name].add_(noise * weights.shape[1] ** -0.5)
-            for ids, way, loss_way, dense in (
-                (rows, hidden, gradient, False),
-                (row, forward.hidden_states, None, True),
-            ):
-                within = documents(ids) if isolate else None
-                loss, _, _ = forward.next_token_losses(self.model, ids, PAD, self.dtype, way, loss_way, within, dense)
-                loss.backward()
-                results.append((loss.item(), torch.cat([p.grad.flatten() for p in read if p.grad is not None])))
-                self.model.zero_grad(set_to_none=True)
-        except Exception as error:
-            # Whatever a compiler raises on a device that it has not been tried on.
-            return f"{type(error).__name__}: {str(error)[:300]}"
-        finally:
-            self.model.zero_grad(set_to_none=True)
-            with torch.no_grad():
-                for name, weights in kept.items():
-                    named[name].copy_(weights)
-        (one, by_one), (other, by_other) = results
-        likeness = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
-        if abs(one - other) < 0.02 * other and likeness > 0.98:
-            return None
-        return f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {likeness:.4f}"
+    def check(self) -> None:
+        self.check_finite(self.sums)
+
+    def evaluate_between(self, saved: bool) -> None:
+        if self.elapsed - self.evaluated >= self.args.evaluate_minutes * 60:
+            self.evaluate("heldout", self.args.heldout_rows)
+            self.evaluated = self.elapsed
+
+    def finish(self) -> None:
+        self.evaluate("heldout", self.args.heldout_rows)
+        self.evaluate("final", self.args.final_rows)
 
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
         """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
@@ -401,8 +279,9 @@ class Trainer:
         _, losses, _ = self.losses(ids)
         return losses[:, self.context // 2 :].mean().item()
 
-    def log_progress(self, sums: Tensor, factor: float, speed: float, done: float) -> None:
-        self.check_finite(sums)
+    def log_progress(self, seconds: float, factor: float, done: float) -> None:
+        self.check()
+        speed = (self.tokens - self.logged_tokens) / seconds
         speeds: dict[str, Any] = {"tokens_per_second": round(speed), "tflops": round(speed * self.flops / 1e12, 3)}
         if self.peak:
             speeds["mfu"] = round(speed * self.flops / self.peak, 4)
@@ -415,50 +294,32 @@ class Trainer:
             epoch=self.feed.done.epoch,
             rate=round(factor, 4),
             **speeds,
-            **summary(sums, self.train_shards.names),
+            **summary(self.sums, self.train_shards.names),
         )
+        self.logged_tokens, self.sums = self.tokens, self.no_sums()
 
-    def log(self, **values: Any) -> None:
-        if self.rank:
-            return
-        line = json.dumps({"time": time.strftime("%Y-%m-%dT%H:%M:%S"), **values}, default=str)
-        self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        with self.log_path.open("a", encoding="utf-8") as log:
-            log.write(line + "\n")
-        print(line, flush=True)
+    def state(self) -> dict[str, Any]:
+        return {
+            "config": self.model.config.to_dict(),
+            "model": self.model.state_dict(),
+            "muon": self.muon.state_dict(),
+            "adam": self.adam.state_dict(),
+            "tokens": self.tokens,
+            "tokens_before": self.tokens_before,
+            **self.feed.state(),
+        }
 
     def save(self) -> None:
-        """Writes the checkpoint, replacing the last in one step, and a copy that transformers loads."""
+        """Writes the checkpoint and a copy that transformers loads."""
+        super().save()
         if self.rank:
             return
-        self.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.checkpoint_path.with_suffix(".tmp")
-        torch.save(
-            {
-                "config": self.model.config.to_dict(),
-                "model": self.model.state_dict(),
-                "muon": self.muon.state_dict(),
-                "adam": self.adam.state_dict(),
-                "step": self.step,
-                "tokens": self.tokens,
-                "elapsed": self.elapsed,
-                "seed": self.args.seed,
-                "finished": self.finished,
-                "tokens_before": self.tokens_before,
-                **self.feed.state(),
-            },
-            scratch,
-        )
-        os.replace(scratch, self.checkpoint_path)
         backbone.save(self.model, self.work / "backbone", self.tokenizer)
         # A second run that begins with these weights goes on counting.
         record = {"tokens": self.tokens_before + self.tokens, "seconds": round(self.elapsed, 1)}
         (self.work / "backbone" / "training.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
-    def resume(self) -> None:
-        if not self.checkpoint_path.is_file():
-            return
-        saved = torch.load(self.checkpoint_path, map_location=self.device, weights_only=True)
+    def load_state(self, saved: dict[str, Any]) -> bool:
         for name in ("hidden_size", "num_hidden_layers", "vocab_size", "intermediate_size", "num_attention_heads"):
             found, expected = saved["config"][name], getattr(self.model.config, name)
             if found != expected:
@@ -469,10 +330,9 @@ class Trainer:
         self.model.load_state_dict(saved["model"])
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
-        self.step, self.tokens, self.elapsed = saved["step"], saved["tokens"], saved["elapsed"]
-        self.finished = saved["finished"]
+        self.tokens, self.tokens_before = saved["tokens"], saved["tokens_before"]
         self.feed.restore(saved)
-        self.tokens_before = saved.get("tokens_before", 0)
+        return True
 
 
 def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]]:
@@ -483,18 +343,6 @@ def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]
         hidden = parameter.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
         (matrices if hidden else others).append(parameter)
     return matrices, others
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-
-
-def peak_flops(device: torch.device, wanted: float | None) -> float | None:
-    """The device's highest rate in FLOPs a second: ``wanted`` TFLOPs, else the data sheet's; None where it is not known."""
-    if wanted:
-        return wanted * 1e12
-    name = device_name(device)
-    return next((peak for part, peak in PEAKS.items() if part in name), None)
 
 
 def add_by_language(sums: Tensor, languages: Tensor, losses: Tensor, valid: Tensor) -> None:

@@ -12,7 +12,6 @@ llora/ where it is the best, ing.jsonl.
 from __future__ import annotations
 
 import argparse
-import json
 import random
 import time
 from array import array
@@ -21,12 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-import torch.distributed as distributed
 
 from selfracg.data import pairs, prompt_layout
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, decoding
-from selfracg.train import ing, parallel
+from selfracg.train import ing, parallel, row_files
+from selfracg.train.adapter_training import AdapterTraining, Extra
+from selfracg.train.stages import require
 
 # A generation of fewer tokens says nothing about what was needed.
 SHORTEST = 8
@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
         args.contexts, args.generated_tokens = min(args.contexts, 24), min(args.generated_tokens, 12)
     if args.round > 1 and args.start == "stage1":
         args.start = stage_name(args.round - 1)
-    ing.require(Path(args.work))
+    require(Path(args.work))
     world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.batch // 2)
     return parallel.launch(work, args, world)
 
@@ -75,18 +75,15 @@ def work(args: argparse.Namespace, rank: int, world: int) -> int:
     """One process's share: generation, then training."""
     began = time.monotonic()
     made = generate(args, rank, world)
-    trainer = ing.Trainer(
-        args, rank, world, stage_name(args.round, args.start), ing.Extra(own=made, own_share=args.own_share)
-    )
+    extra = Extra(own=made, own_share=args.own_share)
     # The budget counts the generation in.
-    trainer.last = began
-    return trainer.train()
+    return AdapterTraining(args, rank, world, stage_name(args.round, args.start), extra, began).train()
 
 
 def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
     """Every process's generations, made once for a backbone, a round and a seed."""
-    folder = Path(args.work) / "pairs"
-    weights = Path(args.backbone or Path(args.work) / "backbone")
+    work = Path(args.work)
+    weights = Path(args.backbone or work / "backbone")
     made_with = {
         "backbone": backbone.checksum(weights),
         "round": args.round,
@@ -96,22 +93,10 @@ def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
         "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
         "parts": world,
     }
-    path = folder / f"own-{args.round}-{rank}of{world}.jsonl"
-    note = path.with_suffix(".json")
-    if not (path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made_with):
-        start = time.monotonic()
-        note.unlink(missing_ok=True)
-        number = pairs.write(path, generations(args, weights, rank, world))
-        note.write_text(json.dumps(made_with), encoding="utf-8")
-        print(f"stage2: {number} generations in {time.monotonic() - start:.0f} s", flush=True)
-    if distributed.is_initialized():
-        distributed.barrier()
-    return [
-        row
-        for part in range(world)
-        for row in pairs.read(folder / f"own-{args.round}-{part}of{world}.jsonl")
-        if isinstance(row, Pair)
-    ]
+    name = f"own-{args.round}"
+    path = row_files.part_path(work, name, rank, world)
+    row_files.make_once(path, made_with, lambda path: pairs.write(path, generations(args, weights, rank, world)))
+    return [row for row in row_files.read_parts(work, name, world) if isinstance(row, Pair)]
 
 
 def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) -> Iterator[Pair]:

@@ -6,7 +6,7 @@ candidate helps train the null vector. Candidates: the starting adapter's own fi
 the repository and outside the file; each step mixes in stage-1 pairs.
 
 Reads  corpus/, tokenizer/, backbone/, the adapter of --from.
-Writes pairs/judged-*.jsonl, stages/utility/, llora/ where it is the best, ing.jsonl.
+Writes pairs/rated-*.jsonl, stages/utility/, llora/ where it is the best, ing.jsonl.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torch.distributed as distributed
 import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -31,14 +30,15 @@ from selfracg.data.pack import PAD
 from selfracg.data.pairs import Pair, Window
 from selfracg.model import backbone, forward, llora
 from selfracg.model.expressions import Reader
-from selfracg.train import ing, parallel
-from selfracg.train.ing import Judged
+from selfracg.train import ing, parallel, row_files
+from selfracg.train.adapter_training import AdapterTraining, Extra, RatedContext
+from selfracg.train.stages import digest, fresh_adapter, require, stage_folder
 
-# Tokens of the true continuation that a candidate is judged by: the rest of the line and the next ones.
+# Tokens of the true continuation that a candidate is rated by: the rest of the line and the next ones.
 CONTINUATION_TOKENS, CONTINUATION_LINES = 32, 3
 # Tokens of the prefix in the prompt; the fragment has fragmentTokens in front of it.
 PREFIX_TOKENS = 192
-# Contexts of one repository that are judged with the same embedded windows, and those windows.
+# Contexts of one repository that are rated with the same embedded windows, and those windows.
 OF_ONE_REPOSITORY, WINDOWS = 32, 160
 
 
@@ -46,100 +46,76 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of `utility`."""
     ing.add_training_arguments(parser, lr=1e-3, steps=200)
     parser.set_defaults(start="stage1")
-    parser.add_argument("--contexts", type=int, default=5000, help="contexts to judge, over all processes")
+    parser.add_argument("--contexts", type=int, default=5000, help="contexts to rate, over all processes")
     parser.add_argument(
-        "--judging-minutes", type=float, default=None, help="end judging by the clock (default: half of --minutes)"
+        "--rating-minutes", type=float, default=None, help="end rating by the clock (default: half of --minutes)"
     )
-    parser.add_argument("--candidates", type=int, default=7, help="fragments judged for each context")
-    parser.add_argument("--judged", type=int, default=24, help="judged contexts a step, over all processes")
+    parser.add_argument("--candidates", type=int, default=7, help="fragments rated for each context")
+    parser.add_argument("--rated", type=int, default=24, help="rated contexts a step, over all processes")
     parser.add_argument(
         "--gain-temperature", type=float, default=0.03, help="nats a token that make a candidate e times as right"
     )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Judges candidates and trains, to the end or to SIGTERM (143). Returns the exit status."""
+    """Rates candidates and trains, to the end or to SIGTERM (143). Returns the exit status."""
     ing.shrink(args)
     if args.smoke:
-        args.contexts, args.candidates, args.judged = min(args.contexts, 24), 3, 4
-    ing.require(Path(args.work))
+        args.contexts, args.candidates, args.rated = min(args.contexts, 24), 3, 4
+    require(Path(args.work))
     world = parallel.process_count(
-        args.processes, parallel.choose_device(args.device), min(args.batch, args.judged) // 2
+        args.processes, parallel.choose_device(args.device), min(args.batch, args.rated) // 2
     )
     return parallel.launch(work, args, world)
 
 
 def work(args: argparse.Namespace, rank: int, world: int) -> int:
-    """One process's share: judging, then training."""
+    """One process's share: rating, then training."""
     began = time.monotonic()
-    judged = judge(args, rank, world)
-    if rank == 0 and judged:
-        helped = sum(max(each.gains) > 0 for each in judged) / len(judged)
-        print(f"utility: {len(judged)} contexts judged, {helped:.0%} of them helped by a candidate", flush=True)
-    extra = ing.Extra(judged=judged, judged_count=args.judged, gain_temperature=args.gain_temperature)
-    trainer = ing.Trainer(args, rank, world, "utility", extra)
-    # The budget counts the judging in.
-    trainer.last = began
-    return trainer.train()
+    rated = rate_contexts(args, rank, world)
+    if rank == 0 and rated:
+        helped = sum(max(each.gains) > 0 for each in rated) / len(rated)
+        print(f"utility: {len(rated)} contexts rated, {helped:.0%} of them helped by a candidate", flush=True)
+    extra = Extra(rated=rated, rated_count=args.rated, gain_temperature=args.gain_temperature)
+    # The budget counts the rating in.
+    return AdapterTraining(args, rank, world, "utility", extra, began).train()
 
 
-def judge(args: argparse.Namespace, rank: int, world: int) -> list[Judged]:
-    """Every process's judged contexts, made once for a backbone, a start and a seed."""
-    folder = Path(args.work) / "pairs"
-    weights = Path(args.backbone or Path(args.work) / "backbone")
-    start = (
-        ing.stage_folder(Path(args.work), args.start) / "adapter.safetensors"
-        if args.start not in (None, "none")
-        else None
-    )
+def rate_contexts(args: argparse.Namespace, rank: int, world: int) -> list[RatedContext]:
+    """Every process's rated contexts, made once for a backbone, a start and a seed."""
+    work = Path(args.work)
+    weights = Path(args.backbone or work / "backbone")
+    fresh = args.start in (None, "none")
     made_with = {
         "backbone": backbone.checksum(weights),
-        "start": ing.digest(start) if start else "",
+        "start": "" if fresh else digest(stage_folder(work, args.start) / "adapter.safetensors"),
         "seed": args.seed,
         "contexts": args.contexts,
         "candidates": args.candidates,
         "parts": world,
         "limits": [args.query_tokens, args.import_tokens, args.fragment_tokens],
     }
-    path = folder / f"judged-{rank}of{world}.jsonl"
-    note = path.with_suffix(".json")
-    if not (path.is_file() and note.is_file() and json.loads(note.read_text(encoding="utf-8")) == made_with):
-        began = time.monotonic()
-        note.unlink(missing_ok=True)
-        folder.mkdir(parents=True, exist_ok=True)
-        number = 0
+
+    def write(path: Path) -> int:
+        count = 0
         with path.open("w", encoding="utf-8") as out:
-            for each in Judge(args, weights, rank, world).judgements():
-                out.write(
-                    json.dumps(
-                        {
-                            "repository": each.repository,
-                            "query": list(each.query),
-                            "gains": each.gains,
-                            "candidates": [list(row) for row in each.candidates],
-                        },
-                        separators=(",", ":"),
-                    )
-                    + "\n"
-                )
-                number += 1
-        note.write_text(json.dumps(made_with), encoding="utf-8")
-        print(f"utility: judged {number} contexts in {time.monotonic() - began:.0f} s", flush=True)
-    if distributed.is_initialized():
-        distributed.barrier()
+            for each in Rater(args, weights, rank, world).rated_contexts():
+                row = vars(each) | {
+                    "query": list(each.query),
+                    "candidates": [list(candidate) for candidate in each.candidates],
+                }
+                out.write(json.dumps(row, separators=(",", ":")) + "\n")
+                count += 1
+        return count
+
+    row_files.make_once(row_files.part_path(work, "rated", rank, world), made_with, write)
+    parallel.wait_for_all()
     found = []
     for part in range(world):
-        with (folder / f"judged-{part}of{world}.jsonl").open(encoding="utf-8") as lines:
-            for line in lines:
-                row = json.loads(line)
-                found.append(
-                    Judged(
-                        row["repository"],
-                        array("i", row["query"]),
-                        [array("i", ids) for ids in row["candidates"]],
-                        row["gains"],
-                    )
-                )
+        for line in row_files.part_path(work, "rated", part, world).read_text(encoding="utf-8").splitlines():
+            row = json.loads(line)
+            candidates: list[Sequence[int]] = [array("i", ids) for ids in row["candidates"]]
+            found.append(RatedContext(row["repository"], array("i", row["query"]), candidates, row["gains"]))
     return found
 
 
@@ -152,11 +128,11 @@ class Context:
     continuation: list[int]
 
 
-class Judge:
-    """Judges candidates for one process's part of the repositories."""
+class Rater:
+    """Rates candidates for one process's part of the repositories."""
 
     def __init__(self, args: argparse.Namespace, weights: Path, rank: int, world: int) -> None:
-        budget = args.judging_minutes or (0.5 * args.minutes if args.minutes else None)
+        budget = args.rating_minutes or (0.5 * args.minutes if args.minutes else None)
         self.end = time.monotonic() + 60 * budget if budget else None
         self.args, self.rank, self.world = args, rank, world
         self.corpus = Path(args.work) / "corpus" / "train.jsonl"
@@ -172,12 +148,12 @@ class Judge:
         row = PREFIX_TOKENS + args.fragment_tokens + CONTINUATION_TOKENS
         self.shape = (self.together * (args.candidates + 1), row) if args.compile else None
         if args.start in (None, "none"):
-            self.module = ing.fresh_adapter(args, self.model).to(self.device)
+            self.module = fresh_adapter(args, self.model).to(self.device)
         else:
-            self.module = llora.load(self.model, ing.stage_folder(Path(args.work), args.start)).to(self.device)
+            self.module = llora.load(self.model, stage_folder(Path(args.work), args.start)).to(self.device)
 
-    def judgements(self) -> Iterator[Judged]:
-        """Judged contexts, repository after repository in random order, until the number or the clock is reached."""
+    def rated_contexts(self) -> Iterator[RatedContext]:
+        """Rated contexts, repository after repository in random order, until the number or the clock is reached."""
         with self.corpus.open(encoding="utf-8") as lines:
             sizes = [float(len(line)) ** 0.7 for number, line in enumerate(lines) if number % self.world == self.rank]
         wanted = [max(1, round(self.args.contexts / self.world * size / sum(sizes))) for size in sizes]
@@ -207,7 +183,7 @@ class Judge:
         return found
 
     @torch.no_grad()
-    def _repository(self, sampler: pairs.Sampler, count: int) -> Iterator[Judged]:
+    def _repository(self, sampler: pairs.Sampler, count: int) -> Iterator[RatedContext]:
         contexts = list(self._contexts(sampler, count))
         windows = list(sampler.windows(WINDOWS))
         # A definition pair's own fragment is among those offered, as it would be in the whole repository.
@@ -241,7 +217,9 @@ class Judge:
             for context, places in part:
                 alone = next(losses)
                 gains = [round(alone - next(losses), 4) for _ in places]
-                yield Judged(sampler.name, context.pair.query, [offered[place].fragment for place in places], gains)
+                yield RatedContext(
+                    sampler.name, context.pair.query, [offered[place].fragment for place in places], gains
+                )
 
     def _choose(
         self, source: random.Random, own: Sequence[int], lexically: Sequence[int], others: Sequence[int]
@@ -268,7 +246,7 @@ class Judge:
         return [token for piece in pieces for token in (self.form.piece(piece))]
 
     def _contexts(self, sampler: pairs.Sampler, count: int) -> Iterator[Context]:
-        """Contexts of which about a sixth is quiet; each with a continuation that is worth judging by."""
+        """Contexts of which about a sixth is quiet; each with a continuation that is worth rating by."""
         files = {file.path: file for file in sampler.repository.files}
         for _ in range(6 * count):
             if count == 0:

@@ -1,0 +1,115 @@
+"""Trained stages on disk: where each lies, which of them ships, and the adapter that a stage begins with."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from selfracg.model import backbone, llora
+
+
+def require(work: Path) -> None:
+    """Raises ``FileNotFoundError`` where the folder lacks what every stage reads."""
+    corpus = work / "corpus" / "train.jsonl"
+    if not corpus.is_file():
+        raise FileNotFoundError(f"expected {corpus}, found none: run `corpus`")
+
+
+def digest(path: Path) -> str:
+    """SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def stage_folder(work: Path, name: str) -> Path:
+    """Folder of a stage's adapter, by the stage's name or by its own path."""
+    inside = work / "stages" / name
+    return inside if inside.is_dir() or not Path(name).is_dir() else Path(name)
+
+
+def choose(work: Path, backbone_path: Path, name: str | None) -> str:
+    """Copies a stage's adapter to llora/: the named one, or the best by held-out MRR@10 among those of this backbone.
+
+    Returns its name. Raises ``FileNotFoundError`` where there is none.
+    """
+    belongs = backbone.checksum(backbone_path)
+    found: dict[str, dict[str, Any]] = {}
+    for path in sorted((work / "stages").glob("*/adapter_config.json")):
+        config = llora.load_config(path.parent)
+        if config.get("backbone") == belongs and "heldOut" in config and "stage" in config:
+            found[path.parent.name] = config["heldOut"]["trained"]
+    if not found or (name is not None and name not in found):
+        raise FileNotFoundError(
+            f"expected {f'a stage {name}' if name else 'a trained stage'} of this backbone in {work / 'stages'}, "
+            f"found {', '.join(found) or 'none'}: run `ing` first"
+        )
+    # Only what was measured on the same cases can be compared: the stages with the most of them.
+    most = max(ranks["cases"] for ranks in found.values())
+    chosen = name or max(
+        (each for each in found if found[each]["cases"] == most), key=lambda each: found[each]["mrr_at_10"]
+    )
+    for each, ranks in found.items():
+        mark = "  <- llora/" if each == chosen else ""
+        print(
+            f"{each}: held-out MRR@10 {ranks['mrr_at_10']:.4f} ({ranks['low']:.3f} to {ranks['high']:.3f}, {ranks['cases']} cases){mark}"
+        )
+    target = work / "llora"
+    target.mkdir(parents=True, exist_ok=True)
+    for file in ("adapter.safetensors", "adapter_config.json"):
+        scratch = target / f"{file}.tmp"
+        shutil.copyfile(work / "stages" / chosen / file, scratch)
+        os.replace(scratch, target / file)
+    return chosen
+
+
+def fresh_adapter(args: argparse.Namespace, model: Any) -> llora.LLoRA:
+    """An untrained adapter as the options say, always the same one for the same seed."""
+    torch.manual_seed(args.seed)
+    return llora.LLoRA(
+        model,
+        args.rank,
+        args.alpha,
+        args.adapters,
+        layer_normalise=args.layer_normalise,
+        learn_layers=args.learn_layers,
+        project=args.project,
+        pool=args.pool,
+    )
+
+
+def begin_with(module: llora.LLoRA, null: nn.Parameter, folder: Path, belongs: str, learn_layers: bool) -> str:
+    """Loads a stage's adapter and null vector into fresh ones. Returns the digest of its weights.
+
+    Raises ``ValueError`` for an adapter of another backbone than ``belongs`` or of another shape.
+    """
+    config = llora.load_config(folder)
+    if config.get("backbone") != belongs:
+        raise ValueError(
+            f"expected an adapter of the backbone {belongs[:12]}, found one of {str(config.get('backbone'))[:12]} "
+            f"in {folder}: train the earlier stage on this backbone"
+        )
+    loaded = llora.load(module.backbone, folder)
+    expected = {name: each.shape for name, each in module.state_dict().items() if name != "layer_logits"}
+    options = ("layer_normalise", "project", "pool")
+    if {name: each.shape for name, each in loaded.state_dict().items()} != expected or any(
+        getattr(loaded, name) != getattr(module, name) for name in options
+    ):
+        raise ValueError(
+            f"expected adapters as --rank, --adapters, --layer-normalise, --project and --pool say, found others in {folder}: "
+            "give the options of the earlier stage"
+        )
+    module.load_state_dict(loaded.state_dict(), strict=False)
+    weights = loaded.layer_weights()
+    if weights is not None and not learn_layers:
+        module.fixed_layers = loaded.fixed_layers
+    elif weights is not None:
+        module.layer_logits.data.copy_(weights.clamp(min=1e-4).log())
+    if config.get("nullVector"):
+        null.data.copy_(torch.tensor(config["nullVector"]))
+    return digest(folder / "adapter.safetensors")
