@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from selfracg import intervals, tables
-from selfracg.data import crossfile, pairs, prompt_layout
+from selfracg.data import crossfile, pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, llora
 from selfracg.model.expressions import Reader
@@ -190,10 +190,10 @@ def train(args: argparse.Namespace, limits: tuple[int, int, int], chosen: Sequen
         null = nn.Parameter(torch.zeros(module.dimension, device=device))
         optimiser = torch.optim.AdamW([*module.parameters(), null], lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
         students.append(Student(variant, module, null, optimiser))
-    wanted = pairs.Draw(
+    wanted = pair_sampler.Draw(
         round(args.steps * args.batch * 1.1) + 2 * args.batch, "both", args.seed, 0.12, 64 if args.windows else 0
     )
-    rows = list(pairs.draw(work / "corpus" / "train.jsonl", form, wanted))
+    rows = list(pair_sampler.draw(work / "corpus" / "train.jsonl", form, wanted))
     drawn = [row for row in rows if isinstance(row, Pair)]
     windows = contrast.WindowBank([row for row in rows if isinstance(row, pairs.Window)], args.seed)
     began = time.monotonic()

@@ -16,7 +16,7 @@ from experiments.fixtures import SHIPPED, UNTRAINED, Bed
 from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.data.definitions import definitions
-from selfracg.data.prompt_format import _IMPORT, PromptFormat
+from selfracg.data.prompt_format import IMPORT, PromptFormat
 from selfracg.model import forward, llora
 from selfracg.model.expressions import pad
 from selfracg.tables import Table
@@ -186,7 +186,7 @@ def byte_kinds(language: str, text: str, elsewhere: set[str], here: set[str]) ->
     """The kind of every byte of a text, a place in KINDS."""
     number = {kind: place for place, kind in enumerate(KINDS)}
     imported = np.zeros(len(text), dtype=bool)
-    for match in _IMPORT.finditer(text):
+    for match in IMPORT.finditer(text):
         stop = text.find("\n", match.end())
         imported[match.start() : len(text) if stop < 0 else stop] = True
     out = []
@@ -246,8 +246,8 @@ def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: T
     for layer, updates in zip(inputs, all_updates, strict=True):
         query = layer.q[rows, last] + module.scale * updates["q"](layer.x[rows, last], index)
         key = layer.k + module.scale * updates["k"](layer.x, index)
-        query = llora._rotate(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])
-        key = llora._rotate(key.view(batch, length, -1, module.head_dim), cos[:, None], sin[:, None])
+        query = llora.apply_rotary(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])
+        key = llora.apply_rotary(key.view(batch, length, -1, module.head_dim), cos[:, None], sin[:, None])
         scores = torch.einsum(
             "bkgd,btkd->bkgt", query.view(batch, module.key_value_heads, groups_of, -1), key
         ) / math.sqrt(module.head_dim)

@@ -52,6 +52,34 @@ def test_imports_point_one_way():
     assert [arrow for name, path in modules() for arrow in wrong_arrows(name, imported(path))] == []
 
 
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of a graph, as the modules on it; empty where there is none."""
+    done: set[str] = set()
+
+    def walk(node: str, path: list[str]) -> list[str]:
+        if node in path:
+            return [*path[path.index(node) :], node]
+        if node in done:
+            return []
+        for following in sorted(graph.get(node, ())):
+            if found := walk(following, [*path, node]):
+                return found
+        done.add(node)
+        return []
+
+    return next((found for node in sorted(graph) if (found := walk(node, []))), [])
+
+
+def test_modules_import_one_another_without_a_circle():
+    paths = dict(modules())
+    graph = {}
+    for name, path in paths.items():
+        targets = [each if each in paths else each.rpartition(".")[0] for each in imported(path)]
+        graph[name] = {each for each in targets if each in paths and each != name}
+    assert circle(graph) == []
+    assert circle({"a": {"b"}, "b": {"c"}, "c": {"b"}}) == ["b", "c", "b"]
+
+
 def test_an_arrow_that_is_turned_round_is_found():
     assert wrong_arrows("selfracg.data.pack", iter(["selfracg.train.ing", "numpy", "selfracg.tables"])) == [
         "selfracg.data.pack imports selfracg.train.ing"

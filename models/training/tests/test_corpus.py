@@ -11,7 +11,7 @@ from collections import Counter
 
 import pytest
 
-from selfracg.data import clean, corpus
+from selfracg.data import clean, corpus, source_reader
 
 
 def module(name: str, lines: int = 30) -> str:
@@ -45,13 +45,13 @@ def rows(path) -> list[dict]:
 
 def test_every_listed_source_is_permissive_pinned_and_allowed():
     limits, sources = corpus.read_sources(corpus.ROOT / "corpus")
-    names = [corpus.normal_name(source["name"]) for source in sources]
+    names = [source_reader.normal_name(source["name"]) for source in sources]
     assert len(names) == len(set(names)) > 400
     for source in sources:
         assert source["languages"][0] in limits
-        assert corpus.permissive(source["licence"]), source
+        assert source_reader.permissive(source["licence"]), source
         assert source["version"] and source["kind"] in {"pip", "npm", "git", "stdlib"}, source
-        assert not corpus.refused_name(source["name"], set()), source
+        assert not source_reader.refused_name(source["name"], set()), source
         assert set(source["languages"]) <= set(
             corpus.language_of(f"a.{end}") for end in ("py", "ts", "js", "java", "cs", "go", "rs", "cpp", "rb", "php")
         )
@@ -65,20 +65,20 @@ def test_every_listed_source_is_permissive_pinned_and_allowed():
 
 
 def test_refused_names():
-    assert corpus.refused_name("huggingface/diffusers", set())
-    assert corpus.refused_name("Google/lightweight-mmm", set())
-    assert corpus.refused_name("betty-ml", set())
-    assert corpus.refused_name("someone/thing", {"someone-thing"})
-    assert not corpus.refused_name("django", {"someone-thing"})
+    assert source_reader.refused_name("huggingface/diffusers", set())
+    assert source_reader.refused_name("Google/lightweight-mmm", set())
+    assert source_reader.refused_name("betty-ml", set())
+    assert source_reader.refused_name("someone/thing", {"someone-thing"})
+    assert not source_reader.refused_name("django", {"someone-thing"})
 
 
 def test_licences():
-    assert corpus.permissive("MIT OR Unlicense")
-    assert not corpus.permissive("GPL-3.0-only")
+    assert source_reader.permissive("MIT OR Unlicense")
+    assert not source_reader.permissive("GPL-3.0-only")
 
 
 def test_licence_files_of_the_whole_source_are_looked_at():
-    wanted = corpus._wanted(["python"])
+    wanted = source_reader._wanted(["python"])
     assert wanted("a/b.py") and not wanted("a/b.js")
     assert wanted("LICENSE") and wanted("COPYING.txt") and wanted("a-1.dist-info/licenses/LICENSE.rst")
     assert not wanted("a/_vendor/b-1.dist-info/LICENSE") and not wanted("a/license.txt")
@@ -89,7 +89,7 @@ def test_archives(tmp_path):
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("pkg/a.py", "a\n")
         archive.writestr("pkg/large.so", "b" * 1000)
-    assert list(corpus._archive_files(wheel, lambda sizes: [path for path in sizes if sizes[path] < 1000])) == [
+    assert list(source_reader._archive_files(wheel, lambda sizes: [path for path in sizes if sizes[path] < 1000])) == [
         ("pkg/a.py", b"a\n")
     ]
     package = tmp_path / "a.tgz"
@@ -97,15 +97,15 @@ def test_archives(tmp_path):
         entry = tarfile.TarInfo("package/lib/a.js")
         entry.size = 2
         archive.addfile(entry, io.BytesIO(b"b\n"))
-    assert list(corpus._archive_files(package, list)) == [("lib/a.js", b"b\n")]
+    assert list(source_reader._archive_files(package, list)) == [("lib/a.js", b"b\n")]
 
 
 def test_take_keeps_whole_folders_within_the_limit():
     sizes = {f"folder{f}/file{n}.py": 100 for f in range(20) for n in range(5)}
-    taken = corpus._take(sizes, 1500)
+    taken = source_reader._take(sizes, 1500)
     assert taken == sorted(taken) and len(taken) == 15
     assert set(Counter(path.split("/")[0] for path in taken).values()) == {5}
-    assert corpus._take(sizes, 10_000) == sorted(sizes)
+    assert source_reader._take(sizes, 10_000) == sorted(sizes)
 
 
 def test_a_run_with_git_sources(tmp_path, capsys):
@@ -154,11 +154,11 @@ def test_a_cached_repository_is_read_in_place(tmp_path):
     commit = git_repository(tmp_path / "cache" / "own+good" / "repo", {"a.py": module("alpha")})
     source = {"name": "own/good", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"]}
     given = arguments(tmp_path, [source], git_cache=tmp_path / "cache")
-    assert [path for path, _ in corpus.read_source(source, tmp_path / "downloads", given, 100_000, Counter())] == [
-        "a.py"
-    ]
+    assert [
+        path for path, _ in source_reader.read_source(source, tmp_path / "downloads", given, 100_000, Counter())
+    ] == ["a.py"]
     with pytest.raises(RuntimeError, match="is not in"):
-        corpus.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given, 100_000, Counter())
+        source_reader.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given, 100_000, Counter())
 
 
 def test_only_what_is_kept_of_a_large_repository_is_read(tmp_path):
@@ -168,7 +168,7 @@ def test_only_what_is_kept_of_a_large_repository_is_read(tmp_path):
     given = arguments(tmp_path, [source], git_cache=tmp_path / "cache")
     dropped: Counter[str] = Counter()
     limit = 3 * len(module("m0_0"))
-    read = corpus.read_source(source, tmp_path / "downloads", given, limit, dropped)
+    read = source_reader.read_source(source, tmp_path / "downloads", given, limit, dropped)
     assert 4 <= len(read) <= 6
     assert dropped == Counter({"over the source's size": 18 - len(read), "skipped folder": 1})
 
@@ -210,7 +210,7 @@ def test_without_any_source_the_run_fails_and_says_so(tmp_path, capsys):
 
 
 def test_the_benchmark_folder_may_be_absent(tmp_path):
-    assert corpus.bench_folder(tmp_path) is None
+    assert source_reader.bench_folder(tmp_path) is None
 
 
 def test_clean_source_counts_what_it_drops():

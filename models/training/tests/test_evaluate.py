@@ -12,7 +12,7 @@ from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
 from selfracg import tables
-from selfracg.data import corpus, crossfile, heldout, lexical, prompt_layout
+from selfracg.data import crossfile, heldout, lexical, prompt_layout, source_reader
 from selfracg.data.prompt_format import PromptFormat
 from selfracg.eval import copying, evaluate, loss, package_under_test, retrieval
 from selfracg.export import export, package, runtime
@@ -312,7 +312,7 @@ def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark
         "SelfRACG",
     }
     assert found["SelfRACG"]["minusBm25"]["value"] == pytest.approx(found["SelfRACG"]["mrr"] - 1.0)
-    monkeypatch.setattr(corpus, "bench_folder", lambda given: None)
+    monkeypatch.setattr(source_reader, "bench_folder", lambda given: None)
     found = figures(work, capsys, "--only", "retrieval")["retrieval"]["python"]
     assert found["BM25"]["cases"] == 1
 

@@ -14,7 +14,7 @@ from tokenizers import Tokenizer
 
 from selfracg import tables
 from selfracg.data import prompt_layout
-from selfracg.export import export, package, runtime
+from selfracg.export import agreement, export, package, runtime
 from selfracg.model import backbone, llora
 
 
@@ -163,7 +163,7 @@ def test_embedding_in_batches_equals_one_at_a_time(work):
 def test_rounding_beyond_the_bound_refuses_and_keeps_the_old_package(work, monkeypatch):
     export.run(arguments(work))
     before = {p.name: p.read_bytes() for p in (work / "package").iterdir()}
-    monkeypatch.setitem(export.ROUNDING_BOUNDS, "float16", 1e-7)
+    monkeypatch.setitem(agreement.ROUNDING_BOUNDS, "float16", 1e-7)
     with pytest.raises(ValueError, match="--weights float32"):
         export.run(arguments(work, "--model-version", "9.9.9"))
     assert {p.name: p.read_bytes() for p in (work / "package").iterdir()} == before

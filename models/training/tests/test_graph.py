@@ -7,7 +7,7 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
 
-from selfracg.export import calibration, export, graph, quantisation
+from selfracg.export import agreement, calibration, graph, quantisation
 from selfracg.model import llora
 
 # Largest difference of logits, relative to their largest magnitude; expressions are unit vectors, so theirs is absolute.
@@ -506,7 +506,7 @@ def test_int8_is_the_model_with_rounded_weights_and_rows(quantised):
     assert (
         1e-4
         < np.abs(found["logits"] - trained)[valid].max() / np.abs(trained).max()
-        < export.ROUNDING_BOUNDS[quantised.stored]
+        < agreement.ROUNDING_BOUNDS[quantised.stored]
     )
     assert quantised.model.model.layers[0].self_attn.q_proj._forward_pre_hooks == {}
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-from selfracg.data import pairs, prompt_layout
+from selfracg.data import pair_sampler, pairs, prompt_layout
 from selfracg.model import backbone, expressions, llora
 from selfracg.train import contrast, ing, need
 from selfracg.train.adapter_training import AdapterTraining
@@ -99,9 +99,9 @@ def options(work, **changes) -> argparse.Namespace:
     return args
 
 
-def sampler(work, seed: int = 0) -> tuple[pairs.Sampler, Tokenizer]:
+def sampler(work, seed: int = 0) -> tuple[pair_sampler.Sampler, Tokenizer]:
     tokenizer = Tokenizer.from_file(str(work / "tokenizer" / "tokenizer.json"))
-    return pairs.Sampler(repository_row("one", 3), pairs.prompt_format(tokenizer), seed), tokenizer
+    return pair_sampler.Sampler(repository_row("one", 3), pairs.prompt_format(tokenizer), seed), tokenizer
 
 
 def test_definition_pairs_end_before_a_name_that_the_fragment_defines(work):

@@ -11,7 +11,7 @@ from test_ing import options, repository_row
 from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
-from selfracg.export import export, package, runtime
+from selfracg.export import agreement, export, package, runtime
 from selfracg.model import backbone, llora
 from selfracg.train import ing
 
@@ -80,7 +80,7 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
         with torch.no_grad():
             logits = model(input_ids=torch.from_numpy(ids)).logits[..., :known].numpy()
             expression = module.express(torch.from_numpy(ids), torch.tensor([40, 23]), llora.QUERY).numpy()
-        bound = {"float16": 2e-3, "int8": export.ROUNDING_BOUNDS["int8"]}[stored]
+        bound = {"float16": 2e-3, "int8": agreement.ROUNDING_BOUNDS["int8"]}[stored]
         assert np.abs(found.logits - logits)[0].max() < bound * np.abs(logits).max()
         assert np.abs(found.expression - expression).max() < bound
         # No text of a file comes out as a token that means something.

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from selfracg.data import pack, tokenizer
+from selfracg.data import pack, row_assembly, source_repository, special_tokens, tokenizer
 from selfracg.data.definitions import LANGUAGES, definitions, identifiers, language_of
 
 
@@ -60,9 +60,9 @@ def test_shapes_padding_and_languages(packed):
     assert rows.shape == (report["all"]["rows"], 512) and len(languages) == len(rows) > 30
     assert set(languages.tolist()) == {LANGUAGES.index("python")}
     for row in rows:
-        padding = np.flatnonzero(row == pack.PAD)
+        padding = np.flatnonzero(row == special_tokens.PAD)
         # Padding only at the end.
-        assert len(padding) == 0 or (row[padding[0] :] == pack.PAD).all()
+        assert len(padding) == 0 or (row[padding[0] :] == special_tokens.PAD).all()
     assert report["all"]["tokens"] + report["all"]["padding"] == rows.size
 
 
@@ -113,11 +113,11 @@ def test_fill_in_middle_puts_the_text_together_again(packed, trained):
     seen = 0
     for row in packed[0]:
         ids = row.tolist()
-        for start in (place for place, token in enumerate(ids) if token == pack.FIM_PREFIX):
-            assert ids[start + 1] == pack.PATH
-            suffix = ids.index(pack.FIM_SUFFIX, start)
-            middle = ids.index(pack.FIM_MIDDLE, suffix)
-            end = ids.index(pack.END, middle)
+        for start in (place for place, token in enumerate(ids) if token == special_tokens.FIM_PREFIX):
+            assert ids[start + 1] == special_tokens.PATH
+            suffix = ids.index(special_tokens.FIM_SUFFIX, start)
+            middle = ids.index(special_tokens.FIM_MIDDLE, suffix)
+            end = ids.index(special_tokens.END, middle)
             path, _, prefix = trained.decode(ids[start + 2 : suffix], skip_special_tokens=False).partition("\n")
             assert path in ("pkg/shapes.py", "pkg/uses.py", "pkg/more.py")
             parts = prefix, trained.decode(ids[middle + 1 : end]), trained.decode(ids[suffix + 1 : middle])
@@ -131,9 +131,9 @@ def test_fragments_define_what_follows(packed, trained):
     used = total = 0
     for row in packed[0]:
         ids = row.tolist()
-        if ids[0] != pack.FRAGMENT:
+        if ids[0] != special_tokens.FRAGMENT:
             continue
-        text = trained.decode([token for token in ids if token != pack.PAD], skip_special_tokens=False)
+        text = trained.decode([token for token in ids if token != special_tokens.PAD], skip_special_tokens=False)
         fragments, _, rest = text.partition("<|path|>")
         names = {name for name, _ in definitions("python", fragments) if name.startswith(("Shape_", "area_"))}
         if "from .shapes" in fragments or not names:
@@ -146,15 +146,15 @@ def test_fragments_define_what_follows(packed, trained):
 
 def test_fragments_come_from_other_files_and_are_short(packed, trained):
     for row in packed[0]:
-        ids = [token for token in row.tolist() if token != pack.PAD]
+        ids = [token for token in row.tolist() if token != special_tokens.PAD]
         marks = [place for place, token in enumerate(ids) if token < 6] + [len(ids)]
-        starts = [place for place, token in enumerate(ids) if token == pack.FRAGMENT]
+        starts = [place for place, token in enumerate(ids) if token == special_tokens.FRAGMENT]
         for start in starts:
             stop = next(mark for mark in marks if mark > start)
-            assert stop - start <= pack.FRAGMENT_TOKENS + pack.PATH_TOKENS + 3
+            assert stop - start <= source_repository.FRAGMENT_TOKENS + source_repository.PATH_TOKENS + 3
             path = trained.decode(ids[start + 1 : stop]).partition("\n")[0]
             follower = next(
-                (mark for mark in marks if mark > start and mark < len(ids) and ids[mark] == pack.PATH), None
+                (mark for mark in marks if mark > start and mark < len(ids) and ids[mark] == special_tokens.PATH), None
             )
             if follower is not None:
                 assert trained.decode(ids[follower + 1 : follower + 30]).partition("\n")[0] != path
@@ -168,40 +168,42 @@ def test_the_path_is_cut_at_its_left_end(trained):
     newline = trained.encode("\n", add_special_tokens=False).ids[0]
     tails = 0
     for ids in rows.tolist():
-        for start in (place for place, token in enumerate(ids) if token == pack.PATH):
+        for start in (place for place, token in enumerate(ids) if token == special_tokens.PATH):
             path = ids[start + 1 : ids.index(newline, start)]
-            assert len(path) <= pack.PATH_TOKENS
+            assert len(path) <= source_repository.PATH_TOKENS
             tails += trained.decode(path).endswith("pkg/uses.py")
     assert tails
 
 
 def test_slots_are_tokenised_on_their_own(trained):
-    sample = pack.Sample("leftToRight", [], [pack.PATH, "pkg/a.py", "\n"], ["    ret", "urn value\n" * 40, pack.END])
-    ids = pack._encode(trained, [[sample]])
-    row = pack.assemble([sample], ids, 512, pack.Counter())
+    sample = source_repository.Sample(
+        "leftToRight", [], [special_tokens.PATH, "pkg/a.py", "\n"], ["    ret", "urn value\n" * 40, special_tokens.END]
+    )
+    ids = row_assembly.encode_pieces(trained, [[sample]])
+    row = row_assembly.assemble([sample], ids, 512, pack.Counter())
     parts = [
         trained.encode(text, add_special_tokens=False).ids for text in ("pkg/a.py", "\n", "    ret", "urn value\n" * 40)
     ]
-    expected = [pack.PATH, *(token for part in parts for token in part), pack.END]
+    expected = [special_tokens.PATH, *(token for part in parts for token in part), special_tokens.END]
     assert row is None or row[: len(expected)] == expected[:512]
     assert len(expected) > 256 and row is not None
 
 
 def test_the_worst_fragments_go_when_there_is_no_room(trained):
     text = "value = other_value\n" * 30
-    fragments = [[pack.FRAGMENT, f"pkg/f{n}.py", "\n", text, "\n"] for n in range(6)]
-    sample = pack.Sample("leftToRight", fragments, [pack.PATH, "pkg/a.py", "\n"], [text * 10])
-    row = pack.assemble([sample], pack._encode(trained, [[sample]]), 512, pack.Counter())
+    fragments = [[special_tokens.FRAGMENT, f"pkg/f{n}.py", "\n", text, "\n"] for n in range(6)]
+    sample = source_repository.Sample("leftToRight", fragments, [special_tokens.PATH, "pkg/a.py", "\n"], [text * 10])
+    row = row_assembly.assemble([sample], row_assembly.encode_pieces(trained, [[sample]]), 512, pack.Counter())
     assert row is not None and len(row) == 512
-    kept = row.count(pack.FRAGMENT)
+    kept = row.count(special_tokens.FRAGMENT)
     assert 0 < kept < 6
     decoded = trained.decode(row, skip_special_tokens=False)
     assert "pkg/f5.py" in decoded and "pkg/f0.py" not in decoded
-    assert row.index(pack.PATH) > 0 and len(row) - row.index(pack.PATH) >= 128
+    assert row.index(special_tokens.PATH) > 0 and len(row) - row.index(special_tokens.PATH) >= 128
 
 
 def test_links_go_to_definitions_in_other_files():
-    made = pack.Repository(repository("alpha"), 3.5, random.Random(1))
+    made = source_repository.Repository(repository("alpha"), 3.5, random.Random(1))
     numbers = {file.path: number for number, file in enumerate(made.files)}
     links = made.links(numbers["pkg/uses.py"], 0, 10)
     found = {(link.name, link.there) for link in links if link.name}
@@ -234,7 +236,7 @@ def test_two_processes_make_the_rows_of_one(trained, packed):
 
 
 def test_the_next_sample_begins_behind_the_suffix_of_a_fill_in_middle_sample():
-    made = pack.Repository(repository("alpha"), 3.5, random.Random(1))
+    made = source_repository.Repository(repository("alpha"), 3.5, random.Random(1))
     number = next(number for number, file in enumerate(made.files) if file.path == "pkg/uses.py")
     file = made.files[number]
     seen = 0
@@ -243,7 +245,9 @@ def test_the_next_sample_begins_behind_the_suffix_of_a_fill_in_middle_sample():
         if result is None:
             continue
         sample, following = result
-        suffix, middle = (sample.head[sample.head.index(mark) + 1] for mark in (pack.FIM_SUFFIX, pack.FIM_MIDDLE))
+        suffix, middle = (
+            sample.head[sample.head.index(mark) + 1] for mark in (special_tokens.FIM_SUFFIX, special_tokens.FIM_MIDDLE)
+        )
         end = file.text.index(middle + suffix) + len((middle + suffix).rstrip())
         assert file.starts[following] >= end
         seen += suffix.strip().count("\n") > 1

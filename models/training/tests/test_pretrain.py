@@ -9,7 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from selfracg.data import pack, rows, sample_boundaries, tokenizer
+from selfracg.data import pack, rows, sample_boundaries, special_tokens, tokenizer
 from selfracg.model import backbone, forward, llora
 from selfracg.train import pretrain, trainer
 
@@ -56,14 +56,14 @@ def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
     monkeypatch.setattr(forward, "LOSS_CHUNK_CPU", 16)
     model = noisy_model()
     ids = torch.randint(7, 97, (3, 30))
-    ids[1, 20:] = pack.PAD
+    ids[1, 20:] = special_tokens.PAD
     targets = ids[:, 1:]
     logits = model(input_ids=ids, use_cache=False).logits[:, :-1]
-    expected = F.cross_entropy(logits.reshape(-1, 97), targets.reshape(-1), ignore_index=pack.PAD)
+    expected = F.cross_entropy(logits.reshape(-1, 97), targets.reshape(-1), ignore_index=special_tokens.PAD)
     expected.backward()
     gradients = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
-    loss, losses, valid = forward.next_token_losses(model, ids, pack.PAD, torch.float32)
+    loss, losses, valid = forward.next_token_losses(model, ids, special_tokens.PAD, torch.float32)
     loss.backward()
     assert valid.sum() == 3 * 29 - 10 and losses.shape == (3, 29)
     torch.testing.assert_close(loss, expected, atol=1e-5, rtol=1e-5)
@@ -81,22 +81,23 @@ def test_documents_are_the_samples_that_pack_put_into_a_row():
     assert int((numbers[:, -1] + 1).sum()) == samples
     # A sample starts with what opens one, and only the path token may follow the fill-in-the-middle token.
     starts = packed[:, 1:][(numbers[:, 1:] != numbers[:, :-1]).numpy()]
-    assert set(starts.tolist()) <= {pack.FRAGMENT, pack.PATH, pack.FIM_PREFIX}
+    assert set(starts.tolist()) <= {special_tokens.FRAGMENT, special_tokens.PATH, special_tokens.FIM_PREFIX}
 
 
 def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
     monkeypatch.setattr(forward, "ATTENTION_BLOCK", 16)
     model = noisy_model()
     parts = [
-        torch.cat((torch.tensor([[pack.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1) for size in (21, 30, 13)
+        torch.cat((torch.tensor([[special_tokens.PATH]]), torch.randint(7, 97, (1, size - 1))), dim=1)
+        for size in (21, 30, 13)
     ]
     ids = torch.cat(parts, dim=1)
     numbers = sample_boundaries.sample_numbers(ids)
-    loss, losses, valid = forward.next_token_losses(model, ids, pack.PAD, torch.float32, documents=numbers)
+    loss, losses, valid = forward.next_token_losses(model, ids, special_tokens.PAD, torch.float32, documents=numbers)
     loss.backward()
     gradient = model.model.layers[0].self_attn.k_proj.weight.grad.clone()
     model.zero_grad()
-    alone = [forward.next_token_losses(model, part, pack.PAD, torch.float32) for part in parts]
+    alone = [forward.next_token_losses(model, part, special_tokens.PAD, torch.float32) for part in parts]
     together = sum(each[1].sum() for each in alone) / (64 - 3)
     torch.testing.assert_close(loss, together, atol=1e-5, rtol=1e-5)
     assert int(valid.sum()) == 64 - 3 and not valid[0, 20] and not valid[0, 50]
@@ -127,7 +128,7 @@ def test_what_a_device_cannot_do_is_given_up(tmp_path):
 def test_gpu_attention_equals_the_cpus():
     model = noisy_model()
     ids = torch.randint(7, 97, (2, 600))
-    ids[:, 200] = ids[1, 411] = pack.PATH
+    ids[:, 200] = ids[1, 411] = special_tokens.PATH
     numbers = sample_boundaries.sample_numbers(ids)
     with torch.no_grad():
         expected = forward.hidden_states(model, ids, torch.float32, numbers)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from selfracg.data import clean, tokenizer
+from selfracg.data import special_tokens, tokenizer
 
 SOURCES = sorted(Path(tokenizer.__file__).parents[1].rglob("*.py")) + sorted(Path(__file__).parent.glob("test_*.py"))
 ODD = [
@@ -27,14 +27,14 @@ def trained():
 
 
 def test_special_tokens_come_first(trained):
-    assert [trained.token_to_id(token) for token in clean.SPECIAL_TOKENS] == list(range(7))
+    assert [trained.token_to_id(token) for token in special_tokens.SPECIAL_TOKENS] == list(range(7))
     assert trained.get_vocab_size() == 1500
 
 
 def test_thousands_of_lines_come_back_exactly(trained):
     lines = [line for path in SOURCES for line in path.read_text(encoding="utf-8").splitlines(keepends=True)]
     lines += [line.rstrip("\n") + "\r\n" for line in lines] + ["\t" + line for line in lines] + ODD
-    lines = [line for line in lines if not any(token in line for token in clean.SPECIAL_TOKENS)]
+    lines = [line for line in lines if not any(token in line for token in special_tokens.SPECIAL_TOKENS)]
     assert len(lines) > 3000
     for line, encoding in zip(lines, trained.encode_batch(lines, add_special_tokens=False), strict=True):
         assert trained.decode(encoding.ids, skip_special_tokens=False) == line

@@ -11,15 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from datasketch import LeanMinHash, MinHash, MinHashLSH
 
-SPECIAL_TOKENS = (
-    "<|endoftext|>",
-    "<|fim_prefix|>",
-    "<|fim_suffix|>",
-    "<|fim_middle|>",
-    "<|fragment|>",
-    "<|path|>",
-    "<|pad|>",
-)
+from selfracg.data.special_tokens import SPECIAL_TOKENS
 
 MAX_CHARACTERS = 150_000
 MIN_CHARACTERS = 120

@@ -16,7 +16,7 @@ LONGEST_STATEMENT = 20
 # Share of the room that code after the cursor gets when both sides want more than there is.
 SUFFIX_SHARE = 0.25
 # ASCII classes and no look-around: the same expression is used in TypeScript, line by line.
-_IMPORT = re.compile(
+IMPORT = re.compile(
     r"^[ \t]*(?:import\b|from[ \t]+[^ \t\n]+[ \t]+import\b|using[ \t]+[A-Za-z_.= \t]+;|use[ \t]+[A-Za-z_:{\\]"
     r"|#[ \t]*include\b|export\b.*[ \t]from[ \t]|(?:const|let|var)\b.*\brequire\()",
     re.ASCII | re.MULTILINE,
@@ -39,7 +39,7 @@ def import_statements(prefix: str) -> str:
     seen = prefix[:end]
     found: list[str] = []
     after = 0
-    for match in _IMPORT.finditer(seen):
+    for match in IMPORT.finditer(seen):
         if match.start() < after:
             continue
         lines: list[str] = []

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from selfracg.data.pack import FIM_PREFIX, FRAGMENT, PATH
+from selfracg.data.special_tokens import FIM_PREFIX, FRAGMENT, PATH
 
 
 def sample_numbers(ids: Tensor) -> Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from selfracg.data import corpus, crossfile, heldout
+from selfracg.data import crossfile, heldout, source_reader
 from selfracg.data.crossfile import Case
 
 
@@ -21,7 +21,7 @@ class Cases:
     @property
     def bench(self) -> Path | None:
         """The benchmark's folder; None where held-out repositories serve."""
-        return corpus.bench_folder(self.folder)
+        return source_reader.bench_folder(self.folder)
 
     @property
     def origin(self) -> str:

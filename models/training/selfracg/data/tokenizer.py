@@ -13,7 +13,7 @@ from typing import TextIO
 
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
-from selfracg.data.clean import SPECIAL_TOKENS
+from selfracg.data.special_tokens import SPECIAL_TOKENS
 
 VOCABULARY_SIZE = 8192
 SMOKE_VOCABULARY_SIZE = 1024

@@ -21,13 +21,13 @@ from selfracg.model.llora import LayerInputs
 @torch.no_grad()
 def trunk(model: PreTrainedModel, ids: Tensor, dtype: torch.dtype) -> tuple[list[LayerInputs], Tensor]:
     """Of right-padded ids [batch, seq] what each layer shows an adapter, and the final normed states [batch, seq, hidden]."""
-    x, cos, sin = forward._start(model, ids, dtype)
+    x, cos, sin = forward.embed(model, ids, dtype)
     found = []
     for layer in model.model.layers:
-        normed, projected = forward._project(x, layer, model.config, dtype)
+        normed, projected = forward.project_layer(x, layer, model.config, dtype)
         found.append(LayerInputs(normed, *(part.flatten(2) for part in projected)))
-        x = forward._finish(x, layer, model.config, cos, sin, dtype, projected)
-    return found, forward._norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
+        x = forward.finish_layer(x, layer, model.config, cos, sin, dtype, projected)
+    return found, forward.rms_norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
 
 
 def batches(lengths: Sequence[int], size: int, spread: float = 1.15) -> Iterator[list[int]]:
@@ -70,7 +70,7 @@ def greedy(
     cos, sin = cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
     keys, values = [], []
     for layer in inputs:
-        rotated = forward._rotate(layer.k.view(len(prompts), longest, pairs, size), cos[:longest], sin[:longest])
+        rotated = forward.apply_rotary(layer.k.view(len(prompts), longest, pairs, size), cos[:longest], sin[:longest])
         keys.append(F.pad(rotated.transpose(1, 2), (0, 0, 0, max_tokens)).contiguous())
         values.append(
             F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, max_tokens)).contiguous()
@@ -99,16 +99,16 @@ def greedy(
         hidden = torch.arange(reach, device=device)[None] > place[:, None]
         here = torch.arange(len(rows), device=device)
         for number, layer in enumerate(model.model.layers):
-            _, (q, k, v) = forward._project(x, layer, config, dtype)
+            _, (q, k, v) = forward.project_layer(x, layer, config, dtype)
             turn, slide = cos[place][:, None], sin[place][:, None]
-            keys[number][here, :, place] = forward._rotate(k, turn, slide)[:, 0]
+            keys[number][here, :, place] = forward.apply_rotary(k, turn, slide)[:, 0]
             values[number][here, :, place] = v[:, 0]
-            asked = forward._rotate(q, turn, slide).view(len(rows), pairs, heads // pairs, size)
+            asked = forward.apply_rotary(q, turn, slide).view(len(rows), pairs, heads // pairs, size)
             scores = (asked @ keys[number][:, :, :reach].transpose(2, 3)).float() * size**-0.5
             weights = scores.masked_fill(hidden[:, None, None], float("-inf")).softmax(-1).to(dtype)
             attended = (weights @ values[number][:, :, :reach]).reshape(len(rows), 1, heads * size)
             x = _behind_attention(x, attended, layer, config, dtype)
-        state = forward._norm(x, model.model.norm.weight, config.rms_norm_eps, dtype)[:, 0]
+        state = forward.rms_norm(x, model.model.norm.weight, config.rms_norm_eps, dtype)[:, 0]
         place = place + 1
     return out
 
@@ -116,7 +116,7 @@ def greedy(
 def _behind_attention(x: Tensor, attended: Tensor, layer: Any, config: PretrainedConfig, dtype: torch.dtype) -> Tensor:
     """The rest of a layer: output projection and feed-forward, each added to the stream [batch, 1, hidden]."""
     x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
-    normed = forward._norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
+    normed = forward.rms_norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
     mlp = layer.mlp
     gate, up = F.linear(normed, mlp.gate_proj.weight.to(dtype)), F.linear(normed, mlp.up_proj.weight.to(dtype))
     return x + F.linear(F.silu(gate) * up, mlp.down_proj.weight.to(dtype))

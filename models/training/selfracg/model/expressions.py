@@ -9,7 +9,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from selfracg.data import pairs
-from selfracg.data.pack import PAD
+from selfracg.data.special_tokens import PAD
 from selfracg.model import forward, llora
 
 

@@ -58,31 +58,31 @@ def hidden_states(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype,
 
     ``within`` (see ``bounds``) keeps attention within the samples of a row.
     """
-    x, cos, sin = _start(model, input_ids, dtype)
+    x, cos, sin = embed(model, input_ids, dtype)
     for layer in model.model.layers:
-        _, projected = _project(x, layer, model.config, dtype)
-        x = _finish(x, layer, model.config, cos, sin, dtype, projected, within)
-    return _norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
+        _, projected = project_layer(x, layer, model.config, dtype)
+        x = finish_layer(x, layer, model.config, cos, sin, dtype, projected, within)
+    return rms_norm(x, model.model.norm.weight, model.config.rms_norm_eps, dtype)
 
 
 def layer_inputs(
     model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype
 ) -> list[tuple[Tensor, Tensor, Tensor, Tensor]]:
     """Of each layer the normed input and q, k, v before the rotary embedding, each [batch, seq, features]."""
-    x, cos, sin = _start(model, input_ids, dtype)
+    x, cos, sin = embed(model, input_ids, dtype)
     found = []
     last = model.model.layers[-1]
     for layer in model.model.layers:
-        normed, projected = _project(x, layer, model.config, dtype)
+        normed, projected = project_layer(x, layer, model.config, dtype)
         q, k, v = (part.flatten(2) for part in projected)
         found.append((normed, q, k, v))
         # Nothing behind the last layer's projections is asked for.
         if layer is not last:
-            x = _finish(x, layer, model.config, cos, sin, dtype, projected)
+            x = finish_layer(x, layer, model.config, cos, sin, dtype, projected)
     return found
 
 
-def _start(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def embed(model: PreTrainedModel, input_ids: Tensor, dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
     """Embedded ids, and the rotary embedding's cosines and sines [seq, 1, head size]."""
     x = F.embedding(input_ids, model.model.embed_tokens.weight).to(dtype)
     positions = torch.arange(input_ids.shape[1], device=input_ids.device)[None]
@@ -174,23 +174,25 @@ class _ChunkedCrossEntropy(torch.autograd.Function):
         return by_states * factor, by_weight * factor, None, None, None
 
 
-def _norm(x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
+def rms_norm(x: Tensor, weight: Tensor, epsilon: float, dtype: torch.dtype) -> Tensor:
     exact = x.float()
     return (exact * torch.rsqrt(exact.pow(2).mean(-1, keepdim=True) + epsilon) * weight).to(dtype)
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin
 
 
-def _project(x: Tensor, layer: Any, config: Any, dtype: torch.dtype) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
+def project_layer(
+    x: Tensor, layer: Any, config: Any, dtype: torch.dtype
+) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
     """The normed input of a layer, and its q, k and v [batch, seq, heads, size] before the rotary embedding."""
     attention = layer.self_attn
     batch, sequence, _ = x.shape
     queries, keys, size = config.num_attention_heads, config.num_key_value_heads, head_dimension(config)
     projections = (attention.q_proj, attention.k_proj, attention.v_proj)
-    normed = _norm(x, layer.input_layernorm.weight, config.rms_norm_eps, dtype)
+    normed = rms_norm(x, layer.input_layernorm.weight, config.rms_norm_eps, dtype)
     weight = torch.cat([projection.weight for projection in projections]).to(dtype)
     biased = attention.q_proj.bias is not None
     bias = torch.cat([projection.bias for projection in projections]).to(dtype) if biased else None
@@ -198,7 +200,7 @@ def _project(x: Tensor, layer: Any, config: Any, dtype: torch.dtype) -> tuple[Te
     return normed, joint.split((queries, keys, keys), dim=2)
 
 
-def _finish(
+def finish_layer(
     x: Tensor,
     layer: Any,
     config: Any,
@@ -211,9 +213,9 @@ def _finish(
     """The layer's output [batch, seq, hidden] from its projections."""
     q, k, v = projected
     mlp = layer.mlp
-    attended = _attend(_rotate(q, cos, sin), _rotate(k, cos, sin), v, within).reshape(*x.shape[:2], -1)
+    attended = _attend(apply_rotary(q, cos, sin), apply_rotary(k, cos, sin), v, within).reshape(*x.shape[:2], -1)
     x = x + F.linear(attended, layer.self_attn.o_proj.weight.to(dtype))
-    normed = _norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
+    normed = rms_norm(x, layer.post_attention_layernorm.weight, config.rms_norm_eps, dtype)
     gate, up = F.linear(normed, torch.cat((mlp.gate_proj.weight, mlp.up_proj.weight)).to(dtype)).chunk(2, dim=-1)
     return x + F.linear(F.silu(gate) * up, mlp.down_proj.weight.to(dtype))
 

@@ -261,10 +261,10 @@ class LLoRA(nn.Module):
             asked, query = layer.x[rows, last][:, None].float(), layer.q[rows, last][:, None].float()
             turn = (cos[last][:, None, None], sin[last][:, None, None])
         query = query + self.scale * updates["q"](asked, index)
-        query = _rotate(query.view(batch, -1, self.query_heads, self.head_dim), *turn)
+        query = apply_rotary(query.view(batch, -1, self.query_heads, self.head_dim), *turn)
         kind = layer.x.dtype
         key = layer.k + self.scale * updates["k"](layer.x, index)
-        key = _rotate(
+        key = apply_rotary(
             key.view(batch, length, self.key_value_heads, self.head_dim), cos[:, None].to(kind), sin[:, None].to(kind)
         )
         # [batch, key-value heads, query heads of each, asked, head size], against [batch, key-value heads, 1, head size, seq]
@@ -359,7 +359,7 @@ def _stop(_module: nn.Module, _inputs: Any) -> None:
     raise _Enough
 
 
-def _rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
     """Rotary embedding in the half-split layout of Llama and Qwen2."""
     first, second = x.chunk(2, dim=-1)
     return x * cos + torch.cat((-second, first), dim=-1) * sin

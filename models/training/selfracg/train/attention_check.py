@@ -7,8 +7,8 @@ from typing import Any
 import torch
 from transformers import PreTrainedModel
 
-from selfracg.data.pack import PAD, PATH
 from selfracg.data.sample_boundaries import sample_numbers
+from selfracg.data.special_tokens import PAD, PATH
 from selfracg.model import forward
 
 

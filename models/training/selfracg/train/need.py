@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from selfracg.data import crossfile, heldout, pairs
+from selfracg.data import crossfile, heldout, pair_sampler, pairs
 from selfracg.data.prompt_format import PromptFormat
 from selfracg.model import llora
 from selfracg.model.expressions import Reader
@@ -52,7 +52,7 @@ def groups(corpus: Path, form: PromptFormat, per_language: int, pool_size: int, 
         for line in lines:
             row = json.loads(line)
             if row["repository"] in by_name:
-                sampler = pairs.Sampler(row, form, seed)
+                sampler = pair_sampler.Sampler(row, form, seed)
                 count = len(by_name[row["repository"]])
                 draws = (sampler.quiet() for _ in range(40 * count))
                 quiet[row["repository"]] = list(itertools.islice(filter(None, draws), count))

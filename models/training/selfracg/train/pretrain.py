@@ -20,10 +20,10 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from selfracg.data.pack import PAD
 from selfracg.data.prompt_layout import token_count
 from selfracg.data.rows import Batch, Feed, Shards
 from selfracg.data.sample_boundaries import sample_numbers
+from selfracg.data.special_tokens import PAD
 from selfracg.model import backbone, forward
 from selfracg.train import parallel
 from selfracg.train.attention_check import attention_failure

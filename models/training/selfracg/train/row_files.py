@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from selfracg.data import pairs
+from selfracg.data import pair_sampler, pairs
 from selfracg.data.pairs import Pair, Window
 from selfracg.data.prompt_format import PromptFormat
 from selfracg.train import parallel
@@ -65,14 +65,14 @@ def draw_pairs(
     }
     training = split == "train"
     parts = world if training else 1
-    wanted = pairs.Draw(
+    wanted = pair_sampler.Draw(
         args.pair_count if training else min(HELDOUT_PAIRS, args.pair_count),
         args.pairs,
         args.seed + 1000 * epoch,
         args.quiet_share,
         WINDOWS_PER_REPOSITORY if training and args.windows else 0,
     )
-    rows = pairs.draw(corpus / f"{split}.jsonl", form, wanted, rank, parts)
+    rows = pair_sampler.draw(corpus / f"{split}.jsonl", form, wanted, rank, parts)
     make_once(
         part_path(Path(args.work), f"{split}-{epoch}", rank, parts), made_with, lambda path: pairs.write(path, rows)
     )

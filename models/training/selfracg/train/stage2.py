@@ -21,7 +21,7 @@ from pathlib import Path
 
 import torch
 
-from selfracg.data import pairs, prompt_layout
+from selfracg.data import pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, decoding
 from selfracg.train import ing, parallel, row_files
@@ -109,10 +109,10 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
     end = time.monotonic() + 60 * budget if budget else None
     tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
     form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
-    wanted = pairs.Draw(args.contexts, "both", args.seed + 7919 * args.round)
+    wanted = pair_sampler.Draw(args.contexts, "both", args.seed + 7919 * args.round)
     contexts = [
         row
-        for row in pairs.draw(Path(args.work) / "corpus" / "train.jsonl", form, wanted, rank, world)
+        for row in pair_sampler.draw(Path(args.work) / "corpus" / "train.jsonl", form, wanted, rank, world)
         if isinstance(row, Pair)
     ]
     random.Random(args.seed).shuffle(contexts)

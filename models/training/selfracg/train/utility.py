@@ -25,9 +25,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from selfracg.data import lexical, pairs, prompt_layout
-from selfracg.data.pack import PAD
+from selfracg.data import lexical, pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair, Window
+from selfracg.data.special_tokens import PAD
 from selfracg.model import backbone, forward, llora
 from selfracg.model.expressions import Reader
 from selfracg.train import ing, parallel, row_files
@@ -169,7 +169,7 @@ class Rater:
                 count = min(OF_ONE_REPOSITORY, remaining[place])
                 remaining[place] -= count
                 lines.seek(offsets[place])
-                sampler = pairs.Sampler(json.loads(lines.readline()), self.form, self.args.seed + 31 * visit + 1)
+                sampler = pair_sampler.Sampler(json.loads(lines.readline()), self.form, self.args.seed + 31 * visit + 1)
                 yield from self._repository(sampler, count)
 
     def _offsets(self) -> list[int]:
@@ -183,7 +183,7 @@ class Rater:
         return found
 
     @torch.no_grad()
-    def _repository(self, sampler: pairs.Sampler, count: int) -> Iterator[RatedContext]:
+    def _repository(self, sampler: pair_sampler.Sampler, count: int) -> Iterator[RatedContext]:
         contexts = list(self._contexts(sampler, count))
         windows = list(sampler.windows(WINDOWS))
         # A definition pair's own fragment is among those offered, as it would be in the whole repository.
@@ -245,7 +245,7 @@ class Rater:
         pieces = list(embedding)[len(prompt) :]
         return [token for piece in pieces for token in (self.form.piece(piece))]
 
-    def _contexts(self, sampler: pairs.Sampler, count: int) -> Iterator[Context]:
+    def _contexts(self, sampler: pair_sampler.Sampler, count: int) -> Iterator[Context]:
         """Contexts of which about a sixth is quiet; each with a continuation that is worth rating by."""
         files = {file.path: file for file in sampler.repository.files}
         for _ in range(6 * count):

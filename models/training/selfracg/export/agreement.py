@@ -1,0 +1,104 @@
+"""How far a package's graph is from PyTorch on real code, and the bounds beyond which it is refused."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import PreTrainedModel
+
+from selfracg.export import calibration, graph, quantisation, runtime
+from selfracg.model import llora
+
+# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
+# in another order put some activations on the other side of a half, and a code apart.
+ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2, "int8-dynamic": 5e-2, "half": 2e-2}
+# What storing the weights so may move: against PyTorch with the trained weights.
+ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1, "int8-dynamic": 2e-1, "half": 3e-2}
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Largest differences over real rows: logits relative to their largest magnitude, expressions (unit vectors) absolute."""
+
+    rows: int
+    tokens: int
+    logits: float
+    expression: float
+    logits_trained: float
+    expression_trained: float
+
+
+def check(
+    model: PreTrainedModel,
+    module: llora.LLoRA,
+    serialised: bytes,
+    tokenizer_json: str,
+    config: graph.GraphConfig,
+    stored: str,
+    calibrated: calibration.Calibration | None = None,
+    rows: int = 8,
+) -> Agreement:
+    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
+    onnx = runtime.OnnxModel.from_bytes(serialised)
+    tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
+    lengths = [len(row) for row in tokens]
+    ids = np.zeros((rows, max(lengths)), dtype=np.int64)
+    for row, values in enumerate(tokens):
+        ids[row, : len(values)] = values
+    bare = onnx.run(ids, lengths, np.tile(np.arange(ids.shape[1]), (rows, 1)))
+    found = [
+        onnx.run(ids, lengths, np.zeros((rows, 0)), adapter=adapter).expression
+        for adapter in (llora.QUERY, llora.FRAGMENT)
+    ]
+    valid = np.arange(ids.shape[1])[None] < np.array(lengths)[:, None]
+
+    def difference(reference: PreTrainedModel, adapter: llora.LLoRA) -> tuple[float, float]:
+        with torch.no_grad():
+            logits = (
+                reference(input_ids=torch.from_numpy(ids), use_cache=False).logits[..., : config.vocabulary].numpy()
+            )
+            expected = [
+                adapter.express(torch.from_numpy(ids), torch.tensor(lengths), a).numpy()
+                for a in (llora.QUERY, llora.FRAGMENT)
+            ]
+        scale = float(np.abs(logits[valid]).max())
+        return (
+            float(np.abs(bare.logits - logits)[valid].max()) / scale,
+            max(float(np.abs(f - e).max() / max(1.0, np.abs(e).max())) for f, e in zip(found, expected, strict=True)),
+        )
+
+    trained = difference(model, module)
+    own = trained if stored == "float32" else difference(*quantisation.twin(model, module, stored, calibrated))
+    return Agreement(rows, sum(lengths), own[0], own[1], trained[0], trained[1])
+
+
+_AS_ROUNDED = {"int8": " and activations rounded likewise"}
+
+
+def in_words(agreement: Agreement, stored: str) -> str:
+    """The card's statement of the check."""
+    return (
+        f"On {agreement.rows} rows of real code ({agreement.tokens} tokens) the largest difference of logits, relative to the largest "
+        f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored {stored} weights{_AS_ROUNDED.get(stored, '')} and {agreement.logits_trained:.1e} against "
+        f"PyTorch with the trained ones; of expressions (unit vectors) {agreement.expression:.1e} and "
+        f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond "
+        f"{ARITHMETIC_BOUNDS[stored]:g} and {ROUNDING_BOUNDS[stored]:g}."
+    )
+
+
+def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
+    """Rows of token ids from this package's own sources, each shorter than the one before."""
+    tokenizer = Tokenizer.from_str(tokenizer_json)
+    text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
+    # A small vocabulary has a token for nearly every character; a large one has some five characters a token.
+    ids = tokenizer.encode(text[: 20 * rows * longest], add_special_tokens=False).ids
+    out = []
+    for row in range(rows):
+        length = max(1, longest * (rows - row) // rows - row)
+        start = (row * longest) % max(1, len(ids) - length)
+        out.append(ids[start : start + length])
+    return out
