@@ -2,7 +2,7 @@
 
 Every variant trains an adapter for the same number of steps on the same pairs from the same seed. Variants that read the
 same token rows share the frozen backbone's pass, which is most of the cost. Compared by MRR@10 on held-out cross-file
-cases, difference to the default with a bootstrap interval over repositories. Resumable: a finished group of variants is
+tasks, difference to the default with a bootstrap interval over repositories. Resumable: a finished group of variants is
 kept in ablation/ and not trained again.
 
 Reads  corpus/, tokenizer/, backbone/. Writes ablation/*.json, figures/ablation-expression.json.
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--together", type=int, default=8, help="variants that share a pass at most, for memory's sake")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--compile", action=argparse.BooleanOptionalAction, default=True)
-    parser.add_argument("--evaluation-cases", type=int, default=48, help="held-out cases a language")
+    parser.add_argument("--evaluation-cases", type=int, default=48, help="held-out tasks a language")
     parser.add_argument("--evaluation-pool", type=int, default=200, help="fragments a held-out repository offers")
 
 
@@ -312,7 +312,7 @@ def tabulate(
             "need told from none (AUC)",
         ],
         rows,
-        f"Held-out repositories of the corpus, {reference['ranks']['cases']} cases of {reference['ranks']['repositories']} repositories, "
+        f"Held-out repositories of the corpus, {reference['ranks']['cases']} tasks of {reference['ranks']['repositories']} repositories, "
         f"{args.evaluation_pool} fragments each. Small scale: {args.steps} steps of {args.batch} pairs for every variant, seed {args.seed}, "
         f"stage 1 alone. The default: separate adapters, last token, output projection, L2-normalised, mean over layers, rank 16, temperature 0.03, null "
         f"vector, {limits[0]} query tokens and {limits[1]} of imports, {limits[2]} fragment tokens. Intervals resample repositories.",

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from experiments.fixtures import SHIPPED, UNTRAINED, Bed
+from experiments.fixtures import SHIPPED, UNTRAINED, Fixtures
 from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.data.definitions import definitions
@@ -41,7 +41,7 @@ KINDS = (
 DISTANCES = ((0, 0), (1, 7), (8, 31), (32, 95), (96, 10_000))
 _KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from global if import in is "
-    "lambda nonlocal not or pass raise return try while with yield abstract boolean byte case catch char const default do double enum "
+    "lambda nonlocal not or pass raise return try while with yield abstract boolean byte task catch char const default do double enum "
     "extends final float function goto implements instanceof int interface let long native new null package private protected public "
     "readonly short static super switch synchronized this throw throws transient type typeof var void volatile self".split()
 )
@@ -67,20 +67,20 @@ class Context:
     last_line: np.ndarray
 
 
-def measure(bed: Bed) -> Table:
+def measure(fixtures: Fixtures) -> Table:
     """Shares of attention by kind of token and by distance, averaged over heads, layers and contexts."""
     contexts: list[Context] = []
     repositories: list[str] = []
-    for language, found in bed.cases.load().items():
+    for language, found in fixtures.tasks.load().items():
         for _, group in crossfile.by_repository(found[:CONTEXTS]):
             pool = group[0].pool
             defined = [{name for name, _ in definitions(language, fragment.text)} for fragment in pool]
-            for case in group:
-                elsewhere = set().union(*(defined[i] for i in case.others))
-                here = {name for name, _ in definitions(language, case.prefix)}
-                contexts.append(context(bed.form, language, case.task.file, case.prefix, elsewhere, here))
-                repositories.append(case.task.repository)
-    weighed = {name: weights_of(bed, name, [each.ids for each in contexts]) for name in (UNTRAINED, SHIPPED)}
+            for task in group:
+                elsewhere = set().union(*(defined[i] for i in task.others))
+                here = {name for name, _ in definitions(language, task.prefix)}
+                contexts.append(context(fixtures.form, language, task.cursor.file, task.prefix, elsewhere, here))
+                repositories.append(task.cursor.repository)
+    weighed = {name: weights_of(fixtures, name, [each.ids for each in contexts]) for name in (UNTRAINED, SHIPPED)}
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {"contexts": len(contexts), "groups": {}}
     for group_name, label, inside in groups(contexts):
@@ -128,7 +128,7 @@ def measure(bed: Bed) -> Table:
             "change by training, points (95 % interval)",
         ],
         rows,
-        f"{bed.cases.source} {len(contexts)} contexts. Attention of the expression's one query row, at the last token, mean over heads and layers; "
+        f"{fixtures.tasks.source} {len(contexts)} contexts. Attention of the expression's one query row, at the last token, mean over heads and layers; "
         "a context's weights sum to 1. Enrichment: share of attention over share of tokens, 1 is uniform. Untrained: low-rank updates of "
         "zero, which is the backbone's own attention. Names defined elsewhere are those that another file of the repository defines.",
         figures,
@@ -220,14 +220,19 @@ def _majority(kinds: np.ndarray) -> int:
 
 
 @torch.no_grad()
-def weights_of(bed: Bed, name: str, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
+def weights_of(fixtures: Fixtures, name: str, rows: Sequence[Sequence[int]]) -> list[np.ndarray]:
     """For each row the query adapter's attention weights [layers, tokens], mean over heads."""
     out = []
     for row in rows:
-        ids, lengths = pad([row], torch.device(bed.device))
-        inputs = [llora.LayerInputs(*layer) for layer in forward.layer_inputs(bed.engine.model, ids, torch.float32)]
+        ids, lengths = pad([row], torch.device(fixtures.device))
+        inputs = [
+            llora.LayerInputs(*layer) for layer in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)
+        ]
         out.append(
-            weights(bed.engine.module(bed.methods[name]), inputs, lengths, llora.QUERY)[:, 0].mean(1).cpu().numpy()
+            weights(fixtures.engine.module(fixtures.methods[name]), inputs, lengths, llora.QUERY)[:, 0]
+            .mean(1)
+            .cpu()
+            .numpy()
         )
     return out
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from experiments.fixtures import SHIPPED, Bed, retrieval
+from experiments.fixtures import SHIPPED, Fixtures, retrieval
 from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.eval import completions, retrievers
@@ -41,27 +41,27 @@ SIGNATURES = (
 )
 
 
-def measure(bed: Bed) -> Table:
+def measure(fixtures: Fixtures) -> Table:
     """A row a language and signature with its figures, the threshold and the finding. `holds` is false where the adapter leaks."""
-    found = bed.cases.load()
-    ranked = bed.rank([bed.methods[SHIPPED]])
+    found = fixtures.tasks.load()
+    ranked = fixtures.rank([fixtures.methods[SHIPPED]])
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {}
     holds = True
-    for language, cases in found.items():
-        repositories = [case.task.repository for case in cases]
+    for language, tasks in found.items():
+        repositories = [task.cursor.repository for task in tasks]
         rankings = ranked[language][SHIPPED]
-        hits = [crossfile.first_hit(case, ranking) for case, ranking in zip(cases, rankings, strict=True)]
+        hits = [crossfile.first_hit(task, ranking) for task, ranking in zip(tasks, rankings, strict=True)]
         values = retrieval(hits, repositories)
-        leaks = leak(bed, cases[:LEAK_CONTEXTS])
-        scores = {name: completions.of_tasks(bed.completions, name, cases) for name in (NOTHING, SHIPPED, ORACLE)}
+        leaks = leak(fixtures, tasks[:LEAK_CONTEXTS])
+        scores = {name: completions.of_tasks(fixtures.completions, name, tasks) for name in (NOTHING, SHIPPED, ORACLE)}
         used = use(scores, hits, repositories)
         figures[language] = {
             "retrieval": values,
             "leak": leaks,
             "use": used,
             "findings": {},
-            "examples": examples(cases, rankings, hits, scores[SHIPPED]),
+            "examples": examples(tasks, rankings, hits, scores[SHIPPED]),
         }
         for signature, words, threshold, finding in findings(values, leaks, used):
             figures[language]["findings"][signature] = finding
@@ -72,7 +72,7 @@ def measure(bed: Bed) -> Table:
         "Diagnosis: failure signatures",
         ["language", "signature", "figures", "seen when", "finding"],
         rows,
-        f"{bed.cases.source} Tasks whose answer another file defines. Leak: nats a token of the same contexts, adapter present minus bare "
+        f"{fixtures.tasks.source} Tasks whose answer another file defines. Leak: nats a token of the same contexts, adapter present minus bare "
         "backbone. Use: paired difference of edit similarity (0 to 100) between the prompt with fragments and the one without, by "
         '`npm run eval`; "found" are the tasks whose right fragment ranks first.',
         figures,
@@ -121,17 +121,17 @@ def findings(
 
 
 @torch.no_grad()
-def leak(bed: Bed, cases: Sequence[crossfile.Case]) -> dict[str, dict[str, float]]:
+def leak(fixtures: Fixtures, tasks: Sequence[crossfile.Task]) -> dict[str, dict[str, float]]:
     """By adapter the mean and the largest change in a token's loss, over the contexts before the cursor."""
-    limit = min(LEAK_TOKENS, int(bed.engine.model.config.max_position_embeddings))
-    rows = [bed.form.left_to_right(case.task.file, case.prefix, limit) for case in cases]
-    vanilla = bed.engine.vanilla if retrievers.VANILLA in bed.methods else None
-    module = bed.engine.module(bed.methods[SHIPPED])
+    limit = min(LEAK_TOKENS, int(fixtures.engine.model.config.max_position_embeddings))
+    rows = [fixtures.form.left_to_right(task.cursor.file, task.prefix, limit) for task in tasks]
+    vanilla = fixtures.engine.vanilla if retrievers.VANILLA in fixtures.methods else None
+    module = fixtures.engine.module(fixtures.methods[SHIPPED])
     changes: dict[str, list[np.ndarray]] = {SHIPPED: []}
     for row in rows:
-        ids = torch.tensor([row], device=bed.engine.device)
+        ids = torch.tensor([row], device=fixtures.engine.device)
         targets = np.array(row[1:])
-        bare = token_losses(bed.engine.model(input_ids=ids, use_cache=False).logits[0, :-1].cpu().numpy(), targets)
+        bare = token_losses(fixtures.engine.model(input_ids=ids, use_cache=False).logits[0, :-1].cpu().numpy(), targets)
         inputs, logits = module.collect(ids, logits=True)
         module.read(inputs, torch.tensor([len(row)]), llora.QUERY)
         if logits is None:
@@ -171,7 +171,7 @@ def use(
 
 
 def examples(
-    cases: Sequence[crossfile.Case],
+    tasks: Sequence[crossfile.Task],
     rankings: Sequence[Ranking],
     hits: Sequence[int | None],
     scores: Sequence[Score] | None,
@@ -184,14 +184,14 @@ def examples(
     out: list[dict[str, Any]] = []
     for kind, places in kinds.items():
         for i in places[:EXAMPLES]:
-            case, rank = cases[i], hits[i] or 0
-            first, right = case.pool[rankings[i][0]], case.pool[rankings[i][rank]]
+            task, rank = tasks[i], hits[i] or 0
+            first, right = task.pool[rankings[i][0]], task.pool[rankings[i][rank]]
             out.append(
                 {
                     "kind": kind,
-                    "repository": case.task.repository,
-                    "file": case.task.file,
-                    "name": case.name,
+                    "repository": task.cursor.repository,
+                    "file": task.cursor.file,
+                    "name": task.name,
                     "rank": rank + 1,
                     "first": f"{first.path}:{first.line + 1}",
                     "right": f"{right.path}:{right.line + 1}",

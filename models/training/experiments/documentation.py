@@ -14,14 +14,14 @@ from typing import Any
 
 import numpy as np
 
-from experiments.fixtures import BM25, RETRIEVAL_HEADER, SHIPPED, UNTRAINED, Bed, retrieval, retrieval_cells
+from experiments.fixtures import BM25, RETRIEVAL_HEADER, SHIPPED, UNTRAINED, Fixtures, retrieval, retrieval_cells
 from selfracg.data import lexical
 from selfracg.model import llora
 from selfracg.tables import Table
 
 NAME = "documents"
 # Characters of a passage, about what a fragment's tokens hold; and passages of one document at most.
-SHORTEST, LONGEST, PASSAGES = 120, 480, 24
+MIN_CHARACTERS, MAX_CHARACTERS, PASSAGES = 120, 480, 24
 DOCUMENTS, QUERIES_EACH = 60, 4
 # Every document has this path: what is measured is text, and a path would tell a document's own passages.
 PATH = "README.md"
@@ -40,26 +40,26 @@ class Passage:
     text: str
 
 
-def measure(bed: Bed) -> Table:
+def measure(fixtures: Fixtures) -> Table:
     """MRR@10 and Recall@k of BM25, the untrained and the shipped expression over passages of many documents."""
-    found = documents(bed.work)
+    found = documents(fixtures.work)
     names = sorted(found)
     random.Random(0).shuffle(names)
-    names = names[: 6 if bed.args.smoke else DOCUMENTS]
+    names = names[: 6 if fixtures.args.smoke else DOCUMENTS]
     pool = [passage for name in names for passage in found[name]]
     if len(pool) < 2:
         raise ValueError(
             f"expected documentation with at least two passages, found {len(pool)}: run `corpus` to download packages"
         )
     index = lexical.Bm25([passage.text for passage in pool])
-    rows = [bed.form.fragment_embedding(PATH, passage.text) for passage in pool]
-    offered = bed.express(METHODS[1:], rows, llora.FRAGMENT)
+    rows = [fixtures.form.fragment_embedding(PATH, passage.text) for passage in pool]
+    offered = fixtures.express(METHODS[1:], rows, llora.FRAGMENT)
     table: list[Sequence[str]] = []
     figures: dict[str, Any] = {"documents": len(names), "passages": len(pool)}
     for task in TASKS:
         asked = queries(pool, task)
         shown = [before for before, _, _ in asked]
-        needs = bed.express(METHODS[1:], [bed.form.query(PATH, before) for before in shown], llora.QUERY)
+        needs = fixtures.express(METHODS[1:], [fixtures.form.query(PATH, before) for before in shown], llora.QUERY)
         ranks: dict[str, list[int | None]] = {name: [] for name in METHODS}
         for number, (before, target, own) in enumerate(asked):
             among = [i for i in range(len(pool)) if i not in own]
@@ -118,7 +118,7 @@ def documents(work: Path) -> dict[str, list[Passage]]:
     return {name: found[:PASSAGES] for name, found in cut.items() if len(found) >= 4}
 
 
-def _written(archive: Path, most: int = 3) -> Iterator[str]:
+def _written(archive: Path, maximum: int = 3) -> Iterator[str]:
     """The longest documentation files of a wheel or a package archive; nothing of other files."""
     found: list[str] = []
     if archive.suffix == ".whl":
@@ -127,7 +127,7 @@ def _written(archive: Path, most: int = 3) -> Iterator[str]:
                 if name.endswith((".md", ".rst")):
                     found.append(wheel.read(name).decode("utf-8", "replace"))
                 elif name.endswith(".dist-info/METADATA"):
-                    # The description stands behind the header fields.
+                    # The description follows the header fields.
                     found.append(wheel.read(name).decode("utf-8", "replace").partition("\n\n")[2])
     elif archive.suffix == ".tgz":
         with tarfile.open(archive) as packed:
@@ -136,11 +136,11 @@ def _written(archive: Path, most: int = 3) -> Iterator[str]:
                     content = packed.extractfile(member)
                     if content is not None:
                         found.append(content.read().decode("utf-8", "replace"))
-    yield from sorted(found, key=lambda text: (-len(text), text))[:most]
+    yield from sorted(found, key=lambda text: (-len(text), text))[:maximum]
 
 
 def passages(document: str, text: str) -> Iterator[Passage]:
-    """Cuts a text at its headings and empty lines into passages of SHORTEST to LONGEST characters; longer ones are cut off."""
+    """Cuts a text at its headings and empty lines into passages of MIN_CHARACTERS to MAX_CHARACTERS characters; longer ones are cut off."""
     text = text.replace("\r\n", "\n")
     heads = [
         (match.start(), match.end(), (match.group(1) or match.group(2)).strip()) for match in _HEADING.finditer(text)
@@ -153,10 +153,10 @@ def passages(document: str, text: str) -> Iterator[Passage]:
         opens = True
         for paragraph in [*re.split(r"\n[ \t]*\n", text[start:stop]), None]:
             gathered = "\n\n".join(parts)
-            if parts and (paragraph is None or len(gathered) + len(paragraph) > LONGEST):
-                if len(gathered) >= SHORTEST and gathered not in seen:
+            if parts and (paragraph is None or len(gathered) + len(paragraph) > MAX_CHARACTERS):
+                if len(gathered) >= MIN_CHARACTERS and gathered not in seen:
                     seen.add(gathered)
-                    yield Passage(document, heading, opens, gathered[:LONGEST])
+                    yield Passage(document, heading, opens, gathered[:MAX_CHARACTERS])
                     opens = False
                 parts = []
             if paragraph is not None and paragraph.strip():

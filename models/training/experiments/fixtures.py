@@ -1,4 +1,4 @@
-"""What the measurements share: the work folder's backbone and adapters, cross-file cases, rankings, and table cells."""
+"""What the measurements share: the work folder's backbone and adapters, cross-file tasks, rankings, and table cells."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from selfracg import tables
 from selfracg.data import crossfile
 from selfracg.data.prompt_format import PromptFormat
-from selfracg.data.tasks import Cases
+from selfracg.data.tasks import TaskSet
 from selfracg.eval import completions, retrievers
 from selfracg.eval.retrievers import Engine, Method, Ranking
 from selfracg.intervals import Interval
@@ -23,13 +23,13 @@ from selfracg.train import parallel
 BM25, UNTRAINED, SHIPPED = retrievers.BM25, retrievers.UNTRAINED, retrievers.SHIPPED
 
 
-class Bed:
-    """One work folder under measurement. Everything is loaded when it is first asked for and kept."""
+class Fixtures:
+    """One work folder under measurement. Everything is loaded once, when it is first needed."""
 
     def __init__(self, args: argparse.Namespace) -> None:
         self.args = args
         self.work = Path(args.work)
-        self.cases = Cases(self.work, args.bench, args.limit or None)
+        self.tasks = TaskSet(self.work, args.bench, args.limit or None)
         self.completions = completions.parse(args.completions)
         self.device = str(parallel.choose_device(args.device))
 
@@ -58,8 +58,8 @@ class Bed:
 
     def rank(self, wanted: Sequence[Method]) -> dict[str, dict[str, list[Ranking]]]:
         """Rankings by language and method's name of the tasks that need another file."""
-        ranked = retrievers.rank(self.work, self.cases, wanted, self.args.processes, self.device)
-        needing = {language: [case.needs for case in found] for language, found in self.cases.all().items()}
+        ranked = retrievers.rank(self.work, self.tasks, wanted, self.args.processes, self.device)
+        needing = {language: [task.needs for task in found] for language, found in self.tasks.all().items()}
         return {
             language: {
                 name: [ranking for ranking, needs in zip(rankings, needing[language], strict=True) if needs]
@@ -74,9 +74,9 @@ class Bed:
         found = self.engine.express([self.methods[name] for name in names], rows, adapter)
         return {name: found[self.methods[name]] for name in names}
 
-    def queries(self, names: Sequence[str], group: Sequence[crossfile.Case]) -> dict[str, np.ndarray]:
-        """What the cases' contexts express, [cases, dimension] by method's name."""
-        return self.express(names, [self.form.query(case.task.file, case.prefix) for case in group], llora.QUERY)
+    def queries(self, names: Sequence[str], group: Sequence[crossfile.Task]) -> dict[str, np.ndarray]:
+        """What the cases' contexts express, [tasks, dimension] by method's name."""
+        return self.express(names, [self.form.query(task.cursor.file, task.prefix) for task in group], llora.QUERY)
 
     def fragments(self, names: Sequence[str], pool: Sequence[crossfile.Fragment]) -> dict[str, np.ndarray]:
         """What fragments express, [fragments, dimension] by method's name."""

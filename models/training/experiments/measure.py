@@ -10,7 +10,7 @@ import importlib
 import time
 from pathlib import Path
 
-from experiments.fixtures import Bed
+from experiments.fixtures import Fixtures
 
 MEASURES = {
     "stages": "retrieval and completion of each training stage",
@@ -26,7 +26,7 @@ SMOKE_LIMIT = 4
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options beside the common --work, --smoke and --device."""
+    """Options besides the common --work, --smoke and --device."""
     about = "; ".join(f"{name}: {what}" for name, what in MEASURES.items())
     parser.add_argument(
         "names", nargs="+", choices=[*MEASURES, "all"], metavar="NAME", help=f"{about}; all: every one in turn"
@@ -49,14 +49,14 @@ def run(args: argparse.Namespace) -> int:
     """Prints the tables and writes WORK/figures. Returns 0, or 1 where a promise such as isolation does not hold."""
     if args.smoke:
         args.limit = min(args.limit or SMOKE_LIMIT, SMOKE_LIMIT)
-    bed = Bed(args)
+    fixtures = Fixtures(args)
     holds = True
     for name in list(MEASURES) if "all" in args.names else list(dict.fromkeys(args.names)):
         started = time.monotonic()
-        table = importlib.import_module(f"experiments.{NAMES.get(name, name)}").measure(bed)
-        table.model = bed.size
+        table = importlib.import_module(f"experiments.{NAMES.get(name, name)}").measure(fixtures)
+        table.model = fixtures.size
         table.command = f"python -m experiments.measure {name} --limit {args.limit}{' --smoke' * args.smoke}"
-        table.save(bed.work)
+        table.save(fixtures.work)
         holds = holds and table.holds
         print(f"\n{table.markdown()}\n({time.monotonic() - started:.0f} s)", flush=True)
     return int(not holds)

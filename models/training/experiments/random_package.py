@@ -97,7 +97,7 @@ def write(size: Shape, tokenizer: str, out: Path, stored: str, work: Path, with_
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
-            # A fresh backbone's layers add nothing; rows of zeros would be a special case for the exporter's rounding.
+            # A fresh backbone's layers add nothing; rows of zeros would be a special task for the exporter's rounding.
             if name.endswith(("o_proj.weight", "down_proj.weight")):
                 parameter.normal_(0.0, 0.02, generator=generator)
     model.eval()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.fixtures import RETRIEVAL_HEADER, Bed, retrieval, retrieval_cells
+from experiments.fixtures import RETRIEVAL_HEADER, Fixtures, retrieval, retrieval_cells
 from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.model import llora
@@ -20,9 +20,9 @@ START = "stage1"
 _ROUND = re.compile(r"stage2-round-?(\d+)")
 
 
-def rounds(bed: Bed) -> dict[int, str]:
+def rounds(fixtures: Fixtures) -> dict[int, str]:
     """Folders below WORK/stages by round; stage 1, where it is there, is round 0, and a stage 2 without rounds is round 1."""
-    folder = bed.work / "stages"
+    folder = fixtures.work / "stages"
     found = {
         int(match.group(1)): path.name
         for path in (folder.iterdir() if folder.is_dir() else [])
@@ -35,21 +35,21 @@ def rounds(bed: Bed) -> dict[int, str]:
     return dict(sorted(found.items()))
 
 
-def measure(bed: Bed) -> Table:
-    """Retrieval on held-out repositories after each round, and a verdict from the paired differences of neighbouring rounds."""
-    found = rounds(bed)
+def measure(fixtures: Fixtures) -> Table:
+    """Retrieval on held-out repositories after each round, and a finding from the paired differences of neighbouring rounds."""
+    found = rounds(fixtures)
     if len(found) < 2:
         raise FileNotFoundError(
-            f"expected stage 1 and at least one round of stage 2 in {bed.work / 'stages'}, found {list(found.values())}: "
+            f"expected stage 1 and at least one round of stage 2 in {fixtures.work / 'stages'}, found {list(found.values())}: "
             "run `stage2 --round K` for K = 1, 2, ..."
         )
-    modules = [llora.load(bed.engine.model, bed.work / "stages" / folder) for folder in found.values()]
-    path = bed.work / "corpus" / "heldout.jsonl"
-    # One layout of the query serves all: a round only goes on from the one before.
+    modules = [llora.load(fixtures.engine.model, fixtures.work / "stages" / folder) for folder in found.values()]
+    path = fixtures.work / "corpus" / "heldout.jsonl"
+    # One layout of the query serves all: a round only continues the one before.
     groups = need.groups(
-        path, bed.engine.form(f"stages/{next(iter(found.values()))}"), 2 if bed.args.smoke else CASES, POOL, 0
+        path, fixtures.engine.form(f"stages/{next(iter(found.values()))}"), 2 if fixtures.args.smoke else CASES, POOL, 0
     )
-    measured = need.measure(Reader(bed.engine.model, MICRO, bed.engine.device, False), modules, groups)
+    measured = need.measure(Reader(fixtures.engine.model, MICRO, fixtures.engine.device, False), modules, groups)
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {"rounds": {}}
     previous: list[float] | None = None
@@ -68,15 +68,15 @@ def measure(bed: Bed) -> Table:
         previous = current
         figures["rounds"][str(number)] = values
         rows.append([str(number), found[number], str(len(current)), *retrieval_cells(values), cell])
-    figures["verdict"] = dict(zip([str(number) for number in list(found)[1:]], steps, strict=True))
-    said = "; ".join(f"round {number}: {what}" for number, what in figures["verdict"].items())
+    figures["finding"] = dict(zip([str(number) for number in list(found)[1:]], steps, strict=True))
+    words = "; ".join(f"round {number}: {what}" for number, what in figures["finding"].items())
     return Table(
         NAME,
         "Stage 2 repeated",
         ["round", "adapter", "cases", *RETRIEVAL_HEADER, "MRR@10 minus the round before (95 % interval)"],
         rows,
-        f"Held-out repositories of the corpus, up to {POOL} fragments of each as candidates. Round 0 is stage 1; round K goes on from round "
-        f"K - 1, whose backbone writes the positives. Improves or degrades: the paired interval is clear of zero; else it is a plateau. Verdict: {said}.",
+        f"Held-out repositories of the corpus, up to {POOL} fragments of each as candidates. Round 0 is stage 1; round K continues round "
+        f"K - 1, whose backbone writes the positives. Improves or degrades: the paired interval is clear of zero; else it is a plateau. Finding: {words}.",
         figures,
     )
 

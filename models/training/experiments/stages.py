@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from experiments.fixtures import BM25, RETRIEVAL_HEADER, SHIPPED, UNTRAINED, Bed, retrieval, retrieval_cells
+from experiments.fixtures import BM25, RETRIEVAL_HEADER, SHIPPED, UNTRAINED, Fixtures, retrieval, retrieval_cells
 from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.eval import completions
@@ -26,24 +26,24 @@ STAGES = {
 EVERY = "all"
 
 
-def measure(bed: Bed) -> Table:
+def measure(fixtures: Fixtures) -> Table:
     """MRR@10, Recall@k, EM and ES by stage; paired differences to the untrained adapter."""
-    wanted: list[Method] = [bed.methods[BM25], bed.methods[UNTRAINED]]
-    wanted += [stage for name, folder in STAGES.items() if (stage := bed.stage(name, folder)) is not None]
-    wanted.append(bed.methods[SHIPPED])
-    ranked = bed.rank(wanted)
-    found = bed.cases.load()
+    wanted: list[Method] = [fixtures.methods[BM25], fixtures.methods[UNTRAINED]]
+    wanted += [stage for name, folder in STAGES.items() if (stage := fixtures.stage(name, folder)) is not None]
+    wanted.append(fixtures.methods[SHIPPED])
+    ranked = fixtures.rank(wanted)
+    found = fixtures.tasks.load()
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {}
     for language in [*found, *([EVERY] if len(found) > 1 else [])]:
         chosen = [each for each in found if language in (EVERY, each)]
-        cases = [case for each in chosen for case in found[each]]
-        repositories = [f"{case.task.language}/{case.task.repository}" for case in cases]
+        tasks = [task for each in chosen for task in found[each]]
+        repositories = [f"{task.cursor.language}/{task.cursor.repository}" for task in tasks]
         hits = {
             method.name: [
-                crossfile.first_hit(case, ranking)
+                crossfile.first_hit(task, ranking)
                 for each in chosen
-                for case, ranking in zip(found[each], ranked[each][method.name], strict=True)
+                for task, ranking in zip(found[each], ranked[each][method.name], strict=True)
             ]
             for method in wanted
         }
@@ -56,7 +56,7 @@ def measure(bed: Bed) -> Table:
             )
             cells = [*retrieval_cells(values), "" if name == UNTRAINED else gained.text(signed=True)]
             values["mrrMinusUntrained"] = gained.to_json()
-            scores = completions.of_tasks(bed.completions, name, cases)
+            scores = completions.of_tasks(fixtures.completions, name, tasks)
             for measure in ("em", "es"):
                 if scores is None:
                     cells.append("")
@@ -65,7 +65,7 @@ def measure(bed: Bed) -> Table:
                 values[measure] = mean.to_json()
                 cells.append(mean.text(1))
             figures[language][name] = values
-            rows.append([language, name, str(len(cases)), *cells])
+            rows.append([language, name, str(len(tasks)), *cells])
     return Table(
         NAME,
         "Ablation of training: what each stage adds",
@@ -79,7 +79,7 @@ def measure(bed: Bed) -> Table:
             "ES (95 % interval)",
         ],
         rows,
-        f"{bed.cases.source} Tasks whose answer another file defines. {SHIPPED} is the adapter that ships. EM and ES from 0 to 100, by "
+        f"{fixtures.tasks.source} Tasks whose answer another file defines. {SHIPPED} is the adapter that ships. EM and ES from 0 to 100, by "
         "`npm run eval`, where its results were given. Intervals resample repositories; differences are paired.",
         figures,
     )

@@ -21,7 +21,7 @@ class Command(Protocol):
 
 
 def default_work(smoke: bool) -> Path:
-    """Folder of everything that is made: `work`, or `work-smoke` beside it, next to the library."""
+    """Folder of everything that is made: `work`, or `work-smoke`, next to the library."""
     return Path(__file__).resolve().parent.parent / ("work-smoke" if smoke else "work")
 
 

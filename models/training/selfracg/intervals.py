@@ -1,4 +1,4 @@
-"""Bootstrap intervals that resample whole repositories: tasks of one repository are alike, so they are drawn together."""
+"""Bootstrap intervals that resample whole repositories: tasks of one repository are similar, so they are drawn together."""
 
 from __future__ import annotations
 

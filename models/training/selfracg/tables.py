@@ -1,4 +1,4 @@
-"""Tables of measured figures: printed as Markdown, kept in WORK/figures/NAME.json for the report and the next run."""
+"""Tables of measured figures: printed as Markdown, saved in WORK/figures/NAME.json."""
 
 from __future__ import annotations
 

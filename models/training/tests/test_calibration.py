@@ -74,7 +74,7 @@ def test_a_step_is_a_little_short_of_one_large_value_and_rounding_saturates():
 
 def test_real_code_is_found_in_the_languages_of_the_project():
     tokenizer = Tokenizer.from_str(tiny.tokenizer_json(prompt_layout.OWN))
-    rows = calibration.real_rows(tokenizer, longest=64)
+    rows = calibration.real_rows(tokenizer, max_tokens=64)
     assert len(rows) > 20 and all(0 < len(row) <= 64 for row in rows)
     text = "".join(tokenizer.decode(row) for row in rows)
     assert "import" in text and "// " in text and '"""' in text

@@ -1,6 +1,5 @@
-"""The `evaluate` command: rank measures, lexical retrieval, cases, prompts, losses, and the tables on a tiny package."""
+"""The `evaluate` command: rank measures, lexical retrieval, tasks, prompts, losses, and the tables on a tiny package."""
 
-import argparse
 import json
 import lzma
 import math
@@ -8,6 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from command_options import options
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
@@ -98,16 +98,16 @@ def test_fragments_overlap_and_reach_the_end():
     ],
 )
 def test_definitions_count_and_uses_do_not(language, name, defining, using):
-    task = crossfile.Task("t", language, "r", "here", 0, f"{name}()")
-    assert crossfile.relevant(task, [crossfile.Fragment("there", 0, "\n" + defining)]) == (name, {0})
-    assert crossfile.relevant(task, [crossfile.Fragment("there", 0, "\n" + using)]) == (None, set())
-    assert crossfile.relevant(task, [crossfile.Fragment("here", 0, "\n" + defining)]) == (None, set())
+    cursor = crossfile.Cursor("t", language, "r", "here", 0, f"{name}()")
+    assert crossfile.relevant(cursor, [crossfile.Fragment("there", 0, "\n" + defining)]) == (name, {0})
+    assert crossfile.relevant(cursor, [crossfile.Fragment("there", 0, "\n" + using)]) == (None, set())
+    assert crossfile.relevant(cursor, [crossfile.Fragment("here", 0, "\n" + defining)]) == (None, set())
 
 
 def test_the_first_name_with_a_definition_decides():
     pool = [crossfile.Fragment("a", 0, "def second():"), crossfile.Fragment("b", 0, "def third():")]
-    task = crossfile.Task("t", "python", "r", "here", 0, "ab.first(second(third))")
-    assert crossfile.relevant(task, pool) == ("second", {0})
+    cursor = crossfile.Cursor("t", "python", "r", "here", 0, "ab.first(second(third))")
+    assert crossfile.relevant(cursor, pool) == ("second", {0})
 
 
 def test_measures_of_known_ranks():
@@ -120,22 +120,26 @@ def test_measures_of_known_ranks():
 
 
 def test_first_hit_looks_at_the_first_ten():
-    case = crossfile.Case(crossfile.Task("t", "python", "r", "f", 0, "x"), "", [], [], "x", frozenset({7}))
-    assert crossfile.first_hit(case, [3, 7]) == 1
-    assert crossfile.first_hit(case, [*range(20, 30), 7]) is None
+    task = crossfile.Task(crossfile.Cursor("t", "python", "r", "f", 0, "x"), "", [], [], "x", frozenset({7}))
+    assert crossfile.first_hit(task, [3, 7]) == 1
+    assert crossfile.first_hit(task, [*range(20, 30), 7]) is None
 
 
-# Cases of held-out repositories
+# TaskSet of held-out repositories
 
 
 def test_cases_stand_at_the_first_use_behind_the_imports(tmp_path):
     path = tmp_path / "heldout.jsonl"
     row = {"repository": "r", "language": "python", "licence": "MIT", "files": {"helper.py": HELPER, "user.py": USER}}
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
-    (case,) = heldout.cases(path, 5)["python"]
-    assert (case.task.file, case.name, case.task.groundtruth) == ("user.py", "compute_total", "compute_total(items))")
-    assert USER[: case.task.offset] == case.prefix and case.prefix.endswith("    print(")
-    assert [case.pool[i].path for i in case.relevant] == ["helper.py"]
+    (task,) = heldout.tasks(path, 5)["python"]
+    assert (task.cursor.file, task.name, task.cursor.groundtruth) == (
+        "user.py",
+        "compute_total",
+        "compute_total(items))",
+    )
+    assert USER[: task.cursor.offset] == task.prefix and task.prefix.endswith("    print(")
+    assert [task.pool[i].path for i in task.relevant] == ["helper.py"]
 
 
 def test_texts_come_from_every_repository_in_turn(tmp_path):
@@ -224,11 +228,7 @@ def work(tmp_path_factory):
     (work / "tokenizer.json").write_text(tokenizer_json(prompt_layout.OWN), encoding="utf-8")
     backbone.save(model, work / "backbone", work / "tokenizer.json")
     module.save(work / "llora", queryTokens=192, importTokens=96, fragmentTokens=128, nullScore=0.1)
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    args = parser.parse_args([])
-    args.work, args.smoke, args.device = work, True, "cpu"
-    export.run(args)
+    export.run(options(export, work, "--smoke"))
     (work / "corpus").mkdir()
     files = {"pkg/helper.py": HELPER, "pkg/user.py": USER, "pkg/other.py": "OTHER = 3\n" * 30}
     row = {"repository": "r", "language": "python", "licence": "MIT", "files": files}
@@ -261,11 +261,7 @@ def benchmark(tmp_path_factory):
 
 
 def arguments(work, *extra):
-    parser = argparse.ArgumentParser()
-    evaluate.add_arguments(parser)
-    args = parser.parse_args(list(extra))
-    args.work, args.smoke, args.device = work, True, "cpu"
-    return args
+    return options(evaluate, work, "--smoke", *extra)
 
 
 def figures(work, capsys, *extra):
@@ -275,7 +271,7 @@ def figures(work, capsys, *extra):
 
 def test_loss_equals_pytorch(work, capsys):
     found = figures(work, capsys, "--only", "loss", "--rows", "2")["loss"]["python"]
-    model_of = package_under_test.Subject.load(work / "package")
+    model_of = package_under_test.PackageUnderTest.load(work / "package")
     model = backbone.load(work / "backbone")
     with torch.no_grad():
         for parameter in model.parameters():
@@ -318,43 +314,43 @@ def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark
 
 
 def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
-    model_of = package_under_test.Subject.load(work / "package")
-    _, (case,) = crossfile.cases(benchmark, "python", None)
-    ranking = retrieval.of_package(model_of, [case])["SelfRACG"][0]
-    query = model_of.trained.embed([model_of.format.query(case.task.file, case.prefix)], llora.QUERY)[0]
-    rows = [model_of.format.fragment_embedding(case.pool[i].path, case.pool[i].text) for i in case.others]
+    model_of = package_under_test.PackageUnderTest.load(work / "package")
+    _, (task,) = crossfile.tasks(benchmark, "python", None)
+    ranking = retrieval.of_package(model_of, [task])["SelfRACG"][0]
+    query = model_of.trained.embed([model_of.format.query(task.cursor.file, task.prefix)], llora.QUERY)[0]
+    rows = [model_of.format.fragment_embedding(task.pool[i].path, task.pool[i].text) for i in task.others]
     scores = {
         i: float(query @ model_of.trained.embed([row], llora.FRAGMENT)[0])
-        for i, row in zip(case.others, rows, strict=True)
+        for i, row in zip(task.others, rows, strict=True)
     }
     # Fragments that are equal up to where they are cut share a score but for its last bits.
-    assert sorted(ranking) == sorted(case.others) and [scores[i] for i in ranking] == pytest.approx(
+    assert sorted(ranking) == sorted(task.others) and [scores[i] for i in ranking] == pytest.approx(
         sorted(scores.values(), reverse=True), abs=1e-6
     )
-    assert all(case.pool[i].path != "user.py" for i in ranking)
+    assert all(task.pool[i].path != "user.py" for i in ranking)
 
 
 def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     found = figures(work, capsys, "--only", "copying", "--bench", str(benchmark))["copying"]
     assert found["python"]["cases"] == 1
     assert len({found["all"][kind]["continuation"] for kind in ("none", "random", "right")}) == 3
-    model_of = package_under_test.Subject.load(work / "package")
-    _, (case,) = crossfile.cases(benchmark, "python", None)
-    ids, is_name = copying._continuation(model_of.format, case)
+    model_of = package_under_test.PackageUnderTest.load(work / "package")
+    _, (task,) = crossfile.tasks(benchmark, "python", None)
+    ids, is_name = copying._continuation(model_of.format, task)
     assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name, strict=True) if name]).startswith(
         "compute_total"
     )
-    with_fragment = copying._prompt(model_of.format, case, min(case.relevant), package_under_test.COPY_LIMIT)
-    assert with_fragment[-30:] == copying._prompt(model_of.format, case, None, package_under_test.COPY_LIMIT)[-30:]
+    with_fragment = copying._prompt(model_of.format, task, min(task.relevant), package_under_test.COPY_LIMIT)
+    assert with_fragment[-30:] == copying._prompt(model_of.format, task, None, package_under_test.COPY_LIMIT)[-30:]
 
 
 def test_copying_prompts_fit_a_short_context(work, benchmark):
-    model_of = package_under_test.Subject.load(work / "package")
+    model_of = package_under_test.PackageUnderTest.load(work / "package")
     model_of.manifest["contextLength"] = 256
-    _, (case,) = crossfile.cases(benchmark, "python", None)
+    _, (task,) = crossfile.tasks(benchmark, "python", None)
     assert model_of.copy_limit() + package_under_test.COPY_ROOM == 256
     assert (
-        len(copying._prompt(model_of.format, case, min(case.relevant), model_of.copy_limit())) <= model_of.copy_limit()
+        len(copying._prompt(model_of.format, task, min(task.relevant), model_of.copy_limit())) <= model_of.copy_limit()
     )
 
 

@@ -1,6 +1,5 @@
 """The `export` command: package on disk, agreement check, refusals that leave the old package alone, the card's figures."""
 
-import argparse
 import hashlib
 import json
 import shutil
@@ -9,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 import torch
+from command_options import options
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
@@ -19,11 +19,7 @@ from selfracg.model import backbone, llora
 
 
 def arguments(work, *extra):
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    args = parser.parse_args(["--out", str(work / "package"), "--no-compare", *extra])
-    args.work, args.smoke, args.device = work, True, "cpu"
-    return args
+    return options(export, work, "--smoke", "--out", str(work / "package"), "--no-compare", *extra)
 
 
 @pytest.fixture

@@ -1,102 +1,19 @@
 """ING: what pairs hold, which negatives count, the losses, a whole small training, interruption, the null vector."""
 
-import argparse
 import hashlib
 import json
-import random
 
 import pytest
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from command_options import stage_options
+from conftest import repository_row
+from tokenizers import Tokenizer
 
-from selfracg.data import pair_sampler, pairs, prompt_layout
+from selfracg.data import pair_sampler, pairs
 from selfracg.model import backbone, expressions, llora
 from selfracg.train import contrast, ing, need
 from selfracg.train.adapter_training import AdapterTraining
 from selfracg.train.trainer import INTERRUPTED
-
-VERBS = "open close read write parse merge split count clean build".split()
-NOUNS = "ledger parcel window branch ticket kettle garden planet".split()
-
-
-def repository_row(name: str, seed: int) -> dict:
-    """Files that define functions and files that call them, ten to fifteen lines before any name comes again."""
-    source = random.Random(seed)
-    names = [f"{verb}_{noun}_{seed}" for verb in VERBS for noun in source.sample(NOUNS, 2)]
-    files = {}
-    for part in range(4):
-        own = names[part * 5 : part * 5 + 5]
-        text = "\n".join(
-            f"def {n}(value):\n    total = value + {i}\n    print(total)\n    return total\n" for i, n in enumerate(own)
-        )
-        files[f"pkg/part{part}.py"] = text
-    calls = "\n".join(f"    step = step * 2\n    print(step)\n    result = {n}(step)" for n in names)
-    files["pkg/main.py"] = f"import sys\n\n\ndef main(step):\n{calls}\n    return result\n"
-    return {"repository": name, "language": "python", "licence": "MIT", "files": files}
-
-
-@pytest.fixture
-def work(tmp_path):
-    """A work folder with a byte-level tokenizer, a small corpus and a tiny backbone."""
-    # Threads that meet at every tiny operation cost far more than they save.
-    torch.set_num_threads(1)
-    special = prompt_layout.OWN.special_tokens()
-    order = [
-        "<|endoftext|>",
-        "<|fim_prefix|>",
-        "<|fim_suffix|>",
-        "<|fim_middle|>",
-        "<|fragment|>",
-        "<|path|>",
-        "<|pad|>",
-    ]
-    assert set(special) == set(order)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokenizer = Tokenizer(models.BPE({token: i for i, token in enumerate(order + alphabet)}, []))
-    tokenizer.add_special_tokens(order)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    (tmp_path / "tokenizer").mkdir()
-    tokenizer.save(str(tmp_path / "tokenizer" / "tokenizer.json"))
-    (tmp_path / "corpus").mkdir()
-    for split, seeds in (("train", range(4)), ("heldout", range(10, 12))):
-        rows = [json.dumps(repository_row(f"{split}-{seed}", seed)) for seed in seeds]
-        (tmp_path / "corpus" / f"{split}.jsonl").write_text("\n".join(rows) + "\n")
-    torch.manual_seed(0)
-    model = backbone.create(backbone.default_config(tokenizer.get_vocab_size(), 32, 2, 4, 2, 48, 256))
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(torch.randn_like(parameter) * 0.05)
-    backbone.save(model, tmp_path / "backbone", tmp_path / "tokenizer" / "tokenizer.json")
-    return tmp_path
-
-
-def options(work, **changes) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    ing.add_arguments(parser)
-    args = parser.parse_args([])
-    sizes = {
-        "work": work,
-        "smoke": False,
-        "device": "cpu",
-        "steps": 12,
-        "pair_count": 120,
-        "batch": 16,
-        "group": 8,
-        "micro": 8,
-        "rank": 4,
-        "alpha": 8.0,
-        "processes": 1,
-        "warmup_steps": 2,
-        "log_seconds": 0.0,
-        "evaluation_cases": 4,
-        "evaluation_pool": 12,
-        "compile": False,
-        "windows": 0.5,
-    }
-    for name, value in {**sizes, **changes}.items():
-        setattr(args, name, value)
-    return args
 
 
 def sampler(work, seed: int = 0) -> tuple[pair_sampler.Sampler, Tokenizer]:
@@ -128,14 +45,14 @@ def test_next_pairs_continue_the_same_file_and_cursors_stand_anywhere(work):
     assert len(ends) > 8
 
 
-def test_quiet_contexts_use_nothing_defined_elsewhere(work):
+def test_contexts_without_a_need_use_nothing_defined_elsewhere(work):
     source, _ = sampler(work)
-    found = [quiet for quiet in (source.quiet() for _ in range(100)) if quiet is not None]
+    found = [no_need for no_need in (source.no_need() for _ in range(100)) if no_need is not None]
     assert found
     for one in found:
         file = next(file for file in source.repository.files if file.path == one.query_path)
         assert "result =" not in "\n".join(file.lines[one.query_line : one.query_line + 3])
-        assert one.kind == "quiet" and one.follows == [] and one.first % 10 == 0
+        assert one.kind == "no-need" and one.follows == [] and one.first % 10 == 0
 
 
 def test_windows_are_those_of_a_search_each_once(work):
@@ -199,7 +116,7 @@ def test_what_is_wrong_for_a_query():
     batch = [
         pair(),
         pair(fragment=[3], path="g.py", defines=["beta"], follows=[]),
-        pair(kind="quiet", fragment=[4], follows=[]),
+        pair(kind="no-need", fragment=[4], follows=[]),
     ]
     window = pairs.Window("a", [5], "h.py", 0, 20, ["alpha"])
     elsewhere = pairs.Window("b", [2], "h.py", 0, 20, [])
@@ -212,7 +129,7 @@ def test_what_is_wrong_for_a_query():
             False,
         ],  # the third is from the same lines, the window defines what follows, the last is equal
         [True, True, True, True, True],
-        [True, True, True, True, True],  # nothing of the repository is right for a quiet one
+        [True, True, True, True, True],  # nothing of the repository is right for one without a need
     ]
     assert contrast.targets(batch, 9).tolist() == [0, 1, 9] and contrast.targets(batch, None).tolist() == [0, 1, -100]
 
@@ -268,7 +185,7 @@ def test_rows_come_back_in_order_whatever_their_length(work):
 
 def test_trains_the_adapter_alone_measures_it_and_resumes(work):
     weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
-    assert ing.run(options(work, steps=40)) == 0
+    assert ing.run(stage_options(ing, work, steps=40)) == 0
     log = [json.loads(line) for line in (work / "ing.jsonl").read_text().splitlines()]
     losses = [event["loss"] for event in log if event["event"] == "train"]
     assert sum(losses[-8:]) / 8 < sum(losses[:8]) / 8 - 0.1
@@ -283,12 +200,12 @@ def test_trains_the_adapter_alone_measures_it_and_resumes(work):
     loaded = llora.load(backbone.load(work / "backbone"), work / "llora")
     assert any(parameter.abs().sum() > 0 for name, parameter in loaded.named_parameters() if name.endswith("B"))
     before = (work / "ing.jsonl").read_text()
-    assert ing.run(options(work, steps=40)) == 0
-    assert (work / "ing.jsonl").read_text() == before and json.loads(before.splitlines()[-1])["event"] == "final"
+    assert ing.run(stage_options(ing, work, steps=40)) == 0
+    assert (work / "ing.jsonl").read_text() == before and json.loads(before.splitlines()[-1])["event"] == "end"
 
 
 def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
-    args = options(work, steps=8)
+    args = stage_options(ing, work, steps=8)
     trainer = AdapterTraining(args, 0, 1, ing.STAGE)
     optimise = trainer.optimise
 
@@ -310,7 +227,7 @@ def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
 
 
 def test_every_pass_draws_its_own_pairs(work):
-    trainer = AdapterTraining(options(work, batch=32, pair_count=40), 0, 1, ing.STAGE)
+    trainer = AdapterTraining(stage_options(ing, work, batch=32, pair_count=40), 0, 1, ing.STAGE)
     stream = trainer.upcoming()
     first, _ = next(stream)
     second, _ = next(stream)
@@ -323,7 +240,7 @@ def test_two_processes_take_the_same_step_as_one(work, tmp_path):
     states = []
     for processes in (1, 2):
         (work / "checkpoints" / "stage1.pt").unlink(missing_ok=True)
-        args = options(work, steps=2, processes=processes, windows=0.0)
+        args = stage_options(ing, work, steps=2, processes=processes, windows=0.0)
         if processes == 2:
             whole = [row for row in (work / "pairs" / "train-0-0of1.jsonl").read_text().splitlines()]
             note = json.loads((work / "pairs" / "train-0-0of1.json").read_text())
@@ -341,13 +258,13 @@ def test_two_processes_take_the_same_step_as_one(work, tmp_path):
 
 
 def test_two_processes_share_windows_as_well(work):
-    assert ing.run(options(work, steps=3, processes=2, windows=1.0)) == 0
+    assert ing.run(stage_options(ing, work, steps=3, processes=2, windows=1.0)) == 0
     assert llora.load_config(work / "llora")["steps"] == 3
 
 
 def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
-    assert ing.run(options(work, steps=2)) == 0
-    later = AdapterTraining(options(work, start="stage1"), 0, 1, "again")
+    assert ing.run(stage_options(ing, work, steps=2)) == 0
+    later = AdapterTraining(stage_options(ing, work, start="stage1"), 0, 1, "again")
     saved = llora.load(later.reader.model, work / "stages" / "stage1")
     for name, tensor in saved.state_dict().items():
         assert torch.equal(tensor, later.module.state_dict()[name])
@@ -355,17 +272,17 @@ def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
         later.null.detach(), torch.tensor(llora.load_config(work / "stages" / "stage1")["nullVector"])
     )
     with pytest.raises(ValueError, match="rank"):
-        AdapterTraining(options(work, start="stage1", rank=8), 0, 1, "again")
+        AdapterTraining(stage_options(ing, work, start="stage1", rank=8), 0, 1, "again")
     other = backbone.create(backbone.default_config(263, 32, 2, 4, 2, 48, 256), seed=5)
     backbone.save(other, work / "backbone")
     with pytest.raises(ValueError, match="backbone"):
-        AdapterTraining(options(work, start="stage1"), 0, 1, "again")
+        AdapterTraining(stage_options(ing, work, start="stage1"), 0, 1, "again")
     with pytest.raises(FileNotFoundError, match="of this backbone"):
-        ing.run(options(work, choose="best"))
+        ing.run(stage_options(ing, work, choose="best"))
 
 
 def test_the_best_stage_is_chosen_unless_one_is_named(work):
-    assert ing.run(options(work, steps=2)) == 0
+    assert ing.run(stage_options(ing, work, steps=2)) == 0
     first = json.loads((work / "stages" / "stage1" / "adapter_config.json").read_text())
     (work / "stages" / "stage2").mkdir()
     (work / "stages" / "stage2" / "adapter.safetensors").write_bytes(
@@ -374,9 +291,9 @@ def test_the_best_stage_is_chosen_unless_one_is_named(work):
     first["stage"] = "stage2"
     first["heldOut"]["trained"]["mrr_at_10"] = 2.0
     (work / "stages" / "stage2" / "adapter_config.json").write_text(json.dumps(first))
-    assert ing.run(options(work, choose="best")) == 0
+    assert ing.run(stage_options(ing, work, choose="best")) == 0
     assert llora.load_config(work / "llora")["stage"] == "stage2"
-    assert ing.run(options(work, choose="stage1")) == 0
+    assert ing.run(stage_options(ing, work, choose="stage1")) == 0
     assert llora.load_config(work / "llora")["stage"] == "stage1"
 
 

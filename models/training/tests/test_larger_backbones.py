@@ -1,13 +1,13 @@
 """Checkpoints that were trained elsewhere: sharded, in bfloat16, with their own tokenizer, through `ing` and `export`."""
 
-import argparse
 import json
 
 import numpy as np
 import pytest
 import tiny
 import torch
-from test_ing import options, repository_row
+from command_options import options, stage_options
+from conftest import repository_row
 from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
@@ -41,28 +41,14 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
     assert (
         len(list(checkpoint.glob("model-*-of-*.safetensors"))) > 1 and not (checkpoint / "model.safetensors").exists()
     )
-    assert ing.run(options(work, backbone=checkpoint, steps=2, pair_count=48, evaluation_cases=2)) == 0
+    assert ing.run(stage_options(ing, work, backbone=checkpoint, steps=2, pair_count=48, evaluation_cases=2)) == 0
     config = llora.load_config(work / "llora")
     assert config["backbone"] == backbone.checksum(checkpoint)
     model = backbone.load(checkpoint)
     module = llora.load(model, work / "llora")
     for stored in ("float16", "int8"):
-        arguments = argparse.ArgumentParser()
-        export.add_arguments(arguments)
-        args = arguments.parse_args(
-            [
-                "--backbone",
-                str(checkpoint),
-                "--out",
-                str(work / stored),
-                "--weights",
-                stored,
-                "--no-compare",
-                "--context",
-                "256",
-            ]
-        )
-        args.work, args.smoke, args.device = work, False, "cpu"
+        sizes = ("--weights", stored, "--no-compare", "--context", "256")
+        args = options(export, work, "--backbone", str(checkpoint), "--out", str(work / stored), *sizes)
         assert export.run(args) == 0
         manifest = package.read(work / stored)
         tokenizer = Tokenizer.from_file(str(work / stored / "tokenizer.json"))
@@ -92,7 +78,7 @@ def test_checkpoint_is_adapted_exported_and_computes_as_in_pytorch(work):
 
 
 def test_another_checkpoint_does_not_take_the_adapter(work):
-    ing.run(options(work, backbone=work / "checkpoint", steps=1, pair_count=48, evaluation_cases=2))
+    ing.run(stage_options(ing, work, backbone=work / "checkpoint", steps=1, pair_count=48, evaluation_cases=2))
     shard = sorted((work / "checkpoint").glob("*.safetensors"))[-1]
     content = bytearray(shard.read_bytes())
     content[-1] ^= 1

@@ -1,15 +1,15 @@
 """The seven measurements: each on a tiny work folder, and the parts whose truth can be worked out by hand."""
 
-import argparse
 import json
 
 import pytest
 import torch
+from command_options import options
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
 from experiments import attention, diagnosis, documentation, measure, rounds, scale
-from experiments.fixtures import SHIPPED, UNTRAINED, Bed
+from experiments.fixtures import SHIPPED, UNTRAINED, Fixtures
 from selfracg import tables
 from selfracg.data import crossfile, prompt_layout
 from selfracg.eval import completions
@@ -53,11 +53,7 @@ def work(tmp_path_factory):
             for parameter in module.parameters():
                 parameter.add_(torch.randn_like(parameter) * 0.1)
         module.save(work / folder, queryTokens=96, importTokens=24, fragmentTokens=64, stage=folder.rsplit("/", 1)[-1])
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    args = parser.parse_args([])
-    args.work, args.smoke, args.device = work, True, "cpu"
-    assert not export.run(args)
+    assert not export.run(options(export, work, "--smoke"))
     (work / "corpus").mkdir()
     for split, seeds in (("train", range(3)), ("heldout", range(10, 12))):
         rows = [json.dumps(repository(f"{split}-{seed}", seed)) for seed in seeds]
@@ -67,19 +63,13 @@ def work(tmp_path_factory):
 
 
 def arguments(work, *extra):
-    parser = argparse.ArgumentParser()
-    measure.add_arguments(parser)
     # An empty folder is no benchmark: held-out repositories serve.
-    args = parser.parse_args([*extra, "--bench", str(work / "nothing")])
-    args.work, args.smoke, args.device = work, True, "cpu"
-    return args
+    return options(measure, work, "--smoke", *extra, "--bench", str(work / "nothing"))
 
 
 @pytest.fixture(scope="module")
-def bed(work):
-    args = arguments(work, "scale")
-    args.limit = 4
-    return Bed(args)
+def fixtures(work):
+    return Fixtures(arguments(work, "scale", "--limit", "4"))
 
 
 def test_every_measurement_prints_and_saves_its_table(work, capsys):
@@ -99,8 +89,8 @@ def test_every_measurement_prints_and_saves_its_table(work, capsys):
     assert list(tables.load(work, "rounds").figures["rounds"]) == ["0", "1", "2"]
 
 
-def test_completions_of_the_evaluation_fill_the_tables(work, bed, tmp_path, capsys):
-    ids = [case.task.identifier for case in bed.cases.load()["python"]]
+def test_completions_of_the_evaluation_fill_the_tables(work, fixtures, tmp_path, capsys):
+    ids = [task.cursor.identifier for task in fixtures.tasks.load()["python"]]
     options = []
     for name, es in (("none", 10.0), (SHIPPED, 30.0), ("oracle", 50.0)):
         path = tmp_path / f"{name}.json"
@@ -134,15 +124,15 @@ def test_a_leak_is_reported(work, monkeypatch):
     assert tables.load(work, "diagnosis").figures["python"]["findings"][diagnosis.SIGNATURES[1]] == diagnosis.SEEN
 
 
-def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
-    module = bed.engine.module(bed.methods[SHIPPED])
-    plain = llora.LLoRA(bed.engine.model, rank=4, alpha=8.0, normalise=False, project=False)
+def test_attention_weights_are_those_that_the_expression_is_made_of(fixtures):
+    module = fixtures.engine.module(fixtures.methods[SHIPPED])
+    plain = llora.LLoRA(fixtures.engine.model, rank=4, alpha=8.0, normalise=False, project=False)
     plain.load_state_dict(module.state_dict())
     with torch.no_grad():
         for layer in plain.layers:
             layer["v"].B.zero_()
-        ids, lengths = pad([list(range(10, 31)), list(range(40, 52))], bed.engine.device)
-        inputs = [llora.LayerInputs(*each) for each in forward.layer_inputs(bed.engine.model, ids, torch.float32)]
+        ids, lengths = pad([list(range(10, 31)), list(range(40, 52))], fixtures.engine.device)
+        inputs = [llora.LayerInputs(*each) for each in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)]
         weights = attention.weights(plain, inputs, lengths, llora.QUERY)
         expected = plain.read(inputs, lengths, llora.QUERY)
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))
@@ -156,14 +146,14 @@ def test_attention_weights_are_those_that_the_expression_is_made_of(bed):
     torch.testing.assert_close(total / len(inputs), expected, rtol=1e-4, atol=1e-5)
 
 
-def test_every_token_of_a_context_gets_its_kind(bed):
+def test_every_token_of_a_context_gets_its_kind(fixtures):
     prefix = (
         "from pkg import price\n" + "\n" * 14 + '# a note\ndef total(items):\n    return price(items, "x", 12) + other.'
     )
-    found = attention.context(bed.form, "python", "pkg/user.py", prefix, {"price"}, {"total"})
+    found = attention.context(fixtures.form, "python", "pkg/user.py", prefix, {"price"}, {"total"})
     by_kind = {
         kind: "".join(
-            bed.form.tokenizer.decode([token], skip_special_tokens=False)
+            fixtures.form.tokenizer.decode([token], skip_special_tokens=False)
             for token, number in zip(found.ids, found.kinds, strict=True)
             if attention.KINDS[number] == kind
         )
@@ -175,20 +165,22 @@ def test_every_token_of_a_context_gets_its_kind(bed):
     assert "# a note" in by_kind["comment"] and '"x"' in by_kind["string or number"].replace(" ", "")
     assert "return" in by_kind["keyword"] and "items" in by_kind["other name"] and "(" in by_kind["punctuation"]
     line = "".join(
-        bed.form.tokenizer.decode([token]) for token, inside in zip(found.ids, found.last_line, strict=True) if inside
+        fixtures.form.tokenizer.decode([token])
+        for token, inside in zip(found.ids, found.last_line, strict=True)
+        if inside
     )
     assert line.lstrip("\n") == '    return price(items, "x", 12) + other.'
 
 
-def test_more_fragments_never_bring_the_right_one_forward(bed):
-    found = bed.cases.load()["python"]
-    further = scale.others(bed, "python", {case.task.repository for case in found})
+def test_more_fragments_never_bring_the_right_one_forward(fixtures):
+    found = fixtures.tasks.load()["python"]
+    further = scale.others(fixtures, "python", {task.cursor.repository for task in found})
     assert len(further) == 3 and all(fragment.path.startswith("pkg/") for part in further for fragment in part)
-    ranks = scale.grown(bed, found, further, [1, 2, 4])
+    ranks = scale.grown(fixtures, found, further, [1, 2, 4])
     for before, after in zip(ranks[1][SHIPPED], ranks[4][SHIPPED], strict=True):
         assert after is None or (before is not None and before <= after)
-    own = bed.rank([bed.methods[SHIPPED]])["python"][SHIPPED]
-    assert ranks[1][SHIPPED] == [crossfile.first_hit(case, ranking) for case, ranking in zip(found, own, strict=True)]
+    own = fixtures.rank([fixtures.methods[SHIPPED]])["python"][SHIPPED]
+    assert ranks[1][SHIPPED] == [crossfile.first_hit(task, ranking) for task, ranking in zip(found, own, strict=True)]
 
 
 def test_passages_follow_headings_and_queries_never_show_their_target():
@@ -208,7 +200,7 @@ def test_passages_follow_headings_and_queries_never_show_their_target():
         ("First part", False),
         ("Second part", True),
     ]
-    assert all(documentation.SHORTEST <= len(each.text) <= documentation.LONGEST for each in found)
+    assert all(documentation.MIN_CHARACTERS <= len(each.text) <= documentation.MAX_CHARACTERS for each in found)
     ((before, target, own),) = documentation.queries(found, documentation.TASKS[0])
     assert target == 2 and own == {0, 1} and before.endswith(found[1].text + "\n\n") and found[2].text not in before
     named = documentation.queries(found, documentation.TASKS[1])
@@ -245,24 +237,24 @@ def test_use_separates_found_from_not_found():
     assert found["oracle"]["value"] == pytest.approx((90 + 20 + 30) / 3)
 
 
-def test_examples_name_cases_without_their_text(bed):
-    found = bed.cases.load()["python"]
+def test_examples_name_cases_without_their_text(fixtures):
+    found = fixtures.tasks.load()["python"]
     rankings = []
-    for case in found:
-        wrong = [i for i in case.others if i not in case.relevant]
-        rankings.append([wrong[0], min(case.relevant)])
+    for task in found:
+        wrong = [i for i in task.others if i not in task.relevant]
+        rankings.append([wrong[0], min(task.relevant)])
     listed = diagnosis.examples(found, rankings, [1] * len(found), None)
     assert len(listed) == diagnosis.EXAMPLES and listed[0]["rank"] == 2 and listed[0]["right"].startswith("pkg/part")
     assert {each["kind"] for each in listed} == {"among ten, not first"}
 
 
-def test_a_trend_needs_an_interval_clear_of_zero(work, bed):
+def test_a_trend_needs_an_interval_clear_of_zero(work, fixtures):
     assert [rounds.trend(Interval(0.1, low, high)) for low, high in ((0.01, 0.2), (-0.1, 0.2), (-0.2, -0.1))] == [
         "improves",
         "plateau",
         "degrades",
     ]
-    assert rounds.rounds(bed) == {0: "stage1", 1: "stage2", 2: "stage2-round2"}
+    assert rounds.rounds(fixtures) == {0: "stage1", 1: "stage2", 2: "stage2-round2"}
 
 
 def test_byte_level_tokens_have_a_character_a_byte():

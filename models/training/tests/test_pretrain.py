@@ -4,6 +4,7 @@ import argparse
 import json
 import math
 
+import command_options
 import numpy as np
 import pytest
 import torch
@@ -166,13 +167,7 @@ def write_shards(work, rows: int = 64, context: int = 64) -> None:
 
 
 def options(work, **changes) -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
-    pretrain.add_arguments(parser)
-    args = parser.parse_args([])
     sizes = {
-        "work": work,
-        "smoke": False,
-        "device": "cpu",
         "hidden": 32,
         "layers": 1,
         "intermediate": 48,
@@ -185,9 +180,7 @@ def options(work, **changes) -> argparse.Namespace:
         "processes": 1,
         "adam_lr": 0.01,
     }
-    for name, value in {**sizes, **changes}.items():
-        setattr(args, name, value)
-    return args
+    return command_options.options(pretrain, work, **{**sizes, **changes})
 
 
 def events(work) -> list[dict]:

@@ -1,11 +1,10 @@
 """A package taken apart again: the same graph comes of it, and the checkpoint computes what the package does."""
 
-import argparse
-
 import numpy as np
 import pytest
 import tiny
 import torch
+from command_options import options
 
 from selfracg import command
 from selfracg.data import prompt_layout
@@ -23,17 +22,16 @@ def exported(work, make, stored, **reading):
         for parameter in module.parameters():
             parameter.normal_(0.0, 0.1)
     module.save(work / "adapter", nullScore=0.25, queryTokens=64)
-    args = options(work, "package", stored, "--backbone", str(work / "checkpoint"), "--adapter", str(work / "adapter"))
+    args = export_options(
+        work, "package", stored, "--backbone", str(work / "checkpoint"), "--adapter", str(work / "adapter")
+    )
     assert export.run(args) == 0
     return work / "package"
 
 
-def options(work, out, stored, *more):
-    parser = argparse.ArgumentParser()
-    export.add_arguments(parser)
-    args = parser.parse_args(["--out", str(work / out), "--weights", stored, "--no-compare", "--context", "128", *more])
-    args.work, args.smoke, args.device = work, False, "cpu"
-    return args
+def export_options(work, out, stored, *more):
+    sizes = ("--weights", stored, "--no-compare", "--context", "128")
+    return options(export, work, "--out", str(work / out), *sizes, *more)
 
 
 @pytest.mark.parametrize("stored", ["float32", "float16"])
@@ -44,7 +42,7 @@ def test_restored_and_exported_again_it_is_the_same_package(tmp_path, stored, ad
     assert command.run(restore, ["--work", str(again), "--package", str(found)]) == 0
     assert (
         export.run(
-            options(
+            export_options(
                 again,
                 "package",
                 stored,

@@ -10,7 +10,7 @@ from tiny import random_backbone
 
 from selfracg import intervals
 from selfracg.data import crossfile, lexical
-from selfracg.data.tasks import Cases
+from selfracg.data.tasks import TaskSet
 from selfracg.eval import retrievers
 from selfracg.model import backbone, decoding, llora
 
@@ -87,7 +87,7 @@ def work(tmp_path_factory):
 
 
 def test_every_method_ranks_as_its_expressions_say(work, benchmark):
-    cases = Cases(work, benchmark, None)
+    tasks = TaskSet(work, benchmark, None)
     methods = retrievers.methods(work)
     assert [method.name for method in methods] == [
         "BM25",
@@ -100,11 +100,11 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
         "L-LoRA stage 1",
         "SelfRACG",
     ]
-    found = retrievers.rank(work, cases, methods)["python"]
-    number, case = 3, cases.all()["python"][3]
+    found = retrievers.rank(work, tasks, methods)["python"]
+    number, task = 3, tasks.all()["python"][3]
     engine = retrievers.Engine(work)
     form = engine.form("llora")
-    rows = [form.fragment_embedding(fragment.path, fragment.text) for fragment in case.pool]
+    rows = [form.fragment_embedding(fragment.path, fragment.text) for fragment in task.pool]
 
     def embed(rows, adapter, module):
         out = []
@@ -114,16 +114,16 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
         return np.stack(out)
 
     module = llora.load(engine.model, work / "llora")
-    need = embed([form.query(case.task.file, case.prefix)], llora.QUERY, module)[0]
+    need = embed([form.query(task.cursor.file, task.prefix)], llora.QUERY, module)[0]
     scores = embed(rows, llora.FRAGMENT, module) @ need
     ranking = found["SelfRACG"][number]
-    assert set(ranking) == set(case.others)
+    assert set(ranking) == set(task.others)
     assert (np.diff(scores[ranking]) < 0.03).all()
     model = backbone.load(work / "stages" / "vanilla")
     with torch.no_grad():
         states = [
             torch.nn.functional.normalize(model.model(torch.tensor([row])).last_hidden_state[0, -1], dim=0)
-            for row in (form.query(case.task.file, case.prefix), *rows)
+            for row in (form.query(task.cursor.file, task.prefix), *rows)
         ]
     scores = torch.stack(states[1:]) @ states[0]
     assert (np.diff(scores[found["vanilla LoRA"][number]]) < 0.03).all()

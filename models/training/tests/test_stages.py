@@ -1,11 +1,10 @@
 """Later stages of ING: generations as positives, rated candidates; what they hold and whole small runs."""
 
-import argparse
 import json
 
 import pytest
 import torch
-from test_ing import options, work  # noqa: F401 (a fixture)
+from command_options import options, stage_options
 
 from experiments import ablate
 from selfracg import tables
@@ -14,20 +13,8 @@ from selfracg.model import backbone, llora
 from selfracg.train import ing, stage2, stages, utility
 
 
-def stage_options(module, work, **changes) -> argparse.Namespace:  # noqa: F811
-    parser = argparse.ArgumentParser()
-    module.add_arguments(parser)
-    args = parser.parse_args([])
-    for name, value in vars(options(work)).items():
-        if name not in ("start", "choose", "default_steps", "lr"):
-            setattr(args, name, value)
-    for name, value in changes.items():
-        setattr(args, name, value)
-    return args
-
-
-def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):  # noqa: F811
-    assert ing.run(options(work, steps=2)) == 0
+def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):
+    assert ing.run(stage_options(ing, work, steps=2)) == 0
     sizes = {"contexts": 24, "generated_tokens": 12, "steps": 2}
     assert stage2.run(stage_options(stage2, work, **sizes)) == 0
     rows = [row for row in pairs.read(work / "pairs" / "own-1-0of1.jsonl")]
@@ -47,7 +34,7 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):  # 
     assert stage2.run(fresh) == 0 and llora.load_config(work / "stages" / "stage2-only")["start"] == ""
 
 
-def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # noqa: F811
+def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):
     model = backbone.load(work / "backbone")
     rows = [([9, 10, 11], [20, 21, 22]), ([9, 10, 11, 12, 13, 14, 15], [30, 31])]
     for shape in (None, (4, 16)):
@@ -61,8 +48,8 @@ def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):  # n
             )
 
 
-def test_utility_rates_by_the_gain_and_trains_on_it(work):  # noqa: F811
-    assert ing.run(options(work, steps=2)) == 0
+def test_utility_rates_by_the_gain_and_trains_on_it(work):
+    assert ing.run(stage_options(ing, work, steps=2)) == 0
     args = stage_options(utility, work, contexts=16, candidates=4, rated=8, steps=2)
     assert utility.run(args) == 0
     rows = [json.loads(line) for line in (work / "pairs" / "rated-0of1.jsonl").read_text().splitlines()]
@@ -77,35 +64,15 @@ def test_utility_rates_by_the_gain_and_trains_on_it(work):  # noqa: F811
     assert (work / "pairs" / "rated-0of1.jsonl").stat().st_mtime_ns == before
 
 
-def test_a_fragment_in_the_prompt_is_the_embedded_one_without_its_last_mark(work):  # noqa: F811
+def test_a_fragment_in_the_prompt_is_the_embedded_one_without_its_last_mark(work):
     rater = utility.Rater(stage_options(utility, work, start="none"), work / "backbone", 0, 1)
     window = pairs.Window("a", rater.form.fragment_embedding("f.py", "x = 1"), "f.py", 0, 1, [])
     assert rater._in_prompt(window) == rater.form.fragment("f.py", "x = 1", 128)
 
 
-def test_ablate_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):  # noqa: F811
-    parser = argparse.ArgumentParser()
-    ablate.add_arguments(parser)
-    sizes = [
-        "--steps",
-        "2",
-        "--batch",
-        "16",
-        "--group",
-        "8",
-        "--micro",
-        "8",
-        "--no-compile",
-        "--evaluation-cases",
-        "4",
-        "--evaluation-pool",
-        "12",
-        "--points",
-        "adapters",
-        "query",
-    ]
-    args = parser.parse_args(sizes)
-    args.work, args.smoke, args.device = work, False, "cpu"
+def test_ablate_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):
+    sizes = "--steps 2 --batch 16 --group 8 --micro 8 --no-compile --evaluation-cases 4 --evaluation-pool 12"
+    args = options(ablate, work, *sizes.split(), "--points", "adapters", "query")
     assert ablate.run(args) == 0
     table = tables.load(work, ablate.TABLE)
     assert [(row["point"], row["variant"]) for row in table.figures][:2] == [

@@ -4,6 +4,7 @@ import argparse
 
 import numpy as np
 import torch
+from command_options import options
 from peft import LoraConfig, get_peft_model
 from tiny import random_backbone
 
@@ -27,12 +28,8 @@ def make(work):
 
 def test_training_changes_generation(tmp_path):
     make(tmp_path)
-    parser = argparse.ArgumentParser()
-    vanilla.add_arguments(parser)
-    args = parser.parse_args(
-        ["--batch", "8", "--group", "4", "--micro", "4", "--lr", "0.01", "--rank", "4", "--steps", "4"]
-    )
-    args.work, args.smoke, args.device = tmp_path, False, "cpu"
+    sizes = "--batch 8 --group 4 --micro 4 --lr 0.01 --rank 4 --steps 4"
+    args = options(vanilla, tmp_path, *sizes.split())
     assert vanilla.run(args) == 0
     bare, changed = backbone.load(tmp_path / "backbone"), backbone.load(tmp_path / "stages" / "vanilla")
     ids = torch.arange(10, 40)[None]

@@ -252,7 +252,7 @@ class Duplicates:
     def __init__(self) -> None:
         self._exact: set[bytes] = set()
         self._sketches: list[LeanMinHash] = []
-        # More, smaller bands than the library would choose: a candidate that is none costs a comparison, a missed one stays.
+        # More, smaller bands than the library would choose: a false candidate costs one comparison, a missed duplicate stays.
         self._near = MinHashLSH(num_perm=PERMUTATIONS, params=(25, 5))
 
     def reason(self, given: Signature) -> str | None:

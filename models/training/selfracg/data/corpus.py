@@ -58,7 +58,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def read_sources(path: Path) -> tuple[dict[str, int], list[dict]]:
-    """Bytes kept of a source by language, and the sources, of one list or of a folder's lists, Python's first."""
+    """Bytes taken of a source by language, and the sources, of one list or of a folder's lists, Python's first."""
     limits: dict[str, int] = {}
     sources: list[dict] = []
     ranks = {language: rank for rank, language in enumerate(LANGUAGES)}
@@ -141,7 +141,7 @@ class Reader:
         self.windows = windows
 
     def limit(self, source: dict) -> int:
-        """Characters kept of a source."""
+        """Maximum number of characters of a source."""
         return int(
             self.arguments.scale * source.get("maxBytes", self.limits.get(source["languages"][0], DEFAULT_MAX_BYTES))
         )
@@ -205,7 +205,7 @@ def _read(source: dict):
 def _results(
     reader: Reader, sources: list[dict], processes: int
 ) -> Iterator[tuple[dict[str, list[Cleaned]] | str, Counter[str]]]:
-    """What reader gives for each source, in order, whatever the network's or the processes' timing."""
+    """What reader gives for each source, in order, independent of the network's or the processes' timing."""
     if processes == 1 or len(sources) < 2:
         yield from map(reader, sources)
         return
@@ -215,7 +215,7 @@ def _results(
 
 
 def sources_table(listing: list[dict], repositories: list[dict]) -> str:
-    """Every source with version, licence and what was kept of it, as a Markdown table."""
+    """Every source with version, licence and what was taken of it, as a Markdown table."""
     kept = {entry["repository"]: entry for entry in repositories}
     lines = [
         "# Sources of the corpus",
@@ -251,7 +251,7 @@ def run(arguments: argparse.Namespace) -> int:
     limits, sources = read_sources(arguments.sources)
     if arguments.smoke:
         sources = [source for source in sources if source["kind"] == "stdlib"]
-    # Held-out sources come first: of two like files, the held-out one stays and the one to train on goes.
+    # Held-out sources come first: of two duplicates, the held-out one stays.
     sources.sort(key=lambda source: not source.get("heldOut", False))
     work: Path = arguments.work
     (work / "corpus").mkdir(parents=True, exist_ok=True)

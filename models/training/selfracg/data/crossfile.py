@@ -22,7 +22,7 @@ from selfracg import intervals
 LANGUAGES = ("python", "java", "typescript")
 LINES, STEP = 20, 10
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-SHORTEST_NAME = 3
+MIN_NAME_LENGTH = 3
 
 # {n} is the escaped name. Leading white space may span lines, which is harmless: the name still begins a statement.
 _DEFINES = {
@@ -36,7 +36,7 @@ _DEFINES = {
 
 
 @dataclass(frozen=True)
-class Task:
+class Cursor:
     """A cursor in a file, what was written there, and where."""
 
     identifier: str
@@ -56,16 +56,16 @@ class Fragment:
     text: str
 
 
-def read_tasks(folder: Path, language: str, limit: int | None = None) -> list[Task]:
+def read_cursors(folder: Path, language: str, limit: int | None = None) -> list[Cursor]:
     """The first `limit` tasks of a language, in the file's order."""
-    out: list[Task] = []
+    out: list[Cursor] = []
     with (folder / f"tasks_{language}.jsonl").open(encoding="utf-8") as lines:
         for line in lines:
             if limit is not None and len(out) >= limit:
                 break
             row = json.loads(line)
             out.append(
-                Task(row["id"], row["language"], row["repository"], row["file"], row["offset"], row["groundtruth"])
+                Cursor(row["id"], row["language"], row["repository"], row["file"], row["offset"], row["groundtruth"])
             )
     return out
 
@@ -101,13 +101,13 @@ def fragments(files: dict[str, str]) -> list[Fragment]:
     return out
 
 
-def relevant(task: Task, pool: Sequence[Fragment]) -> tuple[str | None, set[int]]:
-    """(name, indices of the fragments outside the task's file that define it), or (None, empty) where nothing does."""
-    others = [i for i, fragment in enumerate(pool) if fragment.path != task.file]
-    for name in dict.fromkeys(NAME.findall(task.groundtruth)):
-        if len(name) < SHORTEST_NAME:
+def relevant(cursor: Cursor, pool: Sequence[Fragment]) -> tuple[str | None, set[int]]:
+    """(name, indices of the fragments outside the cursor's file that define it), or (None, empty) where nothing does."""
+    others = [i for i, fragment in enumerate(pool) if fragment.path != cursor.file]
+    for name in dict.fromkeys(NAME.findall(cursor.groundtruth)):
+        if len(name) < MIN_NAME_LENGTH:
             continue
-        pattern = re.compile(_DEFINES[task.language].replace("{n}", re.escape(name)), re.MULTILINE)
+        pattern = re.compile(_DEFINES[cursor.language].replace("{n}", re.escape(name)), re.MULTILINE)
         found = {i for i in others if name in pool[i].text and pattern.search(pool[i].text)}
         if found:
             return name, found
@@ -115,10 +115,10 @@ def relevant(task: Task, pool: Sequence[Fragment]) -> tuple[str | None, set[int]
 
 
 @dataclass(frozen=True)
-class Case:
-    """A task with its repository's fragments and, where another file defines what comes next, that name and its fragments."""
+class Task:
+    """A cursor with its repository's fragments and, where another file defines what comes next, that name and its fragments."""
 
-    task: Task
+    cursor: Cursor
     prefix: str
     pool: Sequence[Fragment]
     others: Sequence[int]
@@ -141,36 +141,36 @@ def languages(folder: Path) -> list[str]:
     ]
 
 
-def all_cases(folder: Path, language: str, limit: int | None) -> list[Case]:
+def all_tasks(folder: Path, language: str, limit: int | None) -> list[Task]:
     """The first `limit` tasks, those without a definition in another file among them (name "" and nothing relevant)."""
-    tasks = read_tasks(folder, language, limit)
-    repositories = read_repositories(folder, language, (task.repository for task in tasks))
+    cursors = read_cursors(folder, language, limit)
+    repositories = read_repositories(folder, language, (cursor.repository for cursor in cursors))
     pools = {name: fragments(files) for name, files in repositories.items()}
     out = []
-    for task in tasks:
-        pool = pools[task.repository]
-        name, found = relevant(task, pool)
-        others = [i for i, fragment in enumerate(pool) if fragment.path != task.file]
-        text = repositories[task.repository][task.file]
-        suffix = text[task.offset + len(task.groundtruth) :]
-        out.append(Case(task, text[: task.offset], pool, others, name or "", frozenset(found), suffix))
+    for cursor in cursors:
+        pool = pools[cursor.repository]
+        name, found = relevant(cursor, pool)
+        others = [i for i, fragment in enumerate(pool) if fragment.path != cursor.file]
+        text = repositories[cursor.repository][cursor.file]
+        suffix = text[cursor.offset + len(cursor.groundtruth) :]
+        out.append(Task(cursor, text[: cursor.offset], pool, others, name or "", frozenset(found), suffix))
     return out
 
 
-def cases(folder: Path, language: str, limit: int | None) -> tuple[int, list[Case]]:
+def tasks(folder: Path, language: str, limit: int | None) -> tuple[int, list[Task]]:
     """(number of tasks read, those of them with a definition in another file)."""
-    found = all_cases(folder, language, limit)
-    return len(found), [case for case in found if case.needs]
+    found = all_tasks(folder, language, limit)
+    return len(found), [task for task in found if task.needs]
 
 
-def first_hit(case: Case, ranking: Sequence[int], depth: int = 10) -> int | None:
+def first_hit(task: Task, ranking: Sequence[int], depth: int = 10) -> int | None:
     """Rank from 0 of the first relevant fragment among the first `depth`, or None."""
-    return next((rank for rank, i in enumerate(ranking[:depth]) if i in case.relevant), None)
+    return next((rank for rank, i in enumerate(ranking[:depth]) if i in task.relevant), None)
 
 
 @dataclass(frozen=True)
 class Ranks:
-    """Rank measures over cases, each with its 95 % interval by resampling whole repositories."""
+    """Rank measures over tasks, each with its 95 % interval by resampling whole repositories."""
 
     mrr: float
     recall: dict[int, float]
@@ -191,9 +191,9 @@ def measure(hits: Sequence[int | None], repositories: Sequence[str]) -> Ranks:
     return Ranks(mrr.value, {k: found.value for k, found in recall.items()}, mrr.low, mrr.high, recall)
 
 
-def by_repository(found: Sequence[Case]) -> Iterator[tuple[str, list[Case]]]:
+def by_repository(found: Sequence[Task]) -> Iterator[tuple[str, list[Task]]]:
     """Cases grouped by repository, in order of first appearance."""
-    groups: dict[str, list[Case]] = {}
-    for case in found:
-        groups.setdefault(case.task.repository, []).append(case)
+    groups: dict[str, list[Task]] = {}
+    for task in found:
+        groups.setdefault(task.cursor.repository, []).append(task)
     yield from groups.items()

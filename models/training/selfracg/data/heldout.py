@@ -1,4 +1,4 @@
-"""Measuring data from the corpus's held-out repositories: rows for the loss, and cross-file cases without a benchmark."""
+"""Measuring data from the corpus's held-out repositories: rows for the loss, and cross-file tasks without a benchmark."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfracg.data.crossfile import Case, Task, fragments
+from selfracg.data.crossfile import Cursor, Task, fragments
 from selfracg.data.definitions import definitions
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 # Naming something in an import says where it comes from, not what the code needs next.
 _IMPORT = re.compile(r"\s*(?:import|from|using|use|require|include|#\s*include|package|export\s.*\bfrom|.*\brequire\()")
-SHORTEST_NAME = 4
+MIN_NAME_LENGTH = 4
 
 
 @dataclass(frozen=True)
@@ -53,14 +53,14 @@ def texts(path: Path, per_language: int, seed: int = 0) -> dict[str, list[tuple[
     return out
 
 
-def cases(path: Path, per_language: int, seed: int = 0) -> dict[str, list[Case]]:
-    """Cross-file cases: the cursor stands at a file's first use of a name that exactly one other file defines.
+def tasks(path: Path, per_language: int, seed: int = 0) -> dict[str, list[Task]]:
+    """Cross-file tasks: the cursor stands at a file's first use of a name that exactly one other file defines.
 
-    The rest of the line is the ground truth. At most two cases come from one file, so that no file dominates.
+    The rest of the line is the ground truth. At most two tasks come from one file, so that no file dominates.
     """
-    out: dict[str, list[Case]] = {}
+    out: dict[str, list[Task]] = {}
     for repository in repositories(path):
-        found = list(_cases_of(repository, seed))
+        found = list(_tasks_of(repository, seed))
         random.Random(f"{seed}{repository.name}").shuffle(found)
         out.setdefault(repository.language, []).extend(found[:per_language])
     for language, found in out.items():
@@ -69,12 +69,14 @@ def cases(path: Path, per_language: int, seed: int = 0) -> dict[str, list[Case]]
     return {language: found for language, found in sorted(out.items()) if found}
 
 
-def _cases_of(repository: Repository, seed: int) -> Iterator[Case]:
+def _tasks_of(repository: Repository, seed: int) -> Iterator[Task]:
     homes: dict[str, set[str]] = {}
     for path, text in repository.files.items():
         for name, _ in definitions(repository.language, text):
             homes.setdefault(name, set()).add(path)
-    known = {name: next(iter(paths)) for name, paths in homes.items() if len(paths) == 1 and len(name) >= SHORTEST_NAME}
+    known = {
+        name: next(iter(paths)) for name, paths in homes.items() if len(paths) == 1 and len(name) >= MIN_NAME_LENGTH
+    }
     pool = fragments(repository.files)
     defined = [{name for name, _ in definitions(repository.language, fragment.text)} for fragment in pool]
     for path, text in repository.files.items():
@@ -84,11 +86,11 @@ def _cases_of(repository: Repository, seed: int) -> Iterator[Case]:
         for name, offset in found[:2]:
             relevant = frozenset(i for i in others if name in defined[i])
             rest = text[offset:].split("\n", 1)[0]
-            if relevant and len(rest) >= SHORTEST_NAME:
-                task = Task(
+            if relevant and len(rest) >= MIN_NAME_LENGTH:
+                cursor = Cursor(
                     f"{repository.name}:{path}:{offset}", repository.language, repository.name, path, offset, rest
                 )
-                yield Case(task, text[:offset], pool, others, name, relevant, text[offset + len(rest) :])
+                yield Task(cursor, text[:offset], pool, others, name, relevant, text[offset + len(rest) :])
 
 
 def _first_uses(path: str, text: str, known: dict[str, str]) -> Iterator[tuple[str, int]]:

@@ -161,7 +161,7 @@ def write_rows(
 
 
 def _save(path: Path, array: np.ndarray) -> None:
-    """Writes an array beside its place and moves it there: a run that has the old file mapped keeps it."""
+    """Writes an array under another name and moves it into place, so that a run that has the old file mapped keeps it."""
     part = path.with_suffix(".part.npy")
     np.save(part, array)
     part.replace(path)

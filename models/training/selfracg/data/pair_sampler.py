@@ -16,11 +16,11 @@ from selfracg.data.pairs import VISIBLE_LINES, Pair, Window
 from selfracg.data.prompt_format import PromptFormat
 
 # Pairs that a repository gives to a pass at least, so that batches hold several of one; and windows of all of them.
-LEAST_OF_ONE = 64
-MOST_WINDOWS = 60_000
+MIN_PAIRS_PER_REPOSITORY = 64
+MAX_WINDOWS = 60_000
 # Share of definition pairs where both kinds are asked for.
 DEFINITION_SHARE = 0.65
-LONGEST_FRAGMENT = 20
+MAX_FRAGMENT_LINES = 20
 # A definition this many characters into a fragment may be cut off by the token limit.
 REACH = 280
 # Imports and comments name things without needing them.
@@ -49,7 +49,7 @@ class Sampler:
         number = self.random.choices(self.files, self.weights)[0]
         return self._definition(number) if kind == "definition" else self._next(number)
 
-    def quiet(self) -> Pair | None:
+    def no_need(self) -> Pair | None:
         """A context whose line and the next two use nothing that another file defines.
 
         Its cursor stands at or in a word, as that of a definition pair does: where it stands must not tell them apart.
@@ -69,17 +69,17 @@ class Sampler:
         first = self.random.randrange(
             0, max(1, len(self.repository.files[there].lines) - crossfile.STEP), crossfile.STEP
         )
-        return self._pair("quiet", number, line, file.starts[line] + column, there, *self._window(there, first))
+        return self._pair("no-need", number, line, file.starts[line] + column, there, *self._window(there, first))
 
-    def windows(self, most: int) -> Iterator[Window]:
-        """Up to ``most`` of the windows that a search offers, ``crossfile.LINES`` lines every ``crossfile.STEP``, in random order."""
+    def windows(self, maximum: int) -> Iterator[Window]:
+        """Up to ``maximum`` of the windows that a search offers, ``crossfile.LINES`` lines every ``crossfile.STEP``, in random order."""
         places = [
             (number, first)
             for number, file in enumerate(self.repository.files)
             for first in range(0, max(1, len(file.lines) - crossfile.STEP), crossfile.STEP)
         ]
         self.random.shuffle(places)
-        for number, first in places[:most]:
+        for number, first in places[:maximum]:
             file = self.repository.files[number]
             first, last = self._window(number, first)
             text = "\n".join(file.lines[first:last])
@@ -139,7 +139,7 @@ class Sampler:
         first = line + 1
         while first < len(file.lines) and not file.lines[first].strip():
             first += 1
-        last = min(len(file.lines), first + self.random.randint(8, LONGEST_FRAGMENT))
+        last = min(len(file.lines), first + self.random.randint(8, MAX_FRAGMENT_LINES))
         if sum(bool(text.strip()) for text in file.lines[first:last]) < 3:
             return None
         return self._pair("next", number, line, file.starts[line] + column, number, first, last)
@@ -184,7 +184,7 @@ class Sampler:
                 first -= 1
             indent = self._indent(file.lines[place])
             last = place + 1
-            while last < len(file.lines) and last - first < LONGEST_FRAGMENT:
+            while last < len(file.lines) and last - first < MAX_FRAGMENT_LINES:
                 text = file.lines[last]
                 if (
                     text.strip()
@@ -196,7 +196,7 @@ class Sampler:
                 last += 1
         else:
             first = max(0, place - self.random.randint(0, 9))
-            last = min(len(file.lines), first + LONGEST_FRAGMENT)
+            last = min(len(file.lines), first + MAX_FRAGMENT_LINES)
         if file.starts[place] - file.starts[first] > REACH:
             first = place
         if sum(bool(text.strip()) for text in file.lines[first:last]) < 2:
@@ -210,29 +210,29 @@ class Sampler:
 
 @dataclass(frozen=True)
 class Draw:
-    """How pairs are drawn: about ``count`` of a kind, a share of them quiet, and windows up to a number a repository."""
+    """How pairs are drawn: about ``count`` of a kind, a share of them without a need, and windows up to a number a repository."""
 
     count: int
     kind: str
     seed: int
-    quiet_share: float = 0.0
+    no_need_share: float = 0.0
     windows: int = 0
 
 
 def draw(corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: int = 1) -> Iterator[Pair | Window]:
     """Pairs and windows of every ``parts``-th repository of a corpus file from ``part`` on, each repository by the root of
-    its size. Of a corpus with more repositories than the count serves well, some are drawn, the large ones rather.
+    its size. Of a corpus with more repositories than the count allows for, some are drawn, large ones more often.
     """
     with corpus.open(encoding="utf-8") as lines:
         sizes = [float(len(line)) ** 0.7 for line in lines]
-    most = max(1, wanted.count // LEAST_OF_ONE)
+    max_repositories = max(1, wanted.count // MIN_PAIRS_PER_REPOSITORY)
     source = random.Random(wanted.seed)
     # Weighted sampling without replacement (Efraimidis and Spirakis): the largest of u^(1/weight).
     order = sorted(range(len(sizes)), key=lambda number: math.log(source.random()) / sizes[number], reverse=True)
-    kept = sorted(order[:most])
+    kept = sorted(order[:max_repositories])
     total = sum(sizes[number] for number in kept)
     mine = set(kept[part::parts])
-    windows = min(wanted.windows, MOST_WINDOWS // len(kept))
+    windows = min(wanted.windows, MAX_WINDOWS // len(kept))
     with corpus.open(encoding="utf-8") as lines:
         for number, (size, line) in enumerate(zip(sizes, lines, strict=True)):
             if number not in mine:
@@ -241,8 +241,8 @@ def draw(corpus: Path, form: PromptFormat, wanted: Draw, part: int = 0, parts: i
             share = max(1, round(wanted.count * size / total))
             made = 0
             for _ in range(share * 6):
-                quiet = sampler.random.random() < wanted.quiet_share
-                pair = sampler.quiet() if quiet else sampler.draw(wanted.kind)
+                no_need = sampler.random.random() < wanted.no_need_share
+                pair = sampler.no_need() if no_need else sampler.draw(wanted.kind)
                 if pair is not None and len(pair.query) > 24:
                     yield pair
                     made += 1

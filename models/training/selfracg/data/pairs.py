@@ -2,7 +2,7 @@
 
 Two kinds. ``next`` (stage 1 of arXiv 2507.19033): the context ends anywhere, the fragment is what follows in the same
 file. ``definition``: the context ends where a name is about to be used that another file defines, the fragment is that
-definition. Contexts end at arbitrary characters, as in an editor. A third, ``quiet``, needs nothing from other files: its
+definition. Contexts end at arbitrary characters, as in an editor. A third, ``no-need``, needs nothing from other files: its
 fragment is a window of the repository that happens to stand there.
 """
 
@@ -121,7 +121,7 @@ def read(path: Path) -> list[Pair | Window]:
 
 
 def stored(work: Path) -> tuple[list[Pair], list[Pair]]:
-    """(training, held-out) pairs that `ing` drew for its first pass, without quiet ones.
+    """(training, held-out) pairs that `ing` drew for its first pass, without those that need nothing.
 
     Raises ``FileNotFoundError`` where it has drawn none.
     """
@@ -129,7 +129,7 @@ def stored(work: Path) -> tuple[list[Pair], list[Pair]]:
     found = {}
     for split in ("train", "heldout"):
         rows = [row for path in sorted(folder.glob(f"{split}-0-*of*.jsonl")) for row in read(path)]
-        found[split] = [row for row in rows if isinstance(row, Pair) and row.kind != "quiet"]
+        found[split] = [row for row in rows if isinstance(row, Pair) and row.kind != "no-need"]
     if not found["train"]:
         raise FileNotFoundError(f"expected training pairs (train-0-*.jsonl) in {folder}, found none: run `ing` first")
     return found["train"], found["heldout"]

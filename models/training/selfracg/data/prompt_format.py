@@ -12,7 +12,7 @@ from selfracg.data.prompt_layout import is_special
 
 # Lines just before the cursor that the query shows anyway, the cursor's own line among them.
 SHOWN_LINES = 12
-LONGEST_STATEMENT = 20
+MAX_STATEMENT_LINES = 20
 # Share of the room that code after the cursor gets when both sides want more than there is.
 SUFFIX_SHARE = 0.25
 # ASCII classes and no look-around: the same expression is used in TypeScript, line by line.
@@ -27,7 +27,7 @@ _BLANK = " \t\r"
 def import_statements(prefix: str) -> str:
     """The import statements before the cursor, each line ended by a line break; those of the last 12 lines are left out.
 
-    A statement goes on while it has more opening than closing round and curly brackets, over at most 20 lines. White
+    A statement continues while it has more opening than closing round and curly brackets, over at most 20 lines. White
     space in front of its first line and at the end of each line is dropped. Many queries are too short to reach the top
     of their file, and what a file imports says where its needs are met.
     """
@@ -45,7 +45,7 @@ def import_statements(prefix: str) -> str:
         lines: list[str] = []
         opened = 0
         after = match.start()
-        while after <= len(seen) and len(lines) < LONGEST_STATEMENT:
+        while after <= len(seen) and len(lines) < MAX_STATEMENT_LINES:
             stop = seen.find("\n", after)
             stop = len(seen) if stop < 0 else stop
             line = seen[after:stop]

@@ -10,7 +10,7 @@ from typing import Any
 from tokenizers import Tokenizer
 
 MAX_PATH_TOKENS = 24
-# Whether prompts show the code behind the cursor, where no option says so. The default model writes better without it.
+# Whether prompts show the code after the cursor, unless an option says otherwise. The default model writes better without it.
 FILL_IN_MIDDLE = False
 
 
@@ -80,7 +80,7 @@ OWN = Layout(
         "<|pad|>",
     ),
 )
-# Qwen2.5-Coder: files of a repository follow one another behind <|file_sep|>, as in its own training.
+# Qwen2.5-Coder: files of a repository follow one another after <|file_sep|>, as in its own training.
 QWEN_CODER = Layout(
     end_of_text="<|endoftext|>",
     pad="<|endoftext|>",
@@ -136,7 +136,7 @@ STAR_CODER = Layout(
         "<fim_pad>",
     ),
 )
-# DeepSeek-Coder has no token for paths: files of a repository follow one another, each behind its path as a comment.
+# DeepSeek-Coder has no token for paths: files of a repository follow one another, each after its path as a comment.
 DEEPSEEK_CODER = Layout(
     end_of_text="<｜end▁of▁sentence｜>",
     pad="<｜end▁of▁sentence｜>",

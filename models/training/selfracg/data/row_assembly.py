@@ -9,7 +9,7 @@ from tokenizers import Tokenizer
 from selfracg.data.source_repository import (
     CODE_TOKENS,
     FRAGMENT_TOKENS,
-    LEAST_TEXT,
+    MIN_TEXT_TOKENS,
     PATH_TOKENS,
     Piece,
     Repository,
@@ -100,9 +100,9 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
     in_middle = 0
     for sample in samples:
         room = length - len(row)
-        if room < LEAST_TEXT:
+        if room < MIN_TEXT_TOKENS:
             break
-        if sample.kind == "spare" and room < LEAST_TEXT:
+        if sample.kind == "spare" and room < MIN_TEXT_TOKENS:
             break
         fragments = []
         for pieces in sample.fragments:
@@ -112,7 +112,7 @@ def assemble(samples: list[Sample], ids: dict[str, list[int]], length: int, coun
         path_at = sample.head.index(PATH) + 1
         head = flat(sample.head, path_at)
         tail = flat(sample.tail, -1)
-        need = len(head) + (min(len(tail), length // 4 if fragments else LEAST_TEXT) if tail else 0)
+        need = len(head) + (min(len(tail), length // 4 if fragments else MIN_TEXT_TOKENS) if tail else 0)
         # The worst fragments, which stand first, go when there is no room.
         while fragments and sum(map(len, fragments)) + need > room:
             fragments.pop(0)

@@ -53,7 +53,7 @@ class Shards:
         return np.array(sorted(chosen), dtype=np.int64)
 
     def load_ids(self, rows: np.ndarray, device: torch.device) -> Tensor:
-        """Ids int64 [rows, context] on ``device``; to a GPU the copy runs beside the computation."""
+        """Ids int64 [rows, context] on ``device``; to a GPU the copy overlaps the computation."""
         ids = torch.from_numpy(self.rows[rows].astype(np.int64))
         return ids.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else ids
 
@@ -77,7 +77,7 @@ class Cursor:
 
 
 class Feed:
-    """Rows of a seed's passes, each in an order of its own; the next step's are loaded by a thread beside this one's work.
+    """Rows of a seed's passes, each in its own order; a thread loads the next step's while this one is computed.
 
     ``rank`` of ``world`` gets every ``world``-th row of a step.
     """

@@ -197,7 +197,7 @@ def read_source(
 ) -> list[tuple[str, bytes]]:
     """Files of a source in its own languages, and its top-level licence files, by path.
 
-    Reading all of a large repository for the small part that is kept would take most of the time: about twice `limit`
+    Reading all of a large repository for a small part of it would take most of the time: about twice `limit`
     bytes are read. Counts in `dropped` what paths and sizes leave out.
     """
     place = _download(source, downloads, arguments)
@@ -234,7 +234,7 @@ def read_source(
 
 
 def _take(sizes: dict[str, int], limit: int) -> list[str]:
-    """Paths, in order, of about `limit` characters, folder by folder, so that what is kept still refers to itself."""
+    """Paths, in order, of about `limit` characters, folder by folder, so that the files taken still refer to one another."""
     if sum(sizes.values()) <= limit:
         return sorted(sizes)
     folders: dict[str, list[str]] = defaultdict(list)

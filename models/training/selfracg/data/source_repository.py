@@ -18,13 +18,13 @@ MIDDLE_TOKENS = 128
 # Fragments of one sample: mostly as many as the product shows, now and then as many as its settings allow in a longer context.
 FRAGMENT_COUNTS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 9, 12)
 TOKENS_A_FRAGMENT = 170
-# Left-to-right samples of a long row: the product shows at most 512 tokens of code behind the fragments.
+# Left-to-right samples of a long row: the product shows at most 512 tokens of code after the fragments.
 CODE_TOKENS = (512, 768, 1024)
 # A text cut by the end of the row must leave at least this many tokens of it.
-LEAST_TEXT = 48
+MIN_TEXT_TOKENS = 48
 # Identifiers defined in more files of a repository than this say nothing about which file is meant.
-MOST_DEFINERS = 4
-MOST_REPEATS = 6
+MAX_DEFINERS = 4
+MAX_REPEATS = 6
 Piece = int | str  # a special token's id, or text to be tokenised
 
 
@@ -94,7 +94,7 @@ class Repository:
             users.update(name for name in file.vocabulary if name in definers)
         most_users = max(4, len(self.files) // 6)
         self.rare = {
-            name for name, places in definers.items() if len(places) <= MOST_DEFINERS and users[name] <= most_users
+            name for name, places in definers.items() if len(places) <= MAX_DEFINERS and users[name] <= most_users
         }
         self.definers = dict(definers)
         repeats: dict[str, list[tuple[int, int]]] = defaultdict(list)
@@ -106,9 +106,7 @@ class Repository:
                 ):
                     repeats[stripped].append((number, line))
         self.repeats = {
-            text: places
-            for text, places in repeats.items()
-            if 1 < len({number for number, _ in places}) <= MOST_REPEATS
+            text: places for text, places in repeats.items() if 1 < len({number for number, _ in places}) <= MAX_REPEATS
         }
 
     def links(self, number: int, first: int, last: int) -> list[Link]:
@@ -162,8 +160,8 @@ class Repository:
             first += 1
         return first, last
 
-    def fragments(self, number: int, first: int, last: int, most: int) -> list[list[Piece]]:
-        """Up to `most` fragments for lines first..last of a file, best last; empty when nothing is linked."""
+    def fragments(self, number: int, first: int, last: int, maximum: int) -> list[list[Piece]]:
+        """Up to `maximum` fragments for lines first..last of a file, best last; empty when nothing is linked."""
         links = self.links(number, first, last)
         if not links:
             return []
@@ -176,12 +174,16 @@ class Repository:
         chosen.sort(reverse=True)
         taken: list[tuple[int, int, int]] = []
         for _, there, place, _ in chosen:
-            if len(taken) >= most:
+            if len(taken) >= maximum:
                 break
             start, stop = self.fragment(there, place)
             if all(there != other or stop <= low or start >= high for other, low, high in taken):
                 taken.append((there, start, stop))
-        wanted = self._alike(number, first, last, taken) if len(taken) < most and self.random.random() < 0.5 else None
+        wanted = (
+            self._similar_fragment(number, first, last, taken)
+            if len(taken) < maximum and self.random.random() < 0.5
+            else None
+        )
         if wanted is not None:
             taken.append(wanted)
         taken.reverse()
@@ -192,15 +194,15 @@ class Repository:
                 if all(there != other or stop <= low or start >= high for other, low, high in taken):
                     # A distractor may stand anywhere: the model must look, not trust the place.
                     taken.insert(self.random.randrange(len(taken) + 1), (there, start, stop))
-                    taken = taken[-most:]
+                    taken = taken[-maximum:]
         return [
             piece for there, start, stop in taken if (piece := self.fragment_pieces(there, start, stop)) is not None
         ]
 
-    def _alike(
+    def _similar_fragment(
         self, number: int, first: int, last: int, taken: list[tuple[int, int, int]]
     ) -> tuple[int, int, int] | None:
-        """The fragment of another file most alike (Jaccard) to the lines, among a few drawn at random."""
+        """The fragment of another file most similar (Jaccard) to the lines, among a few drawn at random."""
         file = self.files[number]
         words = set().union(*file.words[first:last]) if first < last else set()
         best, best_score = None, 0.12
@@ -232,7 +234,7 @@ class Repository:
             before = cut
         return [piece for piece in [*pieces, text[before:]] if piece]
 
-    def _most_fragments(self, length: int) -> int:
+    def _max_fragments(self, length: int) -> int:
         """How many fragments a sample may have in a row of `length` tokens."""
         return min(self.random.choice(FRAGMENT_COUNTS), max(1, length // TOKENS_A_FRAGMENT))
 
@@ -253,8 +255,8 @@ class Repository:
                 near = min(links, key=lambda link: link.line - 10 * link.weight + self.random.randint(0, 20))
                 first = max(first, near.line - self.random.randint(3, 20))
             reach = file.line_at(file.starts[first] + int(350 * self.ratio))
-            pieces = self.fragments(number, first, reach + 1, self._most_fragments(length))
-        left = max(LEAST_TEXT, tokens - sum(self._tokens(fragment) for fragment in pieces) - 16)
+            pieces = self.fragments(number, first, reach + 1, self._max_fragments(length))
+        left = max(MIN_TEXT_TOKENS, tokens - sum(self._tokens(fragment) for fragment in pieces) - 16)
         begin = file.starts[first]
         reach_of_text = int(left * self.ratio * 1.25) + 200 if to_the_end else int(left * self.ratio)
         end = file.line_at(min(len(file.text), begin + reach_of_text))
@@ -275,7 +277,7 @@ class Repository:
         )
 
     def fill_in_middle(self, number: int, line: int, with_fragments: bool, length: int) -> tuple[Sample, int] | None:
-        """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line behind its suffix."""
+        """A fill-in-the-middle sample with its cursor at or after `line`. Returns it and the line after its suffix."""
         file = self.files[number]
         reach = min(len(file.lines), line + 40)
         use = None
@@ -295,7 +297,7 @@ class Repository:
         indent = len(text) - len(text.lstrip())
         place = self.random.random()
         if name and name in text and self.random.random() < 0.45:
-            # Where the name that a fragment defines is about to be written, or just begun.
+            # Where the name that a fragment defines is about to be written, or was just begun.
             column = text.index(name) + self.random.choice((0, 0, 0, 1, 2, 3))
             column = min(column, len(text) - 1)
         elif place < 0.3:
@@ -337,11 +339,11 @@ class Repository:
             return None
         pieces: list[list[Piece]] = []
         if with_fragments:
-            pieces = self.fragments(number, use, last + 1, self._most_fragments(length))
+            pieces = self.fragments(number, use, last + 1, self._max_fragments(length))
         # Fragments of other samples of this file may already stand in the row; this one names its own.
         head: list[Piece] = [FIM_PREFIX, PATH, file.path, "\n"]
         if begin < cursor:
             head.append(file.text[begin:cursor])
         head += [FIM_SUFFIX, suffix, FIM_MIDDLE, file.text[cursor:end], END]
-        # The next sample begins behind this suffix: otherwise the row would already show what it asks for.
+        # The next sample begins after this suffix: otherwise the row would already show its answer.
         return Sample("fillInMiddle", pieces, head, []), file.line_at(end + len(suffix.rstrip())) + 1

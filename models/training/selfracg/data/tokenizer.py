@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def new_tokenizer() -> Tokenizer:
-    """An untrained tokenizer: byte-level BPE behind PATTERN, no normaliser, so that text comes back exactly."""
+    """An untrained tokenizer: byte-level BPE on pieces split by PATTERN, no normaliser, so that text comes back exactly."""
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from selfracg.data.crossfile import Case
+from selfracg.data.crossfile import Task
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ def read(path: Path) -> dict[str, Score]:
         ) from error
 
 
-def of_tasks(scores: Mapping[str, Mapping[str, Score]], name: str, cases: Sequence[Case]) -> list[Score] | None:
+def of_tasks(scores: Mapping[str, Mapping[str, Score]], name: str, tasks: Sequence[Task]) -> list[Score] | None:
     """The scores of a method for some tasks, in their order; None where there are none or not of all of them."""
     own = scores.get(name, {})
-    found = [own.get(case.task.identifier) for case in cases]
-    return [score for score in found if score is not None] if cases and None not in found else None
+    found = [own.get(task.cursor.identifier) for task in tasks]
+    return [score for score in found if score is not None] if tasks and None not in found else None

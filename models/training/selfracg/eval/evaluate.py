@@ -18,24 +18,24 @@ from functools import cached_property
 from pathlib import Path
 
 from selfracg import tables
-from selfracg.data.tasks import Cases
+from selfracg.data.tasks import TaskSet
 from selfracg.eval import retrieval, retrievers
 from selfracg.eval.copying import copying_table
 from selfracg.eval.isolation import isolation_table
 from selfracg.eval.loss import loss_table
-from selfracg.eval.package_under_test import Subject
+from selfracg.eval.package_under_test import PackageUnderTest
 from selfracg.export import card, package
 from selfracg.tables import Table
 from selfracg.train import parallel
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 PARTS = ("loss", "copying", "retrieval", "isolation")
-# Tasks of each language whose loss behind four kinds of fragments is measured, one at a time through the graph.
+# Tasks of each language whose loss after four kinds of fragments is measured, one at a time through the graph.
 COPYING_TASKS = 60
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options beside the common --work, --smoke and --device."""
+    """Options besides the common --work, --smoke and --device."""
     parser.add_argument(
         "--package",
         type=Path,
@@ -88,21 +88,23 @@ class Evaluation:
         self.folder: Path = (
             args.card or args.package or (self.work / "package" if args.smoke else REPOSITORY / "models" / "default")
         )
-        self.cases = Cases(self.work, args.bench, args.limit or None)
+        self.tasks = TaskSet(self.work, args.bench, args.limit or None)
 
     @cached_property
-    def subject(self) -> Subject:
-        return Subject.load(self.folder)
+    def package_under_test(self) -> PackageUnderTest:
+        return PackageUnderTest.load(self.folder)
 
     @cached_property
     def rankings(self) -> retrieval.Rankings:
         processes = self.args.processes or os.cpu_count() or 1
-        return retrieval.rankings(self.subject, self.cases, processes, str(parallel.choose_device(self.args.device)))
+        return retrieval.rankings(
+            self.package_under_test, self.tasks, processes, str(parallel.choose_device(self.args.device))
+        )
 
     @property
     def size(self) -> tables.Measured:
         """The work folder's backbone, where the package is of its size; else what the package says of itself."""
-        parameters = int(self.subject.manifest["architecture"]["parameters"])
+        parameters = int(self.package_under_test.manifest["architecture"]["parameters"])
         if (self.work / "backbone" / "model.safetensors").is_file():
             found = tables.of_backbone(self.work / "backbone")
             # A package counts its adapters too.
@@ -113,10 +115,10 @@ class Evaluation:
     def table(self, part: str) -> Table:
         """Measures one of PARTS."""
         measures: dict[str, Callable[[], Table]] = {
-            "loss": lambda: loss_table(self.subject, self.work, self.args.rows),
+            "loss": lambda: loss_table(self.package_under_test, self.work, self.args.rows),
             "copying": self._copying,
-            "retrieval": lambda: retrieval.retrieval_table(self.cases, self.rankings),
-            "isolation": lambda: isolation_table(self.subject, self.cases, self.work),
+            "retrieval": lambda: retrieval.retrieval_table(self.tasks, self.rankings),
+            "isolation": lambda: isolation_table(self.package_under_test, self.tasks, self.work),
         }
         table = measures[part]()
         sizes = f"--rows {self.args.rows}" if part == "loss" else f"--limit {self.args.limit}"
@@ -126,6 +128,6 @@ class Evaluation:
         return table
 
     def _copying(self) -> Table:
-        few = self.cases.first(min(self.args.limit or COPYING_TASKS, COPYING_TASKS))
+        few = self.tasks.first(min(self.args.limit or COPYING_TASKS, COPYING_TASKS))
         ranked = {language: own[retrievers.SHIPPED] for language, own in self.rankings.items()}
-        return copying_table(self.subject, few, ranked)
+        return copying_table(self.package_under_test, few, ranked)

@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from selfracg.data.tasks import Cases
-from selfracg.eval.package_under_test import Subject, token_losses
+from selfracg.data.tasks import TaskSet
+from selfracg.eval.package_under_test import PackageUnderTest, token_losses
 from selfracg.model import backbone, llora
 from selfracg.tables import Table
 
 
-def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) -> Table:
+def isolation_table(package_under_test: PackageUnderTest, tasks: TaskSet, work: Path, rows: int = 12) -> Table:
     """Positions whose logits differ by a single bit, and the loss with and without the adapter.
 
     Of the packaged graph: as query, as fragment and with an untrained adapter. Of WORK/backbone and WORK/llora, where they
@@ -22,11 +22,14 @@ def isolation_table(subject: Subject, cases: Cases, work: Path, rows: int = 12) 
     `holds` is false where one of these differs. Of WORK/stages/vanilla, where it is there: the backbone with that LoRA
     against the bare one.
     """
-    found = [case for group in cases.load().values() for case in group][:rows]
-    contexts = [subject.format.left_to_right(case.task.file, case.prefix, subject.copy_limit()) for case in found]
+    found = [task for group in tasks.load().values() for task in group][:rows]
+    contexts = [
+        package_under_test.format.left_to_right(task.cursor.file, task.prefix, package_under_test.copy_limit())
+        for task in found
+    ]
 
     def graph(model: str, adapter: int) -> Callable[[list[int]], np.ndarray]:
-        one = subject.trained if model == "trained" else subject.untrained
+        one = package_under_test.trained if model == "trained" else package_under_test.untrained
         return lambda row: one.run(np.array([row]), [len(row)], np.arange(len(row))[None], adapter).logits[0]
 
     def torch_model(model: torch.nn.Module) -> Callable[[list[int]], np.ndarray]:

@@ -12,7 +12,7 @@ import torch
 
 from selfracg.data import heldout
 from selfracg.data.prompt_format import PromptFormat
-from selfracg.eval.package_under_test import Subject, token_losses
+from selfracg.eval.package_under_test import PackageUnderTest, token_losses
 from selfracg.model import backbone
 from selfracg.tables import Table
 
@@ -20,13 +20,15 @@ from selfracg.tables import Table
 LOSS_TOKENS = 512
 
 
-def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
+def loss_table(package_under_test: PackageUnderTest, work: Path, per_language: int) -> Table:
     """Bits per byte and loss on held-out files, beside the untrained backbone."""
     path = work / "corpus" / "heldout.jsonl"
     if not path.is_file():
         raise FileNotFoundError(f"expected held-out files in {path}, found none: run `corpus` first")
-    start_model = _untrained_backbone(subject.manifest["architecture"], subject.manifest["contextLength"])
-    limit = min(LOSS_TOKENS, int(subject.manifest["contextLength"]))
+    start_model = _untrained_backbone(
+        package_under_test.manifest["architecture"], package_under_test.manifest["contextLength"]
+    )
+    limit = min(LOSS_TOKENS, int(package_under_test.manifest["contextLength"]))
     methods = [*(["untrained"] if start_model is not None else []), "model"]
     rows: list[Sequence[str]] = []
     figures: dict[str, Any] = {}
@@ -34,10 +36,10 @@ def loss_table(subject: Subject, work: Path, per_language: int) -> Table:
     for language, files in heldout.texts(path, per_language).items():
         total = dict.fromkeys(["bytes", "tokens", *methods], 0.0)
         for file, text in files:
-            row, start, size = _loss_row(subject.format, file, text, limit)
+            row, start, size = _loss_row(package_under_test.format, file, text, limit)
             total["bytes"] += size
             total["tokens"] += len(row) - start
-            total["model"] += float(subject.losses([row], [start])[0].sum())
+            total["model"] += float(package_under_test.losses([row], [start])[0].sum())
             if start_model is not None:
                 with torch.no_grad():
                     logits = (

@@ -22,7 +22,7 @@ COPY_ROOM = 64  # and at least this many of the context for the continuation
 
 
 @dataclass
-class Subject:
+class PackageUnderTest:
     """A loaded package: its graph, the same graph with an untrained adapter, and its prompt format."""
 
     manifest: dict[str, Any]
@@ -31,11 +31,11 @@ class Subject:
     untrained: runtime.OnnxModel
 
     @staticmethod
-    def load(folder: Path) -> Subject:
+    def load(folder: Path) -> PackageUnderTest:
         manifest = package.read(folder)
         model = (folder / "model.onnx").read_bytes()
         tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        return Subject(
+        return PackageUnderTest(
             manifest,
             PromptFormat(manifest, tokenizer),
             runtime.OnnxModel.from_bytes(model),
@@ -47,7 +47,7 @@ class Subject:
         return min(COPY_LIMIT, int(self.manifest["contextLength"]) - COPY_ROOM)
 
     def losses(self, rows: Sequence[Sequence[int]], starts: Sequence[int]) -> list[np.ndarray]:
-        """For each row the losses (nats) of its tokens from `starts` on, each row by itself: no padding, any length."""
+        """For each row the losses (nats) of its tokens from `starts` on, one row at a time: no padding, any length."""
         out = []
         for row, start in zip(rows, starts, strict=True):
             positions = np.arange(start - 1, len(row) - 1)[None]

@@ -20,7 +20,7 @@ from tokenizers import Tokenizer
 
 from selfracg.data import crossfile, lexical, prompt_layout
 from selfracg.data.prompt_format import PromptFormat
-from selfracg.data.tasks import Cases
+from selfracg.data.tasks import TaskSet
 from selfracg.model import backbone, decoding, forward, llora
 
 # Length of a ranking.
@@ -65,11 +65,11 @@ def methods(work: Path) -> list[Method]:
 
 
 def rank(
-    work: Path, cases: Cases, wanted: Sequence[Method], processes: int = 1, device: str = "cpu"
+    work: Path, tasks: TaskSet, wanted: Sequence[Method], processes: int = 1, device: str = "cpu"
 ) -> dict[str, dict[str, list[Ranking]]]:
-    """Rankings by language and method's name, in the order of `cases.all()`."""
+    """Rankings by language and method's name, in the order of `tasks.all()`."""
     jobs = [
-        (work, wanted, group, device) for found in cases.all().values() for _, group in crossfile.by_repository(found)
+        (work, wanted, group, device) for found in tasks.all().values() for _, group in crossfile.by_repository(found)
     ]
     # Long ones first, so that no process is left with one at the end.
     jobs.sort(key=lambda job: -len(job[2][0].pool))
@@ -79,14 +79,14 @@ def rank(
     done = 0
     for number, found in in_processes(rank_repository, jobs, processes):
         for method, own in found.items():
-            rankings |= {(method.name, id(case)): each for case, each in zip(jobs[number][2], own, strict=True)}
+            rankings |= {(method.name, id(task)): each for task, each in zip(jobs[number][2], own, strict=True)}
         done += weights[number]
         if time.monotonic() - last > 10:
             last = time.monotonic()
             print(f"ranking: {done:,} of {sum(weights):,} fragments, {last - started:.0f} s", flush=True)
     return {
-        language: {method.name: [rankings[method.name, id(case)] for case in found] for method in wanted}
-        for language, found in cases.all().items()
+        language: {method.name: [rankings[method.name, id(task)] for task in found] for method in wanted}
+        for language, found in tasks.all().items()
     }
 
 
@@ -108,7 +108,7 @@ def in_processes(
 
 
 def rank_repository(
-    work: Path, wanted: Sequence[Method], group: Sequence[crossfile.Case], device: str = "cpu"
+    work: Path, wanted: Sequence[Method], group: Sequence[crossfile.Task], device: str = "cpu"
 ) -> dict[Method, list[Ranking]]:
     """Rankings of a group of tasks, all of one repository and with one pool, by method."""
     out: dict[Method, list[Ranking]] = {}
@@ -120,14 +120,14 @@ def rank_repository(
         name = BM25 if method.name.startswith(BM25) else JACCARD
         if name not in indexes:
             indexes[name] = lexical.Bm25(texts) if name == BM25 else lexical.Jaccard(texts)
-        out[method] = [_lexical(indexes[name], method, case) for case in group]
+        out[method] = [_lexical(indexes[name], method, task) for task in group]
     learned = [method for method in wanted if method.kind != "lexical"]
     return out | (engine(work, device).rank(learned, group) if learned else {})
 
 
-def _lexical(index: lexical.Bm25 | lexical.Jaccard, method: Method, case: crossfile.Case) -> Ranking:
-    order = index.rank(lexical.query_of(case.prefix), case.others)
-    return lexical.next_fragments(order, case.pool) if method.name.endswith("+ next") else order[:DEPTH]
+def _lexical(index: lexical.Bm25 | lexical.Jaccard, method: Method, task: crossfile.Task) -> Ranking:
+    order = index.rank(lexical.query_of(task.prefix), task.others)
+    return lexical.next_fragments(order, task.pool) if method.name.endswith("+ next") else order[:DEPTH]
 
 
 _engines: dict[tuple[Path, str], Engine] = {}
@@ -143,7 +143,7 @@ def engine(work: Path, device: str = "cpu") -> Engine:
 
 
 class Engine:
-    """A work folder's backbone with whatever expresses queries and fragments beside it."""
+    """A work folder's backbone with the adapters and models that express queries and fragments."""
 
     def __init__(self, work: Path, device: str = "cpu") -> None:
         self.work = Path(work)
@@ -175,7 +175,7 @@ class Engine:
             self._modules[method] = module.to(self.device)
         return self._modules[method]
 
-    def rank(self, wanted: Sequence[Method], group: Sequence[crossfile.Case]) -> dict[Method, list[Ranking]]:
+    def rank(self, wanted: Sequence[Method], group: Sequence[crossfile.Task]) -> dict[Method, list[Ranking]]:
         """Rankings by inner product of expressions among the fragments of other files."""
         # Adapters that were trained with the same limits share their passes.
         by_limits: dict[tuple[int, int, int], list[Method]] = {}
@@ -186,11 +186,11 @@ class Engine:
             form = self.form(members[0].folder)
             rows = [form.fragment_embedding(fragment.path, fragment.text) for fragment in group[0].pool]
             fragments = self.express(members, rows, llora.FRAGMENT)
-            queries = self.express(members, [form.query(case.task.file, case.prefix) for case in group], llora.QUERY)
+            queries = self.express(members, [form.query(task.cursor.file, task.prefix) for task in group], llora.QUERY)
             for method in members:
                 scores = queries[method] @ fragments[method].T
                 out[method] = [
-                    lexical.ranked(own, case.others)[:DEPTH] for own, case in zip(scores, group, strict=True)
+                    lexical.ranked(own, task.others)[:DEPTH] for own, task in zip(scores, group, strict=True)
                 ]
         return out
 
@@ -231,9 +231,9 @@ def last_state(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(last.float(), dim=-1)
 
 
-def defining_fragment(case: crossfile.Case) -> int:
+def defining_fragment(task: crossfile.Task) -> int:
     """Index of the fragment that defines what comes next and names it earliest, so that cutting its end loses nothing."""
-    return min(case.relevant, key=lambda i: (case.pool[i].text.index(case.name), i))
+    return min(task.relevant, key=lambda i: (task.pool[i].text.index(task.name), i))
 
 
 def _limits(folder: Path) -> tuple[int, int, int]:

@@ -44,7 +44,7 @@ def check(
 ) -> Agreement:
     """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
-    tokens = _real_rows(tokenizer_json, rows, min(256, config.context))
+    tokens = real_rows(tokenizer_json, rows, min(256, config.context))
     lengths = [len(row) for row in tokens]
     ids = np.zeros((rows, max(lengths)), dtype=np.int64)
     for row, values in enumerate(tokens):
@@ -90,15 +90,15 @@ def in_words(agreement: Agreement, stored: str) -> str:
     )
 
 
-def _real_rows(tokenizer_json: str, rows: int, longest: int) -> list[list[int]]:
+def real_rows(tokenizer_json: str, rows: int, max_tokens: int) -> list[list[int]]:
     """Rows of token ids from this package's own sources, each shorter than the one before."""
     tokenizer = Tokenizer.from_str(tokenizer_json)
     text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
     # A small vocabulary has a token for nearly every character; a large one has some five characters a token.
-    ids = tokenizer.encode(text[: 20 * rows * longest], add_special_tokens=False).ids
+    ids = tokenizer.encode(text[: 20 * rows * max_tokens], add_special_tokens=False).ids
     out = []
     for row in range(rows):
-        length = max(1, longest * (rows - row) // rows - row)
-        start = (row * longest) % max(1, len(ids) - length)
+        length = max(1, max_tokens * (rows - row) // rows - row)
+        start = (row * max_tokens) % max(1, len(ids) - length)
         out.append(ids[start : start + length])
     return out

@@ -29,7 +29,7 @@ SMOOTHING = 0.65
 # Tokens of a row of real code, rows at the most, and inputs kept of each layer.
 ROW_TOKENS, ROWS, KEPT = 512, 72, 6144
 # A backbone much larger than the default one is calibrated on fewer rows: so many parameters times rows.
-MOST_WORK = 2_000_000_000
+MAX_WORK = 2_000_000_000
 # Shares of the largest magnitude that are tried as the end of the range.
 SHARES = 40
 SMALLEST = 1e-5
@@ -57,7 +57,7 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
             ("down", layer.mlp.down_proj),
         ):
             inputs[f"layers.{index}.{name}"] = (part, [])
-    rows = rows[: max(1, MOST_WORK // sum(parameter.numel() for parameter in model.parameters()))]
+    rows = rows[: max(1, MAX_WORK // sum(parameter.numel() for parameter in model.parameters()))]
     stride = max(1, sum(map(len, rows)) // KEPT)
 
     def keep(kept: list[Tensor]):
@@ -124,7 +124,7 @@ def rounded(x: Tensor, step: float) -> Tensor:
     return torch.clamp(torch.round(x / step), -graph.ROW_ZERO, 255 - graph.ROW_ZERO) * step
 
 
-def real_rows(tokenizer: Tokenizer, longest: int, rows: int = ROWS) -> list[list[int]]:
+def real_rows(tokenizer: Tokenizer, max_tokens: int, rows: int = ROWS) -> list[list[int]]:
     """Rows of token ids of this project's own sources, in the languages that they are written in."""
     root = Path(__file__).resolve().parents[4]
     places = [root / "extension", root / "sidecar", root / "scripts", root / "test", Path(__file__).parents[1]]
@@ -133,7 +133,7 @@ def real_rows(tokenizer: Tokenizer, longest: int, rows: int = ROWS) -> list[list
     # Evenly over all of them, so that every language has its share.
     for path in files[:: max(1, len(files) // rows)][:rows]:
         ids = tokenizer.encode(path.read_text(encoding="utf-8")[: 8 * ROW_TOKENS], add_special_tokens=False).ids
-        found.append(ids[: min(longest, ROW_TOKENS)])
+        found.append(ids[: min(max_tokens, ROW_TOKENS)])
     return [row for row in found if row]
 
 

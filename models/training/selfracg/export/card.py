@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: says plainly what a model is, from the records that corpus, packing and training left behind."""
+"""MODEL_CARD.md: describes a model from the records that corpus, packing and training wrote."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def render(
     records (None: the adapter is untrained), `size` the bytes of model.onnx. What was measured comes as text.
     """
     architecture, retrieval = description["architecture"], description["retrieval"]
-    # The work folder's logs speak of its own backbone alone.
+    # The work folder's logs describe its own backbone only.
     own = backbone.resolve() == (work / "backbone").resolve()
     log = list(_records(work / "pretrain.jsonl")) if own else []
     tokens = _tokens(backbone, log)
@@ -138,7 +138,7 @@ def _last(records: list[dict[str, Any]], key: str) -> Any:
 
 
 def _tokens(backbone: Path, log: list[dict[str, Any]]) -> int:
-    """Tokens that the backbone was trained on, those of earlier runs that it goes on from included; 0 where nothing says."""
+    """Tokens that the backbone was trained on, earlier runs that it continues included; 0 where that is not recorded."""
     note = backbone / "training.json"
     recorded = json.loads(note.read_text(encoding="utf-8")).get("tokens") if note.is_file() else None
     return int(recorded or _last(log, "tokens") or 0)
@@ -265,7 +265,7 @@ def _limits(tokens: int, own: bool, adapter: Mapping[str, Any] | None) -> str:
 
 
 def _corpus(work: Path) -> str:
-    """Sources by language and licence, and what was kept out."""
+    """Sources by language and licence, and what was excluded."""
     path = work / "corpus" / "counts.json"
     if not path.is_file():
         return "No record of the corpus was found."

@@ -31,7 +31,7 @@ DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Options beside the common --work, --smoke and --device."""
+    """Options besides the common --work, --smoke and --device."""
     parser.add_argument(
         "--out", type=Path, default=None, help="package folder (default: models/default; with --smoke: WORK/package)"
     )
@@ -114,7 +114,7 @@ def load_adapter(
     """(adapter, what its adapter_config.json records): the trained one, or where allowed a fresh one, of which nothing is recorded.
 
     A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
-    counts as missing: its deltas would stand beside projections that it never saw.
+    counts as missing: its updates would be added to projections that they were not trained on.
     """
     found = "none"
     if (directory / "adapter_config.json").is_file():

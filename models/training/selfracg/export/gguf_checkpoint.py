@@ -83,9 +83,11 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
 
     def config(self, context: int, vocabulary: int) -> Qwen2Config:
         """The model's configuration for a context of at most so many tokens, with so many rows of the embedding."""
-        longest = int(self._value(f"{ARCHITECTURE}.context_length"))
-        if not 0 < context <= longest:
-            raise ValueError(f"{self.path}: expected a context of 1..{longest} tokens, found {context}: choose another")
+        max_context = int(self._value(f"{ARCHITECTURE}.context_length"))
+        if not 0 < context <= max_context:
+            raise ValueError(
+                f"{self.path}: expected a context of 1..{max_context} tokens, found {context}: choose another"
+            )
         return Qwen2Config(
             vocab_size=vocabulary,
             hidden_size=self.shape["embeddingLength"],

@@ -95,7 +95,7 @@ def confidence_of(
     fixed = [name for name in {**former["files"], **files} if name not in ("model.onnx", "MODEL_CARD.md")]
     if any(name not in files or former["files"].get(name) != digest(files[name]) for name in fixed):
         return None
-    # The graph around the weights may have changed: that makes it faster, and the text stays.
+    # The graph around the weights may have changed, for speed, without changing the text that it writes.
     former_graph, graph = directory / "model.onnx", files["model.onnx"]
     if not former_graph.is_file():
         return None

@@ -29,13 +29,13 @@ VARIANTS = {"int8": 127, "int7": graph.WEIGHT_STEPS}
 PAGE, LINE = 4096, 64
 # Rows that are quantised at a time.
 ROWS_AT_ONCE = 4096
-# Initialisers below this stay inside the graph, where they are not of a checkpoint.
+# Initialisers smaller than this stay inside the graph unless they come from a checkpoint.
 INLINE_BYTES = 1024
 
 
 @dataclass
 class Layout:
-    """Places in a file, given out one behind the other."""
+    """Places in a file, assigned one after the other."""
 
     end: int = 0
     places: list[tuple[int, int]] = field(default_factory=list)

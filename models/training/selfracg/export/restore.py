@@ -175,7 +175,7 @@ def _backbone_tensors(size: Mapping[str, Any], tensors: Mapping[str, np.ndarray]
 
 
 def _has_head(tensors: Mapping[str, np.ndarray]) -> bool:
-    """Whether the output projection is a matrix of its own."""
+    """Whether the output projection has its own matrix."""
     return any(name in tensors for name in ("head", "head.f16", "head.codes"))
 
 

@@ -46,7 +46,7 @@ class OnnxModel:
     def from_bytes(model: bytes, threads: int = 0) -> OnnxModel:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
-        # Waiting threads sleep: measurements share the machine with whatever else runs there.
+        # Waiting threads sleep instead of spinning, since other processes run on the machine too.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         return OnnxModel(onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"]))
 
@@ -125,7 +125,7 @@ def _with_room(past: Past, count: int) -> Past:
 
 
 def _filled(past: Past, values: dict[str, np.ndarray], count: int) -> Past:
-    """`past` with the `count` rows that a run made written behind it."""
+    """`past` followed by the `count` rows that a run made."""
     length = past.length + count
     for name, buffer in past.buffers.items():
         layer, _, part = name.removeprefix("past.").rpartition(".")

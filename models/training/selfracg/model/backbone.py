@@ -104,13 +104,13 @@ def load(directory: str | os.PathLike[str], dtype: torch.dtype = torch.float32) 
 
 
 def placed(model: PreTrainedModel, device: torch.device) -> PreTrainedModel:
-    """The model itself, moved to a device. (The types of its own `to` name no device.)"""
+    """The model itself, moved to a device. (transformers' type of `to` accepts no device.)"""
     torch.nn.Module.to(model, device)
     return model
 
 
 def checksum(directory: str | os.PathLike[str]) -> str:
-    """SHA-256 (hexadecimal) of a checkpoint's weights: of model.safetensors, or of its parts one behind the other."""
+    """SHA-256 (hexadecimal) of a checkpoint's weights: of model.safetensors, or of its parts in order."""
     path = Path(directory)
     files = [path / "model.safetensors"]
     if not files[0].is_file():

@@ -31,7 +31,7 @@ def trunk(model: PreTrainedModel, ids: Tensor, dtype: torch.dtype) -> tuple[list
 
 
 def batches(lengths: Sequence[int], size: int, spread: float = 1.15) -> Iterator[list[int]]:
-    """Indices in batches of at most `size` whose longest row is at most `spread` times the shortest."""
+    """Indices in batches of at most `size` whose max_length row is at most `spread` times the shortest."""
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     batch: list[int] = []
     for i in order:
@@ -60,20 +60,24 @@ def greedy(
     heads, pairs, size = config.num_attention_heads, config.num_key_value_heads, head_dimension(config)
     device = model.lm_head.weight.device
     lengths = torch.tensor([len(prompt) for prompt in prompts], device=device)
-    longest = int(lengths.max())
-    ids = torch.zeros(len(prompts), longest, dtype=torch.int64, device=device)
+    max_length = int(lengths.max())
+    ids = torch.zeros(len(prompts), max_length, dtype=torch.int64, device=device)
     for row, prompt in enumerate(prompts):
         ids[row, : len(prompt)] = torch.tensor(prompt, device=device)
     inputs, states = trunk(model, ids, dtype)
-    positions = torch.arange(longest + max_tokens, device=device)
+    positions = torch.arange(max_length + max_tokens, device=device)
     cos, sin = model.model.rotary_emb(states, positions[None])
     cos, sin = cos[0, :, None].to(dtype), sin[0, :, None].to(dtype)
     keys, values = [], []
     for layer in inputs:
-        rotated = forward.apply_rotary(layer.k.view(len(prompts), longest, pairs, size), cos[:longest], sin[:longest])
+        rotated = forward.apply_rotary(
+            layer.k.view(len(prompts), max_length, pairs, size), cos[:max_length], sin[:max_length]
+        )
         keys.append(F.pad(rotated.transpose(1, 2), (0, 0, 0, max_tokens)).contiguous())
         values.append(
-            F.pad(layer.v.view(len(prompts), longest, pairs, size).transpose(1, 2), (0, 0, 0, max_tokens)).contiguous()
+            F.pad(
+                layer.v.view(len(prompts), max_length, pairs, size).transpose(1, 2), (0, 0, 0, max_tokens)
+            ).contiguous()
         )
     del inputs
     head = model.lm_head.weight.to(dtype)

@@ -13,10 +13,10 @@ from selfracg.data.special_tokens import PAD
 from selfracg.model import forward, llora
 
 
-def pad(rows: Sequence[Sequence[int]], device: torch.device, longest: int = 0) -> tuple[Tensor, Tensor]:
-    """Right-padded ids [count, longest row or ``longest``] and lengths [count]."""
-    longest = max(longest, *(len(row) for row in rows))
-    ids = torch.full((len(rows), longest), PAD, dtype=torch.int64)
+def pad(rows: Sequence[Sequence[int]], device: torch.device, min_length: int = 0) -> tuple[Tensor, Tensor]:
+    """Right-padded ids [count, longest row or ``min_length``] and lengths [count]."""
+    length = max(min_length, *(len(row) for row in rows))
+    ids = torch.full((len(rows), length), PAD, dtype=torch.int64)
     for place, row in enumerate(rows):
         ids[place, : len(row)] = torch.tensor(row)
     return ids.to(device), torch.tensor([len(row) for row in rows], device=device)
@@ -25,7 +25,7 @@ def pad(rows: Sequence[Sequence[int]], device: torch.device, longest: int = 0) -
 class Reader:
     """Expresses rows of ids with adapters over one backbone, in passes of ``micro`` rows of like length.
 
-    ``longest``: the most tokens of a query and of a fragment. Compiled, every pass has one of two shapes for queries and
+    ``max_tokens``: the maximum of a query and of a fragment. Compiled, every pass has one of two shapes for queries and
     one for fragments, since another would have to be compiled.
     """
 
@@ -35,10 +35,10 @@ class Reader:
         micro: int,
         device: torch.device,
         compiled: bool,
-        longest: tuple[int, int] = (pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS, pairs.FRAGMENT_TOKENS),
+        max_tokens: tuple[int, int] = (pairs.QUERY_TOKENS + pairs.IMPORT_TOKENS, pairs.FRAGMENT_TOKENS),
     ) -> None:
         self.model, self.micro, self.device, self.compiled = model, micro, device, compiled
-        self.shapes = ((longest[0] * 2 // 3, longest[0]), (longest[1],))
+        self.shapes = ((max_tokens[0] * 2 // 3, max_tokens[0]), (max_tokens[1],))
         self.collect = torch.compile(forward.layer_inputs, dynamic=False) if compiled else forward.layer_inputs
 
     def express(self, modules: Sequence[llora.LLoRA], rows: Sequence[Sequence[int]], adapter: int) -> list[Tensor]:
@@ -48,11 +48,11 @@ class Reader:
         for start in range(0, len(order), self.micro):
             chosen = [rows[place] for place in order[start : start + self.micro]]
             count = len(chosen)
-            longest = 0
+            length = 0
             if self.compiled:
-                longest = next(size for size in self.shapes[adapter] if size >= len(chosen[-1]))
+                length = next(size for size in self.shapes[adapter] if size >= len(chosen[-1]))
                 chosen += [[PAD]] * (self.micro - count)
-            ids, lengths = pad(chosen, self.device, longest)
+            ids, lengths = pad(chosen, self.device, length)
             with torch.no_grad():
                 found = self.collect(self.model, ids, torch.bfloat16)
             inputs = [llora.LayerInputs(*(part[:count] for part in layer)) for layer in found]

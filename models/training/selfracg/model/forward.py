@@ -27,7 +27,7 @@ LOSS_CHUNK_CPU = 1024
 LOSS_CHUNK_CUDA = 8192
 
 
-# What bounds attention beside causality: sample numbers [batch, seq] on the CPU, made into a block mask on a GPU.
+# What limits attention besides causality: sample numbers [batch, seq] on the CPU, made into a block mask on a GPU.
 Bounds = Tensor | BlockMask | None
 
 
@@ -76,7 +76,7 @@ def layer_inputs(
         normed, projected = project_layer(x, layer, model.config, dtype)
         q, k, v = (part.flatten(2) for part in projected)
         found.append((normed, q, k, v))
-        # Nothing behind the last layer's projections is asked for.
+        # Nothing after the last layer's projections is needed.
         if layer is not last:
             x = finish_layer(x, layer, model.config, cos, sin, dtype, projected)
     return found
@@ -103,8 +103,8 @@ def next_token_losses(
     """Mean next-token loss, differentiable, and for reading the losses and validity [batch, seq - 1] of each position.
 
     Targets equal to ``ignore`` do not count. ``hidden`` and ``loss_and_gradient`` may be compiled versions of this
-    module's functions. With the sample numbers ``documents`` [batch, seq] no sample sees another, and none is asked to
-    foretell how the next begins; ``plain`` as in ``bounds``.
+    module's functions. With the sample numbers ``documents`` [batch, seq] no sample sees another, and none has to
+    predict how the next begins; ``plain`` as in ``bounds``.
     """
     targets = input_ids[:, 1:]
     valid = targets != ignore

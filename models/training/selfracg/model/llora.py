@@ -142,7 +142,7 @@ class LLoRA(nn.Module):
             self.layer_logits = nn.Parameter(start.clamp(min=1e-4).log())
 
     def layer_weights(self) -> Tensor | None:
-        """Weights [layers] of the layers' expressions, which sum to 1; None where all count alike."""
+        """Weights [layers] of the layers' expressions, which sum to 1; None where all layers count equally."""
         if hasattr(self, "layer_logits"):
             return self.layer_logits.softmax(0)
         return None if self.fixed_layers is None else torch.tensor(self.fixed_layers)
@@ -174,7 +174,7 @@ class LLoRA(nn.Module):
                 handles.append(projection.register_forward_hook(keep(index, name)))
         output = None
         if not logits:
-            # Nothing behind the last layer's projections is read.
+            # Nothing after the last layer's projections is read.
             last = self.backbone.model.layers[-1].self_attn.o_proj
             handles.append(last.register_forward_pre_hook(_stop))
         try:
@@ -228,7 +228,7 @@ class LLoRA(nn.Module):
         return F.normalize(total, dim=-1) if self.normalise else total
 
     def project_attended(self, layer: int, attended: Tensor) -> Tensor:
-        """One layer's attention output [..., attended] behind the backbone's output projection [..., hidden]."""
+        """One layer's attention output [..., attended] after the backbone's output projection [..., hidden]."""
         return (self.replaced_projection or self.output_projection)(layer, attended)
 
     def output_projection(self, layer: int, attended: Tensor) -> Tensor:

@@ -53,7 +53,7 @@ class RatedContext:
 
 @dataclass
 class Extra:
-    """What a stage trains on beside stage-1 pairs, and how much of it a step takes, over all processes."""
+    """What a stage trains on besides stage-1 pairs, and how much of it a step takes, over all processes."""
 
     own: Sequence[Pair] = ()
     own_share: float = 0.0
@@ -63,7 +63,7 @@ class Extra:
 
 
 def skip_batches(rows: Sequence[Any], size: int, seed: int, skip: int) -> Iterator[list[Any]]:
-    """Batches of ``size`` rows without end, each pass in an order of its own; the first ``skip`` batches are skipped."""
+    """Endless batches of ``size`` rows, each pass in its own order; the first ``skip`` batches are skipped."""
     each = max(1, len(rows) // size)
     for number in itertools.count(skip):
         order = list(range(len(rows)))
@@ -95,11 +95,11 @@ class AdapterTraining(Trainer):
             args.import_tokens,
             args.fragment_tokens,
         )
-        max_lengths = (args.query_tokens + args.import_tokens, args.fragment_tokens)
-        self.reader = Reader(model, args.micro, self.device, args.compile, max_lengths)
+        max_tokens = (args.query_tokens + args.import_tokens, args.fragment_tokens)
+        self.reader = Reader(model, args.micro, self.device, args.compile, max_tokens)
         self.module, self.null = self.fresh(model)
         self.untrained, _ = self.fresh(model)
-        self.null.requires_grad_(args.quiet_share > 0)
+        self.null.requires_grad_(args.no_need_share > 0)
         # Digest of the adapter that this run starts from, empty for a fresh one.
         self.start = ""
         if args.start not in (None, "none"):
@@ -161,7 +161,7 @@ class AdapterTraining(Trainer):
             self.held = [row for row in held if isinstance(row, Pair)]
 
     def upcoming(self) -> Iterator[tuple[list[Pair], list[RatedContext]]]:
-        """Steps without end, from the position on: pairs, each pass with new ones, and rated contexts."""
+        """Endless steps from the present position: pairs, new ones in every pass, and rated contexts."""
         args, extra = self.args, self.extra
         # As many for every process, and no more than there are.
         own = min(round(args.batch * extra.own_share), len(extra.own)) // self.world * self.world
@@ -280,9 +280,9 @@ class AdapterTraining(Trainer):
         (queries,) = self.reader.express([self.module], [each.query for each in rated], llora.QUERY)
         flat = [row for each in rated for row in each.candidates]
         (fragments,) = self.reader.express([self.module], flat, llora.FRAGMENT)
-        most = max(len(each.gains) for each in rated)
-        gains = torch.full((len(rated), most), -torch.inf)
-        columns = torch.zeros(len(rated), most, dtype=torch.int64)
+        max_candidates = max(len(each.gains) for each in rated)
+        gains = torch.full((len(rated), max_candidates), -torch.inf)
+        columns = torch.zeros(len(rated), max_candidates, dtype=torch.int64)
         start = 0
         for row, each in enumerate(rated):
             count = len(each.gains)
@@ -300,7 +300,7 @@ class AdapterTraining(Trainer):
         """Loss and Recall@1 within one fixed batch of held-out pairs, the same at every call."""
         if self.rank or len(self.held) < 2:
             return {}
-        batch = [pair for pair in self.held if pair.kind != "quiet"]
+        batch = [pair for pair in self.held if pair.kind != "no-need"]
         batch = next(contrast.batches(batch, min(self.args.batch, len(batch)), self.args.group, 0))
         loss, recall = contrast.in_batch(*self.express(batch), batch, self.args.temperature)
         return {"loss": round(loss.item(), 4), "recall_at_1": round(recall, 4)}

@@ -55,7 +55,7 @@ def attention_failure(
             for name, weights in kept.items():
                 named[name].copy_(weights)
     (one, by_one), (other, by_other) = results
-    likeness = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
-    if abs(one - other) < 0.02 * other and likeness > 0.98:
+    similarity = torch.nn.functional.cosine_similarity(by_one, by_other, dim=0).item()
+    if abs(one - other) < 0.02 * other and similarity > 0.98:
         return None
-    return f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {likeness:.4f}"
+    return f"loss {one:.4f} instead of {other:.4f}, cosine of the gradients {similarity:.4f}"

@@ -46,7 +46,7 @@ def wrong(batch: Sequence[Pair], candidates: Sequence[Pair | Window]) -> Tensor:
         for column in itertools.chain(places[one.repository], texts[_key(one.fragment)]):
             if one is not candidates[column] and pairs.interchangeable(one, candidates[column]):
                 mask[row, column] = False
-        if one.kind == "quiet":
+        if one.kind == "no-need":
             # Its fragment is any window of the repository, and so are those that overlap it: all are wrong.
             for column in places[one.repository]:
                 mask[row, column] = True
@@ -58,21 +58,21 @@ def _key(ids: Sequence[int]) -> bytes:
 
 
 def targets(batch: Sequence[Pair], null: int | None) -> Tensor:
-    """Right column [pairs] of each query: its own fragment, or for quiet ones the null candidate's column (-100: without one)."""
+    """Right column [pairs] of each query: its own fragment, or for those without a need the null candidate's column (-100: without one)."""
     return torch.tensor(
-        [place if pair.kind != "quiet" else (-100 if null is None else null) for place, pair in enumerate(batch)]
+        [place if pair.kind != "no-need" else (-100 if null is None else null) for place, pair in enumerate(batch)]
     )
 
 
 def null_counts(batch: Sequence[Pair]) -> Tensor:
     """True [pairs] where "nothing" is a candidate: whether other kinds need anything of another file is not known."""
-    return torch.tensor([pair.kind in ("definition", "quiet") for pair in batch])
+    return torch.tensor([pair.kind in ("definition", "no-need") for pair in batch])
 
 
 def info_nce(scores: Tensor, mask: Tensor, right: Tensor, temperature: float) -> Tensor:
     """Loss [] of inner products [queries, candidates]: the right column against those that ``mask`` lets in (InfoNCE).
 
-    A right column of -100 leaves its query out. Right columns count whatever the mask says.
+    A right column of -100 leaves its query out. Right columns count even where the mask excludes them.
     """
     counted = right >= 0
     own = F.one_hot(right.clamp(min=0), scores.shape[1]).bool() & counted[:, None]

@@ -74,7 +74,7 @@ def add_training_arguments(parser: argparse.ArgumentParser, lr: float, steps: in
     parser.add_argument("--pairs", choices=pairs.KINDS, default="both")
     parser.add_argument("--pair-count", type=int, default=60_000, help="pairs a pass; every pass draws its own")
     parser.add_argument(
-        "--quiet-share",
+        "--no-need-share",
         type=float,
         default=0.12,
         help="contexts that need nothing, which train the null vector; 0: no null vector",

@@ -25,47 +25,47 @@ KEPT = 0.9
 
 @dataclass
 class Group:
-    """One held-out repository: its cases, fragments offered, quiet contexts, and the token rows of all of them.
+    """One held-out repository: its tasks, fragments offered, contexts without a need, and the token rows of all of them.
 
     ``chosen`` are the offered fragments' places in the cases' pool.
     """
 
     name: str
-    cases: list[crossfile.Case]
+    tasks: list[crossfile.Task]
     chosen: list[int]
-    quiet: list[pairs.Pair]
+    no_need: list[pairs.Pair]
     queries: Sequence[Sequence[int]]
     fragments: Sequence[Sequence[int]]
 
 
 def groups(corpus: Path, form: PromptFormat, per_language: int, pool_size: int, seed: int) -> list[Group]:
-    """Held-out cross-file cases (``heldout.cases``) and as many contexts without a need, by repository.
+    """Held-out cross-file tasks (``heldout.tasks``) and as many contexts without a need, by repository.
 
     A case's candidates are ``pool_size`` fragments of its repository, the defining ones among them, without its own file.
     """
     if not corpus.is_file():
         raise FileNotFoundError(f"expected held-out repositories in {corpus}, found none: run `corpus` first")
-    found = [case for cases in heldout.cases(corpus, per_language, seed).values() for case in cases]
+    found = [task for tasks in heldout.tasks(corpus, per_language, seed).values() for task in tasks]
     by_name = dict(crossfile.by_repository(found))
-    quiet: dict[str, list[pairs.Pair]] = {}
+    no_need: dict[str, list[pairs.Pair]] = {}
     with corpus.open(encoding="utf-8") as lines:
         for line in lines:
             row = json.loads(line)
             if row["repository"] in by_name:
                 sampler = pair_sampler.Sampler(row, form, seed)
                 count = len(by_name[row["repository"]])
-                draws = (sampler.quiet() for _ in range(40 * count))
-                quiet[row["repository"]] = list(itertools.islice(filter(None, draws), count))
+                draws = (sampler.no_need() for _ in range(40 * count))
+                no_need[row["repository"]] = list(itertools.islice(filter(None, draws), count))
     out = []
-    for name, cases in by_name.items():
-        pool = cases[0].pool
-        kept = set().union(*(case.relevant for case in cases))
+    for name, tasks in by_name.items():
+        pool = tasks[0].pool
+        kept = set().union(*(task.relevant for task in tasks))
         rest = [place for place in range(len(pool)) if place not in kept]
         random.Random(f"{seed}{name}").shuffle(rest)
         chosen = sorted(kept | set(rest[: max(0, pool_size - len(kept))]))
-        queries = [form.query(case.task.file, case.prefix) for case in cases] + [pair.query for pair in quiet[name]]
+        queries = [form.query(task.cursor.file, task.prefix) for task in tasks] + [pair.query for pair in no_need[name]]
         rows = [form.fragment_embedding(pool[place].path, pool[place].text) for place in chosen]
-        out.append(Group(name, cases, chosen, quiet[name], queries, rows))
+        out.append(Group(name, tasks, chosen, no_need[name], queries, rows))
     return out
 
 
@@ -121,7 +121,7 @@ def measure(
     """Of each module what it achieves on the groups; ``nulls`` are the modules' null vectors [dimension], where they have one."""
     out = [Measured() for _ in modules]
     for group in found:
-        pool = group.cases[0].pool
+        pool = group.tasks[0].pool
         fragments = reader.express(modules, group.fragments, llora.FRAGMENT)
         needs = reader.express(modules, group.queries, llora.QUERY)
         for number, own in enumerate(out):
@@ -129,18 +129,18 @@ def measure(
             null = nulls[number] if nulls is not None else None
             nothing = (needs[number] @ null).cpu() if null is not None else torch.zeros(len(scores))
             for place in range(len(group.queries)):
-                case = group.cases[place] if place < len(group.cases) else None
-                path = case.task.file if case else group.quiet[place - len(group.cases)].query_path
+                task = group.tasks[place] if place < len(group.tasks) else None
+                path = task.cursor.file if task else group.no_need[place - len(group.tasks)].query_path
                 others = [column for column, fragment in enumerate(group.chosen) if pool[fragment].path != path]
                 if not others:
                     continue
                 ranked = sorted(others, key=lambda column: -scores[place, column].item())
                 margin = scores[place, ranked[0]].item() - nothing[place].item()
-                (own.with_need if case else own.without_need).append(margin)
-                if case:
-                    own.hits.append(crossfile.first_hit(case, [group.chosen[column] for column in ranked[:10]]))
+                (own.with_need if task else own.without_need).append(margin)
+                if task:
+                    own.hits.append(crossfile.first_hit(task, [group.chosen[column] for column in ranked[:10]]))
                     own.repositories.append(group.name)
-                    own.languages.append(case.task.language)
+                    own.languages.append(task.cursor.language)
     return out
 
 

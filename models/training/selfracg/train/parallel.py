@@ -48,9 +48,9 @@ def available_cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def process_count(wanted: int, device: torch.device, most: int) -> int:
-    """``wanted``, or for 0 one a core on the CPU and one on a GPU; never more than ``most``."""
-    return max(1, min(wanted or (1 if device.type == "cuda" else available_cores()), most))
+def process_count(wanted: int, device: torch.device, maximum: int) -> int:
+    """``wanted``, or for 0 one a core on the CPU and one on a GPU; never more than ``maximum``."""
+    return max(1, min(wanted or (1 if device.type == "cuda" else available_cores()), maximum))
 
 
 def launch(work: Work, args: argparse.Namespace, world: int) -> int:

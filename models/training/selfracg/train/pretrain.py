@@ -144,7 +144,7 @@ class Pretraining(Trainer):
         self.logged_tokens, self.evaluated = self.tokens, self.elapsed
 
     def begin_with(self, folder: Path) -> None:
-        """Takes over the weights of a backbone of the same sizes; rates, clock and data start anew."""
+        """Takes over the weights of a backbone of the same sizes; learning rates, clock and data start from the beginning."""
         weights = backbone.load(folder).state_dict()
         shapes = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
         different = [name for name, tensor in weights.items() if shapes.get(name) != tuple(tensor.shape)]
@@ -315,7 +315,7 @@ class Pretraining(Trainer):
         if self.rank:
             return
         backbone.save(self.model, self.work / "backbone", self.tokenizer)
-        # A second run that begins with these weights goes on counting.
+        # A second run that starts from these weights continues the count.
         record = {"tokens": self.tokens_before + self.tokens, "seconds": round(self.elapsed, 1)}
         (self.work / "backbone" / "training.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 

@@ -56,7 +56,7 @@ def draw_pairs(
         "tokenizer": digest(tokenizer),
         "pairs": args.pairs,
         "count": args.pair_count,
-        "quiet": args.quiet_share,
+        "no-need": args.no_need_share,
         "seed": args.seed,
         "corpus": (corpus / "train.jsonl").stat().st_size,
         "parts": world,
@@ -69,7 +69,7 @@ def draw_pairs(
         args.pair_count if training else min(HELDOUT_PAIRS, args.pair_count),
         args.pairs,
         args.seed + 1000 * epoch,
-        args.quiet_share,
+        args.no_need_share,
         WINDOWS_PER_REPOSITORY if training and args.windows else 0,
     )
     rows = pair_sampler.draw(corpus / f"{split}.jsonl", form, wanted, rank, parts)

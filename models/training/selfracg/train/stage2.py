@@ -29,9 +29,9 @@ from selfracg.train.adapter_training import AdapterTraining, Extra
 from selfracg.train.stages import require
 
 # A generation of fewer tokens says nothing about what was needed.
-SHORTEST = 8
+MIN_TOKENS = 8
 # Contexts generated from at a time.
-TOGETHER = 48
+BATCH = 48
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def stage_name(number: int, start: str | None = "stage1") -> str:
-    """Name of a round's stage; without a stage before it, for the comparison of stages, it has a name of its own."""
+    """Name of a round's stage; a run without an earlier stage, for the comparison of stages, has its own name."""
     if start in (None, "none"):
         return "stage2-only"
     return "stage2" if number == 1 else f"stage2-round{number}"
@@ -100,7 +100,7 @@ def generate(args: argparse.Namespace, rank: int, world: int) -> list[Pair]:
 
 
 def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) -> Iterator[Pair]:
-    """Pairs whose fragment is what the model writes behind the query's context, greedily, as a fragment of that file.
+    """Pairs whose fragment is what the model writes after the query's context, greedily, as a fragment of that file.
 
     What such a fragment stands for in the repository is not known: it covers no lines and defines nothing. Names that
     follow are kept, so that the definition of one of them never counts as wrong.
@@ -123,9 +123,9 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
         return tokens[-1] in special
 
     # Long stretches of like rows: sorted within a part of the contexts, so that a clock that ends it leaves a fair sample.
-    for start in range(0, len(contexts), 8 * TOGETHER):
-        part = contexts[start : start + 8 * TOGETHER]
-        for batch in decoding.batches([len(pair.query) for pair in part], TOGETHER):
+    for start in range(0, len(contexts), 8 * BATCH):
+        part = contexts[start : start + 8 * BATCH]
+        for batch in decoding.batches([len(pair.query) for pair in part], BATCH):
             if end is not None and time.monotonic() > end:
                 return
             chosen = [part[place] for place in batch]
@@ -135,7 +135,7 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
             for pair, tokens in zip(chosen, written, strict=True):
                 kept = [token for token in tokens if token not in special]
                 text = tokenizer.decode(kept, skip_special_tokens=False)
-                if len(kept) >= SHORTEST and text.strip():
+                if len(kept) >= MIN_TOKENS and text.strip():
                     fragment = form.fragment_embedding(pair.query_path, text.strip("\n"))
                     yield replace(
                         pair,

@@ -50,9 +50,9 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
             f"found {', '.join(found) or 'none'}: run `ing` first"
         )
     # Only what was measured on the same cases can be compared: the stages with the most of them.
-    most = max(ranks["cases"] for ranks in found.values())
+    max_cases = max(ranks["cases"] for ranks in found.values())
     chosen = name or max(
-        (each for each in found if found[each]["cases"] == most), key=lambda each: found[each]["mrr_at_10"]
+        (each for each in found if found[each]["cases"] == max_cases), key=lambda each: found[each]["mrr_at_10"]
     )
     for each, ranks in found.items():
         mark = "  <- llora/" if each == chosen else ""

@@ -102,7 +102,7 @@ class Trainer:
         """Runs where a call finds the run finished."""
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds beside step, elapsed and finished."""
+        """What a checkpoint holds besides step, elapsed and finished."""
         raise NotImplementedError
 
     def load_state(self, saved: dict[str, Any]) -> bool:

@@ -1,4 +1,4 @@
-"""Command `utility`: a fragment is right by how much it lowers the loss of the true continuation behind it in the prompt.
+"""Command `utility`: a fragment is as good as it lowers the loss of the true continuation after it in the prompt.
 
 The supervision is RLCoder's (arXiv 2407.19487); the loss is the cross entropy of the expression's scores with the softmax
 of the gains. What stage 2 cannot see, a generation that is itself wrong, cannot mislead it, and contexts that no
@@ -140,8 +140,8 @@ class Rater:
         self.form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
         self.device = parallel.choose_device(args.device)
         self.model = backbone.placed(backbone.load(weights), self.device)
-        longest = (args.query_tokens + args.import_tokens, args.fragment_tokens)
-        self.reader = Reader(self.model, args.micro, self.device, args.compile, longest)
+        max_tokens = (args.query_tokens + args.import_tokens, args.fragment_tokens)
+        self.reader = Reader(self.model, args.micro, self.device, args.compile, max_tokens)
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if args.compile else forward.hidden_states
         # Rows of one pass, and their length where passes are compiled for one shape.
         self.together = max(1, args.micro // (args.candidates + 1))
@@ -225,12 +225,12 @@ class Rater:
         self, source: random.Random, own: Sequence[int], lexically: Sequence[int], others: Sequence[int]
     ) -> list[int]:
         """About half the candidates from the adapter, a quarter from BM25, the rest random; none twice."""
-        most = self.args.candidates
-        first = list(own[: most - most // 2])
-        second = [place for place in lexically if place not in first][: most // 4]
+        count = self.args.candidates
+        first = list(own[: count - count // 2])
+        second = [place for place in lexically if place not in first][: count // 4]
         taken = first + second
         rest = [place for place in others if place not in taken]
-        return taken + source.sample(rest, min(len(rest), most - len(taken)))
+        return taken + source.sample(rest, min(len(rest), count - len(taken)))
 
     def _in_prompt(self, each: Pair | Window) -> list[int]:
         """An embedded fragment's row in the form that the prompt gives it."""
@@ -240,19 +240,19 @@ class Rater:
 
     @property
     def _embedding_suffix(self) -> list[int]:
-        """Tokens that the embedding's template has behind what the prompt's has."""
+        """Tokens that the embedding's template adds at the end of the prompt's."""
         embedding, prompt = self.form.templates["fragmentEmbedding"], self.form.templates["fragment"]
         pieces = list(embedding)[len(prompt) :]
         return [token for piece in pieces for token in (self.form.piece(piece))]
 
     def _contexts(self, sampler: pair_sampler.Sampler, count: int) -> Iterator[Context]:
-        """Contexts of which about a sixth is quiet; each with a continuation that is worth rating by."""
+        """Contexts of which about a sixth needs nothing; each with a continuation that is worth rating by."""
         files = {file.path: file for file in sampler.repository.files}
         for _ in range(6 * count):
             if count == 0:
                 return
             pair = (
-                sampler.quiet()
+                sampler.no_need()
                 if sampler.random.random() < 0.17
                 else sampler.draw("both" if sampler.random.random() < 0.3 else "definition")
             )
@@ -281,8 +281,8 @@ def continuation_losses(
 
     ``shape``: rows and length of the pass, where it is compiled for one.
     """
-    longest = max(len(prompt) + len(continuation) for prompt, continuation in rows)
-    ids = torch.full(shape or (len(rows), longest), PAD, dtype=torch.int64)
+    max_length = max(len(prompt) + len(continuation) for prompt, continuation in rows)
+    ids = torch.full(shape or (len(rows), max_length), PAD, dtype=torch.int64)
     for row, (prompt, continuation) in enumerate(rows):
         ids[row, : len(prompt) + len(continuation)] = torch.tensor([*prompt, *continuation])
     states = hidden(model, ids.to(device), torch.bfloat16)
