@@ -15,6 +15,7 @@ from tokenizers import Tokenizer
 from selfracg import tables
 from selfracg.data import prompt_layout
 from selfracg.export import agreement, export, package, runtime
+from selfracg.export.graph import decoder
 from selfracg.model import backbone, llora
 
 
@@ -169,8 +170,8 @@ def test_rounding_beyond_the_bound_refuses_and_keeps_the_old_package(work, monke
 
 
 def test_a_graph_that_disagrees_with_pytorch_is_refused(work, monkeypatch):
-    honest = export.graph.rotary_caches
-    monkeypatch.setattr(export.graph, "rotary_caches", lambda config: tuple(1.01 * a for a in honest(config)))
+    honest = decoder.rotary_caches
+    monkeypatch.setattr(decoder, "rotary_caches", lambda config: tuple(1.01 * a for a in honest(config)))
     with pytest.raises(ValueError, match="of PyTorch"):
         export.run(arguments(work))
     assert not (work / "package").exists()

@@ -223,8 +223,8 @@ def test_another_file_is_refused(exported, tmp_path):
 def test_rotary_tables_made_by_the_runtime_are_those_of_transformers():
     frequencies = tuple(1e6 ** (-np.arange(0, 64, 2) / 64))
     config = graph.GraphConfig("qwen2", 64, 1, 1, 1, 64, 64, 64, 1e-6, 8192, frequencies, 1.0)
-    builder = graph._Builder(config, {}, None, "int8-dynamic", {}, 127)
-    cos, sin, _ = graph._rotary_caches(builder)
+    builder = graph.Builder(config, {}, None, "int8-dynamic", {}, 127)
+    cos, sin, _ = graph.rotary_initialisers(builder)
     outputs = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, None) for name in (cos, sin)]
     body = onnx.helper.make_graph(builder.body.nodes, "rotary", [], outputs, initializer=builder.initialisers)
     made = onnx.helper.make_model(
