@@ -22,7 +22,7 @@ def test_default_sizes_are_the_agreed_ones():
     )
 
 
-def test_starts_near_the_uniform_guess():
+def test_fresh_backbone_has_the_loss_of_a_uniform_guess():
     model = backbone.create(backbone.default_config(vocabulary_size=500))
     ids = torch.randint(0, 500, (2, 40))
     with torch.no_grad():
@@ -45,7 +45,7 @@ def test_saves_and_loads_the_same_model(tmp_path):
     assert [file.name for file in tmp_path.iterdir() if file.name.startswith(".")] == []
 
 
-def test_says_what_is_missing_or_wrong(tmp_path):
+def test_command_names_what_is_missing_or_wrong(tmp_path):
     with pytest.raises(FileNotFoundError, match="run `pretrain` first"):
         backbone.load(tmp_path)
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))

@@ -58,7 +58,7 @@ def test_every_input_the_graph_rounds_has_a_step(model):
     assert not any(name.endswith("expressed") for name in bare.steps)
 
 
-def test_a_step_is_a_little_short_of_one_large_value_and_rounding_saturates():
+def test_step_is_below_a_single_outlier_and_rounding_saturates():
     torch.manual_seed(0)
     x = torch.randn(4000, 8)
     x[0, 0] = 40.0
@@ -72,7 +72,7 @@ def test_a_step_is_a_little_short_of_one_large_value_and_rounding_saturates():
     assert spared < step
 
 
-def test_real_code_is_found_in_the_languages_of_the_project():
+def test_calibration_rows_hold_the_projects_languages():
     tokenizer = Tokenizer.from_str(tiny.tokenizer_json(prompt_layout.OWN))
     rows = calibration.real_rows(tokenizer, max_tokens=64)
     assert len(rows) > 20 and all(0 < len(row) <= 64 for row in rows)

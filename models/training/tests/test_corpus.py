@@ -64,7 +64,7 @@ def test_every_listed_source_is_permissive_pinned_and_allowed():
             "google/leveldb", "nestjs/typeorm", "microsoft/vscode-js-debug"} <= {s["name"] for s in sources if s.get("heldOut")}  # fmt: skip
 
 
-def test_refused_names():
+def test_benchmark_repositories_are_refused_by_name():
     assert source_reader.refused_name("huggingface/diffusers", set())
     assert source_reader.refused_name("Google/lightweight-mmm", set())
     assert source_reader.refused_name("betty-ml", set())
@@ -72,19 +72,19 @@ def test_refused_names():
     assert not source_reader.refused_name("django", {"someone-thing"})
 
 
-def test_licences():
+def test_licences_are_permissive_or_refused():
     assert source_reader.permissive("MIT OR Unlicense")
     assert not source_reader.permissive("GPL-3.0-only")
 
 
-def test_licence_files_of_the_whole_source_are_looked_at():
+def test_licence_files_anywhere_in_a_source_are_read():
     wanted = source_reader._wanted(["python"])
     assert wanted("a/b.py") and not wanted("a/b.js")
     assert wanted("LICENSE") and wanted("COPYING.txt") and wanted("a-1.dist-info/licenses/LICENSE.rst")
     assert not wanted("a/_vendor/b-1.dist-info/LICENSE") and not wanted("a/license.txt")
 
 
-def test_archives(tmp_path):
+def test_archives_give_the_files_of_wheels_and_packages(tmp_path):
     wheel = tmp_path / "a.whl"
     with zipfile.ZipFile(wheel, "w") as archive:
         archive.writestr("pkg/a.py", "a\n")
@@ -161,7 +161,7 @@ def test_a_cached_repository_is_read_in_place(tmp_path):
         source_reader.read_source({**source, "version": "0" * 40}, tmp_path / "downloads", given, 100_000, Counter())
 
 
-def test_only_what_is_kept_of_a_large_repository_is_read(tmp_path):
+def test_only_the_files_taken_of_a_large_repository_are_read(tmp_path):
     files = {f"part{f}/file{n}.py": module(f"m{f}_{n}") for f in range(6) for n in range(3)} | {"gen/a.py": module("g")}
     commit = git_repository(tmp_path / "cache" / "own+good" / "repo", files)
     source = {"name": "own/good", "kind": "git", "version": commit, "licence": "MIT", "languages": ["python"]}

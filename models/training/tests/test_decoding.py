@@ -16,7 +16,7 @@ def model():
     return made.eval()
 
 
-def test_batches_decode_what_each_prompt_would_alone(model):
+def test_batched_decoding_equals_decoding_one_prompt_at_a_time(model):
     generator = torch.Generator().manual_seed(1)
     prompts = [torch.randint(7, 300, (length,), generator=generator).tolist() for length in (30, 41, 33, 38)]
     wanted = [

@@ -128,7 +128,7 @@ def test_first_hit_looks_at_the_first_ten():
 # TaskSet of held-out repositories
 
 
-def test_cases_stand_at_the_first_use_behind_the_imports(tmp_path):
+def test_tasks_stand_at_the_first_use_after_the_imports(tmp_path):
     path = tmp_path / "heldout.jsonl"
     row = {"repository": "r", "language": "python", "licence": "MIT", "files": {"helper.py": HELPER, "user.py": USER}}
     path.write_text(json.dumps(row) + "\n", encoding="utf-8")
@@ -179,7 +179,7 @@ def test_rows_follow_the_templates_with_slots_tokenised_alone():
     ]
 
 
-def test_limits_keep_the_prefixs_end_the_texts_begin_and_the_paths_end():
+def test_limits_cut_prefix_and_path_from_the_left_and_text_from_the_right():
     form = prompt_format()
     long = "\n".join(f"line_{n} = {n}" for n in range(200))
     query = form.query("a.py", long)

@@ -69,7 +69,7 @@ def test_package_holds_what_it_says_and_runs(work):
     assert out.logits.shape == (1, 1, known) and out.expression.shape == (1, 64)
 
 
-def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(work):
+def test_package_takes_the_adapters_settings_and_defaults_for_missing_ones(work):
     config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
     null = [0.5] + [0.0] * 63
     found = {
@@ -102,7 +102,7 @@ def test_settings_of_the_adapter_reach_the_package_and_missing_ones_are_todays(w
 
 
 @pytest.mark.parametrize("stored", ["int8", "half"])
-def test_a_text_is_read_on_in_buffers_that_grow(work, stored):
+def test_text_is_continued_in_growing_buffers(work, stored):
     export.run(arguments(work, "--weights", stored))
     assert (
         package.read(work / "package")["weights"]
@@ -291,7 +291,7 @@ def test_weights_outside_the_graph_must_be_given(work):
         package.write(work / "package", manifest, {**files, "model.onnx": graph})
 
 
-def test_card_says_what_the_records_say(work):
+def test_card_repeats_the_records(work):
     (work / "corpus").mkdir()
     train = {"go": {"repositories": 2, "files": 1234, "bytes": 3_400_000}}
     repositories = [
@@ -328,13 +328,13 @@ def test_card_says_what_the_records_say(work):
     assert "ISC" not in card
 
 
-def test_card_says_when_records_are_missing(work):
+def test_card_states_which_records_are_missing(work):
     export.run(arguments(work))
     card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
     assert "no record of pretraining" in card and "No record of the corpus" in card
 
 
-def test_card_tells_the_stages_that_led_to_the_adapter_and_a_continued_run(work):
+def test_card_lists_the_adapters_stages_and_a_continued_run(work):
     ranks = {"trained": {"mrr_at_10": 0.25, "low": 0.2, "high": 0.3}}
     calibration = {"keptWithNeed": 0.9, "keptWithout": 0.25, "separation": 0.875}
     config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))

@@ -178,7 +178,7 @@ def test_wanted_positions_come_in_the_asked_order(exported):
     assert relative(found, np.stack([expected[0][[19, 3]], expected[1][[0, 7]]])) < BOUND
 
 
-def test_no_wanted_position_gives_no_logits_and_an_expression_still(exported):
+def test_graph_without_positions_gives_no_logits_but_an_expression(exported):
     ids = ids_of(2, 20)
     found = exported.run(ids, [20, 12], np.zeros((2, 0)), adapter=1)
     assert found["logits"].shape == (2, 0, SIZES["vocab_size"])
@@ -196,7 +196,7 @@ def test_two_chunks_equal_one_prefill(exported):
         assert relative(second[name], whole[name]) < BOUND
 
 
-def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
+def test_rows_after_the_past_in_its_buffers_change_nothing(exported):
     ids = ids_of(1, 40)
     whole, roomy = (exported.run(ids, [40], [range(40)], adapter=0, spare=spare) for spare in (None, 57))
     first = exported.run(ids[:, :30], [30], [[29]])
@@ -219,7 +219,7 @@ def test_what_lies_behind_the_past_in_its_buffers_changes_nothing(exported):
 
 
 @pytest.mark.parametrize("few", [1, 2, graph.FEW, graph.FEW + 1])
-def test_few_rows_attend_to_what_many_do(exported, few):
+def test_few_rows_attend_as_many_rows_do(exported, few):
     """On both sides of the border between the two ways to attend, behind a past and without one."""
     ids = ids_of(1, 40)
     whole = exported.run(ids, [40], [range(40)], adapter=0)
@@ -294,7 +294,7 @@ def test_expression_matches_pytorch(exported, adapter):
     np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1.0, atol=1e-5)
 
 
-def test_attention_is_what_pytorch_weighs(exported, monkeypatch):
+def test_attention_weights_equal_pytorchs(exported, monkeypatch):
     weighed: list[torch.Tensor] = []
     softmax = torch.Tensor.softmax
 
@@ -315,7 +315,7 @@ def test_attention_is_what_pytorch_weighs(exported, monkeypatch):
     np.testing.assert_allclose(found.sum(axis=1), 1.0, atol=1e-5)
 
 
-def test_attention_behind_a_past_is_that_of_the_whole_text(exported):
+def test_attention_after_a_past_equals_that_of_the_whole_text(exported):
     ids = ids_of(1, 40)
     whole = exported.run(ids, [40], [[39]], adapter=0)["attention"]
     for cut in (11, 38):
@@ -350,7 +350,7 @@ def test_shared_adapter_serves_both_and_normalisation_can_be_left_out():
     assert relative(query, exported.express(ids, [21, 9], 0)) < BOUND
 
 
-def test_half_stored_weights_are_folded_at_load_and_close(tmp_path):
+def test_float16_weights_are_folded_at_load_and_close_to_float32(tmp_path):
     optimised = tmp_path / "optimised.onnx"
     half, full = Exported(qwen2, stored="float16", optimised=optimised), Exported(qwen2)
     operators = [(n.op_type, n.input[0]) for n in onnx.load(optimised).graph.node]
@@ -385,7 +385,7 @@ def test_half_computes_in_float16_and_gives_what_is_not_cached_in_float32():
     assert np.abs(second["expression"] - half.express(ids, [40], 0)).max() < 2e-2
 
 
-def test_layers_may_be_weighed_and_brought_to_length_one():
+def test_graph_follows_layer_weights_and_layer_normalisation():
     ids = ids_of(2, 21)
     weighed = Exported(qwen2, layer_weights=(0.5, 0.3, 0.2), layer_normalise=True)
     for adapter in (0, 1):
@@ -677,7 +677,7 @@ def test_missing_tensor_is_named():
 
 
 @pytest.mark.parametrize("stored", graph.WEIGHTS)
-def test_without_training_is_the_adapter_at_its_start(stored):
+def test_graph_without_training_has_the_untrained_adapter(stored):
     exported = Exported(qwen2, stored=stored)
     trained = exported.run(ids_of(2, 18), [18, 5], [[17], [4]], adapter=1)
     exported.session = onnxruntime.InferenceSession(graph.without_training(exported.proto.SerializeToString()))

@@ -55,7 +55,7 @@ def test_contexts_without_a_need_use_nothing_defined_elsewhere(work):
         assert one.kind == "no-need" and one.follows == [] and one.first % 10 == 0
 
 
-def test_windows_are_those_of_a_search_each_once(work):
+def test_windows_equal_those_of_a_search_and_come_once(work):
     source, _ = sampler(work)
     found = list(source.windows(1000))
     places = [(window.path, window.first) for window in found]
@@ -95,7 +95,7 @@ def pair(**changes) -> pairs.Pair:
         ({"fragment": [3], "repository": "b", "defines": ["alpha"]}, False),
     ],
 )
-def test_fragments_that_would_do_as_well_are_no_negatives(changes, expected):
+def test_interchangeable_fragments_are_not_negatives(changes, expected):
     assert pairs.interchangeable(pair(), pair(**changes)) is expected
 
 
@@ -112,7 +112,7 @@ def test_masked_negatives_do_not_change_the_loss_and_other_columns_may_be_right(
     torch.testing.assert_close(found, (first + last) / 2)
 
 
-def test_what_is_wrong_for_a_query():
+def test_negatives_of_a_query_are_marked():
     batch = [
         pair(),
         pair(fragment=[3], path="g.py", defines=["beta"], follows=[]),
@@ -149,7 +149,7 @@ def test_windows_that_score_high_and_are_wrong_are_chosen_first():
     assert bank.choose([pair(repository="unknown")], queries[:1], 1.0) == []
 
 
-def test_a_listwise_loss_is_least_where_scores_follow_the_gains():
+def test_listwise_loss_is_lowest_where_scores_follow_the_gains():
     gains = torch.tensor([[0.4, 0.0, float("-inf")], [0.0, 0.1, 0.3]])
     right = contrast.listwise(gains.nan_to_num(neginf=5.0), gains, 0.1, 0.1)
     wrong = contrast.listwise(-gains.nan_to_num(neginf=5.0), gains, 0.1, 0.1)
@@ -158,7 +158,7 @@ def test_a_listwise_loss_is_least_where_scores_follow_the_gains():
     assert wrong > right + 0.5
 
 
-def test_batches_keep_groups_of_one_repository_together_and_lose_no_pair_twice():
+def test_batches_hold_groups_of_one_repository_and_each_pair_once():
     drawn = [pair(repository=f"r{i % 3}", query=[i]) for i in range(90)]
     made = list(contrast.batches(drawn, 20, 10, seed=1))
     assert len(made) == 4 and all(len(batch) == 20 for batch in made)
@@ -183,7 +183,7 @@ def test_rows_come_back_in_order_whatever_their_length(work):
         assert (found @ exact.T).argmax(1).tolist() == list(range(5))
 
 
-def test_trains_the_adapter_alone_measures_it_and_resumes(work):
+def test_ing_trains_only_the_adapter_measures_it_and_resumes(work):
     weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
     assert ing.run(stage_options(ing, work, steps=40)) == 0
     log = [json.loads(line) for line in (work / "ing.jsonl").read_text().splitlines()]
@@ -204,7 +204,7 @@ def test_trains_the_adapter_alone_measures_it_and_resumes(work):
     assert (work / "ing.jsonl").read_text() == before and json.loads(before.splitlines()[-1])["event"] == "end"
 
 
-def test_an_interrupted_run_goes_on_where_it_stopped(work, monkeypatch):
+def test_interrupted_training_resumes_at_the_same_step(work, monkeypatch):
     args = stage_options(ing, work, steps=8)
     trainer = AdapterTraining(args, 0, 1, ing.STAGE)
     optimise = trainer.optimise
@@ -262,7 +262,7 @@ def test_two_processes_share_windows_as_well(work):
     assert llora.load_config(work / "llora")["steps"] == 3
 
 
-def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
+def test_training_starts_only_from_a_stage_of_the_same_backbone(work):
     assert ing.run(stage_options(ing, work, steps=2)) == 0
     later = AdapterTraining(stage_options(ing, work, start="stage1"), 0, 1, "again")
     saved = llora.load(later.reader.model, work / "stages" / "stage1")
@@ -281,7 +281,7 @@ def test_a_later_run_starts_from_a_stage_of_the_same_backbone_alone(work):
         ing.run(stage_options(ing, work, choose="best"))
 
 
-def test_the_best_stage_is_chosen_unless_one_is_named(work):
+def test_choose_takes_the_best_stage_unless_one_is_named(work):
     assert ing.run(stage_options(ing, work, steps=2)) == 0
     first = json.loads((work / "stages" / "stage1" / "adapter_config.json").read_text())
     (work / "stages" / "stage2").mkdir()

@@ -88,7 +88,7 @@ def test_another_checkpoint_does_not_take_the_adapter(work):
         export.load_adapter(model, work / "checkpoint", work / "llora", False)
 
 
-def test_what_the_product_cannot_read_is_refused_with_the_reason():
+def test_checkpoints_that_the_product_cannot_read_are_refused_with_a_reason():
     plain = json.loads(tiny.tokenizer_json(prompt_layout.OWN))
     plain["added_tokens"] = [entry for entry in plain["added_tokens"] if entry["content"] == "<|endoftext|>"]
     with pytest.raises(ValueError, match="fill-in-the-middle tokens of a known code model, found it without"):

@@ -50,7 +50,7 @@ def test_generation_is_bit_identical_with_the_adapter_in_the_same_pass():
 
 
 @pytest.mark.parametrize("project", [True, False])
-def test_starts_as_the_mean_of_the_backbones_own_attention_at_the_last_token(project):
+def test_fresh_adapter_expresses_the_mean_of_the_backbones_attention(project):
     model = small_backbone()
     ids = torch.randint(0, 97, (3, 20))
     lengths = torch.tensor([20, 7, 1])
@@ -83,7 +83,7 @@ def test_padding_does_not_reach_the_expression():
     torch.testing.assert_close(alone, beside, atol=1e-6, rtol=1e-5)
 
 
-def test_gradients_reach_the_named_adapter_alone():
+def test_gradients_reach_only_the_named_adapter():
     model = small_backbone()
     module = trained_adapter(model)
     module.express(torch.randint(0, 97, (2, 9)), torch.tensor([9, 5]), llora.FRAGMENT)[:, 0].sum().backward()

@@ -124,7 +124,7 @@ def test_a_leak_is_reported(work, monkeypatch):
     assert tables.load(work, "diagnosis").figures["python"]["findings"][diagnosis.SIGNATURES[1]] == diagnosis.SEEN
 
 
-def test_attention_weights_are_those_that_the_expression_is_made_of(fixtures):
+def test_attention_weights_reproduce_the_expression(fixtures):
     module = fixtures.engine.module(fixtures.methods[SHIPPED])
     plain = llora.LLoRA(fixtures.engine.model, rank=4, alpha=8.0, normalise=False, project=False)
     plain.load_state_dict(module.state_dict())
@@ -172,7 +172,7 @@ def test_every_token_of_a_context_gets_its_kind(fixtures):
     assert line.lstrip("\n") == '    return price(items, "x", 12) + other.'
 
 
-def test_more_fragments_never_bring_the_right_one_forward(fixtures):
+def test_rank_of_the_right_fragment_never_improves_as_the_index_grows(fixtures):
     found = fixtures.tasks.load()["python"]
     further = scale.others(fixtures, "python", {task.cursor.repository for task in found})
     assert len(further) == 3 and all(fragment.path.startswith("pkg/") for part in further for fragment in part)
@@ -226,7 +226,7 @@ def test_findings_follow_their_thresholds(values, gain, expected):
     assert [finding for *_, finding in found] == expected
 
 
-def test_use_separates_found_from_not_found():
+def test_use_separates_tasks_by_whether_the_right_fragment_ranks_first():
     def scores(*values):
         return [completions.Score(100.0 * (es == 100), es) for es in values]
 

@@ -54,7 +54,7 @@ def packed(trained):
     return rows_of(trained, 1, "alpha", "beta")
 
 
-def test_shapes_padding_and_languages(packed):
+def test_rows_have_shape_padding_and_languages(packed):
     rows, languages, report = packed
     assert rows.dtype == np.uint16
     assert rows.shape == (report["all"]["rows"], 512) and len(languages) == len(rows) > 30
@@ -98,14 +98,14 @@ def test_a_row_holds_one_repository(packed, trained):
         assert not ("report_alpha" in text and "report_beta" in text)
 
 
-def test_every_kind_occurs(packed):
+def test_packed_rows_hold_every_kind_of_sample(packed):
     counts = packed[2]["all"]
     for kind in ("leftToRight", "leftToRightWithFragments", "fillInMiddle", "fillInMiddleWithFragments"):
         assert counts[kind] > 0, kind
     assert 0.2 < counts["rowsStartingWithFragments"] / counts["rows"] < 0.8
 
 
-def test_fill_in_middle_puts_the_text_together_again(packed, trained):
+def test_fill_in_middle_samples_rejoin_to_the_text(packed, trained):
     texts = {
         "pkg/shapes.py": shapes(),
         **{f"{mark}": uses(mark) for mark in ("alpha", "alpha_more", "beta", "beta_more")},
@@ -127,7 +127,7 @@ def test_fill_in_middle_puts_the_text_together_again(packed, trained):
     assert seen > 20
 
 
-def test_fragments_define_what_follows(packed, trained):
+def test_sample_fragments_define_what_follows(packed, trained):
     used = total = 0
     for row in packed[0]:
         ids = row.tolist()
@@ -189,7 +189,7 @@ def test_slots_are_tokenised_on_their_own(trained):
     assert len(expected) > 256 and row is not None
 
 
-def test_the_worst_fragments_go_when_there_is_no_room(trained):
+def test_lowest_ranked_fragments_are_dropped_where_room_is_short(trained):
     text = "value = other_value\n" * 30
     fragments = [[special_tokens.FRAGMENT, f"pkg/f{n}.py", "\n", text, "\n"] for n in range(6)]
     sample = source_repository.Sample("leftToRight", fragments, [special_tokens.PATH, "pkg/a.py", "\n"], [text * 10])
@@ -235,7 +235,7 @@ def test_two_processes_make_the_rows_of_one(trained, packed):
     assert np.array_equal(np.concatenate(parts), packed[0])
 
 
-def test_the_next_sample_begins_behind_the_suffix_of_a_fill_in_middle_sample():
+def test_next_sample_begins_after_the_suffix_of_a_fill_in_middle_sample():
     made = source_repository.Repository(repository("alpha"), 3.5, random.Random(1))
     number = next(number for number, file in enumerate(made.files) if file.path == "pkg/uses.py")
     file = made.files[number]
@@ -284,7 +284,7 @@ def test_a_run_writes_what_pretraining_reads(tmp_path, trained):
         ("cobol", "class A\n", []),
     ],
 )  # fmt: skip
-def test_definitions(language, text, expected):
+def test_definitions_of_each_language_are_found(language, text, expected):
     assert [name for name, _ in definitions(language, text)] == expected
 
 
@@ -292,6 +292,6 @@ def test_definitions_say_their_line_and_skip_long_lines():
     assert definitions("python", "\n\ndef a():\n    pass\n\ndef " + "b" * 400 + "():\n") == [("a", 2)]
 
 
-def test_identifiers_and_languages():
+def test_identifiers_and_languages_are_recognised():
     assert identifiers("a_1 = $b.c(2)") == ["a_1", "$b", "c"]
     assert language_of("x/y.tsx") == "typescript" and language_of("Makefile") is None

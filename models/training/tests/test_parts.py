@@ -20,7 +20,7 @@ def work(tmp_path):
     return folder
 
 
-def test_what_is_packed_comes_back(work, tmp_path, capsys):
+def test_packed_parts_join_to_the_same_files(work, tmp_path, capsys):
     out, there = tmp_path / "out", tmp_path / "there"
     command = ["pack", "rows", "shards", "note.json", "--from", str(work), "--out", str(out), "--part-mib", "0.01"]
     assert parts.main(command) == 0

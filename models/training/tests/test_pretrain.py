@@ -72,7 +72,7 @@ def test_loss_and_gradients_equal_those_of_autograd(monkeypatch):
         torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-5, rtol=1e-3, msg=name)
 
 
-def test_documents_are_the_samples_that_pack_put_into_a_row():
+def test_sample_numbers_follow_the_samples_of_a_packed_row():
     trained = tokenizer.train([SOURCE, USES], 600)
     row = {"repository": "one", "language": "python", "licence": "MIT", "files": {"a.py": SOURCE, "b.py": USES}}
     packed, counts = pack.pack_repository(row, trained, 512, 4, 1)
@@ -85,7 +85,7 @@ def test_documents_are_the_samples_that_pack_put_into_a_row():
     assert set(starts.tolist()) <= {special_tokens.FRAGMENT, special_tokens.PATH, special_tokens.FIM_PREFIX}
 
 
-def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
+def test_isolated_samples_have_the_losses_that_each_has_alone(monkeypatch):
     monkeypatch.setattr(forward, "ATTENTION_BLOCK", 16)
     model = noisy_model()
     parts = [
@@ -106,7 +106,7 @@ def test_isolated_samples_read_as_if_each_stood_alone(monkeypatch):
     torch.testing.assert_close(model.model.layers[0].self_attn.k_proj.weight.grad, gradient, atol=1e-5, rtol=1e-3)
 
 
-def test_what_a_device_cannot_do_is_given_up(tmp_path):
+def test_attention_that_a_device_cannot_compute_is_given_up(tmp_path):
     write_shards(tmp_path)
     run = pretrain.Pretraining(options(tmp_path, tokens=500, isolate=True))
     before = {name: tensor.clone() for name, tensor in run.model.state_dict().items()}
@@ -187,7 +187,7 @@ def events(work) -> list[dict]:
     return [json.loads(line) for line in (work / "pretrain.jsonl").read_text().splitlines()]
 
 
-def test_learns_and_leaves_a_loadable_backbone(tmp_path):
+def test_pretraining_learns_and_writes_a_loadable_backbone(tmp_path):
     write_shards(tmp_path)
     assert pretrain.run(options(tmp_path, tokens=4 * 63 * 60)) == 0
     found = {event["event"]: event for event in events(tmp_path)}
@@ -259,7 +259,7 @@ def test_two_processes_train_the_same_model_as_one(tmp_path):
     assert two["tokens"] == one["tokens"]
 
 
-def test_says_what_is_missing(tmp_path):
+def test_pretraining_names_what_is_missing(tmp_path):
     with pytest.raises(FileNotFoundError, match="run `pack` first"):
         pretrain.run(options(tmp_path, minutes=1.0))
     write_shards(tmp_path)
@@ -286,7 +286,7 @@ def test_rows_come_once_a_pass_and_with_their_languages(tmp_path):
         assert batch.languages.tolist() == [row % 2 for row in batch.rows]
 
 
-def test_a_feed_goes_on_where_its_state_was_taken_and_other_ranks_get_other_rows(tmp_path):
+def test_feed_resumes_from_its_state_and_gives_each_rank_other_rows(tmp_path):
     write_shards(tmp_path, rows=10)
     whole, first = feed_of(tmp_path), feed_of(tmp_path)
     expected = [whole.next(4).rows.tolist() for _ in range(6)]

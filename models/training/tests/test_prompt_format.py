@@ -27,7 +27,7 @@ def form(**retrieval) -> PromptFormat:
     return PromptFormat(manifest, Tokenizer.from_str(tokenizer_json(prompt_layout.OWN)))
 
 
-def test_imports_come_on_top_of_the_prefix_and_keep_their_last_tokens():
+def test_imports_are_added_to_the_prefix_and_cut_from_the_left():
     prefix = "import first_module\nimport second_module\n" + "x = 1\n" * 30
     bare, with_imports = form().query("a.py", prefix), form(importTokens=12).query("a.py", prefix)
     assert len(bare) == 40 and len(with_imports) == 52
@@ -42,7 +42,7 @@ def test_imports_that_the_query_shows_anyway_are_not_repeated():
     assert form(importTokens=12).query("a.py", prefix) == form().query("a.py", prefix)
 
 
-def test_fill_in_the_middle_shares_the_room():
+def test_fill_in_the_middle_prompt_shares_its_room_between_both_sides():
     layout = form()
     long = "abc def ghi " * 100
     row = layout.fill_in_middle("a.py", long, long, 100)

@@ -11,7 +11,7 @@ from selfracg.data import prompt_layout
 from selfracg.export import export, package
 
 
-def test_a_size_becomes_a_package(tmp_path):
+def test_random_package_has_the_requested_size(tmp_path):
     assert command.run(random_package, ["--work", str(tmp_path), "--smoke"]) == 0
     size = random_package.SMOKE[0]
     manifest = package.read(tmp_path / "random" / size.name)

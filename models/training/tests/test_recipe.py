@@ -129,7 +129,7 @@ def test_a_packaged_graph_computes_the_model_that_the_file_holds(exported):
     assert np.linalg.norm(logits.expression) == pytest.approx(1)
 
 
-def test_a_packaged_graph_rounds_as_its_twin_in_pytorch_does(exported):
+def test_packaged_graph_rounds_as_its_twin_in_pytorch_does(exported):
     """With the factors in the weights, codes up to 127 and each row of activations by its own step."""
     model, file, folder = exported
     content, _ = weights(file, folder, "int8")
@@ -173,7 +173,7 @@ def test_a_graph_that_computes_another_model_is_refused_and_nothing_is_written(e
     assert not (tmp_path / "out").exists()
 
 
-def test_smoothing_leaves_the_model_as_it_is_to_the_bit(exported):
+def test_smoothing_changes_no_bit_of_the_model(exported):
     model, file, _ = exported
     checkpoint = GgufCheckpoint(file)
     factors = smoothing.fit(model, [list(range(40))])
@@ -206,7 +206,7 @@ def test_factors_even_out_a_channel_of_outliers(exported):
     assert smoothed.max() / np.median(smoothed) < 0.5 * largest.max() / np.median(largest)
 
 
-def test_without_rows_nothing_is_fitted(exported):
+def test_smoothing_without_rows_is_refused(exported):
     with pytest.raises(ValueError, match="rows of real code"):
         smoothing.fit(exported[0], [[]])
 

@@ -57,7 +57,7 @@ def test_restored_and_exported_again_it_is_the_same_package(tmp_path, stored, ad
         command.run(restore, ["--work", str(again), "--package", str(found)])
 
 
-def test_of_codes_and_scales_the_matrices_come_back(tmp_path):
+def test_restore_rebuilds_matrices_from_codes_and_scales(tmp_path):
     found = exported(tmp_path, tiny.qwen2, "int8")
     assert command.run(restore, ["--work", str(tmp_path / "again"), "--package", str(found)]) == 0
     model = backbone.load(tmp_path / "again" / "backbone")

@@ -34,7 +34,7 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):
     assert stage2.run(fresh) == 0 and llora.load_config(work / "stages" / "stage2-only")["start"] == ""
 
 
-def test_losses_of_a_continuation_are_those_of_each_prompt_by_itself(work):
+def test_continuation_losses_equal_those_of_each_prompt_alone(work):
     model = backbone.load(work / "backbone")
     rows = [([9, 10, 11], [20, 21, 22]), ([9, 10, 11, 12, 13, 14, 15], [30, 31])]
     for shape in (None, (4, 16)):
@@ -64,13 +64,13 @@ def test_utility_rates_by_the_gain_and_trains_on_it(work):
     assert (work / "pairs" / "rated-0of1.jsonl").stat().st_mtime_ns == before
 
 
-def test_a_fragment_in_the_prompt_is_the_embedded_one_without_its_last_mark(work):
+def test_prompt_fragment_equals_the_embedded_one_without_its_final_token(work):
     rater = utility.Rater(stage_options(utility, work, start="none"), work / "backbone", 0, 1)
     window = pairs.Window("a", rater.form.fragment_embedding("f.py", "x = 1"), "f.py", 0, 1, [])
     assert rater._in_prompt(window) == rater.form.fragment("f.py", "x = 1", 128)
 
 
-def test_ablate_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):
+def test_ablation_trains_each_variant_once_and_compares_it_with_the_default(work, capsys):
     sizes = "--steps 2 --batch 16 --group 8 --micro 8 --no-compile --evaluation-cases 4 --evaluation-pool 12"
     args = options(ablate, work, *sizes.split(), "--points", "adapters", "query")
     assert ablate.run(args) == 0

@@ -50,7 +50,7 @@ def pieces(text: str) -> list[str]:
     return [text[start:end] for _, (start, end) in tokenizer.new_tokenizer().pre_tokenizer.pre_tokenize_str(text)]
 
 
-def test_pre_tokenisation():
+def test_pre_tokenisation_splits_as_the_pattern_says():
     assert pieces("    return self.get_name(x1, 23)\n\n        y") == [
         "   ", " return", " self", ".", "get", "_name", "(", "x", "1", ",", " ", "2", "3", ")", "\n\n        ", "y",
     ]  # fmt: skip
