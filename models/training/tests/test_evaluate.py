@@ -315,7 +315,7 @@ def test_retrieval_on_the_benchmark_and_on_held_out_repositories(work, benchmark
 
 def test_a_package_alone_is_ranked_through_its_graph(work, benchmark):
     model_of = package_under_test.PackageUnderTest.load(work / "package")
-    _, (task,) = crossfile.tasks(benchmark, "python", None)
+    (task,) = crossfile.all_tasks(benchmark, "python", None)
     ranking = retrieval.of_package(model_of, [task])["SelfRACG"][0]
     query = model_of.trained.embed([model_of.format.query(task.cursor.file, task.prefix)], llora.QUERY)[0]
     rows = [model_of.format.fragment_embedding(task.pool[i].path, task.pool[i].text) for i in task.others]
@@ -335,7 +335,7 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
     assert found["python"]["cases"] == 1
     assert len({found["all"][kind]["continuation"] for kind in ("none", "random", "right")}) == 3
     model_of = package_under_test.PackageUnderTest.load(work / "package")
-    _, (task,) = crossfile.tasks(benchmark, "python", None)
+    (task,) = crossfile.all_tasks(benchmark, "python", None)
     ids, is_name = copying._continuation(model_of.format, task)
     assert model_of.format.tokenizer.decode([t for t, name in zip(ids, is_name, strict=True) if name]).startswith(
         "compute_total"
@@ -347,7 +347,7 @@ def test_copying_compares_the_same_continuation(work, benchmark, capsys):
 def test_copying_prompts_fit_a_short_context(work, benchmark):
     model_of = package_under_test.PackageUnderTest.load(work / "package")
     model_of.manifest["contextLength"] = 256
-    _, (task,) = crossfile.tasks(benchmark, "python", None)
+    (task,) = crossfile.all_tasks(benchmark, "python", None)
     assert model_of.copy_limit() + package_under_test.COPY_ROOM == 256
     assert (
         len(copying._prompt(model_of.format, task, min(task.relevant), model_of.copy_limit())) <= model_of.copy_limit()

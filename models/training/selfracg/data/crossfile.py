@@ -157,12 +157,6 @@ def all_tasks(folder: Path, language: str, limit: int | None) -> list[Task]:
     return out
 
 
-def tasks(folder: Path, language: str, limit: int | None) -> tuple[int, list[Task]]:
-    """(number of tasks read, those of them with a definition in another file)."""
-    found = all_tasks(folder, language, limit)
-    return len(found), [task for task in found if task.needs]
-
-
 def first_hit(task: Task, ranking: Sequence[int], depth: int = 10) -> int | None:
     """Rank from 0 of the first relevant fragment among the first `depth`, or None."""
     return next((rank for rank, i in enumerate(ranking[:depth]) if i in task.relevant), None)

@@ -13,7 +13,6 @@ from selfracg.data.special_tokens import END, FIM_MIDDLE, FIM_PREFIX, FIM_SUFFIX
 PATH_TOKENS = 24
 FRAGMENT_TOKENS = 128
 PREFIX_TOKENS = 400
-SUFFIX_TOKENS = 96
 MIDDLE_TOKENS = 128
 # Fragments of one sample: mostly as many as the product shows, now and then as many as its settings allow in a longer context.
 FRAGMENT_COUNTS = (1, 2, 2, 3, 3, 4, 4, 5, 6, 9, 12)

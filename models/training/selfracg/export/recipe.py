@@ -27,8 +27,6 @@ WEIGHTS_FILE, ADAPTERS_FILE, FACTORS_FILE = "weights.bin", "adapters.bin", "fact
 VARIANTS = {"int8": 127, "int7": graph.WEIGHT_STEPS}
 # Large arrays begin on a page, so that they can be mapped; small ones on a cache line.
 PAGE, LINE = 4096, 64
-# Rows that are quantised at a time.
-ROWS_AT_ONCE = 4096
 # Initialisers smaller than this stay inside the graph unless they come from a checkpoint.
 INLINE_BYTES = 1024
 
