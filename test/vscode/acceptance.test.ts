@@ -26,11 +26,8 @@ describe("accepting a suggestion in VS Code", () => {
   const shop = new Bookshop({ name: "acceptance", settings });
   let window: Workbench;
 
-  beforeAll(async () => {
+  beforeAll(() => {
     ({ window } = shop);
-    await window.waitForStatus(/ready/);
-    await window.openFile(file, lastLine(file));
-    await window.runCommand("SelfRACG: Show Retrieval Inspector");
   });
 
   /** Types at one beginning after the other until there is ghost text that suits. */
@@ -57,6 +54,9 @@ describe("accepting a suggestion in VS Code", () => {
   }
 
   it("is followed by the next request with no further key", async () => {
+    await window.waitForStatus(/ready/);
+    await window.openFile(file, lastLine(file));
+    await window.runCommand("SelfRACG: Show Retrieval Inspector");
     await ghostAfter((ghost) => ghost.trim() !== "");
     await expect.poll(async () => (await lastPlace()) === (await cursorPlace()), patience).toBe(true);
     const before = await cursorPlace();
