@@ -10,6 +10,9 @@ const posixClasses = {
   lower: "a-z",
 };
 
+/** Ends of the text as JavaScript writes them. @type {Readonly<Record<string, string>>} */
+const anchors = { "\\z": "$", "\\A": "^" };
+
 /** @typedef {object} Flags
  * @property {boolean} anyCase `i`
  * @property {boolean} dotAll `s`
@@ -58,20 +61,20 @@ class Translator {
   /** @param {Flags} flags @returns {string} */
   piece(flags) {
     const opened = this.take(/\((?:\?P?<\w+>|\?([a-z]*)(?:-([a-z]+))?:)?/y);
-    if (opened !== undefined) {
-      const captures = !opened[0].endsWith(":");
-      const made = this.group(captures ? flags : withFlags(flags, opened[1], opened[2]));
-      if (this.take(/\)/y) === undefined) throw new Error(`expected ")" in ${this.source}, found its end`);
-      return captures ? `(${made})` : `(?:${made})`;
-    }
+    if (opened !== undefined) return this.brackets(opened, flags);
     const characters = this.take(/\[(\^?)(\]?(?:\[:\w+:\]|\\.|[^\]\\])*)\]/sy);
     if (characters !== undefined) return charClass(characters[1] ?? "", characters[2] ?? "", flags);
     const escaped = this.take(/\\(?:x[0-9A-Fa-f]{2}|.)/sy)?.[0];
-    if (escaped !== undefined) return escaped === "\\z" ? "$" : escaped === "\\A" ? "^" : escaped;
-    const character = this.source[this.at++] ?? "";
-    if (character === ".") return flags.dotAll ? "[\\s\\S]" : "[^\\n]";
-    const isLetter = flags.anyCase && /[a-zA-Z]/.test(character);
-    return isLetter ? `[${character.toLowerCase()}${character.toUpperCase()}]` : character;
+    if (escaped !== undefined) return anchors[escaped] ?? escaped;
+    return single(this.source[this.at++] ?? "", flags);
+  }
+
+  /** A group whose opening bracket, with its flags, was just read. @param {RegExpExecArray} opened @param {Flags} flags */
+  brackets(opened, flags) {
+    const captures = !opened[0].endsWith(":");
+    const made = this.group(captures ? flags : withFlags(flags, opened[1], opened[2]));
+    if (this.take(/\)/y) === undefined) throw new Error(`expected ")" in ${this.source}, found its end`);
+    return captures ? `(${made})` : `(?:${made})`;
   }
 
   /** What a pattern with the flag `y` finds here, which is passed over. @param {RegExp} pattern */
@@ -81,6 +84,13 @@ class Translator {
     this.at += found?.[0].length ?? 0;
     return found;
   }
+}
+
+/** One character that is neither escaped nor in a class. @param {string} character @param {Flags} flags */
+function single(character, flags) {
+  if (character === ".") return flags.dotAll ? "[\\s\\S]" : "[^\\n]";
+  const isLetter = flags.anyCase && /[a-zA-Z]/.test(character);
+  return isLetter ? `[${character.toLowerCase()}${character.toUpperCase()}]` : character;
 }
 
 /** @param {string} not @param {string} body @param {Flags} flags */
