@@ -1,67 +1,46 @@
-// Entry of the extension: settings, the sidecar's session, and the features on top of it.
+// Entry of the extension: settings, the sidecar's session, and what works on top of it.
 
-import type { Disposable, ExtensionContext } from "vscode";
-import * as chooseModel from "./choose-model";
-import * as getStarted from "./commands/get-started";
-import * as indexCommands from "./commands/index-commands";
-import * as openSettings from "./commands/open-settings";
-import * as reindex from "./commands/reindex";
-import * as restart from "./commands/restart";
-import * as showInspector from "./commands/show-inspector";
-import * as showLog from "./commands/show-log";
-import * as toggle from "./commands/toggle";
-import * as toggleLanguage from "./commands/toggle-language";
-import * as why from "./commands/why";
-import * as collectDiagnostics from "./diagnostics/collect";
+import type { ExtensionContext } from "vscode";
+import { registerCommands } from "./commands";
+import { InspectorPanel } from "./inspector/panel";
 import { SidecarSession } from "./session";
 import { ExtensionSettings } from "./settings";
-import * as contextKeys from "./status/context-keys";
-import * as menu from "./status/menu";
-import * as snooze from "./status/snooze";
-import * as statusBar from "./status/status-bar";
+import { followContextKeys } from "./status/context-keys";
+import { Snooze } from "./status/snooze";
+import { showStatusBar } from "./status/status-bar";
 import { Overview } from "./status/status-model";
-import * as holdBack from "./suggestions/suppress";
-
-interface Feature {
-  register(context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable;
-}
-
-const features: readonly Feature[] = [
-  holdBack,
-  statusBar,
-  menu,
-  contextKeys,
-  toggle,
-  snooze,
-  toggleLanguage,
-  reindex,
-  why,
-  indexCommands,
-  showInspector,
-  chooseModel,
-  restart,
-  showLog,
-  collectDiagnostics,
-  openSettings,
-  getStarted,
-];
+import { suppressForSeveralCursors } from "./suggestions/suppress";
 
 let session: SidecarSession | undefined;
 
-/** Called by VS Code once, after start-up. Features register before the sidecar starts, so that they miss nothing. */
+/** Called by VS Code once, after start-up. All listen before the sidecar starts, so that they miss nothing. */
 export function activate(context: ExtensionContext): void {
   const started = new SidecarSession(context, new ExtensionSettings());
   session = started;
   const overview = new Overview(started);
+  const snooze = new Snooze(context.workspaceState, started);
+  const inspector = new InspectorPanel(context.extensionUri, versionOf(context.extension.packageJSON), started);
+  suppressForSeveralCursors(started, overview);
   context.subscriptions.push(
     started,
     overview,
-    ...features.map((feature) => feature.register(context, started, overview)),
+    snooze,
+    inspector,
+    showStatusBar(overview),
+    followContextKeys(overview),
+    registerCommands({ context, session: started, overview, snooze, inspector }),
   );
   started.start();
 }
 
-/** Waits for the sidecar to write what it holds and to end. */
+/** Waits for the sidecar to write what is not yet written and to end. */
 export async function deactivate(): Promise<void> {
   await session?.stop();
+}
+
+/** Of the manifest, which VS Code gives as it is written. */
+function versionOf(manifest: unknown): string {
+  return typeof manifest === "object" && manifest !== null && "version" in manifest
+    ? String(manifest.version)
+    : "unknown";
 }

@@ -1,9 +1,8 @@
-// The sidecar's life: locate, spawn, restart with back-off, dispose; and the custom messages it speaks.
+// The sidecar's life: start, restart with back-off, end; its status and the trace of its last completion.
 
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { createInterface } from "node:readline";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type CancellationToken,
@@ -13,19 +12,7 @@ import {
   window,
   workspace,
 } from "vscode";
-import {
-  CloseAction,
-  ErrorAction,
-  LanguageClient,
-  type LanguageClientOptions,
-  type Middleware,
-  type RequestParam,
-  type RequestType,
-  type RequestType0,
-  RevealOutputChannelOn,
-  TransportKind,
-  WorkDoneProgress,
-} from "vscode-languageclient/node";
+import { type LanguageClient, type Middleware, WorkDoneProgress } from "vscode-languageclient/node";
 import { errorMessage } from "../sidecar/host/errors";
 import {
   type CompletionTrace,
@@ -35,18 +22,15 @@ import {
   type ServerCommand,
   type SidecarStatus,
   serverCommands,
-  sidecarEnvironment,
 } from "../sidecar/protocol";
-import { completedSchemes } from "./environment";
 import { type RecordedLog, recordedLog } from "./log";
 import { showWarning } from "./notifications";
 import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
+import { createSidecarClient } from "./sidecar-client";
 
 /** Milliseconds that a sidecar gets to write its index and to end. */
 const stopTimeoutMs = 5000;
-
-const documentSelector = completedSchemes.map((scheme) => ({ scheme }));
 
 /** One step of a re-index. */
 export interface ReindexProgress {
@@ -55,17 +39,7 @@ export interface ReindexProgress {
   percentage?: number;
 }
 
-/**
- * The client without its pop-ups: every failed request and every failed start would show one. All of it is in the log,
- * and {@link SidecarSession} tells the user once.
- */
-class QuietLanguageClient extends LanguageClient {
-  override error(message: string, data?: unknown): void {
-    super.error(message, data, false);
-  }
-}
-
-/** Owns at most one sidecar process at a time. Requests sent while there is none resolve to undefined. */
+/** Owns at most one sidecar process at a time. Requests while there is none fail. */
 export class SidecarSession implements Disposable {
   /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
   readonly middleware: Middleware = {};
@@ -78,11 +52,11 @@ export class SidecarSession implements Disposable {
   private readonly startEmitter = new EventEmitter<void>();
   private readonly policy = new RestartPolicy();
   private readonly subscriptions: Disposable[];
-  private client: LanguageClient | undefined;
+  private current: LanguageClient | undefined;
   private starting: Promise<void> = Promise.resolve();
   private restarting: Promise<void> = Promise.resolve();
   private retry: NodeJS.Timeout | undefined;
-  private told = false;
+  private warned = false;
   private ended = false;
   private currentStatus: SidecarStatus = { state: "starting", message: "Starting the sidecar." };
   private currentTrace: CompletionTrace | undefined;
@@ -133,7 +107,7 @@ export class SidecarSession implements Disposable {
     this.restarting = this.restarting.then(async () => {
       this.log.info("Restarting the sidecar.");
       this.policy.reset();
-      this.told = false;
+      this.warned = false;
       await this.end();
       if (!this.ended) {
         this.start();
@@ -168,10 +142,7 @@ export class SidecarSession implements Disposable {
     onProgress: (progress: ReindexProgress) => void,
     token: CancellationToken,
   ): Promise<IndexCounts | null> {
-    const client = this.client;
-    if (client === undefined || !client.isRunning()) {
-      throw new Error(`there is no running sidecar to index with (${this.status.message})`);
-    }
+    const client = this.client();
     const workDoneToken = randomUUID();
     const progress = client.onProgress(WorkDoneProgress.type, workDoneToken, (value) => {
       if (value.kind !== "end") {
@@ -186,31 +157,19 @@ export class SidecarSession implements Disposable {
     }
   }
 
-  /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or when there is none running */
+  /** Runs one of the sidecar's commands. @throws Error with the sidecar's reason, or as {@link client} */
   async execute<Arguments extends readonly (string | number)[], Result>(
     command: ServerCommand<Arguments, Result>,
     ...given: Arguments
   ): Promise<Result> {
-    return this.running().sendRequest(command.request, command.params(...given));
+    return this.client().sendRequest(command.request, command.params(...given));
   }
 
-  /** Sends one of the custom requests. @throws Error as {@link execute} */
-  async request<Params, Result>(
-    type: RequestType<Params, Result, void>,
-    params: RequestParam<Params>,
-  ): Promise<Result> {
-    return this.running().sendRequest(type, params);
-  }
-
-  /** Sends one of the custom requests without parameters. @throws Error as {@link execute} */
-  async requestPlain<Result>(type: RequestType0<Result, void>): Promise<Result> {
-    return this.running().sendRequest(type);
-  }
-
-  private running(): LanguageClient {
-    const client = this.client;
+  /** To send requests with. @throws Error while no sidecar runs, with what the status says of it */
+  client(): LanguageClient {
+    const client = this.current;
     if (client === undefined || !client.isRunning()) {
-      throw new Error(`there is no running sidecar to ask (${this.status.message})`);
+      throw new Error(`there is no running sidecar (${this.status.message})`);
     }
     return client;
   }
@@ -224,16 +183,16 @@ export class SidecarSession implements Disposable {
       return;
     }
     this.setStatus({ state: "starting", message: "Starting the sidecar." });
-    const client = new QuietLanguageClient(
-      "selfracg",
-      "SelfRACG sidecar",
-      // `fork` takes the runtime that VS Code itself runs on, so that no Node needs to be installed.
-      { module, transport: TransportKind.stdio, options: { cwd: dirname(module), env: sidecarEnvironment } },
-      this.clientOptions(() => this.died(client, "its connection closed")),
-    );
-    this.client = client;
+    const client = createSidecarClient({
+      module,
+      log: this.log,
+      middleware: this.middleware,
+      initializationOptions: () => this.initializationOptions(),
+      onClosed: () => this.died(client, "its connection closed"),
+    });
+    this.current = client;
     client.onNotification(messages.status, (status) => {
-      if (this.client === client) {
+      if (this.current === client) {
         this.setStatus(status);
       }
     });
@@ -250,7 +209,7 @@ export class SidecarSession implements Disposable {
       this.log.info(`Sidecar runs as process ${client.serverProcess?.pid ?? "unknown"}.`);
       this.startEmitter.fire();
       const status = await client.sendRequest(messages.getStatus);
-      if (this.client === client) {
+      if (this.current === client) {
         this.setStatus(status);
       }
     } catch (error) {
@@ -260,10 +219,10 @@ export class SidecarSession implements Disposable {
 
   /** Called from wherever a death shows first; only the first call for a client counts. */
   private died(client: LanguageClient, reason: string): void {
-    if (this.client !== client) {
+    if (this.current !== client) {
       return;
     }
-    this.client = undefined;
+    this.current = undefined;
     // Also frees what a half-started client holds; it has nothing left to say to a dead process.
     client.dispose().catch((error: unknown) => this.log.debug(`Clearing up after the sidecar: ${errorMessage(error)}`));
     if (this.ended) {
@@ -274,14 +233,14 @@ export class SidecarSession implements Disposable {
     this.log.error(message);
     this.setStatus({ state: "error", message });
     this.retry = setTimeout(() => this.start(), waitMs);
-    this.tellOnce();
+    this.warnOnce();
   }
 
-  private tellOnce(): void {
-    if (this.told) {
+  private warnOnce(): void {
+    if (this.warned) {
       return;
     }
-    this.told = true;
+    this.warned = true;
     const showLog = "Show Log";
     void showWarning("SelfRACG: the sidecar stopped unexpectedly and is being started again.", showLog).then(
       (choice) => {
@@ -294,9 +253,9 @@ export class SidecarSession implements Disposable {
 
   private async end(): Promise<void> {
     clearTimeout(this.retry);
-    const client = this.client;
+    const client = this.current;
     const starting = this.starting;
-    this.client = undefined;
+    this.current = undefined;
     if (client === undefined) {
       return;
     }
@@ -318,32 +277,6 @@ export class SidecarSession implements Disposable {
     }
     this.currentStatus = status;
     this.statusEmitter.fire(status);
-  }
-
-  private clientOptions(onClosed: () => void): LanguageClientOptions {
-    return {
-      documentSelector,
-      outputChannel: this.log,
-      traceOutputChannel: this.log,
-      revealOutputChannelOn: RevealOutputChannelOn.Never,
-      middleware: this.middleware,
-      initializationOptions: () => this.initializationOptions(),
-      initializationFailedHandler: () => false,
-      errorHandler: {
-        error: () => ({ action: ErrorAction.Continue, handled: true }),
-        closed: () => {
-          onClosed();
-          return { action: CloseAction.DoNotRestart, handled: true };
-        },
-      },
-      stdioOptions: {
-        // Standard output carries the protocol; what native libraries print goes to standard error.
-        stdout: () => undefined,
-        stderr: (input, channel) => {
-          createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY }).on("line", (line) => channel.warn(line));
-        },
-      },
-    };
   }
 
   private initializationOptions(): InitializationOptions {

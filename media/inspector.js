@@ -3,10 +3,10 @@
 (() => {
   const vscode = acquireVsCodeApi();
   const root = document.getElementById("inspector");
-  const said = document.getElementById("said");
+  const notice = document.getElementById("notice");
   const searchText = document.getElementById("search-text");
   /** How long a message stays, in milliseconds. */
-  const saidMs = 8000;
+  const noticeMs = 8000;
   let forget;
 
   /** What a button asks for is in one of these. */
@@ -66,9 +66,9 @@
   }
 
   function say(text) {
-    said.textContent = text;
+    notice.textContent = text;
     clearTimeout(forget);
-    forget = setTimeout(() => (said.textContent = ""), saidMs);
+    forget = setTimeout(() => (notice.textContent = ""), noticeMs);
   }
 
   function keep() {
@@ -85,8 +85,8 @@
     if (typeof data?.empty === "boolean") {
       root.classList.toggle("nothing-yet", data.empty);
     }
-    if (typeof data?.said === "string") {
-      say(data.said);
+    if (typeof data?.notice === "string") {
+      say(data.notice);
     }
   });
 

@@ -1,10 +1,9 @@
 // The command that gathers what a bug report needs into a page for the user to look at.
 
 import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
-import { commands, type Disposable, type ExtensionContext, env, UIKind, version, window, workspace } from "vscode";
+import { type ExtensionContext, env, UIKind, Uri, version, window, workspace } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { type CompletionTrace, messages } from "../../sidecar/protocol";
-import { command } from "../command-names";
 import { showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 import type { Overview } from "../status/status-model";
@@ -12,38 +11,43 @@ import { formatBytes } from "../status/status-text";
 import { type DiagnosticsData, diagnosticsReport } from "./report";
 
 /** Suggestions, from the newest on. */
-const mostTraces = 20;
+const maxTraces = 20;
 
-export function register(context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable {
-  return commands.registerCommand(command.collectDiagnostics, async () => {
-    const traces = await lastTraces(session);
-    const { status, place, here } = overview.data;
-    const document = window.activeTextEditor?.document;
-    const data: DiagnosticsData = {
-      versions: versions(context),
-      place,
-      settings: session.settings.all(),
-      status,
-      traces,
-      log: session.logMessages,
-      home: homedir(),
-      ...(document === undefined
-        ? {}
-        : {
-            activeFile: {
-              uri: document.uri.toString(),
-              languageId: document.languageId,
-              ...(here === undefined ? {} : { here }),
-            },
-          }),
-    };
-    await window.showTextDocument(
-      await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }),
-    );
-    void showInformation(
-      "SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.",
-    );
-  });
+export async function collectDiagnostics(
+  context: ExtensionContext,
+  session: SidecarSession,
+  overview: Overview,
+): Promise<void> {
+  const traces = (await lastTraces(session)).map((trace) => ({
+    trace,
+    file: workspace.asRelativePath(Uri.parse(trace.uri)),
+  }));
+  const { status, place, here } = overview.data;
+  const document = window.activeTextEditor?.document;
+  const data: DiagnosticsData = {
+    versions: versions(context),
+    place,
+    settings: session.settings.all(),
+    status,
+    traces,
+    log: session.logMessages,
+    home: homedir(),
+    ...(document === undefined
+      ? {}
+      : {
+          activeFile: {
+            uri: document.uri.toString(),
+            languageId: document.languageId,
+            ...(here === undefined ? {} : { here }),
+          },
+        }),
+  };
+  await window.showTextDocument(
+    await workspace.openTextDocument({ language: "markdown", content: diagnosticsReport(data) }),
+  );
+  void showInformation(
+    "SelfRACG: look at the diagnostics before you share them: they hold names of files and folders.",
+  );
 }
 
 function versions(context: ExtensionContext): Record<string, string> {
@@ -62,7 +66,7 @@ function versions(context: ExtensionContext): Record<string, string> {
 
 async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
   try {
-    return (await session.requestPlain(messages.traces)).slice(0, mostTraces);
+    return (await session.client().sendRequest(messages.traces)).slice(0, maxTraces);
   } catch (error) {
     session.log.debug(`The last suggestions could not be asked for: ${errorMessage(error)}`);
     // The window's own memory reaches back to the last one.

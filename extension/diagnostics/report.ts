@@ -2,6 +2,7 @@
 
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
 import { limits, machine, type Place } from "../environment";
+import { traceFacts } from "./trace-facts";
 
 export interface DiagnosticsData {
   /** Name to value, in order. */
@@ -11,8 +12,8 @@ export interface DiagnosticsData {
   status: SidecarStatus;
   /** The active file, if there is one, and whether it gets suggestions, where the sidecar could be asked. */
   activeFile?: { uri: string; languageId: string; here?: Availability };
-  /** Newest first. */
-  traces: readonly CompletionTrace[];
+  /** Newest first, each with its file from its workspace folder. */
+  traces: readonly { readonly trace: CompletionTrace; readonly file: string }[];
   /** The log's last messages, oldest first. */
   log: readonly string[];
   /** The user's home folder: written as `~`, since it holds the user's name. */
@@ -43,61 +44,13 @@ export function diagnosticsReport(data: DiagnosticsData): string {
     "## Active file",
     activeFile === undefined ? "None." : json(activeFile),
     "## Last suggestions",
-    data.traces.length === 0 ? "None." : json(data.traces.map(withoutCode)),
+    data.traces.length === 0
+      ? "None."
+      : json(data.traces.map(({ trace, file }) => ({ ...traceFacts(trace, file), dropped: trace.dropped.length }))),
     "## Log",
     data.log.length === 0 ? "Empty." : fenced("text", data.log.join("\n")),
   ];
   return `${withoutHome(parts.join("\n\n"), data.home)}\n`;
-}
-
-/** What a trace says of time and place; nothing that it says of text. */
-export function withoutCode(trace: CompletionTrace): Record<string, unknown> {
-  const {
-    id,
-    uri,
-    languageId,
-    position,
-    suggestion,
-    suppressed,
-    stopReason,
-    confidence,
-    nothingRetrieved,
-    nullScore,
-    promptTokens,
-    generatedTokens,
-    decodeSteps,
-    timings,
-    provider,
-    cached,
-  } = trace;
-  return {
-    id,
-    uri,
-    languageId,
-    position,
-    suggestionCharacters: suggestion.length,
-    suppressed,
-    stopReason,
-    confidence,
-    nothingRetrieved,
-    nullScore,
-    fragments: trace.fragments.map(({ path, startLine, endLine, score, tokens, raised }) => ({
-      path,
-      startLine,
-      endLine,
-      score,
-      tokens,
-      raised,
-    })),
-    dropped: trace.dropped.length,
-    kept: trace.kept,
-    promptTokens,
-    generatedTokens,
-    decodeSteps,
-    timings,
-    provider,
-    cached,
-  };
 }
 
 /** The home folder as `~`, also where its path is written as a URI or in JSON. */

@@ -31,8 +31,8 @@ export type PageMessage =
   | { type: "copy"; code: boolean }
   | { type: "clear-counts" };
 
-/** Longest code that is searched for, in UTF-16 units: the model reads far less. */
-const longestSearch = 100_000;
+/** Of the code that is searched for, in UTF-16 units: the model reads far less. */
+const maxSearchLength = 100_000;
 
 const actions: Readonly<Record<string, PageMessage>> = {
   follow: { type: "follow" },
@@ -42,46 +42,42 @@ const actions: Readonly<Record<string, PageMessage>> = {
   "clear-counts": { type: "clear-counts" },
 };
 
+/** By the member that tells what is asked for; the value comes from the page and is checked here. */
+const parsers: Readonly<Record<string, (value: unknown, message: object) => PageMessage | undefined>> = {
+  ready: () => ({ type: "ready" }),
+  open: (value) => {
+    const target = typeof value === "string" ? parseTarget(value) : undefined;
+    return target && { type: "open", target };
+  },
+  command: (value) => {
+    const command = known(pageCommands, value);
+    return command && { type: "command", command };
+  },
+  do: (value) => known(actions, value),
+  choose: (value) =>
+    typeof value === "number" && Number.isSafeInteger(value) ? { type: "choose", id: value } : undefined,
+  section: (value, message) => {
+    const section = sections.find((each) => each === value);
+    const open = "opened" in message ? message.opened : undefined;
+    return section !== undefined && typeof open === "boolean" ? { type: "section", section, open } : undefined;
+  },
+  layer: (value) => {
+    if (value === "all") return { type: "layer", layer: value };
+    return typeof value === "string" && /^\d{1,3}$/.test(value) ? { type: "layer", layer: Number(value) } : undefined;
+  },
+  search: (value) => (typeof value === "string" ? { type: "search", text: value.slice(-maxSearchLength) } : undefined),
+  rule: (value) => (typeof value === "string" ? parseRule(value) : undefined),
+};
+
 /** Reads a message from the page; undefined when it is none of the known ones. */
 export function parsePageMessage(message: unknown): PageMessage | undefined {
-  if (typeof message !== "object" || message === null) {
-    return undefined;
-  }
-  if ("ready" in message) {
-    return { type: "ready" };
-  }
-  if ("open" in message && typeof message.open === "string") {
-    const target = parseTarget(message.open);
-    return target === undefined ? undefined : { type: "open", target };
-  }
-  if ("command" in message && typeof message.command === "string") {
-    const command = known(pageCommands, message.command);
-    return command === undefined ? undefined : { type: "command", command };
-  }
-  if ("do" in message && typeof message.do === "string") {
-    return known(actions, message.do);
-  }
-  if ("choose" in message && typeof message.choose === "number" && Number.isSafeInteger(message.choose)) {
-    return { type: "choose", id: message.choose };
-  }
-  if ("section" in message && "opened" in message && typeof message.opened === "boolean") {
-    const { section: name, opened } = message;
-    const section = sections.find((each) => each === name);
-    return section === undefined ? undefined : { type: "section", section, open: opened };
-  }
-  if ("layer" in message && typeof message.layer === "string" && /^(all|\d{1,3})$/.test(message.layer)) {
-    return { type: "layer", layer: message.layer === "all" ? "all" : Number(message.layer) };
-  }
-  if ("search" in message && typeof message.search === "string") {
-    return { type: "search", text: message.search.slice(-longestSearch) };
-  }
-  if ("rule" in message && typeof message.rule === "string") {
-    return parseRule(message.rule);
-  }
-  return undefined;
+  if (typeof message !== "object" || message === null) return undefined;
+  const [member] = Object.entries(message).filter(([name]) => known(parsers, name) !== undefined);
+  return member && known(parsers, member[0])?.(member[1], message);
 }
 
-function known<Value>(values: Readonly<Record<string, Value>>, name: string): Value | undefined {
+/** A member of the object's own, by a name that may be anything. */
+function known<Value>(values: Readonly<Record<string, Value>>, name: unknown): Value | undefined {
   return Object.entries(values).find(([each]) => each === name)?.[1];
 }
 

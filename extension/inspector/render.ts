@@ -127,7 +127,7 @@ ${folded("counts", "Counts of suggestions", parts.counts)}
 ${folded("status", "Sidecar", parts.status)}
 </div>
 </main>
-<p id="said" role="status"></p>
+<p id="notice" role="status"></p>
 <script nonce="${escapeHtml(nonce)}" src="${escapeHtml(scriptUri)}"></script>
 </body>
 </html>`;

@@ -1,6 +1,7 @@
 // A trace as JSON for a bug report: paths and numbers only, and code only where it was asked for.
 
-import type { CompletionTrace, FragmentReference, InspectedPrompt, SidecarStatus } from "../../sidecar/protocol";
+import type { CompletionTrace, InspectedPrompt, SidecarStatus } from "../../sidecar/protocol";
+import { traceFacts } from "../diagnostics/trace-facts";
 
 export interface TraceReport {
   /** Of the extension. */
@@ -17,49 +18,28 @@ export interface ReportedCode {
   readonly prompt: InspectedPrompt | null;
 }
 
-/**
- * The report's text. Everything in it is named here one by one, so that what is added to a trace one day, and may hold
- * code, is not in it by itself.
- */
+/** @param code present: the report holds code, addresses and scopes too */
 export function traceReport({ version, status, trace, file }: TraceReport, code?: ReportedCode): string {
-  const fragment = (each: FragmentReference) => ({
-    path: each.path,
-    startLine: each.startLine,
-    endLine: each.endLine,
-    score: each.score,
-    tokens: each.tokens,
-    raised: each.raised,
-    ...(code !== undefined && { uri: each.uri, scope: each.scope }),
-  });
+  const { model, provider, vectorIndex, index } = status;
+  const facts = traceFacts(trace, file);
+  const withCode = code && {
+    fragments: facts.fragments.map((each, at) => ({ ...each, ...codeOf(trace.fragments[at]) })),
+    dropped: facts.dropped.map((each, at) => ({ ...each, ...codeOf(trace.dropped[at]) })),
+    uri: trace.uri,
+    suggestion: trace.suggestion,
+    prompt: code.prompt?.pieces,
+  };
   const report = {
     selfracg: version,
-    model: status.model,
-    provider: status.provider,
-    vectorIndex: status.vectorIndex,
-    index: status.index === undefined ? undefined : { files: status.index.files, fragments: status.index.fragments },
-    trace: {
-      id: trace.id,
-      path: file,
-      languageId: trace.languageId,
-      position: trace.position,
-      suggestionCharacters: trace.suggestion.length,
-      suppressed: trace.suppressed,
-      stopReason: trace.stopReason,
-      confidence: trace.confidence,
-      nothingRetrieved: trace.nothingRetrieved,
-      nullScore: trace.nullScore,
-      fragments: trace.fragments.map(fragment),
-      dropped: trace.dropped.map((each) => ({ ...fragment(each), reason: each.reason })),
-      kept: trace.kept,
-      fetched: trace.fetched,
-      promptTokens: trace.promptTokens,
-      generatedTokens: trace.generatedTokens,
-      decodeSteps: trace.decodeSteps,
-      timings: trace.timings,
-      provider: trace.provider,
-      cached: trace.cached,
-      ...(code !== undefined && { uri: trace.uri, suggestion: trace.suggestion, prompt: code.prompt?.pieces }),
-    },
+    model,
+    provider,
+    vectorIndex,
+    index: index && { files: index.files, fragments: index.fragments },
+    trace: { ...facts, ...withCode },
   };
   return JSON.stringify(report, undefined, 2);
+}
+
+function codeOf(fragment: CompletionTrace["fragments"][number] | undefined) {
+  return fragment && { uri: fragment.uri, scope: fragment.scope };
 }

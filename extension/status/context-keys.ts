@@ -1,10 +1,9 @@
 // Tells VS Code what state there is, for the palette's conditions and the walkthrough's steps.
 
-import { commands, type Disposable, type ExtensionContext } from "vscode";
-import type { SidecarSession } from "../session";
+import { commands, type Disposable } from "vscode";
 import type { Overview } from "./status-model";
 
-export function register(_context: ExtensionContext, _session: SidecarSession, overview: Overview): Disposable {
+export function followContextKeys(overview: Overview): Disposable {
   const known = new Map<string, boolean>();
   const set = (key: string, value: boolean): void => {
     if (known.get(key) !== value) {

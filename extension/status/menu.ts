@@ -1,15 +1,6 @@
 // The menu behind the status bar: all that can be done now, in one list.
 
-import {
-  commands,
-  type Disposable,
-  type ExtensionContext,
-  type QuickPickItem,
-  QuickPickItemKind,
-  window,
-  workspace,
-} from "vscode";
-import { command } from "../command-names";
+import { commands, type QuickPickItem, QuickPickItemKind, window, workspace } from "vscode";
 import type { SidecarSession } from "../session";
 import { type MenuEntry, menuGroups } from "./menu-entries";
 import type { Overview } from "./status-model";
@@ -18,28 +9,26 @@ interface MenuItem extends QuickPickItem {
   entry?: MenuEntry;
 }
 
-export function register(_context: ExtensionContext, session: SidecarSession, overview: Overview): Disposable {
-  return commands.registerCommand(command.showMenu, async () => {
-    const { data } = overview;
-    const groups = menuGroups(data, {
-      now: Date.now(),
-      folders: (workspace.workspaceFolders ?? []).length > 0,
-      disabledLanguages: session.settings.disabledLanguages,
-    });
-    const items = groups.flatMap(({ title, entries }): MenuItem[] => [
-      { label: title, kind: QuickPickItemKind.Separator },
-      ...entries.map((entry) => itemOf(entry)),
-    ]);
-    const choice = await window.showQuickPick(items, {
-      title: "SelfRACG",
-      placeHolder: data.status.message,
-      matchOnDescription: true,
-    });
-    if (choice?.entry !== undefined) {
-      const { command: name, argument } = choice.entry;
-      await commands.executeCommand(name, ...(argument === undefined ? [] : [argument]));
-    }
+export async function showMenu(session: SidecarSession, overview: Overview): Promise<void> {
+  const { data } = overview;
+  const groups = menuGroups(data, {
+    now: Date.now(),
+    folders: (workspace.workspaceFolders ?? []).length > 0,
+    disabledLanguages: session.settings.disabledLanguages,
   });
+  const items = groups.flatMap(({ title, entries }): MenuItem[] => [
+    { label: title, kind: QuickPickItemKind.Separator },
+    ...entries.map((entry) => itemOf(entry)),
+  ]);
+  const choice = await window.showQuickPick(items, {
+    title: "SelfRACG",
+    placeHolder: data.status.message,
+    matchOnDescription: true,
+  });
+  if (choice?.entry !== undefined) {
+    const { command: name, argument } = choice.entry;
+    await commands.executeCommand(name, ...(argument === undefined ? [] : [argument]));
+  }
 }
 
 function itemOf(entry: MenuEntry): MenuItem {

@@ -1,9 +1,8 @@
-// The commands that snooze suggestions and end the snooze; a new sidecar is told of one that goes on.
+// Snoozes suggestions and ends the snooze; a new sidecar is told of one that is not over.
 
-import { commands, Disposable, type ExtensionContext, window } from "vscode";
+import { type Disposable, type Memento, window } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { serverCommands } from "../../sidecar/protocol";
-import { command } from "../command-names";
 import { showError } from "../notifications";
 import type { SidecarSession } from "../session";
 import { snoozeEntries } from "./menu-entries";
@@ -11,40 +10,57 @@ import { snoozeEntries } from "./menu-entries";
 /** Where a snooze outlives the window: until when, in milliseconds since 1970. */
 const stateKey = "snoozedUntil";
 
-export function register(context: ExtensionContext, session: SidecarSession): Disposable {
-  const send = async (minutes: number): Promise<void> => {
-    const status = await session.execute(serverCommands.snooze, minutes);
-    await context.workspaceState.update(stateKey, status.snoozedUntil);
-  };
-  const run = async (minutes: number): Promise<void> => {
+/** To be disposed of with the session. */
+export class Snooze implements Disposable {
+  private readonly listening: Disposable;
+
+  constructor(
+    private readonly memory: Memento,
+    private readonly session: SidecarSession,
+  ) {
+    this.listening = session.onDidStart(() => void this.resume());
+  }
+
+  /** Snoozes for so many minutes; asks for how long where `given` is no length. */
+  async start(given?: unknown): Promise<void> {
+    const minutes = typeof given === "number" && given > 0 ? given : await askForMinutes();
+    if (minutes !== undefined) await this.run(minutes);
+  }
+
+  end(): Promise<void> {
+    return this.run(0);
+  }
+
+  dispose(): void {
+    this.listening.dispose();
+  }
+
+  private async run(minutes: number): Promise<void> {
     try {
-      await send(minutes);
+      await this.send(minutes);
     } catch (error) {
       const reason = errorMessage(error);
-      session.log.error(`Snoozing failed: ${reason}`);
+      this.session.log.error(`Snoozing failed: ${reason}`);
       void showError(`SelfRACG: suggestions could not be snoozed: ${reason}`);
     }
-  };
-  const resume = async (): Promise<void> => {
-    const until = context.workspaceState.get<unknown>(stateKey);
-    if (typeof until !== "number") {
-      return;
-    }
+  }
+
+  private async send(minutes: number): Promise<void> {
+    const status = await this.session.execute(serverCommands.snooze, minutes);
+    await this.memory.update(stateKey, status.snoozedUntil);
+  }
+
+  /** A new sidecar knows nothing of a snooze that is not over. */
+  private async resume(): Promise<void> {
+    const until = this.memory.get<unknown>(stateKey);
+    if (typeof until !== "number") return;
     const minutes = (until - Date.now()) / 60_000;
     try {
-      await (minutes > 0 ? send(minutes) : context.workspaceState.update(stateKey, undefined));
+      await (minutes > 0 ? this.send(minutes) : this.memory.update(stateKey, undefined));
     } catch (error) {
-      session.log.warn(`The snooze could not be taken up: ${errorMessage(error)}`);
+      this.session.log.warn(`The snooze could not be continued: ${errorMessage(error)}`);
     }
-  };
-  return Disposable.from(
-    session.onDidStart(() => void resume()),
-    commands.registerCommand(command.snooze, async (given?: unknown) => {
-      const minutes = typeof given === "number" && given > 0 ? given : await askForMinutes();
-      if (minutes !== undefined) await run(minutes);
-    }),
-    commands.registerCommand(command.endSnooze, () => run(0)),
-  );
+  }
 }
 
 async function askForMinutes(): Promise<number | undefined> {

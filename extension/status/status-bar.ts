@@ -1,13 +1,12 @@
 // The status-bar item: what the sidecar is doing, and the way to the menu.
 
 import { isDeepStrictEqual } from "node:util";
-import { type Disposable, type ExtensionContext, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
+import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
 import { command } from "../command-names";
-import type { SidecarSession } from "../session";
 import type { Overview } from "./status-model";
 import { type StatusText, statusText } from "./status-text";
 
-export function register(_context: ExtensionContext, _session: SidecarSession, overview: Overview): Disposable {
+export function showStatusBar(overview: Overview): Disposable {
   const item = window.createStatusBarItem("selfracg.status", StatusBarAlignment.Right, 100);
   item.name = "SelfRACG";
   item.command = command.showMenu;

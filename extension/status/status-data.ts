@@ -13,7 +13,7 @@ export interface OverviewData {
   /** Whether that document gets suggestions; absent where that is not known. */
   here?: Availability;
   /** Why nothing was asked for at the cursor, in a sentence without its beginning. */
-  heldBack?: string;
+  suppressed?: string;
 }
 
 /** Why the active document gets none while others do; nothing where that is not so. */

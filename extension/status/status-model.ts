@@ -12,7 +12,7 @@ export class Overview implements Disposable {
   private readonly listening: Disposable[];
   private last: CompletionTrace | undefined;
   private here: Availability | undefined;
-  private heldBack: string | undefined;
+  private suppressed: string | undefined;
   private questions = 0;
   private askedIn: SidecarState | undefined;
 
@@ -37,7 +37,7 @@ export class Overview implements Disposable {
         }
       }),
       window.onDidChangeActiveTextEditor(() => {
-        this.holdBack(undefined);
+        this.suppress(undefined);
         void this.ask();
       }),
       // A change of a document's language closes and opens it.
@@ -70,14 +70,14 @@ export class Overview implements Disposable {
         ? {}
         : { languageId: document.languageId }),
       ...(this.here === undefined ? {} : { here: this.here }),
-      ...(this.heldBack === undefined ? {} : { heldBack: this.heldBack }),
+      ...(this.suppressed === undefined ? {} : { suppressed: this.suppressed }),
     };
   }
 
   /** Why nothing was asked for at the cursor just now; undefined where something is. */
-  holdBack(reason: string | undefined): void {
-    if (reason !== this.heldBack) {
-      this.heldBack = reason;
+  suppress(reason: string | undefined): void {
+    if (reason !== this.suppressed) {
+      this.suppressed = reason;
       this.emitter.fire();
     }
   }
@@ -109,7 +109,7 @@ export class Overview implements Disposable {
       return editor.viewColumn === undefined ? undefined : { available: false, reason: noSuchScheme(uri.scheme) };
     }
     try {
-      return await this.session.request(messages.availability, { uri: uri.toString() });
+      return await this.session.client().sendRequest(messages.availability, { uri: uri.toString() });
     } catch (error) {
       // The status says why there is no sidecar to ask.
       this.session.log.debug(`Whether ${uri.toString()} gets suggestions is not known: ${errorMessage(error)}`);

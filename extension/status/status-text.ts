@@ -99,7 +99,7 @@ function tooltip(data: OverviewData): string {
   return [
     `**SelfRACG** · ${escapeMarkdown(status.message)}`,
     ...(off?.reason === undefined ? [] : [`Here: ${escapeMarkdown(off.reason)}`]),
-    ...(data.heldBack === undefined ? [] : [`Held back: ${escapeMarkdown(data.heldBack)}`]),
+    ...(data.suppressed === undefined ? [] : [`No suggestion here: ${escapeMarkdown(data.suppressed)}`]),
     ...limits(place).map(escapeMarkdown),
     // Two spaces and a line break keep the rows in one paragraph.
     rows.map(([name, value]) => `${name}: ${escapeMarkdown(value)}`).join("  \n"),

@@ -284,7 +284,7 @@ describe("the inspector in VS Code", () => {
     await window.page.keyboard.press("Enter");
     await expect.poll(() => workspaceSettings()["selfracg.pinnedFiles"], patience).toEqual([`/${path}`]);
     await expect.poll(() => pin.getAttribute("aria-pressed"), patience).toBe("true");
-    expect(await inspector.locator("#said").textContent()).toBe(
+    expect(await inspector.locator("#notice").textContent()).toBe(
       `${path} is pinned for this workspace (selfracg.pinnedFiles).`,
     );
     expect(await pin.evaluate((element) => element === element.ownerDocument.activeElement)).toBe(true);
@@ -320,14 +320,14 @@ describe("the inspector in VS Code", () => {
     await inspector.locator('[data-do="clear-counts"]').click();
     await dialog.getByRole("button", { name: "Delete" }).click();
     await expect.poll(() => shown.textContent(), patience).toBe("Shown0");
-    await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("The counts are deleted.");
+    await expect.poll(() => inspector.locator("#notice").textContent(), patience).toBe("The counts are deleted.");
   });
 
   it("copies the trace as JSON, without code unless asked", async () => {
     const clipboard = () => window.page.evaluate("navigator.clipboard.readText()") as Promise<string>;
     await inspector.locator('[data-do="copy"]').click();
     await expect
-      .poll(() => inspector.locator("#said").textContent(), patience)
+      .poll(() => inspector.locator("#notice").textContent(), patience)
       .toBe("Copied the trace: paths and numbers, no code.");
     await expect.poll(clipboard, patience).toMatch(/^\{[\s\S]*\}$/);
     const bare = await clipboard();
@@ -366,7 +366,7 @@ describe("the inspector in VS Code", () => {
       await inspector.evaluate("for (const each of document.querySelectorAll('details')) each.open = true");
       await expect.poll(() => inspector.locator("#prompt").textContent(), patience).toMatch(/^\d+ tokens of/);
       await showNeed();
-      await expect.poll(() => inspector.locator("#said").textContent(), patience).toBe("");
+      await expect.poll(() => inspector.locator("#notice").textContent(), patience).toBe("");
       await longPicture(name);
       await inspector.evaluate(axe);
       const results = await inspector.evaluate<AxeResults>(
@@ -426,7 +426,7 @@ describe("the inspector in VS Code", () => {
     const settings = (): unknown => (JSON.parse(readFileSync(file, "utf8")) as { settings?: unknown }).settings;
     await expect.poll(settings, patience).toEqual({ "selfracg.pinnedFiles": ["./library/shop/catalog.py"] });
     await expect
-      .poll(() => inspector.locator("#said").textContent(), patience)
+      .poll(() => inspector.locator("#notice").textContent(), patience)
       .toBe("library/shop/catalog.py is pinned for this workspace (selfracg.pinnedFiles).");
     await expect
       .poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience)

@@ -51,7 +51,7 @@ const data: DiagnosticsData = {
     index: { files: 2, fragments: 3, embedded: 3, skipped: {}, storeBytes: 10 },
   },
   activeFile: { uri: "file:///home/ada/shop/a.py", languageId: "python", here: { available: true } },
-  traces: [trace],
+  traces: [{ trace, file: "shop/a.py" }],
   log: ["2026-05-20 [info] /home/ada/shop was read"],
   home: "/home/ada",
 };

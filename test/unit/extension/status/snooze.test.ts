@@ -1,24 +1,20 @@
 // What the sidecar is told of a snooze, also after it was started anew, with VS Code stood in for.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { command } from "../../../../extension/command-names";
 import type { SidecarSession } from "../../../../extension/session";
-import { register } from "../../../../extension/status/snooze";
+import { Snooze } from "../../../../extension/status/snooze";
 import { type SidecarStatus, serverCommands } from "../../../../sidecar/protocol";
 
-const registered = vi.hoisted(() => new Map<string, (given?: unknown) => Promise<void>>());
 const shown = vi.hoisted(() => ({ choose: 0 as number | undefined, errors: [] as string[] }));
 
 vi.mock("vscode", () => ({
-  Disposable: { from: (...disposables: unknown[]) => ({ disposables }) },
-  commands: { registerCommand: (name: string, run: () => Promise<void>) => void registered.set(name, run) },
   window: {
     showQuickPick: async (items: unknown[]) => (shown.choose === undefined ? undefined : items[shown.choose]),
     showErrorMessage: (text: string) => void shown.errors.push(text),
   },
 }));
 
-describe("the snooze commands", () => {
+describe("a snooze", () => {
   /** The sidecar's side: what it answers to so many minutes. */
   const execute = vi.fn(
     async (_command: string, minutes: number): Promise<SidecarStatus> =>
@@ -28,16 +24,15 @@ describe("the snooze commands", () => {
   );
   const memory = new Map<string, unknown>();
   let start: () => void = () => {};
+  let snooze: Snooze;
 
   beforeEach(() => {
     execute.mockClear();
     memory.clear();
     Object.assign(shown, { choose: 0, errors: [] });
-    const context = {
-      workspaceState: {
-        get: (key: string) => memory.get(key),
-        update: async (key: string, value: unknown) => void memory.set(key, value),
-      },
+    const memento = {
+      get: (key: string) => memory.get(key),
+      update: async (key: string, value: unknown) => void memory.set(key, value),
     };
     const session = {
       execute,
@@ -47,15 +42,15 @@ describe("the snooze commands", () => {
         return { dispose() {} };
       },
     };
-    register(context as never, session as unknown as SidecarSession);
+    snooze = new Snooze(memento as never, session as unknown as SidecarSession);
   });
 
   it("takes its length from the menu, or asks for it", async () => {
-    await registered.get(command.snooze)?.(15);
+    await snooze.start(15);
     shown.choose = 2;
-    await registered.get(command.snooze)?.();
+    await snooze.start();
     shown.choose = undefined;
-    await registered.get(command.snooze)?.("forever");
+    await snooze.start("forever");
     expect(execute.mock.calls).toEqual([
       [serverCommands.snooze, 15],
       [serverCommands.snooze, 60],
@@ -63,13 +58,13 @@ describe("the snooze commands", () => {
   });
 
   it("tells a new sidecar of what is left, and no longer once it was ended", async () => {
-    await registered.get(command.snooze)?.(15);
+    await snooze.start(15);
     memory.set("snoozedUntil", Date.now() + 6 * 60_000);
     start();
     const [, minutes] = execute.mock.calls.at(-1) ?? [];
     expect(minutes).toBeGreaterThan(5.9);
     expect(minutes).toBeLessThanOrEqual(6);
-    await registered.get(command.endSnooze)?.();
+    await snooze.end();
     expect(execute).toHaveBeenLastCalledWith(serverCommands.snooze, 0);
     start();
     expect(execute).toHaveBeenCalledTimes(3);
@@ -84,7 +79,7 @@ describe("the snooze commands", () => {
 
   it("shows the sidecar's reason when it refuses", async () => {
     execute.mockRejectedValueOnce(new Error("there is no running sidecar"));
-    await registered.get(command.snooze)?.(5);
+    await snooze.start(5);
     expect(shown.errors).toEqual([expect.stringContaining("no running sidecar")]);
   });
 });

@@ -72,10 +72,12 @@ describe("Overview", () => {
       log: { debug() {} },
       onDidChangeStatus: status.event,
       onDidComplete: trace.event,
-      request: async (_method: string, { uri }: { uri: string }) => {
-        asked.push(uri);
-        return (await answers.get(uri)) ?? { available: true };
-      },
+      client: () => ({
+        sendRequest: async (_type: unknown, { uri }: { uri: string }) => {
+          asked.push(uri);
+          return (await answers.get(uri)) ?? { available: true };
+        },
+      }),
     };
     session = fake as unknown as SidecarSession;
     overview = new Overview(session);
@@ -140,11 +142,11 @@ describe("Overview", () => {
 
   it("keeps why nothing was asked for, until something is or another editor is shown", () => {
     const shown: unknown[] = [];
-    overview.onDidChange(() => shown.push(overview.data.heldBack));
-    overview.holdBack("there are several cursors.");
-    overview.holdBack("there are several cursors.");
-    overview.holdBack(undefined);
-    overview.holdBack("there are several cursors.");
+    overview.onDidChange(() => shown.push(overview.data.suppressed));
+    overview.suppress("there are several cursors.");
+    overview.suppress("there are several cursors.");
+    overview.suppress(undefined);
+    overview.suppress("there are several cursors.");
     open(undefined);
     expect(shown.slice(0, 4)).toEqual([
       "there are several cursors.",

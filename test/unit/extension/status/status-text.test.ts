@@ -87,8 +87,8 @@ describe("statusText", () => {
   });
 
   it("says why nothing was asked for at the cursor", () => {
-    const { label, tooltip } = show(ready, { heldBack: "there are several cursors." });
-    expect(shown(tooltip)).toContain("Held back: there are several cursors.");
+    const { label, tooltip } = show(ready, { suppressed: "there are several cursors." });
+    expect(shown(tooltip)).toContain("No suggestion here: there are several cursors.");
     expect(label).toBe("SelfRACG is ready");
   });
 

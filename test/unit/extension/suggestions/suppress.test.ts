@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SidecarSession } from "../../../../extension/session";
-import { register } from "../../../../extension/suggestions/suppress";
+import { suppressForSeveralCursors } from "../../../../extension/suggestions/suppress";
 
 const window = vi.hoisted(() => ({
   activeTextEditor: undefined as { document: unknown; selections: unknown[] } | undefined,
@@ -19,7 +19,7 @@ vi.mock("vscode", () => ({
 type Provide = NonNullable<SidecarSession["middleware"]["provideInlineCompletionItems"]>;
 const document = {};
 
-describe("holding back", () => {
+describe("several cursors", () => {
   let asked: number;
   let reason: string | undefined;
   let session: SidecarSession;
@@ -28,8 +28,8 @@ describe("holding back", () => {
     asked = 0;
     window.activeTextEditor = { document, selections: [{}] };
     session = { middleware: {} } as unknown as SidecarSession;
-    register({} as never, session, {
-      holdBack: (given: string | undefined) => {
+    suppressForSeveralCursors(session, {
+      suppress: (given: string | undefined) => {
         reason = given;
       },
     } as never);

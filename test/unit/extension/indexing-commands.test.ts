@@ -1,10 +1,10 @@
-// What the command asks about and what it shows, with VS Code's windows stood in for.
+// The commands for the index: what each asks the sidecar and what it shows, with VS Code's windows stood in for.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
-import { command } from "../../../../extension/command-names";
-import type { Explanation } from "../../../../sidecar/protocol";
+import type { IndexingCommands as Commands } from "../../../extension/indexing-commands";
+import type { SidecarSession } from "../../../extension/session";
+import { type Explanation, serverCommands } from "../../../sidecar/protocol";
 
-const registered = new Map<string, (clicked?: unknown) => Promise<void>>();
 const shown: string[] = [];
 const opened: unknown[] = [];
 let active: { document: { uri: unknown } } | undefined;
@@ -29,12 +29,6 @@ vi.mock("vscode", () => ({
       Object.assign(this, { places });
     }
   },
-  commands: {
-    registerCommand: (name: string, run: (clicked?: unknown) => Promise<void>) => {
-      registered.set(name, run);
-      return { dispose: () => registered.delete(name) };
-    },
-  },
   window: {
     get activeTextEditor() {
       return active;
@@ -44,12 +38,13 @@ vi.mock("vscode", () => ({
       return choice;
     },
     showErrorMessage: async (message: string) => void shown.push(`error: ${message}`),
+    showWarningMessage: async () => choice,
     showTextDocument: async (uri: FakeUri, options: { selection: { places: number[] } }) =>
       void opened.push([uri.path, options.selection.places]),
   },
 }));
 
-const { register } = await import("../../../../extension/commands/why");
+const { IndexingCommands } = await import("../../../extension/indexing-commands");
 
 const indexed: Explanation = {
   path: "a.py",
@@ -65,10 +60,45 @@ const ignored: Explanation = {
   fragments: [],
 };
 
-describe("the command that explains", () => {
+describe.each([
+  ["pause", serverCommands.pauseIndexing],
+  ["resume", serverCommands.resumeIndexing],
+  ["clear", serverCommands.clearIndex],
+] as const)("%s", (name, command) => {
+  let execute: ReturnType<typeof vi.fn>;
+  let indexing: Commands;
+
+  beforeEach(() => {
+    shown.length = 0;
+    choice = "Clear";
+    execute = vi.fn(async () => null);
+    indexing = new IndexingCommands({ execute, log: { error() {} } } as unknown as SidecarSession);
+  });
+
+  it("asks the sidecar and says what was done", async () => {
+    await indexing[name]();
+    expect(execute).toHaveBeenCalledWith(command);
+    expect(shown).toEqual([expect.stringMatching(/^SelfRACG: .*\.$/)]);
+  });
+
+  it("shows the sidecar's reason when it refuses", async () => {
+    execute.mockRejectedValueOnce(new Error("there is no running sidecar"));
+    await indexing[name]();
+    expect(shown).toEqual([expect.stringMatching(/^error: .*no running sidecar$/)]);
+  });
+});
+
+it("clear asks the sidecar nothing unless the user confirms it", async () => {
+  choice = undefined;
+  const execute = vi.fn();
+  await new IndexingCommands({ execute } as unknown as SidecarSession).clear();
+  expect(execute).not.toHaveBeenCalled();
+});
+
+describe("explain", () => {
   let asked: string[];
   let answer: Explanation | Error;
-  const run = async (clicked?: unknown): Promise<void> => registered.get(command.why)?.(clicked);
+  let run: (clicked?: unknown) => Promise<void>;
 
   beforeEach(() => {
     shown.length = 0;
@@ -85,10 +115,8 @@ describe("the command that explains", () => {
         return answer;
       },
     };
-    register(
-      undefined as unknown as Parameters<typeof register>[0],
-      session as unknown as Parameters<typeof register>[1],
-    );
+    const indexing = new IndexingCommands(session as unknown as SidecarSession);
+    run = (clicked) => indexing.explain(clicked);
   });
 
   it("asks about the open file, or about what was clicked on", async () => {

@@ -1,9 +1,0 @@
-// The command that switches suggestions on and off.
-
-import { commands, type Disposable, type ExtensionContext } from "vscode";
-import { command } from "../command-names";
-import type { SidecarSession } from "../session";
-
-export function register(_context: ExtensionContext, session: SidecarSession): Disposable {
-  return commands.registerCommand(command.toggle, () => session.settings.setEnabled(!session.settings.enabled));
-}
