@@ -12,7 +12,7 @@ import type { SidecarSession } from "./session";
 import type { ExtensionSettings } from "./settings";
 import { showMenu } from "./status/menu";
 import type { Snooze } from "./status/snooze";
-import type { Overview } from "./status/status-model";
+import type { StatusModel } from "./status/status-model";
 
 /** As package.json names it. */
 const walkthrough = "getStarted";
@@ -20,7 +20,7 @@ const walkthrough = "getStarted";
 export interface CommandParts {
   readonly context: ExtensionContext;
   readonly session: SidecarSession;
-  readonly overview: Overview;
+  readonly statusModel: StatusModel;
   readonly snooze: Snooze;
   readonly inspector: InspectorPanel;
 }
@@ -29,12 +29,12 @@ type CommandName = (typeof command)[keyof typeof command];
 /** What a command does with its argument, which anybody may have given. */
 type Handler = (given?: unknown) => unknown;
 
-function handlers({ context, session, overview, snooze, inspector }: CommandParts): Record<CommandName, Handler> {
+function handlers({ context, session, statusModel, snooze, inspector }: CommandParts): Record<CommandName, Handler> {
   const indexing = new IndexingCommands(session);
   const { settings } = session;
   const extensionId = context.extension.id;
   return {
-    [command.showMenu]: () => showMenu(session, overview),
+    [command.showMenu]: () => showMenu(session, statusModel),
     [command.toggle]: () => settings.setEnabled(!settings.enabled),
     [command.snooze]: (minutes) => snooze.start(minutes),
     [command.endSnooze]: () => snooze.end(),
@@ -48,7 +48,7 @@ function handlers({ context, session, overview, snooze, inspector }: CommandPart
     [command.chooseModel]: () => chooseModel(settings),
     [command.restart]: () => session.restart(),
     [command.showLog]: () => session.log.show(),
-    [command.collectDiagnostics]: () => collectDiagnostics(context, session, overview),
+    [command.collectDiagnostics]: () => collectDiagnostics(context, session, statusModel),
     [command.openSettings]: (name) =>
       commands.executeCommand(
         "workbench.action.openSettings",

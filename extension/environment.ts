@@ -1,7 +1,7 @@
-// Where the extension runs and what that takes away, in words for people.
+// Where the extension runs, and what does not work there, in words for people.
 
 /** What is known of the window and its workspace. */
-export interface Place {
+export interface Environment {
   /** VS Code's name of the kind of remote; absent on the user's own machine. */
   remoteName?: string;
   trusted: boolean;
@@ -10,7 +10,7 @@ export interface Place {
 }
 
 /** The machine that the sidecar runs on: "this machine", "the SSH host". */
-export function machine({ remoteName }: Place): string {
+export function machine({ remoteName }: Environment): string {
   switch (remoteName) {
     case undefined:
       return "this machine";
@@ -25,14 +25,14 @@ export function machine({ remoteName }: Place): string {
     case "codespaces":
       return "the codespace";
     case "tunnel":
-      return "the machine at the tunnel's other end";
+      return "the machine at the other end of the tunnel";
     default:
       return `the remote machine (${remoteName})`;
   }
 }
 
-/** A sentence for each thing that does not work here as it does elsewhere, and why. */
-export function limits({ trusted, folderSchemes }: Place): string[] {
+/** A sentence for each thing that does not work here, with the reason. */
+export function limits({ trusted, folderSchemes }: Environment): string[] {
   const sentences: string[] = [];
   const virtual = [...new Set(folderSchemes.filter((scheme) => scheme !== "file"))];
   if (virtual.length > 0) {
@@ -49,5 +49,5 @@ export function limits({ trusted, folderSchemes }: Place): string[] {
   return sentences;
 }
 
-/** Where suggestions are made at all: also what the language client is registered for. */
+/** URI schemes of documents that get suggestions; the language client is registered for these. */
 export const completedSchemes: readonly string[] = ["file", "untitled", "vscode-notebook-cell"];

@@ -1,8 +1,8 @@
-// Text that VS Code shows as it is: names of files, folders and models never become links, commands, icons or Markdown.
+// Escapes text for VS Code: names of files, folders and models never become links, commands, icons or Markdown.
 
 /**
- * For a notification, in which VS Code makes a link of `[text](command:...)` and runs the command at a click: such brackets are
- * set apart.
+ * For a notification, in which VS Code makes a link of `[text](command:...)` and runs the command at a click: a space
+ * separates such brackets.
  */
 export function escapeNotification(text: string): string {
   return text.replace(/\](?=\()/g, "] ");
@@ -13,7 +13,7 @@ export function escapeMarkdown(text: string): string {
   return (
     text
       .replace(/\s+/g, " ")
-      // VS Code's own mark for "no icon" comes first, so that its backslash outlives Markdown.
+      // VS Code's own escape of icons comes first, so that its backslash is escaped for Markdown too.
       .replace(/\$\((?=[\w-]+(?:~[\w-]+)?\))/g, "\\$(")
       .replace(/[!-/:-@[-`{-~]/g, "\\$&")
   );

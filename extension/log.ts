@@ -1,11 +1,11 @@
-// A log channel whose last messages can be read: VS Code lets nobody read a channel, and not every VS Code keeps a file of it.
+// A log channel whose last messages can be read: VS Code has no way to read a channel, and a VS Code in the browser has no file of it.
 
 import type { LogOutputChannel } from "vscode";
 import { errorStack } from "../sidecar/host/errors";
 
 const maxMessages = 200;
 
-/** Levels by the channel's methods, as `LogLevel` counts. Traces are left out: they hold the messages of the protocol, and so code. */
+/** Levels by the channel's methods, as `LogLevel` counts. Traces are not recorded: they hold the messages of the protocol, and so code. */
 const levels: ReadonlyMap<PropertyKey, { readonly name: string; readonly level: number }> = new Map([
   ["debug", { name: "debug", level: 2 }],
   ["info", { name: "info", level: 3 }],
@@ -50,8 +50,8 @@ export function recordedLog(channel: LogOutputChannel, now: () => number = Date.
 }
 
 /** A log level of 0 is off. */
-function isShown(level: number, least: number): boolean {
-  return least !== 0 && level >= least;
+function isShown(level: number, minimum: number): boolean {
+  return minimum !== 0 && level >= minimum;
 }
 
 function textOf(value: unknown): string {

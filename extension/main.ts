@@ -8,7 +8,7 @@ import { ExtensionSettings } from "./settings";
 import { followContextKeys } from "./status/context-keys";
 import { Snooze } from "./status/snooze";
 import { showStatusBar } from "./status/status-bar";
-import { Overview } from "./status/status-model";
+import { StatusModel } from "./status/status-model";
 import { suppressForSeveralCursors } from "./suggestions/suppress";
 
 let session: SidecarSession | undefined;
@@ -17,18 +17,18 @@ let session: SidecarSession | undefined;
 export function activate(context: ExtensionContext): void {
   const started = new SidecarSession(context, new ExtensionSettings());
   session = started;
-  const overview = new Overview(started);
+  const statusModel = new StatusModel(started);
   const snooze = new Snooze(context.workspaceState, started);
   const inspector = new InspectorPanel(context.extensionUri, versionOf(context.extension.packageJSON), started);
-  suppressForSeveralCursors(started, overview);
+  suppressForSeveralCursors(started, statusModel);
   context.subscriptions.push(
     started,
-    overview,
+    statusModel,
     snooze,
     inspector,
-    showStatusBar(overview),
-    followContextKeys(overview),
-    registerCommands({ context, session: started, overview, snooze, inspector }),
+    showStatusBar(statusModel),
+    followContextKeys(statusModel),
+    registerCommands({ context, session: started, statusModel, snooze, inspector }),
   );
   started.start();
 }

@@ -1,4 +1,4 @@
-// Notifications with buttons. Everything that the extension tells in one goes through here, so that its text stays text.
+// Notifications with buttons. Every notification goes through here, so that its text is escaped.
 import { window } from "vscode";
 import { escapeNotification } from "./escape";
 

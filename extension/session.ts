@@ -29,7 +29,7 @@ import { RestartPolicy } from "./restart-policy";
 import type { ExtensionSettings } from "./settings";
 import { createSidecarClient } from "./sidecar-client";
 
-/** Milliseconds that a sidecar gets to write its index and to end. */
+/** Time that a sidecar has to write its index and to end, in milliseconds. */
 const stopTimeoutMs = 5000;
 
 /** One step of a re-index. */
@@ -41,7 +41,7 @@ export interface ReindexProgress {
 
 /** Owns at most one sidecar process at a time. Requests while there is none fail. */
 export class SidecarSession implements Disposable {
-  /** Features add their hooks here before {@link start}; every client that the session makes uses them. */
+  /** To be filled before {@link start}; every client of the session uses it. */
   readonly middleware: Middleware = {};
   readonly log: RecordedLog["log"];
   /** The last messages of the log, oldest first. */
@@ -57,7 +57,7 @@ export class SidecarSession implements Disposable {
   private restarting: Promise<void> = Promise.resolve();
   private retry: NodeJS.Timeout | undefined;
   private warned = false;
-  private ended = false;
+  private stopped = false;
   private currentStatus: SidecarStatus = { state: "starting", message: "Starting the sidecar." };
   private currentTrace: CompletionTrace | undefined;
 
@@ -92,7 +92,7 @@ export class SidecarSession implements Disposable {
     return this.currentStatus;
   }
 
-  /** The trace behind the last completion of this window, if there was one. */
+  /** The trace of this window's last completion, if there was one. */
   get trace(): CompletionTrace | undefined {
     return this.currentTrace;
   }
@@ -103,13 +103,13 @@ export class SidecarSession implements Disposable {
 
   /** Ends the sidecar, if there is one, and starts a new one at once. Never rejects. */
   restart(): Promise<void> {
-    // One after the other: two at the same time would leave a process without an owner.
+    // One after the other: two at the same time would leave a process that nobody ends.
     this.restarting = this.restarting.then(async () => {
       this.log.info("Restarting the sidecar.");
       this.policy.reset();
       this.warned = false;
       await this.end();
-      if (!this.ended) {
+      if (!this.stopped) {
         this.start();
         await this.starting;
       }
@@ -119,7 +119,7 @@ export class SidecarSession implements Disposable {
 
   /** Ends the sidecar for good. Never rejects. */
   async stop(): Promise<void> {
-    this.ended = true;
+    this.stopped = true;
     await this.end();
   }
 
@@ -133,7 +133,7 @@ export class SidecarSession implements Disposable {
   }
 
   /**
-   * Re-reads every workspace folder.
+   * Reads every workspace folder again.
    *
    * @returns The counts when done, null when cancelled.
    * @throws Error when there is no running sidecar, or with its reason when it fails.
@@ -188,7 +188,7 @@ export class SidecarSession implements Disposable {
       log: this.log,
       middleware: this.middleware,
       initializationOptions: () => this.initializationOptions(),
-      onClosed: () => this.died(client, "its connection closed"),
+      onClosed: () => this.handleEnd(client, "its connection closed"),
     });
     this.current = client;
     client.onNotification(messages.status, (status) => {
@@ -213,22 +213,22 @@ export class SidecarSession implements Disposable {
         this.setStatus(status);
       }
     } catch (error) {
-      this.died(client, errorMessage(error));
+      this.handleEnd(client, errorMessage(error));
     }
   }
 
-  /** Called from wherever a death shows first; only the first call for a client counts. */
-  private died(client: LanguageClient, reason: string): void {
+  /** Called from wherever the end of a process shows first; only the first call for a client counts. */
+  private handleEnd(client: LanguageClient, reason: string): void {
     if (this.current !== client) {
       return;
     }
     this.current = undefined;
-    // Also frees what a half-started client holds; it has nothing left to say to a dead process.
+    // Also frees what a client holds that was only half started.
     client.dispose().catch((error: unknown) => this.log.debug(`Clearing up after the sidecar: ${errorMessage(error)}`));
-    if (this.ended) {
+    if (this.stopped) {
       return;
     }
-    const waitMs = this.policy.died(Date.now());
+    const waitMs = this.policy.failed(Date.now());
     const message = `The sidecar stopped: ${reason}. It is started again in ${waitMs / 1000} s.`;
     this.log.error(message);
     this.setStatus({ state: "error", message });
@@ -259,7 +259,7 @@ export class SidecarSession implements Disposable {
     if (client === undefined) {
       return;
     }
-    // A client cannot be stopped in order before it has started. One that never does is killed by its own disposal.
+    // A client cannot be stopped in order before it has started. One that never starts is killed when it is disposed of.
     await Promise.race([starting, delay(stopTimeoutMs)]);
     try {
       await client.dispose(stopTimeoutMs);
@@ -269,7 +269,7 @@ export class SidecarSession implements Disposable {
   }
 
   private setStatus(status: SidecarStatus): void {
-    if (this.ended) {
+    if (this.stopped) {
       return;
     }
     if (status.state === "error" && status.message !== this.currentStatus.message) {
@@ -281,7 +281,7 @@ export class SidecarSession implements Disposable {
 
   private initializationOptions(): InitializationOptions {
     const { model, executionProvider } = this.settings;
-    // Without a folder there is no storage of the workspace's own.
+    // Without a folder the workspace has no storage of its own.
     const storage = this.context.storageUri ?? this.context.globalStorageUri;
     return { storagePath: storage.fsPath, executionProvider, ...(model === "" ? {} : { model }) };
   }

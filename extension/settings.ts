@@ -25,8 +25,8 @@ export class ExtensionSettings {
   }
 
   /**
-   * Name or folder of the model, trimmed; empty: the one chosen on the command line, or the one that ships. VS Code leaves out what
-   * a workspace says where it is not trusted.
+   * Name or folder of the model, trimmed; empty: the one chosen on the command line, or the one that ships. VS Code ignores what
+   * an untrusted workspace says.
    */
   get model(): string {
     const [model, modelPath] = [this.read("model"), this.read("modelPath")];
@@ -53,14 +53,14 @@ export class ExtensionSettings {
     return this.write("disabledLanguages", languages);
   }
 
-  /** In place of what `modelPath` says, the older setting. */
+  /** Sets `model` and clears `modelPath`, the older setting. */
   async setModel(model: string): Promise<void> {
     await this.write("model", model);
-    // Below the workspace's value may lie the user's.
+    // There may be a value of the user's below that of the workspace.
     for (let left = 2; left > 0 && this.read("modelPath") !== ""; left--) await this.write("modelPath", undefined);
   }
 
-  /** The section as it holds, for people to read. */
+  /** The values in effect, for people to read. */
   all(): Record<string, unknown> {
     const configuration = workspace.getConfiguration(configurationSection);
     return Object.fromEntries(Object.keys(defaultSettings).map((name) => [name, configuration.get<unknown>(name)]));
@@ -71,7 +71,7 @@ export class ExtensionSettings {
     return readAtStart.some((key) => event.affectsConfiguration(`${configurationSection}.${key}`));
   }
 
-  /** Where the setting has a value already, so that the change always has an effect. Users' defaults are not written down. */
+  /** Writes where the setting has a value already, so that the change always has an effect. A default is not written for the user. */
   private async write(key: keyof Settings, value: unknown): Promise<void> {
     const configuration = workspace.getConfiguration(configurationSection);
     if (configuration.inspect(key)?.workspaceValue !== undefined) {

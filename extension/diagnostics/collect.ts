@@ -1,4 +1,4 @@
-// The command that gathers what a bug report needs into a page for the user to look at.
+// Collects what a bug report needs into a page for the user to review.
 
 import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
 import { type ExtensionContext, env, UIKind, Uri, version, window, workspace } from "vscode";
@@ -6,23 +6,23 @@ import { errorMessage } from "../../sidecar/host/errors";
 import { type CompletionTrace, messages } from "../../sidecar/protocol";
 import { showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
-import type { Overview } from "../status/status-model";
+import type { StatusModel } from "../status/status-model";
 import { formatBytes } from "../status/status-text";
 import { type DiagnosticsData, diagnosticsReport } from "./report";
 
-/** Suggestions, from the newest on. */
+/** Maximum number of suggestions in the report, the newest first. */
 const maxTraces = 20;
 
 export async function collectDiagnostics(
   context: ExtensionContext,
   session: SidecarSession,
-  overview: Overview,
+  statusModel: StatusModel,
 ): Promise<void> {
   const traces = (await lastTraces(session)).map((trace) => ({
     trace,
     file: workspace.asRelativePath(Uri.parse(trace.uri)),
   }));
-  const { status, place, here } = overview.data;
+  const { status, place, here } = statusModel.data;
   const document = window.activeTextEditor?.document;
   const data: DiagnosticsData = {
     versions: versions(context),
@@ -56,7 +56,7 @@ function versions(context: ExtensionContext): Record<string, string> {
   return {
     "SelfRACG Code": String(own),
     "VS Code": `${env.appName} ${version}, ${env.uiKind === UIKind.Desktop ? "desktop" : "web"}`,
-    // The sidecar is forked from this very runtime.
+    // The sidecar runs on the same runtime.
     "Node of the sidecar": process.versions.node,
     System: `${process.platform} ${release()}, ${arch()}`,
     Processor: `${processors[0]?.model.trim() ?? "unknown"}, ${processors.length} threads`,
@@ -68,8 +68,8 @@ async function lastTraces(session: SidecarSession): Promise<CompletionTrace[]> {
   try {
     return (await session.client().sendRequest(messages.traces)).slice(0, maxTraces);
   } catch (error) {
-    session.log.debug(`The last suggestions could not be asked for: ${errorMessage(error)}`);
-    // The window's own memory reaches back to the last one.
+    session.log.debug(`The last suggestions could not be read: ${errorMessage(error)}`);
+    // The window knows the last one.
     return session.trace === undefined ? [] : [session.trace];
   }
 }

@@ -1,13 +1,13 @@
 // The page that "Collect Diagnostics" opens: what a bug report needs, with paths and no code.
 
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
-import { limits, machine, type Place } from "../environment";
+import { type Environment, limits, machine } from "../environment";
 import { traceFacts } from "./trace-facts";
 
 export interface DiagnosticsData {
   /** Name to value, in order. */
   versions: Record<string, string>;
-  place: Place;
+  place: Environment;
   settings: Record<string, unknown>;
   status: SidecarStatus;
   /** The active file, if there is one, and whether it gets suggestions, where the sidecar could be asked. */
@@ -70,7 +70,7 @@ export function withoutHome(text: string, home: string): string {
   );
 }
 
-function folders({ folderSchemes }: Place): string {
+function folders({ folderSchemes }: Environment): string {
   return folderSchemes.length === 0 ? "none" : `${folderSchemes.length} (${[...new Set(folderSchemes)].join(", ")})`;
 }
 
@@ -86,7 +86,7 @@ function json(value: unknown): string {
 
 /** A fence longer than any in the text. */
 function fenced(language: string, text: string): string {
-  const longest = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
-  const fence = "`".repeat(longest + 1);
+  const maxRun = Math.max(2, ...[...text.matchAll(/`+/g)].map(([run]) => run.length));
+  const fence = "`".repeat(maxRun + 1);
   return `${fence}${language}\n${text}\n${fence}`;
 }

@@ -1,4 +1,4 @@
-// Shows code that the inspector points at, beside the panel, and gives it the keyboard.
+// Shows code that the inspector refers to, beside the panel, and gives it the keyboard focus.
 
 import {
   type Range,
@@ -14,14 +14,14 @@ import {
 import { errorMessage } from "../../sidecar/host/errors";
 import { showWarning } from "../notifications";
 
-/** How late, at most, the focus of a click in the panel is noticed, in milliseconds. */
-const lateFocusMs = 500;
+/** Maximum delay, in milliseconds, with which VS Code reports that a click gave the panel the focus. */
+const maxFocusDelayMs = 500;
 
 export class CodeOpener {
   /** The code last shown, and when (`performance.now()`). */
   private shown: { readonly document: TextDocument; readonly viewColumn: ViewColumn; readonly at: number } | undefined;
 
-  /** @param panel that stays in sight */
+  /** @param panel stays visible */
   async show(uri: string, range: Range, panel: WebviewPanel): Promise<void> {
     try {
       const document = await workspace.openTextDocument(Uri.parse(uri));
@@ -29,7 +29,7 @@ export class CodeOpener {
       const editor = await window.showTextDocument(document, { viewColumn });
       this.shown = { document, viewColumn, at: performance.now() };
       const { start, end } = document.validateRange(range);
-      // The cursor goes to the first line, where reading begins.
+      // The cursor goes to the first line.
       editor.selection = new Selection(end, start);
       editor.revealRange(range, TextEditorRevealType.InCenterIfOutsideViewport);
     } catch (error) {
@@ -38,9 +38,9 @@ export class CodeOpener {
     }
   }
 
-  /** VS Code may learn of the click's own focus only when the code is shown already, and take the focus from it again. */
+  /** VS Code may report the focus of the click only after the code is shown, and so take the focus from it. */
   panelGotFocus(): void {
-    if (this.shown === undefined || performance.now() - this.shown.at >= lateFocusMs) {
+    if (this.shown === undefined || performance.now() - this.shown.at >= maxFocusDelayMs) {
       return;
     }
     const { document, viewColumn } = this.shown;

@@ -8,26 +8,26 @@ import {
   type FileRuleLists,
   patternInFolder,
   patternOf,
-  pressed,
   ruleOfPattern,
   settingOf,
+  toggled,
 } from "./file-rules";
 import type { FileMarks } from "./sections/fragments";
 
 const names: Readonly<Record<FileRule, string>> = { pin: "pinned", ban: "banned" };
 
-/** The fragment's file as people know it, and the rule on it. */
+/** The name of the fragment's file, and the rule on it. */
 export function marksOf(fragment: FragmentReference): FileMarks {
   const rule = ruleOfPattern(lists(), patternFor(fragment));
   return { name: nameOf(fragment), ...(rule !== undefined && { rule }) };
 }
 
 /**
- * Sets a rule on the fragment's file for this workspace, or takes it back where it holds.
+ * Sets a rule on the fragment's file for this workspace, or removes it where it is set.
  * @returns what was done, in words
  * @throws Error where there is no workspace to write to, with what to do
  */
-export async function press(fragment: FragmentReference, rule: FileRule): Promise<string> {
+export async function toggleRule(fragment: FragmentReference, rule: FileRule): Promise<string> {
   const name = nameOf(fragment);
   if (workspace.workspaceFolders === undefined || workspace.workspaceFolders.length === 0) {
     throw new Error(
@@ -39,7 +39,7 @@ export async function press(fragment: FragmentReference, rule: FileRule): Promis
   }
   const before = lists();
   const pattern = patternFor(fragment);
-  const after = pressed(before, rule, pattern);
+  const after = toggled(before, rule, pattern);
   for (const each of ["pin", "ban"] as const) {
     if (after[each].length !== before[each].length) {
       await write(each, after[each]);
@@ -51,7 +51,7 @@ export async function press(fragment: FragmentReference, rule: FileRule): Promis
     : `${name} is ${names[now]} for this workspace (selfracg.${settingOf[now]}).`;
 }
 
-/** Among several folders, that of the fragment's own: another one may have a file of the same path. */
+/** With several folders, for the fragment's own: another one may have a file of the same path. */
 function patternFor(fragment: FragmentReference): string {
   const folder = severalFolders() ? folderOf(fragment) : undefined;
   return folder === undefined
@@ -82,7 +82,7 @@ function stringsOf(value: unknown): string[] {
   return Array.isArray(value) ? value.filter((entry) => typeof entry === "string") : [];
 }
 
-/** A workspace's list replaces the user's, so it is written whole; one that says nothing of its own is taken out. */
+/** A workspace's list replaces the user's, so it is written whole; one that equals the user's is removed. */
 async function write(rule: FileRule, list: readonly string[]): Promise<void> {
   const configuration = workspace.getConfiguration(configurationSection);
   const outside = stringsOf(configuration.inspect(settingOf[rule])?.globalValue);

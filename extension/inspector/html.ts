@@ -1,4 +1,4 @@
-// The small pieces that the inspector's sections are made of. Every text is escaped; no style and no script is inline.
+// The small pieces of HTML that the inspector's sections share. Every text is escaped; no style and no script is inline.
 
 import type { pageCommands } from "./page-commands";
 
@@ -19,7 +19,7 @@ export function commandButton(name: keyof typeof pageCommands, label: string): s
   return `<button type="button" class="action" data-command="${name}">${escapeHtml(label)}</button>`;
 }
 
-/** What the page itself is asked to do. */
+/** Actions of the page's buttons. */
 export type PageAction = "follow" | "compare" | "copy" | "copy-with-code" | "clear-counts";
 
 export function actionButton(action: PageAction, label: string, attributes = ""): string {
@@ -31,7 +31,7 @@ export function link(target: string, content: string, title: string): string {
   return `<button type="button" class="link" data-open="${target}" title="${escapeHtml(title)}">${content}</button>`;
 }
 
-/** A heading's second, quieter part. */
+/** The second part of a heading, in a quieter style. */
 export function aside(text: string): string {
   return `<span class="sum">${escapeHtml(text)}</span>`;
 }
@@ -50,19 +50,19 @@ export function milliseconds(value: number): string {
   return `${value < 10 ? value.toFixed(1) : Math.round(value)} ms`;
 }
 
-/** With a minus sign as people write it. */
+/** With a typographic minus sign. */
 export function signed(value: number, digits: number): string {
   const text = Math.abs(value).toFixed(digits);
   return Number(text) === 0 ? text : `${value < 0 ? "−" : "+"}${text}`;
 }
 
-/** What a request for the page has come to: it runs, failed with a reason, or was answered; null: no longer held. */
+/** State of a request: it runs, failed with a reason, or was answered; null: the sidecar no longer holds the completion. */
 export type Answer<Value> =
   | { readonly state: "asked" }
   | { readonly state: "failed"; readonly reason: string }
   | { readonly state: "answered"; readonly value: Value | null };
 
-/** The answer, or what there is to say in its place. */
+/** The answer, or a note in its place. */
 export function answered<Value>(answer: Answer<Value> | undefined, render: (value: Value) => string): string {
   if (answer === undefined || answer.state === "asked") {
     return '<p class="facts">Asking the sidecar …</p>';
@@ -71,6 +71,6 @@ export function answered<Value>(answer: Answer<Value> | undefined, render: (valu
     return `<p class="note">${escapeHtml(sentence(answer.reason))}</p>`;
   }
   return answer.value === null
-    ? '<p class="note">The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.</p>'
+    ? '<p class="note">The sidecar no longer holds this suggestion: it holds the last 20 for which it read a prompt.</p>'
     : render(answer.value);
 }

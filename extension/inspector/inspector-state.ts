@@ -1,4 +1,4 @@
-// What the inspector looks at: the last suggestions, the one chosen among them, and what was asked about each.
+// The inspector's state: the last suggestions, which one is shown, and what the sidecar answered about each.
 
 import { LRUCache } from "lru-cache";
 import type {
@@ -12,9 +12,9 @@ import type {
 import type { Answer } from "./html";
 import type { Layer } from "./sections/need";
 
-/** Suggestions listed. */
-const mostTraces = 50;
-/** Suggestions of which answers are kept: as many as the sidecar holds. */
+/** Maximum number of suggestions in the list. */
+const maxTraces = 50;
+/** Maximum number of suggestions whose answers are held: as many as the sidecar holds. */
 const maxAnswers = 20;
 
 /** What was asked about one suggestion. */
@@ -30,29 +30,29 @@ export class InspectorState {
   found: Answer<SearchResult> | undefined;
   counts: Answer<SuggestionCounts> | undefined;
   layer: Layer = "all";
-  private chosen: number | undefined;
+  private chosenId: number | undefined;
   private readonly times = new Map<number, Date>();
   private readonly answers = new LRUCache<number, TraceAnswers>({ max: maxAnswers });
 
-  /** Whether the newest suggestion is always the one shown. */
+  /** Whether the newest suggestion is always shown. */
   get following(): boolean {
-    return this.chosen === undefined;
+    return this.chosenId === undefined;
   }
 
-  /** The suggestion that is looked at. */
+  /** The suggestion that is shown. */
   get shown(): CompletionTrace | undefined {
-    return this.traces.find(({ id }) => id === this.chosen) ?? this.traces[0];
+    return this.traces.find(({ id }) => id === this.chosenId) ?? this.traces[0];
   }
 
-  /** Takes in a suggestion just made, or typed along. */
-  put(trace: CompletionTrace, now: Date): void {
+  /** Adds a suggestion that was just made, or that was typed along. */
+  add(trace: CompletionTrace, now: Date): void {
     this.times.set(trace.id, now);
-    this.fill([trace, ...this.traces.filter(({ id }) => id !== trace.id)]);
+    this.replaceAll([trace, ...this.traces.filter(({ id }) => id !== trace.id)]);
   }
 
-  /** Takes in the list that the sidecar holds. */
-  fill(traces: readonly CompletionTrace[]): void {
-    this.traces = traces.slice(0, mostTraces);
+  /** Replaces the list. */
+  replaceAll(traces: readonly CompletionTrace[]): void {
+    this.traces = traces.slice(0, maxTraces);
     const ids = new Set(this.traces.map(({ id }) => id));
     for (const id of [...this.times.keys(), ...this.answers.keys()]) {
       if (!ids.has(id)) {
@@ -60,36 +60,36 @@ export class InspectorState {
         this.answers.delete(id);
       }
     }
-    if (this.chosen !== undefined && !ids.has(this.chosen)) {
-      this.chosen = undefined;
+    if (this.chosenId !== undefined && !ids.has(this.chosenId)) {
+      this.chosenId = undefined;
     }
   }
 
-  /** Another sidecar counts anew, and holds nothing of the last one's. */
+  /** For a new sidecar, which numbers its suggestions from 1 again and knows nothing of the old ones. */
   reset(): void {
-    this.fill([]);
+    this.replaceAll([]);
     this.found = undefined;
     this.counts = undefined;
   }
 
-  /** Stays with one suggestion, whatever comes; an unknown one changes nothing. */
+  /** Shows one suggestion until told otherwise; an unknown id changes nothing. */
   choose(id: number): void {
     if (this.traces.some((trace) => trace.id === id)) {
-      this.chosen = id;
+      this.chosenId = id;
     }
   }
 
-  /** Follows the newest suggestion, or stays with the one it shows. */
+  /** Switches between the newest suggestion and the one that is shown now. */
   toggleFollowing(): void {
-    this.chosen = this.chosen === undefined ? this.traces[0]?.id : undefined;
+    this.chosenId = this.chosenId === undefined ? this.traces[0]?.id : undefined;
   }
 
-  /** When the suggestion was taken in last; undefined for one of before. */
+  /** When the suggestion was added last; undefined where the inspector was not open then. */
   timeOf(id: number): Date | undefined {
     return this.times.get(id);
   }
 
-  /** What was asked about a suggestion; may be written to. */
+  /** The answers about a suggestion; may be written to. */
   answersOf(id: number): TraceAnswers {
     let answers = this.answers.get(id);
     if (answers === undefined) {

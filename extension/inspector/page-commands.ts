@@ -1,6 +1,6 @@
-// Commands that the inspector's page may ask for.
+// The commands that the inspector's page may run.
 
-/** By the name used in the page. */
+/** By their names in the page. */
 export const pageCommands = {
   toggle: "selfracg.toggle",
   restart: "selfracg.restartSidecar",

@@ -1,4 +1,4 @@
-// What the inspector's page may ask for. Nothing else that it sends is acted on.
+// The messages that the inspector's page may send. All others are ignored.
 
 import type { FileRule } from "./file-rules";
 import { pageCommands } from "./page-commands";
@@ -10,7 +10,7 @@ export interface FragmentTarget {
   index: number;
 }
 
-/** Something the page shows that has a place in the code. */
+/** Something on the page that has a place in the code. */
 export type OpenTarget = { kind: "cursor" } | { kind: "token"; index: number } | FragmentTarget;
 
 /** Sections that are filled when they are opened. */

@@ -7,7 +7,7 @@ import { type CompletionTrace, configurationSection, messages } from "../../side
 import { confirm } from "../notifications";
 import type { SidecarSession } from "../session";
 import { CodeOpener } from "./code-opener";
-import { marksOf, press } from "./file-rule-settings";
+import { marksOf, toggleRule } from "./file-rule-settings";
 import type { FileRule } from "./file-rules";
 import { InspectorState } from "./inspector-state";
 import {
@@ -44,7 +44,7 @@ export class InspectorPanel implements Disposable {
     this.requests = new InspectorRequests(session, this.state, () => this.update());
     this.listening = [
       session.onDidComplete((trace) => {
-        this.state.put(trace, new Date());
+        this.state.add(trace, new Date());
         this.refresh();
       }),
       session.onDidChangeStatus(({ state }) => {
@@ -205,7 +205,7 @@ export class InspectorPanel implements Disposable {
   private async setRule(rule: FileRule, target: FragmentTarget): Promise<void> {
     const fragment = fragmentAt(this.state, target);
     if (fragment !== undefined) {
-      this.notify(await press(fragment, rule));
+      this.notify(await toggleRule(fragment, rule));
       this.update();
     }
   }

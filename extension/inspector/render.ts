@@ -1,4 +1,4 @@
-// The inspector's page, made from plain data: a frame that stays, and parts in it that are made anew.
+// The inspector's page, rendered from plain data: a frame that stays, and parts in it that are replaced.
 
 import type { CompletionTrace, SearchResult, SidecarStatus, SuggestionCounts } from "../../sidecar/protocol";
 import { type Answer, answered, escapeHtml } from "./html";
@@ -17,7 +17,7 @@ import { renderTime } from "./sections/time";
 export interface InspectorModel {
   readonly status: SidecarStatus;
   readonly list: ListModel;
-  /** The suggestion that is looked at, its file as people know it, and what was asked about it. */
+  /** The suggestion that is shown, its file, and the answers about it. */
   readonly shown?: { readonly trace: CompletionTrace; readonly file: string; readonly answers: TraceAnswers };
   readonly layer: Layer;
   readonly found: Answer<SearchResult> | undefined;
@@ -25,7 +25,7 @@ export interface InspectorModel {
   readonly marksOf: MarksOf;
 }
 
-/** Parts of the page by the `id` of the element that each is the inside of. */
+/** Content of the page's parts, by the `id` of the element. */
 export type PageParts = Readonly<Record<(typeof partIds)[number], string>>;
 const partIds = [
   "list",
@@ -74,9 +74,9 @@ export function renderParts({ status, list, shown, layer, found, counts, marksOf
 }
 
 /**
- * The whole page. Sections that are folded say to the extension when they are opened.
- * @param resourceSource the origin that the style sheet and the script come from
- * @param empty whether there is no suggestion to look at
+ * The whole page. Folded sections tell the extension when they are opened.
+ * @param resourceSource the origin of the style sheet and the script
+ * @param empty whether there is no suggestion to show
  */
 export function renderPage({
   nonce,

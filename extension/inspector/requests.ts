@@ -1,4 +1,4 @@
-// What the inspector asks of the sidecar. Answers go into its state, and the page is made anew at each change.
+// What the inspector asks of the sidecar. Answers go into its state, and the page is rendered again at each change.
 
 import type { Disposable } from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
@@ -9,7 +9,7 @@ import type { Answer } from "./html";
 import type { InspectorState } from "./inspector-state";
 import type { SectionName } from "./page-message";
 
-/** Pause in typing, in milliseconds, after which the need is read anew: that takes the model, which typing needs. */
+/** Pause in typing, in milliseconds, after which the weights of the need are asked for: they take the model, which typing needs. */
 const needPauseMs = 400;
 
 export class InspectorRequests implements Disposable {
@@ -25,7 +25,7 @@ export class InspectorRequests implements Disposable {
   /** Reads the suggestions from before the panel was open. Never rejects. */
   async loadTraces(): Promise<void> {
     try {
-      this.state.fill(await this.session.client().sendRequest(messages.traces));
+      this.state.replaceAll(await this.session.client().sendRequest(messages.traces));
     } catch {
       // There is no sidecar to ask yet, and the page says so. What comes is shown as it comes.
     }

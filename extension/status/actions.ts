@@ -1,8 +1,8 @@
-// What a person can do about the present state: the same in the status bar's tooltip and at the top of its menu.
+// What the user can do about the present state: for the status bar's tooltip and the top of its menu.
 
 import type { Settings } from "../../sidecar/protocol";
 import { command } from "../command-names";
-import { type OverviewData, offHere } from "./status-data";
+import { type StatusData, unavailableHere } from "./status-data";
 
 /** A command with a name of its own. */
 export interface Action {
@@ -18,8 +18,8 @@ const log: Action = { command: command.showLog, title: "Show Log", icon: "output
 const endSnooze: Action = { command: command.endSnooze, title: "End Snooze", icon: "bell" };
 const resume: Action = { command: command.resumeIndexing, title: "Resume Indexing", icon: "debug-continue" };
 
-/** What ends the state that the user may not want; the likeliest first. Empty where nothing is amiss. */
-export function actionsFor(data: OverviewData): Action[] {
+/** What ends a state that the user may not want, the likeliest first. Empty where all is well. */
+export function actionsFor(data: StatusData): Action[] {
   const { status, languageId } = data;
   switch (status.state) {
     case "error":
@@ -35,7 +35,7 @@ export function actionsFor(data: OverviewData): Action[] {
       return [];
     case "indexing":
     case "ready": {
-      const off = offHere(data);
+      const off = unavailableHere(data);
       const actions: Action[] = [];
       if (off?.setting === "disabledLanguages" && languageId !== undefined) {
         actions.push({ command: command.toggleLanguage, title: `Turn On for ${languageId}`, icon: "code" });

@@ -1,4 +1,4 @@
-// Points in time as people say them, in local time.
+// Points in time in words, in local time.
 
 const days = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
 

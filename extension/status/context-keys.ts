@@ -1,9 +1,9 @@
-// Tells VS Code what state there is, for the palette's conditions and the walkthrough's steps.
+// Sets the context keys that package.json's conditions and the walkthrough's steps use.
 
 import { commands, type Disposable } from "vscode";
-import type { Overview } from "./status-model";
+import type { StatusModel } from "./status-model";
 
-export function followContextKeys(overview: Overview): Disposable {
+export function followContextKeys(statusModel: StatusModel): Disposable {
   const known = new Map<string, boolean>();
   const set = (key: string, value: boolean): void => {
     if (known.get(key) !== value) {
@@ -12,13 +12,13 @@ export function followContextKeys(overview: Overview): Disposable {
     }
   };
   const update = (): void => {
-    const { status, last } = overview.data;
+    const { status, last } = statusModel.data;
     set("snoozed", status.state === "snoozed");
     set("paused", status.paused === "asked");
-    // Once true they stay so: they tick off steps of the walkthrough.
+    // These stay true: they tick off steps of the walkthrough.
     if (status.state === "ready" && (status.index?.fragments ?? 0) > 0) set("indexed", true);
     if (last !== undefined) set("suggested", true);
   };
   update();
-  return overview.onDidChange(update);
+  return statusModel.onDidChange(update);
 }

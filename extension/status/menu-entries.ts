@@ -3,7 +3,7 @@
 import { command } from "../command-names";
 import { type Action, actionsFor } from "./actions";
 import { clockTime, tomorrowMorning } from "./clock";
-import type { OverviewData } from "./status-data";
+import type { StatusData } from "./status-data";
 import { indexSummary } from "./status-text";
 
 export interface MenuEntry extends Action {
@@ -19,7 +19,7 @@ export interface MenuGroup {
 /** Lengths of a snooze that are offered, in minutes. */
 export const snoozeMinutes: readonly number[] = [5, 15, 60];
 
-/** What there is to choose for a snooze; the argument is its length in minutes. `now`: milliseconds since 1970. */
+/** The lengths of a snooze; the argument is in minutes. `now`: milliseconds since 1970. */
 export function snoozeEntries(now: number): MenuEntry[] {
   const entry = (title: string, minutes: number): MenuEntry => ({
     command: command.snooze,
@@ -36,9 +36,9 @@ export function snoozeEntries(now: number): MenuEntry[] {
   ];
 }
 
-/** The groups in order; what ends an unwanted state comes first, and once only. */
+/** The groups in order; what ends an unwanted state comes first. No entry is there twice. */
 export function menuGroups(
-  data: OverviewData,
+  data: StatusData,
   options: { now: number; folders: boolean; disabledLanguages: readonly string[] },
 ): MenuGroup[] {
   const { status, languageId } = data;

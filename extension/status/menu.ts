@@ -1,16 +1,16 @@
-// The menu behind the status bar: all that can be done now, in one list.
+// The menu of the status bar: everything that can be done now, in one list.
 
 import { commands, type QuickPickItem, QuickPickItemKind, window, workspace } from "vscode";
 import type { SidecarSession } from "../session";
 import { type MenuEntry, menuGroups } from "./menu-entries";
-import type { Overview } from "./status-model";
+import type { StatusModel } from "./status-model";
 
 interface MenuItem extends QuickPickItem {
   entry?: MenuEntry;
 }
 
-export async function showMenu(session: SidecarSession, overview: Overview): Promise<void> {
-  const { data } = overview;
+export async function showMenu(session: SidecarSession, statusModel: StatusModel): Promise<void> {
+  const { data } = statusModel;
   const groups = menuGroups(data, {
     now: Date.now(),
     folders: (workspace.workspaceFolders ?? []).length > 0,

@@ -1,18 +1,18 @@
-// The status-bar item: what the sidecar is doing, and the way to the menu.
+// The status-bar item: what the sidecar is doing; a click opens the menu.
 
 import { isDeepStrictEqual } from "node:util";
 import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
 import { command } from "../command-names";
-import type { Overview } from "./status-model";
+import type { StatusModel } from "./status-model";
 import { type StatusText, statusText } from "./status-text";
 
-export function showStatusBar(overview: Overview): Disposable {
+export function showStatusBar(statusModel: StatusModel): Disposable {
   const item = window.createStatusBarItem("selfracg.status", StatusBarAlignment.Right, 100);
   item.name = "SelfRACG";
   item.command = command.showMenu;
   let shown: StatusText | undefined;
   const update = (): void => {
-    const look = statusText(overview.data, Date.now());
+    const look = statusText(statusModel.data, Date.now());
     // Every write closes a tooltip that is being read.
     if (isDeepStrictEqual(look, shown)) {
       return;
@@ -21,7 +21,7 @@ export function showStatusBar(overview: Overview): Disposable {
     const { text, label, tooltip, severity } = look;
     item.text = text;
     const markdown = new MarkdownString(tooltip, true);
-    // What the sidecar says is in the text too: it must not be able to run anything else.
+    // The text holds messages of the sidecar too: it must not run any other command.
     markdown.isTrusted = { enabledCommands: Object.values(command) };
     item.tooltip = markdown;
     item.accessibilityInformation = { label, role: "button" };
@@ -29,7 +29,7 @@ export function showStatusBar(overview: Overview): Disposable {
   };
   update();
   item.show();
-  const listening = overview.onDidChange(update);
+  const listening = statusModel.onDidChange(update);
   return {
     dispose: () => {
       listening.dispose();

@@ -1,24 +1,24 @@
-// What the status bar and its menu speak of, as plain data.
+// The data that the status bar and its menu show.
 
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
-import type { Place } from "../environment";
+import type { Environment } from "../environment";
 
-export interface OverviewData {
+export interface StatusData {
   status: SidecarStatus;
-  place: Place;
+  place: Environment;
   /** The last completion that suggested something. */
   last?: CompletionTrace;
   /** Of the document in the active editor; absent where there is none. */
   languageId?: string;
-  /** Whether that document gets suggestions; absent where that is not known. */
+  /** Whether that document gets suggestions; absent where it is not known. */
   here?: Availability;
-  /** Why nothing was asked for at the cursor, in a sentence without its beginning. */
+  /** Why no suggestion was requested at the cursor, as the end of a sentence. */
   suppressed?: string;
 }
 
-/** Why the active document gets none while others do; nothing where that is not so. */
-export function offHere({ status, here }: OverviewData): Availability | undefined {
-  // In every other state the state itself says more.
+/** Why the active document gets no suggestions while others do; undefined where it does get them. */
+export function unavailableHere({ status, here }: StatusData): Availability | undefined {
+  // In every other state the state itself is the reason.
   const others = status.state === "ready" || status.state === "indexing";
   return others && here?.available === false ? here : undefined;
 }

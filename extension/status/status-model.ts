@@ -1,13 +1,13 @@
-// Keeps together what the status bar and its menu speak of: status, last suggestion, active document, place.
+// Collects what the status bar and its menu show: status, last suggestion, active document, environment.
 
 import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { type Availability, type CompletionTrace, messages, type SidecarState } from "../../sidecar/protocol";
-import { completedSchemes, type Place } from "../environment";
+import { completedSchemes, type Environment } from "../environment";
 import type { SidecarSession } from "../session";
-import type { OverviewData } from "./status-data";
+import type { StatusData } from "./status-data";
 
-export class Overview implements Disposable {
+export class StatusModel implements Disposable {
   private readonly emitter = new EventEmitter<void>();
   private readonly listening: Disposable[];
   private last: CompletionTrace | undefined;
@@ -25,7 +25,7 @@ export class Overview implements Disposable {
       session.onDidChangeStatus(({ state }) => {
         // While indexing, a status comes for every few files; none of them changes the answer.
         const changed = state !== this.askedIn;
-        // What was said in another state, such as "snoozed", would be shown for a moment.
+        // An answer from another state, such as "snoozed", would be shown for a moment.
         if (changed) this.here = undefined;
         this.emitter.fire();
         if (changed) void this.ask();
@@ -50,7 +50,7 @@ export class Overview implements Disposable {
     const workspaceMiddleware = session.middleware.workspace;
     session.middleware.workspace = {
       ...workspaceMiddleware,
-      // The sidecar reads changed settings here. Asked any earlier, it would answer by the old ones.
+      // The sidecar reads changed settings here. Asked earlier, it would answer by the old ones.
       configuration: async (params, token, next) => {
         const own = workspaceMiddleware?.configuration;
         const answer = await (own === undefined ? next(params, token) : own(params, token, next));
@@ -60,7 +60,7 @@ export class Overview implements Disposable {
     };
   }
 
-  get data(): OverviewData {
+  get data(): StatusData {
     const document = window.activeTextEditor?.document;
     return {
       status: this.session.status,
@@ -74,7 +74,7 @@ export class Overview implements Disposable {
     };
   }
 
-  /** Why nothing was asked for at the cursor just now; undefined where something is. */
+  /** Why no suggestion is requested at the cursor; undefined where one is. */
   suppress(reason: string | undefined): void {
     if (reason !== this.suppressed) {
       this.suppressed = reason;
@@ -105,7 +105,7 @@ export class Overview implements Disposable {
     }
     const { uri } = editor.document;
     if (!completedSchemes.includes(uri.scheme)) {
-      // Outputs, inputs and the left side of a comparison are no place where anybody waits for a suggestion.
+      // Nobody expects suggestions in outputs, input boxes and the left side of a comparison.
       return editor.viewColumn === undefined ? undefined : { available: false, reason: noSuchScheme(uri.scheme) };
     }
     try {
@@ -123,7 +123,7 @@ function noSuchScheme(scheme: string): string {
 }
 
 /** Where this window's extensions run. */
-export function place(): Place {
+export function place(): Environment {
   return {
     trusted: workspace.isTrusted,
     folderSchemes: (workspace.workspaceFolders ?? []).map(({ uri }) => uri.scheme),

@@ -5,7 +5,7 @@ import { limits, machine } from "../environment";
 import { escapeMarkdown } from "../escape";
 import { type Action, actionsFor } from "./actions";
 import { clockTime } from "./clock";
-import { type OverviewData, offHere } from "./status-data";
+import { type StatusData, unavailableHere } from "./status-data";
 
 /** The look of the status-bar item. `text` may hold `$(icon)` marks. */
 export interface StatusText {
@@ -18,12 +18,12 @@ export interface StatusText {
 }
 
 /** The status-bar item. `now`: milliseconds since 1970. */
-export function statusText(data: OverviewData, now: number): StatusText {
+export function statusText(data: StatusData, now: number): StatusText {
   const { text, label } = headline(data, now);
   return { text, label, tooltip: tooltip(data), severity: data.status.state === "error" ? "error" : "normal" };
 }
 
-function headline(data: OverviewData, now: number): { text: string; label: string } {
+function headline(data: StatusData, now: number): { text: string; label: string } {
   const { status } = data;
   switch (status.state) {
     case "starting":
@@ -52,9 +52,9 @@ function headline(data: OverviewData, now: number): { text: string; label: strin
   }
 }
 
-function ready(data: OverviewData): { text: string; label: string } {
+function ready(data: StatusData): { text: string; label: string } {
   const { status, last, languageId } = data;
-  const off = offHere(data);
+  const off = unavailableHere(data);
   if (off !== undefined) {
     const where = off.setting === "disabledLanguages" && languageId !== undefined ? `in ${languageId}` : "here";
     return {
@@ -74,7 +74,7 @@ function ready(data: OverviewData): { text: string; label: string } {
   };
 }
 
-function tooltip(data: OverviewData): string {
+function tooltip(data: StatusData): string {
   const { status, last, place } = data;
   const rows: [string, string][] = [];
   if (status.model !== undefined) {
@@ -95,7 +95,7 @@ function tooltip(data: OverviewData): string {
   if (last !== undefined) {
     rows.push(["Last suggestion", lastSummary(last)]);
   }
-  const off = offHere(data);
+  const off = unavailableHere(data);
   return [
     `**SelfRACG** · ${escapeMarkdown(status.message)}`,
     ...(off?.reason === undefined ? [] : [`Here: ${escapeMarkdown(off.reason)}`]),

@@ -1,13 +1,13 @@
-// Asks for no suggestion where there are several cursors.
+// Suppresses suggestions where there are several cursors.
 
 import { type TextDocument, window } from "vscode";
 import type { SidecarSession } from "../session";
-import type { Overview } from "../status/status-model";
+import type { StatusModel } from "../status/status-model";
 
-export function suppressForSeveralCursors(session: SidecarSession, overview: Overview): void {
+export function suppressForSeveralCursors(session: SidecarSession, statusModel: StatusModel): void {
   session.middleware.provideInlineCompletionItems = (document, position, context, token, next) => {
     const reason = hasSeveralCursors(document) ? "there are several cursors." : undefined;
-    overview.suppress(reason);
+    statusModel.suppress(reason);
     if (reason !== undefined) {
       return null;
     }

@@ -19,7 +19,7 @@ export function table(fragments: readonly (FragmentReference | DroppedFragment)[
       const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
       const scope = fragment.scope === undefined ? "" : `  in ${fragment.scope.join(" › ")}`;
       const raised =
-        fragment.raised === undefined ? "" : `  raised by ${fragment.raised.by.toFixed(3)}: ${fragment.raised.reason}`;
+        fragment.raised === undefined ? "" : `  boosted by ${fragment.raised.by.toFixed(3)}: ${fragment.raised.reason}`;
       return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${raised}${reason}`;
     })
     .join("\n");

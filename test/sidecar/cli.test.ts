@@ -147,7 +147,7 @@ describe("search", () => {
     );
     expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
     expect(stdout).toMatch(
-      / shop\/money\.py:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens.* raised by 0\.\d{3}: imported here/,
+      / shop\/money\.py:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens.* boosted by 0\.\d{3}: imported here/,
     );
     if (fragments.length > 0)
       expect(stdout).toMatch(/Fragments, best first:\n {2}\S+:\d+-\d+ +score -?\d\.\d{3} +\d+ tokens/);

@@ -5,11 +5,11 @@ import { count } from "../../status/status-text";
 import { type Answer, actionButton, answered, escapeHtml, sentence, signed } from "../html";
 import { renderConfidence } from "./confidence";
 
-/** @param answer undefined while nobody asked for it */
+/** @param answer undefined before it was asked for */
 export function renderComparison(trace: CompletionTrace, answer: Answer<Comparison> | undefined): string {
   const title = "<h2>With and without</h2>";
   if (trace.fragments.length === 0) {
-    return `${title}\n<p class="facts">No fragment is in this prompt, so there is nothing to leave out.</p>`;
+    return `${title}\n<p class="facts">No fragment is in this prompt, so there is nothing to compare with.</p>`;
   }
   const button = actionButton(
     "compare",

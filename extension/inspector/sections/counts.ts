@@ -27,7 +27,7 @@ function number(value: number): string {
   return value.toLocaleString("en-US");
 }
 
-/** The day of an ISO 8601 time; what is none is shown as it is. */
+/** The day of an ISO 8601 time; any other text as it is. */
 function day(since: string): string {
   return /^\d{4}-\d{2}-\d{2}T/.test(since) ? since.slice(0, 10) : since;
 }

@@ -1,11 +1,11 @@
-// Fragments of the workspace: score against the null score, cost, why taken or left out, and whether their file is pinned or banned.
+// Fragments of the workspace: score against the null score, cost, why used or dropped, and whether their file is pinned or banned.
 
 import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import type { FileRule } from "../file-rules";
 import { aside, escapeHtml, link, paragraph, percent, sentence } from "../html";
 
-/** What is known here of a fragment's file. */
+/** How a fragment's file is shown. */
 export interface FileMarks {
   /** As people know it: among several folders, with the folder's name. */
   readonly name: string;
@@ -15,16 +15,16 @@ export interface FileMarks {
 
 export type MarksOf = (fragment: FragmentReference) => FileMarks;
 
-/** Fragments in the prompt and those left out. */
+/** Fragments in the prompt, and candidates that were dropped. */
 export function renderFragments(trace: CompletionTrace, marksOf: MarksOf): string {
   const { fragments, dropped, nullScore } = trace;
   const tokens = fragments.reduce((sum, fragment) => sum + fragment.tokens, 0);
-  // Best first for people, whatever the order in the prompt.
+  // Best first, whatever the order in the prompt.
   const rows = fragments
     .map((fragment, index) => ({ fragment, index }))
     .sort((a, b) => ranked(b.fragment) - ranked(a.fragment))
     .map(({ fragment, index }) =>
-      renderFragment(fragment, `fragment:${index}`, nullScore, whyTaken(fragment, trace), marksOf),
+      renderFragment(fragment, `fragment:${index}`, nullScore, whyUsed(fragment, trace), marksOf),
     );
   return `<h2>Fragments in the prompt ${aside(fragments.length === 0 ? "none" : `${fragments.length}, ${count(tokens, "token")}`)}</h2>
 ${fragments.length === 0 ? `<p class="note">${escapeHtml(sentence(trace.nothingRetrieved ?? "None was retrieved"))}</p>` : `<ul class="fragments">${rows.join("\n")}</ul>`}
@@ -51,30 +51,30 @@ function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | 
     renderFragment(fragment, `dropped:${index}`, nullScore, fragment.reason, marksOf),
   );
   return `<details id="dropped">
-<summary>Candidates left out ${aside(`${dropped.length}`)}</summary>
+<summary>Candidates dropped ${aside(`${dropped.length}`)}</summary>
 <ul class="fragments">${rows.join("\n")}</ul>
 </details>`;
 }
 
-/** The score that gave the fragment its rank. */
+/** The score that the fragment is ranked by. */
 function ranked({ score, raised }: FragmentReference): number {
   return score + (raised?.by ?? 0);
 }
 
-function whyTaken(fragment: FragmentReference, { nullScore, kept }: CompletionTrace): string {
+function whyUsed(fragment: FragmentReference, { nullScore, kept }: CompletionTrace): string {
   if (kept !== undefined) {
-    return `taken with suggestion ${kept.since} and kept since`;
+    return `fetched for suggestion ${kept.since} and reused since`;
   }
   return nullScore === undefined || ranked(fragment) >= nullScore
-    ? "taken: the model needs it"
-    : "taken, though it scores below the null score";
+    ? "used: the model needs it"
+    : "used, though it scores below the null score";
 }
 
-/** Whether the fragments were there before or were fetched, and why; undefined where nothing could be retrieved. */
+/** Whether the fragments were reused or fetched, and why; undefined where nothing could be retrieved. */
 function origin({ kept, fetched }: CompletionTrace): string | undefined {
   if (kept !== undefined) {
     const similarity = kept.reason.includes("similarity") ? "" : ` (similarity ${kept.similarity.toFixed(3)})`;
-    return escapeHtml(`Kept since suggestion ${kept.since}: ${kept.reason}${similarity}.`);
+    return escapeHtml(`Reused from suggestion ${kept.since}: ${kept.reason}${similarity}.`);
   }
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
@@ -95,7 +95,7 @@ function renderFragment(
       : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
   const facts = [
     ...against,
-    ...(raised === undefined ? [] : [`raised by ${raised.by.toFixed(3)}: ${raised.reason}`]),
+    ...(raised === undefined ? [] : [`boosted by ${raised.by.toFixed(3)}: ${raised.reason}`]),
     ...(why === undefined ? [] : [why]),
   ];
   return `<li class="fragment">
@@ -111,16 +111,16 @@ function renderScope(scope: readonly string[] | undefined): string {
     : `<div class="scope">in ${scope.map((signature) => `<code>${escapeHtml(signature)}</code>`).join(" › ")}</div>\n`;
 }
 
-/** Buttons that stay down while the rule holds. */
+/** Buttons that stay pressed while the rule is set. */
 function renderRules(file: string, target: string, rule: FileRule | undefined): string {
   const button = (kind: FileRule, name: string, set: string): string => {
     const label = rule === kind ? set : name;
-    return `<button type="button" class="rule" data-rule="${kind}:${target}" aria-pressed="${rule === kind}" aria-label="${escapeHtml(`${label} ${file}`)}" title="${escapeHtml(kind === "pin" ? "Take fragments of this file before all others that are needed, in this workspace" : "Never take fragments of this file, in this workspace")}">${label}</button>`;
+    return `<button type="button" class="rule" data-rule="${kind}:${target}" aria-pressed="${rule === kind}" aria-label="${escapeHtml(`${label} ${file}`)}" title="${escapeHtml(kind === "pin" ? "Use fragments of this file before all others that are needed, in this workspace" : "Never use fragments of this file, in this workspace")}">${label}</button>`;
   };
   return `<div class="rules">${button("pin", "Pin", "Pinned")}${button("ban", "Ban", "Banned")}</div>`;
 }
 
-/** A score below zero shows no bar; the number stands beside it. What raised it is drawn behind it. */
+/** A score below zero shows no bar; the number is beside it. A boost is drawn behind it. */
 function renderScoreBar(fragment: FragmentReference, nullScore: number | undefined): string {
   const raised =
     fragment.raised === undefined

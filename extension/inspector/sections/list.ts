@@ -1,4 +1,4 @@
-// The last suggestions as a list of which one is chosen.
+// The list of the last suggestions; one of them is shown.
 
 import type { CompletionTrace } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
@@ -9,7 +9,7 @@ export interface ListedTrace {
   readonly trace: CompletionTrace;
   /** The file, as people know it. */
   readonly file: string;
-  /** When it was seen, as a time of the day; absent for those of before the inspector was open. */
+  /** Its time of the day; absent for those from before the inspector was open. */
   readonly time?: string;
 }
 
@@ -18,7 +18,7 @@ export interface ListModel {
   readonly traces: readonly ListedTrace[];
   /** {@link CompletionTrace.id} of the one shown. */
   readonly shown: number | undefined;
-  /** Whether the newest is always the one shown. */
+  /** Whether the newest is always shown. */
   readonly following: boolean;
 }
 

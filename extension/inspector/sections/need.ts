@@ -26,7 +26,7 @@ ${renderTable(tokens, weights)}`;
   });
 }
 
-/** The weights of a layer; of one that there is not, the mean of all. */
+/** The weights of a layer; the mean of all where there is no such layer. */
 export function weightsOf(layers: readonly (readonly number[])[], layer: Layer, tokens: number): number[] {
   const one = layer === "all" ? undefined : layers[layer];
   return Array.from(
@@ -35,7 +35,7 @@ export function weightsOf(layers: readonly (readonly number[])[], layer: Layer, 
   );
 }
 
-/** The strongest ground goes to the token of the code that weighs most. The square root keeps lesser ones in sight. */
+/** The token of the code with the greatest weight has the strongest background. The square root keeps smaller weights visible. */
 function renderTokens(tokens: readonly NeedToken[], weights: readonly number[]): string {
   const most = Math.max(
     ...tokens.map(({ position }, at) => (position === undefined ? 0 : (weights[at] ?? 0))),
@@ -67,7 +67,7 @@ function renderTable(tokens: readonly NeedToken[], weights: readonly number[]): 
 <tbody>${rows.join("\n")}</tbody></table>`;
 }
 
-/** A token on its own, with what cannot be seen made visible. */
+/** A token with its invisible characters made visible. */
 function visible(text: string): string {
   return text === "" ? "part of a character" : text.replace(/ /g, "·").replace(/\t/g, "⇥").replace(/\r?\n/g, "↵");
 }

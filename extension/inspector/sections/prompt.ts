@@ -4,7 +4,7 @@ import type { CompletionTrace, InspectedPrompt, PromptPiece } from "../../../sid
 import { count } from "../../status/status-text";
 import { type Answer, answered, escapeHtml, percent } from "../html";
 
-/** What is counted together. */
+/** Kinds that are counted together. */
 const parts = [
   { id: "fragments", name: "Fragments", holds: ({ fragment }: PromptPiece) => fragment !== undefined },
   {
@@ -77,7 +77,7 @@ function renderCode(pieces: readonly PromptPiece[]): string {
 <pre class="code">${pieces.map(renderPiece).join("")}</pre></div>`;
 }
 
-/** Marks are shown, line breaks among them too. */
+/** Special tokens are shown, and line breaks in them too. */
 function renderPiece({ kind, text }: PromptPiece): string {
   const shown = kind === "special" ? text.replace(/\n/g, "↵\n") : text;
   return `<span class="kind-${kind}">${escapeHtml(shown)}</span>`;

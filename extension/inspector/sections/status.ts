@@ -1,4 +1,4 @@
-// The sidecar behind it all: state, model, provider, index.
+// The sidecar: state, model, provider, index.
 
 import type { SidecarStatus } from "../../../sidecar/protocol";
 import { count, formatBytes } from "../../status/status-text";

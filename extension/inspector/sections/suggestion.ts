@@ -1,4 +1,4 @@
-// The suggestion that is looked at: its place, its text or why there is none, and how sure the model was.
+// The suggestion that is shown: its place, its text or why there is none, and how sure the model was.
 
 import type { CompletionTrace, SidecarStatus } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
@@ -15,7 +15,7 @@ export function renderEmpty(status: SidecarStatus): string {
     ready: "Type in a file. What was retrieved for the suggestion, and why, shows here after each one.",
     snoozed: "Suggestions are snoozed. What was retrieved shows here once they are back.",
     off: "Suggestions are off, so there is nothing to inspect.",
-    error: "There can be no suggestion as long as the error below lasts.",
+    error: "There can be no suggestion while the error below lasts.",
   };
   const actions: Partial<Record<SidecarStatus["state"], string>> = {
     off: commandButton("toggle", "Turn suggestions on"),
@@ -48,7 +48,7 @@ ${renderConfidence(trace.confidence)}
       `${count(trace.generatedTokens, "token")} generated${trace.decodeSteps > 0 ? ` in ${count(trace.decodeSteps, "step")}` : ""}`,
       `ended at ${stopReasons[trace.stopReason]}`,
       `on ${trace.provider.toUpperCase()}`,
-      ...(trace.cached ? ["taken from the cache this time"] : []),
+      ...(trace.cached ? ["from the cache this time"] : []),
     ].join(" · "),
   )}</p>
 <p class="actions">${actionButton("copy", "Copy trace as JSON", ' title="Paths and numbers only, no code: for a bug report"')} ${actionButton("copy-with-code", "Copy with code", ' title="With the suggestion and the prompt, which hold your code"')}</p>`;

@@ -13,8 +13,8 @@ const timingParts = [
   ["filter", "Filtered", "filterMs"],
 ] as const;
 
-/** Least share that is still seen. */
-const leastShare = 0.004;
+/** Minimum share that is still visible. */
+const minShare = 0.004;
 
 /** The parts need not add up to the total: what is missing is shown as a part of its own, at the end. */
 export function renderTime(timings: CompletionTimings, cached: boolean): string {
@@ -28,8 +28,8 @@ export function renderTime(timings: CompletionTimings, cached: boolean): string 
   const total = Math.max(timings.totalMs, known);
   let start = 0;
   const rows = parts.map(({ id, name, ms }) => {
-    const from = total > 0 ? Math.min(start / total, 1 - leastShare) : 0;
-    const share = total > 0 && ms > 0 ? Math.max(leastShare, ms / total) : 0;
+    const from = total > 0 ? Math.min(start / total, 1 - minShare) : 0;
+    const share = total > 0 && ms > 0 ? Math.max(minShare, ms / total) : 0;
     start += ms;
     return `<tr><th scope="row">${name}</th><td class="lane"><svg height="12" aria-hidden="true"><rect class="part-${id}" x="${percent(from)}" width="${percent(share)}" height="12" rx="1"/></svg></td><td class="number">${milliseconds(ms)}</td></tr>`;
   });

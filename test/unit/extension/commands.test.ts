@@ -40,7 +40,7 @@ describe("the commands", () => {
     registerCommands({
       context: { extension: { id: "selfracg.selfracg-code" } },
       session: { settings, restart },
-      overview: {},
+      statusModel: {},
       snooze,
       inspector,
     } as unknown as CommandParts);

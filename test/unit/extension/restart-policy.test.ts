@@ -11,39 +11,39 @@ describe("RestartPolicy", () => {
     const delays: number[] = [];
     for (let life = 0; life < 9; life += 1) {
       policy.started(life * 1000);
-      delays.push(policy.died(life * 1000 + 10));
+      delays.push(policy.failed(life * 1000 + 10));
     }
     expect(delays).toEqual([500, 1000, 2000, 4000, 8000, 16_000, 30_000, 30_000, 30_000]);
   });
 
   it("starts over after a healthy life, not before", () => {
     const policy = new RestartPolicy(options);
-    policy.died(0);
+    policy.failed(0);
     policy.started(1000);
-    expect(policy.died(1000 + options.healthyMs - 1)).toBe(1000);
+    expect(policy.failed(1000 + options.healthyMs - 1)).toBe(1000);
     policy.started(200_000);
-    expect(policy.died(200_000 + options.healthyMs)).toBe(500);
+    expect(policy.failed(200_000 + options.healthyMs)).toBe(500);
   });
 
   it("counts a sidecar that never answered as unhealthy however long it took to die", () => {
     const policy = new RestartPolicy(options);
-    policy.died(0);
-    expect(policy.died(10 * options.healthyMs)).toBe(1000);
+    policy.failed(0);
+    expect(policy.failed(10 * options.healthyMs)).toBe(1000);
   });
 
   it("does not take an old life's health for the next one's", () => {
     const policy = new RestartPolicy(options);
     policy.started(0);
-    policy.died(options.healthyMs);
-    expect(policy.died(3 * options.healthyMs)).toBe(1000);
+    policy.failed(options.healthyMs);
+    expect(policy.failed(3 * options.healthyMs)).toBe(1000);
   });
 
   it("forgets the past when reset", () => {
     const policy = new RestartPolicy(options);
-    policy.died(0);
-    policy.died(0);
+    policy.failed(0);
+    policy.failed(0);
     policy.reset();
-    expect(policy.deaths).toBe(0);
-    expect(policy.died(0)).toBe(500);
+    expect(policy.failures).toBe(0);
+    expect(policy.failed(0)).toBe(500);
   });
 });

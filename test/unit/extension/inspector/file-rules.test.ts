@@ -1,7 +1,7 @@
 // Pinned and banned files: a pattern that stands for one file alone, and lists that a button changes.
 
 import { describe, expect, it } from "vitest";
-import { patternInFolder, patternOf, pressed, ruleOfPattern } from "../../../../extension/inspector/file-rules";
+import { patternInFolder, patternOf, ruleOfPattern, toggled } from "../../../../extension/inspector/file-rules";
 import { FileRules } from "../../../../sidecar/retrieval/pinned-files";
 
 describe("patternOf", () => {
@@ -47,26 +47,26 @@ describe("patternInFolder", () => {
   });
 });
 
-describe("pressed", () => {
+describe("toggled", () => {
   const none = { pin: [], ban: ["*.generated.ts"] };
 
-  it("sets the rule, and takes it back when it is pressed again", () => {
-    const pinned = pressed(none, "pin", "/a.ts");
+  it("sets the rule, and removes it when it is toggled again", () => {
+    const pinned = toggled(none, "pin", "/a.ts");
     expect(pinned).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
     expect(ruleOfPattern(pinned, "/a.ts")).toBe("pin");
-    expect(pressed(pinned, "pin", "/a.ts")).toEqual(none);
+    expect(toggled(pinned, "pin", "/a.ts")).toEqual(none);
   });
 
   it("puts one rule in the other's place", () => {
-    const banned = pressed(pressed(none, "pin", "/a.ts"), "ban", "/a.ts");
+    const banned = toggled(toggled(none, "pin", "/a.ts"), "ban", "/a.ts");
     expect(banned).toEqual({ pin: [], ban: ["*.generated.ts", "/a.ts"] });
-    expect(pressed(banned, "pin", "/a.ts")).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
+    expect(toggled(banned, "pin", "/a.ts")).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
   });
 
   it("leaves lists as they are that somebody else wrote", () => {
     const both = { pin: ["/a.ts", "/b.ts"], ban: ["/a.ts"] };
     expect(ruleOfPattern(both, "/a.ts")).toBe("ban");
-    expect(pressed(both, "ban", "/a.ts")).toEqual({ pin: ["/b.ts"], ban: [] });
+    expect(toggled(both, "ban", "/a.ts")).toEqual({ pin: ["/b.ts"], ban: [] });
     expect(both).toEqual({ pin: ["/a.ts", "/b.ts"], ban: ["/a.ts"] });
   });
 });

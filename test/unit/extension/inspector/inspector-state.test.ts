@@ -8,7 +8,7 @@ const at = new Date(2026, 0, 2, 3, 4, 5);
 
 function withTraces(...ids: number[]): InspectorState {
   const state = new InspectorState();
-  for (const id of ids) state.put({ ...trace, id }, at);
+  for (const id of ids) state.add({ ...trace, id }, at);
   return state;
 }
 
@@ -17,19 +17,19 @@ describe("InspectorState", () => {
     const state = withTraces(1, 2);
     expect(state.shown?.id).toBe(2);
     state.choose(1);
-    state.put({ ...trace, id: 3 }, at);
+    state.add({ ...trace, id: 3 }, at);
     expect([state.shown?.id, state.following]).toEqual([1, false]);
     state.toggleFollowing();
     expect([state.shown?.id, state.following]).toEqual([3, true]);
     state.toggleFollowing();
-    state.put({ ...trace, id: 4 }, at);
+    state.add({ ...trace, id: 4 }, at);
     expect([state.shown?.id, state.following]).toEqual([3, false]);
   });
 
   it("has each suggestion once, the last used first, and fifty at most", () => {
     const state = withTraces(...Array.from({ length: 60 }, (_, id) => id));
     expect(state.traces).toHaveLength(50);
-    state.put({ ...trace, id: 58, cached: true }, at);
+    state.add({ ...trace, id: 58, cached: true }, at);
     expect(state.traces.slice(0, 3).map(({ id, cached }) => [id, cached])).toEqual([
       [58, true],
       [59, undefined],
@@ -42,17 +42,17 @@ describe("InspectorState", () => {
     state.choose(1);
     state.choose(99);
     expect(state.shown?.id).toBe(1);
-    for (let id = 2; id < 60; id++) state.put({ ...trace, id }, at);
+    for (let id = 2; id < 60; id++) state.add({ ...trace, id }, at);
     expect([state.shown?.id, state.following]).toEqual([59, true]);
   });
 
   it("knows when each was seen, but for those of before", () => {
     const state = new InspectorState();
-    state.fill([
+    state.replaceAll([
       { ...trace, id: 2 },
       { ...trace, id: 1 },
     ]);
-    state.put({ ...trace, id: 3 }, at);
+    state.add({ ...trace, id: 3 }, at);
     expect([1, 2, 3].map((id) => state.timeOf(id))).toEqual([undefined, undefined, at]);
   });
 
@@ -71,7 +71,7 @@ describe("InspectorState", () => {
     state.found = { state: "asked" };
     state.reset();
     expect([state.shown, state.found, state.following]).toEqual([undefined, undefined, true]);
-    state.put({ ...trace, id: 1 }, at);
+    state.add({ ...trace, id: 1 }, at);
     expect(state.answersOf(1)).toEqual({});
   });
 });

@@ -44,7 +44,7 @@ describe("a suggestion", () => {
   it("says when it came from the cache", () => {
     expect(text(parts.suggestion)).not.toContain("from the cache");
     const cached = partsOf({ ...trace, cached: true });
-    expect(text(cached.suggestion)).toContain("taken from the cache this time");
+    expect(text(cached.suggestion)).toContain("from the cache this time");
     expect(text(cached.time)).toContain("100 ms, of the request that made it");
   });
 
@@ -61,7 +61,7 @@ describe("a suggestion", () => {
     expect(text(parts.fragments)).not.toMatch(/Kept since|Fetched for/);
     const kept = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
     expect(text(partsOf({ ...trace, fragments, kept }).fragments.replaceAll("&lt;", "‹"))).toContain(
-      "Kept since suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).",
+      "Reused from suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).",
     );
     expect(text(partsOf({ ...trace, fragments, fetched: "the index changed" }).fragments)).toContain(
       "Fetched for this suggestion: the index changed.",
@@ -78,7 +78,7 @@ describe("a suggestion", () => {
       ["fragment:0", "src/tax.py"],
     ]);
     expect(text(parts.fragments)).toContain(
-      "src/prices.py :3-19 120 tokens 0.750 taken: the model needs it in class Price&lt;T&gt; › def of(self)",
+      "src/prices.py :3-19 120 tokens 0.750 used: the model needs it in class Price&lt;T&gt; › def of(self)",
     );
     expect(text(parts.fragments)).toContain("src/tax.py :4 60 tokens 0.250");
     expect(text(parts.fragments)).toContain("Fragments in the prompt 2, 180 tokens");
@@ -89,8 +89,8 @@ describe("a suggestion", () => {
     expect(widths).toEqual(["75.00%", "25.00%", "0.00%"]);
   });
 
-  it("keeps what was left out, with reasons, in a closed section", () => {
-    expect(parts.fragments).toMatch(/<details id="dropped">\s*<summary>Candidates left out/);
+  it("shows dropped candidates, with reasons, in a closed section", () => {
+    expect(parts.fragments).toMatch(/<details id="dropped">\s*<summary>Candidates dropped/);
     expect(text(parts.fragments)).toContain("src/basket.py :1-20 80 tokens -0.500 overlaps the visible text");
   });
 
@@ -162,7 +162,7 @@ describe("no suggestion", () => {
     expect(text(fragments)).toContain("The index is empty. ");
     expect(suggestion).not.toContain("<pre");
     expect(fragments).not.toContain('data-open="fragment');
-    expect(text(comparison)).toContain("nothing to leave out");
+    expect(text(comparison)).toContain("nothing to compare with");
   });
 
   it.each<[SidecarStatus["state"], string, string[]]>([

@@ -52,33 +52,33 @@ describe("fragments against the null score", () => {
   it("shows how far each is from it, as a number and as a mark in the bar", () => {
     const html = renderFragments(raised, noRule);
     expect([...html.matchAll(/class="mark" x="([^"]+)"/g)].map(([, x]) => x)).toEqual(["30.00%", "30.00%", "30.00%"]);
-    expect(text(html)).toContain("0.750 0.450 above the null score · taken: the model needs it");
+    expect(text(html)).toContain("0.750 0.450 above the null score · used: the model needs it");
     expect(text(html)).toContain("-0.500 0.800 below the null score · overlaps the visible text");
     expect(text(html)).toContain("Null score 0.300");
   });
 
-  it("says what raised one, and orders by that too", () => {
+  it("shows the boost of one, and orders by it too", () => {
     const html = renderFragments(raised, noRule);
     expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual([
       "fragment:0",
       "fragment:1",
     ]);
     expect(text(html)).toContain(
-      "0.250 0.050 below the null score · raised by 0.600: imported here · taken: the model needs it",
+      "0.250 0.050 below the null score · boosted by 0.600: imported here · used: the model needs it",
     );
     expect(html).toContain('class="raised" y="1" width="85.00%"');
     expect(html.indexOf('class="raised"')).toBeLessThan(html.indexOf('class="fill"'));
   });
 
-  it("says of kept ones since when they are there", () => {
+  it("says for which suggestion reused ones were fetched", () => {
     const kept = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
-    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("taken with suggestion 3 and kept since");
+    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("fetched for suggestion 3 and reused since");
     expect(text(renderFragments({ ...raised, kept }, noRule))).toContain(
-      "Kept since suggestion 3: the need has hardly moved (similarity 0.900).",
+      "Reused from suggestion 3: the need has hardly moved (similarity 0.900).",
     );
     const reason = "the need moved (similarity 0.584), but nothing found is much better";
     expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(
-      `Kept since suggestion 3: ${reason}.`,
+      `Reused from suggestion 3: ${reason}.`,
     );
   });
 
@@ -165,7 +165,7 @@ describe("the prompt", () => {
     [
       "is no longer held",
       { state: "answered", value: null } as const,
-      "The sidecar holds no more of this suggestion: it keeps the last 20 for which a prompt was read.",
+      "The sidecar no longer holds this suggestion: it holds the last 20 for which it read a prompt.",
     ],
     ["cannot be had", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
   ])("says so when it %s", (_, answer, words) => {
@@ -285,14 +285,14 @@ describe("the comparison", () => {
 });
 
 describe("confidence", () => {
-  it("stands against the least that is shown", () => {
+  it("is shown beside the threshold", () => {
     const html = renderConfidence({ meanLogProbability: -0.456, probability: 0.62, threshold: 0.4 });
     expect(text(html)).toBe("62 % sure, shown from 40 % mean log-probability of a token −0.46");
     expect(html).toContain('class="fill" y="1" width="62.00%"');
     expect(html).toContain('class="mark" x="40.00%"');
     expect(renderConfidence(undefined)).toBe("");
     expect(text(renderConfidence({ meanLogProbability: -0.456 }))).toBe(
-      "Not held back for being unsure: the model package does not say how likely it is right. mean log-probability of a token −0.46",
+      "The model package has no calibration, so no suggestion is suppressed for being unsure. mean log-probability of a token −0.46",
     );
   });
 });

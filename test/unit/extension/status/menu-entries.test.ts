@@ -2,7 +2,7 @@
 
 import { describe, expect, it } from "vitest";
 import { menuGroups, snoozeEntries } from "../../../../extension/status/menu-entries";
-import type { OverviewData } from "../../../../extension/status/status-data";
+import type { StatusData } from "../../../../extension/status/status-data";
 import type { SidecarStatus } from "../../../../sidecar/protocol";
 
 const now = new Date(2026, 4, 20, 14, 20).getTime();
@@ -10,7 +10,7 @@ const ready: SidecarStatus = { state: "ready", message: "Ready." };
 
 function menu(
   status: SidecarStatus,
-  more: Partial<OverviewData> = {},
+  more: Partial<StatusData> = {},
   options: { folders?: boolean; disabledLanguages?: string[] } = {},
 ): Map<string, string[]> {
   const data = { status, place: { trusted: true, folderSchemes: ["file"] }, ...more };

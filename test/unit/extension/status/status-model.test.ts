@@ -2,7 +2,7 @@
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SidecarSession } from "../../../../extension/session";
-import { Overview } from "../../../../extension/status/status-model";
+import { StatusModel } from "../../../../extension/status/status-model";
 import type { Availability, CompletionTrace, SidecarStatus } from "../../../../sidecar/protocol";
 
 const vscode = vi.hoisted(() => {
@@ -51,13 +51,13 @@ const editorOf = (scheme: string, name: string, viewColumn: number | null = 1) =
 });
 const settled = () => new Promise((next) => setTimeout(next, 5));
 
-describe("Overview", () => {
+describe("StatusModel", () => {
   const status = new vscode.Emitter();
   const trace = new vscode.Emitter();
   let answers: Map<string, Promise<Availability>>;
   let asked: string[];
   let session: SidecarSession;
-  let overview: Overview;
+  let statusModel: StatusModel;
 
   beforeEach(() => {
     status.listeners = [];
@@ -80,7 +80,7 @@ describe("Overview", () => {
       }),
     };
     session = fake as unknown as SidecarSession;
-    overview = new Overview(session);
+    statusModel = new StatusModel(session);
   });
 
   function open(editor: unknown): void {
@@ -92,14 +92,14 @@ describe("Overview", () => {
     answers.set("file:///a.md", Promise.resolve({ available: false, reason: "Off.", setting: "disabledLanguages" }));
     open(editorOf("file", "a.md"));
     await settled();
-    expect(overview.data).toMatchObject({
+    expect(statusModel.data).toMatchObject({
       languageId: "python",
       here: { available: false, reason: "Off." },
       place: { remoteName: "wsl" },
     });
     open(undefined);
     await settled();
-    expect(overview.data.here).toBeUndefined();
+    expect(statusModel.data.here).toBeUndefined();
   });
 
   it("passes over an answer that comes after a newer question", async () => {
@@ -110,17 +110,17 @@ describe("Overview", () => {
     await settled();
     answer({ available: false, reason: "Late." });
     await settled();
-    expect(overview.data.here).toEqual({ available: true });
+    expect(statusModel.data.here).toEqual({ available: true });
   });
 
   it("says itself why a document on no disk gets nothing, and nothing of outputs and comparisons", async () => {
     open(editorOf("vscode-vfs", "a.py"));
     await settled();
-    expect(overview.data.here?.reason).toContain('"vscode-vfs"');
-    expect(overview.data.languageId).toBeUndefined();
+    expect(statusModel.data.here?.reason).toContain('"vscode-vfs"');
+    expect(statusModel.data.languageId).toBeUndefined();
     open(editorOf("git", "a.py", null));
     await settled();
-    expect(overview.data.here).toBeUndefined();
+    expect(statusModel.data.here).toBeUndefined();
     expect(asked).toEqual([]);
   });
 
@@ -128,7 +128,7 @@ describe("Overview", () => {
     answers.set("file:///a", Promise.reject(new Error("no such method")));
     open(editorOf("file", "a"));
     await settled();
-    expect(overview.data.here).toBeUndefined();
+    expect(statusModel.data.here).toBeUndefined();
   });
 
   it("asks again once the sidecar has read its settings, and not at every step of indexing", async () => {
@@ -142,11 +142,11 @@ describe("Overview", () => {
 
   it("keeps why nothing was asked for, until something is or another editor is shown", () => {
     const shown: unknown[] = [];
-    overview.onDidChange(() => shown.push(overview.data.suppressed));
-    overview.suppress("there are several cursors.");
-    overview.suppress("there are several cursors.");
-    overview.suppress(undefined);
-    overview.suppress("there are several cursors.");
+    statusModel.onDidChange(() => shown.push(statusModel.data.suppressed));
+    statusModel.suppress("there are several cursors.");
+    statusModel.suppress("there are several cursors.");
+    statusModel.suppress(undefined);
+    statusModel.suppress("there are several cursors.");
     open(undefined);
     expect(shown.slice(0, 4)).toEqual([
       "there are several cursors.",
@@ -159,6 +159,6 @@ describe("Overview", () => {
   it("keeps the last completion that suggested something", () => {
     trace.fire({ id: 1, suggestion: "x" } as CompletionTrace);
     trace.fire({ id: 2, suggestion: "" } as CompletionTrace);
-    expect(overview.data.last?.id).toBe(1);
+    expect(statusModel.data.last?.id).toBe(1);
   });
 });

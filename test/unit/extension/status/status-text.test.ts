@@ -1,7 +1,7 @@
 // What the status bar says in each state.
 
 import { describe, expect, it } from "vitest";
-import type { OverviewData } from "../../../../extension/status/status-data";
+import type { StatusData } from "../../../../extension/status/status-data";
 import { count, formatBytes, lastSummary, statusText } from "../../../../extension/status/status-text";
 import type { CompletionTrace, SidecarStatus } from "../../../../sidecar/protocol";
 
@@ -24,7 +24,7 @@ function last(totalMs: number, paths: string[], cached = false): CompletionTrace
   } as CompletionTrace;
 }
 
-function show(status: SidecarStatus, more: Partial<OverviewData> = {}) {
+function show(status: SidecarStatus, more: Partial<StatusData> = {}) {
   return statusText({ status, place: { trusted: true, folderSchemes: ["file"] }, ...more }, now);
 }
 
