@@ -20,7 +20,7 @@ export function traceFacts(trace: CompletionTrace, file: string) {
     nullScore: trace.nullScore,
     fragments: trace.fragments.map(fragmentFacts),
     dropped: trace.dropped.map((each) => ({ ...fragmentFacts(each), reason: each.reason })),
-    kept: trace.kept,
+    reused: trace.reused,
     fetched: trace.fetched,
     promptTokens: trace.promptTokens,
     generatedTokens: trace.generatedTokens,
@@ -31,6 +31,6 @@ export function traceFacts(trace: CompletionTrace, file: string) {
   };
 }
 
-function fragmentFacts({ path, startLine, endLine, score, tokens, raised }: FragmentReference) {
-  return { path, startLine, endLine, score, tokens, raised };
+function fragmentFacts({ path, startLine, endLine, score, tokens, boost }: FragmentReference) {
+  return { path, startLine, endLine, score, tokens, boost };
 }

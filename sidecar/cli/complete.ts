@@ -33,9 +33,9 @@ export async function complete(command: Command, signal: AbortSignal): Promise<v
       : `Fragments in the prompt, in its order:\n${table(trace.fragments)}`,
   );
   if (trace.fetched !== undefined) print(`Fragments were fetched: ${trace.fetched}`);
-  if (trace.kept !== undefined)
+  if (trace.reused !== undefined)
     print(
-      `Fragments of completion ${trace.kept.since} were reused: ${trace.kept.reason} (similarity ${trace.kept.similarity.toFixed(3)})`,
+      `Fragments of completion ${trace.reused.since} were reused: ${trace.reused.reason} (similarity ${trace.reused.similarity.toFixed(3)})`,
     );
   print(`Times in ms: ${times({ ...trace.timings, ...timings })}`);
   print(
@@ -56,7 +56,7 @@ export async function complete(command: Command, signal: AbortSignal): Promise<v
       promptTokens: trace.promptTokens,
       generatedTokens: trace.generatedTokens,
       decodeSteps: trace.decodeSteps,
-      kept: trace.kept,
+      reused: trace.reused,
       fetched: trace.fetched,
       workspace,
       index: counts,

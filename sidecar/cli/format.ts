@@ -18,9 +18,9 @@ export function table(fragments: readonly (FragmentReference | DroppedFragment)[
     .map((fragment, row) => {
       const reason = "reason" in fragment ? `  ${fragment.reason}` : "";
       const scope = fragment.scope === undefined ? "" : `  in ${fragment.scope.join(" › ")}`;
-      const raised =
-        fragment.raised === undefined ? "" : `  boosted by ${fragment.raised.by.toFixed(3)}: ${fragment.raised.reason}`;
-      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${raised}${reason}`;
+      const boost =
+        fragment.boost === undefined ? "" : `  boosted by ${fragment.boost.by.toFixed(3)}: ${fragment.boost.reason}`;
+      return `  ${(places[row] ?? "").padEnd(width)}  score ${fragment.score.toFixed(3)}  ${String(fragment.tokens).padStart(4)} tokens${scope}${boost}${reason}`;
     })
     .join("\n");
 }

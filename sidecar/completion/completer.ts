@@ -91,7 +91,7 @@ export class Completer {
     }
     timings.totalMs = performance.now() - arrivedAt;
     const outcome = trace.suppressed ?? `${trace.generatedTokens} tokens, ${trace.stopReason}`;
-    const fragments = `${trace.fragments.length} fragments${trace.kept === undefined ? "" : " reused"}`;
+    const fragments = `${trace.fragments.length} fragments${trace.reused === undefined ? "" : " reused"}`;
     log(`completion ${trace.id}: ${outcome}, ${fragments}, ${timings.totalMs.toFixed(0)} ms`);
     const completed = { ...trace, timings };
     if (written !== undefined) onCompleted?.({ trace: completed, context, settings, invoked, ...written });

@@ -89,7 +89,7 @@ export class PromptReader {
     const prompt = trial.selection === selection && trial.prompt !== undefined ? trial.prompt : assemble(selection);
     const result = isRead && trial.result !== undefined ? trial.result : await prefill(prompt, record !== undefined);
     const reused = record?.(needOf(result));
-    if (reused !== undefined) trace.kept = reused;
+    if (reused !== undefined) trace.reused = reused;
     return { prompt, result };
   }
 }

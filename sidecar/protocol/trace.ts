@@ -14,7 +14,7 @@ export interface FragmentReference {
   /** Signatures of the definitions that it is inside of, outermost first; absent at the top level of its file. */
   scope?: readonly string[];
   /** Set where more than the score gave it its rank: what, in words, and how much was added to the score. */
-  raised?: { by: number; reason: string };
+  boost?: { by: number; reason: string };
 }
 
 /** A candidate that did not go into the prompt, and why. */
@@ -36,7 +36,7 @@ export interface CompletionTimings {
 }
 
 /** Fragments of an earlier completion that stayed in the prompt. */
-export interface KeptFragments {
+export interface Reuse {
   /** {@link CompletionTrace.id} of the completion that fetched them. */
   since: number;
   /** Inner product of the need then and now, -1..1. */
@@ -81,7 +81,7 @@ export interface CompletionTrace {
   fragments: FragmentReference[];
   dropped: DroppedFragment[];
   /** Set when the fragments, or that there are none, come from an earlier completion of this document. */
-  kept?: KeptFragments;
+  reused?: Reuse;
   /** Set when they were searched for this completion: why, in words. */
   fetched?: string;
   promptTokens: number;

@@ -95,13 +95,13 @@ export function boostPinned(rules: FileRules, boostOf: BoostOf): BoostOf {
 /** Best first; fragments of equal rank stay in the order given. */
 export function rankFragments(found: readonly ScoredFragment[], boostOf: BoostOf): RankedFragment[] {
   const boosted = found.map(({ fragment, score }): RankedFragment => {
-    const raised = boostOf(fragment);
-    return { fragment, score, ...(raised !== undefined && { raised }) };
+    const boost = boostOf(fragment);
+    return { fragment, score, ...(boost !== undefined && { boost }) };
   });
   return boosted.sort((a, b) => rankOf(b) - rankOf(a));
 }
 
 /** Score plus boost: fragments are ordered by this number, highest first. */
-export function rankOf({ score, raised }: Pick<FragmentReference, "score" | "raised">): number {
-  return score + (raised?.by ?? 0);
+export function rankOf({ score, boost }: Pick<FragmentReference, "score" | "boost">): number {
+  return score + (boost?.by ?? 0);
 }

@@ -1,7 +1,7 @@
 // Decides whether a prompt reuses the fragments of the document's last completion or gets newly retrieved ones.
 import { isDeepStrictEqual } from "node:util";
 import { LRUCache } from "lru-cache";
-import type { FragmentReference, KeptFragments } from "../protocol";
+import type { FragmentReference, Reuse } from "../protocol";
 import type { FragmentSource } from "../workspace/fragment-source";
 import { rankOf } from "./boosts";
 import { similarityOf } from "./query";
@@ -60,7 +60,7 @@ export interface FragmentDecision {
    * To be called with the need at the end of the prompt, for the next decision; undefined where no need is wanted.
    * @returns what the trace tells of reused fragments
    */
-  readonly record?: (need: Float32Array) => KeptFragments | undefined;
+  readonly record?: (need: Float32Array) => Reuse | undefined;
 }
 
 /** Maximum number of documents whose fragments are remembered. */
@@ -225,7 +225,7 @@ export function compareWithFresh(
   const [first] = fresh.selected;
   const bestNew = first === undefined ? -Infinity : rankOf(first.reference);
   if (bestNew > best + rule.margin) {
-    const hasBoost = [first, ...reused].some((each) => each?.reference.raised !== undefined);
+    const hasBoost = [first, ...reused].some((each) => each?.reference.boost !== undefined);
     return `another fragment scores ${bestNew.toFixed(3)}, the best one in use ${best.toFixed(3)}${hasBoost ? ", boosts included" : ""}`;
   }
   const isReused = (one: FragmentReference) =>
@@ -241,7 +241,7 @@ function currentOf(old: SelectedFragment, { found }: Retrieval, indexChanged: bo
   const { uri, path, text, startLine, endLine } = old.fragment;
   const hit = found.find(({ fragment }) => fragment.uri === uri && fragment.text === text);
   if (hit === undefined && indexChanged) return `${path}:${startLine}-${endLine} may have changed`;
-  const { raised: _, ...reference } = old.reference;
+  const { boost: _, ...reference } = old.reference;
   if (hit === undefined) {
     // All that is known of a fragment that was not found: it ranks no better than the last one found.
     const last = found.at(-1);
@@ -249,6 +249,6 @@ function currentOf(old: SelectedFragment, { found }: Retrieval, indexChanged: bo
     return { ...old, reference: { ...reference, score: Math.min(floor, reference.score) } };
   }
   const lines = { startLine: hit.fragment.startLine, endLine: hit.fragment.endLine };
-  const boost = hit.raised !== undefined && { raised: hit.raised };
+  const boost = hit.boost !== undefined && { boost: hit.boost };
   return { ...old, fragment: hit.fragment, reference: { ...reference, ...lines, score: hit.score, ...boost } };
 }

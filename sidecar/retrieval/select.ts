@@ -47,7 +47,7 @@ export function selectFragments(candidates: readonly RankedFragment[], options: 
 }
 
 /** The fragment as people are shown it. */
-export function referenceTo({ fragment, score, raised }: RankedFragment, tokens: number): FragmentReference {
+export function referenceTo({ fragment, score, boost }: RankedFragment, tokens: number): FragmentReference {
   const { path, uri, startLine, endLine, scope } = fragment;
   return {
     path,
@@ -57,7 +57,7 @@ export function referenceTo({ fragment, score, raised }: RankedFragment, tokens:
     score,
     tokens,
     ...(scope !== undefined && { scope }),
-    ...(raised !== undefined && { raised }),
+    ...(boost !== undefined && { boost }),
   };
 }
 

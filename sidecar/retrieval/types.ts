@@ -15,10 +15,10 @@ export interface CursorContext {
 }
 
 /** What is added to a fragment's score to give its rank, and why, in words. */
-export type Boost = NonNullable<FragmentReference["raised"]>;
+export type Boost = NonNullable<FragmentReference["boost"]>;
 
 export interface RankedFragment extends ScoredFragment {
-  readonly raised?: Boost;
+  readonly boost?: Boost;
 }
 
 export interface SelectedFragment {

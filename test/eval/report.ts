@@ -52,7 +52,7 @@ export function reportLines({ command, model, provider, results, before, elapsed
   const cells = (names: readonly FigureName[], figures: Readonly<Record<FigureName, Figure>>) =>
     names.map((name) => show(figures[name], name));
   const lines = [
-    `${model.name} ${model.version} (${model.hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === boostWeights.imported ? "" : `, imported files raised by ${imported}`}${plain ? ", plain" : ""}`,
+    `${model.name} ${model.version} (${model.hash.slice(0, 8)}) on ${provider}, ${retriever}, ${fragments === "product" ? "the sidecar's fragments" : "windows of 20 lines"}${imported === boostWeights.imported ? "" : `, imported files boosted by ${imported}`}${plain ? ", plain" : ""}`,
     `${results.length} tasks in ${countUnits(results, "file")} files of ${countUnits(results, "repository")} repositories; 95 % intervals over ${units}`,
     "",
     ...table(

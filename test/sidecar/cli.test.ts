@@ -143,7 +143,7 @@ describe("search", () => {
     const { fragments, dropped } = json();
     expect(fragments.length + dropped.length).toBeGreaterThan(8);
     const ranks = fragments.map(
-      ({ score, raised }: { score: number; raised?: { by: number } }) => score + (raised?.by ?? 0),
+      ({ score, boost }: { score: number; boost?: { by: number } }) => score + (boost?.by ?? 0),
     );
     expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
     expect(stdout).toMatch(

@@ -99,10 +99,10 @@ describe("a suggestion", () => {
     expect(first.trace.fetched).toBe("the first completion in this document");
     expect(second.trace).toMatchObject({
       fragments: first.trace.fragments,
-      kept: { since: first.trace.id, reason: "the need has hardly moved" },
+      reused: { since: first.trace.id, reason: "the need has hardly moved" },
       timings: { expressMs: 0, searchMs: 0 },
     });
-    expect(second.trace.kept?.similarity).toBeCloseTo(1, 3);
+    expect(second.trace.reused?.similarity).toBeCloseTo(1, 3);
   });
 
   it("stays while it is typed, with no new work", async () => {
@@ -150,7 +150,7 @@ describe("typing on", () => {
     const text = `${continuing}\n${Array.from({ length: 40 }, (_, n) => `PRICE_${n} = Money(${n}, "EUR")\n`).join("")}`;
     const { trace: first } = await sidecar.complete(uri, text);
     expect(first.fetched).toBe("the first completion in this document");
-    expect(first.kept).toBeUndefined();
+    expect(first.reused).toBeUndefined();
     const { line, character } = cursorOf(text);
     const traces: CompletionTrace[] = [];
     // Nothing that would be suggested, so that no answer comes from the cache.
@@ -161,9 +161,9 @@ describe("typing on", () => {
       if (trace !== null) traces.push(trace);
     }
     expect(traces.map(({ id }) => id)).toEqual([first.id + 1, first.id + 2, first.id + 3]);
-    for (const { kept, fetched } of traces) {
-      if (kept === undefined) expect(fetched).toMatch(/^the need moved/);
-      else expect(kept.since).toBeGreaterThanOrEqual(first.id);
+    for (const { reused, fetched } of traces) {
+      if (reused === undefined) expect(fetched).toMatch(/^the need moved/);
+      else expect(reused.since).toBeGreaterThanOrEqual(first.id);
     }
     await sidecar.request(uri, { line: line + 30, character: 0 });
     expect(await sidecar.trace()).toMatchObject({ id: first.id + 4, fetched: "the cursor moved to another place" });
@@ -200,10 +200,12 @@ describe("typing on", () => {
     trace = await next();
     for (
       const deadline = performance.now() + 240_000;
-      trace !== null && !/index changed/.test(`${trace.fetched} ${trace.kept?.reason}`) && performance.now() < deadline;
+      trace !== null &&
+      !/index changed/.test(`${trace.fetched} ${trace.reused?.reason}`) &&
+      performance.now() < deadline;
     )
       trace = await next();
-    expect(`${trace?.fetched} ${trace?.kept?.reason}`).toMatch(/index changed/);
+    expect(`${trace?.fetched} ${trace?.reused?.reason}`).toMatch(/index changed/);
     expect(
       trace?.fragments.filter(
         ({ path: each, startLine, endLine }) =>

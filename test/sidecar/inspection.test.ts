@@ -126,10 +126,10 @@ describe("selfracg/search", () => {
       limit: 8,
     });
     expect(fragments).toHaveLength(8);
-    const ranks = fragments.map(({ score, raised }) => score + (raised?.by ?? 0));
+    const ranks = fragments.map(({ score, boost }) => score + (boost?.by ?? 0));
     expect(ranks).toEqual([...ranks].sort((a, b) => b - a));
     expect(
-      fragments.filter(({ raised }) => raised !== undefined).map(({ path, raised }) => [path, raised?.reason]),
+      fragments.filter(({ boost }) => boost !== undefined).map(({ path, boost }) => [path, boost?.reason]),
     ).toContainEqual(["shop/catalog.py", "imported here"]);
     expect(fragments.slice(0, 4).map(({ path }) => path)).toContain("shop/catalog.py");
     expect(Math.abs(nullScore)).toBeLessThan(1);

@@ -1,4 +1,4 @@
-// What raises, pins and bans fragments, over the wire: settings hold from the next request on, and edits elsewhere leave kept fragments alone.
+// What boosts, pins and bans fragments, over the wire: settings hold from the next request on, and edits elsewhere leave reused fragments alone.
 import { readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";
@@ -52,8 +52,8 @@ it("what is pinned goes first where it is needed, from the next request on", asy
   const all = [...(after?.fragments ?? []), ...(after?.dropped ?? [])];
   const pinned = all.filter(({ path }) => path === last);
   expect(pinned.length).toBeGreaterThan(0);
-  for (const { raised } of pinned) expect(raised).toEqual({ by: 2, reason: `pinned by selfracg.pinnedFiles: ${last}` });
-  for (const { path, raised } of all) if (path !== last) expect(raised?.by ?? 0).toBeLessThan(1);
+  for (const { boost } of pinned) expect(boost).toEqual({ by: 2, reason: `pinned by selfracg.pinnedFiles: ${last}` });
+  for (const { path, boost } of all) if (path !== last) expect(boost?.by ?? 0).toBeLessThan(1);
   expect(after?.fragments.map(({ path }) => path)).toContain(last);
 });
 
@@ -78,13 +78,13 @@ it("of several folders, one is meant by ./ and its name", async () => {
   both.kill();
 });
 
-it("what is imported and what was edited lately is raised, and says so; what was only opened is not", async () => {
+it("what is imported and what was edited lately is boosted, and says so; what was only opened is not", async () => {
   const edited = join(folder, "shop", "inventory.py");
   const reasons = async (path: string) => {
     const { trace } = await sidecar.complete(fresh(), text);
     return new Set(
       [...trace.fragments, ...trace.dropped].flatMap((fragment) =>
-        fragment.path === path ? [fragment.raised?.reason] : [],
+        fragment.path === path ? [fragment.boost?.reason] : [],
       ),
     );
   };
@@ -95,7 +95,7 @@ it("what is imported and what was edited lately is raised, and says so; what was
   expect(await reasons("shop/inventory.py")).toEqual(new Set(["edited lately"]));
 });
 
-it("an edit elsewhere does not change the fragments that are kept for typing on", async () => {
+it("an edit elsewhere does not change the fragments that are reused for typing on", async () => {
   const uri = fresh();
   const { trace } = await sidecar.complete(uri, text);
   const edited = uriOf(join(folder, "shop", "orders.py"));
@@ -105,7 +105,7 @@ it("an edit elsewhere does not change the fragments that are kept for typing on"
   await sidecar.configure({ maxTokens: 47 });
   await sidecar.request(uri, cursorOf(text));
   const after = await sidecar.trace();
-  expect(after?.kept?.since).toBe(trace.id);
+  expect(after?.reused?.since).toBe(trace.id);
   expect(after?.fragments.map(({ path, startLine }) => [path, startLine])).toEqual(
     trace.fragments.map(({ path, startLine }) => [path, startLine]),
   );

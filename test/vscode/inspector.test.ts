@@ -432,9 +432,9 @@ describe("the inspector in VS Code", () => {
       .poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience)
       .toBe("true");
     await inspector.locator("#search-form button").click();
-    const raised = inspector.locator("#found .fragment").filter({ hasText: "pinned by selfracg.pinnedFiles" });
-    await expect.poll(() => raised.count(), patience).toBeGreaterThan(0);
-    for (const text of await raised.locator(".head").allTextContents())
+    const boost = inspector.locator("#found .fragment").filter({ hasText: "pinned by selfracg.pinnedFiles" });
+    await expect.poll(() => boost.count(), patience).toBeGreaterThan(0);
+    for (const text of await boost.locator(".head").allTextContents())
       expect(text).toMatch(/^library\/shop\/catalog\.py:/);
     for (const pin of await pins("app/shop/catalog.py").all())
       expect(await pin.getAttribute("aria-pressed")).toBe("false");

@@ -57,13 +57,13 @@ function renderDropped(dropped: readonly DroppedFragment[], nullScore: number | 
 }
 
 /** The score that the fragment is ranked by. */
-function ranked({ score, raised }: FragmentReference): number {
-  return score + (raised?.by ?? 0);
+function ranked({ score, boost }: FragmentReference): number {
+  return score + (boost?.by ?? 0);
 }
 
-function whyUsed(fragment: FragmentReference, { nullScore, kept }: CompletionTrace): string {
-  if (kept !== undefined) {
-    return `fetched for suggestion ${kept.since} and reused since`;
+function whyUsed(fragment: FragmentReference, { nullScore, reused }: CompletionTrace): string {
+  if (reused !== undefined) {
+    return `fetched for suggestion ${reused.since} and reused since`;
   }
   return nullScore === undefined || ranked(fragment) >= nullScore
     ? "used: the model needs it"
@@ -71,10 +71,10 @@ function whyUsed(fragment: FragmentReference, { nullScore, kept }: CompletionTra
 }
 
 /** Whether the fragments were reused or fetched, and why; undefined where nothing could be retrieved. */
-function origin({ kept, fetched }: CompletionTrace): string | undefined {
-  if (kept !== undefined) {
-    const similarity = kept.reason.includes("similarity") ? "" : ` (similarity ${kept.similarity.toFixed(3)})`;
-    return escapeHtml(`Reused from suggestion ${kept.since}: ${kept.reason}${similarity}.`);
+function origin({ reused, fetched }: CompletionTrace): string | undefined {
+  if (reused !== undefined) {
+    const similarity = reused.reason.includes("similarity") ? "" : ` (similarity ${reused.similarity.toFixed(3)})`;
+    return escapeHtml(`Reused from suggestion ${reused.since}: ${reused.reason}${similarity}.`);
   }
   return fetched === undefined ? undefined : escapeHtml(sentence(`Fetched for this suggestion: ${fetched}`));
 }
@@ -86,7 +86,7 @@ function renderFragment(
   why: string | undefined,
   marksOf: MarksOf,
 ): string {
-  const { startLine, endLine, score, tokens, raised, scope } = fragment;
+  const { startLine, endLine, score, tokens, boost, scope } = fragment;
   const { name, rule } = marksOf(fragment);
   const lines = startLine === endLine ? `${startLine}` : `${startLine}-${endLine}`;
   const against =
@@ -95,7 +95,7 @@ function renderFragment(
       : [`${Math.abs(score - nullScore).toFixed(3)} ${score < nullScore ? "below" : "above"} the null score`];
   const facts = [
     ...against,
-    ...(raised === undefined ? [] : [`boosted by ${raised.by.toFixed(3)}: ${raised.reason}`]),
+    ...(boost === undefined ? [] : [`boosted by ${boost.by.toFixed(3)}: ${boost.reason}`]),
     ...(why === undefined ? [] : [why]),
   ];
   return `<li class="fragment">
@@ -122,10 +122,10 @@ function renderRules(file: string, target: string, rule: FileRule | undefined): 
 
 /** A score below zero shows no bar; the number is beside it. A boost is drawn behind it. */
 function renderScoreBar(fragment: FragmentReference, nullScore: number | undefined): string {
-  const raised =
-    fragment.raised === undefined
+  const boost =
+    fragment.boost === undefined
       ? ""
       : `<rect class="raised" y="1" width="${percent(ranked(fragment))}" height="8" rx="2"/>`;
   const mark = nullScore === undefined ? "" : `<rect class="mark" x="${percent(nullScore)}" width="2" height="10"/>`;
-  return `<svg class="score" height="10" aria-hidden="true"><rect class="track" y="1" width="100%" height="8" rx="2"/>${raised}<rect class="fill" y="1" width="${percent(fragment.score)}" height="8" rx="2"/>${mark}</svg>`;
+  return `<svg class="score" height="10" aria-hidden="true"><rect class="track" y="1" width="100%" height="8" rx="2"/>${boost}<rect class="fill" y="1" width="${percent(fragment.score)}" height="8" rx="2"/>${mark}</svg>`;
 }

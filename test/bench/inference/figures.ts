@@ -34,7 +34,7 @@ export function figuresOf(measured: Measured, draftingAsked: boolean): Figure[] 
 }
 
 function keystrokeFigures({ fragments, warm, cold, typing, background }: KeystrokeResult): Figure[] {
-  const about = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments kept at ${percent(warm.keptShare)} of keystrokes`;
+  const about = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments kept at ${percent(warm.reusedShare)} of keystrokes`;
   const fresh = (name: string, found: Fresh, goal: Figure["goal"]): Figure[] => [
     {
       name: `fresh retrieval, ${name}, p50`,

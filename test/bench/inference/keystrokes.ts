@@ -36,11 +36,11 @@ export interface Fresh {
 export interface KeystrokeResult {
   readonly model: string;
   readonly fragments: number;
-  /** One token typed, fragments kept. */
+  /** One token typed, fragments reused. */
   readonly warm: {
     readonly completions: number;
     /** Of all keystrokes of one token. */
-    readonly keptShare: number;
+    readonly reusedShare: number;
     readonly totalMs: Spread;
     readonly prefillMs: Spread;
     readonly decodeMs: Spread;
@@ -118,21 +118,21 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
       refetched.push(await document.complete(engine, limits));
     }
   }
-  const kept = keystrokes.filter((trace) => trace.kept !== undefined);
+  const reused = keystrokes.filter((trace) => trace.reused !== undefined);
   const typing = [...keystrokes, ...refetched].filter((trace) => trace.fetched !== undefined);
   const background = await besideEmbedding(engine, documents, settings);
   const result: KeystrokeResult = {
     model: `${model.name} ${model.version}`,
     fragments: engine.index.fragmentCount,
     warm: {
-      completions: kept.length,
-      keptShare: kept.length / keystrokes.length,
-      totalMs: percentiles(kept.map(({ timings }) => timings.totalMs)),
-      prefillMs: percentiles(kept.map(({ timings }) => timings.prefillMs)),
-      decodeMs: percentiles(kept.map(({ timings }) => timings.decodeMs)),
-      promptTokens: median(kept, (trace) => trace.promptTokens),
-      generatedTokens: median(kept, (trace) => trace.generatedTokens),
-      tokensPerStep: tokensPerStep(kept),
+      completions: reused.length,
+      reusedShare: reused.length / keystrokes.length,
+      totalMs: percentiles(reused.map(({ timings }) => timings.totalMs)),
+      prefillMs: percentiles(reused.map(({ timings }) => timings.prefillMs)),
+      decodeMs: percentiles(reused.map(({ timings }) => timings.decodeMs)),
+      promptTokens: median(reused, (trace) => trace.promptTokens),
+      generatedTokens: median(reused, (trace) => trace.generatedTokens),
+      tokensPerStep: tokensPerStep(reused),
     },
     cold: fresh(cold),
     typing: { ...fresh(typing), retrievalShare: typingShare(cold, typing) },

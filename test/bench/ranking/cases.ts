@@ -79,7 +79,7 @@ const depth = 10;
 /** Files edited last that count as edited lately. */
 export const mostRecent = 8;
 
-/** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched fragments that the search finds before any is raised */
+/** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched fragments that the search finds before any is boosted */
 export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: number): number | undefined {
   const ranked = candidates
     .slice(0, searched)

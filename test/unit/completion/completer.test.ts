@@ -260,11 +260,11 @@ describe("over keystrokes", () => {
     const one = completer(backbone, () => now);
     const first = await complete(one, {}, undefined, at("a "));
     expect(first).toMatchObject({ fetched: "the first completion in this document" });
-    expect(first.kept).toBeUndefined();
+    expect(first.reused).toBeUndefined();
     now = ranked(["fee", "vat"], [0.9, 0.8]);
     const second = await complete(one, {}, undefined, at("a q "));
-    expect(second.kept).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
-    expect(second.kept?.similarity).toBeCloseTo(Math.cos(0.1), 3);
+    expect(second.reused).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
+    expect(second.reused?.similarity).toBeCloseTo(Math.cos(0.1), 3);
     expect(second.fetched).toBeUndefined();
     expect(paths(second)).toEqual(paths(first));
     expect(second.dropped).toEqual(first.dropped);
@@ -294,14 +294,14 @@ describe("over keystrokes", () => {
     await complete(one, {}, undefined, at("a "));
     now = ranked(["fee", "money", "tax"], [0.9, 0.5, 0.4]);
     const moved = await complete(one, {}, undefined, at("a z "));
-    // What is imported here is raised.
+    // What is imported here is boosted.
     expect(moved.fetched).toMatch(
       /^the need moved \(similarity -0\.416\): another fragment scores 0\.900, the best one in use 0\.5\d0, boosts included$/,
     );
     expect(new Set(paths(moved))).toEqual(new Set(["web/fee.ts", "web/money.ts", "web/tax.ts"]));
     expect(backbone.expressed).toHaveLength(2);
     const after = await complete(one, {}, undefined, at("a z b "));
-    expect(after.kept).toMatchObject({ since: moved.id });
+    expect(after.reused).toMatchObject({ since: moved.id });
   });
 
   it("keeps them when the need moved and nothing is better by much, with their new scores, and asks no more", async () => {
@@ -311,14 +311,14 @@ describe("over keystrokes", () => {
     const first = await complete(one, {}, undefined, at("a "));
     now = ranked(["fee", "money"], [0.44, 0.4]);
     const moved = await complete(one, {}, undefined, at("a z "));
-    expect(moved.kept).toMatchObject({
+    expect(moved.reused).toMatchObject({
       since: first.id,
       reason: "the need moved (similarity -0.416), but nothing found is much better",
     });
     expect(moved.fragments).toMatchObject([{ path: "web/money.ts", score: 0.4 }]);
     const after = await complete(one, {}, undefined, at("a z b "));
-    expect(after.kept).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
-    expect(after.kept?.similarity).toBeCloseTo(1, 5);
+    expect(after.reused).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
+    expect(after.reused?.similarity).toBeCloseTo(1, 5);
     expect(backbone.expressed).toHaveLength(2);
     // Once for each completion: the prompt that tells whether the need moved is the prompt that is used.
     expect(backbone.prompts).toHaveLength(3);
@@ -332,7 +332,7 @@ describe("over keystrokes", () => {
     expect(second).toMatchObject({
       fragments: [],
       nothingRetrieved: first.nothingRetrieved,
-      kept: { since: first.id },
+      reused: { since: first.id },
     });
     expect(second.nothingRetrieved).toMatch(/the model needs nothing/);
   });
@@ -343,7 +343,7 @@ describe("over keystrokes", () => {
     const one = completer(backbone, () => now);
     const first = await complete(one, {}, undefined, at("a "));
     now = ranked(["money", "tax"], [0.5, 0.4], 2);
-    expect((await complete(one, {}, undefined, at("a b "))).kept).toMatchObject({
+    expect((await complete(one, {}, undefined, at("a b "))).reused).toMatchObject({
       since: first.id,
       reason: "the index changed, but nothing found is much better",
     });
@@ -405,7 +405,9 @@ describe("over keystrokes", () => {
     };
     const interrupted = completer(slow, () => ranked(["money"], [0.5]));
     expect(await complete(interrupted, {}, controller.signal, at("a "))).toMatchObject({ stopReason: "cancelled" });
-    expect(await complete(interrupted, {}, undefined, at("a b "))).toMatchObject({ kept: { since: 1, similarity: 1 } });
+    expect(await complete(interrupted, {}, undefined, at("a b "))).toMatchObject({
+      reused: { since: 1, similarity: 1 },
+    });
     expect(backbone.expressed).toHaveLength(1);
   });
 
@@ -424,16 +426,16 @@ describe("over keystrokes", () => {
     expect(backbone.expressed).toHaveLength(1);
     expect(backbone.prompts).toHaveLength(201);
     let moved = 0;
-    let kept = 0;
+    let reused = 0;
     for (const [n, prompt] of backbone.prompts.slice(1).entries()) {
       const former = backbone.prompts[n] ?? [];
       const common = former.findIndex((token, position) => prompt[position] !== token);
       const left = common < 0 ? 0 : former.length - common;
       if (left > 8) moved += 1;
-      else kept += 1;
+      else reused += 1;
     }
     expect(moved).toBeLessThanOrEqual(1);
-    expect(kept).toBeGreaterThanOrEqual(199);
+    expect(reused).toBeGreaterThanOrEqual(199);
   });
 
   it("with the real model: types on at the end of a line, reads only what is new, and fetches anew elsewhere", async () => {
@@ -466,10 +468,10 @@ describe("over keystrokes", () => {
       );
     expect(traces[0]?.fetched).toBe("the first completion in this document");
     for (const trace of traces.slice(1)) {
-      expect(trace.kept).toMatchObject({ since: traces[0]?.id });
+      expect(trace.reused).toMatchObject({ since: traces[0]?.id });
       expect(paths(trace)).toEqual(["web/tax.ts", "web/money.ts"]);
     }
-    const unasked = traces.filter(({ kept }) => kept?.reason === "the need has hardly moved");
+    const unasked = traces.filter(({ reused }) => reused?.reason === "the need has hardly moved");
     expect(unasked.length).toBeGreaterThan(traces.length / 2);
     expect(expressed).toBe(traces.length - unasked.length);
     // The last token that was read is read again, for the logits after it, and with it what came of the key pressed.

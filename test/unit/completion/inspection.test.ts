@@ -266,7 +266,7 @@ describe("the comparison", () => {
     // What the completer keeps is as it was: the next one goes on with the fragments, and with its number.
     const next = await complete({ prefix: `${begun.prefix}o` });
     expect(next.id).toBe(trace.id + 1);
-    expect(next.kept).toMatchObject({ since: trace.id });
+    expect(next.reused).toMatchObject({ since: trace.id });
     const alone = await completer.complete(
       begun,
       { ...defaultSettings, retrieval: false },
@@ -303,6 +303,6 @@ describe("the comparison", () => {
     const comparing = inspection.compare(last(trace), controller.signal);
     setTimeout(() => controller.abort(), 5);
     await expect(comparing).rejects.toThrow(expect.objectContaining({ name: "AbortError" }));
-    expect((await complete({ prefix: `${context.prefix}s` })).kept).toMatchObject({ since: trace.id });
+    expect((await complete({ prefix: `${context.prefix}s` })).reused).toMatchObject({ since: trace.id });
   });
 });

@@ -1,4 +1,4 @@
-// In which order fragments are considered: by score, raised for what was pinned, imported or edited.
+// In which order fragments are considered: by score, boosted for what was pinned, imported or edited.
 import { describe, expect, it } from "vitest";
 import { boostPinned, boostWeights, defaultBoosts, rankFragments, rankOf } from "../../../sidecar/retrieval/boosts";
 import { reuseRule } from "../../../sidecar/retrieval/fragment-reuse";
@@ -33,13 +33,13 @@ function order(
 ) {
   const boostOf = defaultBoosts((uri) => edited.includes(uri.slice("file:///w/".length)), by)(context);
   return rankFragments(all, boostPinned(new FileRules(rules), boostOf)).map(
-    ({ fragment, score, raised }) =>
-      `${fragment.path} ${score}${raised === undefined ? "" : ` + ${raised.by.toFixed(2)} ${raised.reason}`}`,
+    ({ fragment, score, boost }) =>
+      `${fragment.path} ${score}${boost === undefined ? "" : ` + ${boost.by.toFixed(2)} ${boost.reason}`}`,
   );
 }
 
 describe("a ranking", () => {
-  it("is by score where nothing is raised, equals as they were found", () => {
+  it("is by score where nothing is boosted, equals as they were found", () => {
     expect(order([found("b.py", 0.3), found("a.py", 0.5), found("c.py", 0.3)])).toEqual([
       "a.py 0.5",
       "b.py 0.3",
@@ -85,7 +85,7 @@ describe("a ranking", () => {
 
   it("goes by score and raise together", () => {
     expect(rankOf({ score: 0.25 })).toBe(0.25);
-    expect(rankOf({ score: 0.25, raised: { by: 0.5, reason: "" } })).toBe(0.75);
+    expect(rankOf({ score: 0.25, boost: { by: 0.5, reason: "" } })).toBe(0.75);
   });
 
   it("is changed by an edit too little for the prompt's fragments to be exchanged for it alone", () => {

@@ -147,10 +147,10 @@ describe("newly found fragments", () => {
   const found = (...selected: readonly SelectedFragment[]): Retrieval => ({
     selected,
     dropped: [],
-    found: selected.map(({ fragment: each, reference: { score, raised } }) => ({
+    found: selected.map(({ fragment: each, reference: { score, boost } }) => ({
       fragment: each,
       score,
-      ...(raised !== undefined && { raised }),
+      ...(boost !== undefined && { boost }),
     })),
     timings: { expressMs: 1, searchMs: 1, selectMs: 1 },
   });
@@ -180,7 +180,7 @@ describe("newly found fragments", () => {
   it("are compared by score and boost together", () => {
     const boosted = (one: SelectedFragment, by: number): SelectedFragment => ({
       ...one,
-      reference: { ...one.reference, raised: { by, reason: "imported here" } },
+      reference: { ...one.reference, boost: { by, reason: "imported here" } },
     });
     const vat = fragment("vat", 0.6);
     expect(
@@ -190,14 +190,14 @@ describe("newly found fragments", () => {
           ...found(vat),
           found: [
             { fragment: vat.fragment, score: 0.6 },
-            { fragment: tax.fragment, score: 0.4, raised: { by: 0.2, reason: "imported here" } },
+            { fragment: tax.fragment, score: 0.4, boost: { by: 0.2, reason: "imported here" } },
           ],
         },
         1,
         rule,
       ),
     ).toMatchObject({
-      selected: [{ reference: { path: "tax.py", score: 0.4, raised: { by: 0.2 } } }],
+      selected: [{ reference: { path: "tax.py", score: 0.4, boost: { by: 0.2 } } }],
     });
     expect(compareWithFresh(last(), found(boosted(vat, 0.1), fragment("tax", 0.6)), 1, rule)).toBe(
       "another fragment scores 0.700, the best one in use 0.600, boosts included",

@@ -139,7 +139,7 @@ describe("retrieval", () => {
     const { selected } = await retriever(source).retrieve(request(pinning));
     expect(selected[0]?.reference).toMatchObject({
       path: "shop/stock.py",
-      raised: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" },
+      boost: { by: 2, reason: "pinned by selfracg.pinnedFiles: stock.py" },
     });
     expect((await retriever(source).rank(context, pinning, 1)).fragments.map(({ path }) => path)).toEqual([
       "shop/stock.py",
@@ -150,7 +150,7 @@ describe("retrieval", () => {
     expect(unneeded.dropped.find(({ path }) => path === "shop/stock.py")?.reason).toMatch(/is below/);
   });
 
-  it("tells the null score, and of each fragment what raised it", async () => {
+  it("tells the null score, and of each fragment what boosted it", async () => {
     const source = await indexed(fragments);
     const boosts = boostEdited((uri) => uri.endsWith("stock.py"), 2);
     const options = {
@@ -161,7 +161,7 @@ describe("retrieval", () => {
     };
     const { nullScore, selected } = await new Retriever(options).retrieve(request(limits));
     expect(nullScore).toBe(-1);
-    expect(selected.map(({ reference: { path, raised } }) => [path, raised])).toEqual([
+    expect(selected.map(({ reference: { path, boost } }) => [path, boost])).toEqual([
       ["shop/stock.py", { by: 2, reason: "edited lately" }],
       ["shop/money.py", undefined],
     ]);

@@ -57,10 +57,10 @@ describe("a suggestion", () => {
   it.each([
     ["with fragments", trace.fragments],
     ["without", []],
-  ])("says, %s, since when they are kept and why they were fetched", (_, fragments) => {
+  ])("says, %s, since when they are reused and why they were fetched", (_, fragments) => {
     expect(text(parts.fragments)).not.toMatch(/Kept since|Fetched for/);
-    const kept = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
-    expect(text(partsOf({ ...trace, fragments, kept }).fragments.replaceAll("&lt;", "‹"))).toContain(
+    const reused = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
+    expect(text(partsOf({ ...trace, fragments, reused }).fragments.replaceAll("&lt;", "‹"))).toContain(
       "Reused from suggestion 5: the need has ‹hardly&gt; moved (similarity 0.913).",
     );
     expect(text(partsOf({ ...trace, fragments, fetched: "the index changed" }).fragments)).toContain(
@@ -192,7 +192,7 @@ describe("safety", () => {
     score: 0.5,
     tokens: 1,
     scope: [evil],
-    raised: { by: 1, reason: evil },
+    boost: { by: 1, reason: evil },
   };
   const hostile: CompletionTrace = {
     ...trace,

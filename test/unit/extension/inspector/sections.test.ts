@@ -41,16 +41,16 @@ describe("the list", () => {
 
 describe("fragments against the null score", () => {
   const [tax, prices] = trace.fragments;
-  const raised = {
+  const boosted = {
     ...trace,
     nullScore: 0.3,
-    fragments: [{ ...(tax ?? trace.fragments[0]), raised: { by: 0.6, reason: "imported here" } }, prices].filter(
+    fragments: [{ ...(tax ?? trace.fragments[0]), boost: { by: 0.6, reason: "imported here" } }, prices].filter(
       (each) => each !== undefined,
     ) as typeof trace.fragments,
   };
 
   it("shows how far each is from it, as a number and as a mark in the bar", () => {
-    const html = renderFragments(raised, noRule);
+    const html = renderFragments(boosted, noRule);
     expect([...html.matchAll(/class="mark" x="([^"]+)"/g)].map(([, x]) => x)).toEqual(["30.00%", "30.00%", "30.00%"]);
     expect(text(html)).toContain("0.750 0.450 above the null score · used: the model needs it");
     expect(text(html)).toContain("-0.500 0.800 below the null score · overlaps the visible text");
@@ -58,7 +58,7 @@ describe("fragments against the null score", () => {
   });
 
   it("shows the boost of one, and orders by it too", () => {
-    const html = renderFragments(raised, noRule);
+    const html = renderFragments(boosted, noRule);
     expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual([
       "fragment:0",
       "fragment:1",
@@ -71,13 +71,15 @@ describe("fragments against the null score", () => {
   });
 
   it("says for which suggestion reused ones were fetched", () => {
-    const kept = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
-    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain("fetched for suggestion 3 and reused since");
-    expect(text(renderFragments({ ...raised, kept }, noRule))).toContain(
+    const reused = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
+    expect(text(renderFragments({ ...boosted, reused }, noRule))).toContain(
+      "fetched for suggestion 3 and reused since",
+    );
+    expect(text(renderFragments({ ...boosted, reused }, noRule))).toContain(
       "Reused from suggestion 3: the need has hardly moved (similarity 0.900).",
     );
     const reason = "the need moved (similarity 0.584), but nothing found is much better";
-    expect(text(renderFragments({ ...raised, kept: { ...kept, reason } }, noRule))).toContain(
+    expect(text(renderFragments({ ...boosted, reused: { ...reused, reason } }, noRule))).toContain(
       `Reused from suggestion 3: ${reason}.`,
     );
   });

@@ -16,7 +16,7 @@ const secret: CompletionTrace = {
     ...fragment,
     uri: "file:///home/SECRET",
     scope: ["class SECRET"],
-    raised: { by: 0.1, reason: "imported here" },
+    boost: { by: 0.1, reason: "imported here" },
   })),
   dropped: trace.dropped.map((fragment) => ({ ...fragment, uri: "file:///home/SECRET", scope: ["class SECRET"] })),
 };
@@ -39,7 +39,7 @@ describe("traceReport", () => {
         nullScore: 0.3,
         confidence: { probability: 0.6 },
         fragments: [
-          { path: "src/tax.py", score: 0.25, tokens: 60, raised: { by: 0.1 } },
+          { path: "src/tax.py", score: 0.25, tokens: 60, boost: { by: 0.1 } },
           { path: "src/prices.py", startLine: 3, endLine: 19 },
         ],
         dropped: [{ path: "src/basket.py", reason: "overlaps the visible text" }],
