@@ -14,7 +14,7 @@ import { AddModelError } from "./models/add-model";
 import { GgufError } from "./models/gguf-file";
 import { ModelNotFound } from "./models/resolve-model";
 
-/** What the caller can put right. */
+/** Errors that the user can correct. */
 const refusals = [InputError, ModelPackageError, ModelNotFound, GgufError, AddModelError];
 
 async function main(): Promise<number> {
@@ -32,7 +32,7 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (interrupted.signal.aborted) {
-      process.stderr.write("Interrupted. What was indexed so far stays; half a model does not.\n");
+      process.stderr.write("Interrupted. What was indexed so far stays; a model that was half added is deleted.\n");
       return 130;
     }
     if (refusals.some((refusal) => error instanceof refusal) && error instanceof Error) {
@@ -49,12 +49,12 @@ process.on("SIGUSR1", () => {});
 let outputFailed = false;
 process.stderr.on("error", () => {});
 process.stdout.on("error", (error) => {
-  // A reader that has what it wanted, as `head` has, closes the pipe.
+  // A reader that needs no more, such as `head`, closes the pipe.
   if (errorCode(error) === "EPIPE") return;
   outputFailed = true;
   process.stderr.write(`Standard output cannot be written: ${error.message}\n`);
 });
 void main().then((code) => {
-  // Native libraries keep threads alive; what was printed is out once the streams have taken it.
+  // Native libraries keep threads alive, so the process is ended once the output is written.
   process.stdout.write("", () => setImmediate(() => process.exit(outputFailed && code === 0 ? 1 : code)));
 });

@@ -11,15 +11,15 @@ import { lifecycle } from "./server/connection/lifecycle";
 import { LspMessageReader } from "./server/connection/message-reader";
 import { createServer } from "./server/server";
 
-/** What is still to be written gets this long once the client is gone. */
-const lastWordsMs = 2000;
+/** Time to write what is not yet written once the client is gone, in milliseconds. */
+const exitTimeoutMs = 2000;
 
 if (process.stdin.isTTY) {
   standardErrorLog.info(
     "This is a language server: it waits for an editor's messages on standard input. Ctrl+C ends it; dist/cli.js is the command line.",
   );
 }
-// Standard output carries the protocol. Whatever a library prints goes where people can read it.
+// Standard output carries the protocol, so what libraries print goes to standard error.
 console.log = console.error;
 console.info = console.error;
 console.debug = console.error;
@@ -32,7 +32,7 @@ const { name, version } = v.parse(
 const writer = new StreamMessageWriter(process.stdout);
 function refuse(id: string | number | null, code: number, message: string): void {
   writer.write(Object.assign({ jsonrpc: "2.0", id, error: { code, message } })).catch(() => {
-    // Nobody reads any more; the closed stream ends the process.
+    // The client no longer reads; the closed stream ends the process.
   });
 }
 const reader = new LspMessageReader(
@@ -53,18 +53,18 @@ async function leave(code: number, reason: string): Promise<void> {
   if (leaving) return;
   leaving = true;
   if (code !== 0) standardErrorLog.warn(reason);
-  const deadline = setTimeout(() => process.exit(code), lastWordsMs);
+  const deadline = setTimeout(() => process.exit(code), exitTimeoutMs);
   await server.dispose();
   clearTimeout(deadline);
   process.exit(code);
 }
 
-// An editor that dies closes our input; nobody is left to work for.
+// An editor that ends unexpectedly closes our input.
 const inputClosed = (): void =>
   void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
 process.stdin.on("end", inputClosed);
 process.stdin.on("close", inputClosed);
-// A client may read no logs and close its end: that is no reason to leave.
+// A client may close its end of the log; that is no reason to end.
 process.stderr.on("error", () => {});
 process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
 // Node.js would open its debugger on a socket, through which anybody on this machine could run code here.

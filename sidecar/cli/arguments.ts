@@ -1,4 +1,4 @@
-// What stands behind `selfracg` on the command line: the help, the commands and their options.
+// The arguments of the command line: its help, its commands and their options.
 
 import { parseArgs } from "node:util";
 import { withHome } from "../host/locations";

@@ -1,4 +1,4 @@
-// The command `complete`: suggests what comes at a place, and says what it was made of.
+// The command `complete`: prints the suggestion at a place, and what it was made of.
 
 import { defaultSettings, type Settings } from "../protocol";
 import type { Command } from "./arguments";

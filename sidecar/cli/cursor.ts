@@ -1,4 +1,4 @@
-// The places that a command names: FILE:LINE:COLUMN, folders, and the workspace that a file belongs to.
+// Reads what a command names: FILE:LINE:COLUMN, folders, and the workspace of a file.
 
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -82,7 +82,7 @@ export function workspaceOf(file: string): string {
   }
 }
 
-/** The cursor that a command names and its workspace. @throws InputError for a place that is none, and for a secret file */
+/** The cursor that a command names and its workspace. @throws InputError for a place that does not exist, and for a secret file */
 export async function openCursor({
   target,
   workspace: given,
@@ -115,7 +115,7 @@ async function refuseSecret(file: string, workspace: string): Promise<void> {
     throw new InputError(`Expected a file that is no secret, found ${file}: ${because}.`);
 }
 
-/** With `/`; undefined where the file lies elsewhere. */
+/** With `/`; undefined where the file is not in the folder. */
 export function pathBelow(folder: string, file: string): string | undefined {
   const found = relative(folder, file).split(sep).join("/");
   return found === ".." || found.startsWith("../") || isAbsolute(found) ? undefined : found;

@@ -1,8 +1,8 @@
-// How the command line writes fragments, times and models.
+// Formats fragments and times for the command line.
 
 import type { DroppedFragment, FragmentReference } from "../protocol";
 
-/** Every line two columns in. */
+/** Indents every line by two columns. */
 export function indent(text: string): string {
   return text
     .split("\n")

@@ -10,16 +10,16 @@ export async function indexFolder(command: Command, signal: AbortSignal): Promis
   const workspace = await readFolder(command.target, "index");
   const { engine, counts, timings } = await openCommandEngine(command, workspace, signal);
   if (counts === undefined) throw new Error("The index gave no counts.");
-  const skipped = Object.entries(counts.skipped).filter(([, count]) => count > 0);
+  const excluded = Object.entries(counts.excluded).filter(([, count]) => count > 0);
   const { vectorIndex } = engine.index;
   const { provider } = engine.backbone;
   print(
     `${counts.files} files, ${counts.fragments} fragments, ${counts.embedded} of them embedded now, ${(counts.storeBytes / 1024).toFixed(0)} kB on disk`,
   );
   print(
-    skipped.length === 0
+    excluded.length === 0
       ? "No file was excluded."
-      : `Excluded: ${skipped.map(([reason, count]) => `${count} ${reason}`).join(", ")}`,
+      : `Excluded: ${excluded.map(([reason, count]) => `${count} ${reason}`).join(", ")}`,
   );
   print(`Vector index: ${vectorIndex.name} (${vectorIndex.reason}). Provider: ${provider.name} (${provider.reason})`);
   print(`Times in ms: ${times(timings)}`);

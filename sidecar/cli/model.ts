@@ -27,7 +27,7 @@ interface Options {
 }
 
 /**
- * @param args what stands behind `model`
+ * @param args the arguments after `model`
  * @throws InputError, or an error of the rooms below that says what was expected, what was found and what to do.
  */
 export async function modelCommand(args: string[], folders: ModelFolders, signal: AbortSignal): Promise<void> {

@@ -10,7 +10,7 @@ import { print, printJson } from "./terminal";
 export async function search(command: Command, signal: AbortSignal): Promise<void> {
   const { cursor, workspace } = await openCursor(command);
   const { engine, counts, timings } = await openCommandEngine(command, workspace, signal);
-  // The whole ranking is asked for, not just what would fit one prompt.
+  // The whole ranking is wanted, not just what fits one prompt.
   const settings: Settings = {
     ...defaultSettings,
     maxFragments: boundsOf("maxFragments").maximum,

@@ -1,10 +1,10 @@
 // What the commands of the command line share: output, progress, and the error of bad input.
 import { firstSentence } from "../host/errors";
 
-/** Something the caller can put right: expected, found, what to do. */
+/** An error that the user can correct: what was expected, what was found, what to do. */
 export class InputError extends Error {}
 
-/** Of what `parseArgs` of node:util throws. */
+/** For an error that `parseArgs` of node:util throws. */
 export function wrongOption(error: unknown): InputError {
   const reason = firstSentence(error);
   return new InputError(`${reason}. Run with --help to see the options there are.`);
@@ -25,7 +25,7 @@ export class ProgressLine {
   #last = performance.now();
   #drawn = false;
 
-  /** @param describe how far it is, in words */
+  /** @param describe the progress, in words */
   constructor(title: string, describe: (done: number, total: number) => string) {
     this.#title = title;
     this.#describe = describe;

@@ -10,7 +10,7 @@ import type { Command } from "./arguments";
 import { pathBelow, readFolder, workspaceOf } from "./cursor";
 import { InputError, print, printJson } from "./terminal";
 
-/** Needs neither the model nor the index: the rules are asked, not what is stored. */
+/** Needs neither the model nor the index: it applies the rules to the files as they are. */
 export async function why(command: Command): Promise<void> {
   const path = resolve(withHome(command.target));
   const here = process.cwd();

@@ -1,8 +1,8 @@
-// What a client and the sidecar agree on at the start: options, sections of the configuration, the environment.
+// What a client sets up at the start: initialization options, sections of the configuration, environment variables.
 
 import type { ExecutionProviderSetting } from "../settings";
 
-/** `initializationOptions` of the `initialize` request. Every member may be left out. */
+/** `initializationOptions` of the `initialize` request. Every member is optional. */
 export interface InitializationOptions {
   /** As the setting `model`. */
   model?: string;
@@ -16,7 +16,7 @@ export interface InitializationOptions {
 /** Configuration section read through `workspace/configuration`. */
 export const configurationSection = "selfracg";
 
-/** The editor's own setting of what it does not show, read for each workspace folder: what it hides is not indexed either. */
+/** The editor's own setting for files that it hides, read for each workspace folder: they are not indexed either. */
 export const filesExcludeSection = "files.exclude";
 
 /**

@@ -1,13 +1,13 @@
-// What the inspector asks of the sidecar: a completion by its id, its prompt, need and comparison, and a search by code.
+// Requests about one completion: its prompt, its need, a comparison without fragments; and a search by code.
 
 import type { Confidence, FragmentReference } from "./trace";
 
 export interface TraceParams {
-  /** {@link CompletionTrace.id}; left out: the last one. */
+  /** {@link CompletionTrace.id}; absent: the last one. */
   id?: number;
 }
 
-/** `special` are the model's own marks; `path` and `fragment` belong to a fragment, `prefix` and `suffix` stand around the cursor. */
+/** `special`: the model's special tokens; `path` and `fragment`: of a fragment; `prefix` and `suffix`: around the cursor. */
 export type PromptPieceKind = "special" | "path" | "fragment" | "prefix" | "suffix";
 
 /** A run of tokens of a prompt, in prompt order. */
@@ -15,7 +15,7 @@ export interface PromptPiece {
   kind: PromptPieceKind;
   text: string;
   tokens: number;
-  /** Of a fragment: its place in {@link CompletionTrace.fragments}. */
+  /** Of a fragment: its index in {@link CompletionTrace.fragments}. */
   fragment?: number;
 }
 
@@ -23,21 +23,21 @@ export interface PromptPiece {
 export interface InspectedPrompt {
   /** In prompt order; their tokens add up to {@link CompletionTrace.promptTokens}. */
   pieces: PromptPiece[];
-  /** Most tokens that the model can read. */
+  /** Maximum number of tokens that the model can read. */
   contextLength: number;
 }
 
 /** One token of the code that the need was read from. */
 export interface NeedToken {
   text: string;
-  /** Where it begins in the document, as in LSP; absent for what is no code of the document, such as marks and the path. */
+  /** Its start in the document, as in LSP; absent for special tokens and for the path. */
   position?: { line: number; character: number };
 }
 
-/** What the retrieval attention weighed as it expressed the need. */
+/** Weights of the retrieval attention that the need was read from. */
 export interface NeedWeights {
   tokens: NeedToken[];
-  /** For each layer a weight for each token, the mean over the heads; a layer's weights add up to 1. */
+  /** One weight for each layer and token, the mean over the heads; a layer's weights add up to 1. */
   layers: number[][];
 }
 
@@ -55,19 +55,19 @@ export interface Comparison {
   withFragments: ComparedCompletion;
   withoutFragments: ComparedCompletion;
   /**
-   * Log-probability of what was written with the fragments, in the prompt with them less in the prompt without them,
-   * natural logarithm, over all its tokens; absent where nothing was written.
+   * Log-probability of what was generated with the fragments: with them in the prompt, minus without them. Natural
+   * logarithm, summed over its tokens; absent where nothing was generated.
    */
   gained?: number;
 }
 
 /** Code to search the index for. */
 export interface SearchParams {
-  /** Code, as if a cursor stood at its end. */
+  /** Code, with the cursor at its end. */
   text: string;
-  /** Document that it is as if written in; left out: none. */
+  /** The document that the code is taken to be in; absent: none. */
   uri?: string;
-  /** Most fragments; default 20. */
+  /** Maximum number of fragments; default 20. */
   limit?: number;
 }
 

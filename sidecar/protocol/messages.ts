@@ -1,4 +1,4 @@
-// The custom messages and commands, each with the types of its parameters and its result. All else is LSP 3.18 as it stands.
+// The custom messages and commands, each with the types of its parameters and its result. Everything else is plain LSP 3.18.
 import {
   type CancellationToken,
   type Disposable,
@@ -19,7 +19,7 @@ export const messages = {
   status: new NotificationType<SidecarStatus>("selfracg/status"),
   /** The present status. */
   getStatus: new RequestType0<SidecarStatus, void>("selfracg/getStatus"),
-  /** To the client, before each answer that a completion was made or found for: its trace. */
+  /** To the client, before each answer with a new or cached completion: its trace. */
   completed: new NotificationType<CompletionTrace>("selfracg/completed"),
   /** One trace, by default the last; null where it is no longer held. */
   trace: new RequestType<TraceParams, CompletionTrace | null, void>("selfracg/trace"),
@@ -60,17 +60,17 @@ export const serverCommands = {
   clearIndex: new ServerCommand<[], IndexCounts>("selfracg.server.clearIndex"),
   /** Stops indexing until it is resumed; what is indexed stays searchable. Null while there is no model. */
   pauseIndexing: new ServerCommand<[], IndexCounts | null>("selfracg.server.pauseIndexing"),
-  /** Catches up on what was missed; the counts at once, null while there is no model. */
+  /** Indexes what changed meanwhile; the counts at once, null while there is no model. */
   resumeIndexing: new ServerCommand<[], IndexCounts | null>("selfracg.server.resumeIndexing"),
   /** No suggestions for so many minutes; 0 ends it. */
   snooze: new ServerCommand<[minutes: number], SidecarStatus>("selfracg.server.snooze"),
-  /** Deletes the counts of suggestions, on disk too; those that begin anew. */
+  /** Deletes the counts of suggestions, on disk too; the new counts. */
   clearCounts: new ServerCommand<[], SuggestionCounts>("selfracg.server.clearCounts"),
 } as const;
 
 /**
- * Answers a custom request. Parameters come as the client sent them, so `handle` has to check them; undefined where it sent
- * none, which a handler that is registered by type would never be told of.
+ * Answers a custom request. Parameters are as the client sent them, so `handle` has to check them; undefined where it sent
+ * none, which the library refuses for a handler that is registered by type.
  */
 export function handleRequest<Params, Result>(
   connection: { onRequest(method: string, handler: GenericRequestHandler<Result, void>): Disposable },

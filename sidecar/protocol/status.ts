@@ -1,6 +1,6 @@
-// What the sidecar says of itself: its state, the index, and why a path is indexed or not.
+// The status of the sidecar and of its index, and why a path is indexed or not.
 
-/** Both look at every vector and find the same. */
+/** Both are exact and return the same. */
 export type VectorIndexName = "faiss" | "flat";
 
 export type PauseReason = "asked" | "battery";
@@ -9,11 +9,11 @@ export type SidecarState = "starting" | "indexing" | "ready" | "snoozed" | "off"
 
 export interface SidecarStatus {
   state: SidecarState;
-  /** One line for people: what is going on, or what went wrong and what to do. */
+  /** One line for people: the present work, or what went wrong and what to do. */
   message: string;
-  /** Files done and to do while indexing; an estimate once enough is done to tell. */
+  /** Files done and in all while indexing, with an estimate of the time left once there is one. */
   progress?: { done: number; total: number; secondsLeft?: number };
-  /** Set while indexing is paused: by command, or since the machine runs on its battery. */
+  /** Set while indexing is paused: by a command, or because the machine runs on its battery. */
   paused?: PauseReason;
   /** Set while snoozed: until when, in milliseconds since 1970. */
   snoozedUntil?: number;
@@ -29,10 +29,10 @@ export interface SidecarStatus {
 export interface IndexCounts {
   files: number;
   fragments: number;
-  /** Fragments embedded since the sidecar started (the rest came from the store). */
+  /** Fragments embedded since the sidecar started; the others came from the store. */
   embedded: number;
-  /** Files left out, by reason. */
-  skipped: Record<string, number>;
+  /** Number of excluded files, by reason. */
+  excluded: Record<string, number>;
   /** Size of the store on disk, bytes. */
   storeBytes: number;
 }
@@ -56,21 +56,21 @@ export interface FragmentPlace {
 }
 
 /**
- * `indexed`; `waiting`: it belongs to the index and is not in it yet; `left-out`: a rule leaves it out; `folder`: one whose
- * files are looked at; `outside`: in no workspace folder; `missing`: there is nothing at the path.
+ * `indexed`; `waiting`: to be indexed; `excluded`: by a rule; `folder`: a folder that is searched for files; `outside`: in no
+ * workspace folder; `missing`: there is nothing at the path.
  */
-export type ExplainedState = "indexed" | "waiting" | "left-out" | "folder" | "outside" | "missing";
+export type ExplainedState = "indexed" | "waiting" | "excluded" | "folder" | "outside" | "missing";
 
 /** Whether a path is indexed, and why. */
 export interface Explanation {
-  /** From its workspace folder, with `/`; absolute where it lies in none. */
+  /** Relative to its workspace folder, with `/`; absolute where it is in none. */
   path: string;
   state: ExplainedState;
-  /** For people: one line that names the very rule. */
+  /** One line for people that names the rule. */
   message: string;
-  /** Set where a rule leaves it out: the reason it counts under in {@link IndexCounts.skipped}. */
+  /** Set where a rule excludes it: the reason it counts under in {@link IndexCounts.excluded}. */
   reason?: string;
-  /** Set where a rule leaves it out: the path itself, or the folder above it that the rule is about. */
+  /** Set where a rule excludes it: the path itself, or the folder above it that the rule matches. */
   at?: string;
   /** Set where somebody wrote the rule. */
   rule?: IgnoreRule;

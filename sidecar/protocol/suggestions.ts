@@ -1,4 +1,4 @@
-// Whether suggestions are made in a document, and what became of those that were made.
+// Whether suggestions are made in a document, and counts of accepted and rejected ones.
 
 import type { Settings } from "../settings";
 
@@ -9,26 +9,26 @@ export interface AvailabilityParams {
 /** Whether suggestions are made in a document. */
 export interface Availability {
   available: boolean;
-  /** Set where none is made: why, in words. */
+  /** Set where none is made: why. */
   reason?: string;
-  /** The setting of the section `selfracg` that says so, if one does. */
+  /** The setting that is the reason, if one is. */
   setting?: keyof Settings;
 }
 
-/** Counted on this machine alone and for this storage folder alone. */
+/** Counted on this machine for this storage folder. */
 export interface SuggestionCounts {
   /** When counting began: ISO 8601. */
   since: string;
-  /** Suggestions given to the editor, each once however long it was typed along. */
+  /** Suggestions given to the editor; one that is typed along counts once. */
   shown: number;
-  /** Taken whole, in one go. */
+  /** Accepted whole, at once. */
   accepted: number;
-  /** Of which a word or a line was taken, and not the whole. */
+  /** A word or a line of it was accepted, and not the whole. */
   partlyAccepted: number;
-  /** Typed to their end, or further than a word, and not taken. */
+  /** Typed to the end, or further than its first word, without being accepted. */
   typed: number;
-  /** Of which nothing was used. */
+  /** Nothing of it was used. */
   rejected: number;
-  /** Characters taken, not typed. */
+  /** Characters that were accepted and not typed. */
   charactersTaken: number;
 }

@@ -1,4 +1,4 @@
-// What is known of one completion: fragments, times, confidence, and where it ended.
+// The trace of one completion: fragments, times, confidence, and why decoding ended.
 
 /** A piece of a file as shown to people. Lines are 1-based and inclusive. */
 export interface FragmentReference {
@@ -9,15 +9,15 @@ export interface FragmentReference {
   endLine: number;
   /** Inner product with the need, -1..1. */
   score: number;
-  /** Tokens it costs in the prompt. */
+  /** Tokens that it takes in the prompt. */
   tokens: number;
-  /** Signatures of the definitions that it is inside of, outermost first; absent at the top level of its file. */
+  /** Signatures of the definitions around it, outermost first; absent at the top level of its file. */
   scope?: readonly string[];
-  /** Set where more than the score gave it its rank: what, in words, and how much was added to the score. */
+  /** Set where it was ranked by more than its score: how much was added, and why. */
   boost?: { by: number; reason: string };
 }
 
-/** A candidate that did not go into the prompt, and why. */
+/** A candidate that is not in the prompt, and why. */
 export interface DroppedFragment extends FragmentReference {
   reason: string;
 }
@@ -25,7 +25,7 @@ export interface DroppedFragment extends FragmentReference {
 /** Milliseconds. `totalMs` runs from the request's arrival; the parts need not add up to it exactly. */
 export interface CompletionTimings {
   totalMs: number;
-  /** Waited for the next keystroke before anything was done. */
+  /** Time spent waiting for the next keystroke before any work. */
   waitMs: number;
   expressMs: number;
   searchMs: number;
@@ -39,7 +39,7 @@ export interface CompletionTimings {
 export interface Reuse {
   /** {@link CompletionTrace.id} of the completion that fetched them. */
   since: number;
-  /** Inner product of the need then and now, -1..1. */
+  /** Inner product of that completion's need and this one's, -1..1. */
   similarity: number;
   /** In words. */
   reason: string;
@@ -49,17 +49,17 @@ export interface Confidence {
   /** Mean log-probability of the suggestion's tokens, natural logarithm. */
   meanLogProbability: number;
   /**
-   * Calibrated: how likely the suggestion's first line is what the user goes on to write, 0..1; absent where the model
-   * package states no calibration, and then nothing is held back for being unsure.
+   * Calibrated: the probability that the user goes on to write the suggestion's first line, 0..1; absent where the model
+   * package has no calibration, and then no suggestion is suppressed for being unsure.
    */
   probability?: number;
-  /** Least probability that is shown, by the setting `frequency`; absent as `probability`. */
+  /** Minimum probability of a suggestion that is shown, by the setting `frequency`; absent where `probability` is. */
   threshold?: number;
 }
 
 /** Everything the inspector shows about one completion. */
 export interface CompletionTrace {
-  /** Rises by one with every completion of this sidecar process. */
+  /** 1 for the first completion of this sidecar process, then one more for each. */
   id: number;
   uri: string;
   languageId: string;
@@ -67,11 +67,11 @@ export interface CompletionTrace {
   position: { line: number; character: number };
   /** What the editor was given; empty when nothing was suggested. */
   suggestion: string;
-  /** Set when nothing was suggested: which filter or rule said so, in words. */
+  /** Set when nothing was suggested: which filter or rule decided so. */
   suppressed?: string;
   /** Why decoding ended. */
   stopReason: StopReason;
-  /** How sure the model is of what it wrote; absent where it wrote nothing. */
+  /** How sure the model is of what it generated; absent where it generated nothing. */
   confidence?: Confidence;
   /** Set when no fragment is in the prompt: why. */
   nothingRetrieved?: string;
@@ -80,19 +80,19 @@ export interface CompletionTrace {
   /** In prompt order. */
   fragments: FragmentReference[];
   dropped: DroppedFragment[];
-  /** Set when the fragments, or that there are none, come from an earlier completion of this document. */
+  /** Set when the fragments, or their absence, come from an earlier completion of this document. */
   reused?: Reuse;
-  /** Set when they were searched for this completion: why, in words. */
+  /** Set when the index was searched for this completion: why. */
   fetched?: string;
   promptTokens: number;
-  /** Tokens of the suggestion, cut-off ones and the one that ended it included. The first comes with reading the prompt. */
+  /** Generated tokens, including those that were cut off and the one that ended decoding. The first comes with the prefill. */
   generatedTokens: number;
-  /** Runs of the model after the prompt was read; fewer than the tokens where drafts from the prompt proved right. */
+  /** Runs of the model after the prefill; fewer than the tokens where drafts were accepted. */
   decodeSteps: number;
   /** Of the request that made the suggestion, also where {@link CompletionTrace.cached} is set. */
   timings: CompletionTimings;
   provider: "cuda" | "cpu";
-  /** Set when the answer came from the completion cache, e.g. because the user typed along the suggestion. */
+  /** Set when the answer came from the completion cache, for example because the user typed along the suggestion. */
   cached?: boolean;
 }
 

@@ -35,14 +35,14 @@ export class WorkspaceFolders {
   }
 
   /** Files that are indexed, and those that are not by the reason. */
-  counts(): Pick<IndexCounts, "files" | "skipped"> {
-    const skipped: Record<string, number> = {};
+  counts(): Pick<IndexCounts, "files" | "excluded"> {
+    const byReason: Record<string, number> = {};
     let files = 0;
     for (const { indexed, excluded } of this.folders) {
       files += indexed.size;
-      for (const reason of excluded.values()) skipped[reason] = (skipped[reason] ?? 0) + 1;
+      for (const reason of excluded.values()) byReason[reason] = (byReason[reason] ?? 0) + 1;
     }
-    return { files, skipped };
+    return { files, excluded: byReason };
   }
 
   /** Closes the folders that are no longer named, and returns them. */

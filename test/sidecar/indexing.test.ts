@@ -193,14 +193,14 @@ describe("what is indexed", () => {
     await sidecar.reaches("ready");
     const states = async (path: string): Promise<string[]> =>
       Promise.all([one, two].map(async (folder) => (await sidecar.why(join(folder, path))).state));
-    expect(await states("web/src/cart.ts")).toEqual(["left-out", "indexed"]);
-    expect(await states("shop/reports.py")).toEqual(["left-out", "left-out"]);
+    expect(await states("web/src/cart.ts")).toEqual(["excluded", "indexed"]);
+    expect(await states("shop/reports.py")).toEqual(["excluded", "excluded"]);
     expect(await states("shop/money.py")).toEqual(["indexed", "indexed"]);
     sidecar.filesExclude = {};
     await sidecar.configure({ exclude: ["/shop/"] });
     await sidecar.until("the next run", () => sidecar.progress.filter(({ kind }) => kind === "end").length === 2);
     expect(await states("web/src/cart.ts")).toEqual(["indexed", "indexed"]);
-    expect(await states("shop/money.py")).toEqual(["left-out", "left-out"]);
+    expect(await states("shop/money.py")).toEqual(["excluded", "excluded"]);
     expect(await sidecar.searchable()).not.toContain("shop/money.py");
   });
 
@@ -216,10 +216,10 @@ describe("what is indexed", () => {
       settings: { selfracg: { exclude: ["money.py"] } },
     });
     await sidecar.until("the file to be left out", () =>
-      sidecar.status?.state === "ready" ? sidecar.status.index?.skipped.excluded === 1 : false,
+      sidecar.status?.state === "ready" ? sidecar.status.index?.excluded.excluded === 1 : false,
     );
     expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({
-      state: "left-out",
+      state: "excluded",
       rule: { source: "selfracg.exclude", pattern: "money.py" },
     });
   });
@@ -309,9 +309,9 @@ describe("what a disk may hold", () => {
     const sidecar = await start({ folders: [folder], settings: wide });
     const { index } = await sidecar.reaches("ready");
     expect(await sidecar.searchable()).toContain("good.py");
-    const skipped = Object.values(index?.skipped ?? {}).reduce((sum, count) => sum + count, 0);
-    expect(skipped).toBeGreaterThanOrEqual(2);
-    expect((index?.files ?? 0) + skipped).toBeGreaterThanOrEqual(4);
+    const excluded = Object.values(index?.excluded ?? {}).reduce((sum, count) => sum + count, 0);
+    expect(excluded).toBeGreaterThanOrEqual(2);
+    expect((index?.files ?? 0) + excluded).toBeGreaterThanOrEqual(4);
   });
 
   it("survives a 50 MB line that is open in the editor", async () => {

@@ -47,7 +47,7 @@ describe("indexing", () => {
     await write(folder, harmless);
     const sidecar = await start({ folders: [folder] });
     const { index } = await sidecar.reaches("ready");
-    expect(index?.skipped.secret).toBeUndefined();
+    expect(index?.excluded.secret).toBeUndefined();
     expect(index?.files).toBeGreaterThan(harmless.length / 2);
   });
 

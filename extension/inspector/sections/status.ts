@@ -16,14 +16,14 @@ export function renderStatus(status: SidecarStatus): string {
     rows.push(["Vector index", `${status.vectorIndex.name}: ${status.vectorIndex.reason}`]);
   }
   if (status.index !== undefined) {
-    const { files, fragments, storeBytes, skipped } = status.index;
+    const { files, fragments, storeBytes, excluded } = status.index;
     rows.push([
       "Index",
       `${count(fragments, "fragment")} of ${count(files, "file")}, ${formatBytes(storeBytes)} on disk`,
     ]);
-    const reasons = Object.entries(skipped).filter(([, number]) => number > 0);
+    const reasons = Object.entries(excluded).filter(([, number]) => number > 0);
     if (reasons.length > 0) {
-      rows.push(["Left out", reasons.map(([reason, number]) => `${reason} ${number}`).join(", ")]);
+      rows.push(["Excluded", reasons.map(([reason, number]) => `${reason} ${number}`).join(", ")]);
     }
   }
   return `<dl>${rows.map(([name, value]) => `<dt>${name}</dt><dd>${escapeHtml(value)}</dd>`).join("\n")}</dl>

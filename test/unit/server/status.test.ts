@@ -5,7 +5,7 @@ import type { Connection } from "vscode-languageserver/node";
 import type { PauseReason, SidecarStatus } from "../../../sidecar/protocol";
 import { StatusBoard, statusOf } from "../../../sidecar/server/status";
 
-const counts = { files: 2, fragments: 9, embedded: 9, skipped: {}, storeBytes: 10 };
+const counts = { files: 2, fragments: 9, embedded: 9, excluded: {}, storeBytes: 10 };
 
 describe("statusOf", () => {
   it.each([

@@ -129,7 +129,7 @@ describe("the explanation of a path", () => {
     };
     for (const [path, [reason, message]] of Object.entries(expected)) {
       const found = await why(root, path, settings);
-      expect(found, path).toMatchObject({ path, state: "left-out", reason, fragments: [] });
+      expect(found, path).toMatchObject({ path, state: "excluded", reason, fragments: [] });
       expect(found.message).toMatch(message);
       expect(found.message).not.toContain(token);
       expect(found.message.split("\n")).toHaveLength(1);
@@ -142,7 +142,7 @@ describe("the explanation of a path", () => {
     expect((await why(root, "out/deep/x.ts")).at).toBe("out");
     // The explanation of each path agrees with what indexing does.
     const { index } = await indexOf([{ root, excludes: settings }]);
-    expect(index.counts().skipped).toEqual({
+    expect(index.counts().excluded).toEqual({
       ignored: 4,
       secret: 2,
       binary: 2,
@@ -236,19 +236,19 @@ describe("the explanation by the index", () => {
     const root = await folderWith({ "a.ts": code("alpha"), "doc/b.ts": code("beta") });
     const other = await folderWith({ "doc/c.ts": code("gamma") });
     const { index } = await indexOf([{ root }, { root: other }]);
-    expect(index.counts()).toMatchObject({ files: 3, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: 3, excluded: {} });
     const folders = [
       { uri: uriOf(root), name: "a", excludes: { exclude: [], filesExclude: { "**/doc": true } } },
       { uri: uriOf(other), name: "b" },
     ];
     await index.setFolders(folders);
     await index.reindex();
-    expect(index.counts()).toMatchObject({ files: 2, skipped: { excluded: 1 } });
+    expect(index.counts()).toMatchObject({ files: 2, excluded: { excluded: 1 } });
     expect((await index.why(uriOf(root, "doc", "b.ts"))).rule).toEqual({ source: "files.exclude", pattern: "**/doc" });
     expect(await index.why(uriOf(other, "doc", "c.ts"))).toMatchObject({ state: "indexed" });
     await index.setFolders(folders.map(({ uri, name }) => ({ uri, name })));
     await index.reindex();
-    expect(index.counts()).toMatchObject({ files: 3, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: 3, excluded: {} });
   });
 
   it("counts an excluded folder once, however many of its files change", async () => {
@@ -259,7 +259,7 @@ describe("the explanation by the index", () => {
     });
     const { index } = await indexOf([{ root }]);
     for (const name of ["a.js", "b.js"]) await index.updateFile(uriOf(root, "node_modules", "x", name));
-    expect(index.counts()).toMatchObject({ files: 1, skipped: { vendored: 1 } });
+    expect(index.counts()).toMatchObject({ files: 1, excluded: { vendored: 1 } });
   });
 });
 
@@ -305,13 +305,13 @@ describe("folders in folders", () => {
     await symlink(join(root, "a", "b", "c.ts"), join(root, "copy.ts"));
     await symlink("circle", join(root, "circle"));
     const { index } = await indexOf([{ root }]);
-    expect(index.counts()).toMatchObject({ files: 1, skipped: { "symbolic link": 4 } });
+    expect(index.counts()).toMatchObject({ files: 1, excluded: { "symbolic link": 4 } });
     expect(await index.why(uriOf(root, "a", "b", "up", "a", "b", "c.ts"))).toMatchObject({
-      state: "left-out",
+      state: "excluded",
       reason: "symbolic link",
       at: "a/b/up",
     });
-    expect(await index.why(uriOf(root, "circle", "x"))).toMatchObject({ state: "left-out", at: "circle" });
+    expect(await index.why(uriOf(root, "circle", "x"))).toMatchObject({ state: "excluded", at: "circle" });
   });
 });
 
@@ -341,7 +341,7 @@ describe("file names of every kind", () => {
       Object.fromEntries(names.map((name, i) => [`in ${name.slice(0, 100)}/${name}`, code(`name${i}`)])),
     );
     const { index } = await indexOf([{ root }]);
-    expect(index.counts()).toMatchObject({ files: names.length, fragments: names.length, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: names.length, fragments: names.length, excluded: {} });
     for (const [i, name] of names.entries()) {
       const path = `in ${name.slice(0, 100)}/${name}`;
       const [hit] = index.search(toyNeed(path, code(`name${i}`).trimEnd()), 1);
@@ -356,9 +356,9 @@ describe("file names of every kind", () => {
     await write(root, { ".selfracgignore": "line?break.ts\n🙂*\ncaf\u00e9.ts\n" });
     await index.reindex();
     // Folders whose names begin with "in" are not below it, and the decomposed form is another name.
-    expect(index.counts()).toMatchObject({ files: names.length - 3, skipped: { ignored: 3, data: 2 } });
+    expect(index.counts()).toMatchObject({ files: names.length - 3, excluded: { ignored: 3, data: 2 } });
     expect(await index.why(uriOf(root, "in line\nbreak.ts", "line\nbreak.ts"))).toMatchObject({
-      state: "left-out",
+      state: "excluded",
       rule: { line: 1, pattern: "line?break.ts" },
     });
     expect(await index.why(uriOf(root, "in cafe\u0301.ts", "cafe\u0301.ts"))).toMatchObject({ state: "indexed" });
@@ -372,7 +372,7 @@ describe("file names of every kind", () => {
     await writeFile(Buffer.concat([Buffer.from(`${root}/bad`), Buffer.of(0xff), Buffer.from(".ts")]), code("bad"));
     await mkdir(Buffer.concat([Buffer.from(`${root}/folder`), Buffer.of(0xfe)]));
     const { index } = await indexOf([{ root }]);
-    expect(index.counts()).toMatchObject({ files: 1, skipped: { unreadable: 2 } });
+    expect(index.counts()).toMatchObject({ files: 1, excluded: { unreadable: 2 } });
   });
 });
 

@@ -51,7 +51,7 @@ describe("with the real model", () => {
     const before = index.search(need, 20);
     expect(index.vectorIndex.name).toBe("faiss");
     expect(before).toHaveLength(20);
-    expect(index.counts()).toMatchObject({ files: samples.length, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: samples.length, excluded: {} });
     for (const { fragment } of before) {
       const [own] = await backbone.embed([promptFormat.fragmentEmbedding(fragment.path, fragment.text)]);
       const [first] = index.search(own ?? new Float32Array(), 1);

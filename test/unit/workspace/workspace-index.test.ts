@@ -109,7 +109,7 @@ describe("searching", () => {
     const root = await folderWith({ "a.py": `${alpha}\n\n${beta}`, "sub dir/b+ü.py": gamma });
     const { index } = await indexed(root, await emptyFolder());
     expect(index.fragmentCount).toBe(3);
-    expect(index.counts()).toMatchObject({ files: 2, fragments: 3, embedded: 3, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: 2, fragments: 3, embedded: 3, excluded: {} });
     expect(index.counts().storeBytes).toBeGreaterThan(0);
     const [hit] = index.search(toyNeed("sub dir/b+ü.py", gamma.trimEnd()), 2);
     expect(hit?.fragment).toEqual({
@@ -145,7 +145,7 @@ describe("searching", () => {
     ]);
     const told: [number, number][] = [];
     const counts = await index.reindex({ onProgress: (done, total) => told.push([done, total]) });
-    expect(counts).toMatchObject({ files: 0, fragments: 0, skipped: { unreadable: 1 } });
+    expect(counts).toMatchObject({ files: 0, fragments: 0, excluded: { unreadable: 1 } });
     expect(told.at(-1)).toEqual([0, 0]);
     expect(warnings).toHaveLength(2);
     expect(index.search(need, 5)).toEqual([]);
@@ -186,10 +186,10 @@ describe("folders", () => {
     const { index, seen, read, warnings } = await indexed(root, await emptyFolder());
     const before = contents(index);
     await rename(root, `${root}-away`);
-    expect(await index.reindex()).toMatchObject({ files: 0, fragments: 0, skipped: { unreadable: 1 } });
+    expect(await index.reindex()).toMatchObject({ files: 0, fragments: 0, excluded: { unreadable: 1 } });
     expect(warnings).toEqual([expect.stringContaining("could not be read")]);
     await rename(`${root}-away`, root);
-    expect(await index.reindex()).toMatchObject({ files: 5, fragments: 10, skipped: {} });
+    expect(await index.reindex()).toMatchObject({ files: 5, fragments: 10, excluded: {} });
     expect(contents(index)).toEqual(before);
     expect(seen).toHaveLength(10);
     expect(read).toHaveLength(5);
@@ -235,7 +235,7 @@ describe("a second start", () => {
       files: 30,
       fragments: 60,
       embedded: 0,
-      skipped: { binary: 1, "too large": 1 },
+      excluded: { binary: 1, "too large": 1 },
     });
   });
 
@@ -412,7 +412,7 @@ describe("an update of one file", () => {
     await write(root, { "out/x.py": beta, ".env": "KEY=1\nKEY=2\nKEY=3\n", "a.py": `# @generated\n${alpha}` });
     for (const path of ["out/x.py", ".env", "a.py"]) await index.updateFile(uriOf(root, path));
     expect(contents(index)).toEqual([]);
-    expect(index.counts().skipped).toEqual({ ignored: 1, secret: 1, generated: 1, data: 1 });
+    expect(index.counts().excluded).toEqual({ ignored: 1, secret: 1, generated: 1, data: 1 });
   });
 
   it("does not follow symbolic links", async () => {
@@ -683,7 +683,7 @@ describe("cancelling", () => {
       },
     };
     const { index, warnings } = await indexed(root, await emptyFolder(), { chunker: deleting });
-    expect(index.counts()).toMatchObject({ files: 1, fragments: 1, skipped: {} });
+    expect(index.counts()).toMatchObject({ files: 1, fragments: 1, excluded: {} });
     expect(chunker.paths).toEqual(["a.py"]);
     expect(warnings).toEqual([]);
   });
@@ -696,7 +696,7 @@ describe("cancelling", () => {
       chunk: async (path, text) => (path === "a.py" ? Promise.reject(new Error("too odd")) : lines.chunk(path, text)),
     };
     const { index, warnings } = await indexed(root, await emptyFolder(), { chunker: failing });
-    expect(index.counts()).toMatchObject({ files: 1, skipped: { unreadable: 1 } });
+    expect(index.counts()).toMatchObject({ files: 1, excluded: { unreadable: 1 } });
     expect(warnings).toEqual([expect.stringContaining("too odd")]);
   });
 
@@ -724,7 +724,7 @@ describe("limits", () => {
     const { index, seen } = await indexed(root, await emptyFolder(), { limits: { maxFragments: 20 } });
     expect(index.fragmentCount).toBe(20);
     expect(seen.length).toBeLessThanOrEqual(24);
-    expect(index.counts().skipped).toEqual({ "index full": 40 });
+    expect(index.counts().excluded).toEqual({ "index full": 40 });
     expect(best(index, "src/part3/file10.py", alpha.replaceAll("alpha", "alpha10").trimEnd())).toBe(
       "src/part3/file10.py:1-3",
     );
@@ -733,9 +733,9 @@ describe("limits", () => {
   it("bound the file size, and a new limit applies at the next run", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": alpha.repeat(100) });
     const { index } = await indexed(root, await emptyFolder(), { limits: { maxFileKilobytes: 2 } });
-    expect(index.counts()).toMatchObject({ files: 1, skipped: { "too large": 1 } });
+    expect(index.counts()).toMatchObject({ files: 1, excluded: { "too large": 1 } });
     index.setLimits({ maxFileKilobytes: 512 });
-    expect(await index.reindex()).toMatchObject({ files: 2, skipped: {} });
+    expect(await index.reindex()).toMatchObject({ files: 2, excluded: {} });
   });
 
   it("bound the store on disk: other models' stores are deleted first, then what was not used for longest", async () => {

@@ -48,7 +48,7 @@ const data: DiagnosticsData = {
   status: {
     state: "ready",
     message: "Ready.",
-    index: { files: 2, fragments: 3, embedded: 3, skipped: {}, storeBytes: 10 },
+    index: { files: 2, fragments: 3, embedded: 3, excluded: {}, storeBytes: 10 },
   },
   activeFile: { uri: "file:///home/ada/shop/a.py", languageId: "python", here: { available: true } },
   traces: [{ trace, file: "shop/a.py" }],

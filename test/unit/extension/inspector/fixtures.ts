@@ -8,7 +8,7 @@ export const status: SidecarStatus = {
   model: { name: "selfracg-default", version: "0.1.0" },
   provider: { name: "cpu", reason: "no CUDA library was found" },
   vectorIndex: { name: "flat", reason: "the addon could not load" },
-  index: { files: 9, fragments: 40, embedded: 0, skipped: { binary: 2, ignored: 5, huge: 0 }, storeBytes: 2048 },
+  index: { files: 9, fragments: 40, embedded: 0, excluded: { binary: 2, ignored: 5, huge: 0 }, storeBytes: 2048 },
 };
 
 export const trace: CompletionTrace = {

@@ -208,7 +208,7 @@ describe("safety", () => {
     model: { name: evil, version: evil },
     provider: { name: "cpu", reason: evil },
     vectorIndex: { name: "flat", reason: evil },
-    index: { files: 1, fragments: 1, embedded: 1, skipped: { [evil]: 1 }, storeBytes: 1 },
+    index: { files: 1, fragments: 1, embedded: 1, excluded: { [evil]: 1 }, storeBytes: 1 },
   };
   const answers = {
     prompt: {

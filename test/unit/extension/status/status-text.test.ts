@@ -13,7 +13,7 @@ const ready: SidecarStatus = {
   model: { name: "selfracg-default", version: "0.1.0" },
   provider: { name: "cpu", reason: "no CUDA library was found" },
   vectorIndex: { name: "faiss", reason: "the addon loaded" },
-  index: { files: 96, fragments: 1204, embedded: 3, skipped: {}, storeBytes: 3_250_586 },
+  index: { files: 96, fragments: 1204, embedded: 3, excluded: {}, storeBytes: 3_250_586 },
 };
 
 function last(totalMs: number, paths: string[], cached = false): CompletionTrace {

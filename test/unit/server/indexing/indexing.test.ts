@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { IndexCounts } from "../../../../sidecar/protocol";
 import { type Indexable, Indexing } from "../../../../sidecar/server/indexing/indexing";
 
-const counts: IndexCounts = { files: 1, fragments: 1, embedded: 1, skipped: {}, storeBytes: 1 };
+const counts: IndexCounts = { files: 1, fragments: 1, embedded: 1, excluded: {}, storeBytes: 1 };
 const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };
 
 /** An index whose runs end when the test says so. */
