@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { messages, serverCommands } from "../../sidecar/protocol";
+import { longestWaitMs } from "../../sidecar/suggestions/debounce";
 
 const root = join(__dirname, "../..");
 const folder = join(root, "sidecar", "protocol");
@@ -44,6 +45,10 @@ describe("docs/protocol.md", () => {
   it("documents no type that is gone", () => {
     const names = [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     expect(names.sort()).toEqual([...interfaces().keys()].sort());
+  });
+
+  it("states the maximum wait of an automatic request", () => {
+    expect(page).toContain(`up to ${longestWaitMs} ms from the last edit`);
   });
 
   it("lists every custom message and command, and no other", () => {
