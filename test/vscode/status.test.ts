@@ -251,10 +251,10 @@ describe("the status bar in VS Code", () => {
     const steps = page.locator(".gettingStartedDetailsContent .step-title");
     expect(await steps.allTextContents()).toEqual([
       "Completion that stays on this machine",
-      "Let it read the workspace",
-      "Type, and take what you like",
+      "Index the workspace",
+      "Type, and accept what you like",
       "See what was retrieved, and why",
-      "Have it quiet when you want",
+      "Turn it off when you want",
     ]);
     const loaded = () =>
       page
