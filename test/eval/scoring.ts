@@ -65,33 +65,35 @@ export function statement(language: string, line: string, text: string): string 
 }
 
 function pythonEnd(line: string, text: string, body: number): number {
-  const joined = line + text;
+  const code = line + text;
   let depth = 0;
-  let quote = "";
-  for (let at = 0; at < joined.length; at++) {
-    const character = joined.charAt(at);
-    if (quote !== "") {
-      if (character === "\\") at += 1;
-      else if (joined.startsWith(quote, at)) {
-        at += quote.length - 1;
-        quote = "";
-      } else if (character === "\n" && quote.length === 1) {
-        quote = "";
-        // A quote left open ends with its line: the line break is looked at as one.
-        at -= 1;
-      }
-    } else if (character === '"' || character === "'") {
-      quote = joined.startsWith(character.repeat(3), at) ? character.repeat(3) : character;
-      at += quote.length - 1;
-    } else if (character === "#") {
-      const end = joined.indexOf("\n", at);
-      at = (end < 0 ? joined.length : end) - 1;
-    } else if ("([{".includes(character)) depth += 1;
+  for (let at = 0; at < code.length; at++) {
+    const character = code.charAt(at);
+    if (character === '"' || character === "'") at = pythonStringEnd(code, at) - 1;
+    else if (character === "#") at = endOr(code.indexOf("\n", at), code) - 1;
+    else if ("([{".includes(character)) depth += 1;
     else if (")]}".includes(character)) depth = Math.max(0, depth - 1);
-    else if (character === "\\" && joined.charAt(at + 1) === "\n") at += 1;
+    else if (character === "\\" && code.charAt(at + 1) === "\n") at += 1;
     else if (character === "\n" && depth === 0 && at > line.length + body) return at - line.length;
   }
   return text.length;
+}
+
+/** The offset behind the string that begins at `start`. A string in single quotes that is left open ends before its line break. */
+function pythonStringEnd(code: string, start: number): number {
+  const character = code.charAt(start);
+  const quote = code.startsWith(character.repeat(3), start) ? character.repeat(3) : character;
+  for (let at = start + quote.length; at < code.length; at++) {
+    if (code.charAt(at) === "\\") at += 1;
+    else if (code.startsWith(quote, at)) return at + quote.length;
+    else if (code.charAt(at) === "\n" && quote.length === 1) return at;
+  }
+  return code.length;
+}
+
+/** @param found of `indexOf` */
+function endOr(found: number, code: string): number {
+  return found < 0 ? code.length : found;
 }
 
 /** Names in order of appearance, without keywords, literals and comments. */

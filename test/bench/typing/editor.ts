@@ -2,13 +2,18 @@
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
+import { isDeepStrictEqual } from "node:util";
 import {
+  type CancellationToken,
   CancellationTokenSource,
   createProtocolConnection,
   ExecuteCommandRequest,
+  type InlineCompletionItem,
   InlineCompletionRequest,
   InlineCompletionTriggerKind,
   LSPErrorCodes,
+  type Position,
+  type ProtocolConnection,
   ResponseError,
   StreamMessageReader,
   StreamMessageWriter,
@@ -58,6 +63,47 @@ export interface Editor {
   /** Tells the sidecar that the suggestion of this trace was taken whole. */
   accepted(trace: CompletionTrace): void;
   close(): Promise<void>;
+}
+
+interface Cursor {
+  readonly uri: string;
+  readonly position: Position;
+  readonly suffix: string;
+}
+
+/** @throws Error the sidecar's own, but for a cancellation */
+async function askForSuggestion(
+  connection: ProtocolConnection,
+  { uri, position, suffix }: Cursor,
+  token: CancellationToken,
+): Promise<Answer> {
+  try {
+    const result = await connection.sendRequest(
+      InlineCompletionRequest.type,
+      { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } },
+      token,
+    );
+    if (token.isCancellationRequested) return { kind: "cancelled" };
+    const [item] = Array.isArray(result) ? result : (result?.items ?? []);
+    // The last one made: another was not asked for before this answer.
+    const trace = await connection.sendRequest(messages.trace, {});
+    const isOwn = trace?.uri === uri && isDeepStrictEqual(trace.position, position);
+    return {
+      kind: "answered",
+      text: item === undefined ? "" : addedText(item, position, suffix),
+      trace: isOwn ? trace : undefined,
+    };
+  } catch (error) {
+    if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled) return { kind: "cancelled" };
+    throw error;
+  }
+}
+
+/** What an item adds: the brackets behind the cursor that it replaces and ends with are there already. */
+function addedText({ insertText, range }: InlineCompletionItem, position: Position, suffix: string): string {
+  const inserted = typeof insertText === "string" ? insertText : insertText.value;
+  const replaced = suffix.slice(0, Math.max(0, (range?.end.character ?? position.character) - position.character));
+  return inserted.endsWith(replaced) ? inserted.slice(0, inserted.length - replaced.length) : inserted;
 }
 
 /** Starts the sidecar and waits until it is ready. @throws Error where it ends or the model cannot be used */
@@ -153,39 +199,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
         request() {
           const position = { line, character };
           const source = new CancellationTokenSource();
-          const ask = async (): Promise<Answer> => {
-            try {
-              const result = await connection.sendRequest(
-                InlineCompletionRequest.type,
-                { textDocument: { uri }, position, context: { triggerKind: InlineCompletionTriggerKind.Automatic } },
-                source.token,
-              );
-              if (source.token.isCancellationRequested) return { kind: "cancelled" };
-              const item = (Array.isArray(result) ? result : (result?.items ?? []))[0];
-              const inserted =
-                item === undefined ? "" : typeof item.insertText === "string" ? item.insertText : item.insertText.value;
-              // Where it takes the place of brackets behind the cursor and ends with them, they are nothing that it adds.
-              const replaced = suffix.slice(
-                0,
-                Math.max(0, (item?.range?.end.character ?? position.character) - position.character),
-              );
-              const text = inserted.endsWith(replaced)
-                ? inserted.slice(0, inserted.length - replaced.length)
-                : inserted;
-              // The last one made: another was not asked for before this answer.
-              const trace = await connection.sendRequest(messages.trace, {});
-              const own =
-                trace !== null &&
-                trace.uri === uri &&
-                trace.position.line === position.line &&
-                trace.position.character === position.character;
-              return { kind: "answered", text, trace: own ? trace : undefined };
-            } catch (error) {
-              if (error instanceof ResponseError && error.code === LSPErrorCodes.RequestCancelled)
-                return { kind: "cancelled" };
-              throw error;
-            }
-          };
+          const ask = (): Promise<Answer> => askForSuggestion(connection, { uri, position, suffix }, source.token);
           return { answer: alive(ask()), cancel: () => source.cancel() };
         },
         close: () => send("textDocument/didClose", { textDocument: { uri } }),
