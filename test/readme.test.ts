@@ -56,3 +56,10 @@ it("shows pictures that the Marketplace shows: no SVG, in the repository", () =>
 it("stays within 150 lines, and leaves the rest to docs/", () => {
   expect(readme.split("\n").length).toBeLessThanOrEqual(150);
 });
+
+it("names files and folders in docs/architecture.md that are there", () => {
+  const page = readFileSync(join(root, "docs", "architecture.md"), "utf8");
+  const paths = [...page.matchAll(/`((?:sidecar|extension|models|test)\/[\w./-]*)`/g)].map(([, path = ""]) => path);
+  expect(paths.length).toBeGreaterThan(40);
+  expect(paths.filter((path) => !path.includes("NAME") && !existsSync(join(root, path)))).toEqual([]);
+});
