@@ -1,6 +1,6 @@
 // `workspace/executeCommand`: checks the argument of each command and hands it on.
 import {
-  type CancellationToken,
+  CancellationToken,
   type Connection,
   ErrorCodes,
   type ExecuteCommandParams,
@@ -41,9 +41,11 @@ type Result = IndexCounts | Explanation | SidecarStatus | SuggestionCounts | nul
 
 export class Commands implements Feature {
   constructor(connection: Connection, context: CommandContext) {
-    connection.onExecuteCommand((params, token, workDone) =>
-      runRequest(params.command, token, context.log, () => execute(context, params, token, workDone)),
-    );
+    connection.onExecuteCommand((params, token, workDone) => {
+      // Re-indexing stops by itself when it is cancelled, and answers null.
+      const outer = params.command === serverCommands.reindex.name ? CancellationToken.None : token;
+      return runRequest(params.command, outer, context.log, () => execute(context, params, token, workDone));
+    });
   }
 
   initialize(): ServerCapabilities {
