@@ -46,6 +46,7 @@ export function registerInlineCompletion(connection: Connection, parts: InlineCo
     return runRequest(`The suggestion for ${params.textDocument.uri}`, token, log, async (signal) => {
       if (request === undefined || request === "inside a character") return nothing;
       const suggestion = await scheduler.suggest(request.snapshot, { invoked: request.invoked, signal, arrivedAt });
+      signal.throwIfAborted();
       if (suggestion === undefined || suggestion.text === "") return nothing;
       return { items: [offer(request, suggestion, parts)] };
     });

@@ -44,7 +44,7 @@ describe("a suggestion", () => {
       expect(trace.suppressed).toMatch(/./);
     } else {
       const at = cursorOf(continuing);
-      expect(list.items).toEqual([{ insertText: trace.suggestion, range: { start: at, end: at } }]);
+      expect(list.items).toMatchObject([{ insertText: trace.suggestion, range: { start: at, end: at } }]);
       expect(trace.suppressed).toBeUndefined();
     }
     expect(trace.fragments.length + trace.dropped.length).toBeGreaterThan(0);

@@ -10,10 +10,11 @@ export function onCancelled(token: CancellationToken, listener: () => void): Dis
 }
 
 /**
- * The result of `work`. Its signal is aborted when the client cancels the request.
+ * The result of `work`. Its signal is aborted when the client cancels the request; what it returns then is the answer all
+ * the same, as LSP allows.
  * @param name of the request, for the log
- * @throws ResponseError `RequestCancelled` where the client cancelled the request before or during the work, `RequestFailed`
- * where the work failed; one that the work throws stays as it is.
+ * @throws ResponseError `RequestCancelled` where the client cancelled the request before the work or the work ended with an
+ * error after that, `RequestFailed` where it failed otherwise; a ResponseError of the work's own stays as it is.
  */
 export async function runRequest<Result>(
   name: string,
@@ -25,9 +26,7 @@ export async function runRequest<Result>(
   const listening = onCancelled(token, () => controller.abort());
   try {
     if (token.isCancellationRequested) throw cancelled();
-    const result = await work(controller.signal);
-    if (token.isCancellationRequested) throw cancelled();
-    return result;
+    return await work(controller.signal);
   } catch (error) {
     if (token.isCancellationRequested) throw cancelled();
     if (error instanceof ResponseError) throw error;
