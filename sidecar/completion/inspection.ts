@@ -1,6 +1,6 @@
 // Inspects past completions: the prompt, what the need attended to, and the same completion without fragments.
 import { abortError } from "../host/errors";
-import { type Backbone, mostDecodedTokens } from "../inference/backbone";
+import { type Backbone, maxDecodedTokens } from "../inference/backbone";
 import type { ComparedCompletion, Comparison, CompletionTrace, InspectedPrompt, NeedWeights } from "../protocol";
 import { Completer, type CompleterOptions } from "./completer";
 import type { CompletionRecord } from "./completion-record";
@@ -144,10 +144,10 @@ async function* logitsAlong(
   let { cache } = first;
   yield first.logits;
   // The logits after the last token are not wanted.
-  for (let at = 0; at < tokens.length - 1; at += mostDecodedTokens) {
+  for (let at = 0; at < tokens.length - 1; at += maxDecodedTokens) {
     const decoded = await backbone.decode(
       cache,
-      tokens.slice(at, Math.min(at + mostDecodedTokens, tokens.length - 1)),
+      tokens.slice(at, Math.min(at + maxDecodedTokens, tokens.length - 1)),
       signal,
     );
     ({ cache } = decoded);

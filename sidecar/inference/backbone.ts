@@ -32,8 +32,8 @@ export interface DecodeResult {
   readonly logits: readonly Float32Array[];
 }
 
-/** Most tokens that one {@link Backbone.decode} reads. */
-export const mostDecodedTokens = 16;
+/** Maximum number of tokens of one {@link Backbone.decode}. */
+export const maxDecodedTokens = 16;
 
 /** Work for a waiting keystroke goes ahead of work for the index. */
 export type Priority = "completion" | "index";
@@ -56,7 +56,7 @@ export interface Backbone {
    * that was read before, exact to the token, is not read again.
    */
   prefill(tokens: readonly number[], options?: PrefillOptions): Promise<PrefillResult>;
-  /** Reads 1..{@link mostDecodedTokens} more tokens after `cache`, which is used up. A refused or aborted call uses nothing up. */
+  /** Reads 1..{@link maxDecodedTokens} more tokens after `cache`, which is used up. A refused or aborted call uses nothing up. */
   decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult>;
   /** Forgets the tokens behind the first `length` (1..cache.length) of `cache`, which is used up. */
   rewind(cache: KvCache, length: number): KvCache;

@@ -1,33 +1,33 @@
-// Which fragments are embedded together: alike lengths, as many as take no longer than a completion may wait.
+// Forms batches of fragments to embed: of similar lengths, and short enough for a completion to wait for one.
 
 /** One row to embed. */
 export interface BatchRow {
-  /** Place in the caller's list. */
+  /** Index in the caller's list. */
   readonly index: number;
   /** Tokens. */
   readonly length: number;
 }
 
-/** What a batch may take, in milliseconds: a completion that comes meanwhile waits for it, 50 ms at the most. */
-const longestBatchMs = 30;
-/** Tokens of a first batch, before any was timed, and of the largest. */
+/** Maximum milliseconds of a batch: a completion that is requested meanwhile waits for it, at most 50 ms. */
+const maxBatchMs = 30;
+/** Tokens of the first batch, before any is timed, and of the largest one. */
 const firstTokens = 128;
-const mostTokens = 1024;
-/** A run costs about as much as this many tokens more in another: padding beyond it is dearer than a run of its own. */
+const maxTokens = 1024;
+/** A run of the model costs about as much as this many more tokens: more padding than that costs more than another run. */
 const tokensOfRun = 32;
-/** How much larger batches may be after one that nothing more fitted in and that took little time. */
+/** By how much batches grow after a full one that took little time. */
 const growth = 1.25;
 
-/** Cuts lists of rows into batches and learns from the time that each took how large they may be. */
-export class BatchPlan {
+/** Cuts lists of rows into batches, whose size it adapts to the time that they take. */
+export class EmbeddingBatcher {
   private tokens = firstTokens;
 
-  /** Rows to be embedded, the longest first, so that most of what is padded is padded little. */
+  /** The rows, longest first, so that little padding is needed. */
   order(lengths: readonly number[]): BatchRow[] {
     return lengths.map((length, index) => ({ index, length })).sort((a, b) => b.length - a.length);
   }
 
-  /** Takes the next batch, one row at the least, off the beginning of `waiting`. */
+  /** Removes the next batch, at least one row, from the beginning of `waiting`. */
   next(waiting: BatchRow[]): BatchRow[] {
     const width = waiting[0]?.length ?? 0;
     let size = 1;
@@ -39,12 +39,12 @@ export class BatchPlan {
     return waiting.splice(0, size);
   }
 
-  /** Learns that `batch` took `ms` milliseconds. */
-  took(batch: readonly BatchRow[], ms: number): void {
+  /** Records that `batch` took `ms` milliseconds. */
+  recordDuration(batch: readonly BatchRow[], ms: number): void {
     const tokens = (batch[0]?.length ?? 0) * batch.length;
     // A pause of the machine makes batches smaller at once; they grow again step by step.
-    if (ms > longestBatchMs) this.tokens = Math.max(1, Math.floor((tokens * longestBatchMs) / ms));
-    else if (tokens + (batch[0]?.length ?? 0) > this.tokens && ms < longestBatchMs / growth)
-      this.tokens = Math.min(mostTokens, Math.ceil(this.tokens * growth));
+    if (ms > maxBatchMs) this.tokens = Math.max(1, Math.floor((tokens * maxBatchMs) / ms));
+    else if (tokens + (batch[0]?.length ?? 0) > this.tokens && ms < maxBatchMs / growth)
+      this.tokens = Math.min(maxTokens, Math.ceil(this.tokens * growth));
   }
 }

@@ -12,7 +12,7 @@ const adapters = { none: -1, query: 0, fragment: 1 } as const;
 export type Adapter = keyof typeof adapters;
 
 /** One run. */
-export interface Pass {
+export interface GraphRun {
   /** New tokens, one row each; more than one row only without `past`. */
   readonly rows: readonly Int32Array[];
   readonly past?: Past | undefined;
@@ -22,10 +22,10 @@ export interface Pass {
   /** Whether what the expression's attention weighs is wanted too; with an adapter that reads it at the last token. */
   readonly attention?: boolean;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
-  readonly keep?: boolean;
+  readonly cacheRows?: boolean;
 }
 
-/** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the pass. */
+/** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the request. */
 export interface Past {
   readonly length: number;
   /** By input name. */
@@ -35,7 +35,7 @@ export interface Past {
 /** Keys and values: float32, or float16 as its bits where the model computes so. */
 export type CacheNumbers = Float32Array | Uint16Array;
 
-/** What the tokens of a pass add to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
+/** What the tokens of a run add to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
 export interface NewRows {
   readonly key: CacheNumbers;
   readonly value: CacheNumbers;
@@ -43,14 +43,14 @@ export interface NewRows {
 }
 
 /** What a run gives. */
-export interface Passed {
-  /** With {@link Pass.keep}. */
+export interface GraphOutputs {
+  /** With {@link GraphRun.cacheRows}. */
   readonly rows: NewRows | undefined;
   /** Rows x wanted positions x vocabulary. */
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
-  /** With {@link Pass.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
+  /** With {@link GraphRun.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
   readonly attention: Float32Array;
 }
 
@@ -75,45 +75,45 @@ export class Graph {
   }
 
   /** One run of the session. It holds the event loop until it is done. */
-  async run(pass: Pass): Promise<Passed> {
+  async run(request: GraphRun): Promise<GraphOutputs> {
     const { Tensor } = this.runtime;
-    const rows = pass.rows.length;
-    const width = Math.max(...pass.rows.map((row) => row.length));
+    const rows = request.rows.length;
+    const width = Math.max(...request.rows.map((row) => row.length));
     const ids = new BigInt64Array(rows * width);
-    for (const [r, row] of pass.rows.entries()) ids.set(BigInt64Array.from(row, BigInt), r * width);
-    const lengths = BigInt64Array.from(pass.rows, (row) => BigInt(row.length));
+    for (const [r, row] of request.rows.entries()) ids.set(BigInt64Array.from(row, BigInt), r * width);
+    const lengths = BigInt64Array.from(request.rows, (row) => BigInt(row.length));
     const positions = BigInt64Array.from(
-      pass.rows.flatMap(({ length }) =>
-        Array.from({ length: pass.logits }, (_, i) => BigInt(length - pass.logits + i)),
+      request.rows.flatMap(({ length }) =>
+        Array.from({ length: request.logits }, (_, i) => BigInt(length - request.logits + i)),
       ),
     );
-    const past = pass.past ?? (rows === 1 ? this.nothing : this.empty(rows));
+    const past = request.past ?? (rows === 1 ? this.nothing : this.empty(rows));
     const feeds: Record<string, OnnxValue> = {
       input_ids: new Tensor("int64", ids, [rows, width]),
       lengths: new Tensor("int64", lengths, [rows]),
-      logit_positions: new Tensor("int64", positions, [rows, pass.logits]),
-      adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapters[pass.adapter])), [1]),
+      logit_positions: new Tensor("int64", positions, [rows, request.logits]),
+      adapter: new Tensor("int64", BigInt64Array.of(BigInt(adapters[request.adapter])), [1]),
       past_length: new Tensor("int64", BigInt64Array.of(BigInt(past.length)), [1]),
     };
     for (const [name, tensor] of past.tensors) feeds[name] = tensor;
     const wanted: string[] = [];
-    if (pass.logits > 0) wanted.push("logits");
-    if (pass.adapter !== "none") wanted.push("expression");
-    if (pass.attention === true) wanted.push("attention");
-    if (pass.keep === true) wanted.push("new.key", "new.value", "new.need");
+    if (request.logits > 0) wanted.push("logits");
+    if (request.adapter !== "none") wanted.push("expression");
+    if (request.attention === true) wanted.push("attention");
+    if (request.cacheRows === true) wanted.push("new.key", "new.value", "new.need");
     const results = await this.guard(() => this.session.run(feeds, wanted));
     return {
       rows:
-        pass.keep === true
+        request.cacheRows === true
           ? {
               key: cacheNumbers(results, "new.key"),
               value: cacheNumbers(results, "new.value"),
               need: floats(results, "new.need"),
             }
           : undefined,
-      logits: pass.logits > 0 ? floats(results, "logits") : new Float32Array(0),
-      expression: pass.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
-      attention: pass.attention === true ? floats(results, "attention") : new Float32Array(0),
+      logits: request.logits > 0 ? floats(results, "logits") : new Float32Array(0),
+      expression: request.adapter === "none" ? new Float32Array(0) : floats(results, "expression"),
+      attention: request.attention === true ? floats(results, "attention") : new Float32Array(0),
     };
   }
 

@@ -1,27 +1,27 @@
-// What was read of several texts: keys, values and needs in buffers of our own, found again by the tokens they begin with.
+// The KV cache of the most recent prompts, looked up by the longest common beginning of their tokens.
 import type { OnnxValue } from "onnxruntime-node";
 import { type CacheNumbers, type NewRows, type Past, pastNeed, pastOf } from "./graph";
 import type { OnnxRuntime } from "./onnx-runtime";
 
-/** What a token leaves in the cache: numbers a layer of one key or value (all its heads), and of one need. */
+/** The size of a token's row in the cache: of its key and value in each layer, and of its need. */
 export interface CacheShape {
   readonly layers: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
-  /** Type of keys and values; needs are float32. */
+  /** Type of keys and values; needs are always float32. */
   readonly type: "float32" | "float16";
   /** Numbers of a token's need in one layer: twice the adapter's rank. */
   readonly needLength: number;
 }
 
-/** Capacities are multiples of this many tokens, with at least as many to spare, so that a text that grows seldom moves. */
+/** Capacities are multiples of this many tokens, with at least as many to spare, so that a growing entry seldom moves. */
 const step = 64;
-/** A text takes over the memory of another up to so many times as large as its own would be. */
-const mostWaste = 1.5;
-/** A text of which less than this share is wanted stays as it is, and the wanted beginning is copied. */
-const shareKept = 0.5;
+/** An entry takes over the memory of another that is at most so many times as large as it needs. */
+const maxWaste = 1.5;
+/** Where less than this share of an entry is wanted, the entry stays as it is and the wanted beginning is copied. */
+const minSharedPart = 0.5;
 
-/** A buffer of the graph: in each of its blocks one row a token. */
+/** An input buffer of the graph: blocks with one row a token. */
 interface RowBuffer {
   readonly part: keyof NewRows;
   readonly numbers: CacheNumbers;
@@ -31,8 +31,8 @@ interface RowBuffer {
   readonly size: number;
 }
 
-/** Tokens of one text that were read, with their rows. */
-export class Sequence {
+/** The tokens of one text that were read, with their keys, values and needs. */
+export class KvCacheEntry {
   private tokens = new Int32Array(0);
   private count = 0;
   private buffers: readonly RowBuffer[] = [];
@@ -51,44 +51,44 @@ export class Sequence {
     return this.count;
   }
 
-  /** The memory it takes, some of which it may not use. */
+  /** The memory allocated for it. */
   get bytes(): number {
     return this.slab.byteLength;
   }
 
-  /** How many tokens at the beginning are those of `tokens`. */
-  common(tokens: Int32Array): number {
-    const most = Math.min(this.count, tokens.length);
+  /** The length of the common beginning with `tokens`. */
+  commonLength(tokens: Int32Array): number {
+    const max = Math.min(this.count, tokens.length);
     let same = 0;
-    while (same < most && this.tokens[same] === tokens[same]) same++;
+    while (same < max && this.tokens[same] === tokens[same]) same++;
     return same;
   }
 
-  /** Forgets what lies behind the first `length` tokens. */
+  /** Drops all but the first `length` tokens. */
   trim(length: number): void {
     this.count = Math.min(this.count, length);
   }
 
-  /** Whether there is room for `length` tokens in all. */
-  holds(length: number): boolean {
+  /** Whether the capacity is at least `length` tokens. */
+  hasRoomFor(length: number): boolean {
     return length <= this.capacity;
   }
 
-  /** Moves to `slab`, which has room for so many tokens and some to spare. */
+  /** Moves to `slab`, which has room for `length` tokens and some to spare. */
   move(length: number, slab: ArrayBuffer): void {
     this.allocate(roomy(length), slab, this);
   }
 
-  /** The first `length` tokens in a text of their own, in `slab` with room for `room` tokens, which are no fewer, and some to spare. */
-  fork(length: number, room: number, slab: ArrayBuffer): Sequence {
-    const copy = new Sequence(this.runtime, this.shape);
+  /** A copy of the first `length` tokens, in `slab`, which has room for `room` (at least `length`) tokens and some to spare. */
+  fork(length: number, room: number, slab: ArrayBuffer): KvCacheEntry {
+    const copy = new KvCacheEntry(this.runtime, this.shape);
     copy.count = length;
     copy.allocate(roomy(room), slab, this);
     return copy;
   }
 
-  /** Gives its memory to another text: this one ends. */
-  end(): ArrayBuffer {
+  /** Empties the entry. @returns its memory, for another entry */
+  release(): ArrayBuffer {
     const { slab } = this;
     this.slab = new ArrayBuffer(0);
     this.count = this.capacity = 0;
@@ -97,20 +97,23 @@ export class Sequence {
     return slab;
   }
 
-  /** What the graph takes: the buffers as they are, without a copy. A text that has not begun needs none. */
+  /** The graph's inputs: the buffers themselves, without a copy. Undefined for an empty entry. */
   past(): Past | undefined {
     return this.length === 0 ? undefined : { length: this.length, tensors: this.tensors };
   }
 
-  /** Takes the rows that a run made of `tokens`, the next ones of this text. There must be room. */
+  /** Appends the rows that a run computed for `tokens`, the next ones of this text. There must be room. */
   append(tokens: Int32Array, rows: NewRows): void {
-    // Rows of all layers lie one behind the other, with as many blocks a layer as a buffer has.
+    // The rows of all layers are concatenated, with as many blocks a layer as a buffer has.
     const written = { key: 0, value: 0, need: 0 };
     for (const { part, numbers, blocks, size } of this.buffers) {
-      const made = rows[part];
+      const computed = rows[part];
       const length = tokens.length * size;
       for (let block = 0; block < blocks; block++) {
-        numbers.set(made.subarray(written[part], written[part] + length), (block * this.capacity + this.count) * size);
+        numbers.set(
+          computed.subarray(written[part], written[part] + length),
+          (block * this.capacity + this.count) * size,
+        );
         written[part] += length;
       }
     }
@@ -118,8 +121,8 @@ export class Sequence {
     this.count += tokens.length;
   }
 
-  /** Buffers of that capacity in `slab`, with the rows of this text out of `source`'s. */
-  private allocate(capacity: number, slab: ArrayBuffer, source: Sequence): void {
+  /** Allocates buffers of that capacity in `slab`, and copies the rows of this text from `source`. */
+  private allocate(capacity: number, slab: ArrayBuffer, source: KvCacheEntry): void {
     const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
     const buffers: RowBuffer[] = [];
     const tensors = new Map<string, OnnxValue>();
@@ -139,7 +142,7 @@ export class Sequence {
       buffers.push({ part, numbers, blocks, size });
       tensors.set(name, new this.runtime.Tensor(kind, numbers, dims));
     };
-    // Numbers of four bytes first: they must lie at multiples of four.
+    // Four-byte numbers first: they must be aligned to four bytes.
     add(pastNeed, "need", [layers, 1, capacity, needLength]);
     for (let layer = 0; layer < layers; layer++)
       for (const part of ["key", "value"] as const)
@@ -163,75 +166,76 @@ function bytesOfToken({ layers, keyValueHeads, headDim, needLength, type }: Cach
   return layers * (2 * keyValueHeads * headDim * (type === "float16" ? 2 : 4) + needLength * 4);
 }
 
-/** The texts held: documents and queries, the least recently used one goes first where memory ends. */
-export class SequencePool {
-  /** The last used is the last. */
-  private sequences: Sequence[] = [];
+/** The entries of documents and queries, within a bound of memory; the least recently used one is evicted first. */
+export class KvCachePool {
+  /** The most recently used one is the last. */
+  private entries: KvCacheEntry[] = [];
 
-  /** @param bytes bound of what all hold together; the text in use may exceed it alone. */
+  /** @param bytes bound of all entries together; the entry in use may exceed it by itself. */
   constructor(
     private readonly runtime: OnnxRuntime,
     private readonly shape: CacheShape,
     private readonly bytes: number,
   ) {}
 
-  /** Texts held. */
+  /** Number of entries. */
   get size(): number {
-    return this.sequences.length;
+    return this.entries.length;
   }
 
-  /** Bytes held. */
-  get held(): number {
-    return this.sequences.reduce((sum, { bytes }) => sum + bytes, 0);
+  /** Memory of all entries. */
+  get usedBytes(): number {
+    return this.entries.reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /**
-   * A text that holds as long a beginning of `tokens` as any did, `most` at the most, and nothing else, with room for all of
-   * them unless it holds none. A text of which only a small part is wanted stays and is copied: another document begins alike.
+   * An entry with the longest beginning of `tokens` that is cached, at most `max` of them, and nothing else. It has room for all
+   * of `tokens` unless it is empty. An entry of which only a small part is wanted is copied: it is of another document that
+   * begins alike.
    */
-  take(tokens: Int32Array, most: number): Sequence {
-    let best: Sequence | undefined;
-    let longest = 0;
-    for (const sequence of this.sequences) {
-      const common = Math.min(sequence.common(tokens), most);
-      // Among equals the one used last: it is the one that a text grows in.
-      if (common > 0 && common >= longest) [best, longest] = [sequence, common];
+  take(tokens: Int32Array, max: number): KvCacheEntry {
+    let best: KvCacheEntry | undefined;
+    let maxLength = 0;
+    for (const entry of this.entries) {
+      const common = Math.min(entry.commonLength(tokens), max);
+      // Among equals the most recently used one: a text grows there.
+      if (common > 0 && common >= maxLength) [best, maxLength] = [entry, common];
     }
-    let taken: Sequence;
-    if (best !== undefined && longest < shareKept * best.length)
-      taken = best.fork(longest, tokens.length, this.slab(tokens.length, best));
+    let taken: KvCacheEntry;
+    if (best !== undefined && maxLength < minSharedPart * best.length)
+      taken = best.fork(maxLength, tokens.length, this.slab(tokens.length, best));
     else {
-      taken = best ?? new Sequence(this.runtime, this.shape);
-      taken.trim(longest);
-      if (longest > 0) this.makeRoom(taken, tokens.length);
+      taken = best ?? new KvCacheEntry(this.runtime, this.shape);
+      taken.trim(maxLength);
+      if (maxLength > 0) this.makeRoom(taken, tokens.length);
     }
-    this.sequences = [...this.sequences.filter((sequence) => sequence !== taken && sequence.bytes > 0), taken];
-    // Where it has no memory yet, that of the others is for it.
-    while (taken.bytes > 0 && this.sequences.length > 1 && this.held > this.bytes) this.sequences.shift();
+    this.entries = [...this.entries.filter((entry) => entry !== taken && entry.bytes > 0), taken];
+    // An entry without memory takes that of the others.
+    while (taken.bytes > 0 && this.entries.length > 1 && this.usedBytes > this.bytes) this.entries.shift();
     return taken;
   }
 
-  /** Gives a text that was taken room for `length` tokens in all. */
-  makeRoom(sequence: Sequence, length: number): void {
-    if (!sequence.holds(length)) sequence.move(length, this.slab(length, sequence));
+  /** Makes room for `length` tokens in an entry that was taken. */
+  makeRoom(entry: KvCacheEntry, length: number): void {
+    if (!entry.hasRoomFor(length)) entry.move(length, this.slab(length, entry));
   }
 
   /**
-   * Memory for a text of `length` tokens. Texts used longest ago make room for it, all but `source`, and the memory of one
-   * serves again where it is about as large: the system takes as long to hand out new pages as copying into them takes.
+   * Memory for an entry of `length` tokens. Evicts the least recently used entries, except `source`, and reuses the memory of
+   * one that is about as large: the system takes as long to allocate pages as it takes to copy into them.
    */
-  private slab(length: number, source: Sequence): ArrayBuffer {
+  private slab(length: number, source: KvCacheEntry): ArrayBuffer {
     const wanted = roomy(length) * bytesOfToken(this.shape);
     let found: ArrayBuffer | undefined;
-    for (const oldest of this.sequences) {
-      if (this.held + wanted <= this.bytes) break;
+    for (const oldest of this.entries) {
+      if (this.usedBytes + wanted <= this.bytes) break;
       if (oldest === source) continue;
-      this.sequences = this.sequences.filter((sequence) => sequence !== oldest);
-      const slab = oldest.end();
-      if (slab.byteLength >= wanted && slab.byteLength <= mostWaste * wanted) found = slab;
+      this.entries = this.entries.filter((entry) => entry !== oldest);
+      const slab = oldest.release();
+      if (slab.byteLength >= wanted && slab.byteLength <= maxWaste * wanted) found = slab;
     }
     if (found === undefined) return new ArrayBuffer(wanted);
-    // Rows of the other text do no harm where they are read as numbers of the same type.
+    // Old rows do no harm where they are read as numbers of the same type.
     if (this.shape.type === "float16") new Uint8Array(found).fill(0);
     return found;
   }

@@ -1,8 +1,8 @@
-// What the inference thread does: reads texts in chunks from where they differ from those held, and embeds batches.
+// Runs the model in the inference thread: reads prompts in chunks, from the KV cache on, and embeds batches.
 import type { Graph, NewRows } from "./graph";
-import type { Sequence, SequencePool } from "./kv-cache";
+import type { KvCacheEntry, KvCachePool } from "./kv-cache";
 
-export interface Reading {
+export interface ForwardRequest {
   readonly tokens: Int32Array;
   /** The logits after this many of the last tokens are wanted. */
   readonly logits: number;
@@ -10,82 +10,85 @@ export interface Reading {
   readonly express: boolean;
 }
 
-export interface Read {
+export interface ForwardResult {
   /** Wanted positions x vocabulary. */
   readonly logits: Float32Array;
   /** The need; empty unless wanted. */
   readonly expression: Float32Array;
-  /** Tokens at the beginning that were held. */
+  /** Number of tokens that came from the KV cache. */
   readonly reused: number;
 }
 
-/** Longest time that passes between two looks at whether anybody still waits, in milliseconds, with some to spare. */
-const longestChunkMs = 30;
-const leastChunk = 16;
-/** Beyond it a chunk computes more scores of keys that its tokens must not see than fewer runs save. */
-const mostChunk = 256;
+/** Maximum milliseconds between two checks for cancellation, with some to spare. */
+const maxChunkMs = 30;
+const minChunk = 16;
+/** Beyond this, a chunk computes more masked attention scores than fewer runs save. */
+const maxChunk = 256;
 
-export class Reader {
+export class ModelRunner {
   private chunk: number;
-  /** What the last run of a reading made, until it is kept. */
-  private made:
-    | { readonly sequence: Sequence; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows }
+  /** Rows that the last run computed and that are not in the cache yet. */
+  private pending:
+    | { readonly entry: KvCacheEntry; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows }
     | undefined;
 
-  /** @param chunkTokens tokens read between two looks at the cancellation; 0: as many as take about {@link longestChunkMs}, by the time they took before. */
+  /** @param chunkTokens tokens between two checks for cancellation; 0: as many as take about {@link maxChunkMs}, as measured. */
   constructor(
     private readonly graph: Graph,
-    private readonly pool: SequencePool,
+    private readonly pool: KvCachePool,
     private readonly chunkTokens: number,
   ) {
-    this.chunk = chunkTokens > 0 ? chunkTokens : 2 * leastChunk;
+    this.chunk = chunkTokens > 0 ? chunkTokens : 2 * minChunk;
   }
 
   /**
-   * Reads what of the tokens no text held begins with; what is wanted of the last tokens has them read again. Undefined
-   * where `cancelled` said so between two chunks: what was read until then is kept.
+   * Reads the tokens that are not in the KV cache, and those whose logits are wanted. Undefined where it was cancelled between
+   * two chunks; the chunks before that stay in the cache.
    *
-   * What the last run made is kept by {@link keep}, so that the answer need not wait for it.
+   * The rows of the last chunk are stored by {@link storePending}, so that the answer need not wait for that.
    */
-  async read({ tokens, logits, express }: Reading, cancelled: () => boolean): Promise<Read | undefined> {
-    this.keep();
-    const sequence = this.pool.take(tokens, tokens.length - Math.max(1, logits));
-    const reused = sequence.length;
+  async forward(
+    { tokens, logits, express }: ForwardRequest,
+    cancelled: () => boolean,
+  ): Promise<ForwardResult | undefined> {
+    this.storePending();
+    const entry = this.pool.take(tokens, tokens.length - Math.max(1, logits));
+    const reused = entry.length;
     for (;;) {
       if (cancelled()) return undefined;
-      const rest = tokens.length - sequence.length;
+      const rest = tokens.length - entry.length;
       // Positions whose logits are wanted are read in one run.
       const last = rest <= Math.max(this.chunk, logits);
       const row = tokens.slice(
-        sequence.length,
-        last ? undefined : Math.min(sequence.length + this.chunk, tokens.length - logits),
+        entry.length,
+        last ? undefined : Math.min(entry.length + this.chunk, tokens.length - logits),
       );
       const start = performance.now();
-      const passed = await this.graph.run({
+      const outputs = await this.graph.run({
         rows: [row],
-        past: sequence.past(),
+        past: entry.past(),
         logits: last ? logits : 0,
         adapter: last && express ? "query" : "none",
-        keep: true,
+        cacheRows: true,
       });
       if (row.length === this.chunk) this.adapt(performance.now() - start);
-      if (passed.rows !== undefined) this.made = { sequence, room: tokens.length, tokens: row, rows: passed.rows };
-      if (last) return { logits: passed.logits, expression: passed.expression, reused };
-      this.keep();
+      if (outputs.rows !== undefined) this.pending = { entry, room: tokens.length, tokens: row, rows: outputs.rows };
+      if (last) return { logits: outputs.logits, expression: outputs.expression, reused };
+      this.storePending();
     }
   }
 
-  /** Writes what the last reading made behind its text. The next reading does so first where it was left out. */
-  keep(): void {
-    if (this.made === undefined) return;
-    const { sequence, room, tokens, rows } = this.made;
-    this.made = undefined;
-    this.pool.makeRoom(sequence, room);
-    sequence.append(tokens, rows);
+  /** Stores the rows of the last chunk in the cache. The next request does so first if this was not called. */
+  storePending(): void {
+    if (this.pending === undefined) return;
+    const { entry, room, tokens, rows } = this.pending;
+    this.pending = undefined;
+    this.pool.makeRoom(entry, room);
+    entry.append(tokens, rows);
   }
 
-  /** What the need at the end of `tokens` weighs, read anew: layers x tokens. */
-  async weigh(tokens: Int32Array): Promise<Float32Array> {
+  /** The attention weights of the need at the end of `tokens`, computed without the cache: layers x tokens. */
+  async attentionWeights(tokens: Int32Array): Promise<Float32Array> {
     return (await this.graph.run({ rows: [tokens], logits: 0, adapter: "query", attention: true })).attention;
   }
 
@@ -94,10 +97,10 @@ export class Reader {
     return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;
   }
 
-  /** A chunk that took too long is halved, one that took less than half of what it may is doubled, at once as often as that holds. */
+  /** Halves chunks that took too long, and doubles those that took less than half of the limit, as often as that holds. */
   private adapt(ms: number): void {
     if (this.chunkTokens > 0) return;
-    if (ms > longestChunkMs) this.chunk = Math.max(leastChunk, this.chunk / 2);
-    for (let expected = ms; expected < longestChunkMs / 2.5 && this.chunk < mostChunk; expected *= 2) this.chunk *= 2;
+    if (ms > maxChunkMs) this.chunk = Math.max(minChunk, this.chunk / 2);
+    for (let expected = ms; expected < maxChunkMs / 2.5 && this.chunk < maxChunk; expected *= 2) this.chunk *= 2;
   }
 }

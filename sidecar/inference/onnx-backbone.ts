@@ -1,4 +1,4 @@
-// The decoder over ONNX Runtime, which runs in a thread of its own: readings and batches as jobs, completions first.
+// The backbone on ONNX Runtime, which runs in a thread of its own; completions run before index batches.
 
 import { availableParallelism } from "node:os";
 import { abortError } from "../host/errors";
@@ -7,14 +7,14 @@ import {
   type Backbone,
   type DecodeResult,
   type KvCache,
-  mostDecodedTokens,
+  maxDecodedTokens,
   type PrefillOptions,
   type PrefillResult,
   type Priority,
   type Provider,
 } from "./backbone";
-import { BatchPlan } from "./embedding-batcher";
-import type { Read, Reading } from "./model-runner";
+import { EmbeddingBatcher } from "./embedding-batcher";
+import type { ForwardRequest, ForwardResult } from "./model-runner";
 import type { ModelPackage } from "./package/model-package";
 import { openWithProvider, providerHost } from "./provider";
 import { WorkQueue } from "./work-queue";
@@ -97,7 +97,7 @@ class OnnxCache implements KvCache {
 class OnnxBackbone implements Backbone {
   private readonly queue = new WorkQueue();
   private disposed: Promise<void> | undefined;
-  private readonly plan = new BatchPlan();
+  private readonly batcher = new EmbeddingBatcher();
 
   constructor(
     readonly model: ModelPackage,
@@ -108,13 +108,13 @@ class OnnxBackbone implements Backbone {
   async prefill(tokens: readonly number[], { express = false, signal }: PrefillOptions = {}): Promise<PrefillResult> {
     this.checkTokens(tokens);
     const ids = Int32Array.from(tokens);
-    const { logits, expression, reused } = await this.read({ tokens: ids, logits: 1, express }, signal);
+    const { logits, expression, reused } = await this.forward({ tokens: ids, logits: 1, express }, signal);
     return { cache: new OnnxCache(ids), logits, ...(express && { need: expression }), reused };
   }
 
   async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
     const held = this.own(cache);
-    this.checkTokens(tokens, mostDecodedTokens);
+    this.checkTokens(tokens, maxDecodedTokens);
     if (held.length + tokens.length > this.model.contextLength)
       throw new RangeError(
         `expected room in the context of ${this.model.contextLength} tokens, found ${held.length} taken and ${tokens.length} more: stop decoding`,
@@ -124,7 +124,7 @@ class OnnxBackbone implements Backbone {
     all.set(held.tokens);
     all.set(tokens, held.length);
     try {
-      const { logits } = await this.read({ tokens: all, logits: tokens.length, express: false }, signal);
+      const { logits } = await this.forward({ tokens: all, logits: tokens.length, express: false }, signal);
       const { vocabularySize } = this.model.architecture;
       const rows = tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
       return { cache: new OnnxCache(all), logits: rows };
@@ -146,13 +146,13 @@ class OnnxBackbone implements Backbone {
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {
     this.checkTokens(tokens);
-    return (await this.read({ tokens: Int32Array.from(tokens), logits: 0, express: true }, signal)).expression;
+    return (await this.forward({ tokens: Int32Array.from(tokens), logits: 0, express: true }, signal)).expression;
   }
 
   async needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]> {
     this.checkTokens(tokens);
-    const answer = await this.perform("index", { kind: "weigh", tokens: Int32Array.from(tokens) }, signal);
-    if (answer.kind !== "weigh") throw new Error(unexpected);
+    const answer = await this.perform("index", { kind: "attention", tokens: Int32Array.from(tokens) }, signal);
+    if (answer.kind !== "attention") throw new Error(unexpected);
     return Array.from({ length: this.model.architecture.layers }, (_, layer) =>
       answer.weights.slice(layer * tokens.length, (layer + 1) * tokens.length),
     );
@@ -162,15 +162,15 @@ class OnnxBackbone implements Backbone {
     for (const tokens of fragments) this.checkTokens(tokens);
     const vectors: Float32Array[] = [];
     const { dimension } = this.model.retrieval;
-    const waiting = this.plan.order(fragments.map((tokens) => tokens.length));
+    const waiting = this.batcher.order(fragments.map((tokens) => tokens.length));
     while (waiting.length > 0) {
-      const batch = this.plan.next(waiting);
+      const batch = this.batcher.next(waiting);
       const rows = batch.map(({ index }) => Int32Array.from(fragments[index] ?? []));
       const answer = await this.perform("index", { kind: "embed", rows }, signal);
       if (answer.kind !== "embed") throw new Error(unexpected);
       for (const [row, { index }] of batch.entries())
         vectors[index] = answer.expressions.slice(row * dimension, (row + 1) * dimension);
-      this.plan.took(batch, answer.ms);
+      this.batcher.recordDuration(batch, answer.ms);
     }
     return vectors;
   }
@@ -182,9 +182,9 @@ class OnnxBackbone implements Backbone {
     return this.disposed;
   }
 
-  private async read(reading: Reading, signal: AbortSignal | undefined): Promise<Read> {
-    const answer = await this.perform("completion", { kind: "read", ...reading }, signal);
-    if (answer.kind !== "read") throw new Error(unexpected);
+  private async forward(request: ForwardRequest, signal: AbortSignal | undefined): Promise<ForwardResult> {
+    const answer = await this.perform("completion", { kind: "forward", ...request }, signal);
+    if (answer.kind !== "forward") throw new Error(unexpected);
     return answer;
   }
 
@@ -202,10 +202,10 @@ class OnnxBackbone implements Backbone {
     return cache;
   }
 
-  private checkTokens(tokens: readonly number[], most: number = this.model.contextLength): void {
+  private checkTokens(tokens: readonly number[], max: number = this.model.contextLength): void {
     const { architecture } = this.model;
-    if (tokens.length < 1 || tokens.length > most)
-      throw new RangeError(`expected 1 to ${most} tokens, found ${tokens.length}: read fewer at once`);
+    if (tokens.length < 1 || tokens.length > max)
+      throw new RangeError(`expected 1 to ${max} tokens, found ${tokens.length}: read fewer at once`);
     const foreign = tokens.find((id) => !Number.isInteger(id) || id < 0 || id >= architecture.vocabularySize);
     if (foreign !== undefined)
       throw new RangeError(

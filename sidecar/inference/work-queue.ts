@@ -1,4 +1,4 @@
-// Lets one piece of work run at a time, completions first, also those that ask for their next piece when one is done.
+// Serialises the model's work; completions run before index batches.
 import { abortError } from "../host/errors";
 import type { Priority } from "./backbone";
 

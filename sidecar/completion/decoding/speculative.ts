@@ -1,5 +1,5 @@
 // Speculative decoding: drafts the next tokens from the prompt or the last suggestion and verifies several in one run.
-import { type Backbone, type KvCache, mostDecodedTokens } from "../../inference/backbone";
+import { type Backbone, type KvCache, maxDecodedTokens } from "../../inference/backbone";
 import type { NgramLookup } from "./ngram-lookup";
 
 /**
@@ -34,7 +34,7 @@ export function draftFrom(lookup: NgramLookup, max: number): number[] {
 }
 
 /** Maximum tokens worth drafting, by the length of the match: one token says little, three as much as a longer match. */
-const maxAfterMatch: readonly number[] = [0, 1, 4, mostDecodedTokens - 1];
+const maxAfterMatch: readonly number[] = [0, 1, 4, maxDecodedTokens - 1];
 /** The length of the first draft, what is added after a draft that was right to the end, and the least after others. */
 const firstLength = 6;
 const growth = 4;
@@ -56,7 +56,7 @@ export class DraftLength {
   record(drafted: number, right: number): void {
     this.length =
       right === drafted
-        ? Math.min(mostDecodedTokens - 1, this.length + growth)
+        ? Math.min(maxDecodedTokens - 1, this.length + growth)
         : Math.max(minLength, Math.min(this.length, right + 1));
   }
 }

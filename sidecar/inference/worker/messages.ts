@@ -1,6 +1,6 @@
-// What the sidecar and its inference thread say to each other.
+// The messages between the sidecar and its inference thread.
 import type { Provider } from "../backbone";
-import type { Read, Reading } from "../model-runner";
+import type { ForwardRequest, ForwardResult } from "../model-runner";
 import type { ModelPackage } from "../package/model-package";
 
 /** What the thread is started with. */
@@ -8,7 +8,7 @@ export interface ThreadData {
   readonly model: ModelPackage;
   readonly provider: Provider["name"];
   readonly threads: number;
-  /** As in the reader: 0 adapts. */
+  /** As for {@link ModelRunner}: 0 adapts. */
   readonly chunkTokens: number;
   /** Bound of the cache. */
   readonly cacheBytes: number;
@@ -29,23 +29,23 @@ export interface ThreadData {
 export const shared = { cancelled: 0, running: 1, ending: 2, asked: 3 } as const;
 
 export type Job =
-  | ({ readonly kind: "read" } & Reading)
-  | { readonly kind: "weigh"; readonly tokens: Int32Array }
+  | ({ readonly kind: "forward" } & ForwardRequest)
+  | { readonly kind: "attention"; readonly tokens: Int32Array }
   | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
 
 /** To the thread: a job with its number, or the request to end. */
 export type Request = { readonly id: number; readonly job: Job } | "close";
 
 /** What a job gives; `cancelled` where it was stopped in between. */
-export type Result = ({ readonly kind: "read" } & Read) | Exclude<Answer, { kind: "read" }>;
+export type Result = ({ readonly kind: "forward" } & ForwardResult) | Exclude<Answer, { kind: "forward" }>;
 
 /** The same as the thread says it. */
 export type Answer =
   | ({
-      readonly kind: "read" /** How many numbers of {@link ThreadData.logits} are its own. */;
+      readonly kind: "forward" /** How many numbers of {@link ThreadData.logits} are its own. */;
       readonly logits: number;
-    } & Omit<Read, "logits">)
-  | { readonly kind: "weigh" /** Layers x tokens. */; readonly weights: Float32Array }
+    } & Omit<ForwardResult, "logits">)
+  | { readonly kind: "attention" /** Layers x tokens. */; readonly weights: Float32Array }
   | {
       readonly kind: "embed" /** Rows x dimension. */;
       readonly expressions: Float32Array /** What the run took. */;

@@ -3,7 +3,7 @@
 import { Worker } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
 import { workerPath } from "../../host/worker-path";
-import { mostDecodedTokens } from "../backbone";
+import { maxDecodedTokens } from "../backbone";
 import { prepareEnvironment } from "../onnx-runtime";
 import { ModelPackageError } from "../package/model-package-error";
 import { type Job, type Reply, type Request, type Result, shared, type ThreadData } from "./messages";
@@ -35,7 +35,7 @@ export class InferenceThread {
   private readonly logits: ThreadData["logits"];
 
   constructor(private readonly data: Omit<ThreadData, "shared" | "logits">) {
-    const numbers = mostDecodedTokens * data.model.architecture.vocabularySize;
+    const numbers = maxDecodedTokens * data.model.architecture.vocabularySize;
     this.logits = new Float32Array(new SharedArrayBuffer(numbers * Float32Array.BYTES_PER_ELEMENT));
     process.on("exit", this.atExit);
   }
@@ -125,7 +125,7 @@ export class InferenceThread {
       return;
     }
     const { answer } = reply;
-    waiting?.resolve(answer.kind === "read" ? { ...answer, logits: this.logits.slice(0, answer.logits) } : answer);
+    waiting?.resolve(answer.kind === "forward" ? { ...answer, logits: this.logits.slice(0, answer.logits) } : answer);
   }
 
   private abandon(error: Error): void {

@@ -4,23 +4,23 @@ import { parentPort, receiveMessageOnPort, workerData } from "node:worker_thread
 import { errorMessage } from "../../host/errors";
 import { cacheType, type Graph, type Guard, openGraph } from "../graph";
 import { checkIntegerProducts } from "../integer-products";
-import { SequencePool } from "../kv-cache";
-import { Reader } from "../model-runner";
+import { KvCachePool } from "../kv-cache";
+import { ModelRunner } from "../model-runner";
 import { loadOnnxRuntime } from "../onnx-runtime";
 import { ModelPackageError } from "../package/model-package-error";
 import { type Answer, type Job, type Reply, type Request, shared, type ThreadData } from "./messages";
 import { warmUp } from "./warm-up";
 
 /**
- * How long the thread stays awake behind a reading: a completion asks for its next tokens at once, and to wake a thread takes a
- * twentieth of a step and more.
+ * How long the thread polls for the next job after a forward job: a completion asks for its next tokens at once, and waking a
+ * thread takes a twentieth of a decode step and more.
  */
 const lingerMs = 0.3;
 
 async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Promise<void> {
-  const say = (reply: Reply): void => port.postMessage(reply);
+  const send = (reply: Reply): void => port.postMessage(reply);
   let graph: Graph;
-  let reader: Reader;
+  let runner: ModelRunner;
   try {
     const { model } = data;
     const runtime = await loadOnnxRuntime();
@@ -28,9 +28,9 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     graph = await openGraph(runtime, model, data.provider, data.threads, whileRunning(data.shared));
     const { layers, keyValueHeads, headDim } = model.architecture;
     const shape = { layers, keyValueHeads, headDim, type: cacheType(model), needLength: 2 * model.retrieval.rank };
-    reader = new Reader(graph, new SequencePool(runtime, shape, data.cacheBytes), data.chunkTokens);
+    runner = new ModelRunner(graph, new KvCachePool(runtime, shape, data.cacheBytes), data.chunkTokens);
   } catch (error) {
-    say({ event: "refused", message: errorMessage(error), packageAtFault: error instanceof ModelPackageError });
+    send({ event: "refused", message: errorMessage(error), packageAtFault: error instanceof ModelPackageError });
     port.close();
     return;
   }
@@ -46,17 +46,17 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     }
     const { id, job } = request;
     try {
-      say({
+      send({
         event: "answer",
         id,
-        answer: await perform(reader, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id),
+        answer: await perform(runner, job, data.logits, () => Atomics.load(data.shared, shared.cancelled) === id),
       });
     } catch (error) {
-      say({ event: "failed", id, message: errorMessage(error) });
+      send({ event: "failed", id, message: errorMessage(error) });
     }
-    // While the answer is on its way.
-    reader.keep();
-    if (job.kind !== "read" || !askedSince(id, data.shared)) return undefined;
+    // After the answer was sent.
+    runner.storePending();
+    if (job.kind !== "forward" || !askedSince(id, data.shared)) return undefined;
     const next: { readonly message: Request } | undefined = receiveMessageOnPort(port);
     return next?.message;
   };
@@ -66,7 +66,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
       for (let next: Request | undefined = request; next !== undefined; ) next = await answer(next);
     });
   });
-  say({ event: "ready" });
+  send({ event: "ready" });
   working = warming.start();
 }
 
@@ -93,21 +93,21 @@ function whileRunning(memory: ThreadData["shared"]): Guard {
 }
 
 async function perform(
-  reader: Reader,
+  runner: ModelRunner,
   job: Job,
   logits: ThreadData["logits"],
   cancelled: () => boolean,
 ): Promise<Answer> {
-  if (job.kind === "read") {
-    const read = await reader.read(job, cancelled);
-    if (read === undefined) return { kind: "cancelled" };
-    logits.set(read.logits);
-    return { kind: "read", ...read, logits: read.logits.length };
+  if (job.kind === "forward") {
+    const result = await runner.forward(job, cancelled);
+    if (result === undefined) return { kind: "cancelled" };
+    logits.set(result.logits);
+    return { kind: "forward", ...result, logits: result.logits.length };
   }
   if (cancelled()) return { kind: "cancelled" };
-  if (job.kind === "weigh") return { kind: "weigh", weights: await reader.weigh(job.tokens) };
+  if (job.kind === "attention") return { kind: "attention", weights: await runner.attentionWeights(job.tokens) };
   const start = performance.now();
-  const expressions = await reader.embed(job.rows);
+  const expressions = await runner.embed(job.rows);
   return { kind: "embed", expressions, ms: performance.now() - start };
 }
 

@@ -33,14 +33,14 @@ interface NodeLlamaCpp {
     readonly llamaCppRelease: { readonly release: string };
     loadModel(options: { modelPath: string; gpuLayers: 0 }): Promise<{
       createContext(options: { contextSize: number; threads: { ideal: number; min: number } }): Promise<{
-        getSequence(): Sequence;
+        getSequence(): KvCacheEntry;
       }>;
     }>;
     dispose(): Promise<void>;
   }>;
 }
 
-interface Sequence {
+interface KvCacheEntry {
   clearHistory(): Promise<void>;
   controlledEvaluate(
     input: readonly (number | [token: number, options: { generateNext: { token: true } }])[],
@@ -71,7 +71,7 @@ export async function llamaPhase({ entry, gguf, threads, vocabulary, budgetMs }:
   return { name: `llama.cpp ${llama.llamaCppRelease.release}`, loadMs, peakMegabytes, ...pace };
 }
 
-function runtimeOf(sequence: Sequence): Runtime {
+function runtimeOf(sequence: KvCacheEntry): Runtime {
   /** With the likeliest next token, for which all logits are computed, as they are here. */
   const withLogits = (token: number): [number, { generateNext: { token: true } }] => [
     token,

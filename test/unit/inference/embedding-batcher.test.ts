@@ -1,14 +1,14 @@
 // Batches of fragments: alike lengths together, bounded by what they took, nothing lost.
 import { describe, expect, it } from "vitest";
-import { BatchPlan, type BatchRow } from "../../../sidecar/inference/embedding-batcher";
+import { type BatchRow, EmbeddingBatcher } from "../../../sidecar/inference/embedding-batcher";
 
 /** All batches of a plan, each of which takes as many milliseconds as `ms` says for its padded tokens. */
-function run(plan: BatchPlan, lengths: readonly number[], ms: (tokens: number) => number): BatchRow[][] {
+function run(plan: EmbeddingBatcher, lengths: readonly number[], ms: (tokens: number) => number): BatchRow[][] {
   const waiting = plan.order(lengths);
   const batches: BatchRow[][] = [];
   while (waiting.length > 0) {
     const batch = plan.next(waiting);
-    plan.took(batch, ms(padded(batch)));
+    plan.recordDuration(batch, ms(padded(batch)));
     batches.push(batch);
   }
   return batches;
@@ -19,14 +19,14 @@ const lengths = Array.from({ length: 300 }, (_, i) => 1 + ((i * 53) % 128));
 
 describe("batches", () => {
   it("hold every row once, the caller's lengths with it", () => {
-    const rows = run(new BatchPlan(), lengths, (tokens) => tokens / 10).flat();
+    const rows = run(new EmbeddingBatcher(), lengths, (tokens) => tokens / 10).flat();
     expect(rows.map(({ index }) => index).sort((a, b) => a - b)).toEqual(lengths.map((_, index) => index));
     for (const { index, length } of rows) expect(length).toBe(lengths[index]);
-    expect(run(new BatchPlan(), [], () => 1)).toEqual([]);
+    expect(run(new EmbeddingBatcher(), [], () => 1)).toEqual([]);
   });
 
   it("waste little on padding", () => {
-    const batches = run(new BatchPlan(), lengths, (tokens) => tokens / 20);
+    const batches = run(new EmbeddingBatcher(), lengths, (tokens) => tokens / 20);
     const waste = batches.flat().reduce(
       (sum, { length }) => sum - length,
       batches.reduce((sum, batch) => sum + padded(batch), 0),
@@ -39,22 +39,22 @@ describe("batches", () => {
 
   it("grow while they take little and shrink at once when they take long", () => {
     const alike = Array.from({ length: 400 }, () => 64);
-    const fast = run(new BatchPlan(), alike, (tokens) => tokens / 20).map(padded);
+    const fast = run(new EmbeddingBatcher(), alike, (tokens) => tokens / 20).map(padded);
     expect(fast[0]).toBe(128);
     expect(Math.max(...fast)).toBeGreaterThan(400);
     expect(Math.max(...fast) / 20).toBeLessThanOrEqual(30);
-    const slow = run(new BatchPlan(), alike, (tokens) => tokens / 2).map(padded);
+    const slow = run(new EmbeddingBatcher(), alike, (tokens) => tokens / 2).map(padded);
     // 128 tokens took 64 ms; what fits 30 ms is less than one row.
     expect(slow.slice(1).every((tokens) => tokens === 64)).toBe(true);
     expect(
-      run(new BatchPlan(), alike, () => 1e-6)
+      run(new EmbeddingBatcher(), alike, () => 1e-6)
         .map(padded)
         .every((tokens) => tokens <= 1024),
     ).toBe(true);
   });
 
   it("are not made small by a short one", () => {
-    const plan = new BatchPlan();
+    const plan = new EmbeddingBatcher();
     const sizes = run(
       plan,
       Array.from({ length: 400 }, () => 64),

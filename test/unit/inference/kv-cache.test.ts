@@ -1,7 +1,7 @@
 // The texts held: found by their beginning, trimmed, copied and forgotten, with every row where the graph looks for it.
 import { describe, expect, it } from "vitest";
 import type { NewRows } from "../../../sidecar/inference/graph";
-import { type CacheShape, type Sequence, SequencePool } from "../../../sidecar/inference/kv-cache";
+import { type CacheShape, type KvCacheEntry, KvCachePool } from "../../../sidecar/inference/kv-cache";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 
 const runtime = await loadOnnxRuntime();
@@ -22,7 +22,7 @@ function rowsOf(tokens: Int32Array, { type }: CacheShape = shape): NewRows {
 }
 
 /** Takes what is held of `tokens`, reads the rest, and says how much was held. */
-function read(pool: SequencePool, tokens: Int32Array, of: CacheShape = shape): { sequence: Sequence; held: number } {
+function read(pool: KvCachePool, tokens: Int32Array, of: CacheShape = shape): { sequence: KvCacheEntry; held: number } {
   const sequence = pool.take(tokens, tokens.length - 1);
   const held = sequence.length;
   pool.makeRoom(sequence, tokens.length);
@@ -31,7 +31,7 @@ function read(pool: SequencePool, tokens: Int32Array, of: CacheShape = shape): {
 }
 
 /** The tokens that the buffers' rows speak of, checked in every layer and head. */
-function told(sequence: Sequence): number[] {
+function told(sequence: KvCacheEntry): number[] {
   const { length, tensors } = sequence.past()!;
   const tokens: number[] = [];
   for (let token = 0; token < length; token++) {
@@ -59,7 +59,7 @@ describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
   const of: CacheShape = { ...shape, type };
 
   it("keeps each row in its place while a text grows, is trimmed and grows again", () => {
-    const pool = new SequencePool(runtime, of, 1e9);
+    const pool = new KvCachePool(runtime, of, 1e9);
     read(pool, range(1, 100), of);
     read(pool, range(1, 300), of);
     const { sequence, held } = read(pool, ids(...range(1, 250), 500, 501), of);
@@ -70,7 +70,7 @@ describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
   });
 
   it("copies the beginning of a text of which more is left behind than taken", () => {
-    const pool = new SequencePool(runtime, of, 1e9);
+    const pool = new KvCachePool(runtime, of, 1e9);
     const first = read(pool, range(1, 200), of).sequence;
     const second = read(pool, ids(...range(1, 50), ...range(600, 700)), of);
     expect([second.held, pool.size]).toEqual([49, 2]);
@@ -82,7 +82,7 @@ describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
 
 describe("a pool", () => {
   it("gives no more than is asked for, and nothing of a text that begins otherwise", () => {
-    const pool = new SequencePool(runtime, shape, 1e9);
+    const pool = new KvCachePool(runtime, shape, 1e9);
     read(pool, range(1, 100));
     expect(pool.take(range(1, 100), 90).length).toBe(90);
     const other = pool.take(range(2, 50), 40);
@@ -91,10 +91,10 @@ describe("a pool", () => {
 
   it("forgets what was used longest ago, stays within its bound, and always has room for the text in use", () => {
     // Each text of 100 tokens is given room for 192.
-    const pool = new SequencePool(runtime, shape, 2.5 * 192 * bytesOfToken);
+    const pool = new KvCachePool(runtime, shape, 2.5 * 192 * bytesOfToken);
     read(pool, range(0, 100));
     read(pool, range(1000, 1100));
-    expect(pool.held).toBe(2 * 192 * bytesOfToken);
+    expect(pool.usedBytes).toBe(2 * 192 * bytesOfToken);
     read(pool, ids(...range(0, 100), 5));
     read(pool, range(2000, 2100));
     expect(pool.size).toBe(2);
@@ -108,8 +108,8 @@ describe("a pool", () => {
     "gives the memory of a text that ends to a new one of about its size, with the new one's rows alone (%s)",
     (type) => {
       const of: CacheShape = { ...shape, type };
-      const pool = new SequencePool(runtime, of, 1);
-      const memory = (sequence: Sequence): unknown =>
+      const pool = new KvCachePool(runtime, of, 1);
+      const memory = (sequence: KvCacheEntry): unknown =>
         (sequence.past()!.tensors.get("past.need")!.data as Float32Array).buffer;
       const first = memory(read(pool, range(0, 200), of).sequence);
       const second = read(pool, range(1000, 1150), of).sequence;

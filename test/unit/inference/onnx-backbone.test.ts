@@ -1,6 +1,5 @@
 // The decoder: isolation of the expression, the cache against a whole read, batching, cancelling, refusing.
 import { readFile } from "node:fs/promises";
-import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import type { Backbone } from "../../../sidecar/inference/backbone";
@@ -31,7 +30,7 @@ beforeAll(async () => {
   chunked = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
   const tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);
-  tokens = tokenizer.encode(await readFile(resolve(import.meta.dirname, "../../../sidecar/protocol.ts"), "utf8"));
+  tokens = tokenizer.encode(await readFile(import.meta.filename, "utf8"));
   expect(tokens.length).toBeGreaterThan(model.contextLength);
 });
 afterAll(async () => {

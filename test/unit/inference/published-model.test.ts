@@ -3,7 +3,7 @@ import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:f
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { type Graph, openGraph, type Passed } from "../../../sidecar/inference/graph";
+import { type Graph, type GraphOutputs, openGraph } from "../../../sidecar/inference/graph";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { type PublishedPackage, publishedPackage } from "../../published-package";
@@ -56,11 +56,11 @@ describe.skipIf(unreachable !== undefined)(
       const folder = await withOtherAdapters(folderOf(published));
       const other = await open(await loadModelPackage(folder, { verifyHashes: false }));
       try {
-        const bare = await graph.run({ rows: [tokens], logits: 40, adapter: "none", keep: true });
-        const passes: Passed[] = [];
+        const bare = await graph.run({ rows: [tokens], logits: 40, adapter: "none", cacheRows: true });
+        const passes: GraphOutputs[] = [];
         for (const each of [graph, other])
           for (const adapter of ["none", "query", "fragment"] as const)
-            passes.push(await each.run({ rows: [tokens], logits: 40, adapter, keep: true }));
+            passes.push(await each.run({ rows: [tokens], logits: 40, adapter, cacheRows: true }));
         for (const pass of passes) {
           expect(sameBits(pass.logits, bare.logits)).toBe(true);
           for (const part of ["key", "value"] as const)

@@ -8,7 +8,7 @@ import { DraftLength, draftFrom } from "../../../../sidecar/completion/decoding/
 import { healPrefix } from "../../../../sidecar/completion/decoding/token-healing";
 import { assemblePrompt } from "../../../../sidecar/completion/prompt";
 import { readCursor } from "../../../../sidecar/completion/syntax/cursor";
-import { type Backbone, type KvCache, mostDecodedTokens } from "../../../../sidecar/inference/backbone";
+import { type Backbone, type KvCache, maxDecodedTokens } from "../../../../sidecar/inference/backbone";
 import { createBackbone } from "../../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage, type ModelPackage } from "../../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../../sidecar/inference/prompt-format";
@@ -61,7 +61,7 @@ describe("its length", () => {
     expect(length.after(1)).toBeLessThan(length.after(2));
     expect(length.after(2)).toBeLessThan(length.after(3));
     for (let n = 0; n < 20; n++) length.record(length.after(12), length.after(12));
-    expect(length.after(12)).toBe(mostDecodedTokens - 1);
+    expect(length.after(12)).toBe(maxDecodedTokens - 1);
   });
 
   it("grows after a draft that was right, and shrinks to what was right of one that was not", () => {
