@@ -31,7 +31,7 @@ export class DocumentAvailability {
     this.#parts = parts;
     this.#secrets = new SecretDocuments({
       path: (uri) => longDocumentPath(uri, folders.folders),
-      isBroughtBack: (uri) => model.engine?.index.mayRead(uri),
+      isAllowed: (uri) => model.engine?.index.mayRead(uri),
     });
     // So that the answer is there when the first suggestion is asked for.
     documents.texts.onDidOpen(({ document }) => void this.#secrets.reason(document.uri));

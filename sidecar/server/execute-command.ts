@@ -16,7 +16,7 @@ import {
   type SuggestionCounts,
   serverCommands,
 } from "../protocol";
-import { mostSnoozeMinutes } from "../suggestions/snooze";
+import { maxSnoozeMinutes } from "../suggestions/snooze";
 import { onCancelled, runRequest } from "./connection/requests";
 import type { Feature } from "./feature";
 import type { Indexing } from "./indexing/indexing";
@@ -144,10 +144,10 @@ function accepted(context: CommandContext, given: readonly unknown[] | undefined
 
 function snooze(context: CommandContext, given: readonly unknown[] | undefined): SidecarStatus {
   const [minutes] = given ?? [];
-  if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= mostSnoozeMinutes)) {
+  if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= maxSnoozeMinutes)) {
     throw new ResponseError(
       ErrorCodes.InvalidParams,
-      `Expected a number of minutes from 0 to ${mostSnoozeMinutes} as the argument of ${serverCommands.snooze.name}, found ${JSON.stringify(minutes) ?? "none"}.`,
+      `Expected a number of minutes from 0 to ${maxSnoozeMinutes} as the argument of ${serverCommands.snooze.name}, found ${JSON.stringify(minutes) ?? "none"}.`,
     );
   }
   return context.snooze(minutes);

@@ -13,7 +13,7 @@ import {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Log } from "../host/log";
 import { type Availability, serverCommands } from "../protocol";
-import type { Shown } from "../suggestions/acceptance";
+import type { ShownSuggestion } from "../suggestions/acceptance";
 import {
   type DocumentSnapshot,
   isInsideCharacter,
@@ -30,7 +30,7 @@ export interface InlineCompletionParts {
   availability(document: TextDocument): Availability;
   sources(document: TextDocument): SnapshotSources;
   /** Called for each suggestion that the client is given. */
-  shown(shown: Shown): void;
+  shown(shown: ShownSuggestion): void;
 }
 
 const nothing: InlineCompletionList = { items: [] };
@@ -107,12 +107,12 @@ function shownAt(
   { context: { uri }, offset, selected, range }: DocumentSnapshot,
   { id, whole, typed }: Suggestion,
   text: string,
-): Shown {
+): ShownSuggestion {
   const lead = selected.slice(0, Math.max(0, selected.length - typed));
   const before = Math.max(0, typed - selected.length);
   const begin = stepBack(text, offset - selected.length, before);
   const entry = Math.min(range.end.character - range.start.character, selected.length);
-  return { id, uri, offset: begin + lead.length, selected: lead, suggestion: whole, standing: before + entry };
+  return { id, uri, offset: begin + lead.length, selected: lead, suggestion: whole, presentLength: before + entry };
 }
 
 /** The offset `characters` characters before `offset`; a line break of two units is one character. */

@@ -7,7 +7,7 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { filePath } from "../host/paths";
-import { type EditListener, tellingOfEdits } from "../suggestions/edits";
+import { documentsWithEdits, type EditListener } from "../suggestions/edits";
 import { Notebooks, notebookSync } from "../suggestions/notebooks";
 import type { OpenDocument } from "../workspace/priority";
 import type { Feature } from "./feature";
@@ -19,7 +19,7 @@ export class OpenDocuments implements Feature {
 
   constructor(connection: Connection) {
     this.texts = new TextDocuments(
-      tellingOfEdits((document, edits) => {
+      documentsWithEdits((document, edits) => {
         for (const listener of this.#editListeners) listener(document, edits);
       }),
     );

@@ -69,7 +69,7 @@ export class Suggesting implements Feature {
     const outcomes = new Outcomes(connection, {
       store: () => this.counts,
       // Whoever accepts a suggestion reads on where it ends, and the next one is wanted there.
-      taken: ({ uri, offset }) => {
+      onAccepted: ({ uri, offset }) => {
         const document = documents.texts.get(uri);
         if (document === undefined || !availability.of(uri).available) return;
         const position = document.positionAt(offset);

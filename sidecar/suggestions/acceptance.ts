@@ -1,168 +1,177 @@
-// Judges from the edits of a document what became of the suggestion that was shown in it: taken, typed or passed over.
+// Tells from a document's edits whether the suggestion shown in it was accepted, typed or rejected.
 import type { SuggestionCounts } from "../protocol";
 import type { Edit } from "./edits";
 
 export type Outcome = "accepted" | "partlyAccepted" | "typed" | "rejected";
 export type CountChange = Partial<Omit<SuggestionCounts, "since">>;
 
-export interface Shown {
-  /** Of its trace. */
+export interface ShownSuggestion {
+  /** Id of its trace. */
   readonly id: number;
   readonly uri: string;
-  /** Where it begins in the document, UTF-16 units from the start; once `selected` stands before it. */
+  /** Its offset in the document once `selected` is inserted before it, in UTF-16 units. */
   readonly offset: number;
-  /** Text of the suggest widget's entry that it continues; it need not be in the document yet. */
+  /** The selected entry of the suggest widget that it continues; the document need not hold it yet. */
   readonly selected: string;
-  /** As it was made, whatever is typed of it already. */
+  /** The whole suggestion, with what is typed of it already. */
   readonly suggestion: string;
-  /** Characters of `selected` and the suggestion that are in the document already. */
-  readonly standing: number;
+  /** Number of characters of `selected` and the suggestion that the document holds already. */
+  readonly presentLength: number;
 }
 
-/** What an edit of the document told of the suggestion. */
+/** A suggestion that was accepted whole. */
 export interface Acceptance {
   readonly uri: string;
-  /** Where the document goes on behind what was taken. */
+  /** The end of the accepted text in the document. */
   readonly offset: number;
 }
 
-interface Open extends Shown {
-  standing: number;
-  /** How many of the suggestion came several at once. */
-  taken: number;
-  /** The editor has said that it was taken, and it counts as that; its text is still to come. */
-  settled: boolean;
+/** The suggestion that is shown. */
+interface Current extends ShownSuggestion {
+  presentLength: number;
+  /** Number of its characters that were inserted several at a time. */
+  acceptedLength: number;
+  /** Whether the editor has reported that it was accepted; its text may still be to come. */
+  isReported: boolean;
 }
 
-/** The last suggestion that was judged, until the editor can no longer say better. */
-interface Judged extends Open {
+/** The last suggestion that was counted; a later report of the editor may still correct that. */
+interface Counted extends Current {
   readonly outcome: Outcome;
-  /** What it was counted as. */
-  readonly counted: CountChange;
-  /** Where the edit ended that it was judged by. */
+  /** The change of the counts. */
+  readonly change: CountChange;
+  /** The end of the edit that decided the outcome. */
   readonly end: number | undefined;
 }
 
 /**
- * Follows one suggestion at a time: the last shown. In words: an insertion of more than one character that the suggestion
- * goes on with is taken, of its whole rest accepted; single characters are typed; with anything else it is over. An editor
- * that says "accepted" is believed.
+ * Follows the suggestion shown last. Inserting several characters of the suggestion at once accepts that part of it, or all
+ * of it if they complete it; inserting single ones counts as typing; any other edit ends it. A report of the editor that it
+ * was accepted decides.
  */
-export class Judgement {
+export class AcceptanceTracker {
   readonly #count: (change: CountChange) => void;
-  #open: Open | undefined;
-  #last: Judged | undefined;
+  #current: Current | undefined;
+  #last: Counted | undefined;
 
   constructor(count: (change: CountChange) => void) {
     this.#count = count;
   }
 
-  /** The editor was given this suggestion, or what is left of it. */
-  shown(shown: Shown): void {
-    const open = this.#open;
-    if (open !== undefined && open.id === shown.id && open.uri === shown.uri && open.offset === shown.offset) return;
+  /** The editor was given this suggestion, or the rest of it. */
+  shown(shown: ShownSuggestion): void {
+    const current = this.#current;
+    if (
+      current !== undefined &&
+      current.id === shown.id &&
+      current.uri === shown.uri &&
+      current.offset === shown.offset
+    )
+      return;
     this.#end(undefined);
-    // Undone, or deleted, and shown again: each suggestion is counted once.
-    if (this.#last?.id === shown.id) this.#count(negative(this.#last.counted));
+    // ShownSuggestion again after an undo or a deletion: each suggestion is counted once.
+    if (this.#last?.id === shown.id) this.#count(negative(this.#last.change));
     else this.#count({ shown: 1 });
     this.#last = undefined;
-    this.#open = { ...shown, taken: 0, settled: false };
+    this.#current = { ...shown, acceptedLength: 0, isReported: false };
   }
 
-  /** @param text of the document after the edits @returns where it was accepted, if it was by this */
+  /** @param text of the document after the edits @returns the acceptance, if the edits accept the suggestion */
   edited(uri: string, text: string, edits: readonly Edit[]): Acceptance | undefined {
-    const open = this.#open;
+    const current = this.#current;
     const [edit] = edits;
-    if (open === undefined || open.uri !== uri || edit === undefined) return undefined;
-    const start = startOf(open);
-    const { length, units } = commonBeginning(text, start, open.selected + open.suggestion);
-    const inside = edits.every(({ offset }) => offset >= start && offset <= start + Math.max(units, open.standing));
+    if (current === undefined || current.uri !== uri || edit === undefined) return undefined;
+    const start = startOf(current);
+    const { length, units } = commonBeginning(text, start, current.selected + current.suggestion);
+    const inside = edits.every(
+      ({ offset }) => offset >= start && offset <= start + Math.max(units, current.presentLength),
+    );
     const inserts = edits.some(({ inserted }) => inserted !== "");
     const end = edit.offset + edit.inserted.length;
-    // What it only begins with is something else; but for the bracket that an editor puts behind the one that was typed.
+    // Text that only begins like the suggestion is something else, except a bracket with the closer that the editor adds.
     const other = edits.length === 1 && end > start + units && !isPair(edit.inserted);
-    if (!inside || (inserts && (other || length <= open.standing))) {
+    if (!inside || (inserts && (other || length <= current.presentLength))) {
       this.#end(end);
-      return open.settled ? { uri, offset: end } : undefined;
+      return current.isReported ? { uri, offset: end } : undefined;
     }
-    const whole = length === open.selected.length + open.suggestion.length;
-    const before = usedOf(open);
+    const whole = length === current.selected.length + current.suggestion.length;
+    const before = usedOf(current);
     const several =
-      edits.length === 1 && edit.inserted.length > 1 && length - open.standing > 1 && !isPair(edit.inserted);
-    open.standing = length;
-    const used = usedOf(open);
-    const atOnce = several && used > before && (whole || isBoundary(open.suggestion, used));
-    open.taken = Math.min(used, open.taken + (atOnce ? used - before : 0));
+      edits.length === 1 && edit.inserted.length > 1 && length - current.presentLength > 1 && !isPair(edit.inserted);
+    current.presentLength = length;
+    const used = usedOf(current);
+    const atOnce = several && used > before && (whole || isBoundary(current.suggestion, used));
+    current.acceptedLength = Math.min(used, current.acceptedLength + (atOnce ? used - before : 0));
     if (!whole) return undefined;
     const offset = start + units;
     this.#end(offset, atOnce ? "accepted" : undefined);
-    return atOnce || open.settled ? { uri, offset } : undefined;
+    return atOnce || current.isReported ? { uri, offset } : undefined;
   }
 
-  /** The editor says that a suggestion was taken whole. @returns where, if its text is in the document */
+  /** The editor reports that a suggestion was accepted whole. @returns the acceptance, if its text is in the document */
   accepted(id: number): Acceptance | undefined {
     const last = this.#last;
-    if (this.#open?.id === id) {
-      this.#open.settled = true;
+    if (this.#current?.id === id) {
+      this.#current.isReported = true;
     } else if (last?.id === id && last.outcome !== "accepted") {
-      const counted = acceptedOf(last);
-      this.#count(negative(last.counted));
-      this.#count(counted);
-      this.#last = { ...last, outcome: "accepted", counted };
+      const change = acceptedOf(last);
+      this.#count(negative(last.change));
+      this.#count(change);
+      this.#last = { ...last, outcome: "accepted", change };
       return last.end === undefined ? undefined : { uri: last.uri, offset: last.end };
     }
     return undefined;
   }
 
   closed(uri: string): void {
-    if (this.#open?.uri === uri) this.#end(undefined);
+    if (this.#current?.uri === uri) this.#end(undefined);
   }
 
-  /** Nothing more will be heard of it. */
+  /** Ends the current suggestion. */
   dispose(): void {
     this.#end(undefined);
   }
 
   #end(end: number | undefined, known?: Outcome): void {
-    const open = this.#open;
-    if (open === undefined) return;
-    this.#open = undefined;
-    const outcome = open.settled ? "accepted" : (known ?? outcomeOf(open));
-    const counted = open.settled ? acceptedOf(open) : { [outcome]: 1, charactersTaken: open.taken };
-    this.#last = { ...open, outcome, counted, end };
-    this.#count(counted);
+    const current = this.#current;
+    if (current === undefined) return;
+    this.#current = undefined;
+    const outcome = current.isReported ? "accepted" : (known ?? outcomeOf(current));
+    const change = current.isReported ? acceptedOf(current) : { [outcome]: 1, charactersTaken: current.acceptedLength };
+    this.#last = { ...current, outcome, change, end };
+    this.#count(change);
   }
 }
 
-function startOf({ offset, selected }: Shown): number {
+function startOf({ offset, selected }: ShownSuggestion): number {
   return offset - selected.length;
 }
 
-/** Characters of the suggestion that are in the document. */
-function usedOf({ standing, selected }: Open): number {
-  return Math.max(0, standing - selected.length);
+/** Number of characters of the suggestion that the document holds. */
+function usedOf({ presentLength, selected }: Current): number {
+  return Math.max(0, presentLength - selected.length);
 }
 
-/** What had not been typed of it was taken. */
-function acceptedOf(open: Open): CountChange {
-  return { accepted: 1, charactersTaken: open.taken + open.suggestion.length - usedOf(open) };
+/** The characters that were not typed count as accepted. */
+function acceptedOf(current: Current): CountChange {
+  return { accepted: 1, charactersTaken: current.acceptedLength + current.suggestion.length - usedOf(current) };
 }
 
 function negative(change: CountChange): CountChange {
   return Object.fromEntries(Object.entries(change).map(([name, value]) => [name, -value]));
 }
 
-function outcomeOf(open: Open): Outcome {
-  const { suggestion, taken } = open;
-  const used = usedOf(open);
-  if (taken > 0) return "partlyAccepted";
+function outcomeOf(current: Current): Outcome {
+  const { suggestion, acceptedLength } = current;
+  const used = usedOf(current);
+  if (acceptedLength > 0) return "partlyAccepted";
   const word = /^[^\p{L}\p{N}_]*[\p{L}\p{N}_]*/u.exec(suggestion)?.[0].length ?? 0;
   return used > 0 && used >= word ? "typed" : "rejected";
 }
 
 /**
- * How much of `expected` the text has from `start` on: in characters of `expected`, which has `\n` alone, and in those of the text,
- * whose line breaks may be longer.
+ * The length of the common beginning of `expected` and the text from `start` on: in characters of `expected`, whose line breaks
+ * are `\n`, and in those of the text, whose line breaks may be longer.
  */
 function commonBeginning(text: string, start: number, expected: string): { length: number; units: number } {
   let [length, at] = [0, start];
@@ -175,12 +184,12 @@ function commonBeginning(text: string, start: number, expected: string): { lengt
   return { length, units: at - start };
 }
 
-/** What an editor inserts for one key. */
+/** Whether an editor inserts this for one key. */
 function isPair(inserted: string): boolean {
   return ["()", "[]", "{}", '""', "''", "``"].includes(inserted);
 }
 
-/** Whether a word, or what stands between two words, ends here. People take no less; editors gather what is typed fast. */
+/** Whether a word, or the text between two words, ends here. Nobody accepts less; editors merge what is typed fast. */
 function isBoundary(text: string, at: number): boolean {
   return !/^[\p{L}\p{N}_]{2}$/u.test(text.slice(at - 1, at + 1));
 }

@@ -1,18 +1,18 @@
-// Remembers recent suggestions so that typing along one, or coming back to it, asks the model nothing.
+// Caches recent suggestions: typing along one, or returning to its place, needs no run of the model.
 import { createHash } from "node:crypto";
 import { type CompletionTrace, type Settings, suggestionSettings } from "../protocol";
 
-/** What an answer depends on. */
-export interface Question {
+/** A request, with all that its suggestion depends on. */
+export interface CacheQuery {
   readonly uri: string;
-  /** As the model is given it, notebook cells above included. */
+  /** With the notebook cells above. */
   readonly prefix: string;
   readonly suffix: string;
-  /** {@link settingsKey}: with other settings, or another model, the answer may be another. */
+  /** {@link settingsKey}: the suggestion depends on the settings and the model. */
   readonly key: string;
-  /** Of the index; undefined while there is none. */
+  /** Of the index; undefined while there is no index. */
   readonly revision: number | undefined;
-  /** Whether somebody asked for it: what is held back of an automatic suggestion may be shown then. */
+  /** Whether the user asked for it: then a suggestion is shown that would be suppressed while typing. */
   readonly invoked: boolean;
 }
 
@@ -32,34 +32,33 @@ interface Entry {
 export interface CacheHit {
   /** The trace of the request that made the suggestion. */
   readonly trace: CompletionTrace;
-  /** What is left of the suggestion after what was typed since; empty where the answer was "no suggestion". */
+  /** The suggestion without what was typed since; empty where there was none. */
   readonly suggestion: string;
-  /** Characters of it that were typed since. */
+  /** Number of its characters that were typed since. */
   readonly typed: number;
-  /** Characters behind the cursor that the suggestion replaces: closing brackets that the editor put there while it was typed. */
+  /** Number of characters after the cursor that it replaces: closers that the editor inserted while it was typed. */
   readonly replaces: number;
 }
 
 /**
- * An answer from before the index changed serves so long: while an index grows, it changes several times a second, and
- * what is undone is undone soon.
+ * How long a suggestion from before a change of the index may be used: a growing index changes several times a second, and
+ * what people undo, they undo soon.
  */
 const staleMs = 10_000;
-/** More closing brackets than this are no longer those that typing the suggestion opened. */
-const mostClosers = 8;
+/** Maximum number of closers that typing the suggestion can have added. */
+const maxClosers = 8;
 
 /**
- * Least recently used out first. Holds hashes of the text around the cursor, not the text.
+ * Evicts the least recently used entry first. Holds hashes of the text around the cursor, not the text.
  *
- * Where the index changed since, what could be retrieved may be other fragments. The suggestion given last stays all the
- * same: what is on the screen must not change under the reader's eyes. Others serve for {@link staleMs}, unless a file changed
- * that they have a fragment of.
+ * After a change of the index, other fragments might be retrieved. The suggestion shown last is used all the same: it must not
+ * change under the reader's eyes. Others are used for {@link staleMs}, unless a file changed that they have a fragment of.
  */
 export class CompletionCache {
   readonly #capacity: number;
   readonly #now: () => number;
   readonly #entries = new Set<Entry>();
-  /** The one given last. */
+  /** The one shown last. */
   #shown: Entry | undefined;
 
   constructor(capacity = 64, now: () => number = () => performance.now()) {
@@ -67,8 +66,8 @@ export class CompletionCache {
     this.#now = now;
   }
 
-  /** @param shown false for an answer that nobody has been given yet */
-  put({ uri, prefix, suffix, key, revision, invoked }: Question, trace: CompletionTrace, shown = true): void {
+  /** @param shown false for a suggestion that nobody has been shown yet */
+  put({ uri, prefix, suffix, key, revision, invoked }: CacheQuery, trace: CompletionTrace, shown = true): void {
     const entry: Entry = {
       uri,
       key,
@@ -90,23 +89,22 @@ export class CompletionCache {
   }
 
   /**
-   * A suggestion made at this very place, or one made earlier on that begins with everything typed since.
-   * The one that was made nearest to the cursor wins: it saw the most of what was typed. But the one that is being typed
-   * stays.
+   * A suggestion made at this place, or one made before it that begins with everything typed since. Of several, the one shown
+   * last, otherwise the one made nearest to the cursor, which knew most of what was typed.
    */
-  get(question: Question): CacheHit | undefined {
-    const suffixes = new Suffixes(question.suffix);
+  get(query: CacheQuery): CacheHit | undefined {
+    const suffixes = new SuffixHashes(query.suffix);
     let best: { entry: Entry; replaces: number } | undefined;
     for (const entry of this.#entries) {
-      if (entry.uri !== question.uri || entry.key !== question.key || !this.#fresh(entry, question)) continue;
-      if (question.invoked && !entry.invoked && entry.trace.suggestion === "") continue;
+      if (entry.uri !== query.uri || entry.key !== query.key || !this.#fresh(entry, query)) continue;
+      if (query.invoked && !entry.invoked && entry.trace.suggestion === "") continue;
       if (
         best !== undefined &&
         entry !== this.#shown &&
         (best.entry === this.#shown || best.entry.prefixLength > entry.prefixLength)
       )
         continue;
-      const replaces = fits(entry, question, suffixes);
+      const replaces = fits(entry, query, suffixes);
       if (replaces !== undefined) best = { entry, replaces };
     }
     if (best === undefined) return undefined;
@@ -114,10 +112,10 @@ export class CompletionCache {
     this.#entries.delete(entry);
     this.#entries.add(entry);
     this.#shown = entry;
-    const typed = question.prefix.length - entry.prefixLength;
+    const typed = query.prefix.length - entry.prefixLength;
     const rest = entry.trace.suggestion.slice(typed);
-    // Where the rest ends with the brackets that are there already, it ends before them.
-    const closers = question.suffix.slice(0, replaces);
+    // Where the rest ends with closers that the document holds already, it is cut before them.
+    const closers = query.suffix.slice(0, replaces);
     const repeats = replaces > 0 && rest.endsWith(closers);
     return {
       trace: entry.trace,
@@ -127,7 +125,7 @@ export class CompletionCache {
     };
   }
 
-  /** What the index holds of this file has changed. */
+  /** The index of this file has changed. */
   fileChanged(uri: string): void {
     for (const entry of this.#entries) {
       if (entry !== this.#shown && entry.trace.fragments.some((fragment) => fragment.uri === uri))
@@ -135,13 +133,13 @@ export class CompletionCache {
     }
   }
 
-  /** Forgets everything: after the index was emptied, say. */
+  /** Removes all entries, e.g. after the index was cleared. */
   clear(): void {
     this.#entries.clear();
     this.#shown = undefined;
   }
 
-  #fresh(entry: Entry, { revision }: Question): boolean {
+  #fresh(entry: Entry, { revision }: CacheQuery): boolean {
     return entry === this.#shown || entry.revision === revision || this.#now() - entry.madeAt <= staleMs;
   }
 }
@@ -151,17 +149,17 @@ export function settingsKey(settings: Settings, model: string): string {
   return `${model} ${suggestionSettings(settings)}`;
 }
 
-/** Whether the entry answers at the question's place; if so, how many characters behind the cursor its rest replaces. */
-function fits(entry: Entry, { prefix, suffix }: Question, suffixes: Suffixes): number | undefined {
+/** The number of characters after the cursor that the entry's rest replaces; undefined where the entry does not match. */
+function fits(entry: Entry, { prefix, suffix }: CacheQuery, suffixes: SuffixHashes): number | undefined {
   const { suggestion } = entry.trace;
   const typed = prefix.length - entry.prefixLength;
   if (typed < 0) return undefined;
-  // Nothing left to show once all of it is typed; the place after it is a new question.
+  // Once all of it is typed, nothing is left of it.
   if (typed > 0 && typed >= suggestion.length) return undefined;
   const along = suggestion.slice(0, typed);
   if (!prefix.endsWith(along)) return undefined;
   const added = suffix.length - entry.suffixLength;
-  if (added < 0 || added > mostClosers || (added > 0 && suffix.slice(0, added) !== closersOf(along))) return undefined;
+  if (added < 0 || added > maxClosers || (added > 0 && suffix.slice(0, added) !== closersOf(along))) return undefined;
   if (entry.suffixHash !== suffixes.from(added) || entry.prefixHash !== hash(prefix.slice(0, entry.prefixLength)))
     return undefined;
   return added;
@@ -169,7 +167,7 @@ function fits(entry: Entry, { prefix, suffix }: Question, suffixes: Suffixes): n
 
 const pairs: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}", '"': '"', "'": "'", "`": "`" };
 
-/** What an editor that closes brackets and quotes by itself has put behind the cursor while `typed` was typed. */
+/** The closers that an editor has inserted after the cursor while `typed` was typed. */
 function closersOf(typed: string): string {
   const open: string[] = [];
   for (const character of typed) {
@@ -182,8 +180,8 @@ function closersOf(typed: string): string {
   return open.reverse().join("");
 }
 
-/** Hashes of the text behind the cursor, or behind the first characters of it, each computed once. */
-class Suffixes {
+/** Hashes of the suffix without its first characters, each computed once. */
+class SuffixHashes {
   readonly #hashes = new Map<number, string>();
 
   constructor(private readonly suffix: string) {}

@@ -1,38 +1,38 @@
-// How long a request waits for the next keystroke before the model is asked: by the person's rhythm and the model's speed.
+// Debounces requests: how long one waits for the next keystroke, by the typing rhythm and the model's speed.
 import { setTimeout } from "node:timers/promises";
 
-/** Longest wait, milliseconds from the last keystroke. */
-export const longestWaitMs = 150;
-/** Waits that are weighed against each other lie this far apart. */
+/** Maximum wait, milliseconds from the last keystroke. */
+export const maxWaitMs = 150;
+/** Step between the waits that are compared. */
 const stepMs = 25;
-/** Keystrokes further apart than this are a pause like any other. */
+/** A pause between keystrokes counts as at most this long. */
 const pauseMs = 2000;
-/** The rhythm is that of so many last keystrokes, and the speed that of so many last completions. */
-const keystrokesRemembered = 64;
-const completionsRemembered = 9;
-/** A suggestion that goes away sooner has not been read. */
+/** Number of last keystrokes and completions that rhythm and speed are taken from. */
+const maxKeystrokes = 64;
+const maxCompletions = 9;
+/** A suggestion that disappears sooner was not read. */
 const readableMs = 200;
 
 /**
- * What a millisecond of the model's work costs, a suggestion that flashes up, and one that never came, in milliseconds that
- * somebody waits for one. A flash costs less than none at all: what is typed along it stays, and can still be taken.
+ * The costs of a millisecond of the model's work, of a suggestion that flashes up, and of one that never came, in milliseconds
+ * of waiting. A flash costs less than no suggestion: one that is typed along stays and can still be accepted.
  */
 const costs = { computeMs: 0.2, flash: 20, missed: 80 } as const;
 
-/** Stands for a rhythm not heard yet: somebody who types 40 words a minute and stops to think after every tenth key. */
-export const plainRhythm: readonly number[] = [110, 130, 145, 160, 175, 190, 210, 240, 300, pauseMs];
-const plainLatencyMs = 150;
+/** The rhythm assumed at first: 40 words a minute, with a pause to think after every tenth key. */
+export const defaultRhythm: readonly number[] = [110, 130, 145, 160, 175, 190, 210, 240, 300, pauseMs];
+const defaultLatencyMs = 150;
 
 /**
- * The wait of least expected cost, 0..{@link longestWaitMs}, in milliseconds from the last keystroke. Every interval of the
- * rhythm is one way how it may go on: with a keystroke in the wait, nothing was done and nothing shown; with one while the
- * model works, that was in vain besides; with one soon after the suggestion is shown, it flashed up; else the wait was waited.
+ * The wait of minimum expected cost, 0..{@link maxWaitMs}, in milliseconds from the last keystroke. Each interval of the rhythm
+ * is one possible time of the next keystroke: during the wait, nothing was computed or shown; while the model works, that was
+ * in vain; soon after the suggestion is shown, it flashed up; otherwise the wait is the cost.
  * @param intervals milliseconds between keystrokes, 1 or more of them
- * @param latencyMs from the model's being asked to the suggestion
+ * @param latencyMs of a completion, without the wait
  */
 export function chooseWait(intervals: readonly number[], latencyMs: number): number {
   let best = { wait: 0, cost: Infinity };
-  for (let wait = 0; wait <= longestWaitMs; wait += stepMs) {
+  for (let wait = 0; wait <= maxWaitMs; wait += stepMs) {
     let cost = 0;
     for (const interval of intervals) {
       const left = interval - wait;
@@ -58,7 +58,7 @@ export const systemClock: Clock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => {}),
 };
 
-/** Hears keystrokes and completions, and holds requests back. */
+/** Records keystrokes and completions, and delays requests. */
 export class Debounce {
   readonly #clock: Clock;
   readonly #intervals: number[] = [];
@@ -69,32 +69,33 @@ export class Debounce {
     this.#clock = clock;
   }
 
-  /** Somebody typed or deleted something, in whichever document. */
+  /** Records that somebody typed or deleted something, in any document. */
   keystroke(): void {
     const now = this.#clock.now();
     const interval = now - this.#last;
     this.#last = now;
     if (interval === Infinity) return;
     this.#intervals.push(Math.min(interval, pauseMs));
-    if (this.#intervals.length > keystrokesRemembered) this.#intervals.shift();
+    if (this.#intervals.length > maxKeystrokes) this.#intervals.shift();
   }
 
-  /** A completion ran to its end in so many milliseconds, waiting left out. */
+  /** Records the milliseconds of a completion, without the wait. */
   completed(ms: number): void {
     this.#latencies.push(ms);
-    if (this.#latencies.length > completionsRemembered) this.#latencies.shift();
+    if (this.#latencies.length > maxCompletions) this.#latencies.shift();
   }
 
-  /** What a request right after a keystroke would wait, milliseconds. */
+  /** The wait of a request right after a keystroke, milliseconds. */
   get wait(): number {
-    // Until enough of it is heard, the rhythm is half heard and half supposed.
-    const heard = this.#intervals.length < plainRhythm.length ? [...plainRhythm, ...this.#intervals] : this.#intervals;
-    return chooseWait(heard, median(this.#latencies) ?? plainLatencyMs);
+    // Until enough keystrokes are recorded, the default rhythm counts as well.
+    const rhythm =
+      this.#intervals.length < defaultRhythm.length ? [...defaultRhythm, ...this.#intervals] : this.#intervals;
+    return chooseWait(rhythm, median(this.#latencies) ?? defaultLatencyMs);
   }
 
   /**
-   * Waits what is left of the wait since the last keystroke; nothing where there was none or it was long ago. Returns early
-   * when `signal` is aborted.
+   * Waits for the rest of the wait since the last keystroke; not at all where that was long ago. Returns early when `signal` is
+   * aborted.
    * @returns milliseconds waited
    */
   async hold(signal: AbortSignal): Promise<number> {

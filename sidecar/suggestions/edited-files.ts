@@ -1,18 +1,18 @@
-// Which files were edited lately, told from what the client changes.
+// The files that were edited recently in the client.
 import { LRUCache } from "lru-cache";
 import type { TextDocuments } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import { filePath } from "../host/paths";
 
-/** Files that are remembered: the one worked on, and as many others as `npm run bench -- ranking` counts. */
+/** Maximum number of files: the current one, and as many others as `npm run bench -- ranking` counts. */
 const maxFiles = 9;
 
 export class EditedFiles {
   /** Paths on disk. */
   private readonly paths = new LRUCache<string, true>({ max: maxFiles });
 
-  /** Documents that are no file on disk are passed over. */
-  note(uri: string): void {
+  /** Ignores documents that are not files on disk. */
+  record(uri: string): void {
     const path = filePath(uri);
     if (path !== undefined) this.paths.set(path, true);
   }
@@ -23,14 +23,14 @@ export class EditedFiles {
   }
 }
 
-/** Follows the documents of the client. */
+/** Records the edits of the client's documents. */
 export function editedFilesOf(documents: TextDocuments<TextDocument>): EditedFiles {
   const edited = new EditedFiles();
-  /** Version of each document as it was opened: the change to it that is told then is none. */
+  /** Version of each document when it was opened: opening is reported as a change as well. */
   const opened = new Map<string, number>();
   documents.onDidOpen(({ document }) => void opened.set(document.uri, document.version));
   documents.onDidChangeContent(({ document: { uri, version } }) => {
-    if (opened.get(uri) !== version) edited.note(uri);
+    if (opened.get(uri) !== version) edited.record(uri);
   });
   documents.onDidClose(({ document }) => void opened.delete(document.uri));
   return edited;

@@ -1,4 +1,4 @@
-// Says of each change of an open document where it is, what it took out and what it put in.
+// The edits of open documents: where each is, what it removed and what it inserted.
 import type { TextDocumentContentChangeEvent, TextDocumentsConfiguration } from "vscode-languageserver/node";
 import { TextDocument } from "vscode-languageserver-textdocument";
 
@@ -12,17 +12,17 @@ export interface Edit {
 export type EditListener = (document: TextDocument, edits: readonly Edit[]) => void;
 
 /**
- * How `TextDocuments` makes and updates its documents, telling `listener` of each change once all of it is made: LSP's own
- * events say only that something changed.
+ * A configuration for `TextDocuments` that calls `listener` with the edits of each change, after the whole change: LSP's own
+ * events tell only that something changed.
  */
-export function tellingOfEdits(listener: EditListener): TextDocumentsConfiguration<TextDocument> {
+export function documentsWithEdits(listener: EditListener): TextDocumentsConfiguration<TextDocument> {
   return {
     create: (uri, languageId, version, text) => {
       checkStrings({ uri, languageId, text });
       return TextDocument.create(uri, languageId, version, text);
     },
     update: (document, changes, version) => {
-      // Each is meant for the text that those before it left.
+      // Each applies to the text after the ones before it.
       const edits = changes.map((change) => {
         const edit = editOf(document, change);
         TextDocument.update(document, [change], version);
@@ -34,7 +34,7 @@ export function tellingOfEdits(listener: EditListener): TextDocumentsConfigurati
   };
 }
 
-/** A client may send anything: a document whose address is no string would end every run that goes through the open ones. */
+/** A client may send anything, and a document whose URI is not a string would break every loop over the open documents. */
 function checkStrings(members: Readonly<Record<string, unknown>>): void {
   for (const [name, value] of Object.entries(members))
     if (typeof value !== "string")

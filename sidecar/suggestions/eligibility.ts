@@ -1,4 +1,4 @@
-// Whether suggestions are made in a document, and if not, why: one judgement for requests and for those who show it.
+// Whether suggestions are made in a document, and if not, why: for requests and for the status alike.
 
 import * as v from "valibot";
 import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
@@ -6,16 +6,16 @@ import { type Availability, handleRequest, messages, type Settings } from "../pr
 import { patternsOf } from "../workspace/files/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
 
-/** Schemes of documents that people write code in; others are shown (`git`, `output`), or lie where no index reaches. */
+/** Schemes of documents that people write code in; others are only shown (`git`, `output`) or are out of the index's reach. */
 const schemes: ReadonlySet<string> = new Set(["file", "untitled", "vscode-notebook-cell"]);
 
-export interface AvailabilityQuestion {
+export interface DocumentFacts {
   /** A notebook cell's notebook where that is known, else the document itself. */
   readonly uri: string;
   readonly languageId: string;
-  /** As the patterns of `disabledFiles` are meant: from the workspace folder. */
+  /** Relative to the workspace folder, as the patterns of `disabledFiles` are. */
   readonly path: string;
-  /** Why the document is taken for a secret by its name: a clause for people. */
+  /** Why the document counts as secret by its name, in words for people. */
   readonly secret?: string | undefined;
 }
 
@@ -29,9 +29,9 @@ export interface AvailabilityState {
 
 const schema = v.object({ uri: v.string() });
 
-/** What holds for long goes before what passes: a snooze ends by itself. */
+/** Lasting reasons come before passing ones: a snooze ends by itself. */
 export function availabilityOf(
-  { uri, languageId, path, secret }: AvailabilityQuestion,
+  { uri, languageId, path, secret }: DocumentFacts,
   { settings, noModel, snoozed }: AvailabilityState,
 ): Availability {
   const scheme = /^([A-Za-z][A-Za-z0-9+.-]*):/.exec(uri)?.[1] ?? "";
@@ -65,14 +65,14 @@ export function registerAvailability(connection: Connection, of: (uri: string) =
   });
 }
 
-/** Of one list of patterns: the answer for the path that was asked about last, which is asked about with every keystroke. */
+/** One list of patterns, with its answer for the last path: the same path is asked about at every keystroke. */
 interface DisabledFiles {
   readonly patterns: IgnorePatterns | undefined;
   path?: string;
   by?: string | undefined;
 }
 
-/** Settings are replaced as a whole. */
+/** By the list itself: a change of settings makes a new one. */
 const compiled = new WeakMap<readonly string[], DisabledFiles>();
 
 function disabledBy(patterns: readonly string[], path: string): string | undefined {

@@ -1,4 +1,4 @@
-// Notebooks: which cells stand above and below a cell, for clients that sync notebooks as LSP 3.17 has it.
+// Notebooks: the cells above and below a cell, for clients that synchronise notebooks (LSP 3.17).
 import {
   type Connection,
   type NotebookDocument,
@@ -8,22 +8,22 @@ import {
 } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 
-/** Every cell of every notebook: a cell with a suggestion needs those around it. */
+/** Every cell of every notebook, since a suggestion in one needs the others. */
 export const notebookSync: NotebookDocumentSyncOptions = { notebookSelector: [{ notebook: "*" }] };
 
-/** What a cell is read together with. */
+/** The cells around a cell. */
 export interface CellSurroundings {
   readonly notebookUri: string;
-  /** Cells of the cell's language above it, in their order, with what separates them from it; empty where there is none. */
+  /** The text of the cells of its language above it, with separators; empty where there is none. */
   readonly above: string;
   /** The same below it. */
   readonly below: string;
 }
 
-/** Cells are read as if a blank line stood between them: as formatters have it in a script. */
+/** Cells are joined by a blank line, as formatters do in scripts. */
 const separator = "\n\n";
 
-/** The notebooks that are open. Their cells are among the text documents, like cells of a client that sends only those. */
+/** The open notebooks. Their cells are text documents too. */
 export class Notebooks {
   readonly #notebooks: NotebookDocuments<TextDocument>;
   readonly #documents: TextDocuments<TextDocument>;
@@ -37,7 +37,7 @@ export class Notebooks {
     this.#notebooks.listen(connection);
   }
 
-  /** Undefined for a document that is no cell of a notebook that is open. */
+  /** Undefined for a document that is not a cell of an open notebook. */
   around(cell: TextDocument): CellSurroundings | undefined {
     const notebook = this.#notebooks.findNotebookDocumentForCell(cell.uri);
     const place = notebook?.cells.findIndex(({ document }) => document === cell.uri) ?? -1;

@@ -1,7 +1,7 @@
 // Schedules suggestions, one at a time: from the cache, from work in progress, or from the model after a pause in typing.
 import type { CompletionTrace, Settings } from "../protocol";
 import type { CursorContext } from "../retrieval/types";
-import { type CompletionCache, type Question, settingsKey } from "./completion-cache";
+import { type CacheQuery, type CompletionCache, settingsKey } from "./completion-cache";
 import type { Debounce } from "./debounce";
 import type { DocumentSnapshot } from "./document-snapshot";
 import type { Traces } from "./traces";
@@ -48,7 +48,7 @@ export interface Suggestion {
 
 /** A suggestion that is being made. */
 interface Running {
-  readonly question: Question;
+  readonly query: CacheQuery;
   readonly controller: AbortController;
   /** Undefined when it was cancelled. */
   readonly result: Promise<CompletionTrace | undefined>;
@@ -83,23 +83,23 @@ export class RequestScheduler {
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
     try {
-      const question = this.#question(snapshot, invoked);
-      if (!isFor(this.#ahead, question)) this.#ahead?.controller.abort();
+      const query = this.#query(snapshot, invoked);
+      if (!isFor(this.#ahead, query)) this.#ahead?.controller.abort();
       // Nothing is awaited before the cache is read: a cached suggestion is answered at once.
-      const cached = this.#fromCache(snapshot, question);
+      const cached = this.#fromCache(snapshot, query);
       if (cached !== undefined) return cached;
       if (controller.signal.aborted) return undefined;
-      if (isFor(this.#ahead, question)) {
+      if (isFor(this.#ahead, query)) {
         await Promise.race([this.#ahead?.result, aborted(controller.signal)]);
         if (controller.signal.aborted) return undefined;
-        const ready = this.#fromCache(snapshot, question);
+        const ready = this.#fromCache(snapshot, query);
         if (ready !== undefined) return ready;
       }
       const waitMs = invoked ? 0 : await this.#parts.debounce.hold(controller.signal);
       if (controller.signal.aborted) return undefined;
-      const trace = await this.#make(snapshot, question, controller.signal, arrivedAt, waitMs);
+      const trace = await this.#make(snapshot, query, controller.signal, arrivedAt, waitMs);
       if (trace === undefined || controller.signal.aborted) return undefined;
-      this.#parts.cache.put(question, trace);
+      this.#parts.cache.put(query, trace);
       this.#parts.traces.put(trace);
       return { id: trace.id, text: trace.suggestion, replaces: 0, whole: trace.suggestion, typed: 0 };
     } finally {
@@ -113,19 +113,19 @@ export class RequestScheduler {
    * is being answered, which matters more. Never rejects.
    */
   async prepare(snapshot: DocumentSnapshot): Promise<void> {
-    const question = this.#question(snapshot, false);
-    if (this.#current?.controller.signal.aborted === false || isFor(this.#ahead, question)) return;
+    const query = this.#query(snapshot, false);
+    if (this.#current?.controller.signal.aborted === false || isFor(this.#ahead, query)) return;
     this.#ahead?.controller.abort();
     const controller = new AbortController();
-    const result = this.#make(snapshot, question, controller.signal, performance.now(), 0)
+    const result = this.#make(snapshot, query, controller.signal, performance.now(), 0)
       .then((trace) => {
         if (trace === undefined || controller.signal.aborted) return undefined;
-        this.#parts.cache.put(question, trace, false);
+        this.#parts.cache.put(query, trace, false);
         return trace;
       })
       // The request for the same suggestion will meet the error again.
       .catch(() => undefined);
-    const running: Running = { question, controller, result };
+    const running: Running = { query, controller, result };
     this.#ahead = running;
     await result;
     if (this.#ahead === running) this.#ahead = undefined;
@@ -134,7 +134,7 @@ export class RequestScheduler {
   /** The document has changed: cancels what is being made for its old text. */
   edited(uri: string): void {
     if (this.#current?.uri === uri) this.#current.controller.abort();
-    if (this.#ahead?.question.uri === uri) this.#ahead.controller.abort();
+    if (this.#ahead?.query.uri === uri) this.#ahead.controller.abort();
   }
 
   /** Cancels all work, e.g. when suggestions are switched off. */
@@ -143,13 +143,13 @@ export class RequestScheduler {
     this.#ahead?.controller.abort();
   }
 
-  #question({ context: { uri, prefix, suffix } }: DocumentSnapshot, invoked: boolean): Question {
+  #query({ context: { uri, prefix, suffix } }: DocumentSnapshot, invoked: boolean): CacheQuery {
     const { settings, modelHash, revision } = this.#parts;
     return { uri, prefix, suffix, key: settingsKey(settings(), modelHash()), revision: revision(), invoked };
   }
 
-  #fromCache(snapshot: DocumentSnapshot, question: Question): Suggestion | undefined {
-    const hit = this.#parts.cache.get(question);
+  #fromCache(snapshot: DocumentSnapshot, query: CacheQuery): Suggestion | undefined {
+    const hit = this.#parts.cache.get(query);
     if (hit === undefined) return undefined;
     const { trace, suggestion, replaces, typed } = hit;
     this.#parts.traces.put({ ...trace, position: snapshot.position, suggestion, cached: true });
@@ -158,7 +158,7 @@ export class RequestScheduler {
 
   async #make(
     snapshot: DocumentSnapshot,
-    { invoked }: Question,
+    { invoked }: CacheQuery,
     signal: AbortSignal,
     arrivedAt: number,
     waitMs: number,
@@ -182,14 +182,14 @@ export class RequestScheduler {
   }
 }
 
-function isFor(running: Running | undefined, { uri, prefix, suffix, key }: Question): boolean {
-  const question = running?.question;
+function isFor(running: Running | undefined, { uri, prefix, suffix, key }: CacheQuery): boolean {
+  const query = running?.query;
   return (
     running?.controller.signal.aborted === false &&
-    question?.uri === uri &&
-    question.key === key &&
-    question.prefix === prefix &&
-    question.suffix === suffix
+    query?.uri === uri &&
+    query.key === key &&
+    query.prefix === prefix &&
+    query.suffix === suffix
   );
 }
 

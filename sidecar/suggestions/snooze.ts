@@ -1,9 +1,9 @@
-// No suggestions for a while: until when, and that it ends by itself.
+// Snoozing: no suggestions until a time, when it ends by itself.
 
-/** Longest snooze, minutes: a week. Whoever wants more switches it off. */
-export const mostSnoozeMinutes = 7 * 24 * 60;
-/** A machine that slept wakes with its timers late: the clock is looked at this often. */
-const lookMs = 15_000;
+/** Maximum snooze in minutes: a week. */
+export const maxSnoozeMinutes = 7 * 24 * 60;
+/** The clock is checked this often, since timers are late after the machine slept. */
+const checkMs = 15_000;
 
 export class Snooze {
   readonly #changed: (until: number | undefined) => void;
@@ -11,38 +11,38 @@ export class Snooze {
   #until: number | undefined;
   #timer: NodeJS.Timeout | undefined;
 
-  /** @param changed told until when it snoozes, in milliseconds since 1970, or that it no longer does */
+  /** @param changed called with the end of the snooze, milliseconds since 1970; undefined when it is over */
   constructor(changed: (until: number | undefined) => void, now: () => number = Date.now) {
     this.#changed = changed;
     this.#now = now;
   }
 
-  /** In milliseconds since 1970; undefined while it does not snooze. */
+  /** The end of the snooze, milliseconds since 1970; undefined while there is none. */
   get until(): number | undefined {
     this.#endIfOver();
     return this.#until;
   }
 
-  /** Snoozes from now on for so many minutes, whatever was set before; 0 ends it. */
+  /** Snoozes for so many minutes from now; 0 ends the snooze. */
   set(minutes: number): void {
     this.dispose();
     this.#until = minutes === 0 ? undefined : this.#now() + minutes * 60_000;
     this.#changed(this.#until);
-    this.#look();
+    this.#check();
   }
 
   dispose(): void {
     clearTimeout(this.#timer);
   }
 
-  #look(): void {
+  #check(): void {
     if (this.#until === undefined) return;
     this.#timer = setTimeout(
       () => {
         this.#endIfOver();
-        this.#look();
+        this.#check();
       },
-      Math.min(lookMs, Math.max(1, this.#until - this.#now())),
+      Math.min(checkMs, Math.max(1, this.#until - this.#now())),
     );
     this.#timer.unref();
   }

@@ -5,7 +5,7 @@ import * as v from "valibot";
 import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
 import { type CompletionTrace, handleRequest, messages } from "../protocol";
 
-/** `selfracg/traces` gives no more. */
+/** Maximum number of traces that are remembered. */
 const maxTraces = 50;
 
 const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
@@ -39,7 +39,7 @@ export class Traces {
     return id === undefined ? this.all[0] : this.#traces.peek(id);
   }
 
-  /** The last completion that a client was given. One that is typed along, or come back to, replaces what was known of it. */
+  /** Adds the trace of the last completion. A suggestion that is typed along, or shown again, replaces its earlier trace. */
   put(trace: CompletionTrace): void {
     this.#traces.set(trace.id, trace);
     this.#connection.sendNotification(messages.completed, trace).catch(() => {

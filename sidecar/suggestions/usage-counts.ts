@@ -10,7 +10,7 @@ import type { SuggestionCounts } from "../protocol";
 import type { CountChange } from "./acceptance";
 
 export const countsFileName = "suggestion-counts.json";
-/** Changes are gathered this long. A sidecar that is killed loses no more. */
+/** Changes are collected for this long before they are written; a sidecar that is killed loses no more. */
 const gatherMs = 2000;
 
 const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
@@ -29,21 +29,21 @@ const schema = v.object({
 const names = ["shown", "accepted", "partlyAccepted", "typed", "rejected", "charactersTaken"] as const;
 
 /**
- * Adds to what the file says at the time of writing: other windows count in it too. Two that write in the same millisecond
- * may lose one's last counts, never the file: it is written under another name and renamed.
+ * Adds to the counts that the file holds at the time of writing, since other windows write it too. If two write in the same
+ * millisecond, the last counts of one may be lost, but never the file: it is written under another name and renamed.
  */
 export class CountsStore {
   readonly #file: string;
   readonly #log: Log;
   readonly #folder: string;
-  /** Counted and not yet written. */
+  /** Changes that are not written yet. */
   #pending: CountChange = {};
   #timer: NodeJS.Timeout | undefined;
   #turn: Promise<unknown> = Promise.resolve();
-  /** While the file cannot be written. */
-  #kept: SuggestionCounts | undefined;
+  /** The counts, while the file cannot be written. */
+  #unwritten: SuggestionCounts | undefined;
   #began = new Date();
-  #told = false;
+  #hasWarned = false;
 
   constructor(storagePath: string, log: Log) {
     this.#folder = storagePath;
@@ -57,12 +57,12 @@ export class CountsStore {
     this.#timer.unref();
   }
 
-  /** All that was counted, by whichever window. Never rejects. */
+  /** The counts of all windows. Never rejects. */
   read(): Promise<SuggestionCounts> {
     return this.#inTurn(async () => withChange(await this.#load(), this.#pending));
   }
 
-  /** Begins anew. Never rejects. */
+  /** Sets all counts to zero. Never rejects. */
   clear(): Promise<SuggestionCounts> {
     return this.#inTurn(async () => {
       this.#pending = {};
@@ -73,7 +73,7 @@ export class CountsStore {
     });
   }
 
-  /** Writes what is not yet written. Never rejects. */
+  /** Writes the changes that are not written yet. Never rejects. */
   flush(): Promise<void> {
     clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -96,15 +96,15 @@ export class CountsStore {
     try {
       text = await readFile(this.#file, "utf8");
     } catch (error) {
-      if (!isNotFound(error)) this.#tell(`${this.#file} could not be read (${errorMessage(error)})`);
-      return this.#kept ?? noneSince(this.#began);
+      if (!isNotFound(error)) this.#warnOnce(`${this.#file} could not be read (${errorMessage(error)})`);
+      return this.#unwritten ?? noneSince(this.#began);
     }
     const parsed = v.safeParse(schema, jsonOf(text));
     if (parsed.success) return parsed.output;
     this.#log.warn(
-      `${this.#file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting begins anew.`,
+      `${this.#file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting starts again.`,
     );
-    return this.#kept ?? noneSince(this.#began);
+    return this.#unwritten ?? noneSince(this.#began);
   }
 
   async #write(counts: SuggestionCounts): Promise<void> {
@@ -113,17 +113,17 @@ export class CountsStore {
       await makeFolder(this.#folder);
       await writeFile(temporary, `${JSON.stringify(counts)}\n`);
       await rename(temporary, this.#file);
-      this.#kept = undefined;
+      this.#unwritten = undefined;
     } catch (error) {
-      this.#kept = counts;
-      this.#tell(`${this.#file} could not be written (${errorMessage(error)})`);
+      this.#unwritten = counts;
+      this.#warnOnce(`${this.#file} could not be written (${errorMessage(error)})`);
       await rm(temporary, { force: true }).catch(() => {});
     }
   }
 
-  #tell(what: string): void {
-    if (!this.#told) this.#log.warn(`${what}: suggestions are counted for this run alone.`);
-    this.#told = true;
+  #warnOnce(what: string): void {
+    if (!this.#hasWarned) this.#log.warn(`${what}: suggestions are counted for this run alone.`);
+    this.#hasWarned = true;
   }
 }
 
@@ -143,7 +143,7 @@ function sum(one: CountChange, other: CountChange): CountChange {
   return Object.fromEntries(names.map((name) => [name, (one[name] ?? 0) + (other[name] ?? 0)]));
 }
 
-/** A correction of what another window has cleared meanwhile must not go below nothing. */
+/** Corrections of counts that another window has cleared meanwhile must not make them negative. */
 function withChange(counts: SuggestionCounts, change: CountChange): SuggestionCounts {
   const result = { ...counts };
   for (const name of names) result[name] = Math.max(0, counts[name] + (change[name] ?? 0));

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { messages, serverCommands } from "../../sidecar/protocol";
-import { longestWaitMs } from "../../sidecar/suggestions/debounce";
+import { maxWaitMs } from "../../sidecar/suggestions/debounce";
 
 const root = join(__dirname, "../..");
 const folder = join(root, "sidecar", "protocol");
@@ -48,7 +48,7 @@ describe("docs/protocol.md", () => {
   });
 
   it("states the maximum wait of an automatic request", () => {
-    expect(page).toContain(`up to ${longestWaitMs} ms from the last edit`);
+    expect(page).toContain(`up to ${maxWaitMs} ms from the last edit`);
   });
 
   it("lists every custom message and command, and no other", () => {

@@ -22,10 +22,10 @@ import {
 } from "../../../sidecar/protocol";
 import type { CursorContext } from "../../../sidecar/retrieval/types";
 import { registerInlineCompletion } from "../../../sidecar/server/inline-completion";
-import type { Shown } from "../../../sidecar/suggestions/acceptance";
+import type { ShownSuggestion } from "../../../sidecar/suggestions/acceptance";
 import { CompletionCache } from "../../../sidecar/suggestions/completion-cache";
 import { snapshotAt } from "../../../sidecar/suggestions/document-snapshot";
-import { tellingOfEdits } from "../../../sidecar/suggestions/edits";
+import { documentsWithEdits } from "../../../sidecar/suggestions/edits";
 import { availabilityOf } from "../../../sidecar/suggestions/eligibility";
 import { RequestScheduler } from "../../../sidecar/suggestions/request-scheduler";
 import { Traces } from "../../../sidecar/suggestions/traces";
@@ -46,7 +46,7 @@ let asked: Asked[];
 let settings: Settings;
 let ids: number;
 let invocations: boolean[];
-let shown: Shown[];
+let shown: ShownSuggestion[];
 /** Held back until the test lets them go; at once where it holds none back. */
 let holding: { signal: AbortSignal; go(): void }[] | undefined;
 let scheduler: RequestScheduler;
@@ -104,7 +104,7 @@ beforeEach(() => {
   const up = new PassThrough();
   const down = new PassThrough();
   const server = createConnection(new StreamMessageReader(up), new StreamMessageWriter(down));
-  documents = new TextDocuments(tellingOfEdits((document) => scheduler.edited(document.uri)));
+  documents = new TextDocuments(documentsWithEdits((document) => scheduler.edited(document.uri)));
   scheduler = new RequestScheduler({
     cache: new CompletionCache(),
     traces: new Traces(server),
@@ -329,8 +329,8 @@ describe("textDocument/inlineCompletion", () => {
     expect(asked).toHaveLength(1);
     const place = { id: 1, uri, offset: 13, selected: "namespace", suggestion: "(x)" };
     expect(shown).toEqual([
-      { ...place, standing: 2 },
-      { ...place, standing: 3 },
+      { ...place, presentLength: 2 },
+      { ...place, presentLength: 3 },
     ]);
   });
 
@@ -346,7 +346,7 @@ describe("textDocument/inlineCompletion", () => {
       items: [{ insertText: "name(x)", range }],
     });
     expect(asked).toHaveLength(1);
-    expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", standing: 1 });
+    expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", presentLength: 1 });
   });
 
   it("asks anew for another selected entry", async () => {

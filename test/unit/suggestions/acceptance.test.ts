@@ -1,15 +1,15 @@
 // What becomes of a suggestion, told from edits: `║` marks where it was shown.
 import { describe, expect, it } from "vitest";
 import { TextDocument } from "vscode-languageserver-textdocument";
-import { type Acceptance, type CountChange, Judgement } from "../../../sidecar/suggestions/acceptance";
-import { type Edit, tellingOfEdits } from "../../../sidecar/suggestions/edits";
+import { type Acceptance, AcceptanceTracker, type CountChange } from "../../../sidecar/suggestions/acceptance";
+import { documentsWithEdits, type Edit } from "../../../sidecar/suggestions/edits";
 
 const uri = "u";
 
 /** A document in which a suggestion is shown, and what it is counted as. */
 class Scene {
   readonly counts: Record<string, number> = {};
-  readonly judgement = new Judgement((change: CountChange) => {
+  readonly judgement = new AcceptanceTracker((change: CountChange) => {
     for (const [name, value] of Object.entries(change)) {
       this.counts[name] = (this.counts[name] ?? 0) + value;
       if (this.counts[name] === 0) delete this.counts[name];
@@ -18,12 +18,12 @@ class Scene {
   acceptance: Acceptance | undefined;
   offset: number;
   private document: TextDocument;
-  private readonly configuration = tellingOfEdits((document, edits) => this.edited(document, edits));
+  private readonly configuration = documentsWithEdits((document, edits) => this.edited(document, edits));
 
   constructor(marked: string, suggestion: string, id = 1, selected = "") {
     this.offset = marked.indexOf("║");
     this.document = TextDocument.create(uri, "python", 1, marked.replace("║", ""));
-    this.judgement.shown({ id, uri, offset: this.offset, selected, suggestion, standing: 0 });
+    this.judgement.shown({ id, uri, offset: this.offset, selected, suggestion, presentLength: 0 });
   }
 
   get text(): string {
@@ -54,7 +54,7 @@ class Scene {
   }
 
   show(id: number, suggestion: string, offset = this.offset): this {
-    this.judgement.shown({ id, uri, offset, selected: "", suggestion, standing: this.offset - offset });
+    this.judgement.shown({ id, uri, offset, selected: "", suggestion, presentLength: this.offset - offset });
     return this;
   }
 
@@ -178,7 +178,7 @@ describe("behind an entry of the suggest widget", () => {
   /** `obj.na` with the entry `name` selected. */
   const selecting = (): Scene => {
     const scene = new Scene("obj.na", "other", 1);
-    scene.judgement.shown({ id: 2, uri, offset: 8, selected: "name", suggestion: "(x)", standing: 2 });
+    scene.judgement.shown({ id: 2, uri, offset: 8, selected: "name", suggestion: "(x)", presentLength: 2 });
     scene.offset = 6;
     return scene;
   };
@@ -230,10 +230,10 @@ describe("the editor's word", () => {
   });
 });
 
-describe("tellingOfEdits", () => {
+describe("documentsWithEdits", () => {
   it("says what each change of several did, and of the whole text what differs", () => {
     const seen: Edit[][] = [];
-    const { update } = tellingOfEdits(
+    const { update } = documentsWithEdits(
       (document, edits) => void seen.push([...edits, { offset: -1, removed: 0, inserted: document.getText() }]),
     );
     const document = TextDocument.create(uri, "python", 1, "one\ntwo\n");

@@ -1,7 +1,7 @@
 // The cache serves the same place, and typing along a suggestion, and nothing else.
 import { describe, expect, it } from "vitest";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
-import { CompletionCache, type Question, settingsKey } from "../../../sidecar/suggestions/completion-cache";
+import { type CacheQuery, CompletionCache, settingsKey } from "../../../sidecar/suggestions/completion-cache";
 
 function trace(suggestion: string, id = 1): CompletionTrace {
   return {
@@ -21,7 +21,7 @@ function trace(suggestion: string, id = 1): CompletionTrace {
   };
 }
 
-function at(prefix: string, suffix = "", change: Partial<Question> = {}): Question {
+function at(prefix: string, suffix = "", change: Partial<CacheQuery> = {}): CacheQuery {
   return { uri: "u", prefix, suffix, key: "k", revision: 1, invoked: false, ...change };
 }
 

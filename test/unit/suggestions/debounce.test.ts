@@ -1,6 +1,6 @@
 // How long a request is held back: a policy that follows rhythm and speed, with a clock that the test turns.
 import { describe, expect, it } from "vitest";
-import { type Clock, chooseWait, Debounce, longestWaitMs, plainRhythm } from "../../../sidecar/suggestions/debounce";
+import { type Clock, chooseWait, Debounce, defaultRhythm, maxWaitMs } from "../../../sidecar/suggestions/debounce";
 
 /** Time passes when somebody sleeps, or when the test says so. */
 class FakeClock implements Clock {
@@ -40,7 +40,7 @@ describe("chooseWait", () => {
       for (const latency of [0, 1, 50, 500, 60_000]) {
         const wait = chooseWait(bursts(interval), latency);
         expect(wait).toBeGreaterThanOrEqual(0);
-        expect(wait).toBeLessThanOrEqual(longestWaitMs);
+        expect(wait).toBeLessThanOrEqual(maxWaitMs);
       }
     }
   });
@@ -119,8 +119,8 @@ describe("Debounce", () => {
   it("supposes a plain rhythm until it is heard", () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
-    expect(debounce.wait).toBe(chooseWait(plainRhythm, 150));
+    expect(debounce.wait).toBe(chooseWait(defaultRhythm, 150));
     typing(clock, debounce, [0, 0, 0]);
-    expect(debounce.wait).toBeLessThanOrEqual(longestWaitMs);
+    expect(debounce.wait).toBeLessThanOrEqual(maxWaitMs);
   });
 });

@@ -39,12 +39,12 @@ it("are those that were changed, not those that were only opened", () => {
 
 it("are the last few, known by their path however it is written", () => {
   const edited = new EditedFiles();
-  for (let n = 0; n < 9; n++) edited.note(uri(`${n}`));
-  edited.note(uri("0"));
-  edited.note(uri("9"));
+  for (let n = 0; n < 9; n++) edited.record(uri(`${n}`));
+  edited.record(uri("0"));
+  edited.record(uri("9"));
   expect(["0", "1", "2", "9"].map((name) => edited.has(uri(name)))).toEqual([true, false, true, true]);
-  edited.note("file:///w/caf%C3%A9%28x%29.py");
+  edited.record("file:///w/caf%C3%A9%28x%29.py");
   expect(edited.has("file:///w/café(x).py")).toBe(true);
-  edited.note("untitled:Untitled-1");
+  edited.record("untitled:Untitled-1");
   expect(edited.has("untitled:Untitled-1")).toBe(false);
 });

@@ -3,25 +3,25 @@ import { expect, it } from "vitest";
 import { SecretDocuments } from "../../../sidecar/suggestions/secret-documents";
 
 /** Rules that answer when told to. */
-function rules(): { isBroughtBack: (uri: string) => Promise<boolean>; answers: ((is: boolean | Error) => void)[] } {
+function rules(): { isAllowed: (uri: string) => Promise<boolean>; answers: ((is: boolean | Error) => void)[] } {
   const answers: ((is: boolean | Error) => void)[] = [];
-  const isBroughtBack = (): Promise<boolean> =>
+  const isAllowed = (): Promise<boolean> =>
     new Promise((done, failed) => answers.push((is) => (is instanceof Error ? failed(is) : done(is))));
-  return { isBroughtBack, answers };
+  return { isAllowed, answers };
 }
 
 const path = (uri: string): string => uri.replace("file:///", "");
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
 it("lets code through without a question", () => {
-  const { isBroughtBack, answers } = rules();
-  expect(new SecretDocuments({ path, isBroughtBack }).reason("file:///src/secrets_manager.py")).toBeUndefined();
+  const { isAllowed, answers } = rules();
+  expect(new SecretDocuments({ path, isAllowed }).reason("file:///src/secrets_manager.py")).toBeUndefined();
   expect(answers).toEqual([]);
 });
 
 it("takes a secret's name for a secret until the rules bring it back, and asks once", async () => {
-  const { isBroughtBack, answers } = rules();
-  const documents = new SecretDocuments({ path, isBroughtBack });
+  const { isAllowed, answers } = rules();
+  const documents = new SecretDocuments({ path, isAllowed });
   expect(documents.reason("file:///.env")).toMatch(/"\.env" is a name/);
   expect(documents.reason("file:///.env")).toMatch(/"\.env" is a name/);
   expect(answers).toHaveLength(1);
@@ -32,9 +32,9 @@ it("takes a secret's name for a secret until the rules bring it back, and asks o
 });
 
 it("asks again when the rules may have changed, when they could not be read, and when there is an index at last", async () => {
-  const { isBroughtBack, answers } = rules();
+  const { isAllowed, answers } = rules();
   let isReady = false;
-  const documents = new SecretDocuments({ path, isBroughtBack: (uri) => (isReady ? isBroughtBack(uri) : undefined) });
+  const documents = new SecretDocuments({ path, isAllowed: (uri) => (isReady ? isAllowed(uri) : undefined) });
   documents.reason("file:///.env");
   expect(answers).toHaveLength(0);
   isReady = true;
@@ -53,6 +53,6 @@ it("asks again when the rules may have changed, when they could not be read, and
 });
 
 it("says so of whatever lies in a folder of keys", () => {
-  const documents = new SecretDocuments({ path, isBroughtBack: () => undefined });
+  const documents = new SecretDocuments({ path, isAllowed: () => undefined });
   expect(documents.reason("file:///home/me/.ssh/config")).toMatch(/the folder \.ssh holds keys/);
 });

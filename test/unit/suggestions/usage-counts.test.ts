@@ -77,7 +77,7 @@ describe("CountsStore", () => {
     expect(await store.read()).toMatchObject({ ...none, shown: 1 });
     expect(warnings).toHaveLength(1);
     expect(warnings[0]).toMatch(
-      /suggestion-counts\.json: expected counts of suggestions, found .*; counting begins anew\./,
+      /suggestion-counts\.json: expected counts of suggestions, found .*; counting starts again\./,
     );
   });
 
