@@ -1,4 +1,4 @@
-// The inspector's page: shows the HTML that the extension renders, keeps what a person did with it, and sends wishes back.
+// The inspector's page: shows the HTML that the extension renders, keeps what the user opened and typed, and sends what the buttons ask for.
 
 (() => {
   const vscode = acquireVsCodeApi();
@@ -7,13 +7,13 @@
   const searchText = document.getElementById("search-text");
   /** How long a message stays, in milliseconds. */
   const noticeMs = 8000;
-  let forget;
+  let noticeTimer;
 
-  /** What a button asks for is in one of these. */
+  /** The data attributes that hold what a button asks for. */
   const keys = ["open", "command", "do", "rule"];
 
   /**
-   * Makes the children of `now` those of `wanted`. An element that stays what it was is changed and not replaced, so that
+   * Makes the children of `now` those of `wanted`. An element of the same kind is changed and not replaced, so that
    * it keeps the focus, its scrolling and whether it is open.
    */
   function morph(now, wanted) {
@@ -44,7 +44,7 @@
 
   function copyAttributes(now, wanted) {
     for (const { name } of [...now.attributes]) {
-      // Whether it is open is for the person to say.
+      // Only the user opens and closes it.
       if (!wanted.hasAttribute(name) && name !== "open") {
         now.removeAttribute(name);
       }
@@ -65,13 +65,13 @@
     morph(document.getElementById(id), made.content);
   }
 
-  function say(text) {
+  function showNotice(text) {
     notice.textContent = text;
-    clearTimeout(forget);
-    forget = setTimeout(() => (notice.textContent = ""), noticeMs);
+    clearTimeout(noticeTimer);
+    noticeTimer = setTimeout(() => (notice.textContent = ""), noticeMs);
   }
 
-  function keep() {
+  function saveState() {
     vscode.setState({
       open: [...document.querySelectorAll("details[data-section][open]")].map((element) => element.dataset.section),
       search: searchText.value,
@@ -86,7 +86,7 @@
       root.classList.toggle("nothing-yet", data.empty);
     }
     if (typeof data?.notice === "string") {
-      say(data.notice);
+      showNotice(data.notice);
     }
   });
 
@@ -162,7 +162,7 @@
     event.preventDefault();
     vscode.postMessage({ search: searchText.value });
   });
-  searchText.addEventListener("input", keep);
+  searchText.addEventListener("input", saveState);
 
   // This event does not bubble, so it is caught on its way down.
   root.addEventListener(
@@ -170,7 +170,7 @@
     ({ target }) => {
       if (target.dataset.section) {
         vscode.postMessage({ section: target.dataset.section, opened: target.open });
-        keep();
+        saveState();
       }
     },
     true,

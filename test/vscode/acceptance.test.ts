@@ -69,6 +69,8 @@ describe("accepting a suggestion in VS Code", () => {
   it("counts as accepted by the item's command, also where the edit looks like a typed character", async () => {
     const inspector = await window.inspector();
     await inspector.locator("#counts-section > summary").click();
+    // Files open in the group that was clicked in last, which would hide the inspector.
+    await window.runCommand("View: Focus First Editor Group");
     const counts = async (): Promise<Record<string, number>> => {
       const [names, values] = await Promise.all([
         inspector.locator("#counts th").allTextContents(),
