@@ -1,4 +1,4 @@
-// Puts the rooms together: model, backbone, index and completer, for the server and the command line alike.
+// The composition root of the server and the command line: model, backbone, index and completer.
 import { join } from "node:path";
 import { Completer, type CompleterOptions } from "./completion/completer";
 import { Inspection } from "./completion/inspection";
@@ -45,14 +45,14 @@ export interface Engine {
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
-  // Where it cannot be made, what is kept there says so.
+  // Where it cannot be made, whoever writes there reports it.
   await makeFolder(options.storagePath, 0o700).catch(() => {});
   const model = await loadModelPackage(options.modelPath, {
     hashesPath: join(options.storagePath, "model-hashes.json"),
   });
   if (model.confidence === undefined) {
     log.info(
-      `${model.name} ${model.version} states no confidence in model.json: nothing is held back for being unsure, whatever selfracg.frequency says.`,
+      `${model.name} ${model.version} states no confidence in model.json: no suggestion is suppressed as unsure, whatever selfracg.frequency says.`,
     );
   }
   if (model.source !== undefined) {

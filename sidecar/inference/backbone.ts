@@ -1,4 +1,4 @@
-// The seam between the rooms and the decoder that runs: one interface, implemented over ONNX Runtime.
+// The interface of the decoder with its retrieval projections; implemented with ONNX Runtime.
 import type { ModelPackage } from "./package/model-package";
 
 /**
@@ -6,7 +6,7 @@ import type { ModelPackage } from "./package/model-package";
  * that takes it ({@link Backbone.decode}, {@link Backbone.rewind}), which gives the next one.
  */
 export interface KvCache {
-  /** Tokens held. */
+  /** Number of tokens. */
   readonly length: number;
 }
 
@@ -63,8 +63,8 @@ export interface Backbone {
   /** The information need at the end of `tokens` (query adapter): unit vector of `retrieval.dimension` floats. Reuses as {@link prefill} does. */
   express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /**
-   * What the retrieval attention of the last token weighs as it expresses the need at the end of `tokens`: for each layer a
-   * weight for each token, the mean over the heads, which add up to 1. Reads the tokens anew, in one run that nothing interrupts.
+   * The retrieval attention of the last token when it expresses the need at the end of `tokens`: for each layer a weight for
+   * each token, the mean over the heads, which add up to 1. Reads all tokens in one run that nothing interrupts.
    */
   needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
   /** Fragment expressions (fragment adapter), one unit vector for each token list, in order. Runs in small batches that let completions through. */

@@ -19,13 +19,13 @@ export interface GraphRun {
   /** The logits after this many of each row's last tokens are wanted; every row has as many. */
   readonly logits: number;
   readonly adapter: Adapter;
-  /** Whether what the expression's attention weighs is wanted too; with an adapter that reads it at the last token. */
+  /** Whether the attention weights of the expression are wanted too; with an adapter that reads it at the last token. */
   readonly attention?: boolean;
   /** Whether the rows for the cache are wanted; for one row of tokens. */
   readonly cacheRows?: boolean;
 }
 
-/** What was read before, as the graph takes it: buffers whose first `length` tokens count, with room for those of the request. */
+/** The KV cache as the graph takes it: buffers whose first `length` tokens count, with room for those of the request. */
 export interface Past {
   readonly length: number;
   /** By input name. */
@@ -35,14 +35,14 @@ export interface Past {
 /** Keys and values: float32, or float16 as its bits where the model computes so. */
 export type CacheNumbers = Float32Array | Uint16Array;
 
-/** What the tokens of a run add to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
+/** The rows that a run adds to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
 export interface NewRows {
   readonly key: CacheNumbers;
   readonly value: CacheNumbers;
   readonly need: Float32Array;
 }
 
-/** What a run gives. */
+/** The outputs of a run. */
 export interface GraphOutputs {
   /** With {@link GraphRun.cacheRows}. */
   readonly rows: NewRows | undefined;
@@ -203,11 +203,8 @@ async function openSession(
       executionMode: "sequential",
       graphOptimizationLevel: "all",
       logSeverityLevel: 3,
-      // Chosen by measurement, each against the others in one run (default model, two threads on two cores). Threads that
-      // spin for some microseconds bridge the gap between two operators: against threads that sleep at once steps take 0.75
-      // of the time and chunks 0.7 to 0.8 on an idle machine; where another process keeps a core busy, steps 0.8 and chunks
-      // 0.9 to 1.2. Spinning as long as ONNX Runtime would by itself gains no more, and there costs up to 1.6 times. Not
-      // changed, since nothing was gained: denormals as zero (1.0), no memory patterns (1.0 to 1.1), no arena (1.0 to 1.2).
+      // Threads that spin for some microseconds bridge the gap between two operators: decode steps take 0.75 of the time.
+      // Chosen by measurement; see "Options of ONNX Runtime" in docs/benchmarks.md.
       extra: { session: { intra_op: { allow_spinning: "1", spin_duration_us: "50", spin_backoff_max: "8" } } },
     });
   } catch (error) {
@@ -269,14 +266,17 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
     for (const [name, { type, shape }] of wanted) {
       const metadata = found.find((candidate) => candidate.name === name);
       if (metadata === undefined) throw refusal(`an ${side} ${name}`, "none");
-      const told = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
+      const description = metadata.isTensor ? `${metadata.type}[${metadata.shape.join(", ")}]` : "no tensor";
       const fits =
         metadata.isTensor &&
         metadata.type === type &&
         metadata.shape.length === shape.length &&
         metadata.shape.every((size, axis) => shape[axis] === undefined || size === shape[axis]);
       if (!fits)
-        throw refusal(`the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`, told);
+        throw refusal(
+          `the ${side} ${name} to be ${type}[${shape.map((size) => size ?? "any").join(", ")}]`,
+          description,
+        );
     }
   }
 }

@@ -31,7 +31,7 @@ export interface BackboneOptions {
   readonly warn?: (line: string) => void;
   /** Tokens read between two looks at the signal; left out: as many as take some 30 ms. */
   readonly chunkTokens?: number;
-  /** Bound of what the texts held for reuse take together. */
+  /** Bound of the memory of the KV cache. */
   readonly cacheMegabytes?: number;
 }
 
@@ -113,35 +113,35 @@ class OnnxBackbone implements Backbone {
   }
 
   async decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult> {
-    const held = this.own(cache);
+    const entry = this.own(cache);
     this.checkTokens(tokens, maxDecodedTokens);
-    if (held.length + tokens.length > this.model.contextLength)
+    if (entry.length + tokens.length > this.model.contextLength)
       throw new RangeError(
-        `expected room in the context of ${this.model.contextLength} tokens, found ${held.length} taken and ${tokens.length} more: stop decoding`,
+        `expected room in the context of ${this.model.contextLength} tokens, found ${entry.length} taken and ${tokens.length} more: stop decoding`,
       );
-    held.take();
-    const all = new Int32Array(held.length + tokens.length);
-    all.set(held.tokens);
-    all.set(tokens, held.length);
+    entry.take();
+    const all = new Int32Array(entry.length + tokens.length);
+    all.set(entry.tokens);
+    all.set(tokens, entry.length);
     try {
       const { logits } = await this.forward({ tokens: all, logits: tokens.length, express: false }, signal);
       const { vocabularySize } = this.model.architecture;
       const rows = tokens.map((_, i) => logits.subarray(i * vocabularySize, (i + 1) * vocabularySize));
       return { cache: new OnnxCache(all), logits: rows };
     } catch (error) {
-      held.giveBack();
+      entry.giveBack();
       throw error;
     }
   }
 
   rewind(cache: KvCache, length: number): KvCache {
-    const held = this.own(cache);
-    if (!Number.isInteger(length) || length < 1 || length > held.length)
+    const entry = this.own(cache);
+    if (!Number.isInteger(length) || length < 1 || length > entry.length)
       throw new RangeError(
-        `expected to keep 1 to ${held.length} tokens, found ${length}: a cache can only be made shorter`,
+        `expected to keep 1 to ${entry.length} tokens, found ${length}: a cache can only be made shorter`,
       );
-    held.take();
-    return new OnnxCache(held.tokens.slice(0, length));
+    entry.take();
+    return new OnnxCache(entry.tokens.slice(0, length));
   }
 
   async express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array> {

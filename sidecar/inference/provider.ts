@@ -44,8 +44,8 @@ export function loadFailure(path: string): string | undefined {
   try {
     process.dlopen({ exports: {} }, path);
   } catch (error) {
-    const said = firstLine(error);
-    return said.includes("did not self-register") ? undefined : said;
+    const reason = firstLine(error);
+    return reason.includes("did not self-register") ? undefined : reason;
   }
   return undefined;
 }

@@ -29,20 +29,20 @@ const wordwiseSchema = v.looseObject({
   ]),
 });
 
-/** Words whose ids are remembered; a few megabytes. When there are more, the memory begins anew. */
-const rememberedWords = 20_000;
-/** A longer word is rare, and costs more memory than its next encoding costs time. */
-const longestRemembered = 64;
+/** Maximum number of words whose ids are cached, a few megabytes; the cache is cleared when it is full. */
+const maxCachedWords = 20_000;
+/** Longer words are rare and cost more memory than it takes time to encode them again. */
+const maxCachedLength = 64;
 
 /** Byte-level BPE tokenizer of one model package. */
 export class Tokenizer {
   readonly vocabularySize: number;
   private readonly library: LibraryTokenizer;
-  /** Cuts text into the words that the library then encodes one by one; undefined where words cannot be told apart. */
+  /** Cuts text into the words that the library then encodes one by one; undefined where text cannot be cut into words. */
   private readonly splitter: SplitPreTokenizer | undefined;
-  /** Whether characters are put together before anything else (NFC, as Qwen's tokenizers do). */
+  /** Whether text is normalised to NFC first, as Qwen's tokenizers do. */
   private readonly composes: boolean;
-  private readonly remembered = new Map<string, readonly number[]>();
+  private readonly cached = new Map<string, readonly number[]>();
   private readonly special: ReadonlyMap<string, number>;
   private readonly bytes: readonly (Uint8Array | undefined)[];
 
@@ -93,13 +93,13 @@ export class Tokenizer {
     if (this.splitter === undefined) return this.encodeWord(text);
     const ids: number[] = [];
     for (const word of this.splitter.pre_tokenize_text(this.composes ? text.normalize("NFC") : text)) {
-      let known = this.remembered.get(word);
+      let known = this.cached.get(word);
       if (known === undefined) {
         known = this.encodeWord(word);
-        if (word.length <= longestRemembered) {
-          if (this.remembered.size >= rememberedWords) this.remembered.clear();
+        if (word.length <= maxCachedLength) {
+          if (this.cached.size >= maxCachedWords) this.cached.clear();
           // A copy: the word itself is a view into the text and would keep all of it in memory.
-          this.remembered.set(Buffer.from(word, "utf16le").toString("utf16le"), known);
+          this.cached.set(Buffer.from(word, "utf16le").toString("utf16le"), known);
         }
       }
       for (const id of known) ids.push(id);
@@ -117,7 +117,7 @@ export class Tokenizer {
     return ids.map((id) => stream.push(id)).join("") + stream.end();
   }
 
-  /** A decoder fed one id at a time, which holds back bytes until they make a whole character. */
+  /** A decoder for one id at a time, which buffers bytes until they make a whole character. */
   stream(): TokenStream {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return {
@@ -154,7 +154,7 @@ export class Tokenizer {
 export interface TokenStream {
   /** Text completed by this id; empty while a character's bytes are still coming. */
   push(id: number): string;
-  /** What was held back, as U+FFFD when it never became a character. */
+  /** The remaining bytes, as U+FFFD when they never became a character. */
   end(): string;
 }
 

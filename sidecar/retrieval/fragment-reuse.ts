@@ -50,7 +50,7 @@ export type ReadNeed = (selection: FragmentSelection) => Promise<Float32Array>;
 /** The fragments of a prompt, and why these. */
 export interface FragmentDecision {
   readonly selection: FragmentSelection;
-  /** Why fragments were retrieved anew; undefined where none were retrieved or the old ones are reused. */
+  /** Why new fragments were retrieved; undefined where none were retrieved or the old ones are reused. */
   readonly retrieved?: string;
   /** Of the search, where there was one. */
   readonly timings?: Retrieval["timings"];
@@ -58,7 +58,7 @@ export interface FragmentDecision {
   readonly isRead: boolean;
   /**
    * To be called with the need at the end of the prompt, for the next decision; undefined where no need is wanted.
-   * @returns what the trace tells of reused fragments
+   * @returns the trace's report of reused fragments, if they are reused
    */
   readonly record?: (need: Float32Array) => Reuse | undefined;
 }

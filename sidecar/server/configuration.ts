@@ -67,7 +67,7 @@ export class Configuration implements Feature {
     if (this.#client?.pullsConfiguration === true) await this.#pull();
   }
 
-  /** Reads the settings for the first time and asks to be told of changes. Never rejects. */
+  /** Reads the settings for the first time and registers for changes. Never rejects. */
   async initialized(client: Client): Promise<void> {
     this.#client = client;
     if (client.registersConfiguration) {
@@ -94,7 +94,7 @@ export class Configuration implements Feature {
       ];
       const answers: unknown = await Promise.race([this.#connection.workspace.getConfiguration(items), timeout]);
       const [section, ...filesExclude]: unknown[] = Array.isArray(answers) ? answers : [answers];
-      // Answers may overtake each other; only the newest question's counts.
+      // Answers may overtake each other; only the one to the newest request counts.
       if (pull === this.#pulls)
         this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
     } catch (error) {

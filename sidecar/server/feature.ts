@@ -1,4 +1,4 @@
-// What the server is made of: each feature is told of the three moments in a server's life.
+// A feature of the server, with the three moments of a server's life.
 import type { InitializeParams, ServerCapabilities } from "vscode-languageserver/node";
 import type { Client } from "./connection/client-capabilities";
 

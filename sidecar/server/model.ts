@@ -27,7 +27,7 @@ export interface ModelParts {
 export interface LoadListener {
   /** Before it is loaded. */
   loading(settings: Settings): Promise<void>;
-  /** Before anybody is told that it is loaded. */
+  /** Before the status says that it is loaded. */
   loaded(engine: Engine): void;
 }
 
@@ -97,7 +97,7 @@ export class Model implements Feature {
       log.warn(outdated);
       status.set({ modelNote: outdated });
     }
-    // First, so that nobody is told "ready" for the instant before indexing begins.
+    // First, so that the status is not "ready" for the instant before indexing begins.
     for (const listener of this.#listeners) listener.loaded(this.#engine);
     status.set({
       engine: "loaded",

@@ -1,4 +1,4 @@
-// The status of this sidecar, which the client is told at each change.
+// The status of this sidecar, sent to the client at each change.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
@@ -6,7 +6,7 @@ import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type 
 import { snoozedMessage } from "../suggestions/snooze";
 import type { Feature } from "./feature";
 
-/** What is known, each part set by the feature that knows it. */
+/** The parts of the status, each set by one feature. */
 export interface StatusParts {
   enabled: boolean;
   engine: "loading" | "loaded" | "failed" | "not-loaded";
@@ -18,9 +18,9 @@ export interface StatusParts {
   snoozedUntil?: number | undefined;
   /** Why indexing is paused. */
   paused?: PauseReason | undefined;
-  /** Why another model answers than the one that was asked for. */
+  /** Why another model is used than the one in the settings. */
   modelNote?: string | undefined;
-  /** Something people should know while all works, e.g. that indexing was cancelled. */
+  /** A note for people while everything works, e.g. that indexing was cancelled. */
   note?: string | undefined;
   model?: { name: string; version: string };
   provider?: { name: "cuda" | "cpu"; reason: string };
@@ -29,7 +29,7 @@ export interface StatusParts {
 }
 
 /**
- * One status out of the parts: an error outranks being off, being off outranks the rest, and snoozing what goes on besides.
+ * The status of these parts: an error comes before being off, being off before the rest, and snoozing before indexing.
  * @param now milliseconds since 1970
  */
 export function statusOf(parts: StatusParts, now = Date.now()): SidecarStatus {
@@ -57,7 +57,7 @@ export function statusOf(parts: StatusParts, now = Date.now()): SidecarStatus {
   return { state: "ready", message: readyMessage(parts), ...facts };
 }
 
-/** For people, in words no more exact than the estimate: ", about 3 min left". */
+/** The time left in words as vague as the estimate: ", about 3 min left". */
 export function timeLeft(seconds: number | undefined): string {
   if (seconds === undefined) return "";
   if (seconds < 60) return ", less than a minute left";
@@ -105,7 +105,7 @@ export class StatusBoard implements Feature {
     return statusOf(this.#parts);
   }
 
-  /** The client may be told from here on: LSP allows no notification before `initialized`. */
+  /** Notifications are allowed from here on: LSP has none before `initialized`. */
   initialized(): void {
     this.#open = true;
     this.set({ folders: this.folders.folders.length });

@@ -1,4 +1,4 @@
-// What the syntax tree tells of one cursor: what it is in, what is expected there, and what an insertion would change.
+// The syntax tree at one cursor: what the cursor is in, what is expected there, and what an insertion would change.
 import type { Node, Tree } from "web-tree-sitter";
 import { countErrors, editOf, type ParsedLanguage, parse } from "./parse";
 

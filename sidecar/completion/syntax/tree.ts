@@ -56,7 +56,7 @@ export class SyntaxTrees {
       await startRuntime(grammarFolder);
     } catch (error) {
       warn(
-        `tree-sitter did not load from ${grammarFolder} (${errorMessage(error)}): how far suggestions go is told by brackets and indentation alone.`,
+        `tree-sitter did not load from ${grammarFolder} (${errorMessage(error)}): only brackets and indentation tell how far suggestions go.`,
       );
       return new SyntaxTrees(languages);
     }
@@ -74,7 +74,7 @@ export class SyntaxTrees {
         });
       } catch (error) {
         warn(
-          `Grammar ${file} in ${grammarFolder} did not load (${errorMessage(error)}): how far suggestions go in its languages is told by brackets and indentation alone.`,
+          `Grammar ${file} in ${grammarFolder} did not load (${errorMessage(error)}): only brackets and indentation tell how far suggestions go in its languages.`,
         );
       }
     }

@@ -1,4 +1,4 @@
-// The sidecar's side of the inference thread: starts it, hands it jobs, stops them, and starts it anew where it ended.
+// The main thread's side of the inference thread: starts it, sends it jobs, cancels them, and restarts it after a crash.
 
 import { Worker } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
@@ -15,8 +15,8 @@ interface Waiting {
 
 const bundle = "inference-worker.js";
 const largestId = 0x7fffffff;
-/** How long the end of the process waits for a run to end. */
-const longestExitMs = 5000;
+/** Maximum milliseconds that the exit of the process waits for a run to end. */
+const maxExitMs = 5000;
 
 /** One thread at a time that holds the session and the cache. A thread that ends unasked takes its cache with it and nothing else. */
 export class InferenceThread {
@@ -29,7 +29,7 @@ export class InferenceThread {
 
   private readonly atExit = (): void => {
     Atomics.store(this.shared, shared.ending, 1);
-    Atomics.wait(this.shared, shared.running, 1, longestExitMs);
+    Atomics.wait(this.shared, shared.running, 1, maxExitMs);
   };
 
   private readonly logits: ThreadData["logits"];

@@ -1,4 +1,4 @@
-// What the client said of itself in `initialize`: the capabilities this server makes use of.
+// The client's capabilities that this server uses.
 import type { ClientCapabilities } from "vscode-languageserver/node";
 
 export interface Client {

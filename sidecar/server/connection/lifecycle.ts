@@ -1,4 +1,4 @@
-// LSP's order of things: nothing is served before `initialize` or after `shutdown`.
+// LSP's lifecycle: no request is served before `initialize` or after `shutdown`.
 import { ErrorCodes, Message, type MessageStrategy } from "vscode-languageserver/node";
 
 /** Sends an error for the request of this id. */

@@ -4,32 +4,32 @@ import type { Log } from "../../host/log";
 import { onBattery } from "../../host/power";
 import type { Indexing } from "./indexing";
 
-/** Nobody tells of a plug pulled: it is looked at this often. */
-const lookMs = 30_000;
+/** No event tells that the plug was pulled, so it is checked this often. */
+const checkMs = 30_000;
 
 export class BatteryPause {
   readonly #indexing: Pick<Indexing, "pause" | "resume">;
   readonly #log: Log;
-  readonly #look: () => Promise<boolean | undefined>;
+  readonly #isOnBattery: () => Promise<boolean | undefined>;
   #timer: NodeJS.Timeout | undefined;
-  #told = false;
+  #hasReported = false;
 
   constructor(
     indexing: Pick<Indexing, "pause" | "resume">,
     log: Log,
-    look: () => Promise<boolean | undefined> = onBattery,
+    isOnBattery: () => Promise<boolean | undefined> = onBattery,
   ) {
     this.#indexing = indexing;
     this.#log = log;
-    this.#look = look;
+    this.#isOnBattery = isOnBattery;
   }
 
-  /** Follows the setting `selfracg.pauseOnBattery`. Resolves when what it means now has been done. */
+  /** Follows the setting `selfracg.pauseOnBattery`. Resolves when indexing is paused or resumed accordingly. */
   async set(asked: boolean): Promise<void> {
     clearInterval(this.#timer);
     this.#timer = undefined;
     if (!asked) return this.#indexing.resume("battery");
-    this.#timer = setInterval(() => void this.#check(), lookMs);
+    this.#timer = setInterval(() => void this.#check(), checkMs);
     this.#timer.unref();
     await this.#check();
   }
@@ -39,9 +39,9 @@ export class BatteryPause {
   }
 
   async #check(): Promise<void> {
-    const found = await this.#look();
-    if (found === undefined && !this.#told) {
-      this.#told = true;
+    const found = await this.#isOnBattery();
+    if (found === undefined && !this.#hasReported) {
+      this.#hasReported = true;
       this.#log.info(
         "selfracg.pauseOnBattery: whether this machine runs on its battery is not known here (it is read from Linux's /sys/class/power_supply); indexing is not paused.",
       );

@@ -1,4 +1,4 @@
-// Decides when the index is read anew: one run at a time, file changes gathered, all of it stoppable.
+// Schedules index runs: one at a time, with file changes collected; each can be stopped.
 
 import { errorMessage } from "../../host/errors";
 import type { Log } from "../../host/log";
@@ -9,7 +9,7 @@ import type { OpenDocument } from "../../workspace/priority";
 /** Files done and to do, and an estimate of the time left where there is one. */
 export type ProgressListener = (done: number, total: number, secondsLeft?: number) => void;
 
-/** What indexing asks of the workspace room. */
+/** The part of the workspace index that is used here. */
 export interface Indexable {
   setFolders(folders: readonly Folder[]): void | Promise<void>;
   reindex(options: {
@@ -25,9 +25,9 @@ export interface Indexable {
   flush(): Promise<unknown>;
 }
 
-/** One pass over the folders, for those who show it. A restart within it is still the same run. */
+/** One pass over the folders, as it is shown. After a restart it is still the same run. */
 export interface IndexRun {
-  /** Stops it; what was indexed so far stays. */
+  /** Stops it; the files that were indexed so far stay in the index. */
   cancel(): void;
   onProgress(listener: ProgressListener): void;
   /** Null when it was cancelled. */
@@ -37,21 +37,21 @@ export interface IndexRun {
 export interface IndexingEvents {
   /** A run began. */
   started(run: IndexRun): void;
-  /** Fewer or more files are done of the present run. */
+  /** The number of files done in the current run has changed. */
   progress: ProgressListener;
-  /** A run ended; `reason` says why early, where it did. */
+  /** A run ended; `reason` says why, where it ended early. */
   ended(counts: IndexCounts, reason: string | undefined): void;
   /** Indexing was paused for this reason, or is no longer. */
   paused(reason: PauseReason | undefined): void;
-  /** The index holds something else than before, of these files; left out: of all. */
+  /** The index of these files has changed; without `uris`: of any file. */
   changed(counts: IndexCounts, uris?: readonly string[]): void;
 }
 
-/** File changes are gathered this long, so that a save that is also seen by the watcher is one update. */
-const gatherMs = 100;
+/** File changes are collected for this long, so that a save that the watcher sees too is one update. */
+const collectMs = 100;
 /** Above this many changed files (a branch switch, an install), one run over the folders is cheaper than single updates. */
 const manyChanges = 250;
-/** That run waits until it has been quiet for this long. */
+/** That run starts after this long without changes. */
 const quietMs = 1000;
 
 interface Running {
@@ -70,7 +70,7 @@ export class Indexing {
   readonly #pauses = new Set<PauseReason | "off">();
   #running: (Running & { readonly run: IndexRun }) | undefined;
   #changes = new Map<string, boolean>();
-  /** Unsaved texts to be indexed; undefined: that of the file on disk again. */
+  /** Unsaved texts to be indexed; undefined for the file on disk. */
   #buffers = new Map<string, string | undefined>();
   #timer: NodeJS.Timeout | undefined;
   #quiet: NodeJS.Timeout | undefined;
@@ -83,7 +83,7 @@ export class Indexing {
     this.#log = log;
   }
 
-  /** The index is there: begins the first run. */
+  /** Sets the index and begins the first run. */
   attach(index: Indexable): void {
     this.#index = index;
     this.restart("start");
@@ -93,12 +93,12 @@ export class Indexing {
     return this.#pauses.size > 0;
   }
 
-  /** Why it is paused while everything else goes on. */
+  /** Why indexing is paused while suggestions are on. */
   get pausedBy(): PauseReason | undefined {
     return this.#pauses.has("asked") ? "asked" : this.#pauses.has("battery") ? "battery" : undefined;
   }
 
-  /** Stops what is under way and passes over changes until {@link resume} for the same reason, which reads the folders anew. */
+  /** Stops the current run and ignores changes until {@link resume} for the same reason, which starts a new run. */
   pause(reason: PauseReason | "off"): void {
     this.#pauses.add(reason);
     this.#events.paused(this.pausedBy);
@@ -114,11 +114,11 @@ export class Indexing {
     this.restart("no longer paused");
   }
 
-  /** Deletes the index and begins to make it anew, unless paused. @throws Error while there is no index */
+  /** Deletes the index and starts a new run, unless paused. @throws Error while there is no index */
   async clear(): Promise<IndexCounts> {
     const index = this.#index;
     if (index === undefined) throw new Error("There is no index yet: the model is not loaded.");
-    // It waits for its turn behind a run under way, which the restart ends; the next run waits for its turn behind it.
+    // It waits for the current run, which the restart ends, and the next run waits for it.
     const cleared = index.clear();
     this.restart("the index is cleared");
     await cleared;
@@ -127,7 +127,7 @@ export class Indexing {
     return counts;
   }
 
-  /** Joins the run that is under way, or begins one. @throws Error while there is no index or indexing is paused. */
+  /** The current run, or a new one. @throws Error while there is no index or indexing is paused. */
   reindex(): IndexRun {
     if (this.#running !== undefined) return this.#running.run;
     if (this.#index === undefined) throw new Error("There is no index yet: the model is not loaded.");
@@ -140,11 +140,11 @@ export class Indexing {
     return this.#start(this.#index, "asked for");
   }
 
-  /** What belongs to the index changed: a run under way begins again, else one begins. Embedded fragments are not lost by it. */
+  /** Restarts the current run, or starts one, because other files belong to the index. Embedded fragments are not lost. */
   restart(reason: string): void {
     if (this.#index === undefined || this.#paused) return;
     if (this.#running === undefined) {
-      // A failure is logged and in the status; nobody waits for this run.
+      // A failure is logged and shown in the status; nobody waits for this run.
       this.#start(this.#index, reason).finished.catch(() => {});
       return;
     }
@@ -154,13 +154,13 @@ export class Indexing {
   }
 
   fileChanged(uri: string, removed: boolean): void {
-    // Without an index the first run will see the file as it is then; while paused, the run after it.
+    // Without an index, the first run will read the file; while paused, the run after the pause will.
     if (this.#index === undefined || this.#paused) return;
     this.#changes.set(uri, removed);
     this.#schedule();
   }
 
-  /** The text of an open file that is not saved, or undefined when the file on disk holds again. */
+  /** The unsaved text of an open file has changed; undefined: the file on disk counts again. */
   bufferChanged(uri: string, text: string | undefined): void {
     if (this.#index === undefined || this.#paused) return;
     this.#buffers.set(uri, text);
@@ -171,10 +171,10 @@ export class Indexing {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       void this.#drain();
-    }, gatherMs);
+    }, collectMs);
   }
 
-  /** Ends a run and writes what is not yet written. Never rejects. */
+  /** Ends the current run and writes the index. Never rejects. */
   async dispose(): Promise<void> {
     clearTimeout(this.#timer);
     clearTimeout(this.#quiet);
@@ -221,7 +221,7 @@ export class Indexing {
         await index.setFolders(this.#folders());
         const counts = await index.reindex({ signal, onProgress, open: this.#open() });
         if (running.again) throw new DOMException("again", "AbortError");
-        // Together with the look at `again`: a restart is heard either here or by the next run.
+        // In the same turn as the check of `again`: a restart is noticed either here or by the next run.
         this.#running = undefined;
         this.#events.ended(counts, undefined);
         return counts;

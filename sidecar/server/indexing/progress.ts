@@ -1,4 +1,4 @@
-// Shows an index run as work-done progress in the editor, with a cancel button.
+// Shows an index run as work-done progress in the editor, with a button to cancel it.
 import type { Connection, WorkDoneProgressReporter } from "vscode-languageserver/node";
 import type { Log } from "../../host/log";
 import { onCancelled } from "../connection/requests";

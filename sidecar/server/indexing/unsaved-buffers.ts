@@ -1,9 +1,9 @@
-// Lets the unsaved text of open files be searched: handed to the index when nobody has typed in it for a while.
+// Indexes the unsaved text of open files after a pause in typing.
 import type { TextDocuments } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Indexing } from "./indexing";
 
-/** While somebody types, every change would only cost what the next one replaces. */
+/** While somebody types, each change would be replaced by the next one. */
 const quietMs = 2000;
 
 export function registerUnsavedBuffers(
@@ -11,7 +11,7 @@ export function registerUnsavedBuffers(
   indexing: Pick<Indexing, "bufferChanged">,
 ): void {
   const waiting = new Map<string, NodeJS.Timeout>();
-  /** Version of each document as it was opened: until another one comes, it is what is on disk. */
+  /** Version of each document when it was opened: until it changes, the file on disk is the same. */
   const opened = new Map<string, number>();
   documents.onDidOpen(({ document }) => void opened.set(document.uri, document.version));
   const stop = (uri: string): void => {
@@ -30,7 +30,7 @@ export function registerUnsavedBuffers(
     timer.unref();
     waiting.set(uri, timer);
   });
-  // From then on the file on disk holds.
+  // From then on the file on disk counts.
   const drop = ({ document }: { document: TextDocument }): void => {
     stop(document.uri);
     indexing.bufferChanged(document.uri, undefined);

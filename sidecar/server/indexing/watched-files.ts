@@ -1,4 +1,4 @@
-// Hears of files that change on disk or are saved, and passes them on to the index.
+// Passes files that change on disk or are saved on to the index.
 import {
   type Connection,
   DidChangeWatchedFilesNotification,
@@ -11,7 +11,7 @@ import { filePath } from "../../host/paths";
 import type { Client } from "../connection/client-capabilities";
 import type { Indexing } from "./indexing";
 
-/** A change to one of these changes which other files belong to the index. */
+/** A change of one of these changes which files belong to the index. */
 const ignoreFiles = /[\\/](?:\.gitignore|\.selfracgignore|\.git[\\/]info[\\/]exclude)$/;
 
 export function registerWatchedFiles(
