@@ -116,19 +116,19 @@ function shown(path: string): string {
 
 function whyMinified(text: string): string | undefined {
   let lines = 0;
-  let longest = 0;
-  let longestAt = 0;
+  let maxLength = 0;
+  let maxLengthLine = 0;
   for (let start = 0; start < text.length; lines++) {
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
-    if (end - start > longest) {
-      longest = end - start;
-      longestAt = lines + 1;
+    if (end - start > maxLength) {
+      maxLength = end - start;
+      maxLengthLine = lines + 1;
     }
     start = end + 1;
   }
-  if (longest > maxLineLength)
-    return `line ${longestAt} has ${longest} characters; code that people write has at most ${maxLineLength}`;
+  if (maxLength > maxLineLength)
+    return `line ${maxLengthLine} has ${maxLength} characters; code that people write has at most ${maxLineLength}`;
   const mean = Math.round(text.length / lines);
   if (text.length > 4096 && mean > maxMeanLineLength)
     return `a line has ${mean} characters on average; code that people write has at most ${maxMeanLineLength}`;
