@@ -41,7 +41,9 @@ it("holds nothing back for being unsure, since it states no confidence, and says
   expect(trace.suggestion).toBe("first + second");
   expect(trace.confidence).toEqual({ meanLogProbability: expect.any(Number) });
   expect(
-    sidecar.logs.filter(({ message }) => message.includes("states no confidence in model.json: no suggestion is suppressed")),
+    sidecar.logs.filter(({ message }) =>
+      message.includes("states no confidence in model.json: no suggestion is suppressed"),
+    ),
   ).toHaveLength(1);
 });
 

@@ -2,7 +2,7 @@
 import { Yielder } from "../../host/yield";
 import type { Chunk } from "./chunker";
 import { estimateTokens } from "./estimate-tokens";
-import { licenseEnd } from "./license-header";
+import { licenceEnd } from "./licence-header";
 
 /** What cutting the text at one line means. */
 export interface Boundary {
@@ -52,7 +52,7 @@ interface Costs {
 
 /**
  * Chunks of at most {@link maxLines} lines and {@link maxTokens} tokens, cheapest in total by dynamic programming over the
- * lines that are not blank. Every line is in a chunk, except a license at the top, overlong lines, and chunks of hardly a letter.
+ * lines that are not blank. Every line is in a chunk, except a licence at the top, overlong lines, and chunks of hardly a letter.
  * @param boundaryAt what beginning a chunk at line `index` (0-based) means; called once a line
  */
 export async function segment(lines: readonly string[], boundaryAt: (index: number) => Boundary): Promise<Chunk[]> {
@@ -73,7 +73,7 @@ export async function segment(lines: readonly string[], boundaryAt: (index: numb
 function contentOf(lines: readonly string[]): Content {
   const indices: number[] = [];
   const barriers = new Set<number>();
-  for (let i = licenseEnd(lines); i < lines.length; i++) {
+  for (let i = licenceEnd(lines); i < lines.length; i++) {
     const line = lines[i] ?? "";
     if (line.length > maxLineLength) barriers.add(indices.length);
     else if (line.trim() !== "") indices.push(i);

@@ -22,7 +22,7 @@ describe("the catalogue", () => {
     }
   });
 
-  it("has the license, parameters and size of the packages", async () => {
+  it("has the licence, parameters and size of the packages", async () => {
     for (const [name, model] of catalogue) {
       const folder = join(packaged, model.package);
       expect(existsSync(join(folder, "MODEL_CARD.md")), name).toBe(true);

@@ -43,7 +43,7 @@ function checkShape(text: string, chunks: readonly Chunk[]): void {
   }
 }
 
-/** Lines with content that are in no chunk, except a license at the top. */
+/** Lines with content that are in no chunk, except a licence at the top. */
 function lostLines(text: string, chunks: readonly Chunk[]): string[] {
   const lines = text.split("\n");
   const covered = new Set(
@@ -133,7 +133,7 @@ describe("tree-sitter", () => {
     for (const chunk of chunks.slice(1)) expect(chunk.text).toMatch(/^ {2}if/);
   });
 
-  it("excludes a license at the top", async () => {
+  it("excludes a licence at the top", async () => {
     const licence = "/*\n * Copyright 2020 Somebody\n * Licensed under the Apache License, Version 2.0\n */\n";
     const [first] = await chunker.chunk(
       "A.java",
@@ -257,7 +257,7 @@ describe("tree-sitter", () => {
     expect(await fragile.chunk("a.py", text)).toEqual(await chunker.chunk("a.py", text));
   });
 
-  it("excludes an overlong line only, and nothing of a file whose license comment is not closed", async () => {
+  it("excludes an overlong line only, and nothing of a file whose licence comment is not closed", async () => {
     const text = `before = first_value()\nmore = second_value()\ndata = "${"x".repeat(3000)}"\nafter = third_value()\nlast = fourth_value()\n`;
     for (const each of [chunker, new LineChunker()]) {
       const chunks = await each.chunk("a.py", text);

@@ -1,17 +1,17 @@
-// Finds the license comment at the top of a file: it is the same in every file, so that a search for it finds nothing.
+// Finds the licence comment at the top of a file: it is the same in every file, so that a search for it finds nothing.
 
 /** A longer comment is about the file. */
-const maxLicenseLines = 80;
+const maxLicenceLines = 80;
 /** A comment's mark; `#` of a preprocessor line or an attribute is none. */
 const commentMark = /^\s*(\/\*|<!--|\/\/|#(?!\s*(?:include|define|if|pragma|import|region|nullable)\b|\[)|--|;;)/;
 
-/** Index of the first line after the license comment, 0 where there is none. */
-export function licenseEnd(lines: readonly string[]): number {
+/** Index of the first line after the licence comment, 0 where there is none. */
+export function licenceEnd(lines: readonly string[]): number {
   let start = 0;
   while (start < lines.length && /^\s*$|^#!|^<\?php\s*$/.test(lines[start] ?? "")) start++;
   const mark = commentMark.exec(lines[start] ?? "")?.[1];
   const end = mark === undefined ? undefined : commentEnd(lines, start, mark);
-  if (end === undefined || end - start > maxLicenseLines) return 0;
+  if (end === undefined || end - start > maxLicenceLines) return 0;
   const comment = lines.slice(start, end).join("\n");
   return /licen[cs]e|copyright|spdx-/i.test(comment) ? end : 0;
 }
