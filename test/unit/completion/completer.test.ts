@@ -63,8 +63,8 @@ const saying = (text: string) =>
     last: tokenizer.tokenOf(model.specialTokens.endOfText),
   });
 
-describe("with the real model", () => {
-  it("says what happened and how long each part took", async () => {
+describe("a completion of the real model", () => {
+  it("has a trace with what happened and the time of each part", async () => {
     const trace = await complete(completer(real));
     expect(trace).toMatchObject({
       uri: context.uri,
@@ -89,13 +89,13 @@ describe("with the real model", () => {
     expect(Object.values(parts).reduce((sum, part) => sum + part, 0)).toBeLessThanOrEqual(totalMs);
   });
 
-  it("says the same twice", async () => {
+  it("is the same when it is asked for again", async () => {
     const twice = [await complete(completer(real)), await complete(completer(real))];
     expect(twice[0]?.suggestion).toBe(twice[1]?.suggestion);
     expect(twice[0]?.generatedTokens).toBe(twice[1]?.generatedTokens);
   });
 
-  it("without retrieval says exactly what the bare backbone says", async () => {
+  it("is the same with retrieval off as without an index", async () => {
     const withAdapter = await complete(completer(real, () => undefined));
     const bare = await complete(completer(real), { retrieval: false });
     expect(withAdapter.suggestion).toBe(bare.suggestion);
@@ -109,13 +109,13 @@ describe("with the real model", () => {
     ["a line of a megabyte", { prefix: "x = ".repeat(250_000), suffix: "y(".repeat(500_000) }],
     ["special tokens in the text", { prefix: "<|endoftext|><|fim_middle|> const a = ", suffix: "<|fragment|>" }],
     ["a language nobody knows", { languageId: "klingon" }],
-  ])("survives %s", async (_, change) => {
+  ])("works in %s", async (_, change) => {
     const trace = await complete(completer(real), { maxTokens: 8 }, undefined, { ...context, ...change });
     expect(trace.promptTokens).toBeGreaterThan(0);
     expect(trace.promptTokens + 8).toBeLessThanOrEqual(model.contextLength);
   });
 
-  it("keeps within the context whatever the settings", async () => {
+  it("stays within the model's context with the largest settings", async () => {
     const trace = await complete(
       completer(real),
       { maxTokens: 256, fragmentBudget: 8192, maxFragments: 16 },
@@ -125,7 +125,7 @@ describe("with the real model", () => {
     expect(trace.promptTokens).toBeLessThanOrEqual(model.contextLength - 256);
   });
 
-  it("is cancelled while it reads the prompt", async () => {
+  it("is cancelled while the prompt is read", async () => {
     const controller = new AbortController();
     const running = complete(completer(real), {}, controller.signal, {
       ...context,
@@ -136,19 +136,19 @@ describe("with the real model", () => {
   });
 });
 
-describe("the trace", () => {
-  it("holds what the editor gets, filtered", async () => {
+describe("the trace of a completion", () => {
+  it("holds the filtered suggestion", async () => {
     const trace = await complete(completer(saying("addMoney(a, b);  \n}\n")));
     expect(trace).toMatchObject({ suggestion: "addMoney(a, b);", stopReason: "end-of-statement" });
     expect(trace.suppressed).toBeUndefined();
   });
 
-  it("names the filter that rejected the suggestion", async () => {
+  it("names the filter that rejects the suggestion", async () => {
     const trace = await complete(completer(saying("   ")));
     expect(trace).toMatchObject({ suggestion: "", suppressed: "empty: is empty", stopReason: "end-of-text" });
   });
 
-  it("numbers completions", async () => {
+  it("has an id that rises by one", async () => {
     const one = completer(saying("a"));
     expect([(await complete(one)).id, (await complete(one)).id]).toEqual([1, 2]);
     expect(logged.at(-1)).toMatch(/^completion 2: /);
@@ -159,12 +159,12 @@ describe("the trace", () => {
     ["no folder is open", {}, () => undefined, "no workspace folder is open"],
     ["the index is empty", {}, () => ({ ...source, fragmentCount: 0 }), "the index holds no fragment yet"],
     ["no fragment is wanted", { maxFragments: 0 }, () => source, "selfracg.maxFragments is 0"],
-  ])("says that %s", async (_, settings, from, reason) => {
+  ])("has the reason where %s", async (_, settings, from, reason) => {
     const trace = await complete(completer(saying("a"), from), settings);
     expect(trace).toMatchObject({ nothingRetrieved: reason, fragments: [], timings: { expressMs: 0, searchMs: 0 } });
   });
 
-  it("asks for the source anew each time", async () => {
+  it("has fragments as soon as there is an index", async () => {
     let now: FragmentSource | undefined;
     const one = completer(saying("a"), () => now);
     expect((await complete(one)).fragments).toHaveLength(0);
@@ -172,7 +172,7 @@ describe("the trace", () => {
     expect((await complete(one)).fragments).toHaveLength(2);
   });
 
-  it("names the fragments for which the prompt had no room", async () => {
+  it("names the fragments that do not fit in the prompt", async () => {
     const long = Array.from(
       { length: 16 },
       (_, at): ScoredFragment => ({
@@ -195,7 +195,7 @@ describe("the trace", () => {
     expect(trace.dropped[0]?.reason).toMatch(/^no room beside the code in a prompt of \d+ tokens$/);
   });
 
-  it("counts the time since the request arrived", async () => {
+  it("has the time since the request arrived", async () => {
     const arrivedAt = performance.now() - 1000;
     const trace = await completer(saying("a")).complete(
       context,
@@ -208,7 +208,7 @@ describe("the trace", () => {
   });
 });
 
-describe("over keystrokes", () => {
+describe("the fragments in the prompt over keystrokes", () => {
   const saidNeed = (angle: number) =>
     Float32Array.from({ length: model.retrieval.dimension }, (_, at) =>
       at === 0 ? Math.cos(angle) : at === 1 ? Math.sin(angle) : 0,
@@ -254,7 +254,7 @@ describe("over keystrokes", () => {
     };
   };
 
-  it("keeps the fragments while the need has hardly moved, and asks for none", async () => {
+  it("are reused without a search while the need has hardly moved", async () => {
     const backbone = turning();
     let now = ranked(["money", "tax"], [0.5, 0.4]);
     const one = completer(backbone, () => now);
@@ -273,7 +273,7 @@ describe("over keystrokes", () => {
     expect(backbone.prompts).toHaveLength(2);
   });
 
-  it("measures the need against the one that fetched them, so that small steps add up", async () => {
+  it("are compared by the need that they were found for, so that small steps add up", async () => {
     const backbone = turning();
     let now = ranked(["money"], [0.5]);
     const one = completer(backbone, () => now);
@@ -287,7 +287,7 @@ describe("over keystrokes", () => {
     );
   });
 
-  it("changes them when the need moved and something better is found, and reads the query only then", async () => {
+  it("are replaced when the need moved and a search finds better ones", async () => {
     const backbone = turning();
     let now = ranked(["money", "tax"], [0.5, 0.4]);
     const one = completer(backbone, () => now);
@@ -304,7 +304,7 @@ describe("over keystrokes", () => {
     expect(after.reused).toMatchObject({ since: moved.id });
   });
 
-  it("keeps them when the need moved and nothing is better by much, with their new scores, and asks no more", async () => {
+  it("are reused with new scores when the need moved and a search finds nothing much better", async () => {
     const backbone = turning();
     let now = ranked(["money"], [0.5]);
     const one = completer(backbone, () => now);
@@ -324,7 +324,7 @@ describe("over keystrokes", () => {
     expect(backbone.prompts).toHaveLength(3);
   });
 
-  it("keeps it that nothing is needed", async () => {
+  it("stay none while nothing is needed", async () => {
     const backbone = turning();
     const one = completer(backbone, () => ranked(["money"], [-0.9]));
     const first = await complete(one, {}, undefined, at("a "));
@@ -337,7 +337,7 @@ describe("over keystrokes", () => {
     expect(second.nothingRetrieved).toMatch(/the model needs nothing/);
   });
 
-  it("looks again when the index changed, and never leaves the old text of a fragment in the prompt", async () => {
+  it("are searched again when the index changed, and never have the old text of a file", async () => {
     const backbone = turning();
     let now = ranked(["money"], [0.5]);
     const one = completer(backbone, () => now);
@@ -386,14 +386,14 @@ describe("over keystrokes", () => {
       {},
       /^web\/money\.ts:4-6 \d+ % of its lines stand around the cursor already$/,
     ],
-  ])("fetches anew when %s", async (_, change, settings, reason) => {
+  ])("are searched again when %s", async (_, change, settings, reason) => {
     const backbone = turning();
     const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
     await complete(one, {}, undefined, at("a "));
     expect((await complete(one, settings, undefined, at("a b ", change))).fetched).toMatch(reason);
   });
 
-  it("goes on with what was fetched for a completion that was cancelled", async () => {
+  it("are reused after a completion that was cancelled once they were found", async () => {
     const backbone = turning();
     const controller = new AbortController();
     const slow = {
@@ -411,7 +411,7 @@ describe("over keystrokes", () => {
     expect(backbone.expressed).toHaveLength(1);
   });
 
-  it("adds to the prompt at its end while 200 characters are typed, but for the one place where its code begins later", async () => {
+  it("stay at the prompt's beginning, which changes at most once while 200 characters are typed", async () => {
     const backbone = turning();
     const one = completer(backbone, () => ranked(["money", "tax"], [0.5, 0.4]));
     const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join(
@@ -438,7 +438,7 @@ describe("over keystrokes", () => {
     expect(reused).toBeGreaterThanOrEqual(199);
   });
 
-  it("with the real model: types on at the end of a line, reads only what is new, and fetches anew elsewhere", async () => {
+  it("need only the new tokens to be read by the real model, until the cursor moves elsewhere", async () => {
     const reads: { tokens: number; reused: number }[] = [];
     let expressed = 0;
     const watched: Backbone = {
@@ -486,7 +486,7 @@ describe("over keystrokes", () => {
   });
 });
 
-describe("a model that fills in the middle", () => {
+describe("a completion of a fill-in-the-middle model", () => {
   let middle: ModelPackage;
   let format: PromptFormat;
   beforeAll(() => {
@@ -511,7 +511,7 @@ describe("a model that fills in the middle", () => {
       last: tokenizer.tokenOf("<|endoftext|>"),
     });
 
-  it("reads fragments, prefix and suffix, and the need where generation starts", async () => {
+  it("has fragments, prefix and suffix in its prompt, and expresses the need at its end", async () => {
     const backbone = says("addMoney(a, b);");
     let expressed: readonly number[] = [];
     const watched: Backbone = {
@@ -535,7 +535,7 @@ describe("a model that fills in the middle", () => {
     expect(expressed).toEqual(prompt);
   });
 
-  it("ends where the rest of the line begins, and reads nothing after it", async () => {
+  it("ends where the rest of the line begins", async () => {
     const at = { ...context, prefix: `${context.prefix}pay(`, suffix: `, rate);\n}\n` };
     const backbone = says("addMoney(a, b), rate);\n}\n\nexport function next() {}", at.prefix);
     const trace = await complete(filling(backbone), {}, undefined, at);
@@ -543,7 +543,7 @@ describe("a model that fills in the middle", () => {
     expect(tokenizer.decode(backbone.held)).not.toContain("export");
   });
 
-  it("keeps the prompt up to the cursor while one types on", async () => {
+  it("appends to the prompt's prefix while one types", async () => {
     const backbone = says("");
     const one = filling(backbone);
     const before = Array.from({ length: 120 }, (_, n) => `  const price${n} = addMoney(total${n}, tax(${n}));\n`).join(
@@ -570,7 +570,7 @@ describe("a model that fills in the middle", () => {
   });
 });
 
-describe("where the user wants quiet", () => {
+describe("the setting quietIn", () => {
   const at = (prefix: string, suffix = "\n") => ({ ...context, prefix, suffix });
 
   it.each<[Settings["quietIn"], CursorContext, string]>([
@@ -578,22 +578,25 @@ describe("where the user wants quiet", () => {
     [["comments", "strings"], at("/*\n * adds "), 'the cursor is in a comment, and selfracg.quietIn holds "comments"'],
     [["strings"], at("const a = 'b", "';\n"), 'the cursor is in a string, and selfracg.quietIn holds "strings"'],
     [["strings"], at("const a = `b ", "`;\n"), 'the cursor is in a string, and selfracg.quietIn holds "strings"'],
-  ])("in %j reads nothing and says why", async (quietIn, document, suppressed) => {
-    const backbone = saying("a");
-    for (const invoked of [false, true]) {
-      const trace = await completer(backbone).complete(
-        document,
-        { ...defaultSettings, quietIn },
-        { line: 0, character: 0 },
-        undefined,
-        performance.now(),
-        { invoked },
-      );
-      expect(trace).toMatchObject({ suggestion: "", suppressed, stopReason: "not-started", promptTokens: 0 });
-    }
-    expect(backbone.prompts).toEqual([]);
-    expect(backbone.expressed).toEqual([]);
-  });
+  ])(
+    "with %j suppresses the suggestion without reading anything, with the reason",
+    async (quietIn, document, suppressed) => {
+      const backbone = saying("a");
+      for (const invoked of [false, true]) {
+        const trace = await completer(backbone).complete(
+          document,
+          { ...defaultSettings, quietIn },
+          { line: 0, character: 0 },
+          undefined,
+          performance.now(),
+          { invoked },
+        );
+        expect(trace).toMatchObject({ suggestion: "", suppressed, stopReason: "not-started", promptTokens: 0 });
+      }
+      expect(backbone.prompts).toEqual([]);
+      expect(backbone.expressed).toEqual([]);
+    },
+  );
 
   it.each<[Settings["quietIn"], CursorContext]>([
     [["comments"], at("const a = 'b", "';\n")],
@@ -602,7 +605,7 @@ describe("where the user wants quiet", () => {
     [["comments", "strings"], at("const a = `${", "}`;\n")],
     [["comments", "strings"], at("const a = 'b' + ")],
     [[], at("// adds ")],
-  ])("and not elsewhere: %j", async (quietIn, document) => {
+  ])("with %j suppresses nothing elsewhere", async (quietIn, document) => {
     const backbone = saying("a");
     await complete(completer(backbone), { quietIn }, undefined, document);
     expect(backbone.prompts).toHaveLength(1);
@@ -617,7 +620,7 @@ describe("secrets in the document", () => {
   const readBy = ({ prompts, expressed }: Scripted) =>
     [...prompts, ...expressed].map((tokens) => tokenizer.decode(tokens)).join("\n");
 
-  it("are covered in all that the model reads, and suggestions are made all the same", async () => {
+  it("are covered in the prompt, and suggestions are made", async () => {
     const backbone = saying("addMoney(a, b)");
     const trace = await complete(completer(backbone), {}, undefined, at);
     expect(trace.suggestion).toBe("addMoney(a, b)");
@@ -634,7 +637,7 @@ describe("secrets in the document", () => {
     expect(readBy(backbone)).not.toContain(password);
   });
 
-  it("have no suggestion where the cursor is inside one, with the reason, and nothing is read", async () => {
+  it("suppress the suggestion where the cursor is inside one, without reading anything", async () => {
     const backbone = saying("addMoney(a, b)");
     const half = {
       ...context,
@@ -659,7 +662,7 @@ describe("secrets in the document", () => {
   });
 });
 
-describe("confidence", () => {
+describe("the confidence", () => {
   const thresholds = { more: 0.2, balanced: 0.5, fewer: 0.8 };
   const judged = (probability: number, frequency: Settings["frequency"], invoked = false) =>
     new Completer({
@@ -679,7 +682,7 @@ describe("confidence", () => {
     [0.49, "more", true],
     [0.79, "fewer", false],
     [0.8, "fewer", true],
-  ])("of %d with %s shows it: %s", async (probability, frequency, shown) => {
+  ])("%d, with frequency %s, shows the suggestion: %s", async (probability, frequency, shown) => {
     const trace = await judged(probability, frequency);
     expect(trace.confidence).toMatchObject({ probability, threshold: thresholds[frequency] });
     expect(trace.confidence?.meanLogProbability).toBeLessThanOrEqual(0);
@@ -691,7 +694,7 @@ describe("confidence", () => {
       );
   });
 
-  it("holds nothing back with a package that states none, however unlikely", async () => {
+  it("suppresses nothing with a package that states no calibration", async () => {
     const { confidence: _, ...silent } = model;
     const backbone = { ...saying("addMoney(a, b);"), model: silent };
     const trace = await complete(completer(backbone), { frequency: "fewer" });
@@ -699,17 +702,17 @@ describe("confidence", () => {
     expect(Object.keys(trace.confidence ?? {})).toEqual(["meanLogProbability"]);
   });
 
-  it("does not hold back what the user asks for", async () => {
+  it("suppresses nothing that the user asks for", async () => {
     const trace = await judged(0.1, "fewer", true);
     expect(trace).toMatchObject({ suggestion: "addMoney(a, b);", confidence: { probability: 0.1, threshold: 0.8 } });
   });
 
-  it("is absent where nothing is left to be sure of", async () => {
+  it("is absent where the filters leave nothing", async () => {
     expect((await complete(completer(saying("   ")))).confidence).toBeUndefined();
   });
 });
 
-it("is cancelled before it begins", async () => {
+it("a completion is cancelled before it begins", async () => {
   const backbone = saying("a");
   const trace = await complete(completer(backbone), {}, AbortSignal.abort());
   expect(trace).toMatchObject({ stopReason: "cancelled", suggestion: "", generatedTokens: 0 });
@@ -717,12 +720,12 @@ it("is cancelled before it begins", async () => {
   expect(backbone.prompts).toEqual([]);
 });
 
-it("rejects when the backbone is broken", async () => {
+it("a completion rejects when the backbone fails", async () => {
   const broken = { ...saying("a"), prefill: () => Promise.reject(new Error("out of memory")) };
   await expect(complete(completer(broken))).rejects.toThrow("out of memory");
 });
 
-it("searches code with any line break alike", async () => {
+it("a search by code treats all line breaks alike", async () => {
   const backbone = saying("a");
   for (const text of [
     "const a = 1;\nconst b = 2;\n",
@@ -734,7 +737,7 @@ it("searches code with any line break alike", async () => {
   expect(backbone.expressed[2]).toEqual(backbone.expressed[0]);
 });
 
-it("searches without generating", async () => {
+it("a search generates nothing", async () => {
   const backbone = saying("a");
   const { selected } = await completer(backbone).search(context, defaultSettings);
   expect(selected.map(({ reference }) => reference.path)).toEqual(["web/money.ts", "web/tax.ts"]);

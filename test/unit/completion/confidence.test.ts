@@ -26,11 +26,11 @@ beforeAll(async () => {
 });
 afterAll(() => trees.dispose());
 
-describe("the map of the model that ships", () => {
+describe("the calibration of the packaged model", () => {
   const likely: Evidence = { meanLogProbability: -0.2, firstLineTokens: 4, isValid: true };
   const of = (change: Partial<Evidence>) => shipped.probability({ ...likely, ...change });
 
-  it("gives more to what the model is surer of, to short lines, and to what is no syntax error", () => {
+  it("is higher for likely tokens, for short lines, and without syntax errors", () => {
     expect(of({ meanLogProbability: -1 })).toBeLessThan(of({}));
     expect(of({ firstLineTokens: 20 })).toBeLessThan(of({}));
     expect(of({ isValid: false })).toBeLessThan(of({}));
@@ -43,7 +43,7 @@ describe("the map of the model that ships", () => {
         expect(Math.abs(of({ meanLogProbability, firstLineTokens }) - 0.5)).toBeLessThanOrEqual(0.5);
   });
 
-  it("holds back more with fewer", () => {
+  it("suppresses more with frequency fewer", () => {
     const { more, balanced, fewer } = shipped.thresholds;
     expect(more).toBeGreaterThan(0);
     expect(balanced).toBeGreaterThan(more);
@@ -51,10 +51,10 @@ describe("the map of the model that ships", () => {
   });
 });
 
-describe("what a package states", () => {
+describe("the calibration of a package", () => {
   const evidence: Evidence = { meanLogProbability: -0.5, firstLineTokens: 3, isValid: false };
 
-  it("is what the fit says, to three decimals", () => {
+  it("has the weights of the fit, to three decimals", () => {
     const thresholds = { more: 0.01, balanced: 0.02, fewer: 0.05 };
     const stated = statedConfidence([0.12345, 2, -1, -0.5], thresholds);
     expect(stated).toEqual({
@@ -69,14 +69,14 @@ describe("what a package states", () => {
     });
   });
 
-  it("holds nothing back where it states nothing", () => {
+  it("suppresses nothing where the package states none", () => {
     const confidence = confidenceIn(evidence, "fewer", calibrationOf({}));
     expect(confidence).toEqual({ meanLogProbability: -0.5 });
     expect(whyUnsure(confidence, "fewer")).toBeUndefined();
   });
 });
 
-describe("the evidence", () => {
+describe("the evidence for a suggestion", () => {
   /** Tokens of two characters each, the later the less likely. */
   const textTokens = (text: string) =>
     Array.from({ length: Math.ceil(text.length / 2) }, (_, at) => ({ start: 2 * at, logProbability: -at }));
@@ -87,7 +87,7 @@ describe("the evidence", () => {
       marked(document, "typescript", trees).context.cursor,
     );
 
-  it("is that of the tokens that are left", () => {
+  it("counts only the tokens that the filters left", () => {
     expect(evidence("const a = ║\n", "f(b);extra", "f(b);")).toEqual({
       meanLogProbability: -1,
       firstLineTokens: 3,
@@ -96,7 +96,7 @@ describe("the evidence", () => {
     expect(evidence("const a = ║\n", "  f(b);", "f(b);")).toMatchObject({ firstLineTokens: 4 });
   });
 
-  it("counts the first line that says something", () => {
+  it("counts the tokens of the first line that is not blank", () => {
     expect(evidence("function f() {║\n}\n", "\n  a();\n  b();", "\n  a();\n  b();")).toEqual({
       meanLogProbability: -3,
       firstLineTokens: 4,
@@ -104,7 +104,7 @@ describe("the evidence", () => {
     });
   });
 
-  it("says where the syntax objects", () => {
+  it("tells whether the suggestion adds a syntax error", () => {
     expect(evidence("const a = ║;\n", "f(b c)", "f(b c)").isValid).toBe(false);
   });
 });

@@ -103,8 +103,8 @@ function inspecting(using: Backbone = backbone, format = promptFormat): Inspecte
   };
 }
 
-describe("the prompt", () => {
-  it("comes in pieces that add up to it, with the fragments and the code", async () => {
+describe("the inspected prompt", () => {
+  it("has pieces that add up to the prompt, with fragments and code", async () => {
     const { inspection, complete, last } = inspecting();
     const trace = await complete();
     const { pieces, contextLength } = inspection.promptOf(last(trace));
@@ -125,7 +125,7 @@ describe("the prompt", () => {
     expect(`${code[3]?.text}${last(trace).required}`).toBe(context.prefix);
   });
 
-  it("has the code behind the cursor where the model reads it", async () => {
+  it("has the suffix where the model reads it", async () => {
     const filling: ModelPackage = {
       ...model,
       prompt: {
@@ -163,7 +163,7 @@ describe("the prompt", () => {
     expect(code.find(({ kind }) => kind === "suffix")?.text).toBe("\n\ndef open() -> None:\n    pass\n");
   });
 
-  it("is told apart where paths and code are cut", async () => {
+  it("has the right pieces where paths and code are cut", async () => {
     const { inspection, complete, last } = inspecting();
     const path = `${"deeply/nested/folder/".repeat(12)}file.py`;
     const trace = await complete({
@@ -180,8 +180,8 @@ describe("the prompt", () => {
   });
 });
 
-describe("the completions held", () => {
-  it("are the last twenty, without those that were cancelled", async () => {
+describe("the remembered completions", () => {
+  it("are the last twenty that were not cancelled", async () => {
     const { inspection, complete } = inspecting();
     const cancelled = await complete({}, AbortSignal.abort());
     expect(inspection.get(cancelled.id)).toBeUndefined();
@@ -202,8 +202,8 @@ describe("the completions held", () => {
   });
 });
 
-describe("the need", () => {
-  it("names the tokens of the query with their places in the document", async () => {
+describe("the inspected need", () => {
+  it("has the tokens of the query with their positions in the document", async () => {
     const asked: (readonly number[])[] = [];
     const needWeights = async (tokens: readonly number[]) => {
       asked.push(tokens);
@@ -234,7 +234,7 @@ describe("the need", () => {
     expect(tokens[0]).toEqual({ text: "<|path|>" });
   });
 
-  it("of the real model weighs every token, in every layer", async () => {
+  it("of the real model has a weight for every token, in every layer", async () => {
     const { inspection, complete, last } = inspecting();
     const { tokens, layers } = await inspection.needOf(last(await complete()), new AbortController().signal);
     expect(layers).toHaveLength(model.architecture.layers);
@@ -247,8 +247,8 @@ describe("the need", () => {
   });
 });
 
-describe("the comparison", () => {
-  it("completes the cursor with and without the fragments, and says what these gained", async () => {
+describe("the comparison without fragments", () => {
+  it("has both completions, and what the fragments gained", async () => {
     const { inspection, completer, complete, last } = inspecting();
     // Only the fragment knows how this goes on.
     const begun = { ...context, prefix: `${context.prefix}settle_` };
@@ -278,7 +278,7 @@ describe("the comparison", () => {
     expect(withoutFragments.suggestion).toBe(alone.suggestion);
   });
 
-  it("gains nothing where there is no fragment", async () => {
+  it("has a gain of nothing where there is no fragment", async () => {
     const { inspection, completer, last } = inspecting();
     const trace = await completer.complete(
       context,
@@ -296,7 +296,7 @@ describe("the comparison", () => {
     expect(gained).toBeCloseTo(0, 4);
   });
 
-  it("stops when it is cut short", async () => {
+  it("stops when its signal is aborted", async () => {
     const { inspection, complete, last } = inspecting();
     const trace = await complete();
     const controller = new AbortController();

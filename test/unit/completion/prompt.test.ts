@@ -43,19 +43,19 @@ function fragment(path: string, text: string): SelectedFragment {
 
 const decode = (tokens: readonly number[]) => tokenizer.decode(tokens);
 
-it("is left to right where nothing follows the cursor", () => {
+it("a prompt is left to right where nothing follows the cursor", () => {
   const { tokens, fragments } = assemblePrompt(format, context("a = ", " \n\n"), [], 900);
   expect(tokens).toEqual(format.leftToRight("a.py", "a = ", 900));
   expect(fragments).toEqual([]);
 });
 
-it("fills in the middle where code follows", () => {
+it("a prompt is fill-in-the-middle where code follows", () => {
   const { tokens } = assemblePrompt(format, context("a = ", "\nprint(a)\n"), [], 900);
   expect(tokens).toEqual(format.fillInMiddle("a.py", "a = ", "\nprint(a)\n", 900));
   expect(decode(tokens)).toContain("print(a)");
 });
 
-it("puts fragments before the code in the model's order", () => {
+it("a prompt has its fragments before the code, in the model's order", () => {
   const best = fragment("best.py", "def best(): pass");
   const second = fragment("second.py", "def second(): pass");
   const { tokens, fragments } = assemblePrompt(format, context("a = ", ""), [best, second], 900);
@@ -64,7 +64,7 @@ it("puts fragments before the code in the model's order", () => {
   expect(tokens).toEqual([...order.flatMap((each) => each.tokens), ...format.leftToRight("a.py", "a = ", 900)]);
 });
 
-describe("within its room", () => {
+describe("a prompt's limit", () => {
   const long = Array.from({ length: 2000 }, (_, n) => `value_${n} = compute(${n})`).join("\n");
 
   it.each([200, 500, 800])("of %i tokens it fits whatever stands around the cursor", (room) => {
@@ -74,26 +74,26 @@ describe("within its room", () => {
     expect(tokens.length).toBeGreaterThan(Math.min(room, maxCodeTokens) * 0.8);
   });
 
-  it("it keeps the code nearest the cursor", () => {
+  it("keeps the code nearest to the cursor", () => {
     const text = decode(assemblePrompt(format, context(`${long}\nnearest = `, "\nafter_it()\n"), [], 300).tokens);
     expect(text).toContain("nearest = ");
     expect(text).toContain("after_it()");
     expect(text).not.toContain("value_0 =");
   });
 
-  it("the worst fragments give way to the code", () => {
+  it("drops the worst fragments, not the code", () => {
     const best = fragment("best.py", long.slice(0, 200));
     const worst = fragment("worst.py", long.slice(0, 3000));
     const { fragments } = assemblePrompt(format, context(long, ""), [best, worst], 400);
     expect(fragments).toEqual([best]);
   });
 
-  it("it reads no more code than is worth the time", () => {
+  it("is lower for code than for the whole prompt", () => {
     const { tokens } = assemblePrompt(format, context(long, `\n${long}`), [], 976);
     expect(tokens.length).toBeLessThanOrEqual(maxCodeTokens);
   });
 
-  it("it shows little of what follows", () => {
+  it("is lowest for the suffix", () => {
     const { tokens } = assemblePrompt(format, context("a = ", `\n${long}`), [], 976);
     expect(tokens.length).toBeLessThan(250);
   });

@@ -39,7 +39,7 @@ function order(
 }
 
 describe("a ranking", () => {
-  it("is by score where nothing is boosted, equals as they were found", () => {
+  it("is by score without boosts, equals in the order found", () => {
     expect(order([found("b.py", 0.3), found("a.py", 0.5), found("c.py", 0.3)])).toEqual([
       "a.py 0.5",
       "b.py 0.3",
@@ -47,7 +47,7 @@ describe("a ranking", () => {
     ]);
   });
 
-  it("raises what is imported or was edited, and adds up", () => {
+  it("adds the boosts of imported and edited files", () => {
     const all = [
       found("a.py", 0.5),
       found("lib/tax.py", 0.41),
@@ -64,14 +64,14 @@ describe("a ranking", () => {
     ]);
   });
 
-  it("leaves what has no weight, and the open file", () => {
+  it("has no boost of weight 0 and none for the open file", () => {
     expect(
       order([found("shop/money.py", 0.4), found("b.py", 0.3)], { edited: ["b.py"], by: { imported: 0, edited: 0 } }),
     ).toEqual(["shop/money.py 0.4", "b.py 0.3"]);
     expect(order([found(context.path, 0.3)], { edited: [context.path] })).toEqual(["shop/cart.py 0.3"]);
   });
 
-  it("has what is pinned before everything, the best of it first, but for what is banned", () => {
+  it("has pinned files first, except banned ones", () => {
     const all = [found("a.py", 0.9), found("old/b.py", -0.2), found("old/c.py", 0.1), found("old/d.py", 0.8)];
     expect(
       order(all, { rules: { pinnedFiles: ["old/"], bannedFiles: ["d.py"] }, edited: ["a.py", "old/b.py"] }),
@@ -83,12 +83,12 @@ describe("a ranking", () => {
     ]);
   });
 
-  it("goes by score and raise together", () => {
+  it("is by the sum of score and boost", () => {
     expect(rankOf({ score: 0.25 })).toBe(0.25);
     expect(rankOf({ score: 0.25, boost: { by: 0.5, reason: "" } })).toBe(0.75);
   });
 
-  it("is changed by an edit too little for the prompt's fragments to be exchanged for it alone", () => {
+  it("changes less by an edit than the margin for replacing fragments", () => {
     expect(boostWeights.edited).toBeLessThan(reuseRule.margin);
   });
 });

@@ -4,7 +4,7 @@ import { FileRules } from "../../../sidecar/retrieval/pinned-files";
 
 const at = (path: string, folder = "/home/me/shop") => ({ uri: `file://${encodeURI(`${folder}/${path}`)}`, path });
 
-it("are told by the pattern that says so, the last one that is about them", () => {
+it("pinned and banned files have the last pattern that matches them", () => {
   const files = new FileRules({
     pinnedFiles: ["/shop/money.py", "docs/", "!docs/old.md"],
     bannedFiles: ["*.min.js", "generated", "", "# none", "two\nlines"],
@@ -19,13 +19,13 @@ it("are told by the pattern that says so, the last one that is about them", () =
   expect(files.bannedBy(at("web/app.min.js"))).toBe("*.min.js");
 });
 
-it("are banned where they are pinned too", () => {
+it("files that are pinned and banned are banned", () => {
   const files = new FileRules({ pinnedFiles: ["shop/"], bannedFiles: ["shop/secret.py"] });
   expect(files.pinnedBy(at("shop/secret.py"))).toBeUndefined();
   expect(files.pinnedBy(at("shop/money.py"))).toBe("shop/");
 });
 
-it("are none by default, whatever the path", () => {
+it("no file is pinned or banned by default", () => {
   const files = new FileRules({});
   expect([files.hasPins, files.hasBans, files.pinnedBy(at("a")), files.bannedBy(at("\u{1f600}/é.py"))]).toEqual([
     false,
@@ -36,7 +36,7 @@ it("are none by default, whatever the path", () => {
   expect(new FileRules({ bannedFiles: ["é.py"] }).bannedBy(at("\u{1f600}/é.py"))).toBe("é.py");
 });
 
-it("are those of one workspace folder alone by a pattern that begins with ./ and its name", () => {
+it("a pattern that begins with ./ and a folder's name applies to that folder only", () => {
   const files = new FileRules({
     pinnedFiles: ["./library/src/a.py", "docs/", "!./app/docs/", "./whole folder"],
     bannedFiles: ["./my [app]/gen/*.py"],
@@ -57,7 +57,7 @@ it("are those of one workspace folder alone by a pattern that begins with ./ and
   ).toBe("./my a/gen/*.py");
 });
 
-it("are none of one folder where the folder cannot be told", () => {
+it("a pattern for one folder does not apply where the folder is unknown", () => {
   const files = new FileRules({ bannedFiles: ["./library/"] });
   for (const uri of ["untitled:a.py", "file:///w/library/b.py", "file:///w/%E0%A4%A/a.py"])
     expect(files.bannedBy({ uri, path: "a.py" })).toBeUndefined();

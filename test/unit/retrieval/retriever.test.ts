@@ -87,7 +87,7 @@ function withNullScore(nullScore: number) {
 }
 
 describe("retrieval", () => {
-  it("brings fragments with their place, score, tokens and the time of each part", async () => {
+  it("has fragments with lines, score and tokens, and the time of each step", async () => {
     const { selected, dropped, nothing, timings } = await retriever(await indexed(fragments)).retrieve(request(limits));
     expect(nothing).toBeUndefined();
     expect(dropped).toEqual([]);
@@ -103,13 +103,13 @@ describe("retrieval", () => {
     expect(timings.selectMs).toBeGreaterThan(0);
   });
 
-  it("caps a fragment at the tokens the model was trained on", async () => {
+  it("cuts a fragment to the tokens that the model was trained on", async () => {
     const long = fragment("long.py", Array.from({ length: 400 }, (_, n) => `value_${n} = compute(${n})`).join("\n"));
     const { selected } = await retriever(await indexed([long])).retrieve(request(limits));
     expect(selected[0]?.tokens.length).toBe(backbone.model.retrieval.fragmentTokens);
   });
 
-  it("is not starved by what is in sight: the fragments behind it are found", async () => {
+  it("finds fragments behind many that are already visible", async () => {
     // The visible lines stand in forty other files too, and each of them is nearer to the need than what is new.
     const shown = Array.from({ length: 40 }, (_, at) => fragment(`copy${at}.py`, context.prefix.trimEnd()));
     const source = await indexed([...shown, ...fragments]);
@@ -118,7 +118,7 @@ describe("retrieval", () => {
     expect(selected.map(({ reference }) => reference.path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
   });
 
-  it("is not starved by what is banned, and names the pattern", async () => {
+  it("finds fragments behind many that are banned, and names the pattern", async () => {
     const banned = Array.from({ length: 70 }, (_, at) =>
       fragment(`old/copy${at}.py`, `${fragments[0]?.text}\n# ${at}`),
     );
@@ -132,7 +132,7 @@ describe("retrieval", () => {
     expect(best.map(({ path }) => path).sort()).toEqual(["shop/money.py", "shop/stock.py"]);
   });
 
-  it("takes what is pinned first, however many are nearer, where it is needed at all", async () => {
+  it("selects pinned fragments first if they are needed", async () => {
     const nearer = Array.from({ length: 70 }, (_, at) => fragment(`old/copy${at}.py`, `${context.prefix}amount_${at}`));
     const source = await indexed([...nearer, ...fragments]);
     const pinning = { ...limits, maxFragments: 1, pinnedFiles: ["stock.py"] };
@@ -150,7 +150,7 @@ describe("retrieval", () => {
     expect(unneeded.dropped.find(({ path }) => path === "shop/stock.py")?.reason).toMatch(/is below/);
   });
 
-  it("tells the null score, and of each fragment what boosted it", async () => {
+  it("has the null score, and the boost of each fragment", async () => {
     const source = await indexed(fragments);
     const boosts = boostEdited((uri) => uri.endsWith("stock.py"), 2);
     const options = {
@@ -167,7 +167,7 @@ describe("retrieval", () => {
     ]);
   });
 
-  it("asks for more than it wants, because some are dropped", async () => {
+  it("searches for more fragments than it selects", async () => {
     const source = await indexed(fragments);
     await retriever(source).retrieve(request(limits));
     expect(source.asked[0]).toBeGreaterThan(limits.maxFragments);
@@ -175,7 +175,7 @@ describe("retrieval", () => {
 });
 
 describe("a ranking", () => {
-  it("has what would be retrieved, with the null score, best first", async () => {
+  it("has the fragments that would be retrieved, best first, with the null score", async () => {
     const source = await indexed(fragments);
     const found = await retriever(source, 0.3).rank(context, limits, 20);
     const { selected } = await retriever(source).retrieve(request(limits));
@@ -184,12 +184,12 @@ describe("a ranking", () => {
     expect((await retriever(source).rank(context, limits, 1)).fragments).toEqual(found.fragments.slice(0, 1));
   });
 
-  it("finds nothing where there is nothing to search, and says what would have been needed", async () => {
+  it("is empty without an index, and has the null score", async () => {
     expect(await retriever(undefined, 0.3).rank(context, limits, 20)).toEqual({ fragments: [], nullScore: 0.3 });
   });
 });
 
-describe("nothing is retrieved, and the reason given,", () => {
+describe("retrieval selects nothing, with the reason,", () => {
   const reason = async (source: FragmentSource | undefined, options: Partial<typeof limits> = {}, nullScore?: number) =>
     (await retriever(source, nullScore).retrieve(request({ ...limits, ...options }))).nothing;
 
@@ -224,13 +224,13 @@ describe("nothing is retrieved, and the reason given,", () => {
     expect(nothing).toMatch(/^the model needs nothing: .* is below 1\.250$/);
     expect(dropped.every(({ reason }) => reason.includes("is below 1.250"))).toBe(true);
   });
-  it("when all that was found is on screen", async () => {
+  it("when all fragments found are already visible", async () => {
     const onScreen = fragment("b.py", context.prefix);
     expect(await reason(await indexed([onScreen]))).toBe("every fragment found was dropped");
   });
 });
 
-it("stops when it is aborted", async () => {
+it("retrieval stops when its signal is aborted", async () => {
   const source = await indexed(fragments);
   await expect(retriever(source).retrieve(request(limits), AbortSignal.abort())).rejects.toMatchObject({
     name: "AbortError",

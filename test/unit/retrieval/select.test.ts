@@ -53,25 +53,25 @@ const stock = found(
   0.7,
 );
 
-describe("keeps", () => {
-  it("what comes from other files, best first", () => {
+describe("selection takes", () => {
+  it("fragments of other files, best first", () => {
     expect(select([money, stock])).toEqual({ selected: ["shop/money.py:3", "shop/stock.py:8"], dropped: [] });
   });
 
-  it("what stands in this file, out of sight", () => {
+  it("distant fragments of the open file", () => {
     const far = found(open.path, 2, "def parse_price(text):\n    return Money(int(text))", 0.8);
     expect(select([far]).selected).toEqual(["shop/orders.py:2"]);
   });
 });
 
-describe("drops, with the reason,", () => {
-  it("what overlaps the visible lines of this file", () => {
+describe("selection drops, with the reason,", () => {
+  it("a fragment that overlaps the visible lines of the open file", () => {
     const { selected, dropped } = select([found(open.path, 299, "anything at all\nthat was saved here", 0.8)]);
     expect(selected).toEqual([]);
     expect(dropped[0]).toMatch(/^shop\/orders.py:299 overlaps lines \d+-304 of this file/);
   });
 
-  it("what touches the first visible line, and not what ends before it", () => {
+  it("a fragment that reaches the first visible line, and none that ends before it", () => {
     const { startLine } = visibleText(open, 400, tokenizer);
     expect(startLine).toBeGreaterThan(200);
     const touching = found(open.path, startLine - 1, "old words here\nother words here", 0.8);
@@ -80,7 +80,7 @@ describe("drops, with the reason,", () => {
     expect(select([before]).selected).toEqual([`shop/orders.py:${startLine - 2}`]);
   });
 
-  it("what stands around the cursor already, in whatever file", () => {
+  it("a fragment whose lines are visible already", () => {
     const copy = found(
       "copy/orders.py",
       298,
@@ -90,16 +90,16 @@ describe("drops, with the reason,", () => {
     expect(select([copy]).dropped).toEqual(["copy/orders.py:298 100 % of its lines stand around the cursor already"]);
   });
 
-  it("what is nothing but brackets", () => {
+  it("a fragment of brackets alone", () => {
     expect(select([found("a.ts", 1, "}\n});", 0.8)]).dropped).toEqual(["a.ts:1 holds no words"]);
   });
 
-  it("what says the same as a better one", () => {
+  it("a duplicate of a better fragment", () => {
     const twin = found("old/money.py", 5, money.fragment.text.replace("factor)", "factor)  # copy"), 0.8);
     expect(select([money, twin]).dropped).toEqual(["old/money.py:5 says the same as shop/money.py:3-5"]);
   });
 
-  it("what overlaps a better one", () => {
+  it("a fragment that overlaps a better one", () => {
     const over = found(
       "shop/money.py",
       5,
@@ -112,20 +112,20 @@ describe("drops, with the reason,", () => {
     ).toHaveLength(2);
   });
 
-  it("what scores below the null score", () => {
+  it("a fragment that scores below the null score", () => {
     expect(select([{ ...money, score: 0.19 }]).dropped).toEqual([
       "shop/money.py:3 score 0.190 is below 0.200, from which the model needs it",
     ]);
     expect(select([{ ...money, score: 0.2 }]).selected).toEqual(["shop/money.py:3"]);
   });
 
-  it("what is one too many", () => {
+  it("fragments beyond the maximum number", () => {
     const { selected, dropped } = select([money, stock], { limits: { maxFragments: 1, fragmentBudget: 400 } });
     expect(selected).toEqual(["shop/money.py:3"]);
     expect(dropped).toEqual(["shop/stock.py:8 1 better fragment is in already"]);
   });
 
-  it("what is over the budget, and goes on with what still fits", () => {
+  it("a fragment beyond the budget, and takes later ones that fit", () => {
     const long = found(
       "long.py",
       1,
@@ -138,7 +138,7 @@ describe("drops, with the reason,", () => {
   });
 });
 
-it("never goes over its limits, whatever is found", () => {
+it("selection never exceeds its limits", () => {
   const many = Array.from({ length: 64 }, (_, n) =>
     found(`f${n}.py`, 1, `def unique_${n}_${n * 7}(a_${n}, b_${n}):\n    return c_${n}`, 1 - n / 100),
   );

@@ -43,12 +43,12 @@ describe("the visible lines", () => {
     }
   });
 
-  it("hold when a line is longer than the prompt", () => {
+  it("are one line where a line is longer than the prompt", () => {
     const { startLine, endLine } = visibleText(context(`a\n${"x1 ".repeat(100_000)}`), 400, tokenizer);
     expect([startLine, endLine]).toEqual([2, 2]);
   });
 });
 
-it("says which lines say something", () => {
+it("informativeLines are the lines with a word", () => {
   expect(informativeLines("  if (ab) {\n\n  }\n});\nx\ngröße")).toEqual(["if (ab) {", "größe"]);
 });

@@ -183,7 +183,7 @@ beforeEach(() => {
 });
 
 describe("textDocument/inlineCompletion", () => {
-  it("gives the suggestion at the cursor, and its trace", async () => {
+  it("answers with the suggestion at the cursor, and sends its trace", async () => {
     const position = await open("import x\nx = ad|\ny = 2\n");
     const answer = ask(position);
     const { context, answer: give } = await nth(0);
@@ -225,7 +225,7 @@ describe("textDocument/inlineCompletion", () => {
     expect((await second).items).toHaveLength(1);
   });
 
-  it("hands the client's cancellation on", async () => {
+  it("passes the client's cancellation on", async () => {
     const position = await open("a = |");
     const { CancellationTokenSource } = await import("vscode-languageserver/node");
     const source = new CancellationTokenSource();
@@ -240,7 +240,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(signal.aborted).toBe(true);
   });
 
-  it("asks the model nothing while the suggestion is typed", async () => {
+  it("does not run the model while the suggestion is typed", async () => {
     const position = await open("a = |");
     const answer = ask(position);
     (await nth(0)).answer("foo(1)");
@@ -271,7 +271,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(asked).toHaveLength(0);
   });
 
-  it("keeps quiet inside a word unless asked", async () => {
+  it("suggests nothing inside a word unless asked", async () => {
     const position = await open("a = na|me");
     expect(await ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic })).toEqual({ items: [] });
     expect(asked).toHaveLength(0);
@@ -280,7 +280,7 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items).toHaveLength(1);
   });
 
-  it("keeps quiet between the two units of a character, also when asked", async () => {
+  it("suggests nothing between the two units of a character, asked or not", async () => {
     for (const text of ["name = '\ud83d|\ude00'\n", "\ud83d|\ude00", "print('\ud83d\ude00\ud83d|\ude80', 1)\n"]) {
       const position = await open(text);
       expect(await ask(position)).toEqual({ items: [] });
@@ -303,7 +303,7 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items).toMatchObject([{ insertText: "namespace(x)", range }]);
   });
 
-  it("passes over a selected entry that does not end at the cursor", async () => {
+  it("ignores a selected entry that does not end at the cursor", async () => {
     const position = await open("obj.na|me\n");
     const range = { start: { line: 0, character: 4 }, end: { line: 0, character: 8 } };
     const answer = ask(position, { selectedCompletionInfo: { range, text: "other" } });
@@ -313,7 +313,7 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items[0]?.range).toEqual({ start: position, end: position });
   });
 
-  it("goes on while more of the selected entry is typed, and says where the suggestion will stand", async () => {
+  it("has the suggestion while more of the selected entry is typed, with its offset", async () => {
     const position = await open("obj.na|\n");
     const answer = ask(position, {
       selectedCompletionInfo: { range: { start: { line: 0, character: 4 }, end: position }, text: "namespace" },
@@ -349,7 +349,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(shown[1]).toEqual({ id: 1, uri, offset: 4, selected: "", suggestion: "name(x)", presentLength: 1 });
   });
 
-  it("asks anew for another selected entry", async () => {
+  it("runs the model again for another selected entry", async () => {
     const position = await open("obj.na|\n");
     const range = { start: { line: 0, character: 4 }, end: position };
     for (const [index, text] of ["name", "native"].entries()) {
@@ -359,7 +359,7 @@ describe("textDocument/inlineCompletion", () => {
     }
   });
 
-  it("takes null for what is not there", async () => {
+  it("accepts null for missing members", async () => {
     const position = await open("a = |");
     const answer = client.sendRequest(InlineCompletionRequest.type.method, {
       textDocument: { uri },
@@ -383,7 +383,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(asked).toHaveLength(1);
   });
 
-  it("goes on in a document with other line breaks", async () => {
+  it("has the rest of a suggestion in a document with other line breaks", async () => {
     const position = await open("def f():|\r\n");
     const answer = ask(position);
     const { context, answer: give } = await nth(0);
@@ -404,7 +404,7 @@ describe("textDocument/inlineCompletion", () => {
     expect(signal.aborted).toBe(true);
   });
 
-  it("says whether somebody asked for it", async () => {
+  it("passes on whether the user asked", async () => {
     const position = await open("a = |");
     const automatic = ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic });
     (await nth(0)).answer("");
@@ -416,10 +416,10 @@ describe("textDocument/inlineCompletion", () => {
     expect(invocations).toEqual([false, true]);
   });
 
-  describe("held back while somebody types", () => {
+  describe("a request while somebody types", () => {
     const automatic = { triggerKind: InlineCompletionTriggerKind.Automatic };
 
-    it("waits before the model is asked, and says how long", async () => {
+    it("waits before the model runs, and has the wait in its trace", async () => {
       holding = [];
       const position = await open("a = |");
       const answer = ask(position, automatic);
@@ -434,7 +434,7 @@ describe("textDocument/inlineCompletion", () => {
     it.each([
       ["a newer request", () => ask({ line: 0, character: 3 }, automatic)],
       ["an edit", () => change(2, { line: 0, character: 4 }, "x")],
-    ])("is ended by %s, and the model is not asked", async (_, next) => {
+    ])("is ended by %s, and the model does not run", async (_, next) => {
       holding = [];
       const answer = ask(await open("a = |"), automatic);
       await until(() => holding?.length === 1);
@@ -444,7 +444,7 @@ describe("textDocument/inlineCompletion", () => {
       expect(holding[0]?.signal.aborted).toBe(true);
     });
 
-    it("does not wait when asked for, nor for what is cached", async () => {
+    it("does not wait when the user asks, nor for a cached suggestion", async () => {
       holding = [];
       const position = await open("a = |");
       const answer = ask(position);
@@ -457,7 +457,7 @@ describe("textDocument/inlineCompletion", () => {
     });
   });
 
-  describe("made ready before it is asked for", () => {
+  describe("a suggestion made in advance", () => {
     const prepare = (position: { line: number; character: number }) => {
       const document = documents.get(uri);
       if (document === undefined) throw new Error("not open");
@@ -467,7 +467,7 @@ describe("textDocument/inlineCompletion", () => {
     /** `didOpen` is a notification: one that was answered came after it. */
     const settled = () => client.sendRequest(messages.traces);
 
-    it("is there for the request that follows", async () => {
+    it("answers the next request", async () => {
       const position = await open("a = |");
       await settled();
       const ready = prepare(position);
@@ -502,7 +502,7 @@ describe("textDocument/inlineCompletion", () => {
       expect((await nth(0)).signal.aborted).toBe(true);
     });
 
-    it("gives way to a request that is worked out", async () => {
+    it("is not made while a request is being answered", async () => {
       const position = await open("a = |");
       const answer = ask(position);
       const { answer: give } = await nth(0);
@@ -513,11 +513,11 @@ describe("textDocument/inlineCompletion", () => {
     });
   });
 
-  it("gives an empty list for a document that is not open", async () => {
+  it("answers with an empty list for a document that is not open", async () => {
     expect(await ask({ line: 0, character: 0 })).toEqual({ items: [] });
   });
 
-  it("answers with an error when the completer breaks, and works again after it", async () => {
+  it("answers with an error when the completer fails, and works after that", async () => {
     const position = await open("a = |");
     const answer = ask(position);
     (await nth(0)).fail(new Error("out of memory"));

@@ -90,8 +90,8 @@ beforeEach(() => {
   client.listen();
 });
 
-describe("a completion held", () => {
-  it("is the one asked for, by default the last", async () => {
+describe("an inspected completion", () => {
+  it("has the id asked for, by default the last", async () => {
     expect(await client.sendRequest(messages.prompt, {})).toBeNull();
     traces.put(traceOf(1));
     traces.put(traceOf(2));
@@ -108,17 +108,17 @@ describe("a completion held", () => {
     },
   );
 
-  it("is asked for by a number", async () => {
+  it("has a number as its id", async () => {
     await expect(client.sendRequest(messages.prompt.method, { id: "1" })).rejects.toMatchObject({ code: -32602 });
   });
 
-  it("says why its need cannot be shown", async () => {
+  it("has the reason why its need cannot be shown", async () => {
     await expect(client.sendRequest(messages.need, { id: 1 })).rejects.toThrow("the thread ended");
   });
 });
 
 describe("work of the model", () => {
-  it("is ended by a change of a text, and says so", async () => {
+  it("is interrupted by an edit, with an error that says so", async () => {
     const comparing = client.sendRequest(messages.compare, { id: 1 });
     await client.sendNotification("textDocument/didOpen", {
       textDocument: { uri, languageId: "python", version: 1, text: "x" },
@@ -126,14 +126,14 @@ describe("work of the model", () => {
     await expect(comparing).rejects.toMatchObject({ code: -32802, message: "Typing goes first. Ask again." });
   });
 
-  it("is ended by a request for a suggestion", async () => {
+  it("is interrupted by a request for a suggestion", async () => {
     const comparing = client.sendRequest(messages.compare, { id: 1 });
     await client.sendRequest(messages.prompt, { id: 1 });
     interruptible.interrupt();
     await expect(comparing).rejects.toMatchObject({ code: -32802 });
   });
 
-  it.each([0, 5])("is ended by its client, %i ms after it was asked for", async (ms) => {
+  it.each([0, 5])("is cancelled by its client, %i ms after the request", async (ms) => {
     const source = new CancellationTokenSource();
     const comparing = client.sendRequest(messages.compare, { id: 1 }, source.token);
     if (ms > 0) await new Promise((resolve) => setTimeout(resolve, ms));
@@ -143,7 +143,7 @@ describe("work of the model", () => {
 });
 
 describe("a search", () => {
-  it("is for code in the document named, or in none", async () => {
+  it("uses the document named, or none", async () => {
     expect(await client.sendRequest(messages.search, { text: "money." })).toEqual({ fragments: [], nullScore: 0.25 });
     await client.sendRequest(messages.search, { text: "money.", uri: "file:///w/web/a.ts", limit: 3 });
     await client.sendNotification("textDocument/didOpen", {
@@ -157,7 +157,7 @@ describe("a search", () => {
     ]);
   });
 
-  it("refuses what is no search, and says what is expected", async () => {
+  it("refuses wrong parameters with what is expected", async () => {
     for (const params of [{}, { text: 1 }, { text: "a", limit: 0 }, { text: "a", limit: 1e9 }]) {
       await expect(client.sendRequest(messages.search.method, params)).rejects.toMatchObject({
         code: -32602,

@@ -22,7 +22,7 @@ describe("statusOf", () => {
     expect(statusOf(parts).state).toBe(state);
   });
 
-  it("says why and what, in words", () => {
+  it("has a message for each state", () => {
     expect(statusOf({ enabled: true, engine: "failed", reason: "model.json: expected x", folders: 0 }).message).toBe(
       "model.json: expected x",
     );
@@ -48,7 +48,7 @@ describe("statusOf", () => {
     [20, ", less than a minute left"],
     [200, ", about 3 min left"],
     [9000, ", about 3 h left"],
-  ])("words an estimate of %s s no more exactly than it is", (secondsLeft, words) => {
+  ])("rounds an estimate of %s s", (secondsLeft, words) => {
     const indexing = { done: 3, total: 8, ...(secondsLeft !== undefined && { secondsLeft }) };
     expect(statusOf({ enabled: true, engine: "loaded", folders: 1, indexing })).toMatchObject({
       message: `Indexing 3/8 files${words}.`,
@@ -59,7 +59,7 @@ describe("statusOf", () => {
   it.each<[PauseReason, RegExp]>([
     ["asked", /paused until it is resumed/],
     ["battery", /paused while .* battery/],
-  ])("says that indexing is paused: %s", (paused, words) => {
+  ])("has a message while indexing is paused: %s", (paused, words) => {
     const status = statusOf({ enabled: true, engine: "loaded", folders: 1, index: counts, paused });
     expect(status).toMatchObject({ state: "ready", paused });
     expect(status.message).toMatch(words);
@@ -77,7 +77,7 @@ describe("StatusBoard", () => {
     return { sent, status: new StatusBoard(connection as unknown as Connection, log, { folders: [] }) };
   }
 
-  it("keeps silent until the client may be told, then says what holds", () => {
+  it("sends nothing before initialized, then the current status", () => {
     const { sent, status } = board();
     status.set({ folders: 2 });
     expect(sent).toEqual([]);

@@ -69,17 +69,17 @@ class Scene {
 }
 
 describe("a suggestion is", () => {
-  it("shown, and nothing else as long as nothing happens", () => {
+  it("only shown as long as nothing is edited", () => {
     expect(new Scene("x = ║\n", "foo(1)").counts).toEqual({ shown: 1 });
   });
 
-  it("accepted when its whole text comes at once", () => {
+  it("accepted when its whole text is inserted at once", () => {
     const scene = new Scene("x = ║\n", "foo(1)\ny = 2").insert("foo(1)\ny = 2");
     expect(scene.counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 12 });
     expect(scene.acceptance).toEqual({ uri, offset: 16 });
   });
 
-  it("accepted when its whole rest comes at once, of which what was typed is not taken", () => {
+  it("accepted when its rest is inserted at once, without counting the characters typed before", () => {
     const scene = new Scene("x = ║\n", "foo(1)").type("fo").insert("o(1)");
     expect(scene.counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 4 });
     expect(scene.acceptance).toEqual({ uri, offset: 10 });
@@ -102,7 +102,7 @@ describe("a suggestion is", () => {
     expect(scene.counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 5 });
   });
 
-  it("partly accepted when a word or a line is taken and something else typed", () => {
+  it("partly accepted when a word or a line is accepted and something else is typed", () => {
     expect(new Scene("x = ║\n", "foo(one, two)").insert("foo").type("[").counts).toEqual({
       shown: 1,
       partlyAccepted: 1,
@@ -115,12 +115,12 @@ describe("a suggestion is", () => {
     });
   });
 
-  it("typed to its end, or further than a word", () => {
+  it("typed when it is typed to its end, or beyond a word", () => {
     expect(new Scene("x = ║\n", "foo(1)").type("foo(1)").counts).toEqual({ shown: 1, typed: 1 });
     expect(new Scene("x = ║\n", "foo(1)").type("foo]").counts).toEqual({ shown: 1, typed: 1 });
   });
 
-  it("typed also where the editor closes brackets, and sends several keys at once", () => {
+  it("typed where the editor closes brackets or sends several keys at once", () => {
     const closing = new Scene("x = ║\n", "foo()").type("foo").insert("(", ")");
     expect(closing.counts).toEqual({ shown: 1, typed: 1 });
     expect(new Scene("x = ║\n", "foobar(1)").insert("fo").insert("oba").insert("x").counts).toEqual({
@@ -144,14 +144,14 @@ describe("a suggestion is", () => {
     expect(scene.acceptance).toBeUndefined();
   });
 
-  it("the same as long as it is typed along, gone back in, and shown again", () => {
+  it("the same while it is typed along, deleted and shown again", () => {
     const scene = new Scene("x = ║\n", "foo(1)").type("fo");
     scene.show(1, "foo(1)", 4).erase(2).show(1, "foo(1)", 4);
     expect(scene.counts).toEqual({ shown: 1 });
     expect(scene.insert("foo(1)").counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 6 });
   });
 
-  it("counted once when it is left, come back to and taken", () => {
+  it("counted once when it is left, shown again and accepted", () => {
     const scene = new Scene("x = ║\n", "foo(1)").type("q");
     expect(scene.counts).toEqual({ shown: 1, rejected: 1 });
     scene.erase().show(1, "foo(1)");
@@ -159,14 +159,14 @@ describe("a suggestion is", () => {
     expect(scene.insert("foo(1)").counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 6 });
   });
 
-  it("judged from where it stands when it is shown in the middle", () => {
+  it("counted from the part that is typed already", () => {
     const scene = new Scene("x = fo║\n", "other");
     scene.show(2, "foo(1)", 4).insert("o");
     expect(scene.counts).toEqual({ shown: 2, rejected: 1 });
     expect(scene.insert("(1)").counts).toEqual({ shown: 2, rejected: 1, accepted: 1, charactersTaken: 3 });
   });
 
-  it("no other document's business", () => {
+  it("not affected by other documents", () => {
     const scene = new Scene("x = ║\n", "foo(1)");
     expect(scene.judgement.edited("v", "q", [{ offset: 0, removed: 0, inserted: "q" }])).toBeUndefined();
     scene.judgement.closed("v");
@@ -174,7 +174,7 @@ describe("a suggestion is", () => {
   });
 });
 
-describe("behind an entry of the suggest widget", () => {
+describe("a suggestion after an entry of the suggest widget", () => {
   /** `obj.na` with the entry `name` selected. */
   const selecting = (): Scene => {
     const scene = new Scene("obj.na", "other", 1);
@@ -184,11 +184,11 @@ describe("behind an entry of the suggest widget", () => {
   };
   const before = { shown: 2, rejected: 1 };
 
-  it("counts what the model wrote, not the entry", () => {
+  it("counts without the entry", () => {
     expect(selecting().replace(4, 2, "name(x)").counts).toEqual({ ...before, accepted: 1, charactersTaken: 3 });
   });
 
-  it("stays when the entry alone is taken", () => {
+  it("stays when only the entry is accepted", () => {
     const scene = selecting().replace(4, 2, "name");
     expect(scene.counts).toEqual(before);
     scene.offset = 8;
@@ -201,15 +201,15 @@ describe("behind an entry of the suggest widget", () => {
   });
 });
 
-describe("the editor's word", () => {
-  it("is believed before the text comes, and counted once", () => {
+describe("the editor's report", () => {
+  it("counts once, also before the text is inserted", () => {
     const scene = new Scene("x = ║\n", "foo(1)").type("f").accepted();
     scene.insert("oo(1)");
     expect(scene.counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 5 });
     expect(scene.acceptance).toEqual({ uri, offset: 10 });
   });
 
-  it("adds nothing when the text said so already", () => {
+  it("adds nothing after the edit told the same", () => {
     expect(new Scene("x = ║\n", "foo(1)").insert("foo(1)").accepted().counts).toEqual({
       shown: 1,
       accepted: 1,
@@ -217,7 +217,7 @@ describe("the editor's word", () => {
     });
   });
 
-  it("corrects what the text looked like", () => {
+  it("corrects what the edits looked like", () => {
     const formatted = new Scene("x = ║\n", "foo( 1 )").insert("foo(1)").accepted();
     expect(formatted.counts).toEqual({ shown: 1, accepted: 1, charactersTaken: 8 });
     expect(formatted.acceptance).toEqual({ uri, offset: 10 });
@@ -225,13 +225,13 @@ describe("the editor's word", () => {
     expect(single.counts).toEqual({ shown: 1, accepted: 1 });
   });
 
-  it("is passed over for a suggestion that was never shown", () => {
+  it("is ignored for a suggestion that was never shown", () => {
     expect(new Scene("x = ║\n", "foo(1)").accepted(77).counts).toEqual({ shown: 1 });
   });
 });
 
 describe("documentsWithEdits", () => {
-  it("says what each change of several did, and of the whole text what differs", () => {
+  it("reports each change, and the difference of whole texts", () => {
     const seen: Edit[][] = [];
     const { update } = documentsWithEdits(
       (document, edits) => void seen.push([...edits, { offset: -1, removed: 0, inserted: document.getText() }]),

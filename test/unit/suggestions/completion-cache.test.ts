@@ -30,13 +30,13 @@ function fragmentOf(uri: string): CompletionTrace["fragments"][number] {
 }
 
 describe("CompletionCache", () => {
-  it("gives the suggestion at the same place", () => {
+  it("has the suggestion at the same place", () => {
     const cache = new CompletionCache();
     cache.put(at("def a", "\n"), trace("dd(x)"));
     expect(cache.get(at("def a", "\n"))).toMatchObject({ suggestion: "dd(x)", typed: 0, replaces: 0 });
   });
 
-  it("gives the rest while the suggestion is being typed, until all of it is", () => {
+  it("has the rest of a suggestion while it is typed", () => {
     const cache = new CompletionCache();
     cache.put(at("def a", "\n"), trace("dd(x)"));
     expect(cache.get(at("def add", "\n"))).toMatchObject({ suggestion: "(x)", typed: 2 });
@@ -46,7 +46,7 @@ describe("CompletionCache", () => {
     expect(cache.get(at("def ", "\n"))).toBeUndefined();
   });
 
-  it("gives it again where one goes back, by deleting or undoing", () => {
+  it("has the suggestion again after deleting or undoing", () => {
     const cache = new CompletionCache();
     cache.put(at("x = "), trace("foo(1)", 1));
     cache.put(at("x = q"), trace("uux()", 2));
@@ -62,13 +62,13 @@ describe("CompletionCache", () => {
     ["another suffix", at("def a", ")\n")],
     ["a change far before the cursor", at("deg add", "\n")],
     ["other settings or another model", at("def a", "\n", { key: "other" })],
-  ])("misses for %s", (_, question) => {
+  ])("has nothing for %s", (_, question) => {
     const cache = new CompletionCache();
     cache.put(at("def a", "\n"), trace("dd(x)"));
     expect(cache.get(question)).toBeUndefined();
   });
 
-  it("remembers that there was nothing to suggest, at that very place only, and not for who asks for it", () => {
+  it("has the answer that nothing is suggested, at the same place, except when the user asks", () => {
     const cache = new CompletionCache();
     cache.put(at("x"), trace(""));
     expect(cache.get(at("x"))?.suggestion).toBe("");
@@ -78,14 +78,14 @@ describe("CompletionCache", () => {
     expect(cache.get(at("x", "", { invoked: true }))?.suggestion).toBe("");
   });
 
-  it("prefers the suggestion that saw more of what was typed", () => {
+  it("prefers the suggestion made nearest to the cursor", () => {
     const cache = new CompletionCache();
     cache.put(at("a"), trace("bcd", 1));
     cache.put(at("ab"), trace("cde", 2));
     expect(cache.get(at("abc"))).toMatchObject({ suggestion: "de", trace: { id: 2 } });
   });
 
-  it("keeps the one that is being typed, whatever was made ready nearer to the cursor", () => {
+  it("prefers the suggestion that is being typed to one made in advance", () => {
     const cache = new CompletionCache();
     cache.put(at("ab"), trace("cde", 2));
     cache.put(at("a"), trace("bcd", 1));
@@ -129,7 +129,7 @@ describe("CompletionCache", () => {
       return cache;
     };
 
-    it("keeps the suggestion on the screen, however long", () => {
+    it("has the suggestion that is shown, however long", () => {
       const cache = filled();
       now = 60_000;
       expect(cache.get(at("z", "", { revision: 2 }))?.suggestion).toBe("yx");
@@ -137,13 +137,13 @@ describe("CompletionCache", () => {
       expect(cache.get(at("a", "", { revision: 3 }))).toBeUndefined();
     });
 
-    it("lets an earlier state be gone back to for a while", () => {
+    it("has earlier suggestions for a while", () => {
       const cache = filled();
       now = 9000;
       expect(cache.get(at("a", "", { revision: 2 }))?.suggestion).toBe("bcd");
     });
 
-    it("forgets what has a fragment of a file that changed, but for what is on the screen", () => {
+    it("loses suggestions with a fragment of a changed file, except the one shown", () => {
       const cache = filled();
       cache.fileChanged("file:///f.py");
       expect(cache.get(at("a", "", { revision: 2 }))).toBeUndefined();
@@ -154,7 +154,7 @@ describe("CompletionCache", () => {
     });
   });
 
-  it("forgets the least recently used", () => {
+  it("evicts the least recently used suggestion", () => {
     const cache = new CompletionCache(2);
     cache.put(at("1"), trace("a"));
     cache.put(at("2"), trace("b"));
@@ -177,11 +177,11 @@ describe("settingsKey", () => {
     { bannedFiles: ["a"] },
     { quietIn: ["strings" as const] },
     { frequency: "more" as const },
-  ])("is another one with %j", (change) => {
+  ])("differs with %j", (change) => {
     expect(settingsKey({ ...defaultSettings, ...change }, "m")).not.toBe(settingsKey(defaultSettings, "m"));
   });
 
-  it("is another one for another model, and the same whatever else is set", () => {
+  it("differs for another model, and not for other settings", () => {
     expect(settingsKey(defaultSettings, "m")).not.toBe(settingsKey(defaultSettings, "n"));
     expect(settingsKey({ ...defaultSettings, disabledLanguages: ["go"], pauseOnBattery: true }, "m")).toBe(
       settingsKey(defaultSettings, "m"),

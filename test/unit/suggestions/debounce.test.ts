@@ -35,7 +35,7 @@ const bursts = (interval: number): number[] =>
 const never = new AbortController().signal;
 
 describe("chooseWait", () => {
-  it("is bounded, whatever the rhythm and the model", () => {
+  it("is within its bounds for any rhythm and model", () => {
     for (const interval of [1, 50, 100, 200, 300, 1000, 2000]) {
       for (const latency of [0, 1, 50, 500, 60_000]) {
         const wait = chooseWait(bursts(interval), latency);
@@ -45,24 +45,24 @@ describe("chooseWait", () => {
     }
   });
 
-  it("lasts over the keys of a burst that the model is too slow for, and no longer", () => {
+  it("covers the keys of a burst for which the model is too slow, and no more", () => {
     expect(chooseWait(bursts(120), 200)).toBe(125);
     expect(chooseWait(bursts(180), 400)).toBe(150);
   });
 
-  it("is none where the suggestion is there and read before the next key", () => {
+  it("is 0 where the suggestion can be read before the next key", () => {
     expect(chooseWait(bursts(400), 50)).toBe(0);
     expect(chooseWait([2000], 1000)).toBe(0);
   });
 
-  it("is none where a fast model is done between two keys: what is typed along its suggestion stays", () => {
+  it("is 0 where a fast model finishes between two keys", () => {
     expect(chooseWait(bursts(120), 20)).toBe(0);
     expect(chooseWait(bursts(190), 80)).toBe(0);
   });
 });
 
 describe("Debounce", () => {
-  it("waits what is left since the last keystroke", async () => {
+  it("waits for the rest of the wait since the last keystroke", async () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     typing(clock, debounce, bursts(120));
@@ -74,7 +74,7 @@ describe("Debounce", () => {
     expect(clock.slept).toEqual([75]);
   });
 
-  it("does not wait when the pause was already made, nor where nobody typed", async () => {
+  it("does not wait after a pause, nor where nobody typed", async () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     expect(await debounce.hold(never)).toBe(0);
@@ -84,7 +84,7 @@ describe("Debounce", () => {
     expect(clock.slept).toEqual([]);
   });
 
-  it("ends the wait with the signal, and says what was waited", async () => {
+  it("ends the wait when the signal is aborted, and returns the time waited", async () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     typing(clock, debounce, bursts(120));
@@ -96,7 +96,7 @@ describe("Debounce", () => {
     expect(await debounce.hold(controller.signal)).toBe(0);
   });
 
-  it("follows the person and the model as they change", () => {
+  it("follows changes of rhythm and speed", () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     typing(clock, debounce, bursts(120));
@@ -107,7 +107,7 @@ describe("Debounce", () => {
     expect(debounce.wait).toBe(0);
   });
 
-  it("takes one slow completion for what it is", () => {
+  it("ignores a single slow completion", () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     typing(clock, debounce, bursts(400));
@@ -116,7 +116,7 @@ describe("Debounce", () => {
     expect(debounce.wait).toBe(0);
   });
 
-  it("supposes a plain rhythm until it is heard", () => {
+  it("assumes the default rhythm until keystrokes are recorded", () => {
     const clock = new FakeClock();
     const debounce = new Debounce(clock);
     expect(debounce.wait).toBe(chooseWait(defaultRhythm, 150));

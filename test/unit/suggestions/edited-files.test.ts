@@ -6,7 +6,7 @@ import { EditedFiles, editedFilesOf } from "../../../sidecar/suggestions/edited-
 
 const uri = (name: string) => `file:///w/${name}.py`;
 
-it("are those that were changed, not those that were only opened", () => {
+it("edited files were changed, not only opened", () => {
   const documents = new TextDocuments(TextDocument);
   const handlers: Record<string, (params: unknown) => void> = {};
   const noted = new Proxy(
@@ -37,7 +37,7 @@ it("are those that were changed, not those that were only opened", () => {
   expect(edited.has(uri("a"))).toBe(true);
 });
 
-it("are the last few, known by their path however it is written", () => {
+it("edited files are the last few, by path however the URI is written", () => {
   const edited = new EditedFiles();
   for (let n = 0; n < 9; n++) edited.record(uri(`${n}`));
   edited.record(uri("0"));

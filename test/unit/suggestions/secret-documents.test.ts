@@ -13,13 +13,13 @@ function rules(): { isAllowed: (uri: string) => Promise<boolean>; answers: ((is:
 const path = (uri: string): string => uri.replace("file:///", "");
 const settled = (): Promise<void> => new Promise((done) => setImmediate(done));
 
-it("lets code through without a question", () => {
+it("a document of code is never secret, and no rule is asked", () => {
   const { isAllowed, answers } = rules();
   expect(new SecretDocuments({ path, isAllowed }).reason("file:///src/secrets_manager.py")).toBeUndefined();
   expect(answers).toEqual([]);
 });
 
-it("takes a secret's name for a secret until the rules bring it back, and asks once", async () => {
+it("a document with a secret's name is secret until the rules allow it, which are asked once", async () => {
   const { isAllowed, answers } = rules();
   const documents = new SecretDocuments({ path, isAllowed });
   expect(documents.reason("file:///.env")).toMatch(/"\.env" is a name/);
@@ -31,7 +31,7 @@ it("takes a secret's name for a secret until the rules bring it back, and asks o
   expect(documents.reason("file:///.env.local")).toMatch(/is a name/);
 });
 
-it("asks again when the rules may have changed, when they could not be read, and when there is an index at last", async () => {
+it("the rules are asked again after a change, after an error, and once there is an index", async () => {
   const { isAllowed, answers } = rules();
   let isReady = false;
   const documents = new SecretDocuments({ path, isAllowed: (uri) => (isReady ? isAllowed(uri) : undefined) });
@@ -52,7 +52,7 @@ it("asks again when the rules may have changed, when they could not be read, and
   expect(documents.reason("file:///.env")).toMatch(/is a name/);
 });
 
-it("says so of whatever lies in a folder of keys", () => {
+it("every document in a folder of keys is secret", () => {
   const documents = new SecretDocuments({ path, isAllowed: () => undefined });
   expect(documents.reason("file:///home/me/.ssh/config")).toMatch(/the folder \.ssh holds keys/);
 });

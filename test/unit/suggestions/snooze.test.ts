@@ -11,7 +11,7 @@ function snoozing(): { snooze: Snooze; told: (number | undefined)[] } {
 }
 
 describe("Snooze", () => {
-  it("lasts as long as it was told and ends by itself", () => {
+  it("lasts for its minutes and ends by itself", () => {
     const { snooze, told } = snoozing();
     const end = Date.now() + 35 * 60_000;
     snooze.set(35);
@@ -23,7 +23,7 @@ describe("Snooze", () => {
     expect(snooze.until).toBeUndefined();
   });
 
-  it("is ended by 0, and set anew by another number", () => {
+  it("ends with 0, and restarts with another number", () => {
     const { snooze, told } = snoozing();
     snooze.set(5);
     snooze.set(10);
@@ -49,7 +49,7 @@ describe("Snooze", () => {
     expect(slept.told).toHaveLength(2);
   });
 
-  it("says nothing after its end when it is disposed of", () => {
+  it("reports nothing after it is disposed of", () => {
     const { snooze, told } = snoozing();
     snooze.set(1);
     snooze.dispose();

@@ -45,17 +45,17 @@ beforeEach(() => {
 });
 
 describe("Traces", () => {
-  it("has none at first", async () => {
+  it("are none at first", async () => {
     expect(await client.sendRequest(messages.trace, {})).toBeNull();
     expect(await ids()).toEqual([]);
   });
 
-  it("keeps the last fifty, newest first", async () => {
+  it("are the last fifty, newest first", async () => {
     for (let id = 1; id <= 60; id++) traces.put(trace(id));
     expect(await ids()).toEqual(Array.from({ length: 50 }, (_, n) => 60 - n));
   });
 
-  it("tells the client of each, before whatever is answered afterwards", async () => {
+  it("are sent to the client, before later answers", async () => {
     const told: number[] = [];
     client.onNotification(messages.completed, ({ id }) => void told.push(id));
     traces.put(trace(1));
@@ -65,7 +65,7 @@ describe("Traces", () => {
     expect(told).toEqual([1, 2, 1]);
   });
 
-  it("has a suggestion that is typed along once, as it was given last", async () => {
+  it("hold a suggestion that is typed along once, as it was shown last", async () => {
     traces.put(trace(1));
     traces.put(trace(2));
     traces.put(trace(1, { suggestion: "bc", cached: true }));
@@ -73,7 +73,7 @@ describe("Traces", () => {
     expect(await client.sendRequest(messages.trace, {})).toMatchObject({ id: 1, suggestion: "bc", cached: true });
   });
 
-  it("finds one by its id", async () => {
+  it("are found by id", async () => {
     traces.put(trace(1));
     traces.put(trace(2));
     expect(await client.sendRequest(messages.trace, { id: 1 })).toMatchObject({ id: 1 });

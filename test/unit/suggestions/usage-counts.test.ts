@@ -17,7 +17,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
 describe("CountsStore", () => {
-  it("begins with nothing, and writes nothing then", async () => {
+  it("starts at zero and writes no file", async () => {
     const store = new CountsStore(join(folder, "new"), log);
     const counts = await store.read();
     expect(counts).toMatchObject(none);
@@ -27,7 +27,7 @@ describe("CountsStore", () => {
     expect(await readdir(folder)).toEqual([]);
   });
 
-  it("is there again after a restart, with when it began", async () => {
+  it("has the same counts and start after a restart", async () => {
     const first = new CountsStore(join(folder, "new"), log);
     first.add({ shown: 2, accepted: 1, charactersTaken: 40 });
     first.add({ shown: 1, rejected: 1 });
@@ -38,7 +38,7 @@ describe("CountsStore", () => {
     expect(await second.read()).toEqual({ ...none, since, shown: 3, accepted: 1, rejected: 1, charactersTaken: 40 });
   });
 
-  it("adds to what another window wrote meanwhile", async () => {
+  it("adds to the counts that another window wrote", async () => {
     const [one, other] = [new CountsStore(folder, log), new CountsStore(folder, log)];
     one.add({ shown: 1 });
     await one.flush();
@@ -50,7 +50,7 @@ describe("CountsStore", () => {
     expect((await other.read()).shown).toBe(7);
   });
 
-  it("is cleared on disk too", async () => {
+  it("clears the file as well", async () => {
     const store = new CountsStore(folder, log);
     store.add({ shown: 5 });
     await store.flush();
@@ -69,7 +69,7 @@ describe("CountsStore", () => {
     ["counts that are none", JSON.stringify({ ...none, since: "2026-01-01T00:00:00.000Z", shown: -1 })],
     ["a beginning that is no time", JSON.stringify({ ...none, since: "then" })],
     ["nothing", ""],
-  ])("begins anew after %s, and says so", async (_, text) => {
+  ])("starts again after %s, with a warning", async (_, text) => {
     await writeFile(join(folder, countsFileName), text);
     const store = new CountsStore(folder, log);
     store.add({ shown: 1 });
@@ -96,7 +96,7 @@ describe("CountsStore", () => {
     },
   );
 
-  it("counts for this run where the folder's place is taken by a file", async () => {
+  it("counts for this run where the folder cannot be made", async () => {
     await writeFile(join(folder, "taken"), "");
     const store = new CountsStore(join(folder, "taken"), log);
     for (let n = 0; n < 2; n++) {

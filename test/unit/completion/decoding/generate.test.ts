@@ -45,7 +45,7 @@ function say(
   return { running, backbone };
 }
 
-describe("ends", () => {
+describe("a generation ends", () => {
   it("at the end of the text", async () => {
     expect(await say("const a = ║", "b").running).toMatchObject({
       text: "b",
@@ -54,7 +54,7 @@ describe("ends", () => {
     });
   });
 
-  it("at the end of the statement, and decodes no token more than it takes to see it", async () => {
+  it("at the end of the statement, without decoding more tokens", async () => {
     const { running, backbone } = say("const a = ║", "b;\nconst c = d;\nconst e = f;");
     expect(await running).toMatchObject({ text: "b;", stopReason: "end-of-statement" });
     expect(tokenizer.decode(backbone.held)).not.toContain("const");
@@ -67,19 +67,19 @@ describe("ends", () => {
     });
   });
 
-  it("at the limit, without the line it was cut in", async () => {
+  it("at the token limit, without its last incomplete line", async () => {
     const result = await say("f() {\n  ║\n}", "first(a);\n  second(b, c, d, e, f, g, h);", { maxTokens: 12 }).running;
     expect(result).toMatchObject({ text: "first(a);", stopReason: "token-limit", generatedTokens: 12 });
   });
 
-  it("in a loop, with its first round", async () => {
+  it("in a loop, after the loop's first round", async () => {
     const [round] = tokenizer.encode(" ab");
     const result = await say("const a = [║", [], { last: round ?? 0 }).running;
     expect(result.stopReason).toBe("repetition");
     expect(result.text).toBe(tokenizer.decode([round ?? 0]));
   });
 
-  it("not at once where code cannot end", async () => {
+  it("later than at once where code cannot end", async () => {
     const result = await say("const a = b.║", [
       tokenizer.tokenOf(model.specialTokens.endOfText),
       ...tokenizer.encode("c"),
@@ -88,7 +88,7 @@ describe("ends", () => {
     expect(result).toMatchObject({ stopReason: "end-of-text" });
   });
 
-  it("with nothing when the model says nothing", async () => {
+  it("with no text when the model generates none", async () => {
     expect(await say("const a = b║", "").running).toMatchObject({
       text: "",
       stopReason: "end-of-text",
@@ -97,20 +97,20 @@ describe("ends", () => {
   });
 });
 
-it("never lets a special token into the text", async () => {
+it("a generation never has a special token in its text", async () => {
   for (const special of stopTokens) {
     const result = await say("const a = ║", [...tokenizer.encode("b"), special, ...tokenizer.encode("c")]).running;
     expect(result).toMatchObject({ text: "b", stopReason: "end-of-text" });
   }
 });
 
-it("puts characters together that are cut into several tokens", async () => {
+it("a generation joins characters of several tokens", async () => {
   const text = "'größe 大小 😀👩‍🚀'";
   expect(tokenizer.encode(text).length).toBeGreaterThan(8);
   expect((await say("const a = ║", text).running).text).toBe(text);
 });
 
-it("drops the bytes of a character that the limit cut off", async () => {
+it("a generation drops the bytes of a character that the limit cut off", async () => {
   const face = tokenizer.encode("a😀");
   const result = await say("const a = ║", face, { maxTokens: face.length - 1 }).running;
   expect(result.text).toBe("a");
@@ -132,7 +132,7 @@ describe("an abort", () => {
   });
 });
 
-it("takes the most likely token, the first of equals", () => {
+it("argmax is the most likely token, the first of equals", () => {
   expect(argmax(Float32Array.of(-3, -1, -1, -2))).toBe(1);
   expect(argmax(Float32Array.of(-3, -1, -1, -2), (id) => id !== 1)).toBe(2);
   expect(argmax(Float32Array.of(-Infinity, -Infinity), (id) => id === 1)).toBe(1);
@@ -140,7 +140,7 @@ it("takes the most likely token, the first of equals", () => {
   expect(() => argmax(Float32Array.of(1), () => false)).toThrow(/found none/);
 });
 
-it("knows how likely a token is among those that may come", () => {
+it("logProbability is relative to the allowed tokens", () => {
   const values = Float32Array.of(Math.log(1), Math.log(2), Math.log(5), -1000);
   expect(Math.exp(logProbability(values, 2))).toBeCloseTo(5 / 8, 4);
   expect(Math.exp(logProbability(values, 1, (id) => id < 2))).toBeCloseTo(2 / 3, 4);
@@ -148,7 +148,7 @@ it("knows how likely a token is among those that may come", () => {
   expect(logProbability(Float32Array.of(1000, -1000), 1)).toBe(-Infinity);
 });
 
-it("says of each token of the text where it begins and how likely it was", async () => {
+it("a generation has the start and the probability of each token of its text", async () => {
   const text = "first(a);";
   const { textTokens, tokens } = await say("const a = ║", text).running;
   expect(textTokens).toHaveLength(tokens.length);

@@ -16,57 +16,57 @@ const cache = (prompt: string, before: string) => new NgramLookup(ids(prompt), i
 const best = (of: NgramLookup, logits = undecided, admits?: (id: number) => boolean) =>
   String.fromCharCode(96 + of.choose(logits, admits));
 
-describe("a model that does not know", () => {
-  it("says what followed the same words in the prompt", () => {
+describe("the lookup beside an unsure model", () => {
+  it("chooses what followed the same tokens in the prompt", () => {
     expect(best(cache("xyabcdq|mnab", "ab"))).toBe("c");
   });
 
-  it("trusts the longer match", () => {
+  it("prefers the longer match", () => {
     expect(best(cache("abcx|zbcy|wbcy|abc", "abc"))).toBe("x");
   });
 
-  it("trusts the shorter ones too", () => {
+  it("prefers several shorter matches to one", () => {
     expect(best(cache("abcx|zbcy|wbck|abc", "abc"), expecting("yk"), (id) => id !== ids("x")[0])).toBe("k");
     expect(best(cache("abcx|zbcy|wbck|bcy|abc", "abc"), expecting("yk"), (id) => id !== ids("x")[0])).toBe("y");
   });
 
-  it("trusts more matches more", () => {
+  it("prefers more matches", () => {
     expect(best(cache("abx|aby|aby|ab", "ab"))).toBe("y");
   });
 
-  it("follows what was said since", () => {
+  it("follows the tokens generated since", () => {
     const one = cache("pqrs|mpt|p", "p");
     one.push(ids("q")[0] ?? 0);
     expect(best(one)).toBe("r");
   });
 });
 
-describe("a model that knows", () => {
-  it("is not overruled, however long the match", () => {
+describe("the lookup beside a sure model", () => {
+  it("does not overrule it, however long the match", () => {
     const sure = undecided.slice();
     sure[ids("z")[0] ?? 0] = 100;
     expect(best(cache("abcdefghx|abcdefgh", "abcdefgh"), sure)).toBe("z");
   });
 
-  it("decides alone where nothing matches", () => {
+  it("leaves the choice to it where nothing matches", () => {
     const logits = Float32Array.from({ length: vocabulary }, (_, id) => Math.sin(id));
     expect(cache("abc", "x").choose(logits)).toBe(logits.indexOf(Math.max(...logits)));
   });
 });
 
-it("says nothing that is not admitted", () => {
+it("chooses only allowed tokens", () => {
   const one = cache("abc|ab", "ab");
   expect(best(one, undecided, (id) => id > 5)).toBe("f");
   expect(() => one.choose(undecided, () => false)).toThrow(/found none/);
 });
 
-it("never votes for a special token, and no match reaches over one", () => {
+it("never chooses a special token, and never matches across one", () => {
   expect(cache("ab|ab|c|abx", "b").choose(undecided)).toBe(ids("x")[0]);
   expect(best(cache("b|cy|acx", "c"))).toMatch(/[xy]/);
   expect(best(cache("abcy|bcx|bcx|bcx", "abc"))).toBe("y");
 });
 
-it("leaves the logits as they were", () => {
+it("does not change the logits", () => {
   const logits = undecided.slice();
   cache("abcab", "ab").choose(logits);
   expect(logits).toEqual(undecided);
@@ -107,7 +107,7 @@ function chosenPlainly(
   return admitted.indexOf(Math.max(...admitted));
 }
 
-it("chooses as the whole mixture does, whatever the model and the prompt", () => {
+it("chooses the most likely token of the whole mixture", () => {
   const random = randomBelow(1);
   let overruled = 0;
   for (let round = 0; round < 2000; round++) {

@@ -33,11 +33,11 @@ describe("a draft", () => {
   const draft = (prompt: string, before: string, most = 15) =>
     String.fromCharCode(...draftFrom(new NgramLookup(ids(prompt), ids(before), new Set([0])), most));
 
-  it("is what the prompt goes on with after the longest match", () => {
+  it("continues the longest match", () => {
     expect(draft("xabcdef|zbcpq|abc", "abc", 3)).toBe("def");
   });
 
-  it("goes the way most of the places go, the nearest where they are at odds", () => {
+  it("follows most matches, the nearest one among equals", () => {
     expect(draft("abxy|abxz|abxz|abw|ab", "ab", 2)).toBe("xz");
     expect(draft("abx|aby|ab", "ab", 1)).toBe("y");
   });
@@ -49,13 +49,13 @@ describe("a draft", () => {
     expect(draft("abcd|ab", "ab", 0)).toBe("");
   });
 
-  it("is none where nothing matches", () => {
+  it("is empty where nothing matches", () => {
     expect(draft("abcd", "xy")).toBe("");
   });
 });
 
-describe("its length", () => {
-  it("is none without a match, short after a short one, and no more than one run reads", () => {
+describe("the length of a draft", () => {
+  it("is 0 without a match, small after a short one, and at most what one run decodes", () => {
     const length = new DraftLength();
     expect(length.after(0)).toBe(0);
     expect(length.after(1)).toBeLessThan(length.after(2));
@@ -64,7 +64,7 @@ describe("its length", () => {
     expect(length.after(12)).toBe(maxDecodedTokens - 1);
   });
 
-  it("grows after a draft that was right, and shrinks to what was right of one that was not", () => {
+  it("grows after a right draft, and shrinks to the right part of a wrong one", () => {
     const length = new DraftLength();
     const first = length.after(12);
     length.record(first, first);
@@ -78,7 +78,7 @@ describe("its length", () => {
   });
 });
 
-describe("with a script", () => {
+describe("speculative decoding of a scripted model", () => {
   /** Generates `script` after `prompt`, which ends with `before`, with drafts and without; both must say the same. */
   async function both(
     document: string,
@@ -116,14 +116,14 @@ describe("with a script", () => {
   }
   const says = "order.reserve(copies, warehouse, customer)";
 
-  it("takes a draft that is right in one run", async () => {
+  it("decodes a right draft in one run", async () => {
     const { result, plainSteps } = await both("x = ║", `${says}\nx = `, tokenizer.encode(`${says}\n`));
     expect(result.text).toBe(says);
     expect(plainSteps).toBeGreaterThan(8);
     expect(result.decodeSteps).toBeLessThan(plainSteps / 2);
   });
 
-  it("forgets what is wrong of a draft", async () => {
+  it("drops the wrong part of a draft", async () => {
     const script = tokenizer.encode("order.reserve(copies, customer, warehouse)\n");
     const { result, backbone } = await both("x = ║", `${says}\nx = `, script);
     expect(result.text).toBe("order.reserve(copies, customer, warehouse)");
@@ -131,19 +131,19 @@ describe("with a script", () => {
     expect(backbone.held.slice(0, result.generatedTokens - 1)).toEqual(script.slice(0, result.generatedTokens - 1));
   });
 
-  it("ends at a stop token in the midst of a draft", async () => {
+  it("ends at a stop token within a draft", async () => {
     const { result } = await both("║", `${says}\nx = `, tokenizer.encode("order.reserve"));
     expect(result).toMatchObject({ text: "order.reserve", stopReason: "end-of-text" });
   });
 
-  it("ends at the end of a statement in the midst of a draft", async () => {
+  it("ends at the end of a statement within a draft", async () => {
     const again = "first(alpha, beta);\nsecond(gamma, delta);\n";
     const { result, backbone } = await both("const x = 1;\n║y", `${again}\n`, tokenizer.encode(again));
     expect(result).toMatchObject({ text: "first(alpha, beta);", stopReason: "end-of-statement" });
     expect(backbone.decoded.some((tokens) => tokenizer.decode(tokens).includes("second"))).toBe(true);
   });
 
-  it.each([1, 2, 3, 5, 8])("ends at the limit of %i tokens, and drafts nothing beyond it", async (maxTokens) => {
+  it.each([1, 2, 3, 5, 8])("ends at the limit of %i tokens and drafts no more", async (maxTokens) => {
     const { result, backbone } = await both("║", `${says}\nx = `, tokenizer.encode(says), { maxTokens });
     expect(result.stopReason).toBe("token-limit");
     expect(backbone.held.length).toBe(maxTokens - 1);
@@ -155,7 +155,7 @@ describe("with a script", () => {
     expect(result.stopReason).toBe("repetition");
   });
 
-  it("drafts while a word is healed, and no wrong text comes of it", async () => {
+  it("generates the same text with token healing", async () => {
     const script = tokenizer.encode(" return order.reserve(copies)\nb");
     const { result, plainSteps } = await both(
       "def f():\n    retu║",
@@ -167,7 +167,7 @@ describe("with a script", () => {
     expect(result.decodeSteps).toBeLessThan(plainSteps);
   });
 
-  it("drafts from what was said a moment ago, and says nothing again because of it", async () => {
+  it("drafts from the last suggestion without repeating it", async () => {
     const { cursor } = marked("x = ║").context;
     const script = tokenizer.encode("order.reserve(copies, customer)\n");
     const run = async (said: string) => {
@@ -197,7 +197,7 @@ describe("with a script", () => {
     expect(none.decodeSteps).toBe(script.length - 1);
   });
 
-  it("is aborted between two tokens of a draft that was read already", async () => {
+  it("is aborted between two tokens of a decoded draft", async () => {
     const controller = new AbortController();
     const script = tokenizer.encode(`${says}\n`);
     const backbone = scriptedBackbone(model, {
@@ -222,7 +222,7 @@ describe("with a script", () => {
   });
 });
 
-it("gives the same text as no drafts, whatever the model thinks of the prompt", async () => {
+it("gives the same text as decoding without drafts", async () => {
   const vocabulary = 7;
   const random = randomBelow(7);
   const runs = { drafted: 0, plain: 0 };
@@ -292,7 +292,7 @@ it("gives the same text as no drafts, whatever the model thinks of the prompt", 
   expect(runs.drafted).toBeLessThan(runs.plain * 0.8);
 });
 
-describe("with the real model", () => {
+describe("speculative decoding of the real model", () => {
   let backbone: Backbone;
   beforeAll(async () => {
     backbone = await createBackbone(model, { provider: "cpu", threads: 1 });
@@ -318,7 +318,7 @@ describe("with the real model", () => {
     "sidecar/completion/decoding/stop.ts",
     "sidecar/workspace/files/walk.ts",
     "models/training/selfracg/data/prompt_format.py",
-  ])("says in %s what decoding token by token says", async (path) => {
+  ])("gives the same text in %s as decoding token by token", async (path) => {
     const text = readFileSync(join(root, path), "utf8");
     for (const offset of places(path, 3)) {
       const context = {
@@ -363,7 +363,7 @@ describe("with the real model", () => {
     }
   });
 
-  it("in fewer runs", () => {
+  it("needs fewer runs", () => {
     expect(runs.drafted).toBeLessThan(runs.plain * 0.9);
   });
 });

@@ -13,7 +13,7 @@ it("names the filter with the reason", () => {
   expect(run("foo(├)┤)")).toEqual({ reject: "repeats-suffix: already stands after the cursor" });
 });
 
-it("lets one filter go on with what another left", () => {
+it("passes each filter the text that the one before it left", () => {
   expect(run("def f():\n    ├    total = a  \n    return total\n┤\n    return total", "python")).toEqual({
     text: "total = a",
   });
@@ -33,7 +33,7 @@ describe("a good suggestion", () => {
   });
 });
 
-it("is stable: what has passed passes again", () => {
+it("a suggestion that passed all filters passes them again", () => {
   for (const text of ["foo(├a, b);┤);", "├print(value)\nprint(value)┤", "x = ├  y  ┤"]) {
     const { context, insertion } = marked(text);
     const once = applyFilters(insertion, context);

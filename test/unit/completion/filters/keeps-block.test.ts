@@ -14,17 +14,17 @@ const kept = (before: string, after: string, languageId?: string) =>
   expectKept(keepsBlock, before, after, languageId, trees);
 const untouched = (text: string, languageId?: string) => expectUntouched(keepsBlock, text, languageId, trees);
 
-describe("lines are cut", () => {
+describe("keeps-block cuts lines", () => {
   it("that close the block around the cursor and open another", () => {
     kept("function f() {\n  ├a();\n}\nfunction g() {┤\n}\n", "function f() {\n  ├a();┤\n}\n");
   });
 
-  it("from the bracket on that they leave open", () => {
+  it("that leave a bracket open", () => {
     kept("function f() {\n  ├a();\n  if (b) {\n    c();┤\n}\n", "function f() {\n  ├a();┤\n}\n");
     kept("function f() {\n  ├if (b) {\n    c();┤\n}\n", "function f() {\n  ├if (b) {┤\n}\n");
   });
 
-  it("that leave a block by their indentation and go on behind it", () => {
+  it("that leave the block by their indentation", () => {
     kept(
       "def f():\n    if a:\n        ├b()\n    c()\nd()┤\n    e()\n",
       "def f():\n    if a:\n        ├b()┤\n    e()\n",
@@ -32,30 +32,30 @@ describe("lines are cut", () => {
     );
   });
 
-  it("that are no code", () => {
+  it("that are not code", () => {
     kept("def f():├\n    a = 1\n    b = = 2┤\n", "def f():├\n    a = 1┤\n", "python");
   });
 
-  it("in a language without a grammar by brackets alone", () => {
+  it("by brackets alone in a language without a grammar", () => {
     expectKept(keepsBlock, "a() {\n  ├b();\n  c(d {┤\n}\n", "a() {\n  ├b();┤\n}\n", "dart");
   });
 });
 
-describe("stays", () => {
-  it("what fills the block", () => {
+describe("keeps-block leaves", () => {
+  it("lines that fill the block", () => {
     untouched("function f() {├\n  if (a) {\n    b();\n  }\n  return c;┤\n}\n");
     untouched("class A {\n  ├f() {\n    return 1;\n  }┤\n}\n");
     untouched("def f(a):├\n    b = a\n    return b┤\n\n\nc = 1\n", "python");
   });
 
-  it("the header of what stands below without one", () => {
+  it("the header of a block that the document has below", () => {
     untouched(
       "class A:\n    def f(self):\n        a = 1\n\n    ├@property\n    def g(self):┤\n        return 1\n",
       "python",
     );
   });
 
-  it("what closes the block that nothing closes yet", () => {
+  it("a closer that the block lacks", () => {
     untouched("function f() {├\n  return 1;\n}┤\n");
     untouched("it('a', () => {├\n  b();\n});┤\n");
   });
@@ -65,12 +65,12 @@ describe("stays", () => {
     untouched("a = ├) b┤\n");
   });
 
-  it("what stands in broken code and breaks nothing more", () => {
+  it("lines in broken code that break nothing else", () => {
     untouched("const x = = 1;\nfunction f() {├\n  a();\n  b();┤\n}\n");
   });
 });
 
-it("leaves the first line of what cannot be mended", () => {
+it("keeps-block leaves only the first line where no cut helps", () => {
   kept("def f():├\n    a b c\n    d e f┤\n", "def f():├\n    a b c┤\n", "python");
   expect(trees).toBeDefined();
 });

@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Message } from "vscode-languageserver/node";
 import { lifecycle } from "../../../../sidecar/server/connection/lifecycle";
 
-it("keeps LSP's order", () => {
+it("lifecycle refuses requests outside LSP's order", () => {
   const served: string[] = [];
   const refused: [unknown, number][] = [];
   const strategy = lifecycle((id, code) => void refused.push([id, code]));
@@ -31,7 +31,7 @@ it("keeps LSP's order", () => {
   ]);
 });
 
-it("lets exit through before initialize", () => {
+it("lifecycle lets exit through before initialize", () => {
   let served = 0;
   lifecycle(() => {}).handleMessage({ jsonrpc: "2.0", method: "exit" } as Message, () => {
     served += 1;

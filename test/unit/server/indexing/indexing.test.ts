@@ -68,8 +68,8 @@ beforeEach(() => {
   );
 });
 
-describe("runs", () => {
-  it("begins when the index is there, with the folders that are open then", async () => {
+describe("an index run", () => {
+  it("begins once there is an index, with the folders that are open then", async () => {
     expect(() => indexing.reindex()).toThrow(/model is not loaded/);
     indexing.attach(index);
     await settle();
@@ -80,7 +80,7 @@ describe("runs", () => {
     expect(events).toEqual(["started", "0/0", "1/2", "ended"]);
   });
 
-  it("joins a run under way", async () => {
+  it("is joined by a request during the run", async () => {
     indexing.attach(index);
     await settle();
     const joined = indexing.reindex();
@@ -90,7 +90,7 @@ describe("runs", () => {
     expect(events.filter((event) => event === "started")).toHaveLength(1);
   });
 
-  it("begins again within the same run when the folders change, and answers those who wait with the last result", async () => {
+  it("restarts when the folders change, and returns the last result", async () => {
     indexing.attach(index);
     await settle();
     const run = indexing.reindex();
@@ -106,7 +106,7 @@ describe("runs", () => {
     expect(events.at(-1)).toBe("ended");
   });
 
-  it("ends with null when cancelled, and can begin anew", async () => {
+  it("returns null when it is cancelled, and can be started again", async () => {
     indexing.attach(index);
     await settle();
     const run = indexing.reindex();
@@ -118,7 +118,7 @@ describe("runs", () => {
     expect(index.runs).toHaveLength(2);
   });
 
-  it("tells the one who asked of a failure, and the log; the next run is unharmed", async () => {
+  it("fails with its error, which is logged, and the next run works", async () => {
     indexing.attach(index);
     await settle();
     const run = indexing.reindex();
@@ -132,7 +132,7 @@ describe("runs", () => {
     expect(await next.finished).toEqual(counts);
   });
 
-  it("does nothing while paused and reads the folders when resumed", async () => {
+  it("does not start while paused, and starts when resumed", async () => {
     indexing.attach(index);
     await settle();
     indexing.pause("off");
@@ -149,7 +149,7 @@ describe("runs", () => {
     expect(index.opened).toEqual([open, open]);
   });
 
-  it("goes on only when nothing asks for a pause any more, and says who does", async () => {
+  it("resumes only when no reason for a pause is left", async () => {
     indexing.pause("battery");
     indexing.attach(index);
     await settle();
@@ -176,7 +176,7 @@ describe("runs", () => {
     expect(index.calls).toEqual([]);
   });
 
-  it("clears the index in the middle of a run, which begins again and answers with what it made anew", async () => {
+  it("restarts when the index is cleared", async () => {
     await expect(indexing.clear()).rejects.toThrow(/no index yet/);
     indexing.attach(index);
     await settle();
@@ -203,7 +203,7 @@ describe("file changes", () => {
     events = [];
   });
 
-  it("gathers what is said of one file, the last word counting", async () => {
+  it("are collected by file, the last one counting", async () => {
     indexing.fileChanged("a", false);
     indexing.fileChanged("b", false);
     indexing.fileChanged("a", false);
@@ -212,7 +212,7 @@ describe("file changes", () => {
     expect(index.calls).toEqual(["update a", "remove b"]);
   });
 
-  it("goes on after a file that cannot be indexed", async () => {
+  it("continue after a file that cannot be indexed", async () => {
     indexing.fileChanged("bad", false);
     indexing.fileChanged("good", false);
     await expect.poll(() => events).toEqual(["changed"]);
@@ -220,7 +220,7 @@ describe("file changes", () => {
     expect(log.warn).toHaveBeenCalledWith(expect.stringContaining("no such file"));
   });
 
-  it("reads the folders instead when very many files change, once it is quiet", async () => {
+  it("become one run when very many files change", async () => {
     vi.useFakeTimers();
     try {
       for (let round = 0; round < 5; round += 1) {
@@ -236,7 +236,7 @@ describe("file changes", () => {
     }
   });
 
-  it("takes a hundred thousand events in a second as one run", async () => {
+  it("become one run for a hundred thousand events in a second", async () => {
     vi.useFakeTimers();
     try {
       for (let tenth = 0; tenth < 10; tenth += 1) {
@@ -251,7 +251,7 @@ describe("file changes", () => {
     }
   });
 
-  it("hands over unsaved text, the last of each file", async () => {
+  it("include unsaved text, the last of each file", async () => {
     indexing.bufferChanged("a", "one");
     indexing.bufferChanged("a", "two");
     indexing.bufferChanged("b", undefined);
@@ -260,7 +260,7 @@ describe("file changes", () => {
     expect(index.calls).toEqual(["buffer a two", "buffer b undefined", "update c"]);
   });
 
-  it("writes the index at the end", async () => {
+  it("are written to the index at the end", async () => {
     await indexing.dispose();
     expect(index.calls).toEqual(["flush"]);
   });
