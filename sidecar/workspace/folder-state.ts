@@ -44,7 +44,7 @@ export class FolderState {
     return rules;
   }
 
-  /** Notes that a file or folder was deleted: rules that were read there no longer hold. */
+  /** Notes that a file or folder was deleted: rules that were read there no longer apply. */
   forgetRules(path: string): void {
     this.rules?.leave(path);
   }

@@ -14,7 +14,7 @@ import type { FragmentEmbedder } from "./embed-fragments";
 import { EmbeddingQueue } from "./embedding-queue";
 import { type OnProgress, Progress } from "./progress";
 import { cutFile, readCurrent, type UnsavedTexts } from "./read-file";
-import { restore, type StoredFile } from "./restore";
+import { type FileToRestore, restore } from "./restore";
 
 export interface IngestParts {
   readonly table: FragmentTable;
@@ -53,7 +53,7 @@ export class Ingest {
     { reread = false, onProgress }: { readonly reread?: boolean; readonly onProgress?: OnProgress | undefined } = {},
   ): Promise<void> {
     const progress = new Progress(listed.length, onProgress);
-    const { stored, toRead } = await this.sort(listed, reread, progress);
+    const { stored, toRead } = await this.split(listed, reread, progress);
     for (const { folder, path, entry } of await this.restore(stored, signal, () => progress.advance(1)))
       toRead.push({ folder, path, bytes: entry.size });
     progress.beginReading(toRead.reduce((sum, { bytes }) => sum + bytes, 0));
@@ -61,14 +61,14 @@ export class Ingest {
   }
 
   /** See {@link restore}. */
-  async restore(stored: readonly StoredFile[], signal: AbortSignal, onFile?: () => void): Promise<StoredFile[]> {
+  async restore(stored: readonly FileToRestore[], signal: AbortSignal, onFile?: () => void): Promise<FileToRestore[]> {
     const { files, limits } = this.parts;
     const options = { store: await this.parts.store, files, maxBytes: maxFileBytes(limits()), signal };
     return restore(stored, onFile === undefined ? options : { ...options, onFile });
   }
 
   /** What is recorded of a file that has not changed since and is not in the index yet. */
-  storedFile({ folder, file }: FileOfFolder): StoredFile | undefined {
+  fileToRestore({ folder, file }: FileOfFolder): FileToRestore | undefined {
     const { path } = file;
     const entry = folder.known.get(path);
     if (entry === undefined || entry.excluded !== undefined || !isUnchanged(entry, file)) return undefined;
@@ -76,13 +76,13 @@ export class Ingest {
     return { folder, path, entry, time: folder.nextTime() };
   }
 
-  /** Says which files are to be restored and which to be read; the others are done. */
-  private async sort(
+  /** Splits the files into those to restore and those to read; the others are done. */
+  private async split(
     listed: readonly FileOfFolder[],
     reread: boolean,
     progress: Progress,
-  ): Promise<{ stored: StoredFile[]; toRead: FileToRead[] }> {
-    const stored: StoredFile[] = [];
+  ): Promise<{ stored: FileToRestore[]; toRead: FileToRead[] }> {
+    const stored: FileToRestore[] = [];
     const toRead: FileToRead[] = [];
     const yielder = new Yielder();
     for (const { folder, file } of listed) {

@@ -9,7 +9,7 @@ import { Batch } from "./batch";
 import type { FileOfFolder, Ingest } from "./ingest";
 import { listFolder } from "./list-folder";
 import type { OnProgress } from "./progress";
-import { restoreBatch, type StoredFile } from "./restore";
+import { type FileToRestore, restoreBatch } from "./restore";
 
 export interface ReindexOptions {
   readonly signal?: AbortSignal | undefined;
@@ -91,7 +91,7 @@ export class Reindexer {
  * first files are found at once, and a store in another order is gone over a few times only.
  */
 class RestoreWhileListing {
-  private readonly batch = new Batch<StoredFile>();
+  private readonly batch = new Batch<FileToRestore>();
   private fragmentsPerBatch = restoreBatch;
   private restoring: Promise<unknown> = Promise.resolve();
 
@@ -101,7 +101,7 @@ class RestoreWhileListing {
   ) {}
 
   add(file: FileOfFolder): void {
-    const stored = this.ingest.storedFile(file);
+    const stored = this.ingest.fileToRestore(file);
     if (stored === undefined) return;
     this.batch.add(stored, stored.entry.fragments.length);
     if (this.batch.fragments >= this.fragmentsPerBatch) this.start();

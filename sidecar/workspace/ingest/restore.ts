@@ -9,8 +9,8 @@ import type { Store } from "../store/store";
 import type { Quantized } from "../vectors/quantized";
 import { Batch } from "./batch";
 
-/** A file that has not changed since it was recorded. */
-export type StoredFile = Omit<FileToInsert, "fragments">;
+/** A file that has not changed since it was recorded, on its way into the index. */
+export type FileToRestore = Omit<FileToInsert, "fragments">;
 
 export interface RestoreOptions {
   readonly store: Store | undefined;
@@ -31,9 +31,9 @@ const filesAtOnce = 16;
  * @returns the others, which have to be read and embedded
  * @throws the signal's reason when it is aborted
  */
-export async function restore(stored: readonly StoredFile[], options: RestoreOptions): Promise<StoredFile[]> {
-  const others: StoredFile[] = [];
-  const batch = new Batch<StoredFile>();
+export async function restore(stored: readonly FileToRestore[], options: RestoreOptions): Promise<FileToRestore[]> {
+  const others: FileToRestore[] = [];
+  const batch = new Batch<FileToRestore>();
   const sorted = [...stored].sort((a, b) => (a.entry.place ?? 0) - (b.entry.place ?? 0));
   for (const [at, file] of sorted.entries()) {
     batch.add(file, file.entry.fragments.length);
@@ -44,10 +44,10 @@ export async function restore(stored: readonly StoredFile[], options: RestoreOpt
 }
 
 async function restoreTogether(
-  stored: readonly StoredFile[],
+  stored: readonly FileToRestore[],
   { store, files, maxBytes, signal, onFile }: RestoreOptions,
-): Promise<StoredFile[]> {
-  const others: StoredFile[] = [];
+): Promise<FileToRestore[]> {
+  const others: FileToRestore[] = [];
   const yielder = new Yielder();
   const [vectors = new Map<string, Quantized>(), read] = await Promise.all([
     store?.vectors(stored.flatMap(({ entry }) => keysOf(entry))),
@@ -71,10 +71,10 @@ function keysOf({ fragments }: FileEntry): string[] {
 
 /** The fragments, with their text, of those files whose content is the recorded one. */
 async function readUnchanged(
-  stored: readonly StoredFile[],
+  stored: readonly FileToRestore[],
   maxBytes: number,
-): Promise<Map<StoredFile, KeyedFragment[]>> {
-  const read = new Map<StoredFile, KeyedFragment[]>();
+): Promise<Map<FileToRestore, KeyedFragment[]>> {
+  const read = new Map<FileToRestore, KeyedFragment[]>();
   const waiting = stored.values();
   const yielder = new Yielder();
   const readSome = async (): Promise<void> => {
