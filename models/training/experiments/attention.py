@@ -17,7 +17,7 @@ from selfracg import intervals
 from selfracg.data import crossfile
 from selfracg.data.definitions import definitions
 from selfracg.data.prompt_format import IMPORT, PromptFormat
-from selfracg.model import forward, llora
+from selfracg.model import forward, llora, low_rank
 from selfracg.model.expressions import pad
 from selfracg.tables import Table
 
@@ -226,7 +226,7 @@ def weights_of(fixtures: Fixtures, name: str, rows: Sequence[Sequence[int]]) -> 
     for row in rows:
         ids, lengths = pad([row], torch.device(fixtures.device))
         inputs = [
-            llora.LayerInputs(*layer) for layer in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)
+            low_rank.LayerInputs(*layer) for layer in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)
         ]
         out.append(
             weights(fixtures.engine.module(fixtures.methods[name]), inputs, lengths, llora.QUERY)[:, 0]
@@ -237,7 +237,7 @@ def weights_of(fixtures: Fixtures, name: str, rows: Sequence[Sequence[int]]) -> 
     return out
 
 
-def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: Tensor, adapter: int) -> Tensor:
+def weights(module: llora.LLoRA, inputs: Sequence[low_rank.LayerInputs], lengths: Tensor, adapter: int) -> Tensor:
     """Attention weights [layers, batch, query heads, seq] of the expression's query row, the last valid position's."""
     index = adapter if module.adapters == "separate" else 0
     batch, length, _ = inputs[0].x.shape
@@ -247,7 +247,7 @@ def weights(module: llora.LLoRA, inputs: Sequence[llora.LayerInputs], lengths: T
     hidden = (positions[None] > last[:, None])[:, None, None]
     groups_of = module.query_heads // module.key_value_heads
     out = []
-    all_updates = cast(Iterable[Mapping[str, llora.LowRank]], module.layers)
+    all_updates = cast(Iterable[Mapping[str, low_rank.LowRank]], module.layers)
     for layer, updates in zip(inputs, all_updates, strict=True):
         query = layer.q[rows, last] + module.scale * updates["q"](layer.x[rows, last], index)
         key = layer.k + module.scale * updates["k"](layer.x, index)

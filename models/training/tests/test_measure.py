@@ -15,7 +15,7 @@ from selfracg.data import crossfile, prompt_layout
 from selfracg.eval import completions
 from selfracg.export import export
 from selfracg.intervals import Interval
-from selfracg.model import backbone, forward, llora
+from selfracg.model import backbone, forward, llora, low_rank
 from selfracg.model.expressions import pad
 
 VERBS = "open close read write parse merge split count clean build".split()
@@ -132,7 +132,9 @@ def test_attention_weights_reproduce_the_expression(fixtures):
         for layer in plain.layers:
             layer["v"].B.zero_()
         ids, lengths = pad([list(range(10, 31)), list(range(40, 52))], fixtures.engine.device)
-        inputs = [llora.LayerInputs(*each) for each in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)]
+        inputs = [
+            low_rank.LayerInputs(*each) for each in forward.layer_inputs(fixtures.engine.model, ids, torch.float32)
+        ]
         weights = attention.weights(plain, inputs, lengths, llora.QUERY)
         expected = plain.read(inputs, lengths, llora.QUERY)
     torch.testing.assert_close(weights.sum(-1), torch.ones(weights.shape[:-1]))

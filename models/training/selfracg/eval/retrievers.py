@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from selfracg.data import crossfile, lexical, prompt_layout
 from selfracg.data.prompt_format import PromptFormat
 from selfracg.data.tasks import TaskSet
-from selfracg.model import backbone, decoding, forward, llora
+from selfracg.model import backbone, decoding, forward, llora, low_rank
 
 # Length of a ranking.
 DEPTH = 50
@@ -169,9 +169,9 @@ class Engine:
         if method not in self._modules:
             module = llora.load(self.model, self.work / method.folder)
             if method.kind == "untrained":
-                for low_rank in module.modules():
-                    if isinstance(low_rank, llora.LowRank):
-                        torch.nn.init.zeros_(low_rank.B)
+                for part in module.modules():
+                    if isinstance(part, low_rank.LowRank):
+                        torch.nn.init.zeros_(part.B)
             self._modules[method] = module.to(self.device)
         return self._modules[method]
 

@@ -16,7 +16,7 @@ from transformers import PreTrainedModel
 from selfracg.data import prompt_layout
 from selfracg.export import calibration, card, graph, package, quantisation
 from selfracg.export.agreement import ARITHMETIC_BOUNDS, ROUNDING_BOUNDS, Agreement, check, in_words
-from selfracg.model import backbone, llora
+from selfracg.model import backbone, llora, low_rank
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 # What the layers compute in, where that is not float32.
@@ -300,4 +300,4 @@ def export(
 
 def trained_adapter(module: llora.LLoRA) -> bool:
     """Whether any B has left zero, where training starts."""
-    return any(bool(part.B.detach().any()) for part in module.modules() if isinstance(part, llora.LowRank))
+    return any(bool(part.B.detach().any()) for part in module.modules() if isinstance(part, low_rank.LowRank))

@@ -15,7 +15,7 @@ from transformers import PretrainedConfig, PreTrainedModel
 
 from selfracg.model import forward
 from selfracg.model.backbone import head_dimension
-from selfracg.model.llora import LayerInputs
+from selfracg.model.low_rank import LayerInputs
 
 
 @torch.no_grad()

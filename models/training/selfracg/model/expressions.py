@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from selfracg.data import pairs
 from selfracg.data.special_tokens import PAD
-from selfracg.model import forward, llora
+from selfracg.model import forward, llora, low_rank
 
 
 def pad(rows: Sequence[Sequence[int]], device: torch.device, min_length: int = 0) -> tuple[Tensor, Tensor]:
@@ -55,7 +55,7 @@ class Reader:
             ids, lengths = pad(chosen, self.device, length)
             with torch.no_grad():
                 found = self.collect(self.model, ids, torch.bfloat16)
-            inputs = [llora.LayerInputs(*(part[:count] for part in layer)) for layer in found]
+            inputs = [low_rank.LayerInputs(*(part[:count] for part in layer)) for layer in found]
             for part, module in zip(parts, modules, strict=True):
                 part.append(module.read(inputs, lengths[:count], adapter))
         back = torch.empty(len(order), dtype=torch.int64)

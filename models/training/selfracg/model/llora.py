@@ -13,7 +13,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
 
@@ -24,47 +23,13 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from selfracg.model.backbone import head_dimension
+from selfracg.model.low_rank import LayerInputs, LowRank
 
 QUERY = 0
 FRAGMENT = 1
 PROJECTIONS = ("q", "k", "v")
 ADAPTER_MODES = ("separate", "shared")
 POOLS = ("last", "mean")
-
-
-@dataclass(frozen=True)
-class LayerInputs:
-    """What one frozen layer shows its adapter.
-
-    ``x`` [batch, seq, hidden] is the normed input; ``q`` [batch, seq, query heads * head_dim], ``k`` and ``v``
-    [batch, seq, key-value heads * head_dim] are the backbone's own projections before the rotary embedding.
-    """
-
-    x: Tensor
-    q: Tensor
-    k: Tensor
-    v: Tensor
-
-
-class LowRank(nn.Module):
-    """Low-rank updates of one projection, one per adapter: A is random, B zero, so that training starts at the backbone."""
-
-    A: nn.Parameter
-    B: nn.Parameter
-
-    def __init__(self, adapters: int, inputs: int, outputs: int, rank: int) -> None:
-        super().__init__()
-        self.A = nn.Parameter(torch.empty(adapters, rank, inputs))
-        self.B = nn.Parameter(torch.zeros(adapters, outputs, rank))
-        for matrix in self.A:
-            nn.init.kaiming_uniform_(matrix, a=math.sqrt(5))
-
-    def forward(self, x: Tensor, adapter: int) -> Tensor:
-        return F.linear(self.down(x, adapter), self.B[adapter].to(x.dtype))
-
-    def down(self, x: Tensor, adapter: int) -> Tensor:
-        """A x [..., rank], in the type of x."""
-        return F.linear(x, self.A[adapter].to(x.dtype))
 
 
 class LLoRA(nn.Module):

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
-import random
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +20,7 @@ from selfracg.model import backbone, llora
 from selfracg.model.expressions import Reader
 from selfracg.train import contrast, need, parallel
 from selfracg.train.row_files import draw_pairs, part_path, read_parts
+from selfracg.train.stage_data import Extra, RatedContext, skip_batches
 from selfracg.train.stages import begin_with, choose, fresh_adapter, stage_folder
 from selfracg.train.trainer import Trainer
 
@@ -39,37 +38,6 @@ FIXED_OPTIONS = (
     "fragment_tokens",
     "seed",
 )
-
-
-@dataclass
-class RatedContext:
-    """A context, candidates for it, and how much each lowered the loss of the true continuation (nats a token)."""
-
-    repository: str
-    query: Sequence[int]
-    candidates: list[Sequence[int]]
-    gains: list[float]
-
-
-@dataclass
-class Extra:
-    """What a stage trains on besides stage-1 pairs, and how much of it a step takes, over all processes."""
-
-    own: Sequence[Pair] = ()
-    own_share: float = 0.0
-    rated: Sequence[RatedContext] = ()
-    rated_count: int = 0
-    gain_temperature: float = 0.03
-
-
-def skip_batches(rows: Sequence[Any], size: int, seed: int, skip: int) -> Iterator[list[Any]]:
-    """Endless batches of ``size`` rows, each pass in its own order; the first ``skip`` batches are skipped."""
-    each = max(1, len(rows) // size)
-    for number in itertools.count(skip):
-        order = list(range(len(rows)))
-        random.Random(f"{seed}/{number // each}").shuffle(order)
-        start = (number % each) * size
-        yield [rows[place] for place in order[start : start + size]]
 
 
 class AdapterTraining(Trainer):

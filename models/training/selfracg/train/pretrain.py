@@ -27,6 +27,7 @@ from selfracg.data.special_tokens import PAD
 from selfracg.model import backbone, forward
 from selfracg.train import parallel
 from selfracg.train.attention_check import attention_failure
+from selfracg.train.loss_sums import add_by_language, summary
 from selfracg.train.trainer import TO_BE_CONTINUED, Trainer
 
 
@@ -343,19 +344,3 @@ def split_parameters(model: PreTrainedModel) -> tuple[list[Tensor], list[Tensor]
         hidden = parameter.ndim == 2 and "embed_tokens" not in name and "lm_head" not in name
         (matrices if hidden else others).append(parameter)
     return matrices, others
-
-
-def add_by_language(sums: Tensor, languages: Tensor, losses: Tensor, valid: Tensor) -> None:
-    """Adds each row's summed loss and count of valid targets to its language's row of ``sums`` [languages, 2]."""
-    sums.index_add_(0, languages, torch.stack(((losses * valid).sum(1), valid.sum(1).float()), dim=1))
-
-
-def summary(sums: Tensor, names: list[str]) -> dict[str, Any]:
-    """Mean loss overall and by language name, in nats a token."""
-    total, count = sums.sum(0).tolist()
-    return {
-        "loss": round(total / max(count, 1.0), 4),
-        "languages": {
-            name: round(row[0] / row[1], 4) for name, row in zip(names, sums.tolist(), strict=True) if row[1]
-        },
-    }

@@ -25,7 +25,8 @@ from selfracg.data import pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, decoding
 from selfracg.train import ing, parallel, row_files
-from selfracg.train.adapter_training import AdapterTraining, Extra
+from selfracg.train.adapter_training import AdapterTraining
+from selfracg.train.stage_data import Extra
 from selfracg.train.stages import require
 
 # A generation of fewer tokens says nothing about what was needed.

@@ -31,7 +31,8 @@ from selfracg.data.special_tokens import PAD
 from selfracg.model import backbone, forward, llora
 from selfracg.model.expressions import Reader
 from selfracg.train import ing, parallel, row_files
-from selfracg.train.adapter_training import AdapterTraining, Extra, RatedContext
+from selfracg.train.adapter_training import AdapterTraining
+from selfracg.train.stage_data import Extra, RatedContext
 from selfracg.train.stages import digest, fresh_adapter, require, stage_folder
 
 # Tokens of the true continuation that a candidate is rated by: the rest of the line and the next ones.
