@@ -26,7 +26,7 @@ export interface EngineOptions {
   readonly log: Log;
   /** Whether there is anything to retrieve from. */
   hasFolders(): boolean;
-  /** Whether a file was edited lately, by its URI; default: none was. */
+  /** Whether a file was edited recently, by its URI; default: none was. */
   readonly wasEdited?: (uri: string) => boolean;
 }
 

@@ -1,35 +1,35 @@
-// Turns paths and code into the token rows the model was trained on, by the templates of model.json.
+// Renders paths and code as the token rows that the model was trained on, by the templates of model.json.
 import { importStatements } from "../languages/import-statements";
 import type { ModelPackage } from "./package/model-package";
 import type { Tokenizer } from "./tokenizer";
 
 type Slot = "path" | "text" | "prefix" | "suffix" | "imports";
-/** A piece of a template: ids that are always the same, or a place to fill. */
+/** A piece of a template: fixed token ids, or a slot. */
 type Piece = readonly number[] | Slot;
 
 interface Template {
   readonly pieces: readonly Piece[];
-  /** Tokens of the fixed pieces. */
+  /** Number of tokens of the fixed pieces. */
   readonly frame: number;
 }
 
-/** Share of the room that code after the cursor gets when both sides want more than there is. */
+/** Share of the tokens that the suffix gets when prefix and suffix are both too long. */
 const suffixShare = 0.25;
-/** Tokens that a text cut at an anchor gives way by at a time, in characters of it for every 64 tokens of room: a quarter. */
+/** Step of the anchors in characters for every 64 tokens of the limit: about a quarter of the limit. */
 const anchorCharacters = 48;
-/** Characters looked at for each token wanted; doubled as long as they turn out too few. */
+/** First guess of the characters in a token; doubled while that turns out too few. */
 const charactersPerToken = 5;
-/** Tokens beyond the limit that a cut text must have: only the ones at the very cut may differ from those of the whole text. */
+/** A cut text must have so many tokens beyond the limit, since its first tokens may differ from those of the whole text. */
 const margin = 16;
 
 /**
- * Where code begins that is too long: `nearest`, with as much as fits, or `anchored`, at a line that stays the first one
- * while text is added at the end and gives way to a later one by about a quarter of the room at a time.
+ * Where code that is too long begins: `nearest`, with as much as fits, or `anchored`, at a line that stays the first one while
+ * text is appended, until the beginning moves on by about a quarter of the limit.
  */
 export type CodeStart = "nearest" | "anchored";
 
 /**
- * Renders prompts as token ids. Every slot is tokenised by itself, so a slot's border is a token border, as in training.
+ * Renders prompts as token ids. Each slot is tokenised by itself, so that no token crosses its border, as in training.
  * Limits are total tokens of the rendered piece, template included.
  */
 export class PromptFormat {
@@ -39,7 +39,7 @@ export class PromptFormat {
   readonly stopTokens: ReadonlySet<number>;
   private readonly templates: Readonly<Record<"fragment" | "leftToRight" | "query" | "fragmentEmbedding", Template>>;
   private readonly middle: Template | undefined;
-  /** Special tokens that a path stands behind, and the token that ends it. */
+  /** Special tokens that precede a path, and the token that ends it. */
   private readonly pathMarkers: ReadonlySet<number>;
   private readonly pathEnd: number | undefined;
 
@@ -67,9 +67,9 @@ export class PromptFormat {
   }
 
   /**
-   * The need query: what stands before the cursor, cut from the left to `limit` tokens, and on top of them up to
-   * `retrieval.importTokens` of the import statements further up, where the model's template has a place for them. It is
-   * anchored: what is typed goes on behind a query that was read, and only that is read.
+   * The retrieval query: the code before the cursor, cut from the left to `limit` tokens, and in addition up to
+   * `retrieval.importTokens` of the import statements above it, where the model's template has a slot for them. It is anchored,
+   * so that typing appends to a query that the KV cache holds.
    * @throws RangeError when `limit` leaves no room for a token of code.
    */
   query(path: string, prefix: string, limit: number = this.model.retrieval.queryTokens): number[] {
@@ -96,9 +96,9 @@ export class PromptFormat {
   }
 
   /**
-   * The prompt with code on both sides. The prefix is cut from the left and the suffix from the right; where both are
-   * too long the suffix gets a quarter of the room, and what one side leaves unused goes to the other. A model whose
-   * package has no such template gets the left-to-right prompt.
+   * The prompt with code on both sides. The prefix is cut from the left and the suffix from the right; where both are too
+   * long, the suffix gets a quarter of the tokens. Tokens that one side does not need go to the other. A model without a
+   * fill-in-the-middle template gets the left-to-right prompt.
    * @throws RangeError as {@link query}.
    */
   fillInMiddle(path: string, prefix: string, suffix: string, limit: number, start: CodeStart = "nearest"): number[] {
@@ -120,7 +120,7 @@ export class PromptFormat {
     });
   }
 
-  /** A prompt with the marker of a path in place of each of the path's tokens: a path names code, it is none. */
+  /** The prompt with the path marker in place of each token of a path, since a path is not code. */
   withoutPaths(prompt: readonly number[]): number[] {
     let marker: number | undefined;
     let left = 0;
@@ -173,7 +173,7 @@ export class PromptFormat {
     return this.tail(path, this.model.prompt.maxPathTokens);
   }
 
-  /** The last `limit` tokens of `text`. Reads no more of a long text than it takes to be sure of them. */
+  /** The last `limit` tokens of `text`. Encodes only as much of a long text as they need. */
   private tail(text: string, limit: number): number[] {
     for (let width = limit * charactersPerToken; width < text.length; width *= 2) {
       const ids = this.tokenizer.encode(text.slice(startOfWindow(text, text.length - width)));
@@ -183,7 +183,7 @@ export class PromptFormat {
     return ids.length > limit ? ids.slice(ids.length - limit) : ids;
   }
 
-  /** The last tokens of `text`, at most `limit`, from an anchor on where they are not all of it: see {@link CodeStart}. */
+  /** The last tokens of `text`, at most `limit`, from an anchor on where the text is longer: see {@link CodeStart}. */
   private anchored(text: string, limit: number): number[] {
     const nearest = this.tail(text, limit);
     const from = text.length - this.tokenizer.decode(nearest).length;
@@ -192,7 +192,7 @@ export class PromptFormat {
     const anchor = Math.ceil(from / step) * step;
     const line = text.indexOf("\n", anchor) + 1;
     const start = line > 0 && line - anchor <= step ? line : anchor;
-    // Nothing is left of a text of less than a step, or of one whose first line break is its last character.
+    // Nothing would be left of a text shorter than a step, or of one whose first line break is its last character.
     if (start >= text.length) return nearest;
     return this.tokenizer.encode(text.slice(isLowSurrogate(text, start) ? start + 1 : start)).slice(-limit);
   }
@@ -231,14 +231,14 @@ export class PromptFormat {
   }
 }
 
-/** Where to begin reading: at the first line break of the window's first half, so that words are those of the whole text. */
+/** Where to begin encoding: at the first line break of the window's first half, so that no word is cut. */
 function startOfWindow(text: string, from: number): number {
   const line = text.indexOf("\n", from);
   if (line >= 0 && line - from < (text.length - from) / 2) return line;
   return isLowSurrogate(text, from) ? from + 1 : from;
 }
 
-/** Where to stop reading: at the last line break of the window's second half. */
+/** Where to stop encoding: at the last line break of the window's second half. */
 function endOfWindow(text: string, to: number): number {
   const line = text.lastIndexOf("\n", to);
   if (line > to / 2) return line;

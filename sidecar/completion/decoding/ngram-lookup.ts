@@ -1,4 +1,4 @@
-// Looks up what a text goes on with after the last generated tokens, and mixes that with the model's probabilities.
+// N-gram lookup: how a text continues after the last generated tokens, mixed with the model's probabilities.
 import { argmax, type IsAllowed, sumOfExponentials } from "./greedy";
 
 /** Maximum number of tokens compared. */

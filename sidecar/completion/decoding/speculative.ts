@@ -3,8 +3,8 @@ import { type Backbone, type KvCache, maxDecodedTokens } from "../../inference/b
 import type { NgramLookup } from "./ngram-lookup";
 
 /**
- * At most `max` tokens with which the text goes on after the longest matches: at every step the token with the most votes,
- * among the matches that went the same way so far.
+ * At most `max` tokens that continue the longest matches: at every step the token with the most votes, among the matches that
+ * agree with the draft so far.
  * Method: prompt lookup decoding (Saxena, 2023), speculative decoding with the prompt in place of a draft model.
  */
 export function draftFrom(lookup: NgramLookup, max: number): number[] {

@@ -3,28 +3,28 @@ import type { Provider } from "../backbone";
 import type { ForwardRequest, ForwardResult } from "../model-runner";
 import type { ModelPackage } from "../package/model-package";
 
-/** What the thread is started with. */
+/** The data that the thread is started with. */
 export interface ThreadData {
   readonly model: ModelPackage;
   readonly provider: Provider["name"];
   readonly threads: number;
   /** As for {@link ModelRunner}: 0 adapts. */
   readonly chunkTokens: number;
-  /** Bound of the cache. */
+  /** Bound of the KV cache. */
   readonly cacheBytes: number;
-  /** Four numbers in shared memory, by the places in {@link shared}. */
+  /** Four numbers in shared memory, at the indexes of {@link shared}. */
   readonly shared: Int32Array<SharedArrayBuffer>;
   /**
-   * Where the thread leaves the logits of the job it answers, until the next one: as many rows as a job may want. Handed over
-   * in a message, memory of ONNX Runtime takes a tenth of a step and more.
+   * The logits of the last job, as many rows as a job may want. To send memory of ONNX Runtime in a message takes a tenth of a
+   * decode step and more.
    */
   readonly logits: Float32Array<SharedArrayBuffer>;
 }
 
 /**
- * Places in the memory that both threads see while one of them computes: the number of the job that nobody waits for any
- * more; 1 while ONNX Runtime runs; 1 once the process ends; the number of the last message. ONNX Runtime's binding ends the whole process with an abort
- * when its thread is ended within a run, so the end of the process waits for `running` to be 0.
+ * Indexes of the numbers in shared memory: the id of the cancelled job; 1 while ONNX Runtime runs; 1 once the process ends; the
+ * id of the last message. ONNX Runtime's binding aborts the whole process when its thread ends during a run, so the end of the
+ * process waits for `running` to be 0.
  */
 export const shared = { cancelled: 0, running: 1, ending: 2, asked: 3 } as const;
 
@@ -36,13 +36,13 @@ export type Job =
 /** To the thread: a job with its number, or the request to end. */
 export type Request = { readonly id: number; readonly job: Job } | "close";
 
-/** What a job gives; `cancelled` where it was stopped in between. */
+/** The result of a job; `cancelled` where it was stopped. */
 export type Result = ({ readonly kind: "forward" } & ForwardResult) | Exclude<Answer, { kind: "forward" }>;
 
-/** The same as the thread says it. */
+/** The result as the thread sends it. */
 export type Answer =
   | ({
-      readonly kind: "forward" /** How many numbers of {@link ThreadData.logits} are its own. */;
+      readonly kind: "forward" /** Number of values in {@link ThreadData.logits}. */;
       readonly logits: number;
     } & Omit<ForwardResult, "logits">)
   | { readonly kind: "attention" /** Layers x tokens. */; readonly weights: Float32Array }
