@@ -1,4 +1,4 @@
-// A log channel whose last messages can be read: VS Code has no way to read a channel, and a VS Code in the browser has no file of it.
+// A log channel whose last messages can be read: VS Code has no way to read a channel, and served VS Code leaves context.logUri empty.
 
 import type { LogOutputChannel } from "vscode";
 import { errorStack } from "../sidecar/host/errors";
