@@ -1,0 +1,103 @@
+"""Bits a byte of a converted package on code that its model has not seen, beside PyTorch in float32 on the file it was made of.
+
+Reads  --package, --code, --gguf.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import lzma
+import random
+from collections.abc import Sequence
+from pathlib import Path
+
+import onnxruntime
+from tokenizers import Tokenizer
+
+from selfracg.data import prompt_layout
+from selfracg.export import quantisation, runtime
+from selfracg.export.gguf_checkpoint import GgufCheckpoint
+
+# Files of each language, drawn by SEED, and tokens that count of each, from its beginning on.
+FILES = {"python": 5, "typescript": 5, "java": 4}
+SEED = 15
+TOKENS = 365
+MIN_CHARACTERS, MAX_CHARACTERS = 3_000, 40_000
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options beside the common --work, --smoke and --device."""
+    parser.add_argument("--package", type=Path, required=True, help="folder that `model add` made")
+    parser.add_argument(
+        "--code",
+        type=Path,
+        required=True,
+        help='repositories, one a line: {"repository", "language", "files": {path: text}}; .jsonl or .jsonl.xz',
+    )
+    parser.add_argument("--gguf", type=Path, default=None, help="also PyTorch in float32 on this file")
+    parser.add_argument("--rows", default="", help="numbers of the rows to measure, separated by commas (default: all)")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Prints one line for the package and one for PyTorch. Returns 0."""
+    tokenizer = Tokenizer.from_file(str(args.package / "tokenizer.json"))
+    found = rows(args.code, tokenizer)
+    chosen = [int(number) for number in args.rows.split(",")] if args.rows else list(range(len(found)))
+    measured: dict[str, list[quantisation.Row]] = {}
+    for number in chosen:
+        language, row = found[number]
+        measured.setdefault(language, []).append(row)
+    session = onnxruntime.InferenceSession(args.package / "model.onnx", providers=["CPUExecutionProvider"])
+    print(line(args.package.name, measured, quantisation.graph_logits(runtime.OnnxModel(session))), flush=True)
+    if args.gguf is not None:
+        known = prompt_layout.token_count((args.package / "tokenizer.json").read_text(encoding="utf-8"))
+        model = GgufCheckpoint(args.gguf).pytorch_model(2 * TOKENS, known)
+        print(line(f"{args.gguf.name} in float32", measured, quantisation.torch_logits(model, known)), flush=True)
+    return 0
+
+
+def line(name: str, measured: dict[str, list[quantisation.Row]], logits_of: quantisation.LogitsOf) -> str:
+    """Bits a byte by language and of all, in words."""
+    bits = quantisation.bits_per_byte(measured, logits_of)
+    tokens = sum(len(row.ids) - row.start for members in measured.values() for row in members)
+    return f"{name}: " + ", ".join(f"{key} {value:.5f}" for key, value in bits.items()) + f" ({tokens:,} tokens)"
+
+
+def rows(code: Path, tokenizer: Tokenizer) -> list[tuple[str, quantisation.Row]]:
+    """(language, row) of files drawn from the repositories in `code`, each behind the line with its name.
+
+    Raises ``ValueError`` where a language has too few files.
+    """
+    pools: dict[str, list[tuple[str, str, str]]] = {language: [] for language in FILES}
+    with lzma.open(code, "rt", encoding="utf-8") if code.suffix == ".xz" else code.open(encoding="utf-8") as lines:
+        for text in lines:
+            repository = json.loads(text)
+            if repository["language"] in pools:
+                pools[repository["language"]] += [
+                    (repository["repository"], name, content)
+                    for name, content in repository["files"].items()
+                    if MIN_CHARACTERS < len(content) < MAX_CHARACTERS
+                ]
+    source = random.Random(SEED)
+    found: list[tuple[str, quantisation.Row]] = []
+    for language, count in FILES.items():
+        if len(pools[language]) < count:
+            raise ValueError(
+                f"{code}: expected at least {count} files of {language} of {MIN_CHARACTERS} to {MAX_CHARACTERS} characters, "
+                f"found {len(pools[language])}: use another file"
+            )
+        for _, name, content in source.sample(sorted(pools[language]), count):
+            found.append((language, _row(tokenizer, name, content)))
+    return found
+
+
+def _row(tokenizer: Tokenizer, name: str, content: str) -> quantisation.Row:
+    """The beginning of a file as a prompt."""
+
+    def encode(text: str) -> Sequence[int]:
+        return tokenizer.encode(text, add_special_tokens=False).ids
+
+    head = [tokenizer.token_to_id("<|file_sep|>"), *encode(f"{name}\n")]
+    body = list(encode(content))[:TOKENS]
+    return quantisation.Row([*head, *body], len(head), len(tokenizer.decode(body, skip_special_tokens=False).encode()))
