@@ -98,6 +98,9 @@ def _row(tokenizer: Tokenizer, name: str, content: str) -> quantisation.Row:
     def encode(text: str) -> Sequence[int]:
         return tokenizer.encode(text, add_special_tokens=False).ids
 
-    head = [tokenizer.token_to_id("<|file_sep|>"), *encode(f"{name}\n")]
+    separator = tokenizer.token_to_id("<|file_sep|>")
+    if separator is None:
+        raise ValueError("expected a tokenizer with <|file_sep|>, found one without: it is not that of a code model")
+    head = [separator, *encode(f"{name}\n")]
     body = list(encode(content))[:TOKENS]
     return quantisation.Row([*head, *body], len(head), len(tokenizer.decode(body, skip_special_tokens=False).encode()))
