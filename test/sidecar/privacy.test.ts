@@ -1,6 +1,6 @@
 // Nothing leaves the machine: the system calls of the sidecar and the command line, for longer than libraries wait with telemetry.
 import { spawn } from "node:child_process";
-import { mkdir, readdir, readFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, describe, expect, it } from "vitest";
@@ -64,6 +64,24 @@ it("can be traced where SELFRACG_REQUIRE_STRACE is set, as in continuous integra
 });
 
 describe("a trace", () => {
+  it("shows a call as one line that another thread's call came between, and a call that never ended", async () => {
+    const { trace, storage } = await emptyPlace();
+    const lines = [
+      `7 connect(3<TCP:[1]>, {sin_addr=inet_addr("192.0.2.1")}, 16 <unfinished ...>`,
+      `8 openat(AT_FDCWD</>, "/tmp/a", O_WRONLY|O_CREAT, 0666 <unfinished ...>`,
+      `7 <... connect resumed>) = -1 ENETUNREACH (Network is unreachable) (INJECTED)`,
+      "8 +++ exited with 0 +++",
+    ];
+    await writeFile(trace, lines.join("\n"));
+    expect(await readTrace(trace, storage)).toEqual({
+      network: [
+        `7 connect(3<TCP:[1]>, {sin_addr=inet_addr("192.0.2.1")}, 16) = -1 ENETUNREACH (Network is unreachable) (INJECTED)`,
+      ],
+      lookUps: [],
+      outside: [`8 openat(AT_FDCWD</>, "/tmp/a", O_WRONLY|O_CREAT, 0666`],
+    });
+  });
+
   it("shows a name look-up, a connection and a file written outside the storage folder, also of a thread", async ({
     skip,
   }) => {

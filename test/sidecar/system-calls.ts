@@ -54,7 +54,7 @@ export async function readTrace(traceFile: string, storage: string): Promise<Fin
   const network: string[] = [];
   const lookUps: string[] = [];
   const outside: string[] = [];
-  for (const line of (await readFile(traceFile, "utf8")).split("\n")) {
+  for (const line of wholeCalls(await readFile(traceFile, "utf8"))) {
     const [, name = "", rest = ""] = /^\d+\s+(\w+)\((.*)$/.exec(line) ?? [];
     if (name === "") continue;
     const paths = [...rest.matchAll(pathArguments)].map(([, from, path = ""]) =>
@@ -66,6 +66,24 @@ export async function readTrace(traceFile: string, storage: string): Promise<Fin
     if (changes && paths.some((path) => path !== "/dev/null" && !isInside(path, storage))) outside.push(line);
   }
   return { network, lookUps, outside };
+}
+
+/** The lines of a trace. strace writes a call in two lines when another thread's call comes between; here it is one. */
+function wholeCalls(trace: string): string[] {
+  const lines: string[] = [];
+  /** By thread: the first part of its call. */
+  const unfinished = new Map<string, string>();
+  for (const line of trace.split("\n")) {
+    const [, thread = "", begun] = /^(\d+)\s.*?(?:( <unfinished \.\.\.>))?$/.exec(line) ?? [];
+    const resumed = /^\d+\s+<\.\.\. \w+ resumed>(.*)$/.exec(line)?.[1];
+    if (begun !== undefined) unfinished.set(thread, line.slice(0, -begun.length));
+    else if (resumed === undefined) lines.push(line);
+    else {
+      lines.push(`${unfinished.get(thread) ?? ""}${resumed}`);
+      unfinished.delete(thread);
+    }
+  }
+  return [...lines, ...unfinished.values()];
 }
 
 function isInside(path: string, folder: string): boolean {
