@@ -18,14 +18,14 @@ const padded = (batch: readonly BatchRow[]): number => batch.length * Math.max(.
 const lengths = Array.from({ length: 300 }, (_, i) => 1 + ((i * 53) % 128));
 
 describe("batches", () => {
-  it("hold every row once, the caller's lengths with it", () => {
+  it("contain every row once, with its length", () => {
     const rows = run(new EmbeddingBatcher(), lengths, (tokens) => tokens / 10).flat();
     expect(rows.map(({ index }) => index).sort((a, b) => a - b)).toEqual(lengths.map((_, index) => index));
     for (const { index, length } of rows) expect(length).toBe(lengths[index]);
     expect(run(new EmbeddingBatcher(), [], () => 1)).toEqual([]);
   });
 
-  it("waste little on padding", () => {
+  it("have little padding", () => {
     const batches = run(new EmbeddingBatcher(), lengths, (tokens) => tokens / 20);
     const waste = batches.flat().reduce(
       (sum, { length }) => sum - length,
@@ -37,7 +37,7 @@ describe("batches", () => {
     );
   });
 
-  it("grow while they take little and shrink at once when they take long", () => {
+  it("grow step by step while they are fast and shrink at once when they are slow", () => {
     const alike = Array.from({ length: 400 }, () => 64);
     const fast = run(new EmbeddingBatcher(), alike, (tokens) => tokens / 20).map(padded);
     expect(fast[0]).toBe(128);
@@ -53,7 +53,7 @@ describe("batches", () => {
     ).toBe(true);
   });
 
-  it("are not made small by a short one", () => {
+  it("do not shrink after a batch of few tokens", () => {
     const plan = new EmbeddingBatcher();
     const sizes = run(
       plan,

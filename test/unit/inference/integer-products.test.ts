@@ -14,7 +14,7 @@ const emulator = "qemu-x86_64";
 const emulated = flags !== undefined && spawnSync(emulator, ["--version"]).status === 0;
 
 describe("sums of products of 8-bit numbers", () => {
-  it.skipIf(flags === undefined)("are exact exactly where an x86 processor has VNNI", async () => {
+  it.skipIf(flags === undefined)("are exact on an x86 processor if and only if it has VNNI", async () => {
     const promised = /\bavx(512)?_vnni\b/.test(flags ?? "");
     expect(await addsProductsExactly(await loadOnnxRuntime())).toBe(promised);
   });
@@ -42,7 +42,7 @@ describe("sums of products of 8-bit numbers", () => {
     },
   );
 
-  it("are found inexact where a runtime gives other sums, in one row or in several", async () => {
+  it("are reported as inexact when the runtime's sums are wrong, in one row or in several", async () => {
     const exact = 64 * 255 * 127;
     for (const [one, several] of [
       [exact - 1, exact],
@@ -54,7 +54,7 @@ describe("sums of products of 8-bit numbers", () => {
     }
   });
 
-  it("refuse a package with weights of eight bits where they are inexact, and no other package", async () => {
+  it("lead to the refusal of a package with 8-bit weights when inexact, and of no other", async () => {
     const source = { file: "a.gguf", bytes: 1, sha256: "0".repeat(64), model: "a", catalogued: true };
     const { runtime } = await runtimeWith(1, 1);
     await expect(checkIntegerProducts({ name: "a", source: { ...source, variant: "int8" } }, runtime)).rejects.toThrow(

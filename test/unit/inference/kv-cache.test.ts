@@ -58,7 +58,7 @@ function told(sequence: KvCacheEntry): number[] {
 describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
   const of: CacheShape = { ...shape, type };
 
-  it("keeps each row in its place while a text grows, is trimmed and grows again", () => {
+  it("keeps each row at its position while a text grows, is trimmed and grows again", () => {
     const pool = new KvCachePool(runtime, of, 1e9);
     read(pool, range(1, 100), of);
     read(pool, range(1, 300), of);
@@ -69,7 +69,7 @@ describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
     expect(sequence.past()!.tensors.get("past.1.key")!.type).toBe(type);
   });
 
-  it("copies the beginning of a text of which more is left behind than taken", () => {
+  it("copies the common prefix when it is the smaller part of the cached text", () => {
     const pool = new KvCachePool(runtime, of, 1e9);
     const first = read(pool, range(1, 200), of).sequence;
     const second = read(pool, ids(...range(1, 50), ...range(600, 700)), of);
@@ -81,7 +81,7 @@ describe.each(["float32", "float16"] as const)("a pool of %s", (type) => {
 });
 
 describe("a pool", () => {
-  it("gives no more than is asked for, and nothing of a text that begins otherwise", () => {
+  it("returns at most the tokens asked for, and none of a text with another beginning", () => {
     const pool = new KvCachePool(runtime, shape, 1e9);
     read(pool, range(1, 100));
     expect(pool.take(range(1, 100), 90).length).toBe(90);
@@ -89,7 +89,7 @@ describe("a pool", () => {
     expect([other.length, other.past()]).toEqual([0, undefined]);
   });
 
-  it("forgets what was used longest ago, stays within its bound, and always has room for the text in use", () => {
+  it("evicts the least recently used text, within its limit, but never the text in use", () => {
     // Each text of 100 tokens is given room for 192.
     const pool = new KvCachePool(runtime, shape, 2.5 * 192 * bytesOfToken);
     read(pool, range(0, 100));
@@ -105,7 +105,7 @@ describe("a pool", () => {
   });
 
   it.each(["float32", "float16"] as const)(
-    "gives the memory of a text that ends to a new one of about its size, with the new one's rows alone (%s)",
+    "reuses an evicted text's memory for a new text of about its size, without the old rows (%s)",
     (type) => {
       const of: CacheShape = { ...shape, type };
       const pool = new KvCachePool(runtime, of, 1);

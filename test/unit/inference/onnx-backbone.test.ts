@@ -70,8 +70,8 @@ const sameBits = (a: Float32Array, b: Float32Array): boolean => bits(a).equals(b
 const dot = (a: Float32Array, b: Float32Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
 const aborted = { name: "AbortError" };
 
-describe("isolation", () => {
-  it("gives bit-identical logits and caches with and without an expression", async () => {
+describe("the logits of a completion", () => {
+  it("are bit-identical with and without an expression in the same run, and so is the cache", async () => {
     const { InferenceSession, Tensor } = await loadOnnxRuntime();
     const session = await InferenceSession.create(model.graphPath, { intraOpNumThreads: 1 });
     const { layers, keyValueHeads, headDim } = model.architecture;
@@ -110,7 +110,7 @@ describe("isolation", () => {
     await session.release();
   });
 
-  it("is not disturbed by expressing and embedding in between", async () => {
+  it("are the same when needs and fragments are embedded in between", async () => {
     const prompt = tokens.slice(0, 60);
     const before = await readWhole(prompt);
     await backbone.express(tokens.slice(5, 90));
@@ -120,7 +120,7 @@ describe("isolation", () => {
 });
 
 describe("prefill and decode", () => {
-  it("reads in chunks what it reads whole", async () => {
+  it("give the same result in chunks as in one run", async () => {
     for (const length of [1, 31, 32, 33, 200]) {
       const prompt = tokens.slice(length, 2 * length);
       const whole = await readWhole(prompt);
@@ -131,7 +131,7 @@ describe("prefill and decode", () => {
     }
   });
 
-  it("reads on from the longest beginning held, exact to the token, with the result of reading all", async () => {
+  it("reuse the longest cached prefix, to the token, with the result of reading all tokens", async () => {
     const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 32 });
     const long = tokens.slice(0, 200);
     const first = await reader.prefill(long);
@@ -159,7 +159,7 @@ describe("prefill and decode", () => {
     await reader.dispose();
   });
 
-  it("keeps several texts, decoded tokens with them, and a text when another begins like it", async () => {
+  it("cache several texts with their decoded tokens, also texts with a common prefix", async () => {
     const reader = await createBackbone(model, { provider: "cpu", threads: 1 });
     const [one, other] = [tokens.slice(0, 200), [...tokens.slice(0, 30), ...tokens.slice(500, 650)]];
     const { cache } = await reader.prefill(one);
@@ -170,7 +170,7 @@ describe("prefill and decode", () => {
     await reader.dispose();
   });
 
-  it("forgets the text used longest ago where memory ends, and reads it again where it is needed", async () => {
+  it("evict the least recently used text at the memory limit, and read it again when needed", async () => {
     // A token of the default model takes 6.75 kB; a text of 200 is given room for 320.
     const { layers, keyValueHeads, headDim } = model.architecture;
     const bytes = 320 * layers * (2 * keyValueHeads * headDim + 2 * model.retrieval.rank) * 4;
@@ -191,7 +191,7 @@ describe("prefill and decode", () => {
     await reader.dispose();
   });
 
-  it("expresses after a prefill, with a prefill and beside a text held what it expresses alone", async () => {
+  it("give the same need after a prefill, with a prefill, beside a cached text and alone", async () => {
     const query = tokens.slice(700, 800);
     await backbone.prefill([7]);
     const alone = await backbone.express(query);
@@ -204,7 +204,7 @@ describe("prefill and decode", () => {
     expect((await chunked.prefill(query)).need).toBeUndefined();
   });
 
-  it("decodes one token or several at once, each as a read of the longer text gives", async () => {
+  it("give the logits of a prefill of the longer text, for one decoded token or several", async () => {
     let { cache } = await chunked.prefill(tokens.slice(0, 50));
     const distances: number[] = [];
     for (const count of [1, 1, 2, 5, 16]) {
@@ -223,7 +223,7 @@ describe("prefill and decode", () => {
     expect(distances.filter((apart) => apart < closely).length).toBeGreaterThan(distances.length / 2);
   });
 
-  it("rewinds, and goes on as if the tokens behind had never been", async () => {
+  it("give the same logits after a rewind as if the dropped tokens had never been read", async () => {
     const { cache } = await chunked.prefill(tokens.slice(0, 50));
     const drafted = await chunked.decode(cache, [300, 301, 302, 303]);
     const kept = chunked.rewind(drafted.cache, 51);
@@ -235,21 +235,21 @@ describe("prefill and decode", () => {
     expect(chunked.rewind(decoded.cache, 52).length).toBe(52);
   });
 
-  it("depends on the whole prompt", async () => {
+  it("depend on the whole prompt", async () => {
     const prompt = tokens.slice(0, 80);
     const { logits } = await chunked.prefill(prompt);
     const changed = await chunked.prefill([prompt[0] === 300 ? 301 : 300, ...prompt.slice(1)]);
     expect(distance(logits, changed.logits)).toBeGreaterThan(10 * closely);
   });
 
-  it("fills the context to the last token and refuses one more", async () => {
+  it("accept tokens up to the context length, and refuse one more", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, model.contextLength - 1));
     const full = await backbone.decode(cache, [100]);
     expect(full.logits[0]!.every(Number.isFinite)).toBe(true);
     await expect(backbone.decode(full.cache, [100])).rejects.toThrow(/room in the context of \d+ tokens/);
   });
 
-  it("refuses a cache that was decoded from, and keeps one whose decoding was refused", async () => {
+  it("refuse a used cache, and leave a cache usable after a refused call", async () => {
     const { cache } = await backbone.prefill(tokens.slice(0, 10));
     await expect(backbone.decode(cache, [5], AbortSignal.abort())).rejects.toMatchObject(aborted);
     await backbone.decode(cache, [5]);
@@ -257,7 +257,7 @@ describe("prefill and decode", () => {
     await expect(backbone.decode({ length: 3 }, [5])).rejects.toThrow(/a cache of this backbone/);
   });
 
-  it("refuses tokens it cannot read", async () => {
+  it("refuse token ids outside the vocabulary", async () => {
     const { cache } = await backbone.prefill([5]);
     await expect(backbone.decode(cache, [])).rejects.toThrow(/expected 1 to 16 tokens, found 0/);
     await expect(
@@ -288,7 +288,7 @@ describe("a model that computes in float16", () => {
 
   const learnt = "def add(first, second):\n    return first + second\n";
 
-  it("decodes what it has learnt, from keys and values in float16", async () => {
+  it("generates the text it was trained on, with keys and values in float16", async () => {
     const format = new PromptFormat(half, words);
     const prompt = format.leftToRight("add.py", "def add(first, second):\n", 100);
     let { cache, logits } = await reader.prefill(prompt);
@@ -302,7 +302,7 @@ describe("a model that computes in float16", () => {
     expect(words.decode(said)).toContain("return first + second");
   });
 
-  it("reads in chunks, and several tokens in one run, what it reads at once", async () => {
+  it("gives the same logits in chunks and for several tokens at once as in one run", async () => {
     const prompt = words.encode(learnt.repeat(9)).slice(0, half.contextLength);
     expect(prompt.length).toBeGreaterThan(64);
     const whole = await createBackbone(half, { provider: "cpu", threads: 1, chunkTokens: 256 });
@@ -313,13 +313,13 @@ describe("a model that computes in float16", () => {
     await whole.dispose();
   });
 
-  it("expresses and embeds unit vectors", async () => {
+  it("makes unit vectors of needs and fragments", async () => {
     const rows = [words.encode(learnt), words.encode("x = 1\n")];
     for (const vector of [...(await reader.embed(rows)), await reader.express(rows[0]!)])
       expect(dot(vector, vector)).toBeCloseTo(1, 2);
   });
 
-  it("is refused where its package states another precision", async () => {
+  it("is refused when its package states another precision", async () => {
     const other: ModelPackage = { ...half, weights: { stored: "float16", computed: "float32" } };
     await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(
       /to be float32\[.*found float16\[.*install the model package again/,
@@ -327,8 +327,8 @@ describe("a model that computes in float16", () => {
   });
 });
 
-describe("express and embed", () => {
-  it("expresses a unit vector, the same in chunks as whole", async () => {
+describe("needs and fragment vectors", () => {
+  it("have unit length, and needs are the same in chunks as in one run", async () => {
     for (const length of [20, 70]) {
       const query = tokens.slice(0, length);
       const whole = await backbone.express(query);
@@ -342,7 +342,7 @@ describe("express and embed", () => {
     ).toBeLessThan(0.9999);
   });
 
-  it("embeds in batches what it embeds one by one, in the order given", async () => {
+  it("are the same in batches as one by one, in the order of the input", async () => {
     const fragments = Array.from({ length: 23 }, (_, i) => tokens.slice(i * 30, i * 30 + 1 + ((i * 53) % 127)));
     const together = await backbone.embed(fragments);
     expect(together.length).toBe(fragments.length);
@@ -355,15 +355,15 @@ describe("express and embed", () => {
     await expect(backbone.embed([[5], []])).rejects.toThrow(/found 0/);
   });
 
-  it("embeds what the prompt format renders", async () => {
+  it("are made of what the prompt format renders", async () => {
     const rendered = format.fragmentEmbedding("src/a.ts", "export const a = 1;");
     const [vector] = await backbone.embed([rendered]);
     expect(vector!.every(Number.isFinite)).toBe(true);
   });
 });
 
-describe("cancelling and ending", () => {
-  it("stops a prefill between two chunks and keeps what was read until then", async () => {
+describe("the backbone", () => {
+  it("stops a prefill between two chunks and keeps the chunks before in the cache", async () => {
     // One run a token takes seconds, of which the signal comes after a moment.
     const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 1 });
     const long = tokens.slice(30, 930);
@@ -378,7 +378,7 @@ describe("cancelling and ending", () => {
     await reader.dispose();
   });
 
-  it("leaves the event loop free while it reads", async () => {
+  it("leaves the event loop free during a prefill", async () => {
     let turns = 0;
     const reading = backbone.prefill(tokens.slice(100, 1000)).then(() => (turns = -turns));
     // The whole text is one run here: on this thread it would be a single turn.
@@ -391,7 +391,7 @@ describe("cancelling and ending", () => {
     expect(Math.abs(turns)).toBeGreaterThan(20);
   });
 
-  it("does nothing for a signal that is aborted already", async () => {
+  it("rejects at once for a signal that is already aborted", async () => {
     const signal = AbortSignal.abort();
     for (const call of [
       backbone.prefill([5], { signal }),
@@ -401,7 +401,7 @@ describe("cancelling and ending", () => {
       await expect(call).rejects.toMatchObject(aborted);
   });
 
-  it("lets a completion pass an index run of many batches", async () => {
+  it("runs a completion before the waiting batches of the index", async () => {
     const fragments = Array.from({ length: 60 }, (_, i) => tokens.slice(i, i + 120));
     let embedded = false;
     const index = backbone.embed(fragments).then(() => (embedded = true));
@@ -415,7 +415,7 @@ describe("cancelling and ending", () => {
     await index;
   });
 
-  it("stops an index run between two batches", async () => {
+  it("stops embedding between two batches", async () => {
     const controller = new AbortController();
     const fragments = Array.from({ length: 200 }, (_, i) => tokens.slice(i, i + 120));
     const index = backbone.embed(fragments, controller.signal);
@@ -423,7 +423,7 @@ describe("cancelling and ending", () => {
     await expect(index).rejects.toMatchObject(aborted);
   });
 
-  it("rejects clearly once disposed of, also twice and with work waiting", async () => {
+  it("rejects waiting and later work with a clear error after disposal, even a second one", async () => {
     const own = await createBackbone(model, { provider: "cpu", threads: 1 });
     const waiting = expect(own.embed(Array.from({ length: 50 }, () => tokens.slice(0, 100)))).rejects.toThrow(
       /disposed of/,
@@ -435,7 +435,7 @@ describe("cancelling and ending", () => {
 });
 
 describe("the thread", () => {
-  it("starts anew after it ended, and handles still serve", async () => {
+  it("restarts after a crash, and earlier cache handles still work", async () => {
     const own = await createBackbone(model, { provider: "cpu", threads: 1 });
     const post = vi.spyOn(Worker.prototype, "postMessage");
     const { cache } = await own.prefill(tokens.slice(0, 60));
@@ -458,7 +458,7 @@ describe("the thread", () => {
     await own.dispose();
   });
 
-  it("refuses a graph of another model with what it expected", async () => {
+  it("refuses the graph of another model and states what it expected", async () => {
     const other = { ...model, architecture: { ...model.architecture, layers: model.architecture.layers + 1 } };
     await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(ModelPackageError);
     await expect(createBackbone(other, { provider: "cpu", threads: 1 })).rejects.toThrow(
@@ -471,8 +471,8 @@ describe("the thread", () => {
   });
 });
 
-describe("provider", () => {
-  it("says which one runs and why, and warns where CUDA was asked for in vain", async () => {
+describe("the provider", () => {
+  it("is reported with the reason, and with a warning when CUDA was requested but cannot be used", async () => {
     const lines: string[] = [];
     const warnings: string[] = [];
     const own = await createBackbone(model, {
@@ -491,8 +491,8 @@ describe("provider", () => {
   });
 });
 
-describe("threads", () => {
-  it("counts two hardware threads as a core, four cores at the most", () => {
+describe("the default threads", () => {
+  it("are one for two hardware threads, and at most four", () => {
     expect([1, 2, 4, 6, 8, 16, 64].map(defaultThreads)).toEqual([1, 2, 2, 3, 4, 4, 4]);
   });
 });

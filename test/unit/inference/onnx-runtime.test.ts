@@ -9,13 +9,13 @@ import { halfModelPath } from "../../model";
 afterEach(() => vi.unstubAllEnvs());
 
 describe("loadOnnxRuntime", () => {
-  it("switches telemetry off in the main thread, also where the user's environment has it on", async () => {
+  it("switches telemetry off in the main thread, even if the user's environment enables it", async () => {
     vi.stubEnv("ORT_DISABLE_TELEMETRY", "0");
     await loadOnnxRuntime();
     expect(process.env.ORT_DISABLE_TELEMETRY).toBe("1");
   });
 
-  it("refuses in a thread whose starter has not switched telemetry off", async () => {
+  it("throws in a thread that was started without telemetry switched off", async () => {
     const worker = new Worker(resolve(import.meta.dirname, "../../../dist/inference-worker.js"), {
       env: {},
       workerData: { model: await loadModelPackage(halfModelPath) },

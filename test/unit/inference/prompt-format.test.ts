@@ -35,7 +35,7 @@ const code = (lines: number): string =>
   Array.from({ length: lines }, (_, i) => `    const value${i} = compute(${i * 7}, "item-${i}");\n`).join("");
 
 describe("templates", () => {
-  it("render as model.json says, with special tokens as tokens", () => {
+  it("render the slots of model.json, with special tokens as single tokens", () => {
     const { leftToRight, query, fragment, fragmentEmbedding } = model.prompt;
     const filled = (template: readonly string[], slots: Record<string, string>): string =>
       template.map((piece) => slots[piece] ?? piece).join("");
@@ -50,13 +50,13 @@ describe("templates", () => {
     expect(format.fillInMiddle(path, "a", "b", 200)[0]).toBe(tokenizer.tokenOf("<|fim_prefix|>"));
   });
 
-  it("are left to right for a model that has none for code on both sides", () => {
+  it("are left to right for a model without a fill-in-the-middle template", () => {
     const { fillInMiddle: _, ...prompt } = model.prompt;
     const without = new PromptFormat({ ...model, prompt }, tokenizer);
     expect(without.fillInMiddle(path, "a = ", "\nprint(a)\n", 200)).toEqual(without.leftToRight(path, "a = ", 200));
   });
 
-  it("tokenise every slot by itself", () => {
+  it("tokenise every slot separately", () => {
     const ids = format.leftToRight("a", "b", 50);
     const expected = model.prompt.leftToRight.flatMap((piece) =>
       piece === "{path}"
@@ -70,7 +70,7 @@ describe("templates", () => {
     expect(ids).toEqual(expected);
   });
 
-  it("never let text become a special token", () => {
+  it("never turn text into a special token", () => {
     const stop = [...format.stopTokens];
     const evil = stop.map((id) => tokenizer.decode([id])).join(" ");
     const count = (ids: readonly number[]): number => ids.filter((id) => format.stopTokens.has(id)).length;
@@ -78,7 +78,7 @@ describe("templates", () => {
     expect(count(format.fragment(evil, evil))).toBe(count(format.fragment("a", "b")));
   });
 
-  it("leave out the last line end of a fragment, and no other", () => {
+  it("omit only the last line break of a fragment", () => {
     for (const text of ["a;\n", "a;\r\n", "a;\r"])
       expect(format.fragment(path, text)).toEqual(format.fragment(path, "a;"));
     expect(tokenizer.decode(format.fragment(path, "a;\n\n"))).toContain("a;\n\n");
@@ -87,7 +87,7 @@ describe("templates", () => {
 });
 
 describe("limits", () => {
-  it("count the whole row, and cut the prefix from the left at a token border", () => {
+  it("count template tokens too, and cut the prefix from the left between tokens", () => {
     for (const text of [code(400), code(400).replaceAll("\n", " "), "x".repeat(30_000), `${"\n".repeat(5000)}a`]) {
       for (const limit of [40, 192, 700]) {
         const row = format.leftToRight(path, text, limit);
@@ -108,7 +108,7 @@ describe("limits", () => {
     expect(format.fragment(path, "short", 64)).toEqual(format.fragment(path, "short"));
   });
 
-  it("say nothing fits where nothing fits", () => {
+  it("throw or give an empty piece when no token of text fits", () => {
     expect(format.fragment(path, "text", 4)).toEqual([]);
     expect(() => format.leftToRight(path, "text", 4)).toThrow(
       /expected a limit above the \d+ tokens of template and path, found 4/,
@@ -116,7 +116,7 @@ describe("limits", () => {
     expect(() => format.fillInMiddle(path, "text", "more", 4)).toThrow(RangeError);
   });
 
-  it("give the suffix a quarter when both sides are long, and all that the other side leaves", () => {
+  it("give the suffix a quarter when both sides are long, and else what the prefix leaves", () => {
     const marker = tokenizer.tokenOf("<|fim_suffix|>");
     const end = tokenizer.tokenOf("<|fim_middle|>");
     const suffixTokens = (row: readonly number[]): number => row.indexOf(end) - row.indexOf(marker) - 1;
@@ -136,7 +136,7 @@ describe("limits", () => {
     expect(code(300).startsWith(tokenizer.decode(both.slice(both.indexOf(marker) + 1, -1)))).toBe(true);
   });
 
-  it("can be read without the paths in them", () => {
+  it("hold for a prompt whose paths are replaced by markers", () => {
     const row = [...format.fragment(path, "let c = 3;"), ...format.leftToRight("src/other.ts", "let a = ", 200)];
     const text = tokenizer.decode(format.withoutPaths(row));
     expect(text).not.toContain("cart");
@@ -146,14 +146,14 @@ describe("limits", () => {
     expect(format.withoutPaths(row)).toHaveLength(row.length);
   });
 
-  it("keep the right end of a long path", () => {
+  it("cut a long path from the left", () => {
     const long = `${"deep/er/".repeat(60)}file.ts`;
     const row = format.leftToRight(long, "x", 500);
     expect(row.length).toBeLessThan(model.prompt.maxPathTokens + 10);
     expect(tokenizer.decode(row)).toContain("/er/file.ts\n");
   });
 
-  it("read only the near end of an enormous line", () => {
+  it("encode only the end of an enormous line that is near the cursor", () => {
     const line = "abcdefgh ".repeat(6_000_000);
     const started = cpuTime();
     format.query(path, line);
@@ -162,7 +162,7 @@ describe("limits", () => {
     expect(cpuTime() - started).toBeLessThan(2000);
   });
 
-  it("keep both halves of a character at the border of what is read", () => {
+  it("never split a surrogate pair at the edge of the encoded part", () => {
     const text = "😀".repeat(20_000);
     for (const limit of [100, 101, 102, 103]) {
       const decoded = tokenizer.decode(format.leftToRight("a", `x${text}`, limit).slice(-40));
@@ -193,7 +193,7 @@ describe("imports in the query", () => {
       tokenizer,
     );
 
-  it("stand before the code and come on top of the limit", () => {
+  it("precede the code and are added to the limit", () => {
     const imports = tokenizer.encode('import { Money } from "./money";\nimport {\n  Order,\n} from "./orders";\n');
     const bare = plain().query(path, above);
     const row = withImports(96).query(path, above);
@@ -204,14 +204,14 @@ describe("imports in the query", () => {
     expect(row.join()).toContain(imports.join());
   });
 
-  it("keep their last tokens where there are too many", () => {
+  it("keep their last tokens when there are too many", () => {
     const row = withImports(8).query(path, above);
     expect(row.length).toBe(plain().query(path, above).length + 8);
     expect(tokenizer.decode(row)).toMatch(/^<\|path\|>src\/cart\.ts\n[\s\S]{0,30}from "\.\/orders";\n/);
     expect(tokenizer.decode(row)).not.toContain("Money");
   });
 
-  it("are none without importTokens, or above a short text", () => {
+  it("are omitted without importTokens, and for a short text", () => {
     expect(withImports().query(path, above)).toEqual(plain().query(path, above));
     expect(withImports(0).query(path, above)).toEqual(plain().query(path, above));
     expect(withImports(96).query(path, 'import "./a";\n\nlet b = ')).toEqual(
@@ -219,7 +219,7 @@ describe("imports in the query", () => {
     );
   });
 
-  it("leave the front of the query as it is while one types on", () => {
+  it("leave the beginning of the query unchanged while the user types", () => {
     const short = `import { Money } from "./money";\n${"\n".repeat(12)}let total = `;
     const before = withImports(96).query(path, short);
     const after = withImports(96).query(path, `${short}new Money(`);
@@ -227,7 +227,7 @@ describe("imports in the query", () => {
   });
 });
 
-describe("code cut at an anchor", () => {
+describe("code cut at an anchor line", () => {
   const typed = Array.from({ length: 40 }, (_, i) => `    result${i}.push(price${i % 7} * ${i});\n`).join("");
 
   it.each([
@@ -237,7 +237,7 @@ describe("code cut at an anchor", () => {
       (prefix: string, limit: number) => format.fillInMiddle(path, prefix, "\nreturn result;\n", limit, "anchored"),
     ],
     ["query", (prefix: string, limit: number) => format.query(path, prefix, limit)],
-  ])("%s: keeps its first line while text is added, and gives way by about a quarter", (_, render) => {
+  ])("%s: keeps its first line while text is appended, then moves by about a quarter", (_, render) => {
     for (const limit of [200, 512]) {
       const starts: number[] = [];
       for (let end = 0; end < typed.length; end += 9) {
@@ -258,7 +258,7 @@ describe("code cut at an anchor", () => {
     }
   });
 
-  it("is the same as the nearest where all of it fits, and never too long", () => {
+  it("is not cut when all of it fits, and never exceeds the limit", () => {
     expect(format.leftToRight(path, code(5), 400, "anchored")).toEqual(format.leftToRight(path, code(5), 400));
     for (const text of ["x".repeat(30_000), "😀".repeat(3000), `${"\n".repeat(5000)}a`, `${"a ".repeat(3000)}\n`]) {
       for (const limit of [30, 100, 700]) {

@@ -36,7 +36,7 @@ const cudaFails = async (name: string): Promise<string> => {
 };
 
 describe("openWithProvider", () => {
-  it("takes CUDA where the library is there and a session opens", async () => {
+  it("uses CUDA when its library is installed and a session opens", async () => {
     const opened = await openWithProvider("auto", withLibrary, works);
     expect(opened).toEqual({
       provider: { name: "cuda", reason: "auto: CUDA library found and working" },
@@ -44,7 +44,7 @@ describe("openWithProvider", () => {
     });
   });
 
-  it("never tries CUDA where the library is missing, and names it", async () => {
+  it("uses the CPU and names the library when the CUDA library is missing", async () => {
     const tried: string[] = [];
     const opened = await openWithProvider("auto", empty, async (name) => tried.push(name));
     expect(tried).toEqual(["cpu"]);
@@ -55,13 +55,13 @@ describe("openWithProvider", () => {
     expect(opened.warning).toBeUndefined();
   });
 
-  it("goes on with the CPU when no session opens, with the first line of why", async () => {
+  it("uses the CPU when no CUDA session opens, with the first line of the error", async () => {
     const opened = await openWithProvider("auto", withLibrary, cudaFails);
     expect(opened.value).toBe("session on cpu");
     expect(opened.provider.reason).toBe("auto: CUDA does not work (CUDA failure 35: the driver is too old)");
   });
 
-  it("names the library that the loader lacks", async () => {
+  it("names the library that the loader cannot find", async () => {
     const lacking = {
       ...withLibrary,
       loadFailure: (path: string) =>
@@ -86,14 +86,14 @@ describe("openWithProvider", () => {
       (): ProviderHost => ({ ...empty, platform: "darwin", architecture: "arm64" }),
       "darwin arm64",
     ],
-  ])("warns when CUDA was asked for by name and %s is in the way", async (_, host, named) => {
+  ])("warns when CUDA was requested and cannot be used because of %s", async (_, host, named) => {
     const opened = await openWithProvider("cuda", host(), cudaFails);
     expect(opened.provider.name).toBe("cpu");
     expect(opened.provider.reason).toMatch(/^cuda: /);
     expect(opened.warning).toContain(named);
   });
 
-  it("leaves CUDA alone when the CPU was asked for", async () => {
+  it("does not try CUDA when the CPU was requested", async () => {
     const opened = await openWithProvider("cpu", withLibrary, works);
     expect(opened).toEqual({
       provider: { name: "cpu", reason: "cpu: chosen in the settings" },
@@ -101,7 +101,7 @@ describe("openWithProvider", () => {
     });
   });
 
-  it("passes on the CPU's own failure", async () => {
+  it("throws the error of the CPU session", async () => {
     await expect(openWithProvider("auto", empty, () => Promise.reject(new Error("no memory")))).rejects.toThrow(
       "no memory",
     );
@@ -109,19 +109,19 @@ describe("openWithProvider", () => {
 });
 
 describe("providerHost", () => {
-  it("finds the folder that holds ONNX Runtime's binding for this platform", async () => {
+  it("finds the folder of ONNX Runtime's binding for this platform", async () => {
     const { access } = await import("node:fs/promises");
     await expect(access(join(providerHost().libraryFolder, "onnxruntime_binding.node"))).resolves.toBeUndefined();
   });
 
-  it("knows where ONNX Runtime has CUDA", () => {
+  it("knows the platforms on which ONNX Runtime has CUDA", () => {
     expect(cudaLibraryNames({ platform: "win32", architecture: "x64" })).toContain("onnxruntime_providers_cuda.dll");
     expect(cudaLibraryNames({ platform: "linux", architecture: "arm64" })).toBeUndefined();
   });
 });
 
 describe("loadFailure", () => {
-  it("passes on what the system says about a file that is no library, and nothing about one that loads", () => {
+  it("returns the system's error for a file that is not a library, and undefined for one that loads", () => {
     expect(loadFailure(join(withLibrary.libraryFolder, "libonnxruntime_providers_cuda.so"))).toMatch(
       /libonnxruntime_providers_cuda\.so/,
     );

@@ -37,7 +37,7 @@ describe.skipIf(unreachable !== undefined)(
     });
     afterAll(() => graph.release());
 
-    it("computes what PyTorch does in float32, within the rounding to eight bits", async () => {
+    it("matches PyTorch in float32 within the error of 8-bit rounding", async () => {
       const { logits, expression } = await graph.run({ rows: [tokens], logits: tokens.length, adapter: "query" });
       const rows = Array.from(tokens, (_, i) => logProbabilities(logits, i, model.architecture.vocabularySize));
       const agreeing = rows.filter(
@@ -52,7 +52,7 @@ describe.skipIf(unreachable !== undefined)(
       expect(distance(expression, reference.expression)).toBeLessThan(0.1);
     });
 
-    it("generates bit for bit the same with and without an expression, whatever the adapters are", async () => {
+    it("generates bit-identical text with and without an expression, for any adapters", async () => {
       const folder = await withOtherAdapters(folderOf(published));
       const other = await open(await loadModelPackage(folder, { verifyHashes: false }));
       try {

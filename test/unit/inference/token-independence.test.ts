@@ -38,7 +38,7 @@ if ("folder" in published)
   });
 else it.skip(`qwen2.5-coder-0.5b (left out: ${published.unreachable})`, () => {});
 
-describe.each(cases)("of $name", ({ folder, length, threads: counts, chunks }) => {
+describe.each(cases)("the logits of $name", ({ folder, length, threads: counts, chunks }) => {
   let model: ModelPackage;
   let tokens: number[];
 
@@ -49,7 +49,7 @@ describe.each(cases)("of $name", ({ folder, length, threads: counts, chunks }) =
     expect(tokens).toHaveLength(length);
   });
 
-  describe.each(counts)("threads: %i", (threads) => {
+  describe.each(counts)("with %i threads", (threads) => {
     /** Logits behind the last of `tokens`, read in chunks of so many. */
     const readIn = async (chunkTokens: number): Promise<Float32Array> => {
       const backbone = await createBackbone(model, { provider: "cpu", threads, chunkTokens, cacheMegabytes: 0 });
@@ -60,13 +60,13 @@ describe.each(cases)("of $name", ({ folder, length, threads: counts, chunks }) =
       }
     };
 
-    it("reads a text to the same logits whatever its chunks", async () => {
+    it("are the same for a text however it is cut into chunks", async () => {
       const whole = await readIn(model.contextLength);
       expect(whole.some((value) => value !== 0)).toBe(true);
       for (const chunk of chunks) expect(sameBits(await readIn(chunk), whole), `chunks of ${chunk}`).toBe(true);
     });
 
-    it("gives a draft's tokens the logits that they have one by one", async () => {
+    it("are the same for the tokens of a draft as one by one", async () => {
       const backbone = await createBackbone(model, { provider: "cpu", threads, chunkTokens: 128 });
       try {
         const begun = length - 20;
@@ -94,7 +94,7 @@ describe.each(cases)("of $name", ({ folder, length, threads: counts, chunks }) =
     });
     afterAll(() => graph.release());
 
-    it("gives a row the logits that it has alone, whatever is beside it and however much of it is padding", async () => {
+    it("are the same for a row as alone, whatever the other rows and the padding are", async () => {
       const row = (begin: number, end: number): Int32Array => Int32Array.from(tokens.slice(begin, end));
       const rows = [row(0, 8), row(40, 100), row(7, 24), row(3, 4)];
       const { vocabularySize } = model.architecture;

@@ -24,7 +24,7 @@ beforeAll(async () => {
 });
 
 describe("agreement with Python", () => {
-  it("compares with the tokenizer that ships", async () => {
+  it("is tested with the tokenizer that ships", async () => {
     const found = createHash("sha256")
       .update(await readFile(model.tokenizerPath))
       .digest("hex");
@@ -35,19 +35,19 @@ describe("agreement with Python", () => {
     ).toBe(reference.tokenizerSha256);
   });
 
-  it("gives the same ids on thousands of real lines", () => {
+  it("holds for the ids of thousands of real lines", () => {
     const real = reference.pieces.filter(([kind]) => kind === "real");
     expect(real.reduce((lines, [, text]) => lines + text.split("\n").length, 0)).toBeGreaterThan(3000);
     for (const [, text, ids] of real) expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids);
   });
 
-  it("gives the same ids on rare white space, scripts, emoji and written-out special tokens", () => {
+  it("holds for rare white space, scripts, emoji and the text of special tokens", () => {
     const made = reference.pieces.filter(([kind]) => kind === "made");
     expect(made.length).toBeGreaterThan(500);
     for (const [, text, ids] of made) expect(tokenizer.encode(text), JSON.stringify(text)).toEqual(ids);
   });
 
-  it("gives the same ids with every word forgotten and with every word known", async () => {
+  it("holds with an empty word cache and with a full one", async () => {
     const all = reference.pieces.map(([, text]) => text).join("");
     const fresh = await Tokenizer.load(model);
     const first = fresh.encode(all);
@@ -57,7 +57,7 @@ describe("agreement with Python", () => {
 });
 
 describe("round trip", () => {
-  it("decodes what it encoded to the same text", () => {
+  it("of encoding and decoding gives the same text", () => {
     for (const [, text, ids] of reference.pieces) {
       expect(tokenizer.decode(ids)).toBe(text);
       expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
@@ -66,19 +66,19 @@ describe("round trip", () => {
     expect(tokenizer.decode([])).toBe("");
   });
 
-  it("keeps a byte order mark and turns an unpaired surrogate into U+FFFD", () => {
+  it("keeps a byte order mark and replaces an unpaired surrogate by U+FFFD", () => {
     expect(tokenizer.decode(tokenizer.encode("\ufeffa\ufeff"))).toBe("\ufeffa\ufeff");
     expect(tokenizer.decode(tokenizer.encode("a\ud83db"))).toBe("a\ufffdb");
   });
 
-  it("survives a word of a hundred kilobytes", () => {
+  it("works for a word of a hundred kilobytes", () => {
     const word = "abcdefgh".repeat(12_500);
     expect(tokenizer.decode(tokenizer.encode(word))).toBe(word);
   });
 });
 
 describe("special tokens", () => {
-  it("never come out of text", () => {
+  it("are never produced by encoding text", () => {
     for (const name of model.prompt.stopTokens) {
       const id = tokenizer.tokenOf(name);
       for (const text of [name, `a ${name}b`, `${name}${name}`, name.slice(0, -1)]) {
@@ -89,7 +89,7 @@ describe("special tokens", () => {
     }
   });
 
-  it("are known by name, and shown by name", () => {
+  it("have ids by name and are decoded to their names", () => {
     const id = tokenizer.tokenOf(model.specialTokens.endOfText);
     expect(tokenizer.isSpecial(model.specialTokens.endOfText)).toBe(true);
     expect(tokenizer.decode([...tokenizer.encode("a"), id])).toBe(`a${model.specialTokens.endOfText}`);
@@ -100,8 +100,8 @@ describe("special tokens", () => {
   });
 });
 
-describe("stream", () => {
-  it("holds back the bytes of an unfinished character", () => {
+describe("the stream decoder", () => {
+  it("buffers the bytes of an incomplete character", () => {
     const text = "a😀é東b";
     const stream = tokenizer.stream();
     const pieces = tokenizer.encode(text).map((id) => stream.push(id));
@@ -116,14 +116,14 @@ describe("stream", () => {
     expect(broken.end()).toBe("\ufffd");
   });
 
-  it("refuses an id that is none", () => {
+  it("throws for an id outside the vocabulary", () => {
     expect(() => tokenizer.stream().push(tokenizer.vocabularySize)).toThrow(RangeError);
     expect(() => tokenizer.decode([-1])).toThrow(/expected a token id of the vocabulary/);
   });
 });
 
 describe("other tokenizers", () => {
-  it("takes a byte-level BPE with a normaliser and without words", async () => {
+  it("are accepted if byte-level BPE, also with a normaliser and without a pre-tokenizer", async () => {
     const json = JSON.parse(await readFile(model.tokenizerPath, "utf8"));
     const plain = new Tokenizer({
       ...json,
@@ -139,7 +139,7 @@ describe("other tokenizers", () => {
     expect(folding.decode(folding.encode("ReTurn"))).toBe("return");
   });
 
-  it("refuses what is not one", () => {
+  it("are refused if they are not byte-level BPE", () => {
     expect(
       () => new Tokenizer({ added_tokens: [], model: { type: "Unigram", vocab: {} }, decoder: { type: "Metaspace" } }),
     ).toThrow(/model\.type: expected "BPE", found "Unigram"/);

@@ -5,7 +5,7 @@ import { WorkQueue } from "../../../sidecar/inference/work-queue";
 const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 2));
 
 describe("WorkQueue", () => {
-  it("never runs two pieces at once", async () => {
+  it("never runs two jobs at once", async () => {
     const queue = new WorkQueue();
     let running = 0;
     let most = 0;
@@ -22,7 +22,7 @@ describe("WorkQueue", () => {
     expect(most).toBe(1);
   });
 
-  it("lets a completion pass the index work that waited longer", async () => {
+  it("runs a completion before index work that has waited longer", async () => {
     const queue = new WorkQueue();
     const order: string[] = [];
     const add = (name: string) => async (): Promise<void> => {
@@ -35,7 +35,7 @@ describe("WorkQueue", () => {
     expect(order.indexOf("completion")).toBeLessThan(order.indexOf("index 2"));
   });
 
-  it("keeps index work waiting between the tokens of one completion", async () => {
+  it("does not start index work between two tokens of a completion", async () => {
     const queue = new WorkQueue();
     const order: string[] = [];
     const completion = (async () => {
@@ -47,7 +47,7 @@ describe("WorkQueue", () => {
     expect(order).toEqual(["token", "token", "token", "token", "token", "index"]);
   });
 
-  it("rejects what is aborted while it waits, at once and without running it", async () => {
+  it("rejects a job that is aborted while it waits, at once and without running it", async () => {
     const queue = new WorkQueue();
     let release = (): void => {};
     const busy = queue.run(
@@ -72,13 +72,13 @@ describe("WorkQueue", () => {
     expect(ran).toBe(false);
   });
 
-  it("goes on after a failure", async () => {
+  it("runs the next job after a failed one", async () => {
     const queue = new WorkQueue();
     await expect(queue.run("index", undefined, () => Promise.reject(new Error("broken")))).rejects.toThrow("broken");
     await expect(queue.run("index", undefined, async () => 1)).resolves.toBe(1);
   });
 
-  it("ends what runs, rejects what waits and all that comes after close", async () => {
+  it("lets the running job end on close, and rejects waiting and later jobs", async () => {
     const queue = new WorkQueue();
     let ended = false;
     const running = queue.run("index", undefined, async () => {

@@ -17,11 +17,11 @@ function nested(path: readonly number[], content: Uint8Array): Uint8Array {
 }
 
 describe("externalDataLocations", () => {
-  it("finds none in a graph that holds its weights", async () => {
+  it("finds none in a graph that contains its weights", async () => {
     expect([...externalDataLocations(await readFile(join(tinyPackage, "model.onnx")))]).toEqual([]);
   });
 
-  it("finds the file that the initializers lie in, once", async () => {
+  it("finds the file of the initializers once", async () => {
     const { graph } = moveWeights(await readFile(join(tinyPackage, "model.onnx")), "weights.bin");
     expect([...externalDataLocations(graph)]).toEqual(["weights.bin"]);
   });
@@ -44,12 +44,12 @@ describe("externalDataLocations", () => {
     expect([...externalDataLocations(model)]).toEqual(["there.bin"]);
   });
 
-  it("takes the lengths and checksums beside a location for no locations", () => {
+  it("does not mistake lengths and checksums for locations", () => {
     const other = nested([graph, tensor, externalData], entry("checksum", "there.bin"));
     expect([...externalDataLocations(other)]).toEqual([]);
   });
 
-  it("finds the location below thousands of nested graphs", () => {
+  it("finds the location inside thousands of nested graphs", () => {
     const body = Array.from({ length: 5_000 }, () => [1, 5, 6]).flat();
     const model = nested([graph, ...body, tensor, externalData], entry("location", "deep.bin"));
     expect([...externalDataLocations(model)]).toEqual(["deep.bin"]);

@@ -63,7 +63,7 @@ async function refusal(): Promise<string> {
 }
 
 describe("loadModelPackage", () => {
-  it("loads the package with everything the manifest states", async () => {
+  it("loads a package with all values of model.json", async () => {
     const model = await loadModelPackage(folder);
     const { retrieval, architecture } = await manifest();
     expect(model.retrieval).toEqual(retrieval);
@@ -75,35 +75,35 @@ describe("loadModelPackage", () => {
     ]);
   });
 
-  it("says what to do when the folder is empty or absent", async () => {
+  it("says what to do when the folder is empty or missing", async () => {
     await rm(folder, { recursive: true });
     const message = await refusal();
     expect(message).toContain(join(folder, "model.json"));
     expect(message).toContain("selfracg.model ");
   });
 
-  it("refuses a description that is no JSON", async () => {
+  it("refuses a model.json that is not JSON", async () => {
     await writeFile(join(folder, "model.json"), "{");
     expect(await refusal()).toMatch(/model\.json: expected JSON/);
   });
 
-  it("names both format versions, and nothing else, for another format", async () => {
+  it("reports only the two format versions for an unknown format version", async () => {
     await writeFile(join(folder, "model.json"), JSON.stringify({ formatVersion: 2, anything: "else" }));
     expect(await refusal()).toMatch(/expected formatVersion 3, found 2\. Use a model package made for this version/);
   });
 
-  it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s by name", async (name) => {
+  it.each(["model.onnx", "tokenizer.json", "MODEL_CARD.md"])("refuses a missing %s and names it", async (name) => {
     await rm(join(folder, name));
     expect(await refusal()).toMatch(new RegExp(`${name}: expected a file of \\d+ bytes, found none`));
   });
 
-  it("refuses a truncated file with both sizes", async () => {
+  it("refuses a truncated file and states both sizes", async () => {
     const { bytes } = (await manifest()).files["model.onnx"]!;
     await truncate(join(folder, "model.onnx"), 1000);
     expect(await refusal()).toContain(`model.onnx: expected ${bytes} bytes, found 1000`);
   });
 
-  it("refuses one changed byte, unless hashes are not to be verified", async () => {
+  it("refuses a file with one changed byte, unless hashes are not verified", async () => {
     const path = join(folder, "model.onnx");
     const content = await readFile(path);
     content[content.length >> 1]! ^= 1;
@@ -201,7 +201,7 @@ describe("loadModelPackage", () => {
     expect(await refusal()).toMatch(message);
   });
 
-  it("takes imports in the query, and a null vector", async () => {
+  it("accepts imports in the query and a null vector", async () => {
     await edit((m) => {
       m.prompt.query = ["<|path|>", "{path}", "\n", "{imports}", "{prefix}"];
       Object.assign(m.retrieval, { importTokens: 96, nullVector: Array(m.retrieval.dimension).fill(0.01) });
@@ -233,7 +233,7 @@ describe("loadModelPackage", () => {
       (m, value) => (m.confidence = { ...confidence, weights: { ...confidence.weights, constant: value } }),
     ],
     ["files.model.onnx.bytes", (m, value) => (m.files["model.onnx"].bytes = value)],
-  ])("refuses a number without bounds as %s", async (field, change) => {
+  ])("refuses an unbounded number as %s", async (field, change) => {
     for (const value of [1e15, -1e15, 2 ** 53, 1e308, "1".repeat(1_000_000)]) {
       await edit((m) => change(m, value));
       const message = await refusal();
@@ -257,7 +257,7 @@ describe("loadModelPackage", () => {
     expect(await refusal()).toMatch(message);
   });
 
-  it("loads or refuses with a short message, whatever value stands in a member's place", async () => {
+  it("loads or refuses with a short message for any value of any member", async () => {
     await cp(tinyPackage, folder, { recursive: true });
     const original = JSON.stringify(await manifest());
     const members = memberPaths(JSON.parse(original));
@@ -285,7 +285,7 @@ describe("loadModelPackage", () => {
     );
   });
 
-  it("refuses a description of many megabytes and one that nests deeply", async () => {
+  it("refuses a model.json of many megabytes and a deeply nested one", async () => {
     const path = join(folder, "model.json");
     await writeFile(path, " ".repeat(17 * 2 ** 20));
     expect(await refusal()).toMatch(/model\.json: expected .* of at most 16777216 bytes, found 17825792/);
@@ -298,17 +298,17 @@ describe("loadModelPackage", () => {
     expect(await refusal()).toMatch(/name: expected string, found Array/);
   });
 
-  it("refuses a tokenizer that is no tokenizer", async () => {
+  it("refuses a tokenizer.json that is not a tokenizer", async () => {
     await replace("tokenizer.json", "[]");
     expect(await refusal()).toMatch(/tokenizer\.json: expected added_tokens and model\.vocab/);
   });
 
-  it("refuses a file that is no graph", async () => {
+  it("refuses a model.onnx that is not an ONNX graph", async () => {
     await replace("model.onnx", "not a graph");
     expect(await refusal()).toMatch(/model\.onnx: expected an ONNX graph, found something else/);
   });
 
-  it("hashes what an expression depends on, and nothing else", async () => {
+  it("hashes exactly the files and fields that an expression depends on", async () => {
     const { hash } = await loadModelPackage(folder);
     await edit((m) => {
       m.retrieval.nullScore += 0.25;
@@ -322,7 +322,7 @@ describe("loadModelPackage", () => {
   });
 });
 
-describe("a package with weights outside the graph", () => {
+describe("a package with external weights", () => {
   const weights = "weights.bin";
 
   beforeEach(async () => {
@@ -347,7 +347,7 @@ describe("a package with weights outside the graph", () => {
     }
   };
 
-  it("gives the same expressions as the one with its weights inside, under a hash of its own", async () => {
+  it("gives the same expressions as the package with internal weights, under another hash", async () => {
     const outside = await express();
     await cp(modelPath, folder, { recursive: true });
     const inside = await express();
@@ -355,19 +355,19 @@ describe("a package with weights outside the graph", () => {
     expect(outside.hash).not.toBe(inside.hash);
   });
 
-  it("is refused where a byte of the weights changed", async () => {
+  it("is refused when a byte of the weights changed", async () => {
     await writeFile(join(folder, weights), await alter());
     expect(await refusal()).toMatch(/weights\.bin: expected SHA-256 [0-9a-f]{64}, found [0-9a-f]{64}/);
   });
 
-  it("is refused where the weights are missing or cut off", async () => {
+  it("is refused when the weights are missing or truncated", async () => {
     await truncate(join(folder, weights), 1000);
     expect(await refusal()).toMatch(/weights\.bin: expected \d+ bytes, found 1000/);
     await rm(join(folder, weights));
     expect(await refusal()).toMatch(/weights\.bin: expected a file of \d+ bytes, found none/);
   });
 
-  it("is refused where model.json does not list the weights", async () => {
+  it("is refused when model.json does not list the weights", async () => {
     await edit((m) => delete m.files[weights]);
     expect(await refusal()).toMatch(
       /model\.onnx: expected weights in .*model\.json \(.*\), found "weights\.bin"\. List it/,
@@ -381,12 +381,12 @@ describe("a package with weights outside the graph", () => {
     "./weights.bin",
     "*/_ORT_MEM_ADDR_/*",
     "constructor",
-  ])("is refused where the graph takes them from %s", async (location) => {
+  ])("is refused when the graph reads weights from %s", async (location) => {
     await replace("model.onnx", moveWeights(await readFile(join(modelPath, "model.onnx")), location).graph);
     expect(await refusal()).toContain(`found ${JSON.stringify(location)}`);
   });
 
-  it("has another hash with other weights", async () => {
+  it("has another hash when its weights differ", async () => {
     const { hash } = await loadModelPackage(folder);
     await replace(weights, await alter());
     expect((await loadModelPackage(folder)).hash).not.toBe(hash);
@@ -404,12 +404,12 @@ describe("createBackbone", () => {
     return (error as ModelPackageError).message;
   };
 
-  it("refuses a graph that ONNX Runtime does not load", async () => {
+  it("refuses a graph that ONNX Runtime cannot load", async () => {
     await replace("model.onnx", "");
     expect(await open()).toMatch(/model\.onnx: expected a graph that ONNX Runtime loads on cpu, found: /);
   });
 
-  it("refuses a graph with other layers than stated", async () => {
+  it("refuses a graph whose number of layers differs from model.json", async () => {
     const { layers } = (await manifest()).architecture;
     await edit((m) => (m.architecture.layers = layers + 1));
     expect(await open()).toContain(`expected an input past.${layers}.key, found none`);
@@ -417,7 +417,7 @@ describe("createBackbone", () => {
     expect(await open()).toContain(`found the input past.${layers - 1}.key`);
   });
 
-  it("refuses a graph of other sizes than stated", async () => {
+  it("refuses a graph whose sizes differ from model.json", async () => {
     await edit((m) => {
       m.retrieval.rank *= 2;
     });
