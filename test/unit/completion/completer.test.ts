@@ -56,7 +56,7 @@ const completer = (backbone: Backbone, from: () => FragmentSource | undefined = 
   new Completer({ backbone, promptFormat, tokenizer, source: from, log: (line) => logged.push(line) });
 const complete = (using: Completer, settings: Partial<Settings> = {}, signal?: AbortSignal, at = context) =>
   using.complete(at, { ...defaultSettings, ...settings }, { line: 3, character: 9 }, signal, performance.now());
-/** A model that goes on with `text`, after the last token of the prefix, which it is made to say again. */
+/** A model that generates `text` after the last token of the prefix, which token healing makes it generate again. */
 const saying = (text: string) =>
   scriptedBackbone(model, {
     tokens: [...tokenizer.encode(context.prefix).slice(-1), ...tokenizer.encode(text)],
@@ -273,7 +273,7 @@ describe("the fragments in the prompt over keystrokes", () => {
     expect(backbone.prompts).toHaveLength(2);
   });
 
-  it("are compared by the need that they were found for, so that small steps add up", async () => {
+  it("are compared with the need they were found for, so that small changes add up", async () => {
     const backbone = turning();
     let now = ranked(["money"], [0.5]);
     const one = completer(backbone, () => now);
@@ -526,7 +526,7 @@ describe("a completion of a fill-in-the-middle model", () => {
     expect(trace.fragments).toHaveLength(2);
     const [prompt = []] = backbone.prompts;
     const text = tokenizer.decode(prompt);
-    // The last token before the cursor is said again by the model.
+    // The model generates the last token before the cursor again.
     const healed = context.prefix.slice(0, -1);
     expect(
       text.endsWith(`<|path|>web/cart.ts\n<|fim_prefix|>${healed}<|fim_suffix|>${context.suffix}<|fim_middle|>`),

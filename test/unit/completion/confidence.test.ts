@@ -1,4 +1,4 @@
-// What makes a suggestion likely, and what is read off one.
+// The confidence of a suggestion, and the evidence it is computed from.
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

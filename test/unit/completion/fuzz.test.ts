@@ -1,4 +1,4 @@
-// Broken code is the usual case at a cursor: whatever stands there, the rules end and only ever take away.
+// Code at a cursor is usually incomplete: stop rules and filters finish on any text, and only remove text.
 import { expect, it } from "vitest";
 import { findStop } from "../../../sidecar/completion/decoding/stop";
 import { applyFilters } from "../../../sidecar/completion/filters/all";
@@ -53,7 +53,7 @@ const pieces = [
 ];
 const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", "klingon"];
 
-it("for three thousand random texts", () => {
+it("stop rules and filters finish on three thousand random texts and only remove text", () => {
   const next = random(7);
   const text = (most: number) =>
     Array.from({ length: Math.floor(next() * most) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
@@ -65,16 +65,16 @@ it("for three thousand random texts", () => {
       prefix: text(40),
       suffix: text(30),
     };
-    const said = text(30);
+    const generated = text(30);
     const cursor = readCursor(document);
-    const stop = findStop(said, cursor);
-    expect(stop?.length ?? 0).toBeLessThanOrEqual(said.length);
+    const stop = findStop(generated, cursor);
+    expect(stop?.length ?? 0).toBeLessThanOrEqual(generated.length);
     // However the text is cut into tokens, it ends at the same place.
     let early = findStop("", cursor);
-    for (let length = 1; length <= said.length && early === undefined; length++)
-      early = findStop(said.slice(0, length), cursor);
-    expect(early, JSON.stringify([document, said])).toEqual(stop);
-    const result = applyFilters(said.slice(0, stop?.length), { document, cursor });
+    for (let length = 1; length <= generated.length && early === undefined; length++)
+      early = findStop(generated.slice(0, length), cursor);
+    expect(early, JSON.stringify([document, generated])).toEqual(stop);
+    const result = applyFilters(generated.slice(0, stop?.length), { document, cursor });
     if ("reject" in result) {
       expect(result.reject).toMatch(/^[a-z-]+: ./);
       continue;
@@ -82,23 +82,25 @@ it("for three thousand random texts", () => {
     expect(result.text.trim()).not.toBe("");
     expect(result.text).toBe(result.text.trimEnd());
     for (const character of "\uFFFD\0\r") expect(result.text).not.toContain(character);
-    // What is kept stands in what was said, line by line.
-    for (const line of result.text.split("\n")) expect(said.replace(/\r\n?/g, "\n")).toContain(line);
+    // Every line of the result is part of the generated text.
+    for (const line of result.text.split("\n")) expect(generated.replace(/\r\n?/g, "\n")).toContain(line);
     if (cursor.lineSuffix.trim() !== "") expect(result.text).not.toContain("\n");
   }
 });
 
 it.each(["):", "=> ", "(a, ", "do |x ", "''", "/a", "{ x: ", "password=", "\t", "\n", "}\n", "if x:\n    "])(
-  "for a machine-written file of %j",
+  "stop rules and filters finish on a file of a million characters of %j",
   (piece) => {
     const long = piece.repeat(1_000_000 / piece.length);
     for (const languageId of ["typescript", "python", "ruby"]) {
       const document = { uri: "file:///a", path: "a", languageId, prefix: long, suffix: long };
       const cursor = readCursor(document);
-      const said = `${piece.repeat(40)}{\n  a\n}`;
-      for (let length = 1; length < said.length; length += 4) findStop(said.slice(0, length), cursor);
-      const result = applyFilters(said, { document, cursor });
-      expect("text" in result ? said.includes(result.text.split("\n", 1)[0] ?? "") : result.reject !== "").toBe(true);
+      const generated = `${piece.repeat(40)}{\n  a\n}`;
+      for (let length = 1; length < generated.length; length += 4) findStop(generated.slice(0, length), cursor);
+      const result = applyFilters(generated, { document, cursor });
+      expect("text" in result ? generated.includes(result.text.split("\n", 1)[0] ?? "") : result.reject !== "").toBe(
+        true,
+      );
     }
   },
 );

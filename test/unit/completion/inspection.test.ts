@@ -1,4 +1,4 @@
-// Completions looked at again: the prompt in pieces, the need's tokens, and the comparison, over the real model.
+// Inspection of earlier completions with the real model: prompt, need and comparison.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Completer, type CompleterOptions } from "../../../sidecar/completion/completer";
 import type { CompletionRecord } from "../../../sidecar/completion/completion-record";
@@ -278,7 +278,7 @@ describe("the comparison without fragments", () => {
     expect(withoutFragments.suggestion).toBe(alone.suggestion);
   });
 
-  it("has a gain of nothing where there is no fragment", async () => {
+  it("has a gain of zero without fragments", async () => {
     const { inspection, completer, last } = inspecting();
     const trace = await completer.complete(
       context,

@@ -1,4 +1,4 @@
-// Prompts within the model's context: what goes in, in what order, and what gives way.
+// Prompts within the model's context: their parts, the order, and what is dropped.
 import { beforeAll, describe, expect, it } from "vitest";
 import { assemblePrompt, maxCodeTokens } from "../../../sidecar/completion/prompt";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";

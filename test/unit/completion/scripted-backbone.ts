@@ -1,4 +1,4 @@
-// A backbone that says what a test wants it to say, one token at a time.
+// A backbone that generates the tokens that a test gives it.
 import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
 import type { ModelPackage } from "../../../sidecar/inference/package/model-package";
 

@@ -35,7 +35,7 @@ describe("power", () => {
 });
 
 describe("the pause on battery", () => {
-  it("follows setting and power supply, with one message when it is not known", async () => {
+  it("follows the setting and the power supply, with one message when that is unknown", async () => {
     const indexing = { pause: vi.fn(), resume: vi.fn() };
     const log = { debug() {}, info: vi.fn(), warn() {}, error() {} };
     let found: boolean | undefined = true;

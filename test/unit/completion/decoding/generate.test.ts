@@ -1,4 +1,4 @@
-// Decoding: what ends it, what never comes out of it, and how fast it gives up.
+// Decoding: where it ends, what its text never contains, and how soon it is cancelled.
 import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../../../../sidecar/completion/decoding/generate";
 import { argmax, logProbability } from "../../../../sidecar/completion/decoding/greedy";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 });
 
 /** Generates `text` at the cursor of `document` and whatever the script goes on with. */
-function say(
+function decode(
   document: string,
   text: string | readonly number[],
   options: { maxTokens?: number; signal?: AbortSignal; onStep?: (step: number) => void; last?: number } = {},
@@ -47,7 +47,7 @@ function say(
 
 describe("a generation ends", () => {
   it("at the end of the text", async () => {
-    expect(await say("const a = ║", "b").running).toMatchObject({
+    expect(await decode("const a = ║", "b").running).toMatchObject({
       text: "b",
       stopReason: "end-of-text",
       generatedTokens: 2,
@@ -55,32 +55,33 @@ describe("a generation ends", () => {
   });
 
   it("at the end of the statement, without decoding more tokens", async () => {
-    const { running, backbone } = say("const a = ║", "b;\nconst c = d;\nconst e = f;");
+    const { running, backbone } = decode("const a = ║", "b;\nconst c = d;\nconst e = f;");
     expect(await running).toMatchObject({ text: "b;", stopReason: "end-of-statement" });
     expect(tokenizer.decode(backbone.held)).not.toContain("const");
   });
 
   it("at the end of the block", async () => {
-    expect(await say("f() {\n  ║\n}", "a();\n}\nb();").running).toMatchObject({
+    expect(await decode("f() {\n  ║\n}", "a();\n}\nb();").running).toMatchObject({
       text: "a();",
       stopReason: "end-of-block",
     });
   });
 
   it("at the token limit, without its last incomplete line", async () => {
-    const result = await say("f() {\n  ║\n}", "first(a);\n  second(b, c, d, e, f, g, h);", { maxTokens: 12 }).running;
+    const result = await decode("f() {\n  ║\n}", "first(a);\n  second(b, c, d, e, f, g, h);", { maxTokens: 12 })
+      .running;
     expect(result).toMatchObject({ text: "first(a);", stopReason: "token-limit", generatedTokens: 12 });
   });
 
-  it("in a loop, after the loop's first round", async () => {
+  it("in a loop, after its first iteration", async () => {
     const [round] = tokenizer.encode(" ab");
-    const result = await say("const a = [║", [], { last: round ?? 0 }).running;
+    const result = await decode("const a = [║", [], { last: round ?? 0 }).running;
     expect(result.stopReason).toBe("repetition");
     expect(result.text).toBe(tokenizer.decode([round ?? 0]));
   });
 
-  it("later than at once where code cannot end", async () => {
-    const result = await say("const a = b.║", [
+  it("not at the first token where code cannot end", async () => {
+    const result = await decode("const a = b.║", [
       tokenizer.tokenOf(model.specialTokens.endOfText),
       ...tokenizer.encode("c"),
     ]).running;
@@ -89,7 +90,7 @@ describe("a generation ends", () => {
   });
 
   it("with no text when the model generates none", async () => {
-    expect(await say("const a = b║", "").running).toMatchObject({
+    expect(await decode("const a = b║", "").running).toMatchObject({
       text: "",
       stopReason: "end-of-text",
       generatedTokens: 1,
@@ -99,7 +100,7 @@ describe("a generation ends", () => {
 
 it("a generation never has a special token in its text", async () => {
   for (const special of stopTokens) {
-    const result = await say("const a = ║", [...tokenizer.encode("b"), special, ...tokenizer.encode("c")]).running;
+    const result = await decode("const a = ║", [...tokenizer.encode("b"), special, ...tokenizer.encode("c")]).running;
     expect(result).toMatchObject({ text: "b", stopReason: "end-of-text" });
   }
 });
@@ -107,18 +108,18 @@ it("a generation never has a special token in its text", async () => {
 it("a generation joins characters of several tokens", async () => {
   const text = "'größe 大小 😀👩‍🚀'";
   expect(tokenizer.encode(text).length).toBeGreaterThan(8);
-  expect((await say("const a = ║", text).running).text).toBe(text);
+  expect((await decode("const a = ║", text).running).text).toBe(text);
 });
 
 it("a generation drops the bytes of a character that the limit cut off", async () => {
   const face = tokenizer.encode("a😀");
-  const result = await say("const a = ║", face, { maxTokens: face.length - 1 }).running;
+  const result = await decode("const a = ║", face, { maxTokens: face.length - 1 }).running;
   expect(result.text).toBe("a");
 });
 
 describe("an abort", () => {
   it("ends it before the first token", async () => {
-    const { running, backbone } = say("║", "a", { signal: AbortSignal.abort() });
+    const { running, backbone } = decode("║", "a", { signal: AbortSignal.abort() });
     await expect(running).rejects.toMatchObject({ name: "AbortError" });
     expect(backbone.decoded).toEqual([]);
   });
@@ -126,7 +127,7 @@ describe("an abort", () => {
   it("ends it between two tokens", async () => {
     const controller = new AbortController();
     const onStep = (step: number) => step === 3 && controller.abort();
-    const { running, backbone } = say("const a = ║", "b + c + d + e + f + g", { signal: controller.signal, onStep });
+    const { running, backbone } = decode("const a = ║", "b + c + d + e + f + g", { signal: controller.signal, onStep });
     await expect(running).rejects.toMatchObject({ name: "AbortError" });
     expect(backbone.decoded).toHaveLength(3);
   });
@@ -150,7 +151,7 @@ it("logProbability is relative to the allowed tokens", () => {
 
 it("a generation has the start and the probability of each token of its text", async () => {
   const text = "first(a);";
-  const { textTokens, tokens } = await say("const a = ║", text).running;
+  const { textTokens, tokens } = await decode("const a = ║", text).running;
   expect(textTokens).toHaveLength(tokens.length);
   expect(textTokens.map(({ start }) => start)).toEqual(
     tokens.map((_, at) => tokenizer.decode(tokens.slice(0, at)).length),

@@ -1,4 +1,4 @@
-// What the prompt goes on with after the same words, mixed with what the model expects.
+// N-gram lookup in the prompt, mixed with the model's probabilities.
 import { describe, expect, it } from "vitest";
 import { NgramLookup } from "../../../../sidecar/completion/decoding/ngram-lookup";
 import { randomBelow } from "../random";
@@ -42,13 +42,13 @@ describe("the lookup beside an unsure model", () => {
 });
 
 describe("the lookup beside a sure model", () => {
-  it("does not overrule it, however long the match", () => {
+  it("does not overrule the model, however long the match", () => {
     const sure = undecided.slice();
     sure[ids("z")[0] ?? 0] = 100;
     expect(best(cache("abcdefghx|abcdefgh", "abcdefgh"), sure)).toBe("z");
   });
 
-  it("leaves the choice to it where nothing matches", () => {
+  it("follows the model when nothing matches", () => {
     const logits = Float32Array.from({ length: vocabulary }, (_, id) => Math.sin(id));
     expect(cache("abc", "x").choose(logits)).toBe(logits.indexOf(Math.max(...logits)));
   });
@@ -118,9 +118,9 @@ it("chooses the most likely token of the whole mixture", () => {
     const logits = Float32Array.from({ length: 9 }, () => (random(1000) / 1000) * sureness);
     const admits = (id: number) => round % 3 > 0 || id % 2 === 1;
     const one = new NgramLookup(prompt, before, special);
-    const said = 1 + random(letters);
-    one.push(said);
-    const expected = chosenPlainly(prompt, [...before, said], logits, admits);
+    const token = 1 + random(letters);
+    one.push(token);
+    const expected = chosenPlainly(prompt, [...before, token], logits, admits);
     expect(one.choose(logits, admits), `round ${round}`).toBe(expected);
     if (logits.some((logit, id) => admits(id) && logit > (logits[expected] ?? 0))) overruled += 1;
   }

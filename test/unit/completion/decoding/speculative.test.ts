@@ -1,4 +1,4 @@
-// Drafts: the text is the one that decoding token by token gives, in fewer runs of the model.
+// Speculative decoding gives the text of decoding token by token in fewer runs of the model.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -37,7 +37,7 @@ describe("a draft", () => {
     expect(draft("xabcdef|zbcpq|abc", "abc", 3)).toBe("def");
   });
 
-  it("follows most matches, the nearest one among equals", () => {
+  it("follows the most frequent continuation, and the nearest among equals", () => {
     expect(draft("abxy|abxz|abxz|abw|ab", "ab", 2)).toBe("xz");
     expect(draft("abx|aby|ab", "ab", 1)).toBe("y");
   });
@@ -170,10 +170,10 @@ describe("speculative decoding of a scripted model", () => {
   it("drafts from the last suggestion without repeating it", async () => {
     const { cursor } = marked("x = ║").context;
     const script = tokenizer.encode("order.reserve(copies, customer)\n");
-    const run = async (said: string) => {
+    const run = async (generated: string) => {
       const backbone = scriptedBackbone(model, { tokens: script, last: 0 });
       const before = tokenizer.encode("x =");
-      const lastLookup = new NgramLookup([...before, ...tokenizer.encode(said)], before, format.stopTokens);
+      const lastLookup = new NgramLookup([...before, ...tokenizer.encode(generated)], before, format.stopTokens);
       const result = await generate({
         backbone,
         tokenizer,
@@ -222,7 +222,7 @@ describe("speculative decoding of a scripted model", () => {
   });
 });
 
-it("gives the same text as decoding without drafts", async () => {
+it("speculative decoding gives the same text as decoding without drafts", async () => {
   const vocabulary = 7;
   const random = randomBelow(7);
   const runs = { drafted: 0, plain: 0 };
@@ -240,9 +240,9 @@ it("gives the same text as decoding without drafts", async () => {
           sureness,
       );
     const prompt = Array.from({ length: 60 }, () => 1 + random(vocabulary - 1));
-    const run = async (drafting: boolean): Promise<Generation & { said: number[] }> => {
+    const run = async (drafting: boolean): Promise<Generation & { generated: number[] }> => {
       const read = [...prompt];
-      const said: number[] = [];
+      const generated: number[] = [];
       const cacheOf = (): KvCache => ({ length: read.length });
       const backbone: Pick<Backbone, "decode" | "rewind"> = {
         decode: async (cache, tokens) => {
@@ -264,7 +264,7 @@ it("gives the same text as decoding without drafts", async () => {
         decode: (ids) => String.fromCharCode(...ids.map((id) => 96 + id)),
         stream: () => ({
           push: (id) => {
-            said.push(id);
+            generated.push(id);
             return String.fromCharCode(96 + id);
           },
           end: () => "",
@@ -282,7 +282,7 @@ it("gives the same text as decoding without drafts", async () => {
         drafting,
         cursor: marked("x = ║").context.cursor,
       });
-      return { ...result, said };
+      return { ...result, generated };
     };
     const [plain, drafted] = [await run(false), await run(true)];
     expect({ ...drafted, decodeSteps: 0 }, `round ${round}`).toEqual({ ...plain, decodeSteps: 0 });
@@ -363,7 +363,7 @@ describe("speculative decoding of the real model", () => {
     }
   });
 
-  it("needs fewer runs", () => {
+  it("needs fewer runs of the model", () => {
     expect(runs.drafted).toBeLessThan(runs.plain * 0.9);
   });
 });

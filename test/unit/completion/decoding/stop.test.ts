@@ -1,4 +1,4 @@
-// Where suggestions end: everything after ║ within ├ ┤ is what the model would have gone on with.
+// Where suggestions end. The text between ├ and ┤ is what the model generates.
 import { describe, expect, it } from "vitest";
 import { dropCutLine, findStop, loopCut } from "../../../../sidecar/completion/decoding/stop";
 import { marked } from "../cursor-marks";
@@ -13,7 +13,7 @@ function stopAt(text: string, languageId?: string, step = 1): [kept: string, rea
   return [insertion, "none"];
 }
 
-describe("a line", () => {
+describe("a suggestion of one line", () => {
   it("ends at its newline where code follows the cursor", () => {
     expect(stopAt("foo(├a, [\n1]┤)")).toEqual(["a, [", "end-of-statement"]);
   });
@@ -22,31 +22,31 @@ describe("a line", () => {
     expect(stopAt("foo(├a, (b))┤);")).toEqual(["a, (b)", "end-of-statement"]);
   });
 
-  it("ends a line comment", () => {
+  it("ends at the end of a line comment", () => {
     expect(stopAt("// adds ├one\nfoo()┤")).toEqual(["one", "end-of-statement"]);
   });
 });
 
-describe("a statement", () => {
+describe("a suggestion of one statement", () => {
   it("ends at its newline", () => {
     expect(stopAt("const a = ├b + c;\nconst d┤")).toEqual(["b + c;", "end-of-statement"]);
   });
 
-  it("goes on while a bracket of its own is open", () => {
+  it("continues while one of its own brackets is open", () => {
     expect(stopAt("const a = ├[\n  1,\n];\nfoo┤")).toEqual(["[\n  1,\n];", "end-of-statement"]);
     expect(stopAt("const a = ├{\n  b: 1,\n};\nfoo┤")).toEqual(["{\n  b: 1,\n};", "end-of-statement"]);
   });
 
-  it("goes on while a bracket opened before the cursor is open", () => {
+  it("continues while a bracket opened before the cursor is open", () => {
     expect(stopAt("foo(a, ├b,\n  c);\nbar┤")).toEqual(["b,\n  c);", "end-of-statement"]);
   });
 
-  it("does not wait for a bracket that the code below closes", () => {
+  it("ends at its newline when the code below closes the bracket", () => {
     expect(stopAt("foo(\n  a,\n  ├b,\n  c┤\n);")).toEqual(["b,", "end-of-statement"]);
     expect(stopAt("foo(\n  a, ├b,\n  c┤\n);")).toEqual(["b,", "end-of-statement"]);
   });
 
-  it("ends where a model has lost track of a bracket", () => {
+  it("ends where a new statement begins although a bracket is open", () => {
     expect(stopAt("f([a.├b\nimport c\nimport d┤", "python")).toEqual(["b", "end-of-statement"]);
     expect(stopAt("f(├a,\n  b\n  .c(),\n)\nd┤")).toEqual(["a,\n  b\n  .c(),\n)", "end-of-statement"]);
     expect(stopAt("x = [├a\n     for a in b\n     if c]\nd┤", "python")).toEqual([
@@ -62,12 +62,12 @@ describe("a statement", () => {
     expect(stopAt("def f├(a):\n    return a┤", "python")).toEqual(["(a):", "end-of-statement"]);
   });
 
-  it("goes on over a template string and a backslash", () => {
+  it("continues through a template string and after a backslash", () => {
     expect(stopAt("const a = ├`x\ny`;\nz┤")).toEqual(["`x\ny`;", "end-of-statement"]);
     expect(stopAt("a = ├b + \\\n  c\nd┤", "python")).toEqual(["b + \\\n  c", "end-of-statement"]);
   });
 
-  it("goes on behind what stands before a statement", () => {
+  it("continues after a decorator or an annotation", () => {
     expect(stopAt("class A {\n  b;\n  ├@Override\n  public void f() {\n    g();┤\n}", "java")).toEqual([
       "@Override\n  public void f() {",
       "end-of-statement",
@@ -78,7 +78,7 @@ describe("a statement", () => {
     ]);
   });
 
-  it("goes on to its semicolon where the language has one", () => {
+  it("continues to its semicolon in languages that require one", () => {
     expect(stopAt("a();\n├b\n    .c()\n    .d();\ne();┤\n}", "java")).toEqual([
       "b\n    .c()\n    .d();",
       "end-of-statement",
@@ -94,27 +94,27 @@ describe("a statement", () => {
   });
 });
 
-describe("what stands after the cursor", () => {
-  it("ends it where the rest of the line is reached", () => {
+describe("the rest of the cursor's line", () => {
+  it("ends the suggestion that reaches it", () => {
     expect(stopAt("const ├total = sum; const b = 1;┤ = sum;")).toEqual(["total = sum;", "end-of-statement"]);
     expect(stopAt("f(├a, c) || g(a, c)┤, c)")).toEqual(["a, c", "end-of-statement"]);
     expect(stopAt("const a = '├b' + c;┤' + c;")).toEqual(["b' + c;", "end-of-statement"]);
   });
 
-  it("does not take a part of the suggestion for it", () => {
+  it("is not mistaken for an equal part of the suggestion", () => {
     expect(stopAt("f(├[a, b], c┤, d)")[1]).toBe("none");
     expect(stopAt("return ├values.value┤value;")[1]).toBe("none");
     expect(stopAt("{ a: ├[1, 2], b┤,")).toEqual(["[1, 2],", "end-of-statement"]);
   });
 });
 
-describe("a block", () => {
+describe("a suggestion of a block", () => {
   it("ends before the line that leaves it", () => {
     const text = "\n    def f(a):\n        ├b = a\n        return b\n    g()┤";
     expect(stopAt(text, "python")).toEqual(["b = a\n    return b", "end-of-block"]);
   });
 
-  it("ends before a brace that the code after the cursor has", () => {
+  it("ends before a brace that the code after the cursor contains", () => {
     expect(stopAt("function f() {\n  ├return 1;\n}\n┤\n}")).toEqual(["return 1;", "end-of-block"]);
   });
 
@@ -129,7 +129,7 @@ describe("a block", () => {
     expect(stopAt("def f\n  ├g\nendless = 1\n┤", "ruby")).toEqual(["g", "end-of-block"]);
   });
 
-  it("goes on over the blocks inside", () => {
+  it("continues through nested blocks", () => {
     expect(stopAt("function f() {\n  ├if (a) {\n    b();\n  } else {\n    c();\n  }\n}\n┤\n}")).toEqual([
       "if (a) {\n    b();\n  } else {\n    c();\n  }",
       "end-of-block",
@@ -144,7 +144,7 @@ describe("a block", () => {
     expect(stopAt("def f():\n    ├a()\n\n    b()┤", "python")).toEqual(["a()", "end-of-block"]);
   });
 
-  it("that a comment asks for ends when its construct is done", () => {
+  it("after a comment ends with its construct", () => {
     expect(stopAt("# Gives one.\n├def f():\n    return 1\nx = f()\n┤", "python")).toEqual([
       "def f():\n    return 1",
       "end-of-block",
@@ -155,16 +155,16 @@ describe("a block", () => {
     ]);
   });
 
-  it("closes a block on its own line", () => {
+  it("ends with a block on one line", () => {
     expect(stopAt("const f = () => {├ return 1; };\nfoo┤")).toEqual([" return 1; };", "end-of-block"]);
   });
 
-  it("waits for the next line before it decides", () => {
+  it("does not end before the next line is known", () => {
     expect(stopAt("def f():\n    ├a()\n    ┤", "python")[1]).toBe("none");
   });
 });
 
-it("ends at the same place however the text is cut into tokens", () => {
+it("a suggestion ends at the same place however the text is cut into tokens", () => {
   const text = "function f() {\n  ├if (a) {\n    b();\n  }\n  return 2;\n}\nmore┤\n}";
   for (const step of [1, 2, 3, 5, 100]) expect(stopAt(text, "typescript", step)).toEqual(stopAt(text));
 });
@@ -172,25 +172,25 @@ it("ends at the same place however the text is cut into tokens", () => {
 describe("loops", () => {
   const times = (count: number, ...period: number[]) => Array.from({ length: count }, () => period).flat();
 
-  it("are cut after their first round", () => {
+  it("are cut after their first iteration", () => {
     expect(loopCut([9, 9, 8, ...times(12, 1)])).toBe(4);
     expect(loopCut([9, ...times(6, 1, 2)])).toBe(3);
     expect(loopCut([9, ...times(3, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)])).toBe(11);
   });
 
-  it("are not seen where there are none", () => {
+  it("are not found in text that only looks repetitive", () => {
     expect(loopCut([])).toBeUndefined();
     expect(loopCut(times(11, 1))).toBeUndefined();
     expect(loopCut([...times(5, 1, 2), 3])).toBeUndefined();
   });
 });
 
-describe("a text cut off by the limit", () => {
+describe("a text cut off at the token limit", () => {
   const dropped = (text: string) => {
     const { context, insertion } = marked(text);
     return dropCutLine(insertion, context.cursor);
   };
-  it("loses the line it was cut in, if it has others", () => {
+  it("loses its incomplete last line if it has others", () => {
     expect(dropped("f() {\n  ├a();\n  b(┤")).toBe("a();");
     expect(dropped("f() {\n  ├a(┤")).toBe("a(");
     expect(dropped("f(├a┤)")).toBe("a");

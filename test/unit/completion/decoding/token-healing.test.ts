@@ -1,4 +1,4 @@
-// Half-typed words and indentation: the border between prompt and suggestion is none for the model.
+// Token healing: the prompt may end within a word or an indentation.
 import { beforeAll, describe, expect, it } from "vitest";
 import { generate } from "../../../../sidecar/completion/decoding/generate";
 import { argmax } from "../../../../sidecar/completion/decoding/greedy";
@@ -30,7 +30,7 @@ describe("healing", () => {
     },
   );
 
-  it.each(["", "a", "x = '😀"])("leaves %j whole where the last token cannot be taken off", (prefix) => {
+  it.each(["", "a", "x = '😀"])("leaves %j unchanged when its last token cannot be removed", (prefix) => {
     const healed = healPrefix(tokenizer, prefix);
     expect(healed.prefix + healed.required).toBe(prefix);
     expect(healed.required).not.toContain("\uFFFD");

@@ -19,7 +19,7 @@ it("passes each filter the text that the one before it left", () => {
   });
 });
 
-describe("a good suggestion", () => {
+describe("a correct suggestion", () => {
   it.each([
     ["typescript", "const a = ├b(c);┤"],
     ["typescript", "f({ a: ├1, b: [2] ┤})".replace(" ┤", "┤ ")],
@@ -28,7 +28,7 @@ describe("a good suggestion", () => {
     ["go", "func f() error {\n\t├if err := g(); err != nil {\n\t\treturn err\n\t}\n\treturn nil┤\n}"],
     ["rust", "fn f<'a>(x: &'a str) -> &'a str {\n    ├x.trim()┤\n}"],
     ["ruby", "def f\n  ├items.each do |item|\n    puts item\n  end┤\nend"],
-  ])("passes all of them: %s %j", (languageId, text) => {
+  ])("passes all filters: %s %j", (languageId, text) => {
     expect(run(text, languageId)).toEqual({ text: marked(text, languageId).insertion });
   });
 });

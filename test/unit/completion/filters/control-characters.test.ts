@@ -1,4 +1,4 @@
-// Bytes and control characters that no one would type.
+// Control characters and incomplete bytes in suggestions.
 import { it } from "vitest";
 import { controlCharacters } from "../../../../sidecar/completion/filters/control-characters";
 import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
@@ -8,7 +8,7 @@ it("rejects replacement characters and control characters", () => {
   expectRejected(controlCharacters, "const a = ├'\u0000'┤", /control/);
 });
 
-it("rejects marks that turn the direction of text around", () => {
+it("rejects bidirectional control characters", () => {
   expectRejected(controlCharacters, "if (a ├== '\u202E')┤", /control/);
 });
 
@@ -16,6 +16,6 @@ it("keeps tabs, newlines and every script", () => {
   expectUntouched(controlCharacters, "const a = ├{\n\tb: 'größe 大小 😀',\n};┤");
 });
 
-it("writes line breaks as \\n", () => {
+it("replaces all line breaks by \\n", () => {
   expectKept(controlCharacters, "├a\r\nb┤", "├a\nb┤");
 });

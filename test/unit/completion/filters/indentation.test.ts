@@ -1,4 +1,4 @@
-// Indentation that stands before the cursor already.
+// Indentation that is already before the cursor.
 import { it } from "vitest";
 import { indentation } from "../../../../sidecar/completion/filters/indentation";
 import { expectKept, expectUntouched } from "../cursor-marks";

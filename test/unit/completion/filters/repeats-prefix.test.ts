@@ -1,4 +1,4 @@
-// Saying again what was just typed.
+// Suggestions that repeat the code before the cursor.
 import { it } from "vitest";
 import { repeatsPrefix } from "../../../../sidecar/completion/filters/repeats-prefix";
 import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
@@ -12,12 +12,12 @@ it("rejects the lines above", () => {
   expectRejected(repeatsPrefix, "open(file);\nread(file);\n├open(file);\nread(file);┤", "is the 2 lines above");
 });
 
-it("takes off the line just typed", () => {
+it("removes a repetition of the line just typed", () => {
   expectKept(repeatsPrefix, "const total = ├const total = sum(a);┤", "const total = ├sum(a);┤");
   expectRejected(repeatsPrefix, "const total =├ const total =┤", "the line just typed");
 });
 
-it("cuts a loop of lines", () => {
+it("cuts repeated lines", () => {
   expectKept(repeatsPrefix, "├print(value)\nprint(value)\nprint(value)┤", "├print(value)┤", "python");
   expectKept(
     repeatsPrefix,
@@ -27,7 +27,7 @@ it("cuts a loop of lines", () => {
   );
 });
 
-it("keeps lines that may follow themselves", () => {
+it("keeps lines that are often repeated, such as closing brackets", () => {
   expectUntouched(repeatsPrefix, "    }\n  ├}┤");
   expectUntouched(repeatsPrefix, "├  }\n}\n}┤");
 });

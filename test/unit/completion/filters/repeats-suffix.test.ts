@@ -1,21 +1,21 @@
-// Saying what already stands after the cursor.
+// Suggestions that repeat the code after the cursor.
 import { describe, it } from "vitest";
 import { repeatsSuffix } from "../../../../sidecar/completion/filters/repeats-suffix";
 import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
 
 describe("on the cursor's line", () => {
-  it("takes off the closers that are there", () => {
+  it("removes closing brackets that are already there", () => {
     expectKept(repeatsSuffix, "foo(├a, b)┤)", "foo(├a, b┤)");
     expectKept(repeatsSuffix, "foo(├a, b);┤);", "foo(├a, b┤);");
     expectKept(repeatsSuffix, 'foo("├bar")┤")', 'foo("├bar┤")');
   });
 
-  it("keeps a closer that has its own opener", () => {
+  it("keeps a closing bracket whose opening one it contains", () => {
     expectUntouched(repeatsSuffix, "foo(├bar(a)┤)");
     expectUntouched(repeatsSuffix, "foo(├[a, b]┤)");
   });
 
-  it("leaves to the rest of the line what it closes", () => {
+  it("is cut before closing brackets of the rest of the line", () => {
     expectKept(repeatsSuffix, "foo(├[a, b]┤]", "foo(├[a, b┤]");
     expectKept(repeatsSuffix, "sum = ├add(a, b);┤, b);", "sum = ├add(a┤, b);");
     expectKept(
@@ -39,7 +39,7 @@ describe("on the cursor's line", () => {
     expectKept(repeatsSuffix, ".name(├t('a.b'))┤'))", ".name(├t('a.b┤'))");
   });
 
-  it("takes off words that are there", () => {
+  it("removes words that are already there", () => {
     expectKept(repeatsSuffix, "if (├a === b) {┤ === b) {", "if (├a┤ === b) {");
     expectKept(repeatsSuffix, "const ├total = sum┤ = sum;", "const ├total┤ = sum;");
   });
@@ -49,7 +49,7 @@ describe("on the cursor's line", () => {
     expectUntouched(repeatsSuffix, "use(├a.item┤items)");
   });
 
-  it("rejects what is all there", () => {
+  it("rejects a text that is entirely there", () => {
     expectRejected(repeatsSuffix, "foo(├)┤)", "already stands after the cursor");
     expectRejected(repeatsSuffix, "return ├value;┤value;", "already stands after the cursor");
   });
@@ -61,7 +61,7 @@ describe("on the lines below", () => {
     expectRejected(repeatsSuffix, "a = 1\nret├urn value┤\nreturn value", "is the line below", "python");
   });
 
-  it("takes off the last lines that are there", () => {
+  it("removes last lines that are already there", () => {
     expectKept(
       repeatsSuffix,
       "def f():\n    ├total = a + b\n    return total┤\n    return total\n",
@@ -71,15 +71,15 @@ describe("on the lines below", () => {
     expectKept(repeatsSuffix, "if (a) {\n  ├b();\n}┤\n}", "if (a) {\n  ├b();┤\n}");
   });
 
-  it("keeps the inside of a block of its own", () => {
+  it("keeps equal lines inside a new block", () => {
     expectUntouched(repeatsSuffix, "def f(a):\n    ├if a:\n        return value┤\n    return value\n", "python");
   });
 
-  it("keeps a brace that has its own opener", () => {
+  it("keeps a brace whose opening one it contains", () => {
     expectUntouched(repeatsSuffix, "{\n  ├if (a) {\n    b();\n  }┤\n}");
   });
 
-  it("keeps a line that another line only begins with", () => {
+  it("keeps a line that is only the beginning of the next line", () => {
     expectUntouched(repeatsSuffix, "  ├total = a┤\n  total = a + b\n", "python");
   });
 });

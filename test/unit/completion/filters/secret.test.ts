@@ -1,4 +1,4 @@
-// Credentials, made up or remembered. The samples are put together so that no scanner takes this file for a leak.
+// Credentials in suggestions. The samples are concatenated so that no scanner takes this file for a leak.
 import { it } from "vitest";
 import { secret } from "../../../../sidecar/completion/filters/secret";
 import { expectRejected, expectUntouched } from "../cursor-marks";
@@ -8,7 +8,7 @@ const sample = (...parts: string[]) => parts.join("");
 const random = sample("q7Rk2ZpX9vLw4TnB8cYd", "3HsG6mJfA5eU1oQiWxKz", "VtNbMyCrPgDhSlFj");
 const accessKey = sample("AKIA", "Q7RK2ZPX4VLW6TNB");
 
-it("rejects what has the shape of a credential, as the index does", () => {
+it("rejects text that looks like a credential, by the rules of the index", () => {
   expectRejected(secret, `key = ├"${accessKey}"┤`, "an AWS access key", "python");
   expectRejected(secret, `key = ├"${sample("ghp_", random.slice(0, 36))}"┤`, "a GitHub token", "python");
   expectRejected(
@@ -42,6 +42,6 @@ it("keeps placeholders, words and names", () => {
   expectUntouched(secret, "const tokens = ├tokenizer.encode(text)┤");
 });
 
-it("does not hold against the suggestion what the user typed", () => {
+it("ignores a credential that the user typed", () => {
   expectUntouched(secret, `key = "${accessKey}"├ + rest┤`, "python");
 });

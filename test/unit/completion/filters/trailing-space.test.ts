@@ -1,4 +1,4 @@
-// White space nobody sees.
+// White space at the end of lines.
 import { it } from "vitest";
 import { trailingSpace } from "../../../../sidecar/completion/filters/trailing-space";
 import { expectKept, expectUntouched } from "../cursor-marks";

@@ -4,16 +4,16 @@ import { unbalancedRest } from "../../../../sidecar/completion/filters/unbalance
 import { expectKept, expectRejected, expectUntouched } from "../cursor-marks";
 
 describe("closers", () => {
-  it("are cut where the code after the cursor closes already", () => {
+  it("are cut when the code after the cursor closes the bracket", () => {
     expectKept(unbalancedRest, "function f() {\n  ├return 1;\n}┤\n}", "function f() {\n  ├return 1;┤\n}");
     expectKept(unbalancedRest, "foo(├a)); // b┤)", "foo(├a┤)");
   });
 
-  it("are rejected where there is nothing else", () => {
+  it("are rejected when there is nothing else", () => {
     expectRejected(unbalancedRest, "foo(├)┤)", "only closes");
   });
 
-  it("are kept where something waits for them", () => {
+  it("are kept when a bracket is open", () => {
     expectUntouched(unbalancedRest, "foo(├a);┤");
     expectUntouched(unbalancedRest, "foo({ a: ├1 });┤\nbar();");
     expectUntouched(unbalancedRest, "function f() {\n  if (a) {\n    ├b();\n  }┤\n}");
@@ -25,25 +25,25 @@ describe("closers", () => {
 });
 
 describe("openers", () => {
-  it("must be closed by the suggestion or the line's rest", () => {
+  it("must be closed by the suggestion or the rest of the line", () => {
     expectRejected(unbalancedRest, "const a = ├b(c, d┤", "leaves ( open");
     expectRejected(unbalancedRest, "const a = ├[b, c┤\n;", "leaves [ open");
     expectUntouched(unbalancedRest, "const a = ├b(c┤);");
   });
 
-  it("may be closed by a closer below that nothing else waits for", () => {
+  it("may be closed by an unmatched closing bracket below", () => {
     expectUntouched(unbalancedRest, "const a = ├b(c,┤\n  d);\n");
     expectRejected(unbalancedRest, "f(\n  ├b(c,┤\n);\n", "leaves ( open");
   });
 
-  it("may stay open when they come last or begin a block", () => {
+  it("may stay open at the end of the text or of a block's header", () => {
     expectUntouched(unbalancedRest, "├if (a) {┤");
     expectUntouched(unbalancedRest, "├if (a) {\n  b();┤");
     expectUntouched(unbalancedRest, "const a = ├b(┤");
     expectUntouched(unbalancedRest, "├app.get('/', (request) => {┤");
   });
 
-  it("cost only the lines from there on", () => {
+  it("that stay unclosed cut only their own line and the lines below", () => {
     expectKept(unbalancedRest, "├a = b()\nc = d(e,\n      f┤", "├a = b()┤", "python");
   });
 });
@@ -56,7 +56,7 @@ describe("quotes", () => {
     expectUntouched(unbalancedRest, "const a = '├b';┤");
   });
 
-  it("may be closed on a later line where the language lets them", () => {
+  it("may be closed on a later line if the language allows it", () => {
     expectUntouched(unbalancedRest, "const a = `${├b} and┤\n c`;");
     expectRejected(unbalancedRest, "const a = ├'b┤\n';", "leaves a string open");
   });
@@ -66,7 +66,7 @@ describe("quotes", () => {
     expectUntouched(unbalancedRest, "├it's fine┤", "plaintext");
   });
 
-  it("hide brackets", () => {
+  it("hide the brackets inside them", () => {
     expectUntouched(unbalancedRest, 'log(├":(");┤');
   });
 });

@@ -1,4 +1,4 @@
-// In real files, whatever a model says: suggestions of several lines never break the block they are in.
+// Suggestions of several lines never break the surrounding block in real files, whatever the model generates.
 import { resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { type Node, Parser, type Tree } from "web-tree-sitter";
@@ -116,7 +116,7 @@ function parsed(parser: Parser, text: string): Tree {
   return tree;
 }
 
-it("suggestions of several lines keep the blocks around thousands of places whole", async () => {
+it("suggestions of several lines leave the surrounding blocks intact at thousands of cursors", async () => {
   const next = random(11);
   const pick = (below: number) => Math.floor(next() * below);
   let severalLines = 0;

@@ -1,4 +1,4 @@
-// Where the cursor stands and how far a suggestion may go from there, by brackets and indentation; see syntax-tree.test.ts.
+// The cursor's position in the code and the extent of a suggestion, by brackets and indentation; see tree.test.ts.
 import { describe, expect, it } from "vitest";
 import { continuesConstruct, isCloserLine } from "../../../../sidecar/completion/syntax/cursor";
 import { marked } from "../cursor-marks";
@@ -9,7 +9,7 @@ const closable = (text: string, languageId?: string) =>
     .closable.map((bracket) => bracket.open)
     .join("");
 
-describe("extent", () => {
+describe("the extent of a suggestion", () => {
   it.each([
     ["typescript", "foo(║)", "line"],
     ["typescript", "const a = ║;", "line"],
@@ -38,43 +38,43 @@ describe("extent", () => {
     expect(at(text, languageId).extent).toBe(extent);
   });
 
-  it("knows the indentation that ends the block", () => {
+  it("has the indentation at which its block ends", () => {
     expect(at("def f():\n    if a:\n        ║", "python").blockIndent).toBe(4);
     expect(at("def f():\n║", "python").blockIndent).toBe(0);
     expect(at("# Gives one.\n║", "python")).toMatchObject({ blockIndent: -1, oneConstruct: true });
   });
 
-  it("is not fooled by a colon that opens nothing", () => {
+  it("is a statement after a colon that opens no block", () => {
     expect(at("const a = b ? c :║").extent).toBe("statement");
   });
 });
 
-describe("what may be closed", () => {
-  it("is what the code after the cursor leaves open", () => {
+describe("the brackets that a suggestion may close", () => {
+  it("are those that the code after the cursor leaves open", () => {
     expect(closable("f({ a: [║")).toBe("({[");
     expect(closable("f({ a: [║]})")).toBe("");
     expect(closable("function f() {\n  if (a) {\n    ║\n  }\n}")).toBe("");
   });
 
-  it("tells a forgotten inner brace from the outer one by its indentation", () => {
+  it("are assigned by indentation when an inner brace is missing", () => {
     expect(closable("function f() {\n  if (a) {\n    ║\n}\n")).toBe("{");
     expect(at("function f() {\n  if (a) {\n    ║\n}\n").closable[0]?.indent).toBe(2);
   });
 
-  it("leaves to the suggestion what closes something still to be written", () => {
+  it("do not include closers below that wait for a bracket still to be typed", () => {
     const cursor = at("constructor() {\n  super(║\n    a: 1,\n  });\n}");
     expect(cursor.spareClosers).toEqual(["}"]);
     expect(cursor.closable).toEqual([]);
   });
 
-  it("counts what belongs to the statement", () => {
+  it("are counted separately for the cursor's statement", () => {
     expect(at("function f() {\n  g(a, ║").closableOfStatement).toBe(1);
     expect(at("function f() {\n  const a = ║").closableOfStatement).toBe(0);
     expect(at("g(\n  a,\n  b ║").closableOfStatement).toBe(1);
   });
 });
 
-it("knows where code cannot end", () => {
+it("code is unfinished after an operator, an opening bracket or a keyword", () => {
   const unfinished = (text: string, languageId?: string) => at(text, languageId).unfinished;
   expect(
     ["a.║", "const a = ║", "f(a.║)", "f(║", "f(a, ║", "a + ║", "throw ║", "import ║"].filter(
@@ -89,14 +89,14 @@ it("knows where code cannot end", () => {
   expect(unfinished("for a in ║", "python")).toBe(true);
 });
 
-it("knows lines that go on a construct and lines that only close", () => {
+it("lines that continue a construct and lines of closers are recognised", () => {
   expect(["} else {", "  elif a:", "end", ")"].every(continuesConstruct)).toBe(true);
   expect(["ending = 1", "elsewhere()", "foo }"].some(continuesConstruct)).toBe(false);
   expect(["}", "  });", "end", "],"].every(isCloserLine)).toBe(true);
   expect(["} else {", "a)", ""].some(isCloserLine)).toBe(false);
 });
 
-it("reads no more than 64 Ki characters on either side of a machine-written file", () => {
+it("at most 65,536 characters on either side of the cursor are read", () => {
   // Beyond them nothing is looked at: the same is open however much stands there.
   const open = (pairs: number) => at(`${"a(".repeat(pairs)}║${"b".repeat(2 * pairs)}`).closable.length;
   expect(open(32_768)).toBe(32_768);

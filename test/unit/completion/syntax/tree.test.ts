@@ -1,4 +1,4 @@
-// What the syntax tree says of the cursor, and what it says of an insertion.
+// The cursor and an insertion by the syntax tree.
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { closersAfter } from "../../../../sidecar/completion/syntax/cursor";
 import type { SyntaxTrees } from "../../../../sidecar/completion/syntax/tree";
@@ -12,7 +12,7 @@ afterAll(() => trees.dispose());
 
 const at = (text: string, languageId: string) => marked(text, languageId, trees).context.cursor;
 
-describe("several lines", () => {
+describe("a suggestion may have several lines", () => {
   it.each<[string, string, number]>([
     ["typescript", "function f() {\n  ║\n}\n", 0],
     ["typescript", "function f() {║\n}\n", 0],
@@ -35,7 +35,7 @@ describe("several lines", () => {
     ["cpp", "int f() {\n  ║\n}\n", 0],
     ["ruby", "def f\n  ║\nend\n", 0],
     ["php", "<?php\nfunction f() {\n  ║\n}\n", 0],
-  ])("in something empty: %s %j", (languageId, text, blockIndent) => {
+  ])("in an empty block: %s %j", (languageId, text, blockIndent) => {
     expect(at(text, languageId)).toMatchObject({ extent: "block", blockIndent, oneConstruct: false });
   });
 
@@ -50,12 +50,12 @@ describe("several lines", () => {
     ["java", "class A {\n  int b;\n\n  /** Adds two numbers. */\n  ║\n}\n"],
     ["go", "package a\n\n// Add gives the sum.\n║\n"],
     ["rust", "use a;\n\n/// Adds two numbers.\n║\n"],
-  ])("where a comment or a decorator asks for a definition: %s %j", (languageId, text) => {
+  ])("after a comment or decorator without its definition: %s %j", (languageId, text) => {
     expect(at(text, languageId)).toMatchObject({ extent: "block", oneConstruct: true });
   });
 });
 
-describe("one statement", () => {
+describe("a suggestion has one statement", () => {
   it.each<[string, string]>([
     ["typescript", "function f() {\n  a();\n  ║\n}\n"],
     ["typescript", "function f() {\n  ║\n  return 1;\n}\n"],
@@ -77,12 +77,12 @@ describe("one statement", () => {
     expect(at(text, languageId).extent).toBe("statement");
   });
 
-  it("has its rest of the line where code follows", () => {
+  it("or less, up to the code after the cursor on its line", () => {
     expect(at("function f() { ║ }", "typescript").extent).toBe("line");
   });
 });
 
-describe("strings and comments that a scanner of many languages does not know", () => {
+describe("strings and comments of particular languages", () => {
   const inside = (text: string, languageId: string) => {
     const { atCursor } = at(text, languageId);
     return atCursor.insideString ? "string" : atCursor.insideComment ? "comment" : "code";
@@ -106,7 +106,7 @@ describe("strings and comments that a scanner of many languages does not know", 
     expect(inside(text, languageId)).toBe(expected);
   });
 
-  it("tells documentation from other strings", () => {
+  it("are told apart from documentation strings", () => {
     expect(at('def f():\n    """Does ║."""\n', "python").inDocumentation).toBe(true);
     expect(at('a = """Does ║."""\n', "python").inDocumentation).toBe(false);
   });
@@ -143,17 +143,17 @@ describe("an insertion", () => {
     ["python", "def f():\n    if a:\n        ├b()\n    c()\nd()┤\n    e()\n"],
     ["python", "x = ├for a in b┤\n"],
     ["java", "class A {\n  void f() {\n    ├int a = ;┤\n  }\n}\n"],
-  ])("does not: %s %j", (languageId, text) => {
+  ])("disagrees with the syntax: %s %j", (languageId, text) => {
     expect(agrees(text, languageId)).toBe(false);
   });
 
-  it("is held against broken code only for what it breaks itself", () => {
+  it("in code with syntax errors disagrees only when it adds another error", () => {
     expect(agrees("const x = = 1;\nfunction f() {\n  ├return 1;┤\n}\n", "typescript")).toBe(true);
     expect(agrees("const x = = 1;\nfunction f() {\n  ├return 1 2;┤\n}\n", "typescript")).toBe(false);
   });
 });
 
-it("says the same of a document that was typed in as of one that it sees for the first time", async () => {
+it("an incrementally parsed document gives the same result as a freshly parsed one", async () => {
   const text =
     "import a from 'a';\n\nfunction f(b: number) {\n  const c = `x ${b} y`;\n  if (c) {\n    return [b, 1];\n  }\n  return f(b - 1);\n}\n\nclass D {\n  e = 1;\n  f() {\n  }\n}\n";
   const read = (from: SyntaxTrees, prefix: string, suffix: string) => {
@@ -174,7 +174,7 @@ it("says the same of a document that was typed in as of one that it sees for the
   }
 });
 
-it("parses a bounded part of a machine-written file", () => {
+it("only a bounded part of a huge file is parsed", () => {
   const line = "const value = compute(1, [2, 3]);\n";
   const window = (lines: number) => {
     const tree = trees.at({
@@ -193,6 +193,6 @@ it("parses a bounded part of a machine-written file", () => {
   expect(window(100_000)).toBeGreaterThan(16_384);
 });
 
-it("knows nothing of a language without a grammar", () => {
+it("a language without a grammar has no tree", () => {
   expect(trees.at({ uri: "file:///a", path: "a", languageId: "lua", prefix: "", suffix: "" })).toBeUndefined();
 });

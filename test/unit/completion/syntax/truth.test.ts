@@ -1,4 +1,4 @@
-// What really stands in real code passes the stop rules and the filters unchanged: rules that cut true code are no help.
+// Code of real files passes the stop rules and the filters unchanged.
 import { resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { findStop } from "../../../../sidecar/completion/decoding/stop";
@@ -22,9 +22,9 @@ beforeAll(async () => {
 
 afterAll(() => trees.dispose());
 
-/** The share of cursors at which `said` comes out as the rest of the line; the places where it does not, for the report. */
+/** The share of cursors at which `generated` is cut to the rest of the line, and a line on each other cursor. */
 function share(
-  said: (cursor: Cursor) => string,
+  generated: (cursor: Cursor) => string,
   context: (cursor: Cursor) => Cursor["context"],
 ): { share: number; wrong: string[] } {
   const wrong: string[] = [];
@@ -33,7 +33,7 @@ function share(
     const document = context(cursor);
     const tree = trees.at(document);
     const syntax = readCursor(document, tree);
-    const text = said(cursor);
+    const text = generated(cursor);
     const result = applyFilters(text.slice(0, findStop(text, syntax)?.length), { document, cursor: syntax });
     tree?.dispose();
     const shown = "text" in result ? result.text : `(${result.reject})`;
@@ -43,7 +43,7 @@ function share(
   return { share: 1 - wrong.length / asked.length, wrong };
 }
 
-it("when the model fills in the line and ends", () => {
+it("the real rest of a line passes unchanged when the model generates nothing else", () => {
   const { share: kept, wrong } = share(
     (cursor) => cursor.truth,
     (cursor) => cursor.context,
@@ -52,7 +52,7 @@ it("when the model fills in the line and ends", () => {
   expect(kept, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.98);
 });
 
-it("when the model writes on from left to right and the file ends at the cursor", () => {
+it("the real rest of a line passes unchanged when the model continues to the end of the file", () => {
   const { share: kept, wrong } = share(
     (cursor) => cursor.truth + cursor.context.suffix.slice(0, 2000),
     (cursor) => ({ ...cursor.context, suffix: "" }),
@@ -60,7 +60,7 @@ it("when the model writes on from left to right and the file ends at the cursor"
   expect(kept, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.97);
 });
 
-it("when the rest of the line stands behind the cursor and the model writes it too, with what follows", () => {
+it("a suggestion is cut where the real code after the cursor begins", () => {
   const wrong: string[] = [];
   let asked = 0;
   for (const [each, { context, truth }] of cursors.entries()) {
@@ -73,8 +73,8 @@ it("when the rest of the line stands behind the cursor and the model writes it t
     const document = { ...context, suffix: truth.slice(border) + context.suffix };
     const tree = trees.at(document);
     const cursor = readCursor(document, tree);
-    const said = truth + context.suffix.slice(0, 300);
-    const result = applyFilters(said.slice(0, findStop(said, cursor)?.length), { document, cursor });
+    const generated = truth + context.suffix.slice(0, 300);
+    const result = applyFilters(generated.slice(0, findStop(generated, cursor)?.length), { document, cursor });
     tree?.dispose();
     asked += 1;
     const shown = "text" in result ? result.text : `(${result.reject})`;
@@ -85,7 +85,7 @@ it("when the rest of the line stands behind the cursor and the model writes it t
   expect(1 - wrong.length / asked, wrong.slice(0, 10).join("\n")).toBeGreaterThan(0.9);
 });
 
-it("agrees with the syntax", () => {
+it("the real rest of a line agrees with the syntax tree", () => {
   const wrong: string[] = [];
   for (const { context, truth } of cursors) {
     const tree = trees.at(context);
