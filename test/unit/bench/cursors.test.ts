@@ -6,7 +6,7 @@ import { percentile } from "../../bench/statistics";
 
 const folder = resolve(import.meta.dirname, "../../fixtures/workspace");
 
-it("cut the rest of the line out of the file", async () => {
+it("a typing cursor removes the rest of its line from the context", async () => {
   const sources = await readSources(folder);
   for (const { context, truth, line, character } of typingCursors(folder, sources, 100)) {
     const text = sources.get(context.path) ?? "";
@@ -15,7 +15,7 @@ it("cut the rest of the line out of the file", async () => {
   }
 });
 
-it("are spread evenly", () => {
+it("spread picks items at even distances", () => {
   expect(spread([0, 1, 2, 3, 4, 5, 6, 7, 8, 9], 5)).toEqual([0, 2, 4, 6, 8]);
   expect(spread([0, 1, 2], 5)).toEqual([0, 1, 2]);
   expect(
@@ -27,6 +27,6 @@ it("are spread evenly", () => {
   expect(spread([], 3)).toEqual([]);
 });
 
-it("percentiles are values that were there", () => {
+it("a percentile is one of the values", () => {
   expect([percentile([3, 1, 2], 0.5), percentile([3, 1, 2], 0.95), percentile([1], 0)]).toEqual([2, 3, 1]);
 });

@@ -11,7 +11,7 @@ import { speedUps } from "../../bench/inference/sizes";
 import { randomRows } from "../../bench/inference/tokens";
 import { modelPath } from "../../model";
 
-describe("goals", () => {
+describe("a goal", () => {
   const figure = (value: number | undefined, goal: Figure["goal"]): Figure => ({
     name: "some figure",
     value,
@@ -19,13 +19,13 @@ describe("goals", () => {
     goal,
   });
 
-  it("are met at the very bound, from the right side", () => {
+  it("is met at its bound and on the right side of it", () => {
     expect([60, 60.1, undefined].map((value) => met(figure(value, { atMost: 60 })))).toEqual([true, false, undefined]);
     expect([3, 2.9].map((value) => met(figure(value, { atLeast: 3 })))).toEqual([true, false]);
     expect(met(figure(1, undefined))).toBeUndefined();
   });
 
-  it("stand beside what was measured", () => {
+  it("is printed beside the measured value", () => {
     const lines = goalTable([
       figure(61.26, { atMost: 60 }),
       figure(undefined, { atLeast: 3 }),
@@ -36,11 +36,12 @@ describe("goals", () => {
     expect(lines[3]).toMatch(/ +0\.50 ms +at most 1 +met$/);
   });
 
-  it("show three digits", () => expect([123.4, 12.34, 1.234, 0].map(digits)).toEqual(["123", "12.3", "1.23", "0.00"]));
+  it("is printed with three significant digits", () =>
+    expect([123.4, 12.34, 1.234, 0].map(digits)).toEqual(["123", "12.3", "1.23", "0.00"]));
 });
 
-describe("the bound of decoding", () => {
-  it("counts every matrix once, and keys and values of the past", async () => {
+describe("the bandwidth bound of decoding", () => {
+  it("counts every matrix once, and the keys and values of past tokens", async () => {
     const model = await loadModelPackage(modelPath, { verifyHashes: false });
     const { parameters, layers, keyValueHeads, headDim } = model.architecture;
     const int8 = { ...model, weights: { stored: "int8", computed: "int8" } } as const;
@@ -52,7 +53,7 @@ describe("the bound of decoding", () => {
     expect(bytesPerToken(int8, 100) - matrices).toBe(layers * 2 * keyValueHeads * headDim * 100 * 4);
   });
 
-  it("is read in a buffer of the model's size where that fits in the cache", async () => {
+  it("is measured with a buffer of the model's size when that fits in the cache", async () => {
     const bandwidth = await createBandwidth(1 << 20, 1);
     expect(await bandwidth.measure(1)).toBeGreaterThan(0);
     expect(bandwidth.inCache).toBe(bandwidth.cacheBytes !== undefined && bandwidth.cacheBytes >= 1 << 20);
@@ -61,7 +62,7 @@ describe("the bound of decoding", () => {
   });
 });
 
-it("tokens a run leave out the one that comes with the prompt", () => {
+it("tokens per run exclude the first one, which the prompt gives", () => {
   expect(tokensPerStep([{ generatedTokens: 11, decodeSteps: 10 }])).toBe(1);
   expect(
     tokensPerStep([
@@ -72,14 +73,14 @@ it("tokens a run leave out the one that comes with the prompt", () => {
   ).toBe(3);
 });
 
-it("random rows are the same at every run, and none begins as another", () => {
+it("random token rows are the same in every run, and no two begin alike", () => {
   const [first, second] = [randomRows(8192), randomRows(8192)];
   expect(first(20)).toEqual(second(20));
   const beginnings = new Set(Array.from({ length: 40 }, () => first(8).slice(0, 2).join()));
   expect(beginnings.size).toBe(40);
 });
 
-describe("the pace of two runtimes", () => {
+describe("the speed of two runtimes", () => {
   /** Keeps what it is asked for, and takes no time. */
   function runtime(contextLength: number) {
     const reads: (readonly number[])[] = [];
@@ -92,7 +93,7 @@ describe("the pace of two runtimes", () => {
     return { asked, reads, decoded };
   }
 
-  it("is measured with the same tokens, no prompt twice", async () => {
+  it("is measured with the same tokens, and never with the same prompt twice", async () => {
     const [ours, theirs] = [runtime(4096), runtime(4096)];
     const pace = await measurePace(ours.asked, 8192, Infinity);
     await measurePace(theirs.asked, 8192, Infinity);
@@ -103,7 +104,7 @@ describe("the pace of two runtimes", () => {
     expect(Object.keys(pace.decodeMs)).toEqual(["512", "1024"]);
   });
 
-  it("is measured once of each without time for more, and within a short context", async () => {
+  it("is measured once per size when the time is up, and within a short context", async () => {
     const { asked, reads } = runtime(600);
     const pace = await measurePace(asked, 8192, 0);
     // Two pasts, then each size once for nothing and once.
@@ -112,7 +113,7 @@ describe("the pace of two runtimes", () => {
   });
 });
 
-it("this project is as many times as fast as llama.cpp takes longer, round by round", () => {
+it("the speed relative to llama.cpp is computed for each round", () => {
   const pace = (prefill: number) => ({ prefillMs: { 128: prefill }, decodeMs: {} });
   const rounds = [pace(10), pace(20)] as unknown as Rates[];
   const llama = [pace(40), pace(30)] as unknown as LlamaRates[];

@@ -4,12 +4,12 @@ import { brier, calibrationError, fitLogistic, logistic } from "../../bench/logi
 import { random } from "../completion/random";
 
 describe("the fit", () => {
-  it("is the logarithm of the odds where there is only a constant", () => {
+  it("is the logarithm of the odds for a constant alone", () => {
     const examples = Array.from({ length: 100 }, (_, at) => ({ x: [1], y: at < 20 ? (1 as const) : (0 as const) }));
     expect(fitLogistic(examples)[0]).toBeCloseTo(Math.log(20 / 80), 3);
   });
 
-  it("finds the weights that examples were drawn with", () => {
+  it("recovers the weights that the examples were drawn with", () => {
     const next = random(3);
     const weights = [-1, 2, -0.5];
     const examples = Array.from({ length: 20_000 }, () => {
@@ -26,19 +26,19 @@ describe("the fit", () => {
       expect(Math.abs(weight - (weights[at] ?? 0))).toBeLessThan(0.15);
   });
 
-  it("stays finite where examples are told apart without exception", () => {
+  it("stays finite for separable examples", () => {
     const fitted = fitLogistic(
       [-2, -1, 1, 2].map((value) => ({ x: [1, value], y: value > 0 ? (1 as const) : (0 as const) })),
     );
     expect(fitted.every(Number.isFinite)).toBe(true);
   });
 
-  it("needs examples", () => {
+  it("throws without examples", () => {
     expect(() => fitLogistic([])).toThrow(/expected examples/);
   });
 });
 
-it("measures how far probabilities are from what comes", () => {
+it("Brier score and calibration error compare probabilities with outcomes", () => {
   const judged = [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9].map((probability, at) => ({
     probability,
     right: at === 0 || at >= 6,

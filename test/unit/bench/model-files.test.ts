@@ -22,13 +22,13 @@ afterAll(async () => {
 });
 
 describe("the GGUF file of a converted package", () => {
-  it("is the one that is named, whatever it is called", async () => {
+  it("is the given file, whatever its name", async () => {
     const path = join(folder, "renamed.gguf");
     await copyFile(tinyGguf, path);
     expect(await ggufOf(converted, path)).toEqual({ path });
   });
 
-  it("is refused where another one is named", async () => {
+  it("is refused when the given file is another one", async () => {
     const path = join(folder, "other.gguf");
     await copyFile(tinyGguf, path);
     await appendFile(path, "x");
@@ -36,12 +36,12 @@ describe("the GGUF file of a converted package", () => {
     await expect(ggufOf(converted, join(folder, "none.gguf"))).rejects.toThrow(/found another file, or none, at/);
   });
 
-  it("is asked for where it is not among the fetched files", async () => {
+  it("is requested as an option when it is not among the fetched files", async () => {
     expect(await ggufOf(converted, undefined)).toEqual({ missing: "give tiny.gguf as --gguf" });
   });
 });
 
-it("a package that was made otherwise is compared on the file that is named, or that lies beside it", async () => {
+it("a package not made of a GGUF file uses the given file, or the one beside its folder", async () => {
   const other = join(folder, "package");
   await cp(modelPath, other, { recursive: true });
   expect(await ggufOf(other, undefined)).toEqual({ missing: expect.stringContaining("--gguf") });
@@ -50,7 +50,7 @@ it("a package that was made otherwise is compared on the file that is named, or 
   expect(await ggufOf(other, tinyGguf)).toEqual({ path: tinyGguf });
 });
 
-it("a file is whole with its size and hash alone", async () => {
+it("a file is complete only with its size and hash", async () => {
   const sha256 = "0".repeat(64);
   expect(await isWhole(join(folder, "none"), { bytes: 0, sha256 })).toBe(false);
   expect(await isWhole(tinyGguf, { bytes: 177344, sha256 })).toBe(false);

@@ -12,8 +12,8 @@ const one = (repository: string, ...candidates: readonly Candidate[]): Case => (
 });
 const far = { score: 0.4 };
 
-describe("the rank of what is needed", () => {
-  it("is that of the best needed fragment, with all that raises it", () => {
+describe("the rank of the needed fragment", () => {
+  it("is that of the best needed fragment after all boosts", () => {
     const of = one(
       "a",
       { score: 0.5 },
@@ -27,7 +27,7 @@ describe("the rank of what is needed", () => {
     expect(rankOfNeeded(of, { ...noWeights, imported: 0.04, edited: 0.04, beside: 0.2 }, 64)).toBe(1);
   });
 
-  it("is none beyond the tenth, nor for what is not searched or was edited long ago", () => {
+  it("is undefined beyond the tenth, beyond the search's depth and for old edits", () => {
     const others = Array.from({ length: 10 }, () => ({ score: 0.5 }));
     const of = one("a", ...others, { ...far, needed: true, edited: 8, before: 2 });
     expect(rankOfNeeded(of, noWeights, 64)).toBeUndefined();
@@ -42,13 +42,13 @@ describe("the weights chosen", () => {
     one(`r${at}`, { score: 0.5 }, { score: 0.44, needed: true, imported: true }, { score: 0.43, beside: true }),
   );
 
-  it("are the smallest with the highest figure, and 0 for what does not help", () => {
+  it("are the smallest ones with the best rank, and 0 for a boost that does not help", () => {
     expect(chosen(raised, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.1 });
     expect(meanReciprocalRank(raised, noWeights)).toBe(0.5);
     expect(meanReciprocalRank(raised, { ...noWeights, imported: 0.1 })).toBe(1);
   });
 
-  it("are reported for repositories that they were not chosen by, with the suggestions they lead to", () => {
+  it("are reported on held-out repositories, with the suggestions they lead to", () => {
     const text = report("tasks", raised);
     expect(text).toContain("4 cursors in 4 repositories to choose by, 4 in 4 elsewhere");
     expect(text).toMatch(/together: imported 0\.1 +1\.000 +\+0\.500 \(\+0\.500 to \+0\.500\) +1\.000 +\+0\.500/);
@@ -57,7 +57,7 @@ describe("the weights chosen", () => {
     expect(text).not.toContain("edited");
   });
 
-  it("are chosen by half of the repositories of each language", () => {
+  it("are chosen on half of the repositories of each language", () => {
     const others = raised.map((each, at) => ({ ...each, language: at < 4 ? "java" : "python" }));
     const away = heldOut(others);
     expect([

@@ -26,7 +26,7 @@ describe("an edit", () => {
     });
   });
 
-  it("of one line is typed from where it begins to differ, at a word's edge", () => {
+  it("of one line is typed from the start of the first word that differs", () => {
     const edit = editOf(before, { line: 4, removed: ["add(1, 2)"], added: ["add(first_number, second_number)"] });
     expect(edit).toEqual({
       prefix: "def add(a, b):\n    return a\n\nadd(",
@@ -41,7 +41,7 @@ describe("an edit", () => {
     expect(renamed).toEqual({ prefix: "x = ", text: "some_longer_name_indeed", suffix: "\n" });
   });
 
-  it("is none where it is short, long, at a file's very beginning or of several lines at once", () => {
+  it("is skipped when short, long, at the start of a file or a change of several lines", () => {
     expect(editOf(before, { line: 2, removed: [], added: ["    x"] })).toBeUndefined();
     expect(
       editOf(before, { line: 2, removed: [], added: Array.from({ length: 100 }, (_, at) => `value_${at} = ${at}`) }),
@@ -82,7 +82,7 @@ describe("a history", () => {
   });
   afterEach(() => rm(folder, { recursive: true, force: true }));
 
-  it("gives edits of source files with the file as it was, oldest first, and the same for the same seed", async () => {
+  it("gives edits of source files with the old file, oldest first, the same for the same seed", async () => {
     const lines = Array.from({ length: 6 }, (_, at) => `value_${at} = ${at}`);
     const first = await commit({ "src/a.py": `${lines.join("\n")}\n`, "notes.md": "notes\n", "gone.py": "x = 1\n" });
     git("rm", "-q", "gone.py");
@@ -128,7 +128,7 @@ describe("a history", () => {
     expect(git("status", "--porcelain").trim()).toBe("");
   });
 
-  it("that has no edit, is shallow or is none says so, and what to do", async () => {
+  it("that is shallow, has no edit or is not a git repository is an error with advice", async () => {
     await commit({ "a.py": "x = 1\n" });
     await expect(new History(repository).edits(5)).rejects.toThrow(
       /expected a git history with edits in .*, found 1 commit without a parent; name another with --history/,
@@ -149,7 +149,7 @@ describe("a person", () => {
     expect(keysOf("a\n    b\r\n\tc😀")).toEqual(["a", "\n    ", "b", "\r\n\t", "c", "😀"]);
   });
 
-  it("has the same rhythm for the same seed, slower at words and lines", () => {
+  it("has the same rhythm for the same seed, and is slower at the start of words and lines", () => {
     const times = (seed: number, before: string, key: string) => {
       const interval = createRhythm(seed, 1);
       return Array.from({ length: 2000 }, () => interval(before, key));
@@ -185,7 +185,7 @@ describe("a person", () => {
 });
 
 describe("ghost text", () => {
-  it("gets shorter as it is typed along, and stays the same for the same answer", () => {
+  it("gets shorter when its text is typed, and does not change for the same answer", () => {
     const display = new Display(250);
     expect(display.answer("total()", 0)).toBe(true);
     display.key("t", 100);
@@ -196,7 +196,7 @@ describe("ghost text", () => {
     expect([display.shownCount, display.changedCount, display.flashedCount]).toEqual([1, 0, 0]);
   });
 
-  it("flickers when an answer changes it or takes it away", () => {
+  it("flickers when an answer changes or removes it", () => {
     const display = new Display(250);
     display.answer("total()", 0);
     display.key("t", 100);
@@ -206,7 +206,7 @@ describe("ghost text", () => {
     expect([display.shownCount, display.changedCount]).toEqual([2, 2]);
   });
 
-  it("flashes when it is typed against before it could be noticed", () => {
+  it("flashes when another text is typed before it could be noticed", () => {
     const display = new Display(250);
     display.answer("total()", 0);
     display.key("x", 249);
@@ -217,7 +217,7 @@ describe("ghost text", () => {
     expect([display.shownCount, display.flashedCount, display.typedCount, display.changedCount]).toEqual([3, 1, 1, 0]);
   });
 
-  it("keeps what was not taken of it", () => {
+  it("keeps the rest after a part of it was accepted", () => {
     const display = new Display(250);
     display.answer("total(prices)", 0);
     display.take("total");
@@ -227,7 +227,7 @@ describe("ghost text", () => {
   });
 });
 
-it("edits are summed up", () => {
+it("the summary adds up the edits", () => {
   const one: Replayed = {
     keys: 20,
     pressed: 12,

@@ -24,7 +24,7 @@ const refusal = (work: Promise<unknown>): Promise<string> =>
   );
 
 describe("tasks", () => {
-  it("come in the order of their files, blank lines passed over", async () => {
+  it("come in the order of their files, without blank lines", async () => {
     const second = { ...task, id: "t2" };
     const first = await written("first.jsonl", `${lines([task])}\n${lines([second])}`);
     const other = await written("other.jsonl", lines([{ ...task, id: "t3" }]));
@@ -32,7 +32,7 @@ describe("tasks", () => {
     expect(await refusal(readTasks([first, first], undefined))).toMatch(/expected each id once, found "t1" again/);
   });
 
-  it("of a limit are spread over the file whatever its order, and a larger limit adds to them", async () => {
+  it("under a limit are a random sample of the file, and a larger limit extends it", async () => {
     const all = Array.from({ length: 200 }, (_, n) => ({ ...task, id: `t${n}`, repository: `r${n >> 5}` }));
     const path = await written("many.jsonl", lines(all));
     const reversed = await written("reversed.jsonl", lines([...all].reverse()));
@@ -65,7 +65,7 @@ describe("tasks", () => {
     expect(await refusal(readTasks([await written("bad.jsonl", text)], undefined))).toMatch(message);
   });
 
-  it("are refused where there is no file, or one that is not compressed as its name says", async () => {
+  it("are refused when their file is missing or not compressed as its name says", async () => {
     expect(await refusal(readTasks([join(folder, "none.jsonl")], undefined))).toMatch(
       /none\.jsonl: expected a file, found nothing/,
     );
@@ -81,7 +81,7 @@ describe("repositories", () => {
     { language: "python", files: { "a.py": "x = load()", "b/c.py": "def load(): pass" }, repository: "shop" },
   ];
 
-  it("are read alike plain and compressed", async () => {
+  it("are the same from a plain file and from a compressed one", async () => {
     const path = await written("repos.jsonl", lines(rows));
     const plain = await readRepositories([path], new Set(["shop", "other"]));
     expect([...plain.keys()]).toEqual(["other", "shop"]);
@@ -103,7 +103,7 @@ describe("repositories", () => {
     );
   });
 
-  it("are refused where one is missing, or leads out of its folder", async () => {
+  it("are refused when one is missing or has a path outside its folder", async () => {
     expect(await refusal(readRepositories([await written("r.jsonl", lines(rows))], new Set(["shop", "gone"])))).toMatch(
       /expected the repository gone of a task, found none/,
     );
@@ -114,8 +114,8 @@ describe("repositories", () => {
   });
 });
 
-describe("the place of a task", () => {
-  it("is counted in code points", () => {
+describe("the cursor of a task", () => {
+  it("is an offset in code points", () => {
     const files = new Map([["a.py", "# 😀\n\nload()\nend"]]);
     expect(placeOf(task, files)).toMatchObject({ prefix: "# 😀\n\n", suffix: "\nend" });
     expect([unitsOf("a😀b", 0), unitsOf("a😀b", 1), unitsOf("a😀b", 2), unitsOf("a😀b", 3), unitsOf("a", 9)]).toEqual([
@@ -123,7 +123,7 @@ describe("the place of a task", () => {
     ]);
   });
 
-  it("is refused where something else stands", () => {
+  it("is refused when the ground truth is not at its offset", () => {
     expect(() => placeOf(task, new Map([["a.py", "x = other()"]]))).toThrow(
       /Task t1: expected the ground truth "load\(\)" at character 5 of a\.py, found "ther\(\)"/,
     );

@@ -28,7 +28,7 @@ const run = {
   },
 } as unknown as Run;
 
-it("has a row for each language and one for all, reasons by their number, and signed differences", () => {
+it("the report has a row per language and one for all, sorted reasons and signed differences", () => {
   const lines = reportLines(run).split("\n");
   expect(lines[0]).toBe("tiny 1.2.3 (01234567) on cpu, none, the sidecar's fragments");
   expect(lines[1]).toBe("4 tasks in 4 files of 1 repositories; 95 % intervals over files");
@@ -54,7 +54,7 @@ it("has a row for each language and one for all, reasons by their number, and si
   );
 });
 
-it("has the same as one object, with every task's result", () => {
+it("the JSON report has the same figures, and the result of every task", () => {
   const object = JSON.parse(JSON.stringify(reportObject(run)));
   expect(object).toMatchObject({
     tasks: 4,

@@ -46,7 +46,7 @@ describe("a definition of the first name that another file defines", () => {
     expect(relevantTo(task(language, groundtruth), [fragment("other", text)]).size > 0).toBe(expected);
   });
 
-  it("is looked for name by name", () => {
+  it("is searched for name by name", () => {
     const others = [
       fragment("a", "def second(): pass"),
       fragment("b", "def third(): pass"),
@@ -56,7 +56,7 @@ describe("a definition of the first name that another file defines", () => {
   });
 });
 
-it("windows overlap by half, and the last one ends with the text", async () => {
+it("windows overlap by half, and the last one ends at the end of the text", async () => {
   const text = Array.from({ length: 35 }, (_, line) => `line ${line + 1}`).join("\n");
   const chunks = await new WindowChunker().chunk("a", text);
   expect(chunks.map(({ startLine, endLine }) => [startLine, endLine])).toEqual([
@@ -68,7 +68,7 @@ it("windows overlap by half, and the last one ends with the text", async () => {
   expect(await new WindowChunker().chunk("a", "")).toEqual([{ startLine: 1, endLine: 1, text: "" }]);
 });
 
-it("words come whole and in parts", () => {
+it("code words are whole identifiers and their parts", () => {
   expect(codeWords("getHTTPCode2 = snake_case + x1")).toEqual([
     "gethttpcode2",
     "get",
@@ -107,7 +107,7 @@ describe("rankings", () => {
   });
   afterAll(() => rm(root, { recursive: true, force: true }));
 
-  it("by BM25 and by the Jaccard index are those of the benchmark's script", () => {
+  it("by BM25 and by the Jaccard index equal those of the benchmark's script", () => {
     const texts = repository.fragments.map(({ text }) => text);
     const scores = (method: LexicalMethod) =>
       new LexicalStatistics(texts).scores(method, lexicalQuery(place.prefix), texts.slice(1));
@@ -118,19 +118,19 @@ describe("rankings", () => {
     expect(rank("jaccard")).toEqual(rank("bm25"));
   });
 
-  it("with the next fragment move on within the file, each once", () => {
+  it("with the next fragment give each successor in the file once", () => {
     expect(rank("jaccard-next")).toEqual(["noise.py:11-27", "store.py:1-4"]);
   });
 
-  it("of the oracle know the answer", () => expect(rank("oracle")[0]).toBe("store.py:1-4"));
+  it("of the oracle put the defining fragment first", () => expect(rank("oracle")[0]).toBe("store.py:1-4"));
 
-  it("by chance are the same at every run, and none is none", () => {
+  it("at random are the same in every run, and those of none are empty", () => {
     expect(rank("random")).toEqual(rank("random"));
     expect(rank("random")).toHaveLength(3);
     expect(rank("none")).toEqual([]);
   });
 
-  it("are searched best first", () => {
+  it("are searched in order of rank", () => {
     const found = rankedSource(repository.fragments).search(new Float32Array(2), 2);
     expect(found.map(({ fragment: { path }, score }) => [path, score])).toEqual([
       ["main.py", 1],

@@ -15,7 +15,7 @@ const cases: {
 }[] = JSON.parse(readFileSync(join(import.meta.dirname, "../../fixtures/metrics.json"), "utf8"));
 
 describe("scores", () => {
-  it("have many examples", () => expect(cases.length).toBeGreaterThan(20));
+  it("are tested with more than 20 examples", () => expect(cases.length).toBeGreaterThan(20));
 
   it.each(cases)(
     "of $language $prediction for $groundtruth",
@@ -28,7 +28,7 @@ describe("scores", () => {
   );
 });
 
-it("edit similarity counts characters, not their halves", () => {
+it("edit similarity counts code points, not UTF-16 units", () => {
   expect([
     editSimilarity("", ""),
     editSimilarity("a", ""),
@@ -37,13 +37,13 @@ it("edit similarity counts characters, not their halves", () => {
   ]).toEqual([100, 0, 80, (200 * 2) / 6]);
 });
 
-it("a statement ends where the language says", () => {
+it("a statement ends by the rules of its language", () => {
   expect(statement("python", "x = f(", "a,\n  b)\ny")).toBe("a,\n  b)");
   expect(statement("java", "", "a();\nb();")).toBe("a();");
   expect(statement("typescript", "", "a,\nb;")).toBe("a,");
 });
 
-it("identifiers are names outside of literals and comments", () => {
+it("identifiers are the names outside of literals and comments", () => {
   expect(identifiers("python", "return self.name('text') or other  # note")).toEqual(["self", "name", "other"]);
   expect(identifiers("typescript", "const a = `b`; /* c */ d // e")).toEqual(["a", "d"]);
 });

@@ -15,7 +15,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 describe("figures", () => {
-  it("are means, of retrieval over the tasks that need something", () => {
+  it("are means, and those of retrieval cover only the tasks that need a fragment", () => {
     const found = summarise(
       [
         result("1", { em: 1, rank: 0 }),
@@ -36,11 +36,11 @@ describe("figures", () => {
     });
   });
 
-  it("say so where nothing was measured", () => {
+  it("are null when nothing was measured", () => {
     expect(summarise([result("1", { needs: false })], "file").mrr10).toEqual({ value: null, low: null, high: null });
   });
 
-  it("vary as the repositories or files do, not as the tasks", () => {
+  it("have intervals that resample repositories or files, not tasks", () => {
     const of = (units: number, unit: Unit) =>
       Array.from({ length: 200 }, (_, n) => result(`${n}`, { em: (n % units) % 2, [unit]: `u${n % units}` }));
     const width = (units: number, unit: Unit) => {
@@ -59,12 +59,12 @@ describe("figures", () => {
     expect(again()).toEqual(again());
   });
 
-  it("tell files of two repositories apart", () => {
+  it("distinguish files of two repositories", () => {
     const results = ["r", "s"].map((repository) => result(repository, { repository }));
     expect(countUnits(results, "file")).toBe(2);
   });
 
-  it("vary over files where a language has few repositories, else over repositories", () => {
+  it("resample files in a language with few repositories, else repositories", () => {
     const of = (language: string, repositories: number) =>
       Array.from({ length: repositories }, (_, n) => result(`${language}${n}`, { language, repository: `r${n}` }));
     expect(unitFor([...of("python", 10), ...of("java", 10)])).toBe("repository");
@@ -73,7 +73,7 @@ describe("figures", () => {
 });
 
 describe("results on disk", () => {
-  it("are those of the same task, and outlive a line that was cut off", async () => {
+  it("are read for the same task only, and survive a truncated line", async () => {
     const path = join(folder, "results", "a.jsonl");
     const first = new ResultFile(path);
     first.add(result("1"));
@@ -95,7 +95,7 @@ describe("the comparison", () => {
     return path;
   };
 
-  it("counts what both have done", async () => {
+  it("covers the tasks that both runs have done", async () => {
     const path = await run([
       { id: "1", prediction: "p", em: 1, es: 70 },
       { id: "2", prediction: "other", em: 0, es: 40 },
@@ -106,7 +106,7 @@ describe("the comparison", () => {
     });
   });
 
-  it("gives differences task by task, whose interval is narrower than that of either run", async () => {
+  it("has paired differences with a narrower interval than either run", async () => {
     const here = Array.from({ length: 100 }, (_, n) =>
       result(`${n}`, { language: n < 50 ? "java" : "python", file: `${n}`, es: n, em: n % 2 }),
     );
@@ -123,7 +123,7 @@ describe("the comparison", () => {
     expect(em?.high).toBeLessThan(0.37);
   });
 
-  it("is refused without results of these tasks", async () => {
+  it("is refused when the file has no results of these tasks", async () => {
     const refused = (file: string) => expect(() => compare([result("1")], file, "file"));
     refused(await run([{ id: "9", prediction: "q", em: 0, es: 0 }])).toThrow(
       /expected results of these tasks, found 1/,

@@ -25,18 +25,18 @@ async function project(files: Record<string, string>): Promise<string> {
 }
 
 describe("build-faiss", () => {
-  it("says nothing when the addon works", () => {
+  it("reports nothing when the addon works", () => {
     expect(run(root)).toEqual({ status: 0, lines: [] });
   });
 
-  it("says in one line that the optional package is missing", async () => {
+  it("reports in one line that the optional package is missing", async () => {
     expect(run(await project({}))).toEqual({
       status: 0,
       lines: [expect.stringMatching(/faiss-node is not installed.*exact search/)],
     });
   });
 
-  it("goes on when neither compiling nor downloading works, and leaves no broken addon", async () => {
+  it("succeeds without an addon when neither compiling nor downloading works", async () => {
     const folder = await project({
       "node_modules/faiss-node/src/faiss.cc": "this is no C++",
       "node_modules/faiss-node/build/Release/faiss-node.node": "this is no addon",
@@ -47,7 +47,7 @@ describe("build-faiss", () => {
     expect(existsSync(join(folder, "node_modules/faiss-node/build/Release/faiss-node.node"))).toBe(false);
   });
 
-  it("takes an addon for broken that ends its process when many queries are searched at once", async () => {
+  it("rejects an addon that crashes when many queries are searched at once", async () => {
     const folder = await project({
       "node_modules/faiss-node/src/faiss.cc": "this is no C++",
       "node_modules/faiss-node/build/Release/faiss-node.node": "stands for an addon",
@@ -64,7 +64,7 @@ describe("build-faiss", () => {
     expect(existsSync(join(folder, "node_modules/faiss-node/build/Release/faiss-node.node"))).toBe(false);
   });
 
-  it("builds an addon that searches 32 queries in one call, by BLAS, as it searches one", () => {
+  it("builds an addon that gives the same results for 32 queries at once as for one", () => {
     const { IndexFlatIP } = require("faiss-node");
     const dimension = 24;
     const number = (i: number) => Math.sin(i * 12.9898) * 2;

@@ -9,7 +9,7 @@ import { boundsOf, defaultSettings, suggestionSettings } from "../../../sidecar/
 const root = join(import.meta.dirname, "../../..");
 const settings = await loadSettings();
 
-it.each(Object.entries(await generated()))("%s is fresh", (path, content) => {
+it.each(Object.entries(await generated()))("%s is up to date", (path, content) => {
   expect(readFileSync(join(root, path), "utf8"), "Run `npm run generate`.").toBe(content);
 });
 
@@ -22,7 +22,7 @@ describe("package.json's configuration", () => {
     expect(defaults).toEqual(expected);
   });
 
-  it("states bounds, values and what they mean, and that a change restarts the sidecar", () => {
+  it("has bounds, values with descriptions, and a note when a change restarts the sidecar", () => {
     expect(properties["selfracg.threads"]).toMatchObject({
       type: "integer",
       ...boundsOf("threads"),
@@ -34,7 +34,7 @@ describe("package.json's configuration", () => {
   });
 });
 
-it("the tables have a row of four cells for each setting, without VS Code's links", () => {
+it("the settings tables have a row of four cells per setting, without VS Code's links", () => {
   const rows = settingsTables(settings)
     .split("\n")
     .filter((line) => line.startsWith("| `"));
@@ -45,18 +45,18 @@ it("the tables have a row of four cells for each setting, without VS Code's link
   }
 });
 
-describe("the settings that a suggestion depends on", () => {
-  it("are told apart by their values", () => {
+describe("the cache key of a suggestion's settings", () => {
+  it("differs when one of the settings has another value", () => {
     for (const change of [{ maxTokens: 7 }, { bannedFiles: ["a"] }, { frequency: "more" as const }])
       expect(suggestionSettings({ ...defaultSettings, ...change })).not.toBe(suggestionSettings(defaultSettings));
   });
 
-  it("leave out those that decide whether one is asked for, and what is indexed", () => {
+  it("does not depend on settings of when to suggest and what to index", () => {
     const others = { enable: false, disabledLanguages: ["go"], exclude: ["*"], threads: 3 };
     expect(suggestionSettings({ ...defaultSettings, ...others })).toBe(suggestionSettings(defaultSettings));
   });
 });
 
-it("bounds of a setting that has none are an error that says so", () => {
+it("asking for the bounds of a setting without bounds is an error that names the setting", () => {
   expect(() => boundsOf("enable")).toThrow(/Expected a setting with bounds, found enable/);
 });

@@ -38,7 +38,7 @@ async function shipped(files: Record<string, string>) {
   return { root, dist: join(root, "dist"), metafiles: [metafile], outputs: ["dist/app.js"] };
 }
 
-it("has each bundled package with the texts in its folder, and none that does not ship", async () => {
+it("the notices have each bundled package with its licence texts, and no package that does not ship", async () => {
   const notices = await collectNotices(
     await shipped({
       "node_modules/used/LICENSE.md": mit,
@@ -59,7 +59,7 @@ it("has each bundled package with the texts in its folder, and none that does no
   expect(notices[0]?.texts).toHaveLength(2);
 });
 
-it("has no text for a package without a licence, and says in the file that such a build is not to be published", async () => {
+it("a package without a licence text has a warning in the notices", async () => {
   const project = await shipped({});
   expect(await collectNotices(project)).toMatchObject([{ name: "used", texts: [] }]);
   await writeNotices(project);
@@ -67,7 +67,7 @@ it("has no text for a package without a licence, and says in the file that such 
   expect(file).toMatch(/\nused 1\.2\.3 \(MIT\)\n=+\n\nNo licence text was found\. Do not publish this build\.\n/);
 });
 
-it("has copied packages with the licence of where they were copied from, or of their repository", async () => {
+it("a copied package has the licence of its source package, or of its repository", async () => {
   const repository = "git+https://example.org/engine.git";
   const notices = await collectNotices(
     await shipped({
@@ -87,7 +87,7 @@ it("has copied packages with the licence of where they were copied from, or of t
   ]);
 });
 
-it("has what is compiled into FAISS's addon", async () => {
+it("the notices have the libraries compiled into FAISS's addon", async () => {
   const notices = await collectNotices(
     await shipped({
       "node_modules/used/LICENSE": mit,
@@ -111,7 +111,7 @@ it("has what is compiled into FAISS's addon", async () => {
   ]);
 });
 
-it("has each grammar that ships with a text of its own", async () => {
+it("the notices have each grammar that ships with its own licence text", async () => {
   const notices = await collectNotices(
     await shipped({
       "node_modules/used/LICENSE": mit,
@@ -129,7 +129,7 @@ it("has each grammar that ships with a text of its own", async () => {
   ]);
 });
 
-it("has data files whose licence lies beside them, comments that ask to stay, and equal texts once", async () => {
+it("the notices have data files, legal comments, and each licence text once", async () => {
   const project = await shipped({
     "node_modules/used/LICENSE": mit,
     "names.txt.license": mit,

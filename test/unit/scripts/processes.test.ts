@@ -16,8 +16,8 @@ async function family(stubborn: boolean): Promise<{ root: number; child: number 
   return { root: pid, child: Number(bytes) };
 }
 
-describe.skipIf(process.platform === "win32")("the processes that a process started", () => {
-  it("are found down to the last generation", async () => {
+describe.skipIf(process.platform === "win32")("the descendants of a process", () => {
+  it("are found at every depth", async () => {
     const { root, child } = await family(false);
     expect((await descendants(root)).map(({ pid }) => pid)).toEqual([child]);
     expect((await descendants(process.pid)).map(({ pid }) => pid)).toEqual(expect.arrayContaining([root, child]));
@@ -25,7 +25,7 @@ describe.skipIf(process.platform === "win32")("the processes that a process star
     process.kill(root);
   });
 
-  it("are waited for until they end by themselves", async () => {
+  it("are awaited until they end by themselves", async () => {
     const { root, child } = await family(false);
     const started = await descendants(root);
     let ended = false;
@@ -40,7 +40,7 @@ describe.skipIf(process.platform === "win32")("the processes that a process star
     process.kill(root);
   });
 
-  it("are killed where they do not end", async () => {
+  it("are killed when they do not end in time", async () => {
     const { root, child } = await family(true);
     const started = (await descendants(process.pid)).filter(({ pid }) => pid === root || pid === child);
     expect(started).toHaveLength(2);
