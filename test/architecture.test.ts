@@ -133,7 +133,7 @@ const files = sourcesIn(
 const graph = await importGraph(root, files);
 
 describe("the import graph", () => {
-  it("holds value, type and dynamic imports, and packages that are required", () => {
+  it("contains value, type and dynamic imports and required packages", () => {
     expect(graph.get("sidecar/server/model.ts")?.files).toEqual(
       expect.arrayContaining(["sidecar/protocol.ts", "sidecar/engine.ts"]),
     );
@@ -142,11 +142,11 @@ describe("the import graph", () => {
     expect(graph.get("sidecar/workspace/vectors/faiss-addon.ts")?.packages).toContain("faiss-node");
   });
 
-  it("has arrows one way alone, and packages in their homes", () => {
+  it("has only allowed imports between rooms, and each package in its home", () => {
     expect(violations(graph)).toEqual([]);
   });
 
-  it("has one file that loads ONNX Runtime, with its telemetry off, tests and benchmarks included", () => {
+  it("has one file that loads ONNX Runtime, which switches its telemetry off", () => {
     const loaders = files.filter((file) => {
       const text = readFileSync(join(root, file), "utf8");
       const code = text.includes("onnxruntime") ? transformSync(text, { loader: "ts" }).code : "";
@@ -155,7 +155,7 @@ describe("the import graph", () => {
     expect(loaders).toEqual(["sidecar/inference/onnx-runtime.ts"]);
   });
 
-  it("has one file for each side that reads errors of unknown type", () => {
+  it("has one file per side that handles errors of unknown type", () => {
     const readers = files.filter(
       (file) =>
         !/\.test\.ts$/.test(file) &&
@@ -165,11 +165,11 @@ describe("the import graph", () => {
     expect(readers).toEqual(["scripts/report.mjs", "sidecar/host/errors.ts"]);
   });
 
-  it("has no circle, imports of types included", () => {
+  it("has no cycle, type imports included", () => {
     expect(circlesOf(graph)).toEqual([]);
   });
 
-  it("shows an arrow that is turned round, a circle, and a package away from home", () => {
+  it("reports a reversed import, a cycle and a package away from its home", () => {
     const turned = new Map([
       ...graph,
       ["sidecar/inference/backbone.ts", { files: ["sidecar/engine.ts"], packages: ["vscode"] }],
@@ -184,11 +184,11 @@ describe("the import graph", () => {
   });
 });
 
-describe("circles", () => {
+describe("import cycles", () => {
   const from = (arrows: Record<string, string[]>) =>
     new Map(Object.entries(arrows).map(([file, to]) => [file, { files: to }]));
 
-  it("are found whole, once each", () => {
+  it("are found in full and once each", () => {
     expect(circlesOf(from({ a: ["b"], b: ["c"], c: ["a", "d"], d: ["e"], e: ["d"], f: ["f"] }))).toEqual([
       ["e", "d"],
       ["c", "b", "a"],
@@ -196,13 +196,13 @@ describe("circles", () => {
     ]);
   });
 
-  it("are none where two ways lead to one file", () => {
+  it("are not reported for two paths to one file", () => {
     expect(circlesOf(from({ a: ["b", "c"], b: ["d"], c: ["d"], d: [] }))).toEqual([]);
   });
 });
 
 it.each(files.filter((file) => liesIn(file, ["extension", "sidecar", "scripts"])))(
-  "%s says its one job in its first line",
+  "%s states its purpose in its first line",
   (file) => {
     expect(readFileSync(join(root, file), "utf8")).toMatch(/^(#!.*\n)?\/\/ \S/);
   },

@@ -14,12 +14,12 @@ const { contributes } = JSON.parse(readFileSync(join(root, "package.json"), "utf
   };
 };
 
-it("lists every command by the name the palette shows", () => {
+it("docs/commands.md lists every command under its name in the palette", () => {
   for (const { category, title } of contributes.commands)
     expect(commandsPage).toContain(`| \`${category}: ${title}\` |`);
 });
 
-it("lists every setting with its default and bounds", () => {
+it("docs/settings.md lists every setting with its default and bounds", () => {
   for (const [name, setting] of contributes.configuration.flatMap(({ properties }) => Object.entries(properties))) {
     const row = settingsPage.split("\n").find((line) => line.startsWith(`| \`${name}\` |`));
     expect(row, name).toBeDefined();
@@ -42,22 +42,22 @@ function reachablePages(): string[] {
   return pages;
 }
 
-it("leads to pages that are there, and to every page in docs/", () => {
+it("the README links only to existing pages, and directly or not to every page in docs/", () => {
   const docs = readdirSync(join(root, "docs")).map((name) => `docs/${name}`);
   expect(reachablePages()).toEqual(expect.arrayContaining([...docs, "CONTRIBUTING.md", "SECURITY.md"]));
 });
 
-it("shows pictures that the Marketplace shows: no SVG, in the repository", () => {
+it("the README has only pictures that the Marketplace shows: no SVG, and in the repository", () => {
   const pictures = [...readme.matchAll(/!\[[^\]]*\]\(([^)]+)\)/g)].map(([, picture]) => picture);
   expect(pictures.length).toBeGreaterThan(0);
   for (const picture of pictures) expect(picture).toMatch(/^media\/[-\w/]+\.png$/);
 });
 
-it("stays within 150 lines, and leaves the rest to docs/", () => {
+it("the README has at most 150 lines", () => {
   expect(readme.split("\n").length).toBeLessThanOrEqual(150);
 });
 
-it("names files and folders in docs/architecture.md that are there", () => {
+it("docs/architecture.md names only existing files and folders", () => {
   const page = readFileSync(join(root, "docs", "architecture.md"), "utf8");
   const paths = [...page.matchAll(/`((?:sidecar|extension|models|test)\/[\w./-]*)`/g)].map(([, path = ""]) => path);
   expect(paths.length).toBeGreaterThan(40);

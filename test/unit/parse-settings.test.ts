@@ -6,11 +6,11 @@ import { parseInitializationOptions, parseSettings } from "../../sidecar/parse-s
 import { boundsOf, defaultSettings } from "../../sidecar/settings";
 
 describe("parseSettings", () => {
-  it.each([undefined, null, {}])("takes the defaults silently for %j", (section) => {
+  it.each([undefined, null, {}])("uses the defaults without a warning for %j", (section) => {
     expect(parseSettings(section)).toEqual({ settings: defaultSettings, warnings: [] });
   });
 
-  it("takes what is given and leaves the rest at its default", () => {
+  it("uses given values, and defaults for the rest", () => {
     const { settings, warnings } = parseSettings({
       enable: false,
       disabledLanguages: ["markdown"],
@@ -28,7 +28,7 @@ describe("parseSettings", () => {
     expect(warnings).toEqual([]);
   });
 
-  it("warns once for each bad member and keeps the good ones", () => {
+  it("warns once for each invalid member and uses the valid ones", () => {
     const { settings, warnings } = parseSettings({
       enable: "yes",
       threads: 3,
@@ -50,7 +50,7 @@ describe("parseSettings", () => {
   });
 
   it.each(["threads", "maxTokens", "maxFragments", "fragmentBudget", "maxFileKilobytes"] as const)(
-    "takes %s up to its bounds and not beyond",
+    "accepts %s up to its bounds only",
     (name) => {
       const { minimum, maximum } = boundsOf(name);
       for (const value of [minimum, maximum])
@@ -66,7 +66,7 @@ describe("parseSettings", () => {
     },
   );
 
-  it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("takes %s up to 100,000 characters", (name) => {
+  it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("accepts %s of up to 100,000 characters", (name) => {
     const most = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
     expect(parseSettings(most)).toEqual({ settings: { ...defaultSettings, ...most }, warnings: [] });
     const { settings, warnings } = parseSettings({ [name]: ["a".repeat(60_000), "b".repeat(40_001)] });
@@ -76,7 +76,7 @@ describe("parseSettings", () => {
     ]);
   });
 
-  it.each(["text", 5, [], true])("warns of a section that is %j", (section) => {
+  it.each(["text", 5, [], true])("warns about a section that is %j", (section) => {
     const { settings, warnings } = parseSettings(section);
     expect(settings).toEqual(defaultSettings);
     expect(warnings).toHaveLength(1);
@@ -84,7 +84,7 @@ describe("parseSettings", () => {
 });
 
 describe("parseInitializationOptions", () => {
-  it("takes what it knows", () => {
+  it("reads the known options", () => {
     const given = { modelPath: "/m", storagePath: "/s", executionProvider: "cpu", more: 1 };
     expect(parseInitializationOptions(given)).toEqual({
       options: { modelPath: "/m", storagePath: "/s", executionProvider: "cpu" },
@@ -92,16 +92,16 @@ describe("parseInitializationOptions", () => {
     });
   });
 
-  it("puts the home folder in for a tilde", () => {
+  it("replaces a tilde by the home folder", () => {
     const { options } = parseInitializationOptions({ modelPath: "~/m", storagePath: "~/s" });
     expect(options).toEqual({ modelPath: join(homedir(), "m"), storagePath: join(homedir(), "s") });
   });
 
-  it("takes empty paths as not given", () => {
+  it("ignores empty paths", () => {
     expect(parseInitializationOptions({ modelPath: "", storagePath: null })).toEqual({ options: {}, warnings: [] });
   });
 
-  it("warns of what it cannot use", () => {
+  it("warns about invalid options", () => {
     const { options, warnings } = parseInitializationOptions({ modelPath: 3, executionProvider: "gpu" });
     expect(options).toEqual({});
     expect(warnings).toHaveLength(2);

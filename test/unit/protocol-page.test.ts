@@ -33,7 +33,7 @@ function documented(name: string): string[] {
 }
 
 describe("docs/protocol.md", () => {
-  it("finds the interfaces of the protocol", () => {
+  it("is compared with the interfaces of protocol.ts", () => {
     expect([...interfaces().keys()]).toContain("CompletionTrace");
     expect(interfaces().get("FragmentReference")).toContain("startLine: number");
   });
@@ -42,7 +42,7 @@ describe("docs/protocol.md", () => {
     expect(documented(name)).toEqual(members);
   });
 
-  it("documents no type that is gone", () => {
+  it("documents only existing types", () => {
     const names = [...page.matchAll(/^### (\w+)$/gm)].map(([, name]) => name);
     expect(names.sort()).toEqual([...interfaces().keys()].sort());
   });

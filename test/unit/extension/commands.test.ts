@@ -63,7 +63,7 @@ describe("the commands", () => {
     expect(restart).toHaveBeenCalledOnce();
   });
 
-  it("put the active file's language into the disabled ones, or take it out", async () => {
+  it("add the active file's language to the disabled ones, or remove it", async () => {
     await registered.get(command.toggleLanguage)?.();
     expect(setDisabledLanguages).not.toHaveBeenCalled();
     editor.languageId = "python";

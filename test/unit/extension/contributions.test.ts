@@ -42,7 +42,7 @@ describe("package.json", () => {
     }
   });
 
-  it("names its commands once, apart from the sidecar's own", () => {
+  it("declares each command once, and none with a name of the sidecar's commands", () => {
     const commands = manifest.contributes.commands.map(({ command }) => command);
     expect(commands).toEqual(expect.arrayContaining(Object.values(command)));
     expect(commands).toHaveLength(Object.values(command).length);
@@ -53,7 +53,7 @@ describe("package.json", () => {
     for (const { title, icon } of manifest.contributes.commands) expect(icon, title).toMatch(/^\$\([a-z-]+\)$/);
   });
 
-  it("hides in the palette only commands that it has, by context keys that the extension sets", () => {
+  it("hides only declared commands in the palette, by context keys that the extension sets", () => {
     const source = readFileSync(join(root, "extension/status/context-keys.ts"), "utf8");
     for (const { command: name, when } of Object.values(manifest.contributes.menus).flat()) {
       expect(Object.values<string>(command)).toContain(name);
@@ -62,7 +62,7 @@ describe("package.json", () => {
     }
   });
 
-  it("groups its settings under titles, each group and each setting in its own place", () => {
+  it("groups its settings under titles, with a distinct order for each group and setting", () => {
     const groups = manifest.contributes.configuration;
     expect(groups.map(({ title }) => title)).toEqual(["Suggestions", "Retrieval", "Index", "Model"]);
     expect(groups.map(({ order }) => order)).toEqual(groups.map((_, place) => place));
@@ -72,7 +72,7 @@ describe("package.json", () => {
     }
   });
 
-  it("has a walkthrough of pictures that are there, of commands that exist, each step ticked off by something", () => {
+  it("has a walkthrough with existing pictures and commands and a completion event per step", () => {
     const [walkthrough, ...others] = manifest.contributes.walkthroughs;
     expect(others).toEqual([]);
     expect(walkthrough?.id).toBe("getStarted");
@@ -92,12 +92,12 @@ describe("package.json", () => {
     }
   });
 
-  it("has every command that the inspector offers", () => {
+  it("declares every command that the inspector offers", () => {
     const commands = manifest.contributes.commands.map(({ command }) => command);
     expect(commands).toEqual(expect.arrayContaining(Object.values(pageCommands)));
   });
 
-  it("lets no untrusted workspace choose the model", () => {
+  it("does not let an untrusted workspace choose the model", () => {
     expect(manifest.capabilities.untrustedWorkspaces).toMatchObject({
       supported: "limited",
       restrictedConfigurations: ["selfracg.model", "selfracg.modelPath"],

@@ -34,7 +34,7 @@ const pieces = fc.array(
 const names = pieces.map((parts) => parts.join(""));
 
 describe("escapeNotification", () => {
-  it("leaves no link that VS Code finds", () => {
+  it("leaves no link that VS Code would detect", () => {
     fc.assert(fc.property(names, (name) => !link.test(escapeNotification(`SelfRACG: ${name} is indexed.`))));
     const name = "[Open the rule](command:workbench.action.terminal.sendSequence?%7B%7D)";
     expect(link.test(name)).toBe(true);
@@ -42,14 +42,14 @@ describe("escapeNotification", () => {
     expect(escapeNotification(name)).toBe(name.replace("](", "] ("));
   });
 
-  it("changes nothing but what can be a link", () => {
+  it("changes only what can be a link", () => {
     fc.assert(
       fc.property(names, (name) => escapeNotification(name).replaceAll("] (", "](") === name.replaceAll("] (", "](")),
     );
     expect(escapeNotification("src/[id]/page (2).tsx has *.a")).toBe("src/[id]/page (2).tsx has *.a");
   });
 
-  it("stands before every notification: no other file shows one", () => {
+  it("is used for every notification, because no other file shows one", () => {
     for (const file of readdirSync(extension, { recursive: true, encoding: "utf8" }).filter((name) =>
       name.endsWith(".ts"),
     )) {
@@ -60,7 +60,7 @@ describe("escapeNotification", () => {
 });
 
 describe("escapeMarkdown", () => {
-  it("leaves no punctuation that is not escaped", () => {
+  it("escapes all punctuation", () => {
     fc.assert(
       fc.property(
         fc.oneof(names, fc.string()),
@@ -69,7 +69,7 @@ describe("escapeMarkdown", () => {
     );
   });
 
-  it("makes no link of an address", () => {
+  it("leaves no link for a bare address", () => {
     expect(escapeMarkdown("https://example.com www.example.com a@b.c")).toBe(
       "https\\:\\/\\/example\\.com www\\.example\\.com a\\@b\\.c",
     );

@@ -75,7 +75,7 @@ describe.each([
     indexing = new IndexingCommands({ execute, log: { error() {} } } as unknown as SidecarSession);
   });
 
-  it("asks the sidecar and says what was done", async () => {
+  it("asks the sidecar and reports the result", async () => {
     await indexing[name]();
     expect(execute).toHaveBeenCalledWith(command);
     expect(shown).toEqual([expect.stringMatching(/^SelfRACG: .*\.$/)]);
@@ -88,7 +88,7 @@ describe.each([
   });
 });
 
-it("clear asks the sidecar nothing unless the user confirms it", async () => {
+it("the index is not cleared until the user confirms it", async () => {
   choice = undefined;
   const execute = vi.fn();
   await new IndexingCommands({ execute } as unknown as SidecarSession).clear();
@@ -119,14 +119,14 @@ describe("explain", () => {
     run = (clicked) => indexing.explain(clicked);
   });
 
-  it("asks about the open file, or about what was clicked on", async () => {
+  it("asks about the open file, or about the file that was clicked", async () => {
     await run();
     await run(new FakeUri("/w/clicked"));
     expect(asked).toEqual(["file:///w/a.py", "file:///w/clicked"]);
     expect(shown[0]).toBe("SelfRACG: a.py is indexed as 1 fragment: lines 1-2.");
   });
 
-  it("opens the ignore file at the line of the rule, when asked to", async () => {
+  it("opens the ignore file at the line of the rule on request", async () => {
     answer = ignored;
     await run();
     expect(opened).toEqual([]);
@@ -136,7 +136,7 @@ describe("explain", () => {
     expect(opened).toEqual([["/w/.gitignore", [2, 0, 2, 4]]]);
   });
 
-  it("offers nothing to open for a rule of the settings, and says what it cannot do", async () => {
+  it("offers nothing to open for a rule of the settings, and reports what it cannot explain", async () => {
     answer = { ...ignored, rule: { source: "selfracg.exclude", pattern: "*.py" } };
     await run();
     answer = new Error("there is no running sidecar to ask");

@@ -25,7 +25,7 @@ function log(logLevel: number): RecordedLog & { sent: string[] } {
 }
 
 describe("the recorded log", () => {
-  it("remembers time, level and message, from the channel's level on", () => {
+  it("records time, level and message from the channel's level up", () => {
     const { log: recorded, messages, sent } = log(3);
     recorded.debug("unseen");
     recorded.info("seen", { toString: () => "more" });
@@ -39,7 +39,7 @@ describe("the recorded log", () => {
     expect(sent).toEqual(["debug unseen", "info seen", "warn a warning\n", "appendLine a line"]);
   });
 
-  it("remembers nothing while the log is off, and never a trace, which holds code", () => {
+  it("records nothing while the log is off, and never traces, which contain code", () => {
     const off = log(0);
     off.log.error("x");
     expect(off.messages).toEqual([]);
@@ -49,7 +49,7 @@ describe("the recorded log", () => {
     expect(all.messages).toEqual([expect.stringContaining("[error] Error: broken")]);
   });
 
-  it("forgets the oldest", () => {
+  it("drops the oldest lines", () => {
     const { log: recorded, messages } = log(3);
     for (let each = 0; each < 250; each += 1) recorded.info(`${each}`);
     expect(messages).toHaveLength(200);

@@ -89,8 +89,8 @@ const at = (line: number, character: number): DocumentSnapshot =>
 const ask = (place: DocumentSnapshot, signal = new AbortController().signal) =>
   scheduler.suggest(place, { invoked: true, signal, arrivedAt: performance.now() });
 
-describe("the model stops", () => {
-  it("needs more than three runs for this when it is left alone", async () => {
+describe("a cancelled decoding", () => {
+  it("would need more than three runs without the cancellation", async () => {
     await ask(at(4, 8));
     expect(finished[0]?.decodeSteps).toBeGreaterThan(3);
   });
@@ -99,7 +99,7 @@ describe("the model stops", () => {
     ["a newer request", () => ask(at(7, 4))],
     ["an edit of the document", () => scheduler.edited(uri)],
     ["the client", (external) => external.abort()],
-  ])("within one run after %s", async (_, cancel) => {
+  ])("ends within one run of the model after %s", async (_, cancel) => {
     const external = new AbortController();
     let next: unknown;
     let runsAtCancel = 0;

@@ -313,7 +313,7 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items[0]?.range).toEqual({ start: position, end: position });
   });
 
-  it("has the suggestion while more of the selected entry is typed, with its offset", async () => {
+  it("reuses the suggestion while more of the selected entry is typed", async () => {
     const position = await open("obj.na|\n");
     const answer = ask(position, {
       selectedCompletionInfo: { range: { start: { line: 0, character: 4 }, end: position }, text: "namespace" },

@@ -100,7 +100,7 @@ describe("an inspected completion", () => {
   });
 
   it.each([messages.prompt.method, messages.need.method, messages.compare.method])(
-    "is null once it is forgotten, and while there is no model: %s",
+    "is null when it is no longer remembered, and without a model: %s",
     async (message) => {
       expect(await client.sendRequest(message, { id: 4 })).toBeNull();
       engine = undefined;

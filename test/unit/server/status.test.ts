@@ -85,7 +85,7 @@ describe("StatusBoard", () => {
     expect(sent.map(({ state }) => state)).toEqual(["starting"]);
   });
 
-  it("sends changes, and no status twice", () => {
+  it("sends changes, and no status twice in a row", () => {
     const { sent, status } = board();
     status.initialized();
     status.set({ engine: "loading" });

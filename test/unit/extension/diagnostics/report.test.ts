@@ -59,14 +59,14 @@ const data: DiagnosticsData = {
 describe("diagnosticsReport", () => {
   const report = diagnosticsReport(data);
 
-  it("says at its top what it holds and that it is to be looked at", () => {
+  it("states first what it contains, and asks the user to review it", () => {
     const top = report.slice(0, report.indexOf("## "));
     expect(top).toContain("nothing was sent");
     expect(top).toContain("names of files and folders");
     expect(top).toContain("Look at it before you share it");
   });
 
-  it("has versions, place, status, index, settings, the active file, times and the log", () => {
+  it("has versions, environment, status, index, settings, the active file, times and the log", () => {
     for (const part of [
       "- VS Code: 1.100.3",
       "- Sidecar runs on: WSL",
@@ -97,7 +97,7 @@ describe("diagnosticsReport", () => {
     expect(report).toContain("file://~/shop/a.py");
   });
 
-  it("does without a file, suggestions and a log", () => {
+  it("is complete without a file, suggestions and a log", () => {
     const { activeFile: _file, ...rest } = data;
     const bare = diagnosticsReport({ ...rest, traces: [], log: [] });
     expect(bare).toContain("## Active file\n\nNone.");
@@ -105,20 +105,20 @@ describe("diagnosticsReport", () => {
     expect(bare).toContain("## Log\n\nEmpty.");
   });
 
-  it("fences a log that holds fences", () => {
+  it("fences a log that contains fences", () => {
     expect(diagnosticsReport({ ...data, log: ["```", "x\n````"] })).toContain("`````text\n```\nx\n````\n`````");
   });
 });
 
 describe("withoutHome", () => {
-  it("finds Windows' path in JSON and in a URI", () => {
+  it("replaces a Windows path in JSON and in a URI", () => {
     const home = "C:\\Users\\Ada L";
     expect(withoutHome('C:\\Users\\Ada L\\x "C:\\\\Users\\\\Ada L\\\\x" file:///C:/Users/Ada%20L/x', home)).toBe(
       '~\\x "~\\\\x" file:///~/x',
     );
   });
 
-  it("leaves all as it is where the home is the root", () => {
+  it("changes nothing when the home folder is the root", () => {
     expect(withoutHome("/a/b", "/")).toBe("/a/b");
   });
 });

@@ -17,7 +17,7 @@ describe("patternOf", () => {
     "st*r?.py",
     "back\\slash",
     "ünïcode/文件.py",
-  ])("stands for %s", (path) => {
+  ])("matches %s", (path) => {
     expect(new FileRules({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path })).toBe(patternOf(path));
   });
 
@@ -27,7 +27,7 @@ describe("patternOf", () => {
     ["app/[id]/page.tsx", "app/i/page.tsx"],
     ["st*r.py", "star.py"],
     ["wh?t.py", "what.py"],
-  ])("of %s does not stand for %s", (path, other) => {
+  ])("of %s does not match %s", (path, other) => {
     expect(new FileRules({ pinnedFiles: [patternOf(path)] }).pinnedBy({ uri: "", path: other })).toBeUndefined();
   });
 });
@@ -37,7 +37,7 @@ describe("patternInFolder", () => {
     ["library", "src/a.ts"],
     ["my [lib] #1", "app/[id]/page.tsx"],
     ["ünïcode", "文件 .py"],
-  ])("stands for the file in %s alone, as the sidecar reads it", (folder, path) => {
+  ])("matches the file in %s only, by the sidecar's own rules", (folder, path) => {
     const pattern = patternInFolder(folder, path);
     const files = new FileRules({ pinnedFiles: [pattern] });
     const uri = (root: string): string =>
@@ -57,13 +57,13 @@ describe("toggled", () => {
     expect(toggled(pinned, "pin", "/a.ts")).toEqual(none);
   });
 
-  it("puts one rule in the other's place", () => {
+  it("replaces the opposite rule", () => {
     const banned = toggled(toggled(none, "pin", "/a.ts"), "ban", "/a.ts");
     expect(banned).toEqual({ pin: [], ban: ["*.generated.ts", "/a.ts"] });
     expect(toggled(banned, "pin", "/a.ts")).toEqual({ pin: ["/a.ts"], ban: ["*.generated.ts"] });
   });
 
-  it("leaves lists as they are that somebody else wrote", () => {
+  it("leaves other entries of the lists unchanged", () => {
     const both = { pin: ["/a.ts", "/b.ts"], ban: ["/a.ts"] };
     expect(ruleOfPattern(both, "/a.ts")).toBe("ban");
     expect(toggled(both, "ban", "/a.ts")).toEqual({ pin: ["/b.ts"], ban: [] });

@@ -13,7 +13,7 @@ function withTraces(...ids: number[]): InspectorState {
 }
 
 describe("InspectorState", () => {
-  it("shows the newest until one is chosen, and again when it follows", () => {
+  it("shows the newest suggestion until another is chosen, and again on request", () => {
     const state = withTraces(1, 2);
     expect(state.shown?.id).toBe(2);
     state.choose(1);
@@ -26,7 +26,7 @@ describe("InspectorState", () => {
     expect([state.shown?.id, state.following]).toEqual([3, false]);
   });
 
-  it("has each suggestion once, the last used first, and fifty at most", () => {
+  it("lists each suggestion once, the last used first, and at most fifty", () => {
     const state = withTraces(...Array.from({ length: 60 }, (_, id) => id));
     expect(state.traces).toHaveLength(50);
     state.add({ ...trace, id: 58, cached: true }, at);
@@ -37,7 +37,7 @@ describe("InspectorState", () => {
     ]);
   });
 
-  it("follows again when the one chosen is gone", () => {
+  it("shows the newest suggestion again when the chosen one is gone", () => {
     const state = withTraces(1);
     state.choose(1);
     state.choose(99);
@@ -46,7 +46,7 @@ describe("InspectorState", () => {
     expect([state.shown?.id, state.following]).toEqual([59, true]);
   });
 
-  it("knows when each was seen, but for those of before", () => {
+  it("has the time of each suggestion, except of those before the inspector opened", () => {
     const state = new InspectorState();
     state.replaceAll([
       { ...trace, id: 2 },
@@ -56,7 +56,7 @@ describe("InspectorState", () => {
     expect([1, 2, 3].map((id) => state.timeOf(id))).toEqual([undefined, undefined, at]);
   });
 
-  it("keeps answers by suggestion, of as many as the sidecar holds", () => {
+  it("caches answers by suggestion, for as many as the sidecar remembers", () => {
     const state = withTraces(...Array.from({ length: 30 }, (_, id) => id));
     state.answersOf(5).comparison = { state: "asked" };
     expect(state.answersOf(5).comparison).toEqual({ state: "asked" });
@@ -64,7 +64,7 @@ describe("InspectorState", () => {
     expect(state.answersOf(5).comparison).toBeUndefined();
   });
 
-  it("forgets all with the sidecar that made it", () => {
+  it("is cleared when the sidecar restarts", () => {
     const state = withTraces(1, 2);
     state.choose(1);
     state.answersOf(1).comparison = { state: "asked" };

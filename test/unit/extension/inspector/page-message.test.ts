@@ -4,7 +4,7 @@ import { describe, expect, it } from "vitest";
 import { parsePageMessage } from "../../../../extension/inspector/page-message";
 
 describe("parsePageMessage", () => {
-  it("reads places by their number", () => {
+  it("reads locations by their number", () => {
     expect(parsePageMessage({ open: "cursor" })).toEqual({ type: "open", target: { kind: "cursor" } });
     expect(parsePageMessage({ open: "fragment:0" })).toEqual({ type: "open", target: { kind: "fragment", index: 0 } });
     expect(parsePageMessage({ open: "dropped:12" })).toEqual({ type: "open", target: { kind: "dropped", index: 12 } });
@@ -15,7 +15,7 @@ describe("parsePageMessage", () => {
     expect(parsePageMessage({ open: "token:41" })).toEqual({ type: "open", target: { kind: "token", index: 41 } });
   });
 
-  it("reads what is wished", () => {
+  it("reads requests for the prompt, the need, a comparison and a search", () => {
     expect(parsePageMessage({ ready: true })).toEqual({ type: "ready" });
     expect(parsePageMessage({ choose: 12 })).toEqual({ type: "choose", id: 12 });
     expect(parsePageMessage({ do: "follow" })).toEqual({ type: "follow" });
@@ -42,7 +42,7 @@ describe("parsePageMessage", () => {
     });
   });
 
-  it("cuts a search to its end, where the cursor is", () => {
+  it("cuts a long search from the left, away from the cursor", () => {
     expect(parsePageMessage({ search: "money." })).toEqual({ type: "search", text: "money." });
     const long = parsePageMessage({ search: `${"x".repeat(200_000)}end` });
     expect(long).toMatchObject({ type: "search", text: expect.stringMatching(/^x+end$/) });
@@ -84,7 +84,7 @@ describe("parsePageMessage", () => {
     { rule: "burn:fragment:1" },
     { rule: "pin:/etc/passwd" },
     [],
-  ])("does nothing about %j", (message) => {
+  ])("ignores %j", (message) => {
     expect(parsePageMessage(message)).toBeUndefined();
   });
 });

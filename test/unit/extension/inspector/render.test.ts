@@ -27,7 +27,7 @@ const partsOf = (shown: CompletionTrace | undefined, change?: Partial<InspectorM
 describe("a suggestion", () => {
   const parts = partsOf(trace);
 
-  it("is shown with its place, 1-based, as something to open", () => {
+  it("is shown with its 1-based location as a link", () => {
     expect(parts.suggestion).toContain("<code>return price_of(item)</code>");
     expect(parts.suggestion).toMatch(/data-open="cursor"[^>]*>src\/basket\.py:12:9</);
     expect(text(parts.suggestion)).toContain(
@@ -35,20 +35,20 @@ describe("a suggestion", () => {
     );
   });
 
-  it("says what a fragment is inside of", () => {
+  it("shows the scope of a fragment", () => {
     expect(parts.fragments.match(/<div class="scope">.*?<\/div>/g)).toEqual([
       '<div class="scope">in <code>class Price&lt;T&gt;</code> › <code>def of(self)</code></div>',
     ]);
   });
 
-  it("says when it came from the cache", () => {
+  it("is marked when it came from the cache", () => {
     expect(text(parts.suggestion)).not.toContain("from the cache");
     const cached = partsOf({ ...trace, cached: true });
     expect(text(cached.suggestion)).toContain("from the cache this time");
     expect(text(cached.time)).toContain("100 ms, of the request that made it");
   });
 
-  it("says in how many steps the text came", () => {
+  it("shows in how many runs the text was decoded", () => {
     expect(text(partsOf({ ...trace, generatedTokens: 12, decodeSteps: 4 }).suggestion)).toContain(
       "12 tokens generated in 4 steps",
     );
@@ -56,8 +56,8 @@ describe("a suggestion", () => {
 
   it.each([
     ["with fragments", trace.fragments],
-    ["without", []],
-  ])("says, %s, since when they are reused and why they were fetched", (_, fragments) => {
+    ["without fragments", []],
+  ])("shows since when fragments are reused and why they were fetched: %s", (_, fragments) => {
     expect(text(parts.fragments)).not.toMatch(/Kept since|Fetched for/);
     const reused = { since: 5, similarity: 0.9126, reason: "the need has <hardly> moved" };
     expect(text(partsOf({ ...trace, fragments, reused }).fragments.replaceAll("&lt;", "‹"))).toContain(
@@ -68,7 +68,7 @@ describe("a suggestion", () => {
     );
   });
 
-  it("lists fragments best first, each opening what the trace has under its number", () => {
+  it("lists fragments best first, each as a link to its number in the trace", () => {
     const targets = [...parts.fragments.matchAll(/data-open="(fragment:\d)"[^>]*>([^<]+)/g)].map(([, target, path]) => [
       target,
       path,
@@ -84,7 +84,7 @@ describe("a suggestion", () => {
     expect(text(parts.fragments)).toContain("Fragments in the prompt 2, 180 tokens");
   });
 
-  it("draws a score as its share of the bar, and none below zero", () => {
+  it("shows a score as a part of the bar, and an empty bar below zero", () => {
     const widths = [...parts.fragments.matchAll(/class="fill" y="1" width="([^"]+)"/g)].map(([, width]) => width);
     expect(widths).toEqual(["75.00%", "25.00%", "0.00%"]);
   });
@@ -94,7 +94,7 @@ describe("a suggestion", () => {
     expect(text(parts.fragments)).toContain("src/basket.py :1-20 80 tokens -0.500 overlaps the visible text");
   });
 
-  it("lays the parts of the time end to end, the unaccounted rest last, each with its value", () => {
+  it("shows the parts of the time in order, the remaining time last, each with its value", () => {
     const rows = [
       ...parts.time.matchAll(
         /<th scope="row">([^<]+)<\/th>.*?x="([\d.]+)%" width="([\d.]+)%".*?<td class="number">([^<]+)</g,
@@ -119,7 +119,7 @@ describe("a suggestion", () => {
     expect(text(parts.time)).toContain("Time 100 ms");
   });
 
-  it("says what the sidecar runs on and what the index holds", () => {
+  it("shows the provider of the model and the contents of the index", () => {
     const read = text(parts.status);
     expect(read).toContain("CPU: no CUDA library was found");
     expect(read).toContain("flat: the addon could not load");
@@ -128,7 +128,7 @@ describe("a suggestion", () => {
     expect(read).not.toContain("huge");
   });
 
-  it("stays within the bar when the parts are longer than the total, and when all is zero", () => {
+  it("shows a bar of at most full width when the parts exceed the total or are zero", () => {
     for (const totalMs of [0, 20]) {
       const timings = {
         totalMs,
@@ -150,7 +150,7 @@ describe("a suggestion", () => {
 });
 
 describe("no suggestion", () => {
-  it("says why nothing was suggested and why nothing was retrieved", () => {
+  it("has the reasons why nothing was suggested and nothing was retrieved", () => {
     const { suggestion, fragments, comparison } = partsOf({
       ...trace,
       suggestion: "",
@@ -182,7 +182,7 @@ describe("no suggestion", () => {
   });
 });
 
-describe("safety", () => {
+describe("the page", () => {
   const evil = `"><img src=x onerror='alert(1)'>&amp;<script>`;
   const fragment = {
     path: evil,
@@ -248,11 +248,11 @@ describe("safety", () => {
     marksOf: ({ path }) => ({ name: path, rule: "pin" }),
   });
 
-  it.each(Object.entries(parts))("escapes every text from outside in %s", (_, html) => {
+  it.each(Object.entries(parts))("escapes every external text in %s", (_, html) => {
     expect(html).not.toMatch(/<img|<script|onerror='/);
   });
 
-  it("shows those texts, escaped", () => {
+  it("shows these texts escaped", () => {
     for (const part of [
       "list",
       "suggestion",
@@ -271,12 +271,12 @@ describe("safety", () => {
     expect(Object.values(none).join("")).not.toMatch(/<img|<script|onerror='/);
   });
 
-  it("escapes the five characters of HTML, once", () => {
+  it("escapes the five special characters of HTML once", () => {
     expect(escapeHtml(`&<>"'`)).toBe("&amp;&lt;&gt;&quot;&#39;");
     expect(escapeHtml("&amp;")).toBe("&amp;amp;");
   });
 
-  it("has no inline style or handler, which the policy would forbid", () => {
+  it("has no inline style or handler, which its content security policy forbids", () => {
     const page = renderPage({
       nonce: "abc",
       resourceSource: "https://own",
@@ -289,7 +289,7 @@ describe("safety", () => {
     expect(page.match(/<style|<script/g)).toEqual(["<script"]);
   });
 
-  it("allows scripts by nonce only, styles from the extension only, and nothing else", () => {
+  it("allows only scripts with a nonce and styles of the extension", () => {
     const page = renderPage({
       nonce: "abc",
       resourceSource: "https://own",
@@ -303,7 +303,7 @@ describe("safety", () => {
     expect(page).toContain('<main id="inspector" class="nothing-yet">');
   });
 
-  it("has an element for each part, and no id twice", () => {
+  it("has an element for each section, and unique ids", () => {
     const page = renderPage({
       nonce: "abc",
       resourceSource: "https://own",

@@ -13,13 +13,13 @@ import { text, trace } from "./fixtures";
 
 const noRule = ({ path }: FragmentReference) => ({ name: path });
 
-describe("the list", () => {
+describe("the list of suggestions", () => {
   const traces = [
     { trace: { ...trace, id: 9, suggestion: "", suppressed: "empty: is <empty>" }, file: "src/a.py", time: "14:03:22" },
     { trace: { ...trace, id: 8, suggestion: "  first()\nsecond()", cached: true }, file: "src/basket.py" },
   ];
 
-  it("has a line of each, newest first, with what became of it", () => {
+  it("has a line for each suggestion, newest first, with its outcome", () => {
     const html = renderList({ traces, shown: 8, following: false });
     const options = [
       ...html.matchAll(/<li role="option" id="(trace-\d+)"[^>]*aria-selected="(\w+)"[^>]*>(.*?)<\/li>/gs),
@@ -32,14 +32,14 @@ describe("the list", () => {
     expect(html).toContain('data-do="follow" aria-pressed="false"');
   });
 
-  it("points at nothing where nothing is shown", () => {
+  it("marks no line when no suggestion is shown", () => {
     const html = renderList({ traces: [], shown: undefined, following: true });
     expect(html).not.toContain("aria-activedescendant");
     expect(html).toContain('aria-pressed="true"');
   });
 });
 
-describe("fragments against the null score", () => {
+describe("the list of fragments", () => {
   const [tax, prices] = trace.fragments;
   const boosted = {
     ...trace,
@@ -49,7 +49,7 @@ describe("fragments against the null score", () => {
     ) as typeof trace.fragments,
   };
 
-  it("shows how far each is from it, as a number and as a mark in the bar", () => {
+  it("shows each score's distance from the null score, as a number and in the bar", () => {
     const html = renderFragments(boosted, noRule);
     expect([...html.matchAll(/class="mark" x="([^"]+)"/g)].map(([, x]) => x)).toEqual(["30.00%", "30.00%", "30.00%"]);
     expect(text(html)).toContain("0.750 0.450 above the null score · used: the model needs it");
@@ -57,7 +57,7 @@ describe("fragments against the null score", () => {
     expect(text(html)).toContain("Null score 0.300");
   });
 
-  it("shows the boost of one, and orders by it too", () => {
+  it("shows boosts, and sorts by the boosted score", () => {
     const html = renderFragments(boosted, noRule);
     expect([...html.matchAll(/data-open="(fragment:\d)"/g)].map(([, target]) => target)).toEqual([
       "fragment:0",
@@ -70,7 +70,7 @@ describe("fragments against the null score", () => {
     expect(html.indexOf('class="raised"')).toBeLessThan(html.indexOf('class="fill"'));
   });
 
-  it("says for which suggestion reused ones were fetched", () => {
+  it("shows for which suggestion reused fragments were fetched", () => {
     const reused = { since: 3, similarity: 0.9, reason: "the need has hardly moved" };
     expect(text(renderFragments({ ...boosted, reused }, noRule))).toContain(
       "fetched for suggestion 3 and reused since",
@@ -84,7 +84,7 @@ describe("fragments against the null score", () => {
     );
   });
 
-  it("has a button down for a file that is pinned or banned", () => {
+  it("has a pressed button for a file that is pinned or banned", () => {
     const html = renderFragments(trace, ({ path }) => ({
       name: path,
       ...(path === "src/tax.py" ? { rule: "ban" } : path === "src/prices.py" ? { rule: "pin" } : {}),
@@ -102,13 +102,13 @@ describe("fragments against the null score", () => {
     ]);
   });
 
-  it("calls files as people know them", () => {
+  it("shows readable file names", () => {
     const html = renderFragments(trace, ({ path }) => ({ name: `library/${path}` }));
     expect(text(html)).toContain("library/src/tax.py :4");
     expect(html).toContain('aria-label="Pin library/src/tax.py"');
   });
 
-  it("lists what a search found, and how much of it would be needed", () => {
+  it("shows the results of a search, and how many are above the null score", () => {
     const html = renderFound(trace.fragments, 0.5, noRule);
     expect([...html.matchAll(/data-open="(found:\d)"/g)].map(([, target]) => target)).toEqual(["found:0", "found:1"]);
     expect(text(html)).toContain(
@@ -134,7 +134,7 @@ describe("the prompt", () => {
     ],
   };
 
-  it("counts tokens by kind against what the model can read", () => {
+  it("shows tokens by kind beside the model's context length", () => {
     const html = renderPrompt(trace, { state: "answered", value: prompt });
     expect(text(html)).toContain(
       "80 tokens of the 200 that the model can read. Fragments 20 Code before the cursor 50 Code after the cursor 5 Path and marks 5",
@@ -150,7 +150,7 @@ describe("the prompt", () => {
     ]);
   });
 
-  it("folds each fragment and shows every piece, marks too", () => {
+  it("has a closed section for each fragment and shows every piece, special tokens too", () => {
     const html = renderPrompt(trace, { state: "answered", value: prompt });
     expect(html).toMatch(
       /<details id="prompt-fragment-0"[^>]*>\s*<summary>src\/tax\.py:4-4 <span class="sum">20 tokens<\/span><\/summary>/,
@@ -162,15 +162,15 @@ describe("the prompt", () => {
   });
 
   it.each([
-    ["is asked for", undefined, "Asking the sidecar …"],
-    ["is on its way", { state: "asked" } as const, "Asking the sidecar …"],
+    ["is requested", undefined, "Asking the sidecar …"],
+    ["is loading", { state: "asked" } as const, "Asking the sidecar …"],
     [
-      "is no longer held",
+      "is no longer remembered",
       { state: "answered", value: null } as const,
       "The sidecar no longer holds this suggestion: it holds the last 20 for which it read a prompt.",
     ],
-    ["cannot be had", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
-  ])("says so when it %s", (_, answer, words) => {
+    ["cannot be read", { state: "failed", reason: "no <sidecar>" } as const, "no &lt;sidecar&gt;."],
+  ])("has a message when it %s", (_, answer, words) => {
     expect(text(renderPrompt(trace, answer))).toBe(words);
   });
 });
@@ -191,7 +191,7 @@ describe("the need", () => {
   };
   const answer = { state: "answered", value: need } as const;
 
-  it("is the mean of the layers, or one of them", () => {
+  it("is shown as the mean of the layers or for one layer", () => {
     expect(weightsOf(need.layers, "all", 5).map((weight) => weight.toFixed(2))).toEqual([
       "0.30",
       "0.10",
@@ -203,7 +203,7 @@ describe("the need", () => {
     expect(weightsOf(need.layers, 9, 5)).toEqual(weightsOf(need.layers, "all", 5));
   });
 
-  it("gives each token a ground by its weight, the heaviest of the code the strongest", () => {
+  it("has a background for each token by its weight relative to the heaviest in the code", () => {
     const html = renderNeed(answer, 0);
     expect(
       [...html.matchAll(/<span class="((?:outside )?w\d+)">([^<]*)<\/span>/g)].map(([, step, token]) => [step, token]),
@@ -218,7 +218,7 @@ describe("the need", () => {
     expect(html).toContain('<option value="0" selected>Layer 1 of 2</option>');
   });
 
-  it("lists the heaviest tokens as a table, with what cannot be seen made visible", () => {
+  it("has a table of the heaviest tokens, with visible white space", () => {
     const html = renderNeed(answer, 1);
     const rows = [...html.matchAll(/<tr><td>(.*?)<\/td><td>(.*?)<\/td><td class="number">(.*?)<\/td><\/tr>/g)].map(
       ([, token, place, weight]) => [text(token ?? ""), text(place ?? ""), weight],
@@ -233,7 +233,7 @@ describe("the need", () => {
     expect(html).toContain('data-open="token:2"');
   });
 
-  it("says plainly what the package lacks", () => {
+  it("has a message about what the package lacks", () => {
     expect(text(renderNeed({ state: "failed", reason: "the thread ended" }, "all"))).toBe("the thread ended.");
   });
 });
@@ -248,12 +248,12 @@ describe("the comparison", () => {
     gained: 3.2,
   };
 
-  it("is offered where there are fragments to leave out", () => {
+  it("is offered when the prompt has fragments", () => {
     expect(renderComparison(trace, undefined)).toContain('data-do="compare"');
     expect(renderComparison({ ...trace, fragments: [] }, undefined)).not.toContain("data-do");
   });
 
-  it("shows both sides and what was gained", () => {
+  it("shows both completions and the gain", () => {
     const read = text(renderComparison(trace, { state: "answered", value: comparison }));
     expect(read).toContain("With 2 fragments price_of(item) 80 % sure, shown from 35 %");
     expect(read).toContain("With no fragments Nothing: held back.");
@@ -266,11 +266,11 @@ describe("the comparison", () => {
     [-0.7, "−0.70 log-probability gained: what was written is 2.0 times as likely without the fragments as with them."],
     [0.0001, "0.00 log-probability gained: what was written is as likely without the fragments."],
     [42.04, "+42.04 log-probability gained: what was written is e^42.0 times as likely with the fragments as without."],
-  ])("words a gain of %d", (gained, words) => {
+  ])("describes a gain of %d", (gained, words) => {
     expect(text(renderComparison(trace, { state: "answered", value: { ...comparison, gained } }))).toContain(words);
   });
 
-  it("says where both are the same, and where nothing was written", () => {
+  it("has a message when both are equal, and when nothing was generated", () => {
     const { gained: _, ...none } = comparison;
     const read = text(
       renderComparison(trace, { state: "answered", value: { ...none, withoutFragments: none.withFragments } }),
@@ -279,7 +279,7 @@ describe("the comparison", () => {
     expect(read).not.toContain("gained");
   });
 
-  it("cannot be asked for twice at once", () => {
+  it("cannot be requested twice at once", () => {
     expect(renderComparison(trace, { state: "asked" })).toMatch(
       /data-do="compare" aria-disabled="true"[\s\S]*aria-busy="true"/,
     );
@@ -310,7 +310,7 @@ describe("the counts", () => {
     charactersTaken: 9876,
   };
 
-  it("are numbers with their share of what was shown", () => {
+  it("are numbers with their percentage of the shown suggestions", () => {
     const html = renderCounts({ state: "answered", value: counts });
     expect(text(html)).toContain("since 2026-01-02");
     expect(text(html)).toContain(
@@ -319,7 +319,7 @@ describe("the counts", () => {
     expect(html).toContain('data-do="clear-counts"');
   });
 
-  it("have no shares of nothing", () => {
+  it("have no percentages when nothing was shown", () => {
     expect(
       text(
         renderCounts({

@@ -24,7 +24,7 @@ const report = { version: "0.1.0", status, trace: secret, file: "src/basket.py" 
 const prompt = { pieces: [{ kind: "prefix" as const, text: "SECRET PROMPT", tokens: 2 }], contextLength: 1024 };
 
 describe("traceReport", () => {
-  it("has what a maintainer needs and no code", () => {
+  it("has all fields a maintainer needs, and no code", () => {
     const json = traceReport(report);
     expect(json).not.toContain("SECRET");
     expect(JSON.parse(json)).toMatchObject({
@@ -49,7 +49,7 @@ describe("traceReport", () => {
     });
   });
 
-  it("does not pass on members that it does not know", () => {
+  it("omits unknown members", () => {
     const later = {
       ...secret,
       draft: "SECRET",
@@ -58,7 +58,7 @@ describe("traceReport", () => {
     expect(traceReport({ ...report, trace: later })).not.toContain("SECRET");
   });
 
-  it("has the code where it was asked for", () => {
+  it("has the code when that was requested", () => {
     expect(JSON.parse(traceReport(report, { prompt }))).toMatchObject({
       trace: {
         uri: "file:///home/SECRET/basket.py",

@@ -16,7 +16,7 @@ describe("clockTime", () => {
 });
 
 describe("tomorrowMorning", () => {
-  it("is the next day's, over the year's end too", () => {
+  it("is 06:00 of the next day, also at the end of the year", () => {
     expect(tomorrowMorning(now)).toBe(new Date(2027, 0, 1, 6).getTime());
   });
 });

@@ -19,7 +19,7 @@ function menu(
 }
 
 describe("menuGroups", () => {
-  it("offers all while nothing is amiss", () => {
+  it("has all entries while the sidecar is ready", () => {
     expect([...menu(ready, { languageId: "python" })]).toEqual([
       [
         "Suggestions",
@@ -38,7 +38,7 @@ describe("menuGroups", () => {
     ]);
   });
 
-  it("begins with the way out of an error, and names it once", () => {
+  it("has the remedy of an error first and once", () => {
     const missing = menu({ state: "error", message: "Expected a package. Set selfracg.model to a complete one." });
     expect(missing.get("Now")).toEqual(["Choose Model", "Open Setting model", "Restart Sidecar", "Show Log"]);
     expect([...missing.values()].flat().filter((title) => title === "Choose Model")).toHaveLength(1);
@@ -48,7 +48,7 @@ describe("menuGroups", () => {
     ]);
   });
 
-  it("ends what was begun: a snooze, a pause, being off", () => {
+  it("has an entry that ends a snooze, a pause or the off state", () => {
     expect(menu({ ...ready, state: "snoozed" }).get("Now")).toEqual(["End Snooze"]);
     expect([...menu({ ...ready, state: "snoozed" }).values()].flat().filter((title) => /snooze/i.test(title))).toEqual([
       "End Snooze",
@@ -59,7 +59,7 @@ describe("menuGroups", () => {
     expect(menu({ ...ready, paused: "battery" }).get("Now")).toEqual(["Open Setting pauseOnBattery"]);
   });
 
-  it("switches the language back on where it is off", () => {
+  it("has an entry that enables a disabled language", () => {
     const off = menu(
       ready,
       { languageId: "markdown", here: { available: false, reason: "Off.", setting: "disabledLanguages" } },
@@ -74,7 +74,7 @@ describe("menuGroups", () => {
     ).toContain("Turn On for markdown");
   });
 
-  it("has nothing to index without a folder, and no language without a file", () => {
+  it("has no index entries without a folder, and no language entry without a file", () => {
     const bare = menu(ready, {}, { folders: false });
     expect(bare.has("Index")).toBe(false);
     expect(bare.get("Suggestions")?.some((title) => title.includes(" for python"))).toBe(false);
@@ -82,7 +82,7 @@ describe("menuGroups", () => {
 });
 
 describe("snoozeEntries", () => {
-  it("says until when", () => {
+  it("have the time at which the snooze ends", () => {
     expect(snoozeEntries(now).map(({ argument, description }) => [argument, description])).toEqual([
       [5, "until 14:25"],
       [15, "until 14:35"],

@@ -45,7 +45,7 @@ describe("a snooze", () => {
     snooze = new Snooze(memento as never, session as unknown as SidecarSession);
   });
 
-  it("takes its length from the menu, or asks for it", async () => {
+  it("has the length given by the menu, or asks for one", async () => {
     await snooze.start(15);
     shown.choose = 2;
     await snooze.start();
@@ -57,7 +57,7 @@ describe("a snooze", () => {
     ]);
   });
 
-  it("tells a new sidecar of what is left, and no longer once it was ended", async () => {
+  it("continues in a new sidecar for the remaining time, until it is ended", async () => {
     await snooze.start(15);
     memory.set("snoozedUntil", Date.now() + 6 * 60_000);
     start();
@@ -70,7 +70,7 @@ describe("a snooze", () => {
     expect(execute).toHaveBeenCalledTimes(3);
   });
 
-  it("forgets a snooze that is over", async () => {
+  it("is cleared when it is over", async () => {
     memory.set("snoozedUntil", Date.now() - 1);
     start();
     expect(execute).not.toHaveBeenCalled();

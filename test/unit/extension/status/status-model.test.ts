@@ -88,7 +88,7 @@ describe("StatusModel", () => {
     vscode.editor.fire(editor);
   }
 
-  it("knows of the active document what the sidecar says", async () => {
+  it("has the sidecar's answer for the active document", async () => {
     answers.set("file:///a.md", Promise.resolve({ available: false, reason: "Off.", setting: "disabledLanguages" }));
     open(editorOf("file", "a.md"));
     await settled();
@@ -102,7 +102,7 @@ describe("StatusModel", () => {
     expect(statusModel.data.here).toBeUndefined();
   });
 
-  it("passes over an answer that comes after a newer question", async () => {
+  it("ignores an answer to an older question", async () => {
     let answer: (value: Availability) => void = () => {};
     answers.set("file:///slow", new Promise((resolve) => (answer = resolve)));
     open(editorOf("file", "slow"));
@@ -113,7 +113,7 @@ describe("StatusModel", () => {
     expect(statusModel.data.here).toEqual({ available: true });
   });
 
-  it("says itself why a document on no disk gets nothing, and nothing of outputs and comparisons", async () => {
+  it("has a reason of its own for virtual documents, and none for outputs and comparisons", async () => {
     open(editorOf("vscode-vfs", "a.py"));
     await settled();
     expect(statusModel.data.here?.reason).toContain('"vscode-vfs"');
@@ -124,14 +124,14 @@ describe("StatusModel", () => {
     expect(asked).toEqual([]);
   });
 
-  it("does not know where the sidecar cannot say", async () => {
+  it("has no availability when the sidecar cannot answer", async () => {
     answers.set("file:///a", Promise.reject(new Error("no such method")));
     open(editorOf("file", "a"));
     await settled();
     expect(statusModel.data.here).toBeUndefined();
   });
 
-  it("asks again once the sidecar has read its settings, and not at every step of indexing", async () => {
+  it("asks again after a change of settings, and not for each progress of indexing", async () => {
     open(editorOf("file", "a"));
     await session.middleware.workspace?.configuration?.({ items: [] }, {} as never, () => []);
     await settled();
@@ -140,7 +140,7 @@ describe("StatusModel", () => {
     expect(asked).toHaveLength(2);
   });
 
-  it("keeps why nothing was asked for, until something is or another editor is shown", () => {
+  it("has the reason for a suppressed request until the next request or another editor", () => {
     const shown: unknown[] = [];
     statusModel.onDidChange(() => shown.push(statusModel.data.suppressed));
     statusModel.suppress("there are several cursors.");
@@ -156,7 +156,7 @@ describe("StatusModel", () => {
     ]);
   });
 
-  it("keeps the last completion that suggested something", () => {
+  it("has the last completion with a suggestion", () => {
     trace.fire({ id: 1, suggestion: "x" } as CompletionTrace);
     trace.fire({ id: 2, suggestion: "" } as CompletionTrace);
     expect(statusModel.data.last?.id).toBe(1);

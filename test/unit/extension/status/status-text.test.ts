@@ -69,14 +69,14 @@ describe("statusText", () => {
     expect(view.text).toBe(text);
   });
 
-  it("tells every state from the others for screen readers too", () => {
+  it("has a different label for screen readers in each state", () => {
     expect(new Set(views.map(([, { label }]) => label)).size).toBe(views.length);
     expect(views.filter(([, { severity }]) => severity === "error").map(([text]) => text)).toEqual([
       "$(error) SelfRACG",
     ]);
   });
 
-  it("says why there is nothing here, for the eye and for screen readers", () => {
+  it("shows why the file has no suggestions, in the tooltip and for screen readers", () => {
     const { label, tooltip } = show(ready, {
       languageId: "python",
       here: { available: false, reason: "It is left out by *.gen.py.", setting: "disabledFiles" },
@@ -86,13 +86,13 @@ describe("statusText", () => {
     expect(tooltip).toContain(`(command:selfracg.openSettings?${encodeURIComponent('["disabledFiles"]')})`);
   });
 
-  it("says why nothing was asked for at the cursor", () => {
+  it("shows why no suggestion was requested at the cursor", () => {
     const { label, tooltip } = show(ready, { suppressed: "there are several cursors." });
     expect(shown(tooltip)).toContain("No suggestion here: there are several cursors.");
     expect(label).toBe("SelfRACG is ready");
   });
 
-  it("says nothing of the file while all is off, snoozed or failed", () => {
+  it("shows nothing about the file while the sidecar is off, snoozed or failed", () => {
     for (const state of ["off", "snoozed", "error", "starting"] as const) {
       expect(
         show({ ...ready, state }, { here: { available: false, reason: "Off for markdown." } }).tooltip,
@@ -110,7 +110,7 @@ describe("statusText", () => {
     expect(tooltip).toContain("Click for the menu");
   });
 
-  it("says where the sidecar runs and what does not work there", () => {
+  it("shows where the sidecar runs and what does not work there", () => {
     const remote = show(ready, { place: { remoteName: "ssh-remote", trusted: true, folderSchemes: ["file"] } });
     expect(remote.tooltip).toContain("Where: on the SSH host");
     const limited = show(ready, { place: { trusted: false, folderSchemes: ["vscode-vfs"] } });
@@ -118,7 +118,7 @@ describe("statusText", () => {
     expect(limited.tooltip).toContain("Restricted mode");
   });
 
-  it("gives an error's reason to the eye and to screen readers, with a way out", () => {
+  it("shows an error's reason in the tooltip and to screen readers, with a remedy", () => {
     const status = show({
       state: "error",
       message:
@@ -129,7 +129,7 @@ describe("statusText", () => {
     expect(status.tooltip).toContain("[$(package) Choose Model](command:selfracg.chooseModel)");
   });
 
-  it("keeps marks in a message from becoming links, icons or emphasis", () => {
+  it("escapes links, icons and emphasis in a message", () => {
     const { tooltip } = show({ state: "error", message: "[run](command:x) $(trash) *a*\n\n# b" });
     expect(tooltip).toContain("\\[run\\]\\(command\\:x\\) \\\\\\$\\(trash\\) \\*a\\* \\# b");
   });

@@ -50,13 +50,13 @@ describe("several cursors", () => {
     expect(result).toEqual(asked === 0 ? null : []);
   }
 
-  it("asks where nothing speaks against it", () => {
+  it("do not suppress a request when there is only one", () => {
     ask(1);
     expect(asked).toBe(1);
     expect(reason).toBeUndefined();
   });
 
-  it("asks for nothing with several cursors, but for those of another editor", () => {
+  it("suppress every request in their own editor only", () => {
     window.activeTextEditor = { document, selections: [{}, {}] };
     ask(1);
     ask(0);

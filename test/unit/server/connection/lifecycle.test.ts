@@ -3,7 +3,7 @@ import { expect, it } from "vitest";
 import type { Message } from "vscode-languageserver/node";
 import { lifecycle } from "../../../../sidecar/server/connection/lifecycle";
 
-it("lifecycle refuses requests outside LSP's order", () => {
+it("the lifecycle refuses requests that LSP does not allow in its state", () => {
   const served: string[] = [];
   const refused: [unknown, number][] = [];
   const strategy = lifecycle((id, code) => void refused.push([id, code]));
@@ -31,7 +31,7 @@ it("lifecycle refuses requests outside LSP's order", () => {
   ]);
 });
 
-it("lifecycle lets exit through before initialize", () => {
+it("the lifecycle accepts exit before initialize", () => {
   let served = 0;
   lifecycle(() => {}).handleMessage({ jsonrpc: "2.0", method: "exit" } as Message, () => {
     served += 1;

@@ -37,14 +37,14 @@ async function write(...pieces: (Buffer | string)[]): Promise<void> {
 }
 
 describe("LspMessageReader", () => {
-  it("delivers messages that come together and byte by byte", async () => {
+  it("delivers messages that arrive together or byte by byte", async () => {
     await write(Buffer.concat([framed(ping), framed(pong)]));
     await write(...[...framed(pong)].map((byte) => Buffer.from([byte])));
     await expect.poll(() => received).toEqual([ping, pong, pong]);
     expect([refusals, ends]).toEqual([[], []]);
   });
 
-  it("refuses a body that is no JSON, and goes on", async () => {
+  it("answers a body that is not JSON with an error, and reads the next message", async () => {
     await write(framed("{not json"), framed(ping));
     expect(received).toEqual([ping]);
     expect(refusals).toMatchObject([{ id: null, code: -32700, message: expect.stringMatching(/^Expected JSON/) }]);
@@ -59,7 +59,7 @@ describe("LspMessageReader", () => {
     ["a method that is no text", { jsonrpc: "2.0", id: 7, method: 5 }, 7],
     ["params that are no structure", { jsonrpc: "2.0", id: 7, method: "x", params: "text" }, 7],
     ["a request with id null", { jsonrpc: "2.0", id: null, method: "x" }, null],
-  ])("refuses %s as no message, and goes on", async (_, value, id) => {
+  ])("answers %s with an error, and reads the next message", async (_, value, id) => {
     await write(framed(value), framed(ping));
     expect(received).toEqual([ping]);
     expect(refusals).toMatchObject([{ id, code: -32600 }]);
@@ -71,18 +71,18 @@ describe("LspMessageReader", () => {
     ["params of a request", `{"jsonrpc":"2.0","id":7,"method":"x","params":${deep(200)}}`, 7],
     ["a result", `{"jsonrpc":"2.0","id":7,"result":${deep(100_000)}}`, 7],
     ["an id", `{"jsonrpc":"2.0","id":${deep(100_000)},"method":"x"}`, null],
-  ])("refuses a message nested deeply: %s", async (_, body, id) => {
+  ])("refuses a deeply nested message: %s", async (_, body, id) => {
     await write(framed(body), framed(ping));
     await expect.poll(() => received).toEqual([ping]);
     expect(refusals).toMatchObject([{ id, code: -32600, message: expect.stringContaining("nested at most 200 deep") }]);
   });
 
-  it("takes a message nested 200 deep", async () => {
+  it("accepts a message nested 200 levels deep", async () => {
     await write(framed(`{"jsonrpc":"2.0","id":7,"method":"x","params":${deep(199)}}`));
     expect([received.length, refusals]).toEqual([1, []]);
   });
 
-  it("survives a receiver that throws", async () => {
+  it("continues after a receiver that throws", async () => {
     const other = new PassThrough();
     let calls = 0;
     new LspMessageReader(
@@ -108,13 +108,13 @@ describe("LspMessageReader", () => {
     ["a header without a length", "Content-Type: text/plain\r\n\r\n"],
     ["a length that is no number", "Content-Length: many\r\n\r\n"],
     ["a negative length", "Content-Length: -5\r\n\r\n"],
-  ])("ends once, with one line, where the stream begins with %s", async (_, bytes) => {
+  ])("ends once with one message when the stream begins with %s", async (_, bytes) => {
     await write(bytes, framed(ping), "\r\n\r\n", framed(ping));
     expect(ends).toEqual([expect.stringMatching(/^expected a header "Content-Length: N" .*found .+$/)]);
     expect(received).toEqual([]);
   });
 
-  it("ends where a body is longer than its length", async () => {
+  it("ends after a body that is longer than its Content-Length", async () => {
     const body = JSON.stringify(ping);
     await write(framed(ping));
     await write(`Content-Length: ${body.length - 4}\r\n\r\n${body}`, framed(pong));
@@ -122,7 +122,7 @@ describe("LspMessageReader", () => {
     expect(ends).toHaveLength(1);
   });
 
-  it("ends where the rest of a message does not come, not where it is slow", async () => {
+  it("ends when the rest of a message does not arrive, but waits for a slow one", async () => {
     vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
     try {
       reader.partialMessageTimeout = 1000;
@@ -139,7 +139,7 @@ describe("LspMessageReader", () => {
     }
   });
 
-  it("ends where a message goes on beyond what a string can hold", async () => {
+  it("ends when a message exceeds the maximum length of a string", async () => {
     const block = Buffer.alloc(64 * 2 ** 20, 0x20);
     input.write("Content-Length: 123456789012\r\n\r\n");
     for (let n = 0; n < 8; n++) input.write(block);

@@ -203,7 +203,7 @@ describe("file changes", () => {
     events = [];
   });
 
-  it("are collected by file, the last one counting", async () => {
+  it("are collected by file, and only the last one of each counts", async () => {
     indexing.fileChanged("a", false);
     indexing.fileChanged("b", false);
     indexing.fileChanged("a", false);
