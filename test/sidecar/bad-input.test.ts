@@ -31,7 +31,7 @@ describe("a model package that cannot be used", () => {
         writeFile(join(folder, "model.onnx"), (await readFile(join(folder, "model.onnx"))).subarray(0, 1000)),
     ],
     ["an altered tokenizer", "tokenizer.json", async (folder) => flipByte(join(folder, "tokenizer.json"), 200)],
-    ["a description that is no JSON", "model.json", async (folder) => writeFile(join(folder, "model.json"), "{")],
+    ["a model.json that is not JSON", "model.json", async (folder) => writeFile(join(folder, "model.json"), "{")],
     [
       "an unknown format",
       "formatVersion",
@@ -42,7 +42,7 @@ describe("a model package that cannot be used", () => {
     ],
   ];
 
-  it.each(cases)("%s: an error that names it; the process stays, and suggests nothing", async (name, named, spoil) => {
+  it.each(cases)("with %s is an error that names it, and the process suggests nothing", async (name, named, spoil) => {
     const folder = name === "a missing folder" ? join(await temporaryFolder(), "nothing-here") : await copyOfModel();
     await spoil(folder);
     const sidecar = await start({ folders: [await copyOfFixture()], initializationOptions: { modelPath: folder } });
@@ -100,8 +100,8 @@ describe("malformed JSON-RPC", () => {
   const framed = (body: string) => `Content-Length: ${Buffer.byteLength(body)}\r\n\r\n${body}`;
 
   it.each([
-    ["JSON that is none", framed("{oops")],
-    ["JSON that is no message", framed("[1, 2]")],
+    ["invalid JSON", framed("{oops")],
+    ["JSON that is not a message", framed("[1, 2]")],
     ["lists nested a hundred thousand deep", framed("[".repeat(100_000) + "]".repeat(100_000))],
     [
       "parameters nested a hundred thousand deep",
@@ -111,7 +111,7 @@ describe("malformed JSON-RPC", () => {
     ],
     ["a wrong version", framed('{"jsonrpc":"1.0","id":5,"method":"x"}')],
     ["a cancellation without parameters", framed('{"jsonrpc":"2.0","method":"$/cancelRequest"}')],
-    ["an opened document that is none", framed('{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{}}')],
+    ["an opened document without fields", framed('{"jsonrpc":"2.0","method":"textDocument/didOpen","params":{}}')],
     [
       "a change of nothing",
       framed(
@@ -119,7 +119,7 @@ describe("malformed JSON-RPC", () => {
       ),
     ],
     [
-      "watched files that are none",
+      "invalid watched files",
       framed(
         '{"jsonrpc":"2.0","method":"workspace/didChangeWatchedFiles","params":{"changes":[{"uri":7,"type":"x"}]}}',
       ),
@@ -132,7 +132,7 @@ describe("malformed JSON-RPC", () => {
         '{"jsonrpc":"2.0","id":4712,"method":"workspace/executeCommand","params":{"command":"selfracg.server.accepted","arguments":["x"]}}',
       ),
     ],
-  ])("%s: goes on with the next message", async (_, bytes) => {
+  ])("such as %s does not stop the next message", async (_, bytes) => {
     const sidecar = await start();
     sidecar.write(bytes);
     const status = await sidecar.getStatus();
@@ -142,10 +142,10 @@ describe("malformed JSON-RPC", () => {
 
   it.each<[string, string | Buffer]>([
     ["text", "hello\r\n\r\n"],
-    ["a length that is no number", "Content-Length: abc\r\n\r\n"],
+    ["a length that is not a number", "Content-Length: abc\r\n\r\n"],
     ["a negative length", "Content-Length: -1\r\n\r\n"],
     ["bytes", Buffer.from([0, 159, 146, 150, 10, 13])],
-  ])("ends with one clear line where the stream is %s", async (_, bytes) => {
+  ])("ends the process with one clear line when the stream is %s", async (_, bytes) => {
     const sidecar = new Sidecar({});
     sidecar.write(bytes);
     expect(await sidecar.exited).toBe(65);
@@ -154,7 +154,7 @@ describe("malformed JSON-RPC", () => {
     );
   });
 
-  it("outlives any well-framed message", async () => {
+  it("never stops the process when its frame is valid", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     await sidecar.reaches("ready");
     const params = fc.oneof(
@@ -194,7 +194,7 @@ describe("malformed JSON-RPC", () => {
     expect(sidecar.stderr, `seed ${seed}`).not.toMatch(/Unexpected error|promise was left to fail/);
   });
 
-  it("answers a request whose parameters make no sense with an error", async () => {
+  it("in the parameters of a request is answered with an error", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     await expect(sidecar.connection.sendRequest("textDocument/inlineCompletion", {})).rejects.toMatchObject({
@@ -206,7 +206,7 @@ describe("malformed JSON-RPC", () => {
     expect((await sidecar.getStatus()).state).toBe("ready");
   });
 
-  it("says on standard error and in its answer what was wrong", async () => {
+  it("is reported on standard error and in the answer", async () => {
     const sidecar = new Sidecar({});
     const answers: string[] = [];
     sidecar.process.stdout?.on("data", (bytes) => answers.push(String(bytes)));
@@ -215,7 +215,7 @@ describe("malformed JSON-RPC", () => {
     expect(sidecar.stderr).toMatch(/Malformed input: Expected JSON/);
   });
 
-  it("goes on where the client closes its end of standard error", async () => {
+  it("does not stop the process when the client closes standard error", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     sidecar.process.stderr?.destroy();
@@ -226,7 +226,7 @@ describe("malformed JSON-RPC", () => {
     expect(await sidecar.close()).toBe(0);
   });
 
-  it("indexes after a document was opened whose address is no string", async () => {
+  it("such as a document whose URI is not a string does not stop indexing", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     await sidecar.reaches("ready");
     for (const textDocument of [
@@ -241,14 +241,14 @@ describe("malformed JSON-RPC", () => {
     expect(await sidecar.close()).toBe(0);
   });
 
-  it("does not serve requests before initialize", async () => {
+  it("includes requests before initialize, which are refused", async () => {
     const sidecar = new Sidecar({});
     await expect(sidecar.request("untitled:a", { line: 0, character: 0 })).rejects.toMatchObject({ code: -32002 });
     await sidecar.initialize();
     expect((await sidecar.getStatus()).state).toBe("starting");
   });
 
-  it("ends when the input ends in the middle of a message", async () => {
+  it("that ends within a message ends the process", async () => {
     const sidecar = await start();
     sidecar.process.stdin?.end("Content-Length: 1000\r\n\r\n{");
     expect(await sidecar.exited).toBe(1);
@@ -256,7 +256,7 @@ describe("malformed JSON-RPC", () => {
 });
 
 describe.skipIf(process.platform === "win32")("the signal that makes Node.js open its debugger", () => {
-  it("opens no debugger, and ends nothing", async () => {
+  it("neither opens a debugger nor ends the process", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     for (let n = 0; n < 3; n++) {

@@ -55,7 +55,7 @@ beforeAll(async () => {
 afterAll(cleanUp);
 
 describe("complete", () => {
-  it("prints the suggestion, the fragments and the times; --json puts one object on the last line", async () => {
+  it("prints the suggestion, fragments and times; --json prints one object on the last line", async () => {
     const { code, stdout, json } = await cli([
       "complete",
       `${join(folder, "shop", "orders.py")}:27:1`,
@@ -118,7 +118,7 @@ describe("complete", () => {
     expect(json().index).toBeUndefined();
   });
 
-  it("takes the git repository of the file as the workspace, else the file's folder", async () => {
+  it("uses the file's git repository as the workspace, else the file's folder", async () => {
     const repository = join(await temporaryFolder(), "repository");
     await cp(folder, repository, { recursive: true });
     const lone = await cli(["complete", join(repository, "shop", "orders.py:1:1"), "--json", ...common]);
@@ -155,7 +155,7 @@ describe("search", () => {
 });
 
 describe("index", () => {
-  it("prints counts, and what was left out", async () => {
+  it("prints counts, and what was excluded", async () => {
     const storage = ["--model", modelPath, "--provider", "cpu", "--storage", await temporaryFolder()];
     const first = await cli(["index", folder, "--json", ...storage]);
     expect(first.code).toBe(0);
@@ -171,13 +171,13 @@ describe("index", () => {
     expect(second.json()).toMatchObject({ files: first.json().files, fragments: first.json().fragments, embedded: 0 });
   });
 
-  it.runIf(process.platform === "linux")("works without a storage folder that can be made", async () => {
+  it.runIf(process.platform === "linux")("works when the storage folder cannot be created", async () => {
     const { code, stdout } = await cli(["index", folder, "--model", modelPath, "--storage", "/proc/selfracg/a"]);
     expect(stdout).toMatch(/^\d+ files, \d+ fragments/);
     expect(code).toBe(0);
   });
 
-  it("shows plain lines of progress where there is no terminal, and keeps what it did when interrupted", async () => {
+  it("prints plain progress lines without a terminal, and keeps its work when interrupted", async () => {
     const many = await temporaryFolder();
     for (let file = 0; file < 600; file += 1) {
       const functions = Array.from(
@@ -198,7 +198,7 @@ describe("index", () => {
 });
 
 describe("a file that is secret by its name", () => {
-  it.each(["complete", "search"])("%s refuses it, and reads it where the user brought it back", async (command) => {
+  it.each(["complete", "search"])("%s refuses it, unless the user included it again", async (command) => {
     const workspace = await temporaryFolder();
     await writeFile(join(workspace, ".env"), "PORT=3000\nHOST=\n");
     const run = () => cli([command, `${join(workspace, ".env")}:2:6`, "--workspace", workspace, ...common]);
@@ -229,7 +229,7 @@ describe("why", () => {
     );
   });
 
-  it("names file, line and pattern of the rule, without a model", async () => {
+  it("names the file, line and pattern of the rule without loading a model", async () => {
     const { code, stdout, stderr, json } = await cli(["why", "out/a.py", "--json", "--model", "/no/such/model"], {
       cwd: root,
     });
@@ -252,7 +252,7 @@ describe("why", () => {
     );
   });
 
-  it("lists the fragments of what is indexed, with what they are inside of", async () => {
+  it("lists the fragments of an indexed file with their scopes", async () => {
     const { code, stdout, json } = await cli(["why", join(root, "src", "two parts.py"), "--json"]);
     expect(code).toBe(0);
     const { fragments, state, workspace } = json();
@@ -263,7 +263,7 @@ describe("why", () => {
     );
   });
 
-  it("goes by --workspace, else by the folder one stands in, else by the repository", async () => {
+  it("uses --workspace, else the current folder, else the repository", async () => {
     const workspaceOf = async (args: string[], cwd?: string) =>
       (await cli(["why", "--json", ...args], cwd === undefined ? {} : { cwd })).json().workspace;
     expect(await workspaceOf([join(root, "src")])).toBe(root);
@@ -276,7 +276,7 @@ describe("why", () => {
 });
 
 describe("help", () => {
-  it.each([["--help"], ["help"], ["-h"]])("%s says what there is", async (argument) => {
+  it.each([["--help"], ["help"], ["-h"]])("%s lists the commands", async (argument) => {
     const { code, stdout } = await cli([argument]);
     expect(code).toBe(0);
     for (const word of [
@@ -349,7 +349,7 @@ describe("bad input", () => {
       () => ["index", folder, "--model", "/no/such/model"],
       /\/no\/such\/model\/model.json: expected .* found none/,
     ],
-  ])("%s: one clear message and exit code 2", async (_, args, message) => {
+  ])("such as %s gives one clear message and exit code 2", async (_, args, message) => {
     const { code, stdout, stderr } = await cli(args());
     expect(stderr).toMatch(message);
     expect(stderr.trimEnd().split("\n")).toHaveLength(1);
@@ -358,10 +358,10 @@ describe("bad input", () => {
   });
 });
 
-describe("output that nobody reads", () => {
+describe("closed standard output", () => {
   const place = (): string => `${join(folder, "shop", "orders.py")}:27:1`;
 
-  it("ends nothing early, and is no error", async () => {
+  it("does not end the work early and is not an error", async () => {
     const args = ["complete", place(), "--no-retrieval", "--json", ...common];
     expect(await cli(args, { closed: "stdout" })).toMatchObject({ code: 0, stderr: "" });
     const { code, json } = await cli(args, { closed: "stderr" });
@@ -370,7 +370,7 @@ describe("output that nobody reads", () => {
     expect(await cli(["index", folder, ...common], { closed: "stderr" })).toMatchObject({ code: 0 });
   });
 
-  it("is an error where it was meant for a full disk", async () => {
+  it("is an error when it is a file on a full disk", async () => {
     const { stderr, status } = spawnSync(
       "/bin/sh",
       ["-c", 'exec "$0" "$@" > /dev/full', process.execPath, join(dist, "cli.js"), "why", folder],

@@ -28,7 +28,7 @@ def total_price(prices: list[Money]) -> Money:
 `;
 
 describe("a suggestion", () => {
-  it("is what its trace says, with the fragments behind it", async () => {
+  it("equals the one in its trace, which has its fragments", async () => {
     const uri = fresh();
     const before = (await sidecar.trace())?.id ?? 0;
     const { list, trace } = await sidecar.complete(uri, continuing);
@@ -56,7 +56,7 @@ describe("a suggestion", () => {
     expect(trace.timings.expressMs).toBeGreaterThan(0);
   });
 
-  it("names fragments by the lines they have on disk", async () => {
+  it("has fragments with their lines on disk", async () => {
     const { trace } = await sidecar.complete(fresh(), continuing);
     for (const { uri, path, startLine, endLine, score, tokens } of [...trace.fragments, ...trace.dropped]) {
       expect(uri).toBe(uriOf(join(folder, path)));
@@ -69,7 +69,7 @@ describe("a suggestion", () => {
     }
   });
 
-  it("comes for at least one of a few ordinary places", async () => {
+  it("is made at one or more of a few ordinary cursors", async () => {
     const places = [
       continuing,
       "def add(a, b):\n    return |\n",
@@ -85,7 +85,7 @@ describe("a suggestion", () => {
     ).not.toEqual([]);
   });
 
-  it("is the same again for the same text, asked for with other settings", async () => {
+  it("is the same for the same text after a change of other settings", async () => {
     const uri = fresh();
     const first = await sidecar.complete(uri, continuing);
     // Of no consequence for a statement's rest; but the cache cannot know.
@@ -105,7 +105,7 @@ describe("a suggestion", () => {
     expect(second.trace.reused?.similarity).toBeCloseTo(1, 3);
   });
 
-  it("stays while it is typed, with no new work", async () => {
+  it("is continued from the cache while its text is typed", async () => {
     const uri = fresh();
     const text = "def add(a, b):\n    return |\n";
     const { trace } = await sidecar.complete(uri, text);
@@ -132,7 +132,7 @@ describe("a suggestion", () => {
     expect(trace.promptTokens).toBeGreaterThan(5);
   });
 
-  it("copes with an empty document, a cursor beyond the end, and half a surrogate pair", async () => {
+  it("is possible in an empty document, beyond its end and inside a surrogate pair", async () => {
     await sidecar.open(fresh(), "");
     const uri = fresh();
     await sidecar.open(uri, "x = '\ud83d'\n");
@@ -144,8 +144,8 @@ describe("a suggestion", () => {
   });
 });
 
-describe("typing on", () => {
-  it("keeps the fragments, and fetches others where one jumps to", async () => {
+describe("continued typing", () => {
+  it("reuses the fragments, and fetches others after a jump", async () => {
     const uri = fresh();
     const text = `${continuing}\n${Array.from({ length: 40 }, (_, n) => `PRICE_${n} = Money(${n}, "EUR")\n`).join("")}`;
     const { trace: first } = await sidecar.complete(uri, text);
@@ -169,7 +169,7 @@ describe("typing on", () => {
     expect(await sidecar.trace()).toMatchObject({ id: first.id + 4, fetched: "the cursor moved to another place" });
   });
 
-  it("looks again once a file was saved, and forgets what is no longer so", async () => {
+  it("searches again after a file was saved, without its old fragments", async () => {
     const text = (await readFile(join(folder, "shop", "orders.py"), "utf8")).split("\n");
     let uri = "";
     let line = 0;
@@ -218,7 +218,7 @@ describe("typing on", () => {
 });
 
 describe("cancellation", () => {
-  it("ends the request with LSP's own error, and the next one works", async () => {
+  it("ends the request with LSP's error code, and the next request works", async () => {
     /** Cancels a moment after asking. @returns the error's code, or nothing where the answer was faster */
     const cancelled = async (): Promise<number | undefined> => {
       const uri = fresh();
@@ -237,7 +237,7 @@ describe("cancellation", () => {
     expect(trace.stopReason).not.toBe("cancelled");
   });
 
-  it("ends the request also where it comes in one write with it", async () => {
+  it("ends the request even when both arrive in one write", async () => {
     const uri = fresh();
     await sidecar.open(uri, continuing.replace("|", ""));
     const before = (await sidecar.trace())?.id;
@@ -260,7 +260,7 @@ describe("cancellation", () => {
     expect((await sidecar.trace())?.id).toBe(before);
   });
 
-  it("of older requests by newer ones: of ten at once only the last is worked out", async () => {
+  it("of older requests by newer ones leaves only the last of ten at once", async () => {
     const before = (await sidecar.trace())?.id ?? 0;
     const uri = fresh();
     const text = "def add(a, b):\n    return a + b\n";
@@ -276,7 +276,7 @@ describe("cancellation", () => {
 });
 
 describe("settings", () => {
-  it("off: no suggestion, and one again when switched on", async () => {
+  it("enable switches suggestions off and on again", async () => {
     await sidecar.configure({ enable: false });
     await sidecar.reaches("off");
     const last = (await sidecar.trace())?.id;
@@ -290,7 +290,7 @@ describe("settings", () => {
     expect((await sidecar.trace())?.uri).toBe(uri);
   });
 
-  it("retrieval, disabledLanguages and maxTokens hold from the next request on", async () => {
+  it("retrieval, disabledLanguages and maxTokens apply from the next request on", async () => {
     await sidecar.configure({ retrieval: false, maxTokens: 3 });
     const { trace } = await sidecar.complete(fresh(), continuing);
     expect(trace.fragments).toEqual([]);

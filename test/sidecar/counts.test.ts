@@ -47,8 +47,8 @@ const columnsAfter = ({ line, character }: Position, characters: number): Positi
   character: character + characters,
 });
 
-describe("counts", () => {
-  it("tell taken, partly taken, typed and passed over apart, and are there after a restart until they are cleared", async () => {
+describe("the usage counts", () => {
+  it("distinguish accepted, partly accepted, typed and ignored, and last until they are cleared", async () => {
     const storagePath = await temporaryFolder();
     const sidecar = await running(storagePath);
     const begun = await countsOf(sidecar);
@@ -101,7 +101,7 @@ describe("counts", () => {
     expect(JSON.parse(await readFile(join(storagePath, "suggestion-counts.json"), "utf8"))).toEqual(cleared);
   });
 
-  it("count a suggestion that is typed along once", async () => {
+  it("count a suggestion once while its text is typed", async () => {
     const sidecar = await running(await temporaryFolder());
     const { uri, position, suggestion } = await suggested(sidecar);
     const { shown } = await countsOf(sidecar);
@@ -116,7 +116,7 @@ describe("counts", () => {
     expect(await countsOf(sidecar)).toMatchObject({ shown, accepted: 1, charactersTaken: suggestion.length - 3 });
   });
 
-  it("begin anew where the file is broken, which the log says, and hold no code", async () => {
+  it("start again when their file is damaged, with a line in the log, and contain no code", async () => {
     const storagePath = await temporaryFolder();
     await writeFile(join(storagePath, "suggestion-counts.json"), '{"since": "2026-');
     const sidecar = await running(storagePath);

@@ -63,7 +63,7 @@ beforeAll(async () => {
 afterAll(cleanUp);
 
 describe("the evaluation", () => {
-  it("prints figures with intervals, writes them as JSON, and does no task twice", async () => {
+  it("prints figures with intervals, writes them as JSON, and does each task once", async () => {
     const json = join(folder, "figures.json");
     const first = await run([...common, "--json", json]);
     expect(first.stderr).toMatch(/(?:^|\n)2\/2 tasks: done\n$/);
@@ -105,7 +105,7 @@ describe("the evaluation", () => {
     expect(third.stdout).toMatch(/\n {2}python +2 +2 .*0\.000 \(0\.000 to 0\.000\)/);
   });
 
-  it("takes other retrievers, plain decoding, and another run to compare with", async () => {
+  it("runs with other retrievers and plain decoding, and compares with another run", async () => {
     const other = join(folder, "other.json");
     await writeFile(other, JSON.stringify({ results: [{ id: "one", prediction: "nothing like it", em: 0, es: 10 }] }));
     const plain = await run([...common, "--retriever", "bm25", "--plain", "--compare", other]);
@@ -123,7 +123,7 @@ describe("the evaluation", () => {
     [["--limit", "0", "--tasks", "a", "--repos", "b"], /--limit: expected a whole number from 1, found "0"/],
     [["--tasks", "/nowhere.jsonl", "--repos", "b"], /nowhere\.jsonl: expected a file, found nothing/],
     [["--speed", "9"], /'--speed'\. Run with --help/],
-  ])("refuses %j with what to do", async (args, message) => {
+  ])("refuses %j and says what to do", async (args, message) => {
     const { code, stderr } = await run(args);
     expect(stderr).toMatch(message);
     expect(code).toBe(2);

@@ -106,7 +106,7 @@ function memory(): number | undefined {
 }
 
 describe("fast typing", () => {
-  it("answers every request, and the status in between", async () => {
+  it("gets an answer to every request, and to status requests in between", async () => {
     const { answers, statusesWhileTyping } = await type(uriOf(join(folder, "shop", "typed.py")));
     expect(answers.map(({ length }) => length)).toEqual(Array.from({ length: typed.length }, (_, at) => at + 1));
     expect(answers.at(-1)?.outcome).toBe("answered");
@@ -116,7 +116,7 @@ describe("fast typing", () => {
     expect(sidecar.logs.filter(({ type: level }) => level === 1)).toEqual([]);
   });
 
-  it("never offers what was worked out for another text", async () => {
+  it("never gets a suggestion made for another text", async () => {
     // What is offered then depends on the document alone, so that it can be worked out again.
     await sidecar.configure({ retrieval: false, frequency: "more" });
     const uri = uriOf(join(folder, "shop", "again.py"));
@@ -143,7 +143,7 @@ describe("fast typing", () => {
     await sidecar.configure({ retrieval: true, frequency: "balanced", maxFragments: 4 });
   });
 
-  it("takes no more memory for being repeated", async () => {
+  it("does not increase the memory when repeated", async () => {
     await type(uriOf(join(folder, "shop", "first.py")));
     const first = memory();
     await type(uriOf(join(folder, "shop", "second.py")));

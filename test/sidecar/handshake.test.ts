@@ -5,7 +5,7 @@ import { cleanUp, copyOfFixture, Sidecar, start, temporaryFolder } from "./clien
 
 afterEach(cleanUp);
 
-describe("handshake", () => {
+describe("the handshake", () => {
   it("answers initialize before the model is loaded, with its capabilities", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     expect(sidecar.initializeResult).toMatchObject({
@@ -31,7 +31,7 @@ describe("handshake", () => {
     ]);
   });
 
-  it("goes from starting over indexing to ready, and a second start embeds nothing", async () => {
+  it("goes from starting to indexing to ready, and a second start embeds nothing", async () => {
     const folders = [await copyOfFixture()];
     const storagePath = await temporaryFolder();
     const first = await start({ folders, storagePath });
@@ -53,7 +53,7 @@ describe("handshake", () => {
     expect(again.index).toMatchObject({ files: ready.index?.files, fragments: ready.index?.fragments, embedded: 0 });
   });
 
-  it("reads the settings and warns once for each member it cannot use", async () => {
+  it("reads the settings and warns once for each invalid member", async () => {
     const sidecar = await start({ settings: { maxTokens: 100000, executionProvider: "tpu" } });
     await sidecar.reaches("ready");
     await sidecar.configure({});
@@ -68,7 +68,7 @@ describe("handshake", () => {
     );
   });
 
-  it("serves a client that has none of the optional capabilities", async () => {
+  it("works with a client without optional capabilities", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()], capabilities: {} });
     await sidecar.reaches("ready");
     expect(sidecar.registrations).toEqual([]);
@@ -86,7 +86,7 @@ describe("handshake", () => {
     await sidecar.reaches("ready");
   });
 
-  it("loads nothing while it is off, and all of it once it is switched on", async () => {
+  it("loads nothing while disabled, and everything when enabled", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()], settings: { enable: false } });
     await sidecar.reaches("off");
     expect(sidecar.status?.model).toBeUndefined();
@@ -96,7 +96,7 @@ describe("handshake", () => {
     expect([...new Set(sidecar.statuses.map(({ state }) => state))]).toEqual(["starting", "off", "indexing", "ready"]);
   });
 
-  it("refuses a second initialize and unknown commands, and goes on", async () => {
+  it("refuses a second initialize and unknown commands, and continues", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     await expect(
@@ -110,8 +110,8 @@ describe("handshake", () => {
   });
 });
 
-describe("the end", () => {
-  it("leaves when its input closes, saying so", async () => {
+describe("the process", () => {
+  it("ends with a message when its input closes", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     sidecar.process.stdin?.end();
@@ -119,7 +119,7 @@ describe("the end", () => {
     expect(sidecar.stderr).toMatch(/Standard input was closed/);
   });
 
-  it("leaves when the client's process is gone", async () => {
+  it("ends when the client's process has ended", async () => {
     const sidecar = new Sidecar({});
     const { spawn } = await import("node:child_process");
     const client = spawn(process.execPath, ["-e", "setTimeout(() => {}, 200)"]);
@@ -132,7 +132,7 @@ describe("the end", () => {
     expect(await sidecar.exited).toBe(1);
   });
 
-  it("writes nothing but messages to standard output", async () => {
+  it("writes only messages to standard output", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     const strange: Error[] = [];
     sidecar.connection.onError(([error]) => strange.push(error));

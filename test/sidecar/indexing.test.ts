@@ -32,7 +32,7 @@ async function untilSearchable(sidecar: Sidecar, path: string, wanted: boolean):
 }
 
 describe("progress", () => {
-  it("is shown from begin to end and can be cancelled by the user; what is done stays, and the next run finishes", async () => {
+  it("is shown from begin to end; a cancelled run keeps its work, and the next one finishes", async () => {
     const folders = [await manyFiles(120)];
     const storagePath = await temporaryFolder();
     const sidecar = await start({ folders, storagePath, cancelProgress: true });
@@ -55,7 +55,7 @@ describe("progress", () => {
     await second.until("end of progress", () => second.progress.at(-1)?.kind === "end");
   });
 
-  it("lets completions through while it indexes", async () => {
+  it("does not delay completions", async () => {
     const sidecar = await start({ folders: [await manyFiles(120)] });
     await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
     const { trace } = await sidecar.complete("untitled:a", "def add(a, b):\n    return |\n");
@@ -65,7 +65,7 @@ describe("progress", () => {
 });
 
 describe("the reindex command", () => {
-  it("joins a run under way, and embeds nothing that is known", async () => {
+  it("joins the current run, and embeds no known text again", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     await sidecar.until("indexing", () => sidecar.status?.state === "indexing");
     const counts = await sidecar.reindex();
@@ -73,7 +73,7 @@ describe("the reindex command", () => {
     expect(await sidecar.reindex()).toEqual({ ...counts, storeBytes: expect.any(Number) });
   });
 
-  it("reports to the progress of the one who asked, and stops when the request is cancelled", async () => {
+  it("reports to the progress token of its request, and stops when that is cancelled", async () => {
     const sidecar = await start({ folders: [await manyFiles(120)] });
     await sidecar.until("indexing", () => sidecar.status?.state === "indexing");
     const notes: { token: unknown; kind: string }[] = [];
@@ -98,7 +98,7 @@ describe("the reindex command", () => {
 });
 
 describe("changes", () => {
-  it("makes a saved file searchable, and forgets a deleted one", async () => {
+  it("make a saved file searchable, and remove a deleted one", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");
@@ -113,7 +113,7 @@ describe("changes", () => {
     await untilSearchable(sidecar, "shop/vouchers.py", false);
   });
 
-  it("takes a file that the watcher saw, and a folder that was deleted or renamed as a whole", async () => {
+  it("include files seen by the watcher, and folders deleted or renamed as a whole", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");
@@ -130,7 +130,7 @@ describe("changes", () => {
     await untilSearchable(sidecar, "store/money.py", true);
   });
 
-  it("reads the folders anew when an ignore file changes", async () => {
+  it("of an ignore file lead to a new run", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");
@@ -140,7 +140,7 @@ describe("changes", () => {
     await untilSearchable(sidecar, "shop/money.py", false);
   });
 
-  it("takes a hundred thousand watch events at once, and answers meanwhile", async () => {
+  it("of a hundred thousand files at once do not delay answers", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     const before = await sidecar.reaches("ready");
@@ -160,7 +160,7 @@ describe("changes", () => {
     expect(after.index?.embedded).toBe((before.index?.embedded ?? 0) + 1);
   });
 
-  it("adds and removes workspace folders", async () => {
+  it("of the workspace folders add and remove their files", async () => {
     const [folder, other] = [await copyOfFixture(), await temporaryFolder()];
     await writeFile(join(other, "pricing.py"), "def price_with_tax(price):\n    return price * 1.19\n");
     const sidecar = await start({ folders: [folder], settings: wide });
@@ -183,7 +183,7 @@ describe("changes", () => {
 });
 
 describe("what is indexed", () => {
-  it("follows the settings, of each folder its own, at the start and at every change", async () => {
+  it("depends on the settings of each folder, at the start and after every change", async () => {
     const [one, two] = [await copyOfFixture(), await copyOfFixture()];
     const sidecar = await start({
       folders: [one, two],
@@ -204,7 +204,7 @@ describe("what is indexed", () => {
     expect(await sidecar.searchable()).not.toContain("shop/money.py");
   });
 
-  it("follows what a client without pulled settings pushes", async () => {
+  it("depends on settings pushed by a client that cannot be asked for them", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({
       folders: [folder],
@@ -224,7 +224,7 @@ describe("what is indexed", () => {
     });
   });
 
-  it("reads the folders anew when .git/info/exclude changes, but not for the rest of .git", async () => {
+  it("is read again after a change of .git/info/exclude, but of no other file in .git", async () => {
     const folder = await copyOfFixture();
     await makeRepository(folder);
     const sidecar = await start({ folders: [folder], settings: wide });
@@ -240,7 +240,7 @@ describe("what is indexed", () => {
     });
   });
 
-  it("is explained for any path, with the lines of its fragments; a bad question is an error", async () => {
+  it("is explained for any path, with the lines of its fragments; an invalid path is an error", async () => {
     const folder = await copyOfFixture();
     await writeFile(join(folder, "new\nline 🙂.py"), "def value_of(order):\n    return order.value\n");
     const sidecar = await start({ folders: [folder], settings: wide });
@@ -275,7 +275,7 @@ describe("what is indexed", () => {
 });
 
 describe("a kill", () => {
-  it("in the middle of indexing leaves an index that the next start takes up", async () => {
+  it("during indexing leaves an index that the next start continues", async () => {
     const folders = [await manyFiles(120)];
     const storagePath = await temporaryFolder();
     const first = await start({ folders, storagePath });
@@ -295,8 +295,8 @@ describe("a kill", () => {
   });
 });
 
-describe("what a disk may hold", () => {
-  it("skips what cannot be indexed, with the reason counted, and indexes the rest", async () => {
+describe("the indexer", () => {
+  it("skips files that cannot be indexed, counts the reasons, and indexes the rest", async () => {
     const folder = await temporaryFolder();
     await writeFile(join(folder, "good.py"), "def good(value):\n    return value\n");
     await writeFile(join(folder, "long.js"), `const data = "${"x".repeat(50_000_000)}";\n`);
@@ -314,7 +314,7 @@ describe("what a disk may hold", () => {
     expect((index?.files ?? 0) + excluded).toBeGreaterThanOrEqual(4);
   });
 
-  it("survives a 50 MB line that is open in the editor", async () => {
+  it("works while a line of 50 MB is open in the editor", async () => {
     const sidecar = await start();
     await sidecar.reaches("ready");
     const line = `const data = "${"x".repeat(50_000_000)}`;
@@ -326,7 +326,7 @@ describe("what a disk may hold", () => {
     expect((await sidecar.getStatus()).state).toBe("ready");
   });
 
-  it("passes over files that are deleted while it indexes", async () => {
+  it("skips files that are deleted during a run", async () => {
     const folder = await manyFiles(120);
     const sidecar = await start({ folders: [folder] });
     await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
@@ -338,7 +338,7 @@ describe("what a disk may hold", () => {
     expect(counts?.files).toBe(60);
   });
 
-  it("builds a damaged index again by itself", async () => {
+  it("rebuilds a damaged index", async () => {
     const folders = [await copyOfFixture()];
     const storagePath = await temporaryFolder();
     const first = await start({ folders, storagePath });
@@ -362,7 +362,7 @@ describe("what a disk may hold", () => {
     expect((await third.reaches("ready")).index?.embedded).toBe(0);
   });
 
-  it("says so when the index has no place to be written, and works without it", async () => {
+  it("reports when the index cannot be written, and works in memory", async () => {
     const place = join(await temporaryFolder(), "file");
     await writeFile(place, "not a folder");
     const sidecar = await start({ folders: [await copyOfFixture()], storagePath: join(place, "inside") });
@@ -378,8 +378,8 @@ describe("what a disk may hold", () => {
   });
 });
 
-describe("pausing and clearing", () => {
-  it("pauses a run, says so, and takes up the rest when resumed", async () => {
+describe("a command of the index", () => {
+  it("pauses a run, reports it, and continues when resumed", async () => {
     const sidecar = await start({ folders: [await manyFiles(120)] });
     await sidecar.until("some progress", () => (sidecar.status?.progress?.done ?? 0) > 0);
     await sidecar.execute(serverCommands.pauseIndexing);
@@ -392,7 +392,7 @@ describe("pausing and clearing", () => {
     expect(sidecar.status?.paused).toBeUndefined();
   });
 
-  it("clears the index and makes it anew", async () => {
+  it("clears the index and rebuilds it", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()], settings: wide });
     const before = await sidecar.reaches("ready");
     await sidecar.execute(serverCommands.clearIndex);
@@ -406,7 +406,7 @@ describe("pausing and clearing", () => {
 });
 
 describe("unsaved text", () => {
-  it("of an open file is found from another one, and is forgotten when the file is closed without saving", async () => {
+  it("of an open file is found from other files until the file is closed without saving", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: wide });
     await sidecar.reaches("ready");

@@ -45,7 +45,7 @@ async function ask<Params, Result>(
 }
 
 describe("selfracg/traces", () => {
-  it("lists the completions made, newest first", async () => {
+  it("lists the completions, newest first", async () => {
     const { trace } = await withFragments();
     const [first, ...others] = await sidecar.connection.sendRequest(messages.traces);
     expect(first).toEqual(trace);
@@ -54,7 +54,7 @@ describe("selfracg/traces", () => {
 });
 
 describe("selfracg/prompt", () => {
-  it("is the prompt of that completion: its fragments and the code, and its tokens add up", async () => {
+  it("returns the completion's prompt with its fragments and code, whose tokens add up", async () => {
     const { trace, text } = await withFragments();
     await sidecar.complete(fresh(), "x = |\n");
     const { pieces, contextLength } = await ask(messages.prompt, { id: trace.id });
@@ -73,7 +73,7 @@ describe("selfracg/prompt", () => {
 });
 
 describe("selfracg/compare", () => {
-  it("completes the same cursor without the fragments, and typing on goes on as before", async () => {
+  it("completes at the same cursor without fragments, and does not affect later completions", async () => {
     const { trace, text, uri } = await withFragments();
     const { withFragments: with_, withoutFragments, gained } = await ask(messages.compare, { id: trace.id });
     expect(with_.suggestion).toBe(trace.suggestion);
@@ -90,7 +90,7 @@ describe("selfracg/compare", () => {
     expect(next?.fetched ?? "").not.toContain("first completion");
   });
 
-  it("gives way to typing", async () => {
+  it("is cancelled by typing", async () => {
     const { trace, text, uri } = await withFragments();
     const comparing = ask(messages.compare, { id: trace.id }).then(
       () => "done before",
@@ -105,7 +105,7 @@ describe("selfracg/compare", () => {
 });
 
 describe("selfracg/need", () => {
-  it("weighs the tokens of the code before the cursor, in every layer", async () => {
+  it("returns the weights of the tokens before the cursor, in every layer", async () => {
     const { trace } = await withFragments();
     const { tokens, layers } = await ask(messages.need, {
       id: trace.id,
@@ -119,7 +119,7 @@ describe("selfracg/need", () => {
 });
 
 describe("selfracg/search", () => {
-  it("finds the code that a piece of code needs, best first", async () => {
+  it("returns the code that a piece of code needs, best first", async () => {
     const { fragments, nullScore } = await ask(messages.search, {
       text: "from shop.catalog import Catalog\n\ndef find(catalog: Catalog, isbn: str):\n    return catalog.",
       uri: fresh(),
@@ -140,19 +140,19 @@ describe("selfracg/search", () => {
     }
   });
 
-  it("takes any text, an empty one too", async () => {
+  it("accepts any text, even an empty one", async () => {
     for (const text of ["", "\u0000\ud83d", "x".repeat(100_000)])
       expect((await ask(messages.search, { text })).fragments.length).toBeGreaterThan(0);
   });
 });
 
-describe("a completion no longer held", () => {
-  it("is null to all that look at it, and to its trace", async () => {
+describe("a completion that is no longer remembered", () => {
+  it("is null in all requests for its details and its trace", async () => {
     for (const { method } of [messages.prompt, messages.need, messages.compare, messages.trace])
       expect(await sidecar.connection.sendRequest(method, { id: 999_999 })).toBeNull();
   });
 
-  it("is one before the last twenty", async () => {
+  it("is any before the last twenty", async () => {
     const { trace } = await withFragments();
     for (let n = 0; n < 20; n++) await sidecar.complete(fresh(), `x = ${n} + |\n`);
     expect(await sidecar.connection.sendRequest(messages.prompt, { id: trace.id })).toBeNull();

@@ -22,11 +22,11 @@ beforeAll(async () => {
 });
 afterAll(cleanUp);
 
-it("is the model that the status names", () => {
+it("a larger model is named in the status", () => {
   expect(sidecar.status?.model?.name).toBe("tiny-llama");
 });
 
-it("completes what it has learnt", async () => {
+it("a larger model completes text it was trained on", async () => {
   const { list, trace } = await sidecar.complete(
     uriOf(join(folder, "add.py")),
     "def add(first, second):\n    return |\n",
@@ -35,7 +35,7 @@ it("completes what it has learnt", async () => {
   expect(list.items).toHaveLength(1);
 });
 
-it("holds nothing back for being unsure, since it states no confidence, and says so once", async () => {
+it("a larger model without a calibration suppresses nothing as unsure, and says so once", async () => {
   await sidecar.configure({ frequency: "fewer" });
   const { trace } = await sidecar.complete(uriOf(join(folder, "again.py")), "def add(first, second):\n    return |\n");
   expect(trace.suggestion).toBe("first + second");
@@ -47,7 +47,7 @@ it("holds nothing back for being unsure, since it states no confidence, and says
   ).toHaveLength(1);
 });
 
-it("indexes and searches the workspace with its own expression", async () => {
+it("a larger model indexes and searches the workspace with its own expressions", async () => {
   expect(sidecar.status?.index?.fragments).toBeGreaterThan(0);
   await sidecar.configure({ maxFragments: 4 });
   expect((await sidecar.searchable()).size).toBeGreaterThan(0);

@@ -102,7 +102,7 @@ describe.skipIf(reason !== undefined)(`llama.cpp${reason === undefined ? "" : ` 
     expect(announced).toBe(0);
   });
 
-  it("gives rates of the GGUF file and opens no socket", async () => {
+  it("is timed on the GGUF file without opening a socket", async () => {
     const obstacle = obstacleToTracing();
     const work = await temporaryFolder();
     const trace = join(work, "trace");
@@ -121,7 +121,7 @@ describe.skipIf(reason !== undefined)(`llama.cpp${reason === undefined ? "" : ` 
     if (obstacle === undefined) expect((await readTrace(trace, root)).network).toEqual([]);
   });
 
-  it("fails with a sentence for a file that is no GGUF file", async () => {
+  it("fails with a clear message for a file that is not GGUF", async () => {
     const { code, result } = await llamaPhase({ ...options, gguf: join(root, "package.json") }, []);
     expect(code).toBe(1);
     expect(result).toBeUndefined();

@@ -1,4 +1,4 @@
-// The command `model` as a person and a script use it: the real process, in an installation with a tiny catalogue.
+// The command `the model command` as a person and a script use it: the real process, in an installation with a tiny catalogue.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -59,8 +59,8 @@ function cli(...args: string[]): Promise<Outcome> {
 const complete = (...more: string[]): Promise<Outcome> =>
   cli("complete", file, "--no-retrieval", "--provider", "cpu", "--json", ...more);
 
-describe("model", () => {
-  it("lists what there is, makes a model of a file, has it answer, and takes it away again", async () => {
+describe("the model command", () => {
+  it("lists models, converts a file to a model, uses it, and removes it", async () => {
     const before = (await cli("model", "list", "--json")).json();
     expect(before.models).toMatchObject([
       { name: "small", state: "ships", inUse: true },
@@ -114,7 +114,7 @@ describe("model", () => {
     expect((await cli("model", "remove", "mine")).code).toBe(0);
   });
 
-  it("says what answers instead of a chosen model that is gone; one named by --model must be there", async () => {
+  it("names the model used instead of a missing one, but fails when --model names a missing one", async () => {
     await cli("model", "add", tinyGguf);
     await cli("model", "use", "tiny");
     const { folder } = (await cli("model", "list", "--json")).json();
@@ -142,7 +142,7 @@ describe("model", () => {
     [["model", "remove", "small"], /ships with the extension/],
     [["model", "remove", "../small"], /Expected one of the converted models \(none\)/],
     [["complete", "x:1:1", "--model", "nobody"], /a model's name|a readable file/],
-  ])("refuses %j in a sentence", async (args, message) => {
+  ])("refuses %j with a clear message", async (args, message) => {
     const { code, stderr } = await cli(...args);
     expect(stderr).toMatch(message);
     expect(stderr).not.toMatch(/^\s+at /m);

@@ -16,24 +16,24 @@ async function startWith(settings: object, options: object = {}): Promise<Sideca
 }
 
 describe("selfracg.model", () => {
-  it("is the folder of a package, and goes before selfracg.modelPath", async () => {
+  it("accepts the folder of a package, and overrides selfracg.modelPath", async () => {
     const sidecar = await startWith({ model: tinyLlama, modelPath: "/nowhere" });
     expect(sidecar.status?.model?.name).toBe("tiny-llama");
   });
 
-  it("is a name: here that of the model that ships, where the older setting has another", async () => {
+  it("accepts the name of a model, and overrides selfracg.modelPath", async () => {
     const sidecar = await startWith({ model: "small", modelPath: tinyLlama });
     expect(sidecar.status?.model?.name).toBe("selfracg-default");
   });
 
-  it("that names no model here has the small one answer, and status and log say so", async () => {
+  it("with an unknown name leads to the small model, and to messages in status and log", async () => {
     const sidecar = await startWith({ model: "no-such-model" });
     expect(sidecar.status?.model?.name).toBe("selfracg-default");
     expect(sidecar.status?.message).toMatch(/^Ready.*found "no-such-model".*Until then the small model answers\.$/);
     expect(sidecar.logs.some(({ message }) => message.includes('found "no-such-model"'))).toBe(true);
   });
 
-  it("gives way to what the client says at start", async () => {
+  it("is overridden by the client's initialization options", async () => {
     const sidecar = await startWith({ model: "small" }, { model: tinyLlama });
     expect(sidecar.status?.model?.name).toBe("tiny-llama");
   });

@@ -61,14 +61,14 @@ vim.cmd("qa!")
 afterEach(cleanUp);
 
 describe("the page on other editors", () => {
-  it("has Neovim's configuration in its first block, and inline completion in the second", () => {
+  it("has Neovim's configuration in its first code block, and inline completion in the second", () => {
     const [configuration, inline] = blocks();
     expect(configuration).toMatch(/^vim\.lsp\.config\("selfracg"/);
     expect(configuration).toContain(`"${dist}/sidecar.js", "--stdio"`);
     expect(inline).toMatch(/^vim\.lsp\.inline_completion\.enable\(\)/);
   });
 
-  it.skipIf(!suits)("sets up a Neovim that gets a name from another file", async () => {
+  it.skipIf(!suits)("configures a Neovim that suggests a name from another file", async () => {
     const folder = await copyOfFixture();
     const scratch = await temporaryFolder();
     await makeRepository(folder);

@@ -80,13 +80,13 @@ const use: Cell = { text: "total = price_in_" };
 const end = { line: 0, character: 17 };
 
 describe("a notebook", () => {
-  it("is asked for in the capabilities, with all its cells", () => {
+  it("is requested in the capabilities with all its cells", () => {
     expect(sidecar.initializeResult?.capabilities.notebookDocumentSync).toEqual({
       notebookSelector: [{ notebook: "*" }],
     });
   });
 
-  it("gives a cell's prompt the code above it and below it, of its language", async () => {
+  it("has the cells above and below in a cell's prompt, if they are in its language", async () => {
     const alone = await (await Book.open(use)).ask(0, end);
     const below = await (await Book.open(helper, use)).ask(1, end);
     expect(below.trace.promptTokens).toBeGreaterThan(alone.trace.promptTokens + 10);
@@ -100,7 +100,7 @@ describe("a notebook", () => {
     expect(others.trace.promptTokens).toBe(alone.trace.promptTokens);
   });
 
-  it("suggests what is defined in a cell above, within the cell", async () => {
+  it("has suggestions of names defined in a cell above", async () => {
     const book = await Book.open(helper, { text: "", languageId: "python" }, use);
     const { list, trace } = await book.ask(2, end);
     expect(trace).toMatchObject({ uri: book.cellUri(2), position: end });
@@ -110,7 +110,7 @@ describe("a notebook", () => {
     expect(trace.suggestion).toMatch(/^euros/);
   });
 
-  it("follows cells that are typed in, added, moved and removed", async () => {
+  it("is updated when cells are edited, added, moved and removed", async () => {
     const book = await Book.open(use);
     const alone = (await book.ask(0, end)).trace;
     // Added above.
@@ -136,7 +136,7 @@ describe("a notebook", () => {
     expect((await book.ask(0, end)).trace).toMatchObject({ id: alone.id, cached: true });
   });
 
-  it("types along within a cell with no new work", async () => {
+  it("continues a suggestion from the cache while its text is typed in a cell", async () => {
     const book = await Book.open(helper, use);
     const { trace } = await book.ask(1, end);
     expect(trace.suggestion.length).toBeGreaterThan(1);
@@ -147,7 +147,7 @@ describe("a notebook", () => {
     expect(next.trace).toMatchObject({ id: trace.id, cached: true });
   });
 
-  it("goes by the notebook's path and scheme, also where cells have names of their own", async () => {
+  it("is identified by its own path and scheme, also when cells have their own names", async () => {
     await sidecar.configure({ disabledFiles: ["private-*.ipynb"] });
     const book = new Book("private-1.ipynb");
     const uri = "cell:42";
@@ -168,7 +168,7 @@ describe("a notebook", () => {
 });
 
 describe("a client that sends cells as text documents", () => {
-  it("gets suggestions from the cell alone", async () => {
+  it("gets suggestions made from the single cell", async () => {
     const uri = `vscode-notebook-cell:${folder}/plain.ipynb#W0sZmlsZQ%3D%3D`;
     const { list, trace } = await sidecar.complete(uri, "def add(a, b):\n    return |\n");
     expect(trace.uri).toBe(uri);

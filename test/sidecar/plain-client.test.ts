@@ -236,7 +236,7 @@ describe("a plain LSP 3.18 client", () => {
     expect(client.stderr).toBe("");
   });
 
-  it("counts in UTF-16 units, with a file saved as it is told, and nothing of it lost on the way", async () => {
+  it("sends positions in UTF-16 units, and every character arrives unchanged", async () => {
     const folder = await copyOfFixture();
     const client = new PlainClient(await environment());
     await client.initialize({
@@ -260,7 +260,7 @@ describe("a plain LSP 3.18 client", () => {
     expect(await client.end()).toBe(0);
   });
 
-  it("cancels, and is refused what does not exist, in the protocol's words", async () => {
+  it("gets the protocol's error codes for cancelled and unknown requests", async () => {
     const client = new PlainClient(await environment());
     await client.initialize({ capabilities: { textDocument: { inlineCompletion: {} } }, rootUri: null, ...options });
     const uri = "file:///elsewhere/loop.py";

@@ -59,12 +59,12 @@ async function expectNothingLeft({ home, storage, trace }: Place): Promise<void>
   expect(await readFile(trace, "utf8")).toMatch(/libonnxruntime\.so.*= \d/);
 }
 
-it("can be traced where SELFRACG_REQUIRE_STRACE is set, as in continuous integration", () => {
+it("strace is available when SELFRACG_REQUIRE_STRACE is set, as in continuous integration", () => {
   if (process.env.SELFRACG_REQUIRE_STRACE === "1") expect(obstacle).toBeUndefined();
 });
 
-describe("a trace", () => {
-  it("shows a call as one line that another thread's call came between, and a call that never ended", async () => {
+describe("a trace of system calls", () => {
+  it("shows a call that another thread interrupts as one line, and a call that never ends", async () => {
     const { trace, storage } = await emptyPlace();
     const lines = [
       `7 connect(3<TCP:[1]>, {sin_addr=inet_addr("192.0.2.1")}, 16 <unfinished ...>`,
@@ -82,7 +82,7 @@ describe("a trace", () => {
     });
   });
 
-  it("shows a name look-up, a connection and a file written outside the storage folder, also of a thread", async ({
+  it("shows DNS look-ups, connections and files written outside the storage folder, in any thread", async ({
     skip,
   }) => {
     if (obstacle !== undefined) skip(obstacle);
@@ -106,8 +106,8 @@ describe("a trace", () => {
 
 const seconds = aliveMs / 1000;
 
-describe.concurrent("in an empty home folder, up to the end", () => {
-  it(`the sidecar opens no socket, looks no host up and writes to its storage folder alone, ${seconds} s after a completion`, async ({
+describe.concurrent("in an empty home folder", () => {
+  it(`the sidecar opens no socket, resolves no name and writes only to its storage folder, ${seconds} s after a completion`, async ({
     skip,
   }) => {
     if (obstacle !== undefined) skip(obstacle);
@@ -128,7 +128,7 @@ describe.concurrent("in an empty home folder, up to the end", () => {
     await expectNothingLeft(place);
   });
 
-  it(`the command line opens no socket, looks no host up and writes to its storage folder alone, ${seconds} s after a completion`, async ({
+  it(`the command line opens no socket, resolves no name and writes only to its storage folder, ${seconds} s after a completion`, async ({
     skip,
   }) => {
     if (obstacle !== undefined) skip(obstacle);

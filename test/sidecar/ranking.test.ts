@@ -24,7 +24,7 @@ def total_price(prices: list[Money]) -> Money:
 `;
 const fresh = () => uriOf(join(folder, "shop", `probe_${Math.random().toString(36).slice(2)}.py`));
 
-it("of banned files nothing is taken from the next request on, and the pattern is named", async () => {
+it("fragments of banned files are dropped from the next request on, and the trace names the pattern", async () => {
   const uri = fresh();
   const before = (await sidecar.complete(uri, text)).trace;
   expect(before.nullScore).toBeTypeOf("number");
@@ -40,7 +40,7 @@ it("of banned files nothing is taken from the next request on, and the pattern i
   );
 });
 
-it("what is pinned goes first where it is needed, from the next request on", async () => {
+it("needed fragments of pinned files come first from the next request on", async () => {
   const uri = fresh();
   const before = (await sidecar.complete(uri, text)).trace;
   const needed = [...before.fragments, ...before.dropped].filter(({ score }) => score >= (before.nullScore ?? 1));
@@ -57,7 +57,7 @@ it("what is pinned goes first where it is needed, from the next request on", asy
   expect(after?.fragments.map(({ path }) => path)).toContain(last);
 });
 
-it("of several folders, one is meant by ./ and its name", async () => {
+it("a pattern with ./ and a folder's name matches one of several folders", async () => {
   const other = await copyOfFixture();
   const library = join(dirname(other), "library");
   await rename(other, library);
@@ -78,7 +78,7 @@ it("of several folders, one is meant by ./ and its name", async () => {
   both.kill();
 });
 
-it("what is imported and what was edited lately is boosted, and says so; what was only opened is not", async () => {
+it("fragments of imported and recently edited files are boosted, those of opened files are not", async () => {
   const edited = join(folder, "shop", "inventory.py");
   const reasons = async (path: string) => {
     const { trace } = await sidecar.complete(fresh(), text);
@@ -95,7 +95,7 @@ it("what is imported and what was edited lately is boosted, and says so; what wa
   expect(await reasons("shop/inventory.py")).toEqual(new Set(["edited lately"]));
 });
 
-it("an edit elsewhere does not change the fragments that are reused for typing on", async () => {
+it("an edit of another file does not change the fragments reused while typing", async () => {
   const uri = fresh();
   const { trace } = await sidecar.complete(uri, text);
   const edited = uriOf(join(folder, "shop", "orders.py"));

@@ -32,7 +32,7 @@ async function becomes<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean)
 }
 
 describe("indexing", () => {
-  it("takes in none of the files that hold secrets by their name or text, and counts each", async () => {
+  it("excludes and counts every file with a secret in its name or text", async () => {
     const folder = await temporaryFolder();
     const all = [...planted.names, ...planted.tokens, ...planted.texts];
     await write(folder, [...all, { path: "plain.py", text: "def add(a, b):\n    return a + b\n" }]);
@@ -42,7 +42,7 @@ describe("indexing", () => {
     expect([...(await sidecar.searchable())]).toEqual(["plain.py"]);
   });
 
-  it("takes none of the files that resemble them for a secret", async () => {
+  it("includes every file that only resembles a secret", async () => {
     const folder = await temporaryFolder();
     await write(folder, harmless);
     const sidecar = await start({ folders: [folder] });
@@ -51,7 +51,7 @@ describe("indexing", () => {
     expect(index?.files).toBeGreaterThan(harmless.length / 2);
   });
 
-  it("drops a file as soon as a secret is typed into it, saved or not, and takes it back without", async () => {
+  it("drops a file while it contains a secret, saved or not", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder], settings: { maxFragments: 16 } });
     await sidecar.reaches("ready");
@@ -68,7 +68,7 @@ describe("indexing", () => {
 });
 
 describe("a file that is secret by its name", () => {
-  it("has no suggestions, with the reason, until the user brings it back; its text is searched all the same", async () => {
+  it("has no suggestions, with the reason, until the user includes it; it can still be searched by", async () => {
     const folder = await copyOfFixture();
     const env = join(folder, ".env");
     await writeFile(env, "PORT=3000\n");
@@ -96,7 +96,7 @@ describe("a file that is secret by its name", () => {
   });
 
   it.each([".ssh/config", ".aws/credentials", "id_rsa"])(
-    "has none outside of the workspace either: %s",
+    "has no suggestions outside the workspace either: %s",
     async (name) => {
       const sidecar = await start({ folders: [await copyOfFixture()] });
       await sidecar.reaches("ready");
@@ -108,7 +108,7 @@ describe("a file that is secret by its name", () => {
 describe("a document with a secret in its text", () => {
   const text = `import shop\n\nURL = "postgres://shop:${password}@db.internal/shop"\n\n\ndef add(a, b):\n    return |\n`;
 
-  it("has suggestions, made without the secret", async () => {
+  it("has suggestions that are made without the secret", async () => {
     const folder = await copyOfFixture();
     const sidecar = await start({ folders: [folder] });
     await sidecar.reaches("ready");
@@ -120,7 +120,7 @@ describe("a document with a secret in its text", () => {
     expect(read).not.toContain(password);
   });
 
-  it("has none inside the secret, with the reason in the trace", async () => {
+  it("has no suggestion inside the secret, with the reason in the trace", async () => {
     const sidecar = await start({ folders: [await copyOfFixture()] });
     await sidecar.reaches("ready");
     const inside = `PASSWORD = "${password.slice(0, 8)}|${password.slice(8)}"\n`;

@@ -54,7 +54,7 @@ const columnsAfter = ({ line, character }: Position, characters: number): Positi
 });
 
 describe("typing", () => {
-  it("along a suggestion gives its rest, key by key, with no new work; and going back gives it again", async () => {
+  it("the text of a suggestion gives its rest from the cache for each key, and deleting gives it again", async () => {
     const { uri, position, trace } = await suggested();
     for (let typed = 1; typed < trace.suggestion.length; typed++) {
       await sidecar.insert(uri, columnsAfter(position, typed - 1), trace.suggestion.slice(typed - 1, typed));
@@ -70,7 +70,7 @@ describe("typing", () => {
     expect(next.trace.id).toBe(trace.id + 1);
   });
 
-  it("is waited for before the model is asked, and the wait is in the trace; not for who asks", async () => {
+  it("delays automatic requests, which the trace shows, but not explicit ones", async () => {
     const uri = fresh();
     await sidecar.open(uri, "total = \n");
     let position = { line: 0, character: 8 };
@@ -89,7 +89,7 @@ describe("typing", () => {
     expect((await sidecar.trace())?.timings.waitMs).toBe(0);
   });
 
-  it("fast, 40 keys of which each has its request, leaves one answer: that of the last", async () => {
+  it("40 keys fast, each with a request, gives an answer to the last one only", async () => {
     const uri = fresh();
     await sidecar.open(uri, "value = \n");
     const answers: Promise<InlineCompletionList>[] = [];
@@ -106,11 +106,11 @@ describe("typing", () => {
   });
 });
 
-describe("after a suggestion was taken whole", () => {
+describe("after a suggestion is accepted", () => {
   it.each([
     ["its text, in one edit", false],
     ["its text, and the item's command", true],
-  ])("by %s, the next one is ready", async (_, told) => {
+  ])("as %s, the next one is ready", async (_, told) => {
     const { uri, position, trace } = await suggested();
     await sidecar.insert(uri, position, trace.suggestion);
     if (told) expect(await sidecar.execute(serverCommands.accepted, trace.id)).toBeNull();
@@ -127,7 +127,7 @@ describe("after a suggestion was taken whole", () => {
     expect(next?.timings.waitMs).toBe(0);
   });
 
-  it("an edit ends what was being made ready", async () => {
+  it("an edit cancels the next one", async () => {
     const { uri, position, trace } = await suggested();
     await sidecar.insert(uri, position, trace.suggestion);
     await sidecar.insert(uri, columnsAfter(position, trace.suggestion.length), "q");
@@ -139,7 +139,7 @@ describe("after a suggestion was taken whole", () => {
 });
 
 describe("the last traces", () => {
-  it("are given newest first, each once, and by id", async () => {
+  it("are listed newest first and once each, and can be read by id", async () => {
     const first = await suggested();
     const second = await suggested();
     await sidecar.request(first.uri, first.position);
@@ -156,7 +156,7 @@ describe("the last traces", () => {
   });
 });
 
-describe("where none is made", () => {
+describe("the availability of suggestions", () => {
   const availability = (uri: string) => sidecar.connection.sendRequest(messages.availability, { uri });
   const text = places[0] ?? "";
 
@@ -170,14 +170,14 @@ describe("where none is made", () => {
     return { items, available };
   }
 
-  it("says nothing of documents that are fine, open or not", async () => {
+  it("is given for ordinary documents, open or not", async () => {
     expect((await opened(fresh())).available).toEqual({ available: true });
     expect((await opened("untitled:Untitled-7")).available).toEqual({ available: true });
     expect(await availability(fresh())).toEqual({ available: true });
   });
 
   it.each(["git:/w/a.py?%7B%22ref%22%3A%22~%22%7D", "output:extension-output-1", "vscode-scm:git/scm0/input?rootUri"])(
-    "is %s",
+    "is denied for %s",
     async (uri) => {
       const { items, available } = await opened(uri);
       expect(items).toEqual([]);
@@ -188,7 +188,7 @@ describe("where none is made", () => {
     },
   );
 
-  it("follows disabledFiles, from each workspace folder", async () => {
+  it("depends on disabledFiles, relative to each workspace folder", async () => {
     await sidecar.configure({ disabledFiles: ["/shop/", "*.secret.py", "!/shop/open.py"] });
     const off = await opened(fresh());
     expect(off.items).toEqual([]);
@@ -203,7 +203,7 @@ describe("where none is made", () => {
     expect(await availability(uriOf(join(folder, "shop", "orders.py")))).toEqual({ available: true });
   });
 
-  it("follows quietIn, in the words of the setting, and only there", async () => {
+  it("depends on quietIn at the cursor", async () => {
     const suppressed = async (document: string): Promise<string | undefined> =>
       (await sidecar.complete(fresh(), document)).trace.suppressed;
     const [comment, string] = ["total = 1\n# adds the |\n", 'total = "adds the |"\n'];
@@ -216,7 +216,7 @@ describe("where none is made", () => {
     for (const document of [comment, string]) expect((await suppressed(document)) ?? "").not.toContain("quietIn");
   });
 
-  it("holds back by frequency what it is unsure of, and says how sure it was", async () => {
+  it("does not include unsure suggestions, by frequency, whose confidence is in the trace", async () => {
     const shown: Record<string, number> = {};
     for (const frequency of ["more", "fewer"] as const) {
       await sidecar.configure({ frequency });
@@ -238,7 +238,7 @@ describe("where none is made", () => {
     await sidecar.configure({ frequency: "balanced" });
   });
 
-  it("follows disabledLanguages and enable", async () => {
+  it("depends on disabledLanguages and enable", async () => {
     await sidecar.configure({ disabledLanguages: ["python"] });
     expect((await opened(fresh())).available).toMatchObject({ available: false, setting: "disabledLanguages" });
     // By its name where no client says the language.
@@ -250,13 +250,13 @@ describe("where none is made", () => {
     await sidecar.reaches("ready");
   });
 
-  it("is an error for a bad question", async () => {
+  it("is an error for an invalid URI", async () => {
     await expect(sidecar.connection.sendRequest(messages.availability.method, { uri: 1 })).rejects.toThrow(
       /expected \{uri: string\}, found \{"uri":1\}/,
     );
   });
 
-  it("is everywhere while the model cannot be used, with the reason", async () => {
+  it("is denied with the reason while the model cannot be used", async () => {
     const broken = await start({ folders: [folder], initializationOptions: { modelPath: join(folder, "no-model") } });
     const { message } = await broken.reaches("error");
     expect(await broken.connection.sendRequest(messages.availability, { uri: fresh() })).toEqual({
@@ -267,7 +267,7 @@ describe("where none is made", () => {
   });
 });
 
-describe("snoozed", () => {
+describe("a snooze", () => {
   const snooze = (...given: unknown[]) =>
     sidecar.connection.sendRequest(serverCommands.snooze.request, {
       command: serverCommands.snooze.name,
@@ -275,7 +275,7 @@ describe("snoozed", () => {
     });
   const text = places[0] ?? "";
 
-  it("makes none until it is over, says until when, and ends by itself with a notification", async () => {
+  it("suppresses suggestions until the time it states, and ends with a notification", async () => {
     const before = Date.now();
     const status = await snooze(0.05);
     expect(status.state).toBe("snoozed");
@@ -298,7 +298,7 @@ describe("snoozed", () => {
     expect((await sidecar.trace())?.uri).toBe(uri);
   });
 
-  it("is ended by 0; the index can be read anew meanwhile", async () => {
+  it("is ended by 0, and does not affect indexing", async () => {
     expect((await snooze(60)).state).toBe("snoozed");
     expect(await sidecar.reindex()).not.toBeNull();
     expect((await sidecar.getStatus()).state).toBe("snoozed");
@@ -306,7 +306,7 @@ describe("snoozed", () => {
     expect((await sidecar.getStatus()).snoozedUntil).toBeUndefined();
   });
 
-  it.each([[], ["30"], [-1], [null], [1e9], [{}]])("refuses %j and says what it takes", async (...given) => {
+  it.each([[], ["30"], [-1], [null], [1e9], [{}]])("refuses %j and states what it expects", async (...given) => {
     await expect(snooze(...given)).rejects.toThrow(
       /Expected a number of minutes from 0 to 10080 as the argument of selfracg\.server\.snooze, found/,
     );

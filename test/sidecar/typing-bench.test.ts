@@ -26,7 +26,7 @@ function bench(args: string[]): Promise<{ code: number | null; stdout: string; s
   });
 }
 
-it("types the edits of two commits and counts what came of it", async () => {
+it("the typing benchmark types the edits of two commits and counts the results", async () => {
   const folder = await copyOfFixture();
   const git = (...args: string[]) =>
     execFileSync("git", [
@@ -87,7 +87,7 @@ it("types the edits of two commits and counts what came of it", async () => {
   expect(total.shown).toBeLessThanOrEqual(total.withText);
 }, 120_000);
 
-it("says what is wrong with an option or a history", async () => {
+it("the typing benchmark reports an invalid option or history", async () => {
   const nothing = await temporaryFolder();
   expect(await bench(["--history", nothing])).toMatchObject({
     code: 1,

@@ -53,7 +53,7 @@ describe("accepting a suggestion in VS Code", () => {
     return `${file}:${line}:${column}`;
   }
 
-  it("is followed by the next request with no further key", async () => {
+  it("is followed by the next request without another key", async () => {
     await window.waitForStatus(/ready/);
     await window.openFile(file, lastLine(file));
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
@@ -66,7 +66,7 @@ describe("accepting a suggestion in VS Code", () => {
     await window.revertFile();
   });
 
-  it("counts as accepted by the item's command, also where the edit looks like a typed character", async () => {
+  it("is counted by the item's command, even when the edit looks like a typed character", async () => {
     const inspector = await window.inspector();
     await inspector.locator("#counts-section > summary").click();
     // Files open in the group that was clicked in last, which would hide the inspector.

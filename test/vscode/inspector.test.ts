@@ -121,7 +121,7 @@ describe("the inspector in VS Code", () => {
   const options = () => inspector.locator("#traces [role=option]");
   const selected = () => inspector.locator('#traces [aria-selected="true"]').getAttribute("id");
 
-  it("opens beside the code and leaves it the keyboard, and lists what was suggested before", async () => {
+  it("opens beside the code without taking the focus, and lists earlier suggestions", async () => {
     await window.waitForStatus(/ready/);
     const [{ file, typed }] = places;
     await window.openFile(file, lastLine(file));
@@ -133,7 +133,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => options().first().locator(".meta").textContent(), patience).toMatch(/^customers\.py:\d+ /);
   });
 
-  it("lists the last suggestions, the newest first and shown", async () => {
+  it("lists the last suggestions, newest first, and shows the newest", async () => {
     for (const { file, typed } of places.slice(1)) {
       await window.openFile(file, lastLine(file));
       await window.type(typed);
@@ -164,7 +164,7 @@ describe("the inspector in VS Code", () => {
     expect(await options().count()).toBeGreaterThan(1);
   });
 
-  it("is worked by keyboard alone: an older suggestion stays while one types, until it follows again", async () => {
+  it("works by keyboard: a chosen suggestion stays while the user types, until the newest is requested", async () => {
     await toInspector();
     await tabTo(inspector.locator("#traces"));
     const newest = await selected();
@@ -192,7 +192,7 @@ describe("the inspector in VS Code", () => {
     expect(await selected()).toBe(await options().first().getAttribute("id"));
   });
 
-  it("opens a fragment's code by keyboard", async () => {
+  it("opens the code of a fragment by keyboard", async () => {
     const link = inspector.locator('[data-open^="fragment:"]').first();
     const [, path = "", first] = /^(.+):(\d+)(?:-\d+)?$/.exec((await link.textContent()) ?? "") ?? [];
     await tabTo(link);
@@ -202,7 +202,7 @@ describe("the inspector in VS Code", () => {
     await backToInspector();
   });
 
-  it("compares with no fragments, side by side", async () => {
+  it("shows the completions with and without fragments side by side", async () => {
     await tabTo(inspector.locator('[data-do="compare"]'));
     await window.page.keyboard.press("Enter");
     await expect.poll(() => inspector.locator(".side").count(), patience).toBe(2);
@@ -224,7 +224,7 @@ describe("the inspector in VS Code", () => {
     expect(left?.x).toBeLessThan(right?.x ?? 0);
   });
 
-  it("shows the prompt as the model saw it", async () => {
+  it("shows the prompt as the model read it", async () => {
     await tabTo(inspector.locator("#prompt-section > summary"));
     await window.page.keyboard.press("Enter");
     const prompt = inspector.locator("#prompt");
@@ -240,7 +240,7 @@ describe("the inspector in VS Code", () => {
     expect(await prompt.locator(".in-code pre").textContent()).toContain(`<|path|>${shownFile}`);
   });
 
-  it("shows on the code what the need looked at", async () => {
+  it("shows the weights of the need on the code", async () => {
     await tabTo(inspector.locator("#need-section > summary"));
     await window.page.keyboard.press("Enter");
     const need = inspector.locator("#need");
@@ -254,7 +254,7 @@ describe("the inspector in VS Code", () => {
     expect(await focusedId()).toBe("layer");
   });
 
-  it("searches the index by a piece of code", async () => {
+  it("finds fragments by a piece of code", async () => {
     await tabTo(inspector.locator("#search-section > summary"));
     await window.page.keyboard.press("Enter");
     await tabTo(inspector.locator("#search-text"));
@@ -276,7 +276,7 @@ describe("the inspector in VS Code", () => {
     await backToInspector();
   });
 
-  it("pins and bans a fragment's file for this workspace, and takes it back", async () => {
+  it("pins and bans the file of a fragment for this workspace, and undoes both", async () => {
     const path = ((await inspector.locator('[data-open="found:0"]').textContent()) ?? "").replace(/:[\d-]+$/, "");
     const [pin, ban] = [inspector.locator('[data-rule="pin:found:0"]'), inspector.locator('[data-rule="ban:found:0"]')];
     expect(await pin.getAttribute("aria-label")).toBe(`Pin ${path}`);
@@ -298,7 +298,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => ban.getAttribute("aria-pressed"), patience).toBe("false");
   });
 
-  it("counts what became of suggestions, and deletes the counts when one is sure", async () => {
+  it("shows the usage counts, and deletes them after a confirmation", async () => {
     await tabTo(inspector.locator("#counts-section > summary"));
     await window.page.keyboard.press("Enter");
     const shown = inspector.locator("#counts tr").first();
@@ -323,7 +323,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => inspector.locator("#notice").textContent(), patience).toBe("The counts are deleted.");
   });
 
-  it("copies the trace as JSON, without code unless asked", async () => {
+  it("copies the trace as JSON, without code by default", async () => {
     const clipboard = () => window.page.evaluate("navigator.clipboard.readText()") as Promise<string>;
     await inspector.locator('[data-do="copy"]').click();
     await expect
@@ -341,7 +341,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(clipboard, patience).toMatch(/<\|path\|>/);
   });
 
-  it("is as one left it after it was hidden", async () => {
+  it("is unchanged after it was hidden", async () => {
     await toInspector();
     await window.runCommand("File: New Untitled Text File");
     await window.runCommand("View: Close Editor");
@@ -358,7 +358,7 @@ describe("the inspector in VS Code", () => {
     ["Default High Contrast", "vscode-high-contrast", "high-contrast"],
     ["Default High Contrast Light", "vscode-high-contrast-light", "high-contrast-light"],
   ])("in %s", (theme, bodyClass, name) => {
-    it("has no violation that axe-core finds, with all of it opened", async () => {
+    it("has no accessibility violation by axe-core with all sections open", async () => {
       writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify({ "workbench.colorTheme": theme }));
       await expect
         .poll(() => inspector.locator("body").getAttribute("class"), patience)
@@ -386,7 +386,7 @@ describe("the inspector in VS Code", () => {
     });
   });
 
-  it("says so while there is nothing to look at", async () => {
+  it("has a message while there is no suggestion", async () => {
     await window.runCommand("SelfRACG: Restart Sidecar");
     await expect.poll(title, patience).toBe("No suggestion yet");
     await window.waitForStatus(/ready/);
@@ -398,7 +398,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);
   });
 
-  it("pins among several folders the file of one alone", async () => {
+  it("pins the file in its own folder only when there are several folders", async () => {
     const roots = join(shop.scratch, "roots");
     for (const name of ["app", "library"])
       cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });

@@ -33,7 +33,7 @@ describe.skipIf(unreachable !== undefined)(
     });
     afterAll(() => rmSync(models, { recursive: true, force: true }));
 
-    it("is asked for before it is there: the small one answers, and the status says so", async () => {
+    it("is replaced by the small model until it is installed, as the status says", async () => {
       await window.waitForStatus(/ready/);
       expect(await window.tooltip()).toMatch(
         /Expected the model qwen2\.5-coder-0\.5b on this machine, found none.*Until then the small model answers/,
@@ -41,7 +41,7 @@ describe.skipIf(unreachable !== undefined)(
       await window.leaveTooltip();
     });
 
-    it("is made out of the published file, with the SHA-256 that is known", { timeout: patience.timeout }, async () => {
+    it("is converted from the published file with the expected SHA-256", { timeout: patience.timeout }, async () => {
       if (!("path" in published)) throw new Error("Expected the file.");
       const cli = [join(root, "dist", "cli.js"), "model", "add", published.path, "--json"];
       const { stdout } = await promisify(execFile)(process.execPath, cli, { maxBuffer: 2 ** 24 });
@@ -56,7 +56,7 @@ describe.skipIf(unreachable !== undefined)(
       }
     });
 
-    it("answers after a restart, and writes what it was told of another file", {
+    it("answers after a restart, and generates what another file defines", {
       timeout: 2 * patience.timeout,
     }, async () => {
       await window.runCommand("SelfRACG: Restart Sidecar");
@@ -69,7 +69,9 @@ describe.skipIf(unreachable !== undefined)(
       expect(await window.waitForGhostText(patience.timeout)).toContain("add");
     });
 
-    it("is compared with and without fragments in the inspector", { timeout: patience.timeout }, async () => {
+    it("completes with and without fragments in the inspector's comparison", {
+      timeout: patience.timeout,
+    }, async () => {
       await window.runCommand("SelfRACG: Show Retrieval Inspector");
       const inspector = await window.inspector();
       await expect.poll(() => inspector.locator('[data-open^="fragment:"]').count(), patience).toBeGreaterThan(0);
@@ -79,7 +81,7 @@ describe.skipIf(unreachable !== undefined)(
         .toMatch(/^[+−]?\d+\.\d\d$/);
     });
 
-    it("gives way to the small model on command", { timeout: patience.timeout }, async () => {
+    it("is replaced by the small model by a command", { timeout: patience.timeout }, async () => {
       await window.runCommand("SelfRACG: Choose Model");
       await window.page
         .locator(".quick-input-list .monaco-list-row")

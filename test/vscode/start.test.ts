@@ -64,7 +64,7 @@ describe.skipIf(process.platform === "win32")("npm start", () => {
     expect(await stillRunning(all)).toEqual([]);
   }
 
-  it("opens a copy of the example, ends with all that it started, and keeps changes, settings and the address", async () => {
+  it("opens a copy of the example, ends its processes, and keeps changes, settings and address", async () => {
     const before = readFileSync(join(fixture, file), "utf8");
     const first = await start();
     const folder = first.address.searchParams.get("folder") ?? "";

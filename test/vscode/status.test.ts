@@ -53,7 +53,7 @@ describe("the status bar in VS Code", () => {
     await rows().filter({ hasText: title }).first().click();
   }
 
-  it("shows the last suggestion's time and fragments, and its tooltip what they were", async () => {
+  it("shows the last suggestion's time and fragments, and more in its tooltip", async () => {
     await window.waitForStatus(/ready/);
     await beginFunction();
     await window.waitForGhostText();
@@ -73,7 +73,7 @@ describe("the status bar in VS Code", () => {
     await window.revertFile();
   });
 
-  it("has everything in its menu, and every entry says what it does", async () => {
+  it("has a menu of all commands, each with a description", async () => {
     await window.openFile(file, 1);
     await openMenu();
     await picture("walkthrough-menu", { x: 320, y: 0, width: 640, height: 480 });
@@ -102,7 +102,7 @@ describe("the status bar in VS Code", () => {
     await window.page.keyboard.press("Escape");
   });
 
-  it("opens the inspector out of the menu by keyboard alone", async () => {
+  it("opens the inspector from the menu by keyboard", async () => {
     await window.page.keyboard.press("F1");
     await window.page.locator(".quick-input-widget input.input").fill(">SelfRACG: Show Menu");
     await rows().filter({ hasText: "SelfRACG: Show Menu" }).first().waitFor();
@@ -114,7 +114,7 @@ describe("the status bar in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("snoozes until a time it names, over a restart of the sidecar too, and ends it", async () => {
+  it("snoozes until the time it shows, also over a restart of the sidecar, and ends the snooze", async () => {
     await window.openFile(file, lastLine(file));
     await choose("Snooze for 15 Minutes");
     await window.waitForStatus(/snoozed until (tomorrow, )?\d\d:\d\d/);
@@ -135,7 +135,7 @@ describe("the status bar in VS Code", () => {
     await window.revertFile();
   });
 
-  it("goes off for the active file's language, says so and why, and on again out of its menu", async () => {
+  it("disables the active file's language, shows the reason, and enables it again", async () => {
     await window.openFile(file, lastLine(file));
     await window.runCommand("SelfRACG: Turn On or Off for This Language");
     await window.waitForStatus(/off in python: .*disabledLanguages/);
@@ -153,7 +153,7 @@ describe("the status bar in VS Code", () => {
     await window.waitForStatus(/ready/);
   });
 
-  it("pauses indexing and resumes it", async () => {
+  it("pauses and resumes indexing", async () => {
     await choose("Pause Indexing");
     await window.waitForStatus(/indexing is paused/);
     await picture("state-paused", corner);
@@ -162,7 +162,7 @@ describe("the status bar in VS Code", () => {
     await window.clearNotifications();
   });
 
-  it("suggests nothing while there are several cursors", async () => {
+  it("shows why there is no suggestion with several cursors", async () => {
     await window.openFile(file, lastLine(file));
     await window.type(typed.slice(0, -1));
     await window.page.keyboard.press("Escape");
@@ -173,7 +173,7 @@ describe("the status bar in VS Code", () => {
     await window.revertFile();
   });
 
-  it("counts along while it indexes", async () => {
+  it("shows the progress of indexing", async () => {
     const generated = join(workspace, "generated");
     mkdirSync(generated);
     for (let each = 0; each < 240; each += 1) {
@@ -194,7 +194,7 @@ describe("the status bar in VS Code", () => {
     rmSync(generated, { recursive: true });
   });
 
-  it("leads out of an error: a model that is not there", async () => {
+  it("offers remedies for a missing model", async () => {
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
     writeFileSync(
       join(workspace, ".vscode", "settings.json"),
@@ -215,7 +215,7 @@ describe("the status bar in VS Code", () => {
     expect(JSON.parse(readFileSync(join(workspace, ".vscode", "settings.json"), "utf8"))).toEqual({});
   });
 
-  it("collects diagnostics into a page that says to look at it", async () => {
+  it("opens a diagnostics report that asks the user to review it", async () => {
     await window.openFile(file, 1);
     await choose("Collect Diagnostics");
     await expect.poll(() => window.activeTab(), patience).toMatch(/^Untitled-|SelfRACG diagnostics/);
@@ -234,7 +234,7 @@ describe("the status bar in VS Code", () => {
     await window.runCommand("View: Revert and Close Editor");
   });
 
-  it("opens its settings, in groups", async () => {
+  it("opens the settings in groups", async () => {
     await choose("Open Settings");
     const groups = window.page.locator(".settings-group-title-label, .settings-toc-entry");
     await expect.poll(async () => (await groups.allTextContents()).join(" "), patience).toMatch(/Suggestions/);
@@ -242,7 +242,7 @@ describe("the status bar in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("has a walkthrough whose pictures and steps show", async () => {
+  it("opens a walkthrough whose pictures and steps are shown", async () => {
     // With all of the width, the picture stands beside its step.
     await window.toggleSideBar();
     await window.runCommand("SelfRACG: Get Started");
@@ -269,7 +269,7 @@ describe("the status bar in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("says in a workspace that is not trusted what does not work there", async () => {
+  it("shows what does not work in an untrusted workspace", async () => {
     const strange = join(shop.scratch, "strange");
     mkdirSync(strange);
     window = await shop.reopen(strange, false);
@@ -278,7 +278,7 @@ describe("the status bar in VS Code", () => {
     await picture("state-restricted", corner);
   });
 
-  it("says in a virtual workspace what does not work there and why, and works in an untitled file", async () => {
+  it("shows what does not work in a virtual workspace; an untitled file has suggestions", async () => {
     const file = join(shop.scratch, "elsewhere.code-workspace");
     writeFileSync(file, JSON.stringify({ folders: [{ uri: "memory:/bookshop", name: "elsewhere" }] }));
     window = await shop.reopen(file);

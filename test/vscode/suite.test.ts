@@ -71,7 +71,7 @@ describe("SelfRACG in VS Code", () => {
     return text.replace(/\s+/g, "");
   }
 
-  it("starts, indexes the workspace and gets ready, and the status bar says so", async () => {
+  it("starts and indexes the workspace until the status bar shows that it is ready", async () => {
     await window.waitForStatus(/ready/);
     const history = await window.statusHistory();
     expect(history[0]).toBe("SelfRACG is starting");
@@ -87,7 +87,7 @@ describe("SelfRACG in VS Code", () => {
     await window.page.mouse.move(640, 300);
   });
 
-  it("says in the empty inspector what to do", async () => {
+  it("shows in the empty inspector what to do", async () => {
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
     expect(await inspector.locator("h1").textContent()).toBe("No suggestion yet");
@@ -115,7 +115,7 @@ describe("SelfRACG in VS Code", () => {
     );
   }
 
-  it("shows the answer that lies in another file as ghost text while typing, and Tab makes exactly it the buffer's text", async () => {
+  it("shows what another file defines as ghost text while typing, and Tab inserts exactly that", async () => {
     const { place, ghost } = await typeWhere(async () => true);
     await shop.picture("screenshot-ghost-text");
     const line = await window.page.locator('.editor-instance [class*="ghost-text"]').first().boundingBox();
@@ -139,7 +139,7 @@ describe("SelfRACG in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("lists in the inspector the file that the answer lies in, and opens it at the line", async () => {
+  it("lists in the inspector the fragment of the other file, and opens it at its line", async () => {
     await window.openFile(places[0]?.file ?? "", 1);
     await window.runCommand("SelfRACG: Show Retrieval Inspector");
     const inspector = await window.inspector();
@@ -169,7 +169,7 @@ describe("SelfRACG in VS Code", () => {
     typing = place;
   });
 
-  it("opens code from the inspector by keyboard alone", async () => {
+  it("opens code from the inspector by keyboard", async () => {
     const inspector = await window.inspector();
     await inspector.locator('[data-open="cursor"]').focus();
     await window.page.keyboard.press("Enter");
@@ -178,7 +178,7 @@ describe("SelfRACG in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("re-indexes on command, with progress that can be cancelled and that ends in counts", async () => {
+  it("re-indexes by a command, with progress that can be cancelled and a result with counts", async () => {
     const generated = join(workspace, "generated");
     mkdirSync(generated);
     for (let file = 0; file < 240; file += 1) {
@@ -207,7 +207,7 @@ describe("SelfRACG in VS Code", () => {
     rmSync(generated, { recursive: true });
   });
 
-  it("goes off and on again by the toggle, and makes no suggestion while off", async () => {
+  it("switches off and on by the toggle, and makes no suggestion while off", async () => {
     await window.runCommand("SelfRACG: Turn Suggestions On or Off");
     try {
       await window.waitForStatus(/off/);
@@ -223,7 +223,7 @@ describe("SelfRACG in VS Code", () => {
     await window.revertFile();
   });
 
-  it("survives the death of the sidecar, tells the user once, and suggests again", async () => {
+  it("restarts a crashed sidecar, tells the user once, and suggests again", async () => {
     for (const death of [1, 2]) {
       const [pid, ...others] = sidecarProcesses(shop.profile);
       expect(others).toEqual([]);
@@ -246,7 +246,7 @@ describe("SelfRACG in VS Code", () => {
     await window.revertFile();
   });
 
-  it("restarts the sidecar on command without a word", async () => {
+  it("restarts the sidecar by a command without a notification", async () => {
     const [pid] = sidecarProcesses(shop.profile);
     await window.runCommand("SelfRACG: Restart Sidecar");
     await expect.poll(() => sidecarProcesses(shop.profile), patience).not.toContain(pid);
@@ -255,7 +255,7 @@ describe("SelfRACG in VS Code", () => {
     expect(await window.notifications()).toEqual([]);
   });
 
-  it("shows the reason when the model cannot be loaded, and recovers", async () => {
+  it("shows why the model cannot be loaded, and recovers", async () => {
     const nowhere = join(shop.scratch, "no-model-here");
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
     const workspaceSettings = join(workspace, ".vscode", "settings.json");
@@ -268,13 +268,13 @@ describe("SelfRACG in VS Code", () => {
     await window.waitForStatus(/ready/);
   });
 
-  it("shows its log on command", async () => {
+  it("shows its log by a command", async () => {
     await window.runCommand("SelfRACG: Show Log");
     await window.page.locator('.part.panel [role="tab"][aria-selected="true"]').filter({ hasText: "Output" }).waitFor();
     await window.runCommand("View: Toggle Panel Visibility");
   });
 
-  it("lets a workspace that is not trusted choose no model", async () => {
+  it("ignores the model that an untrusted workspace chooses", async () => {
     const strange = join(shop.scratch, "strange");
     mkdirSync(join(strange, ".vscode"), { recursive: true });
     writeFileSync(
@@ -286,7 +286,7 @@ describe("SelfRACG in VS Code", () => {
     expect((await window.statusHistory()).join("\n")).not.toContain("error");
   });
 
-  it("works in a window without a folder", async () => {
+  it("makes suggestions in a window without a folder", async () => {
     window = await shop.reopen(undefined);
     await window.waitForStatus(/ready/);
     await window.runCommand("SelfRACG: Re-index Workspace");

@@ -108,7 +108,7 @@ describe("typing in VS Code", () => {
     return stopRecording(window.page);
   }
 
-  it("two hundred keys at twenty a second: all in order, no ghost text that they contradict, and the delay with and without suggestions", async () => {
+  it("keeps the order of 200 keys at 20 a second, and shows no ghost text that they contradict", async () => {
     expect(fast).toHaveLength(200);
     await window.waitForStatus(/ready/);
     const medians: Record<string, number> = {};
@@ -144,7 +144,7 @@ describe("typing in VS Code", () => {
     console.log(`input delay: median ${medians.off?.toFixed(1)} ms off, ${medians.on?.toFixed(1)} ms on`);
   });
 
-  it("typing along keeps the ghost text, shorter by each key, without a gap", async () => {
+  it("the text of a suggestion shortens its ghost text with each key, without flicker", async () => {
     const ghost = await ghostAfter((text) => (text.split("\n")[0] ?? "").trimEnd().length > 6);
     const first = (ghost.split("\n")[0] ?? "").slice(0, 5);
     await startRecording(window.page);
@@ -160,7 +160,7 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("takes a word, then what is left, with VS Code's own keys", async () => {
+  it("accepts a word, then the rest, with VS Code's own keys", async () => {
     await ghostAfter((text) => /^\S*\w+\W+\w/.test(text.split("\n")[0] ?? ""));
     const before = await look();
     await window.page.keyboard.press("ControlOrMeta+ArrowRight");
@@ -176,7 +176,7 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("takes a line with VS Code's own command", async () => {
+  it("accepts a line with VS Code's own command", async () => {
     await ghostAfter((text) => (text.split("\n")[0] ?? "").trim() !== "");
     const before = await look();
     // It has no key, and the command palette would take the ghost text away.
@@ -192,7 +192,7 @@ describe("typing in VS Code", () => {
     ["Default Light Modern", "vs"],
     ["Default High Contrast", "hc-black"],
     ["Default High Contrast Light", "hc-light"],
-  ])("ghost text can be read in the theme %s", async (theme, name) => {
+  ])("shows legible ghost text in the theme %s", async (theme, name) => {
     const workspaceSettings = join(workspace, ".vscode", "settings.json");
     mkdirSync(join(workspace, ".vscode"), { recursive: true });
     writeFileSync(workspaceSettings, JSON.stringify({ "workbench.colorTheme": theme }));
@@ -207,7 +207,7 @@ describe("typing in VS Code", () => {
     }
   });
 
-  it("suggests in a notebook's cell, and Tab takes it", async () => {
+  it("shows a suggestion in a notebook's cell, and Tab accepts it", async () => {
     await window.waitForStatus(/ready/);
     const cell = (source: string) => ({ cell_type: "code", execution_count: null, metadata: {}, outputs: [], source });
     const cells = [
@@ -249,7 +249,7 @@ describe("typing in VS Code", () => {
     await window.runCommand("View: Close All Editors");
   });
 
-  it("goes on from the entry chosen in the suggest widget, whose own key takes the entry first", async () => {
+  it("continues the entry selected in the suggest widget, whose own key accepts the entry first", async () => {
     await openTypeScript();
     await window.type("\nexport function put(catalog: Catalog, book: Book): void {\ncatalog.");
     const chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused");
@@ -273,7 +273,7 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("leaves Tab to the indentation where a line has none yet", async () => {
+  it("keeps Tab for indentation on a line without any", async () => {
     await window.openFile(file, lastLine(file));
     await window.type("\n\ndef fill(catalog: Catalog, book: Book) -> None:\n");
     await window.page.keyboard.press("Shift+Tab");
@@ -288,7 +288,7 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("suggests on the side of a comparison that can be written", async () => {
+  it("shows a suggestion on the writable side of a comparison", async () => {
     await window.openFile(file, lastLine(file));
     await window.type(`${beginnings[0]?.slice(0, -1)}`);
     await window.runCommand("File: Compare Active File with Saved");
@@ -303,7 +303,7 @@ describe("typing in VS Code", () => {
     await window.revertFile();
   });
 
-  it("with several roots, suggests in one out of another's fragments", async () => {
+  it("in one of several folders shows a suggestion from the fragments of another", async () => {
     const roots = join(shop.scratch, "roots");
     mkdirSync(join(roots, "app"), { recursive: true });
     cpSync(join(fixture, "shop"), join(roots, "library", "shop"), { recursive: true });

@@ -18,7 +18,7 @@ function text(name: string): string {
   return Buffer.from(content).toString("utf8");
 }
 
-describe("contents of the VSIX", () => {
+describe("the contents of the VSIX", () => {
   const lines = readFileSync(join(import.meta.dirname, "vsix-contents.txt"), "utf8")
     .split("\n")
     .filter((line) => line !== "" && !line.startsWith("#"));
@@ -27,21 +27,21 @@ describe("contents of the VSIX", () => {
     pattern: new RegExp(`^${line.replace(/[.+?^${}()|[\]\\]/g, "\\$&").replaceAll("*", "[^/]*")}$`),
   }));
 
-  it("are files of the list alone", () => {
+  it("are only files of the list", () => {
     expect(names.filter((name) => !patterns.some(({ pattern }) => pattern.test(name)))).toEqual([]);
   });
 
-  it("have a file for each line of the list", () => {
+  it("include a file for each line of the list", () => {
     expect(patterns.filter(({ pattern }) => !names.some((name) => pattern.test(name)))).toEqual([]);
   });
 
-  it("are bundles without source maps within", () => {
+  it("are bundles without inline source maps", () => {
     const bundles = names.filter((name) => /^extension\/dist\/[^/]+\.js$/.test(name));
     expect(bundles.length).toBeGreaterThan(0);
     for (const name of bundles) expect(text(name), name).not.toContain("sourceMappingURL=data:");
   });
 
-  it("show pictures and lead to pages by https", () => {
+  it("have https addresses for all pictures and links", () => {
     for (const page of ["extension/readme.md", "extension/changelog.md"]) {
       const links = [...text(page).matchAll(/\]\(([^)#][^)]*)\)/g)].map(([, link]) => link);
       if (page === "extension/readme.md") expect(links.length, page).toBeGreaterThan(0);
@@ -52,7 +52,7 @@ describe("contents of the VSIX", () => {
     }
   });
 
-  it("name repository, page for bugs, icon and changelog as the Marketplace shows them", () => {
+  it("include repository, issue page, icon and changelog for the Marketplace", () => {
     const manifest = text("extension.vsixmanifest");
     for (const link of ["Source", "Support", "Learn"])
       expect(manifest).toMatch(new RegExp(`Services\\.Links\\.${link}" Value="https://`));
@@ -61,7 +61,7 @@ describe("contents of the VSIX", () => {
   });
 });
 
-describe("third-party notices in the VSIX", () => {
+describe("the third-party notices in the VSIX", () => {
   const rule = "=".repeat(80);
   /** Headings with the text below them: heading, text, heading, text, and so on. */
   const parts = text("extension/dist/THIRD_PARTY_NOTICES.txt").split(`${rule}\n`).slice(1);
@@ -86,13 +86,13 @@ describe("third-party notices in the VSIX", () => {
     for (const name of new Set(packages)) expectNotice(name);
   });
 
-  it("have each package that lies beside the bundles", () => {
+  it("have each package beside the bundles", () => {
     const manifests = names.filter((name) => /node_modules\/(@[^/]+\/)?[^/]+\/package\.json$/.test(name));
     expect(manifests.length).toBeGreaterThan(2);
     for (const name of manifests) expectNotice(JSON.parse(text(name)).name);
   });
 
-  it("have each grammar, and the libraries within and beside FAISS's addon", () => {
+  it("have each grammar, and the libraries inside and beside FAISS's addon", () => {
     const grammars = names.flatMap((name) => /grammars\/(tree-sitter-[-\w]+)\.wasm$/.exec(name)?.[1] ?? []);
     expect(grammars.length).toBeGreaterThan(5);
     for (const name of grammars) expectNotice(name);
@@ -130,14 +130,14 @@ describe.runIf(process.platform === "linux")("native code in the VSIX", () => {
 
   afterAll(() => rmSync(unpacked, { recursive: true, force: true }));
 
-  it.each(native)("needs only libraries that are on every machine or beside it: %s", async (name) => {
+  it.each(native)("needs only libraries that every machine has or that are beside it: %s", async (name) => {
     const { needed, searched } = await linkage(join(unpacked, name));
     const beside = needed.filter((library) => !isRuntimeLibrary(library));
     for (const library of beside) expect(names).toContain(`${dirname(name)}/${library}`);
     if (beside.length > 0) expect(searched).toEqual([expect.stringMatching(/^\$ORIGIN\/?$/)]);
   });
 
-  it("leaves to Node alone what FAISS's addon does not bring, and is stripped", async () => {
+  it("of FAISS's addon has no unresolved symbols but Node's, and is stripped", async () => {
     const addon = native.find((name) => name.endsWith("faiss-node.node")) ?? "";
     expect((await linkage(join(unpacked, addon))).unresolved.filter((symbol) => !symbol.startsWith("napi_"))).toEqual(
       [],
@@ -147,7 +147,7 @@ describe.runIf(process.platform === "linux")("native code in the VSIX", () => {
     ).not.toContain(".symtab");
   });
 
-  it("searches 32 queries in one call", () => {
+  it("of FAISS's addon searches 32 queries in one call", () => {
     const script = `
       const { IndexFlatIP } = require(process.argv[1]);
       const index = new IndexFlatIP(4);
