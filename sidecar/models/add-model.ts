@@ -167,7 +167,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
       await writeWeights(join(scratch, file), parts, {
         gguf,
         factors,
-        largestCode: recipe.variants[variant].codes,
+        maxCode: recipe.variants[variant].codes,
         signal,
         onProgress: (done) => onProgress?.("converting", before + done, total),
       });

@@ -23,13 +23,13 @@ export function multiplyRows(numbers: Float32Array, columns: number, factors: Fl
 }
 
 /**
- * Rounds rows to codes between -`largest` and `largest`, ties to even, each with its own scale: its largest magnitude divided by
- * `largest`, in float32.
+ * Rounds rows to codes between -`maxCode` and `maxCode`, ties to even, each with its own scale: its largest magnitude divided by
+ * `maxCode`, in float32.
  */
 export function roundRows(
   numbers: Float32Array,
   columns: number,
-  largest: number,
+  maxCode: number,
   codes: Int8Array,
   scales: Float32Array,
 ): void {
@@ -40,7 +40,7 @@ export function roundRows(
       const each = Math.abs(numbers[at] ?? 0);
       if (each > magnitude) magnitude = each;
     }
-    const scale = Math.fround(magnitude / largest);
+    const scale = Math.fround(magnitude / maxCode);
     scales[row] = scale;
     for (let at = row * columns; at < end; at++)
       codes[at] = Math.fround((numbers[at] ?? 0) / scale) + rounding - rounding;

@@ -23,7 +23,7 @@ export interface WeightsSource {
   /** Of factors.bin. */
   readonly factors: Float32Array;
   /** Of int8 codes: 127 or 63. */
-  readonly largestCode: number;
+  readonly maxCode: number;
   readonly signal: AbortSignal | undefined;
   /** Called with the numbers written so far. */
   readonly onProgress: (numbers: number) => void;
@@ -164,7 +164,7 @@ class Slices {
     multiplyRows(floats, columns, rowFactors?.subarray(firstRow + from));
     if (entry.store === "float32") return floats;
     const codes = this.codes.subarray(0, floats.length);
-    roundRows(floats, columns, this.source.largestCode, codes, scales.subarray(from, to));
+    roundRows(floats, columns, this.source.maxCode, codes, scales.subarray(from, to));
     return codes;
   }
 

@@ -11,7 +11,7 @@ const pauseMs = 2000;
 const maxKeystrokes = 64;
 const maxCompletions = 9;
 /** A suggestion that disappears sooner was not read. */
-const readableMs = 200;
+const minReadableMs = 200;
 
 /**
  * The costs of a millisecond of the model's work, of a suggestion that flashes up, and of one that never came, in milliseconds
@@ -38,7 +38,7 @@ export function chooseWait(intervals: readonly number[], latencyMs: number): num
       const left = interval - wait;
       cost += costs.computeMs * Math.min(Math.max(0, left), latencyMs);
       if (left <= latencyMs) cost += costs.missed;
-      else cost += left < latencyMs + readableMs ? costs.flash : wait;
+      else cost += left < latencyMs + minReadableMs ? costs.flash : wait;
     }
     if (cost < best.cost) best = { wait, cost };
   }

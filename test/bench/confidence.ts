@@ -207,9 +207,9 @@ class Asking {
 }
 
 /** Cursors in the task's file, the rest of their line taken away. */
-function typingIn({ repository, file }: Task, files: Files, most: number): Asked[] {
+function typingIn({ repository, file }: Task, files: Files, max: number): Asked[] {
   const text = files.get(file) ?? "";
-  return spread(placesOfTyping(text), most).map((offset) => {
+  return spread(placesOfTyping(text), max).map((offset) => {
     const end = text.indexOf("\n", offset);
     const lineEnd = end < 0 ? text.length : end;
     return {
@@ -258,7 +258,7 @@ function report(rows: readonly Row[]): string {
     .map(({ probability }) => probability)
     .sort((a, b) => a - b);
   // Rounded down, so that no more is held back than was meant.
-  const showing = (least: number): number =>
+  const showing = (threshold: number): number =>
     Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
   const stated = statedConfidence(fitted(suggested), {
     more: showing(shownOfRight.more),

@@ -33,18 +33,18 @@ export function placesOfTyping(text: string): number[] {
   return [...text.matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)].map(({ index }) => index);
 }
 
-/** At most `most` of {@link placesOfTyping} in all files, spread evenly. */
-export function typingCursors(folder: string, sources: ReadonlyMap<string, string>, most: number): Cursor[] {
+/** At most `max` of {@link placesOfTyping} in all files, spread evenly. */
+export function typingCursors(folder: string, sources: ReadonlyMap<string, string>, max: number): Cursor[] {
   const all: (() => Cursor)[] = [];
   for (const [path, text] of sources) {
     for (const offset of placesOfTyping(text)) all.push(() => cursorAt(folder, path, text, offset));
   }
-  return spread(all, most).map((make) => make());
+  return spread(all, max).map((make) => make());
 }
 
-/** At most `most` of `items`, spread evenly. */
-export function spread<T>(items: readonly T[], most: number): T[] {
-  const step = Math.max(1, items.length / most);
+/** At most `max` of `items`, spread evenly. */
+export function spread<T>(items: readonly T[], max: number): T[] {
+  const step = Math.max(1, items.length / max);
   return items.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
 }
 

@@ -6,8 +6,8 @@ import { makeRepository } from "./make-repository";
 const largest = 64 * 1024;
 const perPackage = 4;
 
-/** Copies up to `most` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
-export async function copyLargeTree(modules: string, target: string, most: number): Promise<number> {
+/** Copies up to `max` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
+export async function copyLargeTree(modules: string, target: string, max: number): Promise<number> {
   await makeRepository(target);
   let copied = 0;
   for (const folder of await packages(modules)) {
@@ -29,7 +29,7 @@ export async function copyLargeTree(modules: string, target: string, most: numbe
       await cp(file, to);
       copied += 1;
       fromHere += 1;
-      if (copied >= most) return copied;
+      if (copied >= max) return copied;
       if (fromHere >= perPackage) break;
     }
   }

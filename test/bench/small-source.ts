@@ -6,7 +6,7 @@ import type { Files } from "../eval/input";
 import type { TaskModel } from "./task-input";
 
 /** Fragments of a repository at the most: so many are embedded for each file that is completed in. */
-const mostFragments = 150;
+const maxFragments = 150;
 
 /** Fragments of all files but `file`, those of the files that come first by name where they are many. */
 export async function smallSource(
@@ -16,11 +16,11 @@ export async function smallSource(
 ): Promise<FragmentSource> {
   const fragments: Fragment[] = [];
   for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (path === file || fragments.length >= mostFragments) continue;
+    if (path === file || fragments.length >= maxFragments) continue;
     for (const chunk of await chunker.chunk(path, text)) fragments.push({ uri: `file:///${path}`, path, ...chunk });
   }
   const vectors = await backbone.embed(
-    fragments.slice(0, mostFragments).map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)),
+    fragments.slice(0, maxFragments).map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)),
   );
   return {
     fragmentCount: vectors.length,

@@ -5,7 +5,7 @@ export type LexicalMethod = "bm25" | "jaccard";
 /** Okapi BM25's usual constants; a word repeated in the query counts at most three times. */
 const k1 = 1.2;
 const b = 0.75;
-const mostRepeats = 3;
+const maxRepeats = 3;
 const queryLines = 20;
 
 /** Identifiers in lower case, each followed by its camel-case and snake-case parts where it has several. */
@@ -62,7 +62,7 @@ export class LexicalStatistics {
       const rarity = Math.log(1 + (this.texts.length - containing + 0.5) / (containing + 0.5));
       sum +=
         ((rarity * frequency * (k1 + 1)) / (frequency + k1 * (1 - b + (b * length) / this.average))) *
-        Math.min(repeated, mostRepeats);
+        Math.min(repeated, maxRepeats);
     }
     return sum;
   }

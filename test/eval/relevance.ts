@@ -15,7 +15,7 @@ const definitions: Readonly<Record<string, string>> = {
     `(?:class|interface|enum|type|function|const|let|var|namespace)\\s+NAME(?!${word})` +
     `|${lineStart}(?:\\s|public|protected|private|static|async|readonly|get|set)*NAME\\s*(?:<[^>\\n]*>)?\\s*[(:=?]`,
 };
-const shortestName = 3;
+const minNameLength = 3;
 
 /** Whether tasks of this language have a label. @throws InputError otherwise */
 export function checkLanguage(language: string): void {
@@ -34,7 +34,7 @@ export function placeKey({ path, startLine, endLine }: Fragment): string {
 /** Places of the fragments, all of other files than the task's, that define what it needs; none where no other file defines any of its names. */
 export function relevantTo(task: Task, others: readonly Fragment[]): Set<string> {
   for (const name of new Set(task.groundtruth.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? [])) {
-    if (name.length < shortestName) continue;
+    if (name.length < minNameLength) continue;
     const defines = new RegExp((definitions[task.language] ?? "(?!)").replaceAll("NAME", name), "u");
     const found = others.filter(({ text }) => text.includes(name) && defines.test(text));
     if (found.length > 0) return new Set(found.map(placeKey));

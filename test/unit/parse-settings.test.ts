@@ -67,8 +67,8 @@ describe("parseSettings", () => {
   );
 
   it.each(["disabledFiles", "pinnedFiles", "bannedFiles"])("accepts %s of up to 100,000 characters", (name) => {
-    const most = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
-    expect(parseSettings(most)).toEqual({ settings: { ...defaultSettings, ...most }, warnings: [] });
+    const largest = { [name]: ["a".repeat(60_000), "b".repeat(40_000)] };
+    expect(parseSettings(largest)).toEqual({ settings: { ...defaultSettings, ...largest }, warnings: [] });
     const { settings, warnings } = parseSettings({ [name]: ["a".repeat(60_000), "b".repeat(40_001)] });
     expect(settings).toEqual(defaultSettings);
     expect(warnings).toEqual([

@@ -9,7 +9,7 @@ export type Layer = number | "all";
 /** Steps of the background. */
 const steps = 10;
 /** Rows of the table. */
-const mostRows = 12;
+const maxRows = 12;
 
 export function renderNeed(answer: Answer<NeedWeights> | undefined, layer: Layer): string {
   return answered(answer, ({ tokens, layers }) => {
@@ -37,13 +37,13 @@ export function weightsOf(layers: readonly (readonly number[])[], layer: Layer, 
 
 /** The token of the code with the greatest weight has the strongest background. The square root keeps smaller weights visible. */
 function renderTokens(tokens: readonly NeedToken[], weights: readonly number[]): string {
-  const most = Math.max(
+  const heaviest = Math.max(
     ...tokens.map(({ position }, at) => (position === undefined ? 0 : (weights[at] ?? 0))),
     Number.MIN_VALUE,
   );
   return tokens
     .map(({ text, position }, at) => {
-      const step = Math.min(steps, Math.round(steps * Math.sqrt((weights[at] ?? 0) / most)));
+      const step = Math.min(steps, Math.round(steps * Math.sqrt((weights[at] ?? 0) / heaviest)));
       return `<span class="${position === undefined ? "outside " : ""}w${step}">${escapeHtml(text)}</span>`;
     })
     .join("");
@@ -53,7 +53,7 @@ function renderTable(tokens: readonly NeedToken[], weights: readonly number[]): 
   const rows = tokens
     .map((token, at) => ({ token, at, weight: weights[at] ?? 0 }))
     .sort((a, b) => b.weight - a.weight)
-    .slice(0, mostRows)
+    .slice(0, maxRows)
     .map(({ token: { text, position }, at, weight }) => {
       const shown = `<code>${escapeHtml(visible(text))}</code>`;
       const place =

@@ -30,8 +30,8 @@ const max = {
 } as const;
 
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-const whole = (least: number, most: number) => v.pipe(v.number(), v.integer(), v.minValue(least), v.maxValue(most));
-const count = (most: number) => whole(1, most);
+const whole = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
+const count = (max: number) => whole(1, max);
 const tokens = count(max.contextLength);
 const magnitude = v.pipe(v.number(), v.minValue(-max.magnitude), v.maxValue(max.magnitude));
 const piece = v.pipe(v.string(), v.maxLength(max.characters));

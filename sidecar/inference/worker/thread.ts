@@ -14,7 +14,7 @@ interface Waiting {
 }
 
 const bundle = "inference-worker.js";
-const largestId = 0x7fffffff;
+const maxId = 0x7fffffff;
 /** Maximum milliseconds that the exit of the process waits for a run to end. */
 const maxExitMs = 5000;
 
@@ -56,7 +56,7 @@ export class InferenceThread {
   async perform(job: Job, signal: AbortSignal | undefined): Promise<Result> {
     const worker = await this.thread();
     if (this.waiting.size > 0) throw new Error("expected one job at a time, found another under way: wait for it");
-    const id = (this.lastId % largestId) + 1;
+    const id = (this.lastId % maxId) + 1;
     this.lastId = id;
     const cancel = (): void => void Atomics.store(this.shared, shared.cancelled, id);
     const result = new Promise<Result>((resolve, reject) => this.waiting.set(id, { resolve, reject }));

@@ -11,14 +11,14 @@ import { copyLargeTree } from "../large-tree";
 import { count, machineOn } from "../options";
 import { type EmbeddingResult, embeddingPhase } from "./embedding";
 import { type GrowthResult, type GrowthRun, growthPhase, measureGrowth } from "./growth";
-import { type Expressions, expressionsPhase, type SearchResult, searchPhase } from "./search";
+import { type SearchResult, searchPhase, type Vectors, vectorsPhase } from "./search";
 import { restarts, type UpkeepResult, upkeepPhase } from "./upkeep";
 
 /** The measurements of {@link inProcess}. Each takes its options as JSON. */
 export const indexPhases = {
   "index-embedding": (options: string) => embeddingPhase(JSON.parse(options)),
   "index-upkeep": (options: string) => upkeepPhase(JSON.parse(options)),
-  "index-expressions": (options: string) => expressionsPhase(JSON.parse(options)),
+  "index-vectors": (options: string) => vectorsPhase(JSON.parse(options)),
   "index-search": (options: string) => searchPhase(JSON.parse(options)),
   "index-growth": (options: string) => growthPhase(JSON.parse(options)),
 };
@@ -35,8 +35,8 @@ const help = `npm run bench -- index [OPTIONS]
   --tree-files N        real files that are embedded, and varied elsewhere; default 120
   --files N             files of the workspace that is kept up; default 10000
   --search-sizes LIST   fragments searched; default 1000,10000,50000,100000
-  --expressions N       real expressions among them, the others are mixtures of these; default 6000
-  --dimension N         search random vectors of N numbers in their place
+  --vectors N           vectors computed by the model, the others are mixtures of these; default 6000
+  --dimension N         random vectors of this dimension instead
   --growth-files LIST   files of the growing trees; default 1000,3000,10000; 100000 takes ten minutes
 `;
 
@@ -54,7 +54,7 @@ interface Options {
   readonly treeFiles: number;
   readonly files: number;
   readonly searchSizes: readonly number[];
-  readonly expressions: number;
+  readonly vectors: number;
   readonly dimension: number | undefined;
   readonly growthFiles: readonly number[];
   readonly parts: ReadonlySet<Part>;
@@ -74,7 +74,7 @@ export async function main(args: readonly string[]): Promise<void> {
       "tree-files": { type: "string", default: "120" },
       files: { type: "string", default: "10000" },
       "search-sizes": { type: "string", default: "1000,10000,50000,100000" },
-      expressions: { type: "string", default: "6000" },
+      vectors: { type: "string", default: "6000" },
       dimension: { type: "string" },
       "growth-files": { type: "string", default: "1000,3000,10000" },
     },
@@ -94,7 +94,7 @@ export async function main(args: readonly string[]): Promise<void> {
     treeFiles: count("--tree-files", values["tree-files"]),
     files: count("--files", values.files),
     searchSizes: counts("--search-sizes", values["search-sizes"]),
-    expressions: count("--expressions", values.expressions),
+    vectors: count("--vectors", values.vectors),
     dimension: values.dimension === undefined ? undefined : count("--dimension", values.dimension),
     growthFiles: counts("--growth-files", values["growth-files"]),
     parts: new Set(wanted.length === 0 ? parts : wanted),
@@ -112,7 +112,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (measured.growth !== undefined) print(`\n${growthTable(measured.growth)}`);
   print(
     `\n${seconds.toFixed(0)} s. "embedding" runs the model. "upkeep" and "growth" read, cut and store variations of real files, with random unit\n` +
-      "vectors in the place of the model's, put in through the index's own store. Searches are timed in five rounds, of which each need's best counts.",
+      "vectors in the place of the model's, put in through the index's own store. Searches are timed in five rounds, of which each query's best counts.",
   );
   if (values.json !== undefined) {
     const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };
@@ -143,16 +143,16 @@ async function measure(options: Options): Promise<Measured> {
       measured = { ...measured, upkeep: await inProcess<UpkeepResult>("index-upkeep", upkeep, { cores }) };
     }
     if (options.parts.has("search")) {
-      tell(`${options.expressions} expressions to search`);
+      tell(`${options.vectors} vectors to search`);
       const many = join(scratch, "many-sources");
-      await copyLargeTree(modules, many, Math.ceil(options.expressions / 4));
-      const expressions = await inProcess<Expressions>(
-        "index-expressions",
+      await copyLargeTree(modules, many, Math.ceil(options.vectors / 4));
+      const vectors = await inProcess<Vectors>(
+        "index-vectors",
         {
           ...common,
           workspace: many,
-          fragments: options.expressions,
-          target: join(scratch, "expressions"),
+          fragments: options.vectors,
+          target: join(scratch, "vectors"),
           dimension: options.dimension,
         },
         { cores },
@@ -161,7 +161,7 @@ async function measure(options: Options): Promise<Measured> {
       for (const fragments of options.searchSizes) {
         for (const kind of ["chosen", "faiss", "flat"] as const) {
           tell(`a search in ${fragments} fragments: ${kind}`);
-          search.push(await inProcess<SearchResult>("index-search", { expressions, fragments, kind }, { cores }));
+          search.push(await inProcess<SearchResult>("index-search", { vectors, fragments, kind }, { cores }));
         }
       }
       measured = { ...measured, search };
@@ -275,15 +275,15 @@ function figuresOf({ embedding, upkeep, search, growth }: Measured): Figure[] {
       p99,
       "ms",
       { atMost: goal },
-      `${kind}; ${real} real expressions${real < fragments ? ", the others mixtures of them" : ""}`,
+      `${kind}; ${real} vectors of the model${real < fragments ? ", the others mixtures of them" : ""}`,
     );
     add(`search in ${fragments}, recall@10`, recall, "of the exact", { atLeast: 0.98 });
   }
-  const [least, most] = [growth?.[0], growth?.at(-1)];
-  if (least !== undefined && most !== undefined && least !== most) {
+  const [smallest, largest] = [growth?.[0], growth?.at(-1)];
+  if (smallest !== undefined && largest !== undefined && smallest !== largest) {
     const grown = (run: "first" | "restart"): number =>
-      most[run].ms / most[run].files / (least[run].ms / least[run].files);
-    const sizes = `time a file, ${most.first.files} files over ${least.first.files}`;
+      largest[run].ms / largest[run].files / (smallest[run].ms / smallest[run].files);
+    const sizes = `time a file, ${largest.first.files} files over ${smallest.first.files}`;
     add(`first run, ${sizes}`, grown("first"), "times", { atMost: 1.5 }, "1: linear");
     add(`restart, ${sizes}`, grown("restart"), "times", { atMost: 1.5 }, "1: linear");
   }

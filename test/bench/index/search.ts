@@ -15,7 +15,7 @@ import { readSources } from "../cursors";
 import { randomNumbers } from "../inference/tokens";
 import { percentile } from "../statistics";
 
-export interface ExpressionsOptions {
+export interface VectorsOptions {
   readonly workspace: string;
   readonly modelPath: string;
   readonly grammarPath: string;
@@ -23,52 +23,50 @@ export interface ExpressionsOptions {
   readonly fragments: number;
   /** File that they are written to: rows of float32, the queries first. */
   readonly target: string;
-  /** Random unit vectors of so many numbers in place of the model's. */
+  /** Set: random unit vectors of this dimension in place of the model's. */
   readonly dimension?: number;
 }
 
-export interface Expressions {
+export interface Vectors {
   readonly path: string;
   readonly dimension: number;
-  readonly needs: number;
+  readonly queries: number;
   readonly fragments: number;
 }
 
-const needsWanted = 300;
+const queryCount = 300;
 
 /** Vectors of real fragments and queries at real cursors, by the model; or random ones. */
-export async function expressionsPhase(options: ExpressionsOptions): Promise<Expressions> {
+export async function vectorsPhase(options: VectorsOptions): Promise<Vectors> {
   const { dimension } = options;
-  const { needs, fragments } =
+  const { queries, fragments } =
     dimension === undefined
-      ? await modelExpressions(options)
+      ? await modelVectors(options)
       : {
-          needs: Array.from({ length: needsWanted }, (_, at) => unitVector(dimension, at + 1)),
-          fragments: Array.from({ length: options.fragments }, (_, at) => unitVector(dimension, needsWanted + at + 1)),
+          queries: Array.from({ length: queryCount }, (_, at) => unitVector(dimension, at + 1)),
+          fragments: Array.from({ length: options.fragments }, (_, at) => unitVector(dimension, queryCount + at + 1)),
         };
   await writeFile(
     options.target,
-    Buffer.concat([...needs, ...fragments].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))),
+    Buffer.concat([...queries, ...fragments].map((row) => Buffer.from(row.buffer, row.byteOffset, row.byteLength))),
   );
   return {
     path: options.target,
-    dimension: needs[0]?.length ?? 0,
-    needs: needs.length,
+    dimension: queries[0]?.length ?? 0,
+    queries: queries.length,
     fragments: fragments.length,
   };
 }
 
-async function modelExpressions(
-  options: ExpressionsOptions,
-): Promise<{ needs: Float32Array[]; fragments: Float32Array[] }> {
+async function modelVectors(options: VectorsOptions): Promise<{ queries: Float32Array[]; fragments: Float32Array[] }> {
   const model = await loadModelPackage(options.modelPath);
   const format = new PromptFormat(model, await Tokenizer.load(model));
   const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
   const chunker = await createChunker(options.grammarPath, () => {});
   const random = randomNumbers(3);
   const fragments: Float32Array[] = [];
-  const needs: Float32Array[] = [];
-  const each = Math.max(1, Math.floor(options.fragments / needsWanted));
+  const queries: Float32Array[] = [];
+  const each = Math.max(1, Math.floor(options.fragments / queryCount));
   for (const [path, text] of await readSources(options.workspace)) {
     if (fragments.length >= options.fragments) break;
     fragments.push(
@@ -76,13 +74,13 @@ async function modelExpressions(
         (await chunker.chunk(path, text)).map((chunk) => format.fragmentEmbedding(path, chunk.text)),
       )),
     );
-    while (needs.length * each < fragments.length && needs.length < needsWanted)
-      needs.push(
+    while (queries.length * each < fragments.length && queries.length < queryCount)
+      queries.push(
         await backbone.express(format.query(path, text.slice(0, Math.floor(text.length * (0.2 + 0.7 * random()))))),
       );
   }
   await backbone.dispose();
-  return { needs, fragments: fragments.slice(0, options.fragments) };
+  return { queries, fragments: fragments.slice(0, options.fragments) };
 }
 
 function unitVector(dimension: number, seed: number): Float32Array {
@@ -93,7 +91,7 @@ function unitVector(dimension: number, seed: number): Float32Array {
 }
 
 export interface SearchOptions {
-  readonly expressions: Expressions;
+  readonly vectors: Vectors;
   readonly fragments: number;
   /** Which index: the one the product chooses, or one for comparison whatever the number of fragments. */
   readonly kind: "chosen" | "faiss" | "flat";
@@ -116,14 +114,14 @@ export interface SearchResult {
 const rounds = 5;
 const searched = 32;
 const recalled = 10;
-const comparedNeeds = 150;
+const comparedQueries = 150;
 
 /** Measures one size of one index in this process. */
-export async function searchPhase({ expressions, fragments, kind }: SearchOptions): Promise<SearchResult> {
-  const { dimension } = expressions;
-  const rows = await unpacked(expressions);
-  const needs = rows.slice(0, expressions.needs);
-  const originals = rows.slice(expressions.needs);
+export async function searchPhase({ vectors, fragments, kind }: SearchOptions): Promise<SearchResult> {
+  const { dimension } = vectors;
+  const rows = await unpacked(vectors);
+  const queries = rows.slice(0, vectors.queries);
+  const originals = rows.slice(vectors.queries);
   const vectorOf = mixtures(originals, dimension);
   const memory = (): number => {
     globalThis.gc?.();
@@ -143,21 +141,21 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
   const addMs = (performance.now() - began) / fragments;
   const bytesPerFragment = (memory() - before) / fragments;
 
-  const best = needs.map(() => Infinity);
+  const best = queries.map(() => Infinity);
   for (let round = 0; round < rounds; round++) {
-    needs.forEach((need, at) => {
+    queries.forEach((query, at) => {
       const start = performance.now();
-      index.search(need, Math.min(searched, fragments));
+      index.search(query, Math.min(searched, fragments));
       best[at] = Math.min(best[at] ?? Infinity, performance.now() - start);
     });
   }
   const times = { p50: percentile(best, 0.5), p99: percentile(best, 0.99) };
 
-  const compared = needs.slice(0, comparedNeeds);
+  const compared = queries.slice(0, comparedQueries);
   const exact = exactBest(compared, fragments, vectorOf);
-  const found = compared.map((need, at) => {
+  const found = compared.map((query, at) => {
     const right = new Set(exact[at]);
-    return index.search(need, recalled).filter(({ id }) => right.has(id)).length / right.size;
+    return index.search(query, recalled).filter(({ id }) => right.has(id)).length / right.size;
   });
   const gone = Array.from({ length: Math.floor(fragments / 10) }, (_, i) => i * 10);
   const removing = performance.now();
@@ -177,16 +175,16 @@ export async function searchPhase({ expressions, fragments, kind }: SearchOption
 
 /** Ids of the best hits for each query, by comparing every vector: computed one after another, so that they take no memory. */
 function exactBest(
-  needs: readonly Float32Array[],
+  queries: readonly Float32Array[],
   fragments: number,
   vectorOf: (id: number) => Float32Array,
 ): number[][] {
-  const best = needs.map((): { id: number; score: number }[] => []);
+  const best = queries.map((): { id: number; score: number }[] => []);
   for (let id = 0; id < fragments; id++) {
     const vector = vectorOf(id);
-    needs.forEach((need, at) => {
+    queries.forEach((query, at) => {
       let score = 0;
-      for (let i = 0; i < vector.length; i++) score += (need[i] ?? 0) * (vector[i] ?? 0);
+      for (let i = 0; i < vector.length; i++) score += (query[i] ?? 0) * (vector[i] ?? 0);
       const list = best[at] ?? [];
       if (list.length >= recalled && score <= (list.at(-1)?.score ?? 0)) return;
       list.push({ id, score });
@@ -216,7 +214,7 @@ function mixtures(originals: readonly Float32Array[], dimension: number): (id: n
   };
 }
 
-async function unpacked({ path, dimension }: Expressions): Promise<Float32Array[]> {
+async function unpacked({ path, dimension }: Vectors): Promise<Float32Array[]> {
   const bytes = await readFile(path);
   const all = new Float32Array(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength));
   return Array.from({ length: all.length / dimension }, (_, row) =>

@@ -4,7 +4,7 @@ import { dirname, join, parse } from "node:path";
 import { makeRepository } from "../make-repository";
 
 /** Larger files are excluded, because a hundred thousand must be written and read within minutes. */
-const largestCharacters = 6000;
+const maxCharacters = 6000;
 /** Variations of a file that share its folder. Installed packages and this repository have eight to ten files a folder. */
 const filesInFolder = 8;
 
@@ -14,10 +14,10 @@ export async function writeTree(
   target: string,
   count: number,
 ): Promise<string[]> {
-  const originals = [...sources].filter(([, text]) => text.length <= largestCharacters);
+  const originals = [...sources].filter(([, text]) => text.length <= maxCharacters);
   if (originals.length === 0)
     throw new Error(
-      `expected source files of at most ${largestCharacters} characters, found none: install the packages first`,
+      `expected source files of at most ${maxCharacters} characters, found none: install the packages first`,
     );
   await makeRepository(target);
   const paths: string[] = [];

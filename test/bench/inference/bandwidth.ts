@@ -5,7 +5,7 @@ import type { ModelManifest } from "../../../sidecar/inference/package/model-man
 
 /** Where the weights do not fit in the last cache, what is read must not fit either. */
 const cachesOver = 4;
-const leastLargeBytes = 256 << 20;
+const minLargeBytes = 256 << 20;
 const columns = 4096;
 
 export interface Bandwidth {
@@ -37,7 +37,7 @@ export function bytesPerToken(
 export async function createBandwidth(modelBytes: number, threads: number): Promise<Bandwidth> {
   const cacheBytes = lastCacheBytes();
   const inCache = cacheBytes !== undefined && modelBytes <= cacheBytes;
-  const wanted = inCache ? modelBytes : Math.max(leastLargeBytes, cachesOver * (cacheBytes ?? 0));
+  const wanted = inCache ? modelBytes : Math.max(minLargeBytes, cachesOver * (cacheBytes ?? 0));
   const rows = Math.ceil(wanted / 4 / columns);
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const data = new Tensor("float32", new Float32Array(rows * columns).fill(1), [rows, columns]);

@@ -28,7 +28,7 @@ export interface DraftingOptions {
   readonly tasks: string;
   readonly repositories: string;
   /** Tasks decoded. */
-  readonly most: number;
+  readonly maxTasks: number;
 }
 
 export interface DraftingResult {
@@ -55,7 +55,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   const chunker = await createChunker(options.grammarPath, () => {});
   const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
   // One task in four or so names nothing that another file defines.
-  const tasks = await readTasks([options.tasks], 2 * options.most);
+  const tasks = await readTasks([options.tasks], 2 * options.maxTasks);
   const repositories = await readRepositories(
     [options.repositories],
     new Set(tasks.map(({ repository }) => repository)),
@@ -66,7 +66,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   let differing = 0;
   let milliseconds = 0;
   for (const task of tasks) {
-    if (drafted.length >= options.most) break;
+    if (drafted.length >= options.maxTasks) break;
     const files = repositories.get(task.repository) ?? new Map<string, string>();
     const selected = await rightFragments(task, files, chunker, format);
     if (selected.length === 0) continue;

@@ -196,7 +196,7 @@ function serviceFigures({ embedding, cancellation, eventLoopMs }: ServiceResult)
     },
     {
       name: "cancellation, longest",
-      value: cancellation.longestMs,
+      value: cancellation.maxMs,
       unit: "ms",
       goal: { atMost: 50 },
       note: `${cancellation.cancelled} reads of ${cancellation.promptTokens} tokens, median ${digits(cancellation.medianMs)} ms`,

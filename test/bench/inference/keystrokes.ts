@@ -62,13 +62,13 @@ export interface KeystrokeResult {
 const maxTokens = 24;
 const promptTokens = 1024;
 const codeTokens = 512;
-const mostFragments = 16;
+const fragmentLimit = 16;
 /** Tokens typed in one place, places in one document, and lines between two places. */
 const typed = 8;
 const places = 3;
 const linesBetween = 4;
 /** Characters a document has before the cursor, at the least, so that the prompt is full. */
-const leastPrefix = 5000;
+const minPrefix = 5000;
 
 /** Indexes the workspace with the model, then types in some of its documents. */
 export async function keystrokesPhase(options: KeystrokeOptions): Promise<KeystrokeResult> {
@@ -80,12 +80,12 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   const settings: Settings = {
     ...defaultSettings,
     maxTokens,
-    maxFragments: mostFragments,
+    maxFragments: fragmentLimit,
     fragmentBudget: Math.max(1, room - codeTokens),
   };
   const documents = spread(
     [...(await readSources(options.workspace))]
-      .filter(([, text]) => text.length > leastPrefix + 2000)
+      .filter(([, text]) => text.length > minPrefix + 2000)
       .map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
     options.documents + 1,
   );
@@ -93,7 +93,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   const warmUp = documents.shift();
   if (warmUp === undefined || documents.length === 0)
     throw new Error(
-      `expected source files of more than ${leastPrefix + 2000} characters in ${options.workspace}, found ${documents.length}: give a larger folder`,
+      `expected source files of more than ${minPrefix + 2000} characters in ${options.workspace}, found ${documents.length}: give a larger folder`,
     );
   for (let i = 0; i < typed; i++) await warmUp.complete(engine, settings);
 
@@ -113,7 +113,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
         keystrokes.push(await document.complete(engine, limits));
       }
       // The need seldom moves within a few tokens. Under another limit fragments are fetched anew whether it moved or not.
-      limits = { ...limits, maxFragments: limits.maxFragments === mostFragments ? mostFragments - 1 : mostFragments };
+      limits = { ...limits, maxFragments: limits.maxFragments === fragmentLimit ? fragmentLimit - 1 : fragmentLimit };
       document.type();
       refetched.push(await document.complete(engine, limits));
     }
@@ -222,9 +222,9 @@ class TypedDocument {
   ) {
     // In the middle of a line that holds something.
     const line = /\n[ \t]*\w+ ?/g;
-    line.lastIndex = Math.max(leastPrefix, Math.floor(text.length / 2));
+    line.lastIndex = Math.max(minPrefix, Math.floor(text.length / 2));
     const found = line.exec(text);
-    this.cursor = found === null ? leastPrefix : found.index + found[0].length;
+    this.cursor = found === null ? minPrefix : found.index + found[0].length;
   }
 
   /** Types the next token of what the file really holds. */

@@ -186,7 +186,7 @@ async function measure(options: Options): Promise<Measured> {
         ...measured,
         drafting: await inProcess<DraftingResult>(
           "drafting",
-          { ...common, ...options.tasks, most: options.draftingTasks },
+          { ...common, ...options.tasks, maxTasks: options.draftingTasks },
           { cores },
         ),
       };

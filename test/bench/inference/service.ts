@@ -36,7 +36,7 @@ export interface ServiceResult {
     readonly promptTokens: number;
     readonly cancelled: number;
     /** From the moment the abort was due to the rejection: waiting for the event loop counts. */
-    readonly longestMs: number;
+    readonly maxMs: number;
     readonly medianMs: number;
   };
   /** Longest time between two turns of the event loop, with prompts, decoding and embedding under way. */
@@ -119,7 +119,7 @@ export async function servicePhase({
     cancellation: {
       promptTokens,
       cancelled: waits.length,
-      longestMs: Math.max(...waits),
+      maxMs: Math.max(...waits),
       medianMs: percentile(waits, 0.5),
     },
     eventLoopMs: loop.max / 1e6,

@@ -77,7 +77,7 @@ export const trials: readonly Weights[] = [
 const depth = 10;
 
 /** Files edited last that count as edited lately. */
-export const mostRecent = 8;
+export const maxRecent = 8;
 
 /** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched fragments that the search finds before any is boosted */
 export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: number): number | undefined {
@@ -92,9 +92,9 @@ export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: n
 
 function rankOf({ score, imported, beside, edited, before }: Candidate, weights: Weights): number {
   const recent =
-    edited !== undefined && edited < mostRecent
+    edited !== undefined && edited < maxRecent
       ? weights.edited
-      : before !== undefined && before < mostRecent
+      : before !== undefined && before < maxRecent
         ? weights.before
         : 0;
   return score + (imported === true ? weights.imported : 0) + (beside === true ? weights.beside : 0) + recent;

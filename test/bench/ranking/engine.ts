@@ -19,7 +19,7 @@ import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { score } from "../../eval/scoring";
-import { mostRecent, type StoredCase, trials } from "./cases";
+import { maxRecent, type StoredCase, trials } from "./cases";
 
 /** Places of edited files, the last edited first. */
 export interface Edits {
@@ -30,7 +30,7 @@ export interface Edits {
 }
 
 /** No search for a prompt looks further. */
-const mostCandidates = 512;
+const maxCandidates = 512;
 
 const noEdits: Edits = { edited: [], before: [] };
 
@@ -67,7 +67,7 @@ export class RankingEngine {
   }
 
   /**
-   * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `most` do.
+   * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `max` do.
    * @param written what stands at the cursor, with which suggestions are compared
    */
   async caseOf(
@@ -75,7 +75,7 @@ export class RankingEngine {
     uri: string,
     written: string,
     edits: Edits = noEdits,
-    most = Infinity,
+    max = Infinity,
   ): Promise<StoredCase | undefined> {
     const { index, backbone, promptFormat } = this;
     const context: CursorContext = { uri, path: task.file, languageId: languageIdOf(task.file), prefix, suffix };
@@ -86,10 +86,10 @@ export class RankingEngine {
       task,
       others(anyNeed).map(({ fragment }) => fragment),
     );
-    if (needed.size === 0 || needed.size > most) return undefined;
+    if (needed.size === 0 || needed.size > max) return undefined;
     const need = await expressNeed(backbone, promptFormat, context);
     const found = others(need);
-    const candidates = found.slice(0, mostCandidates).map(({ fragment, score }) => {
+    const candidates = found.slice(0, maxCandidates).map(({ fragment, score }) => {
       const edited = edits.edited.indexOf(fragment.path);
       const before = edits.before.indexOf(fragment.path);
       return {
@@ -127,7 +127,7 @@ export class RankingEngine {
     const known = new Map<string, number>();
     const similarities: number[] = [];
     const isOneOf = (paths: readonly string[], uri: string) =>
-      paths.slice(0, mostRecent).some((path) => uri.endsWith(`/${path}`));
+      paths.slice(0, maxRecent).some((path) => uri.endsWith(`/${path}`));
     const wasEdited = (uri: string) => isOneOf(edited, uri);
     const wasBefore = (uri: string) => isOneOf(before, uri) && !wasEdited(uri);
     for (const trial of trials) {

@@ -18,8 +18,8 @@ const languages: Readonly<Record<string, string>> = {
   ".tsx": "typescript",
 };
 /** Source files that a commit must change to be one piece of work: several, and not a sweep over all. */
-const fewestFiles = 2;
-const mostFiles = 12;
+const minFiles = 2;
+const maxFiles = 12;
 const casesOfFile = 2;
 const casesOfCommit = 4;
 /** Commits before the one done over, whose files count as edited before. */
@@ -27,8 +27,8 @@ const earlierCommits = 4;
 /** Lines above the cursor in which the name must not stand already. */
 const linesWithout = 30;
 /** A name that many fragments define says little about which of them is needed. */
-const mostDefinitions = 4;
-const mostPlaces = 24;
+const maxDefinitions = 4;
+const maxPlaces = 24;
 const maxBuffer = 1 << 28;
 
 interface Change {
@@ -38,12 +38,12 @@ interface Change {
   readonly paths: readonly string[];
 }
 
-/** Cases of at most `most` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
+/** Cases of at most `max` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
 export async function casesOfHistory(
   engine: RankingEngine,
   git: string,
   work: string,
-  { most, looked }: { readonly most: number; readonly looked: number },
+  { max, looked }: { readonly max: number; readonly looked: number },
   onProgress: (detail: string) => void,
 ): Promise<StoredCase[]> {
   const name = basename(resolve(git)) === "repo" ? basename(dirname(resolve(git))) : basename(resolve(git));
@@ -61,10 +61,10 @@ export async function casesOfHistory(
   }
   const pieces = changes
     .slice(0, -earlierCommits)
-    .filter(({ paths }) => paths.length >= fewestFiles && paths.length <= mostFiles);
+    .filter(({ paths }) => paths.length >= minFiles && paths.length <= maxFiles);
   const found: StoredCase[] = [];
-  for (const [at, change] of spread(pieces, most).entries()) {
-    onProgress(`${name}: commit ${at + 1} of ${Math.min(most, pieces.length)}, ${found.length} cursors so far`);
+  for (const [at, change] of spread(pieces, max).entries()) {
+    onProgress(`${name}: commit ${at + 1} of ${Math.min(max, pieces.length)}, ${found.length} cursors so far`);
     const from = changes.indexOf(change);
     const before = [...new Set(changes.slice(from + 1, from + 1 + earlierCommits).flatMap(({ paths }) => paths))];
     found.push(...(await replay(engine, ask, name, join(work, `tree-${process.pid}`), change, before)));
@@ -107,7 +107,7 @@ async function replay(
         pathToFileURL(join(root, path)).href,
         place.written,
         { edited, before: earlier.filter((each) => !edited.includes(each) && each !== path) },
-        mostDefinitions,
+        maxDefinitions,
       );
       if (one === undefined) continue;
       found.push(one);
@@ -165,7 +165,7 @@ function placesIn(
       }
     }
   }
-  return places.sort((a, b) => chance(a.task.id) - chance(b.task.id)).slice(0, mostPlaces);
+  return places.sort((a, b) => chance(a.task.id) - chance(b.task.id)).slice(0, maxPlaces);
 }
 
 async function put(root: string, path: string, text: string): Promise<void> {

@@ -83,9 +83,9 @@ export async function main(args: readonly string[]): Promise<void> {
   }
   const fromHistory: Case[] = [];
   for (const git of values.git) {
-    const most = count("--commits", values.commits);
+    const max = count("--commits", values.commits);
     fromHistory.push(
-      ...(await kept("history", [resolve(git), most], () => casesOfHistory(engine, git, work, { most, looked }, say))),
+      ...(await kept("history", [resolve(git), max], () => casesOfHistory(engine, git, work, { max, looked }, say))),
     );
   }
   await engine.dispose();

@@ -46,11 +46,11 @@ export class History {
   }
 
   /**
-   * At most `most` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each is a run of
+   * At most `max` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each is a run of
    * lines that were added between two lines of a source file, or the part of one line that was changed.
    * @throws Error where the history holds none, as in a shallow clone
    */
-  async edits(most: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
+  async edits(max: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
     const log = await this.git([
       "log",
       "--no-merges",
@@ -80,7 +80,7 @@ export class History {
       commit: [commit = "", parent = ""],
       at,
     } of order) {
-      if (found.length >= most) break;
+      if (found.length >= max) break;
       const edits = (await this.#editsOf(commit, parent))
         .map((edit) => ({ edit, key: random() }))
         .sort((a, b) => a.key - b.key);
@@ -161,7 +161,7 @@ export function hunkOf(hunk: string): Change | undefined {
 }
 
 /** Shorter ones are no typing, longer ones were generated or moved. */
-const bounds = { lines: 40, least: 12 } as const;
+const bounds = { maxLines: 40, minCharacters: 12 } as const;
 
 /** As somebody types it: new lines from the end of the line above, a changed line from where it begins to differ. */
 export function editOf(
@@ -170,11 +170,11 @@ export function editOf(
 ): Pick<Edit, "prefix" | "text" | "suffix"> | undefined {
   const lines = before.split("\n");
   if (removed.length === 0) {
-    if (line < 1 || added.length > bounds.lines) return undefined;
+    if (line < 1 || added.length > bounds.maxLines) return undefined;
     const text = `\n${added.join("\n")}`.replace(/\s+$/, "");
     const prefix = lines.slice(0, line).join("\n");
     const suffix = `\n${lines.slice(line).join("\n")}`;
-    return text.trim().length < bounds.least ? undefined : { prefix, text, suffix };
+    return text.trim().length < bounds.minCharacters ? undefined : { prefix, text, suffix };
   }
   const [old] = removed;
   const [now] = added;
@@ -188,7 +188,7 @@ export function editOf(
   while (start > 0 && word.test(now.charAt(start - 1)) && word.test(now.charAt(start))) start -= 1;
   while (end > 0 && word.test(now.charAt(now.length - end)) && word.test(now.charAt(now.length - end - 1))) end -= 1;
   const text = now.slice(start, now.length - end);
-  if (text.trim().length < bounds.least) return undefined;
+  if (text.trim().length < bounds.minCharacters) return undefined;
   return {
     prefix: [...lines.slice(0, line - 1), now.slice(0, start)].join("\n"),
     text,

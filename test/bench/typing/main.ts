@@ -61,7 +61,7 @@ export async function main(args: readonly string[]): Promise<void> {
     depth: count("--depth", values.depth),
     seed,
   });
-  const mostKeys = count("--keys", values.keys);
+  const maxKeys = count("--keys", values.keys);
 
   const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
   try {
@@ -93,7 +93,7 @@ export async function main(args: readonly string[]): Promise<void> {
         replayed.push({
           commit: edit.commit,
           path: edit.path,
-          ...(await replay(editor, edit, { mostKeys, path, languageId: languageIdOf(edit.path), interval, speed })),
+          ...(await replay(editor, edit, { maxKeys, path, languageId: languageIdOf(edit.path), interval, speed })),
         });
       }
     } finally {

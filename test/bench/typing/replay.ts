@@ -55,7 +55,7 @@ export interface Replayed {
 
 export interface ReplayOptions {
   /** Most keys typed of the edit. */
-  readonly mostKeys: number;
+  readonly maxKeys: number;
   readonly languageId: string;
   /** Absolute path of the file. */
   readonly path: string;
@@ -65,7 +65,7 @@ export interface ReplayOptions {
 }
 
 export async function replay(editor: Editor, edit: Edit, options: ReplayOptions): Promise<Replayed> {
-  const length = keysOf(edit.text).slice(0, options.mostKeys).join("").length;
+  const length = keysOf(edit.text).slice(0, options.maxKeys).join("").length;
   const document = editor.open(options.path, options.languageId, edit.prefix, edit.suffix);
   const typist = new Typist(editor, document, edit.text, options);
   try {

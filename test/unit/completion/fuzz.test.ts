@@ -55,8 +55,8 @@ const languages = ["typescript", "python", "rust", "ruby", "go", "php", "yaml", 
 
 it("stop rules and filters finish on three thousand random texts and only remove text", () => {
   const next = random(7);
-  const text = (most: number) =>
-    Array.from({ length: Math.floor(next() * most) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
+  const text = (max: number) =>
+    Array.from({ length: Math.floor(next() * max) }, () => pieces[Math.floor(next() * pieces.length)]).join("");
   for (let round = 0; round < 3000; round++) {
     const document = {
       uri: "file:///a",

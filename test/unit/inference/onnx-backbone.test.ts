@@ -40,8 +40,8 @@ afterAll(async () => {
 /** Largest difference relative to the largest value. */
 function distance(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
-  const scale = a.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-9);
-  return a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0) / scale;
+  const scale = a.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-9);
+  return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0) / scale;
 }
 
 /** Logits after `tokens`, read in one piece with nothing of it held. */
@@ -62,7 +62,7 @@ const bound = 0.06;
 /** The same where the model computes in float16. */
 const halfBound = 0.2;
 
-const mostLikely = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
+const argmax = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
 
 const bits = (values: Float32Array): Buffer => Buffer.from(values.buffer, values.byteOffset, values.byteLength);
 const sameBits = (a: Float32Array, b: Float32Array): boolean => bits(a).equals(bits(b));
@@ -216,7 +216,7 @@ describe("prefill and decode", () => {
         const whole = await readWhole(tokens.slice(0, before + i + 1));
         const apart = distance(whole, logits);
         expect(apart, `after ${before + i + 1} tokens`).toBeLessThan(bound);
-        if (apart < closely) expect(mostLikely(logits)).toBe(mostLikely(whole));
+        if (apart < closely) expect(argmax(logits)).toBe(argmax(whole));
         distances.push(apart);
       }
     }
@@ -292,14 +292,14 @@ describe("a model that computes in float16", () => {
     const format = new PromptFormat(half, words);
     const prompt = format.leftToRight("add.py", "def add(first, second):\n", 100);
     let { cache, logits } = await reader.prefill(prompt);
-    const said: number[] = [];
+    const generated: number[] = [];
     for (let step = 0; step < 12; step++) {
-      said.push(mostLikely(logits.subarray(0, words.vocabularySize)));
-      const next = await reader.decode(cache, said.slice(-1));
+      generated.push(argmax(logits.subarray(0, words.vocabularySize)));
+      const next = await reader.decode(cache, generated.slice(-1));
       cache = next.cache;
       logits = next.logits[0]!;
     }
-    expect(words.decode(said)).toContain("return first + second");
+    expect(words.decode(generated)).toContain("return first + second");
   });
 
   it("gives the same logits in chunks and for several tokens at once as in one run", async () => {

@@ -8,9 +8,9 @@ describe("WorkQueue", () => {
   it("never runs two jobs at once", async () => {
     const queue = new WorkQueue();
     let running = 0;
-    let most = 0;
+    let max = 0;
     const work = async (): Promise<void> => {
-      most = Math.max(most, ++running);
+      max = Math.max(max, ++running);
       await pause();
       running--;
     };
@@ -19,7 +19,7 @@ describe("WorkQueue", () => {
       queue.run("completion", undefined, work),
       queue.run("index", undefined, work),
     ]);
-    expect(most).toBe(1);
+    expect(max).toBe(1);
   });
 
   it("runs a completion before index work that has waited longer", async () => {

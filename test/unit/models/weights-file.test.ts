@@ -29,7 +29,7 @@ describe("a file of weights", () => {
     await writeWeights(path, parts, {
       gguf,
       factors,
-      largestCode: recipe.variants.int8.codes,
+      maxCode: recipe.variants.int8.codes,
       signal: undefined,
       onProgress: (numbers) => seen.push(numbers),
       limits,

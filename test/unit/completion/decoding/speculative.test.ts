@@ -30,8 +30,8 @@ beforeAll(async () => {
 
 describe("a draft", () => {
   const ids = (text: string) => [...text].map((letter) => (letter === "|" ? 0 : letter.charCodeAt(0)));
-  const draft = (prompt: string, before: string, most = 15) =>
-    String.fromCharCode(...draftFrom(new NgramLookup(ids(prompt), ids(before), new Set([0])), most));
+  const draft = (prompt: string, before: string, max = 15) =>
+    String.fromCharCode(...draftFrom(new NgramLookup(ids(prompt), ids(before), new Set([0])), max));
 
   it("continues the longest match", () => {
     expect(draft("xabcdef|zbcpq|abc", "abc", 3)).toBe("def");

@@ -338,7 +338,7 @@ describe("line windows", () => {
 describe("real files", () => {
   const root = resolve(__dirname, "../../../..");
   /** A few files of every kind there is in the folder, the same ones in every run. */
-  function some(folder: string, most: number): string[] {
+  function some(folder: string, max: number): string[] {
     const byKind = new Map<string, string[]>();
     for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
       const [, kind] = /(\.d\.m?ts|\.(?:[cm]?js|tsx?|py|cc|cpp|h|md|ya?ml|json))$/.exec(entry.name) ?? [];
@@ -348,7 +348,7 @@ describe("real files", () => {
       files.push(join(entry.parentPath, entry.name));
     }
     return [...byKind.values()].flatMap((files) =>
-      files.sort().filter((_, i) => i % Math.ceil(files.length / most) === 0),
+      files.sort().filter((_, i) => i % Math.ceil(files.length / max) === 0),
     );
   }
   const files = [
