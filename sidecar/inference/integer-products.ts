@@ -1,21 +1,21 @@
-// Whether ONNX Runtime adds products of 8-bit numbers exactly on this processor, found by having it do so.
+// Tests whether ONNX Runtime sums products of 8-bit numbers exactly on this processor.
 
 import type { OnnxRuntime } from "./onnx-runtime";
 import type { ModelManifest } from "./package/model-manifest";
 import { ModelPackageError } from "./package/model-package-error";
 
 /**
- * An ONNX model (opset 21) of two nodes, serialised: `b = ConstantOfShape([64, 64])` of int8 127, which the runtime turns into a
+ * A serialised ONNX model (opset 21) of two nodes: `b = ConstantOfShape([64, 64])` of int8 127, which the runtime folds into a
  * weight, and `y = MatMulInteger(a, b)` for uint8 `a` [m, 64].
  */
 const model =
   "CAoSADqVAQovCgFzEgFiIg9Db25zdGFudE9mU2hhcGUqFgoFdmFsdWUqCggBEAMqAX9CAXagAQQKGAoBYQoBYhIBeSINTWF0TXVsSW50ZWdlchIBZyoZCAIQB0IBc0oQQAAAAAAAAABAAAAAAAAAAFoUCgFhEg8KDQgCEgkKAxIBbQoCCEBiFAoBeRIPCg0IBhIJCgMSAW0KAghAQgQKABAV";
 const length = 64;
-/** One row goes through other code than several. */
+/** ONNX Runtime has different code for one row and for several. */
 const rowCounts = [1, 2, 16];
 
 /**
- * Processors without instructions for such sums (x86 without VNNI) add two products at a time in 16 bits, which overflow where
+ * Processors without instructions for such sums (x86 without VNNI) add two products at a time in 16 bits, which overflows when
  * both are near 255 x 127 (ONNX Runtime, "Quantize ONNX Models", "When and why do I need to use reduce_range?").
  */
 export async function addsProductsExactly(runtime: OnnxRuntime): Promise<boolean> {
@@ -37,8 +37,8 @@ export async function addsProductsExactly(runtime: OnnxRuntime): Promise<boolean
 }
 
 /**
- * A package with weights of eight bits may have come from another machine.
- * @throws ModelPackageError where this processor would compute something else with them.
+ * Checks a package with 8-bit weights, which may have been copied from another machine.
+ * @throws ModelPackageError when this processor does not sum the products of 8-bit weights exactly.
  */
 export async function checkIntegerProducts(
   { name, source }: Pick<ModelManifest, "name" | "source">,

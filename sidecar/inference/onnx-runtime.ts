@@ -1,4 +1,4 @@
-// Loads ONNX Runtime with its telemetry switched off: the only place that loads it.
+// Loads ONNX Runtime with its telemetry switched off. No other file loads it.
 
 import { isMainThread } from "node:worker_threads";
 import { errorMessage } from "../host/errors";
@@ -6,20 +6,20 @@ import { errorMessage } from "../host/errors";
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
 /**
- * Switches off ONNX Runtime's telemetry (docs/Privacy.md of ONNX Runtime, "Disabling Telemetry"), which the official builds
- * have switched on: an uploader, an event database in the cache folder and an identifier of the machine.
+ * Switches off ONNX Runtime's telemetry (docs/Privacy.md of ONNX Runtime, "Disabling Telemetry"), which is enabled in the official
+ * builds: an uploader, an event database in the cache folder and an identifier of the machine.
  */
 const noTelemetry = "ORT_DISABLE_TELEMETRY";
 /**
- * Leaves out ONNX Runtime's flash attention on CPUs, which takes up to twice the time of plain products at the lengths of
+ * Disables ONNX Runtime's flash attention on CPUs, which takes up to twice the time of plain matrix products for the lengths of
  * prompts: 1.5 and 1.7 times for a prompt of 512 and 1,024 tokens of the default model.
  */
 const plainAttention = "ORT_GQA_DISABLE_FLASH_ATTENTION";
 
 /**
- * Sets what ONNX Runtime reads from the environment of the process, before it is loaded in any thread. A thread only has a
- * copy of the environment, which the library does not see, so this is for the main thread.
- * @throws Error in another thread.
+ * Sets the environment variables that ONNX Runtime reads, before it is loaded in any thread. A worker thread only has a
+ * copy of the environment, which the native library does not read, so this must run in the main thread.
+ * @throws Error in a worker thread.
  */
 export function prepareEnvironment(): void {
   if (!isMainThread)
@@ -32,7 +32,7 @@ export function prepareEnvironment(): void {
 
 /**
  * Loads the native library, in the main thread or in a thread whose starter called {@link prepareEnvironment}.
- * @throws Error where telemetry is not switched off, or the library for this platform is missing or cannot be loaded.
+ * @throws Error when telemetry is not switched off, or the library for this platform is missing or cannot be loaded.
  */
 export async function loadOnnxRuntime(): Promise<OnnxRuntime> {
   if (isMainThread) prepareEnvironment();

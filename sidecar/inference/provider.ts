@@ -1,4 +1,4 @@
-// Decides whether CUDA or the CPU runs the model, and says why; a CUDA that does not work never stops the start.
+// Chooses CUDA or the CPU for the model and states why. When CUDA does not work, the CPU is used.
 
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -7,24 +7,24 @@ import { firstLine } from "../host/errors";
 import type { ExecutionProviderSetting } from "../protocol";
 import type { Provider } from "./backbone";
 
-/** What decides about CUDA on this machine. */
+/** The properties of this machine that decide whether CUDA can be used. */
 export interface ProviderHost {
   readonly platform: string;
   readonly architecture: string;
   /** Folder of ONNX Runtime's native libraries for this platform. */
   readonly libraryFolder: string;
-  /** Why the system's loader cannot load a native library, naming what it lacks; undefined where it can. */
+  /** Why the system cannot load a native library, with the name of a missing dependency; undefined when it can. */
   readonly loadFailure: (path: string) => string | undefined;
 }
 
 export interface Opened<T> {
   readonly provider: Provider;
   readonly value: T;
-  /** Set when CUDA was asked for by name and the CPU answers: worth a warning. */
+  /** Set when CUDA was requested by name but cannot be used. */
   readonly warning?: string;
 }
 
-/** The running machine, with the libraries of the installed onnxruntime-node. @throws Error when that package is not installed. */
+/** This machine, with the libraries of the installed onnxruntime-node. @throws Error when that package is not installed. */
 export function providerHost(): ProviderHost {
   const { platform, arch } = process;
   const installed = dirname(createRequire(__filename).resolve("onnxruntime-node/package.json"));
@@ -37,8 +37,8 @@ export function providerHost(): ProviderHost {
 }
 
 /**
- * ONNX Runtime itself only says that some library failed to load, and prints which one to standard error. Node's loader
- * for addons passes the system's own words on; a library that is no addon, but can be loaded, it then calls unregistered.
+ * ONNX Runtime's error does not name the library that failed to load; it only prints the name to standard error. Node's loader
+ * for addons throws the system's message. For a library that can be loaded but is not an addon, it reports a missing registration.
  */
 export function loadFailure(path: string): string | undefined {
   try {
@@ -50,7 +50,7 @@ export function loadFailure(path: string): string | undefined {
   return undefined;
 }
 
-/** Names of ONNX Runtime's libraries for CUDA, in the order they load; undefined where ONNX Runtime has no CUDA. */
+/** ONNX Runtime's libraries for CUDA in the order of loading; undefined on platforms without CUDA. */
 export function cudaLibraryNames({
   platform,
   architecture,
@@ -63,9 +63,9 @@ export function cudaLibraryNames({
 }
 
 /**
- * Opens what `open` makes (a session that has proven to run) on the provider that `setting` asks for, else on the CPU.
- * `auto` takes CUDA exactly when its library is there and `open("cuda")` succeeds.
- * @throws what `open("cpu")` throws: then nothing can run the model.
+ * Calls `open`, which makes a session and runs it once, for the provider that `setting` requests, else for the CPU.
+ * `auto` uses CUDA if and only if its library is installed and `open("cuda")` succeeds.
+ * @throws the error of `open("cpu")`
  */
 export async function openWithProvider<T>(
   setting: ExecutionProviderSetting,
@@ -83,7 +83,7 @@ export async function openWithProvider<T>(
   return {
     provider,
     value,
-    warning: `CUDA was asked for and cannot be used: ${cuda.obstacle}. The CPU runs the model.`,
+    warning: `CUDA was requested and cannot be used: ${cuda.obstacle}. The CPU runs the model.`,
   };
 }
 

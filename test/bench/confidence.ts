@@ -257,13 +257,13 @@ function report(rows: readonly Row[]): string {
     .filter((each) => each.right)
     .map(({ probability }) => probability)
     .sort((a, b) => a - b);
-  // Rounded down, so that no more is held back than was meant.
-  const showing = (threshold: number): number =>
-    Math.floor(1000 * (probabilities[Math.floor((1 - least) * probabilities.length)] ?? 0)) / 1000;
+  // Rounded down, so that the threshold suppresses no more than intended.
+  const thresholdFor = (shareShown: number): number =>
+    Math.floor(1000 * (probabilities[Math.floor((1 - shareShown) * probabilities.length)] ?? 0)) / 1000;
   const stated = statedConfidence(fitted(suggested), {
-    more: showing(shownOfRight.more),
-    balanced: showing(shownOfRight.balanced),
-    fewer: showing(shownOfRight.fewer),
+    more: thresholdFor(shownOfRight.more),
+    balanced: thresholdFor(shownOfRight.balanced),
+    fewer: thresholdFor(shownOfRight.fewer),
   });
   const chosen = Object.entries(stated.thresholds).map(([frequency, threshold]) => [
     `${frequency}: ${threshold.toFixed(3)}`,

@@ -3,7 +3,7 @@ import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { makeRepository } from "./make-repository";
 
-const largest = 64 * 1024;
+const maxSize = 64 * 1024;
 const perPackage = 4;
 
 /** Copies up to `max` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
@@ -23,7 +23,7 @@ export async function copyLargeTree(modules: string, target: string, max: number
     let fromHere = 0;
     for (const file of files) {
       const { size } = await stat(file);
-      if (size < 400 || size > largest) continue;
+      if (size < 400 || size > maxSize) continue;
       const to = join(target, relative(modules, file));
       await mkdir(dirname(to), { recursive: true });
       await cp(file, to);

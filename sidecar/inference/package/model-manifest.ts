@@ -1,4 +1,4 @@
-// model.json of a model package: its format, the bounds of everything in it, and the numbers that must agree.
+// model.json of a model package: its schema with the bounds of all values, and the checks between values.
 
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,23 +6,23 @@ import * as v from "valibot";
 import { firstLine } from "../../host/errors";
 import { ModelPackageError, reinstall } from "./model-package-error";
 
-/** The one format of model.json this build reads. */
+/** The format version of model.json that this build reads. */
 export const supportedFormatVersion = 3;
 
-/** Far above any model that a user's machine can run, and far below what would cost memory or time to find out. */
+/** Far above any model that a user's machine can run, but low enough that a wrong value cannot take much memory or time. */
 const max = {
   layers: 512,
-  /** Of heads, and of the numbers in a head. */
+  /** Number of heads, and dimension of a head. */
   heads: 1024,
-  /** Of the numbers that stand for a token, and of an expression. */
+  /** Dimension of a hidden state and of an expression. */
   width: 2 ** 16,
   intermediateSize: 2 ** 20,
   vocabularySize: 2 ** 21,
   parameters: 1e13,
   contextLength: 2 ** 20,
-  /** Of a score, a weight of the confidence, or L-LoRA's alpha. */
+  /** Magnitude of a score, a weight of the confidence, or L-LoRA's alpha. */
   magnitude: 1e6,
-  /** Of a name, a special token or a piece of a prompt. */
+  /** Length of a name, a special token or a piece of a prompt. */
   characters: 500,
   pieces: 200,
   files: 200,
@@ -30,14 +30,15 @@ const max = {
 } as const;
 
 const probability = v.pipe(v.number(), v.minValue(0), v.maxValue(1));
-const whole = (min: number, max: number) => v.pipe(v.number(), v.integer(), v.minValue(min), v.maxValue(max));
-const count = (max: number) => whole(1, max);
+const whole = (minimum: number, maximum: number) =>
+  v.pipe(v.number(), v.integer(), v.minValue(minimum), v.maxValue(maximum));
+const count = (maximum: number) => whole(1, maximum);
 const tokens = count(max.contextLength);
 const magnitude = v.pipe(v.number(), v.minValue(-max.magnitude), v.maxValue(max.magnitude));
 const piece = v.pipe(v.string(), v.maxLength(max.characters));
 const text = v.pipe(piece, v.minLength(1));
 const template = v.pipe(v.array(piece), v.minLength(1), v.maxLength(max.pieces));
-/** Files are named, never addressed: no folder in a name can lead out of the package. */
+/** Names without folders, so that no file lies outside the package. */
 const fileName = v.pipe(
   v.string(),
   v.check((name) => /^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$/.test(name), "a plain file name"),
@@ -64,7 +65,7 @@ const manifestSchema = v.strictObject({
     vocabularySize: count(max.vocabularySize),
     parameters: count(max.parameters),
   }),
-  /** How the matrices lie in the file, and in what they compute; keys and values are float16 where that is float16. */
+  /** Type of the stored matrices and type of the computation; keys and values are float16 when the computation is. */
   weights: v.optional(
     v.strictObject({
       stored: v.picklist(["float16", "float32", "int8"]),
@@ -76,7 +77,7 @@ const manifestSchema = v.strictObject({
   prompt: v.strictObject({
     fragment: template,
     leftToRight: template,
-    /** Left out by a model that completes better without the code behind the cursor. */
+    /** Absent for a model that completes better without the code after the cursor. */
     fillInMiddle: v.optional(template),
     query: template,
     fragmentEmbedding: template,
@@ -86,7 +87,7 @@ const manifestSchema = v.strictObject({
   }),
   retrieval: v.strictObject({
     dimension: count(max.width),
-    /** Whether each layer's expression goes through the layer's output projection; absent: no. */
+    /** Whether each layer's expression passes through the layer's output projection; default: false. */
     outputProjection: v.optional(v.boolean()),
     normalised: v.boolean(),
     rank: count(max.width),
@@ -94,26 +95,26 @@ const manifestSchema = v.strictObject({
     adapters: v.picklist(["separate", "shared"]),
     /** A fragment that scores lower than this, plus the need's product with `nullVector` where there is one, is not needed. */
     nullScore: magnitude,
-    /** The expression of a context that needs nothing from elsewhere, as many numbers as `dimension`. */
+    /** The expression of a context that needs no code of other files, `dimension` numbers. */
     nullVector: v.optional(v.pipe(v.array(magnitude), v.maxLength(max.width))),
     queryTokens: tokens,
-    /** Most tokens of import statements in the query, on top of `queryTokens`; absent: none. */
+    /** Maximum tokens of import statements in the query, in addition to `queryTokens`; default: 0. */
     importTokens: v.optional(whole(0, max.contextLength)),
     fragmentTokens: tokens,
   }),
   /**
-   * How likely the first line of a suggestion is right, by a logistic map of what is known of it, and from what likelihood on
-   * it is shown; absent: nothing is held back for being unsure. `npm run bench -- confidence` prints it.
+   * Logistic regression of the probability that the first line of a suggestion is right, and the probabilities from which it
+   * is shown; absent: no suggestion is suppressed as unsure. `npm run bench -- confidence` computes it.
    */
   confidence: v.optional(
     v.strictObject({
       weights: v.strictObject({
         constant: magnitude,
-        /** Of the suggestion's tokens, natural logarithm. */
+        /** Mean natural logarithm of the probability of the suggestion's tokens. */
         meanLogProbability: magnitude,
         /** Natural logarithm of the number of tokens of the first line. */
         logFirstLineTokens: magnitude,
-        /** 1 where the suggestion makes a new syntax error, else 0. */
+        /** 1 when the suggestion adds a syntax error, else 0. */
         syntaxError: magnitude,
       }),
       /** By the setting `selfracg.frequency`. */
@@ -121,8 +122,8 @@ const manifestSchema = v.strictObject({
     }),
   ),
   /**
-   * Of a package that was made on this machine: the GGUF file that it was made of, the model of the catalogue whose graph it uses,
-   * whether the file is that model's own, and which weights it has: `int8` needs a processor that adds their products exactly.
+   * Only in a package converted on this machine: the source GGUF file, the model of the catalogue whose graph the package uses,
+   * whether the file is that model's own, and the type of the weights: `int8` needs a processor that sums their products exactly.
    */
   source: v.optional(
     v.strictObject({
@@ -134,7 +135,7 @@ const manifestSchema = v.strictObject({
       variant: v.picklist(["int8", "int7"]),
     }),
   ),
-  /** Every file of the package but model.json: the graph, all that it takes weights from, the tokenizer, the card. */
+  /** Every file of the package except model.json: the graph, its external weights, the tokenizer and the model card. */
   files: v.pipe(
     v.record(
       fileName,
@@ -147,17 +148,17 @@ const manifestSchema = v.strictObject({
   ),
 });
 
-/** model.json as written. */
+/** The content of model.json. */
 export type ModelManifest = v.InferOutput<typeof manifestSchema>;
 
-/** A few kilobytes, and the null vector. */
+/** A model.json has a few kilobytes and the null vector. */
 const maxManifestBytes = 16 * 2 ** 20;
-/** Of a value that a message quotes. */
+/** Maximum length of a value that a message quotes. */
 const maxQuotedLength = 80;
 
 /**
  * Reads and checks `folder`'s model.json.
- * @throws ModelPackageError where there is none, it is of another format, or a value is out of bounds or contradicts another.
+ * @throws ModelPackageError when it is missing or has another format, or a value is out of bounds or contradicts another.
  */
 export async function readManifest(folder: string): Promise<ModelManifest> {
   const path = join(folder, "model.json");
@@ -171,12 +172,12 @@ async function readBounded(path: string): Promise<string> {
     if (bytes <= maxManifestBytes) return await readFile(path, "utf8");
   } catch (error) {
     throw new ModelPackageError(
-      `${path}: expected a model package's description, found none (${firstLine(error)}). ${reinstall}`,
+      `${path}: expected the model.json of a model package, found none (${firstLine(error)}). ${reinstall}`,
       { cause: error },
     );
   }
   throw new ModelPackageError(
-    `${path}: expected a model package's description of at most ${maxManifestBytes} bytes, found ${bytes}. ${reinstall}`,
+    `${path}: expected a model.json of at most ${maxManifestBytes} bytes, found ${bytes}. ${reinstall}`,
   );
 }
 
@@ -191,7 +192,7 @@ function parseJson(path: string, content: string): unknown {
 }
 
 function parseManifest(path: string, value: unknown): ModelManifest {
-  // Checked first and by itself: with another format version every other complaint would mislead.
+  // Checked first, because messages about other fields would be misleading for another format version.
   const version = v.safeParse(v.looseObject({ formatVersion: v.unknown() }), value);
   if (version.success && version.output.formatVersion !== supportedFormatVersion) {
     throw new ModelPackageError(
@@ -267,7 +268,7 @@ function checkTemplates(prompt: ModelManifest["prompt"], refuse: Refuse): void {
   }
 }
 
-/** A value as a message shows it; of an object or list only what it is, since it may nest deeper than the stack. */
+/** A value as a message shows it. Objects and lists are only named, because deep nesting would overflow the stack. */
 function quoted(value: unknown): string {
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "a list" : "an object";
   return shortened(JSON.stringify(value) ?? "nothing");

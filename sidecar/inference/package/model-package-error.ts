@@ -1,9 +1,9 @@
-// The refusal of a model package.
+// The error for a model package that cannot be used.
 
-/** A model package that is refused. The message says which file, what was expected, what was found and what to do. */
+/** The model package cannot be used. The message has the file, what was expected, what was found and what to do. */
 export class ModelPackageError extends Error {
   override readonly name = "ModelPackageError";
 }
 
-/** What to do about a package that is incomplete, altered or contradicts itself. */
+/** The advice for a package that is incomplete, changed or inconsistent. */
 export const reinstall = "Install the model package again, or set selfracg.model to a complete one.";

@@ -1,4 +1,4 @@
-// Reads a model package (model.json and the files it lists) and refuses it where anything is not as stated.
+// Reads a model package (model.json and the files it lists), and checks that its files are as stated.
 
 import { createHash } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { externalDataLocations } from "./external-data";
 import { type ModelManifest, readManifest } from "./model-manifest";
 import { ModelPackageError, reinstall } from "./model-package-error";
 
-/** A checked model package: its manifest, and where it lies. */
+/** A checked model package: its manifest and its paths. */
 export interface ModelPackage extends ModelManifest {
   /** Absolute path of the folder. */
   readonly directory: string;
@@ -20,16 +20,16 @@ export interface ModelPackage extends ModelManifest {
   /** Absolute path of tokenizer.json. */
   readonly tokenizerPath: string;
   /**
-   * 64 hexadecimal digits over all that an expression depends on (graph, every file it takes weights from, tokenizer, prompt,
-   * retrieval): vectors made under another hash are of another space and of no use.
+   * SHA-256, as 64 hexadecimal digits, of everything an expression depends on (graph, external weights, tokenizer, prompt,
+   * retrieval): vectors of a model with another hash cannot be compared.
    */
   readonly hash: string;
 }
 
 export interface LoadOptions {
-  /** Read every file through SHA-256 (default). Without it, presence and size are still checked. */
+  /** Whether to check the SHA-256 of every file (default: true). Presence and size are always checked. */
   readonly verifyHashes?: boolean;
-  /** File in which the hashes of large files are remembered; left out: every file is read every time. */
+  /** File that caches the hashes of large files; default: every file is read every time. */
   readonly hashesPath?: string;
 }
 
@@ -38,8 +38,8 @@ const tokenizerFile = "tokenizer.json";
 
 /**
  * Reads and checks the model package in `directory`.
- * @throws ModelPackageError for a missing or unreadable file, an unknown format, a wrong size or SHA-256, numbers out of
- * bounds or that contradict each other, or a graph that takes weights from a file that is not listed.
+ * @throws ModelPackageError for a missing or unreadable file, an unknown format, a wrong size or SHA-256, values that are out of
+ * bounds or contradict each other, or a graph that reads weights from a file that is not listed.
  */
 export async function loadModelPackage(directory: string, options: LoadOptions = {}): Promise<ModelPackage> {
   const folder = resolve(directory);
@@ -100,8 +100,8 @@ async function checkHash(path: string, sha256: string, hashes: FileHashes): Prom
 }
 
 /**
- * The files beside the graph that it takes tensors from. All are among `listed`, which are plain names, so that none lies outside
- * the package, and each was checked.
+ * The files with the graph's external weights. All are among `listed`, whose names have no folders, so that none lies outside
+ * the package.
  */
 async function readExternalFiles(graphPath: string, listed: readonly string[]): Promise<string[]> {
   let locations: ReadonlySet<string>;
@@ -166,7 +166,7 @@ async function checkTokenizer(path: string, manifest: ModelManifest): Promise<vo
   }
 }
 
-/** Template pieces written as special tokens; everything between `<|` and `|>` is one by this format's convention. */
+/** The special tokens of the templates: by convention of the format, text between `<|` and `|>`. */
 function specialsOf({ prompt }: ModelManifest): string[] {
   return [prompt.fragment, prompt.leftToRight, prompt.fillInMiddle ?? [], prompt.query, prompt.fragmentEmbedding]
     .flat()
@@ -174,7 +174,7 @@ function specialsOf({ prompt }: ModelManifest): string[] {
 }
 
 function packageHash({ files, prompt, retrieval }: ModelManifest, externalFiles: readonly string[]): string {
-  // Null score and null vector only decide what is used, not what is stored.
+  // Null score and null vector only decide which fragments are used, not their vectors.
   const { nullScore: _, nullVector: __, ...space } = retrieval;
   const external = externalFiles.map((name) => [name, files[name]?.sha256]);
   return createHash("sha256")

@@ -8,15 +8,15 @@ export interface ThreadData {
   readonly model: ModelPackage;
   readonly provider: Provider["name"];
   readonly threads: number;
-  /** As for {@link ModelRunner}: 0 adapts. */
+  /** See {@link ModelRunner}; 0: adapted to the measured speed. */
   readonly chunkTokens: number;
-  /** Bound of the KV cache. */
+  /** Maximum memory of the KV cache. */
   readonly cacheBytes: number;
   /** Four numbers in shared memory, at the indexes of {@link shared}. */
   readonly shared: Int32Array<SharedArrayBuffer>;
   /**
-   * The logits of the last job, as many rows as a job may want. To send memory of ONNX Runtime in a message takes a tenth of a
-   * decode step and more.
+   * The logits of the last job, with room for the rows of any job. Sending memory of ONNX Runtime in a message takes 10 % of a
+   * decoding step or more.
    */
   readonly logits: Float32Array<SharedArrayBuffer>;
 }
@@ -33,32 +33,40 @@ export type Job =
   | { readonly kind: "attention"; readonly tokens: Int32Array }
   | { readonly kind: "embed"; readonly rows: readonly Int32Array[] };
 
-/** To the thread: a job with its number, or the request to end. */
+/** To the thread: a job with its id, or the request to end. */
 export type Request = { readonly id: number; readonly job: Job } | "close";
 
-/** The result of a job; `cancelled` where it was stopped. */
+/** The result of a job; `cancelled` when it was cancelled. */
 export type Result = ({ readonly kind: "forward" } & ForwardResult) | Exclude<Answer, { kind: "forward" }>;
 
-/** The result as the thread sends it. */
+/** The result as the thread sends it: its logits are in shared memory. */
 export type Answer =
   | ({
-      readonly kind: "forward" /** Number of values in {@link ThreadData.logits}. */;
+      readonly kind: "forward";
+      /** Number of values in {@link ThreadData.logits}. */
       readonly logits: number;
     } & Omit<ForwardResult, "logits">)
-  | { readonly kind: "attention" /** Layers x tokens. */; readonly weights: Float32Array }
   | {
-      readonly kind: "embed" /** Rows x dimension. */;
-      readonly expressions: Float32Array /** What the run took. */;
+      readonly kind: "attention";
+      /** Layers x tokens. */
+      readonly weights: Float32Array;
+    }
+  | {
+      readonly kind: "embed";
+      /** Rows x dimension. */
+      readonly expressions: Float32Array;
+      /** Duration of the run. */
       readonly ms: number;
     }
   | { readonly kind: "cancelled" };
 
-/** From the thread: ready after a first run, or why not; then one reply a job. */
+/** From the thread: ready after a first run, or the error; then one reply per job. */
 export type Reply =
   | { readonly event: "ready" }
   | {
       readonly event: "refused";
-      readonly message: string /** Whether the model package is at fault. */;
+      readonly message: string;
+      /** Whether the model package is at fault. */
       readonly packageAtFault: boolean;
     }
   | { readonly event: "answer"; readonly id: number; readonly answer: Answer }

@@ -1,4 +1,4 @@
-// The main thread's side of the inference thread: starts it, sends it jobs, cancels them, and restarts it after a crash.
+// The inference thread as seen from the main thread: starts it, sends and cancels jobs, and restarts it after a crash.
 
 import { Worker } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
@@ -18,7 +18,7 @@ const maxId = 0x7fffffff;
 /** Maximum milliseconds that the exit of the process waits for a run to end. */
 const maxExitMs = 5000;
 
-/** One thread at a time that holds the session and the cache. A thread that ends unasked takes its cache with it and nothing else. */
+/** At most one thread, which owns the session and the KV cache. When it crashes, only its cache is lost. */
 export class InferenceThread {
   private readonly shared = new Int32Array(
     new SharedArrayBuffer(Object.keys(shared).length * Int32Array.BYTES_PER_ELEMENT),
@@ -42,27 +42,28 @@ export class InferenceThread {
 
   /**
    * Starts the thread unless one runs.
-   * @throws ModelPackageError where the package is at fault; Error where the graph cannot run on this provider.
+   * @throws ModelPackageError when the package is at fault; Error when the graph cannot run on this provider.
    */
   async start(): Promise<void> {
     await this.thread();
   }
 
   /**
-   * Has one job done; the next one may be asked for when it is. Where `signal` is aborted, the result comes at the next look
-   * at it, `cancelled` unless the job was done by then.
-   * @throws Error with what went wrong in the thread; the next call starts a new one if it ended.
+   * Runs one job; only one may run at a time. When `signal` is aborted, the job ends at its next check for cancellation, with
+   * the result `cancelled` unless it was already done.
+   * @throws Error of the thread; when the thread ended, the next call starts a new one.
    */
   async perform(job: Job, signal: AbortSignal | undefined): Promise<Result> {
     const worker = await this.thread();
-    if (this.waiting.size > 0) throw new Error("expected one job at a time, found another under way: wait for it");
+    if (this.waiting.size > 0)
+      throw new Error("expected one job at a time, found another one running: wait for its result");
     const id = (this.lastId % maxId) + 1;
     this.lastId = id;
     const cancel = (): void => void Atomics.store(this.shared, shared.cancelled, id);
     const result = new Promise<Result>((resolve, reject) => this.waiting.set(id, { resolve, reject }));
     if (signal?.aborted === true) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
-    // Only a job under way keeps the process alive.
+    // The thread keeps the process alive only while a job runs.
     worker.ref();
     worker.postMessage({ id, job } satisfies Request);
     Atomics.store(this.shared, shared.asked, id);
@@ -74,7 +75,7 @@ export class InferenceThread {
     }
   }
 
-  /** Ends the thread when what it does is done. */
+  /** Ends the thread after its current job. */
   async close(): Promise<void> {
     process.off("exit", this.atExit);
     const worker = await this.running?.catch(() => undefined);
@@ -98,7 +99,7 @@ export class InferenceThread {
       const worker = new Worker(workerPath(bundle), { workerData: data });
       const lost = (reason: string): void => {
         const error = new Error(
-          `expected the inference thread to go on, found it ended (${reason}): the next request starts a new one`,
+          `expected the inference thread to keep running, but it ended (${reason}): the next request starts a new one`,
         );
         reject(error);
         this.abandon(error);

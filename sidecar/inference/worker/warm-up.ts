@@ -1,7 +1,7 @@
-// Warms the graph up: the first run of each kind takes longer than all later ones, so it is done in advance.
+// Warms up the graph: the first run of each kind takes longer than later ones, so it is done in advance.
 import type { Graph, GraphRun } from "../graph";
 
-/** A chunk of a prompt, its end with a need, a step, a draft to verify, a batch of fragments. */
+/** A chunk of a prompt, the end of a prompt with a need, a decoding step, a draft to verify, a batch of fragments. */
 function firstRuns(maxTokens: number): readonly GraphRun[] {
   const row = (length: number): Int32Array => new Int32Array(Math.min(length, maxTokens));
   return [
@@ -13,16 +13,16 @@ function firstRuns(maxTokens: number): readonly GraphRun[] {
   ];
 }
 
-/** The first runs of a graph, one at a time, until there is real work. */
+/** Runs a graph once for each kind of work, until a job arrives. */
 export function warmUp(graph: Graph, contextLength: number): { start(): Promise<void>; stop(): void } {
   let stopped = false;
   return {
     start: async () => {
       for (const run of firstRuns(contextLength)) {
-        // Lets messages in.
+        // Lets messages arrive.
         await new Promise((resolve) => setImmediate(resolve));
         if (stopped) return;
-        // The first real run reports what is wrong.
+        // The first job will report the error.
         await graph.run(run).catch(() => {});
       }
     },

@@ -1,4 +1,4 @@
-// Entry of the inference thread: opens the session, warms it up, and answers one job after the other.
+// The entry of the inference thread: opens the session, warms it up, and runs one job after another.
 
 import { parentPort, receiveMessageOnPort, workerData } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
@@ -12,8 +12,8 @@ import { type Answer, type Job, type Reply, type Request, shared, type ThreadDat
 import { warmUp } from "./warm-up";
 
 /**
- * How long the thread polls for the next job after a forward job: a completion asks for its next tokens at once, and waking a
- * thread takes a twentieth of a decode step and more.
+ * How long the thread polls for the next job after a forward job: a completion requests its next tokens at once, and waking a
+ * thread takes 5 % of a decoding step or more.
  */
 const lingerMs = 0.3;
 
@@ -34,10 +34,10 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     port.close();
     return;
   }
-  // Jobs come one by one, but the end may be asked for while one runs.
+  // Jobs arrive one by one, but the thread may be told to end while one runs.
   let working = Promise.resolve();
   const warming = warmUp(graph, data.model.contextLength);
-  /** Does what is asked, and gives what is asked for right behind it. */
+  /** Runs a job, and returns the next one if it arrives at once. */
   const answer = async (request: Request): Promise<Request | undefined> => {
     if (request === "close") {
       await graph.release();
@@ -54,7 +54,7 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
     } catch (error) {
       send({ event: "failed", id, message: errorMessage(error) });
     }
-    // After the answer was sent.
+    // After the answer was sent, so that it does not delay the answer.
     runner.storePending();
     if (job.kind !== "forward" || !askedSince(id, data.shared)) return undefined;
     const next: { readonly message: Request } | undefined = receiveMessageOnPort(port);
@@ -70,20 +70,19 @@ async function serve(port: NonNullable<typeof parentPort>, data: ThreadData): Pr
   working = warming.start();
 }
 
-/** Whether something is asked for within a moment behind job `id`. It holds the event loop. */
+/** Polls for a moment whether a message follows job `id`. It blocks the event loop. */
 function askedSince(id: number, memory: ThreadData["shared"]): boolean {
   for (const until = performance.now() + lingerMs; performance.now() < until; )
     if (Atomics.load(memory, shared.asked) !== id) return true;
   return false;
 }
 
-/** Tells the other thread when a run is under way, and starts none once the process ends. */
+/** Tells the main thread while ONNX Runtime runs, and starts no run once the process ends. */
 function whileRunning(memory: ThreadData["shared"]): Guard {
   return async (run) => {
     Atomics.store(memory, shared.running, 1);
     try {
-      if (Atomics.load(memory, shared.ending) === 1)
-        throw new Error("expected a process that goes on, found it ending");
+      if (Atomics.load(memory, shared.ending) === 1) throw new Error("expected a running process, but it is ending");
       return await run();
     } finally {
       Atomics.store(memory, shared.running, 0);

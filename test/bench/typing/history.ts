@@ -84,7 +84,7 @@ export class History {
       const edits = (await this.#editsOf(commit, parent))
         .map((edit) => ({ edit, key: random() }))
         .sort((a, b) => a.key - b.key);
-      for (const { edit } of edits.slice(0, Math.min(perCommit, most - found.length))) found.push({ at, edit });
+      for (const { edit } of edits.slice(0, Math.min(perCommit, max - found.length))) found.push({ at, edit });
     }
     if (found.length === 0)
       throw new Error(

@@ -20,7 +20,7 @@ const help = `npm run bench -- typing [OPTIONS]
   --history REPO    git repository, bare or not, whose edits are typed again; default: this project's own
   --head REV        the newest commit that edits are taken from; default HEAD. The same one, the same edits, whatever comes after
   --edits N         edits typed; default 20
-  --keys N          most keys typed of one edit; default 80
+  --keys N          maximum number of keys typed of one edit; default 80
   --depth N         newest commits that edits are taken from; default 400
   --seed N          other edits and another rhythm for another number; default 1
   --speed X         so many times as fast; default 1: ${Math.round(1000 / medianMs.inWord)} keys a second inside of words

@@ -441,7 +441,7 @@ describe("the thread", () => {
     const { cache } = await own.prefill(tokens.slice(0, 60));
     const threads = post.mock.contexts as Worker[];
     const reading = expect(own.prefill(tokens.slice(100, 900))).rejects.toThrow(
-      /inference thread to go on, found it ended \(out of memory\): the next request/,
+      /inference thread to keep running, but it ended \(out of memory\): the next request/,
     );
     await new Promise((resolve) => setImmediate(resolve));
     threads[0]!.emit("error", new Error("out of memory"));
