@@ -20,13 +20,13 @@ export interface EngineOptions {
   readonly grammarPath: string;
   readonly storagePath: string;
   readonly executionProvider: ExecutionProviderSetting;
-  /** 0: chosen from the cores there are. */
+  /** 0: chosen by the number of cores. */
   readonly threads: number;
   readonly maxFileKilobytes: number;
   readonly log: Log;
-  /** Whether there is anything to retrieve from. */
+  /** Whether there is a workspace to retrieve from. */
   hasFolders(): boolean;
-  /** Whether a file was edited recently, by its URI; default: none was. */
+  /** Whether the file with this URI was edited recently; default: never. */
   readonly wasEdited?: (uri: string) => boolean;
 }
 
@@ -34,31 +34,31 @@ export interface Engine {
   readonly backbone: Backbone;
   readonly index: WorkspaceIndex;
   readonly completer: Completer;
-  /** Of the completer's last completions. */
+  /** The details of the completer's last completions. */
   readonly inspection: Inspection;
   dispose(): Promise<void>;
 }
 
 /**
  * Loads the model and opens the index. Nothing is indexed yet.
- * @throws Error with what was expected, what was found and what to do, for a model package that cannot be used.
+ * @throws Error for a model package that cannot be used, with what was expected, what was found and what to do
  */
 export async function openEngine(options: EngineOptions): Promise<Engine> {
   const { log } = options;
-  // Where it cannot be made, whoever writes there reports it.
+  // An error is reported by the code that writes to the folder.
   await makeFolder(options.storagePath, 0o700).catch(() => {});
   const model = await loadModelPackage(options.modelPath, {
     hashesPath: join(options.storagePath, "model-hashes.json"),
   });
   if (model.confidence === undefined) {
     log.info(
-      `${model.name} ${model.version} states no confidence in model.json: no suggestion is suppressed as unsure, whatever selfracg.frequency says.`,
+      `${model.name} ${model.version} has no confidence in its model.json, so no suggestion is suppressed as unsure, for any value of selfracg.frequency.`,
     );
   }
   if (model.source !== undefined) {
     const { file, variant, catalogued } = model.source;
     log.info(
-      `${model.name} was made of ${file}${catalogued ? "" : ", which is not in the catalogue"}: ${variant === "int8" ? "weights of 8 bits, for processors that add their products exactly" : "weights of 7 bits, since the processor adds products of 8-bit numbers in 16 bits"}.`,
+      `${model.name} was converted from ${file}${catalogued ? "" : ", which is not in the catalogue"}: ${variant === "int8" ? "8-bit weights, for processors that sum their products exactly" : "7-bit weights, because the processor sums products of 8-bit numbers in 16 bits"}.`,
     );
   }
   const tokenizer = await Tokenizer.load(model);

@@ -11,15 +11,15 @@ import { lifecycle } from "./server/connection/lifecycle";
 import { LspMessageReader } from "./server/connection/message-reader";
 import { createServer } from "./server/server";
 
-/** Time to write what is not yet written once the client is gone, in milliseconds. */
+/** Maximum milliseconds to write pending data after the client has gone. */
 const exitTimeoutMs = 2000;
 
 if (process.stdin.isTTY) {
   standardErrorLog.info(
-    "This is a language server: it waits for an editor's messages on standard input. Ctrl+C ends it; dist/cli.js is the command line.",
+    "This is a language server, which waits for an editor's messages on standard input. Press Ctrl+C to end it. The command line is dist/cli.js.",
   );
 }
-// Standard output carries the protocol, so what libraries print goes to standard error.
+// Standard output is for the protocol, so output of libraries goes to standard error.
 console.log = console.error;
 console.info = console.error;
 console.debug = console.error;
@@ -32,17 +32,17 @@ const { name, version } = v.parse(
 const writer = new StreamMessageWriter(process.stdout);
 function refuse(id: string | number | null, code: number, message: string): void {
   writer.write(Object.assign({ jsonrpc: "2.0", id, error: { code, message } })).catch(() => {
-    // The client no longer reads; the closed stream ends the process.
+    // The client no longer reads. The closed stream ends the process.
   });
 }
 const reader = new LspMessageReader(
   process.stdin,
   (id, code, message) => {
     standardErrorLog.warn(`Malformed input: ${message}`);
-    // JSON-RPC 2.0, section 5: an id that could not be read is answered with null.
+    // JSON-RPC 2.0, section 5: the answer to a request whose id cannot be read has the id null.
     refuse(id, code, message);
   },
-  (reason) => void leave(65, `Standard input is not an LSP stream: ${reason}; leaving.`),
+  (reason) => void leave(65, `Standard input is not an LSP stream: ${reason}; exiting.`),
 );
 const connection = createConnection(ProposedFeatures.all, reader, writer, { messageStrategy: lifecycle(refuse) });
 const server = createServer(connection, packagedLocations(__dirname), { name, version });
@@ -59,23 +59,26 @@ async function leave(code: number, reason: string): Promise<void> {
   process.exit(code);
 }
 
-// An editor that ends unexpectedly closes our input.
+// An editor that crashes closes standard input.
 const inputClosed = (): void =>
-  void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; leaving.");
+  void leave(server.shutDown ? 0 : 1, "Standard input was closed without shutdown and exit; exiting.");
 process.stdin.on("end", inputClosed);
 process.stdin.on("close", inputClosed);
-// A client may close its end of the log; that is no reason to end.
+// A client may close standard error, which does not end the process.
 process.stderr.on("error", () => {});
-process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; leaving."));
-// Node.js would open its debugger on a socket, through which anybody on this machine could run code here.
+process.stdout.on("error", () => void leave(1, "Standard output cannot be written any more; exiting."));
+// Node.js would open its debugger on a socket, through which any user of this machine could run code.
 process.on("SIGUSR1", () => {});
 process.on("SIGTERM", () => void leave(0, ""));
 process.on("SIGINT", () => void leave(0, ""));
 process.on("unhandledRejection", (reason) => {
-  standardErrorLog.error(`A promise was left to fail: ${errorStack(reason)}`);
+  standardErrorLog.error(`Unhandled promise rejection: ${errorStack(reason)}`);
 });
 process.on("uncaughtException", (error) => {
-  void leave(70, `Unexpected error, leaving so that the client can start anew: ${error.stack ?? error.message}`);
+  void leave(
+    70,
+    `Unexpected error, exiting so that the client can restart the server: ${error.stack ?? error.message}`,
+  );
 });
 
 connection.listen();

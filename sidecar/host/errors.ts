@@ -1,6 +1,6 @@
-// Reads errors of unknown type: their text, their code, and whether they mean "not found"; makes the error of cancelled work.
+// Reads the message, stack and code of errors of unknown type, and makes the error of cancelled work.
 
-/** The error's message; any other thrown value as text. */
+/** The message of an error; any other thrown value as text. */
 export function errorMessage(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
@@ -27,7 +27,7 @@ export function errorStack(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** The `code` that Node.js and libraries give to an error, as "ENOENT"; undefined where there is none. */
+/** The `code` of errors of Node.js and libraries, such as "ENOENT"; undefined when there is none. */
 export function errorCode(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("code" in error)) return undefined;
   return typeof error.code === "string" ? error.code : undefined;
@@ -38,7 +38,7 @@ export function isNotFound(error: unknown): boolean {
   return errorCode(error) === "ENOENT";
 }
 
-/** What work that was cancelled rejects with: named `AbortError`, as the platform's own. */
+/** The error of cancelled work, named `AbortError` as the platform's own. */
 export function abortError(): Error {
   return new DOMException("The work was cancelled.", "AbortError");
 }

@@ -1,4 +1,4 @@
-// SHA-256 of files. Those of large files are cached by size and times, so that they are not read at every start.
+// SHA-256 of files. Hashes of large files are cached by size and times, so that the files are not read at every start.
 import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -6,11 +6,11 @@ import { dirname } from "node:path";
 import * as v from "valibot";
 import { makeFolder } from "./make-folder";
 
-/** Smaller files are read every time, which takes some hundredths of a second at most. */
+/** Minimum size of cached files. Reading a smaller file takes at most some hundredths of a second. */
 const minCachedBytes = 32 * 2 ** 20;
-/** Files in the cache; the one added first is removed. */
+/** Maximum files in the cache; the oldest entry is removed first. */
 const maxCached = 64;
-/** A file that changed this recently may change again without a new time, on file systems with coarse times. */
+/** A file changed this recently may change again with the same time on file systems with coarse timestamps. */
 const settledNs = 2_000_000_000n;
 
 const cacheSchema = v.strictObject({
@@ -21,10 +21,10 @@ const cacheSchema = v.strictObject({
   ),
 });
 
-/** The hash of one file. `state`: its size, inode and times of change in nanoseconds. */
+/** The hash of a file. `state`: its size, inode and modification times in nanoseconds. */
 type CachedHash = v.InferOutput<typeof cacheSchema>["files"][string];
 
-/** SHA-256 of files, with a cache in a file. */
+/** Computes SHA-256 of files, with a cache on disk. */
 export class FileHashes {
   private changed = false;
 
@@ -34,7 +34,7 @@ export class FileHashes {
   ) {}
 
   /**
-   * @param path file of the cache, which may be missing or damaged; undefined: every file is read
+   * @param path file of the cache, which may be missing or damaged; undefined: no cache
    */
   static async open(path: string | undefined): Promise<FileHashes> {
     const content: unknown =
@@ -68,7 +68,7 @@ export class FileHashes {
     return sha256;
   }
 
-  /** Writes the cache. When that fails, the files are read again at the next start. */
+  /** Writes the cache. If that fails, the files are read again at the next start. */
   async save(): Promise<void> {
     if (this.path === undefined || !this.changed) return;
     const scratch = `${this.path}.${randomUUID()}`;

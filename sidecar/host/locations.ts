@@ -1,17 +1,17 @@
-// Where things are on this machine: the packaged model, the grammars, the index in the user's cache folder.
+// The folders of this machine: packaged models, grammars, converted models, and the index in the user's cache folder.
 import { homedir } from "node:os";
 import { isAbsolute, join, resolve, sep } from "node:path";
 
-/** The two folders with models. */
+/** The two folders of models. */
 export interface ModelFolders {
-  /** The extension's folder `models`: the catalogue, the small package, and what conversion needs of the others. */
+  /** The extension's folder `models`: the catalogue, the small package, and the files for the conversion of others. */
   readonly packaged: string;
-  /** The user's folder of converted models, each in a folder of its name; it need not exist. */
+  /** The user's folder of converted models, one subfolder per name; it may not exist. */
   readonly installed: string;
 }
 
 export interface Locations {
-  /** Folder of the model package that ships. */
+  /** Folder of the packaged model. */
   readonly modelPath: string;
   /** Folder of the tree-sitter grammars and their runtime. */
   readonly grammarPath: string;
@@ -29,7 +29,7 @@ export function packagedLocations(bundleFolder: string): Locations {
 }
 
 /**
- * Folder of the models that were converted on this machine, one for all windows and workspaces: SELFRACG_MODELS, else in the
+ * Folder of the models converted on this machine, the same for all workspaces: SELFRACG_MODELS, else a folder in the
  * user's data folder.
  */
 export function defaultModelsPath(environment: NodeJS.ProcessEnv = process.env): string {
@@ -40,8 +40,8 @@ export function defaultModelsPath(environment: NodeJS.ProcessEnv = process.env):
 }
 
 /**
- * Default folder of the index, in the user's cache folder. One for all workspaces, so that one size limit applies to all of
- * them and equal code is embedded once.
+ * Default folder of the index, in the user's cache folder. It is the same for all workspaces, so that one size limit applies
+ * to all of them and equal code is embedded once.
  */
 export function defaultStoragePath(environment: NodeJS.ProcessEnv = process.env): string {
   return join(cacheFolder(environment), "selfracg");
@@ -59,12 +59,12 @@ function cacheFolder(environment: NodeJS.ProcessEnv): string {
   return absolute(environment.XDG_CACHE_HOME) ?? join(homedir(), ".cache");
 }
 
-/** A relative path counts as none (XDG Base Directory Specification). */
+/** Ignores a relative path (XDG Base Directory Specification). */
 function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined;
 }
 
-/** A path that a user wrote. `~` at its beginning is the home folder: no shell expands it in settings and in `--option=~/x`. */
+/** Replaces `~` at the start of a user's path by the home folder: no shell does so in settings and in `--option=~/x`. */
 export function withHome(path: string): string {
   return path === "~" || path.startsWith("~/") || path.startsWith(`~${sep}`) ? join(homedir(), path.slice(1)) : path;
 }

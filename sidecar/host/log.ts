@@ -1,6 +1,6 @@
-// The log: levelled lines on standard error.
+// The log: lines with a level on standard error.
 
-/** Standard output belongs to the protocol, so nothing here writes to it. */
+/** Nothing is written to standard output, which is for the protocol. */
 export interface Log {
   debug(message: string): void;
   info(message: string): void;

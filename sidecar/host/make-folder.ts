@@ -5,7 +5,7 @@ import { dirname } from "node:path";
 import { asError, isNotFound } from "./errors";
 
 /**
- * Node's own `recursive` never ends where a parent exists and no folder can be made in it, as in /proc and on some network disks.
+ * Node's own `recursive` never returns when no folder can be made in an existing parent, as in /proc or on some network disks.
  * @param mode of every folder that is made
  * @throws the system's error when the folder cannot be made, or something else has its name
  */
@@ -14,7 +14,7 @@ export async function makeFolder(path: string, mode = 0o777): Promise<void> {
   if (failure === undefined) return;
   const parent = dirname(path);
   if (!isNotFound(failure) || parent === path) throw failure;
-  // Another caller may have made the parent meanwhile, so the folder is tried again in either case.
+  // Retried even after an error, because another caller may have made the parent meanwhile.
   if (!(await isFolder(parent))) await makeFolder(parent, mode);
   const again = await tryFolder(path, mode);
   if (again !== undefined) throw again;

@@ -7,15 +7,15 @@ export interface Folder {
 }
 
 /**
- * Path relative to the innermost workspace folder that holds the document, with `/`; the file's name when none does.
- * A notebook cell has the path of its notebook, an untitled document its own name.
+ * Path relative to the innermost workspace folder of the document, with `/`; the file's name when there is none.
+ * For a notebook cell, the path of its notebook; for an untitled document, its name.
  */
 export function documentPath(uri: string, folders: readonly Folder[]): string {
   const path = uriPath(uri);
   return pathInFolders(path, folders) ?? (path.slice(path.lastIndexOf("/") + 1) || path);
 }
 
-/** The same, with the whole path of a document outside of all workspace folders. */
+/** The same, but the absolute path for a document outside of all workspace folders. */
 export function longDocumentPath(uri: string, folders: readonly Folder[]): string {
   const path = uriPath(uri);
   return pathInFolders(path, folders) ?? path;
@@ -30,7 +30,7 @@ function pathInFolders(path: string, folders: readonly Folder[]): string | undef
   return best === undefined ? undefined : path.slice(best.length + 1);
 }
 
-/** The file's path on this machine; undefined for other schemes, and for URIs that are not valid for a file. */
+/** The file's path on this machine; undefined for other schemes and invalid file URIs. */
 export function filePath(uri: string): string | undefined {
   if (!uri.startsWith("file:")) return undefined;
   try {

@@ -1,4 +1,4 @@
-// Tells whether this machine runs on battery, where the system reports it.
+// Reads whether this machine runs on battery, on systems that report it.
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
@@ -6,8 +6,8 @@ import { join } from "node:path";
 const powerSupplies = "/sys/class/power_supply";
 
 /**
- * Undefined when it is not known: on systems other than Linux, and in containers that do not show it. On battery means
- * that a battery is discharging, or that there is a mains adapter and none is plugged in.
+ * Undefined when it is unknown: on systems other than Linux, and in containers without access. On battery means
+ * that a battery is discharging, or that there is a mains adapter but none is plugged in.
  */
 export async function onBattery(directory: string = powerSupplies): Promise<boolean | undefined> {
   const names = await readdir(directory).catch(() => undefined);
@@ -27,7 +27,7 @@ export async function onBattery(directory: string = powerSupplies): Promise<bool
   );
   const mains = supplies.filter(({ type }) => type === "Mains" || type === "USB");
   if (mains.some(({ online }) => online === "1")) return false;
-  // A mouse has a battery too.
+  // Devices such as a mouse have batteries too.
   const batteries = supplies.filter(({ type, scope }) => type === "Battery" && scope !== "Device");
   if (batteries.length > 0) return mains.length > 0 || batteries.some(({ status }) => status === "Discharging");
   return names.length === 0 ? undefined : false;

@@ -1,4 +1,4 @@
-// Whether a process runs on this machine.
+// Tests whether a process is running.
 import { errorCode } from "./errors";
 
 export function isRunning(pid: number): boolean {
@@ -6,7 +6,7 @@ export function isRunning(pid: number): boolean {
     process.kill(pid, 0);
     return true;
   } catch (error) {
-    // A process of another user may not be signalled, but it is running.
+    // The process of another user cannot be signalled, but it is running.
     return errorCode(error) === "EPERM";
   }
 }

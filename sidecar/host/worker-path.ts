@@ -3,8 +3,8 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /**
- * Path of a worker's bundle: beside the running bundle or, when the sources are run, in the build folder.
- * @throws Error when it is in neither
+ * Path of a worker's bundle: beside the running bundle or, when running from source, in the build folder.
+ * @throws Error when it is in neither folder
  */
 export function workerPath(bundle: string): string {
   const places = [join(__dirname, bundle), join(__dirname, "..", "..", "dist", bundle)];

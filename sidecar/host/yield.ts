@@ -1,19 +1,19 @@
-// Yields to the event loop during long work: a keystroke must never wait for the index.
+// Yields to the event loop during long work, so that a keystroke never waits for the index.
 import { setImmediate } from "node:timers/promises";
 
 /** Milliseconds of work between two yields. */
 const sliceMs = 8;
 
-/** Yields whenever a slice of time has passed. */
+/** Yields after every slice of time. */
 export class Yielder {
   private start = performance.now();
 
-  /** Whether it is time to yield. Loops over tens of thousands of items check it first, because every `await` takes time. */
+  /** Whether it is time to yield. Long loops check this first, because every `await` takes time. */
   get isDue(): boolean {
     return performance.now() - this.start >= sliceMs;
   }
 
-  /** Lets everything else that waits run, if it is time to. */
+  /** Lets other tasks run, if it is time to yield. */
   async yieldIfDue(): Promise<void> {
     if (!this.isDue) return;
     await setImmediate();

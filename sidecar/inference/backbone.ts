@@ -2,8 +2,8 @@
 import type { ModelPackage } from "./package/model-package";
 
 /**
- * Keys and values of the tokens read so far, as a handle: opaque, of the backbone that made it, and used up by the call
- * that takes it ({@link Backbone.decode}, {@link Backbone.rewind}), which gives the next one.
+ * An opaque handle of the KV cache of the tokens read so far. It belongs to one backbone, and is consumed by the call
+ * that takes it ({@link Backbone.decode}, {@link Backbone.rewind}), which returns a new one.
  */
 export interface KvCache {
   /** Number of tokens. */
@@ -11,7 +11,7 @@ export interface KvCache {
 }
 
 export interface PrefillOptions {
-  /** Whether the information need at the end of the tokens is wanted too. */
+  /** Whether to compute the information need at the end of the tokens too. */
   readonly express?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -20,55 +20,55 @@ export interface PrefillResult {
   readonly cache: KvCache;
   /** Logits after the last token, length = vocabulary size. */
   readonly logits: Float32Array;
-  /** The need as {@link Backbone.express} gives it; with {@link PrefillOptions.express} only. */
+  /** The need as of {@link Backbone.express}; only with {@link PrefillOptions.express}. */
   readonly need?: Float32Array;
-  /** Tokens at the beginning that were read before and not again. */
+  /** Number of tokens that came from the KV cache. */
   readonly reused: number;
 }
 
 export interface DecodeResult {
   readonly cache: KvCache;
-  /** Logits after each of the tokens read, in their order, length = vocabulary size. */
+  /** Logits after each of the new tokens in order, length = vocabulary size. */
   readonly logits: readonly Float32Array[];
 }
 
 /** Maximum number of tokens of one {@link Backbone.decode}. */
 export const maxDecodedTokens = 16;
 
-/** Work for a waiting keystroke goes ahead of work for the index. */
+/** Work for a completion runs before work for the index. */
 export type Priority = "completion" | "index";
 
 export interface Provider {
   readonly name: "cuda" | "cpu";
-  /** Why this one, in words, e.g. "auto: no CUDA library found (libonnxruntime_providers_cuda.so)". */
+  /** The reason for this provider, e.g. "auto: no CUDA library found (libonnxruntime_providers_cuda.so)". */
   readonly reason: string;
 }
 
 /**
  * A decoder with L-LoRA retrieval projections.
- * Every method rejects with an `AbortError` when its signal is aborted, at the latest between two tokens or two batches.
+ * Every method rejects with an `AbortError` when its signal is aborted, at the latest after the current token or batch.
  */
 export interface Backbone {
   readonly model: ModelPackage;
   readonly provider: Provider;
   /**
-   * Reads `tokens` (1..contextLength of them) and returns the cache and the next token's logits. The longest beginning
-   * that was read before, exact to the token, is not read again.
+   * Reads `tokens` (1..contextLength of them) and returns the cache and the next token's logits. The longest prefix
+   * in the KV cache is not read again.
    */
   prefill(tokens: readonly number[], options?: PrefillOptions): Promise<PrefillResult>;
-  /** Reads 1..{@link maxDecodedTokens} more tokens after `cache`, which is used up. A refused or aborted call uses nothing up. */
+  /** Reads 1..{@link maxDecodedTokens} more tokens after `cache` and consumes it, unless the call is refused or aborted. */
   decode(cache: KvCache, tokens: readonly number[], signal?: AbortSignal): Promise<DecodeResult>;
-  /** Forgets the tokens behind the first `length` (1..cache.length) of `cache`, which is used up. */
+  /** Drops all but the first `length` (1..cache.length) tokens of `cache` and consumes it. */
   rewind(cache: KvCache, length: number): KvCache;
-  /** The information need at the end of `tokens` (query adapter): unit vector of `retrieval.dimension` floats. Reuses as {@link prefill} does. */
+  /** The information need after `tokens` (query adapter): a unit vector of `retrieval.dimension` floats. Uses the KV cache. */
   express(tokens: readonly number[], signal?: AbortSignal): Promise<Float32Array>;
   /**
-   * The retrieval attention of the last token when it expresses the need at the end of `tokens`: for each layer a weight for
-   * each token, the mean over the heads, which add up to 1. Reads all tokens in one run that nothing interrupts.
+   * The retrieval attention of the last token when it computes the need at the end of `tokens`: for each layer a weight for
+   * each token, the mean over the heads, which add up to 1. Reads all tokens in one run that cannot be interrupted.
    */
   needWeights(tokens: readonly number[], signal?: AbortSignal): Promise<readonly Float32Array[]>;
-  /** Fragment expressions (fragment adapter), one unit vector for each token list, in order. Runs in small batches that let completions through. */
+  /** Fragment expressions (fragment adapter), one unit vector per token list, in order. Completions run between the batches. */
   embed(fragments: readonly (readonly number[])[], signal?: AbortSignal): Promise<Float32Array[]>;
-  /** Waits for what runs; what waits and all later calls reject. */
+  /** Waits for the current job; waiting jobs and all later calls reject. */
   dispose(): Promise<void>;
 }

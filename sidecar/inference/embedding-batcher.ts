@@ -1,4 +1,4 @@
-// Forms batches of fragments to embed: of similar lengths, and short enough for a completion to wait for one.
+// Forms batches of fragments to embed: of similar lengths, and short enough that a completion can wait for one.
 
 /** One row to embed. */
 export interface BatchRow {
@@ -8,21 +8,21 @@ export interface BatchRow {
   readonly length: number;
 }
 
-/** Maximum milliseconds of a batch: a completion that is requested meanwhile waits for it, at most 50 ms. */
+/** Target duration of a batch in milliseconds. A completion requested meanwhile waits for the batch, 50 ms at most. */
 const maxBatchMs = 30;
-/** Tokens of the first batch, before any is timed, and of the largest one. */
+/** Tokens of the first batch, before any is timed, and of the largest batch. */
 const firstTokens = 128;
 const maxTokens = 1024;
-/** A run of the model costs about as much as this many more tokens: more padding than that costs more than another run. */
+/** A run of the model costs about as much as this many tokens: with more padding, another run is cheaper. */
 const tokensOfRun = 32;
-/** By how much batches grow after a full one that took little time. */
+/** Factor by which batches grow after a full one that was fast. */
 const growth = 1.25;
 
-/** Cuts lists of rows into batches, whose size it adapts to the time that they take. */
+/** Cuts lists of rows into batches, whose size it adapts to their measured duration. */
 export class EmbeddingBatcher {
   private tokens = firstTokens;
 
-  /** The rows, longest first, so that little padding is needed. */
+  /** The rows sorted by descending length, so that batches need little padding. */
   order(lengths: readonly number[]): BatchRow[] {
     return lengths.map((length, index) => ({ index, length })).sort((a, b) => b.length - a.length);
   }
@@ -42,7 +42,7 @@ export class EmbeddingBatcher {
   /** Records that `batch` took `ms` milliseconds. */
   recordDuration(batch: readonly BatchRow[], ms: number): void {
     const tokens = (batch[0]?.length ?? 0) * batch.length;
-    // A pause of the machine makes batches smaller at once; they grow again step by step.
+    // Batches shrink at once when one is slow, and grow again step by step.
     if (ms > maxBatchMs) this.tokens = Math.max(1, Math.floor((tokens * maxBatchMs) / ms));
     else if (tokens + (batch[0]?.length ?? 0) > this.tokens && ms < maxBatchMs / growth)
       this.tokens = Math.min(maxTokens, Math.ceil(this.tokens * growth));

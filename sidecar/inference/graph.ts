@@ -1,4 +1,4 @@
-// The ONNX graph of a model package in terms of token rows: what goes in, what comes out, and that it is the graph described.
+// The ONNX graph of a model package: its inputs and outputs in terms of token rows, and the check of their names and sizes.
 
 import type { InferenceSession, OnnxValue, Tensor } from "onnxruntime-node";
 import { errorMessage } from "../host/errors";
@@ -7,32 +7,32 @@ import type { OnnxRuntime } from "./onnx-runtime";
 import type { ModelPackage } from "./package/model-package";
 import { ModelPackageError } from "./package/model-package-error";
 
-/** No expression, and which L-LoRA adapter makes it: values of the graph's input `adapter`. */
+/** Values of the graph's input `adapter`: no expression, or the L-LoRA adapter that computes it. */
 const adapters = { none: -1, query: 0, fragment: 1 } as const;
 export type Adapter = keyof typeof adapters;
 
-/** One run. */
+/** The inputs of a run. */
 export interface GraphRun {
-  /** New tokens, one row each; more than one row only without `past`. */
+  /** Rows of new tokens; more than one row only without `past`. */
   readonly rows: readonly Int32Array[];
   readonly past?: Past | undefined;
-  /** The logits after this many of each row's last tokens are wanted; every row has as many. */
+  /** The number of last tokens of each row after which logits are computed. */
   readonly logits: number;
   readonly adapter: Adapter;
-  /** Whether the attention weights of the expression are wanted too; with an adapter that reads it at the last token. */
+  /** Whether to compute the attention weights of the expression too; only with the query adapter. */
   readonly attention?: boolean;
-  /** Whether the rows for the cache are wanted; for one row of tokens. */
+  /** Whether to return the rows for the KV cache; only for one row of tokens. */
   readonly cacheRows?: boolean;
 }
 
-/** The KV cache as the graph takes it: buffers whose first `length` tokens count, with room for those of the request. */
+/** The KV cache as inputs of the graph: buffers that hold `length` tokens and have room for those of the request. */
 export interface Past {
   readonly length: number;
-  /** By input name. */
+  /** The tensors by input name. */
   readonly tensors: ReadonlyMap<string, OnnxValue>;
 }
 
-/** Keys and values: float32, or float16 as its bits where the model computes so. */
+/** Keys and values: float32, or the bits of float16 when the model computes in it. */
 export type CacheNumbers = Float32Array | Uint16Array;
 
 /** The rows that a run adds to the cache: [layers, keyValueHeads, tokens, headDim], of `need` [layers, tokens, 2 x rank]. */
@@ -46,18 +46,18 @@ export interface NewRows {
 export interface GraphOutputs {
   /** With {@link GraphRun.cacheRows}. */
   readonly rows: NewRows | undefined;
-  /** Rows x wanted positions x vocabulary. */
+  /** Rows x positions x vocabulary. */
   readonly logits: Float32Array;
   /** Rows x dimension. */
   readonly expression: Float32Array;
-  /** With {@link GraphRun.attention}: layers x rows x (past and new tokens), of each layer and row adding up to 1. */
+  /** With {@link GraphRun.attention}: layers x rows x (past and new tokens), adding up to 1 for each layer and row. */
   readonly attention: Float32Array;
 }
 
-/** Stands around every call into ONNX Runtime. */
+/** Wraps every call into ONNX Runtime. */
 export type Guard = <T>(run: () => Promise<T>) => Promise<T>;
 
-/** One session, in terms of token rows. */
+/** A session of ONNX Runtime with token rows as inputs. */
 export class Graph {
   private readonly nothing: Past;
 
@@ -74,7 +74,7 @@ export class Graph {
     return this.session.release();
   }
 
-  /** One run of the session. It holds the event loop until it is done. */
+  /** Runs the session. It blocks the event loop. */
   async run(request: GraphRun): Promise<GraphOutputs> {
     const { Tensor } = this.runtime;
     const rows = request.rows.length;
@@ -134,7 +134,7 @@ export class Graph {
   }
 }
 
-/** Input with the needs of all layers, and those with the keys or values of one. */
+/** The input with the needs of all layers, and the inputs with the keys or values of one layer. */
 export const pastNeed = "past.need";
 export function pastOf(layer: number, part: "key" | "value"): string {
   return `past.${layer}.${part}`;
@@ -148,7 +148,7 @@ export function cacheType({ weights }: ModelPackage): "float32" | "float16" {
 function cacheNumbers(results: InferenceSession.ReturnType, name: string): CacheNumbers {
   const data = results[name]?.data;
   if (data instanceof Float32Array || data instanceof Uint16Array) return data;
-  // Node.js from 24 on has an array type for float16; its bits are all that is wanted.
+  // Node.js 24 and later have an array type for float16; only its bits are used.
   if (ArrayBuffer.isView(data) && data.byteLength === 2 * data.length)
     return new Uint16Array(data.buffer, data.byteOffset, data.length);
   throw new Error(
@@ -167,7 +167,7 @@ function floats(results: InferenceSession.ReturnType, name: string): Float32Arra
 
 /**
  * Loads the graph of a checked package on one provider and runs it once.
- * @throws ModelPackageError when it cannot be loaded or has other inputs, outputs or sizes than the package states.
+ * @throws ModelPackageError when it cannot be loaded, or its inputs, outputs or sizes differ from the package's model.json.
  */
 export async function openGraph(
   runtime: OnnxRuntime,
@@ -180,7 +180,7 @@ export async function openGraph(
   try {
     checkSignature(session, model);
     const graph = new Graph(runtime, session, model, guard);
-    // A provider that loads may still lack a kernel or a driver: only a run proves it.
+    // A provider that loads may still lack a kernel or a driver, which only a run shows.
     await graph.run({ rows: [Int32Array.of(0)], logits: 1, adapter: "query" });
     return graph;
   } catch (error) {
@@ -208,7 +208,7 @@ async function openSession(
       extra: { session: { intra_op: { allow_spinning: "1", spin_duration_us: "50", spin_backoff_max: "8" } } },
     });
   } catch (error) {
-    // On another provider it says nothing about the package.
+    // The error of another provider is not the fault of the package.
     if (provider !== "cpu") throw error;
     throw new ModelPackageError(
       `${model.graphPath}: expected a graph that ONNX Runtime loads on ${provider}, found: ${errorMessage(error)}. Install the model package again.`,
@@ -219,7 +219,7 @@ async function openSession(
 
 interface Expected {
   readonly type: Tensor.Type;
-  /** Undefined where the size is free. */
+  /** Undefined for a dynamic size. */
   readonly shape: readonly (number | undefined)[];
 }
 
@@ -241,7 +241,7 @@ function signature(model: ModelPackage): { inputs: Map<string, Expected>; output
   ]);
   for (const part of ["key", "value"] as const) {
     const shape = [undefined, keyValueHeads, undefined, headDim];
-    // Of all layers, one behind the other.
+    // All layers, concatenated.
     outputs.set(`new.${part}`, { type: cacheType(model), shape });
     for (let layer = 0; layer < layers; layer++) inputs.set(pastOf(layer, part), { type: cacheType(model), shape });
   }
@@ -258,7 +258,7 @@ function checkSignature(session: InferenceSession, model: ModelPackage): void {
   for (const [side, wanted, found] of sides) {
     const refusal = (what: string, was: string) =>
       new ModelPackageError(
-        `${model.graphPath}: expected ${what}, found ${was}. The graph and model.json are not of one model: install the model package again.`,
+        `${model.graphPath}: expected ${what}, found ${was}. The graph and model.json belong to different models: install the model package again.`,
       );
     for (const metadata of found)
       if (!wanted.has(metadata.name))

@@ -1,45 +1,45 @@
-// The KV cache of the most recent prompts, looked up by the longest common beginning of their tokens.
+// The KV cache of the most recent prompts, looked up by the longest common prefix of their tokens.
 import type { OnnxValue } from "onnxruntime-node";
 import { type CacheNumbers, type NewRows, type Past, pastNeed, pastOf } from "./graph";
 import type { OnnxRuntime } from "./onnx-runtime";
 
-/** The size of a token's row in the cache: of its key and value in each layer, and of its need. */
+/** The size of a token's row in the cache: its key and value in each layer, and its need. */
 export interface CacheShape {
   readonly layers: number;
   readonly keyValueHeads: number;
   readonly headDim: number;
   /** Type of keys and values; needs are always float32. */
   readonly type: "float32" | "float16";
-  /** Numbers of a token's need in one layer: twice the adapter's rank. */
+  /** Length of a token's need in one layer: twice the adapter's rank. */
   readonly needLength: number;
 }
 
-/** Capacities are multiples of this many tokens, with at least as many to spare, so that a growing entry seldom moves. */
+/** Capacities are multiples of this many tokens, with at least this many free, so that a growing entry seldom moves. */
 const step = 64;
-/** An entry takes over the memory of another that is at most so many times as large as it needs. */
+/** An entry reuses the memory of an evicted one that is at most this many times as large as needed. */
 const maxWaste = 1.5;
-/** Where less than this share of an entry is wanted, the entry stays as it is and the wanted beginning is copied. */
+/** When less than this share of an entry is reused, the entry is kept and the prefix is copied. */
 const minSharedPart = 0.5;
 
 /** An input buffer of the graph: blocks with one row a token. */
 interface RowBuffer {
   readonly part: keyof NewRows;
   readonly numbers: CacheNumbers;
-  /** Heads of a layer's keys or values; layers of needs. */
+  /** Number of blocks: heads of a layer's keys or values, or layers of needs. */
   readonly blocks: number;
-  /** Numbers of a row. */
+  /** Length of a row. */
   readonly size: number;
 }
 
-/** The tokens of one text that were read, with their keys, values and needs. */
+/** The tokens of one text, with their keys, values and needs. */
 export class KvCacheEntry {
   private tokens = new Int32Array(0);
   private count = 0;
   private buffers: readonly RowBuffer[] = [];
-  /** The same by the graph's input names. */
+  /** The same buffers by the graph's input names. */
   private tensors: ReadonlyMap<string, OnnxValue> = new Map();
   private capacity = 0;
-  /** All buffers lie in it, one behind the other. */
+  /** The memory of all buffers, concatenated. */
   private slab = new ArrayBuffer(0);
 
   constructor(
@@ -51,12 +51,12 @@ export class KvCacheEntry {
     return this.count;
   }
 
-  /** The memory allocated for it. */
+  /** The allocated memory. */
   get bytes(): number {
     return this.slab.byteLength;
   }
 
-  /** The length of the common beginning with `tokens`. */
+  /** The length of the common prefix with `tokens`. */
   commonLength(tokens: Int32Array): number {
     const max = Math.min(this.count, tokens.length);
     let same = 0;
@@ -74,12 +74,12 @@ export class KvCacheEntry {
     return length <= this.capacity;
   }
 
-  /** Moves to `slab`, which has room for `length` tokens and some to spare. */
+  /** Moves to `slab`, which has room for more than `length` tokens. */
   move(length: number, slab: ArrayBuffer): void {
     this.allocate(roomy(length), slab, this);
   }
 
-  /** A copy of the first `length` tokens, in `slab`, which has room for `room` (at least `length`) tokens and some to spare. */
+  /** A copy of the first `length` tokens in `slab`, which has room for more than `room` (at least `length`) tokens. */
   fork(length: number, room: number, slab: ArrayBuffer): KvCacheEntry {
     const copy = new KvCacheEntry(this.runtime, this.shape);
     copy.count = length;
@@ -87,7 +87,7 @@ export class KvCacheEntry {
     return copy;
   }
 
-  /** Empties the entry. @returns its memory, for another entry */
+  /** Empties the entry. @returns its memory, to be reused */
   release(): ArrayBuffer {
     const { slab } = this;
     this.slab = new ArrayBuffer(0);
@@ -102,9 +102,9 @@ export class KvCacheEntry {
     return this.length === 0 ? undefined : { length: this.length, tensors: this.tensors };
   }
 
-  /** Appends the rows that a run computed for `tokens`, the next ones of this text. There must be room. */
+  /** Appends the rows that a run computed for the next `tokens` of this text. There must be room. */
   append(tokens: Int32Array, rows: NewRows): void {
-    // The rows of all layers are concatenated, with as many blocks a layer as a buffer has.
+    // The rows of all layers are concatenated, and each layer has as many blocks as a buffer.
     const written = { key: 0, value: 0, need: 0 };
     for (const { part, numbers, blocks, size } of this.buffers) {
       const computed = rows[part];
@@ -121,7 +121,7 @@ export class KvCacheEntry {
     this.count += tokens.length;
   }
 
-  /** Allocates buffers of that capacity in `slab`, and copies the rows of this text from `source`. */
+  /** Allocates buffers of this capacity in `slab`, and copies the rows of this text from `source`. */
   private allocate(capacity: number, slab: ArrayBuffer, source: KvCacheEntry): void {
     const { layers, keyValueHeads, headDim, needLength, type } = this.shape;
     const buffers: RowBuffer[] = [];
@@ -142,7 +142,7 @@ export class KvCacheEntry {
       buffers.push({ part, numbers, blocks, size });
       tensors.set(name, new this.runtime.Tensor(kind, numbers, dims));
     };
-    // Four-byte numbers first: they must be aligned to four bytes.
+    // Float32 first, because it must be aligned to four bytes.
     add(pastNeed, "need", [layers, 1, capacity, needLength]);
     for (let layer = 0; layer < layers; layer++)
       for (const part of ["key", "value"] as const)
@@ -157,7 +157,7 @@ export class KvCacheEntry {
   }
 }
 
-/** A capacity for `length` tokens and some more. */
+/** The capacity for more than `length` tokens. */
 function roomy(length: number): number {
   return (Math.ceil(length / step) + 1) * step;
 }
@@ -166,12 +166,12 @@ function bytesOfToken({ layers, keyValueHeads, headDim, needLength, type }: Cach
   return layers * (2 * keyValueHeads * headDim * (type === "float16" ? 2 : 4) + needLength * 4);
 }
 
-/** The entries of documents and queries, within a bound of memory; the least recently used one is evicted first. */
+/** The entries of documents and queries within a memory limit; the least recently used one is evicted first. */
 export class KvCachePool {
   /** The most recently used one is the last. */
   private entries: KvCacheEntry[] = [];
 
-  /** @param bytes bound of all entries together; the entry in use may exceed it by itself. */
+  /** @param bytes limit of all entries together; a single entry in use may exceed it. */
   constructor(
     private readonly runtime: OnnxRuntime,
     private readonly shape: CacheShape,
@@ -189,16 +189,16 @@ export class KvCachePool {
   }
 
   /**
-   * An entry with the longest beginning of `tokens` that is cached, at most `max` of them, and nothing else. It has room for all
-   * of `tokens` unless it is empty. An entry of which only a small part is wanted is copied: it is of another document that
-   * begins alike.
+   * An entry with exactly the longest cached prefix of `tokens`, at most `max` of them. It has room for all
+   * of `tokens` unless it is empty. An entry of which only a small part is reused is copied: it belongs to another document that
+   * begins with the same tokens.
    */
   take(tokens: Int32Array, max: number): KvCacheEntry {
     let best: KvCacheEntry | undefined;
     let maxLength = 0;
     for (const entry of this.entries) {
       const common = Math.min(entry.commonLength(tokens), max);
-      // Among equals the most recently used one: a text grows there.
+      // Among equally long ones, the most recently used one: it is probably the same text.
       if (common > 0 && common >= maxLength) [best, maxLength] = [entry, common];
     }
     let taken: KvCacheEntry;
@@ -210,19 +210,19 @@ export class KvCachePool {
       if (maxLength > 0) this.makeRoom(taken, tokens.length);
     }
     this.entries = [...this.entries.filter((entry) => entry !== taken && entry.bytes > 0), taken];
-    // An entry without memory takes that of the others.
+    // An entry without memory reuses memory of others.
     while (taken.bytes > 0 && this.entries.length > 1 && this.usedBytes > this.bytes) this.entries.shift();
     return taken;
   }
 
-  /** Makes room for `length` tokens in an entry that was taken. */
+  /** Makes room for `length` tokens in an entry that {@link take} returned. */
   makeRoom(entry: KvCacheEntry, length: number): void {
     if (!entry.hasRoomFor(length)) entry.move(length, this.slab(length, entry));
   }
 
   /**
    * Memory for an entry of `length` tokens. Evicts the least recently used entries, except `source`, and reuses the memory of
-   * one that is about as large: the system takes as long to allocate pages as it takes to copy into them.
+   * one that is about as large, because allocating pages takes as long as copying into them.
    */
   private slab(length: number, source: KvCacheEntry): ArrayBuffer {
     const wanted = roomy(length) * bytesOfToken(this.shape);
@@ -235,7 +235,7 @@ export class KvCachePool {
       if (slab.byteLength >= wanted && slab.byteLength <= maxWaste * wanted) found = slab;
     }
     if (found === undefined) return new ArrayBuffer(wanted);
-    // Old rows do no harm where they are read as numbers of the same type.
+    // Old rows do no harm when they are read as the same type.
     if (this.shape.type === "float16") new Uint8Array(found).fill(0);
     return found;
   }

@@ -1,38 +1,38 @@
-// Runs the model in the inference thread: reads prompts in chunks, from the KV cache on, and embeds batches.
+// Runs the model in the inference thread: reads prompts in chunks, starting from the KV cache, and embeds batches.
 import type { Graph, NewRows } from "./graph";
 import type { KvCacheEntry, KvCachePool } from "./kv-cache";
 
 export interface ForwardRequest {
   readonly tokens: Int32Array;
-  /** The logits after this many of the last tokens are wanted. */
+  /** The number of last tokens after which logits are computed. */
   readonly logits: number;
-  /** Whether the need at the end is wanted. */
+  /** Whether to compute the need at the end. */
   readonly express: boolean;
 }
 
 export interface ForwardResult {
-  /** Wanted positions x vocabulary. */
+  /** Positions x vocabulary. */
   readonly logits: Float32Array;
-  /** The need; empty unless wanted. */
+  /** The need; empty when it was not requested. */
   readonly expression: Float32Array;
   /** Number of tokens that came from the KV cache. */
   readonly reused: number;
 }
 
-/** Maximum milliseconds between two checks for cancellation, with some to spare. */
+/** Target milliseconds between two checks for cancellation, below the guaranteed maximum. */
 const maxChunkMs = 30;
 const minChunk = 16;
-/** Beyond this, a chunk computes more masked attention scores than fewer runs save. */
+/** Maximum tokens of a chunk: in a longer one, masked attention scores cost more than a saved run. */
 const maxChunk = 256;
 
 export class ModelRunner {
   private chunk: number;
-  /** Rows that the last run computed and that are not in the cache yet. */
+  /** Rows of the last run that are not in the cache yet. */
   private pending:
     | { readonly entry: KvCacheEntry; readonly room: number; readonly tokens: Int32Array; readonly rows: NewRows }
     | undefined;
 
-  /** @param chunkTokens tokens between two checks for cancellation; 0: as many as take about {@link maxChunkMs}, as measured. */
+  /** @param chunkTokens tokens between two checks for cancellation; 0: as many as are measured to take {@link maxChunkMs}. */
   constructor(
     private readonly graph: Graph,
     private readonly pool: KvCachePool,
@@ -42,10 +42,10 @@ export class ModelRunner {
   }
 
   /**
-   * Reads the tokens that are not in the KV cache, and those whose logits are wanted. Undefined where it was cancelled between
-   * two chunks; the chunks before that stay in the cache.
+   * Reads the tokens that are not in the KV cache, and those whose logits are requested. Undefined when it was cancelled between
+   * two chunks; the chunks before stay in the cache.
    *
-   * The rows of the last chunk are stored by {@link storePending}, so that the answer need not wait for that.
+   * The rows of the last chunk are stored by {@link storePending}, so that the answer is not delayed.
    */
   async forward(
     { tokens, logits, express }: ForwardRequest,
@@ -57,7 +57,7 @@ export class ModelRunner {
     for (;;) {
       if (cancelled()) return undefined;
       const rest = tokens.length - entry.length;
-      // Positions whose logits are wanted are read in one run.
+      // All positions with logits are read in one run.
       const last = rest <= Math.max(this.chunk, logits);
       const row = tokens.slice(
         entry.length,
@@ -78,7 +78,7 @@ export class ModelRunner {
     }
   }
 
-  /** Stores the rows of the last chunk in the cache. The next request does so first if this was not called. */
+  /** Stores the rows of the last chunk in the cache. Otherwise the next request does it first. */
   storePending(): void {
     if (this.pending === undefined) return;
     const { entry, room, tokens, rows } = this.pending;
@@ -97,7 +97,7 @@ export class ModelRunner {
     return (await this.graph.run({ rows, logits: 0, adapter: "fragment" })).expression;
   }
 
-  /** Halves chunks that took too long, and doubles those that took less than half of the limit, as often as that holds. */
+  /** Halves the chunk size after a slow chunk, and doubles it, maybe several times, after one below half the limit. */
   private adapt(ms: number): void {
     if (this.chunkTokens > 0) return;
     if (ms > maxChunkMs) this.chunk = Math.max(minChunk, this.chunk / 2);

@@ -1,4 +1,4 @@
-// The backbone on ONNX Runtime, which runs in a thread of its own; completions run before index batches.
+// The backbone on ONNX Runtime, which runs in a worker thread; completions run before index batches.
 
 import { availableParallelism } from "node:os";
 import { abortError } from "../host/errors";
@@ -23,30 +23,30 @@ import { InferenceThread } from "./worker/thread";
 
 export interface BackboneOptions {
   readonly provider: ExecutionProviderSetting;
-  /** Intra-op threads; 0: chosen from the cores there are, {@link defaultThreads}. */
+  /** Intra-op threads; 0: {@link defaultThreads} for this machine. */
   readonly threads: number;
-  /** Takes one line for people. */
+  /** Logs one line. */
   readonly log?: (line: string) => void;
-  /** Takes a line for people when CUDA was asked for by name and the CPU answers. */
+  /** Called with one line when CUDA was requested by name but cannot be used. */
   readonly warn?: (line: string) => void;
-  /** Tokens read between two looks at the signal; left out: as many as take some 30 ms. */
+  /** Tokens read between two checks of the signal; default: as many as take about 30 ms. */
   readonly chunkTokens?: number;
-  /** Bound of the memory of the KV cache. */
+  /** Maximum memory of the KV cache, bytes. */
   readonly cacheMegabytes?: number;
 }
 
-/** Four prompts of 1,024 tokens of the default model, one of a model with half a billion parameters. */
+/** Enough for four prompts of 1,024 tokens of the default model, or one of a model with half a billion parameters. */
 const defaultCacheMegabytes = 32;
 
-/** Cores of the machine up to four, counting two hardware threads as one where there are more than two. */
+/** The number of cores, at most four. More than two hardware threads count as half as many cores. */
 export function defaultThreads(logicalCores: number = availableParallelism()): number {
   const cores = logicalCores > 2 ? Math.ceil(logicalCores / 2) : logicalCores;
   return Math.max(1, Math.min(4, cores));
 }
 
 /**
- * Loads the graph of a checked package and makes sure that it is the one the package describes.
- * @throws ModelPackageError when the graph cannot be loaded on the CPU or has other inputs, outputs or sizes.
+ * Loads the graph of a checked package, and checks its inputs and outputs.
+ * @throws ModelPackageError when the graph cannot be loaded on the CPU, or its inputs, outputs or sizes differ from model.json.
  */
 export async function createBackbone(model: ModelPackage, options: BackboneOptions): Promise<Backbone> {
   const threads = options.threads > 0 ? options.threads : defaultThreads();
@@ -69,8 +69,8 @@ export async function createBackbone(model: ModelPackage, options: BackboneOptio
 }
 
 /**
- * What {@link KvCache} is here: the tokens. Their rows lie with the thread, which finds them by the tokens; where they had
- * to make room for others, it reads them again.
+ * The {@link KvCache} of this backbone: only the tokens. The thread finds their rows by the tokens, and reads the tokens again
+ * when their rows were evicted.
  */
 class OnnxCache implements KvCache {
   private taken = false;
@@ -84,7 +84,7 @@ class OnnxCache implements KvCache {
   take(): void {
     if (this.taken)
       throw new Error(
-        "expected a cache that no call has taken yet, found a used one: go on with the cache that decode or rewind returned",
+        "expected an unused cache, found one that a call has consumed: continue with the cache that decode or rewind returned",
       );
     this.taken = true;
   }
@@ -191,7 +191,7 @@ class OnnxBackbone implements Backbone {
   private perform(priority: Priority, job: Job, signal: AbortSignal | undefined): Promise<Result> {
     return this.queue.run(priority, signal, async () => {
       const result = await this.thread.perform(job, signal);
-      // Aborted while it ran: the caller has gone.
+      // The caller has aborted the job while it ran.
       if (signal?.aborted === true) throw abortError();
       return result;
     });

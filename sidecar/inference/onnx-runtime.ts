@@ -6,8 +6,8 @@ import { errorMessage } from "../host/errors";
 export type OnnxRuntime = typeof import("onnxruntime-node");
 
 /**
- * Switches off ONNX Runtime's telemetry (docs/Privacy.md of ONNX Runtime, "Disabling Telemetry"), which is enabled in the official
- * builds: an uploader, an event database in the cache folder and an identifier of the machine.
+ * Switches off ONNX Runtime's telemetry (docs/Privacy.md of ONNX Runtime, "Disabling Telemetry"), which the official builds
+ * enable: an uploader, an event database in the cache folder and an identifier of the machine.
  */
 const noTelemetry = "ORT_DISABLE_TELEMETRY";
 /**

@@ -1,4 +1,4 @@
-// Renders paths and code as the token rows that the model was trained on, by the templates of model.json.
+// Renders paths and code as token rows by the templates of model.json, as in training.
 import { importStatements } from "../languages/import-statements";
 import type { ModelPackage } from "./package/model-package";
 import type { Tokenizer } from "./tokenizer";

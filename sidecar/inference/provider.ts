@@ -38,7 +38,7 @@ export function providerHost(): ProviderHost {
 
 /**
  * ONNX Runtime's error does not name the library that failed to load; it only prints the name to standard error. Node's loader
- * for addons throws the system's message. For a library that can be loaded but is not an addon, it reports a missing registration.
+ * for addons throws the system's message, or reports a missing registration for a loadable library that is not an addon.
  */
 export function loadFailure(path: string): string | undefined {
   try {

@@ -1,4 +1,4 @@
-// Text to token ids and back, exactly as the model's tokenizer.json says, with no way from text to a special token.
+// Encodes and decodes text by the model's tokenizer.json. Text never becomes a special token.
 import { readFile } from "node:fs/promises";
 import { Tokenizer as LibraryTokenizer, SplitPreTokenizer } from "@huggingface/tokenizers";
 import * as v from "valibot";
@@ -15,7 +15,7 @@ const fileSchema = v.looseObject({
 
 const behaviours = ["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"] as const;
 
-/** A pre-tokenizer that cuts text into words and then turns every word into bytes without looking left or right. */
+/** A pre-tokenizer that splits text into words and converts each word to bytes independently. */
 const wordwiseSchema = v.looseObject({
   type: v.literal("Sequence"),
   pretokenizers: v.strictTuple([
@@ -31,14 +31,14 @@ const wordwiseSchema = v.looseObject({
 
 /** Maximum number of words whose ids are cached, a few megabytes; the cache is cleared when it is full. */
 const maxCachedWords = 20_000;
-/** Longer words are rare and cost more memory than it takes time to encode them again. */
+/** Longer words are not cached: they are rare and would take much memory. */
 const maxCachedLength = 64;
 
 /** Byte-level BPE tokenizer of one model package. */
 export class Tokenizer {
   readonly vocabularySize: number;
   private readonly library: LibraryTokenizer;
-  /** Cuts text into the words that the library then encodes one by one; undefined where text cannot be cut into words. */
+  /** Splits text into the words that the library encodes one by one; undefined when text cannot be split. */
   private readonly splitter: SplitPreTokenizer | undefined;
   /** Whether text is normalised to NFC first, as Qwen's tokenizers do. */
   private readonly composes: boolean;
@@ -53,7 +53,7 @@ export class Tokenizer {
 
   /**
    * @param json content of a Hugging Face tokenizer.json with a byte-level BPE model.
-   * @throws Error when it is of another kind.
+   * @throws Error for another kind of tokenizer.
    */
   constructor(json: unknown) {
     const parsed = v.safeParse(fileSchema, json);
@@ -65,10 +65,10 @@ export class Tokenizer {
     }
     const file = parsed.output;
     this.special = new Map(file.added_tokens.map((token) => [token.content, token.id]));
-    // The library looks for added tokens in any text, and finds a special token's own name in the vocabulary: it is
-    // given neither, so that a source file holding "<|endoftext|>" stays a row of ordinary characters.
+    // The library would look for added tokens and special tokens of the vocabulary in any text. It is given
+    // neither, so that "<|endoftext|>" in a source file is encoded as ordinary characters.
     const vocab = Object.fromEntries(Object.entries(file.model.vocab).filter(([token]) => !this.special.has(token)));
-    // Most words of code come again and again, and byte-pair merging takes most of the time: words are encoded once.
+    // Words of code repeat often, and byte-pair merging takes most of the time, so each word is encoded once.
     const wordwise = v.safeParse(wordwiseSchema, file.pre_tokenizer);
     this.composes = file.normalizer?.type === "NFC";
     const words = wordwise.success && (!file.normalizer || this.composes) ? wordwise.output.pretokenizers : undefined;
@@ -88,7 +88,7 @@ export class Tokenizer {
     this.vocabularySize = this.bytes.length;
   }
 
-  /** Ids of `text`, none of them a special token. Unpaired surrogates become U+FFFD; all else decodes to the same text. */
+  /** Ids of `text`, without special tokens. Unpaired surrogates become U+FFFD; any other text decodes to the same text. */
   encode(text: string): number[] {
     if (this.splitter === undefined) return this.encodeWord(text);
     const ids: number[] = [];
@@ -98,7 +98,7 @@ export class Tokenizer {
         known = this.encodeWord(word);
         if (word.length <= maxCachedLength) {
           if (this.cached.size >= maxCachedWords) this.cached.clear();
-          // A copy: the word itself is a view into the text and would keep all of it in memory.
+          // A copy, because the word refers to the whole text and would keep it in memory.
           this.cached.set(Buffer.from(word, "utf16le").toString("utf16le"), known);
         }
       }
@@ -111,13 +111,13 @@ export class Tokenizer {
     return word === "" ? [] : this.library.encode(word, { add_special_tokens: false }).ids;
   }
 
-  /** Text of `ids`; special tokens appear by name, bytes that are no UTF-8 as U+FFFD. @throws RangeError for an unknown id. */
+  /** Text of `ids`; special tokens appear by name, invalid UTF-8 as U+FFFD. @throws RangeError for an unknown id. */
   decode(ids: readonly number[]): string {
     const stream = this.stream();
     return ids.map((id) => stream.push(id)).join("") + stream.end();
   }
 
-  /** A decoder for one id at a time, which buffers bytes until they make a whole character. */
+  /** A decoder for one id at a time, which buffers bytes until a character is complete. */
   stream(): TokenStream {
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     return {
@@ -126,7 +126,7 @@ export class Tokenizer {
     };
   }
 
-  /** The bytes one id stands for. @throws RangeError for an unknown id. */
+  /** The bytes of an id. @throws RangeError for an unknown id. */
   bytesOf(id: number): Uint8Array {
     const bytes = this.bytes[id];
     if (bytes === undefined)
@@ -134,7 +134,7 @@ export class Tokenizer {
     return bytes;
   }
 
-  /** Id of a special token given by name. @throws Error when the tokenizer has none of that name. */
+  /** Id of the special token with this name. @throws Error when there is none. */
   tokenOf(special: string): number {
     const id = this.special.get(special);
     if (id === undefined)
@@ -152,13 +152,13 @@ export class Tokenizer {
 
 /** See {@link Tokenizer.stream}. */
 export interface TokenStream {
-  /** Text completed by this id; empty while a character's bytes are still coming. */
+  /** Text completed by this id; empty while a character is incomplete. */
   push(id: number): string;
-  /** The remaining bytes, as U+FFFD when they never became a character. */
+  /** The remaining bytes as text, with U+FFFD for an incomplete character. */
   end(): string;
 }
 
-/** Bytes of every id. Byte-level vocabularies write each byte as one printable character (GPT-2's table). */
+/** Bytes of every id. Byte-level vocabularies represent each byte by one printable character (GPT-2's table). */
 function byteTable(
   vocab: Readonly<Record<string, number>>,
   special: ReadonlyMap<string, number>,

@@ -7,7 +7,7 @@ interface Job {
   readonly reject: (error: Error) => void;
 }
 
-/** A queue of two priorities. Work is never interrupted, so callers hand it over in small pieces. */
+/** A queue of two priorities. Work is never interrupted, so callers split it into small jobs. */
 export class WorkQueue {
   private readonly waiting: Record<Priority, Job[]> = { completion: [], index: [] };
   private running = false;
@@ -40,7 +40,7 @@ export class WorkQueue {
     });
   }
 
-  /** Rejects what waits and all that comes; resolves when what runs has ended. */
+  /** Rejects waiting and later jobs; resolves when the running job has ended. */
   async close(reason: Error): Promise<void> {
     this.closed ??= reason;
     for (const queue of [this.waiting.completion, this.waiting.index])
@@ -51,7 +51,7 @@ export class WorkQueue {
   private async drain(): Promise<void> {
     this.running = true;
     for (;;) {
-      // A completion asks for its next token before a batch of the index starts.
+      // Lets a completion queue its next token before a batch of the index starts.
       if (this.waiting.completion.length === 0) await breath();
       const job = this.waiting.completion.shift() ?? this.waiting.index.shift();
       if (job === undefined) break;

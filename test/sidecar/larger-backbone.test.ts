@@ -42,7 +42,7 @@ it("a larger model without a calibration suppresses nothing as unsure, and says 
   expect(trace.confidence).toEqual({ meanLogProbability: expect.any(Number) });
   expect(
     sidecar.logs.filter(({ message }) =>
-      message.includes("states no confidence in model.json: no suggestion is suppressed"),
+      message.includes("has no confidence in its model.json, so no suggestion is suppressed"),
     ),
   ).toHaveLength(1);
 });

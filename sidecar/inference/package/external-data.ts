@@ -1,4 +1,4 @@
-// Lists the files that an ONNX graph takes tensors from besides its own ("external data").
+// Lists the files of an ONNX graph's external data.
 import { BinaryReader, WireType } from "@bufbuild/protobuf/wire";
 
 type Message =
@@ -12,7 +12,7 @@ type Message =
   | "tensor"
   | "externalData";
 
-/** The messages of onnx.proto in which a tensor can lie, by field number. */
+/** The messages of onnx.proto that can contain a tensor, by field number. */
 const fields: Readonly<Record<Message, Readonly<Record<number, Message>>>> = {
   model: { 7: "graph", 20: "training", 25: "function" },
   training: { 1: "graph", 2: "graph" },
@@ -26,15 +26,15 @@ const fields: Readonly<Record<Message, Readonly<Record<number, Message>>>> = {
 };
 
 /**
- * The locations of external data in an ONNX model, each once, as they stand there. Every tensor counts: those of nested graphs,
+ * The locations of external data in an ONNX model, each once and unchanged. Every tensor counts: those of nested graphs,
  * of attributes and of functions, and those that state a location without using it.
  * Source: onnx/onnx.proto of ONNX 1.23 and its page "External Data".
  * @param model content of a .onnx file.
- * @throws Error where the bytes are no protocol buffer message.
+ * @throws Error when the bytes are not a protocol buffer message.
  */
 export function externalDataLocations(model: Uint8Array): ReadonlySet<string> {
   const locations = new Set<string>();
-  // A list instead of recursion: graphs nest as deeply as a file says.
+  // A list instead of recursion, because a file can nest graphs deeply.
   const pending: { kind: Message; bytes: Uint8Array }[] = [{ kind: "model", bytes: model }];
   for (let next = pending.pop(); next !== undefined; next = pending.pop()) {
     if (next.kind === "externalData") {

@@ -44,7 +44,7 @@ describe("a model's name", () => {
     expect(resolveModel("half", tiny.folders).folder).toBe(join(tiny.folders.installed, "half"));
     const [found] = await installedModels(tiny.folders);
     expect(found).toMatchObject({ name: "half", manifest: undefined });
-    expect(found?.problem).toMatch(/model\.json: expected a model package's description, found none/);
+    expect(found?.problem).toMatch(/model\.json: expected the model.json of a model package, found none/);
   });
 });
 
