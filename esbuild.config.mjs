@@ -1,4 +1,4 @@
-// Bundles the extension, the sidecar's entries (server, command line, threads), the benchmark and the evaluation into dist/, with the native packages and grammars beside them.
+// Bundles extension, sidecar, benchmarks and evaluation into dist/, and copies native packages and grammars there.
 
 import { existsSync } from "node:fs";
 import { cp, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
@@ -10,16 +10,16 @@ import { writeNotices } from "./scripts/notices/collect.mjs";
 const root = dirname(fileURLToPath(import.meta.url));
 const dist = join(root, "dist");
 const modules = join(root, "node_modules");
-/** Loaded at run time from dist/node_modules, since they hold native code. */
+/** Packages with native code, loaded at run time from dist/node_modules. */
 const native = ["onnxruntime-node", "faiss-node", "@photostructure/sqlite"];
 
-/** Entries of threads. */
+/** Entries of worker threads. */
 const workers = {
   "inference-worker": "sidecar/inference/worker/worker.ts",
   "store-worker": "sidecar/workspace/store/store-worker.ts",
 };
 
-/** Copies what a native package needs at run time, for this platform only. */
+/** Copies the files that native packages need at run time on this platform. */
 async function copyNative() {
   const target = join(dist, "node_modules");
   await rm(target, { recursive: true, force: true });
@@ -49,7 +49,7 @@ async function copyNative() {
       await cp(join(modules, sqlite, part), join(target, sqlite, part), { recursive: true, filter: noMusl });
   for (const part of ["package.json", "LICENSE", "index.js", "node-gyp-build.js"])
     await cp(join(modules, "node-gyp-build", part), join(target, "node-gyp-build", part));
-  // Without its addon FAISS is left out, and the sidecar says so and searches without it.
+  // Without its addon, FAISS is not copied. The sidecar logs that and searches without it.
   if (existsSync(join(modules, "faiss-node", "build", "Release", "faiss-node.node"))) {
     const parts = {
       "faiss-node": ["package.json", "LICENSE", join("lib", "index.js"), join("build", "Release")],
@@ -64,17 +64,17 @@ async function copyNative() {
   }
 }
 
-/** Neither source maps, nor types, nor what the build of FAISS's addon recorded. @param {string} path */
+/** Excludes source maps, types and the records of FAISS's build. @param {string} path */
 function neededAtRunTime(path) {
   return !/\.(map|ts)$|[\\/]libraries\.json$/.test(path);
 }
 
-/** ONNX Runtime comes for glibc alone, so nothing runs where there is musl. @param {string} path */
+/** Excludes binaries for musl: ONNX Runtime only supports glibc. @param {string} path */
 function noMusl(path) {
   return !path.endsWith(".musl.node");
 }
 
-/** tree-sitter's runtime and the grammars that the sidecar's bundle names, under flat names. */
+/** Copies tree-sitter's runtime and the grammars that the sidecar's bundle names into one folder. */
 async function copyGrammars() {
   const named = new Set((await readFile(join(dist, "sidecar.js"), "utf8")).match(/\btree-sitter-[-\w]+\.wasm/g));
   const target = join(dist, "grammars");
@@ -84,7 +84,8 @@ async function copyGrammars() {
   for (const name of await readdir(source)) {
     if (named.delete(name)) await cp(join(source, name), join(target, name));
   }
-  if (named.size > 0) throw new Error(`Expected grammars in ${source}, did not find ${[...named].join(", ")}.`);
+  if (named.size > 0)
+    throw new Error(`Expected all grammars in ${source}, found no ${[...named].join(", ")}. Run npm ci again.`);
   await cp(join(modules, "web-tree-sitter", "web-tree-sitter.wasm"), join(target, "web-tree-sitter.wasm"));
 }
 
@@ -101,7 +102,7 @@ const shared = {
   absWorkingDir: root,
 };
 
-/** The threads alone, for tests that run the sources; processes that start one meanwhile find the old or the new one. */
+/** Bundles only the worker threads, for tests that run from source. Each file is replaced atomically. */
 export async function bundleWorkers() {
   await mkdir(dist, { recursive: true });
   for (const [name, entry] of Object.entries(workers)) {
@@ -118,7 +119,7 @@ export async function bundleWorkers() {
   }
 }
 
-/** Bundles that measure and do not ship; all others do. */
+/** Bundles for measurements, which do not ship. */
 const measuring = ["dist/bench.js", "dist/eval.js"];
 
 /** @type {readonly import("esbuild").BuildOptions[]} */
@@ -139,7 +140,7 @@ const bundles = [
   },
 ];
 
-/** Makes dist/ from scratch except for files of other steps. */
+/** Rebuilds dist/, except for files of other steps. */
 export async function bundle() {
   await mkdir(dist, { recursive: true });
   const [results] = await Promise.all([Promise.all(bundles.map((options) => build(options))), copyNative()]);
@@ -149,7 +150,7 @@ export async function bundle() {
   await writeNotices({ root, dist, metafiles, outputs: outputs.filter((output) => !measuring.includes(output)) });
 }
 
-/** Makes dist/ and bundles again whenever a source changes, until the process is ended. */
+/** Builds dist/, and bundles again after every change of a source until the process is ended. */
 async function watch() {
   await bundle();
   for (const options of bundles) {

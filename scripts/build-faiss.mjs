@@ -1,4 +1,4 @@
-// Gets a faiss-node addon that loads: the one already there, else compiled against the system's FAISS, else the package's prebuilt one.
+// Provides a working faiss-node addon: the existing one, else one compiled against the system's FAISS, else the prebuilt one.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -17,8 +17,8 @@ const release = join(faissNode, "build", "Release");
 const addon = join(release, "faiss-node.node");
 
 /**
- * Loads the addon and searches with it, in a process of its own: a library built for another CPU ends that one only.
- * FAISS multiplies matrices by BLAS from 20 queries in one call on.
+ * Loads the addon and searches with it in its own process, because a library built for another CPU would crash this one.
+ * FAISS uses BLAS for 20 or more queries in one call.
  */
 const probe = `
   const { IndexFlatIP } = require(process.argv[1]);
@@ -30,7 +30,7 @@ const probe = `
   }
 `;
 
-/** @returns {Promise<string | undefined>} why the addon does not work, nothing where it does */
+/** @returns {Promise<string | undefined>} why the addon does not work; undefined when it does */
 async function defect() {
   if (!existsSync(addon)) return "it is not built";
   try {
@@ -41,7 +41,7 @@ async function defect() {
   }
 }
 
-/** The line of a failed command that says most. @param {unknown} error */
+/** The most informative line of a failed command's output. @param {unknown} error */
 function reason(error) {
   const { killed, signal, stderr, message } =
     /** @type {{killed?: boolean, signal?: string, stderr?: string, message?: string}} */ (error);
@@ -55,9 +55,9 @@ function reason(error) {
 }
 
 /**
- * Links in one way after the other until the addon works, with what it needs beside it.
+ * Tries one way of linking after another until the addon works, and copies the libraries it needs beside it.
  * @param {import("./faiss/compile.mjs").Tools} tools
- * @returns {Promise<string | undefined>} why no way works, nothing where one does
+ * @returns {Promise<string | undefined>} why no way works; undefined when one does
  */
 async function compile(tools) {
   const folder = await mkdtemp(join(tmpdir(), "faiss-node-"));
@@ -85,7 +85,7 @@ async function compile(tools) {
   }
 }
 
-/** Records whose code went into the addon or lies beside it, for the third-party notices. @param {readonly string[]} libraries */
+/** Records the libraries inside and beside the addon for the third-party notices. @param {readonly string[]} libraries */
 async function writeNotices(libraries) {
   const foreign = libraries.filter((path) => !isRuntimeLibrary(basename(path)));
   const notices = await Promise.all(foreign.map(libraryNotice));
@@ -93,7 +93,7 @@ async function writeNotices(libraries) {
   await writeFile(join(release, "libraries.json"), `${JSON.stringify(unique, undefined, 2)}\n`);
 }
 
-/** Runs faiss-node's own download of a prebuilt addon, without its fallback, which clones FAISS. */
+/** Downloads faiss-node's prebuilt addon with its own script, without that script's fallback, which clones FAISS. */
 async function download() {
   const script = firstExisting([
     join(modules, "prebuild-install", "bin.js"),
@@ -108,8 +108,8 @@ async function download() {
 }
 
 /**
- * Brings node_modules/faiss-node to a state in which it loads, where that is possible; never fails. Without it the
- * sidecar searches without FAISS: same results.
+ * Makes node_modules/faiss-node loadable if possible; never fails. Without it the
+ * sidecar searches without FAISS, with the same results.
  * @returns {Promise<boolean>} whether faiss-node loads now
  */
 export async function buildFaiss() {
@@ -141,7 +141,7 @@ export async function buildFaiss() {
   } catch (error) {
     tried.push(reason(error));
   }
-  // One that does not load, or ends its process, must not be found by the sidecar.
+  // The sidecar must not find an addon that does not load or crashes.
   await rm(addon, { force: true }).catch(() => {});
   say(`  No FAISS addon (${tried.join("; ")}): the exact search in TypeScript takes over, with the same results.`);
   return false;

@@ -1,4 +1,4 @@
-// A real VS Code without a desktop: installs VS Code's server and workbench from the npm registry and serves a folder.
+// Runs VS Code without a desktop: installs its server and workbench from the npm registry, and serves a folder.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { execute, step } from "./report.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const home = join(root, ".cache", "code-server");
-/** Carries VS Code 1.100.3; later ones need native modules built. */
+/** Contains VS Code 1.100.3; later versions need native modules to be built. */
 const version = "4.100.3";
 
 /**
@@ -44,7 +44,7 @@ export async function ensureCodeServer() {
 }
 
 /**
- * @param {number} [preferred] taken where it is free
+ * @param {number} [preferred] used if it is free
  * @returns {Promise<number>} a port free at this moment on the loopback interface
  */
 export function freePort(preferred = 0) {
@@ -80,7 +80,7 @@ export async function installExtension({ dataDir, vsix }) {
  * @param {{folder?: string, port?: number, dataDir: string, vsix?: string, settings?: Record<string, unknown>, env?: NodeJS.ProcessEnv}} options
  *   dataDir: the profile's folder; vsix: installed first when given; settings: machine settings of a profile that has none yet
  * @returns {Promise<{url: string, process: import("node:child_process").ChildProcess, stop: () => Promise<void>}>}
- *   stop: ends the server and waits for all that it started
+ *   stop: ends the server and waits for all processes that it started
  */
 export async function serve({ folder, port, dataDir, vsix, settings, env }) {
   const { serverMain } = await ensureCodeServer();
@@ -88,7 +88,7 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
   if (settings !== undefined) {
     const file = join(dataDir, "data", "Machine", "settings.json");
     await mkdir(dirname(file), { recursive: true });
-    // VS Code writes the user's own choices there, the model among them.
+    // Kept if it exists, because VS Code writes the user's settings there, such as the model.
     if (!existsSync(file)) await writeFile(file, JSON.stringify(settings, null, 2));
   }
   const chosen = port ?? (await freePort());
@@ -130,7 +130,7 @@ export async function serve({ folder, port, dataDir, vsix, settings, env }) {
     await sleep(150);
   }
   const url = folder === undefined ? base : `${base}?folder=${encodeURI(resolve(folder))}`;
-  // Its extension hosts and what these started outlive it by a moment.
+  // Its extension hosts and their child processes end a moment later.
   const stop = async () => {
     const started = await descendants(child.pid ?? 0);
     await new Promise((done) => {

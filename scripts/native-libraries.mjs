@@ -1,4 +1,4 @@
-// Which shared libraries a native file needs, which of them every machine has, and the packages of this system that libraries come from.
+// The shared libraries that a native file needs, and the system packages they come from.
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { copyFile, readFile, realpath } from "node:fs/promises";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 
 const run = promisify(execFile);
 
-/** Libraries of the C and C++ runtimes, which every Linux machine with VS Code or Node has. */
+/** Libraries of the C and C++ runtimes, which every Linux machine with VS Code or Node.js has. */
 const runtime = /^(ld-linux[-\w]*|lib(c|c_nonshared|m|mvec|dl|rt|pthread|gcc|gcc_s|gcc_eh|stdc\+\+))\.(a|so(\.\d+)*)$/;
 
 /** @param {string} name a library file's name, such as `libm.so.6` */
@@ -16,10 +16,10 @@ export function isRuntimeLibrary(name) {
 }
 
 /**
- * What the header of a native file for Linux says, by `readelf` of binutils.
+ * Reads the dynamic section and symbols of an ELF file by `readelf` of binutils.
  * @param {string} path
  * @returns {Promise<{needed: readonly string[], searched: readonly string[], unresolved: readonly string[]}>} names of
- *   the libraries it loads; folders in which it looks for them first; symbols that no library is named for
+ *   the libraries it loads; folders in which they are searched first; undefined symbols
  */
 export async function linkage(path) {
   const { stdout } = await run("readelf", ["--dynamic", "--dyn-syms", "--wide", path], { maxBuffer: 1 << 26 });
@@ -33,11 +33,11 @@ export async function linkage(path) {
 }
 
 /**
- * Copies the shared libraries that a native file needs and that not every machine has to its side, with what these need
- * in turn. On Linux alone; it must look for them there (`$ORIGIN`).
+ * Copies the shared libraries that a native file needs and that not every machine has beside it, together with their
+ * dependencies. Only for Linux; the file must search for libraries in its own folder (`$ORIGIN`).
  * @param {string} path
- * @returns {Promise<readonly string[]>} the library files that were copied, where they come from
- * @throws {Error} where one is not found on this machine
+ * @returns {Promise<readonly string[]>} the original paths of the copied libraries
+ * @throws {Error} when a library is not found on this machine
  */
 export async function copySharedLibraries(path) {
   if (process.platform !== "linux") return [];
@@ -54,10 +54,10 @@ export async function copySharedLibraries(path) {
 }
 
 /**
- * The package of this system that a library file comes from, with its licence.
+ * The system package of a library file, with its licence.
  * @param {string} file
- * @returns {Promise<{name: string, version: string, licence: string, text: string}>} `text` is empty where no package
- *   manager that this knows (Debian's) says whose the file is
+ * @returns {Promise<{name: string, version: string, licence: string, text: string}>} `text` is empty when dpkg, the only
+ *   supported package manager, does not know the file
  */
 export async function libraryNotice(file) {
   const unknown = { name: basename(file), version: "", licence: "", text: "" };
@@ -67,7 +67,7 @@ export async function libraryNotice(file) {
     const { stdout } = await run("dpkg-query", ["--show", `--showformat=${format}`, owner]);
     const [name = "", version = "", source = "", sourceVersion = ""] = stdout.split("\t");
     const copyright = await readFile(join("/usr/share/doc", name, "copyright"), "utf8");
-    // Debian's copyright files name the common licences instead of holding them.
+    // Debian's copyright files refer to common licences instead of quoting them.
     const common = new Set(copyright.match(/\/usr\/share\/common-licenses\/[A-Z]+-\d(\.\d)?/g) ?? []);
     const texts = await Promise.all([...common].map((path) => readFile(path, "utf8")));
     const origin = `Source: https://snapshot.debian.org/package/${source}/${sourceVersion}/`;

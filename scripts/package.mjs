@@ -1,4 +1,4 @@
-// `npm run package`: sets up, then says where the VSIX for this platform lies.
+// `npm run package`: builds the VSIX for this platform and prints its path.
 import { fail } from "./report.mjs";
 import { setup, vsix } from "./setup.mjs";
 

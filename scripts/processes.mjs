@@ -1,11 +1,11 @@
-// The processes below another one, and the wait for their end, so that nothing is deleted or started anew under them.
+// Lists the descendants of a process and waits for their end, so that their files can be deleted.
 import { execFile } from "node:child_process";
 import { setTimeout } from "node:timers/promises";
 import { promisify } from "node:util";
 
-/** @typedef {{pid: number, parent: number, name: string}} Process name: tells it from most later ones with the same id */
+/** @typedef {{pid: number, parent: number, name: string}} Process name: distinguishes it from most later processes with the same id */
 
-/** @returns {Promise<Process[]>} all that run, without those that have ended and wait for their parent; none where there is no `ps` */
+/** @returns {Promise<Process[]>} all running processes, without zombies; none on systems without `ps` */
 async function all() {
   const columns = ["-A", "-o", "pid=,ppid=,state=,comm="];
   const { stdout } = await promisify(execFile)("ps", columns, { maxBuffer: 1 << 26 }).catch(() => ({ stdout: "" }));
@@ -17,7 +17,7 @@ async function all() {
 
 /**
  * @param {number} root id of a process
- * @returns {Promise<Process[]>} what it started, and what these started
+ * @returns {Promise<Process[]>} its children and their descendants
  */
 export async function descendants(root) {
   const running = await all();
@@ -40,11 +40,11 @@ export async function stillRunning(processes) {
   return processes.filter((one) => running.some(({ pid, name }) => pid === one.pid && name === one.name));
 }
 
-/** How long a process that was killed may take to go. */
+/** Maximum milliseconds until a killed process is gone. */
 const killedMs = 15_000;
 
 /**
- * Waits until these have ended, and kills those that are still there after a while.
+ * Waits until these have ended, and kills those that have not ended in time.
  * @param {readonly Process[]} processes
  * @param {number} [patienceMs] how long they may take to end by themselves
  */
@@ -70,6 +70,6 @@ function kill(pid) {
   try {
     process.kill(pid, "SIGKILL");
   } catch {
-    // It ended meanwhile.
+    // It has ended meanwhile.
   }
 }

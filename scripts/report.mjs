@@ -1,4 +1,4 @@
-// Progress lines of the set-up: one line a step, on standard error, so that standard output stays the command's own.
+// Prints the progress of the set-up to standard error, one line per step. Standard output is for the command's result.
 import { spawn } from "node:child_process";
 
 /** Writes one line. @param {string} text */
@@ -6,14 +6,14 @@ export function say(text) {
   process.stderr.write(`${text}\n`);
 }
 
-/** Says why a script failed, and makes its exit status 1. @param {unknown} error */
+/** Prints why a script failed, and sets its exit status to 1. @param {unknown} error */
 export function fail(error) {
   say(error instanceof Error ? error.message : String(error));
   process.exitCode = 1;
 }
 
 /**
- * Runs a step and says how long it took; shows that it is alive while it lasts.
+ * Runs a step, and prints the elapsed time while it runs and its duration at the end.
  * @template T
  * @param {string} name what is being done
  * @param {() => Promise<T>} work
@@ -47,7 +47,7 @@ export async function step(name, work) {
 }
 
 /**
- * Runs a program to its end, output kept and shown only when it fails.
+ * Runs a program to its end; its output is shown only when it fails.
  * @param {string} program
  * @param {readonly string[]} args
  * @param {{cwd?: string, env?: NodeJS.ProcessEnv, timeoutMs?: number}} [options]

@@ -1,4 +1,4 @@
-// `npm run bench` and `npm run eval`: sets up, then runs the named bundle in a process of its own, where the user stands.
+// `npm run bench` and `npm run eval`: sets up, then runs the named bundle in the user's current folder.
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

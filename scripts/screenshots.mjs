@@ -1,4 +1,4 @@
-// Takes a picture of each state in a real VS Code, with the suites' own steps, and copies those that are shown into media/.
+// Takes screenshots in VS Code by running tests, and copies those of the README and the walkthrough into media/.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readdir, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -31,7 +31,7 @@ process.exitCode = await new Promise((done) => vitest.once("exit", (code) => don
 
 await mkdir(join(media, "walkthrough"), { recursive: true });
 for (const name of await readdir(pictures)) {
-  // Those of the README and of the walkthrough; all others are there to be looked at.
+  // Only pictures of the README and the walkthrough are copied; the others are for review.
   if (name.startsWith("screenshot-")) await copyFile(join(pictures, name), join(media, name));
   else if (name.startsWith("walkthrough-"))
     await copyFile(join(pictures, name), join(media, "walkthrough", name.slice("walkthrough-".length)));

@@ -1,4 +1,4 @@
-// Brings a fresh clone to a state in which everything runs: dependencies, native addon, bundles, VSIX. Each step once.
+// Sets up a fresh clone: dependencies, native addon, bundles and VSIX. Steps whose inputs are unchanged are skipped.
 import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
@@ -33,7 +33,7 @@ async function fingerprint(paths) {
 }
 
 /**
- * Does `work` unless it was done for the same inputs and `output` is there.
+ * Runs `work` unless it was done for the same inputs and `output` exists.
  * @param {{id: string, name: string, inputs: readonly string[], output: string, work: () => Promise<void>}} job
  */
 async function once({ id, name, inputs, output, work }) {
@@ -46,7 +46,7 @@ async function once({ id, name, inputs, output, work }) {
   await writeFile(stamp, await fingerprint(inputs));
 }
 
-/** GPU libraries are fetched only where a GPU is, and their absence is no error. */
+/** Downloads the GPU libraries if this machine has a GPU. A failed download is not an error. */
 async function cudaProvider() {
   try {
     await execute("nvidia-smi", ["-L"], { timeoutMs: 10_000 });
@@ -67,7 +67,7 @@ async function cudaProvider() {
 }
 
 /**
- * Everything the commands need; the terminal and the benchmark do without the VSIX.
+ * Does all steps that a command needs. The command line and the benchmarks need no VSIX.
  * @param {{vsix?: boolean}} [options]
  */
 export async function setup(options = {}) {

@@ -1,4 +1,4 @@
-// `npm start`: sets up, then opens a real VS Code on a folder, or runs the sidecar's command line.
+// `npm start`: sets up, then opens VS Code on a folder, or runs the sidecar's command line.
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
@@ -8,15 +8,15 @@ import { execute, fail, say, step } from "./report.mjs";
 import { setup, vsix } from "./setup.mjs";
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
-/** What `npm start` keeps between runs: VS Code's profile with the user's settings, and the example that the user may edit. */
+/** Kept between runs: VS Code's profile with the user's settings, and the example workspace, which the user may edit. */
 const cache = process.env.SELFRACG_CACHE ?? join(root, ".cache");
 const profile = join(cache, "profile");
 const cliCommands = new Set(["complete", "index", "search", "why", "model", "help", "--help", "-h"]);
 
-/** `npm start` runs in the project's folder; paths are meant from where the user stands. */
+/** `npm start` runs in the project's folder, but paths are relative to the user's current folder. */
 const from = process.env.INIT_CWD ?? process.cwd();
 
-/** @param {string} name @returns {boolean} whether a program of that name is on the PATH */
+/** @param {string} name @returns {boolean} whether a program with this name is on the PATH */
 function onPath(name) {
   const endings = process.platform === "win32" ? [".cmd", ".exe"] : [""];
   return (process.env.PATH ?? "")
@@ -24,7 +24,7 @@ function onPath(name) {
     .some((folder) => endings.some((ending) => existsSync(join(folder, name + ending))));
 }
 
-/** Installs the VSIX into a profile when it changed since. @param {string} kind @param {() => Promise<void>} install */
+/** Installs the VSIX into a profile if it has changed. @param {string} kind @param {() => Promise<void>} install */
 async function installOnce(kind, install) {
   const stamp = join(profile, `${kind}.installed`);
   const { size, mtimeMs } = await stat(vsix);
@@ -35,7 +35,7 @@ async function installOnce(kind, install) {
   await writeFile(stamp, now);
 }
 
-/** @returns {Promise<string>} a copy of the example workspace, made once: what the user changes in it stays */
+/** @returns {Promise<string>} a copy of the example workspace, made once so that the user's changes are kept */
 async function exampleFolder() {
   const folder = join(cache, "example", "bookshop");
   if (existsSync(folder)) return folder;
@@ -62,7 +62,7 @@ async function openServed(folder) {
   await ensureCodeServer();
   const dataDir = join(profile, "served");
   await installOnce("served", () => installExtension({ dataDir, vsix }));
-  // A browser keeps a part of VS Code's state by address, so the address stays the same where it can.
+  // The browser stores a part of VS Code's state by address, so the same port is used if it is free.
   const portFile = join(profile, "served.port");
   const before = existsSync(portFile) ? Number(await readFile(portFile, "utf8")) : 0;
   const port = await freePort(before);
@@ -70,7 +70,7 @@ async function openServed(folder) {
   const server = await step("VS Code server", () =>
     serve({ folder, port, dataDir, settings: { "workbench.startupEditor": "none" } }),
   );
-  say("No `code` on the PATH, so VS Code is served on this machine alone. Open in a browser:");
+  say("There is no `code` on the PATH, so VS Code is served on this machine only. Open in a browser:");
   process.stdout.write(`${server.url}\n`);
   say("Ctrl+C ends it.");
   await new Promise((done) => {

@@ -1,4 +1,4 @@
-// `npm test`: sets up, then lint, type check, unit, sidecar and VS Code tests, and the training project's where its Python is.
+// `npm test`: sets up, then runs lint, type check and the unit, sidecar, VS Code and Python tests.
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readFile, rm } from "node:fs/promises";
@@ -11,7 +11,7 @@ import { checkTraining } from "./training.mjs";
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const results = join(root, ".cache", "test-results");
 
-/** @param {string} project @returns {string[]} vitest's command line for one project, with a machine-readable report beside the readable one */
+/** @param {string} project @returns {string[]} vitest's command line for one project, with an additional JSON report */
 function vitest(project) {
   const report = `--outputFile.json=${join(results, `${project}.json`)}`;
   return [
@@ -25,7 +25,7 @@ function vitest(project) {
   ];
 }
 
-/** Each part with what runs it; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */
+/** The parts by name; `npm test -- unit` runs one. @type {Record<string, () => Promise<number>>} */
 const parts = {
   lint: async () => {
     const biome = [join("node_modules", "@biomejs", "biome", "bin", "biome"), "check", "."];
@@ -53,7 +53,7 @@ function run(program, args, cwd) {
   });
 }
 
-/** Passed and failed over vitest's reports. */
+/** The numbers of passed and failed tests in vitest's reports. */
 async function totals() {
   let passed = 0;
   let failed = 0;

@@ -1,4 +1,4 @@
-// The Python checks of models/training: `node scripts/training.mjs lint|types|test`, with the Python that SELFRACG_PYTHON names.
+// Runs the Python checks of models/training, with the Python of SELFRACG_PYTHON: `node scripts/training.mjs lint|types|test`.
 import { spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -6,7 +6,7 @@ import { say } from "./report.mjs";
 
 const folder = join(dirname(dirname(fileURLToPath(import.meta.url))), "models", "training");
 
-/** Each check with the Python modules it runs, in order. @type {Record<string, readonly (readonly string[])[]>} */
+/** The checks with their Python modules in order. @type {Record<string, readonly (readonly string[])[]>} */
 const checks = {
   lint: [
     ["ruff", "format", "--quiet", "--check", "."],
@@ -17,7 +17,7 @@ const checks = {
 };
 
 /**
- * Runs one check, or says that it was skipped where no Python is named.
+ * Runs one check, or reports that it is skipped when SELFRACG_PYTHON is not set.
  * @param {string} name one of `lint`, `types`, `test`
  * @returns {Promise<number>} the exit status of the first module that failed, or 0
  */

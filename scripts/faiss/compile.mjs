@@ -9,8 +9,8 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const here = dirname(fileURLToPath(import.meta.url));
 
-/** @typedef {{compiler: string, include: string, library: string, napi: string, node: string}} Tools what compiling takes: a program and folders */
-/** @typedef {{name: string, flags: readonly string[]}} Linking one way to link, for people and for the linker */
+/** @typedef {{compiler: string, include: string, library: string, napi: string, node: string}} Tools the compiler, and folders of headers and libraries */
+/** @typedef {{name: string, flags: readonly string[]}} Linking a way of linking: its name for messages, and the linker's flags */
 
 /** @param {readonly string[]} candidates @returns {string | undefined} */
 export function firstExisting(candidates) {
@@ -20,7 +20,7 @@ export function firstExisting(candidates) {
 /**
  * Looks for compiler and headers.
  * @param {string} modules the folder node_modules
- * @returns {Promise<Tools | string>} what compiling takes, or in one phrase what is missing
+ * @returns {Promise<Tools | string>} the tools, or a phrase that names what is missing
  */
 export async function findTools(modules) {
   if (process.platform === "win32") return "compiling is not set up for Windows";
@@ -56,7 +56,7 @@ export async function findTools(modules) {
 
 /**
  * The ways to link, best first. On Linux FAISS, LAPACK and BLAS go into the addon where their static libraries are
- * installed (Debian's libfaiss-dev brings all three), so that the machine it runs on needs none of them.
+ * installed (Debian's libfaiss-dev installs all three), so that the machine it runs on needs none of them.
  * @returns {readonly Linking[]}
  */
 export function linkings() {
@@ -64,8 +64,8 @@ export function linkings() {
     const flags = ["-undefined", "dynamic_lookup", "-lfaiss", "-lomp", "-framework", "Accelerate"];
     return [{ name: "Accelerate", flags }];
   }
-  // The OpenMP runtime's static library cannot go into a shared object, so it lies beside the addon: "$ORIGIN". Bound at
-  // load: a symbol that no library has is then an error that can be caught, not the end of the process in a later call.
+  // The OpenMP runtime's static library cannot be linked into a shared object, so it is copied beside the addon ("$ORIGIN").
+  // Symbols are bound at load time, so that a missing one is an error that can be caught, not a crash in a later call.
   const shared = ["-s", "-fopenmp", "-Wl,-z,now", "-Wl,--disable-new-dtags", "-Wl,-rpath,$ORIGIN"];
   const inside = ["-Wl,--exclude-libs,ALL", "-Wl,--gc-sections", "-Wl,-Bstatic", "-lfaiss", "-llapack", "-lblas"];
   return [
@@ -76,7 +76,7 @@ export function linkings() {
 }
 
 /**
- * Compiles the addon's source and, for Linux, what a static LAPACK needs beside it.
+ * Compiles the addon's source and, on Linux, the routines that a static LAPACK needs.
  * @param {Tools} tools
  * @param {string} faissNode the package's folder
  * @param {string} folder where the object files are written
@@ -111,7 +111,7 @@ export async function compileObjects({ compiler, include, napi, node }, faissNod
  * @param {readonly string[]} objects
  * @param {Linking} linking
  * @param {string} output
- * @returns {Promise<readonly string[]>} the library files that the linker took, static and shared
+ * @returns {Promise<readonly string[]>} the library files that the linker used, static and shared
  */
 export async function link({ compiler, library }, objects, linking, output) {
   const { stdout } = await run(

@@ -1,4 +1,4 @@
-// The two routines of the Fortran runtime that LAPACK calls, so that its static library can go into the addon without libgfortran.
+// The two routines of the Fortran runtime that LAPACK calls, so that the addon can contain LAPACK without libgfortran.
 #include <cstddef>
 #include <cstring>
 #include <stdexcept>
@@ -6,7 +6,7 @@
 
 #define INTERNAL extern "C" __attribute__((visibility("hidden")))
 
-// LAPACK and BLAS report an invalid argument here. LAPACK's documentation allows for a version that does not print and stop.
+// LAPACK and BLAS report an invalid argument here. LAPACK's documentation allows other versions than the one that prints and stops.
 INTERNAL void xerbla_(const char* routine, const int* argument, std::size_t routine_length) {
   throw std::invalid_argument(
       "LAPACK: argument " + std::to_string(*argument) + " of " + std::string(routine, routine_length) + " is invalid");

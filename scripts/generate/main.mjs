@@ -1,4 +1,4 @@
-// `npm run generate`: makes the files, or parts of them, that are generated from others; a test fails while they are stale.
+// `npm run generate`: writes all generated files and parts of files. A test fails while one is out of date.
 import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
@@ -10,7 +10,7 @@ const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 /** @param {string} path from the root */
 const read = (path) => readFile(join(root, path), "utf8");
 
-/** @returns {Promise<string>} the TypeScript source that holds the scan kernel of the vector index as WebAssembly */
+/** @returns {Promise<string>} the TypeScript source with the scan kernel of the vector index as WebAssembly */
 async function scanKernel() {
   const name = "sidecar/workspace/vectors/scan-kernel.wat";
   const { parseWat } = await wabt();
@@ -27,7 +27,7 @@ export const scanKernelModule =
 }
 
 /**
- * Puts `content` between the two marks of a page.
+ * Replaces the text between the two marks of a page by `content`.
  * @param {string} page
  * @param {string} content
  */
@@ -37,12 +37,12 @@ function between(page, content) {
   const after = rest?.split(end)[1];
   if (before === undefined || after === undefined)
     throw new Error(
-      `Expected the lines ${JSON.stringify([begin.trim(), end])} in the page, found them not. Put them in.`,
+      `Expected the lines ${JSON.stringify([begin.trim(), end])} in the page, found at most one. Add them around the generated part.`,
     );
   return `${before}${begin}${content}${end}${after}`;
 }
 
-/** What each generated file should hold, by its path from the root. @returns {Promise<Record<string, string>>} */
+/** The content of each generated file by its path from the root. @returns {Promise<Record<string, string>>} */
 export async function generated() {
   const settings = await loadSettings();
   const manifest = JSON.parse(await read("package.json"));

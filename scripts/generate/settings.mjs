@@ -1,4 +1,4 @@
-// package.json's configuration and the tables of docs/settings.md, made from the schema in sidecar/settings.ts.
+// Generates package.json's configuration and the tables of docs/settings.md from the schema in sidecar/settings.ts.
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -64,7 +64,7 @@ function property(setting, order) {
   };
 }
 
-/** What `contributes.configuration` of package.json is. @param {Settings} settings */
+/** The value of `contributes.configuration` in package.json. @param {Settings} settings */
 export function configuration({ groups, settings }) {
   return groups.map((title, order) => ({
     id: `${section}.${title.toLowerCase()}`,
@@ -78,18 +78,18 @@ export function configuration({ groups, settings }) {
   }));
 }
 
-/** Values or bounds, as a cell of a table. @param {Setting} setting */
+/** The allowed values or bounds as a table cell. @param {Setting} setting */
 function boundsOf({ values, minimum, maximum }) {
   if (values !== undefined) return values.map((value) => `\`${value}\``).join(", ");
   return minimum === undefined ? "" : `${minimum} to ${maximum}`;
 }
 
-/** VS Code's links to commands and settings as plain Markdown. @param {string} description */
+/** Replaces VS Code's links to commands and settings by plain Markdown. @param {string} description */
 function withoutLinks(description) {
   return description.replace(/\[([^\]]+)\]\(command:[^)]+\)/g, "$1").replace(/`#([^#]+)#`/g, "`$1`");
 }
 
-/** The tables of docs/settings.md, one a group. @param {Settings} settings */
+/** The tables of docs/settings.md, one per group. @param {Settings} settings */
 export function settingsTables({ groups, settings }) {
   return groups
     .map((title) => {

@@ -1,4 +1,4 @@
-// Collects the licence texts of all third-party code that ships, and writes them as one file.
+// Collects the licence texts of all third-party code that ships, and writes them to one file.
 import { existsSync } from "node:fs";
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -8,36 +8,36 @@ import { bundledPackages, installedPackages, ownFiles, packageNotice } from "./p
 
 /** @typedef {import("./packages.mjs").Notice} Notice */
 
-/** Texts for what comes without: a folder for each package (`NAME-VERSION`), and one for the grammars. */
+/** Licence texts for packages without one: a folder for each package (`NAME-VERSION`), and one for the grammars. */
 const texts = join(dirname(fileURLToPath(import.meta.url)), "texts");
-/** Packages whose texts lie in the folder of another, by the name before the version. */
+/** Packages that use the licence texts of another package, by name. */
 const sameProject = new Map([
   ["onnxruntime-node", "onnxruntime"],
   ["onnxruntime-common", "onnxruntime"],
 ]);
 
 /**
- * @typedef {object} Shipped what ships
+ * @typedef {object} Shipped the files that ship
  * @property {string} root the project's folder
- * @property {string} dist the folder of what was built, with native packages and grammars
- * @property {readonly import("esbuild").Metafile[]} metafiles of the builds, by esbuild
- * @property {readonly string[]} outputs the bundles that ship, as the metafiles name them
+ * @property {string} dist the build folder, with native packages and grammars
+ * @property {readonly import("esbuild").Metafile[]} metafiles esbuild's metafiles of the builds
+ * @property {readonly string[]} outputs the bundles that ship, by their names in the metafiles
  */
 
 /**
  * @param {Shipped} shipped
- * @returns {Promise<readonly Notice[]>} by name; without texts where none was found
+ * @returns {Promise<readonly Notice[]>} sorted by name; `texts` is empty when none was found
  */
 export async function collectNotices({ root, dist, metafiles, outputs }) {
   const modules = join(root, "node_modules");
   const copied = await installedPackages(join(dist, "node_modules"));
   const folders = [
     ...metafiles.flatMap((metafile) => bundledPackages(metafile, outputs)).map((folder) => join(root, folder)),
-    // What is copied may come without its licence; the package it was copied from has it.
+    // A copied package may lack its licence, which its source package has.
     ...copied.map((name) => [join(modules, name), join(dist, "node_modules", name)].find((path) => existsSync(path))),
   ].filter((folder) => folder !== undefined);
   const faiss = copied.includes("faiss-node");
-  // Its headers are compiled into the addon of faiss-node.
+  // Headers of node-addon-api are compiled into the addon of faiss-node.
   if (faiss) folders.push(join(modules, "node-addon-api"));
   const packages = await Promise.all([...new Set(folders)].map(packageNotice));
   const all = [
@@ -51,7 +51,7 @@ export async function collectNotices({ root, dist, metafiles, outputs }) {
 }
 
 /**
- * With the texts from this folder, or else those of another package from the same repository.
+ * Adds the texts from this folder, or else those of another package from the same repository.
  * @param {Notice} notice @param {readonly Notice[]} others @returns {Promise<Notice>}
  */
 async function completedNotice(notice, others) {
@@ -65,7 +65,7 @@ async function completedNotice(notice, others) {
   return { ...notice, texts: relative?.texts ?? [] };
 }
 
-/** What the build of the addon recorded of libraries within or beside it. @param {string} file */
+/** The libraries inside and beside the addon, as recorded by its build. @param {string} file */
 async function linkedLibraries(file) {
   if (!existsSync(file)) return [];
   /** @type {readonly {name: string, version: string, text: string}[]} */
@@ -79,7 +79,7 @@ async function linkedLibraries(file) {
   }));
 }
 
-/** @param {string} grammars folder of the grammars that ship @param {string} builder the package that holds them built */
+/** @param {string} grammars folder of the grammars that ship @param {string} builder the package with the built grammars */
 async function grammarNotices(grammars, builder) {
   const names = (existsSync(grammars) ? await readdir(grammars) : []).filter((name) => /^tree-sitter-/.test(name));
   if (names.length === 0) return [];
@@ -93,7 +93,7 @@ async function grammarNotices(grammars, builder) {
   return [from, ...(await Promise.all(notices))];
 }
 
-/** Third-party data in the project's own folders: its licence lies beside it as `FILE.license`. @param {string} root @param {ReadonlySet<string>} files */
+/** Third-party data in the project's own folders, with its licence beside it as `FILE.license`. @param {string} root @param {ReadonlySet<string>} files */
 async function dataNotices(root, files) {
   const licensed = [...files].filter((file) => existsSync(join(root, `${file}.license`)));
   return Promise.all(
@@ -109,8 +109,8 @@ async function dataNotices(root, files) {
 
 /**
  * @param {readonly Notice[]} notices
- * @param {readonly string[]} legalComments comments in bundled code that ask to stay with it
- * @returns {string} the file that ships: parts with the same texts under one heading
+ * @param {readonly string[]} legalComments licence comments of bundled code
+ * @returns {string} the content of the file, with equal texts under one heading
  */
 export function formatNotices(notices, legalComments) {
   /** @type {Map<string, string[]>} */
@@ -136,7 +136,7 @@ function section(titles, body) {
   return `${rule}\n${titles.join("\n")}\n${rule}\n\n${body}\n`;
 }
 
-/** Writes THIRD_PARTY_NOTICES.txt into the folder of what was built, and says what has no licence text. @param {Shipped} shipped */
+/** Writes THIRD_PARTY_NOTICES.txt into the build folder, and reports packages without a licence text. @param {Shipped} shipped */
 export async function writeNotices(shipped) {
   const notices = await collectNotices(shipped);
   const files = shipped.outputs.map((output) => join(shipped.root, `${output}.LEGAL.txt`)).filter(existsSync);

@@ -4,8 +4,8 @@ import { readdir, readFile } from "node:fs/promises";
 import { dirname, join, sep } from "node:path";
 
 /**
- * Third-party code or data that ships. `licence` is its short name; `texts` holds the licence's text and notices, and is
- * empty where none was found.
+ * Third-party code or data that ships. `licence` is its short name; `texts` has the licence's text and notices, and is
+ * empty when none was found.
  * @typedef {{name: string, version: string, licence: string, repository: string, texts: readonly string[]}} Notice
  */
 
@@ -39,9 +39,9 @@ function packageOf(path) {
 }
 
 /**
- * The packages in a folder `node_modules`, those within packages too.
+ * The packages in a folder `node_modules`, including nested ones.
  * @param {string} modules
- * @returns {Promise<readonly string[]>} their folders below it, with forward slashes: for most the name
+ * @returns {Promise<readonly string[]>} their folders relative to it, with forward slashes
  */
 export async function installedPackages(modules) {
   const files = existsSync(modules) ? await readdir(modules, { recursive: true }) : [];
@@ -73,7 +73,7 @@ export async function packageNotice(folder) {
   };
 }
 
-/** One form for the ways in which package.json names a repository. @param {string | {url?: string}} repository */
+/** Normalises the repository of package.json to a URL. @param {string | {url?: string}} repository */
 function repositoryUrl(repository) {
   const url = typeof repository === "string" ? repository : (repository.url ?? "");
   return url

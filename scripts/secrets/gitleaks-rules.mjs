@@ -1,4 +1,4 @@
-// Writes sidecar/workspace/files/secrets/gitleaks-rules.json from the rule set of gitleaks (config/gitleaks.toml of its repository, whose licence lies beside the file written): node scripts/secrets/gitleaks-rules.mjs GITLEAKS_TOML VERSION
+// Writes gitleaks-rules.json from the rules of gitleaks: node scripts/secrets/gitleaks-rules.mjs GITLEAKS_TOML VERSION
 
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { toJavaScript } from "./re2.mjs";
 
 const target = join(dirname(fileURLToPath(import.meta.url)), "../../sidecar/workspace/secrets/gitleaks-rules.json");
 
-/** Rules that are not taken over, and why. @type {Readonly<Record<string, string>>} */
+/** Rules that are not included, with the reason. @type {Readonly<Record<string, string>>} */
 const notTaken = {
   "curl-auth-header": "takes quadratic time on long lines; shapes.ts finds the header wherever it stands",
   "curl-auth-user": "takes quadratic time on long lines; shapes.ts finds the option",
@@ -24,15 +24,15 @@ const notTaken = {
   "flutterwave-public-key": "public",
   "mapbox-api-token": "public: those that are secret begin with sk",
 };
-/** Numbers of accounts and applications, which stand in public addresses. */
+/** Ids of accounts and applications, which are part of public addresses. */
 const publicId = /-(client|access)-id$/;
 
-/** Keys of examples in allow lists: other scanners would find them here. */
+/** Example keys in allow lists, which other scanners would report in this repository. */
 const isKey = /^AIza/;
-/** Tokens that are the same for everybody are written so that other scanners do not find them here. */
+/** Writes well-known example tokens so that other scanners do not report them in this repository. */
 const unlikeToken = (/** @type {string} */ regex) => regex.replace("bedrock-api-key-", "bedrock-api[-]key-");
 
-/** What may stand before the word that a rule goes by. It is found from the word on, and this part is read backwards. */
+/** The part of a rule before its keyword. The keyword is searched first, and this part is matched backwards from it. */
 const lead = String.raw`[\w.-]{0,50}?`;
 
 const allowSchema = v.object({
@@ -68,7 +68,7 @@ function ruleOf({ id, regex, entropy, keywords, secretGroup, allowlists, path })
 }
 
 /**
- * Paths are passed over: which files are read at all is for the index to say. So are lists that hold for some paths only.
+ * Paths are ignored, because the index decides which files are read. Allow lists for some paths only are ignored too.
  * @param {v.InferOutput<typeof allowSchema>} list
  */
 function allowOf({ regexes, stopwords, regexTarget, condition }) {
@@ -85,7 +85,7 @@ function allowOf({ regexes, stopwords, regexTarget, condition }) {
 
 const [source, version] = process.argv.slice(2);
 if (source === undefined || version === undefined)
-  throw new Error("expected the path of gitleaks.toml and its version, found fewer arguments");
+  throw new Error("expected the path of gitleaks.toml and its version, found fewer arguments: give both");
 const text = readFileSync(source, "utf8");
 const { rules, allowlist } = v.parse(configurationSchema, parse(text));
 const taken = rules.filter(({ id }) => !(id in notTaken) && !publicId.test(id));
@@ -95,7 +95,7 @@ const data = {
   allow: allowOf(allowlist),
   rules: taken.map(ruleOf),
 };
-// An expression that is none is better found here than when a text is first searched.
+// An invalid expression is reported here, not when a text is first searched.
 for (const { pattern } of data.rules) RegExp(pattern, "g");
 writeFileSync(target, `${JSON.stringify(data, undefined, 1)}\n`);
 process.stdout.write(`${data.rules.length} of ${rules.length} rules written to ${target}\n`);

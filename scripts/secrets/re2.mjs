@@ -1,4 +1,4 @@
-// Translates regular expressions of Go (RE2) into JavaScript that needs no flags: Node.js 20 has none for a part of an expression.
+// Translates Go's regular expressions (RE2) into JavaScript's without inline flags, which Node.js 20 does not support.
 
 /** @type {Readonly<Record<string, string>>} */
 const posixClasses = {
@@ -10,7 +10,7 @@ const posixClasses = {
   lower: "a-z",
 };
 
-/** Ends of the text as JavaScript writes them. @type {Readonly<Record<string, string>>} */
+/** JavaScript's anchors for the ends of the text. @type {Readonly<Record<string, string>>} */
 const anchors = { "\\z": "$", "\\A": "^" };
 
 /** @typedef {object} Flags
@@ -19,7 +19,7 @@ const anchors = { "\\z": "$", "\\A": "^" };
  */
 
 /**
- * The same expression without flags: letters under `(?i)` become classes, `.` under `(?s)` every character.
+ * The same expression without flags: under `(?i)` letters become classes, under `(?s)` `.` matches every character.
  * @param {string} source
  * @returns {string}
  */
@@ -43,7 +43,7 @@ class Translator {
   }
 
   /**
-   * Up to the bracket that closes the group, or the end. A flag set inside holds until there.
+   * Translates up to the closing bracket of the group, or the end. A flag set inside applies until there.
    * @param {Flags} outer
    * @returns {string}
    */
@@ -69,7 +69,7 @@ class Translator {
     return single(this.source[this.at++] ?? "", flags);
   }
 
-  /** A group whose opening bracket, with its flags, was just read. @param {RegExpExecArray} opened @param {Flags} flags */
+  /** Translates a group after its opening bracket and flags. @param {RegExpExecArray} opened @param {Flags} flags */
   brackets(opened, flags) {
     const captures = !opened[0].endsWith(":");
     const made = this.group(captures ? flags : withFlags(flags, opened[1], opened[2]));
@@ -77,7 +77,7 @@ class Translator {
     return captures ? `(${made})` : `(?:${made})`;
   }
 
-  /** What a pattern with the flag `y` finds here, which is passed over. @param {RegExp} pattern */
+  /** Matches a pattern with the flag `y` at the current position, and moves behind the match. @param {RegExp} pattern */
   take(pattern) {
     pattern.lastIndex = this.at;
     const found = pattern.exec(this.source) ?? undefined;
@@ -86,7 +86,7 @@ class Translator {
   }
 }
 
-/** One character that is neither escaped nor in a class. @param {string} character @param {Flags} flags */
+/** Translates a character that is neither escaped nor in a class. @param {string} character @param {Flags} flags */
 function single(character, flags) {
   if (character === ".") return flags.dotAll ? "[\\s\\S]" : "[^\\n]";
   const isLetter = flags.anyCase && /[a-zA-Z]/.test(character);
