@@ -1,4 +1,4 @@
-// `npm run bench`: runs the benchmark that is named, or one phase of it in a process of its own.
+// `npm run bench`: runs a benchmark, or one of its phases in its own process.
 import { errorMessage } from "../../sidecar/host/errors";
 import { main as confidence } from "./confidence";
 import { main as index, indexPhases } from "./index/main";
@@ -7,7 +7,7 @@ import { main as ranking } from "./ranking/main";
 import { main as secrets } from "./secrets";
 import { main as typing } from "./typing/main";
 
-/** Takes its options as JSON. */
+/** Runs a phase with its options as JSON. */
 const phases: Readonly<Record<string, (options: string) => Promise<unknown>>> = { ...inferencePhases, ...indexPhases };
 
 const commands: Readonly<Record<string, (args: readonly string[]) => Promise<void>>> = {
@@ -28,7 +28,7 @@ const help = `npm run bench -- COMMAND [OPTIONS]; "COMMAND --help" lists the opt
   secrets      how many secrets are kept out of the index, and what is taken for one
 `;
 
-/** Does one phase and sends its result to the process that started this one. */
+/** Runs one phase and sends its result to the parent process. */
 async function child(name: string, options: string): Promise<void> {
   const work = phases[name];
   if (work === undefined)

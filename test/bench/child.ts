@@ -1,13 +1,13 @@
-// Runs one phase of a benchmark in a process of its own, whose memory and threads are then that phase's alone.
+// Runs one phase of a benchmark in its own process, so that its memory and threads are those of the phase.
 import { fork, spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 
 export interface ChildOptions {
-  /** Confines the process to so many cores, where {@link confinement} says that it can be. */
+  /** Number of cores that the process is confined to, on systems with `taskset`. */
   readonly cores?: number;
 }
 
-/** Runs the phase named `phase` of this same bundle. @throws Error when it ends without a result */
+/** Runs the phase `phase` of this bundle. @throws Error when it ends without a result */
 export function inProcess<Result>(phase: string, options: unknown, { cores }: ChildOptions = {}): Promise<Result> {
   const confined = cores === undefined ? undefined : confinement(cores);
   return new Promise((done, fail) => {
@@ -25,12 +25,12 @@ export function inProcess<Result>(phase: string, options: unknown, { cores }: Ch
     child.on("error", fail);
     child.on("exit", (code, signal) => {
       if (result !== undefined && code === 0) done(result);
-      else fail(new Error(`expected the phase ${phase} to end with a result, found it ended with ${signal ?? code}`));
+      else fail(new Error(`expected a result of the phase ${phase}, but it ended with ${signal ?? code}: see the lines above`));
     });
   });
 }
 
-/** The first `cores` of the cores this process may use, as `taskset -c` takes them; undefined where there is no taskset. */
+/** The first `cores` cores of this process, as an argument of `taskset -c`; undefined on systems without `taskset`. */
 export function confinement(cores: number): string | undefined {
   if (process.platform !== "linux" || spawnSync("taskset", ["--version"]).status !== 0) return undefined;
   const list = /^Cpus_allowed_list:\s*(\S+)$/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "";

@@ -1,4 +1,4 @@
-// `npm run bench -- confidence`: how sure a suggestion's evidence makes of it, fitted and checked on real cursors.
+// `npm run bench -- confidence`: fits the confidence of suggestions on real cursors, and checks its calibration.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -27,19 +27,19 @@ import { smallSource } from "./small-source";
 import { openTaskModel, pairOptions, pairsOf, type TaskModel, type TaskPair } from "./task-input";
 
 const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
-  --tasks FILE    cross-file tasks, which are completed, and
+  --tasks FILE    cross-file tasks to complete, and
   --repos FILE    the repositories they are from; may be given several times, in pairs
   --limit N       tasks of each file of tasks; default 240
-  --cursors N     further cursors in the file of each task, where someone could be typing; default 3
+  --cursors N     additional cursors in the file of each task; default 3
   --model MODEL   model of the list, or folder of a package; default: small, the one that ships
-  --rows FILE     what came at each cursor, kept so that a run that was ended goes on;
-                  default .cache/bench/confidence.jsonl; a file for each model
+  --rows FILE     results by cursor, from which an interrupted run continues;
+                  default .cache/bench/confidence.jsonl; use one file per model
 `;
 
-/** What the thresholds are chosen by: the share of the right suggestions that each still shows. */
+/** The share of the right suggestions that each threshold still shows. */
 const shownOfRight = { more: 0.99, balanced: 0.97, fewer: 0.9 } as const;
 
-/** Parts of the repositories, each of which is judged by what the others say. */
+/** Number of folds for the cross-validation over repositories. */
 const folds = 10;
 
 const rowSchema = v.object({
@@ -49,7 +49,7 @@ const rowSchema = v.object({
   suggestion: v.string(),
   truth: v.string(),
   right: v.boolean(),
-  /** Absent where nothing was suggested. */
+  /** Absent when nothing was suggested. */
   evidence: v.optional(
     v.object({ meanLogProbability: v.number(), firstLineTokens: v.number(), isValid: v.optional(v.boolean()) }),
   ),
@@ -57,7 +57,7 @@ const rowSchema = v.object({
 type Row = v.InferOutput<typeof rowSchema>;
 type Suggested = Row & { readonly evidence: Evidence };
 
-/** A cursor and what really comes there. */
+/** A cursor and the real rest of its line. */
 interface Asked {
   readonly id: string;
   readonly prefix: string;
@@ -65,7 +65,7 @@ interface Asked {
   readonly truth: string;
 }
 
-/** @throws Error for an option that cannot be; InputError for tasks that cannot be read */
+/** @throws Error for an invalid option; InputError for tasks that cannot be read */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -89,7 +89,7 @@ export async function main(args: readonly string[]): Promise<void> {
   process.stdout.write(`${report(rows.all)}\n`);
 }
 
-/** What came at each cursor, a line each. */
+/** The results by cursor, one line each. */
 class RowFile {
   private readonly known = new Map<string, Row>();
 
@@ -168,7 +168,7 @@ class Asking {
     source: FragmentSource,
   ): Promise<Row> {
     let evidence: Evidence | undefined;
-    // Whatever the evidence, it is taken down and the suggestion shown.
+    // Records the evidence, and shows every suggestion.
     const calibration: Calibration = {
       probability: (given) => {
         evidence = given;
@@ -206,7 +206,7 @@ class Asking {
   }
 }
 
-/** Cursors in the task's file, the rest of their line taken away. */
+/** Cursors in the task's file, without the rest of their line. */
 function typingIn({ repository, file }: Task, files: Files, max: number): Asked[] {
   const text = files.get(file) ?? "";
   return spread(placesOfTyping(text), max).map((offset) => {
@@ -225,7 +225,7 @@ function firstLine(text: string): string {
   return (text.trimStart().split("\n", 1)[0] ?? "").trimEnd();
 }
 
-/** The fit, how well it is calibrated on repositories that it was not fitted on, and what thresholds do. */
+/** Prints the fit, its calibration on held-out repositories, and the effect of thresholds. */
 function report(rows: readonly Row[]): string {
   const suggested = rows.flatMap((row): Suggested[] => {
     const { evidence } = row;

@@ -1,4 +1,4 @@
-// Places in a workspace where someone could be typing, each with what really stands there.
+// Cursors in a workspace at which a user could be typing, each with the real rest of its line.
 import { readdir, readFile } from "node:fs/promises";
 import { basename, join, relative, sep } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -10,14 +10,14 @@ export interface Cursor {
   readonly context: CursorContext;
   readonly line: number;
   readonly character: number;
-  /** What stood after the cursor on its line; it is not part of the context's suffix. */
+  /** The rest of the cursor's line, which is not part of the context's suffix. */
   readonly truth: string;
 }
 
-/** Names of files that people write code in. */
+/** Names of source files. */
 export const sourceFile = /\.(?:py|[cm]?[jt]sx?|java|go|rs|cs|cpp|cc|h|rb|php)$/;
 
-/** Source files of `folder` by relative path, in order of path. */
+/** Source files of `folder` by relative path, sorted by path. */
 export async function readSources(folder: string): Promise<Map<string, string>> {
   const sources = new Map<string, string>();
   for (const entry of await readdir(folder, { recursive: true, withFileTypes: true })) {

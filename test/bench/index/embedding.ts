@@ -1,4 +1,4 @@
-// Indexing with the model: beside the bare graph's rate, what it costs a completion, and how soon a saved file is found.
+// Indexing with the model: its rate relative to the bare graph, its cost for completions, and the delay of a saved file.
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -23,13 +23,13 @@ export interface EmbeddingOptions extends StandInOptions {
 export interface EmbeddingResult {
   readonly files: number;
   readonly fragments: number;
-  /** Medians of rounds, fragments a second: from listing the files to the index on disk, and of the bare graph. */
+  /** Medians of rounds, fragments per second: from listing the files to the index on disk, and of the bare graph. */
   readonly perSecond: number;
   readonly rawPerSecond: number;
   readonly rawBatch: number;
   /** Median of the rounds' quotients. */
   readonly share: number;
-  /** Milliseconds of a completion, and of the same ones while the index is being built. */
+  /** Milliseconds of a completion without and with indexing at the same time. */
   readonly idleMs: number;
   readonly busyMs: number;
   /** Median of the quotients of neighbouring rounds. */
@@ -107,7 +107,7 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
   };
 }
 
-/** Completes at the cursors in turns: idle, then while new fragments are indexed. */
+/** Completes at the cursors alternately without and with indexing of new fragments. */
 async function latencies(
   engine: Engine,
   options: EmbeddingOptions,
@@ -129,7 +129,7 @@ async function latencies(
   const made: string[] = [];
   for (let round = 0; round < latencyRounds; round++) {
     idle.push(await complete());
-    // More than can be embedded while the completions run.
+    // More fragments than can be embedded during the completions.
     for (const [path, text] of sources) {
       const file = `${path.replace(/\W/g, "_")}_${round}.js`;
       await writeFile(join(options.workspace, file), variation(text, `r${round}`));
@@ -159,7 +159,7 @@ async function latencies(
   };
 }
 
-/** Changes files one after another. @returns milliseconds from each write until its text is found */
+/** Changes one file after another. @returns milliseconds from each write until its text is found */
 async function saveSome(
   engine: Engine,
   workspace: string,

@@ -1,4 +1,4 @@
-// How indexing grows with the number of files: time and memory a file, from small trees to large ones.
+// How time and memory of indexing grow with the number of files.
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { inProcess } from "../child";
@@ -16,7 +16,7 @@ export interface GrowthRun {
   readonly files: number;
   readonly fragments: number;
   readonly embedded: number;
-  /** From the index being opened to all files ready; processor time of all threads beside it. */
+  /** From opening the index until all files are ready; also as processor time of all threads. */
   readonly ms: number;
   readonly cpuMs: number;
   readonly peakMegabytes: number;
@@ -29,10 +29,10 @@ export interface GrowthResult {
 }
 
 const noLimits = { maxFragments: 2_000_000, maxStoreBytes: 20e9 };
-/** Milliseconds between two lines about the progress. */
+/** Milliseconds between two progress lines. */
 const toldMs = 10_000;
 
-/** Measures one size in `place`, which is deleted after. */
+/** Measures one size in the folder `place`, which is deleted afterwards. */
 export async function measureGrowth(
   options: Omit<GrowthOptions, "workspace" | "storagePath">,
   place: string,
@@ -48,7 +48,7 @@ export async function measureGrowth(
   }
 }
 
-/** Measures in this process: a first run without a store, or a restart with a full one. */
+/** Measures in this process: a first run with an empty store, or a restart with a full one. */
 export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
   const cpu = process.cpuUsage();
   const start = performance.now();

@@ -1,4 +1,4 @@
-// `npm run bench -- index`: how fast the workspace index is built, kept up and searched, each figure beside its goal.
+// `npm run bench -- index`: how fast the workspace index is built, updated and searched, with a goal for each figure.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
@@ -14,7 +14,7 @@ import { type GrowthResult, type GrowthRun, growthPhase, measureGrowth } from ".
 import { type SearchResult, searchPhase, type Vectors, vectorsPhase } from "./search";
 import { restarts, type UpkeepResult, upkeepPhase } from "./upkeep";
 
-/** The measurements of {@link inProcess}. Each takes its options as JSON. */
+/** The phases that run in their own process, with options as JSON. */
 export const indexPhases = {
   "index-embedding": (options: string) => embeddingPhase(JSON.parse(options)),
   "index-upkeep": (options: string) => upkeepPhase(JSON.parse(options)),
@@ -174,7 +174,7 @@ async function measure(options: Options): Promise<Measured> {
       }
       measured = { ...measured, growth };
     }
-    // Last, because it changes files of the tree that the others vary.
+    // Last, because it changes files that the other parts copy.
     if (options.parts.has("embedding")) {
       tell("indexing with the model");
       measured = {

@@ -1,4 +1,4 @@
-// The vector index alone: time and memory of a search by number of fragments, and what of the exact result it finds.
+// The vector index alone: time, memory and recall of a search by the number of fragments.
 import { readFile, writeFile } from "node:fs/promises";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
@@ -21,7 +21,7 @@ export interface VectorsOptions {
   readonly grammarPath: string;
   readonly threads: number;
   readonly fragments: number;
-  /** File that they are written to: rows of float32, the queries first. */
+  /** File to which the vectors are written: rows of float32, the queries first. */
   readonly target: string;
   /** Set: random unit vectors of this dimension in place of the model's. */
   readonly dimension?: number;
@@ -36,7 +36,7 @@ export interface Vectors {
 
 const queryCount = 300;
 
-/** Vectors of real fragments and queries at real cursors, by the model; or random ones. */
+/** The model's vectors of real fragments and of queries at real cursors; or random ones. */
 export async function vectorsPhase(options: VectorsOptions): Promise<Vectors> {
   const { dimension } = options;
   const { queries, fragments } =
@@ -93,16 +93,16 @@ function unitVector(dimension: number, seed: number): Float32Array {
 export interface SearchOptions {
   readonly vectors: Vectors;
   readonly fragments: number;
-  /** Which index: the one the product chooses, or one for comparison whatever the number of fragments. */
+  /** The index: the one that the product chooses, or a given one for comparison. */
   readonly kind: "chosen" | "faiss" | "flat";
 }
 
 export interface SearchResult {
   readonly fragments: number;
-  /** How many of them the model made; the others are mixtures of these. */
+  /** How many of them were computed by the model; the others are mixtures of these. */
   readonly real: number;
   readonly kind: string;
-  /** Milliseconds over the queries, the best of several rounds for each, because other processes may use the processor. */
+  /** Percentiles over the queries in milliseconds; the best of several rounds for each, because other processes may interfere. */
   readonly p50: number;
   readonly p99: number;
   readonly recall: number;
@@ -173,7 +173,7 @@ export async function searchPhase({ vectors, fragments, kind }: SearchOptions): 
   };
 }
 
-/** Ids of the best hits for each query, by comparing every vector: computed one after another, so that they take no memory. */
+/** Ids of the best hits for each query by exhaustive search. Vectors are computed one at a time to save memory. */
 function exactBest(
   queries: readonly Float32Array[],
   fragments: number,
@@ -195,7 +195,7 @@ function exactBest(
   return best.map((list) => list.map(({ id }) => id));
 }
 
-/** Vector `id`: a real one or, beyond them, a real one moved by a part of the difference of two others. */
+/** Vector `id`: a real one or, beyond their number, a real one moved by a part of the difference of two others. */
 function mixtures(originals: readonly Float32Array[], dimension: number): (id: number) => Float32Array {
   const at = (index: number): Float32Array => originals[index % originals.length] ?? new Float32Array(dimension);
   return (id) => {

@@ -1,4 +1,4 @@
-// A model's stand-in where only reading, cutting and storing are measured: unit vectors that depend on the tokens alone.
+// Replaces the model where only reading, cutting and storing are measured: unit vectors that depend only on the tokens.
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { quietLog } from "../../../sidecar/host/log";
@@ -18,7 +18,7 @@ export interface StandInOptions {
   readonly grammarPath: string;
 }
 
-/** Texts embedded, and how often one of them was embedded again. */
+/** Number of embedded texts, and of repeated embeddings of a text. */
 export class Embedded {
   private readonly keys = new Set<string>();
   again = 0;
@@ -30,7 +30,7 @@ export class Embedded {
   }
 }
 
-/** An index of the folder with the real tokenizer, chunker and store, and random vectors. Nothing is indexed yet. */
+/** An index of the folder with the real tokenizer, chunker and store, but random vectors. Nothing is indexed yet. */
 export async function standInIndex(
   options: StandInOptions,
   limits: Partial<IndexLimits>,

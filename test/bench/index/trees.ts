@@ -1,14 +1,14 @@
-// Trees of any size made from real files: variations of the installed packages' sources, their longer words numbered.
+// Makes trees of any size: copies of the installed packages' sources with numbers appended to their longer words.
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join, parse } from "node:path";
 import { makeRepository } from "../make-repository";
 
-/** Larger files are excluded, because a hundred thousand must be written and read within minutes. */
+/** Larger files are excluded, so that a hundred thousand can be written and read within minutes. */
 const maxCharacters = 6000;
-/** Variations of a file that share its folder. Installed packages and this repository have eight to ten files a folder. */
+/** Files per folder, as in installed packages and this repository. */
 const filesInFolder = 8;
 
-/** Writes `count` files below `target`; a larger tree begins with the files of a smaller one. Returns their paths. */
+/** Writes `count` files below `target`; a larger tree contains the files of a smaller one. Returns their paths. */
 export async function writeTree(
   sources: ReadonlyMap<string, string>,
   target: string,
@@ -36,7 +36,7 @@ export async function writeTree(
   return paths;
 }
 
-/** The text with its longer words ended by `mark`: other fragments of the same shape. */
+/** The text with `mark` appended to its longer words, which gives new fragments of the same shape. */
 export function variation(text: string, mark: string): string {
   return text.replace(/\b[A-Za-z_]\w{6,}\b/g, `$&${mark}`);
 }

@@ -1,4 +1,4 @@
-// A workspace of many files kept up: the first run, a restart, one file, another branch and back, a formatter.
+// Updates of a workspace of many files: first run, restart, one changed file, switched branches, a formatter.
 import { execFile } from "node:child_process";
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { Embedded, type StandInOptions, standInIndex } from "./stand-in";
 import { variation, writeTree } from "./trees";
 
 export interface UpkeepOptions extends StandInOptions {
-  /** Real files that are varied. */
+  /** Folder of the real files that are copied with variations. */
   readonly originals: string;
   readonly files: number;
 }
@@ -22,7 +22,7 @@ export interface UpkeepResult {
   /** Files listed, read, cut and inserted per second, with random vectors instead of the model's. */
   readonly filesPerSecond: number;
   readonly bytesPerFragmentOnDisk: number;
-  /** From the index being opened to all files ready, the best of {@link restarts}; processor time beside it. */
+  /** From opening the index until all files are ready, the best of {@link restarts}; also as processor time. */
   readonly restartMs: number;
   readonly restartCpuMs: number;
   readonly restartEmbedded: number;
@@ -35,11 +35,11 @@ export interface UpkeepResult {
     readonly backEmbedded: number;
   };
   readonly formatter: { readonly changed: number; readonly ms: number; readonly embedded: number };
-  /** Texts that were embedded more than once in all of this. */
+  /** Number of texts that were embedded more than once. */
   readonly embeddedAgain: number;
 }
 
-/** Each opens the index again; the best counts, because other processes may use the processor. */
+/** Number of restarts; the best counts, because other processes may interfere. */
 export const restarts = 3;
 
 const branchFiles = 500;
@@ -117,7 +117,7 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   };
   await git("checkout", "--quiet", "-b", "two");
   const changed = some(branchFiles, 0);
-  // The new text is at the top, and moves what follows.
+  // The new text is at the top, and moves the rest of the file.
   await rewrite(
     changed,
     (text) =>

@@ -1,25 +1,25 @@
-// How fast this machine reads memory, in ONNX Runtime with the model's threads: the bound of decoding, which reads every weight once a token.
+// The memory bandwidth in ONNX Runtime with the model's threads, which bounds decoding: each token reads all weights.
 import { readFileSync } from "node:fs";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import type { ModelManifest } from "../../../sidecar/inference/package/model-manifest";
 
-/** Where the weights do not fit in the last cache, what is read must not fit either. */
+/** Factor over the last-level cache when the weights do not fit in it, so that the buffer does not fit either. */
 const cachesOver = 4;
 const minLargeBytes = 256 << 20;
 const columns = 4096;
 
 export interface Bandwidth {
-  /** Bytes read over and over: as many as the model's where these fit in the last cache, else several times that cache. */
+  /** Size of the buffer: the model's size if it fits in the last-level cache, else several times that cache. */
   readonly bytes: number;
   readonly inCache: boolean;
-  /** Bytes of the last-level cache; undefined where the system does not say. */
+  /** Bytes of the last-level cache; undefined when unknown. */
   readonly cacheBytes: number | undefined;
-  /** Bytes a second now: the faster of the two ways to read, over `ms` milliseconds each. */
+  /** Bytes per second: the faster of two ways of reading, each measured for `ms` milliseconds. */
   measure(ms: number): Promise<number>;
   release(): Promise<void>;
 }
 
-/** Bytes that decoding one token reads: every matrix in the numbers it is computed in, and the keys and values of `past` tokens. */
+/** Bytes read per decoded token: every matrix in its type of computation, and the keys and values of `past` tokens. */
 export function bytesPerToken(
   { architecture: a, weights }: Pick<ModelManifest, "architecture" | "weights">,
   past: number,
@@ -33,7 +33,7 @@ export function bytesPerToken(
   );
 }
 
-/** Makes the measurement for a model of `modelBytes` bytes with as many threads as the model gets. */
+/** Prepares the measurement for a model of `modelBytes` bytes with the model's number of threads. */
 export async function createBandwidth(modelBytes: number, threads: number): Promise<Bandwidth> {
   const cacheBytes = lastCacheBytes();
   const inCache = cacheBytes !== undefined && modelBytes <= cacheBytes;
@@ -41,7 +41,7 @@ export async function createBandwidth(modelBytes: number, threads: number): Prom
   const rows = Math.ceil(wanted / 4 / columns);
   const { InferenceSession, Tensor } = await loadOnnxRuntime();
   const data = new Tensor("float32", new Float32Array(rows * columns).fill(1), [rows, columns]);
-  // A mean of each row, and a product of a vector with the matrix, as decoding does it: which one reads faster is the machine's choice.
+  // The mean of each row, and the product of a vector and the matrix as in decoding. Which one is faster depends on the machine.
   const options = { intraOpNumThreads: threads, executionProviders: ["cpu"] };
   const mean = await InferenceSession.create(meanGraph(rows), options);
   const product = await InferenceSession.create(productGraph(rows), options);
@@ -72,7 +72,7 @@ export async function createBandwidth(modelBytes: number, threads: number): Prom
   };
 }
 
-/** Size of the largest cache of the first core as Linux states it. */
+/** Size of the largest cache of the first core, as reported by Linux. */
 function lastCacheBytes(): number | undefined {
   let largest: number | undefined;
   for (let index = 0; ; index++) {

@@ -1,4 +1,4 @@
-// Drafting on tasks whose right fragments stand in the prompt: tokens a run of the model, and whether the text is that of plain decoding.
+// Speculative decoding of tasks with the right fragments in the prompt: tokens per run, and equality with plain decoding.
 
 import { type Generation, generate } from "../../../sidecar/completion/decoding/generate";
 import { NgramLookup } from "../../../sidecar/completion/decoding/ngram-lookup";
@@ -27,7 +27,7 @@ export interface DraftingOptions {
   readonly threads: number;
   readonly tasks: string;
   readonly repositories: string;
-  /** Tasks decoded. */
+  /** Number of decoded tasks. */
   readonly maxTasks: number;
 }
 
@@ -35,15 +35,15 @@ export interface DraftingResult {
   readonly tasks: number;
   readonly tokens: number;
   readonly tokensPerStep: number;
-  /** Tasks whose text, tokens or stop differ between drafting and plain decoding: must be 0. */
+  /** Tasks whose text, tokens or stop reason differ between drafting and plain decoding; must be 0. */
   readonly differing: number;
-  /** Time of plain decoding over that with drafts; median of the tasks. */
+  /** Time of plain decoding divided by the time with drafts; median of the tasks. */
   readonly speedUp: number;
-  /** Tokens behind the first one that a second gives with drafts, what chooses and checks them included. */
+  /** Tokens per second after the first one with drafts, including their choice and check. */
   readonly tokensPerSecond: number;
 }
 
-/** Characters before the cursor that the first match has to end with, as the product has it. */
+/** Characters before the cursor that the first match must end with, as in the product. */
 const lookupCharacters = 200;
 const { maxTokens, maxFragments, fragmentBudget } = defaultSettings;
 
@@ -54,7 +54,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   const format = new PromptFormat(model, tokenizer);
   const chunker = await createChunker(options.grammarPath, () => {});
   const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
-  // One task in four or so names nothing that another file defines.
+  // About one task in four needs no definition of another file.
   const tasks = await readTasks([options.tasks], 2 * options.maxTasks);
   const repositories = await readRepositories(
     [options.repositories],
@@ -124,7 +124,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
   };
 }
 
-/** The fragments of other files that define what the task needs, within the product's limits. */
+/** The fragments of other files with the definitions that the task needs, within the product's limits. */
 async function rightFragments(
   task: Task,
   files: Files,
@@ -134,7 +134,7 @@ async function rightFragments(
   const names = (task.groundtruth.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).filter((name) => name.length > 2);
   const others: Fragment[] = [];
   for (const [path, text] of files) {
-    // Cutting is slow, and a file that holds none of the names defines none.
+    // Cutting is slow, so files without any of the names are skipped.
     if (path === task.file || !names.some((name) => text.includes(name))) continue;
     for (const chunk of await chunker.chunk(path, text)) others.push({ uri: `file:///${path}`, path, ...chunk });
   }

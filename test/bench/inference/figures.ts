@@ -1,4 +1,4 @@
-// From what was measured to figures beside their goals.
+// Computes the figures and their goals from the measurements.
 import { percentile } from "../statistics";
 import type { DraftingResult } from "./drafting";
 import { digits, type Figure } from "./goals";
@@ -10,17 +10,17 @@ import type { Rates } from "./rates";
 import type { ServiceResult } from "./service";
 import { type SizedRates, speedUps } from "./sizes";
 
-/** Everything that was measured; a part left out is undefined. */
+/** All measurements; undefined for a part that was not run. */
 export interface Measured {
   readonly keystrokes?: KeystrokeResult;
   readonly service?: ServiceResult;
   readonly drafting?: DraftingResult;
   readonly memory?: MemoryResult & { readonly index: string };
-  /** One list of rounds for each size and number of cores. */
+  /** A list of rounds for each model and number of cores. */
   readonly rates?: readonly SizedRates[];
 }
 
-/** @param draftingAsked whether drafting was to be measured, if there are tasks for it */
+/** @param draftingAsked whether drafting was requested, even when there are no tasks for it */
 export function figuresOf(measured: Measured, draftingAsked: boolean): Figure[] {
   const { keystrokes, service, drafting, memory, rates } = measured;
   const [first] = rates ?? [];
@@ -68,7 +68,7 @@ function keystrokeFigures({ fragments, warm, cold, typing, background }: Keystro
   ];
 }
 
-/** Reading and decoding of the first model, beside llama.cpp and the machine's bandwidth. */
+/** Prefill and decoding of the first model compared with llama.cpp and the machine's bandwidth. */
 function rateFigures(size: SizedRates): Figure[] {
   const { rounds, llama, withoutLlama } = size;
   const over = (name: string, goal: number, tokens: number, milliseconds: (pace: Pace) => number | undefined) => {

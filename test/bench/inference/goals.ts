@@ -1,8 +1,8 @@
-// Goals beside what was measured, and whether each is met.
+// Figures with their goals, and whether each goal is met.
 
 export interface Figure {
   readonly name: string;
-  /** Undefined: not measured, and `note` says why. */
+  /** Undefined when not measured, for the reason in `note`. */
   readonly value: number | undefined;
   readonly unit:
     | "ms"
@@ -22,13 +22,13 @@ export interface Figure {
   readonly note?: string;
 }
 
-/** Whether the goal is met; undefined where there is no goal or nothing was measured. */
+/** Whether the goal is met; undefined without a goal or a measurement. */
 export function met({ value, goal }: Figure): boolean | undefined {
   if (value === undefined || goal === undefined) return undefined;
   return "atMost" in goal ? value <= goal.atMost : value >= goal.atLeast;
 }
 
-/** A table with one line a figure. */
+/** A table with one line per figure. */
 export function goalTable(figures: readonly Figure[]): string {
   const rows = figures.map((figure) => {
     const { name, value, unit, goal, note } = figure;
@@ -45,7 +45,7 @@ export function goalTable(figures: readonly Figure[]): string {
   return table(["", "measured", "goal", "", ""], rows);
 }
 
-/** Columns under their headers, as wide as they have to be. */
+/** A table with aligned columns. */
 export function table(header: readonly string[], rows: readonly (readonly string[])[]): string {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
@@ -59,7 +59,7 @@ export function table(header: readonly string[], rows: readonly (readonly string
     .join("\n");
 }
 
-/** Three digits that count, and no more. */
+/** The value with three significant digits. */
 export function digits(value: number): string {
   return Math.abs(value) >= 100 ? value.toFixed(0) : Math.abs(value) >= 10 ? value.toFixed(1) : value.toFixed(2);
 }
