@@ -25,7 +25,12 @@ export function inProcess<Result>(phase: string, options: unknown, { cores }: Ch
     child.on("error", fail);
     child.on("exit", (code, signal) => {
       if (result !== undefined && code === 0) done(result);
-      else fail(new Error(`expected a result of the phase ${phase}, but it ended with ${signal ?? code}: see the lines above`));
+      else
+        fail(
+          new Error(
+            `expected a result of the phase ${phase}, but it ended with ${signal ?? code}: see the lines above`,
+          ),
+        );
     });
   });
 }

@@ -1,4 +1,4 @@
-// A larger real tree: source files of the installed packages, copied out so that nothing ignores them for where they lie.
+// Makes a large tree of real files: sources of the installed packages, copied to a folder that is not ignored.
 import { cp, mkdir, readdir, stat } from "node:fs/promises";
 import { dirname, join, relative } from "node:path";
 import { makeRepository } from "./make-repository";
@@ -6,7 +6,7 @@ import { makeRepository } from "./make-repository";
 const maxSize = 64 * 1024;
 const perPackage = 4;
 
-/** Copies up to `max` files of `modules` into `target`, at most four a package, in order of path. Returns how many. */
+/** Copies up to `max` files of `modules` to `target`, at most four per package, sorted by path. Returns their number. */
 export async function copyLargeTree(modules: string, target: string, max: number): Promise<number> {
   await makeRepository(target);
   let copied = 0;

@@ -1,4 +1,4 @@
-// Logistic regression and how well its probabilities are calibrated.
+// Logistic regression and the calibration of its probabilities.
 
 export interface Example {
   readonly x: readonly number[];
@@ -10,11 +10,11 @@ export interface Judged {
   readonly right: boolean;
 }
 
-/** Keeps weights finite where the examples are separable. */
+/** L2 penalty, which keeps weights finite for separable examples. */
 const ridge: number = 1e-3;
 const rounds = 30;
 
-/** Weights of the maximum likelihood (Newton's method), one for each of the numbers of an example. @throws RangeError for no example */
+/** Maximum likelihood weights (Newton's method), one per feature. @throws RangeError without examples */
 export function fitLogistic(examples: readonly Example[]): number[] {
   const size = examples[0]?.x.length;
   if (size === undefined) throw new RangeError("expected examples to fit, found none: give more tasks");
@@ -30,7 +30,7 @@ export function fitLogistic(examples: readonly Example[]): number[] {
   return weights;
 }
 
-/** Adds what an example contributes to the gradient and the curvature of the likelihood where it has such a probability. */
+/** Adds the contribution of an example with this probability to the gradient and the curvature of the likelihood. */
 function addTo(gradient: number[], curvature: number[][], { x, y }: Example, probability: number): void {
   const spread = probability * (1 - probability);
   for (const [row, value] of x.entries()) {
@@ -44,12 +44,12 @@ export function logistic(value: number): number {
   return 1 / (1 + Math.exp(-value));
 }
 
-/** Mean squared distance of the probabilities from what came: 0 is perfect. */
+/** Mean squared difference of probabilities and outcomes; 0 is perfect. */
 export function brier(judged: readonly Judged[]): number {
   return mean(judged.map(({ probability, right }) => (probability - (right ? 1 : 0)) ** 2));
 }
 
-/** Expected calibration error over `bins` of equally many: how far the mean probability is from the share that was right. */
+/** Expected calibration error over `bins` equally large bins: the difference of mean probability and share of right ones. */
 export function calibrationError(judged: readonly Judged[], bins: number): number {
   const sorted = [...judged].sort((a, b) => a.probability - b.probability);
   let sum = 0;
@@ -63,7 +63,7 @@ export function calibrationError(judged: readonly Judged[], bins: number): numbe
   return sum / Math.max(1, sorted.length);
 }
 
-/** Gaussian elimination with the largest pivot. */
+/** Gaussian elimination with partial pivoting. */
 function solve(matrix: readonly (readonly number[])[], right: readonly number[]): number[] {
   const rows = matrix.map((row, at) => [...row, right[at] ?? 0]);
   const size = rows.length;
@@ -80,7 +80,7 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
   return rows.map((row, at) => (row[size] ?? 0) / (row[at] ?? 1));
 }
 
-/** The row from `column` on whose number in that column is the largest. */
+/** The row from `column` on with the largest magnitude in that column. */
 function pivotOf(rows: readonly (readonly number[])[], column: number): number {
   const sizeAt = (row: number): number => Math.abs(rows[row]?.[column] ?? 0);
   let pivot = column;

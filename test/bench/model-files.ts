@@ -1,4 +1,4 @@
-// GGUF files on this machine: where tests and benchmarks keep those that were fetched, and which one a model package was made of.
+// GGUF files on this machine: the cache of downloaded files, and the file that a model package was converted from.
 import { createHash } from "node:crypto";
 import { createReadStream, existsSync } from "node:fs";
 import { stat } from "node:fs/promises";
@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import { readManifest } from "../../sidecar/inference/package/model-manifest";
 
-/** Files that tests have fetched; also files that somebody put there. */
+/** The folder of files that tests have downloaded or the user has copied there. */
 export const modelFileCache = join(homedir(), ".cache", "selfracg-test-files");
 
 export interface ModelFile {
@@ -15,7 +15,7 @@ export interface ModelFile {
   readonly sha256: string;
 }
 
-/** Whether `path` is this very file; false where there is none. */
+/** Whether `path` exists and has the size and hash of this file. */
 export async function isWhole(path: string, { bytes, sha256 }: Omit<ModelFile, "file">): Promise<boolean> {
   const found = await stat(path).catch(() => undefined);
   if (found?.size !== bytes) return false;
@@ -25,12 +25,12 @@ export async function isWhole(path: string, { bytes, sha256 }: Omit<ModelFile, "
 }
 
 /**
- * The GGUF file with the weights of a package. A converted package does not keep its file; its model.json names it, with its
- * hash, and it is looked for in `given` and in {@link modelFileCache}. For a package made otherwise it is `given`, or a file
- * beside the package's folder, called as that with `.gguf` behind it.
- * @param given path of a file; undefined: none was named
+ * The GGUF file with the weights of a package. The model.json of a converted package names its file with the
+ * hash, which is searched for in `given` and in {@link modelFileCache}. For another package it is `given`, or a file
+ * beside the package's folder, with the folder's name and `.gguf`.
+ * @param given path of a file; undefined: none was given
  * @returns the path, or why there is none
- * @throws Error where `given` is another file than the package was made of
+ * @throws Error when `given` is not the file that the package was converted from
  */
 export async function ggufOf(
   modelPath: string,

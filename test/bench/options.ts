@@ -1,8 +1,8 @@
-// What the benchmarks' commands read from their options, and what they say of the machine.
+// Shared parts of the benchmarks' commands: numeric options, and the description of the machine.
 import { availableParallelism, cpus, totalmem } from "node:os";
 import { confinement } from "./child";
 
-/** @throws Error where the text is no whole number above 0 */
+/** @throws Error when the text is not a whole number above 0 */
 export function count(option: string, text: string): number {
   const value = Number(text);
   if (!Number.isInteger(value) || value < 1)
@@ -10,7 +10,7 @@ export function count(option: string, text: string): number {
   return value;
 }
 
-/** The machine, and on how many of its cores is measured. */
+/** The machine, and whether the measurement is confined to `cores` of its cores. */
 export function machineOn(cores: number) {
   return {
     cpu: cpus()[0]?.model ?? "unknown",

@@ -1,4 +1,4 @@
-// `npm run bench -- secrets`: how many files of the corpus are kept out of the index, how many harmless ones are taken for secrets, and how long the search takes.
+// `npm run bench -- secrets`: the share of files with secrets that the index excludes, the false positives, and the time per file.
 import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -20,7 +20,7 @@ const help = `npm run bench -- secrets [OPTIONS]
 const groups: Readonly<Record<string, readonly CorpusFile[]>> = { ...planted, harmless };
 const maxBytes = defaultSettings.maxFileKilobytes * 1024;
 
-/** Why a file is not indexed; undefined where it is. */
+/** Why a file is not indexed; undefined when it is indexed. */
 type Judge = (root: string, path: string) => Promise<string | undefined>;
 
 async function judgeHere(root: string, path: string): Promise<string | undefined> {
@@ -41,7 +41,7 @@ function judgeOf(cli: string): Judge {
   };
 }
 
-/** Each file is in its own folder, so that other files do not count. */
+/** Writes each file to its own folder, so that files do not affect each other. */
 async function writeCorpus(root: string): Promise<void> {
   for (const [group, files] of Object.entries(groups)) {
     for (const [row, { path, text }] of files.entries()) {
@@ -64,7 +64,7 @@ async function reasonsFor(root: string, group: string, judge: Judge): Promise<(s
   return reasons;
 }
 
-/** Files of a group in which the rules of gitleaks alone find something. */
+/** Number of files of a group in which the rules of gitleaks alone find a secret. */
 function foundByGitleaks(group: string): number {
   const finds = ({ text, path }: CorpusFile): boolean =>
     gitleaksRules.some((rule) => !rule.find(text, path)[Symbol.iterator]().next().done);

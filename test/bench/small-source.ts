@@ -1,14 +1,14 @@
-// Fragments of one repository's other files, embedded for a few cursors in one file and searched exactly.
+// A small fragment source: fragments of a repository's other files, embedded for a few cursors in one file.
 import { similarityOf } from "../../sidecar/retrieval/query";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Files } from "../eval/input";
 import type { TaskModel } from "./task-input";
 
-/** Fragments of a repository at the most: so many are embedded for each file that is completed in. */
+/** Maximum number of fragments, which are embedded for each completed file. */
 const maxFragments = 150;
 
-/** Fragments of all files but `file`, those of the files that come first by name where they are many. */
+/** Fragments of all files except `file`; if there are too many, those of the first files by name. */
 export async function smallSource(
   file: string,
   files: Files,

@@ -1,4 +1,4 @@
-// What benchmarks at the cursors of cross-file tasks read: pairs of files named on the command line, and the model that completes there.
+// The input of benchmarks on cross-file tasks: pairs of files from the command line, and the model.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
 import type { Backbone } from "../../sidecar/inference/backbone";
@@ -11,7 +11,7 @@ import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
 
 const none: string[] = [];
 
-/** For `parseArgs`. */
+/** Options for `parseArgs`. */
 export const pairOptions = {
   tasks: { type: "string", multiple: true, default: none },
   repos: { type: "string", multiple: true, default: none },
@@ -23,7 +23,7 @@ export interface TaskPair {
   readonly repositories: string;
 }
 
-/** @throws Error for files that come in no pairs, with `help`, or that are not there */
+/** @throws Error for files that are not given in pairs, with `help`, or that do not exist */
 export function pairsOf(
   values: { readonly tasks: readonly string[]; readonly repos: readonly string[] },
   help: string,
@@ -42,7 +42,7 @@ export function pairsOf(
   return pairs;
 }
 
-/** A model and what reads code for it. */
+/** A model with its tokenizer, chunker and grammars. */
 export interface TaskModel {
   readonly backbone: Backbone;
   readonly tokenizer: Tokenizer;
@@ -50,7 +50,7 @@ export interface TaskModel {
   readonly chunker: Chunker;
 }
 
-/** @throws ModelPackageError for a package that cannot be used */
+/** Loads the model. @throws ModelPackageError for a package that cannot be used */
 export async function openTaskModel(modelPath: string, grammarPath: string): Promise<TaskModel> {
   const model = await loadModelPackage(modelPath);
   const tokenizer = await Tokenizer.load(model);

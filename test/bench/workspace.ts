@@ -1,4 +1,4 @@
-// Opens the product's engine on a workspace, as the benchmarks that need a whole index measure it.
+// Opens the product's engine on a workspace, for benchmarks that need a whole index.
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Engine, openEngine } from "../../sidecar/engine";
@@ -12,7 +12,7 @@ export interface WorkspaceOptions {
   readonly grammarPath: string;
 }
 
-/** Opens the engine on the workspace; nothing is indexed yet. @param threads 0: as the product chooses them */
+/** Opens the engine on the workspace; nothing is indexed yet. @param threads 0: as the product chooses */
 export async function openWorkspace(
   options: WorkspaceOptions,
   threads: number = defaultSettings.threads,

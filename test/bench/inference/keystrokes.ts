@@ -1,4 +1,4 @@
-// Keystrokes through the real completer on a real index: typed along, fresh, and while the index embeds in the background.
+// Times of keystrokes with the real completer and index: warm, with new fragments, and during indexing.
 
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -18,7 +18,7 @@ export interface KeystrokeOptions {
   readonly modelPath: string;
   readonly grammarPath: string;
   readonly threads: number;
-  /** Documents typed in. */
+  /** Number of documents. */
   readonly documents: number;
 }
 
@@ -27,7 +27,7 @@ export interface Fresh {
   readonly completions: number;
   readonly promptTokens: number;
   readonly totalMs: Spread;
-  /** Expression and search together, of the whole completion; median. */
+  /** Median share of expression and search in a completion. */
   readonly retrievalShare: number;
   readonly expressMs: number;
   readonly searchMs: number;
@@ -36,10 +36,10 @@ export interface Fresh {
 export interface KeystrokeResult {
   readonly model: string;
   readonly fragments: number;
-  /** One token typed, fragments reused. */
+  /** One token was typed, and the fragments are reused. */
   readonly warm: {
     readonly completions: number;
-    /** Of all keystrokes of one token. */
+    /** Share of the keystrokes of one token. */
     readonly reusedShare: number;
     readonly totalMs: Spread;
     readonly prefillMs: Spread;
@@ -48,11 +48,11 @@ export interface KeystrokeResult {
     readonly generatedTokens: number;
     readonly tokensPerStep: number;
   };
-  /** New fragments in a document never seen before. */
+  /** New fragments in a document that was never read before. */
   readonly cold: Fresh;
   /**
-   * Fragments fetched anew after some tokens typed on: the query's beginning was read before. The share is that of a
-   * completion which has to read its whole prompt, as the cold ones have: here the same fragments may come again.
+   * New fragments after some typed tokens, with the beginning of the query in the KV cache. The share is that of a
+   * completion that has to read its whole prompt, as the cold ones do; here the same fragments may be found again.
    */
   readonly typing: Fresh;
   /** Warm keystrokes one after another, with and without the index embedding at the same time. */
@@ -63,11 +63,11 @@ const maxTokens = 24;
 const promptTokens = 1024;
 const codeTokens = 512;
 const fragmentLimit = 16;
-/** Tokens typed in one place, places in one document, and lines between two places. */
+/** Tokens typed at one place, places per document, and lines between two places. */
 const typed = 8;
 const places = 3;
 const linesBetween = 4;
-/** Characters a document has before the cursor, at the least, so that the prompt is full. */
+/** Minimum characters before the cursor, so that the prompt is full. */
 const minPrefix = 5000;
 
 /** Indexes the workspace with the model, then types in some of its documents. */
@@ -89,7 +89,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
       .map(([path, text]) => new TypedDocument(options.workspace, path, text, tokenizer)),
     options.documents + 1,
   );
-  // The first one warms the engine's code.
+  // The first one warms up the JavaScript engine.
   const warmUp = documents.shift();
   if (warmUp === undefined || documents.length === 0)
     throw new Error(
@@ -112,7 +112,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
         document.type();
         keystrokes.push(await document.complete(engine, limits));
       }
-      // The need seldom moves within a few tokens. Under another limit fragments are fetched anew whether it moved or not.
+      // The need seldom changes within a few tokens. Another limit of fragments forces a new search.
       limits = { ...limits, maxFragments: limits.maxFragments === fragmentLimit ? fragmentLimit - 1 : fragmentLimit };
       document.type();
       refetched.push(await document.complete(engine, limits));
@@ -142,7 +142,7 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   return result;
 }
 
-/** Tokens that one run of the model gives after the prompt: 1 where nothing is drafted. */
+/** Tokens per run of the model after the prompt: 1 without drafts. */
 export function tokensPerStep(
   generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[],
 ): number {
@@ -164,7 +164,7 @@ function fresh(traces: readonly CompletionTrace[]): Fresh {
   };
 }
 
-/** The share of expression and search when they take as long as in `typing`, and all else as long as in `cold`. */
+/** The share of expression and search if they take as long as in `typing`, and the rest as long as in `cold`. */
 function typingShare(cold: readonly CompletionTrace[], typing: readonly CompletionTrace[]): number {
   const retrieval = median(typing, ({ timings }) => timings.expressMs + timings.searchMs);
   return (
@@ -176,7 +176,7 @@ function median(traces: readonly CompletionTrace[], value: (trace: CompletionTra
   return percentile(traces.map(value), 0.5);
 }
 
-/** Types on in the documents, every other keystroke while fragments are being embedded. */
+/** Types in the documents, with fragments being embedded during every other keystroke. */
 async function besideEmbedding(
   engine: Engine,
   documents: readonly TypedDocument[],
@@ -199,7 +199,7 @@ async function besideEmbedding(
             stop.signal,
           );
       })().catch(() => {});
-      // Not at the batch's beginning.
+      // Not at the start of a batch.
       await new Promise((resolve) => setTimeout(resolve, 10 + 3 * pair));
       document.type();
       busy.push((await document.complete(engine, settings)).timings.totalMs);
@@ -210,7 +210,7 @@ async function besideEmbedding(
   return { pairs: idle.length, idleMs: percentiles(idle), busyMs: percentiles(busy) };
 }
 
-/** A file being written: what stands before the cursor is there, the rest of the line is not. */
+/** A file being written: the text before the cursor and the lines after it, without the rest of the cursor's line. */
 class TypedDocument {
   private cursor: number;
 
@@ -220,21 +220,21 @@ class TypedDocument {
     private readonly text: string,
     private readonly tokenizer: Tokenizer,
   ) {
-    // In the middle of a line that holds something.
+    // Within a line that is not blank.
     const line = /\n[ \t]*\w+ ?/g;
     line.lastIndex = Math.max(minPrefix, Math.floor(text.length / 2));
     const found = line.exec(text);
     this.cursor = found === null ? minPrefix : found.index + found[0].length;
   }
 
-  /** Types the next token of what the file really holds. */
+  /** Types the next token of the real file. */
   type(): void {
     const [token] = this.tokenizer.encode(this.text.slice(this.cursor, this.cursor + 200));
     const written = token === undefined ? "" : this.tokenizer.decode([token]);
     this.cursor += written.includes("\uFFFD") ? 1 : Math.max(1, written.length);
   }
 
-  /** Goes on some lines further down, all in between written. */
+  /** Moves some lines down, with all text in between typed. */
   moveDown(lines: number): void {
     let at = this.cursor;
     for (let i = 0; i < lines; i++) at = this.text.indexOf("\n", at) + 1 || this.text.length;

@@ -1,4 +1,4 @@
-// Installs node-llama-cpp, llama.cpp with prebuilt binaries, once and only when it is compared with: it is too large for everybody.
+// Installs node-llama-cpp (llama.cpp with prebuilt binaries) for the comparison: it is too large to be a dependency.
 
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
@@ -8,10 +8,10 @@ import { promisify } from "node:util";
 import { errorMessage } from "../../../sidecar/host/errors";
 
 export const llamaVersion = "3.21.1";
-/** What the download takes on disk, for the announcement. */
+/** Size of the installation on disk, for the announcement. */
 export const llamaMegabytes = 85;
 
-/** Packages with the binaries for the CPU, by platform and architecture as Node.js names them. */
+/** Packages with the CPU binaries by Node.js's platform and architecture. */
 const binaries: Readonly<Record<string, string>> = {
   "linux-x64": "linux-x64",
   "linux-arm64": "linux-arm64",
@@ -22,11 +22,11 @@ const binaries: Readonly<Record<string, string>> = {
 };
 
 /**
- * Installs into `folder` unless that was done before. Install scripts are not run, and the packages with binaries for GPUs,
- * 600 MB, are left out.
- * @param announce called before something is fetched
+ * Installs into `folder` unless it is installed already. Install scripts are not run, and the packages with GPU binaries,
+ * 600 MB, are omitted.
+ * @param announce called before a download
  * @returns path of the package's entry, an ES module
- * @throws Error where there are no binaries for this machine, or npm fails
+ * @throws Error when there are no binaries for this machine, or npm fails
  */
 export async function installLlama(folder: string, announce: () => void): Promise<string> {
   const platform = `${process.platform}-${process.arch}`;
@@ -48,7 +48,7 @@ export async function installLlama(folder: string, announce: () => void): Promis
   return join(folder, "node_modules", "node-llama-cpp", "dist", "index.js");
 }
 
-/** Runs the npm that runs this process, else the one on the path. */
+/** Runs the npm that started this process, else the one on the PATH. */
 async function npm(args: readonly string[], folder: string): Promise<void> {
   const script = process.env.npm_execpath;
   const [program, ...first] = script === undefined ? ["npm"] : [process.execPath, script];

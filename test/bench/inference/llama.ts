@@ -1,26 +1,26 @@
-// llama.cpp beside this project on the same GGUF file, through node-llama-cpp, in a process of its own.
+// Times llama.cpp on the same GGUF file by node-llama-cpp, in its own process.
 import { pathToFileURL } from "node:url";
 import { measurePace, neededContext, type Pace, type Runtime } from "./pace";
 
 export interface LlamaOptions {
-  /** Entry of node-llama-cpp, as `installLlama` gives it. */
+  /** Entry of node-llama-cpp, as returned by `installLlama`. */
   readonly entry: string;
   readonly gguf: string;
   readonly threads: number;
-  /** Ids of tokens are below it: as for the model that is compared. */
+  /** Upper bound of token ids, as of the compared model. */
   readonly vocabulary: number;
   readonly budgetMs: number;
 }
 
 export interface LlamaRates extends Pace {
-  /** With llama.cpp's build. */
+  /** The name with llama.cpp's build number. */
   readonly name: string;
   readonly loadMs: number;
-  /** The process's peak with the longest prompt read. */
+  /** Peak memory of the process after the longest prompt. */
   readonly peakMegabytes: number;
 }
 
-/** What is used of node-llama-cpp, which is not installed where the types are checked. */
+/** The used part of node-llama-cpp's types, because the package is not installed during the type check. */
 interface NodeLlamaCpp {
   getLlama(options: {
     gpu: false;
@@ -47,7 +47,7 @@ interface KvCacheEntry {
   ): Promise<unknown>;
 }
 
-/** Measures in this process, on the CPU; nothing is built or fetched. @throws Error where the file cannot be run */
+/** Measures in this process on the CPU, without building or downloading. @throws Error when the file cannot be run */
 export async function llamaPhase({ entry, gguf, threads, vocabulary, budgetMs }: LlamaOptions): Promise<LlamaRates> {
   const { getLlama }: NodeLlamaCpp = await import(pathToFileURL(entry).href);
   const llama = await getLlama({
@@ -72,7 +72,7 @@ export async function llamaPhase({ entry, gguf, threads, vocabulary, budgetMs }:
 }
 
 function runtimeOf(sequence: KvCacheEntry): Runtime {
-  /** With the likeliest next token, for which all logits are computed, as they are here. */
+  /** Reads tokens and returns the most likely next one, which needs all logits as in this project. */
   const withLogits = (token: number): [number, { generateNext: { token: true } }] => [
     token,
     { generateNext: { token: true } },

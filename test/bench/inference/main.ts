@@ -1,4 +1,4 @@
-// `npm run bench -- inference`: how fast the model answers on this machine, each figure beside its goal.
+// `npm run bench -- inference`: how fast the model is on this machine, with a goal for each figure.
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
@@ -20,7 +20,7 @@ import { ratesPhase } from "./rates";
 import { type ServiceResult, servicePhase } from "./service";
 import { ratesBySize, sizeTable } from "./sizes";
 
-/** What {@link inProcess} can be asked for. Each takes its options as JSON. */
+/** The phases that run in their own process, with options as JSON. */
 export const inferencePhases = {
   keystrokes: (options: string) => keystrokesPhase(JSON.parse(options)),
   service: (options: string) => servicePhase(JSON.parse(options)),
@@ -62,16 +62,16 @@ interface Options {
   readonly parts: ReadonlySet<Part>;
   readonly modelPath: string;
   readonly grammarPath: string;
-  /** modelPath and the other ones of the table by size. */
+  /** modelPath and the other models of the table by size. */
   readonly models: readonly string[];
   readonly gguf: string | undefined;
   readonly tasks: { readonly tasks: string; readonly repositories: string } | undefined;
-  /** With the installed packages, whose sources are indexed. */
+  /** The project's folder, with the installed packages whose sources are indexed. */
   readonly root: string;
   readonly dist: string;
 }
 
-/** @throws Error for an option that cannot be */
+/** @throws Error for an invalid option */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -142,7 +142,7 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** Two options that make sense together only. */
+/** Reads two options that must be given together. */
 function pair(
   first: string,
   a: string | undefined,
@@ -224,7 +224,7 @@ async function measure(options: Options): Promise<Measured> {
   }
 }
 
-/** Files of the workspace that is typed in. */
+/** Files of the workspace. */
 const files = 120;
 function tell(what: string): void {
   process.stderr.write(`Measuring ${what}…\n`);

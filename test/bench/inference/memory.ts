@@ -1,4 +1,4 @@
-// Peak memory of the real sidecar process with a large index, while somebody completes in several documents.
+// Peak memory of the real sidecar process with a large index during completions in several documents.
 import { spawn } from "node:child_process";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
@@ -30,9 +30,9 @@ import { percentile, percentiles, type Spread } from "../statistics";
 import { randomNumbers } from "./tokens";
 
 export interface LargeIndexOptions {
-  /** Real files that are varied. */
+  /** Folder of the real files that are copied with variations. */
   readonly workspace: string;
-  /** Folder that the variations are written to. */
+  /** Folder to which the variations are written. */
   readonly target: string;
   readonly storagePath: string;
   readonly modelPath: string;
@@ -42,7 +42,7 @@ export interface LargeIndexOptions {
 
 /**
  * Writes variations of real files (their longer words numbered) until there are enough fragments, and stores them with
- * random unit vectors in place of expressions: as much text, as many vectors and as large a store as a real index, in
+ * random unit vectors instead of expressions. Text, vectors and store are as large as those of a real index, in
  * a fraction of the time. Resolves to the number of fragments.
  */
 export async function largeIndexPhase(options: LargeIndexOptions): Promise<number> {
@@ -84,16 +84,16 @@ export interface MemoryOptions {
   readonly workspace: string;
   readonly storagePath: string;
   readonly modelPath: string;
-  /** Fewer threads than the product chooses, or 0. */
+  /** Number of threads; 0: as the product chooses. */
   readonly threads: number;
   readonly completions: number;
 }
 
 export interface MemoryResult {
   readonly fragments: number;
-  /** From the start of the process until its index is ready. */
+  /** Milliseconds from the start of the process until its index is ready. */
   readonly readyMs: number;
-  /** Peak resident memory, MB; undefined where the system does not say (it is read from /proc). */
+  /** Peak resident memory in MB, from /proc; undefined on other systems. */
   readonly peakMegabytes: number | undefined;
   readonly completions: number;
   readonly totalMs: Spread;
@@ -101,7 +101,7 @@ export interface MemoryResult {
   readonly searchMs: number;
 }
 
-/** Starts the sidecar as an editor does, completes, and asks the system for its peak. */
+/** Starts the sidecar as an editor does, requests completions, and reads its peak memory. */
 export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResult> {
   const started = performance.now();
   const process_ = spawn(process.execPath, [options.sidecar, "--stdio"], {
@@ -111,7 +111,7 @@ export async function sidecarMemory(options: MemoryOptions): Promise<MemoryResul
   const ended = new Promise<never>((_, fail) => {
     process_.once("error", fail);
     process_.once("exit", (code, signal) =>
-      fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)),
+      fail(new Error(`expected the sidecar to keep running, but it ended with ${signal ?? code}`)),
     );
   });
   ended.catch(() => {});

@@ -1,44 +1,44 @@
-// Times reading and decoding in the same way for whatever runs a model, so that two runtimes can be set beside each other.
+// Times prefill and decoding in the same way for two runtimes, so that they can be compared.
 import { percentile } from "../statistics";
 import { randomRows } from "./tokens";
 
-/** Something that runs a model, with one text in its cache. */
+/** A runtime with one text in its KV cache. */
 export interface Runtime {
-  /** In tokens. */
+  /** Context length in tokens. */
   readonly contextLength: number;
-  /** Forgets what was read, then reads these tokens, up to the logits behind the last one. */
+  /** Clears the cache, reads these tokens, and computes the logits after the last one. */
   read(tokens: readonly number[]): Promise<void>;
-  /** Reads one more token, up to the logits behind it. */
+  /** Reads one more token and computes the logits after it. */
   decode(token: number): Promise<void>;
 }
 
-/** Medians. Keys are numbers of tokens. */
+/** Medians by number of tokens. */
 export interface Pace {
-  /** Milliseconds to read so many tokens. */
+  /** Milliseconds to read this many tokens. */
   readonly prefillMs: Readonly<Record<number, number>>;
-  /** Milliseconds a token behind so many. */
+  /** Milliseconds per decoded token after this many. */
   readonly decodeMs: Readonly<Record<number, number>>;
 }
 
 const prompts = [128, 512, 1024];
 const pasts = [512, 1024];
-/** Tokens decoded behind a past. */
+/** Tokens decoded after a past. */
 export const decoded = 16;
 const repetitions = 9;
-/** Tokens read of each size, where there is time. */
+/** Total tokens read for each size, if the time allows. */
 const prefilled = 8192;
-/** Tokens of context that the measurement takes. */
+/** Context length that the measurement needs. */
 export const neededContext = Math.max(...prompts, ...pasts) + decoded;
 
-/** The pasts that fit, with what is decoded behind them. */
+/** The pasts that fit in the context together with the decoded tokens. */
 export function pastsWithin(contextLength: number): number[] {
   return pasts.map((past) => Math.min(past, contextLength - decoded));
 }
 
 /**
- * Measures with random tokens, the same ones at every call.
- * @param vocabulary ids are below it
- * @param budgetMs no further repetition begins after so long, for decoding and for reading
+ * Measures with random tokens, the same ones in every call.
+ * @param vocabulary upper bound of the ids
+ * @param budgetMs time after which no further repetition begins, separately for decoding and prefill
  */
 export async function measurePace(runtime: Runtime, vocabulary: number, budgetMs: number): Promise<Pace> {
   const row = randomRows(vocabulary);
@@ -49,13 +49,13 @@ export async function measurePace(runtime: Runtime, vocabulary: number, budgetMs
       for (const token of row(decoded)) decode.add(past, await timed(() => runtime.decode(token)));
     }
   });
-  // Behind the decoding, so that Node.js has compiled what every reading goes through.
+  // After decoding, so that Node.js has compiled the code of prefill.
   const prefill = new Samples();
   const sizes = prompts.filter((size) => size <= runtime.contextLength);
   for (const size of sizes) {
-    // As llama-bench does it: each size by itself, behind a run that does not count.
+    // As in llama-bench, each size is measured separately, after a run that does not count.
     await runtime.read(row(size));
-    // What takes a few milliseconds is repeated until it takes as long as what does not.
+    // Short runs are repeated until they take as long as the long ones.
     await repeat(Math.max(repetitions, Math.ceil(prefilled / size)), budgetMs / sizes.length, async () => {
       const tokens = row(size);
       prefill.add(size, await timed(() => runtime.read(tokens)));
@@ -64,20 +64,20 @@ export async function measurePace(runtime: Runtime, vocabulary: number, budgetMs
   return { prefillMs: prefill.medians(), decodeMs: decode.medians() };
 }
 
-/** Does `work` so many times, once at the least, and begins no further time after so long. */
+/** Runs `work` up to `times` times, at least once, and starts no further run after the budget. */
 export async function repeat(times: number, budgetMs: number, work: () => Promise<void>): Promise<void> {
   const start = performance.now();
   for (let i = 0; i < times && (i === 0 || performance.now() - start < budgetMs); i++) await work();
 }
 
-/** Milliseconds that `work` takes. */
+/** The duration of `work` in milliseconds. */
 export async function timed(work: () => Promise<unknown>): Promise<number> {
   const start = performance.now();
   await work();
   return performance.now() - start;
 }
 
-/** Numbers under numbers. */
+/** An object of numbers by number. */
 export class Samples {
   private readonly byKey = new Map<number, number[]>();
 

@@ -1,4 +1,4 @@
-// The backbone alone: reading a prompt, decoding a token, verifying several, and decoding beside the machine's memory bandwidth.
+// Times the backbone alone: prefill, decoding, verification of drafts, and decoding relative to the memory bandwidth.
 import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
@@ -10,21 +10,21 @@ import { randomRows } from "./tokens";
 export interface RateOptions {
   readonly modelPath: string;
   readonly threads: number;
-  /** A large model repeats less: no repetition of one figure begins after so many milliseconds. */
+  /** Milliseconds after which no further repetition of a figure begins, so that large models repeat less. */
   readonly budgetMs: number;
 }
 
-/** Figures of one process. Keys are numbers of tokens. */
+/** Figures of one process by number of tokens. */
 export interface Rates extends Pace {
   readonly model: string;
   readonly parameters: number;
-  /** Ids that tokens have are below it. */
+  /** Upper bound of the token ids. */
   readonly vocabulary: number;
   readonly provider: string;
   readonly loadMs: number;
-  /** Milliseconds to read so many tokens at once behind the shortest past. */
+  /** Milliseconds to read this many tokens at once after the shortest past. */
   readonly verifyMs: Readonly<Record<number, number>>;
-  /** The process's peak with the longest prompt read, before anything beside the model was measured. */
+  /** Peak memory of the process after the longest prompt, before other measurements. */
   readonly peakMegabytes: number;
   readonly bandwidth: {
     readonly inCache: boolean;
@@ -32,7 +32,7 @@ export interface Rates extends Pace {
     readonly bytesRead: number;
     readonly bytesPerSecond: number;
     readonly bytesPerToken: number;
-    /** Rate of decoding over what the bandwidth alone would allow. */
+    /** Rate of decoding relative to the bound by bandwidth. */
     readonly share: number;
   };
 }
@@ -50,7 +50,7 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
   const pace = await measurePace(runtimeOf(backbone), vocabulary, budgetMs);
   const peakMegabytes = process.resourceUsage().maxRSS / 1024;
 
-  // Rows that begin otherwise than those before, whose keys and values would be reused.
+  // Rows that differ from earlier ones at the first token, so that nothing is reused from the KV cache.
   const row = randomRows(vocabulary, 2);
   const [past = 0] = pastsWithin(model.contextLength);
   const verify = new Samples();
@@ -65,7 +65,7 @@ export async function ratesPhase({ modelPath, threads, budgetMs }: RateOptions):
 
   const perToken = bytesPerToken(model, past);
   const bandwidth = await createBandwidth(perToken, threads);
-  // A bound is what the machine does at its best; what it decodes meanwhile is a median as everywhere.
+  // The bound is the best measured bandwidth; the rate of decoding is a median as everywhere.
   let bytesPerSecond = await bandwidth.measure(40);
   const steps: number[] = [];
   await repeat(repetitions, budgetMs, async () => {
@@ -105,7 +105,8 @@ function runtimeOf(backbone: Backbone): Runtime {
       ({ cache } = await backbone.prefill(tokens));
     },
     decode: async (token) => {
-      if (cache === undefined) throw new Error("Expected something read before a token is decoded, found nothing.");
+      if (cache === undefined)
+        throw new Error("Expected tokens in the cache before a token is decoded, found none. Call read first.");
       ({ cache } = await backbone.decode(cache, [token]));
     },
   };

@@ -1,4 +1,4 @@
-// What the backbone does beside a completion: how fast it embeds, how soon it stops, and how long it holds the event loop.
+// Other work of the backbone: rate of embedding, delay of a cancellation, and blocking of the event loop.
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
@@ -24,9 +24,9 @@ export interface ServiceResult {
   readonly embedding: {
     readonly fragments: number;
     readonly meanTokens: number;
-    /** Fragments a second through `embed`, in the order of the files; median of rounds. */
+    /** Fragments per second by `embed`, in the order of the files; median of rounds. */
     readonly perSecond: number;
-    /** Fragments a second of the bare graph in batches of {@link rawBatch} rows; median. */
+    /** Fragments per second of the bare graph in batches of {@link rawBatch} rows; median. */
     readonly rawPerSecond: number;
     readonly rawBatch: number;
     /** Median of the rounds' quotients. */
@@ -35,11 +35,11 @@ export interface ServiceResult {
   readonly cancellation: {
     readonly promptTokens: number;
     readonly cancelled: number;
-    /** From the moment the abort was due to the rejection: waiting for the event loop counts. */
+    /** From the scheduled abort to the rejection, including delays of the event loop. */
     readonly maxMs: number;
     readonly medianMs: number;
   };
-  /** Longest time between two turns of the event loop, with prompts, decoding and embedding under way. */
+  /** Longest time between two turns of the event loop during prefill, decoding and embedding. */
   readonly eventLoopMs: number;
 }
 
@@ -126,7 +126,7 @@ export async function servicePhase({
   };
 }
 
-/** The graph without anything around it, in a session like the product's: rows of nearly one length. Only for graphs with float32 caches. */
+/** The bare graph in a session with the product's options, for rows of similar lengths. Only for graphs with float32 caches. */
 export class RawForward {
   private constructor(
     private readonly runtime: OnnxRuntime,
@@ -174,7 +174,7 @@ export class RawForward {
     };
     for (const input of this.session.inputMetadata) {
       if (input.name === "past_length") feeds[input.name] = new this.runtime.Tensor("int64", BigInt64Array.of(0n), [1]);
-      // Free sizes are the batch, first, and the past, of which there is none.
+      // Dynamic sizes are the batch (first) and the past, which is empty.
       else if (input.name.startsWith("past.") && input.isTensor)
         feeds[input.name] = new this.runtime.Tensor(
           "float32",

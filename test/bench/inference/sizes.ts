@@ -1,4 +1,4 @@
-// Rates by model and number of cores, each round with llama.cpp on the same GGUF file right behind it.
+// Rates by model and number of cores; each round is followed by llama.cpp on the same GGUF file.
 
 import { join } from "node:path";
 import { errorMessage } from "../../../sidecar/host/errors";
@@ -15,15 +15,15 @@ export interface SizedRates {
   readonly modelPath: string;
   readonly cores: number;
   readonly rounds: readonly Rates[];
-  /** llama.cpp on the same weights, one for each round; none where `withoutLlama` says why. */
+  /** llama.cpp on the same weights, once per round; empty for the reason in `withoutLlama`. */
   readonly llama: readonly LlamaRates[];
   readonly withoutLlama: string | undefined;
 }
 
 export interface SizeOptions {
-  /** The one that is measured in `rounds` rounds comes first. */
+  /** The first model is measured in `rounds` rounds, the others in one. */
   readonly models: readonly string[];
-  /** File with the weights of the first model; undefined: looked for. */
+  /** File with the weights of the first model; undefined: searched for. */
   readonly gguf: string | undefined;
   readonly cores: number;
   readonly rounds: number;
@@ -32,7 +32,7 @@ export interface SizeOptions {
   readonly tell: (what: string) => void;
 }
 
-/** No repetition of one figure begins after so long in one process. */
+/** Milliseconds after which a process starts no further repetition of a figure. */
 const budgetMs = 10_000;
 
 /** The first model on all cores in all rounds, then every model on one core and on all of them in one round. */
@@ -47,7 +47,7 @@ export async function ratesBySize(options: SizeOptions): Promise<readonly SizedR
   return sizes;
 }
 
-/** Rounds of one package, each with llama.cpp right behind it. */
+/** Rounds of one package, each followed by llama.cpp. */
 async function ratesOf(options: SizeOptions, modelPath: string, cores: number, rounds: number): Promise<SizedRates> {
   const found: { own: Rates[]; llama: LlamaRates[] } = { own: [], llama: [] };
   const beside = await llamaFor(options, modelPath);
@@ -67,7 +67,7 @@ async function ratesOf(options: SizeOptions, modelPath: string, cores: number, r
   return { modelPath, cores, rounds: found.own, llama: found.llama, withoutLlama };
 }
 
-/** What llama.cpp needs to run the model's weights, or why that is not possible. */
+/** The file and package for llama.cpp, or why the comparison is not possible. */
 async function llamaFor(
   options: SizeOptions,
   modelPath: string,
@@ -87,7 +87,7 @@ async function llamaFor(
   }
 }
 
-/** How many times as fast as llama.cpp this project is, for each round; NaN where something was not measured. */
+/** Speed relative to llama.cpp for each round; NaN when not measured. */
 export function speedUps({ rounds, llama }: SizedRates, milliseconds: (pace: Pace) => number | undefined): number[] {
   return rounds.map((own, at) => {
     const theirs = llama[at];

@@ -1,6 +1,6 @@
-// Token rows to time the model with: any ids do, but none may begin as an earlier one, whose keys and values would be reused.
+// Random token rows for timing. No two rows begin alike, so that no keys and values are reused.
 
-/** Numbers from 0 to 1, the same at every run (a linear congruential generator with Numerical Recipes' constants). */
+/** Numbers from 0 to 1, the same in every run (a linear congruential generator with Numerical Recipes' constants). */
 export function randomNumbers(seed = 1): () => number {
   let state = seed >>> 0;
   return () => {

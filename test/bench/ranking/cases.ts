@@ -1,18 +1,18 @@
-// One cursor with all that a ranking can choose from: for every fragment its score, what may raise it, and whether it is needed.
+// A cursor with its candidate fragments: their scores, the reasons for a boost, and whether they are needed.
 import { folderOf, Imports } from "../../../sidecar/languages/imports";
 
-/** What may raise a fragment's rank. */
+/** The reasons for a boost. */
 export interface Candidate {
   /** Inner product with the need. */
   readonly score: number;
-  /** Whether it defines what the code at the cursor goes on to name. */
+  /** Whether it defines the name that the code after the cursor uses. */
   readonly needed?: true;
   readonly imported?: true;
-  /** Whether its file lies in the folder of the open file. */
+  /** Whether its file is in the folder of the open file. */
   readonly beside?: true;
-  /** How many files were edited after its own, in the same piece of work; absent where it was not. */
+  /** How many files were edited after its own in the same commit; absent if it was not edited. */
   readonly edited?: number;
-  /** The same of earlier pieces of work. */
+  /** The same for earlier commits. */
   readonly before?: number;
 }
 
@@ -20,13 +20,13 @@ export interface Case {
   readonly repository: string;
   readonly language: string;
   readonly nullScore: number;
-  /** Edit similarity of what is suggested to what was written, 0 to 100, under each of {@link trials}. */
+  /** Edit similarity of the suggestion to the real text, 0 to 100, for each of {@link trials}. */
   readonly similarities: readonly number[];
-  /** The best of the other files, best score first. */
+  /** The best fragments of other files, best score first. */
   readonly candidates: readonly Candidate[];
 }
 
-/** A case as it is stored: what paths tell of the candidates is told anew when it is read. */
+/** A case as it is stored, without what can be computed from the paths of the candidates. */
 export interface StoredCase extends Omit<Case, "candidates"> {
   readonly path: string;
   /** The import statements above the cursor. */
@@ -48,7 +48,7 @@ export function caseOf({ path, imports, candidates, ...stored }: StoredCase): Ca
   };
 }
 
-/** How much is added to the score for what. */
+/** The value added to the score for each reason. */
 export interface Weights {
   readonly imported: number;
   readonly beside: number;
@@ -58,10 +58,10 @@ export interface Weights {
 
 export const noWeights: Weights = { imported: 0, beside: 0, edited: 0, before: 0 };
 
-/** Tried for each raise; what is edited from one keystroke to the next must not exchange the fragments that are kept, so small ones. */
+/** Values tried for each boost. They are small, so that an edit does not replace the reused fragments at every keystroke. */
 export const steps: readonly number[] = [0.01, 0.02, 0.03, 0.05, 0.1];
 
-/** Weights under which suggestions are made: what ranks well need not complete well. The first are none. */
+/** Weights for which suggestions are made, because a better rank need not give a better suggestion. The first one has no boosts. */
 export const trials: readonly Weights[] = [
   noWeights,
   ...steps.map((imported) => ({ ...noWeights, imported })),
@@ -73,13 +73,13 @@ export const trials: readonly Weights[] = [
   ...[0.03, 0.05].map((imported) => ({ ...noWeights, imported, edited: 0.03, before: 0.01 })),
 ];
 
-/** Ranks looked at. */
+/** Number of ranks that count. */
 const depth = 10;
 
-/** Files edited last that count as edited lately. */
+/** Number of recently edited files that are boosted. */
 export const maxRecent = 8;
 
-/** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched fragments that the search finds before any is boosted */
+/** Rank of the first needed fragment, from 0; undefined beyond the tenth. @param searched number of fragments that the search finds before boosts */
 export function rankOfNeeded({ candidates }: Case, weights: Weights, searched: number): number | undefined {
   const ranked = candidates
     .slice(0, searched)

@@ -1,4 +1,4 @@
-// The sidecar's own index and need, for ranking measured away from prompts.
+// The sidecar's index and queries, for measuring ranks without prompts.
 import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
 import { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
@@ -21,15 +21,15 @@ import { placeKey, relevantTo } from "../../eval/relevance";
 import { score } from "../../eval/scoring";
 import { maxRecent, type StoredCase, trials } from "./cases";
 
-/** Places of edited files, the last edited first. */
+/** Edited files, the last one first. */
 export interface Edits {
-  /** In the piece of work that the cursor is part of. */
+  /** Files edited in the cursor's commit. */
   readonly edited: readonly string[];
-  /** In earlier ones. */
+  /** Files edited in earlier commits. */
   readonly before: readonly string[];
 }
 
-/** No search for a prompt looks further. */
+/** Maximum number of fragments that a search for a prompt finds. */
 const maxCandidates = 512;
 
 const noEdits: Edits = { edited: [], before: [] };
@@ -43,7 +43,7 @@ export class RankingEngine {
     readonly index: WorkspaceIndex,
   ) {}
 
-  /** @param work folder of the index, which a later run takes its embeddings from */
+  /** @param work folder of the index, whose embeddings a later run reuses */
   static async open(modelPath: string, grammarPath: string, work: string): Promise<RankingEngine> {
     const model = await loadModelPackage(modelPath);
     const tokenizer = await Tokenizer.load(model);
@@ -67,8 +67,8 @@ export class RankingEngine {
   }
 
   /**
-   * What can be ranked at the cursor, in what is indexed now; undefined where no fragment of another file defines what follows, or more than `max` do.
-   * @param written what stands at the cursor, with which suggestions are compared
+   * The candidates at the cursor; undefined when no fragment of another file, or more than `max` of them, define the name that follows.
+   * @param written the real text at the cursor, with which suggestions are compared
    */
   async caseOf(
     { task, prefix, suffix }: Place,
@@ -113,7 +113,7 @@ export class RankingEngine {
     };
   }
 
-  /** Edit similarity of what is suggested, however sure, to what was `written`, under each of {@link trials}. */
+  /** Edit similarity of suggestions, even unsure ones, to the `written` text, for each of {@link trials}. */
   private async suggest(
     context: CursorContext,
     { edited, before }: Edits,
@@ -123,7 +123,7 @@ export class RankingEngine {
     const { index, backbone, promptFormat, tokenizer, trees } = this;
     const line = context.prefix.slice(context.prefix.lastIndexOf("\n") + 1);
     const position = { line: context.prefix.split("\n").length - 1, character: line.length };
-    /** By the weights where they matter, and by the fragments in the prompt: few weights lead to others. */
+    /** Results by weights and by the fragments in the prompt, because few weights change the fragments. */
     const known = new Map<string, number>();
     const similarities: number[] = [];
     const isOneOf = (paths: readonly string[], uri: string) =>

@@ -1,4 +1,4 @@
-// Commits of a git repository done over again: files are edited one after another, with cursors in the lines that are new.
+// Replays commits of a git repository: files are edited one after another, with cursors in the added lines.
 import { execFile } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, extname, join, resolve } from "node:path";
@@ -17,16 +17,16 @@ const languages: Readonly<Record<string, string>> = {
   ".ts": "typescript",
   ".tsx": "typescript",
 };
-/** Source files that a commit must change to be one piece of work: several, and not a sweep over all. */
+/** Number of source files that a commit must change: several, but not most of the repository. */
 const minFiles = 2;
 const maxFiles = 12;
 const casesOfFile = 2;
 const casesOfCommit = 4;
-/** Commits before the one done over, whose files count as edited before. */
+/** Number of earlier commits whose files count as edited before. */
 const earlierCommits = 4;
-/** Lines above the cursor in which the name must not stand already. */
+/** Number of lines above the cursor that must not contain the name. */
 const linesWithout = 30;
-/** A name that many fragments define says little about which of them is needed. */
+/** A name that more fragments define is skipped, because it is unclear which of them is needed. */
 const maxDefinitions = 4;
 const maxPlaces = 24;
 const maxBuffer = 1 << 28;
@@ -34,22 +34,22 @@ const maxBuffer = 1 << 28;
 interface Change {
   readonly commit: string;
   readonly parent: string;
-  /** Source files that it adds or changes. */
+  /** Source files that the commit adds or changes. */
   readonly paths: readonly string[];
 }
 
-/** Cases of at most `max` commits, spread over the last `looked` that change several source files. @param git a git directory, or a folder with one */
+/** Cases of at most `max` commits, spread over those of the last `depth` that change several source files. @param git a git directory, or a folder with one */
 export async function casesOfHistory(
   engine: RankingEngine,
   git: string,
   work: string,
-  { max, looked }: { readonly max: number; readonly looked: number },
+  { max, depth }: { readonly max: number; readonly depth: number },
   onProgress: (detail: string) => void,
 ): Promise<StoredCase[]> {
   const name = basename(resolve(git)) === "repo" ? basename(dirname(resolve(git))) : basename(resolve(git));
   const ask = async (...args: string[]): Promise<string> =>
     (await run("git", ["-C", git, ...args], { maxBuffer })).stdout;
-  const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${looked}`))
+  const commits = (await ask("log", "--no-merges", "--format=%H", "-n", `${depth}`))
     .split("\n")
     .filter((line) => line !== "");
   const changes: Change[] = [];
@@ -91,7 +91,7 @@ async function replay(
   await rm(archive);
   await index.setFolders([{ uri: pathToFileURL(root).href, name: repository }]);
   await index.reindex();
-  // In which order they were edited is not known: in some order that has nothing to do with their names.
+  // The order of the edits is unknown, so a pseudo-random one is used.
   const order = [...paths].sort((a, b) => chance(`${commit} ${a}`) - chance(`${commit} ${b}`));
   const found: StoredCase[] = [];
   for (const [at, path] of order.entries()) {
@@ -119,7 +119,7 @@ async function replay(
   return found;
 }
 
-/** Cursors before names in the lines that the change adds, in some order, each with the rest of its line. */
+/** Cursors before names in the added lines in pseudo-random order, each with the rest of its line. */
 function placesIn(
   repository: string,
   path: string,

@@ -1,4 +1,4 @@
-// `npm run bench -- ranking`: what raising fragments of imported, neighbouring and lately edited files does to their rank.
+// `npm run bench -- ranking`: the effect of boosts for imported, neighbouring and recently edited files on ranks.
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
@@ -19,24 +19,24 @@ import { casesOfHistory } from "./history";
 import { report } from "./report";
 
 const help = `npm run bench -- ranking [--tasks FILE --repos FILE] [--git DIR] [OPTIONS]
-  --tasks FILE    cross-file tasks, at whose cursors is ranked, and
+  --tasks FILE    cross-file tasks whose cursors are used, and
   --repos FILE    the repositories they are from; may be given several times, in pairs
   --limit N       tasks of each file; default: all
-  --git DIR       a git repository whose commits are done over again; may be given several times
+  --git DIR       a git repository whose commits are replayed; may be given several times
   --commits N     commits of each; default 25
   --model MODEL   model of the list, or folder of a package; default: small, the one that ships
-  --work DIR      embeddings and cases, with which a later run goes on, though the program has changed; default: .cache/ranking
+  --work DIR      embeddings and cases, which a later run reuses even if the program has changed; default: .cache/ranking
 `;
 
-/** Of how cases are found and suggestions made: other rules give others. */
+/** Version of the rules by which cases are found and suggestions made. */
 const casesVersion = 3;
-/** Commits of a repository that are looked at for such as change several files. */
-const looked = 600;
+/** Number of a repository's last commits from which suitable ones are chosen. */
+const depth = 600;
 
-/** Cases as they were found before, or as they are found now. @param given what they depend on, beside the model */
+/** Cases from the cache, or computed now. @param given the inputs they depend on, besides the model */
 type Kept = (name: string, given: readonly unknown[], make: () => Promise<StoredCase[]>) => Promise<Case[]>;
 
-/** @throws Error for an option that cannot be; InputError for tasks that cannot be read */
+/** @throws Error for an invalid option; InputError for tasks that cannot be read */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -85,7 +85,7 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const git of values.git) {
     const max = count("--commits", values.commits);
     fromHistory.push(
-      ...(await kept("history", [resolve(git), max], () => casesOfHistory(engine, git, work, { max, looked }, say))),
+      ...(await cachedCases("history", [resolve(git), max], () => casesOfHistory(engine, git, work, { max, depth }, say))),
     );
   }
   await engine.dispose();
@@ -116,7 +116,7 @@ async function casesOfTasks(
     const files = repositories.get(name) ?? new Map<string, string>();
     const ids = tasks.map(({ id }) => id);
     cases.push(
-      ...(await kept(basename(tasksPath, ".jsonl"), [name, ids], () =>
+      ...(await cachedCases(basename(tasksPath, ".jsonl"), [name, ids], () =>
         casesOfRepository(
           engine,
           name,
@@ -149,7 +149,7 @@ async function casesOfRepository(
   for (const place of places) {
     const { file, groundtruth } = place.task;
     const uri = repository.uriOf(file);
-    // What comes after the cursor is not written yet.
+    // The text after the cursor is not written yet.
     await repository.write(file, place.prefix);
     await engine.index.updateFile(uri);
     const one = await engine.caseOf(place, uri, groundtruth);

@@ -1,15 +1,15 @@
-// The tables that the weights of ranking come from: each raise by itself, and all together, away from where they were chosen.
+// The tables for the weights of the boosts: each boost alone and all together, on held-out repositories.
 import { chance } from "../../eval/retrievers";
 import { table } from "../inference/goals";
 import { type Case, noWeights, rankOfNeeded, steps, trials, type Weights } from "./cases";
 
-/** Fragments that the search gives the ranking. */
+/** Number of fragments that the search returns. */
 export const searched = 32;
-/** Fragments that a prompt holds. */
+/** Number of fragments in a prompt. */
 const inPrompt = 4;
 const resamples = 1000;
 
-/** Half of the repositories of each language, by chance and always the same ones: weights are not chosen by them. */
+/** A fixed random half of the repositories of each language, on which no weights are chosen. */
 export function heldOut(cases: readonly Case[]): ReadonlySet<string> {
   const languages = new Map<string, Set<string>>();
   for (const { language, repository } of cases)
@@ -24,7 +24,7 @@ export function meanReciprocalRank(cases: readonly Case[], weights: Weights, dep
   return mean(cases.map((one) => reciprocal(rankOfNeeded(one, weights, depth))));
 }
 
-/** The weights of `names` with the highest mean reciprocal rank, found one after another, twice; the others are as in `from`. */
+/** The weights of `names` with the highest mean reciprocal rank, by two rounds of coordinate search; the others are as in `from`. */
 export function chosen(cases: readonly Case[], names: readonly (keyof Weights)[], from: Weights = noWeights): Weights {
   let best = from;
   for (const name of [...names, ...names]) {
@@ -32,7 +32,7 @@ export function chosen(cases: readonly Case[], names: readonly (keyof Weights)[]
       weights: { ...best, [name]: step },
       value: meanReciprocalRank(cases, { ...best, [name]: step }),
     }));
-    // Of equals the smallest.
+    // The smallest of equally good ones.
     best = scored.reduce((high, each) => (each.value > high.value + 1e-9 ? each : high)).weights;
   }
   return best;
@@ -83,7 +83,7 @@ export function report(name: string, cases: readonly Case[]): string {
   ];
   const repositories = (of: readonly Case[]) => new Set(of.map(({ repository }) => repository)).size;
   const suggestions = trials.flatMap((weights, at) => {
-    // Where nothing was edited, trials that differ in that alone are one.
+    // Without edited files, trials that differ only in their boost are equal.
     if (Object.entries(weights).some(([each, by]) => by > 0 && !names.some((known) => known === each))) return [];
     const of = (one: Case): number => one.similarities[at] ?? Number.NaN;
     const more = (one: Case): number => of(one) - (one.similarities[0] ?? Number.NaN);
@@ -119,7 +119,7 @@ function within(rank: number | undefined): number {
   return rank !== undefined && rank < inPrompt ? 1 : 0;
 }
 
-/** A mean difference with its bootstrap interval: cases of one repository are drawn together. */
+/** A mean difference with its bootstrap interval, which resamples whole repositories. */
 function gain(cases: readonly Case[], of: (one: Case) => number, digits = 3): string {
   const groups = new Map<string, { sum: number; count: number }>();
   for (const one of cases) {

@@ -1,26 +1,26 @@
-// What stands as ghost text while somebody types, and how steady it is.
+// The ghost text while somebody types, and how stable it is.
 export interface Shown {
-  /** What is left of the suggestion behind what was typed of it. */
+  /** The part of the suggestion that is not typed yet. */
   readonly text: string;
-  /** Since when it has been there without a change but for what was typed of it. */
+  /** Since when the text is shown, unchanged except for its typed part. */
   readonly since: number;
 }
 
 /**
- * One cursor's ghost text, in an editor that believes the newest answer: text that is typed along stays and gets shorter,
- * text that is typed against goes, and an answer takes the place of what is there. (VS Code keeps what is typed along even
- * where the answer is another; then the changes counted here are not seen.) Times in milliseconds, of any origin.
+ * The ghost text of one cursor in an editor that shows the newest answer: the text gets shorter when it is typed,
+ * disappears when something else is typed, and is replaced by an answer. (VS Code keeps a text that is being typed even
+ * if the answer differs, so that a user does not see the changes counted here.) Times in milliseconds from any origin.
  */
 export class Display {
   readonly #noticeMs: number;
   #shown: Shown | undefined;
-  /** Texts that came up, each once however long it was typed along. */
+  /** Number of texts that were shown; a text counts once while it is typed. */
   shownCount = 0;
-  /** Answers that took a text away or changed it although all that was typed went along with it. An answer that only adds to it is none. */
+  /** Number of answers that removed or changed a text although it was being typed. An answer that only extends the text does not count. */
   changedCount = 0;
-  /** Texts that were typed against before they could be noticed. */
+  /** Number of texts that disappeared, because something else was typed, before they could be noticed. */
   flashedCount = 0;
-  /** Texts that were typed to their end. */
+  /** Number of texts that were typed to their end. */
   typedCount = 0;
 
   constructor(noticeMs: number) {
@@ -31,7 +31,7 @@ export class Display {
     return this.#shown;
   }
 
-  /** A key, or any other text that was inserted and not taken from the suggestion. */
+  /** A key was pressed, or other text was inserted that does not come from the suggestion. */
   key(text: string, now: number): void {
     const shown = this.#shown;
     if (shown === undefined) return;
@@ -44,8 +44,8 @@ export class Display {
   }
 
   /**
-   * The answer for the text as it is now; empty: no suggestion.
-   * @returns whether a text came up that was not there
+   * An answer for the current text; empty: no suggestion.
+   * @returns whether a new text is shown
    */
   answer(text: string, now: number): boolean {
     const shown = this.#shown;
@@ -61,7 +61,7 @@ export class Display {
     return true;
   }
 
-  /** The beginning of the shown text was taken. */
+  /** The beginning of the shown text was accepted. */
   take(text: string): void {
     const shown = this.#shown;
     if (shown === undefined) return;

@@ -1,4 +1,4 @@
-// An editor as the sidecar sees one: the real process on its standard streams, one document, requests as VS Code makes them.
+// An LSP client with one document, which starts the real sidecar and sends requests as VS Code does.
 import { spawn } from "node:child_process";
 import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -39,28 +39,28 @@ export interface EditorOptions {
   readonly settings: Partial<Settings>;
 }
 
-/** What came of one request. */
+/** The result of a request. */
 export type Answer =
   | { readonly kind: "cancelled" }
-  /** `text`: what would be shown at the cursor, empty for nothing; the trace is absent where the server made none, as inside of a word. */
+  /** `text`: the ghost text at the cursor, or empty; the trace is absent when the server made none, as inside a word. */
   | { readonly kind: "answered"; readonly text: string; readonly trace: CompletionTrace | undefined };
 
-/** A document that is being typed in. */
+/** The document in which text is typed. */
 export interface Document {
   readonly uri: string;
-  /** Inserts at the cursor, which goes behind it. */
+  /** Inserts text at the cursor and moves the cursor behind it. */
   insert(text: string): void;
-  /** A suggestion at the cursor. Cancelled by {@link cancel}. @throws Error the sidecar's own, but for a cancellation */
+  /** Requests a suggestion at the cursor, until {@link cancel} is called. @throws Error of the sidecar, except for a cancellation */
   request(): { readonly answer: Promise<Answer>; cancel(): void };
   close(): void;
 }
 
 export interface Editor {
   readonly status: SidecarStatus | undefined;
-  /** Resolves once all that changed on disk is indexed. */
+  /** Resolves when all changes on disk are indexed. */
   index(changed: readonly string[]): Promise<IndexCounts | undefined>;
   open(path: string, languageId: string, prefix: string, suffix: string): Document;
-  /** Tells the sidecar that the suggestion of this trace was taken whole. */
+  /** Tells the sidecar that the suggestion of this trace was accepted. */
   accepted(trace: CompletionTrace): void;
   close(): Promise<void>;
 }
@@ -71,7 +71,7 @@ interface Cursor {
   readonly suffix: string;
 }
 
-/** @throws Error the sidecar's own, but for a cancellation */
+/** @throws Error of the sidecar, except for a cancellation */
 async function askForSuggestion(
   connection: ProtocolConnection,
   { uri, position, suffix }: Cursor,
@@ -85,7 +85,7 @@ async function askForSuggestion(
     );
     if (token.isCancellationRequested) return { kind: "cancelled" };
     const [item] = Array.isArray(result) ? result : (result?.items ?? []);
-    // The last one made: another was not asked for before this answer.
+    // The last trace belongs to this request, because no other request was sent before the answer.
     const trace = await connection.sendRequest(messages.trace, {});
     const isOwn = trace?.uri === uri && isDeepStrictEqual(trace.position, position);
     return {
@@ -99,14 +99,14 @@ async function askForSuggestion(
   }
 }
 
-/** What an item adds: the brackets behind the cursor that it replaces and ends with are there already. */
+/** The text that an item adds, without the brackets after the cursor that it replaces and ends with. */
 function addedText({ insertText, range }: InlineCompletionItem, position: Position, suffix: string): string {
   const inserted = typeof insertText === "string" ? insertText : insertText.value;
   const replaced = suffix.slice(0, Math.max(0, (range?.end.character ?? position.character) - position.character));
   return inserted.endsWith(replaced) ? inserted.slice(0, inserted.length - replaced.length) : inserted;
 }
 
-/** Starts the sidecar and waits until it is ready. @throws Error where it ends or the model cannot be used */
+/** Starts the sidecar and waits until it is ready. @throws Error when it ends or the model cannot be used */
 export async function startEditor(options: EditorOptions): Promise<Editor> {
   const child = spawn(process.execPath, [options.sidecar, "--stdio"], {
     stdio: ["pipe", "pipe", "inherit"],
@@ -115,7 +115,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
   const ended = new Promise<never>((_, fail) => {
     child.once("error", fail);
     child.once("exit", (code, signal) =>
-      fail(new Error(`expected the sidecar to go on, found it ended with ${signal ?? code}`)),
+      fail(new Error(`expected the sidecar to keep running, but it ended with ${signal ?? code}`)),
     );
   });
   ended.catch(() => {});
@@ -166,7 +166,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
       return status;
     },
     async index(changed) {
-      // 2: changed. The sidecar looks at the disk, so it holds for new and deleted files too.
+      // 2: changed. The sidecar reads the disk, so this type is correct for new and deleted files too.
       if (changed.length > 0)
         send("workspace/didChangeWatchedFiles", {
           changes: changed.map((path) => ({ uri: pathToFileURL(path).href, type: 2 })),

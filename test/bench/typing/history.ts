@@ -1,4 +1,4 @@
-// Edits that were really made: text that commits of a git repository added to files, with the file around it as it was.
+// Real edits of a git repository: text that commits added to files, with the file before the commit.
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
@@ -8,22 +8,22 @@ import { randomNumbers } from "../inference/tokens";
 import { makeRepository } from "../make-repository";
 
 export interface Edit {
-  /** Commit that made it. */
+  /** The commit of the edit. */
   readonly commit: string;
-  /** The one before, whose tree it was made in. */
+  /** Its parent, in whose tree the edit is made. */
   readonly parent: string;
   readonly path: string;
   /** The file before the cursor. */
   readonly prefix: string;
-  /** What was written there. */
+  /** The text that was written at the cursor. */
   readonly text: string;
-  /** The file behind it. */
+  /** The file after the cursor. */
   readonly suffix: string;
 }
 
 const run = promisify(execFile);
 
-/** A git repository, bare or not, of which only objects are read. */
+/** A git repository, bare or not, which is only read. */
 export class History {
   readonly #path: string;
 
@@ -31,7 +31,7 @@ export class History {
     this.#path = path;
   }
 
-  /** @throws Error with git's own words */
+  /** @throws Error with git's message */
   async git(args: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<string> {
     try {
       const { stdout } = await run(
@@ -46,9 +46,9 @@ export class History {
   }
 
   /**
-   * At most `max` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each is a run of
-   * lines that were added between two lines of a source file, or the part of one line that was changed.
-   * @throws Error where the history holds none, as in a shallow clone
+   * At most `max` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each edit is
+   * a block of lines added to a source file, or the changed part of one line.
+   * @throws Error when there is none, as in a shallow clone
    */
   async edits(max: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
     const log = await this.git([
@@ -73,7 +73,7 @@ export class History {
         `expected a git history with edits in ${this.#path}, found ${commits.length} commit without a parent; ${advice}`,
       );
     const random = randomNumbers(seed);
-    // A random order in which commits are looked at, so that reading a long history does not take long.
+    // Commits are read in random order until there are enough edits, so that a long history does not take long.
     const order = withParent.map((commit, at) => ({ commit, at, key: random() })).sort((a, b) => a.key - b.key);
     const found: { at: number; edit: Edit }[] = [];
     for (const {
@@ -122,9 +122,9 @@ export class History {
     return edits;
   }
 
-  /** Makes `folder` hold the tree of `commit`, changing only what differs from what was checked out there before; git's index of it lies beside. */
+  /** Checks `commit` out to `folder`, where only differing files are written. git's index is stored beside the folder. */
   async checkOut(commit: string, folder: string): Promise<void> {
-    // Without it the workspace would be no repository, and its ignore files would not hold.
+    // Makes the workspace a repository, so that its ignore files apply.
     await makeRepository(folder);
     const gitDirectory = (await this.git(["rev-parse", "--absolute-git-dir"])).trim();
     await this.git(["--git-dir", gitDirectory, "--work-tree", folder, "read-tree", "--reset", "-u", commit], {
@@ -141,13 +141,13 @@ export class History {
 }
 
 export interface Change {
-  /** 1-based line that the change begins at; where nothing is removed, the one it comes after. */
+  /** 1-based first line of the change; if nothing is removed, the line before it. */
   readonly line: number;
   readonly removed: readonly string[];
   readonly added: readonly string[];
 }
 
-/** One hunk of `git diff --unified=0`; undefined for what is no such hunk, or ends without a line break. */
+/** Parses a hunk of `git diff --unified=0`; undefined for other text, and without a line break at the end. */
 export function hunkOf(hunk: string): Change | undefined {
   const line = /^@@ -(\d+)(?:,\d+)? \+\d+(?:,\d+)? @@/.exec(hunk)?.[1];
   if (line === undefined || /^\\ No newline/m.test(hunk)) return undefined;
@@ -160,10 +160,10 @@ export function hunkOf(hunk: string): Change | undefined {
   return { line: Number(line), removed: marked("-"), added: marked("+") };
 }
 
-/** Shorter ones are no typing, longer ones were generated or moved. */
+/** Shorter edits are hardly typed, and longer ones were generated or moved. */
 const bounds = { maxLines: 40, minCharacters: 12 } as const;
 
-/** As somebody types it: new lines from the end of the line above, a changed line from where it begins to differ. */
+/** The edit as a user types it: new lines from the end of the line above, a changed line from the first difference. */
 export function editOf(
   before: string,
   { line, removed, added }: Change,
@@ -183,7 +183,7 @@ export function editOf(
   while (start < Math.min(old.length, now.length) && old[start] === now[start]) start += 1;
   let end = 0;
   while (end < Math.min(old.length, now.length) - start && old.at(-1 - end) === now.at(-1 - end)) end += 1;
-  // Inside of a word that both begin or end with, nobody puts the cursor.
+  // The cursor is not placed inside a word.
   const word = /[\p{L}\p{N}_]/u;
   while (start > 0 && word.test(now.charAt(start - 1)) && word.test(now.charAt(start))) start -= 1;
   while (end > 0 && word.test(now.charAt(now.length - end)) && word.test(now.charAt(now.length - end - 1))) end -= 1;

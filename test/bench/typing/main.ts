@@ -1,4 +1,4 @@
-// `npm run bench -- typing`: edits of a git history typed again through the real sidecar, and what its suggestions were worth.
+// `npm run bench -- typing`: replays typing the edits of a git history with the real sidecar, and counts useful suggestions.
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -18,19 +18,19 @@ import { createRhythm, medianMs } from "./rhythm";
 
 const help = `npm run bench -- typing [OPTIONS]
   --history REPO    git repository, bare or not, whose edits are typed again; default: this project's own
-  --head REV        the newest commit that edits are taken from; default HEAD. The same one, the same edits, whatever comes after
+  --head REV        the newest commit that edits are taken from; default HEAD. The same commit gives the same edits
   --edits N         edits typed; default 20
   --keys N          maximum number of keys typed of one edit; default 80
   --depth N         newest commits that edits are taken from; default 400
-  --seed N          other edits and another rhythm for another number; default 1
-  --speed X         so many times as fast; default 1: ${Math.round(1000 / medianMs.inWord)} keys a second inside of words
+  --seed N          seed of the choice of edits and the typing rhythm; default 1
+  --speed X         factor of the typing speed; default 1: ${Math.round(1000 / medianMs.inWord)} keys a second inside words
   --setting NAME=JSON  a setting of selfracg.*; may be given several times
   --model NAME|DIR  model of the list, or folder of a package; default: small, the one that ships
   --json FILE       write all numbers to FILE
-Typing takes as long as a person takes, since the model's time is real: about a minute for five edits of 80 keys.
+The typing takes as long as a person's, because the model runs in real time: about a minute for five edits of 80 keys.
 `;
 
-/** @throws Error for an option that cannot be, or a history without edits */
+/** @throws Error for an invalid option, or a history without edits */
 export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
@@ -118,7 +118,7 @@ export async function main(args: readonly string[]): Promise<void> {
   }
 }
 
-/** `maxTokens=12` and the like. The sidecar checks the values. */
+/** Parses settings such as `maxTokens=12`. The sidecar checks the values. */
 function settingsOf(given: readonly string[]): Partial<Settings> {
   return Object.fromEntries(
     given.map((each) => {
@@ -126,14 +126,14 @@ function settingsOf(given: readonly string[]): Partial<Settings> {
       try {
         if (at > 0) return [each.slice(0, at), JSON.parse(each.slice(at + 1))];
       } catch {
-        // Said below.
+        // Reported below.
       }
       throw new Error(`--setting: expected NAME=JSON such as frequency='"more"', found ${JSON.stringify(each)}`);
     }),
   );
 }
 
-/** Sums, and percentiles in milliseconds. */
+/** Sums over the edits, and percentiles in milliseconds. */
 export function summary(replayed: readonly Replayed[]) {
   const sum = (value: (one: Replayed) => number) => replayed.reduce((total, one) => total + value(one), 0);
   const shown = replayed.flatMap((one) => one.shown);

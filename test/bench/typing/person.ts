@@ -1,9 +1,9 @@
-// What the person who types does with a suggestion: looks, and takes of it what they were going to write.
+// A model of the person who types: notices a suggestion, and accepts the part that they were going to write.
 import { keysOf } from "./rhythm";
 
 /**
- * How long a suggestion must have been there, unchanged but for what was typed of it, to be noticed and answered: a simple
- * reaction to something seen takes a fifth to a quarter of a second. Reading something wrong costs this person nothing.
+ * Milliseconds that a suggestion must be shown, unchanged except for its typed part, until the person reacts to it: a simple
+ * reaction to a visual stimulus takes 200 to 250 ms. Reading a wrong suggestion costs this person nothing.
  */
 export const noticeMs = 250;
 
@@ -12,17 +12,17 @@ export type Taking = "whole" | "line" | "words";
 export interface Taken {
   readonly how: Taking;
   readonly text: string;
-  /** Keys pressed to take it: one, but one a word where it is taken by words. */
+  /** Keys pressed to accept it: one, or one per word. */
   readonly presses: number;
 }
 
 /**
- * The most that is right: all of `suggestion`, its first line, or its first words, where that takes fewer keys than typing.
+ * The longest right part: all of `suggestion`, its first line, or its first words, if that takes fewer keys than typing.
  * @param truth what the person is going to write
  */
 export function choose(suggestion: string, truth: string): Taken | undefined {
   const worth = (taken: Taken) => (keysOf(taken.text).length > taken.presses ? taken : undefined);
-  // "get" of "getName" is not what they write.
+  // The word "get" is not a right part of "getName".
   const word = /[\p{L}\p{N}_]$/u;
   const splitsWord = (text: string) => word.test(text) && word.test(truth.slice(text.length, text.length + 1));
   if (truth.startsWith(suggestion) && !splitsWord(suggestion))
@@ -32,7 +32,7 @@ export function choose(suggestion: string, truth: string): Taken | undefined {
     return worth({ how: "line", text: line, presses: 1 });
   let text = "";
   let presses = 0;
-  // Spaces go with the word behind them, marks are a word of their own: about as VS Code's "accept next word" has it.
+  // Spaces belong to the next word, and punctuation is a word of its own, similar to VS Code's "accept next word".
   for (const [next] of suggestion.matchAll(/\s*(?:[\p{L}\p{N}_]+|[^\p{L}\p{N}_\s]+)/gu)) {
     if (!truth.startsWith(text + next) || splitsWord(text + next)) break;
     text += next;

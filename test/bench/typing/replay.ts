@@ -1,4 +1,4 @@
-// Types one edit again, at a person's pace, with suggestions asked for, shown, and taken where they are right.
+// Types one edit at a person's speed, and requests, shows and accepts suggestions.
 import type { CompletionTrace } from "../../../sidecar/protocol";
 import { Display } from "./display";
 import type { Document, Editor } from "./editor";
@@ -7,60 +7,60 @@ import { choose, noticeMs, type Taking } from "./person";
 import { keysOf } from "./rhythm";
 
 /**
- * VS Code waits so long for a further key before it asks; not after something was taken.
+ * Milliseconds that VS Code waits for another key before a request, except after an acceptance.
  * (microsoft/vscode pull requests 152747 and 240239.)
  */
 export const editorDelayMs = 50;
 
-/** One answer that brought up a text. */
+/** An answer that showed a text. */
 export interface ShownAnswer {
-  /** From the key, the editor's delay included, to the text. */
+  /** From the key to the text, including the editor's delay. */
   readonly fromKeyMs: number;
   /** From the request to the text. */
   readonly fromRequestMs: number;
-  /** Answered with no run of the model. */
+  /** Whether it was answered without a run of the model. */
   readonly cached: boolean;
-  /** Asked for by a suggestion's being taken, not by a key. */
+  /** Whether it was requested after an acceptance, not after a key. */
   readonly followUp: boolean;
 }
 
 export interface Replayed {
-  /** Keys that the text takes without suggestions. */
+  /** Number of keys that the text takes without suggestions. */
   readonly keys: number;
-  /** Keys that were pressed. */
+  /** Number of keys that were pressed. */
   readonly pressed: number;
   readonly characters: number;
-  /** Of them, taken from suggestions. */
+  /** Number of characters accepted from suggestions. */
   readonly taken: number;
   readonly requests: number;
-  /** Overtaken by the next key. */
+  /** Number of requests cancelled by the next key. */
   readonly cancelled: number;
   readonly answered: number;
   readonly cached: number;
-  /** Answers for which the server waited for a further key first. */
+  /** Number of answers that the server delayed to wait for another key. */
   readonly waited: number;
   readonly withText: number;
-  /** Nothing, since the model was not sure enough. */
+  /** Number of answers without a suggestion because the model was unsure. */
   readonly unsure: number;
-  /** Nothing for another reason, by reason. */
+  /** Number of answers without a suggestion for other reasons, by reason. */
   readonly withheld: Readonly<Record<string, number>>;
   readonly shown: readonly ShownAnswer[];
   readonly changed: number;
   readonly flashed: number;
   readonly typedToEnd: number;
-  /** Of those shown, ones of which something could have been taken, had they been looked at at once. */
+  /** Number of shown texts of which a part was right. */
   readonly right: number;
   readonly takings: Readonly<Record<Taking, number>>;
 }
 
 export interface ReplayOptions {
-  /** Most keys typed of the edit. */
+  /** Maximum keys typed of the edit. */
   readonly maxKeys: number;
   readonly languageId: string;
   /** Absolute path of the file. */
   readonly path: string;
   readonly interval: (before: string, key: string) => number;
-  /** Scales the editor's delay and the time it takes to notice, as the rhythm is scaled; 1: real time. */
+  /** Factor of the speed for the editor's delay and the time to notice, as for the rhythm; 1: real time. */
   readonly speed: number;
 }
 
@@ -98,7 +98,7 @@ class Typist {
   #withText = 0;
   #unsure = 0;
   #right = 0;
-  /** Behind the text that is shown. */
+  /** The offset after the shown text. */
   #trace: CompletionTrace | undefined;
   #cancel: () => void = () => {};
   #wake: () => void = () => {};
@@ -135,7 +135,7 @@ class Typist {
     };
   }
 
-  /** Until at least the first `length` characters of the edit are there. */
+  /** Types until at least the first `length` characters of the edit are written. */
   async type(length: number): Promise<void> {
     let before = "";
     let lastKeyAt = performance.now();
@@ -162,7 +162,7 @@ class Typist {
     if (this.#failed !== undefined) throw this.#failed;
   }
 
-  /** Looks at what is shown until the next key is due, and takes what is right. @returns what was taken */
+  /** Accepts the right part of the shown text before the next key is due. @returns what was accepted */
   async #waitUntil(due: number): Promise<string | undefined> {
     for (;;) {
       const now = performance.now();
@@ -195,7 +195,7 @@ class Typist {
     }
   }
 
-  /** Asks for a suggestion after the delay, unless another key comes first; cancels what was asked before. */
+  /** Requests a suggestion after the delay, unless another key comes first, and cancels the request before. */
   #ask(keyAt: number, delayMs: number): void {
     this.#cancel();
     const ask = (): void => {
