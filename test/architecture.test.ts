@@ -1,4 +1,4 @@
-// Keeps the rooms apart: arrows between them point one way, no circle, one home for each package.
+// The architecture: allowed imports between rooms, no cycles, and one home for each package.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { transformSync } from "esbuild";
@@ -9,9 +9,9 @@ const root = join(__dirname, "..");
 
 interface Room {
   readonly name: string;
-  /** Files and folders. */
+  /** Files and folders of the room. */
   readonly paths: readonly string[];
-  /** Rooms whose files its own files may import. */
+  /** Rooms that it may import. */
   readonly imports: readonly string[];
 }
 
@@ -32,7 +32,7 @@ const product = [...belowServer, "server", "command line", "entries", "extension
 /** Files that every room may import. */
 const everywhere = "errors";
 
-/** The first room with a path that a file lies in is the file's. */
+/** A file belongs to the first room that contains its path. */
 const rooms: readonly Room[] = [
   { name: everywhere, paths: ["sidecar/host/errors.ts"], imports: [] },
   { name: "host", paths: ["sidecar/host"], imports: [] },
@@ -72,7 +72,7 @@ const rooms: readonly Room[] = [
   { name: "tests", paths: ["test"], imports: [...product, "eval", "bench", "corpus", "scripts"] },
 ];
 
-/** Where each package of the product may be imported, beside tests and benchmarks. */
+/** The rooms that may import each package of the product, besides tests and benchmarks. */
 const homes: Readonly<Record<string, readonly string[]>> = {
   vscode: ["extension"],
   "vscode-languageclient/node": ["extension"],
@@ -103,7 +103,7 @@ function roomOf(file: string): Room | undefined {
   return rooms.find(({ paths }) => liesIn(file, paths));
 }
 
-/** What is wrong with the imports, in words. */
+/** Descriptions of all forbidden imports. */
 function violations(graph: ImportGraph): string[] {
   const found: string[] = [];
   for (const [file, imports] of graph) {

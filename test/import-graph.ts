@@ -1,23 +1,23 @@
-// The import graph of the project's own sources: which file imports which, types included, and which packages.
+// The import graph of the project's sources, type imports and packages included.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, posix, sep } from "node:path";
 import { init, parse } from "es-module-lexer";
 
-/** By file, from the root with `/`: what it imports. */
+/** The imports of each file, by path from the root with `/`. */
 export type ImportGraph = ReadonlyMap<string, Imports>;
 
 export interface Imports {
-  /** Files of the project, from the root with `/`. */
+  /** Imported files of the project, as paths from the root with `/`. */
   readonly files: readonly string[];
-  /** Packages, as they are imported (`vitest/config`); Node's own are left out. */
+  /** Imported packages, with subpaths (`vitest/config`); Node's own are omitted. */
   readonly packages: readonly string[];
 }
 
 const source = /\.(?:ts|mts|mjs)$/;
-/** Packages that are loaded by require, because their binaries stay beside the bundle. */
+/** Finds packages that are loaded by `require`, because their binaries are not bundled. */
 const required = /\brequire(?:\.resolve)?\("([^".][^"]*)"\)/g;
 
-/** All sources below the folders, and the files, that are named. @param skip folders that are left out */
+/** The named files, and all sources in the named folders. @param skip excluded folders */
 export function sourcesIn(root: string, names: readonly string[], skip: readonly string[] = []): string[] {
   return names
     .flatMap((name) =>
@@ -31,7 +31,7 @@ export function sourcesIn(root: string, names: readonly string[], skip: readonly
     .sort();
 }
 
-/** @throws Error for an import of a file that is not among `files` */
+/** Reads the imports of `files`. @throws Error for an import of a file that is not among `files` */
 export async function importGraph(root: string, files: readonly string[]): Promise<ImportGraph> {
   await init;
   const known = new Set(files);
@@ -56,7 +56,7 @@ function resolved(file: string, name: string, known: ReadonlySet<string>): strin
   return found;
 }
 
-/** Files that reach themselves by their imports, each circle once (strongly connected components, Tarjan 1972). */
+/** Import cycles, each once (strongly connected components, Tarjan 1972). */
 export function circlesOf(graph: ReadonlyMap<string, Pick<Imports, "files">>): string[][] {
   const circles: string[][] = [];
   const order = new Map<string, number>();

@@ -1,4 +1,4 @@
-// Where the tests find the model package: the one that ships, unless SELFRACG_MODEL names another folder.
+// The model packages of the tests: the one that ships, unless SELFRACG_MODEL names another folder.
 import { resolve } from "node:path";
 
 /** Folder of the model package under test. */

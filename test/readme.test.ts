@@ -1,4 +1,4 @@
-// Keeps README and docs in step with package.json, and their links and pictures with what is there.
+// README and docs agree with package.json, and their links and pictures exist.
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 import { expect, it } from "vitest";
@@ -28,7 +28,7 @@ it("docs/settings.md lists every setting with its default and bounds", () => {
   }
 });
 
-/** Pages that can be reached from README and CHANGELOG. @throws AssertionError for a link to what is not there */
+/** Pages that can be reached from README and CHANGELOG. @throws AssertionError for a broken link */
 function reachablePages(): string[] {
   const pages = ["README.md", "CHANGELOG.md"];
   for (const page of pages) {

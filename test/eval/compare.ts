@@ -1,4 +1,4 @@
-// Sets results beside those of another run for the same tasks.
+// Compares results with those of another run on the same tasks.
 
 import { readFileSync } from "node:fs";
 import * as v from "valibot";
@@ -9,7 +9,7 @@ import { byLanguage, type Figure, interval, type Origin, type Unit } from "./sum
 
 const predictionSchema = v.looseObject({
   id: v.string(),
-  /** Cut to one statement. */
+  /** The prediction cut to one statement. */
   prediction: v.string(),
   em: v.number(),
   es: v.number(),
@@ -22,23 +22,23 @@ interface Pair extends Origin {
   readonly there: Prediction;
 }
 
-/** The tasks of one language, or all, that both have done. Differences are here minus there. */
+/** The tasks of one language, or of all, that both runs have done. Differences are this run minus the other. */
 export interface ComparedTasks {
   readonly tasks: number;
-  /** Predictions whose statements are equal. */
+  /** Number of predictions with equal statements. */
   readonly identical: number;
   readonly here: { readonly em: number; readonly es: number };
   readonly there: { readonly em: number; readonly es: number };
   readonly difference: { readonly em: Figure; readonly es: Figure };
 }
 
-/** By language, and `all` where there is more than one. */
+/** Comparisons by language, and `all` when there are several. */
 export type Comparison = Readonly<Record<string, ComparedTasks>>;
 
 /**
  * Compares by task id.
- * @param path what `--json` wrote
- * @throws InputError for a file that holds no results of these tasks
+ * @param path a file that `--json` wrote
+ * @throws InputError for a file without results of these tasks
  */
 export function compare(results: readonly Result[], path: string, unit: Unit): Comparison {
   const rows = readRun(path);

@@ -1,4 +1,4 @@
-// `npm run eval`: completes tasks of real repositories through the sidecar's own code and prints how well, with intervals.
+// `npm run eval`: completes tasks of real repositories with the sidecar's code, and prints scores with intervals.
 
 import { createHash } from "node:crypto";
 import { readFile, writeFile } from "node:fs/promises";
@@ -26,11 +26,11 @@ async function main(): Promise<void> {
   for (const task of tasks) groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
   const repositories = await readRepositories(command.repos, new Set(groups.keys()));
   const filesOf = (name: string) => repositories.get(name) ?? new Map<string, string>();
-  // Told before hours of work, not in their midst.
+  // Reported before hours of work, not during them.
   for (const task of tasks) placeOf(task, filesOf(task.repository));
 
   const evaluation = await Evaluation.open(command);
-  // A changed program gives other results.
+  // A changed program may give other results.
   const code = createHash("sha256")
     .update(await readFile(__filename))
     .digest("hex");
@@ -38,7 +38,7 @@ async function main(): Promise<void> {
   const finished = () => tasks.flatMap((task) => results.get(task) ?? []);
   const before = finished().length;
   const progress = new Progress();
-  if (before > 0) process.stderr.write(`${before} of ${tasks.length} tasks were done before.\n`);
+  if (before > 0) process.stderr.write(`${before} of ${tasks.length} tasks were done in an earlier run.\n`);
   for (const [repository, group] of groups) {
     await evaluation.run(repository, filesOf(repository), group, results, (detail) => {
       progress.show(finished().length, tasks.length, detail);

@@ -1,4 +1,4 @@
-// Runs tasks through the sidecar's own code: indexes each repository once, completes at every cursor, scores what comes.
+// Runs tasks with the sidecar's code: indexes each repository once, completes at every cursor, and scores the suggestions.
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
@@ -31,14 +31,14 @@ import { WindowChunker } from "./windows";
 export interface EvaluationOptions {
   readonly modelPath: string;
   readonly grammarPath: string;
-  /** Folder for the index and, while they are in use, the repositories. */
+  /** Folder for the index and, while it is in use, a repository. */
   readonly work: string;
   readonly retriever: RetrieverName;
-  /** `product`: as the sidecar cuts files; `windows`: as the benchmark's script does. */
+  /** `product`: fragments as the sidecar cuts them; `windows`: as the benchmark's script does. */
   readonly fragments: "product" | "windows";
-  /** As the training project measures: no cache model over the prompt, no stops, no filters, nothing from the cursor's own file. */
+  /** As the training project measures: no n-gram lookup, no stops, no filters, no fragments of the cursor's own file. */
   readonly plain: boolean;
-  /** Added to the score of fragments of files that the cursor's file imports; with `selfracg` alone, and not where it is `plain`. */
+  /** Boost of fragments of imported files; only for `selfracg` without `plain`. */
   readonly imported: number;
   readonly provider: ExecutionProviderSetting;
   readonly threads: number;
@@ -47,7 +47,7 @@ export interface EvaluationOptions {
 
 const settings: Settings = defaultSettings;
 const maxBytes = settings.maxFileKilobytes * 1024;
-/** Ranks looked at. */
+/** Number of ranks that count. */
 const depth = 10;
 
 export class Evaluation {
@@ -102,7 +102,7 @@ export class Evaluation {
     return this.backbone.model;
   }
 
-  /** What a result depends on, as 16 hexadecimal digits. @param code fingerprint of the program */
+  /** A fingerprint of all that a result depends on, 16 hexadecimal digits. @param code fingerprint of the program */
   key(code: string): string {
     const { retriever, fragments, plain, imported } = this.options;
     const { hash, retrieval } = this.model;
@@ -112,7 +112,7 @@ export class Evaluation {
       .slice(0, 16);
   }
 
-  /** Does the tasks that `results` lacks, all of one repository. @param onProgress told what is going on */
+  /** Does the tasks of one repository that `results` lacks. @param onProgress called with the current activity */
   async run(
     name: string,
     files: Files,
@@ -226,7 +226,7 @@ export class Evaluation {
   }
 }
 
-/** A model that takes whatever is found, and that is not asked for a need where nobody looks at it. */
+/** A model that accepts all fragments found, and computes no need when it is not used. */
 function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
   const { nullVector: _, ...retrieval } = backbone.model.retrieval;
   return {
@@ -243,7 +243,7 @@ function unconditional(backbone: Backbone, retriever: RetrieverName): Backbone {
   };
 }
 
-/** What can be found at a cursor. */
+/** The fragments that can be found at a cursor. */
 interface Search {
   /**
    * `others` are the fragments of the other files, `boostOf` what is added to their scores. `source` is searched for
@@ -261,7 +261,7 @@ class RankerSearch implements Search {
   constructor(
     private readonly ranker: Ranker,
     private readonly repository: Repository,
-    /** Whether the cursor's file, up to the cursor, may be drawn on. */
+    /** Whether fragments of the cursor's file before the cursor may be used. */
     private readonly ownFile: boolean,
   ) {}
 
@@ -279,7 +279,7 @@ class RankerSearch implements Search {
   async close(): Promise<void> {}
 }
 
-/** The sidecar's index over the repository's folder. A file is on disk only up to the cursor while one is in it. */
+/** The sidecar's index of the repository's folder. The cursor's file is on disk only up to the cursor. */
 class IndexSearch implements Search {
   private cut: string | undefined;
 

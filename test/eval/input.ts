@@ -1,4 +1,4 @@
-// Reads what is evaluated: tasks and the repositories they are from, as JSON lines, plain or compressed with xz.
+// Reads tasks and their repositories as JSON lines, plain or compressed with xz.
 
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
@@ -9,7 +9,7 @@ import * as v from "valibot";
 import { XzReadableStream } from "xz-decompress";
 import { errorMessage } from "../../sidecar/host/errors";
 
-/** Something the caller can put right: expected, found, what to do. */
+/** An error that the user can correct; the message says what was expected, what was found and what to do. */
 export class InputError extends Error {}
 
 const taskSchema = v.looseObject({
@@ -17,7 +17,7 @@ const taskSchema = v.looseObject({
   language: v.string(),
   repository: v.string(),
   file: v.string(),
-  /** Of the cursor, in code points. */
+  /** Offset of the cursor in code points. */
   offset: v.pipe(v.number(), v.integer(), v.minValue(0)),
   groundtruth: v.pipe(v.string(), v.minLength(1)),
 });
@@ -39,8 +39,8 @@ export interface Place {
 }
 
 /**
- * The tasks of all files, in their order; with `limit`, so many of each file, those that come first in a shuffle that
- * depends on their ids alone: they are spread over the repositories as all tasks are, and a larger limit adds to them.
+ * The tasks of all files in order; with `limit`, the first of each file in a shuffle that
+ * depends only on their ids: a random sample, which a larger limit extends.
  * @throws InputError
  */
 export async function readTasks(paths: readonly string[], limit: number | undefined): Promise<Task[]> {
@@ -75,7 +75,7 @@ function drawn(tasks: readonly Task[], limit: number): Task[] {
   return tasks.filter((task) => chosen.has(task));
 }
 
-/** The files of the wanted repositories; the others are passed over unread where their name stands first. @throws InputError */
+/** The files of the requested repositories; others are not parsed when their name is the first field. @throws InputError */
 export async function readRepositories(
   paths: readonly string[],
   wanted: ReadonlySet<string>,
@@ -103,7 +103,7 @@ async function readWanted(path: string, wanted: ReadonlySet<string>, found: Map<
     );
     if (!wanted.has(repository)) continue;
     for (const file of Object.keys(files)) {
-      // They are written to a folder, out of which no name may lead.
+      // Files are written to a folder, which no name may leave.
       if (file.split(/[/\\]/).some((part) => part === "" || part === "." || part === "..") || file.includes("\0")) {
         throw new InputError(
           `${path}, line ${number}: expected relative paths with "/", found ${JSON.stringify(file)} in ${repository}. Rename it.`,
@@ -114,7 +114,7 @@ async function readWanted(path: string, wanted: ReadonlySet<string>, found: Map<
   }
 }
 
-/** The text on both sides of a task's cursor, the ground truth in neither. @throws InputError when it does not stand there */
+/** The text on both sides of a task's cursor, without the ground truth. @throws InputError when the ground truth is not there */
 export function placeOf(task: Task, files: Files): Place {
   const text = files.get(task.file);
   if (text === undefined)
@@ -131,7 +131,7 @@ export function placeOf(task: Task, files: Files): Place {
   return { task, prefix: text.slice(0, start), suffix: text.slice(start + task.groundtruth.length) };
 }
 
-/** UTF-16 units that the first `points` code points of `text` take; an unpaired surrogate is a code point of its own. */
+/** Length of the first `points` code points of `text` in UTF-16 units; an unpaired surrogate counts as a code point. */
 export function unitsOf(text: string, points: number): number {
   let units = 0;
   for (let point = 0; point < points && units < text.length; point++)
@@ -139,7 +139,7 @@ export function unitsOf(text: string, points: number): number {
   return units;
 }
 
-/** Lines of a text file that are not blank, with their numbers from 1. Only `\n` ends a line: texts hold all the others. */
+/** Lines of a text file that are not blank, with their numbers from 1. Only `\n` ends a line, because JSON texts contain other separators. */
 async function* readLines(path: string): AsyncGenerator<{ text: string; number: number }> {
   const found = await stat(path).catch(() => undefined);
   if (found?.isFile() !== true)

@@ -1,4 +1,4 @@
-// Lexical retrieval, the baseline: BM25 and the Jaccard index over code words, as in CrossCodeEval and RepoCoder.
+// Lexical retrieval as a baseline: BM25 and the Jaccard index of code words, as in CrossCodeEval and RepoCoder.
 
 export type LexicalMethod = "bm25" | "jaccard";
 
@@ -8,7 +8,7 @@ const b = 0.75;
 const maxRepeats = 3;
 const queryLines = 20;
 
-/** Identifiers in lower case, each followed by its camel-case and snake-case parts where it has several. */
+/** Identifiers in lower case, each followed by its camel-case and snake-case parts if it has several. */
 export function codeWords(text: string): string[] {
   const found: string[] = [];
   for (const [word] of text.matchAll(/[A-Za-z_][A-Za-z0-9_]*/g)) {
@@ -19,7 +19,7 @@ export function codeWords(text: string): string[] {
   return found;
 }
 
-/** The last lines before the cursor. */
+/** The query: the last lines before the cursor. */
 export function lexicalQuery(prefix: string): string {
   return prefix.split("\n").slice(-queryLines).join("\n");
 }
@@ -29,7 +29,7 @@ interface Counted {
   readonly length: number;
 }
 
-/** Word statistics of one repository's fragments, against which any text is scored. */
+/** Word statistics of one repository's fragments, by which texts are scored. */
 export class LexicalStatistics {
   private readonly containing = new Map<string, number>();
   private readonly counted = new Map<string, Counted>();

@@ -1,4 +1,4 @@
-// Completion without the product's additions: greedy decoding of the prompt, for comparison with the training project's harness.
+// Plain completion: greedy decoding of the prompt, for comparison with the training project.
 
 import { argmax } from "../../sidecar/completion/decoding/greedy";
 import { healPrefix, RequiredText } from "../../sidecar/completion/decoding/token-healing";
@@ -13,11 +13,11 @@ export interface PlainOptions {
   readonly promptFormat: PromptFormat;
   readonly tokenizer: Tokenizer;
   readonly maxTokens: number;
-  /** Whether the text holds all that is scored. */
+  /** Whether the text is long enough to be scored. */
   readonly isEnough: (text: string) => boolean;
 }
 
-/** Greedy decoding with token healing, without n-gram lookup, without stops but the model's own, without filters. */
+/** Greedy decoding with token healing, without n-gram lookup, filters and stops other than the model's stop tokens. */
 export async function completePlainly(
   context: CursorContext,
   selected: readonly SelectedFragment[],

@@ -1,4 +1,4 @@
-// Progress on standard error: a bar that redraws itself on a terminal, else a line every few seconds.
+// Progress on standard error: a bar on a terminal, else a line every few seconds.
 const width = 30;
 
 export class Progress {
@@ -6,7 +6,7 @@ export class Progress {
   private readonly start = performance.now();
   private doneAtStart: number | undefined;
 
-  /** @param detail what is going on, in a few words */
+  /** @param detail the current activity in a few words */
   show(done: number, total: number, detail: string): void {
     this.doneAtStart ??= done;
     const now = performance.now();

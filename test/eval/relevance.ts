@@ -1,11 +1,11 @@
-// Which fragments hold what a task needs: those that define the first name of its ground truth that another file defines.
+// The relevant fragments of a task: those that define the first name of its ground truth that another file defines.
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import { InputError, type Task } from "./input";
 
-/** Beginning and rest of a word; names in any script, as in the benchmark's own script. */
+/** Character classes of the start and the rest of a name in any script, as in the benchmark's own code. */
 const word = "[\\p{L}\\p{N}_]";
 const lineStart = "(?<![^\\n])";
-/** What may stand around NAME where it is defined. */
+/** Patterns of definitions of NAME by language. */
 const definitions: Readonly<Record<string, string>> = {
   python: `${lineStart}\\s*(?:(?:async\\s+)?(?:def|class)\\s+NAME(?!${word})|(?:self\\.)?NAME\\s*(?::[^=\\n]+)?=(?!=))`,
   java:
@@ -17,7 +17,7 @@ const definitions: Readonly<Record<string, string>> = {
 };
 const minNameLength = 3;
 
-/** Whether tasks of this language have a label. @throws InputError otherwise */
+/** Checks that definitions of this language are known. @throws InputError otherwise */
 export function checkLanguage(language: string): void {
   if (definitions[language] === undefined) {
     throw new InputError(
@@ -26,12 +26,12 @@ export function checkLanguage(language: string): void {
   }
 }
 
-/** Where a fragment stands: the same for equal cuts of the same file. */
+/** The location of a fragment as a key. */
 export function placeKey({ path, startLine, endLine }: Fragment): string {
   return `${path}:${startLine}-${endLine}`;
 }
 
-/** Places of the fragments, all of other files than the task's, that define what it needs; none where no other file defines any of its names. */
+/** Keys of the fragments of other files that define what the task needs; empty when no other file defines any of its names. */
 export function relevantTo(task: Task, others: readonly Fragment[]): Set<string> {
   for (const name of new Set(task.groundtruth.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? [])) {
     if (name.length < minNameLength) continue;

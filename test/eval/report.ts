@@ -1,4 +1,4 @@
-// What `npm run eval` prints and writes: tables with one row a language, and one JSON object.
+// The reports of `npm run eval`: tables with one row per language, and a JSON object.
 import { relative } from "node:path";
 import type { ModelPackage } from "../../sidecar/inference/package/model-package";
 import { boostWeights } from "../../sidecar/retrieval/boosts";
@@ -8,13 +8,13 @@ import { duration } from "./progress";
 import type { Result } from "./results";
 import { byLanguage, countUnits, type Figure, type FigureName, figureNames, summarise, type Unit } from "./summary";
 
-/** What a run came to. */
+/** The result of a run. */
 export interface Run {
   readonly command: Command;
   readonly model: ModelPackage;
   readonly provider: string;
   readonly results: readonly Result[];
-  /** How many of them were there before. */
+  /** Number of results from earlier runs. */
   readonly before: number;
   readonly elapsedMs: number;
   readonly unit: Unit;
@@ -33,14 +33,14 @@ const labels: Readonly<Record<FigureName, string>> = {
 const ofCompletion = ["em", "es", "idF1"] as const;
 const ofRetrieval = ["mrr10", "recall1", "recall5", "recall10"] as const;
 
-/** The results by language, and all of them where there is more than one. */
+/** The results by language, and all of them when there are several. */
 function groupsOf(results: readonly Result[]): Map<string, readonly Result[]> {
   const groups = new Map<string, readonly Result[]>(byLanguage(results));
   if (groups.size > 1) groups.set("all", results);
   return groups;
 }
 
-/** The report for people. */
+/** The report as text. */
 export function reportLines({ command, model, provider, results, before, elapsedMs, unit, comparison }: Run): string {
   const { retriever, fragments, plain, imported } = command;
   const needing = results.filter(({ needs }) => needs);
@@ -89,7 +89,7 @@ export function reportLines({ command, model, provider, results, before, elapsed
   return `${lines.join("\n")}\n`;
 }
 
-/** Why nothing was suggested and how often, the most frequent reason first. */
+/** The reasons why nothing was suggested with their numbers, the most frequent first. */
 function reasonsOf(results: readonly Result[]): [string, number][] {
   const counts = new Map<string, number>();
   for (const { suppressed } of results)
@@ -116,7 +116,7 @@ function comparisonLines(comparison: Comparison, path: string, unit: Unit): stri
   ];
 }
 
-/** The report for programs: figures of all tasks, by language, and what every task came to. */
+/** The report as JSON: figures of all tasks and by language, and the result of every task. */
 export function reportObject({ command, model, provider, results, elapsedMs, unit, comparison }: Run): object {
   const { retriever, fragments, imported, plain } = command;
   const needing = results.filter(({ needs }) => needs);
@@ -178,7 +178,7 @@ function show({ value, low, high }: Figure, name: FigureName, signed = false): s
   return value === null ? "-" : `${text(value)} (${text(low)} to ${text(high)})`;
 }
 
-/** Columns under their headers. */
+/** A table with aligned columns. */
 function table(header: readonly string[], rows: readonly (readonly string[])[]): string[] {
   const all = [header, ...rows];
   const widths = header.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));

@@ -1,4 +1,4 @@
-// A repository of the benchmark as a folder on disk, and the fragments that its files are cut into.
+// A repository of the benchmark as a folder on disk, and the fragments of its files.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -14,13 +14,13 @@ export class Repository {
     readonly root: string,
     private readonly files: Files,
     private readonly chunker: Chunker,
-    /** Of every file, in file order. */
+    /** The fragments of all files in order. */
     readonly fragments: readonly Fragment[],
   ) {}
 
   /**
-   * Writes the files to `root`, which is emptied first, and cuts them.
-   * @param indexable only the files that the product would index are cut; else all of them, their text as it is
+   * Empties `root`, writes the files to it, and cuts them into fragments.
+   * @param indexable whether to cut only files that the product would index; otherwise all files are cut unchanged
    */
   static async open(
     name: string,
@@ -58,13 +58,13 @@ export class Repository {
     return pathToFileURL(join(this.root, path)).href;
   }
 
-  /** The fragments of one text of a file. */
+  /** The fragments of a text of a file. */
   async cut(path: string, text: string): Promise<Fragment[]> {
     const uri = this.uriOf(path);
     return (await this.chunker.chunk(path, text)).map((chunk) => ({ uri, path, ...chunk }));
   }
 
-  /** Replaces the file on disk by `text`, or puts it back as it was. */
+  /** Replaces the file on disk by `text`, or restores it. */
   async write(path: string, text: string = this.files.get(path) ?? ""): Promise<void> {
     await writeFile(join(this.root, path), text);
   }

@@ -1,4 +1,4 @@
-// Results of single tasks on disk, a line each, so that a run that was ended goes on where it was.
+// Results of tasks on disk, one line each, so that an interrupted run can continue.
 import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { dirname } from "node:path";
 import * as v from "valibot";
@@ -12,20 +12,20 @@ const resultSchema = v.object({
   offset: v.number(),
   groundtruth: v.string(),
   prediction: v.string(),
-  /** Why nothing was suggested. */
+  /** The reason why nothing was suggested. */
   suppressed: v.optional(v.string()),
-  /** The prediction as it is scored: one statement. */
+  /** The scored prediction: one statement. */
   statement: v.string(),
   em: v.number(),
   es: v.number(),
   idF1: v.number(),
-  /** Whether another file defines a name of the ground truth: only then do the next two say anything. */
+  /** Whether another file defines a name of the ground truth; the next two fields are only meaningful then. */
   needs: v.boolean(),
-  /** Place from 0 of the first defining fragment among the best of the other files; null where it is not among the first ten. */
+  /** Rank from 0 of the first defining fragment among the best of other files; null beyond the tenth. */
   rank: v.nullable(v.number()),
-  /** Whether a defining fragment stood in the prompt. */
+  /** Whether a defining fragment was in the prompt. */
   inPrompt: v.boolean(),
-  /** Fragments in the prompt. */
+  /** Number of fragments in the prompt. */
   fragments: v.number(),
   /** Milliseconds from request to suggestion. */
   ms: v.number(),
@@ -36,7 +36,7 @@ export type Result = v.InferOutput<typeof resultSchema>;
 export class ResultFile {
   private readonly known = new Map<string, Result>();
 
-  /** Reads what is there; a line cut off by a kill is passed over, and its task done again. */
+  /** Reads the file; a line truncated by a kill is skipped, and its task is done again. */
   constructor(private readonly path: string) {
     mkdirSync(dirname(path), { recursive: true });
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
@@ -47,7 +47,7 @@ export class ResultFile {
     if (text !== "" && !text.endsWith("\n")) appendFileSync(path, "\n");
   }
 
-  /** The result of this very task; nothing for another one of the same id. */
+  /** The result of this task; undefined for a different task with the same id. */
   get({ id, repository, file, offset, groundtruth }: Task): Result | undefined {
     const known = this.known.get(id);
     const same =

@@ -1,4 +1,4 @@
-// What can stand in for the sidecar's search: nothing, chance, lexical retrieval, and one that knows the answer.
+// Alternatives to the sidecar's search: none, random, lexical retrieval, and an oracle that knows the answer.
 import type { Fragment, ScoredFragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Place } from "./input";
@@ -17,10 +17,10 @@ export const retrieverNames = [
   "oracle",
 ] as const;
 export type RetrieverName = (typeof retrieverNames)[number];
-/** Those that rank by what the model expresses and therefore need an index. */
+/** Whether the retriever ranks by the model's expressions, which needs an index. */
 export const usesIndex = (name: RetrieverName): boolean => name === "selfracg" || name === "selfracg-always";
 
-/** Best fragments whose successors are looked at. */
+/** Number of best fragments whose successors are used. */
 const successorsOf = 40;
 
 /** Ranks fragments of one repository without the model. */
@@ -35,8 +35,8 @@ export class Ranker {
   }
 
   /**
-   * The fragments, best first, equals in the order given. They are in file order; a method with `-next` gives, for each
-   * of the best, the fragment that follows it in its file (its own last one for itself).
+   * The fragments, best first, equal ones in the given order, which is that of the files. A method with `-next` returns, for each
+   * of the best, the next fragment of its file (the last fragment itself at the end).
    */
   rank({ task, prefix }: Place, fragments: readonly Fragment[]): Fragment[] {
     if (this.name === "none") return [];
@@ -45,7 +45,7 @@ export class Ranker {
         fragments,
         fragments.map((fragment) => chance(`${task.id} ${fragment.path} ${fragment.startLine}`)),
       );
-    // The oracle's query holds the answer.
+    // The oracle's query contains the answer.
     const query = lexicalQuery(this.name === "oracle" ? prefix + task.groundtruth : prefix);
     const method = this.name.startsWith("jaccard") ? "jaccard" : "bm25";
     const ranked = ordered(
@@ -66,7 +66,7 @@ export class Ranker {
   }
 }
 
-/** A ranking as something to search. What is searched for has been decided: any need finds it. */
+/** A ranking as a fragment source: a search returns it for any need. */
 export function rankedSource(ranking: readonly Fragment[]): FragmentSource {
   return {
     fragmentCount: ranking.length,
@@ -82,7 +82,7 @@ function ordered(fragments: readonly Fragment[], scores: readonly number[]): Fra
   return order.sort((a, b) => b.score - a.score).map(({ fragment }) => fragment);
 }
 
-/** A number from 0 to 1 that depends on nothing but the text (FNV-1a, mixed once more). */
+/** A pseudo-random number from 0 to 1 that depends only on the text (FNV-1a with a final mix). */
 export function chance(text: string): number {
   let hash = 0x811c9dc5;
   for (let at = 0; at < text.length; at++) hash = Math.imul(hash ^ text.charCodeAt(at), 0x01000193);

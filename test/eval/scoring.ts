@@ -36,7 +36,7 @@ function words(list: string): ReadonlySet<string> {
   return new Set(list.split(" "));
 }
 
-/** Scores `prediction`; `line` is what the cursor's line holds before the cursor. Both sides are cut to one statement. */
+/** Scores `prediction`; `line` is the cursor's line before the cursor. Both texts are cut to one statement. */
 export function score(language: string, line: string, prediction: string, groundtruth: string): Score {
   const guess = statement(language, line, prediction).trim();
   const truth = statement(language, line, groundtruth).trim();
@@ -53,7 +53,7 @@ export function score(language: string, line: string, prediction: string, ground
 /**
  * The part of `text` that belongs to the statement at the cursor. Python: up to the first line break outside of brackets,
  * strings and comments; others: through the first `;`, `{` or `}`, and in TypeScript at most to the end of the line,
- * since its ground truths are rests of lines. White space in front does not count.
+ * because its ground truths are rests of lines. Leading white space is ignored.
  */
 export function statement(language: string, line: string, text: string): string {
   const body = text.length - text.trimStart().length;
@@ -79,7 +79,7 @@ function pythonEnd(line: string, text: string, body: number): number {
   return text.length;
 }
 
-/** The offset behind the string that begins at `start`. A string in single quotes that is left open ends before its line break. */
+/** The offset after the string that starts at `start`. An unclosed single-quoted string ends before its line break. */
 function pythonStringEnd(code: string, start: number): number {
   const character = code.charAt(start);
   const quote = code.startsWith(character.repeat(3), start) ? character.repeat(3) : character;
@@ -91,7 +91,7 @@ function pythonStringEnd(code: string, start: number): number {
   return code.length;
 }
 
-/** @param found of `indexOf` */
+/** @param found result of `indexOf` */
 function endOr(found: number, code: string): number {
   return found < 0 ? code.length : found;
 }
@@ -104,7 +104,7 @@ export function identifiers(language: string, code: string): string[] {
   return (plain.match(/[A-Za-z_][A-Za-z0-9_]*/g) ?? []).filter((name) => keywords[language]?.has(name) !== true);
 }
 
-/** 100 for equal texts, 0 for texts with nothing in common: 200 x longest common subsequence / both lengths, in code points. */
+/** 100 for equal texts, 0 for texts without a common character: 200 x longest common subsequence / sum of lengths, in code points. */
 export function editSimilarity(a: string, b: string): number {
   const left = [...a];
   const right = [...b];

@@ -1,9 +1,9 @@
-// From results of single tasks to figures with intervals.
+// Computes figures with intervals from the results of tasks.
 
 import type { Result } from "./results";
 import { chance } from "./retrievers";
 
-/** A mean with its 95 % interval; all null where there was nothing to measure. */
+/** A mean with its 95 % interval; null when there was nothing to measure. */
 export interface Figure {
   readonly value: number | null;
   readonly low: number | null;
@@ -14,10 +14,10 @@ export const figureNames = ["em", "es", "idF1", "mrr10", "recall1", "recall5", "
 export type FigureName = (typeof figureNames)[number];
 export type Figures = Readonly<Record<FigureName, Figure>>;
 
-/** What the bootstrap draws whole: tasks of one are alike. */
+/** The unit that the bootstrap resamples, because tasks of one unit are similar. */
 export type Unit = "repository" | "file";
 
-/** Where a task is from. */
+/** The origin of a task. */
 export interface Origin {
   readonly language: string;
   readonly repository: string;
@@ -25,16 +25,16 @@ export interface Origin {
 }
 
 const resamples = 2000;
-/** With fewer, an interval over repositories says little. */
+/** Minimum number of repositories for an interval over repositories. */
 const minRepositories = 10;
 
-/** Repositories; files where a language has too few repositories. */
+/** Repositories, or files when a language has too few repositories. */
 export function unitFor(tasks: readonly Origin[]): Unit {
   const few = [...byLanguage(tasks).values()].some((group) => countUnits(group, "repository") < minRepositories);
   return few ? "file" : "repository";
 }
 
-/** In alphabetical order of the languages. */
+/** Groups in alphabetical order of the languages. */
 export function byLanguage<Item extends Origin>(items: readonly Item[]): Map<string, Item[]> {
   const languages = [...new Set(items.map(({ language }) => language))].sort();
   return new Map(languages.map((language) => [language, items.filter((item) => item.language === language)]));
@@ -48,7 +48,7 @@ function unitName({ repository, file }: Origin, unit: Unit): string {
   return unit === "repository" ? repository : `${repository}\0${file}`;
 }
 
-/** `em`, `idF1` and the retrieval figures from 0 to 1, `es` from 0 to 100. Retrieval counts only tasks that need something. */
+/** `em`, `idF1` and the retrieval figures from 0 to 1, `es` from 0 to 100. Retrieval counts only tasks that need a fragment. */
 export function summarise(results: readonly Result[], unit: Unit): Figures {
   const needing = results.filter(({ needs }) => needs);
   const within = (k: number) => interval(needing, unit, ({ rank }) => (rank !== null && rank < k ? 1 : 0));
@@ -63,7 +63,7 @@ export function summarise(results: readonly Result[], unit: Unit): Figures {
   };
 }
 
-/** The mean of `value`, and a percentile bootstrap interval in which whole units are drawn. */
+/** The mean of `value` with a percentile bootstrap interval over units. */
 export function interval<Item extends Origin>(
   items: readonly Item[],
   unit: Unit,

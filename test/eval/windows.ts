@@ -1,10 +1,10 @@
-// Overlapping windows of lines, the fragments of the benchmark's own script.
+// Overlapping windows of lines as fragments, as in the benchmark's own code.
 import type { Chunk, Chunker } from "../../sidecar/workspace/chunking/chunker";
 
 const lines = 20;
 const step = 10;
 
-/** Windows over the whole text, blank ones too; the last one ends where the text ends. */
+/** Windows over the whole text, even blank ones; the last one ends at the end of the text. */
 export class WindowChunker implements Chunker {
   readonly version = `windows ${lines}/${step}`;
 

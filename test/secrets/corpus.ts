@@ -1,4 +1,4 @@
-// The corpus of secrets: files that must not be indexed, and files that look like them and must be.
+// The corpus of secrets: files that must not be indexed, and similar files that must be.
 import { harmlessFiles } from "./harmless";
 import { namedFiles } from "./planted-names";
 import { textFiles } from "./planted-texts";

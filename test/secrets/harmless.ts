@@ -1,11 +1,11 @@
-// Files that resemble credentials and are none: names, templates, placeholders, references, hashes, documentation.
+// Files that only resemble credentials: names, templates, placeholders, references, hashes, documentation.
 import { base62, base64, type CorpusFile, digits, hex, upper, Values } from "./random";
 
 const v = new Values(53);
 const code = "def make(bits):\n    return bits * 2\n";
 const ts = "export const total = (items: number[]) => items.length;\n";
 const pass = `pass${"word"}`;
-/** Apart from the rest of the addresses, which scanners would take for leaks. */
+/** Separate from the rest of the addresses, so that scanners do not report them. */
 const to = ["://"].join("");
 
 const files: readonly (readonly [kind: string, path: string, text: string])[] = [

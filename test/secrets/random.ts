@@ -1,4 +1,4 @@
-// Made-up values for the corpus of secrets: the same at every run, and put together at run time so that no scanner takes the sources for a leak.
+// Random values for the corpus of secrets, the same in every run. They are made at run time, so that scanners do not report the sources.
 
 export const base62 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
 export const base64 = `${base62}+/`;
@@ -21,7 +21,7 @@ function numbers(seed: number): () => number {
   };
 }
 
-/** Draws values one after another. */
+/** Draws random values. */
 export class Values {
   private readonly next: () => number;
 
@@ -34,7 +34,7 @@ export class Values {
     return Array.from({ length: count }, () => alphabet[Math.floor(this.next() * alphabet.length)] ?? "").join("");
   }
 
-  /** A password as a generator makes it: digits, capitals and small letters, each at least once. */
+  /** A password as of a generator: digits, upper and lower case letters, each at least once. */
   password(count = 20): string {
     return `${this.of(letters, 1)}${this.of(digits, 1)}${this.of("ABCDEFGHJKLMNPQRSTUVWXYZ", 1)}${this.of("abcdefghijkmnopqrstuvwxyz", 1)}${this.of(base62, count - 4)}`;
   }
@@ -60,9 +60,9 @@ export class Values {
 
 /** A file of the corpus. */
 export interface CorpusFile {
-  /** What it is an example of. */
+  /** The kind of the example. */
   readonly kind: string;
-  /** From the workspace folder, with `/`. */
+  /** Path from the workspace folder, with `/`. */
   readonly path: string;
   readonly text: string;
 }

@@ -1,4 +1,4 @@
-// Tokens and keys as their issuers make them, each standing once in a source or configuration file.
+// Tokens and keys in the form of their issuers, each in a source or configuration file.
 import {
   base32,
   base62,
@@ -15,7 +15,7 @@ import {
 
 const v = new Values(11);
 
-/** Kind and token. The prefixes stand in two pieces. */
+/** Kind and token. The prefixes are concatenated, so that scanners do not report them. */
 const tokens: readonly (readonly [kind: string, token: string])[] = [
   ["AWS access key", `AK${"IA"}${v.of(base32, 16)}`],
   ["AWS temporary access key", `AS${"IA"}${v.of(base32, 16)}`],
@@ -120,7 +120,7 @@ const sites: readonly (readonly [extension: string, write: (token: string) => st
   ["java", (token) => `class Shop {\n  private final Client client = new Client("${token}");\n}\n`],
 ];
 
-/** One file for each kind. */
+/** A file for each kind. */
 export const tokenFiles: readonly CorpusFile[] = tokens.map(([kind, token], row) => {
   const [extension, write] = sites[row % sites.length] ?? ["txt", (each: string) => each];
   return { kind, path: `tokens/client${row}.${extension}`, text: write(token) };

@@ -95,7 +95,7 @@ describe("the evaluation", () => {
     expect(figures.results.map(({ id }: { id: string }) => id)).toEqual(["one", "two"]);
 
     const second = await run([...common, "--json", json]);
-    expect(second.stderr).toContain("2 of 2 tasks were done before.");
+    expect(second.stderr).toContain("2 of 2 tasks were done in an earlier run.");
     expect(second.stderr).not.toContain("2/2");
     const { elapsedSeconds: _, ...again } = JSON.parse(await readFile(json, "utf8"));
     const { elapsedSeconds: __, ...before } = figures;

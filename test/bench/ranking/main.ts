@@ -34,7 +34,7 @@ const casesVersion = 3;
 const depth = 600;
 
 /** Cases from the cache, or computed now. @param given the inputs they depend on, besides the model */
-type Kept = (name: string, given: readonly unknown[], make: () => Promise<StoredCase[]>) => Promise<Case[]>;
+type CachedCases = (name: string, given: readonly unknown[], make: () => Promise<StoredCase[]>) => Promise<Case[]>;
 
 /** @throws Error for an invalid option; InputError for tasks that cannot be read */
 export async function main(args: readonly string[]): Promise<void> {
@@ -58,7 +58,7 @@ export async function main(args: readonly string[]): Promise<void> {
   const work = resolve(values.work ?? join(__dirname, "..", ".cache", "ranking"));
   const started = performance.now();
   const engine = await RankingEngine.open(measuredModel(values.model, modelFolders), grammarPath, work);
-  const kept: Kept = async (name, given, make) => {
+  const cachedCases: CachedCases = async (name, given, make) => {
     const key = createHash("sha256")
       .update(JSON.stringify([casesVersion, engine.modelHash, ...given]))
       .digest("hex")
@@ -79,13 +79,15 @@ export async function main(args: readonly string[]): Promise<void> {
   for (const [at, tasks] of values.tasks.entries()) {
     const repos = values.repos[at] ?? "";
     const limit = values.limit === undefined ? undefined : count("--limit", values.limit);
-    fromTasks.push(...(await casesOfTasks(engine, kept, tasks, repos, limit, work, grammarPath, say)));
+    fromTasks.push(...(await casesOfTasks(engine, cachedCases, tasks, repos, limit, work, grammarPath, say)));
   }
   const fromHistory: Case[] = [];
   for (const git of values.git) {
     const max = count("--commits", values.commits);
     fromHistory.push(
-      ...(await cachedCases("history", [resolve(git), max], () => casesOfHistory(engine, git, work, { max, depth }, say))),
+      ...(await cachedCases("history", [resolve(git), max], () =>
+        casesOfHistory(engine, git, work, { max, depth }, say),
+      )),
     );
   }
   await engine.dispose();
@@ -96,7 +98,7 @@ export async function main(args: readonly string[]): Promise<void> {
 
 async function casesOfTasks(
   engine: RankingEngine,
-  kept: Kept,
+  cachedCases: CachedCases,
   tasksPath: string,
   reposPath: string,
   limit: number | undefined,
