@@ -1,4 +1,4 @@
-// A missing or altered model, and bytes that are no message: a clear word, and no hang.
+// A missing or changed model package and malformed messages lead to clear errors, and never to a hang.
 import { cp, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import fc from "fast-check";

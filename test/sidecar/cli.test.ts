@@ -1,4 +1,4 @@
-// The command line as a person and a script use it: the real process, its output and its exit codes.
+// The command line: the real process, its output and its exit codes.
 import { spawn, spawnSync } from "node:child_process";
 import { cp, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";

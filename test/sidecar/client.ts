@@ -1,4 +1,4 @@
-// An LSP client for the tests: spawns the real sidecar and plays the editor's part over its standard streams.
+// An LSP client for the tests, which starts the real sidecar and acts as the editor.
 import { type ChildProcess, spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp, mkdtemp, rm } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// Suggestions from the real model over the wire: with and without a workspace, cancelled, cached, switched off.
+// Suggestions of the real model by LSP: with and without a workspace, cancelled, cached, switched off.
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

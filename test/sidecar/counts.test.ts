@@ -1,4 +1,4 @@
-// What becomes of suggestions is counted by the sidecar from edits alone, kept on this machine, and deletable.
+// The sidecar counts from edits alone what happens to suggestions; the counts stay on this machine and can be deleted.
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterAll, afterEach, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// The evaluation as a person runs it: the real process, model and index over two tasks made of the fixture workspace.
+// The evaluation: the real process, model and index on two tasks made of the fixture workspace.
 import { spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

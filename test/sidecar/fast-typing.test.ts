@@ -1,4 +1,4 @@
-// Two hundred keys at twenty a second, a suggestion asked for at each and the older one cancelled: nothing stale, nothing lost.
+// 200 keys at 20 a second, each with a request that cancels the older one: no stale and no lost answers.
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

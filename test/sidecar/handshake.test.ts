@@ -1,4 +1,4 @@
-// From the first message to ready: capabilities, statuses, the index kept over a restart, an orderly end.
+// The life of the process: capabilities, statuses, a restart with the same index, an orderly end.
 import { afterEach, describe, expect, it } from "vitest";
 import { defaultSettings, messages, serverCommands } from "../../sidecar/protocol";
 import { cleanUp, copyOfFixture, Sidecar, start, temporaryFolder } from "./client";

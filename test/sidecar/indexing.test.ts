@@ -1,4 +1,4 @@
-// The index over the wire: progress, cancellation, changed files and folders, and whatever may be on a disk.
+// Indexing by LSP: progress, cancellation, changed files and folders, and unusual files.
 import { mkdir, readdir, rename, rm, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// The inspector's requests to the real process: the prompt, the comparison, a search, and what is no longer held.
+// The inspector's requests to the real process: prompt, comparison, search, and completions no longer remembered.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { RequestParam, RequestType } from "vscode-languageserver/node";

@@ -1,4 +1,4 @@
-// A package of another backbone, chosen by the setting selfracg.modelPath: a tiny Llama that knows a few lines by heart.
+// A package with another backbone by the setting selfracg.modelPath: a tiny Llama trained on a few lines.
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";

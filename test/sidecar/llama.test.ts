@@ -1,4 +1,4 @@
-// llama.cpp as the inference benchmark runs it: node-llama-cpp installed on demand, on a tiny GGUF file, without a network.
+// llama.cpp in the inference benchmark: node-llama-cpp is installed on demand and times a tiny GGUF file without a network.
 import { fork } from "node:child_process";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

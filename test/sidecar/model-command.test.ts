@@ -1,4 +1,4 @@
-// The command `the model command` as a person and a script use it: the real process, in an installation with a tiny catalogue.
+// The command `model`: the real process in an installation with a tiny catalogue.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";

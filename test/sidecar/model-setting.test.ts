@@ -1,4 +1,4 @@
-// The setting selfracg.model: a name or a folder, before the older setting, and the small model where there is none of the name.
+// The setting selfracg.model: a name or a folder, its priority over the older setting, and unknown names.
 import { resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, type Sidecar, start } from "./client";

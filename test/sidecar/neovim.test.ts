@@ -1,4 +1,4 @@
-// Neovim as a user sets it up: the configuration of docs/editors.md, run by a Neovim that is installed here, or named in SELFRACG_NVIM.
+// The configuration of docs/editors.md in a real Neovim: the installed one, or that of SELFRACG_NVIM.
 import { spawnSync } from "node:child_process";
 import { appendFileSync, readFileSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";

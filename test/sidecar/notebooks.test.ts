@@ -1,4 +1,4 @@
-// Notebooks as LSP 3.17 syncs them, with the real model: cells above and below are context; and cells sent as plain documents.
+// Notebooks by LSP 3.17 with the real model: the cells above and below are context; also cells sent as documents.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { NotebookCell, Position, TextDocumentItem } from "vscode-languageserver/node";

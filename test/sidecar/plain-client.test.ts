@@ -1,4 +1,4 @@
-// Any LSP 3.18 editor gets suggestions: a client that knows the protocol alone, by hand, and nothing of this sidecar.
+// Any LSP 3.18 client gets suggestions: a minimal client that knows only the protocol.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

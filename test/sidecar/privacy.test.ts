@@ -1,4 +1,4 @@
-// Nothing leaves the machine: the system calls of the sidecar and the command line, for longer than libraries wait with telemetry.
+// The system calls of sidecar and command line make no connection, also after the delay of libraries' telemetry.
 import { spawn } from "node:child_process";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";

@@ -1,4 +1,4 @@
-// What boosts, pins and bans fragments, over the wire: settings hold from the next request on, and edits elsewhere leave reused fragments alone.
+// Boosted, pinned and banned fragments by LSP: settings apply from the next request on.
 import { readFile, rename } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterAll, beforeAll, beforeEach, expect, it } from "vitest";

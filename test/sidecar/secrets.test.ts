@@ -1,4 +1,4 @@
-// Secrets over the wire: neither indexed nor searched nor read by the model, and no suggestions where they are written.
+// Secrets by LSP: they are not indexed, searched or read by the model, and get no suggestions.
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, describe, expect, it } from "vitest";

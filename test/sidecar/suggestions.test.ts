@@ -1,4 +1,4 @@
-// What makes suggestions bearable while typing, from the real model over the wire: held back, cancelled, made ready, snoozed, off.
+// Suggestions of the real model while typing: delayed, cancelled, made in advance, snoozed, off.
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import {

@@ -1,4 +1,4 @@
-// Runs a program under strace and finds the system calls that reach for the network or write where the program may not.
+// Runs a program under strace, and finds system calls that use the network or write outside the allowed folder.
 import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { resolve, sep } from "node:path";

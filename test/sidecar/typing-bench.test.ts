@@ -1,4 +1,4 @@
-// The typing benchmark as a person runs it: the real process over a git history made of the fixture workspace.
+// The typing benchmark: the real process on a git history made of the fixture workspace.
 import { execFileSync, spawn } from "node:child_process";
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Time that processors spent on this process, in milliseconds: unlike time on the clock, it does not grow while other programs run.
+// The processor time of this process in milliseconds, which does not depend on other programs.
 export function cpuTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;

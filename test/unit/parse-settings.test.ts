@@ -1,4 +1,4 @@
-// Settings are checked member by member; one bad member costs itself alone.
+// Settings are checked one by one, so that an invalid one does not affect the others.
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

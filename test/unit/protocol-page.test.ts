@@ -1,4 +1,4 @@
-// Keeps docs/protocol.md in step with sidecar/protocol.
+// docs/protocol.md agrees with sidecar/protocol.ts.
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// Accepting a suggestion in a real VS Code: the next one is asked for by itself, and the sidecar learns what was accepted.
+// Accepting a suggestion in VS Code: the next one is requested without a key, and the sidecar counts the acceptance.
 
 import { beforeAll, describe, expect, it } from "vitest";
 import { Bookshop, lastLine } from "./bookshop";

@@ -1,4 +1,4 @@
-// A VS Code window on a copy of the fixture's bookshop: what every suite sets up, and takes down again.
+// A VS Code window on a copy of the bookshop fixture, with the set-up and clean-up of every suite.
 
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync } from "node:fs";

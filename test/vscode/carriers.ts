@@ -1,4 +1,4 @@
-// The two ways to a real VS Code: the desktop one where its download is reachable, the served one with Chromium elsewhere.
+// The two kinds of VS Code for the tests: the desktop version if it can be downloaded, else the served one in Chromium.
 
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

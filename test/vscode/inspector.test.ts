@@ -1,4 +1,4 @@
-// The retrieval inspector in a real VS Code: by keyboard, in every kind of theme, and all that one can ask of it.
+// The retrieval inspector in VS Code: by keyboard, in every kind of theme, and all its functions.
 
 import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";

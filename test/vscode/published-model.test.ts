@@ -1,4 +1,4 @@
-// A published model in a real VS Code, from its file on: converted, typed with, compared in the inspector, and back to the small one.
+// A published model in VS Code: converted from its file, used, compared in the inspector, and replaced by the small one.
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { createReadStream, realpathSync, rmSync } from "node:fs";

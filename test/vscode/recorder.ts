@@ -1,4 +1,4 @@
-// Notes in the page when keys go down, when the text they make shows, and what ghost text stands behind it.
+// Records in the page when keys are pressed, when their text appears, and the ghost text.
 import type { Page } from "playwright-core";
 
 /** The cursor's line at one moment. */

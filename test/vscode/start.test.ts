@@ -1,4 +1,4 @@
-// `npm start` without a folder, once and again: what the user changed and chose is still there the second time.
+// `npm start` without a folder, twice: the user's changes and settings are kept.
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { appendFileSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, symlinkSync } from "node:fs";

@@ -1,4 +1,4 @@
-// The status bar and what hangs on it, in a real VS Code: its states, its menu, the walkthrough, settings, diagnostics.
+// The status bar in VS Code: its states, its menu, the walkthrough, settings, diagnostics.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

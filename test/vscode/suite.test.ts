@@ -1,4 +1,4 @@
-// The packaged extension in a real VS Code: what a user does and sees, from the first keystroke to a killed sidecar.
+// The packaged extension in VS Code from the first keystroke to a crashed sidecar.
 
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";

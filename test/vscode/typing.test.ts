@@ -1,4 +1,4 @@
-// Typing in a real VS Code: fast, along a suggestion, through its words and lines; in notebooks, several roots and other themes.
+// Typing in VS Code: fast, along a suggestion, by words and lines; in notebooks, with several folders and other themes.
 
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";

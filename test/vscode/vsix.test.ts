@@ -1,4 +1,4 @@
-// What the packaged extension holds: the files of a list, a licence text for all third-party code, and native code that any machine can load.
+// The contents of the VSIX: a list of files, licence texts of all third-party code, and native code for any machine.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

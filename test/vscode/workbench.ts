@@ -1,4 +1,4 @@
-// What a person does and sees in a VS Code window, in terms of its page.
+// A VS Code window in terms of what a user does and sees.
 
 import { execFileSync } from "node:child_process";
 import type { Frame, Locator, Page } from "playwright-core";

@@ -1,4 +1,4 @@
-// The benchmark's cursors: real places, with the rest of the line cut out of the context.
+// The benchmark's cursors: real places, with the rest of the line removed from the context.
 import { resolve } from "node:path";
 import { expect, it } from "vitest";
 import { readSources, spread, typingCursors } from "../../bench/cursors";

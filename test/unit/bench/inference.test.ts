@@ -1,4 +1,4 @@
-// The inference benchmark's arithmetic: goals, bytes a token, tokens a run, and the pace of two runtimes.
+// The arithmetic of the inference benchmark: goals, bytes per token, tokens per run, and the speed of two runtimes.
 import { describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { bytesPerToken, createBandwidth } from "../../bench/inference/bandwidth";

@@ -1,4 +1,4 @@
-// Logistic regression on examples whose answer is known.
+// Logistic regression on examples with known results.
 import { describe, expect, it } from "vitest";
 import { brier, calibrationError, fitLogistic, logistic } from "../../bench/logistic";
 import { random } from "../completion/random";

@@ -1,4 +1,4 @@
-// Which GGUF file a model package is compared on.
+// Finds the GGUF file of a model package for the comparison.
 import { appendFile, copyFile, cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

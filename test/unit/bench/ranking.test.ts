@@ -1,4 +1,4 @@
-// Which weights a ranking is given by measuring: the ranks that raises lead to, and the weights that lead to the best.
+// Choosing boost weights by measuring ranks.
 import { describe, expect, it } from "vitest";
 import { type Candidate, type Case, noWeights, rankOfNeeded, trials } from "../../bench/ranking/cases";
 import { chosen, heldOut, meanReciprocalRank, report } from "../../bench/ranking/report";

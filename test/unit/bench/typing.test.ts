@@ -1,4 +1,4 @@
-// The typing benchmark's parts: edits out of a git history, a person's rhythm and choices, and what stands as ghost text.
+// The parts of the typing benchmark: edits of a git history, a person's rhythm and choices, and ghost text.
 import { execFileSync } from "node:child_process";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// What the evaluation reads: tasks, repositories, compressed or not, and what it says of files that are something else.
+// The input of the evaluation: tasks and repositories, plain or compressed, and the errors for other files.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// The evaluation's report: a row for each language, what was suppressed and why, and differences from another run.
+// The evaluation's report: figures by language, reasons of suppression, and differences from another run.
 import { expect, it } from "vitest";
 import { type Run, reportLines, reportObject } from "../../eval/report";
 import { result } from "./result";

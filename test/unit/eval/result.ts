@@ -1,4 +1,4 @@
-// A result to change parts of.
+// A result of the evaluation, for tests to change.
 import type { Result } from "../../eval/results";
 
 export const result = (id: string, part: Partial<Result> = {}): Result => ({

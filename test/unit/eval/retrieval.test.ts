@@ -1,4 +1,4 @@
-// Labels, windows and lexical rankings on made-up files, as the benchmark's own script has them.
+// Labels, windows and lexical rankings on small files, as in the benchmark's own code.
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

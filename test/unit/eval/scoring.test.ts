@@ -1,4 +1,4 @@
-// Scores agree with the training project's, whose own tests read the same file (edit similarity there is rapidfuzz's).
+// Scores agree with the training project's, whose tests read the same file (there, edit similarity is rapidfuzz's).
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// Figures, their intervals, what is kept on disk between two runs, and the comparison with another run.
+// Figures, their intervals, stored results, and the comparison with another run.
 import { appendFile, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// Every command that package.json declares is registered, and does what its name says.
+// Every command of package.json is registered, and does what its name says.
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// package.json says what the code says: commands, walkthrough, trust.
+// package.json agrees with the code: commands, settings, walkthrough, trust.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";

@@ -1,4 +1,4 @@
-// What does not work where, in sentences.
+// The messages about what does not work in a workspace.
 
 import { describe, expect, it } from "vitest";
 import { limits, machine } from "../../../extension/environment";

@@ -1,4 +1,4 @@
-// Names that look like links, commands, icons or Markdown stay text.
+// Names that look like links, commands, icons or Markdown are escaped.
 import { readdirSync, readFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import fc from "fast-check";

@@ -1,4 +1,4 @@
-// The commands for the index: what each asks the sidecar and what it shows, with VS Code's windows stood in for.
+// The commands of the index: their requests to the sidecar and their messages, with a mock of VS Code's windows.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { IndexingCommands as Commands } from "../../../extension/indexing-commands";

@@ -1,4 +1,4 @@
-// What is remembered of the log, and that all of it still goes to the channel.
+// The recorded part of the log, and that the channel still gets every line.
 
 import { describe, expect, it } from "vitest";
 import type { LogOutputChannel } from "vscode";

@@ -1,4 +1,4 @@
-// The back-off between two starts of a sidecar that dies.
+// The delay before the restart of a crashed sidecar.
 
 import { describe, expect, it } from "vitest";
 import { RestartPolicy } from "../../../extension/restart-policy";

@@ -1,4 +1,4 @@
-// Batches of fragments: alike lengths together, bounded by what they took, nothing lost.
+// Batches of fragments: of similar lengths, with an adapted size, and complete.
 import { describe, expect, it } from "vitest";
 import { type BatchRow, EmbeddingBatcher } from "../../../sidecar/inference/embedding-batcher";
 

@@ -1,4 +1,4 @@
-// Moves the large tensors of an ONNX graph into a file of their own, as exporters of large models do.
+// Moves the large tensors of an ONNX graph to a separate file, as exporters of large models do.
 import { BinaryReader, BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 
 const field = { graph: 7, initializer: 5, rawData: 9, externalData: 13, dataLocation: 14 };

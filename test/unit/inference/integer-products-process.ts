@@ -1,4 +1,4 @@
-// A process of its own, for a processor that is emulated: prints whether sums of products of 8-bit numbers are exact.
+// Prints whether sums of products of 8-bit numbers are exact; runs on an emulated processor.
 import { addsProductsExactly } from "../../../sidecar/inference/integer-products";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 

@@ -1,4 +1,4 @@
-// The sums of this processor, beside what its instructions promise.
+// The sums of this processor compared with what its instructions guarantee.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join, resolve } from "node:path";

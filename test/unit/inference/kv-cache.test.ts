@@ -1,4 +1,4 @@
-// The texts held: found by their beginning, trimmed, copied and forgotten, with every row where the graph looks for it.
+// The KV cache: entries are found by prefix, trimmed, copied and evicted, with every row in its place.
 import { describe, expect, it } from "vitest";
 import type { NewRows } from "../../../sidecar/inference/graph";
 import { type CacheShape, type KvCacheEntry, KvCachePool } from "../../../sidecar/inference/kv-cache";

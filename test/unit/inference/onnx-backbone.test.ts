@@ -1,4 +1,4 @@
-// The decoder: isolation of the expression, the cache against a whole read, batching, cancelling, refusing.
+// The backbone on ONNX Runtime: isolation of expressions, KV cache, batches, cancellation, errors.
 import { readFile } from "node:fs/promises";
 import { Worker } from "node:worker_threads";
 import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";

@@ -1,4 +1,4 @@
-// Loading ONNX Runtime: never with its telemetry on.
+// ONNX Runtime is never loaded with its telemetry on.
 import { resolve } from "node:path";
 import { Worker } from "node:worker_threads";
 import { afterEach, describe, expect, it, vi } from "vitest";

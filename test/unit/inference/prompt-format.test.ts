@@ -1,4 +1,4 @@
-// Prompts as token rows: the templates of model.json, and where each text is cut.
+// Prompts as token rows: the templates of model.json, and how text is cut.
 import { beforeAll, describe, expect, it } from "vitest";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";

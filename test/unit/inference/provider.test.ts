@@ -1,4 +1,4 @@
-// Choosing the provider: every way CUDA can be absent or broken ends on the CPU with the reason in words.
+// The choice of the provider: whenever CUDA is absent or broken, the CPU is used and the reason stated.
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

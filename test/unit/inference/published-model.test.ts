@@ -1,4 +1,4 @@
-// A published model, converted: what it computes is the publisher's model, and no adapter of it changes what is generated.
+// A converted published model computes the same as the original, and its adapters do not change the generated text.
 import { mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";

@@ -1,4 +1,4 @@
-// A token's logits depend on its own row alone: the same bits in chunks, as drafts, one by one and as a row of a batch.
+// A token's logits depend only on its own row: they are bit-identical in chunks, in drafts, one by one and in batches.
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";

@@ -1,4 +1,4 @@
-// The tokenizer: the same ids as Python's tokenizers on thousands of real lines, exact round trips, no way to a special token.
+// The tokenizer: the same ids as in Python for thousands of real lines, exact round trips, no special tokens from text.
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { resolve } from "node:path";

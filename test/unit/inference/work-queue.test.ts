@@ -1,4 +1,4 @@
-// The queue before the session: one at a time, completions first, cancellable while waiting.
+// The work queue: one job at a time, completions first, cancellable while waiting.
 import { describe, expect, it } from "vitest";
 import { WorkQueue } from "../../../sidecar/inference/work-queue";
 

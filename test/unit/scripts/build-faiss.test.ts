@@ -1,4 +1,4 @@
-// The script that builds FAISS's addon: quick when there is nothing to do, and never an error.
+// The script that builds FAISS's addon: it never fails, and does nothing when the addon works.
 import { spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";
 import { cp } from "node:fs/promises";

@@ -1,4 +1,4 @@
-// Generated files hold what they are generated from, and the pages made of settings say all there is to say of each.
+// Generated files are up to date, and the settings page is complete.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";

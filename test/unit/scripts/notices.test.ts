@@ -1,4 +1,4 @@
-// Third-party notices of a small project that esbuild bundles: each part that ships, with its licence text.
+// Third-party notices of a small project that esbuild bundles.
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { build } from "esbuild";

@@ -1,4 +1,4 @@
-// Go's regular expressions in JavaScript: flags for parts of an expression become classes.
+// Translation of Go's regular expressions into JavaScript's: inline flags become character classes.
 import { expect, it } from "vitest";
 import { toJavaScript } from "../../../scripts/secrets/re2.mjs";
 

@@ -1,4 +1,4 @@
-// A newer request, and an edit, cancel the older one within one run of the model: the real model, its runs counted.
+// A newer request and an edit cancel the older request within one run of the real model.
 
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-// The inline completion request over a real connection in memory, with a completer that the test steers.
+// The inline completion request over a real in-memory connection, with a scripted completer.
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import {

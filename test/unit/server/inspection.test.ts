@@ -1,4 +1,4 @@
-// The inspector's requests over a real connection in memory, with an engine that the test steers.
+// The inspector's requests over a real in-memory connection, with a scripted engine.
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it } from "vitest";
 import {

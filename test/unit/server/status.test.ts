@@ -1,4 +1,4 @@
-// One status out of what is known, and a notification for each change of it.
+// The status computed from the state of the sidecar, and a notification for each change.
 
 import { describe, expect, it } from "vitest";
 import type { Connection } from "vscode-languageserver/node";

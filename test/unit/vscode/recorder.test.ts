@@ -1,4 +1,4 @@
-// What a recording of typing in VS Code tells: delays, ghost text that went stale, and flicker.
+// The analysis of a recording of typing in VS Code: delays, stale ghost text, and flicker.
 import { describe, expect, it } from "vitest";
 import { flickers, inputDelays, type Look, type Recording, staleGhosts } from "../../vscode/recorder";
 

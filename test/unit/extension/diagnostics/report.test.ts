@@ -1,4 +1,4 @@
-// The diagnostics hold what a bug report needs, no code, and nobody's name.
+// The diagnostics report has what a bug report needs, without code and user names.
 
 import { describe, expect, it } from "vitest";
 import { type DiagnosticsData, diagnosticsReport, withoutHome } from "../../../../extension/diagnostics/report";

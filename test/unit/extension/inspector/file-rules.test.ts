@@ -1,4 +1,4 @@
-// Pinned and banned files: a pattern that stands for one file alone, and lists that a button changes.
+// Pinned and banned files: patterns that match a single file, and lists that a button changes.
 
 import { describe, expect, it } from "vitest";
 import { patternInFolder, patternOf, ruleOfPattern, toggled } from "../../../../extension/inspector/file-rules";

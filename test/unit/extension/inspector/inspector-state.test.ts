@@ -1,4 +1,4 @@
-// Which suggestion the inspector looks at, and what it remembers of the others.
+// The suggestion that the inspector shows, and the data it remembers of others.
 
 import { describe, expect, it } from "vitest";
 import { InspectorState } from "../../../../extension/inspector/inspector-state";

@@ -1,4 +1,4 @@
-// What the inspector's page may and may not ask for.
+// The messages that the inspector's page may send.
 
 import { describe, expect, it } from "vitest";
 import { parsePageMessage } from "../../../../extension/inspector/page-message";

@@ -1,4 +1,4 @@
-// The inspector's page: everything there, everything escaped, nothing inline.
+// The inspector's page: its contents, escaped texts, and no inline scripts or styles.
 
 import { describe, expect, it } from "vitest";
 import { escapeHtml } from "../../../../extension/inspector/html";

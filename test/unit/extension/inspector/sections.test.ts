@@ -1,4 +1,4 @@
-// The parts of the inspector that are asked for: list, prompt, need, comparison, search, counts.
+// The sections of the inspector: list, prompt, need, comparison, search, counts.
 
 import { describe, expect, it } from "vitest";
 import { renderComparison } from "../../../../extension/inspector/sections/comparison";

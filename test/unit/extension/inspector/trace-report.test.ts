@@ -1,4 +1,4 @@
-// A trace for a bug report: no code in it, and no address on this machine, unless both were asked for.
+// A trace for a bug report, by default without code and file URIs.
 
 import { describe, expect, it } from "vitest";
 import { traceReport } from "../../../../extension/inspector/trace-report";

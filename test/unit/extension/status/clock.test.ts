@@ -1,4 +1,4 @@
-// Points in time as people say them.
+// Times of day as text.
 
 import { describe, expect, it } from "vitest";
 import { clockTime, tomorrowMorning } from "../../../../extension/status/clock";

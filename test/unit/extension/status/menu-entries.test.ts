@@ -1,4 +1,4 @@
-// What the status bar's menu offers in each state.
+// The status bar's menu in each state.
 
 import { describe, expect, it } from "vitest";
 import { menuGroups, snoozeEntries } from "../../../../extension/status/menu-entries";

@@ -1,4 +1,4 @@
-// What the sidecar is told of a snooze, also after it was started anew, with VS Code stood in for.
+// A snooze and the sidecar, also after a restart, with a mock of VS Code.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SidecarSession } from "../../../../extension/session";

@@ -1,4 +1,4 @@
-// What is known of the active document, and that an old answer never covers a newer one, with VS Code stood in for.
+// The status of the active document, for which old answers never replace newer ones, with a mock of VS Code.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SidecarSession } from "../../../../extension/session";

@@ -1,4 +1,4 @@
-// What the status bar says in each state.
+// The text of the status bar in each state.
 
 import { describe, expect, it } from "vitest";
 import type { StatusData } from "../../../../extension/status/status-data";

@@ -1,4 +1,4 @@
-// Where no suggestion is asked for at all, with VS Code's editor stood in for.
+// Requests that are suppressed in the editor, with a mock of VS Code.
 
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { SidecarSession } from "../../../../extension/session";

@@ -1,4 +1,4 @@
-// Locations of external data: found wherever a tensor can lie, and nothing in a file takes long or ends in a deep stack.
+// Locations of external data are found in every message, without long loops or deep recursion.
 import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";

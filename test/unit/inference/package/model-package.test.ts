@@ -1,4 +1,4 @@
-// The model package: a good one loads, and each way of being wrong is refused with a message that helps.
+// Valid model packages load, and invalid ones are refused with a helpful message.
 import { createHash } from "node:crypto";
 import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";

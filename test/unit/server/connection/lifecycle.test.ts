@@ -1,4 +1,4 @@
-// What is let through before initialize, in between, and after shutdown.
+// The requests that are accepted before initialize, afterwards, and after shutdown.
 import { expect, it } from "vitest";
 import type { Message } from "vscode-languageserver/node";
 import { lifecycle } from "../../../../sidecar/server/connection/lifecycle";

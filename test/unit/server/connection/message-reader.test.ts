@@ -1,4 +1,4 @@
-// What the library's reader is given beside framing: refusals of what is no message, and an end where nothing more can come.
+// The additions to the library's message reader: answers to invalid messages, and an end when the stream is unusable.
 import { PassThrough } from "node:stream";
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import { LspMessageReader } from "../../../../sidecar/server/connection/message-reader";

@@ -1,4 +1,4 @@
-// When the index is read anew: joined, begun again, cancelled, paused; and how file changes are gathered.
+// Index runs: joined, restarted, cancelled, paused; and how file changes are collected.
 import { beforeEach, describe, expect, it, vi } from "vitest";
 import type { IndexCounts } from "../../../../sidecar/protocol";
 import { type Indexable, Indexing } from "../../../../sidecar/server/indexing/indexing";
