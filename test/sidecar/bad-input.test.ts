@@ -75,7 +75,7 @@ describe("malformed JSON-RPC", () => {
   );
   const anyUri = fc.oneof({ weight: 3, arbitrary: uris }, fc.jsonValue());
   const anyText = fc.oneof({ weight: 3, arbitrary: fc.string() }, fc.jsonValue());
-  /** Whatever the server listens to, but for the two that end it by right. */
+  /** All messages that the server handles, except for the two that end it. */
   const methods = fc.constantFrom(
     "$/cancelRequest",
     "$/setTrace",
@@ -186,7 +186,7 @@ describe("malformed JSON-RPC", () => {
     const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9);
     for (const value of fc.sample(message, { seed, numRuns: 600 })) sidecar.write(framed(JSON.stringify(value)));
     expect(["indexing", "ready", "snoozed", "off"], `seed ${seed}`).toContain((await sidecar.getStatus()).state);
-    // Whatever was opened, closed and paused, indexing works again.
+    // Indexing works again after all these messages.
     await sidecar.connection.sendRequest(serverCommands.resumeIndexing.request, serverCommands.resumeIndexing.params());
     const counts = await sidecar.reindex();
     expect(counts?.files, `seed ${seed}`).toBeGreaterThan(0);

@@ -16,7 +16,7 @@ interface Outcome {
 interface Options {
   cwd?: string;
   interruptAfter?: RegExp;
-  /** Whose reader goes away before anything is written. */
+  /** Runs a command whose output pipe is closed before anything is written. */
   closed?: "stdout" | "stderr";
 }
 

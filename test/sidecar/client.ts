@@ -42,10 +42,10 @@ for (const bundle of ["sidecar.js", "cli.js"]) {
 }
 
 const temporary: string[] = [];
-/** Processes that tests started, each with its end. */
+/** Processes started by tests, with promises of their end. */
 const processes = new Map<ChildProcess, Promise<unknown>>();
 
-/** A folder of its own for a test; {@link cleanUp} removes it. */
+/** A temporary folder for a test, which {@link cleanUp} removes. */
 export async function temporaryFolder(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "selfracg-test-"));
   temporary.push(folder);
@@ -59,12 +59,12 @@ export async function copyOfFixture(): Promise<string> {
   return folder;
 }
 
-/** Has {@link cleanUp} end a process that still runs then. To be called as soon as it is started. */
+/** Registers a process to be ended by {@link cleanUp}. To be called as soon as it is started. */
 export function endAtCleanUp(child: ChildProcess): void {
   processes.set(child, new Promise((done) => child.once("exit", done).once("error", done)));
 }
 
-/** Ends what a test started, waits for its end, and removes what it wrote. For `afterEach` or `afterAll`. */
+/** Ends the processes of a test, waits for their end, and removes its folders. For `afterEach` or `afterAll`. */
 export async function cleanUp(): Promise<void> {
   const left = [...processes].filter(([{ exitCode, signalCode }]) => exitCode === null && signalCode === null);
   processes.clear();
@@ -116,7 +116,7 @@ export class Sidecar {
   settings: Record<string, unknown>;
   filesExclude: Record<string, unknown>;
   stderr = "";
-  /** Times the settings were asked for. */
+  /** Number of requests for the settings. */
   pulls = 0;
   #options: Options;
   #waiting: (() => void)[] = [];
@@ -196,7 +196,7 @@ export class Sidecar {
     for (const wake of this.#waiting.splice(0)) wake();
   }
 
-  /** Waits until `found` gives something, looking at each message from the sidecar; fails when it ends or time runs out. */
+  /** Waits until `found` returns a value, which is tested after each message; fails when the sidecar ends or after a timeout. */
   async until<T>(what: string, found: () => T | undefined | false, timeoutMs = 240_000): Promise<T> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
@@ -263,7 +263,7 @@ export class Sidecar {
     ) as Promise<InlineCompletionList>;
   }
 
-  /** Opens `text` (`|` marks the cursor), asks for a suggestion and gives what came with its trace. */
+  /** Opens `text` (`|` marks the cursor), requests a suggestion and returns it with its trace. */
   async complete(
     uri: string,
     text: string,
@@ -300,13 +300,13 @@ export class Sidecar {
     return this.execute(serverCommands.why, uriOf(path));
   }
 
-  /** Changes settings as an editor does: says that something changed, is asked what, and sees the answer taken. */
+  /** Changes settings as an editor does: sends a notification, answers the request for the settings, and waits until they apply. */
   async configure(change: Record<string, unknown>): Promise<void> {
     Object.assign(this.settings, change);
     const pulls = this.pulls;
     await this.connection.sendNotification("workspace/didChangeConfiguration", { settings: null });
     await this.until("configuration being read", () => this.pulls > pulls);
-    // Messages are taken in order: once this is answered, so was ours.
+    // Messages are handled in order, so the settings apply when this one is answered.
     await this.getStatus();
   }
 
@@ -316,7 +316,7 @@ export class Sidecar {
     });
   }
 
-  /** Every path that the search came up with for a new cursor place, in the prompt or left out of it. */
+  /** The paths of all fragments found for a new cursor, whether used in the prompt or dropped. */
   async searchable(): Promise<Set<string>> {
     const uri = `untitled:probe-${performance.now()}`;
     const { trace } = await this.complete(uri, "value = |\n");
@@ -327,7 +327,7 @@ export class Sidecar {
     this.process.stdin?.write(bytes);
   }
 
-  /** shutdown and exit, as the protocol has it; gives the exit code. */
+  /** Sends shutdown and exit, and returns the exit code. */
   async close(): Promise<number | NodeJS.Signals> {
     await this.connection.sendRequest("shutdown");
     await this.connection.sendNotification("exit");
@@ -339,7 +339,7 @@ export class Sidecar {
   }
 }
 
-/** Starts a sidecar and shakes hands. */
+/** Starts a sidecar and initializes it. */
 export async function start(options: Options = {}): Promise<Sidecar> {
   const storagePath = options.storagePath ?? (await temporaryFolder());
   const sidecar = new Sidecar({ ...options, storagePath });
@@ -347,7 +347,7 @@ export async function start(options: Options = {}): Promise<Sidecar> {
   return sidecar;
 }
 
-/** The place of `|` in `text`. */
+/** The position of `|` in `text`. */
 export function cursorOf(text: string): Position {
   const before = text.slice(0, text.indexOf("|"));
   return { line: before.split("\n").length - 1, character: before.length - (before.lastIndexOf("\n") + 1) };

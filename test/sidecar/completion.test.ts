@@ -88,14 +88,14 @@ describe("a suggestion", () => {
   it("is the same for the same text after a change of other settings", async () => {
     const uri = fresh();
     const first = await sidecar.complete(uri, continuing);
-    // Of no consequence for a statement's rest; but the cache cannot know.
+    // Does not affect a single statement, but it is part of the cache's key.
     await sidecar.configure({ maxTokens: 47 });
     const second = await sidecar.complete(uri, continuing);
     await sidecar.configure({ maxTokens: 48 });
     expect(second.trace.id).toBe(first.trace.id + 1);
     expect(second.trace.cached).toBeUndefined();
     expect(second.trace.suggestion).toBe(first.trace.suggestion);
-    // The prompt is the same too, and nothing was asked of the index.
+    // The prompt is the same too, and the index was not searched.
     expect(first.trace.fetched).toBe("the first completion in this document");
     expect(second.trace).toMatchObject({
       fragments: first.trace.fragments,
@@ -153,7 +153,7 @@ describe("continued typing", () => {
     expect(first.reused).toBeUndefined();
     const { line, character } = cursorOf(text);
     const traces: CompletionTrace[] = [];
-    // Nothing that would be suggested, so that no answer comes from the cache.
+    // A text that the suggestion does not begin with, so that no answer comes from the cache.
     for (const [at, key] of [..."zqz"].entries()) {
       await sidecar.insert(uri, { line, character: character + at }, key);
       await sidecar.request(uri, { line, character: character + at + 1 });
@@ -219,7 +219,7 @@ describe("continued typing", () => {
 
 describe("cancellation", () => {
   it("ends the request with LSP's error code, and the next request works", async () => {
-    /** Cancels a moment after asking. @returns the error's code, or nothing where the answer was faster */
+    /** Cancels a moment after the request. @returns the error's code; undefined when the answer was faster */
     const cancelled = async (): Promise<number | undefined> => {
       const uri = fresh();
       await sidecar.open(uri, continuing.replace("|", ""));

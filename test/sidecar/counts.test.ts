@@ -55,7 +55,7 @@ describe("the usage counts", () => {
     expect(begun).toMatchObject(none);
     const expected = { ...none, shown: 1 };
 
-    // Places where nothing was suggested count nothing: what is shown is counted from here.
+    // Only shown suggestions are counted, so the counts are compared from here on.
     const whole = await suggested(sidecar);
     let { shown } = await countsOf(sidecar);
     let { rejected } = await countsOf(sidecar);

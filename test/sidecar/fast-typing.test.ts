@@ -12,7 +12,7 @@ import {
 } from "vscode-languageserver/node";
 import { cleanUp, copyOfFixture, type Sidecar, start, uriOf } from "./client";
 
-/** Twenty a second: faster than anybody types, and about as fast as a key repeats that is held down. */
+/** 20 keys a second: faster than anybody types, and similar to the repeat rate of a held key. */
 const intervalMs = 50;
 
 const before =
@@ -27,11 +27,11 @@ const typed = `    total = Money(0, "EUR")
 `.slice(0, 200);
 const after = "\n\ndef names(catalog: Catalog) -> list[str]:\n    return [book.title for book in catalog.books]\n";
 
-/** What came of the request after so many characters. */
+/** The result of the request after this many characters. */
 interface Answer {
   length: number;
   outcome: "cancelled" | "answered";
-  /** Undefined: no item. */
+  /** Undefined when there was no item. */
   text?: string;
 }
 
@@ -73,8 +73,8 @@ function ask(uri: string, length: number): { answer: Promise<Answer>; cancel(): 
 }
 
 /**
- * Types all of it, asking after every key. In between the status is asked for, which must not have to wait for the end.
- * @param pauses how often one waits for a suggestion
+ * Types the whole text with a request after every key. Requests for the status in between must be answered before the end.
+ * @param pauses number of waits for a suggestion
  */
 async function type(uri: string, pauses = 0): Promise<{ answers: Answer[]; statusesWhileTyping: number }> {
   await sidecar.open(uri, before + after);
@@ -98,7 +98,7 @@ async function type(uri: string, pauses = 0): Promise<{ answers: Answer[]; statu
   return { answers: await Promise.all(answers), statusesWhileTyping };
 }
 
-/** Resident memory in MB; undefined where the system does not say. */
+/** Resident memory in MB; undefined when unknown. */
 function memory(): number | undefined {
   const path = `/proc/${sidecar.process.pid}/status`;
   const kilobytes = existsSync(path) ? /^VmRSS:\s*(\d+) kB$/m.exec(readFileSync(path, "utf8"))?.[1] : undefined;
@@ -110,23 +110,23 @@ describe("fast typing", () => {
     const { answers, statusesWhileTyping } = await type(uriOf(join(folder, "shop", "typed.py")));
     expect(answers.map(({ length }) => length)).toEqual(Array.from({ length: typed.length }, (_, at) => at + 1));
     expect(answers.at(-1)?.outcome).toBe("answered");
-    // The last of them may come with the last answer.
+    // The last one may arrive with the last answer.
     expect(statusesWhileTyping).toBeGreaterThanOrEqual(typed.length / 20 - 1);
     expect(sidecar.status?.state).toBe("ready");
     expect(sidecar.logs.filter(({ type: level }) => level === 1)).toEqual([]);
   });
 
   it("never gets a suggestion made for another text", async () => {
-    // What is offered then depends on the document alone, so that it can be worked out again.
+    // Suggestions then depend only on the document, so that they can be computed again.
     await sidecar.configure({ retrieval: false, frequency: "more" });
     const uri = uriOf(join(folder, "shop", "again.py"));
     const { answers } = await type(uri, 16);
     const offered = answers.filter((answer): answer is Answer & { text: string } => answer.text !== undefined);
     expect(offered.length).toBeGreaterThan(0);
-    // Without retrieval it changes nothing but that the cache has no answers any more.
+    // Without retrieval, this only empties the cache.
     await sidecar.configure({ maxFragments: 3 });
     let version = 1000;
-    // From the end, so that the cache never has one that would do for an earlier place.
+    // From the end, so that the cache has no suggestion for an earlier cursor.
     for (const { length, text } of [...offered].reverse()) {
       const typedAlong = offered.some(
         (earlier) => earlier.length < length && earlier.text === typed.slice(earlier.length, length) + text,
@@ -149,7 +149,7 @@ describe("fast typing", () => {
     await type(uriOf(join(folder, "shop", "second.py")));
     const second = memory();
     if (first === undefined || second === undefined) return;
-    // Two hundred requests leave nothing behind; what is collected late is a few megabytes.
+    // 200 requests leave no memory in use, except for a few megabytes of garbage.
     expect(second - first).toBeLessThan(40);
   });
 });

@@ -77,7 +77,7 @@ describe("the handshake", () => {
       settings: { selfracg: { enable: false } },
     });
     await sidecar.reaches("off");
-    // Pushes that say nothing of this server leave its settings as they are.
+    // Pushed settings of other servers do not change this server's.
     for (const settings of [{ editor: { tabSize: 2 } }, null, undefined, {}, [], "text", 5]) {
       await sidecar.connection.sendNotification("workspace/didChangeConfiguration", { settings });
       expect((await sidecar.getStatus()).state).toBe("off");

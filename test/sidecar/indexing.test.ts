@@ -9,7 +9,7 @@ import { cleanUp, copyOfFixture, type Sidecar, start, temporaryFolder, uriOf } f
 
 afterEach(cleanUp);
 
-/** Wide enough that every fragment of the small workspaces here is a candidate. */
+/** So many that every fragment of these small workspaces is a candidate. */
 const wide = { maxFragments: 16 };
 
 /** A workspace of many files that takes a while to embed. */
@@ -26,7 +26,7 @@ async function manyFiles(count: number): Promise<string> {
   return folder;
 }
 
-/** Waits until a path is searchable, or is not any more. */
+/** Waits until a path is searchable, or no longer is. */
 async function untilSearchable(sidecar: Sidecar, path: string, wanted: boolean): Promise<void> {
   await expect.poll(async () => [...(await sidecar.searchable())].includes(path), { message: path }).toBe(wanted);
 }

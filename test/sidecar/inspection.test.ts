@@ -17,7 +17,7 @@ afterAll(cleanUp);
 
 const fresh = () => uriOf(join(folder, "shop", `${Math.random().toString(36).slice(2)}.py`));
 
-/** Where the answer lies in another file. */
+/** A cursor whose continuation is defined in another file. */
 const places = [
   "from shop.catalog import Book, Catalog\n\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\n    for book in books:\n        catalog.|\n",
   "from shop.catalog import Catalog\n\n\ndef titles_of(catalog: Catalog, author: str) -> list[str]:\n    books = catalog.|\n",
@@ -34,7 +34,7 @@ async function withFragments(): Promise<{ trace: CompletionTrace; text: string; 
   throw new Error("Expected a fragment in the prompt at one of three places, found none.");
 }
 
-/** Fails where the completion asked about is no longer held. */
+/** Fails when the completion is no longer remembered. */
 async function ask<Params, Result>(
   type: RequestType<Params, Result | null, void>,
   params: RequestParam<Params>,
@@ -80,7 +80,7 @@ describe("selfracg/compare", () => {
     expect(with_.suppressed).toBe(trace.suppressed);
     expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
     expect(Number.isFinite(gained)).toBe(true);
-    // No completion of the editor's: the list and the numbers do not know of it.
+    // The comparison is not a completion of the editor, so it is neither listed nor numbered.
     expect((await sidecar.trace())?.id).toBe(trace.id);
     const { line, character } = cursorOf(text);
     await sidecar.insert(uri, { line, character }, "q");

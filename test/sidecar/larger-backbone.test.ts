@@ -11,7 +11,7 @@ let sidecar: Sidecar;
 
 beforeAll(async () => {
   folder = await copyOfFixture();
-  // No path given at start: it is the setting that counts.
+  // No path at start, so that the setting is used.
   const initializationOptions: object = { modelPath: undefined };
   sidecar = await start({
     folders: [folder],

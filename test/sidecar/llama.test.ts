@@ -10,7 +10,7 @@ import { cleanUp, dist, endAtCleanUp, temporaryFolder } from "./client";
 import { obstacleToTracing, readTrace, traceCommand } from "./system-calls";
 
 const root = resolve(import.meta.dirname, "../..");
-/** As the benchmark, so that it is fetched once. */
+/** The benchmark's folder, so that the package is downloaded once. */
 const folder = join(root, ".cache", "node-llama-cpp");
 const installed = await installLlama(folder, () => {}).then(
   (entry) => ({ entry }),
@@ -20,7 +20,7 @@ const reason = "reason" in installed ? installed.reason : undefined;
 
 afterAll(cleanUp);
 
-/** SentencePiece's first tokens with ggml's numbers for their kinds: what is unknown, begin and end, then all bytes. */
+/** SentencePiece's first tokens with ggml's numbers of their types: unknown, begin, end, and all bytes. */
 const tokens = [
   { text: "<unk>", kind: 2 },
   { text: "<s>", kind: 3 },
@@ -70,7 +70,7 @@ function tinyLlama(): Buffer {
   return bytes;
 }
 
-/** Runs the phase as the benchmark does, behind the words of `through`. */
+/** Runs the phase as the benchmark does, with `through` before the command. */
 function llamaPhase(options: object, through: readonly string[]): Promise<{ code: number | null; result: unknown }> {
   return new Promise((done, failed) => {
     const [program = process.execPath, ...rest] = through.length === 0 ? [] : [...through, process.execPath];

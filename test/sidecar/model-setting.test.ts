@@ -8,7 +8,7 @@ const tinyLlama = resolve(import.meta.dirname, "../fixtures/tiny-llama-package")
 afterAll(cleanUp);
 
 async function startWith(settings: object, options: object = {}): Promise<Sidecar> {
-  // No path given at start: it is the settings that count.
+  // No path at start, so that the settings are used.
   const initializationOptions: object = { modelPath: undefined, ...options };
   const sidecar = await start({ folders: [await copyOfFixture()], settings, initializationOptions });
   await sidecar.reaches("ready");

@@ -8,7 +8,7 @@ import { cleanUp, copyOfFixture, dist, modelPath, temporaryFolder } from "./clie
 
 const nvim = process.env.SELFRACG_NVIM ?? "nvim";
 
-/** [0, 11] and the like; nothing where there is no Neovim. */
+/** The version, such as [0, 11]; undefined without Neovim. */
 function version(): readonly [number, number] | undefined {
   const { stdout } = spawnSync(nvim, ["--version"], { encoding: "utf8" });
   const [, major, minor] = /^NVIM v(\d+)\.(\d+)/.exec(stdout ?? "") ?? [];
@@ -16,10 +16,10 @@ function version(): readonly [number, number] | undefined {
 }
 
 const found = version();
-/** `vim.lsp.config` came with 0.11. */
+/** `vim.lsp.config` exists since 0.11. */
 const suits = found !== undefined && (found[0] > 0 || found[1] >= 11);
 
-/** The page's blocks in Lua, with this build in the place of the example's path. */
+/** The Lua code blocks of the page, with the path of this build. */
 function blocks(): string[] {
   const page = readFileSync(resolve(import.meta.dirname, "../../docs/editors.md"), "utf8");
   return [...page.matchAll(/^```lua\n([\s\S]*?)^```$/gm)].map(([, lua = ""]) =>
@@ -82,7 +82,7 @@ describe("the page on other editors", () => {
       process.env.SELFRACG_MODEL === undefined
         ? ""
         : `vim.lsp.config("selfracg", { init_options = { modelPath = ${JSON.stringify(modelPath)} } })\n`;
-    // Only from 0.12 on there is something that shows inline completions.
+    // Neovim shows inline completions since 0.12.
     writeFileSync(
       init,
       `${configuration}\n${model}if vim.lsp.inline_completion then\n${inline}\nend\n${others.join("\n")}`,

@@ -22,7 +22,7 @@ interface Cell {
 
 let books = 0;
 
-/** A notebook of the client's. */
+/** A notebook in the client. */
 class Book {
   readonly uri: string;
   version = 1;
@@ -66,7 +66,7 @@ class Book {
     });
   }
 
-  /** What was asked of the model at a place of a cell, as its trace says. */
+  /** Requests a suggestion in a cell, and returns it with its trace. */
   async ask(index: number, position: Position) {
     const list = await sidecar.request(this.cellUri(index), position);
     const trace = await sidecar.trace();
@@ -113,7 +113,7 @@ describe("a notebook", () => {
   it("is updated when cells are edited, added, moved and removed", async () => {
     const book = await Book.open(use);
     const alone = (await book.ask(0, end)).trace;
-    // Added above.
+    // A cell is added above.
     await book.change({
       structure: {
         array: { start: 0, deleteCount: 0, cells: [book.cell(1, helper)] },
@@ -122,7 +122,7 @@ describe("a notebook", () => {
     });
     const added = (await book.ask(0, end)).trace;
     expect(added.promptTokens).toBeGreaterThan(alone.promptTokens);
-    // Typed in above.
+    // A cell above is edited.
     const change = {
       range: { start: { line: 0, character: 0 }, end: { line: 0, character: 0 } },
       text: "import math\n",
@@ -131,7 +131,7 @@ describe("a notebook", () => {
     const typed = (await book.ask(0, end)).trace;
     expect(typed.promptTokens).toBeGreaterThan(added.promptTokens);
     expect(typed.id).toBeGreaterThan(added.id);
-    // Removed: as it was at first, and known from then.
+    // The cell is removed: the context is as at first, and the cache has its suggestion.
     await book.change({ structure: { array: { start: 0, deleteCount: 1 }, didClose: [{ uri: book.cellUri(1) }] } });
     expect((await book.ask(0, end)).trace).toMatchObject({ id: alone.id, cached: true });
   });

@@ -4,7 +4,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterEach, describe, expect, it } from "vitest";
-// Of the other tests' client only what has nothing to do with LSP: folders, and where the program lies.
+// From the other tests' client, only folders and the program's path are used, but no LSP code.
 import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
 interface Message {
@@ -20,15 +20,15 @@ interface Item {
   range?: { start: { line: number; character: number }; end: { line: number; character: number } };
 }
 
-/** Content-Length frames with JSON, requests by number, and no for everything that the protocol does not make a client know. */
+/** Sends and receives framed JSON-RPC, and refuses all requests that a client need not support. */
 class PlainClient {
   readonly process: ChildProcessWithoutNullStreams;
   readonly exited: Promise<number | null>;
-  /** Methods of the server's requests, all of which were refused, and of its notifications, all of which were passed over. */
+  /** Methods of the server's requests, which were all refused, and of its notifications, which were all ignored. */
   readonly refused: string[] = [];
   readonly passedOver: string[] = [];
   capabilities: Record<string, unknown> = {};
-  /** What the server wrote to its streams. */
+  /** The server's output. */
   stderr = "";
   #unread = Buffer.alloc(0);
   #id = 0;
@@ -104,7 +104,7 @@ class PlainClient {
     return items as Item[];
   }
 
-  /** shutdown and exit in the protocol's order. */
+  /** Sends shutdown and exit. */
   async end(): Promise<number | null> {
     const { result, error } = await this.request("shutdown").answer;
     expect([result, error]).toEqual([null, undefined]);
@@ -115,10 +115,10 @@ class PlainClient {
 
 afterEach(cleanUp);
 
-/** Only what hangs takes so long, however busy the machine. */
+/** A timeout that only a hang exceeds, even on a busy machine. */
 const patienceMs = 240_000;
 
-/** A cursor where the name that comes next is defined in another file only. Several, since a small model misses one or the other. */
+/** Cursors before a name that only another file defines. There are several, because a small model misses some. */
 const places = [
   {
     file: "shop/reports.py",
@@ -143,8 +143,8 @@ const places = [
 ];
 
 /**
- * Opens a file, writes at its end as editors do, and asks, again and again since a plain client is not told when the model
- * is loaded and the workspace is indexed, until the name comes at one of the places.
+ * Opens a file, appends text as editors do, and requests suggestions repeatedly, because a plain client is not told when the model
+ * is loaded and the workspace indexed, until the name is suggested at one of the cursors.
  */
 async function nameFromAnotherFile(client: PlainClient, folder: string, change: "whole" | "ranges"): Promise<string> {
   let version = 0;
@@ -164,7 +164,7 @@ async function nameFromAnotherFile(client: PlainClient, folder: string, change: 
       const [item] = await client.complete(uri, at.line, at.character);
       client.notify("textDocument/didClose", { textDocument: { uri } });
       if (item === undefined) continue;
-      // Where the cursor is, and nothing else is replaced.
+      // The text is inserted at the cursor and replaces nothing.
       expect(item.range ?? { start: at, end: at }).toEqual({ start: at, end: at });
       if (item.insertText.includes(name)) return item.insertText;
     }
@@ -175,16 +175,16 @@ async function nameFromAnotherFile(client: PlainClient, folder: string, change: 
   );
 }
 
-/** Where nothing is asked of the client, the index lies in the user's cache folder and the model is the one that ships. */
+/** The environment without client settings: the index is in the user's cache folder, and the model is the one that ships. */
 async function environment(): Promise<NodeJS.ProcessEnv> {
   const cache = await temporaryFolder();
   return { XDG_CACHE_HOME: cache, LOCALAPPDATA: cache, HOME: cache };
 }
 
-/** Of the model under test, where it is another one than ships. */
+/** The path of the model under test, if it is not the one that ships. */
 const options = process.env.SELFRACG_MODEL === undefined ? {} : { initializationOptions: { modelPath } };
 
-/** What Neovim 0.11 and later say of themselves, as far as it matters to a server that completes (`make_client_capabilities`). */
+/** The relevant capabilities of Neovim 0.11 and later (`make_client_capabilities`). */
 const neovim = {
   general: { positionEncodings: ["utf-8", "utf-16", "utf-32"] },
   textDocument: {
@@ -226,10 +226,10 @@ describe("a plain LSP 3.18 client", () => {
       ...options,
     });
     expect(client.capabilities.inlineCompletionProvider).toBeTruthy();
-    // Positions are in UTF-16 units unless the server says another: that is what everybody knows.
+    // Positions are in UTF-16 units by default, which every client supports.
     expect(client.capabilities.positionEncoding ?? "utf-16").toBe("utf-16");
     await nameFromAnotherFile(client, folder, change);
-    // Asked for nothing that it did not say it knows.
+    // No request for a capability that the client did not announce.
     if (capabilities !== neovim) expect(client.refused).toEqual([]);
     expect(client.refused).not.toContain("client/registerCapability");
     expect(await client.end()).toBe(0);
@@ -282,7 +282,7 @@ describe("a plain LSP 3.18 client", () => {
     });
     client.notify("$/cancelRequest", { id });
     const { result, error } = await answer;
-    // Cancelled, or done already: one of the two, and never both.
+    // Either cancelled or already done, but never both.
     if (error === undefined) expect(result).toMatchObject({ items: expect.any(Array) });
     else expect([error.code, result]).toEqual([-32800, undefined]);
     expect(

@@ -7,14 +7,14 @@ import { afterAll, describe, expect, it } from "vitest";
 import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, start, temporaryFolder, uriOf } from "./client";
 import { obstacleToTracing, plainEnvironment, readTrace, traceCommand } from "./system-calls";
 
-/** ONNX Runtime's telemetry, where it is on, looks its collector up nine seconds after the library was first used. */
+/** ONNX Runtime's telemetry, if enabled, resolves its collector's name nine seconds after the first use of the library. */
 const aliveMs = 20_000;
 const stayAlive = resolve(import.meta.dirname, "../fixtures/stay-alive.cjs");
 const obstacle = obstacleToTracing();
 
 afterAll(cleanUp);
 
-/** Where a traced program runs. */
+/** The folders of a traced program. */
 interface Place {
   readonly home: string;
   readonly storage: string;
@@ -29,7 +29,7 @@ async function emptyPlace(): Promise<Place> {
   return place;
 }
 
-/** Runs Node under strace, in an empty home folder, and gives its exit code and standard output. */
+/** Runs Node.js under strace in an empty home folder, and returns its exit code and standard output. */
 function run(
   { home, trace }: Place,
   args: readonly string[],
@@ -52,7 +52,7 @@ function run(
   });
 }
 
-/** Expects that the program did nothing it must not do, with ONNX Runtime loaded. */
+/** Expects that the program loaded ONNX Runtime and made no forbidden system call. */
 async function expectNothingLeft({ home, storage, trace }: Place): Promise<void> {
   expect(await readTrace(trace, storage)).toEqual({ network: [], lookUps: [], outside: [] });
   expect(await readdir(home)).toEqual([]);

@@ -101,7 +101,7 @@ it("an edit of another file does not change the fragments reused while typing", 
   const edited = uriOf(join(folder, "shop", "orders.py"));
   await sidecar.open(edited, "total = 1\n");
   await sidecar.insert(edited, { line: 1, character: 0 }, "price = 2\n");
-  // Another answer may follow, so that the cache of completions has none; what is retrieved stays.
+  // A setting that empties the cache of completions without a new retrieval.
   await sidecar.configure({ maxTokens: 47 });
   await sidecar.request(uri, cursorOf(text));
   const after = await sidecar.trace();

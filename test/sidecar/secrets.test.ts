@@ -21,7 +21,7 @@ async function write(folder: string, files: readonly Pick<CorpusFile, "path" | "
 const availability = (sidecar: Sidecar, path: string): Promise<Availability> =>
   sidecar.connection.sendRequest(messages.availability, { uri: uriOf(path) });
 
-/** Asks until the answer is the one wanted; gives the last answer where only a hang can be the reason that it is not. */
+/** Repeats a request until it has the expected answer, or until a timeout; returns the last answer. */
 async function becomes<T>(ask: () => Promise<T>, wanted: (answer: T) => boolean): Promise<T> {
   const deadline = Date.now() + 240_000;
   for (;;) {

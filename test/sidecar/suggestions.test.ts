@@ -29,7 +29,7 @@ const automatic = (uri: string, position: Position) =>
     context: { triggerKind: InlineCompletionTriggerKind.Automatic },
   }) as Promise<InlineCompletionList>;
 
-/** Places of which the model has something to say at one at least. */
+/** Cursors, of which at least one gets a suggestion. */
 const places = [
   "def add(a, b):\n    return |\n",
   "import json\n\ndef read_json(path):\n    with open(path) as file:\n        return |\n",
@@ -37,7 +37,7 @@ const places = [
   "for index in |\n    print(index)\n",
 ];
 
-/** A document with a suggestion of at least `length` characters on one line, and where it is. */
+/** A document with a suggestion of at least `length` characters on one line, and its position. */
 async function suggested(length = 3): Promise<{ uri: string; position: Position; trace: CompletionTrace }> {
   for (const place of places) {
     const uri = fresh();
@@ -59,7 +59,7 @@ describe("typing", () => {
     for (let typed = 1; typed < trace.suggestion.length; typed++) {
       await sidecar.insert(uri, columnsAfter(position, typed - 1), trace.suggestion.slice(typed - 1, typed));
       const { items } = await automatic(uri, columnsAfter(position, typed));
-      // In the middle of one of its words too: what is to come is known.
+      // Also inside one of its words, because the rest is known.
       expect(items[0]?.insertText).toBe(trace.suggestion.slice(typed));
     }
     const typed = trace.suggestion.length - 1;
@@ -100,7 +100,7 @@ describe("typing", () => {
       answers.push(automatic(uri, position));
     }
     const lists = await Promise.all(answers);
-    // None of the earlier ones is for the text that is there.
+    // Earlier requests are for older texts.
     for (const early of lists.slice(0, -1)) expect(early.items).toEqual([]);
     expect(await sidecar.trace()).toMatchObject({ uri, position });
   });
@@ -114,7 +114,7 @@ describe("after a suggestion is accepted", () => {
     const { uri, position, trace } = await suggested();
     await sidecar.insert(uri, position, trace.suggestion);
     if (told) expect(await sidecar.execute(serverCommands.accepted, trace.id)).toBeNull();
-    // Comes while it is made, or after: either way it is not made twice.
+    // The request may arrive before or after it is ready; it is not made twice in either case.
     const { items } = await automatic(uri, columnsAfter(position, trace.suggestion.length));
     const next = await sidecar.trace();
     expect(next).toMatchObject({
@@ -160,7 +160,7 @@ describe("the availability of suggestions", () => {
   const availability = (uri: string) => sidecar.connection.sendRequest(messages.availability, { uri });
   const text = places[0] ?? "";
 
-  /** Opens a document, asks for a suggestion and says what came and why. */
+  /** Opens a document, requests a suggestion, and returns it with the availability. */
   async function opened(uri: string, languageId = "python"): Promise<{ items: unknown[]; available: Availability }> {
     await sidecar.open(uri, text.replace("|", ""), languageId);
     const before = (await sidecar.trace())?.id;
@@ -241,7 +241,7 @@ describe("the availability of suggestions", () => {
   it("depends on disabledLanguages and enable", async () => {
     await sidecar.configure({ disabledLanguages: ["python"] });
     expect((await opened(fresh())).available).toMatchObject({ available: false, setting: "disabledLanguages" });
-    // By its name where no client says the language.
+    // By the file's name when no client states the language.
     expect(await availability(fresh())).toMatchObject({ available: false, setting: "disabledLanguages" });
     expect((await opened(fresh("a.go"), "go")).available).toEqual({ available: true });
     await sidecar.configure({ disabledLanguages: [], enable: false });

@@ -3,7 +3,7 @@ import { spawnSync } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 
-/** Why system calls cannot be traced here; undefined where they can. */
+/** Why system calls cannot be traced here; undefined when they can. */
 export function obstacleToTracing(): string | undefined {
   if (process.platform !== "linux") return `strace traces programs on Linux only, found ${process.platform}`;
   const trial = spawnSync("strace", ["-f", "-qq", "-o", "/dev/null", "true"], { encoding: "utf8" });
@@ -13,7 +13,7 @@ export function obstacleToTracing(): string | undefined {
 }
 
 /**
- * What to put before a command line, so that the calls of all its processes and threads are written to `traceFile`. No
+ * A prefix for a command line that writes the system calls of all its processes and threads to `traceFile`. No
  * connection is made: each fails as on a machine without a network.
  */
 export function traceCommand(traceFile: string): string[] {
@@ -22,19 +22,19 @@ export function traceCommand(traceFile: string): string[] {
 }
 
 /**
- * An environment in which libraries behave as on a user's machine: nothing that says that tests run, that telemetry is
- * unwanted, or that files go elsewhere. Without io_uring, which libuv would use past the traced calls.
+ * An environment in which libraries behave as on a user's machine: no variables of tests, of disabled telemetry or of
+ * other folders. io_uring is disabled, because its operations cannot be traced.
  */
 export function plainEnvironment(home: string): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH, HOME: home, UV_USE_IO_URING: "0" };
 }
 
 export interface Findings {
-  /** Calls that make or use a socket, or a ring whose calls cannot be traced. */
+  /** Calls that make or use a socket or an io_uring, whose operations cannot be traced. */
   readonly network: readonly string[];
-  /** Files read to find the address of a host. */
+  /** Files that are read to resolve a host name. */
   readonly lookUps: readonly string[];
-  /** Calls that would make, change or delete a file outside the folder where that is allowed. */
+  /** Calls that would create, change or delete a file outside the allowed folder. */
   readonly outside: readonly string[];
 }
 
@@ -43,7 +43,7 @@ const lookUpFiles = /^\/etc\/(?:hosts|resolv\.conf|host\.conf|gai\.conf)$|\/nscd
 const changingCalls =
   /^(?:creat|mkdir|mknod|rename|link|symlink|unlink|rmdir|truncate|chmod|fchmodat|l?chown|fchownat|l?setxattr|utime|futimesat)/;
 const changingFlags = /\bO_(?:WRONLY|RDWR|CREAT|TRUNC|APPEND|TMPFILE)\b/;
-/** A path as strace writes it, behind the folder that it starts from where that is given: `AT_FDCWD</home/me>, "notes.txt"`. */
+/** A path in strace's output, with the folder that it is relative to: `AT_FDCWD</home/me>, "notes.txt"`. */
 const pathArguments = /(?:<([^<>]*)>, )?"((?:[^"\\]|\\.)*)"/g;
 
 /**

@@ -13,10 +13,10 @@ const root = resolve(import.meta.dirname, "../..");
 const vsix = process.env.SELFRACG_VSIX ?? join(root, "dist", "selfracg-code.vsix");
 const failures = join(root, ".cache", "test-results", "vscode");
 
-/** The bookshop as it is in the repository. */
+/** The fixture of the bookshop in the repository. */
 export const fixture = join(root, "test", "fixtures", "workspace");
 
-/** With a folder in it, pictures are written there: those of the README and of the walkthrough, and others to be looked at. */
+/** If set, pictures are written to this folder: those of the README and the walkthrough, and others for review. */
 export const pictures = process.env.SELFRACG_PICTURES;
 
 const settings: Readonly<Record<string, unknown>> = {
@@ -27,17 +27,17 @@ const settings: Readonly<Record<string, unknown>> = {
   "workbench.colorTheme": "Default Dark Modern",
   "editor.minimap.enabled": false,
   "files.autoSave": "off",
-  // What is shown matters here, not how sure of it so small a model is.
+  // The tests are about showing suggestions, not about the confidence of so small a model.
   "selfracg.frequency": "more",
   ...(process.env.SELFRACG_MODEL === undefined ? {} : { "selfracg.modelPath": modelPath }),
 };
 
 export interface BookshopOptions {
-  /** Names the suite's files. */
+  /** The name of the suite, used for its files. */
   name: string;
-  /** On top of those of every suite. */
+  /** Settings in addition to those of every suite. */
   settings?: Readonly<Record<string, unknown>>;
-  /** Extensions beside SelfRACG's own: their folders under test/fixtures. */
+  /** Other extensions to install: their folders in test/fixtures. */
   others?: readonly string[];
 }
 
@@ -49,9 +49,9 @@ export interface Clip {
   height: number;
 }
 
-/** To be made in the suite's `describe`: registers the hooks that open the window, close it, and picture it when a test fails. */
+/** To be created in the suite's `describe`: registers hooks that open and close the window, and take a picture when a test fails. */
 export class Bookshop {
-  /** A folder of the suite's own, deleted after it. */
+  /** A temporary folder of the suite. */
   scratch = "";
   private carried: CarriedVSCode | undefined;
   private opened: Workbench | undefined;
@@ -77,7 +77,7 @@ export class Bookshop {
       await this.carried?.close();
       rmSync(this.scratch, { recursive: true, force: true, maxRetries: 5 });
     });
-    // What could be seen at a failure says more than any message.
+    // A picture of a failure helps more than its message.
     beforeEach(({ task, onTestFailed }) => {
       onTestFailed(async () => {
         mkdirSync(failures, { recursive: true });
@@ -111,20 +111,20 @@ export class Bookshop {
     return this.opened;
   }
 
-  /** Another window in the place of the present one, on a folder, a .code-workspace file or nothing, once it is ready to be used. */
+  /** Replaces the window by one on a folder, a .code-workspace file or nothing, and waits until it is ready. */
   async reopen(path: string | undefined, trusted = true): Promise<Workbench> {
     if (this.carried === undefined)
       throw new Error("Expected a VS Code that runs, found none: it is started before the suite's first test.");
     for (let left = 2; ; left -= 1) {
       this.opened = new Workbench(await this.carried.reopen(path));
       await this.opened.ready(trusted);
-      // A served VS Code may look for a workspace file before it can read one, and then stays without folders.
+      // A served VS Code may try to open a workspace file too early, and then has no folders.
       if (left === 0 || path?.endsWith(".code-workspace") !== true || (await this.opened.showsFiles()))
         return this.opened;
     }
   }
 
-  /** Writes a picture of the window, or of a part of it, where pictures are asked for. `pointer` stays where something shows under it. */
+  /** Writes a picture of the window or a part of it, if pictures are requested. `pointer` keeps the mouse where a tooltip is shown. */
   async picture(
     name: string,
     { clip, pointer = "away" }: { clip?: Clip; pointer?: "away" | "stays" } = {},
@@ -133,13 +133,13 @@ export class Bookshop {
     mkdirSync(pictures, { recursive: true });
     const { page } = this.window;
     if (pointer === "away") await page.mouse.move(200, 15);
-    // What fades in or out has done so then.
+    // Waits until animations have ended.
     await page.waitForTimeout(500);
     await page.screenshot({ path: join(pictures, `${name}.png`), ...(clip === undefined ? {} : { clip }) });
   }
 }
 
-/** Of a file of the fixture, 1-based: the empty line after its last line break. */
+/** The 1-based last line of a file of the fixture: the empty one after its last line break. */
 export function lastLine(path: string): number {
   return readFileSync(join(fixture, path), "utf8").split("\n").length;
 }

@@ -10,30 +10,30 @@ import { installExtension, serve } from "../../scripts/code-server.mjs";
 import { descendants, untilEnded } from "../../scripts/processes.mjs";
 import { patience, recordStatus } from "./workbench";
 
-/** What a carrier is asked for. */
+/** The options for opening VS Code. */
 export interface CarrierOptions {
-  /** The folder to open, or a .code-workspace file; none: an empty window. */
+  /** The folder or .code-workspace file to open; default: an empty window. */
   folder?: string;
-  /** An empty folder for everything that VS Code writes. */
+  /** An empty folder for VS Code's data. */
   profile: string;
-  /** Packed extensions, as .vsix files. */
+  /** Extensions as .vsix files. */
   extensions: readonly string[];
   settings: Record<string, unknown>;
 }
 
-/** A VS Code that runs, with its window as a Playwright page. */
+/** A running VS Code, with its window as a Playwright page. */
 export interface CarriedVSCode {
   page: Page;
-  /** Opens another window on another folder or .code-workspace file, or on none, in the place of the present one. */
+  /** Replaces the window by one on another folder or .code-workspace file, or on none. */
   reopen(folder: string | undefined): Promise<Page>;
-  /** Ends it, and waits for all that it started. */
+  /** Ends VS Code, and waits for its child processes. */
   close(): Promise<void>;
 }
 
 const viewport = { width: 1280, height: 800 };
 const updateServer = "https://update.code.visualstudio.com/api/releases/stable";
 
-/** `SELFRACG_VSCODE` (desktop or served) chooses; without it, the desktop one where it can be had and shown. */
+/** `SELFRACG_VSCODE` is desktop or served; default: the desktop version if it can be downloaded and displayed. */
 export async function chooseCarrier(): Promise<"desktop" | "served"> {
   const wanted = process.env.SELFRACG_VSCODE;
   if (wanted === "desktop" || wanted === "served") {

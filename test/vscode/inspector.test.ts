@@ -11,10 +11,10 @@ import type { NeedToken } from "../../sidecar/protocol";
 import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
 import { patience, suggestionMs, type Workbench } from "./workbench";
 
-/** Read as a script, since the page's policy lets none in that comes later. */
+/** Read as a text, because the page's content security policy allows no other scripts. */
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Cursors at which code of other files is needed; not each time is one asked about at the very same key, so there are some to spare. */
+/** Cursors at which code of other files is needed. There are more than used, because some requests are cancelled. */
 const places = [
   {
     file: "shop/customers.py",
@@ -33,7 +33,7 @@ describe("the inspector in VS Code", () => {
   let window: Workbench;
   let workspace: string;
   let inspector: Frame;
-  /** Of the suggestion that is looked at. */
+  /** The location of the suggestion that is shown. */
   let shownFile: string;
 
   beforeAll(() => {
@@ -41,7 +41,7 @@ describe("the inspector in VS Code", () => {
     mkdirSync(join(workspace, ".vscode"));
   });
 
-  /** The inspector's document as a whole, at the width it has in the window, in pieces that one can look at. */
+  /** Pictures of the whole inspector at its width in the window, in several pieces. */
   async function longPicture(name: string): Promise<void> {
     if (pictures === undefined) {
       return;
@@ -60,7 +60,7 @@ describe("the inspector in VS Code", () => {
     await window.page.setViewportSize(size);
   }
 
-  /** Weights as a model package with an attention output gives them, where the one that ships has none: the page is looked at with every step of them. */
+  /** Adds weights as of a model package with an attention output if the packaged model has none, so that all shades are checked. */
   async function showNeed(): Promise<void> {
     if ((await inspector.locator("pre.need").count()) > 0) {
       return;
@@ -111,7 +111,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => inspector.evaluate("document.hasFocus()"), patience).toBe(false);
   }
 
-  /** After code was opened: not sooner than a person, whose own focus the code was given. */
+  /** Returns to the inspector after code was opened and has the focus. */
   async function backToInspector(): Promise<void> {
     await window.page.waitForTimeout(800);
     await toInspector();
@@ -151,7 +151,7 @@ describe("the inspector in VS Code", () => {
     await window.toggleSideBar();
     expect(await selected()).toBe(await options().first().getAttribute("id"));
     expect(await title()).toBe(`Suggestion ${(await selected())?.replace("trace-", "")}`);
-    // Each score stands against the null score.
+    // Each score is shown with the null score.
     expect(await inspector.locator("#fragments .fragment .mark").count()).toBe(
       await inspector.locator("#fragments .fragment").count(),
     );
@@ -212,11 +212,11 @@ describe("the inspector in VS Code", () => {
     expect(await inspector.locator("#comparison .gained").textContent()).toMatch(/^[+−]?\d+\.\d\d$/);
     const suggestion = inspector.locator("pre.suggestion");
     if ((await suggestion.count()) > 0) {
-      // What was typed along of it is no longer suggested.
+      // Typed text is no longer part of the suggestion.
       const rest = (await suggestion.textContent()) ?? "?";
       expect((await inspector.locator(".side pre").first().textContent())?.endsWith(rest)).toBe(true);
     }
-    // Side by side, however narrow.
+    // Side by side, even in a narrow window.
     const [left, right] = await inspector
       .locator(".side")
       .evaluateAll((sides) => sides.map((side) => side.getBoundingClientRect().toJSON() as { x: number; y: number }));
@@ -267,7 +267,7 @@ describe("the inspector in VS Code", () => {
     const paths = await found.allTextContents();
     expect(paths.some((path) => path.startsWith("shop/catalog.py:"))).toBe(true);
     expect(await inspector.locator("#found").textContent()).toMatch(/null score -?\d\.\d{3}/);
-    // What was typed in is there still.
+    // The typed search text is still there.
     expect(await inspector.locator("#search-text").inputValue()).toContain("return catalog.");
     const [, path = "", first] = /^(.+):(\d+)(?:-\d+)?$/.exec(paths[0] ?? "") ?? [];
     await found.first().click();
@@ -377,7 +377,7 @@ describe("the inspector in VS Code", () => {
           nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
         );
       expect(tell(results.violations)).toEqual([]);
-      // A contrast that could not be told is no contrast that was checked, but for marks of line breaks and lines that touch.
+      // An undetermined contrast is a failure, except for line-break marks and touching lines.
       const untold = tell(results.incomplete.filter(({ id }) => id === "color-contrast"));
       expect(untold.filter((each) => !/contains only non-text characters|overlap/.test(each))).toEqual([]);
       expect(results.passes.map(({ id }) => id)).toEqual(
@@ -393,7 +393,7 @@ describe("the inspector in VS Code", () => {
     await expect.poll(() => inspector.locator(".empty").textContent(), patience).toContain("Type in a file");
     expect(await inspector.locator("#list").isVisible()).toBe(false);
     await shop.picture("inspector-empty");
-    // The index can be searched all the same.
+    // The index can still be searched.
     await inspector.locator("#search-form button").click();
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);
   });
@@ -403,7 +403,7 @@ describe("the inspector in VS Code", () => {
     for (const name of ["app", "library"])
       cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
     writeFileSync(join(roots, "app", "main.py"), "from shop.catalog import Catalog\n");
-    // Two files of one path that say different things.
+    // Two files with the same path and different contents.
     writeFileSync(
       join(roots, "app", "shop", "catalog.py"),
       "def catalog_page(number):\n    return render('catalog', number)\n",

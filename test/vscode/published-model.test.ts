@@ -16,13 +16,13 @@ const name = "qwen2.5-coder-0.5b";
 const root = join(import.meta.dirname, "..", "..");
 const published = await publishedFile(name);
 const unreachable = "unreachable" in published ? published.unreachable : undefined;
-/** To load some hundred megabytes, and to read fragments with half a billion parameters, on two busy cores. */
+/** Time to load hundreds of megabytes, and to read fragments with half a billion parameters, on two busy cores. */
 const patience = { timeout: 240_000, interval: 250 };
 
 describe.skipIf(unreachable !== undefined)(
   `${name}${unreachable === undefined ? "" : ` (left out: ${unreachable})`}`,
   () => {
-    // Set before the window opens, so that its sidecar looks for models there.
+    // Set before the window opens, so that its sidecar uses this folder of models.
     const models = join(realpathSync(tmpdir()), `selfracg-models-${process.pid}`);
     process.env.SELFRACG_MODELS = models;
     const shop = new Bookshop({ name: "published-model", settings: { "selfracg.model": name } });

@@ -3,18 +3,18 @@ import type { Page } from "playwright-core";
 
 /** The cursor's line at one moment. */
 export interface Look {
-  /** Milliseconds, of the clock that {@link Recording.keys} are of. */
+  /** Milliseconds of the same clock as {@link Recording.keys}. */
   readonly at: number;
-  /** Without the ghost text. */
+  /** The text of the line without the ghost text. */
   readonly line: string;
-  /** On the cursor's line; further lines come and go with it. */
+  /** The ghost text of the cursor's line. Its other lines appear and disappear together with it. */
   readonly ghost: string;
 }
 
 export interface Recording {
-  /** When each key that writes a character went down. */
+  /** When each key of a character was pressed. */
   readonly keys: readonly number[];
-  /** Each differs from the one before; the first is that of the beginning. */
+  /** The states of the line; each differs from the one before, and the first is that at the start. */
   readonly looks: readonly Look[];
 }
 
@@ -38,7 +38,7 @@ interface PageGlobals {
   ) => { observe(target: PageElement, options: object): void; disconnect(): void };
 }
 
-/** Begins to look, at every change of the page and at every frame. */
+/** Starts recording at every change of the page and every frame. */
 export async function startRecording(page: Page): Promise<void> {
   await page.evaluate(() => {
     const window = globalThis as unknown as PageGlobals;
@@ -93,12 +93,12 @@ export async function startRecording(page: Page): Promise<void> {
   });
 }
 
-/** What was seen last since {@link startRecording}. */
+/** The last state since {@link startRecording}. */
 export function lastLook(page: Page): Promise<Look | undefined> {
   return page.evaluate(() => (globalThis as unknown as PageGlobals).selfracgTyping?.looks.at(-1));
 }
 
-/** What was seen since {@link startRecording}. */
+/** Ends the recording since {@link startRecording} and returns it. */
 export function stopRecording(page: Page): Promise<Recording> {
   return page.evaluate(() => {
     const recording = (globalThis as unknown as PageGlobals).selfracgTyping;
@@ -108,7 +108,7 @@ export function stopRecording(page: Page): Promise<Recording> {
   });
 }
 
-/** For each key the milliseconds until its character showed. @throws Error where a character never showed */
+/** Milliseconds from each key until its character was shown. @throws Error when a character was never shown */
 export function inputDelays({ keys, looks }: Recording): number[] {
   const start = looks[0]?.line.length ?? 0;
   return keys.map((key, at) => {
@@ -121,13 +121,13 @@ export function inputDelays({ keys, looks }: Recording): number[] {
   });
 }
 
-/** VS Code asks for a suggestion no sooner than so long after a key. */
+/** Minimum milliseconds from a key to VS Code's request. */
 const soonestMs = 50;
 
 /**
- * Ghost text that stood behind a character it does not go with: right after a key nothing new can have been answered yet, so
- * what stands there must be what was left of the text before, or nothing.
- * @returns those, and of how many looks it can be told: not of those that came too late after their key
+ * Ghost text that contradicts a typed character. Right after a key, there can be no new answer yet, so
+ * the ghost text must be the rest of the one before, or empty.
+ * @returns the contradictions, and the number of states that were early enough after their key to be checked
  */
 export function staleGhosts({ keys, looks }: Recording): { stale: { before: Look; after: Look }[]; judged: number } {
   const start = looks[0]?.line.length ?? 0;
@@ -136,7 +136,7 @@ export function staleGhosts({ keys, looks }: Recording): { stale: { before: Look
   for (const [at, after] of looks.entries()) {
     const before = looks[at - 1];
     if (before === undefined || before.line === after.line) continue;
-    // The earliest of the keys that this look shows for the first time.
+    // The earliest key that this state shows for the first time.
     const key = keys[before.line.length - start];
     if (key === undefined || after.at - key >= soonestMs || !after.line.startsWith(before.line)) continue;
     judged += 1;
@@ -147,7 +147,7 @@ export function staleGhosts({ keys, looks }: Recording): { stale: { before: Look
   return { stale, judged };
 }
 
-/** Ghost text that changed or went away although all that was typed went along with it. */
+/** Ghost text that changed or disappeared although it was being typed. */
 export function flickers({ looks }: Recording): { before: Look; after: Look }[] {
   return looks.flatMap((after, at) => {
     const before = looks[at - 1];

@@ -21,7 +21,7 @@ describe.skipIf(process.platform === "win32")("npm start", () => {
   beforeAll(() => {
     scratch = realpathSync(mkdtempSync(join(tmpdir(), "selfracg-start-")));
     cache = join(scratch, "cache");
-    // What the script runs, and no `code`: VS Code is served.
+    // A PATH with the programs of the script but without `code`, so that VS Code is served.
     programs = join(scratch, "programs");
     mkdirSync(programs);
     for (const name of ["ps", "sh"]) symlinkSync(join("/bin", name), join(programs, name));
@@ -37,7 +37,7 @@ describe.skipIf(process.platform === "win32")("npm start", () => {
     rmSync(scratch, { recursive: true, force: true, maxRetries: 5 });
   });
 
-  /** Starts it and waits for what it prints on standard output: the address. */
+  /** Runs `npm start` and waits for the address on standard output. */
   async function start(): Promise<{ child: ChildProcess; address: URL }> {
     const child = spawn(process.execPath, [script], {
       env: { ...process.env, PATH: programs, SELFRACG_CACHE: cache },
@@ -72,7 +72,7 @@ describe.skipIf(process.platform === "win32")("npm start", () => {
     expect(readFileSync(join(folder, file), "utf8")).toBe(before);
 
     appendFileSync(join(folder, file), "# changed\n");
-    // Where VS Code writes what is chosen for this machine, the model for one.
+    // VS Code writes the settings of this machine there, such as the model.
     const settingsFile = join(cache, "profile", "served", "data", "Machine", "settings.json");
     const settings = `${JSON.stringify({ "selfracg.modelPath": "/models/mine" })} // by hand\n`;
     await writeFile(settingsFile, settings);

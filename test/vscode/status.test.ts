@@ -6,15 +6,15 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Bookshop, type Clip, lastLine, pictures } from "./bookshop";
 import { patience, type Workbench } from "./workbench";
 
-/** Where the default model suggests something: a begun function at the end of a file. */
+/** Text for which the default model has a suggestion: the start of a function at the end of a file. */
 const file = "shop/customers.py";
 const typed = "\n\ndef fill(catalog: Catalog, book: Book) -> None:\ncatalog.";
 
-/** The window's corner with the status bar in it, wide and high enough for the tooltip or for a notification. */
+/** The window's corner with the status bar, with room for the tooltip or a notification. */
 const corner: Clip = { x: 640, y: 500, width: 640, height: 300 };
 
 describe("the status bar in VS Code", () => {
-  // Shows at once what can be clicked on, for the pictures.
+  // Shows all buttons without a hover, for the pictures.
   const shop = new Bookshop({ name: "status", settings: { "workbench.hover.delay": 100 }, others: ["memory-files"] });
   let window: Workbench;
   let workspace: string;
@@ -63,7 +63,7 @@ describe("the status bar in VS Code", () => {
     expect(text).toMatch(/Last suggestion: \d+(\.\d)? m?s, (with \d+ fragments? of shop\/|from the open file alone)/);
     expect(text).toMatch(/Index: [\d,]+ fragments/);
     if (pictures !== undefined) {
-      // What follows a suggestion closes the tooltip.
+      // The update after a suggestion closes the tooltip.
       await window.leaveTooltip();
       await window.page.waitForTimeout(3000);
       await window.tooltip();
@@ -77,7 +77,7 @@ describe("the status bar in VS Code", () => {
     await window.openFile(file, 1);
     await openMenu();
     await picture("walkthrough-menu", { x: 320, y: 0, width: 640, height: 480 });
-    // The list draws only what fits: each is looked for by its name.
+    // The list renders only visible entries, so each one is searched for by its name.
     const input = window.page.locator(".quick-input-widget input.input");
     for (const title of [
       "Turn Suggestions Off",
@@ -119,7 +119,7 @@ describe("the status bar in VS Code", () => {
     await choose("Snooze for 15 Minutes");
     await window.waitForStatus(/snoozed until (tomorrow, )?\d\d:\d\d/);
     await picture("state-snoozed", corner);
-    // The keyboard stays with the status bar after a click there.
+    // After a click, the status bar keeps the focus.
     await beginFunction();
     await expectNoGhostText();
     const before = await window.statusLabel();
@@ -243,7 +243,7 @@ describe("the status bar in VS Code", () => {
   });
 
   it("opens a walkthrough whose pictures and steps are shown", async () => {
-    // With all of the width, the picture stands beside its step.
+    // At full width, the picture is beside its step.
     await window.toggleSideBar();
     await window.runCommand("SelfRACG: Get Started");
     const page = window.page.locator(".gettingStartedContainer");

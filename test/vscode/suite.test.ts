@@ -6,18 +6,18 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
 import { patience, sidecarProcesses, suggestionMs, type Workbench } from "./workbench";
 
-/** A function that a person begins at the end of a file, where what comes next is defined in another file. */
+/** The start of a function at the end of a file, whose continuation is defined in another file. */
 interface Place {
   file: string;
   /** Without indentation, which VS Code adds. */
   typed: string;
-  /** The file that the answer lies in. */
+  /** The file with the definition. */
   answer: string;
-  /** A name of the answer: only that other file defines it. */
+  /** The name that only this other file defines. */
   name: string;
 }
 
-/** Several, since a small model does not know the answer at one or the other: the first where it does is taken. */
+/** There are several, because a small model misses some; the first one with the name is used. */
 const places: readonly Place[] = [
   {
     file: "shop/customers.py",
@@ -55,7 +55,7 @@ describe("SelfRACG in VS Code", () => {
   const shop = new Bookshop({ name: "suite", settings: { "editor.wordWrap": "on" } });
   let window: Workbench;
   let workspace: string;
-  /** Where a suggestion has been seen. */
+  /** The place where a suggestion was shown. */
   let typing: Place;
 
   beforeAll(() => {
@@ -66,7 +66,7 @@ describe("SelfRACG in VS Code", () => {
     return readFileSync(join(workspace, path), "utf8");
   }
 
-  /** Line ends of the ghost text differ in the page, and its spaces are drawn otherwise. */
+  /** Normalises line breaks and spaces of the ghost text, which differ in the page. */
   function bare(text: string): string {
     return text.replace(/\s+/g, "");
   }
@@ -96,8 +96,8 @@ describe("SelfRACG in VS Code", () => {
   });
 
   /**
-   * Types at one place after the other until ghost text there holds the name that the other file defines and the place
-   * `suits`; undoes what it typed elsewhere.
+   * Types at one place after another until the ghost text contains the name that the other file defines and the place
+   * `suits`; the text typed at other places is undone.
    * @returns the place and the ghost text
    */
   async function typeWhere(suits: (place: Place) => Promise<boolean>): Promise<{ place: Place; ghost: string }> {
@@ -213,7 +213,7 @@ describe("SelfRACG in VS Code", () => {
       await window.waitForStatus(/off/);
       await window.openFile(typing.file, lastLine(typing.file));
       await window.type(typing.typed);
-      // As long as a person would wait for a suggestion.
+      // As long as a user would wait for a suggestion.
       await window.page.waitForTimeout(2000);
       expect(await window.ghostText()).toBe("");
     } finally {

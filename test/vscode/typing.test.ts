@@ -16,7 +16,7 @@ import {
 } from "./recorder";
 import { patience, suggestionMs, type Workbench } from "./workbench";
 
-/** Nothing but the keys and the suggestions may write, and nothing else may cover them. */
+/** Settings under which only keys and suggestions change the text, and nothing covers it. */
 const settings = {
   "editor.autoClosingBrackets": "never",
   "editor.autoClosingQuotes": "never",
@@ -34,7 +34,7 @@ const fast =
   );
 const intervalMs = 50;
 
-/** Beginnings that the suggestion goes on from with several words. Several, since a small model has nothing to say at one or the other. */
+/** Texts that a suggestion continues with several words. There are several, because a small model has no suggestion for some. */
 const beginnings = [
   "\n\ndef add_books(catalog: Catalog, books: list[Book]) -> None:\nfor book in books:\ncatalog.",
   "\n\ndef find_all(catalog: Catalog, isbns: list[str]) -> list[Book]:\nreturn [catalog.",
@@ -66,7 +66,7 @@ describe("typing in VS Code", () => {
     ({ window, workspace } = shop);
   });
 
-  /** Types at one beginning after the other until there is ghost text that suits. */
+  /** Types one beginning after another until there is suitable ghost text. */
   async function ghostAfter(suits: (ghost: string) => boolean): Promise<string> {
     for (const beginning of beginnings) {
       await window.openFile(file, lastLine(file));
@@ -78,7 +78,7 @@ describe("typing in VS Code", () => {
     throw new Error(`Expected ghost text that suits at one of ${beginnings.length} places, found it at none.`);
   }
 
-  /** A file that VS Code's own TypeScript features read, at its end. */
+  /** Opens a file with VS Code's TypeScript features at its end. */
   async function openTypeScript(): Promise<void> {
     writeFileSync(join(workspace, "catalog.ts"), typescript);
     await window.openFile("catalog.ts", typescript.split("\n").length);
@@ -103,7 +103,7 @@ describe("typing in VS Code", () => {
       await window.page.keyboard.type(key);
     }
     await expect.poll(async () => (await lastLook(window.page))?.line).toBe(fast);
-    // For what is suggested at the end.
+    // Waits for the suggestion at the end.
     await window.page.waitForTimeout(1000);
     return stopRecording(window.page);
   }
@@ -120,7 +120,7 @@ describe("typing in VS Code", () => {
       try {
         const recording = await typeFast();
         expect(recording.keys).toHaveLength(fast.length);
-        // In order at every moment, and whole at the last.
+        // In order at every moment, and complete at the end.
         for (const { line } of recording.looks) expect(fast.startsWith(line), line).toBe(true);
         expect(recording.looks.at(-1)?.line).toBe(fast);
         const delays = inputDelays(recording);
@@ -169,7 +169,7 @@ describe("typing in VS Code", () => {
     const taken = word.line.slice(before.line.length);
     expect(before.ghost.startsWith(taken)).toBe(true);
     expect(taken.length).toBeLessThan(before.ghost.length);
-    // The rest is still there, with no request in between that could have changed it.
+    // The rest is still shown, without a request in between that could have changed it.
     expect(word.ghost).toBe(before.ghost.slice(taken.length));
     await window.page.keyboard.press("Tab");
     await expect.poll(async () => (await look()).line.length).toBeGreaterThan(word.line.length);
@@ -179,7 +179,7 @@ describe("typing in VS Code", () => {
   it("accepts a line with VS Code's own command", async () => {
     await ghostAfter((text) => (text.split("\n")[0] ?? "").trim() !== "");
     const before = await look();
-    // It has no key, and the command palette would take the ghost text away.
+    // It has no key binding, and the command palette would hide the ghost text.
     await window.page.locator(".inlineSuggestionsHints").getByLabel("More Actions...").click();
     await window.page.getByRole("menuitem", { name: "Accept Line" }).click();
     await expect
@@ -227,7 +227,7 @@ describe("typing in VS Code", () => {
     await window.page.keyboard.press("End");
     await window.type("\nbook = catalog.");
     const ghost = window.page.locator('.notebookOverlay [class*="ghost-text"]');
-    // The last key is typed again where nothing shows, as a person would: on a busy machine the answer may come too late for it.
+    // The last key is typed again if there is no ghost text: on a busy machine the answer may be too late.
     await expect
       .poll(
         async () => {
@@ -262,7 +262,7 @@ describe("typing in VS Code", () => {
         { ...patience, interval: 1000 },
       )
       .toContain("addBook");
-    // The entry and what follows it are drawn apart.
+    // The entry and its continuation are separate elements.
     await expect.poll(async () => (await window.ghostText()).replace(/\s+/g, ""), patience).toMatch(/^addBook./);
     await window.page.keyboard.press("Tab");
     await expect.poll(async () => (await look()).line, patience).toMatch(/catalog\.addBook$/);
@@ -278,7 +278,7 @@ describe("typing in VS Code", () => {
     await window.type("\n\ndef fill(catalog: Catalog, book: Book) -> None:\n");
     await window.page.keyboard.press("Shift+Tab");
     await expect.poll(() => window.cursor()).toMatch(/, Col 1$/);
-    // A key, so that something is asked for; with what is suggested there, if anything is.
+    // A key, so that a suggestion is requested.
     await window.type(" ");
     await window.page.keyboard.press("Backspace");
     await window.page.waitForTimeout(2000);
@@ -322,7 +322,7 @@ describe("typing in VS Code", () => {
       await window.type(typed);
       const ghost = await window.waitForGhostText(suggestionMs).catch(() => "");
       if (ghost !== "") {
-        // Which ones depends on when they were fetched; the folder is in the other root alone.
+        // The fragments depend on the time of the search; this folder exists only in the other root.
         expect(await window.tooltip()).toMatch(/with \d+ fragments? of shop\/\w+\.py/);
         await window.leaveTooltip();
         await window.revertFile();

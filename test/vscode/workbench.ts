@@ -6,22 +6,22 @@ import { expect, vi } from "vitest";
 
 const modifier = process.platform === "darwin" ? "Meta" : "Control";
 
-/** Only what hangs takes so long, however busy the machine. */
+/** A timeout that only a hang exceeds, even on a busy machine. */
 export const patience = { timeout: 60_000, interval: 100 };
 
-/** How long a suggestion may take where there may be none: long enough for a busy machine. */
+/** Maximum wait for a suggestion that may not come: long enough for a busy machine. */
 export const suggestionMs = 30_000;
 
-/** One window. All waiting is for something that shows; there are no fixed pauses but where a person would pause. */
+/** A window. All waits are for something visible; there are no fixed pauses except where a user would pause. */
 export class Workbench {
   constructor(readonly page: Page) {}
 
-  /** The different labels of the status-bar item so far, in order. */
+  /** The labels of the status-bar item so far, in order. */
   statusHistory(): Promise<string[]> {
     return this.page.evaluate(() => (globalThis as unknown as { selfracgStatus: string[] }).selfracgStatus);
   }
 
-  /** Waits for the workbench and answers the question whether the folder's authors are trusted, when it is asked. */
+  /** Waits for the workbench, and trusts the folder's authors if VS Code asks. */
   async ready(trusted = true): Promise<void> {
     const answers = ["Yes, I trust the authors", "No, I don't trust the authors"].map((text) =>
       this.page.getByText(text),
@@ -30,7 +30,7 @@ export class Workbench {
     const answer = answers[trusted ? 0 : 1] ?? answers[0];
     await this.page.locator(".monaco-workbench .statusbar").waitFor();
     await Promise.race([answer?.waitFor(), this.status.waitFor()]);
-    // The question may come after the status bar, on a busy machine long after it.
+    // On a busy machine, the question may appear long after the status bar.
     if (answer !== undefined) await this.page.addLocatorHandler(answer, () => answer.click());
     await answer?.waitFor({ timeout: 3000 }).catch(() => undefined);
     await this.status.click({ trial: true });
@@ -48,7 +48,7 @@ export class Workbench {
     await expect.poll(() => this.statusLabel(), patience).toMatch(pattern);
   }
 
-  /** What the status-bar item's tooltip says, which stays until {@link leaveTooltip}. */
+  /** The tooltip of the status-bar item, which is shown until {@link leaveTooltip}. */
   async tooltip(): Promise<string> {
     await this.status.hover();
     const shown = this.statusTooltip;
@@ -56,7 +56,7 @@ export class Workbench {
     return ((await shown.textContent()) ?? "").replaceAll("\u00a0", " ");
   }
 
-  /** Name of the model that answers, as the tooltip says; empty while none does. */
+  /** The model's name in the tooltip; empty while there is none. */
   async modelInUse(): Promise<string> {
     const text = await this.tooltip();
     await this.leaveTooltip();
@@ -76,10 +76,10 @@ export class Workbench {
     return this.choose(`>${title}`, title);
   }
 
-  /** Fills in the quick input and takes the first entry with these words. */
+  /** Fills in the quick input and selects the first entry with these words. */
   private async choose(text: string, entry: string): Promise<void> {
-    // A part of the window that takes the focus late closes the list again after it was filled in, and an editor that is
-    // opened late is not known to it.
+    // The list closes again when a part of the window takes the focus late, and it does not know an editor that is
+    // opened late.
     await vi.waitFor(async () => {
       await this.ask(text, "F1");
       await this.page
@@ -95,7 +95,7 @@ export class Workbench {
     return this.page.locator(".quick-input-widget input.input");
   }
 
-  /** Opens the quick input by a key and fills it in. A window that is busy with its focus closes it again, so it tries anew. */
+  /** Opens the quick input by a key and fills it in. Retries, because a change of focus closes it again. */
   private async ask(text: string, key: string): Promise<void> {
     await vi.waitFor(async () => {
       await this.page.keyboard.press(key);
@@ -105,7 +105,7 @@ export class Workbench {
 
   /** Opens a file of the workspace by its path and puts the cursor on a line's end. */
   async openFile(path: string, line: number): Promise<void> {
-    // By the explorer, since Quick Open searches with a native program that a served VS Code may lack.
+    // By the explorer, because Quick Open needs a native program that a served VS Code may lack.
     const row = (name: string): Locator =>
       this.page.locator(".explorer-folders-view").getByRole("treeitem", { name, exact: true });
     const names = path.split("/");
@@ -121,7 +121,7 @@ export class Workbench {
     await expect.poll(() => this.cursor(), patience).toMatch(new RegExp(`^Ln ${line}, `));
   }
 
-  /** Whether the explorer comes to show files or folders. */
+  /** Waits until the explorer shows files or folders; returns whether it does. */
   showsFiles(): Promise<boolean> {
     const row = this.page.locator(".explorer-folders-view .monaco-list-row").first();
     return row.waitFor({ timeout: 15_000 }).then(
@@ -141,18 +141,18 @@ export class Workbench {
     return (await this.page.locator('[id="status.editor.selection"]').textContent({ timeout: 5000 })) ?? "";
   }
 
-  /** Types as a person does: one key after the other. */
+  /** Types one key after another. */
   type(text: string): Promise<void> {
     return this.page.keyboard.type(text, { delay: 30 });
   }
 
-  /** The ghost text that shows, its lines joined; empty when there is none. */
+  /** The shown ghost text with its lines joined; empty when there is none. */
   async ghostText(): Promise<string> {
     const parts = await this.page.locator('.editor-instance [class*="ghost-text"]').evaluateAll((elements) =>
       elements
-        // A line holds spans of its own: take the outermost.
+        // A line contains nested spans; only the outermost is used.
         .filter((element) => element.parentElement?.closest('[class*="ghost-text"]') === null)
-        // The page holds further lines before the first one.
+        // Further lines precede the first one in the page.
         .map((element) => ({ element, box: element.getBoundingClientRect() }))
         .sort((a, b) => a.box.top - b.box.top || a.box.left - b.box.left)
         .map(({ element }) => element.textContent ?? ""),
@@ -165,7 +165,7 @@ export class Workbench {
     return this.ghostText();
   }
 
-  /** What shows of the active editor's text, in order, ghost text included. */
+  /** The visible text of the active editor, in order, including ghost text. */
   async editorText(): Promise<string> {
     const lines = await this.page
       .locator(".editor-group-container.active .view-lines > .view-line")
@@ -178,7 +178,7 @@ export class Workbench {
     return lines.join("\n").replaceAll("\u00a0", " ");
   }
 
-  /** Contrast of the ghost text to the editor's background, 1..21, as WCAG 2 has it. */
+  /** Contrast of the ghost text to the editor's background by WCAG 2, 1..21. */
   ghostContrast(): Promise<number> {
     return this.page
       .locator('.editor-group-container.active [class*="ghost-text"]')
@@ -194,7 +194,7 @@ export class Workbench {
           ).backgroundColor,
         );
         const [red = 0, green = 0, blue = 0, alpha = 1] = channels(page.getComputedStyle(element).color);
-        // Half-transparent text lies on the background.
+        // Translucent text is blended with the background.
         const front = [red, green, blue].map((value, at) => alpha * value + (1 - alpha) * (back[at] ?? 0));
         const luminance = (colour: readonly number[]): number => {
           const [r = 0, g = 0, b = 0] = colour.map((value) =>
@@ -207,7 +207,7 @@ export class Workbench {
       });
   }
 
-  /** By its key, which leaves the cursor and its ghost text where they are. */
+  /** Toggles the side bar by the key, which keeps the cursor and its ghost text. */
   async toggleSideBar(): Promise<void> {
     await this.page.keyboard.press(`${modifier}+B`);
   }
@@ -219,11 +219,11 @@ export class Workbench {
       .toBe(0);
   }
 
-  /** Gives the keyboard back to the code and takes away what was typed since the files were saved last. */
+  /** Focuses the editor and reverts its file to the saved text. */
   async revertFile(): Promise<void> {
     const dirty = this.page.locator(".editor-group-container .tab.dirty");
     await this.runCommand("File: Revert File");
-    // The command is for the editor that has the keyboard, which may have been another one.
+    // The command applies to the editor with the focus, which may have been another one.
     await vi.waitFor(async () => {
       if ((await dirty.count()) === 0) return;
       await dirty.first().click({ timeout: 4000 });
@@ -241,7 +241,7 @@ export class Workbench {
             return frame;
           }
         } catch {
-          // The frame went away in the meantime.
+          // The frame was removed meanwhile.
         }
       }
       return undefined;
@@ -254,7 +254,7 @@ export class Workbench {
     return frame;
   }
 
-  /** All notifications that show, as text. */
+  /** The text of all visible notifications. */
   async notifications(): Promise<string[]> {
     const texts = await this.page.locator(".notifications-toasts .notification-list-item-message").allTextContents();
     return texts.map((text) => text.replace(/\s+/g, " "));
@@ -270,7 +270,7 @@ export class Workbench {
   }
 }
 
-/** Runs in the page and notes what the status-bar item says. Polls, because VS Code replaces the item's element as it likes. */
+/** Runs in the page and records the labels of the status-bar item. Polls, because VS Code may replace the element. */
 export function recordStatus(): void {
   const page = globalThis as unknown as {
     selfracgStatus?: string[];
@@ -289,7 +289,7 @@ export function recordStatus(): void {
   }, 15);
 }
 
-/** Process ids of the sidecars that run out of a profile's folder. */
+/** Process ids of the sidecars started from a profile's folder. */
 export function sidecarProcesses(profile: string): number[] {
   const list = execFileSync("ps", ["-A", "-ww", "-o", "pid=,args="], { encoding: "utf8" });
   return list
