@@ -46,7 +46,7 @@ describe("the bandwidth bound of decoding", () => {
     const { parameters, layers, keyValueHeads, headDim } = model.architecture;
     const int8 = { ...model, weights: { stored: "int8", computed: "int8" } } as const;
     const matrices = bytesPerToken(int8, 0);
-    // What decoding does not read, the adapters, and what is no matrix are a few hundredths.
+    // The adapters, which decoding does not read, and the parameters outside matrices are a few percent.
     expect(matrices).toBeLessThan(parameters);
     expect(matrices).toBeGreaterThan(0.95 * parameters);
     expect(bytesPerToken({ ...model, weights: { stored: "float16", computed: "float32" } }, 0)).toBe(4 * matrices);
@@ -81,7 +81,7 @@ it("random token rows are the same in every run, and no two begin alike", () => 
 });
 
 describe("the speed of two runtimes", () => {
-  /** Keeps what it is asked for, and takes no time. */
+  /** Records its requests, and takes no time. */
   function runtime(contextLength: number) {
     const reads: (readonly number[])[] = [];
     const decoded: number[] = [];
@@ -107,7 +107,7 @@ describe("the speed of two runtimes", () => {
   it("is measured once per size when the time is up, and within a short context", async () => {
     const { asked, reads } = runtime(600);
     const pace = await measurePace(asked, 8192, 0);
-    // Two pasts, then each size once for nothing and once.
+    // Two pasts, then each size once for the warm-up and once measured.
     expect(reads.map(({ length }) => length)).toEqual([512, 584, 128, 128, 512, 512]);
     expect(Object.keys(pace.prefillMs)).toEqual(["128", "512"]);
   });

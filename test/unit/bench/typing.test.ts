@@ -124,7 +124,7 @@ describe("a history", () => {
     expect((await readdir(tree)).sort()).toEqual([".git", "notes.md", "src"]);
     expect(await readFile(join(tree, "src", "ü.py"), "utf8")).toBe("new = 'file'\n");
     expect((await history.changed(first, third)).sort()).toEqual(["gone.py", "notes.md", "src/ü.py"]);
-    // Only read.
+    // The repository is only read.
     expect(git("status", "--porcelain").trim()).toBe("");
   });
 

@@ -232,7 +232,7 @@ describe("the fragments in the prompt over keystrokes", () => {
     ...change,
   });
   const paths = (trace: CompletionTrace) => trace.fragments.map(({ path }) => path);
-  /** What comes first for {@link hits} in `order`. */
+  /** A source whose searches return fragments in this order. */
   const ranked = (order: readonly string[], scores: readonly number[], revision = 1): FragmentSource => {
     const found = order.map(
       (name, n): ScoredFragment => ({
@@ -294,7 +294,7 @@ describe("the fragments in the prompt over keystrokes", () => {
     await complete(one, {}, undefined, at("a "));
     now = ranked(["fee", "money", "tax"], [0.9, 0.5, 0.4]);
     const moved = await complete(one, {}, undefined, at("a z "));
-    // What is imported here is boosted.
+    // Fragments of imported files are boosted.
     expect(moved.fetched).toMatch(
       /^the need moved \(similarity -0\.416\): another fragment scores 0\.900, the best one in use 0\.5\d0, boosts included$/,
     );
@@ -320,7 +320,7 @@ describe("the fragments in the prompt over keystrokes", () => {
     expect(after.reused).toMatchObject({ since: first.id, reason: "the need has hardly moved" });
     expect(after.reused?.similarity).toBeCloseTo(1, 5);
     expect(backbone.expressed).toHaveLength(2);
-    // Once for each completion: the prompt that tells whether the need moved is the prompt that is used.
+    // Once per completion: the prompt that shows whether the need moved is also the one that is used.
     expect(backbone.prompts).toHaveLength(3);
   });
 
@@ -474,7 +474,7 @@ describe("the fragments in the prompt over keystrokes", () => {
     const unasked = traces.filter(({ reused }) => reused?.reason === "the need has hardly moved");
     expect(unasked.length).toBeGreaterThan(traces.length / 2);
     expect(expressed).toBe(traces.length - unasked.length);
-    // The last token that was read is read again, for the logits after it, and with it what came of the key pressed.
+    // The last token is read again for the logits after it, together with the typed text.
     expect(reads).toHaveLength(traces.length);
     for (const { tokens, reused } of reads.slice(1)) expect(tokens - reused).toBeLessThanOrEqual(4);
     const elsewhere = await complete(one, { maxTokens: 6 }, undefined, {
@@ -559,7 +559,7 @@ describe("a completion of a fill-in-the-middle model", () => {
     for (const [n, prompt] of backbone.prompts.slice(1).entries()) {
       const former = backbone.prompts[n] ?? [];
       const common = former.findIndex((token, position) => prompt[position] !== token);
-      // What stands behind the cursor is read again, and the tokens that a key may change.
+      // The code after the cursor is read again, and the tokens that a key may change.
       if (common >= 0 && former.indexOf(border) - common > 8) moved += 1;
       expect(prompt.filter((token) => token === border)).toHaveLength(1);
       expect(tokenizer.decode(prompt.slice(prompt.indexOf(border)))).toBe(

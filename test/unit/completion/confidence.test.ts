@@ -77,7 +77,7 @@ describe("the calibration of a package", () => {
 });
 
 describe("the evidence for a suggestion", () => {
-  /** Tokens of two characters each, the later the less likely. */
+  /** Tokens of two characters each, with decreasing probabilities. */
   const textTokens = (text: string) =>
     Array.from({ length: Math.ceil(text.length / 2) }, (_, at) => ({ start: 2 * at, logProbability: -at }));
   const evidence = (document: string, text: string, suggestion: string) =>

@@ -6,10 +6,10 @@ import { readCursor } from "../../../sidecar/completion/syntax/cursor";
 import { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
 import type { CursorContext } from "../../../sidecar/retrieval/types";
 
-/** The grammars that `node esbuild.config.mjs` puts there. */
+/** The folder of the grammars that `node esbuild.config.mjs` copies. */
 export const grammarFolder = resolve(import.meta.dirname, "../../../dist/grammars");
 
-/** With every grammar there is. */
+/** Loads all grammars. */
 export function loadTrees(): Promise<SyntaxTrees> {
   const failed = (message: string): never => {
     throw new Error(message);
@@ -23,8 +23,8 @@ export interface Marked {
 }
 
 /**
- * Takes the text before the cursor, the insertion and the text after it out of `text`; the margin of the first line goes.
- * Without `trees` brackets and indentation alone tell what is at the cursor.
+ * Splits `text` into the text before the cursor, the insertion and the text after it, and removes the common margin.
+ * Without `trees`, the cursor is read by brackets and indentation only.
  */
 export function marked(text: string, languageId = "typescript", trees?: SyntaxTrees): Marked {
   const [prefix = "", insertion = "", suffix = ""] = split(unindent(text));
@@ -39,7 +39,7 @@ function split(text: string): string[] {
   return text.includes("║") ? [parts[0] ?? "", "", parts[1] ?? ""] : parts;
 }
 
-/** Texts of several lines begin after the backtick's newline and end before the last one's indentation. */
+/** Removes the newline after the opening backtick and the indentation of the closing one. */
 function unindent(text: string): string {
   if (!text.startsWith("\n")) return text;
   const lines = text
@@ -67,7 +67,7 @@ export function expectKept(
   expect(filter.apply(insertion, context)).toEqual({ text: expected.insertion });
 }
 
-/** Expects `filter` to leave the marked text as it is. */
+/** Expects `filter` to leave the marked text unchanged. */
 export function expectUntouched(
   filter: SuggestionFilter,
   text: string,

@@ -69,7 +69,7 @@ it("stop rules and filters finish on three thousand random texts and only remove
     const cursor = readCursor(document);
     const stop = findStop(generated, cursor);
     expect(stop?.length ?? 0).toBeLessThanOrEqual(generated.length);
-    // However the text is cut into tokens, it ends at the same place.
+    // The text ends at the same place however it is cut into tokens.
     let early = findStop("", cursor);
     for (let length = 1; length <= generated.length && early === undefined; length++)
       early = findStop(generated.slice(0, length), cursor);

@@ -63,7 +63,7 @@ const source: FragmentSource = {
   search: (_, k) => hits.slice(0, k),
 };
 
-/** The real one with some of it changed. */
+/** The real model with some changes. */
 const changed = (change: Partial<Backbone>): Backbone => Object.assign(Object.create(backbone) as Backbone, change);
 
 interface Inspected {
@@ -121,7 +121,7 @@ describe("the inspected prompt", () => {
     const code = pieces.filter(({ fragment }) => fragment === undefined);
     expect(code.map(({ kind }) => kind)).toEqual(["special", "path", "special", "prefix"]);
     expect(context.prefix.startsWith(code[3]?.text ?? "?")).toBe(true);
-    // All but what the model says again.
+    // Without the last token, which the model generates again.
     expect(`${code[3]?.text}${last(trace).required}`).toBe(context.prefix);
   });
 
@@ -195,7 +195,7 @@ describe("the remembered completions", () => {
     expect(inspection.get(119)).toBeDefined();
     inspection.put({ ...completed, trace: { ...trace, id: 120 } });
     expect(inspection.get(100)).toBeUndefined();
-    // Large documents make room sooner, all but the newest.
+    // Large documents are forgotten sooner, except for the newest.
     const large = { ...context, prefix: "x".repeat(9_000_000) };
     inspection.put({ ...completed, context: large, trace: { ...trace, id: 121 } });
     expect([119, 120, 121].map((id) => inspection.get(id) !== undefined)).toEqual([false, false, true]);
@@ -250,7 +250,7 @@ describe("the inspected need", () => {
 describe("the comparison without fragments", () => {
   it("has both completions, and what the fragments gained", async () => {
     const { inspection, completer, complete, last } = inspecting();
-    // Only the fragment knows how this goes on.
+    // Only the fragment has the continuation.
     const begun = { ...context, prefix: `${context.prefix}settle_` };
     const trace = await complete(begun);
     expect(trace.suggestion).toContain("outstanding_positions");
@@ -263,7 +263,7 @@ describe("the comparison without fragments", () => {
     expect(withoutFragments.suggestion === "").toBe(withoutFragments.suppressed !== undefined);
     expect(gained).toBeGreaterThan(3);
 
-    // What the completer keeps is as it was: the next one goes on with the fragments, and with its number.
+    // The completer's state is unchanged: the next completion reuses the fragments and has the next id.
     const next = await complete({ prefix: `${begun.prefix}o` });
     expect(next.id).toBe(trace.id + 1);
     expect(next.reused).toMatchObject({ since: trace.id });

@@ -1,6 +1,6 @@
 // Random numbers that are the same in every run.
 
-/** A repeatable row of numbers 0..1 (mulberry32). */
+/** A repeatable sequence of numbers 0..1 (mulberry32). */
 export function random(seed: number): () => number {
   let state = seed;
   return () => {
@@ -11,7 +11,7 @@ export function random(seed: number): () => number {
   };
 }
 
-/** Whole numbers from 0 to below what is asked for, by a Lehmer generator. */
+/** Integers from 0 to below the argument, by a Lehmer generator. */
 export function randomBelow(seed: number): (below: number) => number {
   let state = seed;
   return (below) => {

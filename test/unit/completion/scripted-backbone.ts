@@ -5,26 +5,26 @@ import type { ModelPackage } from "../../../sidecar/inference/package/model-pack
 export interface Scripted extends Backbone {
   /** Prompts read so far. */
   readonly prompts: (readonly number[])[];
-  /** Tokens read after the last prompt and not forgotten since. */
+  /** Tokens read after the last prompt and not dropped since. */
   readonly held: readonly number[];
-  /** What each `decode` so far was given. */
+  /** The arguments of each `decode` so far. */
   readonly decoded: (readonly number[])[];
   /** Query prompts expressed so far. */
   readonly expressed: (readonly number[])[];
 }
 
 export interface Script {
-  /** The most likely token after so many tokens behind the prompt. */
+  /** The most likely token by the number of tokens after the prompt. */
   readonly tokens: readonly number[];
-  /** The most likely token after all of those. */
+  /** The most likely token after the script. */
   readonly last: number;
-  /** Told of every position whose logits are asked for. */
+  /** Called for every position whose logits are requested. */
   readonly onStep?: ((step: number) => void) | undefined;
-  /** The need at the end of a prompt or a query; by default the same everywhere. */
+  /** The need at the end of a prompt or a query; default: a constant. */
   readonly need?: ((tokens: readonly number[]) => Float32Array) | undefined;
 }
 
-/** Gives the script's tokens one by one, each as by far the most likely one. Refuses a cache that is not the present one. */
+/** A model that makes each token of the script by far the most likely one. Refuses a used cache. */
 export function scriptedBackbone(model: ModelPackage, { tokens: script, last, onStep, need }: Script): Scripted {
   const prompts: (readonly number[])[] = [];
   const decoded: (readonly number[])[] = [];

@@ -87,7 +87,7 @@ describe("repositories", () => {
     expect([...plain.keys()]).toEqual(["other", "shop"]);
     expect(plain.get("other")?.get("a.py")).toBe("x\u2028y");
     const packed = join(folder, "repos.jsonl.xz");
-    // What xz makes of a line {"repository": "shop", "language": "python", "files": {"a.py": "x = load()", "größe.py": "# 😀\n"}}.
+    // The output of xz for the line {"repository": "shop", "language": "python", "files": {"a.py": "x = load()", "größe.py": "# 😀\n"}}.
     await writeFile(
       packed,
       Buffer.from(

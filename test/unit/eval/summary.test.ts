@@ -49,7 +49,7 @@ describe("figures", () => {
       return (high ?? 0) - (low ?? 0);
     };
     for (const unit of ["repository", "file"] as const) {
-      // The standard error of a mean of n coins is 0.5 / sqrt(n): 1.96 times it on each side.
+      // The standard error of the mean of n coin tosses is 0.5 / sqrt(n); the interval is 1.96 times that on each side.
       expect(width(100, unit)).toBeGreaterThan(0.15);
       expect(width(100, unit)).toBeLessThan(0.25);
       expect(width(16, unit)).toBeGreaterThan(0.4);
@@ -88,7 +88,7 @@ describe("results on disk", () => {
 });
 
 describe("the comparison", () => {
-  /** Another run's file with these results. */
+  /** Writes the file of another run with these results. */
   const run = async (rows: unknown[]): Promise<string> => {
     const path = join(folder, "run.json");
     await writeFile(path, JSON.stringify({ results: rows }));
@@ -116,7 +116,7 @@ describe("the comparison", () => {
     expect(compared.all?.difference.es).toEqual({ value: 5, low: 5, high: 5 });
     const em = compared.all?.difference.em;
     expect(em?.value).toBeCloseTo(0.25);
-    // 1.96 standard errors of a share of a quarter among 100.
+    // 1.96 standard errors of a share of 0.25 among 100.
     expect(em?.low).toBeGreaterThan(0.13);
     expect(em?.low).toBeLessThan(0.2);
     expect(em?.high).toBeGreaterThan(0.3);

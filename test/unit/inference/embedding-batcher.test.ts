@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { type BatchRow, EmbeddingBatcher } from "../../../sidecar/inference/embedding-batcher";
 
-/** All batches of a plan, each of which takes as many milliseconds as `ms` says for its padded tokens. */
+/** All batches of a plan; `ms` returns the duration of a batch for its padded tokens. */
 function run(plan: EmbeddingBatcher, lengths: readonly number[], ms: (tokens: number) => number): BatchRow[][] {
   const waiting = plan.order(lengths);
   const batches: BatchRow[][] = [];
@@ -44,7 +44,7 @@ describe("batches", () => {
     expect(Math.max(...fast)).toBeGreaterThan(400);
     expect(Math.max(...fast) / 20).toBeLessThanOrEqual(30);
     const slow = run(new EmbeddingBatcher(), alike, (tokens) => tokens / 2).map(padded);
-    // 128 tokens took 64 ms; what fits 30 ms is less than one row.
+    // 128 tokens took 64 ms, so less than one row fits in 30 ms.
     expect(slow.slice(1).every((tokens) => tokens === 64)).toBe(true);
     expect(
       run(new EmbeddingBatcher(), alike, () => 1e-6)

@@ -6,8 +6,8 @@ const external = 1;
 
 /**
  * @param model content of a .onnx file.
- * @param location what the graph calls the file.
- * @param minBytes smaller tensors stay in the graph, those of shapes among them.
+ * @param location the file's name in the graph.
+ * @param minBytes smaller tensors stay in the graph, such as shapes.
  * @returns the graph without those tensors, and the file.
  */
 export function moveWeights(model: Uint8Array, location: string, minBytes = 256): { graph: Uint8Array; data: Buffer } {
@@ -45,7 +45,7 @@ export function entry(key: string, value: string): Uint8Array {
     .finish();
 }
 
-/** A copy of a message in which each field of bytes is replaced by what `change` returns; undefined: left out. */
+/** A copy of a message with each bytes field replaced by the result of `change`; undefined: removed. */
 function rewrite(
   message: Uint8Array,
   change: (field: number, content: Uint8Array) => Uint8Array | undefined,

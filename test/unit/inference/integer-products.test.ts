@@ -65,7 +65,7 @@ describe("sums of products of 8-bit numbers", () => {
   });
 });
 
-/** A runtime that computes the same sum everywhere: in one row, and in several. */
+/** A runtime that returns given sums for one row and for several rows. */
 async function runtimeWith(one: number, several: number) {
   const { Tensor } = await loadOnnxRuntime();
   let released = false;

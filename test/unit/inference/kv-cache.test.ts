@@ -11,7 +11,7 @@ const bytesOfToken = 2 * (2 * 3 * 4 + 2) * 4;
 const ids = (...tokens: number[]): Int32Array => Int32Array.from(tokens);
 const range = (from: number, to: number): Int32Array => Int32Array.from({ length: to - from }, (_, i) => from + i);
 
-/** Rows that say what they are: layer, head and token in every number. */
+/** Rows whose numbers encode layer, head and token. */
 function rowsOf(tokens: Int32Array, { type }: CacheShape = shape): NewRows {
   const make = (heads: number, size: number): number[] =>
     Array.from({ length: 2 * heads }, (_, at) =>
@@ -21,7 +21,7 @@ function rowsOf(tokens: Int32Array, { type }: CacheShape = shape): NewRows {
   return { key: numbers, value: numbers.map((value: number) => value + 7), need: Float32Array.from(make(1, 2)) };
 }
 
-/** Takes what is held of `tokens`, reads the rest, and says how much was held. */
+/** Takes the cached prefix of `tokens`, appends the rest, and returns the length of the prefix. */
 function read(pool: KvCachePool, tokens: Int32Array, of: CacheShape = shape): { sequence: KvCacheEntry; held: number } {
   const sequence = pool.take(tokens, tokens.length - 1);
   const held = sequence.length;
@@ -30,7 +30,7 @@ function read(pool: KvCachePool, tokens: Int32Array, of: CacheShape = shape): { 
   return { sequence, held };
 }
 
-/** The tokens that the buffers' rows speak of, checked in every layer and head. */
+/** The tokens encoded in the buffers' rows, checked in every layer and head. */
 function told(sequence: KvCacheEntry): number[] {
   const { length, tensors } = sequence.past()!;
   const tokens: number[] = [];
@@ -90,7 +90,7 @@ describe("a pool", () => {
   });
 
   it("evicts the least recently used text, within its limit, but never the text in use", () => {
-    // Each text of 100 tokens is given room for 192.
+    // A text of 100 tokens has a capacity of 192.
     const pool = new KvCachePool(runtime, shape, 2.5 * 192 * bytesOfToken);
     read(pool, range(0, 100));
     read(pool, range(1000, 1100));
@@ -115,7 +115,7 @@ describe("a pool", () => {
       const second = read(pool, range(1000, 1150), of).sequence;
       expect(memory(second)).toBe(first);
       expect(told(second)).toEqual([...range(1000, 1150)]);
-      // Halves of other numbers may be no numbers, which the graph must not see behind the rows either.
+      // Bytes of other types may be NaN, which the graph must not read after the rows either.
       if (type === "float16") expect(second.past()!.tensors.get("past.1.value")!.data.at(-1)).toBe(0);
       expect(memory(read(pool, range(0, 20), of).sequence)).not.toBe(first);
       expect(pool.size).toBe(1);

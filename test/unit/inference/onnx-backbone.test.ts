@@ -12,9 +12,9 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { halfModelPath, modelPath } from "../../model";
 
 let model: ModelPackage;
-/** Reads in one piece and holds one text. */
+/** Reads in one chunk and caches one text. */
 let backbone: Backbone;
-/** Reads in pieces of 32, so that most tests cross a border, and holds many texts. */
+/** Reads in chunks of 32, so that most tests need several, and caches many texts. */
 let chunked: Backbone;
 let tokens: number[];
 let format: PromptFormat;
@@ -37,14 +37,14 @@ afterAll(async () => {
   await Promise.all([backbone.dispose(), chunked.dispose()]);
 });
 
-/** Largest difference relative to the largest value. */
+/** The largest difference relative to the largest value. */
 function distance(a: Float32Array, b: Float32Array): number {
   expect(a.length).toBe(b.length);
   const scale = a.reduce((max, value) => Math.max(max, Math.abs(value)), 1e-9);
   return a.reduce((max, value, i) => Math.max(max, Math.abs(value - b[i]!)), 0) / scale;
 }
 
-/** Logits after `tokens`, read in one piece with nothing of it held. */
+/** Logits after `tokens`, read in one chunk without a cached prefix. */
 async function readWhole(tokens: readonly number[]): Promise<Float32Array> {
   await backbone.prefill([tokens[0] === 7 ? 8 : 7]);
   const { logits, reused } = await backbone.prefill(tokens);
@@ -53,13 +53,13 @@ async function readWhole(tokens: readonly number[]): Promise<Float32Array> {
 }
 
 /**
- * Bounds of the relative difference between two ways to read a text. Integers come out the same; the order of sums in the
- * attention differs with the shape of a run, 3e-7 as measured. Most of the time nothing more comes of it; where an activation
- * is rounded the other way, it is a code apart, and logits by some hundredths.
+ * Bounds of the relative difference between two ways of reading a text. Integer sums are equal; the order of sums in the
+ * attention depends on the shape of a run, with differences of 3e-7. Usually they stay small, but when an activation
+ * is rounded to another code, logits differ by some hundredths.
  */
 const closely = 1e-3;
 const bound = 0.06;
-/** The same where the model computes in float16. */
+/** The same for a model that computes in float16. */
 const halfBound = 0.2;
 
 const argmax = (logits: Float32Array): number => logits.indexOf(logits.reduce((a, b) => Math.max(a, b)));
@@ -101,10 +101,10 @@ describe("the logits of a completion", () => {
       expect(sameBits(data(query, name), data(bare, name)), name).toBe(true);
       expect(sameBits(data(fragment, name), data(bare, name)), name).toBe(true);
     }
-    // Two adapters are two even before training, which leaves their down-projections as they were drawn.
+    // The two adapters differ even without training, because their down-projections are random.
     const ofOneAdapter = sameBits(data(query, "new.need"), data(fragment, "new.need"));
     expect(ofOneAdapter).toBe(model.retrieval.adapters === "shared");
-    // The comparison above compares something: both adapters do express, and only they do.
+    // Both adapters compute expressions, so that the comparison above is not trivial.
     expect(data(bare, "expression").every((value) => value === 0)).toBe(true);
     expect(dot(data(query, "expression"), data(query, "expression"))).toBeCloseTo(1, 4);
     await session.release();
@@ -137,7 +137,7 @@ describe("prefill and decode", () => {
     const first = await reader.prefill(long);
     expect(first.reused).toBe(0);
     const variants: [readonly number[], number][] = [
-      // At the least the last token is read: its logits are wanted.
+      // At least the last token is read, because its logits are requested.
       [long, 199],
       [tokens.slice(0, 203), 200],
       [[...tokens.slice(0, 150), ...tokens.slice(400, 480)], 150],
@@ -153,7 +153,7 @@ describe("prefill and decode", () => {
       const next = await reader.decode(again.cache, [300]);
       expect(distance(next.logits[0]!, await readWhole([...variant, 300])), `after variant ${i}`).toBeLessThan(bound);
     }
-    // What the first caller holds still means the same, though its rows had to make room.
+    // The first handle is still valid, although its rows were evicted.
     const decoded = await reader.decode(first.cache, [300]);
     expect(distance(decoded.logits[0]!, await readWhole([...long, 300]))).toBeLessThan(bound);
     await reader.dispose();
@@ -171,7 +171,7 @@ describe("prefill and decode", () => {
   });
 
   it("evict the least recently used text at the memory limit, and read it again when needed", async () => {
-    // A token of the default model takes 6.75 kB; a text of 200 is given room for 320.
+    // A token of the default model takes 6.75 kB, and a text of 200 tokens has a capacity of 320.
     const { layers, keyValueHeads, headDim } = model.architecture;
     const bytes = 320 * layers * (2 * keyValueHeads * headDim + 2 * model.retrieval.rank) * 4;
     const reader = await createBackbone(model, {
@@ -230,7 +230,7 @@ describe("prefill and decode", () => {
     expect(kept.length).toBe(51);
     const decoded = await chunked.decode(kept, [400]);
     expect(distance(decoded.logits[0]!, await readWhole([...tokens.slice(0, 50), 300, 400]))).toBeLessThan(bound);
-    expect(() => chunked.rewind(drafted.cache, 50)).toThrow(/found a used one/);
+    expect(() => chunked.rewind(drafted.cache, 50)).toThrow(/found one that a call has consumed/);
     for (const length of [0, 53, 1.5]) expect(() => chunked.rewind(decoded.cache, length)).toThrow(`found ${length}`);
     expect(chunked.rewind(decoded.cache, 52).length).toBe(52);
   });
@@ -253,7 +253,7 @@ describe("prefill and decode", () => {
     const { cache } = await backbone.prefill(tokens.slice(0, 10));
     await expect(backbone.decode(cache, [5], AbortSignal.abort())).rejects.toMatchObject(aborted);
     await backbone.decode(cache, [5]);
-    await expect(backbone.decode(cache, [5])).rejects.toThrow(/found a used one/);
+    await expect(backbone.decode(cache, [5])).rejects.toThrow(/found one that a call has consumed/);
     await expect(backbone.decode({ length: 3 }, [5])).rejects.toThrow(/a cache of this backbone/);
   });
 
@@ -364,7 +364,7 @@ describe("needs and fragment vectors", () => {
 
 describe("the backbone", () => {
   it("stops a prefill between two chunks and keeps the chunks before in the cache", async () => {
-    // One run a token takes seconds, of which the signal comes after a moment.
+    // Chunks of one token take seconds in total, and the signal is aborted after a moment.
     const reader = await createBackbone(model, { provider: "cpu", threads: 1, chunkTokens: 1 });
     const long = tokens.slice(30, 930);
     const controller = new AbortController();
@@ -381,7 +381,7 @@ describe("the backbone", () => {
   it("leaves the event loop free during a prefill", async () => {
     let turns = 0;
     const reading = backbone.prefill(tokens.slice(100, 1000)).then(() => (turns = -turns));
-    // The whole text is one run here: on this thread it would be a single turn.
+    // The whole text is one run, which would block this thread for a single turn.
     while (turns >= 0 && turns < 100_000) {
       await new Promise((resolve) => setImmediate(resolve));
       if (turns < 0) break;
@@ -408,7 +408,7 @@ describe("the backbone", () => {
     await new Promise((done) => setTimeout(done, 5));
     await backbone.prefill(tokens.slice(0, 20));
     expect(embedded).toBe(false);
-    // Nor between two tokens.
+    // Index batches do not run between two tokens either.
     let { cache } = await backbone.prefill(tokens.slice(0, 21));
     for (let step = 0; step < 3; step++) ({ cache } = await backbone.decode(cache, [5]));
     expect(embedded).toBe(false);

@@ -10,7 +10,7 @@ let model: ModelPackage;
 let tokenizer: Tokenizer;
 let format: PromptFormat;
 
-/** Fill-in-the-middle as the default model was trained on it; its package need not have it. */
+/** The default model's fill-in-the-middle template of training, which its package may lack. */
 const fillInMiddle = [
   "<|fim_prefix|>",
   "<|path|>",
@@ -30,7 +30,7 @@ beforeAll(async () => {
 });
 
 const path = "src/cart.ts";
-/** Lines that all differ, so that a cut at the wrong place shows. */
+/** Different lines, so that a cut at the wrong place is detected. */
 const code = (lines: number): string =>
   Array.from({ length: lines }, (_, i) => `    const value${i} = compute(${i * 7}, "item-${i}");\n`).join("");
 
@@ -130,7 +130,7 @@ describe("limits", () => {
     const shortSuffix = format.fillInMiddle(path, code(300), "a", 400);
     expect(shortSuffix.length).toBe(400);
     expect(suffixTokens(shortSuffix)).toBe(1);
-    // The row ends the prefix at the cursor and begins the suffix there.
+    // The prefix ends at the cursor, and the suffix starts there.
     const text = tokenizer.decode(both.slice(both.indexOf(marker) - 10, both.indexOf(marker)));
     expect(code(300).endsWith(text)).toBe(true);
     expect(code(300).startsWith(tokenizer.decode(both.slice(both.indexOf(marker) + 1, -1)))).toBe(true);
@@ -252,7 +252,7 @@ describe("code cut at an anchor line", () => {
       }
       const moves = starts.slice(1).map((start, i) => start - (starts[i] ?? 0));
       expect(moves.length).toBeGreaterThan(2);
-      // This code has a little more than two characters a token.
+      // This code has a little more than two characters per token.
       for (const move of moves) expect(move).toBeGreaterThan(limit / 5);
       for (const move of moves) expect(move).toBeLessThan(limit * 1.5);
     }

@@ -12,7 +12,7 @@ const name = "qwen2.5-coder-0.5b";
 const published = await publishedPackage(name);
 const unreachable = "unreachable" in published ? published.unreachable : undefined;
 
-/** What `test/fixtures/published-model/generate.py` writes. */
+/** The output of `test/fixtures/published-model/generate.py`. */
 interface Reference {
   readonly tokens: readonly number[];
   readonly nextLogProbabilities: readonly number[];
@@ -66,7 +66,7 @@ describe.skipIf(unreachable !== undefined)(
           for (const part of ["key", "value"] as const)
             expect(sameBits(pass.rows?.[part], bare.rows?.[part])).toBe(true);
         }
-        // The adapters are others: they express something else.
+        // The adapters differ, so their expressions differ.
         const [, ours, , , theirs] = passes;
         expect(distance(ours?.expression ?? [], Array.from(theirs?.expression ?? []))).toBeGreaterThan(0.05);
       } finally {
@@ -86,13 +86,13 @@ async function open(model: ModelPackage): Promise<Graph> {
   return openGraph(await loadOnnxRuntime(), model, "cpu", 2, (run) => run());
 }
 
-/** A package with adapters of numbers that nobody trained. */
+/** A package with random adapters. */
 async function withOtherAdapters(source: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "selfracg-adapters-"));
   for (const file of await readdir(source)) await symlink(join(source, file), join(folder, file));
   await rm(join(folder, "adapters.bin"));
   const { size } = await stat(join(source, "adapters.bin"));
-  // As float16: magnitudes of an eighth to a quarter, of either sign.
+  // In float16: magnitudes from 1/8 to 1/4 with either sign.
   const numbers = Uint16Array.from(
     { length: size / 2 },
     (_, i) => 0x3000 + ((i * 7919) % 1009) + 0x8000 * ((i * 31) % 2),
@@ -112,7 +112,7 @@ function mean(values: readonly number[]): number {
   return values.reduce((a, b) => a + b, 0) / values.length;
 }
 
-/** Length of the difference of two vectors. */
+/** The Euclidean distance of two vectors. */
 function distance(a: ArrayLike<number>, b: readonly number[]): number {
   expect(a.length).toBe(b.length);
   return Math.hypot(...b.map((value, i) => value - (a[i] ?? Number.NaN)));

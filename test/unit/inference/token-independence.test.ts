@@ -10,13 +10,13 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { publishedPackage } from "../../published-package";
 
 /**
- * Activations are rounded to 8 bits by each row's own step, so that a difference in the last bit of a sum would not stay small: a value
- * between two codes would be rounded the other way, and every layer behind would multiply that. So nothing less than the same bits will do.
+ * Activations are rounded to 8 bits with a step per row, so that a difference in the last bit of a sum does not stay small: a value
+ * between two codes may be rounded the other way, and every later layer amplifies that. So the bits must be equal.
  */
 interface Case {
   readonly name: string;
   readonly folder: string;
-  /** Tokens of the longest text. ONNX Runtime takes sums over positions in blocks, for the published model of 256. */
+  /** Tokens of the longest text. ONNX Runtime sums over positions in blocks, which have 256 for the published model. */
   readonly length: number;
   readonly threads: readonly number[];
   readonly chunks: readonly number[];
@@ -50,7 +50,7 @@ describe.each(cases)("the logits of $name", ({ folder, length, threads: counts, 
   });
 
   describe.each(counts)("with %i threads", (threads) => {
-    /** Logits behind the last of `tokens`, read in chunks of so many. */
+    /** Logits after the last of `tokens`, read in chunks of this size. */
     const readIn = async (chunkTokens: number): Promise<Float32Array> => {
       const backbone = await createBackbone(model, { provider: "cpu", threads, chunkTokens, cacheMegabytes: 0 });
       try {
@@ -78,7 +78,7 @@ describe.each(cases)("the logits of $name", ({ folder, length, threads: counts, 
           past = alone.cache;
           expect(sameBits(alone.logits[0], together.logits[i]), `token ${i} of the draft`).toBe(true);
         }
-        // The cache that was decoded into gives what a text does that is read at once.
+        // The cache after decoding gives the same logits as a text read at once.
         const { logits } = await backbone.decode(past, tokens.slice(begun + 9));
         expect(sameBits(logits.at(-1), await readIn(model.contextLength))).toBe(true);
       } finally {
@@ -103,7 +103,7 @@ describe.each(cases)("the logits of $name", ({ folder, length, threads: counts, 
         const alone = await graph.run({ rows: [each], logits: 1, adapter: "fragment" });
         const part = together.logits.subarray(i * vocabularySize, (i + 1) * vocabularySize);
         expect(sameBits(part, alone.logits), `row ${i}`).toBe(true);
-        // What it expresses is made beside the decoder, and nothing is made of it in turn: there sums of another order do no harm.
+        // Expressions do not affect the decoder, so a different order of sums does no harm there.
         const size = model.retrieval.dimension;
         expect(distance(together.expression.subarray(i * size, (i + 1) * size), alone.expression)).toBeLessThan(1e-3);
       }
@@ -117,7 +117,7 @@ function sameBits(a: Float32Array | undefined, b: Float32Array | undefined): boo
   return bytes(a).equals(bytes(b));
 }
 
-/** Length of the difference of two vectors. */
+/** The Euclidean distance of two vectors. */
 function distance(a: Float32Array, b: Float32Array): number {
   return Math.hypot(...a.map((value, i) => value - (b[i] ?? Number.NaN)));
 }

@@ -107,7 +107,7 @@ describe("the stream decoder", () => {
     const pieces = tokenizer.encode(text).map((id) => stream.push(id));
     expect(pieces.join("") + stream.end()).toBe(text);
     expect(pieces.every((piece) => !piece.includes("\ufffd"))).toBe(true);
-    // One byte of a character that takes several gives nothing yet.
+    // The first byte of a multi-byte character gives no text yet.
     const single = [...Array(tokenizer.vocabularySize).keys()].find(
       (id) => tokenizer.bytesOf(id).length === 1 && tokenizer.bytesOf(id)[0] === 0xf0,
     )!;

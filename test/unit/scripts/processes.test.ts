@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { describe, expect, it } from "vitest";
 import { descendants, stillRunning, untilEnded } from "../../../scripts/processes.mjs";
 
-/** A process that starts another one; both ignore the wish that they end where `stubborn`, and run for two minutes otherwise. */
+/** A process with a child. Both run for two minutes, and ignore SIGTERM when `stubborn`. */
 async function family(stubborn: boolean): Promise<{ root: number; child: number }> {
   const wait = `${stubborn ? 'process.on("SIGTERM", () => {});' : ""} setTimeout(() => {}, 120_000);`;
   const parent = `

@@ -22,7 +22,7 @@ let scheduler: RequestScheduler;
 let finished: CompletionTrace[];
 /** Called before each of the model's runs after the prompt. */
 let beforeDecode: (run: number) => void;
-/** Runs after the prompt of the completion under way. */
+/** Number of runs after the prompt of the current completion. */
 let runs: number;
 
 beforeAll(async () => {
@@ -108,7 +108,7 @@ describe("a cancelled decoding", () => {
       if (runsAtCancel === 0) lastRun = run;
       if (run === 2 && runsAtCancel === 0) {
         runsAtCancel = run;
-        // The run that this is before is begun all the same; there must be no other for the old place.
+        // The run after this call still starts; no other may follow at the old cursor.
         next = cancel(external);
       } else if (runsAtCancel > 0 && finished.length === 0) lastRun = run;
     };

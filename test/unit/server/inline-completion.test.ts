@@ -47,7 +47,7 @@ let settings: Settings;
 let ids: number;
 let invocations: boolean[];
 let shown: ShownSuggestion[];
-/** Held back until the test lets them go; at once where it holds none back. */
+/** Waits that the test ends; undefined: waits end at once. */
 let holding: { signal: AbortSignal; go(): void }[] | undefined;
 let scheduler: RequestScheduler;
 let documents: TextDocuments<import("vscode-languageserver-textdocument").TextDocument>;
@@ -152,7 +152,7 @@ beforeEach(() => {
               filterMs: 0,
             },
           });
-          // As the real one: a cancellation resolves.
+          // As in the real completer, a cancellation resolves.
           signal.addEventListener("abort", () => resolve(trace("", "cancelled")));
           invocations.push(invoked);
           asked.push({
@@ -409,7 +409,7 @@ describe("textDocument/inlineCompletion", () => {
     const automatic = ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic });
     (await nth(0)).answer("");
     expect(await automatic).toEqual({ items: [] });
-    // What was held back of an automatic one is no answer to this.
+    // The result of an automatic request is not reused for an explicit one.
     const invoked = ask(position);
     (await nth(1)).answer("1");
     expect((await invoked).items).toHaveLength(1);
@@ -464,7 +464,7 @@ describe("textDocument/inlineCompletion", () => {
       return scheduler.prepare(snapshotAt(document, position, undefined, { folders, cell: undefined }));
     };
 
-    /** `didOpen` is a notification: one that was answered came after it. */
+    /** Waits for an answer, which is sent after the notification `didOpen` was handled. */
     const settled = () => client.sendRequest(messages.traces);
 
     it("answers the next request", async () => {

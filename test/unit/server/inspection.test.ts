@@ -40,7 +40,7 @@ let traces: Traces;
 let interruptible: InterruptibleWork;
 let engine: ReturnType<InspectionParts["engine"]>;
 let searches: unknown[][];
-/** Waits for its signal, as work of the model does. */
+/** Waits until its signal is aborted, as work of the model does. */
 const untilAborted = (signal: AbortSignal): Promise<never> =>
   new Promise((_, reject) => {
     const give = () => reject(new DOMException("The work was cancelled.", "AbortError"));

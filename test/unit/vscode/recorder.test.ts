@@ -2,7 +2,7 @@
 import { describe, expect, it } from "vitest";
 import { flickers, inputDelays, type Look, type Recording, staleGhosts } from "../../vscode/recorder";
 
-/** `x = ┤ghost` at so many milliseconds. */
+/** A state such as `x = ┤ghost` at this many milliseconds. */
 function look(at: number, text: string): Look {
   const [line = "", ghost = ""] = text.split("┤");
   return { at, line, ghost };
@@ -37,7 +37,7 @@ describe("a recording", () => {
     });
     const unmoved = recording([100], [0, "x = ┤total"], [110, "x = t┤total"]);
     expect(staleGhosts(unmoved).stale).toHaveLength(1);
-    // So late that it may be a new answer.
+    // Late enough for a new answer.
     expect(staleGhosts(recording([100], [0, "x = ┤total"], [170, "x = z┤total"]))).toEqual({ stale: [], judged: 0 });
   });
 

@@ -18,7 +18,7 @@ beforeAll(async () => {
   stopTokens = new PromptFormat(model, tokenizer).stopTokens;
 });
 
-/** Generates `text` at the cursor of `document` and whatever the script goes on with. */
+/** Decodes at the cursor of `document` with a model that generates `text`. */
 function decode(
   document: string,
   text: string | readonly number[],
@@ -156,6 +156,6 @@ it("a generation has the start and the probability of each token of its text", a
   expect(textTokens.map(({ start }) => start)).toEqual(
     tokens.map((_, at) => tokenizer.decode(tokens.slice(0, at)).length),
   );
-  // The scripted model is all but certain.
+  // The scripted model is almost certain.
   for (const { logProbability } of textTokens) expect(logProbability).toBeCloseTo(0, 6);
 });

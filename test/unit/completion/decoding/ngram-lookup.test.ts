@@ -4,11 +4,11 @@ import { NgramLookup } from "../../../../sidecar/completion/decoding/ngram-looku
 import { randomBelow } from "../random";
 
 const vocabulary = 64;
-/** Tokens are letters here: a = 1, b = 2, and so on; `|` is special. */
+/** Tokens are letters: a = 1, b = 2, and so on; `|` is special. */
 const ids = (text: string) => [...text].map((letter) => (letter === "|" ? 0 : letter.charCodeAt(0) - 96));
 const special = new Set([0]);
 const undecided = new Float32Array(vocabulary);
-/** Expects the letters as much as each other and nothing else. */
+/** Logits of a model that expects these letters with equal probability. */
 const expecting = (letters: string) =>
   Float32Array.from({ length: vocabulary }, (_, id) => (ids(letters).includes(id) ? 5 : 0));
 
@@ -72,7 +72,7 @@ it("does not change the logits", () => {
   expect(logits).toEqual(undecided);
 });
 
-/** The mixture worked out in full: softmax, the votes of all matches, and the first of the highest sums. */
+/** The straightforward computation of the mixture: softmax, the votes of all matches, and the first of the highest sums. */
 function chosenPlainly(
   prompt: readonly number[],
   history: readonly number[],

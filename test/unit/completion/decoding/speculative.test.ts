@@ -79,7 +79,7 @@ describe("the length of a draft", () => {
 });
 
 describe("speculative decoding of a scripted model", () => {
-  /** Generates `script` after `prompt`, which ends with `before`, with drafts and without; both must say the same. */
+  /** Generates `script` after `prompt`, which ends with `before`, with and without drafts, and expects the same text. */
   async function both(
     document: string,
     prompt: string,
@@ -127,7 +127,7 @@ describe("speculative decoding of a scripted model", () => {
     const script = tokenizer.encode("order.reserve(copies, customer, warehouse)\n");
     const { result, backbone } = await both("x = ║", `${says}\nx = `, script);
     expect(result.text).toBe("order.reserve(copies, customer, warehouse)");
-    // The last token chosen is not read.
+    // The last chosen token is not read.
     expect(backbone.held.slice(0, result.generatedTokens - 1)).toEqual(script.slice(0, result.generatedTokens - 1));
   });
 
@@ -229,7 +229,7 @@ it("speculative decoding gives the same text as decoding without drafts", async 
   for (let round = 0; round < 300; round++) {
     const salt = random(1000);
     const sureness = 1 + random(6);
-    /** A model that looks at the last two tokens, so that what is read of a wrong draft would show. */
+    /** A model that depends on the last two tokens, so that leftovers of a wrong draft would change the text. */
     const logitsAfter = (tokens: readonly number[]) =>
       Float32Array.from(
         { length: vocabulary },
@@ -300,10 +300,10 @@ describe("speculative decoding of the real model", () => {
   afterAll(() => backbone.dispose());
 
   const root = join(__dirname, "../../../..");
-  /** Of the model, over all files. */
+  /** Runs of the model over all files. */
   const runs = { drafted: 0, plain: 0 };
 
-  /** Places in a file, spread evenly, where one types: behind a dot, a bracket, an equals sign, or at the start of a line. */
+  /** Typing cursors in a file, spread evenly: after a dot, a bracket, an equals sign, or at the start of a line. */
   function places(path: string, count: number): number[] {
     const all = [...readFileSync(join(root, path), "utf8").matchAll(/(?<=\w\.|[(=] ?|^[ \t]+)(?=[A-Za-z_])/gm)].map(
       ({ index }) => index,
@@ -349,7 +349,7 @@ describe("speculative decoding of the real model", () => {
         });
       };
       const [plain, drafted] = [await run(false), await run(true)];
-      // Logits read in one run differ in their last digits from those read one by one.
+      // Logits of one run may differ in the last digits from those read one by one.
       const starts = (generation: Generation) => ({
         ...generation,
         decodeSteps: 0,

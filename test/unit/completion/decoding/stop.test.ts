@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { dropCutLine, findStop, loopCut } from "../../../../sidecar/completion/decoding/stop";
 import { marked } from "../cursor-marks";
 
-/** The text is fed as a model would, a few characters at a time; returns what is kept and why. */
+/** Feeds the text a few characters at a time, as a model does; returns the kept text and the stop reason. */
 function stopAt(text: string, languageId?: string, step = 1): [kept: string, reason: string] {
   const { context, insertion } = marked(text, languageId);
   for (let length = step; length < insertion.length + step; length += step) {

@@ -38,7 +38,7 @@ describe("healing", () => {
 });
 
 describe("the required text", () => {
-  /** Logits with the given tokens on top, the first highest. */
+  /** Logits in which the given tokens are the highest, in descending order. */
   function preferring(...texts: string[]): Float32Array {
     const logits = new Float32Array(model.architecture.vocabularySize);
     for (const [at, text] of texts.entries()) logits[tokenizer.encode(text)[0] ?? 0] = 100 - at;

@@ -27,7 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => trees.dispose());
 
-/** Errors and missing tokens in the whole file. */
+/** Number of errors and missing tokens in the file. */
 function errorsIn(node: Node): number {
   return (
     (node.isError || node.isMissing ? 1 : 0) +
@@ -60,7 +60,7 @@ function blocksAround(
   return blocks;
 }
 
-/** Every node of the file as a place. */
+/** The ranges of all nodes of the file. */
 function places(root: Node): Set<string> {
   const found = new Set<string>();
   const visit = (node: Node): void => {
@@ -73,7 +73,7 @@ function places(root: Node): Set<string> {
 
 interface Place {
   readonly start: number;
-  /** Up to here the text is taken out. */
+  /** The end of the removed text. */
   readonly end: number;
 }
 
@@ -88,7 +88,7 @@ function placeIn(text: string, round: number, pick: (below: number) => number): 
   return { start, end };
 }
 
-/** What a model may write: the truth, the truth with something lost, another place of the file, another file. */
+/** Texts that a model may generate: the real text, the real text with a gap, text of another place or of another file. */
 function generatedText(text: string, start: number, round: number, pick: (below: number) => number): string {
   const other = files[pick(files.length)]?.text ?? "";
   const from = pick(text.length);
@@ -101,7 +101,7 @@ function generatedText(text: string, start: number, round: number, pick: (below:
   return texts[round % 4] ?? "";
 }
 
-/** The suggestion of several lines that is shown for a generated text; undefined where none is. */
+/** The suggestion of several lines for a generated text; undefined when there is none. */
 function shownSuggestion(document: CursorContext, generated: string) {
   const tree = trees.at(document);
   const cursor = readCursor(document, tree);

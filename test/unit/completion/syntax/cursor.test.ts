@@ -97,7 +97,7 @@ it("lines that continue a construct and lines of closers are recognised", () => 
 });
 
 it("at most 65,536 characters on either side of the cursor are read", () => {
-  // Beyond them nothing is looked at: the same is open however much stands there.
+  // Characters beyond them are not read, so the number of open brackets does not grow.
   const open = (pairs: number) => at(`${"a(".repeat(pairs)}║${"b".repeat(2 * pairs)}`).closable.length;
   expect(open(32_768)).toBe(32_768);
   expect(open(5_000_000)).toBe(32_768);

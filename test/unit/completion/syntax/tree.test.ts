@@ -67,9 +67,9 @@ describe("a suggestion has one statement", () => {
     ["python", "def f():║\n    return 1\n"],
     ["python", "x = f(a, ║\n"],
     ["python", "def f():\n    # Adds two numbers.\n    a = 1\n    ║\n"],
-    // What the comment is about stands there already.
+    // The definition after the comment is already there.
     ["typescript", "import a from 'a';\n\n// Adds two numbers.\n║\nexport const b = 1;\n"],
-    // A rule says nothing.
+    // A ruler is not a comment about a definition.
     ["python", "import a\n\n# ------\n║\n"],
     ["java", "class A {\n  void f() {\n    int a = 1;\n    ║\n  }\n}\n"],
     ["typescript", "║"],

@@ -64,7 +64,7 @@ it("a suggestion is cut where the real code after the cursor begins", () => {
   const wrong: string[] = [];
   let asked = 0;
   for (const [each, { context, truth }] of cursors.entries()) {
-    // The cursor's line goes on behind a word or a bracket of the truth, another one each time.
+    // The text after the cursor starts after a different word or bracket of the real text each time.
     const borders = [...truth.matchAll(/\b|(?<=[()[\]{},;=])/g)]
       .map(({ index }) => index)
       .filter((index) => truth.slice(0, index).trim() !== "" && truth.slice(index).trim() !== "");

@@ -57,7 +57,7 @@ export const trace: CompletionTrace = {
   provider: "cpu",
 };
 
-/** What a person reads, tags taken out. */
+/** The readable text without tags. */
 export function text(html: string): string {
   return html
     .replace(/<[^>]+>/g, " ")

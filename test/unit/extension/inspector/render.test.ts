@@ -6,7 +6,7 @@ import { type InspectorModel, renderPage, renderParts } from "../../../../extens
 import type { CompletionTrace, SidecarStatus } from "../../../../sidecar/protocol";
 import { status, text, trace } from "./fixtures";
 
-/** The model with one suggestion, or none. */
+/** The state with one suggestion, or none. */
 function modelOf(shown: CompletionTrace | undefined, change: Partial<InspectorModel> = {}): InspectorModel {
   const file = "src/basket.py";
   return {
@@ -264,7 +264,7 @@ describe("the page", () => {
       "counts",
       "status",
     ] as const) {
-      // The list cuts at the first line break, of which there is none.
+      // The list cuts at the first line break, which this text does not have.
       expect(parts[part], part).toContain(escapeHtml(evil).slice(0, 20));
     }
     const none = partsOf({ ...trace, suggestion: "", suppressed: evil, fragments: [], nothingRetrieved: evil });

@@ -5,7 +5,7 @@ import { traceReport } from "../../../../extension/inspector/trace-report";
 import type { CompletionTrace } from "../../../../sidecar/protocol";
 import { status, trace } from "./fixtures";
 
-/** Everything that may hold code or addresses says so. */
+/** A trace in which every field that may contain code or paths contains SECRET. */
 const secret: CompletionTrace = {
   ...trace,
   uri: "file:///home/SECRET/basket.py",

@@ -15,7 +15,7 @@ vi.mock("vscode", () => ({
 }));
 
 describe("a snooze", () => {
-  /** The sidecar's side: what it answers to so many minutes. */
+  /** The sidecar's answer to a snooze of this many minutes. */
   const execute = vi.fn(
     async (_command: string, minutes: number): Promise<SidecarStatus> =>
       minutes === 0

@@ -28,7 +28,7 @@ function show(status: SidecarStatus, more: Partial<StatusData> = {}) {
   return statusText({ status, place: { trusted: true, folderSchemes: ["file"] }, ...more }, now);
 }
 
-/** Markdown's escapes taken back. */
+/** Removes Markdown's escapes. */
 const shown = (markdown: string): string => markdown.replace(/\\([!-/:-@[-`{-~])/g, "$1");
 
 describe("statusText", () => {

@@ -8,7 +8,7 @@ import { entry, moveWeights } from "../external-weights";
 
 const tinyPackage = resolve(import.meta.dirname, "../../../fixtures/tiny-llama-package");
 
-/** `content` as the field at the end of a path of field numbers. */
+/** Wraps `content` in nested messages along a path of field numbers. */
 function nested(path: readonly number[], content: Uint8Array): Uint8Array {
   return path.reduceRight<Uint8Array>(
     (inner, field) => new BinaryWriter().tag(field, WireType.LengthDelimited).bytes(inner).finish(),

@@ -30,7 +30,7 @@ async function edit(change: (manifest: any) => void): Promise<void> {
   await writeFile(join(folder, "model.json"), JSON.stringify(value));
 }
 
-/** Puts `content` in a listed file's place and lists it as it is now, so that only its meaning is wrong. */
+/** Replaces a listed file by `content` and updates its size and hash, so that only its meaning is wrong. */
 async function replace(name: string, content: string | Uint8Array): Promise<void> {
   await writeFile(join(folder, name), content);
   const bytes = Buffer.from(content);
@@ -44,7 +44,7 @@ const confidence = {
   thresholds: { more: 0.1, balanced: 0.2, fewer: 0.3 },
 };
 
-/** The way to each member of a value of JSON, lists included. */
+/** The paths of all members of a JSON value, including list items. */
 function memberPaths(value: unknown): string[][] {
   if (typeof value !== "object" || value === null) return [];
   return Object.entries(value).flatMap(([name, inner]) => [

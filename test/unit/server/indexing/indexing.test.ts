@@ -6,7 +6,7 @@ import { type Indexable, Indexing } from "../../../../sidecar/server/indexing/in
 const counts: IndexCounts = { files: 1, fragments: 1, embedded: 1, excluded: {}, storeBytes: 1 };
 const log = { debug() {}, info() {}, warn: vi.fn(), error: vi.fn() };
 
-/** An index whose runs end when the test says so. */
+/** An index whose runs are ended by the test. */
 class FakeIndex implements Indexable {
   opened: (readonly { uri: string }[])[] = [];
   runs: {
