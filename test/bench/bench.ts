@@ -21,11 +21,11 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
 
 const help = `npm run bench -- COMMAND [OPTIONS]; "COMMAND --help" lists the options
   inference    how fast the model runs, against the goals
-  index        how fast the workspace is indexed, kept up and searched
-  typing       what suggestions save as edits of a git history are typed again
-  ranking      what raising fragments of imported and lately edited files does to their rank
-  confidence   how sure suggestions are, fitted and checked
-  secrets      how many secrets are kept out of the index, and what is taken for one
+  index        how fast the workspace is indexed, updated and searched
+  typing       how much typing suggestions save in edits of a git history
+  ranking      the effect of boosts for imported and recently edited files
+  confidence   fits and checks the confidence of suggestions
+  secrets      the secrets that the index excludes, and its false positives
 `;
 
 /** Runs one phase and sends its result to the parent process. */

@@ -238,7 +238,7 @@ function report(rows: readonly Row[]): string {
     fitLogistic(of.map(({ evidence, right }) => ({ x: features(evidence), y: right ? 1 : 0 })));
   const names = [...new Set(suggested.map(({ repository }) => repository))].sort();
   const foldOf = new Map(names.map((name, at) => [name, at % folds]));
-  const judged = Array.from({ length: folds }, (_, fold) => {
+  const predictions = Array.from({ length: folds }, (_, fold) => {
     const weights = fitted(suggested.filter(({ repository }) => foldOf.get(repository) !== fold));
     return suggested
       .filter(({ repository }) => foldOf.get(repository) === fold)
@@ -248,12 +248,12 @@ function report(rows: readonly Row[]): string {
   const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(1)} %`;
   const thresholds = [0, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5];
   const shownFrom = (threshold: number): string[] => {
-    const shown = judged.filter(({ probability }) => probability >= threshold);
+    const shown = predictions.filter(({ probability }) => probability >= threshold);
     const shownRight = shown.filter((each) => each.right).length;
-    return [percent(shown.length, judged.length), percent(shownRight, shown.length), percent(shownRight, right)];
+    return [percent(shown.length, predictions.length), percent(shownRight, shown.length), percent(shownRight, right)];
   };
   const lines = thresholds.map((threshold) => [threshold.toFixed(2), ...shownFrom(threshold)]);
-  const probabilities = judged
+  const probabilities = predictions
     .filter((each) => each.right)
     .map(({ probability }) => probability)
     .sort((a, b) => a - b);
@@ -269,8 +269,8 @@ function report(rows: readonly Row[]): string {
     `${frequency}: ${threshold.toFixed(3)}`,
     ...shownFrom(threshold),
   ]);
-  const languages = [...new Set(judged.map(({ language }) => language))].map((language) => {
-    const of = judged.filter((each) => each.language === language);
+  const languages = [...new Set(predictions.map(({ language }) => language))].map((language) => {
+    const of = predictions.filter((each) => each.language === language);
     return [
       language,
       String(of.length),
@@ -281,7 +281,7 @@ function report(rows: readonly Row[]): string {
   });
   return [
     `${rows.length} cursors in ${names.length} repositories, ${suggested.length} with a suggestion, the first line right in ${right} of them (${percent(right, suggested.length)})`,
-    `judged by fits on the other repositories (${folds} parts): Brier score ${brier(judged).toFixed(4)}, always the mean ${(share * (1 - share)).toFixed(4)}; expected calibration error ${calibrationError(judged, folds).toFixed(4)}`,
+    `predicted by fits on the other repositories (${folds} parts): Brier score ${brier(predictions).toFixed(4)}, always the mean ${(share * (1 - share)).toFixed(4)}; expected calibration error ${calibrationError(predictions, folds).toFixed(4)}`,
     table(["language", "suggested", "right", "Brier", "ECE"], languages),
     table(["threshold", "share shown", "right of what is shown", "shown of what is right"], [...lines, ...chosen]),
     `fitted on all, for model.json:\n${JSON.stringify({ confidence: stated }, undefined, 2).split("\n").slice(1, -1).join("\n")}`,

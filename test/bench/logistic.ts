@@ -5,7 +5,8 @@ export interface Example {
   readonly y: 0 | 1;
 }
 
-export interface Judged {
+/** A predicted probability and its outcome. */
+export interface Prediction {
   readonly probability: number;
   readonly right: boolean;
 }
@@ -45,13 +46,13 @@ export function logistic(value: number): number {
 }
 
 /** Mean squared difference of probabilities and outcomes; 0 is perfect. */
-export function brier(judged: readonly Judged[]): number {
-  return mean(judged.map(({ probability, right }) => (probability - (right ? 1 : 0)) ** 2));
+export function brier(predictions: readonly Prediction[]): number {
+  return mean(predictions.map(({ probability, right }) => (probability - (right ? 1 : 0)) ** 2));
 }
 
 /** Expected calibration error over `bins` equally large bins: the difference of mean probability and share of right ones. */
-export function calibrationError(judged: readonly Judged[], bins: number): number {
-  const sorted = [...judged].sort((a, b) => a.probability - b.probability);
+export function calibrationError(predictions: readonly Prediction[], bins: number): number {
+  const sorted = [...predictions].sort((a, b) => a.probability - b.probability);
   let sum = 0;
   for (let bin = 0; bin < bins; bin++) {
     const of = sorted.slice(Math.floor((bin * sorted.length) / bins), Math.floor(((bin + 1) * sorted.length) / bins));

@@ -30,7 +30,7 @@ export interface GrowthResult {
 
 const noLimits = { maxFragments: 2_000_000, maxStoreBytes: 20e9 };
 /** Milliseconds between two progress lines. */
-const toldMs = 10_000;
+const reportMs = 10_000;
 
 /** Measures one size in the folder `place`, which is deleted afterwards. */
 export async function measureGrowth(
@@ -52,12 +52,12 @@ export async function measureGrowth(
 export async function growthPhase(options: GrowthOptions): Promise<GrowthRun> {
   const cpu = process.cpuUsage();
   const start = performance.now();
-  let told = start;
+  let lastReport = start;
   const index = await standInIndex(options, noLimits);
   await index.reindex({
     onProgress: (done, total, secondsLeft) => {
-      if (performance.now() - told < toldMs) return;
-      told = performance.now();
+      if (performance.now() - lastReport < reportMs) return;
+      lastReport = performance.now();
       process.stderr.write(
         `  ${done} of ${total} files${secondsLeft === undefined ? "" : `, about ${secondsLeft} s left`}\n`,
       );

@@ -33,7 +33,7 @@ const help = `npm run bench -- index [OPTIONS]
   --only PART           one of ${parts.join(", ")}; may be given several times
   --rounds N            rounds of embedding beside the bare graph; default 3
   --tree-files N        real files that are embedded, and varied elsewhere; default 120
-  --files N             files of the workspace that is kept up; default 10000
+  --files N             files of the workspace that is updated; default 10000
   --search-sizes LIST   fragments searched; default 1000,10000,50000,100000
   --vectors N           vectors computed by the model, the others are mixtures of these; default 6000
   --dimension N         random vectors of this dimension instead

@@ -36,20 +36,20 @@ type Part = (typeof parts)[number];
 const help = `npm run bench -- inference [OPTIONS]
   --json FILE           write all figures to FILE
   --cores N             cores to measure on; default 2, or 1 where there is only one
-  --model NAME|DIR      the model that is measured; default: small, the one that ships. Given several times, the others
-                        stand in the table by size alone
-  --gguf FILE           the file that the model was made of, or one with the same weights: rates are set beside llama.cpp's
-                        on it. Default: that file where tests have fetched it, in ~/.cache/selfracg-test-files
+  --model NAME|DIR      the model to measure; default: small, the one that ships. Given several times, the others
+                        appear only in the table by size
+  --gguf FILE           the file that the model was converted from, or one with the same weights, for the comparison with
+                        llama.cpp. Default: the file that tests have downloaded to ~/.cache/selfracg-test-files
   --tasks FILE          tasks for drafting, and
   --repos FILE          the repositories they are from; default: ../shared/bench, Python, where it is
   --only PART           one of ${parts.join(", ")}; may be given several times
-  --rounds N            rounds of what is compared; default 3
-  --documents N         documents typed in; default 6
+  --rounds N            rounds of comparisons; default 3
+  --documents N         documents in which text is typed; default 6
   --drafting-tasks N    tasks decoded; default 40
   --fragments N         fragments of the large index; default 50000
 
-llama.cpp is node-llama-cpp ${llamaVersion}, with its binaries for the CPU. It is compared with where there is a GGUF file, on the
-same cores, with as many threads and the same tokens, in turns, and installed from the npm registry into
+llama.cpp is node-llama-cpp ${llamaVersion} with its CPU binaries. If there is a GGUF file, it is measured alternately on the
+same cores, with the same number of threads and the same tokens. It is installed from the npm registry into
 .cache/node-llama-cpp the first time (about ${llamaMegabytes} MB; no install scripts).
 `;
 

@@ -38,13 +38,13 @@ export interface StoredCase extends Omit<Case, "candidates"> {
 
 export function caseOf({ path, imports, candidates, ...stored }: StoredCase): Case {
   const imported = new Imports(path, imports);
-  const raise = (candidate: string) => ({
+  const reasons = (candidate: string) => ({
     ...(imported.has(candidate) && { imported: true as const }),
     ...(folderOf(candidate) === folderOf(path) && { beside: true as const }),
   });
   return {
     ...stored,
-    candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...raise(other) })),
+    candidates: candidates.map(({ path: other, ...candidate }) => ({ ...candidate, ...reasons(other) })),
   };
 }
 

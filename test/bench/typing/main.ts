@@ -103,8 +103,8 @@ export async function main(args: readonly string[]): Promise<void> {
     const header = `${replayed.length} edits of ${new Set(replayed.map(({ commit }) => commit)).size} commits, ${model?.name} ${model?.version} on ${provider?.name}, ${index?.fragments ?? 0} fragments indexed at the last`;
     process.stdout.write(`${header}\n\n${report(replayed)}\n\n`);
     process.stdout.write(
-      `A suggestion is asked for ${editorDelayMs} ms after a key, as VS Code does; the person notices one that was there for ${noticeMs} ms\n` +
-        `and takes what of it they go on to write. Characters are those of the edits; indentation comes with the line break.\n`,
+      `A suggestion is requested ${editorDelayMs} ms after a key, as VS Code does; the person notices one that is shown for ${noticeMs} ms\n` +
+        `and accepts the part that they are going to write. Characters are those of the edits; indentation comes with the line break.\n`,
     );
     if (values.json !== undefined) {
       const machine = machineOn(availableParallelism());
@@ -193,23 +193,27 @@ export function report(replayed: readonly Replayed[]): string {
       ["requests", `${all.requests}`, `${digits(all.requests / Math.max(1, all.keys))} a key`],
       ["  cancelled by the next key", `${all.cancelled}`, of(all.cancelled, all.requests)],
       ["  answered from the cache", `${all.cached}`, of(all.cached, all.answered)],
-      ["  held back for a further key first (debounce)", `${all.waited}`, of(all.waited, all.answered)],
+      ["  delayed to wait for another key (debounce)", `${all.waited}`, of(all.waited, all.answered)],
       ["  answered with a suggestion", `${all.withText}`, of(all.withText, all.answered)],
-      ["  nothing: not sure enough", `${all.unsure}`, of(all.unsure, all.answered)],
+      ["  nothing: unsure", `${all.unsure}`, of(all.unsure, all.answered)],
       ...withheld.map(([reason, times]) => [`  nothing: ${reason}`, `${times}`, of(times, all.answered)]),
       ["shown", `${all.shown}`, `${digits((100 * all.shown) / Math.max(1, all.keys))} in 100 keys`],
-      ["  of which something was right", `${all.right}`, of(all.right, all.shown)],
-      ["  taken", `${taken}`, `${all.takings.whole} whole, ${all.takings.line} a line, ${all.takings.words} by words`],
+      ["  with a right part", `${all.right}`, of(all.right, all.shown)],
+      [
+        "  accepted",
+        `${taken}`,
+        `${all.takings.whole} whole, ${all.takings.line} a line, ${all.takings.words} by words`,
+      ],
       ["  typed to the end", `${all.typedToEnd}`, of(all.typedToEnd, all.shown)],
-      ["  changed or gone though typed along (flicker)", `${all.changed}`, of(all.changed, all.shown)],
+      ["  changed or removed while being typed (flicker)", `${all.changed}`, of(all.changed, all.shown)],
       [`  typed against within ${noticeMs} ms (flash)`, `${all.flashed}`, of(all.flashed, all.shown)],
       ["from the key to a shown suggestion, p50 / p95", ...ms(all.fromKeyMs)],
       ["from the request to it, p50 / p95", ...ms(all.fromRequestMs)],
-      ["  where the model was run", ...ms(all.madeFromRequestMs)],
-      ["after something was taken, p50 / p95", ...ms(all.followUpFromKeyMs)],
+      ["  when the model ran", ...ms(all.madeFromRequestMs)],
+      ["after an acceptance, p50 / p95", ...ms(all.followUpFromKeyMs)],
       ["characters saved", `${all.taken} of ${all.characters}`, of(all.taken, all.characters)],
       [
-        "keys saved, those that take suggestions counted",
+        "keys saved, keys of acceptances included",
         `${all.keys - all.pressed} of ${all.keys}`,
         of(all.keys - all.pressed, all.keys),
       ],

@@ -39,10 +39,10 @@ describe("the fit", () => {
 });
 
 it("Brier score and calibration error compare probabilities with outcomes", () => {
-  const judged = [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9].map((probability, at) => ({
+  const predictions = [0.1, 0.1, 0.1, 0.1, 0.1, 0.9, 0.9, 0.9, 0.9, 0.9].map((probability, at) => ({
     probability,
     right: at === 0 || at >= 6,
   }));
-  expect(brier(judged)).toBeCloseTo((4 * 0.01 + 0.81 + 0.81 + 4 * 0.01) / 10, 6);
-  expect(calibrationError(judged, 2)).toBeCloseTo((0.1 + 0.1) / 2, 6);
+  expect(brier(predictions)).toBeCloseTo((4 * 0.01 + 0.81 + 0.81 + 4 * 0.01) / 10, 6);
+  expect(calibrationError(predictions, 2)).toBeCloseTo((0.1 + 0.1) / 2, 6);
 });

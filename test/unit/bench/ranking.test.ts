@@ -38,18 +38,18 @@ describe("the rank of the needed fragment", () => {
 });
 
 describe("the weights chosen", () => {
-  const raised = Array.from({ length: 8 }, (_, at) =>
+  const cases = Array.from({ length: 8 }, (_, at) =>
     one(`r${at}`, { score: 0.5 }, { score: 0.44, needed: true, imported: true }, { score: 0.43, beside: true }),
   );
 
   it("are the smallest ones with the best rank, and 0 for a boost that does not help", () => {
-    expect(chosen(raised, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.1 });
-    expect(meanReciprocalRank(raised, noWeights)).toBe(0.5);
-    expect(meanReciprocalRank(raised, { ...noWeights, imported: 0.1 })).toBe(1);
+    expect(chosen(cases, ["imported", "beside"])).toEqual({ ...noWeights, imported: 0.1 });
+    expect(meanReciprocalRank(cases, noWeights)).toBe(0.5);
+    expect(meanReciprocalRank(cases, { ...noWeights, imported: 0.1 })).toBe(1);
   });
 
   it("are reported on held-out repositories, with the suggestions they lead to", () => {
-    const text = report("tasks", raised);
+    const text = report("tasks", cases);
     expect(text).toContain("4 cursors in 4 repositories to choose by, 4 in 4 elsewhere");
     expect(text).toMatch(/together: imported 0\.1 +1\.000 +\+0\.500 \(\+0\.500 to \+0\.500\) +1\.000 +\+0\.500/);
     expect(text).toMatch(/\nimported 0\.03 +50\.00 +\+0\.00 .*0\n/);
@@ -58,7 +58,7 @@ describe("the weights chosen", () => {
   });
 
   it("are chosen on half of the repositories of each language", () => {
-    const others = raised.map((each, at) => ({ ...each, language: at < 4 ? "java" : "python" }));
+    const others = cases.map((each, at) => ({ ...each, language: at < 4 ? "java" : "python" }));
     const away = heldOut(others);
     expect([
       away.size,
