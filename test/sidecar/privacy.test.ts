@@ -107,7 +107,7 @@ describe("a trace of system calls", () => {
 const seconds = aliveMs / 1000;
 
 describe.concurrent("in an empty home folder", () => {
-  it(`the sidecar opens no socket, resolves no name and writes only to its storage folder, ${seconds} s after a completion`, async ({
+  it(`the sidecar opens no socket, resolves no name and writes only to its storage folder (${seconds} s)`, async ({
     skip,
   }) => {
     if (obstacle !== undefined) skip(obstacle);
@@ -128,7 +128,7 @@ describe.concurrent("in an empty home folder", () => {
     await expectNothingLeft(place);
   });
 
-  it(`the command line opens no socket, resolves no name and writes only to its storage folder, ${seconds} s after a completion`, async ({
+  it(`the command line opens no socket, resolves no name and writes only to its storage folder (${seconds} s)`, async ({
     skip,
   }) => {
     if (obstacle !== undefined) skip(obstacle);

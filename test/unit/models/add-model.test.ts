@@ -78,7 +78,7 @@ describe("a file of the catalogue", () => {
     }
   });
 
-  it("is not converted twice, unless the package is damaged or made for another processor or by another version", async () => {
+  it("is not converted twice, unless the package is damaged or made for another processor or version", async () => {
     const first = await add();
     const weights = join(first.folder, "weights.bin");
     const { mtimeMs } = await stat(weights);

@@ -264,7 +264,7 @@ describe("the explanation by the index", () => {
 });
 
 describe("folders in folders", () => {
-  it("a nested repository has its own rules, and a nested workspace folder is indexed although the outer one ignores it", async () => {
+  it("a nested repository has its own rules, and a nested workspace folder is always indexed", async () => {
     const root = await folderWith({
       ...repositoryFiles(),
       ".gitignore": "*.gen.ts\n/packages/ignored/\n",

@@ -100,7 +100,7 @@ describe("kill -9", () => {
     });
   }
 
-  it(`at ${kills} random instants of indexing and updating leaves the old or the new state, and nothing stored is embedded again`, {
+  it(`at ${kills} random instants leaves the old or the new state, and no stored text is embedded again`, {
     timeout: 240_000,
   }, async () => {
     let state = 12345;

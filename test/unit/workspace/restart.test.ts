@@ -70,7 +70,7 @@ describe("a second start", () => {
     expect(best(index, "c.py", alpha.trimEnd())).toBe("c.py:1-3");
   });
 
-  it("reads the text from the files, and reads a file again when its text differs at the same size and time", async () => {
+  it("reads texts from the files, and a file again if its text differs at the same size and time", async () => {
     const root = await folderWith({ "a.py": alpha, "b.py": beta });
     const storagePath = await emptyFolder();
     const time = new Date("2024-01-01T10:00:00.123Z");

@@ -36,7 +36,7 @@ describe("searching", () => {
     expect(contents(flat)).toEqual(contents(index));
   });
 
-  it("finds nothing without folders, in an empty folder, and in a folder that is missing or not on this disk", async () => {
+  it("finds nothing without folders, and in an empty, missing or virtual folder", async () => {
     const { index, warnings } = make(await emptyFolder());
     const need = toyNeed("a", "b c d");
     expect(index.search(need, 5)).toEqual([]);

@@ -191,7 +191,7 @@ describe("deleting", () => {
     expect(stored(last, "a")).toEqual([]);
   });
 
-  it("the file shrinks to its limit: unused vectors are deleted first, then files of folders opened longest ago", async () => {
+  it("the file shrinks to its limit: unused vectors first, then files of folders opened longest ago", async () => {
     const path = await emptyPath();
     const database = openAt(path);
     const many = (prefix: string): string[] => Array.from({ length: 400 }, (_, at) => `${prefix}${at}`);
