@@ -1,5 +1,4 @@
 // `npm run bench -- inference`: how fast the model is on this machine, with a goal for each figure.
-import { existsSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -41,7 +40,7 @@ const help = `npm run bench -- inference [OPTIONS]
   --gguf FILE           the file that the model was converted from, or one with the same weights, for the comparison with
                         llama.cpp. Default: the file that tests have downloaded to ~/.cache/selfracg-test-files
   --tasks FILE          tasks for drafting, and
-  --repos FILE          the repositories they are from; default: ../shared/bench, Python, where it is
+  --repos FILE          the repositories they are from; default: drafting is not measured
   --only PART           one of ${parts.join(", ")}; may be given several times
   --rounds N            rounds of comparisons; default 3
   --documents N         documents in which text is typed; default 6
@@ -93,8 +92,6 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   const dist = dirname(__filename);
   const root = dirname(dist);
-  const bench = resolve(root, "..", "shared", "bench");
-  const found = { tasks: join(bench, "tasks_python.jsonl"), repositories: join(bench, "repos_python.jsonl.xz") };
   const given = pair("--tasks", values.tasks, "--repos", values.repos);
   const wanted = values.only.map((name) => {
     const part = parts.find((each) => each === name);
@@ -115,11 +112,7 @@ export async function main(args: readonly string[]): Promise<void> {
     grammarPath,
     models: [modelPath, ...values.model.slice(1).map((wanted) => measuredModel(wanted, modelFolders))],
     gguf: values.gguf === undefined ? undefined : resolve(values.gguf),
-    tasks: given
-      ? { tasks: resolve(given[0]), repositories: resolve(given[1]) }
-      : existsSync(found.tasks) && existsSync(found.repositories)
-        ? found
-        : undefined,
+    tasks: given && { tasks: resolve(given[0]), repositories: resolve(given[1]) },
     root,
     dist,
   };
