@@ -56,10 +56,10 @@ export interface FragmentPlace {
 }
 
 /**
- * `indexed`; `waiting`: to be indexed; `excluded`: by a rule; `folder`: a folder that is searched for files; `outside`: in no
+ * `indexed`; `waiting`: to be indexed; `left-out`: excluded by a rule; `folder`: a folder that is searched for files; `outside`: in no
  * workspace folder; `missing`: there is nothing at the path.
  */
-export type ExplainedState = "indexed" | "waiting" | "excluded" | "folder" | "outside" | "missing";
+export type ExplainedState = "indexed" | "waiting" | "left-out" | "folder" | "outside" | "missing";
 
 /** Whether a path is indexed, and why. */
 export interface Explanation {

@@ -82,7 +82,7 @@ export function explainExclusion(
       : `${printable(path)} is not indexed, since the folder ${printable(at)} above it is excluded`;
   return {
     path,
-    state: "excluded",
+    state: "left-out",
     message: `${what} (${reason}): ${detail}.`,
     reason,
     at,

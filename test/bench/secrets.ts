@@ -37,7 +37,7 @@ function judgeOf(cli: string): Judge {
     const args = [cli, "why", join(root, path), "--workspace", root, "--json"];
     const { stdout } = await run(process.execPath, args);
     const { state, reason } = JSON.parse(stdout.trimEnd().split("\n").at(-1) ?? "");
-    return state === "excluded" ? String(reason) : undefined;
+    return state === "left-out" ? String(reason) : undefined;
   };
 }
 

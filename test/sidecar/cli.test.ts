@@ -239,7 +239,7 @@ describe("why", () => {
     );
     expect(json()).toEqual({
       path: "out/a.py",
-      state: "excluded",
+      state: "left-out",
       message: stdout.split("\n")[0],
       reason: "ignored",
       at: "out",

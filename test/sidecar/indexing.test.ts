@@ -193,14 +193,14 @@ describe("what is indexed", () => {
     await sidecar.reaches("ready");
     const states = async (path: string): Promise<string[]> =>
       Promise.all([one, two].map(async (folder) => (await sidecar.why(join(folder, path))).state));
-    expect(await states("web/src/cart.ts")).toEqual(["excluded", "indexed"]);
-    expect(await states("shop/reports.py")).toEqual(["excluded", "excluded"]);
+    expect(await states("web/src/cart.ts")).toEqual(["left-out", "indexed"]);
+    expect(await states("shop/reports.py")).toEqual(["left-out", "left-out"]);
     expect(await states("shop/money.py")).toEqual(["indexed", "indexed"]);
     sidecar.filesExclude = {};
     await sidecar.configure({ exclude: ["/shop/"] });
     await sidecar.until("the next run", () => sidecar.progress.filter(({ kind }) => kind === "end").length === 2);
     expect(await states("web/src/cart.ts")).toEqual(["indexed", "indexed"]);
-    expect(await states("shop/money.py")).toEqual(["excluded", "excluded"]);
+    expect(await states("shop/money.py")).toEqual(["left-out", "left-out"]);
     expect(await sidecar.searchable()).not.toContain("shop/money.py");
   });
 
@@ -219,7 +219,7 @@ describe("what is indexed", () => {
       sidecar.status?.state === "ready" ? sidecar.status.index?.excluded.excluded === 1 : false,
     );
     expect(await sidecar.why(join(folder, "shop", "money.py"))).toMatchObject({
-      state: "excluded",
+      state: "left-out",
       rule: { source: "selfracg.exclude", pattern: "money.py" },
     });
   });

@@ -54,7 +54,7 @@ const indexed: Explanation = {
 };
 const ignored: Explanation = {
   path: "b.py",
-  state: "excluded",
+  state: "left-out",
   message: "b.py is not indexed (ignored).",
   rule: { source: "/w/.gitignore", line: 3, pattern: "*.py" },
   fragments: [],

@@ -129,7 +129,7 @@ describe("the explanation of a path", () => {
     };
     for (const [path, [reason, message]] of Object.entries(expected)) {
       const found = await why(root, path, settings);
-      expect(found, path).toMatchObject({ path, state: "excluded", reason, fragments: [] });
+      expect(found, path).toMatchObject({ path, state: "left-out", reason, fragments: [] });
       expect(found.message).toMatch(message);
       expect(found.message).not.toContain(token);
       expect(found.message.split("\n")).toHaveLength(1);
@@ -307,11 +307,11 @@ describe("folders in folders", () => {
     const { index } = await indexOf([{ root }]);
     expect(index.counts()).toMatchObject({ files: 1, excluded: { "symbolic link": 4 } });
     expect(await index.why(uriOf(root, "a", "b", "up", "a", "b", "c.ts"))).toMatchObject({
-      state: "excluded",
+      state: "left-out",
       reason: "symbolic link",
       at: "a/b/up",
     });
-    expect(await index.why(uriOf(root, "circle", "x"))).toMatchObject({ state: "excluded", at: "circle" });
+    expect(await index.why(uriOf(root, "circle", "x"))).toMatchObject({ state: "left-out", at: "circle" });
   });
 });
 
@@ -358,7 +358,7 @@ describe("file names of every kind", () => {
     // Folders whose names begin with "in" are not below it, and the decomposed form is another name.
     expect(index.counts()).toMatchObject({ files: names.length - 3, excluded: { ignored: 3, data: 2 } });
     expect(await index.why(uriOf(root, "in line\nbreak.ts", "line\nbreak.ts"))).toMatchObject({
-      state: "excluded",
+      state: "left-out",
       rule: { line: 1, pattern: "line?break.ts" },
     });
     expect(await index.why(uriOf(root, "in cafe\u0301.ts", "cafe\u0301.ts"))).toMatchObject({ state: "indexed" });
