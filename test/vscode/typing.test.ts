@@ -78,6 +78,12 @@ describe("typing in VS Code", () => {
     throw new Error(`Expected ghost text that suits at one of ${beginnings.length} places, found it at none.`);
   }
 
+  /** Writes the settings of the workspace. */
+  function writeSettings(settings: Readonly<Record<string, unknown>>): void {
+    mkdirSync(join(workspace, ".vscode"), { recursive: true });
+    writeFileSync(join(workspace, ".vscode", "settings.json"), JSON.stringify(settings));
+  }
+
   /** Opens a file with VS Code's TypeScript features at its end. */
   async function openTypeScript(): Promise<void> {
     writeFileSync(join(workspace, "catalog.ts"), typescript);
@@ -193,16 +199,14 @@ describe("typing in VS Code", () => {
     ["Default High Contrast", "hc-black"],
     ["Default High Contrast Light", "hc-light"],
   ])("shows legible ghost text in the theme %s", async (theme, name) => {
-    const workspaceSettings = join(workspace, ".vscode", "settings.json");
-    mkdirSync(join(workspace, ".vscode"), { recursive: true });
-    writeFileSync(workspaceSettings, JSON.stringify({ "workbench.colorTheme": theme }));
+    writeSettings({ "workbench.colorTheme": theme });
     try {
       await window.page.locator(`.monaco-workbench.${name}`).waitFor(patience);
       await ghostAfter((text) => text.trim() !== "");
       expect(await window.ghostContrast()).toBeGreaterThan(2);
       await window.revertFile();
     } finally {
-      writeFileSync(workspaceSettings, "{}");
+      writeSettings({});
       await window.page.locator(".monaco-workbench.vs-dark").waitFor(patience);
     }
   });
@@ -250,6 +254,8 @@ describe("typing in VS Code", () => {
   });
 
   it("continues the entry selected in the suggest widget, whose own key accepts the entry first", async () => {
+    // Which fragments are found depends on when a key is pressed, and with some of them so small a model has no suggestion.
+    writeSettings({ "selfracg.retrieval": false });
     await openTypeScript();
     await window.type("\nexport function put(catalog: Catalog, book: Book): void {\ncatalog.");
     const chosen = window.page.locator(".suggest-widget.visible .monaco-list-row.focused");
@@ -271,6 +277,7 @@ describe("typing in VS Code", () => {
     await window.page.keyboard.press("Tab");
     await expect.poll(() => window.editorText(), patience).toContain(`catalog.addBook${ghost.split("\n")[0]}`);
     await window.revertFile();
+    writeSettings({});
   });
 
   it("keeps Tab for indentation on a line without any", async () => {
