@@ -1,22 +1,30 @@
-// All languages, and how one is found: by its identifier or by a file's name. To add one, add its entry to the table.
+// All languages, and how one is found: by its identifier or by a file's name. To add one, add its entry to languages.json.
 import { extname } from "node:path";
-import type { Grammar, Language, Syntax } from "./language";
-import { plainText } from "./syntax";
-import * as cFamily from "./table/c-family";
-import * as csharp from "./table/csharp";
-import * as dataAndMarkup from "./table/data-and-markup";
-import * as go from "./table/go";
-import * as jvm from "./table/jvm";
-import * as php from "./table/php";
-import * as python from "./table/python";
-import * as ruby from "./table/ruby";
-import * as rust from "./table/rust";
-import * as script from "./table/script";
-import * as withoutGrammar from "./table/without-grammar";
+import * as v from "valibot";
+import { type Grammar, type Language, tableSchema } from "./language";
+import data from "./languages.json";
+import { type Syntax, syntaxes } from "./syntax";
 
-const table = [python, script, jvm, go, rust, csharp, cFamily, ruby, php, withoutGrammar, dataAndMarkup];
+const table = v.parse(tableSchema, data);
 
-export const languages: readonly Language[] = table.flatMap((entries): Language[] => Object.values(entries));
+/** By file: languages with the same grammar share it. */
+const grammarByFile = new Map<string, Grammar>();
+
+export const languages: readonly Language[] = table.languages.map(
+  ({ syntax: { like, ...differences }, grammar, ...entry }) => ({
+    ...entry,
+    syntax: { ...syntaxes[like], ...differences },
+    ...(grammar !== undefined && { grammar: grammarIn(grammar) }),
+  }),
+);
+
+function grammarIn({ file, nodes }: { readonly file: string; readonly nodes: string }): Grammar {
+  const meaning = table.nodes[nodes];
+  if (meaning === undefined) throw new Error(`languages.json: expected nodes named ${nodes}, found none. Add them.`);
+  const grammar = grammarByFile.get(file) ?? { file, ...meaning };
+  grammarByFile.set(file, grammar);
+  return grammar;
+}
 
 const byId = new Map(languages.map((language) => [language.id, language]));
 const byExtension = new Map(languages.flatMap((each) => each.extensions.map((extension) => [extension, each])));
@@ -40,10 +48,10 @@ export function languageIdOf(path: string): string {
 
 /** The syntax of the language with this LSP identifier; a cautious one where it is not known. */
 export function syntaxOf(id: string): Syntax {
-  return byId.get(id)?.syntax ?? plainText;
+  return byId.get(id)?.syntax ?? syntaxes.plainText;
 }
 
 /** Every grammar, each once. */
 export function grammars(): Grammar[] {
-  return [...new Set(languages.map(({ grammar }) => grammar).filter((grammar) => grammar !== undefined))];
+  return [...grammarByFile.values()];
 }

@@ -1,5 +1,5 @@
 // Reads code without a parser: which brackets are open at a point, and whether it is in a string or a comment.
-import type { Syntax } from "./language";
+import type { Syntax } from "./syntax";
 
 const closerOf: ReadonlyMap<string, string> = new Map([
   ["(", ")"],

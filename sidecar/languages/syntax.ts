@@ -1,29 +1,51 @@
-// Syntaxes that several languages share, as a beginning for their entries in the table.
-import type { Quote, Syntax } from "./language";
+// What the scanner knows of a language, and the syntaxes that entries of languages.json are like.
 
-/** A string that ends with its line. */
-export const single = (mark: string): Quote => ({ mark, multiline: false });
-/** A string that may run over several lines. */
-export const multi = (mark: string): Quote => ({ mark, multiline: true });
+/** How a language marks its blocks. */
+export type BlockStyle = "braces" | "indent" | "end";
+
+export interface Quote {
+  readonly mark: string;
+  /** Whether the string may run over the end of its line. */
+  readonly multiline: boolean;
+}
+
+/** Read by the scanner, which reads broken code, as it is at a cursor, without a parser. */
+export interface Syntax {
+  readonly lineComments: readonly string[];
+  readonly blockComments: readonly (readonly [open: string, close: string])[];
+  /** Longest mark first. */
+  readonly quotes: readonly Quote[];
+  readonly blocks: BlockStyle;
+  /** A line without its comment that opens a block; an opening bracket at its end always does. */
+  readonly opensBlock?: RegExp;
+  /** `'` starts a character literal only where one closes right after it (Rust lifetimes do not). */
+  readonly loneApostrophes: boolean;
+  /** JavaScript's family: `/…/` can be a literal, and `${…}` in a template is code. */
+  readonly script: boolean;
+  /** Whether every statement ends with `;` or a block. */
+  readonly semicolons: boolean;
+}
+
+const singleLineQuotes: readonly Quote[] = ['"', "'"].map((mark) => ({ mark, multiline: false }));
 
 /** `//` and `/*`, quotes of both kinds, blocks in braces. */
-export const cLike: Syntax = {
+const cLike: Syntax = {
   lineComments: ["//"],
   blockComments: [["/*", "*/"]],
-  quotes: [single('"'), single("'")],
+  quotes: singleLineQuotes,
   blocks: "braces",
   loneApostrophes: false,
   script: false,
   semicolons: false,
 };
 
-export const withSemicolons: Syntax = { ...cLike, semicolons: true };
+const scriptLike: Syntax = { ...cLike, quotes: [...singleLineQuotes, { mark: "`", multiline: true }], script: true };
 
 /** A colon at the end of a line: statements of Python, keys of YAML. */
 const colonAtEnd = /^(?:[A-Za-z_@-].*|\*.*|- .*|\}.*):$/;
 
 /** `#`, quotes of both kinds, blocks by indentation. */
-export const hashLike: Syntax = {
+const hashLike: Syntax = {
   ...cLike,
   lineComments: ["#"],
   blockComments: [],
@@ -32,7 +54,7 @@ export const hashLike: Syntax = {
 };
 
 /** `#`, quotes of both kinds, blocks that a word such as `end` closes. */
-export const endLike: Syntax = {
+const endLike: Syntax = {
   ...hashLike,
   blocks: "end",
   opensBlock:
@@ -48,3 +70,6 @@ export const plainText: Syntax = {
   blocks: "indent",
   opensBlock: colonAtEnd,
 };
+
+/** By the name that languages.json has for them. */
+export const syntaxes = { cLike, scriptLike, hashLike, endLike, plainText };

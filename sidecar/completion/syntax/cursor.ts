@@ -1,8 +1,8 @@
 // The syntax around the cursor: its line, the brackets open there, and how far a suggestion may go.
 
-import type { Syntax } from "../../languages/language";
 import { syntaxOf } from "../../languages/languages";
 import { indentOf, type OpenBracket, Scanner } from "../../languages/scanner";
+import type { Syntax } from "../../languages/syntax";
 import type { CursorContext } from "../../retrieval/types";
 import type { CursorTree, Placeholder, SyntaxAtCursor } from "./cursor-tree";
 
