@@ -8,19 +8,19 @@ import { parse } from "smol-toml";
 import * as v from "valibot";
 import { toJavaScript } from "./re2.mjs";
 
-const target = join(dirname(fileURLToPath(import.meta.url)), "../../sidecar/workspace/secrets/gitleaks-rules.json");
+const target = join(dirname(fileURLToPath(import.meta.url)), "../../sidecar/workspace/files/secrets/gitleaks-rules.json");
 
 /** Rules that are not included, with the reason. @type {Readonly<Record<string, string>>} */
 const notTaken = {
-  "curl-auth-header": "takes quadratic time on long lines; shapes.ts finds the header wherever it stands",
-  "curl-auth-user": "takes quadratic time on long lines; shapes.ts finds the option",
-  "private-key": "asks for the end of the key; shapes.ts finds keys that are cut off, and more kinds of them",
+  "curl-auth-header": "takes quadratic time on long lines; own-rules.json finds the header wherever it stands",
+  "curl-auth-user": "takes quadratic time on long lines; own-rules.json finds the option",
+  "private-key": "asks for the end of the key; own-rules.json finds keys that are cut off, and more kinds of them",
   "kubernetes-secret-yaml": "misses stringData and takes templates; kubernetes.ts reads the manifest",
   "pkcs12-file": "a rule on names; names.ts has them",
   "sourcegraph-access-token": "takes every commit's hash in a file that names the product",
-  "vault-service-token": 'takes any 24 characters behind "s."; tokens.ts has the prefix "hvs."',
+  "vault-service-token": 'takes any 24 characters behind "s."; own-rules.json has the prefix "hvs."',
   "generic-api-key": "takes what stands behind any word that holds api, auth or key; assignments.ts reads the names",
-  jwt: "shapes.ts has it, without the token that introductions show",
+  jwt: "own-rules.json has it, without the token that introductions show",
   "flutterwave-public-key": "public",
   "mapbox-api-token": "public: those that are secret begin with sk",
 };

@@ -2,9 +2,8 @@
 import { assignmentRule } from "./assignments";
 import { gitleaksRules } from "./gitleaks";
 import { kubernetesRule } from "./kubernetes";
-import type { SecretRule, Span } from "./rule";
-import { shapeRules } from "./shapes";
-import { tokenRules } from "./tokens";
+import { ownRules } from "./own-rules";
+import { lineAround, type SecretRule, type Span } from "./rule";
 
 /** Changes whenever the rules decide differently about a text or a name: files are then read again. */
 export const secretRulesVersion = "secrets 3";
@@ -14,7 +13,7 @@ export interface FoundSecret extends Span {
   readonly what: string;
 }
 
-const rules: readonly SecretRule[] = [...tokenRules, ...shapeRules, kubernetesRule, ...gitleaksRules, assignmentRule];
+const rules: readonly SecretRule[] = [...ownRules, kubernetesRule, ...gitleaksRules, assignmentRule];
 
 /** The rules by keyword. */
 const byKeyword = new Map<string, SecretRule[]>();
@@ -69,10 +68,5 @@ function* secretsIn(text: string, path: string): Generator<FoundSecret> {
   const mayAllow = allowed.test(text);
   for (const rule of rulesFor(text))
     for (const { start, end } of rule.find(text, path))
-      if (!mayAllow || !allowed.test(lineOf(text, start))) yield { what: rule.what, start, end };
-}
-
-function lineOf(text: string, at: number): string {
-  const end = text.indexOf("\n", at);
-  return text.slice(text.lastIndexOf("\n", at - 1) + 1, end < 0 ? text.length : end);
+      if (!mayAllow || !allowed.test(lineAround(text, start))) yield { what: rule.what, start, end };
 }

@@ -1,6 +1,6 @@
 // The rules of gitleaks: its data (gitleaks-rules.json), applied as its program applies them.
 import data from "./gitleaks-rules.json";
-import { type SecretRule, type Span, valueSpan } from "./rule";
+import { lineAround, type SecretRule, type Span, valueSpan } from "./rule";
 import { entropyOf, isPlaceholder, looksRandom } from "./value";
 
 /** Values that are no secrets although a rule matches them. */
@@ -104,9 +104,4 @@ function isInsideBase64(text: string, start: number, value: string): boolean {
 /** The part of a name that stands right before `index`. */
 function namePrefix(text: string, index: number): string {
   return /[\w.-]*$/.exec(text.slice(Math.max(0, index - maxNamePrefix), index))?.[0] ?? "";
-}
-
-function lineAround(text: string, index: number): string {
-  const end = text.indexOf("\n", index);
-  return text.slice(text.lastIndexOf("\n", index - 1) + 1, end < 0 ? text.length : end);
 }

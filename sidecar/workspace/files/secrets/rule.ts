@@ -19,34 +19,21 @@ export interface SecretRule {
 }
 
 /**
- * The range of a match's value: the group of that number or name, by default the first group that matched, or the whole match
- * when there are no groups.
+ * The range of a match's value: the group of that number; by default the group named "value", else the first group that
+ * matched, or the whole match when there are no groups.
  */
-export function valueSpan(match: RegExpMatchArray, group?: number | string): Span & { readonly value: string } {
-  const named = typeof group === "string" ? match.groups?.[group] : undefined;
-  const numbered =
-    typeof group === "number" ? match[group] : match.slice(1).find((each) => each !== undefined && each !== "");
-  const value = named ?? numbered ?? match[0];
+export function valueSpan(match: RegExpMatchArray, group?: number): Span & { readonly value: string } {
+  const found =
+    group === undefined
+      ? (match.groups?.value ?? match.slice(1).find((each) => each !== undefined && each !== ""))
+      : match[group];
+  const value = found ?? match[0];
   const start = (match.index ?? 0) + Math.max(0, match[0].lastIndexOf(value));
   return { start, end: start + value.length, value };
 }
 
-/** A rule with one expression with the flag `g`. @param accepts whether a match is a secret. @param group of the value; see {@link valueSpan} */
-export function expressionRule(
-  what: string,
-  keywords: readonly string[],
-  pattern: RegExp,
-  accepts: (value: string, match: RegExpMatchArray) => boolean = () => true,
-  group?: number | string,
-): SecretRule {
-  return {
-    what,
-    keywords,
-    *find(text) {
-      for (const match of text.matchAll(pattern)) {
-        const { value, start, end } = valueSpan(match, group);
-        if (accepts(value, match)) yield { start, end };
-      }
-    },
-  };
+/** The line of a text that holds the character at `index`. */
+export function lineAround(text: string, index: number): string {
+  const end = text.indexOf("\n", index);
+  return text.slice(text.lastIndexOf("\n", index - 1) + 1, end < 0 ? text.length : end);
 }

@@ -88,6 +88,24 @@ export function looksMadeUp(value: string): boolean {
   return /[!@#$%^&*?+=~]/.test(value) || (/[a-z]/.test(value) && /[A-Z]/.test(value)) || looksRandom(value);
 }
 
+/** Example JSON web tokens of documentation, in base64, and the public key of Azure's storage emulator. */
+const wellKnown = [
+  "eyJzdWIiOiIxMjM0NTY3ODkwI",
+  "eyJzb21lIjoicGF5bG9hZCJ9",
+  "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq",
+];
+const minDifferent = 8;
+
+/** Whether a value looks issued by a service: it may have no digits, but its characters vary. */
+export function looksIssued(value: string): boolean {
+  return (
+    new Set(value).size >= minDifferent &&
+    !isPlaceholder(value) &&
+    (/\d/.test(value) || (/[a-z]/.test(value) && /[A-Z]/.test(value))) &&
+    !wellKnown.some((known) => value.includes(known))
+  );
+}
+
 /** Whether a value is a reference: a variable, a call, a template, an address. */
 export function isReference(value: string): boolean {
   return /\{[^}]*\}|<[^>]*>|^[\w.]+\(.*\)$|=>|^[$&]\w+$|^[!@]\w+ |^(?:op|vault|arn|urn|env|ref|ssm|secret|secretsmanager|keyvault|file|https?|ftp|data):/i.test(
