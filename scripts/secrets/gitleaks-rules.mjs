@@ -8,7 +8,10 @@ import { parse } from "smol-toml";
 import * as v from "valibot";
 import { toJavaScript } from "./re2.mjs";
 
-const target = join(dirname(fileURLToPath(import.meta.url)), "../../sidecar/workspace/files/secrets/gitleaks-rules.json");
+const target = join(
+  dirname(fileURLToPath(import.meta.url)),
+  "../../sidecar/workspace/files/secrets/gitleaks-rules.json",
+);
 
 /** Rules that are not included, with the reason. @type {Readonly<Record<string, string>>} */
 const notTaken = {
