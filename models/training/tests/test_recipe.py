@@ -124,7 +124,8 @@ def test_a_packaged_graph_computes_the_model_that_the_file_holds(exported):
         expected = model(input_ids=torch.from_numpy(ids)).logits[0].numpy()
     known = logits.logits.shape[-1]
     assert known == prompt_layout.token_count((folder / "tokenizer.json").read_text(encoding="utf-8")) <= 320
-    # Activations are rounded by steps that this repository's own files calibrate, so the difference moves with them.
+    # Measured: 0.6 to 1.6 % for twelve rows of ids and smoothing factors fitted on ten other sets of rows. The factors here are
+    # fitted on this repository's own files, so the difference changes when those files do: a bound of 1 % held by chance.
     assert np.abs(logits.logits[0] - expected[:, :known]).mean() < 0.02 * np.abs(expected).max()
     assert np.linalg.norm(logits.expression) == pytest.approx(1)
 
