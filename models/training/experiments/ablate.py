@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from selfracg import intervals, tables
 from selfracg.data import crossfile, pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair
+from selfracg.files import sha256
 from selfracg.model import backbone, llora
 from selfracg.model.expressions import Reader
 from selfracg.train import contrast, need, parallel, stages
@@ -135,7 +136,7 @@ class Results:
         self.folder = work / "ablation"
         names = ("steps", "batch", "group", "windows", "lr", "seed", "evaluation_cases", "evaluation_pool")
         self.key = {
-            "backbone": stages.digest(work / "backbone" / "model.safetensors"),
+            "backbone": sha256(work / "backbone" / "model.safetensors"),
             "corpus": (work / "corpus" / "train.jsonl").stat().st_size,
             **{name: getattr(args, name) for name in names},
         }

@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from selfracg.files import replaced
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -57,10 +59,8 @@ class Table:
     def save(self, work: Path) -> Path:
         """Writes WORK/figures/NAME.json in one step. Returns its path."""
         path = path_of(work, self.name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
-        partial.replace(path)
+        with replaced(path) as scratch:
+            scratch.write_text(json.dumps(asdict(self), indent=1) + "\n", encoding="utf-8")
         return path
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from selfracg.data import pack, row_assembly, source_repository, special_tokens, tokenizer
-from selfracg.data.definitions import LANGUAGES, definitions, identifiers, language_of
+from selfracg.data.definitions import IDENTIFIER, LANGUAGES, definitions, language_of
 
 
 def shapes() -> str:
@@ -293,5 +293,5 @@ def test_definitions_say_their_line_and_skip_long_lines():
 
 
 def test_identifiers_and_languages_are_recognised():
-    assert identifiers("a_1 = $b.c(2)") == ["a_1", "$b", "c"]
+    assert IDENTIFIER.findall("a_1 = $b.c(2)") == ["a_1", "$b", "c"]
     assert language_of("x/y.tsx") == "typescript" and language_of("Makefile") is None

@@ -9,8 +9,9 @@ from command_options import options, stage_options
 from experiments import ablate
 from selfracg import tables
 from selfracg.data import pairs
+from selfracg.files import sha256
 from selfracg.model import backbone, llora
-from selfracg.train import ing, stage2, stages, utility
+from selfracg.train import ing, stage2, utility
 
 
 def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):
@@ -20,12 +21,10 @@ def test_stage_2_trains_on_generations_and_goes_on_for_a_second_round(work):
     rows = [row for row in pairs.read(work / "pairs" / "own-1-0of1.jsonl")]
     assert rows and all(row.kind == "own" and row.path == row.query_path and not row.defines for row in rows)
     config = llora.load_config(work / "stages" / "stage2")
-    assert config["stage"] == "stage2" and config["start"] == stages.digest(
-        work / "stages" / "stage1" / "adapter.safetensors"
-    )
+    assert config["stage"] == "stage2" and config["start"] == sha256(work / "stages" / "stage1" / "adapter.safetensors")
     again = stage_options(stage2, work, **sizes, round=2)
     assert stage2.run(again) == 0
-    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == stages.digest(
+    assert llora.load_config(work / "stages" / "stage2-round2")["start"] == sha256(
         work / "stages" / "stage2" / "adapter.safetensors"
     )
     first = {tuple(row.query) for row in rows}

@@ -100,8 +100,3 @@ def definitions(language: str, text: str) -> list[tuple[str, int]]:
         if match is not None and match.lastindex is not None:
             found.append((match.group(match.lastindex), number))
     return found
-
-
-def identifiers(text: str) -> list[str]:
-    """Every identifier-like word of a text in order, with repetitions; keywords are not removed."""
-    return IDENTIFIER.findall(text)

@@ -24,6 +24,7 @@ from selfracg.data.definitions import LANGUAGES
 from selfracg.data.row_assembly import KINDS, assemble, encode_pieces, plan_row
 from selfracg.data.source_repository import Repository, Sample
 from selfracg.data.tokenizer import corpus_file
+from selfracg.files import replaced
 
 LENGTH = 1024
 SHUFFLED_ROWS = 4096
@@ -147,24 +148,17 @@ def write_rows(
         raise SystemExit("expected text enough for one row, found none: is the corpus empty?")
     order = np.random.default_rng(seed).permutation(done)
     source = np.memmap(raw, dtype=np.uint16, mode="r", shape=(done, length))
-    target = folder / f"{part}.part.npy"
-    shuffled = np.lib.format.open_memmap(target, mode="w+", dtype=np.uint16, shape=(done, length))
-    for start in range(0, done, SHUFFLED_ROWS):
-        shuffled[start : start + SHUFFLED_ROWS] = source[order[start : start + SHUFFLED_ROWS]]
-    shuffled.flush()
+    # Moved into place: a run that has the old file mapped keeps it.
+    with replaced(folder / f"{part}.npy") as scratch:
+        shuffled = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint16, shape=(done, length))
+        for start in range(0, done, SHUFFLED_ROWS):
+            shuffled[start : start + SHUFFLED_ROWS] = source[order[start : start + SHUFFLED_ROWS]]
+        shuffled.flush()
     del source, shuffled
     raw.unlink()
-    # Moved into place: a run that has the old file mapped keeps it.
-    target.replace(folder / f"{part}.npy")
-    _save(folder / f"{part}-language.npy", np.concatenate(languages)[order])
+    with replaced(folder / f"{part}-language.npy") as scratch:
+        np.save(scratch, np.concatenate(languages)[order])
     return report_of(counts, length)
-
-
-def _save(path: Path, array: np.ndarray) -> None:
-    """Writes an array under another name and moves it into place, so that a run that has the old file mapped keeps it."""
-    part = path.with_suffix(".part.npy")
-    np.save(part, array)
-    part.replace(path)
 
 
 def _file_order(repository: Repository, source: random.Random) -> list[int]:

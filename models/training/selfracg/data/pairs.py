@@ -18,6 +18,7 @@ from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
 from selfracg.data.prompt_format import PromptFormat
+from selfracg.files import replaced
 
 KINDS = ("next", "definition", "both")
 QUERY_TOKENS = 192
@@ -95,15 +96,12 @@ def interchangeable(one: Pair, other: Pair | Window) -> bool:
 
 def write(path: Path, rows: Iterable[Pair | Window]) -> int:
     """Writes pairs or windows as JSON lines; the file appears once it is whole. Returns their number."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".part")
     count = 0
-    with scratch.open("w", encoding="utf-8") as out:
+    with replaced(path) as scratch, scratch.open("w", encoding="utf-8") as out:
         for row in rows:
             values = {key: list(value) if isinstance(value, array) else value for key, value in vars(row).items()}
             out.write(json.dumps(values, separators=(",", ":")) + "\n")
             count += 1
-    scratch.replace(path)
     return count
 
 

@@ -14,6 +14,7 @@ from typing import TextIO
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 
 from selfracg.data.special_tokens import SPECIAL_TOKENS
+from selfracg.files import replaced
 
 VOCABULARY_SIZE = 8192
 SMOKE_VOCABULARY_SIZE = 1024
@@ -140,10 +141,8 @@ def run(arguments: argparse.Namespace) -> int:
     size = arguments.vocabulary or (SMOKE_VOCABULARY_SIZE if arguments.smoke else VOCABULARY_SIZE)
     texts = sample(arguments.work / "corpus" / "train.jsonl", arguments.sample, arguments.seed)
     tokenizer = train(texts, size)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    tokenizer.save(str(partial))
-    partial.replace(path)
+    with replaced(path) as scratch:
+        tokenizer.save(str(scratch))
 
     held: Counter[str] = Counter()
     tokens: Counter[str] = Counter()

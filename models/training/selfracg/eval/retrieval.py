@@ -79,7 +79,7 @@ def retrieval_table(tasks: TaskSet, found: Rankings) -> Table:
             difference = intervals.mean(np.subtract(ours, bm25), repositories)
             ratio = intervals.ratio(ours, bm25, repositories)
             figures[language][method] = {
-                "cases": len(own),
+                "cases": len(own_hits),
                 "mrr": ranks.mrr,
                 "interval": [ranks.low, ranks.high],
                 "recall": {str(k): v for k, v in ranks.recall.items()},
@@ -92,7 +92,7 @@ def retrieval_table(tasks: TaskSet, found: Rankings) -> Table:
                 [
                     language,
                     method,
-                    str(len(own)),
+                    str(len(own_hits)),
                     f"{ranks.mrr:.3f} ({ranks.low:.3f} to {ranks.high:.3f})",
                     *(f"{ranks.recall[k]:.3f}" for k in (1, 5, 10)),
                     *against,

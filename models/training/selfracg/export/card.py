@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,6 +11,7 @@ from typing import Any
 
 from selfracg import tables
 from selfracg.export.package import FIGURES_BEGIN, FIGURES_END
+from selfracg.files import sha256
 from selfracg.tables import Table
 
 # Tables that a model card shows, in this order.
@@ -197,7 +197,7 @@ def _chain(work: Path, adapter: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     for path in sorted((work / "stages").glob("*/adapter_config.json")):
         weights = path.parent / "adapter.safetensors"
         if weights.is_file():
-            saved[hashlib.sha256(weights.read_bytes()).hexdigest()] = json.loads(path.read_text(encoding="utf-8"))
+            saved[sha256(weights)] = json.loads(path.read_text(encoding="utf-8"))
     chain = [adapter]
     while (earlier := saved.get(chain[0].get("start") or "")) is not None and earlier not in chain:
         chain.insert(0, earlier)

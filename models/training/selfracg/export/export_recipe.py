@@ -11,12 +11,10 @@ Needs `pip install 'selfracg-training[gguf]'`.        Reads  --gguf.        Writ
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import os
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -97,9 +95,13 @@ def export(
     del model, module.backbone
 
     origins: dict[str, graph.Origin] = {}
-    cut = _Cut(checkpoint, known)
     proto, parameters = graph.build_graph(
-        config, smoothing.Smoothed(cut, factors), adapter, STORED, largest_code=recipe.VARIANTS["int8"], origins=origins
+        config,
+        smoothing.Smoothed(checkpoint, factors, known),
+        adapter,
+        STORED,
+        largest_code=recipe.VARIANTS["int8"],
+        origins=origins,
     )
     entries, _, adapters, factor_file = recipe.detach(proto, origins, factors, _gguf_names, {graph.EMBEDDING: known})
     serialised = proto.SerializeToString()
@@ -110,7 +112,7 @@ def export(
         (scratch / recipe.ADAPTERS_FILE).write_bytes(adapters)
         for variant, largest in recipe.VARIANTS.items():
             write_weights(entries, checkpoint, factor_file, largest, scratch / recipe.WEIGHTS_FILE)
-            pinned[variant] = recipe.digest(scratch / recipe.WEIGHTS_FILE)
+            pinned[variant] = package.digest(scratch / recipe.WEIGHTS_FILE)
             differences[variant] = recipe_check.check(scratch / "model.onnx", expected)
     description = {
         "formatVersion": package.FORMAT_VERSION,
@@ -147,28 +149,8 @@ def export(
         "files": {recipe.WEIGHTS_FILE: {"entries": entries, "pinned": pinned}},
         "manifest": description,
     }
-    _write(out, {**files, recipe.FACTORS_FILE: factor_file, "recipe.json": _recipe_text(content).encode()})
+    package.place(out, {**files, recipe.FACTORS_FILE: factor_file, "recipe.json": _recipe_text(content).encode()})
     return differences
-
-
-class _Cut(Mapping[str, np.ndarray]):
-    """A checkpoint without the rows of its embedding that no token stands for."""
-
-    def __init__(self, checkpoint: GgufCheckpoint, known: int) -> None:
-        self._checkpoint, self._known = checkpoint, known
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        values = self._checkpoint[name]
-        return values[: self._known] if name == graph.EMBEDDING else values
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._checkpoint)
-
-    def __len__(self) -> int:
-        return len(self._checkpoint)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._checkpoint
 
 
 def _gguf_names(name: str) -> tuple[str, ...]:
@@ -190,25 +172,12 @@ def write_weights(
         recipe.write(entries, tensor, np.frombuffer(factors, dtype="<f4"), largest, out)
 
 
-def _recipe_text(content: Mapping[str, Any]) -> str:
+def _recipe_text(content: dict[str, Any]) -> str:
     """recipe.json with one line an entry."""
-    text = io.StringIO()
-    marked = json.loads(json.dumps(content))
-    entries = marked["files"][recipe.WEIGHTS_FILE]["entries"]
-    marked["files"][recipe.WEIGHTS_FILE]["entries"] = ["ENTRIES"]
-    text.write(json.dumps(marked, indent=2, ensure_ascii=False))
-    lines = ",\n          ".join(json.dumps(entry) for entry in entries)
-    return text.getvalue().replace('"ENTRIES"', lines) + "\n"
-
-
-def _write(out: Path, files: Mapping[str, bytes]) -> None:
-    """Puts every file in its place once all are written, recipe.json last."""
-    out.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=out, prefix=".writing-") as scratch:
-        for file, content in files.items():
-            (Path(scratch) / file).write_bytes(content)
-        for file in files:
-            os.replace(Path(scratch) / file, out / file)
+    part = content["files"][recipe.WEIGHTS_FILE]
+    marked = {**content, "files": {recipe.WEIGHTS_FILE: {**part, "entries": ["ENTRIES"]}}}
+    lines = ",\n          ".join(json.dumps(entry) for entry in part["entries"])
+    return json.dumps(marked, indent=2, ensure_ascii=False).replace('"ENTRIES"', lines) + "\n"
 
 
 def _card(description: Mapping[str, Any], source: str, adapter_parameters: int) -> str:

@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from selfracg.files import replaced
 from selfracg.model import backbone
 
 if TYPE_CHECKING:
@@ -87,9 +87,7 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
             f"expected an unscaled rotary embedding in {source / 'config.json'}, found {rope['rope_type']}: use another checkpoint"
         )
 
-    out.parent.mkdir(parents=True, exist_ok=True)
-    partial = out.with_name(f"{out.name}.partial")
-    writer = gguf.GGUFWriter(partial, "qwen2")
+    writer = gguf.GGUFWriter(None, "qwen2")
     writer.add_name(source.resolve().name)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -111,11 +109,11 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
         if kind == "q8_0" and values.ndim == 2 and values.shape[1] % 32 == 0:
             stored = gguf.GGMLQuantizationType.Q8_0
         writer.add_tensor(_name(name), gguf.quants.quantize(values, stored), raw_dtype=stored)
-    writer.write_header_to_file()
-    writer.write_kv_data_to_file()
-    writer.write_tensors_to_file()
-    writer.close()
-    os.replace(partial, out)
+    with replaced(out) as scratch:
+        writer.write_header_to_file(scratch)
+        writer.write_kv_data_to_file()
+        writer.write_tensors_to_file()
+        writer.close()
 
 
 def _name(name: str) -> str:

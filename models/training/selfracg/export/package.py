@@ -18,6 +18,8 @@ from typing import Any
 
 import onnx
 
+from selfracg.files import sha256
+
 FORMAT_VERSION = 3
 FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
 FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -27,11 +29,7 @@ def digest(content: bytes | Path) -> dict[str, Any]:
     """Size and SHA-256 of a file's content, as model.json states them. A file's path is read in blocks."""
     if isinstance(content, bytes):
         return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
-    sha256 = hashlib.sha256()
-    with content.open("rb") as file:
-        while block := file.read(1 << 20):
-            sha256.update(block)
-    return {"bytes": content.stat().st_size, "sha256": sha256.hexdigest()}
+    return {"bytes": content.stat().st_size, "sha256": sha256(content)}
 
 
 def external_files(graph: bytes) -> list[str]:
@@ -58,7 +56,7 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
 
 
 def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes | Path]) -> None:
-    """Writes a package: every file under a temporary name first, then each in its place, model.json last.
+    """Writes a package, model.json last.
 
     `description` is model.json without `files`. `files` has the content of each file by its name, a large one as the path of
     another file, which is copied. ValueError where the graph takes weights from a file that is not among them.
@@ -69,9 +67,13 @@ def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, b
             raise ValueError(
                 f"expected every file of weights among {', '.join(files)}, found that the graph reads {name}"
             )
-    directory.mkdir(parents=True, exist_ok=True)
     manifest = {**description, "files": {name: digest(content) for name, content in files.items()}}
-    contents = {**files, "model.json": (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()}
+    place(directory, {**files, "model.json": (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode()})
+
+
+def place(directory: Path, contents: Mapping[str, bytes | Path]) -> None:
+    """Writes files by name: every one under a temporary name first, then each in its place, in their order."""
+    directory.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=directory, prefix=".writing-") as scratch:
         for name, content in contents.items():
             if isinstance(content, bytes):

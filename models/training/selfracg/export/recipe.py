@@ -8,10 +8,8 @@ operations, so that every implementation writes the same bytes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
@@ -183,12 +181,3 @@ def write(
             out.write(b"\0" * (offset - written))
             out.write(content)
             written = offset + len(content)
-
-
-def digest(path: Path) -> dict[str, Any]:
-    """Size and SHA-256 of a file, as model.json states them, without holding it in memory."""
-    found = hashlib.sha256()
-    with path.open("rb") as content:
-        while block := content.read(1 << 20):
-            found.update(block)
-    return {"bytes": path.stat().st_size, "sha256": found.hexdigest()}

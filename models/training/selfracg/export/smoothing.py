@@ -16,6 +16,8 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from selfracg.export.graph import EMBEDDING
+
 # Share of the range that activations give to weights.
 STRENGTH = 0.5
 SMALLEST = 1e-5
@@ -59,13 +61,14 @@ def folded_adapters(tensors: Mapping[str, np.ndarray], factors: Factors) -> dict
 
 
 class Smoothed(Mapping[str, np.ndarray]):
-    """The tensors of a checkpoint with their factors."""
+    """The tensors of a checkpoint with their factors, and without the rows of the embedding behind the last of ``tokens``."""
 
-    def __init__(self, weights: Mapping[str, np.ndarray], factors: Factors) -> None:
-        self._weights, self._factors = weights, factors
+    def __init__(self, weights: Mapping[str, np.ndarray], factors: Factors, tokens: int | None = None) -> None:
+        self._weights, self._factors, self._tokens = weights, factors, tokens
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return self._factors.apply(name, self._weights[name])
+        values = self._weights[name]
+        return self._factors.apply(name, values[: self._tokens] if name == EMBEDDING else values)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._weights)

@@ -6,7 +6,6 @@ default model.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import tempfile
@@ -16,6 +15,8 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedModel, Qwen2Config, Qwen2ForCausalLM
 from transformers.utils import logging
+
+from selfracg.files import sha256
 
 # A checkpoint a few minutes apart needs no progress bar in the log.
 logging.disable_progress_bar()
@@ -119,12 +120,7 @@ def checksum(directory: str | os.PathLike[str]) -> str:
         raise FileNotFoundError(
             f"expected model.safetensors or model-*-of-*.safetensors in {path}, found neither: save the checkpoint as safetensors"
         )
-    found = hashlib.sha256()
-    for file in files:
-        with file.open("rb") as content:
-            while block := content.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()
+    return sha256(*files)
 
 
 def tokenizer_file(directory: str | os.PathLike[str], work: str | os.PathLike[str]) -> Path:

@@ -22,6 +22,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
+from selfracg.files import replaced
 from selfracg.model.backbone import head_dimension
 from selfracg.model.low_rank import LayerInputs, LowRank
 
@@ -252,7 +253,6 @@ class LLoRA(nn.Module):
     def save(self, directory: str | os.PathLike[str], **extra: Any) -> None:
         """Writes adapter.safetensors and adapter_config.json; ``extra`` values join the configuration."""
         path = Path(directory)
-        path.mkdir(parents=True, exist_ok=True)
         tensors = {
             name: tensor.detach().cpu().contiguous()
             for name, tensor in self.state_dict().items()
@@ -270,12 +270,10 @@ class LLoRA(nn.Module):
             **({} if weights is None else {"layerWeights": [round(weight, 6) for weight in weights.tolist()]}),
             **extra,
         }
-        scratch = path / "adapter.safetensors.tmp"
-        save_file(tensors, scratch)
-        os.replace(scratch, path / "adapter.safetensors")
-        scratch = path / "adapter_config.json.tmp"
-        scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
-        os.replace(scratch, path / "adapter_config.json")
+        with replaced(path / "adapter.safetensors") as scratch:
+            save_file(tensors, scratch)
+        with replaced(path / "adapter_config.json") as scratch:
+            scratch.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def load_config(directory: str | os.PathLike[str]) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any
 from selfracg.data import pair_sampler, pairs
 from selfracg.data.pairs import Pair, Window
 from selfracg.data.prompt_format import PromptFormat
+from selfracg.files import sha256
 from selfracg.train import parallel
-from selfracg.train.stages import digest
 
 # Windows of one repository that a pass draws for hard negatives.
 WINDOWS_PER_REPOSITORY = 256
@@ -53,7 +53,7 @@ def draw_pairs(
     """Draws one process's part of a pass over the training pairs ("train"), or the held-out pairs ("heldout")."""
     corpus = Path(args.work) / "corpus"
     made_with = {
-        "tokenizer": digest(tokenizer),
+        "tokenizer": sha256(tokenizer),
         "pairs": args.pairs,
         "count": args.pair_count,
         "no-need": args.no_need_share,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from selfracg.files import replaced, sha256
 from selfracg.model import backbone, llora
 
 
@@ -20,11 +19,6 @@ def require(work: Path) -> None:
     corpus = work / "corpus" / "train.jsonl"
     if not corpus.is_file():
         raise FileNotFoundError(f"expected {corpus}, found none: run `corpus`")
-
-
-def digest(path: Path) -> str:
-    """SHA-256 of a file."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def stage_folder(work: Path, name: str) -> Path:
@@ -59,12 +53,9 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
         print(
             f"{each}: held-out MRR@10 {ranks['mrr_at_10']:.4f} ({ranks['low']:.3f} to {ranks['high']:.3f}, {ranks['cases']} cases){mark}"
         )
-    target = work / "llora"
-    target.mkdir(parents=True, exist_ok=True)
     for file in ("adapter.safetensors", "adapter_config.json"):
-        scratch = target / f"{file}.tmp"
-        shutil.copyfile(work / "stages" / chosen / file, scratch)
-        os.replace(scratch, target / file)
+        with replaced(work / "llora" / file) as scratch:
+            shutil.copyfile(work / "stages" / chosen / file, scratch)
     return chosen
 
 
@@ -112,4 +103,4 @@ def begin_with(module: llora.LLoRA, null: nn.Parameter, folder: Path, belongs: s
         module.layer_logits.data.copy_(weights.clamp(min=1e-4).log())
     if config.get("nullVector"):
         null.data.copy_(torch.tensor(config["nullVector"]))
-    return digest(folder / "adapter.safetensors")
+    return sha256(folder / "adapter.safetensors")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import signal
 import time
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from selfracg.files import replaced
 from selfracg.train import parallel
 
 INTERRUPTED = 143
@@ -200,11 +200,9 @@ class Trainer:
         self.check()
         if self.rank:
             return
-        self.checkpoint_path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = self.checkpoint_path.with_suffix(".tmp")
         own = {"step": self.step, "elapsed": self.elapsed, "finished": self.finished}
-        torch.save({**self.state(), **own}, scratch)
-        os.replace(scratch, self.checkpoint_path)
+        with replaced(self.checkpoint_path) as scratch:
+            torch.save({**self.state(), **own}, scratch)
 
     def resume(self) -> None:
         """Continues from the checkpoint, where there is one of this run."""

@@ -28,12 +28,13 @@ from transformers import PreTrainedModel
 from selfracg.data import lexical, pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair, Window
 from selfracg.data.special_tokens import PAD
+from selfracg.files import sha256
 from selfracg.model import backbone, forward, llora
 from selfracg.model.expressions import Reader
 from selfracg.train import ing, parallel, row_files
 from selfracg.train.adapter_training import AdapterTraining
 from selfracg.train.stage_data import Extra, RatedContext
-from selfracg.train.stages import digest, fresh_adapter, require, stage_folder
+from selfracg.train.stages import fresh_adapter, require, stage_folder
 
 # Tokens of the true continuation that a candidate is rated by: the rest of the line and the next ones.
 CONTINUATION_TOKENS, CONTINUATION_LINES = 32, 3
@@ -89,7 +90,7 @@ def rate_contexts(args: argparse.Namespace, rank: int, world: int) -> list[Rated
     fresh = args.start in (None, "none")
     made_with = {
         "backbone": backbone.checksum(weights),
-        "start": "" if fresh else digest(stage_folder(work, args.start) / "adapter.safetensors"),
+        "start": "" if fresh else sha256(stage_folder(work, args.start) / "adapter.safetensors"),
         "seed": args.seed,
         "contexts": args.contexts,
         "candidates": args.candidates,
