@@ -19,10 +19,10 @@ import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
 import { measuredModel } from "../eval/measured-model";
+import { count } from "./command";
 import { placesOfTyping, spread } from "./cursors";
-import { table } from "./inference/goals";
+import { table } from "./goals";
 import { brier, calibrationError, fitLogistic } from "./logistic";
-import { count } from "./options";
 import { smallSource } from "./small-source";
 import { openTaskModel, pairOptions, pairsOf, type TaskModel, type TaskPair } from "./task-input";
 

@@ -14,3 +14,8 @@ export function percentile(values: readonly number[], share: number): number {
 export function percentiles(values: readonly number[]): Spread {
   return { p50: percentile(values, 0.5), p95: percentile(values, 0.95) };
 }
+
+/** The median of a value of all items; NaN without items. */
+export function medianOf<Item>(items: readonly Item[], value: (item: Item) => number): number {
+  return percentile(items.map(value), 0.5);
+}

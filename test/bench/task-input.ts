@@ -51,12 +51,16 @@ export interface TaskModel {
 }
 
 /** Loads the model. @throws ModelPackageError for a package that cannot be used */
-export async function openTaskModel(modelPath: string, grammarPath: string): Promise<TaskModel> {
+export async function openTaskModel(
+  modelPath: string,
+  grammarPath: string,
+  threads: number = defaultThreads(),
+): Promise<TaskModel> {
   const model = await loadModelPackage(modelPath);
   const tokenizer = await Tokenizer.load(model);
   const chunker = await createChunker(grammarPath, () => {});
   return {
-    backbone: await createBackbone(model, { provider: "auto", threads: defaultThreads() }),
+    backbone: await createBackbone(model, { provider: "auto", threads }),
     tokenizer,
     promptFormat: new PromptFormat(model, tokenizer),
     chunker,

@@ -4,7 +4,7 @@ import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { installLlama } from "../bench/inference/llama-package";
-import { randomNumbers } from "../bench/inference/tokens";
+import { randomNumbers } from "../bench/random";
 import { type BuiltTensor, buildGguf, u32, u64 } from "../unit/models/gguf-builder";
 import { cleanUp, dist, endAtCleanUp, temporaryFolder } from "./client";
 import { obstacleToTracing, readTrace, traceCommand } from "./system-calls";

@@ -1,21 +1,16 @@
-// Indexing with the model: its rate relative to the bare graph, its cost for completions, and the delay of a saved file.
+// Indexing with the model: its rate, its cost for completions, and the delay of a saved file.
 import { readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import type { Engine } from "../../../sidecar/engine";
-import { PromptFormat } from "../../../sidecar/inference/prompt-format";
-import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import { type Cursor, readSources, typingCursors } from "../cursors";
 import { timed } from "../inference/pace";
-import { RawForward } from "../inference/service";
 import { percentile } from "../statistics";
-import { openWorkspace } from "../workspace";
-import type { StandInOptions } from "./stand-in";
+import { openWorkspace, type WorkspaceOptions } from "../workspace";
 import { variation } from "./trees";
 
-export interface EmbeddingOptions extends StandInOptions {
+export interface EmbeddingOptions extends WorkspaceOptions {
   readonly threads: number;
   readonly rounds: number;
 }
@@ -23,12 +18,8 @@ export interface EmbeddingOptions extends StandInOptions {
 export interface EmbeddingResult {
   readonly files: number;
   readonly fragments: number;
-  /** Medians of rounds, fragments per second: from listing the files to the index on disk, and of the bare graph. */
+  /** Fragments per second, from listing the files to the index on disk; median of rounds. */
   readonly perSecond: number;
-  readonly rawPerSecond: number;
-  readonly rawBatch: number;
-  /** Median of the rounds' quotients. */
-  readonly share: number;
   /** Milliseconds of a completion without and with indexing at the same time. */
   readonly idleMs: number;
   readonly busyMs: number;
@@ -40,7 +31,6 @@ export interface EmbeddingResult {
   readonly saves: number;
 }
 
-const rawBatches = [4, 8, 16];
 const cursorsTyped = 10;
 const latencyRounds = 4;
 const saves = 6;
@@ -48,45 +38,22 @@ const saves = 6;
 /** Measures in this process. */
 export async function embeddingPhase(options: EmbeddingOptions): Promise<EmbeddingResult> {
   const sources = await readSources(options.workspace);
-  const { engine } = await openWorkspace(
-    { ...options, storagePath: join(options.storagePath, "first") },
-    options.threads,
-  );
-  const { model } = engine.backbone;
-  const format = new PromptFormat(model, await Tokenizer.load(model));
-  const chunker = await createChunker(options.grammarPath, () => {});
-  const fragments: number[][] = [];
-  for (const [path, text] of sources)
-    for (const chunk of await chunker.chunk(path, text)) fragments.push(format.fragmentEmbedding(path, chunk.text));
-  await engine.backbone.embed(fragments.slice(0, 32));
-  const raw = await RawForward.open(model, options.threads);
-  const trial = fragments.slice(0, 64);
-  const rates: { rows: number; ms: number }[] = [];
-  for (const rows of rawBatches)
-    rates.push({
-      rows,
-      ms: Math.min(await timed(() => raw.embed(trial, rows)), await timed(() => raw.embed(trial, rows))),
-    });
-  const rawBatch = rates.reduce((best, each) => (each.ms < best.ms ? each : best)).rows;
-
   const perSecond: number[] = [];
-  const rawPerSecond: number[] = [];
-  let indexed = engine;
+  let indexed: Engine | undefined;
   for (let round = 0; round < options.rounds; round++) {
-    rawPerSecond.push((1000 * fragments.length) / (await timed(() => raw.embed(fragments, rawBatch))));
-    if (round > 0) {
-      await indexed.dispose();
-      indexed = (
-        await openWorkspace({ ...options, storagePath: join(options.storagePath, `round${round}`) }, options.threads)
-      ).engine;
-    }
+    await indexed?.dispose();
+    const storagePath = join(options.storagePath, `round${round}`);
+    const { engine } = await openWorkspace({ ...options, storagePath }, options.threads);
+    // Starts the threads of the model.
+    await engine.backbone.embed([[0]]);
     const ms = await timed(async () => {
-      await indexed.index.reindex();
-      await indexed.index.flush();
+      await engine.index.reindex();
+      await engine.index.flush();
     });
-    perSecond.push((1000 * indexed.index.counts().embedded) / ms);
+    perSecond.push((1000 * engine.index.counts().embedded) / ms);
+    indexed = engine;
   }
-  await raw.release();
+  if (indexed === undefined) throw new Error(`expected at least one round, found ${options.rounds}`);
   const counts = indexed.index.counts();
   const saved = await saveSome(indexed, options.workspace, [...sources]);
   const latency = await latencies(indexed, options, typingCursors(options.workspace, sources, cursorsTyped), sources);
@@ -95,12 +62,6 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
     files: counts.files,
     fragments: counts.embedded,
     perSecond: percentile(perSecond, 0.5),
-    rawPerSecond: percentile(rawPerSecond, 0.5),
-    rawBatch,
-    share: percentile(
-      perSecond.map((rate, round) => rate / (rawPerSecond[round] ?? Number.NaN)),
-      0.5,
-    ),
     ...latency,
     savedMs: Math.max(...saved),
     saves: saved.length,

@@ -6,17 +6,10 @@ import { loadModelPackage } from "../../../sidecar/inference/package/model-packa
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
-import type { IndexLimits } from "../../../sidecar/workspace/index-options";
 import { vectorKey } from "../../../sidecar/workspace/store/keys";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
-import { randomNumbers } from "../inference/tokens";
-
-export interface StandInOptions {
-  readonly workspace: string;
-  readonly storagePath: string;
-  readonly modelPath: string;
-  readonly grammarPath: string;
-}
+import { randomUnitVector } from "../random";
+import type { WorkspaceOptions } from "../workspace";
 
 /** Number of embedded texts, and of repeated embeddings of a text. */
 export class Embedded {
@@ -31,11 +24,7 @@ export class Embedded {
 }
 
 /** An index of the folder with the real tokenizer, chunker and store, but random vectors. Nothing is indexed yet. */
-export async function standInIndex(
-  options: StandInOptions,
-  limits: Partial<IndexLimits>,
-  embedded?: Embedded,
-): Promise<WorkspaceIndex> {
+export async function standInIndex(options: WorkspaceOptions, embedded?: Embedded): Promise<WorkspaceIndex> {
   const model = await loadModelPackage(options.modelPath);
   const index = new WorkspaceIndex({
     backbone: {
@@ -43,22 +32,17 @@ export async function standInIndex(
       embed: async (fragments) =>
         fragments.map((tokens) => {
           embedded?.add(tokens);
-          return unitVector(model.retrieval.dimension, tokens);
+          return randomUnitVector(
+            model.retrieval.dimension,
+            tokens.reduce((hash, token) => (Math.imul(hash, 31) + token) | 0, 7),
+          );
         }),
     },
     promptFormat: new PromptFormat(model, await Tokenizer.load(model)),
     storagePath: options.storagePath,
     chunker: await createChunker(options.grammarPath, () => {}),
     log: quietLog,
-    limits,
   });
   await index.setFolders([{ uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) }]);
   return index;
-}
-
-function unitVector(dimension: number, tokens: readonly number[]): Float32Array {
-  const random = randomNumbers(tokens.reduce((hash, token) => (Math.imul(hash, 31) + token) | 0, 7));
-  const vector = Float32Array.from({ length: dimension }, () => random() - 0.5);
-  const norm = Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
-  return vector.map((x) => x / norm);
 }

@@ -7,10 +7,11 @@ import { promisify } from "node:util";
 import { readSources } from "../cursors";
 import { timed } from "../inference/pace";
 import { percentile } from "../statistics";
-import { Embedded, type StandInOptions, standInIndex } from "./stand-in";
+import type { WorkspaceOptions } from "../workspace";
+import { Embedded, standInIndex } from "./stand-in";
 import { variation, writeTree } from "./trees";
 
-export interface UpkeepOptions extends StandInOptions {
+export interface UpkeepOptions extends WorkspaceOptions {
   /** Folder of the real files that are copied with variations. */
   readonly originals: string;
   readonly files: number;
@@ -45,7 +46,6 @@ export const restarts = 3;
 const branchFiles = 500;
 const formattedFiles = 2000;
 const updates = 20;
-const noLimits = { maxFragments: 2_000_000, maxStoreBytes: 20e9 };
 
 /** Measures in this process. */
 export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult> {
@@ -56,17 +56,7 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   const git = async (...args: string[]): Promise<void> =>
     void (await promisify(execFile)(
       "git",
-      [
-        "-c",
-        "user.name=bench",
-        "-c",
-        "user.email=bench@localhost",
-        "-c",
-        "core.hooksPath=/dev/null",
-        "-c",
-        "gc.auto=0",
-        ...args,
-      ],
+      ["-c", "user.name=bench", "-c", "user.email=bench@localhost", "-c", "core.hooksPath=/dev/null", ...args],
       { cwd: workspace, maxBuffer: 1 << 28 },
     ));
   await git("init", "--quiet", "--initial-branch=one");
@@ -80,20 +70,20 @@ export async function upkeepPhase(options: UpkeepOptions): Promise<UpkeepResult>
   };
 
   const seen = new Embedded();
-  const first = await standInIndex(options, noLimits, seen);
+  const first = await standInIndex(options, seen);
   const buildMs = await timed(() => first.reindex());
   await first.flush();
   const { fragments, files, storeBytes } = first.counts();
   await first.dispose();
 
-  let index = await standInIndex(options, noLimits, seen);
+  let index = await standInIndex(options, seen);
   let restartMs = Infinity;
   let restartCpuMs = Infinity;
   for (let restart = 0; restart < restarts; restart++) {
     await index.dispose();
     const cpu = process.cpuUsage();
     const start = performance.now();
-    index = await standInIndex(options, noLimits, seen);
+    index = await standInIndex(options, seen);
     await index.reindex();
     restartMs = Math.min(restartMs, performance.now() - start);
     const { user, system } = process.cpuUsage(cpu);

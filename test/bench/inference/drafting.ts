@@ -6,20 +6,16 @@ import { healPrefix } from "../../../sidecar/completion/decoding/token-healing";
 import { plainLineBreaks } from "../../../sidecar/completion/document";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { readCursor } from "../../../sidecar/completion/syntax/cursor";
-import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
-import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
-import { PromptFormat } from "../../../sidecar/inference/prompt-format";
-import { Tokenizer } from "../../../sidecar/inference/tokenizer";
+import type { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { languageIdOf } from "../../../sidecar/languages/languages";
 import { defaultSettings } from "../../../sidecar/protocol";
 import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
 import type { Chunker } from "../../../sidecar/workspace/chunking/chunker";
-import { createChunker } from "../../../sidecar/workspace/chunking/create-chunker";
 import type { Fragment } from "../../../sidecar/workspace/fragment";
 import { type Files, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { percentile } from "../statistics";
-import { tokensPerStep } from "./keystrokes";
+import { openTaskModel } from "../task-input";
 
 export interface DraftingOptions {
   readonly modelPath: string;
@@ -49,11 +45,12 @@ const { maxTokens, maxFragments, fragmentBudget } = defaultSettings;
 
 /** Measures in this process. */
 export async function draftingPhase(options: DraftingOptions): Promise<DraftingResult> {
-  const model = await loadModelPackage(options.modelPath);
-  const tokenizer = await Tokenizer.load(model);
-  const format = new PromptFormat(model, tokenizer);
-  const chunker = await createChunker(options.grammarPath, () => {});
-  const backbone = await createBackbone(model, { provider: "auto", threads: options.threads });
+  const {
+    backbone,
+    tokenizer,
+    promptFormat: format,
+    chunker,
+  } = await openTaskModel(options.modelPath, options.grammarPath, options.threads);
   // About one task in four needs no definition of another file.
   const tasks = await readTasks([options.tasks], 2 * options.maxTasks);
   const repositories = await readRepositories(
@@ -79,7 +76,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
       suffix: plainLineBreaks(suffix),
     };
     const { prefix, required } = healPrefix(tokenizer, context.prefix);
-    const prompt = assemblePrompt(format, { ...context, prefix }, selected, model.contextLength - maxTokens);
+    const prompt = assemblePrompt(format, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens);
     const cursor = readCursor(context);
     const decode = async (drafting: boolean): Promise<{ generation: Generation; ms: number }> => {
       const read = await backbone.prefill(prompt.tokens);
@@ -122,6 +119,14 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
     speedUp: percentile(speedUps, 0.5),
     tokensPerSecond: (1000 * (tokens - drafted.length)) / milliseconds,
   };
+}
+
+/** Tokens per run of the model after the prompt: 1 without drafts. */
+export function tokensPerStep(
+  generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[],
+): number {
+  const tokens = generations.reduce((sum, { generatedTokens }) => sum + Math.max(0, generatedTokens - 1), 0);
+  return tokens / generations.reduce((sum, { decodeSteps }) => sum + decodeSteps, 0);
 }
 
 /** The fragments of other files with the definitions that the task needs, within the product's limits. */

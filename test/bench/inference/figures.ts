@@ -1,95 +1,64 @@
 // Computes the figures and their goals from the measurements.
-import { percentile } from "../statistics";
+import { digits, type Figure, figure } from "../goals";
+import { medianOf, percentile } from "../statistics";
+import type { CancellationResult } from "./cancellation";
 import type { DraftingResult } from "./drafting";
-import { digits, type Figure } from "./goals";
-import type { Fresh, KeystrokeResult } from "./keystrokes";
+import type { KeystrokeResult } from "./keystrokes";
 import type { LlamaRates } from "./llama";
 import type { MemoryResult } from "./memory";
 import type { Pace } from "./pace";
 import type { Rates } from "./rates";
-import type { ServiceResult } from "./service";
-import { type SizedRates, speedUps } from "./sizes";
+import { type ComparedRates, speedUps } from "./rounds";
 
 /** All measurements; undefined for a part that was not run. */
 export interface Measured {
   readonly keystrokes?: KeystrokeResult;
-  readonly service?: ServiceResult;
+  readonly cancellation?: CancellationResult;
   readonly drafting?: DraftingResult;
-  readonly memory?: MemoryResult & { readonly index: string };
-  /** A list of rounds for each model and number of cores. */
-  readonly rates?: readonly SizedRates[];
+  readonly memory?: MemoryResult;
+  /** For each model, the first one first. */
+  readonly rates?: readonly ComparedRates[];
 }
 
 /** @param draftingAsked whether drafting was requested, even when there are no tasks for it */
 export function figuresOf(measured: Measured, draftingAsked: boolean): Figure[] {
-  const { keystrokes, service, drafting, memory, rates } = measured;
+  const { keystrokes, cancellation, drafting, memory, rates } = measured;
   const [first] = rates ?? [];
   return [
     ...(keystrokes === undefined ? [] : keystrokeFigures(keystrokes)),
     ...(first === undefined ? [] : rateFigures(first)),
     ...draftingFigures(drafting, draftingAsked, first?.llama ?? []),
-    ...(service === undefined ? [] : serviceFigures(service)),
+    ...(cancellation === undefined ? [] : cancellationFigures(cancellation)),
     ...(memory === undefined ? [] : memoryFigures(memory)),
   ];
 }
 
-function keystrokeFigures({ fragments, warm, cold, typing, background }: KeystrokeResult): Figure[] {
-  const about = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments kept at ${percent(warm.reusedShare)} of keystrokes`;
-  const fresh = (name: string, found: Fresh, goal: Figure["goal"]): Figure[] => [
-    {
-      name: `fresh retrieval, ${name}, p50`,
-      value: found.totalMs.p50,
-      unit: "ms",
-      goal,
-      note: `${found.completions} completions, ${found.promptTokens} tokens of prompt`,
-    },
-    {
-      name: `expression and search, ${name}`,
-      value: 100 * found.retrievalShare,
-      unit: "%",
-      goal: { atMost: 5 },
-      note: `of a completion that reads its whole prompt: ${digits(found.expressMs)} and ${digits(found.searchMs)} ms, ${fragments} fragments`,
-    },
-  ];
-  const wait = (share: keyof typeof background.idleMs, pairs: string): Figure => ({
-    name: `wait for background embedding, ${share}`,
-    value: background.busyMs[share] - background.idleMs[share],
-    unit: "ms",
-    goal: { atMost: 50 },
-    note: `${pairs}${digits(background.busyMs[share])} and ${digits(background.idleMs[share])} ms`,
-  });
+function keystrokeFigures({ fragments, warm, cold }: KeystrokeResult): Figure[] {
+  const keys = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments reused at ${(100 * warm.reusedShare).toFixed(0)} % of keystrokes`;
+  const documents = `${cold.completions} completions, ${cold.promptTokens} tokens of prompt`;
+  const share = `of such a completion: ${digits(cold.expressMs)} and ${digits(cold.searchMs)} ms, ${fragments} fragments`;
   return [
-    { name: "warm keystroke, p50", value: warm.totalMs.p50, unit: "ms", goal: { atMost: 60 }, note: about },
-    { name: "warm keystroke, p95", value: warm.totalMs.p95, unit: "ms", goal: { atMost: 120 } },
-    ...fresh("document never read (cold)", cold, { atMost: 450 }),
-    ...fresh("query's beginning read before (typing)", typing, undefined),
-    wait("p50", `${background.pairs} keystrokes with and without: `),
-    wait("p95", ""),
+    figure("warm keystroke, p50", warm.totalMs.p50, "ms", keys, { atMost: 60 }),
+    figure("warm keystroke, p95", warm.totalMs.p95, "ms", "", { atMost: 120 }),
+    figure("document never read (cold), p50", cold.totalMs.p50, "ms", documents, { atMost: 450 }),
+    figure("expression and search, cold", 100 * cold.retrievalShare, "%", share, { atMost: 5 }),
   ];
 }
 
-/** Prefill and decoding of the first model compared with llama.cpp and the machine's bandwidth. */
-function rateFigures(size: SizedRates): Figure[] {
-  const { rounds, llama, withoutLlama } = size;
+/** Prefill and decoding of a model compared with llama.cpp and the machine's bandwidth. */
+export function rateFigures(compared: ComparedRates): Figure[] {
+  const { rounds, llama, withoutLlama } = compared;
   const over = (name: string, goal: number, tokens: number, milliseconds: (pace: Pace) => number | undefined) => {
+    const ms = medianOf(rounds, (pace) => milliseconds(pace) ?? Number.NaN);
     const rate = (paces: readonly Pace[]) =>
-      digits(
-        percentile(
-          paces.map((pace) => (1000 * tokens) / (milliseconds(pace) ?? Number.NaN)),
-          0.5,
-        ),
-      );
-    const ratios = speedUps(size, milliseconds);
+      digits(medianOf(paces, (pace) => (1000 * tokens) / (milliseconds(pace) ?? Number.NaN)));
+    const ratios = speedUps(compared, milliseconds);
     const measured = llama.length > 0;
-    return {
-      name: `${name}, over llama.cpp`,
-      value: measured ? percentile(ratios, 0.5) : undefined,
-      unit: "times",
-      goal: { atLeast: goal },
-      note: measured
-        ? `${rate(rounds)} and ${rate(llama)} tokens/s (${llama[0]?.name}); ${ratios.length} rounds, ${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`
-        : `${rate(rounds)} tokens/s; ${withoutLlama}`,
-    } satisfies Figure;
+    const note = measured
+      ? `${digits(ms)} ms; ${rate(rounds)} and ${rate(llama)} tokens/s (${llama[0]?.name}); ${ratios.length} rounds, ${digits(Math.min(...ratios))} to ${digits(Math.max(...ratios))}`
+      : `${digits(ms)} ms; ${rate(rounds)} tokens/s; ${withoutLlama}`;
+    const value = measured ? percentile(ratios, 0.5) : undefined;
+    return figure(`${name}, over llama.cpp`, value, "times", note, { atLeast: goal });
   };
   const keys = (value: (rate: Rates) => Readonly<Record<number, number>>) =>
     rounds[0] === undefined ? [] : Object.keys(value(rounds[0])).map(Number);
@@ -100,34 +69,30 @@ function rateFigures(size: SizedRates): Figure[] {
     ...keys(({ decodeMs }) => decodeMs).map((past) =>
       over(`decode behind ${past}`, 1.3, 1, ({ decodeMs }) => decodeMs[past]),
     ),
+    ...keys(({ verifyMs }) => verifyMs).map((tokens) =>
+      figure(
+        `verify ${tokens} drafted tokens`,
+        medianOf(rounds, ({ verifyMs }) => verifyMs[tokens] ?? NaN),
+        "ms",
+      ),
+    ),
     ...loadFigures(rounds, llama),
     ...bandwidthFigures(rounds),
   ];
 }
 
 function loadFigures(rounds: readonly Rates[], llama: readonly LlamaRates[]): Figure[] {
-  const median = (sides: readonly { readonly loadMs: number; readonly peakMegabytes: number }[]) => ({
-    loadMs: percentile(
-      sides.map(({ loadMs }) => loadMs),
-      0.5,
-    ),
-    peakMegabytes: percentile(
-      sides.map(({ peakMegabytes }) => peakMegabytes),
-      0.5,
-    ),
-  });
-  const own = median(rounds);
-  const theirs = median(llama);
-  const beside = (text: string) => (llama.length === 0 ? {} : { note: `llama.cpp ${text}` });
+  const loadMs = (sides: readonly { readonly loadMs: number }[]) => medianOf(sides, (side) => side.loadMs);
+  const peak = (sides: readonly { readonly peakMegabytes: number }[]) => medianOf(sides, (side) => side.peakMegabytes);
+  const beside = (text: string) => (llama.length === 0 ? "" : `llama.cpp ${text}`);
   return [
-    { name: "load", value: own.loadMs, unit: "ms", goal: undefined, ...beside(`${digits(theirs.loadMs)} ms`) },
-    {
-      name: "peak memory of reading 1024",
-      value: own.peakMegabytes,
-      unit: "MB",
-      goal: undefined,
-      ...beside(`${digits(theirs.peakMegabytes)} MB, the mapped file included`),
-    },
+    figure("load", loadMs(rounds), "ms", beside(`${digits(loadMs(llama))} ms`)),
+    figure(
+      "peak memory of reading 1024",
+      peak(rounds),
+      "MB",
+      beside(`${digits(peak(llama))} MB, with the mapped file`),
+    ),
   ];
 }
 
@@ -135,108 +100,49 @@ function bandwidthFigures(rounds: readonly Rates[]): Figure[] {
   const [first] = rounds;
   if (first === undefined) return [];
   const { inCache, cacheBytes, bytesRead, bytesPerToken } = first.bandwidth;
-  const bandwidth = percentile(
-    rounds.map((rate) => rate.bandwidth.bytesPerSecond),
-    0.5,
-  );
+  const megabytes = (bytes: number): string => (bytes / 2 ** 20).toFixed(0);
   const where = inCache
     ? `the weights fit in the last-level cache of ${megabytes(cacheBytes ?? 0)} MB: measured at their size`
     : `measured over ${megabytes(bytesRead)} MB`;
-  return [
-    {
-      name: "decode, of the bandwidth bound",
-      value: percentile(
-        rounds.map((rate) => rate.bandwidth.share),
-        0.5,
-      ),
-      unit: "of the bound",
-      goal: { atLeast: 0.6 },
-      note: `${digits(bandwidth / 1e9)} GB/s, ${digits(bytesPerToken / 1e6)} MB a token; ${where}`,
-    },
-  ];
+  const rate = digits(medianOf(rounds, ({ bandwidth }) => bandwidth.bytesPerSecond) / 1e9);
+  const note = `${rate} GB/s, ${digits(bytesPerToken / 1e6)} MB a token; ${where}`;
+  const share = medianOf(rounds, ({ bandwidth }) => bandwidth.share);
+  return [figure("decode, of the bandwidth bound", share, "of the bound", note, { atLeast: 0.6 })];
 }
 
 function draftingFigures(drafting: DraftingResult | undefined, asked: boolean, llama: readonly LlamaRates[]): Figure[] {
   const name = "drafting, tokens a run";
   const goal = { atLeast: 1.8 };
   if (drafting === undefined)
-    return asked ? [{ name, value: undefined, unit: "tokens a run", goal, note: "give --tasks and --repos" }] : [];
-  const plain = percentile(
-    llama.map(({ decodeMs }) => 1000 / (Object.values(decodeMs)[0] ?? Number.NaN)),
-    0.5,
-  );
-  const overLlama: Figure = {
-    name: "tokens with drafting, over llama.cpp's decoding",
-    value: drafting.tokensPerSecond / plain,
-    unit: "times",
-    goal: undefined,
-    note: `${digits(drafting.tokensPerSecond)} and ${digits(plain)} tokens/s, what chooses and checks them included`,
-  };
+    return asked ? [figure(name, undefined, "tokens a run", "give --tasks and --repos", goal)] : [];
+  const { tasks, tokens, tokensPerSecond, speedUp, differing } = drafting;
+  const plain = medianOf(llama, ({ decodeMs }) => 1000 / (Object.values(decodeMs)[0] ?? Number.NaN));
+  const rates = `${digits(tokensPerSecond)} and ${digits(plain)} tokens/s, what chooses and checks them included`;
+  const about = `${tasks} tasks with the right fragments, ${tokens} tokens, ${digits(speedUp)} times as fast as plain decoding`;
+  const overLlama = figure("tokens with drafting, over llama.cpp's decoding", tokensPerSecond / plain, "times", rates);
   return [
-    {
-      name,
-      value: drafting.tokensPerStep,
-      unit: "tokens a run",
-      goal,
-      note: `${drafting.tasks} tasks with the right fragments, ${drafting.tokens} tokens, ${digits(drafting.speedUp)} times as fast as plain decoding`,
-    },
+    figure(name, drafting.tokensPerStep, "tokens a run", about, goal),
     ...(llama.length > 0 ? [overLlama] : []),
-    { name: "drafting, texts unlike plain decoding's", value: drafting.differing, unit: "texts", goal: { atMost: 0 } },
+    figure("drafting, texts unlike plain decoding's", differing, "texts", "", { atMost: 0 }),
   ];
 }
 
-function serviceFigures({ embedding, cancellation, eventLoopMs }: ServiceResult): Figure[] {
+function cancellationFigures(cancellation: CancellationResult): Figure[] {
+  const { cancelled, promptTokens, maxMs, medianMs, eventLoopMs } = cancellation;
+  const reads = `${cancelled} reads of ${promptTokens} tokens, median ${digits(medianMs)} ms`;
   return [
-    {
-      name: "embedding, of the raw forward rate",
-      value: embedding.share,
-      unit: "of the raw rate",
-      goal: { atLeast: 0.85 },
-      note: `${digits(embedding.perSecond)} and ${digits(embedding.rawPerSecond)} fragments/s of ${digits(embedding.meanTokens)} tokens, raw in batches of ${embedding.rawBatch}`,
-    },
-    {
-      name: "cancellation, longest",
-      value: cancellation.maxMs,
-      unit: "ms",
-      goal: { atMost: 50 },
-      note: `${cancellation.cancelled} reads of ${cancellation.promptTokens} tokens, median ${digits(cancellation.medianMs)} ms`,
-    },
-    {
-      name: "event loop held, longest",
-      value: eventLoopMs,
-      unit: "ms",
-      goal: { atMost: 50 },
-      note: "prompts, decoding and embedding under way",
-    },
+    figure("cancellation, longest", maxMs, "ms", reads, { atMost: 50 }),
+    figure("event loop held, longest", eventLoopMs, "ms", "during prompts, decoding and embedding", { atMost: 50 }),
   ];
 }
 
-function memoryFigures(memory: MemoryResult & { readonly index: string }): Figure[] {
+function memoryFigures(memory: MemoryResult): Figure[] {
+  const { fragments, peakMegabytes, readyMs, totalMs, completions, expressMs, searchMs } = memory;
+  const index = `${fragments} fragments of variations of real files, with random vectors; ready after ${digits(readyMs / 1000)} s`;
+  const about = `${completions} documents never read; expression ${digits(expressMs)}, search ${digits(searchMs)} ms`;
+  const note = peakMegabytes === undefined ? "only Linux tells it" : index;
   return [
-    {
-      name: "peak memory of the sidecar",
-      value: memory.peakMegabytes,
-      unit: "MB",
-      goal: { atMost: 400 },
-      note:
-        memory.peakMegabytes === undefined
-          ? "only Linux says it"
-          : `${memory.fragments} fragments (${memory.index}), ready after ${digits(memory.readyMs / 1000)} s`,
-    },
-    {
-      name: "completion in the large index, p50",
-      value: memory.totalMs.p50,
-      unit: "ms",
-      goal: undefined,
-      note: `${memory.completions} documents never read; expression ${digits(memory.expressMs)}, search ${digits(memory.searchMs)} ms`,
-    },
+    figure("peak memory of the sidecar", peakMegabytes, "MB", note, { atMost: 400 }),
+    figure("completion in the large index, p50", totalMs.p50, "ms", about),
   ];
-}
-
-function percent(share: number): string {
-  return `${(100 * share).toFixed(0)} %`;
-}
-
-function megabytes(bytes: number): string {
-  return (bytes / 2 ** 20).toFixed(0);
 }

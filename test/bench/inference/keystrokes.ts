@@ -1,4 +1,4 @@
-// Times of keystrokes with the real completer and index: warm, with new fragments, and during indexing.
+// Times of keystrokes with the real completer and index: warm, and with new fragments in documents never read.
 
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -8,9 +8,8 @@ import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { languageIdOf } from "../../../sidecar/languages/languages";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
 import { readSources, spread } from "../cursors";
-import { percentile, percentiles, type Spread } from "../statistics";
+import { medianOf, percentiles, type Spread } from "../statistics";
 import { openWorkspace } from "../workspace";
-import { randomRows } from "./tokens";
 
 export interface KeystrokeOptions {
   readonly workspace: string;
@@ -42,21 +41,11 @@ export interface KeystrokeResult {
     /** Share of the keystrokes of one token. */
     readonly reusedShare: number;
     readonly totalMs: Spread;
-    readonly prefillMs: Spread;
-    readonly decodeMs: Spread;
     readonly promptTokens: number;
     readonly generatedTokens: number;
-    readonly tokensPerStep: number;
   };
   /** New fragments in a document that was never read before. */
   readonly cold: Fresh;
-  /**
-   * New fragments after some typed tokens, with the beginning of the query in the KV cache. The share is that of a
-   * completion that has to read its whole prompt, as the cold ones do; here the same fragments may be found again.
-   */
-  readonly typing: Fresh;
-  /** Warm keystrokes one after another, with and without the index embedding at the same time. */
-  readonly background: { readonly pairs: number; readonly idleMs: Spread; readonly busyMs: Spread };
 }
 
 const maxTokens = 24;
@@ -99,28 +88,20 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
 
   const cold: CompletionTrace[] = [];
   const keystrokes: CompletionTrace[] = [];
-  const refetched: CompletionTrace[] = [];
   for (const document of documents) {
-    let limits = settings;
-    cold.push(await document.complete(engine, limits));
+    cold.push(await document.complete(engine, settings));
     for (let place = 0; place < places; place++) {
       if (place > 0) {
         document.moveDown(linesBetween);
-        await document.complete(engine, limits);
+        await document.complete(engine, settings);
       }
       for (let i = 0; i < typed; i++) {
         document.type();
-        keystrokes.push(await document.complete(engine, limits));
+        keystrokes.push(await document.complete(engine, settings));
       }
-      // The need seldom changes within a few tokens. Another limit of fragments forces a new search.
-      limits = { ...limits, maxFragments: limits.maxFragments === fragmentLimit ? fragmentLimit - 1 : fragmentLimit };
-      document.type();
-      refetched.push(await document.complete(engine, limits));
     }
   }
   const reused = keystrokes.filter((trace) => trace.reused !== undefined);
-  const typing = [...keystrokes, ...refetched].filter((trace) => trace.fetched !== undefined);
-  const background = await besideEmbedding(engine, documents, settings);
   const result: KeystrokeResult = {
     model: `${model.name} ${model.version}`,
     fragments: engine.index.fragmentCount,
@@ -128,86 +109,24 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
       completions: reused.length,
       reusedShare: reused.length / keystrokes.length,
       totalMs: percentiles(reused.map(({ timings }) => timings.totalMs)),
-      prefillMs: percentiles(reused.map(({ timings }) => timings.prefillMs)),
-      decodeMs: percentiles(reused.map(({ timings }) => timings.decodeMs)),
-      promptTokens: median(reused, (trace) => trace.promptTokens),
-      generatedTokens: median(reused, (trace) => trace.generatedTokens),
-      tokensPerStep: tokensPerStep(reused),
+      promptTokens: medianOf(reused, (trace) => trace.promptTokens),
+      generatedTokens: medianOf(reused, (trace) => trace.generatedTokens),
     },
     cold: fresh(cold),
-    typing: { ...fresh(typing), retrievalShare: typingShare(cold, typing) },
-    background,
   };
   await engine.dispose();
   return result;
 }
 
-/** Tokens per run of the model after the prompt: 1 without drafts. */
-export function tokensPerStep(
-  generations: readonly { readonly generatedTokens: number; readonly decodeSteps: number }[],
-): number {
-  const [tokens, steps] = generations.reduce(
-    ([t, s], { generatedTokens, decodeSteps }) => [t + Math.max(0, generatedTokens - 1), s + decodeSteps],
-    [0, 0],
-  );
-  return tokens / steps;
-}
-
 function fresh(traces: readonly CompletionTrace[]): Fresh {
   return {
     completions: traces.length,
-    promptTokens: median(traces, (trace) => trace.promptTokens),
+    promptTokens: medianOf(traces, (trace) => trace.promptTokens),
     totalMs: percentiles(traces.map(({ timings }) => timings.totalMs)),
-    retrievalShare: median(traces, ({ timings }) => (timings.expressMs + timings.searchMs) / timings.totalMs),
-    expressMs: median(traces, ({ timings }) => timings.expressMs),
-    searchMs: median(traces, ({ timings }) => timings.searchMs),
+    retrievalShare: medianOf(traces, ({ timings }) => (timings.expressMs + timings.searchMs) / timings.totalMs),
+    expressMs: medianOf(traces, ({ timings }) => timings.expressMs),
+    searchMs: medianOf(traces, ({ timings }) => timings.searchMs),
   };
-}
-
-/** The share of expression and search if they take as long as in `typing`, and the rest as long as in `cold`. */
-function typingShare(cold: readonly CompletionTrace[], typing: readonly CompletionTrace[]): number {
-  const retrieval = median(typing, ({ timings }) => timings.expressMs + timings.searchMs);
-  return (
-    retrieval / (retrieval + median(cold, ({ timings }) => timings.totalMs - timings.expressMs - timings.searchMs))
-  );
-}
-
-function median(traces: readonly CompletionTrace[], value: (trace: CompletionTrace) => number): number {
-  return percentile(traces.map(value), 0.5);
-}
-
-/** Types in the documents, with fragments being embedded during every other keystroke. */
-async function besideEmbedding(
-  engine: Engine,
-  documents: readonly TypedDocument[],
-  settings: Settings,
-): Promise<KeystrokeResult["background"]> {
-  const row = randomRows(engine.backbone.model.architecture.vocabularySize);
-  const { fragmentTokens } = engine.backbone.model.retrieval;
-  const idle: number[] = [];
-  const busy: number[] = [];
-  for (const document of documents) {
-    await document.complete(engine, settings);
-    for (let pair = 0; pair < typed / 2; pair++) {
-      document.type();
-      idle.push((await document.complete(engine, settings)).timings.totalMs);
-      const stop = new AbortController();
-      const embedding = (async () => {
-        while (!stop.signal.aborted)
-          await engine.backbone.embed(
-            Array.from({ length: 64 }, (_, i) => row(fragmentTokens - (i % 64))),
-            stop.signal,
-          );
-      })().catch(() => {});
-      // Not at the start of a batch.
-      await new Promise((resolve) => setTimeout(resolve, 10 + 3 * pair));
-      document.type();
-      busy.push((await document.complete(engine, settings)).timings.totalMs);
-      stop.abort();
-      await embedding;
-    }
-  }
-  return { pairs: idle.length, idleMs: percentiles(idle), busyMs: percentiles(busy) };
 }
 
 /** A file being written: the text before the cursor and the lines after it, without the rest of the cursor's line. */

@@ -1,42 +1,39 @@
 // `npm run bench -- inference`: how fast the model is on this machine, with a goal for each figure.
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/host/locations";
 import { measuredModel } from "../../eval/measured-model";
 import { inProcess } from "../child";
+import { chosenParts, commonOptions, count, type Measurement, measureAndPrint, tell } from "../command";
+import { goalTable } from "../goals";
 import { copyLargeTree } from "../large-tree";
-import { count, machineOn } from "../options";
+import { type CancellationResult, cancellationPhase } from "./cancellation";
 import { type DraftingResult, draftingPhase } from "./drafting";
-import { figuresOf, type Measured } from "./figures";
-import { goalTable, met } from "./goals";
+import { figuresOf, type Measured, rateFigures } from "./figures";
 import { type KeystrokeResult, keystrokesPhase } from "./keystrokes";
 import { llamaPhase } from "./llama";
 import { llamaMegabytes, llamaVersion } from "./llama-package";
 import { largeIndexPhase, sidecarMemory } from "./memory";
 import { ratesPhase } from "./rates";
-import { type ServiceResult, servicePhase } from "./service";
-import { ratesBySize, sizeTable } from "./sizes";
+import { type ComparedRates, ratesInRounds } from "./rounds";
 
 /** The phases that run in their own process, with options as JSON. */
 export const inferencePhases = {
   keystrokes: (options: string) => keystrokesPhase(JSON.parse(options)),
-  service: (options: string) => servicePhase(JSON.parse(options)),
+  cancellation: (options: string) => cancellationPhase(JSON.parse(options)),
   drafting: (options: string) => draftingPhase(JSON.parse(options)),
   rates: (options: string) => ratesPhase(JSON.parse(options)),
   llama: (options: string) => llamaPhase(JSON.parse(options)),
   "large-index": (options: string) => largeIndexPhase(JSON.parse(options)),
 };
 
-const parts = ["keystrokes", "service", "drafting", "memory", "rates"] as const;
-type Part = (typeof parts)[number];
+const parts = ["keystrokes", "cancellation", "drafting", "memory", "rates"] as const;
 
 const help = `npm run bench -- inference [OPTIONS]
   --json FILE           write all figures to FILE
   --cores N             cores to measure on; default 2, or 1 where there is only one
-  --model NAME|DIR      the model to measure; default: small, the one that ships. Given several times, the others
-                        appear only in the table by size
+  --model NAME|DIR      the model to measure; default: small, the one that ships. Given several times, the
+                        rates of the others are measured too, in one round
   --gguf FILE           the file that the model was converted from, or one with the same weights, for the comparison with
                         llama.cpp. Default: the file that tests have downloaded to ~/.cache/selfracg-test-files
   --tasks FILE          tasks for drafting, and
@@ -58,7 +55,7 @@ interface Options {
   readonly documents: number;
   readonly draftingTasks: number;
   readonly fragments: number;
-  readonly parts: ReadonlySet<Part>;
+  readonly parts: ReadonlySet<(typeof parts)[number]>;
   readonly modelPath: string;
   readonly grammarPath: string;
   /** modelPath and the other models of the table by size. */
@@ -75,15 +72,11 @@ export async function main(args: readonly string[]): Promise<void> {
   const { values } = parseArgs({
     args: [...args],
     options: {
-      help: { type: "boolean" },
-      json: { type: "string" },
-      cores: { type: "string", default: `${Math.min(2, availableParallelism())}` },
+      ...commonOptions,
       model: { type: "string", multiple: true, default: [] },
       gguf: { type: "string" },
       tasks: { type: "string" },
       repos: { type: "string" },
-      only: { type: "string", multiple: true, default: [] },
-      rounds: { type: "string", default: "3" },
       documents: { type: "string", default: "6" },
       "drafting-tasks": { type: "string", default: "40" },
       fragments: { type: "string", default: "50000" },
@@ -93,12 +86,6 @@ export async function main(args: readonly string[]): Promise<void> {
   const dist = dirname(__filename);
   const root = dirname(dist);
   const given = pair("--tasks", values.tasks, "--repos", values.repos);
-  const wanted = values.only.map((name) => {
-    const part = parts.find((each) => each === name);
-    if (part === undefined)
-      throw new Error(`--only: expected one of ${parts.join(", ")}, found ${JSON.stringify(name)}`);
-    return part;
-  });
   const { modelFolders, grammarPath } = packagedLocations(dist);
   const modelPath = measuredModel(values.model[0], modelFolders);
   const options: Options = {
@@ -107,7 +94,7 @@ export async function main(args: readonly string[]): Promise<void> {
     documents: count("--documents", values.documents),
     draftingTasks: count("--drafting-tasks", values["drafting-tasks"]),
     fragments: count("--fragments", values.fragments),
-    parts: new Set(wanted.length === 0 ? parts : wanted),
+    parts: chosenParts(parts, values.only),
     modelPath,
     grammarPath,
     models: [modelPath, ...values.model.slice(1).map((wanted) => measuredModel(wanted, modelFolders))],
@@ -116,23 +103,7 @@ export async function main(args: readonly string[]): Promise<void> {
     root,
     dist,
   };
-  const started = performance.now();
-  const machine = machineOn(options.cores);
-  const measured = await measure(options);
-  const figures = figuresOf(measured, options.parts.has("drafting"));
-  const seconds = (performance.now() - started) / 1000;
-  print(
-    `\n${machine.cpu}, ${options.cores} of ${machine.cores} cores${machine.confined ? "" : " (by threads: there is no taskset)"}, Node ${machine.node}\n`,
-  );
-  print(goalTable(figures));
-  print(`\n${sizeTable(measured.rates ?? [])}`);
-  print(
-    `\n${seconds.toFixed(0)} s. Ratios are of medians of the same run; milliseconds hold for this machine at this moment.`,
-  );
-  if (values.json !== undefined) {
-    const content = { machine, seconds, figures: figures.map((figure) => ({ ...figure, met: met(figure) })), measured };
-    await writeFile(values.json, `${JSON.stringify(content, undefined, 2)}\n`);
-  }
+  await measureAndPrint({ cores: options.cores, json: values.json }, (scratch) => measure(options, scratch));
 }
 
 /** Reads two options that must be given together. */
@@ -150,79 +121,59 @@ function pair(
   return undefined;
 }
 
-async function measure(options: Options): Promise<Measured> {
-  const { cores, modelPath, grammarPath, rounds } = options;
-  const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
-  const workspace = join(scratch, "tree");
-  const common = { workspace, modelPath, grammarPath, threads: cores };
-  try {
-    await copyLargeTree(join(options.root, "node_modules"), workspace, files);
-    let measured: Measured = {};
-    if (options.parts.has("keystrokes")) {
-      tell("keystrokes");
-      measured = {
-        ...measured,
-        keystrokes: await inProcess<KeystrokeResult>(
-          "keystrokes",
-          { ...common, storagePath: join(scratch, "index"), documents: options.documents },
-          { cores },
-        ),
-      };
-    }
-    if (options.parts.has("service")) {
-      tell("embedding and cancellation");
-      measured = { ...measured, service: await inProcess<ServiceResult>("service", { ...common, rounds }, { cores }) };
-    }
-    if (options.parts.has("drafting") && options.tasks !== undefined) {
-      tell("drafting");
-      measured = {
-        ...measured,
-        drafting: await inProcess<DraftingResult>(
-          "drafting",
-          { ...common, ...options.tasks, maxTasks: options.draftingTasks },
-          { cores },
-        ),
-      };
-    }
-    if (options.parts.has("memory")) {
-      tell(`an index of ${options.fragments} fragments`);
-      const large = {
-        ...common,
-        target: join(scratch, "large"),
-        storagePath: join(scratch, "large-index"),
-        fragments: options.fragments,
-      };
-      await inProcess<number>("large-index", large, { cores });
-      tell("the sidecar's memory");
-      const memory = await sidecarMemory({
-        sidecar: join(options.dist, "sidecar.js"),
-        workspace: large.target,
-        storagePath: large.storagePath,
-        modelPath,
-        threads: cores,
-        completions: 16,
-      });
-      measured = {
-        ...measured,
-        memory: {
-          ...memory,
-          index: "variations of real files with random unit vectors, put in through the index's own store",
-        },
-      };
-    }
-    if (options.parts.has("rates")) measured = { ...measured, rates: await ratesBySize({ ...options, tell }) };
-    return measured;
-  } finally {
-    await rm(scratch, { recursive: true, force: true });
+async function measure(options: Options, scratch: string): Promise<Measurement> {
+  const { cores, modelPath, grammarPath, rounds, documents, fragments, parts, root } = options;
+  const originals = join(scratch, "tree");
+  const common = { modelPath, grammarPath, threads: cores };
+  await copyLargeTree(join(root, "node_modules"), originals, files);
+  let measured: Measured = {};
+  if (parts.has("keystrokes")) {
+    tell("keystrokes");
+    const typed = { workspace: originals, storagePath: join(scratch, "index"), documents };
+    measured = {
+      ...measured,
+      keystrokes: await inProcess<KeystrokeResult>("keystrokes", { ...common, ...typed }, { cores }),
+    };
   }
+  if (parts.has("cancellation")) {
+    tell("cancellation");
+    measured = {
+      ...measured,
+      cancellation: await inProcess<CancellationResult>("cancellation", common, { cores }),
+    };
+  }
+  if (parts.has("drafting") && options.tasks !== undefined) {
+    tell("drafting");
+    const drafted = { ...options.tasks, maxTasks: options.draftingTasks };
+    measured = {
+      ...measured,
+      drafting: await inProcess<DraftingResult>("drafting", { ...common, ...drafted }, { cores }),
+    };
+  }
+  if (parts.has("memory")) {
+    tell(`an index of ${fragments} fragments`);
+    const large = { workspace: join(scratch, "large"), storagePath: join(scratch, "large-index") };
+    await inProcess<number>("large-index", { ...common, ...large, originals, fragments }, { cores });
+    tell("the sidecar's memory");
+    const sidecar = join(options.dist, "sidecar.js");
+    measured = {
+      ...measured,
+      memory: await sidecarMemory({ ...large, sidecar, modelPath, threads: cores, completions: 16 }),
+    };
+  }
+  const rates: ComparedRates[] = [];
+  for (const [at, model] of parts.has("rates") ? options.models.entries() : []) {
+    const first = at === 0 ? { gguf: options.gguf, rounds } : { gguf: undefined, rounds: 1 };
+    rates.push(await ratesInRounds({ modelPath: model, cores, root, ...first }));
+  }
+  measured = { ...measured, rates };
+  return {
+    figures: figuresOf(measured, parts.has("drafting")),
+    tables: rates.slice(1).map((each) => `${each.rounds[0]?.model}\n${goalTable(rateFigures(each))}`),
+    measured,
+    note: "Ratios are of medians of the same run; milliseconds hold for this machine at this moment.",
+  };
 }
 
 /** Files of the workspace. */
 const files = 120;
-function tell(what: string): void {
-  process.stderr.write(`Measuring ${what}…\n`);
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
-}

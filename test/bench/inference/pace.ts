@@ -1,6 +1,7 @@
 // Times prefill and decoding in the same way for two runtimes, so that they can be compared.
+
+import { randomRows } from "../random";
 import { percentile } from "../statistics";
-import { randomRows } from "./tokens";
 
 /** A runtime with one text in its KV cache. */
 export interface Runtime {

@@ -2,10 +2,10 @@
 import type { Backbone, KvCache } from "../../../sidecar/inference/backbone";
 import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
+import { randomRows } from "../random";
 import { percentile } from "../statistics";
 import { bytesPerToken, createBandwidth } from "./bandwidth";
 import { decoded, measurePace, type Pace, pastsWithin, type Runtime, repeat, Samples, timed } from "./pace";
-import { randomRows } from "./tokens";
 
 export interface RateOptions {
   readonly modelPath: string;

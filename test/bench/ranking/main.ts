@@ -12,7 +12,7 @@ import { type Files, type Place, placeOf, readRepositories, readTasks, type Task
 import { measuredModel } from "../../eval/measured-model";
 import { duration } from "../../eval/progress";
 import { Repository } from "../../eval/repository";
-import { count } from "../options";
+import { count } from "../command";
 import { type Case, caseOf, type StoredCase } from "./cases";
 import { RankingEngine } from "./engine";
 import { casesOfHistory } from "./history";

@@ -1,6 +1,6 @@
 // The tables for the weights of the boosts: each boost alone and all together, on held-out repositories.
 import { chance } from "../../eval/retrievers";
-import { table } from "../inference/goals";
+import { table } from "../goals";
 import { type Case, noWeights, rankOfNeeded, steps, trials, type Weights } from "./cases";
 
 /** Number of fragments that the search returns. */

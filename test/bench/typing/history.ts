@@ -4,8 +4,8 @@ import { execFile } from "node:child_process";
 import { promisify } from "node:util";
 import { errorMessage } from "../../../sidecar/host/errors";
 import { sourceFile } from "../cursors";
-import { randomNumbers } from "../inference/tokens";
 import { makeRepository } from "../make-repository";
+import { randomNumbers } from "../random";
 
 export interface Edit {
   /** The commit of the edit. */

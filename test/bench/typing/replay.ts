@@ -1,7 +1,7 @@
 // Types one edit at a person's speed, and requests, shows and accepts suggestions.
 import type { CompletionTrace } from "../../../sidecar/protocol";
+import type { Document, Editor } from "../editor";
 import { Display } from "./display";
-import type { Document, Editor } from "./editor";
 import type { Edit } from "./history";
 import { choose, noticeMs, type Taking } from "./person";
 import { keysOf } from "./rhythm";

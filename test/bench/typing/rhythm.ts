@@ -1,5 +1,5 @@
 // The intervals between a person's keystrokes.
-import { randomNumbers } from "../inference/tokens";
+import { randomNumbers } from "../random";
 
 /**
  * Milliseconds between two keys: log-normal, a shape that fits timings of free text well (González et al., "On the shape of

@@ -1,14 +1,14 @@
 // The arithmetic of the inference benchmark: goals, bytes per token, tokens per run, and the speed of two runtimes.
 import { describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
+import { digits, type Figure, goalTable, met } from "../../bench/goals";
 import { bytesPerToken, createBandwidth } from "../../bench/inference/bandwidth";
-import { digits, type Figure, goalTable, met } from "../../bench/inference/goals";
-import { tokensPerStep } from "../../bench/inference/keystrokes";
+import { tokensPerStep } from "../../bench/inference/drafting";
 import type { LlamaRates } from "../../bench/inference/llama";
 import { measurePace, type Runtime } from "../../bench/inference/pace";
 import type { Rates } from "../../bench/inference/rates";
-import { speedUps } from "../../bench/inference/sizes";
-import { randomRows } from "../../bench/inference/tokens";
+import { speedUps } from "../../bench/inference/rounds";
+import { randomRows } from "../../bench/random";
 import { modelPath } from "../../model";
 
 describe("a goal", () => {
@@ -17,6 +17,7 @@ describe("a goal", () => {
     value,
     unit: "ms",
     goal,
+    note: "",
   });
 
   it("is met at its bound and on the right side of it", () => {
@@ -117,7 +118,6 @@ it("the speed relative to llama.cpp is computed for each round", () => {
   const pace = (prefill: number) => ({ prefillMs: { 128: prefill }, decodeMs: {} });
   const rounds = [pace(10), pace(20)] as unknown as Rates[];
   const llama = [pace(40), pace(30)] as unknown as LlamaRates[];
-  const size = { modelPath: "m", cores: 2, rounds, llama, withoutLlama: undefined };
-  expect(speedUps(size, ({ prefillMs }) => prefillMs[128])).toEqual([4, 1.5]);
-  expect(speedUps({ ...size, llama: [] }, ({ prefillMs }) => prefillMs[128])).toEqual([Number.NaN, Number.NaN]);
+  expect(speedUps({ rounds, llama }, ({ prefillMs }) => prefillMs[128])).toEqual([4, 1.5]);
+  expect(speedUps({ rounds, llama: [] }, ({ prefillMs }) => prefillMs[128])).toEqual([Number.NaN, Number.NaN]);
 });

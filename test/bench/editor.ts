@@ -29,7 +29,7 @@ import {
   type SidecarStatus,
   serverCommands,
   sidecarEnvironment,
-} from "../../../sidecar/protocol";
+} from "../../sidecar/protocol";
 
 export interface EditorOptions {
   readonly sidecar: string;
@@ -56,6 +56,8 @@ export interface Document {
 }
 
 export interface Editor {
+  /** Of the sidecar; undefined when it could not be started. */
+  readonly processId: number | undefined;
   readonly status: SidecarStatus | undefined;
   /** Resolves when all changes on disk are indexed. */
   index(changed: readonly string[]): Promise<IndexCounts | undefined>;
@@ -162,6 +164,7 @@ export async function startEditor(options: EditorOptions): Promise<Editor> {
   await alive(ready);
 
   return {
+    processId: child.pid,
     get status() {
       return status;
     },

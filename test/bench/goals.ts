@@ -4,22 +4,20 @@ export interface Figure {
   readonly name: string;
   /** Undefined when not measured, for the reason in `note`. */
   readonly value: number | undefined;
-  readonly unit:
-    | "ms"
-    | "%"
-    | "times"
-    | "of the bound"
-    | "of the raw rate"
-    | "tokens a run"
-    | "texts"
-    | "MB"
-    | "s"
-    | "files/s"
-    | "fragments"
-    | "bytes"
-    | "of the exact";
+  readonly unit: string;
   readonly goal: { readonly atMost: number } | { readonly atLeast: number } | undefined;
-  readonly note?: string;
+  readonly note: string;
+}
+
+/** A figure of a benchmark; without `goal` it only informs. */
+export function figure(
+  name: string,
+  value: number | undefined,
+  unit: string,
+  note = "",
+  goal: Figure["goal"] = undefined,
+): Figure {
+  return { name, value, unit, goal, note };
 }
 
 /** Whether the goal is met; undefined without a goal or a measurement. */
@@ -39,7 +37,7 @@ export function goalTable(figures: readonly Figure[]): string {
       value === undefined ? "-" : `${digits(value)} ${unit}`,
       wanted,
       answer === undefined ? "" : answer ? "met" : "NOT met",
-      note ?? "",
+      note,
     ];
   });
   return table(["", "measured", "goal", "", ""], rows);
