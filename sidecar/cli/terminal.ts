@@ -20,35 +20,33 @@ export function printJson(value: unknown): void {
 
 /** Progress on standard error: a bar that redraws itself on a terminal, else a plain line a second. */
 export class ProgressLine {
-  readonly #title: string;
-  readonly #describe: (done: number, total: number) => string;
-  #last = performance.now();
-  #drawn = false;
+  private last = performance.now();
+  private drawn = false;
 
   /** @param describe the progress, in words */
-  constructor(title: string, describe: (done: number, total: number) => string) {
-    this.#title = title;
-    this.#describe = describe;
-  }
+  constructor(
+    private readonly title: string,
+    private readonly describe: (done: number, total: number) => string,
+  ) {}
 
   show(done: number, total: number): void {
     if (total === 0) return;
     const now = performance.now();
     const interval = process.stderr.isTTY ? 60 : 1000;
-    if (now - this.#last < interval && !(this.#drawn && done === total)) return;
-    this.#last = now;
-    const far = this.#describe(done, total);
+    if (now - this.last < interval && !(this.drawn && done === total)) return;
+    this.last = now;
+    const far = this.describe(done, total);
     if (process.stderr.isTTY) {
       const width = 30;
       const full = Math.round((width * done) / total);
       process.stderr.write(`\r\u001b[K${"█".repeat(full)}${"░".repeat(width - full)} ${far}`);
     } else {
-      process.stderr.write(`${this.#title}: ${far}\n`);
+      process.stderr.write(`${this.title}: ${far}\n`);
     }
-    this.#drawn = true;
+    this.drawn = true;
   }
 
   end(): void {
-    if (this.#drawn && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
+    if (this.drawn && process.stderr.isTTY) process.stderr.write("\r\u001b[K");
   }
 }

@@ -17,105 +17,103 @@ const pullTimeoutMs = 5000;
 export type SettingsListener = (now: Settings, before: Settings) => void;
 
 export class Configuration implements Feature {
-  readonly #connection: Connection;
-  readonly #log: Log;
-  readonly #listeners: SettingsListener[] = [];
-  #client: Client | undefined;
-  #settings: Settings = defaultSettings;
-  readonly #folders: () => readonly Folder[];
+  private readonly listeners: SettingsListener[] = [];
+  private client: Client | undefined;
+  private current: Settings = defaultSettings;
   /** `files.exclude` by folder URI. */
-  #filesExclude = new Map<string, ExcludeSettings["filesExclude"]>();
-  readonly #excludeListeners: (() => void)[] = [];
+  private filesExclude = new Map<string, ExcludeSettings["filesExclude"]>();
+  private readonly excludeListeners: (() => void)[] = [];
   /** Warnings already given: one for each bad value, not one for each time it is read. */
-  #warned = new Set<string>();
-  #pulls = 0;
+  private warned = new Set<string>();
+  private pulls = 0;
 
   /** @param folders the open ones, for settings that differ between them */
-  constructor(connection: Connection, folders: () => readonly Folder[], log: Log) {
-    this.#connection = connection;
-    this.#folders = folders;
-    this.#log = log;
+  constructor(
+    private readonly connection: Connection,
+    private readonly folders: () => readonly Folder[],
+    private readonly log: Log,
+  ) {
     connection.onDidChangeConfiguration(async (params: { settings?: unknown } | undefined) => {
-      if (this.#client?.pullsConfiguration === true) await this.#pull();
+      if (this.client?.pullsConfiguration === true) await this.pull();
       else {
         const pushed = pushedSection(params?.settings);
-        if (pushed !== undefined) this.#take(pushed.section);
+        if (pushed !== undefined) this.take(pushed.section);
       }
     });
   }
 
   get settings(): Settings {
-    return this.#settings;
+    return this.current;
   }
 
   onChange(listener: SettingsListener): void {
-    this.#listeners.push(listener);
+    this.listeners.push(listener);
   }
 
   /** The settings that exclude files of one workspace folder. */
   excludes(folderUri: string): ExcludeSettings {
-    return { exclude: this.#settings.exclude, filesExclude: this.#filesExclude.get(folderUri) ?? {} };
+    return { exclude: this.current.exclude, filesExclude: this.filesExclude.get(folderUri) ?? {} };
   }
 
   /** Called when {@link excludes} has changed for a folder. */
   onExcludesChange(listener: () => void): void {
-    this.#excludeListeners.push(listener);
+    this.excludeListeners.push(listener);
   }
 
   /** Reads the settings that differ between folders. Never rejects. */
   async foldersChanged(): Promise<void> {
-    if (this.#client?.pullsConfiguration === true) await this.#pull();
+    if (this.client?.pullsConfiguration === true) await this.pull();
   }
 
   /** Reads the settings for the first time and registers for changes. Never rejects. */
   async initialized(client: Client): Promise<void> {
-    this.#client = client;
+    this.client = client;
     if (client.registersConfiguration) {
-      this.#connection.client
+      this.connection.client
         .register(DidChangeConfigurationNotification.type, { section: [configurationSection, filesExcludeSection] })
         .catch((error: unknown) => {
-          this.#log.warn(`The client did not register for configuration changes: ${String(error)}`);
+          this.log.warn(`The client did not register for configuration changes: ${String(error)}`);
         });
     }
-    if (client.pullsConfiguration) await this.#pull();
+    if (client.pullsConfiguration) await this.pull();
   }
 
-  async #pull(): Promise<void> {
-    const pull = ++this.#pulls;
+  private async pull(): Promise<void> {
+    const pull = ++this.pulls;
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error(`no answer within ${pullTimeoutMs} ms`)), pullTimeoutMs);
     });
     try {
-      const folders = this.#folders();
+      const folders = this.folders();
       const items = [
         { section: configurationSection },
         ...folders.map(({ uri }) => ({ scopeUri: uri, section: filesExcludeSection })),
       ];
-      const answers: unknown = await Promise.race([this.#connection.workspace.getConfiguration(items), timeout]);
+      const answers: unknown = await Promise.race([this.connection.workspace.getConfiguration(items), timeout]);
       const [section, ...filesExclude]: unknown[] = Array.isArray(answers) ? answers : [answers];
       // Answers may overtake each other; only the one to the newest request counts.
-      if (pull === this.#pulls)
-        this.#take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
+      if (pull === this.pulls)
+        this.take(section, new Map(folders.map(({ uri }, index) => [uri, globsOf(filesExclude[index])])));
     } catch (error) {
       const reason = errorMessage(error);
-      this.#log.warn(`workspace/configuration: ${reason}; the settings stay as they are.`);
+      this.log.warn(`workspace/configuration: ${reason}; the settings stay as they are.`);
     } finally {
       clearTimeout(timer);
     }
   }
 
-  #take(section: unknown, filesExclude: ReadonlyMap<string, ExcludeSettings["filesExclude"]> = new Map()): void {
+  private take(section: unknown, filesExclude: ReadonlyMap<string, ExcludeSettings["filesExclude"]> = new Map()): void {
     const { settings, warnings } = parseSettings(section);
-    for (const warning of warnings) if (!this.#warned.has(warning)) this.#log.warn(warning);
-    this.#warned = new Set(warnings);
-    const before = this.#settings;
-    this.#settings = settings;
+    for (const warning of warnings) if (!this.warned.has(warning)) this.log.warn(warning);
+    this.warned = new Set(warnings);
+    const before = this.current;
+    this.current = settings;
     const sameExcludes =
-      isDeepStrictEqual(settings.exclude, before.exclude) && isDeepStrictEqual(filesExclude, this.#filesExclude);
-    this.#filesExclude = new Map(filesExclude);
-    for (const listener of this.#listeners) listener(settings, before);
-    if (!sameExcludes) for (const listener of this.#excludeListeners) listener();
+      isDeepStrictEqual(settings.exclude, before.exclude) && isDeepStrictEqual(filesExclude, this.filesExclude);
+    this.filesExclude = new Map(filesExclude);
+    for (const listener of this.listeners) listener(settings, before);
+    if (!sameExcludes) for (const listener of this.excludeListeners) listener();
   }
 }
 

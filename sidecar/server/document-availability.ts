@@ -23,24 +23,22 @@ export interface DocumentAvailabilityParts {
 }
 
 export class DocumentAvailability {
-  readonly #parts: DocumentAvailabilityParts;
-  readonly #secrets: SecretDocuments;
+  private readonly secrets: SecretDocuments;
 
-  constructor(parts: DocumentAvailabilityParts) {
+  constructor(private readonly parts: DocumentAvailabilityParts) {
     const { documents, folders, model } = parts;
-    this.#parts = parts;
-    this.#secrets = new SecretDocuments({
+    this.secrets = new SecretDocuments({
       path: (uri) => longDocumentPath(uri, folders.folders),
       isAllowed: (uri) => model.engine?.index.mayRead(uri),
     });
     // So that the answer is there when the first suggestion is asked for.
-    documents.texts.onDidOpen(({ document }) => void this.#secrets.reason(document.uri));
+    documents.texts.onDidOpen(({ document }) => void this.secrets.reason(document.uri));
     registerAvailability(parts.connection, (uri) => this.of(uri));
   }
 
   /** A cell of a notebook counts as its notebook. */
   of(uri: string): Availability {
-    const { documents, folders, configuration, status, model, snooze } = this.#parts;
+    const { documents, folders, configuration, status, model, snooze } = this.parts;
     const document = documents.texts.get(uri);
     const whole = (document && documents.notebooks.around(document))?.notebookUri ?? uri;
     const path = documentPath(whole, folders.folders);
@@ -50,7 +48,7 @@ export class DocumentAvailability {
         uri: whole,
         languageId: document?.languageId ?? languageIdOf(path),
         path,
-        secret: this.#secrets.reason(whole),
+        secret: this.secrets.reason(whole),
       },
       {
         settings: configuration.settings,
@@ -62,6 +60,6 @@ export class DocumentAvailability {
 
   /** The ignore rules, which may allow a document that is secret by its name, may be other ones now. */
   forgetRules(): void {
-    this.#secrets.forget();
+    this.secrets.forget();
   }
 }

@@ -45,65 +45,65 @@ const defaultLimit = 20;
 const interruption = { code: LSPErrorCodes.ServerCancelled, message: "Typing goes first. Ask again." };
 
 export class InspectionRequests implements Feature {
-  readonly #parts: InspectionParts;
-
-  constructor(connection: Connection, parts: InspectionParts) {
-    this.#parts = parts;
+  constructor(
+    connection: Connection,
+    private readonly parts: InspectionParts,
+  ) {
     const { interruptible, documents } = parts;
     handleRequest(connection, messages.prompt, (params) =>
-      this.#withRecord(params, (inspection, record) => inspection.promptOf(record)),
+      this.withRecord(params, (inspection, record) => inspection.promptOf(record)),
     );
     handleRequest(connection, messages.need, (params, token) =>
-      this.#withRecord(params, (inspection, record) =>
-        this.#run("The need of a completion", token, (signal) => inspection.needOf(record, signal)),
+      this.withRecord(params, (inspection, record) =>
+        this.run("The need of a completion", token, (signal) => inspection.needOf(record, signal)),
       ),
     );
     handleRequest(connection, messages.compare, (params, token) =>
-      this.#withRecord(params, (inspection, record) =>
-        this.#run("The comparison of a completion", token, (signal) => inspection.compare(record, signal)),
+      this.withRecord(params, (inspection, record) =>
+        this.run("The comparison of a completion", token, (signal) => inspection.compare(record, signal)),
       ),
     );
-    handleRequest(connection, messages.search, (params, token) => this.#search(params, token));
+    handleRequest(connection, messages.search, (params, token) => this.search(params, token));
     documents.onDidChangeContent(() => interruptible.interrupt());
   }
 
   dispose(): void {
-    this.#parts.interruptible.interrupt();
+    this.parts.interruptible.interrupt();
   }
 
-  async #search(params: unknown, token: CancellationToken): Promise<SearchResult> {
+  private async search(params: unknown, token: CancellationToken): Promise<SearchResult> {
     const parsed = v.safeParse(searchSchema, params);
     if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
     const { text, uri, limit = defaultLimit } = parsed.output;
-    const { engine, documents, folders, settings } = this.#parts;
+    const { engine, documents, folders, settings } = this.parts;
     const completer = engine()?.completer;
     if (completer === undefined)
       throw new ResponseError(LSPErrorCodes.RequestFailed, "Nothing can be searched: the model is not loaded.");
     const path = uri === undefined ? "" : documentPath(uri, folders());
     const languageId = (uri === undefined ? undefined : documents.get(uri)?.languageId) ?? languageIdOf(path);
-    return this.#run("The search", token, (signal) =>
+    return this.run("The search", token, (signal) =>
       completer.searchCode(text, { uri: uri ?? "", path, languageId }, settings(), limit, signal),
     );
   }
 
   /** Work of the model, which the client may cancel and a keystroke interrupts. */
-  #run<Result>(
+  private run<Result>(
     name: string,
     token: CancellationToken,
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
-    const { log, interruptible } = this.#parts;
+    const { log, interruptible } = this.parts;
     return runRequest(name, token, log, (signal) => interruptible.run(signal, work, interruption));
   }
 
   /** Does `work` with the completion asked for, by default the last; null where it is forgotten. */
-  #withRecord<Result>(
+  private withRecord<Result>(
     params: unknown,
     work: (inspection: Inspection, record: CompletionRecord) => Result,
   ): Result | null {
     const parsed = v.safeParse(traceSchema, params);
     if (!parsed.success) throw invalid("{id?: number}", params);
-    const { traces, engine } = this.#parts;
+    const { traces, engine } = this.parts;
     const id = parsed.output?.id ?? traces.find()?.id;
     const inspection = engine()?.inspection;
     const record = id === undefined ? undefined : inspection?.get(id);

@@ -2,7 +2,7 @@
 import { ResponseError } from "vscode-languageserver/node";
 
 export class InterruptibleWork {
-  readonly #running = new Set<AbortController>();
+  private readonly running = new Set<AbortController>();
 
   /**
    * Runs `work` until it is done, `signal` is aborted or {@link interrupt} is called.
@@ -14,19 +14,19 @@ export class InterruptibleWork {
     { code, message }: { readonly code: number; readonly message: string },
   ): Promise<Result> {
     const controller = new AbortController();
-    this.#running.add(controller);
+    this.running.add(controller);
     try {
       return await work(AbortSignal.any([signal, controller.signal]));
     } catch (error) {
       if (controller.signal.aborted && !signal.aborted) throw new ResponseError(code, message);
       throw error;
     } finally {
-      this.#running.delete(controller);
+      this.running.delete(controller);
     }
   }
 
   /** Ends all of it. */
   interrupt(): void {
-    for (const controller of this.#running) controller.abort();
+    for (const controller of this.running) controller.abort();
   }
 }

@@ -32,65 +32,62 @@ export interface LoadListener {
 }
 
 export class Model implements Feature {
-  readonly #parts: ModelParts;
-  readonly #listeners: LoadListener[] = [];
-  #engine: Engine | undefined;
-  #loading: Promise<void> | undefined;
+  private readonly listeners: LoadListener[] = [];
+  private loaded: Engine | undefined;
+  private loading: Promise<void> | undefined;
 
-  constructor(parts: ModelParts) {
-    this.#parts = parts;
-  }
+  constructor(private readonly parts: ModelParts) {}
 
   /** Undefined until the model is loaded. */
   get engine(): Engine | undefined {
-    return this.#engine;
+    return this.loaded;
   }
 
   /** Whether the model is loaded, or was tried to be. */
   get isStarted(): boolean {
-    return this.#loading !== undefined;
+    return this.loading !== undefined;
   }
 
   onLoad(listener: LoadListener): void {
-    this.#listeners.push(listener);
+    this.listeners.push(listener);
   }
 
   initialized(): void {
-    const { configuration, status } = this.#parts;
+    const { configuration, status } = this.parts;
     const { enable } = configuration.settings;
     status.set({ enabled: enable, ...(!enable && { engine: "not-loaded" as const }) });
     // While suggestions are off, the model takes neither memory nor time: it is loaded when they are first switched on.
-    if (enable) this.#start();
-    configuration.onChange((now, before) => this.#apply(now, before));
+    if (enable) this.start();
+    configuration.onChange((now, before) => this.apply(now, before));
   }
 
-  #apply(now: Settings, before: Settings): void {
-    this.#parts.status.set({ enabled: now.enable });
+  private apply(now: Settings, before: Settings): void {
+    this.parts.status.set({ enabled: now.enable });
     if (!this.isStarted) {
-      if (now.enable) this.#start();
+      if (now.enable) this.start();
       return;
     }
     for (const name of ["model", "modelPath", "executionProvider", "threads"] as const) {
       if (now[name] !== before[name])
-        this.#parts.log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
+        this.parts.log.info(`selfracg.${name} is read at start: restart the sidecar for it to take effect.`);
     }
   }
 
-  #start(): void {
-    this.#loading ??= this.#load();
+  private start(): void {
+    this.loading ??= this.load();
   }
 
-  async #load(): Promise<void> {
-    const { status, configuration, locations, log } = this.#parts;
+  private async load(): Promise<void> {
+    const { status, configuration, locations, log } = this.parts;
     status.set({ engine: "loading" });
-    for (const listener of this.#listeners) await listener.loading(configuration.settings);
+    for (const listener of this.listeners) await listener.loading(configuration.settings);
     try {
-      this.#engine = await this.#open();
+      this.loaded = await this.open();
     } catch (error) {
       status.set({ engine: "failed", reason: errorMessage(error) });
       return;
     }
-    const { backbone, index } = this.#engine;
+    const { backbone, index } = this.loaded;
     const { model, provider } = backbone;
     const outdated = await outdatedNote(model, locations.modelFolders.packaged).catch(() => undefined);
     if (outdated !== undefined) {
@@ -98,7 +95,7 @@ export class Model implements Feature {
       status.set({ modelNote: outdated });
     }
     // First, so that the status is not "ready" for the instant before indexing begins.
-    for (const listener of this.#listeners) listener.loaded(this.#engine);
+    for (const listener of this.listeners) listener.loaded(this.loaded);
     status.set({
       engine: "loaded",
       model: { name: model.name, version: model.version },
@@ -108,9 +105,9 @@ export class Model implements Feature {
     });
   }
 
-  async #open(): Promise<Engine> {
-    const { status, configuration, locations, log, folders, edited } = this.#parts;
-    const { options, storagePath } = this.#parts.options;
+  private async open(): Promise<Engine> {
+    const { status, configuration, locations, log, folders, edited } = this.parts;
+    const { options, storagePath } = this.parts.options;
     const { settings } = configuration;
     const wanted = [options.model, options.modelPath, settings.model.trim(), settings.modelPath.trim()];
     const model = resolveModelOrSmall(withHome(wanted.find((each) => each) ?? ""), locations.modelFolders);

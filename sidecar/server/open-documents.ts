@@ -15,12 +15,12 @@ import type { Feature } from "./feature";
 export class OpenDocuments implements Feature {
   readonly texts: TextDocuments<TextDocument>;
   readonly notebooks: Notebooks;
-  readonly #editListeners: EditListener[] = [];
+  private readonly editListeners: EditListener[] = [];
 
   constructor(connection: Connection) {
     this.texts = new TextDocuments(
       documentsWithEdits((document, edits) => {
-        for (const listener of this.#editListeners) listener(document, edits);
+        for (const listener of this.editListeners) listener(document, edits);
       }),
     );
     this.notebooks = new Notebooks(this.texts);
@@ -37,7 +37,7 @@ export class OpenDocuments implements Feature {
 
   /** Called after each change of a document, with its edits. */
   onEdited(listener: EditListener): void {
-    this.#editListeners.push(listener);
+    this.editListeners.push(listener);
   }
 
   /** The open files, as the client has them. */

@@ -7,25 +7,25 @@ import type { InitializationOptions } from "../protocol";
 import type { Feature } from "./feature";
 
 export class StartOptions implements Feature {
-  #options: InitializationOptions = {};
-  #warnings: readonly string[] = [];
+  private received: InitializationOptions = {};
+  private warnings: readonly string[] = [];
 
   constructor(private readonly log: Log) {}
 
   /** Empty until `initialize`. */
   get options(): InitializationOptions {
-    return this.#options;
+    return this.received;
   }
 
   get storagePath(): string {
-    return this.#options.storagePath ?? defaultStoragePath();
+    return this.received.storagePath ?? defaultStoragePath();
   }
 
   initialize(params: InitializeParams): undefined {
-    ({ options: this.#options, warnings: this.#warnings } = parseInitializationOptions(params.initializationOptions));
+    ({ options: this.received, warnings: this.warnings } = parseInitializationOptions(params.initializationOptions));
   }
 
   initialized(): void {
-    for (const warning of this.#warnings) this.log.warn(warning);
+    for (const warning of this.warnings) this.log.warn(warning);
   }
 }

@@ -85,29 +85,25 @@ function readyMessage(parts: StatusParts): string {
 
 /** Sends `selfracg/status` whenever {@link statusOf} gives something new, and answers `selfracg/getStatus`. */
 export class StatusBoard implements Feature {
-  readonly #connection: Connection;
-  readonly #log: Log;
-  #parts: StatusParts = { enabled: true, engine: "loading", folders: 0 };
-  #sent: SidecarStatus | undefined;
-  #open = false;
+  private parts: StatusParts = { enabled: true, engine: "loading", folders: 0 };
+  private sent: SidecarStatus | undefined;
+  private open = false;
 
   constructor(
-    connection: Connection,
-    log: Log,
+    private readonly connection: Connection,
+    private readonly log: Log,
     private readonly folders: { readonly folders: readonly unknown[] },
   ) {
-    this.#connection = connection;
-    this.#log = log;
     connection.onRequest(messages.getStatus, () => this.status);
   }
 
   get status(): SidecarStatus {
-    return statusOf(this.#parts);
+    return statusOf(this.parts);
   }
 
   /** Notifications are allowed from here on: LSP has none before `initialized`. */
   initialized(): void {
-    this.#open = true;
+    this.open = true;
     this.set({ folders: this.folders.folders.length });
   }
 
@@ -119,19 +115,19 @@ export class StatusBoard implements Feature {
 
   /** Changes the parts given. */
   set(change: Partial<StatusParts>): void {
-    this.#parts = { ...this.#parts, ...change };
-    if (this.#open) this.#send();
+    this.parts = { ...this.parts, ...change };
+    if (this.open) this.send();
   }
 
-  #send(): void {
+  private send(): void {
     const status = this.status;
-    if (isDeepStrictEqual(status, this.#sent)) return;
-    if (status.state !== this.#sent?.state) {
-      if (status.state === "error") this.#log.error(status.message);
-      else this.#log.info(`${status.state}: ${status.message}`);
+    if (isDeepStrictEqual(status, this.sent)) return;
+    if (status.state !== this.sent?.state) {
+      if (status.state === "error") this.log.error(status.message);
+      else this.log.info(`${status.state}: ${status.message}`);
     }
-    this.#sent = status;
-    void this.#connection.sendNotification(messages.status, status).catch(() => {
+    this.sent = status;
+    void this.connection.sendNotification(messages.status, status).catch(() => {
       // The connection is closing; the exit that follows says so.
     });
   }

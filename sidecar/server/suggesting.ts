@@ -39,18 +39,16 @@ export interface SuggestingParts {
 export class Suggesting implements Feature {
   readonly snooze: Snooze;
   readonly availability: DocumentAvailability;
-  readonly #parts: SuggestingParts;
-  readonly #cache = new CompletionCache();
-  readonly #scheduler: RequestScheduler;
-  readonly #outcomes: Outcomes;
-  #counts: CountsStore | undefined;
+  private readonly cache = new CompletionCache();
+  private readonly scheduler: RequestScheduler;
+  private readonly outcomes: Outcomes;
+  private countsStore: CountsStore | undefined;
 
-  constructor(parts: SuggestingParts) {
+  constructor(private readonly parts: SuggestingParts) {
     const { connection, log, documents, configuration, status, model, traces, interruptible } = parts;
-    this.#parts = parts;
     const debounce = new Debounce();
     const scheduler = new RequestScheduler({
-      cache: this.#cache,
+      cache: this.cache,
       traces,
       debounce,
       settings: () => configuration.settings,
@@ -59,7 +57,7 @@ export class Suggesting implements Feature {
       modelHash: () => model.engine?.backbone.model.hash ?? "",
       revision: () => model.engine?.index.revision,
     });
-    this.#scheduler = scheduler;
+    this.scheduler = scheduler;
     this.snooze = new Snooze((until) => {
       if (until !== undefined) scheduler.cancel();
       status.set({ snoozedUntil: until });
@@ -73,10 +71,10 @@ export class Suggesting implements Feature {
         const document = documents.texts.get(uri);
         if (document === undefined || !availability.of(uri).available) return;
         const position = document.positionAt(offset);
-        void scheduler.prepare(snapshotAt(document, position, undefined, this.#sources(document)));
+        void scheduler.prepare(snapshotAt(document, position, undefined, this.sources(document)));
       },
     });
-    this.#outcomes = outcomes;
+    this.outcomes = outcomes;
     documents.onEdited((document, edits) => {
       scheduler.edited(document.uri);
       if (!outcomes.edited(document, edits)) debounce.keystroke();
@@ -87,15 +85,15 @@ export class Suggesting implements Feature {
       scheduler,
       log,
       availability: ({ uri }) => availability.of(uri),
-      sources: (document) => this.#sources(document),
+      sources: (document) => this.sources(document),
       shown: (shown) => outcomes.shown(shown),
     });
   }
 
   /** The counts of suggestions, on disk. */
   get counts(): CountsStore {
-    this.#counts ??= new CountsStore(this.#parts.options.storagePath, this.#parts.log);
-    return this.#counts;
+    this.countsStore ??= new CountsStore(this.parts.options.storagePath, this.parts.log);
+    return this.countsStore;
   }
 
   initialize(): ServerCapabilities {
@@ -103,32 +101,32 @@ export class Suggesting implements Feature {
   }
 
   initialized(): void {
-    this.#parts.configuration.onChange((now, before) => {
+    this.parts.configuration.onChange((now, before) => {
       // Settings are also read again when they have not changed.
-      if (!isDeepStrictEqual(now, before)) this.#scheduler.cancel();
+      if (!isDeepStrictEqual(now, before)) this.scheduler.cancel();
     });
   }
 
   /** The index holds something else than before, of these files; undefined: of any. */
   indexChanged(uris: readonly string[] | undefined): void {
     this.availability.forgetRules();
-    if (uris === undefined) this.#cache.clear();
-    else for (const uri of uris) this.#cache.fileChanged(uri);
+    if (uris === undefined) this.cache.clear();
+    else for (const uri of uris) this.cache.fileChanged(uri);
   }
 
   /** The client reports that the suggestion with this id was accepted whole. */
   accepted(id: number): void {
-    this.#outcomes.accepted(id);
+    this.outcomes.accepted(id);
   }
 
   async dispose(): Promise<void> {
     this.snooze.dispose();
-    this.#scheduler.cancel();
-    await this.#outcomes.dispose();
+    this.scheduler.cancel();
+    await this.outcomes.dispose();
   }
 
-  #sources(document: TextDocument): SnapshotSources {
-    const { folders, documents } = this.#parts;
+  private sources(document: TextDocument): SnapshotSources {
+    const { folders, documents } = this.parts;
     return { folders: folders.folders, cell: documents.notebooks.around(document) };
   }
 }

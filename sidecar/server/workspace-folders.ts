@@ -8,52 +8,50 @@ import type { Client } from "./connection/client-capabilities";
 import type { Feature } from "./feature";
 
 export class WorkspaceFolders implements Feature {
-  readonly #connection: Connection;
-  readonly #log: Log;
-  #folders: readonly Folder[] = [];
-  readonly #listeners: (() => void)[] = [];
+  private current: readonly Folder[] = [];
+  private readonly listeners: (() => void)[] = [];
 
-  constructor(connection: Connection, log: Log) {
-    this.#connection = connection;
-    this.#log = log;
-  }
+  constructor(
+    private readonly connection: Connection,
+    private readonly log: Log,
+  ) {}
 
   /** Folders on this machine's disk; others (e.g. of a virtual file system) cannot be read and are left out with a log line. */
   get folders(): readonly Folder[] {
-    return this.#folders;
+    return this.current;
   }
 
   /** `workspaceFolders`, or the older `rootUri` and `rootPath` where a client has nothing newer. */
   initialize(params: InitializeParams): ServerCapabilities {
     const { workspaceFolders, rootUri, rootPath } = params;
-    if (Array.isArray(workspaceFolders)) this.#folders = this.#readable(workspaceFolders);
-    else if (typeof rootUri === "string") this.#folders = this.#readable([{ uri: rootUri, name: basename(rootUri) }]);
+    if (Array.isArray(workspaceFolders)) this.current = this.readable(workspaceFolders);
+    else if (typeof rootUri === "string") this.current = this.readable([{ uri: rootUri, name: basename(rootUri) }]);
     else if (typeof rootPath === "string") {
-      this.#folders = this.#readable([{ uri: pathToFileURL(rootPath).href, name: basename(rootPath) }]);
+      this.current = this.readable([{ uri: pathToFileURL(rootPath).href, name: basename(rootPath) }]);
     }
     return { workspace: { workspaceFolders: { supported: true, changeNotifications: true } } };
   }
 
   /** Called when folders were added or removed. */
   onChange(listener: () => void): void {
-    this.#listeners.push(listener);
+    this.listeners.push(listener);
   }
 
   initialized(client: Client): void {
     if (!client.hasWorkspaceFolders) return;
-    this.#connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
+    this.connection.workspace.onDidChangeWorkspaceFolders(({ added, removed }) => {
       const gone = new Set(removed.map(({ uri }) => uri));
-      const rest = this.#folders.filter(({ uri }) => !gone.has(uri));
+      const rest = this.current.filter(({ uri }) => !gone.has(uri));
       const known = new Set(rest.map(({ uri }) => uri));
-      this.#folders = [...rest, ...this.#readable(added).filter(({ uri }) => !known.has(uri))];
-      for (const listener of this.#listeners) listener();
+      this.current = [...rest, ...this.readable(added).filter(({ uri }) => !known.has(uri))];
+      for (const listener of this.listeners) listener();
     });
   }
 
-  #readable(folders: readonly Folder[]): Folder[] {
+  private readable(folders: readonly Folder[]): Folder[] {
     return folders.filter((folder) => {
       if (filePath(folder.uri) !== undefined) return true;
-      this.#log.warn(`Folder ${folder.uri}: expected a file:// address; it is not indexed.`);
+      this.log.warn(`Folder ${folder.uri}: expected a file:// address; it is not indexed.`);
       return false;
     });
   }

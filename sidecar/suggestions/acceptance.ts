@@ -50,17 +50,14 @@ interface Counted extends Current {
  * was accepted decides.
  */
 export class AcceptanceTracker {
-  readonly #count: (change: CountChange) => void;
-  #current: Current | undefined;
-  #last: Counted | undefined;
+  private current: Current | undefined;
+  private last: Counted | undefined;
 
-  constructor(count: (change: CountChange) => void) {
-    this.#count = count;
-  }
+  constructor(private readonly count: (change: CountChange) => void) {}
 
   /** The editor was given this suggestion, or the rest of it. */
   shown(shown: ShownSuggestion): void {
-    const current = this.#current;
+    const current = this.current;
     if (
       current !== undefined &&
       current.id === shown.id &&
@@ -68,17 +65,17 @@ export class AcceptanceTracker {
       current.offset === shown.offset
     )
       return;
-    this.#end(undefined);
+    this.end(undefined);
     // ShownSuggestion again after an undo or a deletion: each suggestion is counted once.
-    if (this.#last?.id === shown.id) this.#count(negative(this.#last.change));
-    else this.#count({ shown: 1 });
-    this.#last = undefined;
-    this.#current = { ...shown, acceptedLength: 0, isReported: false };
+    if (this.last?.id === shown.id) this.count(negative(this.last.change));
+    else this.count({ shown: 1 });
+    this.last = undefined;
+    this.current = { ...shown, acceptedLength: 0, isReported: false };
   }
 
   /** @param text of the document after the edits @returns the acceptance, if the edits accept the suggestion */
   edited(uri: string, text: string, edits: readonly Edit[]): Acceptance | undefined {
-    const current = this.#current;
+    const current = this.current;
     const [edit] = edits;
     if (current === undefined || current.uri !== uri || edit === undefined) return undefined;
     const start = startOf(current);
@@ -91,7 +88,7 @@ export class AcceptanceTracker {
     // Text that only begins like the suggestion is something else, except a bracket with the closer that the editor adds.
     const other = edits.length === 1 && end > start + units && !isPair(edit.inserted);
     if (!inside || (inserts && (other || length <= current.presentLength))) {
-      this.#end(end);
+      this.end(end);
       return current.isReported ? { uri, offset: end } : undefined;
     }
     const whole = length === current.selected.length + current.suggestion.length;
@@ -104,42 +101,42 @@ export class AcceptanceTracker {
     current.acceptedLength = Math.min(used, current.acceptedLength + (atOnce ? used - before : 0));
     if (!whole) return undefined;
     const offset = start + units;
-    this.#end(offset, atOnce ? "accepted" : undefined);
+    this.end(offset, atOnce ? "accepted" : undefined);
     return atOnce || current.isReported ? { uri, offset } : undefined;
   }
 
   /** The editor reports that a suggestion was accepted whole. @returns the acceptance, if its text is in the document */
   accepted(id: number): Acceptance | undefined {
-    const last = this.#last;
-    if (this.#current?.id === id) {
-      this.#current.isReported = true;
+    const last = this.last;
+    if (this.current?.id === id) {
+      this.current.isReported = true;
     } else if (last?.id === id && last.outcome !== "accepted") {
       const change = acceptedOf(last);
-      this.#count(negative(last.change));
-      this.#count(change);
-      this.#last = { ...last, outcome: "accepted", change };
+      this.count(negative(last.change));
+      this.count(change);
+      this.last = { ...last, outcome: "accepted", change };
       return last.end === undefined ? undefined : { uri: last.uri, offset: last.end };
     }
     return undefined;
   }
 
   closed(uri: string): void {
-    if (this.#current?.uri === uri) this.#end(undefined);
+    if (this.current?.uri === uri) this.end(undefined);
   }
 
   /** Ends the current suggestion. */
   dispose(): void {
-    this.#end(undefined);
+    this.end(undefined);
   }
 
-  #end(end: number | undefined, known?: Outcome): void {
-    const current = this.#current;
+  private end(end: number | undefined, known?: Outcome): void {
+    const current = this.current;
     if (current === undefined) return;
-    this.#current = undefined;
+    this.current = undefined;
     const outcome = current.isReported ? "accepted" : (known ?? outcomeOf(current));
     const change = current.isReported ? acceptedOf(current) : { [outcome]: 1, charactersTaken: current.acceptedLength };
-    this.#last = { ...current, outcome, change, end };
-    this.#count(change);
+    this.last = { ...current, outcome, change, end };
+    this.count(change);
   }
 }
 

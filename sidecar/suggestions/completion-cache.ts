@@ -55,16 +55,14 @@ const maxClosers = 8;
  * change under the reader's eyes. Others are used for {@link staleMs}, unless a file changed that they have a fragment of.
  */
 export class CompletionCache {
-  readonly #capacity: number;
-  readonly #now: () => number;
-  readonly #entries = new Set<Entry>();
+  private readonly entries = new Set<Entry>();
   /** The one shown last. */
-  #shown: Entry | undefined;
+  private shown: Entry | undefined;
 
-  constructor(capacity = 64, now: () => number = () => performance.now()) {
-    this.#capacity = capacity;
-    this.#now = now;
-  }
+  constructor(
+    private readonly capacity = 64,
+    private readonly now: () => number = () => performance.now(),
+  ) {}
 
   /** @param shown false for a suggestion that nobody has been shown yet */
   put({ uri, prefix, suffix, key, revision, invoked }: CacheQuery, trace: CompletionTrace, shown = true): void {
@@ -78,13 +76,13 @@ export class CompletionCache {
       prefixHash: hash(prefix),
       suffixLength: suffix.length,
       suffixHash: hash(suffix),
-      madeAt: this.#now(),
+      madeAt: this.now(),
     };
-    this.#entries.add(entry);
-    if (shown) this.#shown = entry;
-    for (const oldest of this.#entries) {
-      if (this.#entries.size <= this.#capacity) break;
-      this.#entries.delete(oldest);
+    this.entries.add(entry);
+    if (shown) this.shown = entry;
+    for (const oldest of this.entries) {
+      if (this.entries.size <= this.capacity) break;
+      this.entries.delete(oldest);
     }
   }
 
@@ -95,13 +93,13 @@ export class CompletionCache {
   get(query: CacheQuery): CacheHit | undefined {
     const suffixes = new SuffixHashes(query.suffix);
     let best: { entry: Entry; replaces: number } | undefined;
-    for (const entry of this.#entries) {
-      if (entry.uri !== query.uri || entry.key !== query.key || !this.#fresh(entry, query)) continue;
+    for (const entry of this.entries) {
+      if (entry.uri !== query.uri || entry.key !== query.key || !this.fresh(entry, query)) continue;
       if (query.invoked && !entry.invoked && entry.trace.suggestion === "") continue;
       if (
         best !== undefined &&
-        entry !== this.#shown &&
-        (best.entry === this.#shown || best.entry.prefixLength > entry.prefixLength)
+        entry !== this.shown &&
+        (best.entry === this.shown || best.entry.prefixLength > entry.prefixLength)
       )
         continue;
       const replaces = fits(entry, query, suffixes);
@@ -109,9 +107,9 @@ export class CompletionCache {
     }
     if (best === undefined) return undefined;
     const { entry, replaces } = best;
-    this.#entries.delete(entry);
-    this.#entries.add(entry);
-    this.#shown = entry;
+    this.entries.delete(entry);
+    this.entries.add(entry);
+    this.shown = entry;
     const typed = query.prefix.length - entry.prefixLength;
     const rest = entry.trace.suggestion.slice(typed);
     // Where the rest ends with closers that the document holds already, it is cut before them.
@@ -127,20 +125,20 @@ export class CompletionCache {
 
   /** The index of this file has changed. */
   fileChanged(uri: string): void {
-    for (const entry of this.#entries) {
-      if (entry !== this.#shown && entry.trace.fragments.some((fragment) => fragment.uri === uri))
-        this.#entries.delete(entry);
+    for (const entry of this.entries) {
+      if (entry !== this.shown && entry.trace.fragments.some((fragment) => fragment.uri === uri))
+        this.entries.delete(entry);
     }
   }
 
   /** Removes all entries, e.g. after the index was cleared. */
   clear(): void {
-    this.#entries.clear();
-    this.#shown = undefined;
+    this.entries.clear();
+    this.shown = undefined;
   }
 
-  #fresh(entry: Entry, { revision }: CacheQuery): boolean {
-    return entry === this.#shown || entry.revision === revision || this.#now() - entry.madeAt <= staleMs;
+  private fresh(entry: Entry, { revision }: CacheQuery): boolean {
+    return entry === this.shown || entry.revision === revision || this.now() - entry.madeAt <= staleMs;
   }
 }
 
@@ -182,13 +180,13 @@ function closersOf(typed: string): string {
 
 /** Hashes of the suffix without its first characters, each computed once. */
 class SuffixHashes {
-  readonly #hashes = new Map<number, string>();
+  private readonly hashes = new Map<number, string>();
 
   constructor(private readonly suffix: string) {}
 
   from(start: number): string {
-    const known = this.#hashes.get(start) ?? hash(this.suffix.slice(start));
-    this.#hashes.set(start, known);
+    const known = this.hashes.get(start) ?? hash(this.suffix.slice(start));
+    this.hashes.set(start, known);
     return known;
   }
 }

@@ -60,37 +60,34 @@ export const systemClock: Clock = {
 
 /** Records keystrokes and completions, and delays requests. */
 export class Debounce {
-  readonly #clock: Clock;
-  readonly #intervals: number[] = [];
-  readonly #latencies: number[] = [];
-  #last = -Infinity;
+  private readonly intervals: number[] = [];
+  private readonly latencies: number[] = [];
+  private last = -Infinity;
 
-  constructor(clock: Clock = systemClock) {
-    this.#clock = clock;
-  }
+  constructor(private readonly clock: Clock = systemClock) {}
 
   /** Records that somebody typed or deleted something, in any document. */
   keystroke(): void {
-    const now = this.#clock.now();
-    const interval = now - this.#last;
-    this.#last = now;
+    const now = this.clock.now();
+    const interval = now - this.last;
+    this.last = now;
     if (interval === Infinity) return;
-    this.#intervals.push(Math.min(interval, pauseMs));
-    if (this.#intervals.length > maxKeystrokes) this.#intervals.shift();
+    this.intervals.push(Math.min(interval, pauseMs));
+    if (this.intervals.length > maxKeystrokes) this.intervals.shift();
   }
 
   /** Records the milliseconds of a completion, without the wait. */
   completed(ms: number): void {
-    this.#latencies.push(ms);
-    if (this.#latencies.length > maxCompletions) this.#latencies.shift();
+    this.latencies.push(ms);
+    if (this.latencies.length > maxCompletions) this.latencies.shift();
   }
 
   /** The wait of a request right after a keystroke, milliseconds. */
   get wait(): number {
     // Until enough keystrokes are recorded, the default rhythm counts as well.
     const rhythm =
-      this.#intervals.length < defaultRhythm.length ? [...defaultRhythm, ...this.#intervals] : this.#intervals;
-    return chooseWait(rhythm, median(this.#latencies) ?? defaultLatencyMs);
+      this.intervals.length < defaultRhythm.length ? [...defaultRhythm, ...this.intervals] : this.intervals;
+    return chooseWait(rhythm, median(this.latencies) ?? defaultLatencyMs);
   }
 
   /**
@@ -99,11 +96,11 @@ export class Debounce {
    * @returns milliseconds waited
    */
   async hold(signal: AbortSignal): Promise<number> {
-    const start = this.#clock.now();
-    const left = this.wait - (start - this.#last);
+    const start = this.clock.now();
+    const left = this.wait - (start - this.last);
     if (!(left > 0) || signal.aborted) return 0;
-    await this.#clock.sleep(left, signal);
-    return this.#clock.now() - start;
+    await this.clock.sleep(left, signal);
+    return this.clock.now() - start;
   }
 }
 

@@ -25,25 +25,23 @@ const separator = "\n\n";
 
 /** The open notebooks. Their cells are text documents too. */
 export class Notebooks {
-  readonly #notebooks: NotebookDocuments<TextDocument>;
-  readonly #documents: TextDocuments<TextDocument>;
+  private readonly notebooks: NotebookDocuments<TextDocument>;
 
-  constructor(documents: TextDocuments<TextDocument>) {
-    this.#documents = documents;
-    this.#notebooks = new NotebookDocuments(documents);
+  constructor(private readonly documents: TextDocuments<TextDocument>) {
+    this.notebooks = new NotebookDocuments(documents);
   }
 
   listen(connection: Connection): void {
-    this.#notebooks.listen(connection);
+    this.notebooks.listen(connection);
   }
 
   /** Undefined for a document that is not a cell of an open notebook. */
   around(cell: TextDocument): CellSurroundings | undefined {
-    const notebook = this.#notebooks.findNotebookDocumentForCell(cell.uri);
+    const notebook = this.notebooks.findNotebookDocumentForCell(cell.uri);
     const place = notebook?.cells.findIndex(({ document }) => document === cell.uri) ?? -1;
     if (notebook === undefined || place < 0) return undefined;
-    const above = this.#texts(notebook, cell.languageId, 0, place);
-    const below = this.#texts(notebook, cell.languageId, place + 1);
+    const above = this.texts(notebook, cell.languageId, 0, place);
+    const below = this.texts(notebook, cell.languageId, place + 1);
     return {
       notebookUri: notebook.uri,
       above: above.map((text) => `${text.trimEnd()}${separator}`).join(""),
@@ -51,9 +49,9 @@ export class Notebooks {
     };
   }
 
-  #texts({ cells }: NotebookDocument, languageId: string, from: number, to?: number): string[] {
+  private texts({ cells }: NotebookDocument, languageId: string, from: number, to?: number): string[] {
     return cells.slice(from, to).flatMap(({ document }) => {
-      const cell = this.#documents.get(document);
+      const cell = this.documents.get(document);
       const text = cell?.languageId === languageId ? cell.getText() : "";
       return text.trim() === "" ? [] : [text];
     });

@@ -15,43 +15,44 @@ export interface OutcomesParts {
 }
 
 export class Outcomes {
-  readonly #parts: OutcomesParts;
-  readonly #tracker: AcceptanceTracker;
+  private readonly tracker: AcceptanceTracker;
 
-  constructor(connection: Connection, parts: OutcomesParts) {
-    this.#parts = parts;
-    this.#tracker = new AcceptanceTracker((change) => parts.store().add(change));
+  constructor(
+    connection: Connection,
+    private readonly parts: OutcomesParts,
+  ) {
+    this.tracker = new AcceptanceTracker((change) => parts.store().add(change));
     connection.onRequest(messages.counts, (): Promise<SuggestionCounts> => parts.store().read());
   }
 
   /** A client was given a suggestion. */
   shown(shown: ShownSuggestion): void {
-    this.#tracker.shown(shown);
+    this.tracker.shown(shown);
   }
 
   /** @returns whether the edits accept a suggestion whole, so that nobody typed them */
   edited(document: TextDocument, edits: readonly Edit[]): boolean {
-    const acceptance = this.#tracker.edited(document.uri, document.getText(), edits);
-    this.#report(acceptance);
+    const acceptance = this.tracker.edited(document.uri, document.getText(), edits);
+    this.report(acceptance);
     return acceptance !== undefined;
   }
 
   /** The editor reports that the suggestion with this id was accepted whole. */
   accepted(id: number): void {
-    this.#report(this.#tracker.accepted(id));
+    this.report(this.tracker.accepted(id));
   }
 
   closed(uri: string): void {
-    this.#tracker.closed(uri);
+    this.tracker.closed(uri);
   }
 
   /** Ends the suggestion that is shown and writes the counts. Never rejects. */
   async dispose(): Promise<void> {
-    this.#tracker.dispose();
-    await this.#parts.store().flush();
+    this.tracker.dispose();
+    await this.parts.store().flush();
   }
 
-  #report(acceptance: Acceptance | undefined): void {
-    if (acceptance !== undefined) this.#parts.onAccepted(acceptance);
+  private report(acceptance: Acceptance | undefined): void {
+    if (acceptance !== undefined) this.parts.onAccepted(acceptance);
   }
 }

@@ -55,15 +55,12 @@ interface Running {
 }
 
 export class RequestScheduler {
-  readonly #parts: SchedulerParts;
   /** The last request, until it is answered. */
-  #current: { readonly uri: string; readonly controller: AbortController } | undefined;
+  private current: { readonly uri: string; readonly controller: AbortController } | undefined;
   /** A suggestion that is made in advance, for a request that is likely to come. */
-  #ahead: Running | undefined;
+  private ahead: Running | undefined;
 
-  constructor(parts: SchedulerParts) {
-    this.#parts = parts;
-  }
+  constructor(private readonly parts: SchedulerParts) {}
 
   /**
    * The suggestion at a cursor; undefined when a newer request, an edit or `signal` ended it first. Rejects only when
@@ -75,36 +72,36 @@ export class RequestScheduler {
     { invoked, signal, arrivedAt }: { invoked: boolean; signal: AbortSignal; arrivedAt: number },
   ): Promise<Suggestion | undefined> {
     // There is one cursor, so an older request is for a text that is no longer there.
-    this.#current?.controller.abort();
+    this.current?.controller.abort();
     const controller = new AbortController();
     const current = { uri: snapshot.context.uri, controller };
-    this.#current = current;
+    this.current = current;
     const end = (): void => controller.abort();
     signal.addEventListener("abort", end);
     if (signal.aborted) end();
     try {
-      const query = this.#query(snapshot, invoked);
-      if (!isFor(this.#ahead, query)) this.#ahead?.controller.abort();
+      const query = this.query(snapshot, invoked);
+      if (!isFor(this.ahead, query)) this.ahead?.controller.abort();
       // Nothing is awaited before the cache is read: a cached suggestion is answered at once.
-      const cached = this.#fromCache(snapshot, query);
+      const cached = this.fromCache(snapshot, query);
       if (cached !== undefined) return cached;
       if (controller.signal.aborted) return undefined;
-      if (isFor(this.#ahead, query)) {
-        await Promise.race([this.#ahead?.result, aborted(controller.signal)]);
+      if (isFor(this.ahead, query)) {
+        await Promise.race([this.ahead?.result, aborted(controller.signal)]);
         if (controller.signal.aborted) return undefined;
-        const ready = this.#fromCache(snapshot, query);
+        const ready = this.fromCache(snapshot, query);
         if (ready !== undefined) return ready;
       }
-      const waitMs = invoked ? 0 : await this.#parts.debounce.hold(controller.signal);
+      const waitMs = invoked ? 0 : await this.parts.debounce.hold(controller.signal);
       if (controller.signal.aborted) return undefined;
-      const trace = await this.#make(snapshot, query, controller.signal, arrivedAt, waitMs);
+      const trace = await this.make(snapshot, query, controller.signal, arrivedAt, waitMs);
       if (trace === undefined || controller.signal.aborted) return undefined;
-      this.#parts.cache.put(query, trace);
-      this.#parts.traces.put(trace);
+      this.parts.cache.put(query, trace);
+      this.parts.traces.put(trace);
       return { id: trace.id, text: trace.suggestion, replaces: 0, whole: trace.suggestion, typed: 0 };
     } finally {
       signal.removeEventListener("abort", end);
-      if (this.#current === current) this.#current = undefined;
+      if (this.current === current) this.current = undefined;
     }
   }
 
@@ -113,62 +110,62 @@ export class RequestScheduler {
    * is being answered, which matters more. Never rejects.
    */
   async prepare(snapshot: DocumentSnapshot): Promise<void> {
-    const query = this.#query(snapshot, false);
-    if (this.#current?.controller.signal.aborted === false || isFor(this.#ahead, query)) return;
-    this.#ahead?.controller.abort();
+    const query = this.query(snapshot, false);
+    if (this.current?.controller.signal.aborted === false || isFor(this.ahead, query)) return;
+    this.ahead?.controller.abort();
     const controller = new AbortController();
-    const result = this.#make(snapshot, query, controller.signal, performance.now(), 0)
+    const result = this.make(snapshot, query, controller.signal, performance.now(), 0)
       .then((trace) => {
         if (trace === undefined || controller.signal.aborted) return undefined;
-        this.#parts.cache.put(query, trace, false);
+        this.parts.cache.put(query, trace, false);
         return trace;
       })
       // The request for the same suggestion will meet the error again.
       .catch(() => undefined);
     const running: Running = { query, controller, result };
-    this.#ahead = running;
+    this.ahead = running;
     await result;
-    if (this.#ahead === running) this.#ahead = undefined;
+    if (this.ahead === running) this.ahead = undefined;
   }
 
   /** The document has changed: cancels what is being made for its old text. */
   edited(uri: string): void {
-    if (this.#current?.uri === uri) this.#current.controller.abort();
-    if (this.#ahead?.query.uri === uri) this.#ahead.controller.abort();
+    if (this.current?.uri === uri) this.current.controller.abort();
+    if (this.ahead?.query.uri === uri) this.ahead.controller.abort();
   }
 
   /** Cancels all work, e.g. when suggestions are switched off. */
   cancel(): void {
-    this.#current?.controller.abort();
-    this.#ahead?.controller.abort();
+    this.current?.controller.abort();
+    this.ahead?.controller.abort();
   }
 
-  #query({ context: { uri, prefix, suffix } }: DocumentSnapshot, invoked: boolean): CacheQuery {
-    const { settings, modelHash, revision } = this.#parts;
+  private query({ context: { uri, prefix, suffix } }: DocumentSnapshot, invoked: boolean): CacheQuery {
+    const { settings, modelHash, revision } = this.parts;
     return { uri, prefix, suffix, key: settingsKey(settings(), modelHash()), revision: revision(), invoked };
   }
 
-  #fromCache(snapshot: DocumentSnapshot, query: CacheQuery): Suggestion | undefined {
-    const hit = this.#parts.cache.get(query);
+  private fromCache(snapshot: DocumentSnapshot, query: CacheQuery): Suggestion | undefined {
+    const hit = this.parts.cache.get(query);
     if (hit === undefined) return undefined;
     const { trace, suggestion, replaces, typed } = hit;
-    this.#parts.traces.put({ ...trace, position: snapshot.position, suggestion, cached: true });
+    this.parts.traces.put({ ...trace, position: snapshot.position, suggestion, cached: true });
     return { id: trace.id, text: suggestion, replaces, whole: trace.suggestion, typed };
   }
 
-  async #make(
+  private async make(
     snapshot: DocumentSnapshot,
     { invoked }: CacheQuery,
     signal: AbortSignal,
     arrivedAt: number,
     waitMs: number,
   ): Promise<CompletionTrace | undefined> {
-    this.#parts.modelNeeded();
-    const completer = this.#parts.completer();
+    this.parts.modelNeeded();
+    const completer = this.parts.completer();
     if (completer === undefined) return undefined;
     const trace = await completer.complete(
       snapshot.context,
-      this.#parts.settings(),
+      this.parts.settings(),
       snapshot.position,
       signal,
       arrivedAt,
@@ -177,7 +174,7 @@ export class RequestScheduler {
       },
     );
     if (trace.stopReason === "cancelled") return undefined;
-    this.#parts.debounce.completed(trace.timings.totalMs - waitMs);
+    this.parts.debounce.completed(trace.timings.totalMs - waitMs);
     return { ...trace, timings: { ...trace.timings, waitMs } };
   }
 }

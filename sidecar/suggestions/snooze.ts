@@ -6,52 +6,50 @@ export const maxSnoozeMinutes = 7 * 24 * 60;
 const checkMs = 15_000;
 
 export class Snooze {
-  readonly #changed: (until: number | undefined) => void;
-  readonly #now: () => number;
-  #until: number | undefined;
-  #timer: NodeJS.Timeout | undefined;
+  private end: number | undefined;
+  private timer: NodeJS.Timeout | undefined;
 
   /** @param changed called with the end of the snooze, milliseconds since 1970; undefined when it is over */
-  constructor(changed: (until: number | undefined) => void, now: () => number = Date.now) {
-    this.#changed = changed;
-    this.#now = now;
-  }
+  constructor(
+    private readonly changed: (until: number | undefined) => void,
+    private readonly now: () => number = Date.now,
+  ) {}
 
   /** The end of the snooze, milliseconds since 1970; undefined while there is none. */
   get until(): number | undefined {
-    this.#endIfOver();
-    return this.#until;
+    this.endIfOver();
+    return this.end;
   }
 
   /** Snoozes for so many minutes from now; 0 ends the snooze. */
   set(minutes: number): void {
     this.dispose();
-    this.#until = minutes === 0 ? undefined : this.#now() + minutes * 60_000;
-    this.#changed(this.#until);
-    this.#check();
+    this.end = minutes === 0 ? undefined : this.now() + minutes * 60_000;
+    this.changed(this.end);
+    this.check();
   }
 
   dispose(): void {
-    clearTimeout(this.#timer);
+    clearTimeout(this.timer);
   }
 
-  #check(): void {
-    if (this.#until === undefined) return;
-    this.#timer = setTimeout(
+  private check(): void {
+    if (this.end === undefined) return;
+    this.timer = setTimeout(
       () => {
-        this.#endIfOver();
-        this.#check();
+        this.endIfOver();
+        this.check();
       },
-      Math.min(checkMs, Math.max(1, this.#until - this.#now())),
+      Math.min(checkMs, Math.max(1, this.end - this.now())),
     );
-    this.#timer.unref();
+    this.timer.unref();
   }
 
-  #endIfOver(): void {
-    if (this.#until === undefined || this.#now() < this.#until) return;
-    this.#until = undefined;
+  private endIfOver(): void {
+    if (this.end === undefined || this.now() < this.end) return;
+    this.end = undefined;
     this.dispose();
-    this.#changed(undefined);
+    this.changed(undefined);
   }
 }
 

@@ -11,12 +11,10 @@ const maxTraces = 50;
 const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
 
 export class Traces {
-  readonly #connection: Connection;
   /** By id. */
-  readonly #traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
+  private readonly traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
 
-  constructor(connection: Connection) {
-    this.#connection = connection;
+  constructor(private readonly connection: Connection) {
     handleRequest(connection, messages.trace, (params) => {
       const parsed = v.safeParse(paramsSchema, params);
       if (!parsed.success)
@@ -31,18 +29,18 @@ export class Traces {
 
   /** Newest first. */
   get all(): CompletionTrace[] {
-    return [...this.#traces.values()];
+    return [...this.traces.values()];
   }
 
   /** By its id; left out: the last. */
   find(id?: number): CompletionTrace | undefined {
-    return id === undefined ? this.all[0] : this.#traces.peek(id);
+    return id === undefined ? this.all[0] : this.traces.peek(id);
   }
 
   /** Adds the trace of the last completion. A suggestion that is typed along, or shown again, replaces its earlier trace. */
   put(trace: CompletionTrace): void {
-    this.#traces.set(trace.id, trace);
-    this.#connection.sendNotification(messages.completed, trace).catch(() => {
+    this.traces.set(trace.id, trace);
+    this.connection.sendNotification(messages.completed, trace).catch(() => {
       // The connection is closing; the exit that follows says so.
     });
   }

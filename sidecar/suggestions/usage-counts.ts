@@ -13,117 +13,110 @@ export const countsFileName = "suggestion-counts.json";
 /** Changes are collected for this long before they are written; a sidecar that is killed loses no more. */
 const gatherMs = 2000;
 
-const whole = v.pipe(v.number(), v.integer(), v.minValue(0));
+const names = ["shown", "accepted", "partlyAccepted", "typed", "rejected", "charactersTaken"] as const;
 const schema = v.object({
   since: v.pipe(
     v.string(),
     v.check((text) => !Number.isNaN(Date.parse(text))),
   ),
-  shown: whole,
-  accepted: whole,
-  partlyAccepted: whole,
-  typed: whole,
-  rejected: whole,
-  charactersTaken: whole,
+  ...v.entriesFromList(names, v.pipe(v.number(), v.integer(), v.minValue(0))),
 });
-const names = ["shown", "accepted", "partlyAccepted", "typed", "rejected", "charactersTaken"] as const;
 
 /**
  * Adds to the counts that the file holds at the time of writing, since other windows write it too. If two write in the same
  * millisecond, the last counts of one may be lost, but never the file: it is written under another name and renamed.
  */
 export class CountsStore {
-  readonly #file: string;
-  readonly #log: Log;
-  readonly #folder: string;
+  private readonly file: string;
   /** Changes that are not written yet. */
-  #pending: CountChange = {};
-  #timer: NodeJS.Timeout | undefined;
-  #turn: Promise<unknown> = Promise.resolve();
+  private pending: CountChange = {};
+  private timer: NodeJS.Timeout | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
   /** The counts, while the file cannot be written. */
-  #unwritten: SuggestionCounts | undefined;
-  #began = new Date();
-  #hasWarned = false;
+  private unwritten: SuggestionCounts | undefined;
+  private began = new Date();
+  private hasWarned = false;
 
-  constructor(storagePath: string, log: Log) {
-    this.#folder = storagePath;
-    this.#file = join(storagePath, countsFileName);
-    this.#log = log;
+  constructor(
+    private readonly folder: string,
+    private readonly log: Log,
+  ) {
+    this.file = join(folder, countsFileName);
   }
 
   add(change: CountChange): void {
-    this.#pending = sum(this.#pending, change);
-    this.#timer ??= setTimeout(() => void this.flush(), gatherMs);
-    this.#timer.unref();
+    this.pending = sum(this.pending, change);
+    this.timer ??= setTimeout(() => void this.flush(), gatherMs);
+    this.timer.unref();
   }
 
   /** The counts of all windows. Never rejects. */
   read(): Promise<SuggestionCounts> {
-    return this.#inTurn(async () => withChange(await this.#load(), this.#pending));
+    return this.inTurn(async () => withChange(await this.load(), this.pending));
   }
 
   /** Sets all counts to zero. Never rejects. */
   clear(): Promise<SuggestionCounts> {
-    return this.#inTurn(async () => {
-      this.#pending = {};
-      this.#began = new Date();
-      const counts = noneSince(this.#began);
-      await this.#write(counts);
+    return this.inTurn(async () => {
+      this.pending = {};
+      this.began = new Date();
+      const counts = noneSince(this.began);
+      await this.write(counts);
       return counts;
     });
   }
 
   /** Writes the changes that are not written yet. Never rejects. */
   flush(): Promise<void> {
-    clearTimeout(this.#timer);
-    this.#timer = undefined;
-    return this.#inTurn(async () => {
-      const change = this.#pending;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+    return this.inTurn(async () => {
+      const change = this.pending;
       if (names.every((name) => (change[name] ?? 0) === 0)) return;
-      this.#pending = {};
-      await this.#write(withChange(await this.#load(), change));
+      this.pending = {};
+      await this.write(withChange(await this.load(), change));
     });
   }
 
-  #inTurn<T>(work: () => Promise<T>): Promise<T> {
-    const done = this.#turn.then(work);
-    this.#turn = done;
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done;
     return done;
   }
 
-  async #load(): Promise<SuggestionCounts> {
+  private async load(): Promise<SuggestionCounts> {
     let text: string;
     try {
-      text = await readFile(this.#file, "utf8");
+      text = await readFile(this.file, "utf8");
     } catch (error) {
-      if (!isNotFound(error)) this.#warnOnce(`${this.#file} could not be read (${errorMessage(error)})`);
-      return this.#unwritten ?? noneSince(this.#began);
+      if (!isNotFound(error)) this.warnOnce(`${this.file} could not be read (${errorMessage(error)})`);
+      return this.unwritten ?? noneSince(this.began);
     }
     const parsed = v.safeParse(schema, jsonOf(text));
     if (parsed.success) return parsed.output;
-    this.#log.warn(
-      `${this.#file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting starts again.`,
+    this.log.warn(
+      `${this.file}: expected counts of suggestions, found ${JSON.stringify(text.slice(0, 80))}; counting starts again.`,
     );
-    return this.#unwritten ?? noneSince(this.#began);
+    return this.unwritten ?? noneSince(this.began);
   }
 
-  async #write(counts: SuggestionCounts): Promise<void> {
-    const temporary = `${this.#file}.${process.pid}`;
+  private async write(counts: SuggestionCounts): Promise<void> {
+    const temporary = `${this.file}.${process.pid}`;
     try {
-      await makeFolder(this.#folder);
+      await makeFolder(this.folder);
       await writeFile(temporary, `${JSON.stringify(counts)}\n`);
-      await rename(temporary, this.#file);
-      this.#unwritten = undefined;
+      await rename(temporary, this.file);
+      this.unwritten = undefined;
     } catch (error) {
-      this.#unwritten = counts;
-      this.#warnOnce(`${this.#file} could not be written (${errorMessage(error)})`);
+      this.unwritten = counts;
+      this.warnOnce(`${this.file} could not be written (${errorMessage(error)})`);
       await rm(temporary, { force: true }).catch(() => {});
     }
   }
 
-  #warnOnce(what: string): void {
-    if (!this.#hasWarned) this.#log.warn(`${what}: suggestions are counted for this run alone.`);
-    this.#hasWarned = true;
+  private warnOnce(what: string): void {
+    if (!this.hasWarned) this.log.warn(`${what}: suggestions are counted for this run alone.`);
+    this.hasWarned = true;
   }
 }
 

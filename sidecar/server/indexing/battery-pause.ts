@@ -8,45 +8,38 @@ import type { Indexing } from "./indexing";
 const checkMs = 30_000;
 
 export class BatteryPause {
-  readonly #indexing: Pick<Indexing, "pause" | "resume">;
-  readonly #log: Log;
-  readonly #isOnBattery: () => Promise<boolean | undefined>;
-  #timer: NodeJS.Timeout | undefined;
-  #hasReported = false;
+  private timer: NodeJS.Timeout | undefined;
+  private hasReported = false;
 
   constructor(
-    indexing: Pick<Indexing, "pause" | "resume">,
-    log: Log,
-    isOnBattery: () => Promise<boolean | undefined> = onBattery,
-  ) {
-    this.#indexing = indexing;
-    this.#log = log;
-    this.#isOnBattery = isOnBattery;
-  }
+    private readonly indexing: Pick<Indexing, "pause" | "resume">,
+    private readonly log: Log,
+    private readonly isOnBattery: () => Promise<boolean | undefined> = onBattery,
+  ) {}
 
   /** Follows the setting `selfracg.pauseOnBattery`. Resolves when indexing is paused or resumed accordingly. */
   async set(asked: boolean): Promise<void> {
-    clearInterval(this.#timer);
-    this.#timer = undefined;
-    if (!asked) return this.#indexing.resume("battery");
-    this.#timer = setInterval(() => void this.#check(), checkMs);
-    this.#timer.unref();
-    await this.#check();
+    clearInterval(this.timer);
+    this.timer = undefined;
+    if (!asked) return this.indexing.resume("battery");
+    this.timer = setInterval(() => void this.check(), checkMs);
+    this.timer.unref();
+    await this.check();
   }
 
   dispose(): void {
-    clearInterval(this.#timer);
+    clearInterval(this.timer);
   }
 
-  async #check(): Promise<void> {
-    const found = await this.#isOnBattery();
-    if (found === undefined && !this.#hasReported) {
-      this.#hasReported = true;
-      this.#log.info(
+  private async check(): Promise<void> {
+    const found = await this.isOnBattery();
+    if (found === undefined && !this.hasReported) {
+      this.hasReported = true;
+      this.log.info(
         "selfracg.pauseOnBattery: whether this machine runs on its battery is not known here (it is read from Linux's /sys/class/power_supply); indexing is not paused.",
       );
     }
-    if (found === true) this.#indexing.pause("battery");
-    else this.#indexing.resume("battery");
+    if (found === true) this.indexing.pause("battery");
+    else this.indexing.resume("battery");
   }
 }

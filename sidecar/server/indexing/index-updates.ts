@@ -31,27 +31,25 @@ export interface IndexUpdatesParts {
 
 export class IndexUpdates implements Feature {
   readonly indexing: Indexing;
-  readonly #parts: IndexUpdatesParts;
-  readonly #battery: BatteryPause;
+  private readonly battery: BatteryPause;
 
-  constructor(parts: IndexUpdatesParts) {
+  constructor(private readonly parts: IndexUpdatesParts) {
     const { folders, configuration, documents, log, model } = parts;
-    this.#parts = parts;
     this.indexing = new Indexing(
       () => folders.folders.map((folder) => ({ ...folder, excludes: configuration.excludes(folder.uri) })),
       () => documents.files(),
-      this.#events(),
+      this.events(),
       log,
     );
-    this.#battery = new BatteryPause(this.indexing, log);
+    this.battery = new BatteryPause(this.indexing, log);
     model.onLoad({
-      loading: ({ pauseOnBattery }) => this.#battery.set(pauseOnBattery),
+      loading: ({ pauseOnBattery }) => this.battery.set(pauseOnBattery),
       loaded: ({ index }) => this.indexing.attach(index),
     });
   }
 
   initialized(client: Client): void {
-    const { connection, documents, folders, configuration, log, status } = this.#parts;
+    const { connection, documents, folders, configuration, log, status } = this.parts;
     const { indexing } = this;
     folders.onChange(async () => {
       status.set({ folders: folders.folders.length });
@@ -60,30 +58,30 @@ export class IndexUpdates implements Feature {
     });
     registerWatchedFiles(connection, documents.texts, { client, indexing, log });
     registerUnsavedBuffers(documents.texts, indexing);
-    configuration.onChange((now, before) => this.#apply(now, before));
+    configuration.onChange((now, before) => this.apply(now, before));
     configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   }
 
   async dispose(): Promise<void> {
-    this.#battery.dispose();
+    this.battery.dispose();
     await this.indexing.dispose();
-    await this.#parts.model.engine?.index.dispose();
+    await this.parts.model.engine?.index.dispose();
   }
 
-  #apply(now: Settings, before: Settings): void {
-    const { model } = this.#parts;
+  private apply(now: Settings, before: Settings): void {
+    const { model } = this.parts;
     // Until the model is loaded, nothing is indexed; then all settings are read.
     if (!model.isStarted) return;
     const limitChanged = now.maxFileKilobytes !== before.maxFileKilobytes;
     if (limitChanged) model.engine?.index.setLimits({ maxFileKilobytes: now.maxFileKilobytes });
-    if (now.pauseOnBattery !== before.pauseOnBattery) void this.#battery.set(now.pauseOnBattery);
+    if (now.pauseOnBattery !== before.pauseOnBattery) void this.battery.set(now.pauseOnBattery);
     if (before.enable && !now.enable) this.indexing.pause("off");
     else if (!before.enable && now.enable) this.indexing.resume("off");
     else if (limitChanged) this.indexing.restart("selfracg.maxFileKilobytes changed");
   }
 
-  #events(): IndexingEvents {
-    const { connection, log, status, model, indexChanged, ignoreRulesRead } = this.#parts;
+  private events(): IndexingEvents {
+    const { connection, log, status, model, indexChanged, ignoreRulesRead } = this.parts;
     return {
       started: (run: IndexRun) => {
         status.set({ indexing: { done: 0, total: 0 }, note: undefined });

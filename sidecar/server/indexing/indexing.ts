@@ -61,137 +61,133 @@ interface Running {
 }
 
 export class Indexing {
-  readonly #folders: () => readonly Folder[];
-  readonly #open: () => readonly OpenDocument[];
-  readonly #events: IndexingEvents;
-  readonly #log: Log;
-  #index: Indexable | undefined;
+  private index: Indexable | undefined;
   /** Why it is paused: "off" while everything is. */
-  readonly #pauses = new Set<PauseReason | "off">();
-  #running: (Running & { readonly run: IndexRun }) | undefined;
-  #changes = new Map<string, boolean>();
+  private readonly pauses = new Set<PauseReason | "off">();
+  private running: (Running & { readonly run: IndexRun }) | undefined;
+  private changes = new Map<string, boolean>();
   /** Unsaved texts to be indexed; undefined for the file on disk. */
-  #buffers = new Map<string, string | undefined>();
-  #timer: NodeJS.Timeout | undefined;
-  #quiet: NodeJS.Timeout | undefined;
-  #draining: Promise<void> | undefined;
+  private buffers = new Map<string, string | undefined>();
+  private timer: NodeJS.Timeout | undefined;
+  private quiet: NodeJS.Timeout | undefined;
+  private draining: Promise<void> | undefined;
 
-  constructor(folders: () => readonly Folder[], open: () => readonly OpenDocument[], events: IndexingEvents, log: Log) {
-    this.#folders = folders;
-    this.#open = open;
-    this.#events = events;
-    this.#log = log;
-  }
+  constructor(
+    private readonly folders: () => readonly Folder[],
+    private readonly open: () => readonly OpenDocument[],
+    private readonly events: IndexingEvents,
+    private readonly log: Log,
+  ) {}
 
   /** Sets the index and begins the first run. */
   attach(index: Indexable): void {
-    this.#index = index;
+    this.index = index;
     this.restart("start");
   }
 
-  get #paused(): boolean {
-    return this.#pauses.size > 0;
+  private get paused(): boolean {
+    return this.pauses.size > 0;
   }
 
   /** Why indexing is paused while suggestions are on. */
   get pausedBy(): PauseReason | undefined {
-    return this.#pauses.has("asked") ? "asked" : this.#pauses.has("battery") ? "battery" : undefined;
+    return this.pauses.has("asked") ? "asked" : this.pauses.has("battery") ? "battery" : undefined;
   }
 
   /** Stops the current run and ignores changes until {@link resume} for the same reason, which starts a new run. */
   pause(reason: PauseReason | "off"): void {
-    this.#pauses.add(reason);
-    this.#events.paused(this.pausedBy);
-    this.#changes.clear();
-    this.#buffers.clear();
-    if (this.#running !== undefined) this.#running.again = false;
-    this.#running?.controller.abort();
+    this.pauses.add(reason);
+    this.events.paused(this.pausedBy);
+    this.changes.clear();
+    this.buffers.clear();
+    if (this.running !== undefined) this.running.again = false;
+    this.running?.controller.abort();
   }
 
   resume(reason: PauseReason | "off"): void {
-    if (!this.#pauses.delete(reason)) return;
-    this.#events.paused(this.pausedBy);
+    if (!this.pauses.delete(reason)) return;
+    this.events.paused(this.pausedBy);
     this.restart("no longer paused");
   }
 
   /** Deletes the index and starts a new run, unless paused. @throws Error while there is no index */
   async clear(): Promise<IndexCounts> {
-    const index = this.#index;
+    const index = this.index;
     if (index === undefined) throw new Error("There is no index yet: the model is not loaded.");
     // It waits for the current run, which the restart ends, and the next run waits for it.
     const cleared = index.clear();
     this.restart("the index is cleared");
     await cleared;
     const counts = index.counts();
-    this.#events.changed(counts);
+    this.events.changed(counts);
     return counts;
   }
 
   /** The current run, or a new one. @throws Error while there is no index or indexing is paused. */
   reindex(): IndexRun {
-    if (this.#running !== undefined) return this.#running.run;
-    if (this.#index === undefined) throw new Error("There is no index yet: the model is not loaded.");
-    if (this.#pauses.has("off")) throw new Error('Indexing is off while the setting "selfracg.enable" is false.');
-    if (this.#pauses.has("asked")) throw new Error("Indexing is paused: resume it first.");
-    if (this.#paused)
+    if (this.running !== undefined) return this.running.run;
+    if (this.index === undefined) throw new Error("There is no index yet: the model is not loaded.");
+    if (this.pauses.has("off")) throw new Error('Indexing is off while the setting "selfracg.enable" is false.');
+    if (this.pauses.has("asked")) throw new Error("Indexing is paused: resume it first.");
+    if (this.paused)
       throw new Error(
         'Indexing is paused while the machine runs on its battery: plug it in, or set "selfracg.pauseOnBattery" to false.',
       );
-    return this.#start(this.#index, "asked for");
+    return this.start(this.index, "asked for");
   }
 
   /** Restarts the current run, or starts one, because other files belong to the index. Embedded fragments are not lost. */
   restart(reason: string): void {
-    if (this.#index === undefined || this.#paused) return;
-    if (this.#running === undefined) {
+    if (this.index === undefined || this.paused) return;
+    if (this.running === undefined) {
       // A failure is logged and shown in the status; nobody waits for this run.
-      this.#start(this.#index, reason).finished.catch(() => {});
+      this.start(this.index, reason).finished.catch(() => {});
       return;
     }
-    this.#log.debug(`Indexing begins again: ${reason}.`);
-    this.#running.again = true;
-    this.#running.controller.abort();
+    this.log.debug(`Indexing begins again: ${reason}.`);
+    this.running.again = true;
+    this.running.controller.abort();
   }
 
   fileChanged(uri: string, removed: boolean): void {
     // Without an index, the first run will read the file; while paused, the run after the pause will.
-    if (this.#index === undefined || this.#paused) return;
-    this.#changes.set(uri, removed);
-    this.#schedule();
+    if (this.index === undefined || this.paused) return;
+    this.changes.set(uri, removed);
+    this.schedule();
   }
 
   /** The unsaved text of an open file has changed; undefined: the file on disk counts again. */
   bufferChanged(uri: string, text: string | undefined): void {
-    if (this.#index === undefined || this.#paused) return;
-    this.#buffers.set(uri, text);
-    this.#schedule();
+    if (this.index === undefined || this.paused) return;
+    this.buffers.set(uri, text);
+    this.schedule();
   }
 
-  #schedule(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined;
-      void this.#drain();
+  private schedule(): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.drain();
     }, collectMs);
   }
 
   /** Ends the current run and writes the index. Never rejects. */
   async dispose(): Promise<void> {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#quiet);
+    clearTimeout(this.timer);
+    clearTimeout(this.quiet);
     this.pause("off");
     try {
-      await this.#running?.run.finished.catch(() => null);
-      await this.#draining;
-      await this.#index?.flush();
+      await this.running?.run.finished.catch(() => null);
+      await this.draining;
+      await this.index?.flush();
     } catch (error) {
-      this.#log.error(`The index could not be written: ${errorMessage(error)}`);
+      this.log.error(`The index could not be written: ${errorMessage(error)}`);
     }
   }
 
-  #start(index: Indexable, reason: string): IndexRun {
-    this.#log.debug(`Indexing begins: ${reason}.`);
+  private start(index: Indexable, reason: string): IndexRun {
+    this.log.debug(`Indexing begins: ${reason}.`);
     const running: Running = { controller: new AbortController(), again: false, listeners: [] };
-    const finished = this.#run(index, running);
+    const finished = this.run(index, running);
     const run: IndexRun = {
       cancel: () => {
         running.again = false;
@@ -200,12 +196,12 @@ export class Indexing {
       onProgress: (listener) => void running.listeners.push(listener),
       finished,
     };
-    this.#running = Object.assign(running, { run });
-    this.#events.started(run);
+    this.running = Object.assign(running, { run });
+    this.events.started(run);
     return run;
   }
 
-  async #run(index: Indexable, running: Running): Promise<IndexCounts | null> {
+  private async run(index: Indexable, running: Running): Promise<IndexCounts | null> {
     // Lets the caller see the run before its first event.
     await Promise.resolve();
     for (;;) {
@@ -213,74 +209,70 @@ export class Indexing {
       const { signal } = running.controller;
       const onProgress: ProgressListener = (done, total, secondsLeft) => {
         if (signal.aborted) return;
-        this.#events.progress(done, total, secondsLeft);
+        this.events.progress(done, total, secondsLeft);
         for (const listener of running.listeners) listener(done, total, secondsLeft);
       };
       try {
         onProgress(0, 0);
-        await index.setFolders(this.#folders());
-        const counts = await index.reindex({ signal, onProgress, open: this.#open() });
+        await index.setFolders(this.folders());
+        const counts = await index.reindex({ signal, onProgress, open: this.open() });
         if (running.again) throw new DOMException("again", "AbortError");
         // In the same turn as the check of `again`: a restart is noticed either here or by the next run.
-        this.#running = undefined;
-        this.#events.ended(counts, undefined);
+        this.running = undefined;
+        this.events.ended(counts, undefined);
         return counts;
       } catch (error) {
         if (running.again) {
           running.controller = new AbortController();
           continue;
         }
-        this.#running = undefined;
+        this.running = undefined;
         const cancelled = signal.aborted;
-        this.#events.ended(
+        this.events.ended(
           index.counts(),
-          cancelled
-            ? this.#paused
-              ? undefined
-              : "Indexing was cancelled."
-            : `Indexing failed: ${errorMessage(error)}`,
+          cancelled ? (this.paused ? undefined : "Indexing was cancelled.") : `Indexing failed: ${errorMessage(error)}`,
         );
         if (cancelled) return null;
-        this.#log.error(`Indexing failed: ${errorMessage(error)}`);
+        this.log.error(`Indexing failed: ${errorMessage(error)}`);
         throw error;
       }
     }
   }
 
   /** One drain at a time, so that the updates of one file stay in order. */
-  #drain(): Promise<void> {
-    this.#draining = (this.#draining ?? Promise.resolve()).then(() => this.#applyChanges());
-    return this.#draining;
+  private drain(): Promise<void> {
+    this.draining = (this.draining ?? Promise.resolve()).then(() => this.applyChanges());
+    return this.draining;
   }
 
-  async #applyChanges(): Promise<void> {
-    const index = this.#index;
+  private async applyChanges(): Promise<void> {
+    const index = this.index;
     if (index === undefined) return;
-    const buffers = [...this.#buffers];
-    this.#buffers.clear();
+    const buffers = [...this.buffers];
+    this.buffers.clear();
     for (const [uri, text] of buffers)
       await index
         .updateBuffer(uri, text)
         .catch((error: unknown) =>
-          this.#log.warn(`${uri}: its unsaved text could not be indexed: ${errorMessage(error)}`),
+          this.log.warn(`${uri}: its unsaved text could not be indexed: ${errorMessage(error)}`),
         );
     const changed = buffers.map(([uri]) => uri);
-    const many = this.#changes.size > manyChanges;
-    const changes = many ? [] : [...this.#changes];
-    this.#changes.clear();
+    const many = this.changes.size > manyChanges;
+    const changes = many ? [] : [...this.changes];
+    this.changes.clear();
     if (many) {
-      clearTimeout(this.#quiet);
-      this.#quiet = setTimeout(() => this.restart("very many files changed"), quietMs);
+      clearTimeout(this.quiet);
+      this.quiet = setTimeout(() => this.restart("very many files changed"), quietMs);
     }
     for (const [uri, removed] of changes) {
-      if (this.#paused) return;
+      if (this.paused) return;
       changed.push(uri);
       try {
         await (removed ? index.removeFile(uri) : index.updateFile(uri));
       } catch (error) {
-        this.#log.warn(`${uri} could not be indexed and is left as it was: ${errorMessage(error)}`);
+        this.log.warn(`${uri} could not be indexed and is left as it was: ${errorMessage(error)}`);
       }
     }
-    if (changed.length > 0) this.#events.changed(index.counts(), changed);
+    if (changed.length > 0) this.events.changed(index.counts(), changed);
   }
 }
