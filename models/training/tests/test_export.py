@@ -78,8 +78,6 @@ def test_package_takes_the_adapters_settings_and_defaults_for_missing_ones(work)
         "importTokens": 32,
         "queryTokens": 64,
         "fragmentTokens": 48,
-        "layerWeights": [0.25, 0.75],
-        "layerNormalise": True,
         "heldOut": {},
     }
     (work / "llora" / "adapter_config.json").write_text(json.dumps(found), encoding="utf-8")

@@ -67,10 +67,8 @@ class Exported:
         self,
         make,
         adapters="separate",
-        normalise=True,
         stored="float32",
         optimised=None,
-        **reading,
     ):
         torch.manual_seed(7)
         self.make = make
@@ -78,7 +76,7 @@ class Exported:
         with torch.no_grad():
             for parameter in self.model.parameters():
                 parameter.normal_(0.0, 0.15)
-        self.llora = llora.LLoRA(self.model, rank=4, alpha=8, adapters=adapters, normalise=normalise, **reading)
+        self.llora = llora.LLoRA(self.model, rank=4, alpha=8, adapters=adapters)
         with torch.no_grad():
             for parameter in self.llora.parameters():
                 parameter.normal_(0.0, 0.3)
@@ -93,7 +91,7 @@ class Exported:
         if self.model.config.tie_word_embeddings:
             weights.pop("lm_head.weight", None)
         tensors = {k: v.detach().numpy() for k, v in self.llora.state_dict().items()}
-        adapter = graph.Adapter(tensors, rank=4, alpha=8, normalise=normalise, **reading)
+        adapter = graph.Adapter(tensors, rank=4, alpha=8)
         self.stored = stored
         self.half = stored == "half"
         self.proto, self.parameters = graph.build_graph(
@@ -342,8 +340,8 @@ def test_isolation_logits_and_cache_are_bit_identical_with_and_without_the_adapt
     assert np.array_equal(bare["logits"], fragment["logits"])
 
 
-def test_shared_adapter_serves_both_and_normalisation_can_be_left_out():
-    exported = Exported(qwen2, adapters="shared", normalise=False)
+def test_shared_adapter_serves_both():
+    exported = Exported(qwen2, adapters="shared")
     ids = ids_of(2, 21)
     query, fragment = (exported.run(ids, [21, 9], np.zeros((2, 0)), adapter=a)["expression"] for a in (0, 1))
     assert np.array_equal(query, fragment)
@@ -383,68 +381,6 @@ def test_half_computes_in_float16_and_gives_what_is_not_cached_in_float32():
     second = half.run(ids[:, 30:], [10], [range(10)], adapter=0, past=first, spare=21)
     assert relative(second["logits"], whole["logits"][:, 30:]) < 1e-2
     assert np.abs(second["expression"] - half.express(ids, [40], 0)).max() < 2e-2
-
-
-def test_graph_follows_layer_weights_and_layer_normalisation():
-    ids = ids_of(2, 21)
-    weighed = Exported(qwen2, layer_weights=(0.5, 0.3, 0.2), layer_normalise=True)
-    for adapter in (0, 1):
-        found = weighed.run(ids, [21, 9], np.zeros((2, 0)), adapter=adapter)["expression"]
-        assert np.abs(found - weighed.express(ids, [21, 9], adapter)).max() < BOUND
-    plain = Exported(qwen2).run(ids, [21, 9], np.zeros((2, 0)), adapter=1)["expression"]
-    assert np.abs(found - plain).max() > 0.01
-    with pytest.raises(ValueError, match="3 layer weights"):
-        graph.build_graph(weighed.config, {}, graph.Adapter({}, 4, 8.0, layer_weights=(1.0,)))
-
-
-@pytest.mark.parametrize("adapters", llora.ADAPTER_MODES)
-@pytest.mark.parametrize("stored", graph.WEIGHTS)
-@pytest.mark.parametrize("make", [qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
-def test_fragments_may_be_read_as_the_mean_over_their_tokens(make, stored, adapters):
-    pooled = Exported(make, adapters, stored=stored, pool="mean", project=make is not qwen2)
-    ids, lengths = ids_of(3, 21), [21, 9, 1]
-    model, adapter = quantisation.twin(pooled.model, pooled.llora, stored, pooled.calibrated)
-    bound = ROUNDED_BOUNDS.get(stored, BOUND)
-    for index in (0, 1):
-        found = pooled.run(ids, lengths, np.zeros((3, 0)), adapter=index)["expression"]
-        with torch.no_grad():
-            expected = adapter.express(torch.as_tensor(ids), torch.tensor(lengths), index).numpy()
-        assert np.abs(found - expected).max() < bound
-    # Padding changes nothing, and what stands behind the end neither.
-    ids[:, 9:] = 5
-    longer = np.concatenate([ids[1:2], np.full((1, 9), 7)], axis=1)
-    assert np.abs(pooled.run(longer, [9], np.zeros((1, 0)), adapter=1)["expression"] - found[1]).max() < (
-        1e-2 if stored == "half" else BOUND
-    )
-    # Queries are read at their last token, as ever.
-    first = pooled.run(ids_of(1, 21)[:, :8], [8], [[7]])
-    second = pooled.run(ids_of(1, 21)[:, 8:], [13], [range(13)], adapter=0, past=first)
-    whole = pooled.run(ids_of(1, 21), [21], [range(21)], adapter=0)
-    # Few rows attend otherwise than many, and a sum in another order may be rounded to another code.
-    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored in ROUNDED_BOUNDS else BOUND)
-
-
-@pytest.mark.parametrize("stored", graph.WEIGHTS)
-@pytest.mark.parametrize("make", [qwen2, llama, llama_with_biases], ids=lambda f: f.__name__)
-def test_the_output_projection_may_be_left_out(make, stored):
-    # A hidden size other than that of the heads together, and projections with biases.
-    bare = Exported(make, stored=stored, project=False, layer_normalise=make is qwen2)
-    ids, lengths = ids_of(2, 21), [21, 9]
-    model, adapter = quantisation.twin(bare.model, bare.llora, stored, bare.calibrated)
-    for index in (0, 1):
-        found = bare.run(ids, lengths, np.zeros((2, 0)), adapter=index)["expression"]
-        assert found.shape == (2, bare.config.attended) == (2, bare.llora.dimension)
-        with torch.no_grad():
-            expected = adapter.express(torch.as_tensor(ids), torch.tensor(lengths), index).numpy()
-        assert np.abs(found - expected).max() < ROUNDED_BOUNDS.get(stored, BOUND)
-    # In chunks, and with an expression that leaves the logits as they are.
-    whole = bare.run(ids[:1], [21], [range(21)], adapter=0)
-    first = bare.run(ids[:1, :8], [8], [[7]])
-    second = bare.run(ids[:1, 8:], [13], [range(13)], adapter=0, past=first)
-    # Few rows attend otherwise than many, and a sum in another order may be rounded to another code.
-    assert np.abs(second["expression"] - whole["expression"]).max() < (1e-2 if stored in ROUNDED_BOUNDS else BOUND)
-    assert np.array_equal(whole["logits"], bare.run(ids[:1], [21], [range(21)])["logits"])
-    assert bare.parameters == Exported(make, stored=stored).parameters
 
 
 ROPES = {

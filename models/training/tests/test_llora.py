@@ -118,10 +118,6 @@ def test_saves_the_agreed_tensors_and_loads_them_back(tmp_path):
         "rank": 4,
         "alpha": 8,
         "adapters": "separate",
-        "normalise": True,
-        "layerNormalise": False,
-        "outputProjection": True,
-        "fragmentPooling": "last",
         "nullScore": 0.25,
     }
 

@@ -73,7 +73,7 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
             handle.remove()
     steps: dict[str, float] = {}
     factors: list[Tensor] = []
-    for index, attended in enumerate(_attended(module, rows) if module.project else ()):
+    for index, attended in enumerate(_attended(module, rows)):
         steps[f"layers.{index}.expressed"] = _step(attended, layers[index].self_attn.o_proj.weight.detach().float())
     for label, (part, kept) in inputs.items():
         seen, weight = torch.cat(kept), part.weight.detach().float()

@@ -187,17 +187,7 @@ def export(
         if key in weights:
             weights[key] = weights[key][:known]
     tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
-    shares = module.layer_weights()
-    adapter = graph.Adapter(
-        tensors,
-        rank=module.rank,
-        alpha=module.alpha,
-        normalise=module.normalise,
-        layer_normalise=module.layer_normalise,
-        project=module.project,
-        pool=module.pool,
-        layer_weights=None if shares is None else tuple(shares.tolist()),
-    )
+    adapter = graph.Adapter(tensors, module.rank, module.alpha)
 
     calibrated: calibration.Calibration | None = None
     vocabulary = Tokenizer.from_str(tokenizer_json)
@@ -234,8 +224,8 @@ def export(
         "prompt": layout.to_json(fill_in_middle),
         "retrieval": {
             "dimension": module.dimension,
-            **({"outputProjection": True} if module.project else {}),
-            "normalised": module.normalise,
+            "outputProjection": True,
+            "normalised": True,
             "rank": module.rank,
             "alpha": module.alpha,
             "adapters": module.adapters,

@@ -80,11 +80,8 @@ def export(
     module = llora.LLoRA(model, adapters="shared")
     adapter = graph.Adapter(
         smoothing.folded_adapters({key: value.detach().numpy() for key, value in module.state_dict().items()}, factors),
-        rank=module.rank,
-        alpha=module.alpha,
-        normalise=module.normalise,
-        project=module.project,
-        pool=module.pool,
+        module.rank,
+        module.alpha,
     )
     # The first of any number of rows is of the same file.
     rows = calibration.real_rows(tokenizer, min(context, CHECK_TOKENS), CHECK_ROWS + 1)[1:]
@@ -127,7 +124,7 @@ def export(
         "retrieval": {
             "dimension": dimension,
             "outputProjection": True,
-            "normalised": module.normalise,
+            "normalised": True,
             "rank": module.rank,
             "alpha": module.alpha,
             "adapters": module.adapters,

@@ -64,8 +64,7 @@ def run(args: argparse.Namespace) -> int:
 def restore(package: Path, work: Path) -> Any:
     """Writes backbone/ and llora/ under `work` and returns the model.
 
-    Raises ``ValueError`` for a graph that this project's exporter did not write, or wrote with options that model.json
-    does not record (weights by layer, layers brought to length 1, fragments read as a mean).
+    Raises ``ValueError`` for a graph that this project's exporter did not write.
     """
     description = json.loads((package / "model.json").read_text(encoding="utf-8"))
     proto = onnx.load(package / "model.onnx")
@@ -94,8 +93,6 @@ def restore(package: Path, work: Path) -> Any:
         rank=int(retrieval["rank"]),
         alpha=float(retrieval["alpha"]),
         adapters=retrieval["adapters"],
-        normalise=retrieval["normalised"],
-        project=retrieval.get("outputProjection", False),
     )
     module.load_state_dict({name: torch.from_numpy(value) for name, value in _adapter_tensors(module, tensors).items()})
     module.save(

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
@@ -50,14 +50,15 @@ class LLoRA(nn.Module):
         normalise: bool = True,
         *,
         layer_normalise: bool = False,
-        layer_weights: Sequence[float] | None = None,
         learn_layers: bool = False,
         pool: str = "last",
         project: bool = True,
     ) -> None:
-        """``layer_normalise`` brings every layer's expression to length 1 before the mean, which ``layer_weights`` weighs;
-        ``learn_layers`` trains the weights. ``project`` sends each layer's expression through the backbone's output
-        projection first. ``pool`` "mean" reads fragments as the mean over their tokens, not at the last one.
+        """The options behind ``adapters`` are for comparisons alone: such a module can be neither saved nor exported.
+
+        ``layer_normalise`` brings every layer's expression to length 1 before the mean, whose weights ``learn_layers``
+        trains. ``project`` sends each layer's expression through the backbone's output projection first. ``pool`` "mean"
+        reads fragments as the mean over their tokens, not at the last one.
         """
         super().__init__()
         if adapters not in ADAPTER_MODES:
@@ -84,11 +85,6 @@ class LLoRA(nn.Module):
         self.project = project
         # Stands in for `project_attended` where it is set: calibration watches what goes through it, rounding imitates it.
         self.replaced_projection: Callable[[int, Tensor], Tensor] | None = None
-        self.fixed_layers = None if layer_weights is None else tuple(float(weight) for weight in layer_weights)
-        if self.fixed_layers is not None and len(self.fixed_layers) != config.num_hidden_layers:
-            raise ValueError(
-                f"expected {config.num_hidden_layers} layer weights, found {len(self.fixed_layers)}: one for each layer"
-            )
         self.query_heads = config.num_attention_heads
         self.key_value_heads = config.num_key_value_heads
         self.head_dim = head_dimension(config)
@@ -104,14 +100,11 @@ class LLoRA(nn.Module):
             for _ in range(config.num_hidden_layers)
         )
         if learn_layers:
-            start = torch.tensor(self.fixed_layers or [1.0 / config.num_hidden_layers] * config.num_hidden_layers)
-            self.layer_logits = nn.Parameter(start.clamp(min=1e-4).log())
+            self.layer_logits = nn.Parameter(torch.zeros(config.num_hidden_layers))
 
     def layer_weights(self) -> Tensor | None:
         """Weights [layers] of the layers' expressions, which sum to 1; None where all layers count equally."""
-        if hasattr(self, "layer_logits"):
-            return self.layer_logits.softmax(0)
-        return None if self.fixed_layers is None else torch.tensor(self.fixed_layers)
+        return self.layer_logits.softmax(0) if hasattr(self, "layer_logits") else None
 
     @property
     def scale(self) -> float:
@@ -253,23 +246,8 @@ class LLoRA(nn.Module):
     def save(self, directory: str | os.PathLike[str], **extra: Any) -> None:
         """Writes adapter.safetensors and adapter_config.json; ``extra`` values join the configuration."""
         path = Path(directory)
-        tensors = {
-            name: tensor.detach().cpu().contiguous()
-            for name, tensor in self.state_dict().items()
-            if name != "layer_logits"
-        }
-        weights = self.layer_weights()
-        config = {
-            "rank": self.rank,
-            "alpha": self.alpha,
-            "adapters": self.adapters,
-            "normalise": self.normalise,
-            "layerNormalise": self.layer_normalise,
-            "outputProjection": self.project,
-            "fragmentPooling": self.pool,
-            **({} if weights is None else {"layerWeights": [round(weight, 6) for weight in weights.tolist()]}),
-            **extra,
-        }
+        tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in self.state_dict().items()}
+        config = {"rank": self.rank, "alpha": self.alpha, "adapters": self.adapters, **extra}
         with replaced(path / "adapter.safetensors") as scratch:
             save_file(tensors, scratch)
         with replaced(path / "adapter_config.json") as scratch:
@@ -277,7 +255,7 @@ class LLoRA(nn.Module):
 
 
 def load_config(directory: str | os.PathLike[str]) -> dict[str, Any]:
-    """adapter_config.json of a saved adapter: rank, alpha, adapters, normalise and what its training added."""
+    """adapter_config.json of a saved adapter: rank, alpha, adapters and what its training added."""
     path = Path(directory) / "adapter_config.json"
     if not path.is_file():
         raise FileNotFoundError(f"expected an adapter configuration at {path}, found none: run `ing` first")
@@ -288,17 +266,7 @@ def load_config(directory: str | os.PathLike[str]) -> dict[str, Any]:
 def load(backbone: PreTrainedModel, directory: str | os.PathLike[str]) -> LLoRA:
     """Loads saved adapters beside a backbone. Raises ``ValueError`` where their shapes do not fit each other."""
     config = load_config(directory)
-    module = LLoRA(
-        backbone,
-        rank=config["rank"],
-        alpha=config["alpha"],
-        adapters=config["adapters"],
-        normalise=config["normalise"],
-        layer_normalise=config.get("layerNormalise", False),
-        layer_weights=config.get("layerWeights"),
-        project=config.get("outputProjection", False),
-        pool=config.get("fragmentPooling", "last"),
-    )
+    module = LLoRA(backbone, config["rank"], config["alpha"], config["adapters"])
     tensors = load_file(Path(directory) / "adapter.safetensors")
     expected = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}

@@ -25,19 +25,7 @@ from selfracg.train.stages import begin_with, choose, fresh_adapter, stage_folde
 from selfracg.train.trainer import Trainer
 
 # Options that a checkpoint must agree with to be continued.
-FIXED_OPTIONS = (
-    "rank",
-    "alpha",
-    "adapters",
-    "layer_normalise",
-    "project",
-    "pool",
-    "learn_layers",
-    "query_tokens",
-    "import_tokens",
-    "fragment_tokens",
-    "seed",
-)
+FIXED_OPTIONS = ("rank", "alpha", "adapters", "query_tokens", "import_tokens", "fragment_tokens", "seed")
 
 
 class AdapterTraining(Trainer):
@@ -72,7 +60,7 @@ class AdapterTraining(Trainer):
         self.start = ""
         if args.start not in (None, "none"):
             folder = stage_folder(self.work, args.start)
-            self.start = begin_with(self.module, self.null, folder, self.belongs, args.learn_layers)
+            self.start = begin_with(self.module, self.null, folder, self.belongs)
         self.optimiser = torch.optim.AdamW(self.parameters(), lr=args.lr, betas=(0.9, 0.98), weight_decay=0.01)
         # Passes over the pairs, and steps of the present one.
         self.epoch, self.taken = 0, 0

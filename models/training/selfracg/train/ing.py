@@ -52,22 +52,6 @@ def add_training_arguments(parser: argparse.ArgumentParser, lr: float, steps: in
     parser.add_argument("--adapters", choices=llora.ADAPTER_MODES, default="separate")
     parser.add_argument("--rank", type=int, default=16)
     parser.add_argument("--alpha", type=float, default=32.0)
-    parser.add_argument("--layer-normalise", action=argparse.BooleanOptionalAction, default=False)
-    parser.add_argument(
-        "--project",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="send each layer's expression through the backbone's output projection",
-    )
-    parser.add_argument(
-        "--pool",
-        choices=llora.POOLS,
-        default="last",
-        help="read fragments at their last token, or as the mean over them",
-    )
-    parser.add_argument(
-        "--learn-layers", action=argparse.BooleanOptionalAction, default=False, help="train the layers' weights"
-    )
     parser.add_argument("--query-tokens", type=int, default=pairs.QUERY_TOKENS)
     parser.add_argument("--import-tokens", type=int, default=pairs.IMPORT_TOKENS)
     parser.add_argument("--fragment-tokens", type=int, default=pairs.FRAGMENT_TOKENS)

@@ -62,19 +62,10 @@ def choose(work: Path, backbone_path: Path, name: str | None) -> str:
 def fresh_adapter(args: argparse.Namespace, model: Any) -> llora.LLoRA:
     """An untrained adapter as the options say, always the same one for the same seed."""
     torch.manual_seed(args.seed)
-    return llora.LLoRA(
-        model,
-        args.rank,
-        args.alpha,
-        args.adapters,
-        layer_normalise=args.layer_normalise,
-        learn_layers=args.learn_layers,
-        project=args.project,
-        pool=args.pool,
-    )
+    return llora.LLoRA(model, args.rank, args.alpha, args.adapters)
 
 
-def begin_with(module: llora.LLoRA, null: nn.Parameter, folder: Path, belongs: str, learn_layers: bool) -> str:
+def begin_with(module: llora.LLoRA, null: nn.Parameter, folder: Path, belongs: str) -> str:
     """Loads a stage's adapter and null vector into fresh ones. Returns the digest of its weights.
 
     Raises ``ValueError`` for an adapter of another backbone than ``belongs`` or of another shape.
@@ -86,21 +77,11 @@ def begin_with(module: llora.LLoRA, null: nn.Parameter, folder: Path, belongs: s
             f"in {folder}: train the earlier stage on this backbone"
         )
     loaded = llora.load(module.backbone, folder)
-    expected = {name: each.shape for name, each in module.state_dict().items() if name != "layer_logits"}
-    options = ("layer_normalise", "project", "pool")
-    if {name: each.shape for name, each in loaded.state_dict().items()} != expected or any(
-        getattr(loaded, name) != getattr(module, name) for name in options
-    ):
+    if (loaded.rank, loaded.adapters) != (module.rank, module.adapters):
         raise ValueError(
-            f"expected adapters as --rank, --adapters, --layer-normalise, --project and --pool say, found others in {folder}: "
-            "give the options of the earlier stage"
+            f"expected adapters as --rank and --adapters say, found others in {folder}: give the options of the earlier stage"
         )
-    module.load_state_dict(loaded.state_dict(), strict=False)
-    weights = loaded.layer_weights()
-    if weights is not None and not learn_layers:
-        module.fixed_layers = loaded.fixed_layers
-    elif weights is not None:
-        module.layer_logits.data.copy_(weights.clamp(min=1e-4).log())
+    module.load_state_dict(loaded.state_dict())
     if config.get("nullVector"):
         null.data.copy_(torch.tensor(config["nullVector"]))
     return sha256(folder / "adapter.safetensors")

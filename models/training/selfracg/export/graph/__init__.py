@@ -8,14 +8,14 @@ Inputs   input_ids int64 [batch, seq] (right-padded); lengths int64 [batch]; log
          [batch, kv_heads, capacity, head_dim]; past.need float [layers, batch, capacity, 2 * rank]. The past buffers hold
          past_length rows at their beginning; the rows after them must be finite and are ignored. Their capacity is
          past_length, or at least past_length + seq (the attention operator takes nothing in between).
-Outputs  logits float [batch, n, vocabulary]; expression float [batch, query_heads * head_dim, or hidden where it is projected];
+Outputs  logits float [batch, n, vocabulary]; expression float [batch, hidden];
          attention float [layers * batch, past_length + seq], the weights of the expression's own attention at the last token,
-         mean over its heads (empty for a mean over tokens, and where nothing is expressed); new.key and new.value float
+         mean over its heads (empty where nothing is expressed); new.key and new.value float
          [layers * batch, kv_heads, seq, head_dim]; new.need float [layers, batch * seq, 2 * rank].
 
 Only the rows of the tokens just read are returned: whoever runs the graph owns the buffers and appends the rows to the past.
-A batch larger than one needs past_length = 0, and with a past every length equals seq. Fragments that are read as the mean
-over their tokens come without a past. A token's result depends on its own row alone, not on the rows that share its run.
+A batch larger than one needs past_length = 0, and with a past every length equals seq. A token's result depends on its own
+row alone, not on the rows that share its run.
 
 Weights are stored as float32, as float16 that computes in float32, or as int8 (one scale an output channel; one step a
 layer for activations, or one a row with "int8-dynamic"). "half" is float16 that computes as such, for GPUs.

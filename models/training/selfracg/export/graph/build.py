@@ -133,7 +133,7 @@ def finish(b: Builder, rank: int) -> onnx.ModelProto:
     ]
     outputs = [
         value("logits", TensorProto.FLOAT, ["batch", "n", c.vocabulary]),
-        value("expression", TensorProto.FLOAT, ["batch", b.dimension]),
+        value("expression", TensorProto.FLOAT, ["batch", c.hidden]),
         value("attention", TensorProto.FLOAT, ["layers_batch", "weighed"]),
     ]
     for part in ("key", "value"):

@@ -57,11 +57,6 @@ class Builder:
         # What each row of an activation is still to be multiplied by.
         self._factor: dict[str, str] = {}
 
-    @property
-    def dimension(self) -> int:
-        """Length of an expression vector."""
-        return self.config.hidden if self.adapter.project else self.config.attended
-
     def constant(self, name: str, value: np.ndarray) -> str:
         """Registers a small constant (shapes, indices, scalars) once by name."""
         if name not in self._known:

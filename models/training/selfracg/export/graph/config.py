@@ -115,15 +115,6 @@ class Adapter:
     tensors: Mapping[str, np.ndarray]
     rank: int
     alpha: float
-    normalise: bool = True
-    # Weight of each layer in the expression, adding up to 1; None: all alike.
-    layer_weights: tuple[float, ...] | None = None
-    # Whether each layer's part is brought to length 1 first.
-    layer_normalise: bool = False
-    # Whether each layer's part goes through the backbone's output projection, before that.
-    project: bool = True
-    # Fragments are read at their "last" token, or as the "mean" over their tokens.
-    pool: str = "last"
 
     @property
     def count(self) -> int:
@@ -141,10 +132,6 @@ def rotary_caches(config: GraphConfig) -> tuple[np.ndarray, np.ndarray]:
 
 def check_adapter(config: GraphConfig, adapter: Adapter) -> None:
     """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
-    if adapter.layer_weights is not None and len(adapter.layer_weights) != config.layers:
-        raise ValueError(
-            f"expected {config.layers} layer weights, one a layer, found {len(adapter.layer_weights)}: train the adapter on this backbone"
-        )
     sizes = {"q": config.attended, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
     for layer in range(config.layers):
         for part, out in sizes.items():

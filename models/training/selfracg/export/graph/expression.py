@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import onnx
-from onnx import TensorProto, numpy_helper
+from onnx import numpy_helper
 
-from selfracg.export.graph.attention import Step, attention_operator, count_up
+from selfracg.export.graph.attention import Step, count_up
 from selfracg.export.graph.builder import Builder
 from selfracg.export.graph.decoder import Layer
 from selfracg.export.graph.nodes import CONTRIB, MASKED, Body, if_branch
@@ -24,21 +24,13 @@ def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
     """The outputs `expression` [batch, dimension], zeros where none is wanted, and `attention` [layers * batch, total], made inside an If."""
 
     def branch(name: str, write: Callable[[Body], Sequence[str]]) -> onnx.GraphProto:
-        return if_branch(name, write, ["batch", b.dimension], ["layers_batch", None])
-
-    def unweighed(t: Body) -> str:
-        return t.add("ConstantOfShape", [b.ints(0, 0)], value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)))
+        return if_branch(name, write, ["batch", b.config.hidden], ["layers_batch", None])
 
     def nothing(t: Body) -> list[str]:
+        zero = numpy_helper.from_array(np.zeros(1, dtype=np.float32))
         batch = t.add("Shape", ["input_ids"], start=0, end=1)
-        return [
-            t.add(
-                "ConstantOfShape",
-                [t.add("Concat", [batch, b.ints(b.dimension)], axis=0)],
-                value=numpy_helper.from_array(np.zeros(1, dtype=np.float32)),
-            ),
-            unweighed(t),
-        ]
+        shape = t.add("Concat", [batch, b.ints(b.config.hidden)], axis=0)
+        return [t.add("ConstantOfShape", [each], value=zero) for each in (shape, b.ints(0, 0))]
 
     def at_last(each: int) -> Callable[[Body], Sequence[str]]:
         def write(t: Body) -> list[str]:
@@ -47,17 +39,10 @@ def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
 
         return write
 
-    # The last adapter is the fragments', also where it is the only one. Each stands in a branch of its own, as its needs do.
+    # Each adapter in a branch of its own, as its needs are.
     wanted = branch("last", at_last(0))
-    mean = b.adapter.pool == "mean"
-    if b.adapter.count > 1 or mean:
-        last, number = wanted, b.adapter.count - 1
-        of_fragment = branch(
-            b.adapter.pool + ".fragment",
-            (lambda t: [combine_layers(b, t, attended_mean(b, t, step, layers, number)), unweighed(t)])
-            if mean
-            else at_last(number),
-        )
+    if b.adapter.count > 1:
+        last, of_fragment = wanted, branch("last.fragment", at_last(1))
 
         def choose(t: Body) -> list[str]:
             fragment = t.add("Squeeze", [t.add("Equal", ["adapter", b.ints(1)])])
@@ -72,29 +57,19 @@ def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
 
 def combine_layers(b: Builder, t: Body, attended: str) -> str:
     """The expression [batch, dimension] out of each layer's attention output [layers, batch, query_heads * head_dim]."""
-    c, adapter = b.config, b.adapter
-    parts = attended
-    if adapter.project:
-        # The matrix is the layer's own.
-        rows = [
-            b.linear(
-                rows,
-                [f"model.layers.{layer}.self_attn.o_proj"],
-                f"layers.{layer}.output",
-                t,
-                read=f"layers.{layer}.expressed",
-            )
-            for layer, rows in enumerate(split_layers(b, t, b.narrow(parts, t)))
-        ]
-        parts = b.wide(t.add("Concat", rows, axis=0), t)
-    if adapter.layer_normalise:
-        parts = unit_length(b, t, parts)
-    if adapter.layer_weights is None:
-        mean = t.add("ReduceMean", [parts, b.ints(0)], keepdims=0)
-    else:
-        shares = b.constant("layers.share", np.array(adapter.layer_weights, dtype=np.float32).reshape(c.layers, 1, 1))
-        mean = t.add("ReduceSum", [t.add("Mul", [parts, shares]), b.ints(0)], keepdims=0)
-    return unit_length(b, t, mean) if adapter.normalise else mean
+    # The output projection is the layer's own.
+    rows = [
+        b.linear(
+            rows,
+            [f"model.layers.{layer}.self_attn.o_proj"],
+            f"layers.{layer}.output",
+            t,
+            read=f"layers.{layer}.expressed",
+        )
+        for layer, rows in enumerate(split_layers(b, t, b.narrow(attended, t)))
+    ]
+    parts = b.wide(t.add("Concat", rows, axis=0), t)
+    return unit_length(b, t, t.add("ReduceMean", [parts, b.ints(0)], keepdims=0))
 
 
 def split_layers(b: Builder, t: Body, x: str) -> list[str]:
@@ -224,54 +199,3 @@ def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], e
     return sized(t.add("Add", [value, delta]), c.layers, -1, c.attended), t.add(
         "ReduceMean", [whole, b.ints(1, 2)], keepdims=0
     )
-
-
-def attended_mean(b: Builder, t: Body, step: Step, layers: Sequence[Layer], each: int) -> str:
-    """The mean [layers, batch, query_heads * head_dim] over each row's valid tokens of what the retrieval-aware attention sums up there.
-
-    Rows must be read whole, with no past: cached keys do not carry the deltas.
-    """
-    c, rank = b.config, b.adapter.rank
-
-    def of_layer(stacked: str, layer: int) -> str:
-        """One layer's matrix [inputs, outputs], which the runtime cuts out as it loads."""
-        matrix = t.add("Gather", [stacked, b.constant(f"layer.{layer}", np.array(layer, dtype=np.int64))])
-        if ".query." in stacked:
-            return matrix
-        heads = t.add("Transpose", [t.add("Squeeze", [matrix, b.ints(0)])], perm=[1, 0, 2])
-        return t.add("Reshape", [heads, b.ints(rank, c.kv_heads * c.head_dim)])
-
-    columns = count_up(b, t, step.seq)
-    valid = t.add("Unsqueeze", [t.add("Less", [columns, t.add("Unsqueeze", ["lengths", b.ints(1)])]), b.ints(2)])
-    count = t.add("Cast", [t.add("Unsqueeze", ["lengths", b.ints(1)])], to=TensorProto.FLOAT)
-    needs = t.add("Reshape", ["new.need", t.add("Concat", [b.ints(c.layers, -1), step.seq, b.ints(2 * rank)], axis=0)])
-    means: list[str] = []
-    for number, layer in enumerate(layers):
-        need = t.add("Gather", [needs, b.constant(f"layer.{number}", np.array(number, dtype=np.int64))])
-        low = {
-            "query": t.add("MatMul", [b.wide(layer.x, t), of_layer(stacked_matrix(b, "query.A", each), number)]),
-            "key": t.add("Slice", [need, b.ints(0), b.ints(rank), b.ints(2)]),
-            "value": t.add("Slice", [need, b.ints(rank), b.ints(2 * rank), b.ints(2)]),
-        }
-        delta = t.add(
-            "Concat",
-            [
-                project_up(b, t, terms, of_layer(stacked_matrix(b, name + ".B", each), number))
-                for name, terms in low.items()
-            ],
-            axis=2,
-        )
-        attended, _, _ = attention_operator(
-            b,
-            t,
-            b.narrow(t.add("Add", [b.wide(layer.qkv, t), delta]), t),
-            (f"past.{number}.key", f"past.{number}.value"),
-            step.last_valid_int,
-            step.total_int,
-            step.attention_caches,
-        )
-        kept = t.add("Where", [valid, b.wide(attended, t), b.constant("unmasked", np.array(0, dtype=np.float32))])
-        means.append(
-            t.add("Unsqueeze", [t.add("Div", [t.add("ReduceSum", [kept, b.ints(1)], keepdims=0), count]), b.ints(0)])
-        )
-    return t.add("Concat", means, axis=0)
