@@ -1,8 +1,8 @@
 // Types one edit at a person's speed, and requests, shows and accepts suggestions.
 import type { CompletionTrace } from "../../../sidecar/protocol";
 import type { Document, Editor } from "../editor";
+import type { Edit } from "../history";
 import { Display } from "./display";
-import type { Edit } from "./history";
 import { choose, noticeMs, type Taking } from "./person";
 import { keysOf } from "./rhythm";
 

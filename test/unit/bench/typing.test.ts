@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { editOf, History, hunkOf } from "../../bench/history";
 import { percentile } from "../../bench/statistics";
 import { Display } from "../../bench/typing/display";
-import { editOf, History, hunkOf } from "../../bench/typing/history";
 import { report, summary } from "../../bench/typing/main";
 import { choose } from "../../bench/typing/person";
 import type { Replayed } from "../../bench/typing/replay";

@@ -2,10 +2,10 @@
 
 import { execFile } from "node:child_process";
 import { promisify } from "node:util";
-import { errorMessage } from "../../../sidecar/host/errors";
-import { sourceFile } from "../cursors";
-import { makeRepository } from "../make-repository";
-import { randomNumbers } from "../random";
+import { errorMessage } from "../../sidecar/host/errors";
+import { sourceFile } from "./cursors";
+import { makeRepository } from "./make-repository";
+import { randomNumbers } from "./random";
 
 export interface Edit {
   /** The commit of the edit. */
@@ -45,39 +45,38 @@ export class History {
     }
   }
 
+  /** The last `depth` commits up to `head` that are no merges, newest first, with their parent; "" for a commit without one. */
+  async commits(head: string, depth: number): Promise<{ readonly commit: string; readonly parent: string }[]> {
+    const options = ["--no-merges", `--max-count=${depth}`, "--format=%H %P", "--end-of-options", head];
+    const lines = (await this.git(["log", ...options])).trim().split("\n");
+    return lines.map((line) => {
+      const [commit = "", parent = ""] = line.split(" ");
+      return { commit, parent };
+    });
+  }
+
   /**
    * At most `max` edits of the last `depth` commits up to `head`, oldest commit first; the same ones for the same seed. Each edit is
    * a block of lines added to a source file, or the changed part of one line.
    * @throws Error when there is none, as in a shallow clone
    */
   async edits(max: number, { head = "HEAD", depth = 400, perCommit = 3, seed = 1 } = {}): Promise<Edit[]> {
-    const log = await this.git([
-      "log",
-      "--no-merges",
-      `--max-count=${depth}`,
-      "--format=%H %P",
-      "--end-of-options",
-      head,
-    ]);
-    const commits = log
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" "));
-    const withParent = commits.filter(([, parent]) => parent !== undefined && parent !== "").reverse();
+    const log = await this.commits(head, depth);
+    const withParent = log.filter(({ parent }) => parent !== "").reverse();
     const shallow = (await this.git(["rev-parse", "--is-shallow-repository"])).trim() === "true";
     const advice = shallow
       ? `it is a shallow clone: run "git fetch --unshallow" there or name another with --history`
       : "name another with --history";
     if (withParent.length === 0)
       throw new Error(
-        `expected a git history with edits in ${this.#path}, found ${commits.length} commit without a parent; ${advice}`,
+        `expected a git history with edits in ${this.#path}, found ${log.length} commit without a parent; ${advice}`,
       );
     const random = randomNumbers(seed);
     // Commits are read in random order until there are enough edits, so that a long history does not take long.
     const order = withParent.map((commit, at) => ({ commit, at, key: random() })).sort((a, b) => a.key - b.key);
     const found: { at: number; edit: Edit }[] = [];
     for (const {
-      commit: [commit = "", parent = ""],
+      commit: { commit, parent },
       at,
     } of order) {
       if (found.length >= max) break;
@@ -94,18 +93,12 @@ export class History {
   }
 
   async #editsOf(commit: string, parent: string): Promise<Edit[]> {
-    const diff = await this.git([
-      "diff-tree",
-      "-r",
-      "-p",
-      "--unified=0",
-      "--no-color",
-      "--no-ext-diff",
-      "--no-renames",
-      "--diff-filter=M",
-      parent,
-      commit,
-    ]);
+    const diff = await this.git(
+      ["diff-tree", "-r", "-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-renames", "--diff-filter=M"].concat(
+        parent,
+        commit,
+      ),
+    );
     const edits: Edit[] = [];
     for (const file of diff.split(/^diff --git .*\n/m)) {
       const path = /^\+\+\+ b\/(.*)$/m.exec(file)?.[1];
@@ -132,9 +125,10 @@ export class History {
     });
   }
 
-  /** Paths that differ between two commits. */
-  async changed(from: string, to: string): Promise<string[]> {
-    return (await this.git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", from, to]))
+  /** Paths that differ between two commits. @param kinds of changes, as of git's `--diff-filter`; default: all */
+  async changed(from: string, to: string, kinds?: string): Promise<string[]> {
+    const filter = kinds === undefined ? [] : [`--diff-filter=${kinds}`];
+    return (await this.git(["diff-tree", "-r", "-z", "--name-only", "--no-renames", ...filter, from, to]))
       .split("\0")
       .filter((path) => path !== "");
   }
