@@ -1,13 +1,16 @@
 // The custom messages and commands, each with the types of its parameters and its result. Everything else is plain LSP 3.18.
+import * as v from "valibot";
 import {
   type CancellationToken,
   type Disposable,
+  ErrorCodes,
   type ExecuteCommandParams,
   type GenericRequestHandler,
   type HandlerResult,
   NotificationType,
   RequestType,
   RequestType0,
+  ResponseError,
 } from "vscode-languageserver-protocol";
 import type { Comparison, InspectedPrompt, NeedWeights, SearchParams, SearchResult, TraceParams } from "./inspection";
 import type { Explanation, IndexCounts, SidecarStatus } from "./status";
@@ -69,13 +72,22 @@ export const serverCommands = {
 } as const;
 
 /**
- * Answers a custom request. Parameters are as the client sent them, so `handle` has to check them; undefined where it sent
+ * Answers a custom request, and refuses one whose parameters do not fit the schema. They are undefined where the client sent
  * none, which the library refuses for a handler that is registered by type.
+ * @param expected the parameters, in words
  */
-export function handleRequest<Params, Result>(
+export function handleRequest<Sent, Params, Result>(
   connection: { onRequest(method: string, handler: GenericRequestHandler<Result, void>): Disposable },
-  type: RequestType<Params, Result, void>,
-  handle: (params: unknown, token: CancellationToken) => HandlerResult<Result, void>,
+  { method }: RequestType<Sent, Result, void>,
+  schema: v.GenericSchema<unknown, Params>,
+  expected: string,
+  handle: (params: Params, token: CancellationToken) => HandlerResult<Result, void>,
 ): void {
-  connection.onRequest(type.method, (...given) => handle(given.length > 1 ? given[0] : undefined, given.at(-1)));
+  connection.onRequest(method, (...given) => {
+    const params: unknown = given.length > 1 ? given[0] : undefined;
+    const parsed = v.safeParse(schema, params);
+    if (parsed.success) return handle(parsed.output, given.at(-1));
+    const found = JSON.stringify(params) ?? "nothing";
+    return new ResponseError<void>(ErrorCodes.InvalidParams, `${method}: expected ${expected}, found ${found}.`);
+  });
 }

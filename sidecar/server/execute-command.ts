@@ -1,4 +1,5 @@
 // `workspace/executeCommand`: checks the argument of each command and hands it on.
+import * as v from "valibot";
 import {
   CancellationToken,
   type Connection,
@@ -36,6 +37,8 @@ export interface CommandContext {
   readonly accepted: (id: number) => void;
   readonly clearCounts: () => Promise<SuggestionCounts>;
 }
+
+const minutes = v.pipe(v.number(), v.minValue(0), v.maxValue(maxSnoozeMinutes));
 
 type Result = IndexCounts | Explanation | SidecarStatus | SuggestionCounts | null;
 
@@ -77,9 +80,10 @@ async function execute(
       indexing.resume("asked");
       return counts();
     case serverCommands.snooze.name:
-      return snooze(context, given);
+      return context.snooze(argumentOf(command, given, minutes, `a number of minutes from 0 to ${maxSnoozeMinutes}`));
     case serverCommands.accepted.name:
-      return accepted(context, given);
+      context.accepted(argumentOf(command, given, v.number(), "the number of a suggestion"));
+      return null;
     case serverCommands.clearCounts.name:
       return context.clearCounts();
     default:
@@ -114,13 +118,7 @@ async function reindex(
 }
 
 async function why(context: CommandContext, given: readonly unknown[] | undefined): Promise<Explanation> {
-  const [uri] = given ?? [];
-  if (typeof uri !== "string") {
-    throw new ResponseError(
-      ErrorCodes.InvalidParams,
-      `Expected the URI of a file or folder as the argument of ${serverCommands.why.name}, found ${JSON.stringify(uri) ?? "none"}.`,
-    );
-  }
+  const uri = argumentOf(serverCommands.why.name, given, v.string(), "the URI of a file or folder");
   const explanation = context.why(uri);
   if (explanation === undefined)
     throw new ResponseError(
@@ -130,25 +128,17 @@ async function why(context: CommandContext, given: readonly unknown[] | undefine
   return explanation;
 }
 
-function accepted(context: CommandContext, given: readonly unknown[] | undefined): null {
-  const [id] = given ?? [];
-  if (typeof id !== "number") {
-    throw new ResponseError(
-      ErrorCodes.InvalidParams,
-      `Expected the number of a suggestion as the argument of ${serverCommands.accepted.name}, found ${JSON.stringify(id) ?? "none"}.`,
-    );
-  }
-  context.accepted(id);
-  return null;
-}
-
-function snooze(context: CommandContext, given: readonly unknown[] | undefined): SidecarStatus {
-  const [minutes] = given ?? [];
-  if (typeof minutes !== "number" || !(minutes >= 0 && minutes <= maxSnoozeMinutes)) {
-    throw new ResponseError(
-      ErrorCodes.InvalidParams,
-      `Expected a number of minutes from 0 to ${maxSnoozeMinutes} as the argument of ${serverCommands.snooze.name}, found ${JSON.stringify(minutes) ?? "none"}.`,
-    );
-  }
-  return context.snooze(minutes);
+/** The only argument of a command. @throws ResponseError `InvalidParams` for one that is not as `expected` */
+function argumentOf<Argument>(
+  command: string,
+  [found]: readonly unknown[] = [],
+  schema: v.GenericSchema<unknown, Argument>,
+  expected: string,
+): Argument {
+  const parsed = v.safeParse(schema, found);
+  if (parsed.success) return parsed.output;
+  throw new ResponseError(
+    ErrorCodes.InvalidParams,
+    `Expected ${expected} as the argument of ${command}, found ${JSON.stringify(found) ?? "none"}.`,
+  );
 }

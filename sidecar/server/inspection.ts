@@ -4,7 +4,6 @@ import * as v from "valibot";
 import {
   type CancellationToken,
   type Connection,
-  ErrorCodes,
   LSPErrorCodes,
   ResponseError,
   type TextDocuments,
@@ -17,7 +16,7 @@ import type { Log } from "../host/log";
 import { documentPath, type Folder } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
 import { handleRequest, messages, type SearchResult, type Settings } from "../protocol";
-import type { Traces } from "../suggestions/traces";
+import { ofTrace, type Traces } from "../suggestions/traces";
 import { runRequest } from "./connection/requests";
 import type { Feature } from "./feature";
 import type { InterruptibleWork } from "./interruptible-work";
@@ -33,14 +32,11 @@ export interface InspectionParts {
   engine(): { readonly completer: Pick<Completer, "searchCode">; readonly inspection: Inspection } | undefined;
 }
 
-const traceSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
 const searchSchema = v.object({
   text: v.string(),
   uri: v.optional(v.string()),
-  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200))),
+  limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200)), 20),
 });
-/** Number of fragments that a search returns by default. */
-const defaultLimit = 20;
 
 const interruption = { code: LSPErrorCodes.ServerCancelled, message: "Typing goes first. Ask again." };
 
@@ -50,20 +46,26 @@ export class InspectionRequests implements Feature {
     private readonly parts: InspectionParts,
   ) {
     const { interruptible, documents } = parts;
-    handleRequest(connection, messages.prompt, (params) =>
-      this.withRecord(params, (inspection, record) => inspection.promptOf(record)),
+    handleRequest(connection, messages.prompt, ofTrace, "{id?: number}", ({ id }) =>
+      this.withRecord(id, (inspection, record) => inspection.promptOf(record)),
     );
-    handleRequest(connection, messages.need, (params, token) =>
-      this.withRecord(params, (inspection, record) =>
+    handleRequest(connection, messages.need, ofTrace, "{id?: number}", ({ id }, token) =>
+      this.withRecord(id, (inspection, record) =>
         this.run("The need of a completion", token, (signal) => inspection.needOf(record, signal)),
       ),
     );
-    handleRequest(connection, messages.compare, (params, token) =>
-      this.withRecord(params, (inspection, record) =>
+    handleRequest(connection, messages.compare, ofTrace, "{id?: number}", ({ id }, token) =>
+      this.withRecord(id, (inspection, record) =>
         this.run("The comparison of a completion", token, (signal) => inspection.compare(record, signal)),
       ),
     );
-    handleRequest(connection, messages.search, (params, token) => this.search(params, token));
+    handleRequest(
+      connection,
+      messages.search,
+      searchSchema,
+      "{text: string, uri?: string, limit?: 1..200}",
+      (params, token) => this.search(params, token),
+    );
     documents.onDidChangeContent(() => interruptible.interrupt());
   }
 
@@ -71,10 +73,10 @@ export class InspectionRequests implements Feature {
     this.parts.interruptible.interrupt();
   }
 
-  private async search(params: unknown, token: CancellationToken): Promise<SearchResult> {
-    const parsed = v.safeParse(searchSchema, params);
-    if (!parsed.success) throw invalid("{text: string, uri?: string, limit?: 1..200}", params);
-    const { text, uri, limit = defaultLimit } = parsed.output;
+  private async search(
+    { text, uri, limit }: v.InferOutput<typeof searchSchema>,
+    token: CancellationToken,
+  ): Promise<SearchResult> {
     const { engine, documents, folders, settings } = this.parts;
     const completer = engine()?.completer;
     if (completer === undefined)
@@ -98,22 +100,13 @@ export class InspectionRequests implements Feature {
 
   /** Does `work` with the completion asked for, by default the last; null where it is forgotten. */
   private withRecord<Result>(
-    params: unknown,
+    asked: number | undefined,
     work: (inspection: Inspection, record: CompletionRecord) => Result,
   ): Result | null {
-    const parsed = v.safeParse(traceSchema, params);
-    if (!parsed.success) throw invalid("{id?: number}", params);
     const { traces, engine } = this.parts;
-    const id = parsed.output?.id ?? traces.find()?.id;
+    const id = asked ?? traces.find()?.id;
     const inspection = engine()?.inspection;
     const record = id === undefined ? undefined : inspection?.get(id);
     return inspection === undefined || record === undefined ? null : work(inspection, record);
   }
-}
-
-function invalid(expected: string, found: unknown): ResponseError {
-  return new ResponseError(
-    ErrorCodes.InvalidParams,
-    `Expected ${expected}, found ${JSON.stringify(found) ?? "nothing"}.`,
-  );
 }

@@ -1,7 +1,7 @@
 // Whether suggestions are made in a document, and if not, why: for requests and for the status alike.
 
 import * as v from "valibot";
-import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+import type { Connection } from "vscode-languageserver/node";
 import { type Availability, handleRequest, messages, type Settings } from "../protocol";
 import { patternsOf } from "../workspace/files/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
@@ -26,8 +26,6 @@ export interface AvailabilityState {
   /** Set while snoozed: the sentence that says until when. */
   readonly snoozed: string | undefined;
 }
-
-const schema = v.object({ uri: v.string() });
 
 /** Lasting reasons come before passing ones: a snooze ends by itself. */
 export function availabilityOf(
@@ -55,14 +53,9 @@ export function availabilityOf(
 
 /** Answers `selfracg/availability`. */
 export function registerAvailability(connection: Connection, of: (uri: string) => Availability): void {
-  handleRequest(connection, messages.availability, (params) => {
-    const parsed = v.safeParse(schema, params);
-    if (parsed.success) return of(parsed.output.uri);
-    return new ResponseError(
-      ErrorCodes.InvalidParams,
-      `${messages.availability.method}: expected {uri: string}, found ${JSON.stringify(params) ?? "nothing"}.`,
-    );
-  });
+  handleRequest(connection, messages.availability, v.object({ uri: v.string() }), "{uri: string}", ({ uri }) =>
+    of(uri),
+  );
 }
 
 /** One list of patterns, with its answer for the last path: the same path is asked about at every keystroke. */

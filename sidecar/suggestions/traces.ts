@@ -2,28 +2,21 @@
 
 import { LRUCache } from "lru-cache";
 import * as v from "valibot";
-import { type Connection, ErrorCodes, ResponseError } from "vscode-languageserver/node";
+import type { Connection } from "vscode-languageserver/node";
 import { type CompletionTrace, handleRequest, messages } from "../protocol";
 
 /** Maximum number of traces that are remembered. */
 const maxTraces = 50;
 
-const paramsSchema = v.nullish(v.object({ id: v.optional(v.number()) }));
+/** Names a trace by its id; nothing names the last one. */
+export const ofTrace = v.nullish(v.object({ id: v.optional(v.number()) }), {});
 
 export class Traces {
   /** By id. */
   private readonly traces = new LRUCache<number, CompletionTrace>({ max: maxTraces });
 
   constructor(private readonly connection: Connection) {
-    handleRequest(connection, messages.trace, (params) => {
-      const parsed = v.safeParse(paramsSchema, params);
-      if (!parsed.success)
-        return new ResponseError(
-          ErrorCodes.InvalidParams,
-          `${messages.trace.method}: expected {id?: number}, found ${JSON.stringify(params)}.`,
-        );
-      return this.find(parsed.output?.id) ?? null;
-    });
+    handleRequest(connection, messages.trace, ofTrace, "{id?: number}", ({ id }) => this.find(id) ?? null);
     connection.onRequest(messages.traces, () => this.all);
   }
 

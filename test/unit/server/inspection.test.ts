@@ -161,7 +161,7 @@ describe("a search", () => {
     for (const params of [{}, { text: 1 }, { text: "a", limit: 0 }, { text: "a", limit: 1e9 }]) {
       await expect(client.sendRequest(messages.search.method, params)).rejects.toMatchObject({
         code: -32602,
-        message: expect.stringMatching(/^Expected \{text: string/),
+        message: expect.stringMatching(/^selfracg\/search: expected \{text: string/),
       });
     }
     engine = undefined;
