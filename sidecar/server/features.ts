@@ -2,7 +2,7 @@
 import type { Connection } from "vscode-languageserver/node";
 import type { Locations } from "../host/locations";
 import type { Log } from "../host/log";
-import { editedFilesOf } from "../suggestions/edited-files";
+import { EditedFiles } from "../suggestions/edited-files";
 import { Traces } from "../suggestions/traces";
 import { Configuration } from "./configuration";
 import { Commands } from "./execute-command";
@@ -27,7 +27,8 @@ export function createFeatures(connection: Connection, locations: Locations, log
   const folders = new WorkspaceFolders(connection, log);
   const status = new StatusBoard(connection, log, folders);
   const configuration = new Configuration(connection, () => folders.folders, log);
-  const edited = editedFilesOf(documents.texts);
+  const edited = new EditedFiles();
+  documents.onEdited(({ uri }) => edited.record(uri));
   const model = new Model({ locations, log, options, status, configuration, folders, edited });
   const traces = new Traces(connection);
   const interruptible = new InterruptibleWork();

@@ -57,7 +57,7 @@ export class IndexUpdates implements Feature {
       indexing.restart("the folders changed");
     });
     registerWatchedFiles(connection, documents.texts, { client, indexing, log });
-    registerUnsavedBuffers(documents.texts, indexing);
+    registerUnsavedBuffers(documents, indexing);
     configuration.onChange((now, before) => this.apply(now, before));
     configuration.onExcludesChange(() => indexing.restart("the settings of what is indexed changed"));
   }

@@ -1,30 +1,23 @@
 // Indexes the unsaved text of open files after a pause in typing.
-import type { TextDocuments } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
+import type { OpenDocuments } from "../open-documents";
 import type { Indexing } from "./indexing";
 
 /** While somebody types, each change would be replaced by the next one. */
 const quietMs = 2000;
 
-export function registerUnsavedBuffers(
-  documents: TextDocuments<TextDocument>,
-  indexing: Pick<Indexing, "bufferChanged">,
-): void {
+export function registerUnsavedBuffers(documents: OpenDocuments, indexing: Pick<Indexing, "bufferChanged">): void {
+  const { texts } = documents;
   const waiting = new Map<string, NodeJS.Timeout>();
-  /** Version of each document when it was opened: until it changes, the file on disk is the same. */
-  const opened = new Map<string, number>();
-  documents.onDidOpen(({ document }) => void opened.set(document.uri, document.version));
   const stop = (uri: string): void => {
     clearTimeout(waiting.get(uri));
     waiting.delete(uri);
   };
-  documents.onDidChangeContent(({ document }) => {
-    const { uri, version } = document;
+  documents.onEdited(({ uri, version }) => {
     stop(uri);
-    if (opened.get(uri) === version) return;
     const timer = setTimeout(() => {
       waiting.delete(uri);
-      const now = documents.get(uri);
+      const now = texts.get(uri);
       if (now !== undefined && now.version === version) indexing.bufferChanged(uri, now.getText());
     }, quietMs);
     timer.unref();
@@ -35,9 +28,6 @@ export function registerUnsavedBuffers(
     stop(document.uri);
     indexing.bufferChanged(document.uri, undefined);
   };
-  documents.onDidSave(drop);
-  documents.onDidClose((event) => {
-    opened.delete(event.document.uri);
-    drop(event);
-  });
+  texts.onDidSave(drop);
+  texts.onDidClose(drop);
 }

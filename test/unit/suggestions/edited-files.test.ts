@@ -1,13 +1,14 @@
 // Which files were edited lately, told from what a client opens, changes and closes.
 import { expect, it } from "vitest";
 import { TextDocuments } from "vscode-languageserver/node";
-import { TextDocument } from "vscode-languageserver-textdocument";
-import { EditedFiles, editedFilesOf } from "../../../sidecar/suggestions/edited-files";
+import { EditedFiles } from "../../../sidecar/suggestions/edited-files";
+import { documentsWithEdits } from "../../../sidecar/suggestions/edits";
 
 const uri = (name: string) => `file:///w/${name}.py`;
 
 it("edited files were changed, not only opened", () => {
-  const documents = new TextDocuments(TextDocument);
+  const edited = new EditedFiles();
+  const documents = new TextDocuments(documentsWithEdits((document) => edited.record(document.uri)));
   const handlers: Record<string, (params: unknown) => void> = {};
   const noted = new Proxy(
     {},
@@ -18,7 +19,6 @@ it("edited files were changed, not only opened", () => {
       },
     },
   );
-  const edited = editedFilesOf(documents);
   documents.listen(noted as Parameters<typeof documents.listen>[0]);
   const open = (name: string) =>
     handlers.onDidOpenTextDocument?.({
