@@ -2,30 +2,29 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Connection } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
-import { type IndexCounts, messages, type PauseReason, type SidecarStatus, type VectorIndexName } from "../protocol";
+import { messages, type PauseReason, type SidecarStatus } from "../protocol";
 import { snoozedMessage } from "../suggestions/snooze";
 import type { Feature } from "./feature";
 
+/** What the status says as it is, whatever the state. */
+type Facts = {
+  [Name in "snoozedUntil" | "paused" | "model" | "provider" | "vectorIndex" | "index"]?:
+    | SidecarStatus[Name]
+    | undefined;
+};
+
 /** The parts of the status, each set by one feature. */
-export interface StatusParts {
+export interface StatusParts extends Facts {
   enabled: boolean;
   engine: "loading" | "loaded" | "failed" | "not-loaded";
   /** Why the engine failed. */
   reason?: string | undefined;
   folders: number;
-  indexing?: { done: number; total: number; secondsLeft?: number } | undefined;
-  /** Until when no suggestion is made, milliseconds since 1970. */
-  snoozedUntil?: number | undefined;
-  /** Why indexing is paused. */
-  paused?: PauseReason | undefined;
+  indexing?: SidecarStatus["progress"] | undefined;
   /** Why another model is used than the one in the settings. */
   modelNote?: string | undefined;
   /** A note for people while everything works, e.g. that indexing was cancelled. */
   note?: string | undefined;
-  model?: { name: string; version: string };
-  provider?: { name: "cuda" | "cpu"; reason: string };
-  vectorIndex?: { name: VectorIndexName; reason: string };
-  index?: IndexCounts;
 }
 
 /**

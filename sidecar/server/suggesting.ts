@@ -1,12 +1,13 @@
-// Suggestions: schedules the requests for them, snoozes them, and counts what becomes of them.
+// Suggestions: schedules the requests for them, snoozes them, and counts on this machine what becomes of them.
 import { isDeepStrictEqual } from "node:util";
 import type { Connection, ServerCapabilities } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Log } from "../host/log";
+import { messages } from "../protocol";
+import { type Acceptance, AcceptanceTracker } from "../suggestions/acceptance";
 import { CompletionCache } from "../suggestions/completion-cache";
 import { Debounce } from "../suggestions/debounce";
 import { type SnapshotSources, snapshotAt } from "../suggestions/document-snapshot";
-import { Outcomes } from "../suggestions/outcomes";
 import { RequestScheduler } from "../suggestions/request-scheduler";
 import { Snooze } from "../suggestions/snooze";
 import type { Traces } from "../suggestions/traces";
@@ -41,7 +42,7 @@ export class Suggesting implements Feature {
   readonly availability: DocumentAvailability;
   private readonly cache = new CompletionCache();
   private readonly scheduler: RequestScheduler;
-  private readonly outcomes: Outcomes;
+  private readonly acceptance = new AcceptanceTracker((change) => this.counts.add(change));
   private countsStore: CountsStore | undefined;
 
   constructor(private readonly parts: SuggestingParts) {
@@ -64,29 +65,21 @@ export class Suggesting implements Feature {
     });
     const availability = new DocumentAvailability({ ...parts, snooze: this.snooze });
     this.availability = availability;
-    const outcomes = new Outcomes(connection, {
-      store: () => this.counts,
-      // Whoever accepts a suggestion reads on where it ends, and the next one is wanted there.
-      onAccepted: ({ uri, offset }) => {
-        const document = documents.texts.get(uri);
-        if (document === undefined || !availability.of(uri).available) return;
-        const position = document.positionAt(offset);
-        void scheduler.prepare(snapshotAt(document, position, undefined, this.sources(document)));
-      },
-    });
-    this.outcomes = outcomes;
     documents.onEdited((document, edits) => {
       scheduler.edited(document.uri);
-      if (!outcomes.edited(document, edits)) debounce.keystroke();
+      const accepted = this.acceptance.edited(document.uri, document.getText(), edits);
+      if (accepted === undefined) debounce.keystroke();
+      else this.prepareAfter(accepted);
     });
-    documents.texts.onDidClose(({ document }) => outcomes.closed(document.uri));
+    documents.texts.onDidClose(({ document }) => this.acceptance.closed(document.uri));
+    connection.onRequest(messages.counts, () => this.counts.read());
     registerInlineCompletion(connection, {
       documents: documents.texts,
       scheduler,
       log,
       availability: ({ uri }) => availability.of(uri),
       sources: (document) => this.sources(document),
-      shown: (shown) => outcomes.shown(shown),
+      shown: (shown) => this.acceptance.shown(shown),
     });
   }
 
@@ -116,13 +109,23 @@ export class Suggesting implements Feature {
 
   /** The client reports that the suggestion with this id was accepted whole. */
   accepted(id: number): void {
-    this.outcomes.accepted(id);
+    const accepted = this.acceptance.accepted(id);
+    if (accepted !== undefined) this.prepareAfter(accepted);
   }
 
   async dispose(): Promise<void> {
     this.snooze.dispose();
     this.scheduler.cancel();
-    await this.outcomes.dispose();
+    this.acceptance.dispose();
+    await this.counts.flush();
+  }
+
+  /** Whoever accepts a suggestion reads on where it ends, and the next one is wanted there. */
+  private prepareAfter({ uri, offset }: Acceptance): void {
+    const document = this.parts.documents.texts.get(uri);
+    if (document === undefined || !this.availability.of(uri).available) return;
+    const position = document.positionAt(offset);
+    void this.scheduler.prepare(snapshotAt(document, position, undefined, this.sources(document)));
   }
 
   private sources(document: TextDocument): SnapshotSources {

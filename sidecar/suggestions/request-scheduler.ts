@@ -1,22 +1,10 @@
 // Schedules suggestions, one at a time: from the cache, from work in progress, or from the model after a pause in typing.
+import type { Completer } from "../completion/completer";
 import type { CompletionTrace, Settings } from "../protocol";
-import type { CursorContext } from "../retrieval/types";
 import { type CacheQuery, type CompletionCache, settingsKey } from "./completion-cache";
 import type { Debounce } from "./debounce";
 import type { DocumentSnapshot } from "./document-snapshot";
 import type { Traces } from "./traces";
-
-/** The part of the completer that is used here. */
-export interface CompletionMaker {
-  complete(
-    context: CursorContext,
-    settings: Settings,
-    position: DocumentSnapshot["position"],
-    signal: AbortSignal,
-    arrivedAt: number,
-    options: { readonly invoked: boolean },
-  ): Promise<CompletionTrace>;
-}
 
 export interface SchedulerParts {
   readonly cache: CompletionCache;
@@ -26,7 +14,7 @@ export interface SchedulerParts {
   /** Called before each use of the model. */
   modelNeeded(): void;
   /** Undefined while there is no model. */
-  completer(): CompletionMaker | undefined;
+  completer(): Pick<Completer, "complete"> | undefined;
   /** Of the model package. */
   modelHash(): string;
   /** Of the index; undefined while there is none. */

@@ -4,32 +4,21 @@ import { errorMessage } from "../../host/errors";
 import type { Log } from "../../host/log";
 import type { Folder } from "../../host/paths";
 import type { IndexCounts, PauseReason } from "../../protocol";
+import type { OnProgress } from "../../workspace/ingest/progress";
 import type { OpenDocument } from "../../workspace/priority";
-
-/** Files done and to do, and an estimate of the time left where there is one. */
-export type ProgressListener = (done: number, total: number, secondsLeft?: number) => void;
+import type { WorkspaceIndex } from "../../workspace/workspace-index";
 
 /** The part of the workspace index that is used here. */
-export interface Indexable {
-  setFolders(folders: readonly Folder[]): void | Promise<void>;
-  reindex(options: {
-    signal: AbortSignal;
-    onProgress: ProgressListener;
-    open: readonly OpenDocument[];
-  }): Promise<IndexCounts>;
-  updateFile(uri: string): Promise<unknown>;
-  updateBuffer(uri: string, text: string | undefined): Promise<unknown>;
-  clear(): Promise<unknown>;
-  removeFile(uri: string): unknown;
-  counts(): IndexCounts;
-  flush(): Promise<unknown>;
-}
+export type Indexable = Pick<
+  WorkspaceIndex,
+  "setFolders" | "reindex" | "updateFile" | "updateBuffer" | "clear" | "removeFile" | "counts" | "flush"
+>;
 
 /** One pass over the folders, as it is shown. After a restart it is still the same run. */
 export interface IndexRun {
   /** Stops it; the files that were indexed so far stay in the index. */
   cancel(): void;
-  onProgress(listener: ProgressListener): void;
+  onProgress(listener: OnProgress): void;
   /** Null when it was cancelled. */
   readonly finished: Promise<IndexCounts | null>;
 }
@@ -38,7 +27,7 @@ export interface IndexingEvents {
   /** A run began. */
   started(run: IndexRun): void;
   /** The number of files done in the current run has changed. */
-  progress: ProgressListener;
+  progress: OnProgress;
   /** A run ended; `reason` says why, where it ended early. */
   ended(counts: IndexCounts, reason: string | undefined): void;
   /** Indexing was paused for this reason, or is no longer. */
@@ -57,7 +46,7 @@ const quietMs = 1000;
 interface Running {
   controller: AbortController;
   again: boolean;
-  readonly listeners: ProgressListener[];
+  readonly listeners: OnProgress[];
 }
 
 export class Indexing {
@@ -207,7 +196,7 @@ export class Indexing {
     for (;;) {
       running.again = false;
       const { signal } = running.controller;
-      const onProgress: ProgressListener = (done, total, secondsLeft) => {
+      const onProgress: OnProgress = (done, total, secondsLeft) => {
         if (signal.aborted) return;
         this.events.progress(done, total, secondsLeft);
         for (const listener of running.listeners) listener(done, total, secondsLeft);

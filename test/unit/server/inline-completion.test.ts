@@ -124,7 +124,7 @@ beforeEach(() => {
     modelHash: () => "m",
     revision: () => 1,
     completer: () => ({
-      complete: (context, _, position, signal, _arrivedAt, { invoked }) =>
+      complete: (context, _, position, signal = new AbortController().signal, _arrivedAt, { invoked = false } = {}) =>
         new Promise<CompletionTrace>((resolve, reject) => {
           ids += 1;
           const id = ids;

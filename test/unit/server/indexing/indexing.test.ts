@@ -17,10 +17,14 @@ class FakeIndex implements Indexable {
   }[] = [];
   folders: string[][] = [];
   calls: string[] = [];
-  setFolders(folders: readonly { uri: string }[]): void {
+  async setFolders(folders: readonly { uri: string }[]): Promise<void> {
     this.folders.push(folders.map(({ uri }) => uri));
   }
-  reindex({ signal, onProgress, open: documents }: Parameters<Indexable["reindex"]>[0]): Promise<IndexCounts> {
+  reindex({
+    signal = new AbortController().signal,
+    onProgress = () => {},
+    open: documents = [],
+  }: Parameters<Indexable["reindex"]>[0] = {}): Promise<IndexCounts> {
     this.opened.push(documents);
     return new Promise((resolve, reject) => {
       signal.addEventListener("abort", () => reject(new DOMException("stop", "AbortError")));
