@@ -48,7 +48,8 @@ export function spread<T>(items: readonly T[], max: number): T[] {
   return items.filter((_, at) => Math.floor(at / step) !== Math.floor((at - 1) / step));
 }
 
-function cursorAt(folder: string, path: string, text: string, offset: number): Cursor {
+/** The cursor at `offset` of a file of `folder`, without the rest of its line. */
+export function cursorAt(folder: string, path: string, text: string, offset: number): Cursor {
   const lineEnd = text.indexOf("\n", offset);
   const truth = text.slice(offset, lineEnd < 0 ? undefined : lineEnd);
   const prefix = text.slice(0, offset);

@@ -3,7 +3,8 @@ import { basename } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Engine, openEngine } from "../../sidecar/engine";
 import { quietLog } from "../../sidecar/host/log";
-import { defaultSettings } from "../../sidecar/protocol";
+import { type CompletionTrace, defaultSettings, type Settings } from "../../sidecar/protocol";
+import type { Cursor } from "./cursors";
 
 export interface WorkspaceOptions {
   readonly workspace: string;
@@ -16,8 +17,7 @@ export interface WorkspaceOptions {
 export async function openWorkspace(
   options: WorkspaceOptions,
   threads: number = defaultSettings.threads,
-): Promise<{ engine: Engine; openMs: number }> {
-  const start = performance.now();
+): Promise<Engine> {
   const engine = await openEngine({
     modelPath: options.modelPath,
     grammarPath: options.grammarPath,
@@ -28,7 +28,11 @@ export async function openWorkspace(
     log: quietLog,
     hasFolders: () => true,
   });
-  const openMs = performance.now() - start;
   await engine.index.setFolders([{ uri: pathToFileURL(options.workspace).href, name: basename(options.workspace) }]);
-  return { engine, openMs };
+  return engine;
+}
+
+/** Completes at the cursor, as if the request arrived now. */
+export function completeAt(engine: Engine, cursor: Cursor, settings: Settings): Promise<CompletionTrace> {
+  return engine.completer.complete(cursor.context, settings, cursor, undefined, performance.now());
 }

@@ -7,7 +7,7 @@ import { defaultSettings } from "../../../sidecar/protocol";
 import { type Cursor, readSources, typingCursors } from "../cursors";
 import { timed } from "../inference/pace";
 import { percentile } from "../statistics";
-import { openWorkspace, type WorkspaceOptions } from "../workspace";
+import { completeAt, openWorkspace, type WorkspaceOptions } from "../workspace";
 import { variation } from "./trees";
 
 export interface EmbeddingOptions extends WorkspaceOptions {
@@ -43,7 +43,7 @@ export async function embeddingPhase(options: EmbeddingOptions): Promise<Embeddi
   for (let round = 0; round < options.rounds; round++) {
     await indexed?.dispose();
     const storagePath = join(options.storagePath, `round${round}`);
-    const { engine } = await openWorkspace({ ...options, storagePath }, options.threads);
+    const engine = await openWorkspace({ ...options, storagePath }, options.threads);
     // Starts the threads of the model.
     await engine.backbone.embed([[0]]);
     const ms = await timed(async () => {
@@ -77,11 +77,7 @@ async function latencies(
 ): Promise<Pick<EmbeddingResult, "idleMs" | "busyMs" | "slowdown" | "completions">> {
   const complete = async (): Promise<number[]> => {
     const times: number[] = [];
-    for (const cursor of cursors)
-      times.push(
-        (await engine.completer.complete(cursor.context, defaultSettings, cursor, undefined, performance.now())).timings
-          .totalMs,
-      );
+    for (const cursor of cursors) times.push((await completeAt(engine, cursor, defaultSettings)).timings.totalMs);
     return times;
   };
   await complete();

@@ -33,8 +33,8 @@ export function figuresOf(measured: Measured, draftingAsked: boolean): Figure[] 
   ];
 }
 
-function keystrokeFigures({ fragments, warm, cold }: KeystrokeResult): Figure[] {
-  const keys = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments reused at ${(100 * warm.reusedShare).toFixed(0)} % of keystrokes`;
+function keystrokeFigures({ fragments, warm, reusedShare, cold }: KeystrokeResult): Figure[] {
+  const keys = `${warm.completions} keystrokes, ${warm.promptTokens} tokens of prompt, ${warm.generatedTokens} generated; fragments reused at ${(100 * reusedShare).toFixed(0)} % of keystrokes`;
   const documents = `${cold.completions} completions, ${cold.promptTokens} tokens of prompt`;
   const share = `of such a completion: ${digits(cold.expressMs)} and ${digits(cold.searchMs)} ms, ${fragments} fragments`;
   return [

@@ -1,32 +1,25 @@
 // Times of keystrokes with the real completer and index: warm, and with new fragments in documents never read.
 
-import { basename, join } from "node:path";
-import { pathToFileURL } from "node:url";
 import type { Engine } from "../../../sidecar/engine";
-import { documentPath } from "../../../sidecar/host/paths";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { languageIdOf } from "../../../sidecar/languages/languages";
 import { type CompletionTrace, defaultSettings, type Settings } from "../../../sidecar/protocol";
-import { readSources, spread } from "../cursors";
+import { cursorAt, readSources, spread } from "../cursors";
 import { medianOf, percentiles, type Spread } from "../statistics";
-import { openWorkspace } from "../workspace";
+import { completeAt, openWorkspace, type WorkspaceOptions } from "../workspace";
 
-export interface KeystrokeOptions {
-  readonly workspace: string;
-  readonly storagePath: string;
-  readonly modelPath: string;
-  readonly grammarPath: string;
+export interface KeystrokeOptions extends WorkspaceOptions {
   readonly threads: number;
   /** Number of documents. */
   readonly documents: number;
 }
 
-/** Milliseconds, or shares from 0 to 1. */
-export interface Fresh {
+/** Medians, and milliseconds of whole completions. */
+export interface Keystrokes {
   readonly completions: number;
   readonly promptTokens: number;
+  readonly generatedTokens: number;
   readonly totalMs: Spread;
-  /** Median share of expression and search in a completion. */
+  /** The share of expression and search in a completion, 0 to 1. */
   readonly retrievalShare: number;
   readonly expressMs: number;
   readonly searchMs: number;
@@ -36,16 +29,11 @@ export interface KeystrokeResult {
   readonly model: string;
   readonly fragments: number;
   /** One token was typed, and the fragments are reused. */
-  readonly warm: {
-    readonly completions: number;
-    /** Share of the keystrokes of one token. */
-    readonly reusedShare: number;
-    readonly totalMs: Spread;
-    readonly promptTokens: number;
-    readonly generatedTokens: number;
-  };
+  readonly warm: Keystrokes;
+  /** Share of the keystrokes of one token that reuse the fragments. */
+  readonly reusedShare: number;
   /** New fragments in a document that was never read before. */
-  readonly cold: Fresh;
+  readonly cold: Keystrokes;
 }
 
 const maxTokens = 24;
@@ -61,7 +49,7 @@ const minPrefix = 5000;
 
 /** Indexes the workspace with the model, then types in some of its documents. */
 export async function keystrokesPhase(options: KeystrokeOptions): Promise<KeystrokeResult> {
-  const { engine } = await openWorkspace(options, options.threads);
+  const engine = await openWorkspace(options, options.threads);
   const { model } = engine.backbone;
   await engine.index.reindex();
   const tokenizer = await Tokenizer.load(model);
@@ -105,23 +93,19 @@ export async function keystrokesPhase(options: KeystrokeOptions): Promise<Keystr
   const result: KeystrokeResult = {
     model: `${model.name} ${model.version}`,
     fragments: engine.index.fragmentCount,
-    warm: {
-      completions: reused.length,
-      reusedShare: reused.length / keystrokes.length,
-      totalMs: percentiles(reused.map(({ timings }) => timings.totalMs)),
-      promptTokens: medianOf(reused, (trace) => trace.promptTokens),
-      generatedTokens: medianOf(reused, (trace) => trace.generatedTokens),
-    },
-    cold: fresh(cold),
+    warm: summaryOf(reused),
+    reusedShare: reused.length / keystrokes.length,
+    cold: summaryOf(cold),
   };
   await engine.dispose();
   return result;
 }
 
-function fresh(traces: readonly CompletionTrace[]): Fresh {
+function summaryOf(traces: readonly CompletionTrace[]): Keystrokes {
   return {
     completions: traces.length,
     promptTokens: medianOf(traces, (trace) => trace.promptTokens),
+    generatedTokens: medianOf(traces, (trace) => trace.generatedTokens),
     totalMs: percentiles(traces.map(({ timings }) => timings.totalMs)),
     retrievalShare: medianOf(traces, ({ timings }) => (timings.expressMs + timings.searchMs) / timings.totalMs),
     expressMs: medianOf(traces, ({ timings }) => timings.expressMs),
@@ -162,19 +146,6 @@ class TypedDocument {
   }
 
   complete(engine: Engine, settings: Settings): Promise<CompletionTrace> {
-    const arrivedAt = performance.now();
-    const uri = pathToFileURL(join(this.workspace, this.path)).href;
-    const prefix = this.text.slice(0, this.cursor);
-    const lineEnd = this.text.indexOf("\n", this.cursor);
-    const path = documentPath(uri, [{ uri: pathToFileURL(this.workspace).href, name: basename(this.workspace) }]);
-    const position = { line: prefix.split("\n").length - 1, character: this.cursor - (prefix.lastIndexOf("\n") + 1) };
-    const context = {
-      uri,
-      path,
-      languageId: languageIdOf(this.path),
-      prefix,
-      suffix: lineEnd < 0 ? "" : this.text.slice(lineEnd),
-    };
-    return engine.completer.complete(context, settings, position, undefined, arrivedAt);
+    return completeAt(engine, cursorAt(this.workspace, this.path, this.text, this.cursor), settings);
   }
 }

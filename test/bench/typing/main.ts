@@ -1,19 +1,19 @@
 // `npm run bench -- typing`: replays typing the edits of a git history with the real sidecar, and counts useful suggestions.
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/host/locations";
 import { languageIdOf } from "../../../sidecar/languages/languages";
 import type { Settings } from "../../../sidecar/protocol";
 import { measuredModel } from "../../eval/measured-model";
-import { count, machineOn } from "../command";
+import { count, machineOn, print, withScratch } from "../command";
 import { startEditor } from "../editor";
 import { digits, table } from "../goals";
 import { History } from "../history";
-import { percentile } from "../statistics";
+import { percentiles } from "../statistics";
 import { noticeMs } from "./person";
-import { editorDelayMs, type Replayed, replay, type ShownAnswer } from "./replay";
+import { countNames, editorDelayMs, noCounts, type Replayed, replay, type ShownAnswer } from "./replay";
 import { createRhythm, medianMs } from "./rhythm";
 
 const help = `npm run bench -- typing [OPTIONS]
@@ -62,9 +62,9 @@ export async function main(args: readonly string[]): Promise<void> {
     seed,
   });
   const maxKeys = count("--keys", values.keys);
+  const settings = settingsOf(values.setting);
 
-  const scratch = await mkdtemp(join(tmpdir(), "selfracg-bench-"));
-  try {
+  await withScratch(async (scratch) => {
     const workspace = join(scratch, "workspace");
     await mkdir(workspace);
     let parent = edits[0]?.parent ?? "";
@@ -75,47 +75,48 @@ export async function main(args: readonly string[]): Promise<void> {
       workspace,
       storagePath: join(scratch, "index"),
       modelPath: measuredModel(values.model, modelFolders),
-      settings: settingsOf(values.setting),
+      settings,
     });
     const replayed: (Replayed & { commit: string; path: string })[] = [];
     let index = await editor.index([]);
     try {
       const interval = createRhythm(seed, speed);
       for (const [at, edit] of edits.entries()) {
+        const { commit, path } = edit;
         if (edit.parent !== parent) {
           const changed = await history.changed(parent, edit.parent);
           await history.checkOut(edit.parent, workspace);
-          index = (await editor.index(changed.map((path) => join(workspace, path)))) ?? index;
+          index = (await editor.index(changed.map((each) => join(workspace, each)))) ?? index;
           parent = edit.parent;
         }
-        process.stderr.write(`Typing edit ${at + 1} of ${edits.length}: ${edit.path} in ${edit.commit.slice(0, 8)}\n`);
-        const path = join(workspace, edit.path);
-        replayed.push({
-          commit: edit.commit,
-          path: edit.path,
-          ...(await replay(editor, edit, { maxKeys, path, languageId: languageIdOf(edit.path), interval, speed })),
-        });
+        process.stderr.write(`Typing edit ${at + 1} of ${edits.length}: ${path} in ${commit.slice(0, 8)}\n`);
+        const options = { maxKeys, path: join(workspace, path), languageId: languageIdOf(path), interval, speed };
+        replayed.push({ commit, path, ...(await replay(editor, edit, options)) });
       }
     } finally {
       await editor.close();
     }
     const { model, provider } = editor.status ?? {};
-    const header = `${replayed.length} edits of ${new Set(replayed.map(({ commit }) => commit)).size} commits, ${model?.name} ${model?.version} on ${provider?.name}, ${index?.fragments ?? 0} fragments indexed at the last`;
-    process.stdout.write(`${header}\n\n${report(replayed)}\n\n`);
-    process.stdout.write(
-      `A suggestion is requested ${editorDelayMs} ms after a key, as VS Code does; the person notices one that is shown for ${noticeMs} ms\n` +
-        `and accepts the part that they are going to write. Characters are those of the edits; indentation comes with the line break.\n`,
+    print(
+      `${replayed.length} edits of ${new Set(replayed.map(({ commit }) => commit)).size} commits, ${model?.name} ${model?.version} on ${provider?.name}, ${index?.fragments ?? 0} fragments indexed at the last\n`,
     );
-    if (values.json !== undefined) {
-      const machine = machineOn(availableParallelism());
-      await writeFile(
-        values.json,
-        `${JSON.stringify({ machine, model, provider, seed, speed, editorDelayMs, noticeMs, settings: settingsOf(values.setting), total: summary(replayed), replayed }, undefined, 2)}\n`,
-      );
-    }
-  } finally {
-    await rm(scratch, { recursive: true, force: true, maxRetries: 5 });
-  }
+    print(
+      `${report(replayed)}\n\nA suggestion is requested ${editorDelayMs} ms after a key, as VS Code does; the person notices one that is shown for ${noticeMs} ms\n` +
+        "and accepts the part that they are going to write. Characters are those of the edits; indentation comes with the line break.",
+    );
+    if (values.json === undefined) return;
+    const how = {
+      machine: machineOn(availableParallelism()),
+      model,
+      provider,
+      seed,
+      speed,
+      editorDelayMs,
+      noticeMs,
+      settings,
+    };
+    await writeFile(values.json, `${JSON.stringify({ ...how, total: summary(replayed), replayed }, undefined, 2)}\n`);
+  });
 }
 
 /** Parses settings such as `maxTokens=12`. The sidecar checks the values. */
@@ -135,46 +136,32 @@ function settingsOf(given: readonly string[]): Partial<Settings> {
 
 /** Sums over the edits, and percentiles in milliseconds. */
 export function summary(replayed: readonly Replayed[]) {
-  const sum = (value: (one: Replayed) => number) => replayed.reduce((total, one) => total + value(one), 0);
+  const total = noCounts();
+  const withheld: Record<string, number> = {};
+  for (const { counts, withheld: reasons } of replayed) {
+    for (const name of countNames) total[name] += counts[name];
+    for (const [reason, times] of Object.entries(reasons)) withheld[reason] = (withheld[reason] ?? 0) + times;
+  }
   const shown = replayed.flatMap((one) => one.shown);
   const latency = (of: readonly ShownAnswer[], value: (one: ShownAnswer) => number) => ({
     count: of.length,
-    p50: percentile(of.map(value), 0.5),
-    p95: percentile(of.map(value), 0.95),
+    ...percentiles(of.map(value)),
   });
-  const withheld: Record<string, number> = {};
-  for (const one of replayed)
-    for (const [reason, times] of Object.entries(one.withheld)) withheld[reason] = (withheld[reason] ?? 0) + times;
-  const made = shown.filter(({ cached }) => !cached);
+  const fromKey = ({ fromKeyMs }: ShownAnswer) => fromKeyMs;
+  const fromRequest = ({ fromRequestMs }: ShownAnswer) => fromRequestMs;
   return {
-    keys: sum((one) => one.keys),
-    pressed: sum((one) => one.pressed),
-    characters: sum((one) => one.characters),
-    taken: sum((one) => one.taken),
-    requests: sum((one) => one.requests),
-    cancelled: sum((one) => one.cancelled),
-    answered: sum((one) => one.answered),
-    cached: sum((one) => one.cached),
-    waited: sum((one) => one.waited),
-    withText: sum((one) => one.withText),
-    unsure: sum((one) => one.unsure),
+    ...total,
     withheld,
     shown: shown.length,
-    right: sum((one) => one.right),
-    takings: {
-      whole: sum((one) => one.takings.whole),
-      line: sum((one) => one.takings.line),
-      words: sum((one) => one.takings.words),
-    },
-    typedToEnd: sum((one) => one.typedToEnd),
-    changed: sum((one) => one.changed),
-    flashed: sum((one) => one.flashed),
-    fromKeyMs: latency(shown, (one) => one.fromKeyMs),
-    fromRequestMs: latency(shown, (one) => one.fromRequestMs),
-    madeFromRequestMs: latency(made, (one) => one.fromRequestMs),
+    fromKeyMs: latency(shown, fromKey),
+    fromRequestMs: latency(shown, fromRequest),
+    madeFromRequestMs: latency(
+      shown.filter(({ cached }) => !cached),
+      fromRequest,
+    ),
     followUpFromKeyMs: latency(
       shown.filter(({ followUp }) => followUp),
-      (one) => one.fromKeyMs,
+      fromKey,
     ),
   };
 }
@@ -185,7 +172,7 @@ export function report(replayed: readonly Replayed[]): string {
   const of = (part: number, whole: number) => (whole === 0 ? "" : `${((100 * part) / whole).toFixed(1)} %`);
   const ms = ({ count: times, p50, p95 }: { count: number; p50: number; p95: number }) =>
     times === 0 ? ["-", ""] : [`${digits(p50)} / ${digits(p95)} ms`, `of ${times}`];
-  const taken = all.takings.whole + all.takings.line + all.takings.words;
+  const taken = all.whole + all.line + all.words;
   const withheld = Object.entries(all.withheld).sort(([, a], [, b]) => b - a);
   return table(
     ["suggestions while typing", "", ""],
@@ -199,11 +186,7 @@ export function report(replayed: readonly Replayed[]): string {
       ...withheld.map(([reason, times]) => [`  nothing: ${reason}`, `${times}`, of(times, all.answered)]),
       ["shown", `${all.shown}`, `${digits((100 * all.shown) / Math.max(1, all.keys))} in 100 keys`],
       ["  with a right part", `${all.right}`, of(all.right, all.shown)],
-      [
-        "  accepted",
-        `${taken}`,
-        `${all.takings.whole} whole, ${all.takings.line} a line, ${all.takings.words} by words`,
-      ],
+      ["  accepted", `${taken}`, `${all.whole} whole, ${all.line} a line, ${all.words} by words`],
       ["  typed to the end", `${all.typedToEnd}`, of(all.typedToEnd, all.shown)],
       ["  changed or removed while being typed (flicker)", `${all.changed}`, of(all.changed, all.shown)],
       [`  typed against within ${noticeMs} ms (flash)`, `${all.flashed}`, of(all.flashed, all.shown)],

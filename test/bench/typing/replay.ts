@@ -3,7 +3,7 @@ import type { CompletionTrace } from "../../../sidecar/protocol";
 import type { Document, Editor } from "../editor";
 import type { Edit } from "../history";
 import { Display } from "./display";
-import { choose, noticeMs, type Taking } from "./person";
+import { choose, noticeMs } from "./person";
 import { keysOf } from "./rhythm";
 
 /**
@@ -24,33 +24,50 @@ export interface ShownAnswer {
   readonly followUp: boolean;
 }
 
+/** What is counted while an edit is typed. */
+export const countNames = [
+  /** Keys that the text takes without suggestions, and keys that were pressed. */
+  "keys",
+  "pressed",
+  /** Characters written, and those of them accepted from suggestions. */
+  "characters",
+  "taken",
+  /** Requests, those cancelled by the next key, and the others. */
+  "requests",
+  "cancelled",
+  "answered",
+  "cached",
+  /** Answers that the server delayed to wait for another key. */
+  "waited",
+  "withText",
+  /** Answers without a suggestion because the model was unsure. */
+  "unsure",
+  /** Texts that an answer changed or removed although they were being typed. */
+  "changed",
+  /** Texts that were typed against before they could be noticed. */
+  "flashed",
+  "typedToEnd",
+  /** Shown texts of which a part was right. */
+  "right",
+  /** Acceptances of whole suggestions, of first lines, and of words. */
+  "whole",
+  "line",
+  "words",
+] as const;
+
+export type Counts = Record<(typeof countNames)[number], number>;
+
+export function noCounts(): Counts {
+  const answers = { requests: 0, cancelled: 0, answered: 0, cached: 0, waited: 0, withText: 0, unsure: 0 };
+  const texts = { changed: 0, flashed: 0, typedToEnd: 0, right: 0, whole: 0, line: 0, words: 0 };
+  return { keys: 0, pressed: 0, characters: 0, taken: 0, ...answers, ...texts };
+}
+
 export interface Replayed {
-  /** Number of keys that the text takes without suggestions. */
-  readonly keys: number;
-  /** Number of keys that were pressed. */
-  readonly pressed: number;
-  readonly characters: number;
-  /** Number of characters accepted from suggestions. */
-  readonly taken: number;
-  readonly requests: number;
-  /** Number of requests cancelled by the next key. */
-  readonly cancelled: number;
-  readonly answered: number;
-  readonly cached: number;
-  /** Number of answers that the server delayed to wait for another key. */
-  readonly waited: number;
-  readonly withText: number;
-  /** Number of answers without a suggestion because the model was unsure. */
-  readonly unsure: number;
-  /** Number of answers without a suggestion for other reasons, by reason. */
+  readonly counts: Readonly<Counts>;
+  /** Answers without a suggestion for other reasons than an unsure model, by reason. */
   readonly withheld: Readonly<Record<string, number>>;
   readonly shown: readonly ShownAnswer[];
-  readonly changed: number;
-  readonly flashed: number;
-  readonly typedToEnd: number;
-  /** Number of shown texts of which a part was right. */
-  readonly right: number;
-  readonly takings: Readonly<Record<Taking, number>>;
 }
 
 export interface ReplayOptions {
@@ -84,21 +101,10 @@ class Typist {
   readonly #display: Display;
   readonly #shown: ShownAnswer[] = [];
   readonly #withheld: Record<string, number> = {};
-  readonly #takings: Record<Taking, number> = { whole: 0, line: 0, words: 0 };
   readonly #running = new Set<Promise<void>>();
   #at = 0;
-  #keys = 0;
-  #pressed = 0;
-  #taken = 0;
-  #requests = 0;
-  #cancelled = 0;
-  #answered = 0;
-  #cached = 0;
-  #waited = 0;
-  #withText = 0;
-  #unsure = 0;
-  #right = 0;
-  /** The offset after the shown text. */
+  readonly #counts = noCounts();
+  /** Of the last answer. */
   #trace: CompletionTrace | undefined;
   #cancel: () => void = () => {};
   #wake: () => void = () => {};
@@ -113,26 +119,10 @@ class Typist {
   }
 
   get result(): Replayed {
-    return {
-      keys: this.#keys,
-      pressed: this.#pressed,
-      characters: this.#at,
-      taken: this.#taken,
-      requests: this.#requests,
-      cancelled: this.#cancelled,
-      answered: this.#answered,
-      cached: this.#cached,
-      waited: this.#waited,
-      withText: this.#withText,
-      unsure: this.#unsure,
-      withheld: this.#withheld,
-      shown: this.#shown,
-      changed: this.#display.changedCount,
-      flashed: this.#display.flashedCount,
-      typedToEnd: this.#display.typedCount,
-      right: this.#right,
-      takings: this.#takings,
-    };
+    const { changedCount, flashedCount, typedCount } = this.#display;
+    const texts = { changed: changedCount, flashed: flashedCount, typedToEnd: typedCount };
+    const counts = { ...this.#counts, characters: this.#at, ...texts };
+    return { counts, withheld: this.#withheld, shown: this.#shown };
   }
 
   /** Types until at least the first `length` characters of the edit are written. */
@@ -152,8 +142,8 @@ class Typist {
       this.#document.insert(key);
       this.#display.key(key, lastKeyAt);
       this.#at += key.length;
-      this.#keys += 1;
-      this.#pressed += 1;
+      this.#counts.keys += 1;
+      this.#counts.pressed += 1;
       before = key;
       this.#ask(lastKeyAt, editorDelayMs / this.#options.speed);
     }
@@ -171,10 +161,10 @@ class Typist {
       if (shown !== undefined && noticedAt <= now) {
         const taken = choose(shown.text, this.#truth.slice(this.#at));
         if (taken !== undefined) {
-          this.#takings[taken.how] += 1;
-          this.#taken += taken.text.length;
-          this.#keys += keysOf(taken.text).length;
-          this.#pressed += taken.presses;
+          this.#counts[taken.how] += 1;
+          this.#counts.taken += taken.text.length;
+          this.#counts.keys += keysOf(taken.text).length;
+          this.#counts.pressed += taken.presses;
           this.#at += taken.text.length;
           this.#document.insert(taken.text);
           this.#display.take(taken.text);
@@ -201,7 +191,7 @@ class Typist {
     const ask = (): void => {
       const requestAt = performance.now();
       const { answer, cancel } = this.#document.request();
-      this.#requests += 1;
+      this.#counts.requests += 1;
       let overtaken = false;
       this.#cancel = () => {
         overtaken = true;
@@ -209,7 +199,7 @@ class Typist {
       };
       const done = answer.then(
         (result) => {
-          if (result.kind === "cancelled" || overtaken) this.#cancelled += 1;
+          if (result.kind === "cancelled" || overtaken) this.#counts.cancelled += 1;
           else this.#take(result.text, result.trace, { keyAt, requestAt, followUp: delayMs === 0 });
         },
         (error: unknown) => {
@@ -236,13 +226,13 @@ class Typist {
     { keyAt, requestAt, followUp }: { keyAt: number; requestAt: number; followUp: boolean },
   ): void {
     const now = performance.now();
-    this.#answered += 1;
+    this.#counts.answered += 1;
     const cached = trace?.cached === true;
-    if (cached) this.#cached += 1;
-    if (!cached && trace !== undefined && trace.timings.waitMs > 0) this.#waited += 1;
-    if (text !== "") this.#withText += 1;
+    if (cached) this.#counts.cached += 1;
+    if (!cached && trace !== undefined && trace.timings.waitMs > 0) this.#counts.waited += 1;
+    if (text !== "") this.#counts.withText += 1;
     else if (trace?.confidence !== undefined && (trace.confidence.probability ?? 1) < (trace.confidence.threshold ?? 0))
-      this.#unsure += 1;
+      this.#counts.unsure += 1;
     else {
       const reason =
         trace === undefined ? "not tried (inside of a word, or off)" : (trace.suppressed ?? "nothing written");
@@ -250,7 +240,7 @@ class Typist {
     }
     if (this.#display.answer(text, now)) {
       this.#shown.push({ fromKeyMs: now - keyAt, fromRequestMs: now - requestAt, cached, followUp });
-      if (choose(text, this.#truth.slice(this.#at)) !== undefined) this.#right += 1;
+      if (choose(text, this.#truth.slice(this.#at)) !== undefined) this.#counts.right += 1;
     }
     this.#trace = trace;
   }

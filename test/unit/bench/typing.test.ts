@@ -9,7 +9,7 @@ import { percentile } from "../../bench/statistics";
 import { Display } from "../../bench/typing/display";
 import { report, summary } from "../../bench/typing/main";
 import { choose } from "../../bench/typing/person";
-import type { Replayed } from "../../bench/typing/replay";
+import { noCounts, type Replayed } from "../../bench/typing/replay";
 import { createRhythm, keysOf, medianMs } from "../../bench/typing/rhythm";
 
 describe("an edit", () => {
@@ -229,33 +229,32 @@ describe("ghost text", () => {
 
 it("the summary adds up the edits", () => {
   const one: Replayed = {
-    keys: 20,
-    pressed: 12,
-    characters: 22,
-    taken: 11,
-    requests: 10,
-    cancelled: 4,
-    answered: 6,
-    cached: 2,
-    waited: 1,
-    withText: 3,
-    unsure: 1,
+    counts: {
+      ...noCounts(),
+      keys: 20,
+      pressed: 12,
+      characters: 22,
+      taken: 11,
+      requests: 10,
+      cancelled: 4,
+      answered: 6,
+      cached: 2,
+      withText: 3,
+      unsure: 1,
+      whole: 1,
+    },
     withheld: { "empty: is empty": 2 },
     shown: [
       { fromKeyMs: 100, fromRequestMs: 50, cached: false, followUp: false },
       { fromKeyMs: 60, fromRequestMs: 10, cached: true, followUp: true },
     ],
-    changed: 1,
-    flashed: 0,
-    typedToEnd: 0,
-    right: 1,
-    takings: { whole: 1, line: 0, words: 0 },
   };
   const all = summary([one, one]);
   expect(all).toMatchObject({
     keys: 40,
     pressed: 24,
     taken: 22,
+    whole: 2,
     withheld: { "empty: is empty": 4 },
     fromKeyMs: { count: 4, p50: 60, p95: 100 },
     madeFromRequestMs: { count: 2, p50: 50 },
