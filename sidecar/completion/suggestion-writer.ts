@@ -43,7 +43,7 @@ export class SuggestionWriter {
   async write(request: SuggestionRequest): Promise<Pick<CompletionRecord, "prompt" | "required" | "generated">> {
     const { context, cursor, settings, invoked, signal, trace, timings } = request;
     const { backbone, promptFormat, tokenizer } = this.options;
-    const { contextLength } = backbone.model;
+    const { contextLength, ngramWeights } = backbone.model;
     const maxNewTokens = Math.min(settings.maxTokens, contextLength - minPromptTokens);
     const { prefix, required } = healPrefix(tokenizer, context.prefix);
     const { prompt, result } = await this.prompts.read({
@@ -66,7 +66,7 @@ export class SuggestionWriter {
       prompt: result,
       maxTokens: maxNewTokens,
       required,
-      promptLookup: new NgramLookup(promptFormat.withoutPaths(prompt.tokens), before, stopTokens),
+      promptLookup: new NgramLookup(promptFormat.withoutPaths(prompt.tokens), before, stopTokens, ngramWeights),
       lastLookup: new NgramLookup(this.lastTokens, before, stopTokens),
       cursor,
       signal,

@@ -23,7 +23,7 @@ export const help = `npm run eval -- --tasks FILE --repos FILE [OPTIONS]
                         -always: never "nothing needed"; -next: the fragment after the one found; oracle: bm25 that sees the answer
   --fragments KIND      product: cut as the sidecar cuts files (default); windows: 20 lines every 10
   --imported N          with selfracg: added to the score of fragments of imported files; default: as in the product
-  --plain               the model alone: windows of the other files, no cache model over the prompt, no stops, no filters
+  --plain               the model alone: windows of the other files, no n-gram lookup, no stops, no filters
   --model NAME|DIR      model of the list, or folder of a package; default: small, the one that ships
   --provider NAME       auto, cuda or cpu; default: auto
   --threads N           CPU threads; default: chosen from the cores there are

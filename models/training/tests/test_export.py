@@ -375,21 +375,20 @@ def test_card_lists_the_adapters_stages_and_a_continued_run(work):
     )
 
 
-def test_the_confidence_stays_with_the_weights_that_it_was_fitted_on(work, capsys):
+def test_what_was_fitted_on_weights_stays_with_them(work, capsys):
     export.run(arguments(work))
     assert "no confidence for these weights yet" in capsys.readouterr().out
     path = work / "package" / "model.json"
     confidence = {"weights": {"constant": 1.0}, "thresholds": {"more": 0.01}}
+    fitted = {"ngramWeights": [0, 0.5], "confidence": confidence}
 
     def state():
-        path.write_text(
-            json.dumps({**json.loads(path.read_text(encoding="utf-8")), "confidence": confidence}), encoding="utf-8"
-        )
+        path.write_text(json.dumps({**json.loads(path.read_text(encoding="utf-8")), **fitted}), encoding="utf-8")
 
     state()
     export.run(arguments(work, "--model-version", "0.2.0"))
     manifest = package.read(work / "package")
-    assert manifest["version"] == "0.2.0" and manifest["confidence"] == confidence
+    assert manifest["version"] == "0.2.0" and {name: manifest[name] for name in fitted} == fitted
     assert "no confidence" not in capsys.readouterr().out
     package.replace_figures(work / "package", "| a | 1 |", {"retrieval.nullScore": 0.5})
     assert package.read(work / "package")["confidence"] == confidence
@@ -399,10 +398,10 @@ def test_the_confidence_stays_with_the_weights_that_it_was_fitted_on(work, capsy
     data = graph.SerializeToString()
     former = package.read(work / "package")
     files = {name: (work / "package" / name).read_bytes() for name in package.FILES}
-    assert package.confidence_of(work / "package", former, {**files, "model.onnx": data}) == confidence
+    assert package.fitted_members(work / "package", former, {**files, "model.onnx": data}) == fitted
     for other in (("--fill-in-middle",), ("--weights", "float32")):
         export.run(arguments(work, *other))
-        assert "confidence" not in package.read(work / "package")
+        assert not fitted.keys() & package.read(work / "package").keys()
         state()
 
 

@@ -39,7 +39,7 @@ export interface GenerateOptions {
   readonly maxTokens: number;
   /** The text before the cursor that has to be generated first (token healing). Not part of the result. */
   readonly required?: string;
-  /** Over the prompt: changes which tokens are chosen, and gives drafts. Without it the model alone decides. */
+  /** Over the prompt: gives drafts, and with the package's weights changes which tokens are chosen. */
   readonly promptLookup?: NgramLookup;
   /** Over the last suggestion: gives drafts only. */
   readonly lastLookup?: NgramLookup | undefined;

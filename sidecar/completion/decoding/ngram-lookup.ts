@@ -6,12 +6,6 @@ const maxMatch = 12;
 /** Base of the exponential weight by which longer matches count more than shorter ones. */
 const matchBase = 4;
 
-/**
- * How much the lookup counts beside a model that knows nothing, by the length of the longest match: one token in common
- * says little, five nearly everything. Chosen with `npm run bench` (names defined in another file).
- */
-const weightOfMatch: readonly number[] = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
-
 /** A place in the text with the same tokens as were generated last. */
 export interface Match {
   /** Position of the token after them. */
@@ -37,11 +31,13 @@ export class NgramLookup {
    * @param text the tokens to look in, usually the prompt
    * @param before the last tokens before the cursor, from which the first lookup starts
    * @param excluded tokens that are never generated (special ones)
+   * @param weights `ngramWeights` of the model package; none: the model alone chooses
    */
   constructor(
     private readonly text: readonly number[],
     before: readonly number[],
     private readonly excluded: ReadonlySet<number>,
+    private readonly weights: readonly number[] = [],
   ) {
     this.history = before.slice(-maxMatch);
     for (let at = 0; at + 1 < text.length; at++) {
@@ -84,7 +80,7 @@ export class NgramLookup {
   choose(logits: Float32Array, isAllowed?: IsAllowed): number {
     const favourite = argmax(logits, isAllowed);
     const { matches } = this;
-    if (matches.length === 0) return favourite;
+    if (matches.length === 0 || this.weights.length === 0) return favourite;
 
     const { votes, total, maxLength } = this.count(matches);
     // Lookup and model agree most of the time, and then no probability is needed.
@@ -95,7 +91,7 @@ export class NgramLookup {
     const sum = sumOfExponentials(logits, maxLogit);
     // A sure model has read the text too and needs no help.
     const maxProbability = 1 / sum;
-    const weight = (weightOfMatch[Math.min(maxLength, weightOfMatch.length - 1)] ?? 0) * (1 - maxProbability ** 2);
+    const weight = (this.weights[Math.min(maxLength, this.weights.length - 1)] ?? 0) * (1 - maxProbability ** 2);
     const probability = (id: number, vote: number) =>
       (Math.exp((logits[id] ?? -Infinity) - maxLogit) / sum) * (1 - weight) + (weight * vote) / total;
 

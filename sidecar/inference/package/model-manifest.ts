@@ -122,6 +122,12 @@ const manifestSchema = v.strictObject({
     }),
   ),
   /**
+   * How much the n-gram lookup over the prompt counts beside a model that knows nothing, by the number of tokens that its
+   * longest match has in common with what was generated last; the last number counts for longer matches too. Absent: the
+   * model alone chooses, as a model does that has learnt to copy from its prompt, and the lookup only gives drafts.
+   */
+  ngramWeights: v.optional(v.pipe(v.array(probability), v.minLength(2), v.maxLength(max.pieces))),
+  /**
    * Only in a package converted on this machine: the source GGUF file, the model of the catalogue whose graph the package uses,
    * whether the file is that model's own, and the type of the weights: `int8` needs a processor that sums their products exactly.
    */

@@ -84,6 +84,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
         format.withoutPaths(prompt.tokens),
         tokenizer.encode(prefix.slice(-lookupCharacters)),
         stopTokens,
+        backbone.model.ngramWeights,
       );
       const start = performance.now();
       const generation = await generate({

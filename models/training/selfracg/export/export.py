@@ -275,10 +275,9 @@ def export(
     )
     files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
     # Fitted by the product's own benchmark, on what this very model writes.
-    confidence = package.confidence_of(out, description, files)
-    if confidence is not None:
-        description["confidence"] = confidence
-    else:
+    fitted = package.fitted_members(out, description, files)
+    description.update(fitted)
+    if "confidence" not in fitted:
         report(
             "export: no confidence for these weights yet, so that nothing is held back for being unsure: "
             "`npm run bench -- confidence` prints the member for model.json"

@@ -85,26 +85,26 @@ def place(directory: Path, contents: Mapping[str, bytes | Path]) -> None:
                 os.replace(Path(scratch) / name, directory / name)
 
 
-def confidence_of(
+def fitted_members(
     directory: Path, description: Mapping[str, Any], files: Mapping[str, bytes | Path]
-) -> dict[str, Any] | None:
-    """`confidence` of the package in `directory` where it holds for a new one too: the same weights, tokenizer and prompts; else None."""
+) -> dict[str, Any]:
+    """`ngramWeights` and `confidence` of the package in `directory` where they hold for a new one too: the same weights, tokenizer and prompts."""
     path = directory / "model.json"
     former: dict[str, Any] = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
-    confidence: dict[str, Any] | None = former.get("confidence")
-    if confidence is None or former.get("prompt") != description["prompt"]:
-        return None
+    fitted: dict[str, Any] = {name: former[name] for name in ("ngramWeights", "confidence") if name in former}
+    if not fitted or former.get("prompt") != description["prompt"]:
+        return {}
     fixed = [name for name in {**former["files"], **files} if name not in ("model.onnx", "MODEL_CARD.md")]
     if any(name not in files or former["files"].get(name) != digest(files[name]) for name in fixed):
-        return None
+        return {}
     # The graph around the weights may have changed, for speed, without changing the text that it writes.
     former_graph, graph = directory / "model.onnx", files["model.onnx"]
     if not former_graph.is_file():
-        return None
+        return {}
     same = weights_of(former_graph.read_bytes()) == weights_of(
         graph if isinstance(graph, bytes) else graph.read_bytes()
     )
-    return confidence if same else None
+    return fitted if same else {}
 
 
 def weights_of(graph: bytes) -> frozenset[str]:

@@ -12,7 +12,9 @@ const undecided = new Float32Array(vocabulary);
 const expecting = (letters: string) =>
   Float32Array.from({ length: vocabulary }, (_, id) => (ids(letters).includes(id) ? 5 : 0));
 
-const cache = (prompt: string, before: string) => new NgramLookup(ids(prompt), ids(before), special);
+/** The weights by the length of a match. */
+const weights = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
+const cache = (prompt: string, before: string) => new NgramLookup(ids(prompt), ids(before), special, weights);
 const best = (of: NgramLookup, logits = undecided, admits?: (id: number) => boolean) =>
   String.fromCharCode(96 + of.choose(logits, admits));
 
@@ -66,6 +68,12 @@ it("never chooses a special token, and never matches across one", () => {
   expect(best(cache("abcy|bcx|bcx|bcx", "abc"))).toBe("y");
 });
 
+it("leaves the choice to the model without weights, and still finds the matches", () => {
+  const one = new NgramLookup(ids("abcdefghx|abcdefgh"), ids("abcdefgh"), special);
+  expect(best(one, expecting("z"))).toBe("z");
+  expect(one.matches.map(({ length }) => length)).toEqual([8]);
+});
+
 it("does not change the logits", () => {
   const logits = undecided.slice();
   cache("abcab", "ab").choose(logits);
@@ -79,7 +87,6 @@ function chosenPlainly(
   logits: Float32Array,
   admits: (id: number) => boolean,
 ): number {
-  const weights = [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8];
   const exponentials = [...logits].map((logit) => Math.exp(logit - Math.max(...logits)));
   const sum = exponentials.reduce((total, value) => total + value, 0);
   const mixed = exponentials.map((value) => value / sum);
@@ -117,7 +124,7 @@ it("chooses the most likely token of the whole mixture", () => {
     const sureness = random(40) / 4;
     const logits = Float32Array.from({ length: 9 }, () => (random(1000) / 1000) * sureness);
     const admits = (id: number) => round % 3 > 0 || id % 2 === 1;
-    const one = new NgramLookup(prompt, before, special);
+    const one = new NgramLookup(prompt, before, special, weights);
     const token = 1 + random(letters);
     one.push(token);
     const expected = chosenPlainly(prompt, [...before, token], logits, admits);

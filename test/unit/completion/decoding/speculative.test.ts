@@ -94,7 +94,7 @@ describe("speculative decoding of a scripted model", () => {
         last: tokenizer.tokenOf(model.specialTokens.endOfText),
       });
       const tokens = tokenizer.encode(prompt);
-      const promptLookup = new NgramLookup(tokens, tokenizer.encode(before), format.stopTokens);
+      const promptLookup = new NgramLookup(tokens, tokenizer.encode(before), format.stopTokens, model.ngramWeights);
       const result = await generate({
         backbone,
         tokenizer,
@@ -206,7 +206,7 @@ describe("speculative decoding of a scripted model", () => {
       onStep: (step) => step === 4 && controller.abort(),
     });
     const tokens = tokenizer.encode(`${says}\nx = `);
-    const promptLookup = new NgramLookup(tokens, [], format.stopTokens);
+    const promptLookup = new NgramLookup(tokens, [], format.stopTokens, model.ngramWeights);
     const running = generate({
       backbone,
       tokenizer,
@@ -270,7 +270,12 @@ it("speculative decoding gives the same text as decoding without drafts", async 
           end: () => "",
         }),
       };
-      const promptLookup = new NgramLookup(prompt, prompt.slice(-12), new Set([0]));
+      const promptLookup = new NgramLookup(
+        prompt,
+        prompt.slice(-12),
+        new Set([0]),
+        [0, 0.1, 0.3, 0.5, 0.65, 0.75, 0.8],
+      );
       const begin = { cache: cacheOf(), logits: logitsAfter(read) };
       const result = await generate({
         backbone: backbone as Backbone,
@@ -335,6 +340,7 @@ describe("speculative decoding of the real model", () => {
           format.withoutPaths(tokens),
           tokenizer.encode(prefix.slice(-200)),
           format.stopTokens,
+          backbone.model.ngramWeights,
         );
         return generate({
           backbone,
