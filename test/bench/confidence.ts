@@ -1,5 +1,4 @@
 // `npm run bench -- confidence`: fits the confidence of suggestions on real cursors, and checks its calibration.
-import { appendFileSync, existsSync, mkdirSync, readFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import * as v from "valibot";
@@ -11,20 +10,28 @@ import {
   probabilityBy,
   statedConfidence,
 } from "../../sidecar/completion/confidence";
-import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import { packagedLocations } from "../../sidecar/host/locations";
-import { languageIdOf } from "../../sidecar/languages/languages";
 import { defaultSettings } from "../../sidecar/protocol";
-import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
-import { type Files, placeOf, readRepositories, readTasks, type Task } from "../eval/input";
+import { type Files, placeOf, type Task } from "../eval/input";
 import { measuredModel } from "../eval/measured-model";
+import { RowFile } from "../eval/results";
 import { count } from "./command";
 import { placesOfTyping, spread } from "./cursors";
 import { table } from "./goals";
 import { brier, calibrationError, fitLogistic } from "./logistic";
 import { smallSource } from "./small-source";
-import { openTaskModel, pairOptions, pairsOf, type TaskModel, type TaskPair } from "./task-input";
+import {
+  contextIn,
+  disposeTaskModel,
+  groupedBy,
+  openTaskModel,
+  pairOptions,
+  pairsOf,
+  type TaskModel,
+  type TaskPair,
+  tasksByRepository,
+} from "./task-input";
 
 const help = `npm run bench -- confidence --tasks FILE --repos FILE [OPTIONS]
   --tasks FILE    cross-file tasks to complete, and
@@ -81,129 +88,59 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   const pairs = pairsOf(values, help);
   const { modelFolders, grammarPath } = packagedLocations(dirname(__filename));
-  const rows = new RowFile(resolve(values.rows));
-  const asking = await Asking.open(measuredModel(values.model, modelFolders), grammarPath);
-  for (const pair of pairs)
-    await asking.ask(pair, count("--limit", values.limit), count("--cursors", values.cursors), rows);
-  await asking.dispose();
+  const rows = new RowFile(resolve(values.rows), rowSchema);
+  const model = await openTaskModel(measuredModel(values.model, modelFolders), grammarPath);
+  const sizes = { limit: count("--limit", values.limit), cursors: count("--cursors", values.cursors) };
+  for (const pair of pairs) await ask(model, pair, sizes, rows);
+  await disposeTaskModel(model);
   process.stdout.write(`${report(rows.all)}\n`);
 }
 
-/** The results by cursor, one line each. */
-class RowFile {
-  private readonly known = new Map<string, Row>();
-
-  constructor(private readonly path: string) {
-    mkdirSync(dirname(path), { recursive: true });
-    for (const line of existsSync(path) ? readFileSync(path, "utf8").split("\n") : []) {
-      if (!line.endsWith("}")) continue;
-      const row = v.parse(rowSchema, JSON.parse(line));
-      this.known.set(row.id, row);
-    }
-  }
-
-  get all(): Row[] {
-    return [...this.known.values()];
-  }
-
-  has(id: string): boolean {
-    return this.known.has(id);
-  }
-
-  add(row: Row): void {
-    appendFileSync(this.path, `${JSON.stringify(row)}\n`);
-    this.known.set(row.id, row);
-  }
-}
-
-class Asking {
-  private constructor(
-    private readonly model: TaskModel,
-    private readonly trees: SyntaxTrees,
-  ) {}
-
-  static async open(modelPath: string, grammarPath: string): Promise<Asking> {
-    return new Asking(
-      await openTaskModel(modelPath, grammarPath),
-      await SyntaxTrees.load(grammarPath, () => {}, Infinity),
-    );
-  }
-
-  dispose(): Promise<void> {
-    this.trees.dispose();
-    return this.model.backbone.dispose();
-  }
-
-  /** Completes at the tasks' cursors and at others in the same files. */
-  async ask(
-    { tasks: tasksPath, repositories: repositoriesPath }: TaskPair,
-    limit: number,
-    cursors: number,
-    rows: RowFile,
-  ): Promise<void> {
-    const tasks = await readTasks([tasksPath], limit);
-    const repositories = await readRepositories([repositoriesPath], new Set(tasks.map(({ repository }) => repository)));
-    const byFile = new Map<string, Task[]>();
-    for (const task of tasks)
-      byFile.set(`${task.repository} ${task.file}`, [...(byFile.get(`${task.repository} ${task.file}`) ?? []), task]);
-    let done = 0;
-    for (const group of byFile.values()) {
+/** Completes at the tasks' cursors and at others in the same files. */
+async function ask(
+  model: TaskModel,
+  pair: TaskPair,
+  { limit, cursors }: { readonly limit: number; readonly cursors: number },
+  rows: RowFile<Row>,
+): Promise<void> {
+  for (const { name, tasks, files } of await tasksByRepository(pair, limit)) {
+    for (const [file, group] of groupedBy(tasks, (task) => task.file)) {
       const [first] = group;
-      if (first === undefined) continue;
-      const files = repositories.get(first.repository) ?? new Map<string, string>();
       const asked = [
         ...group.map((task) => ({ id: task.id, truth: task.groundtruth, ...placeOf(task, files) })),
         ...typingIn(first, files, cursors),
-      ].filter(({ id }) => !rows.has(id));
-      process.stderr.write(`${basename(tasksPath)}: file ${++done} of ${byFile.size}\n`);
+      ].filter(({ id }) => rows.get(id) === undefined);
       if (asked.length === 0) continue;
-      const source = await smallSource(first.file, files, this.model);
-      for (const each of asked) rows.add(await this.complete(each, first, source));
+      process.stderr.write(`${basename(pair.tasks)}: ${name}, ${file}\n`);
+      const source = await smallSource(file, files, model);
+      for (const each of asked) rows.add(await complete(model, each, first, source));
     }
   }
+}
 
-  private async complete(
-    { id, prefix, suffix, truth }: Asked,
-    { repository, language, file }: Task,
-    source: FragmentSource,
-  ): Promise<Row> {
-    let evidence: Evidence | undefined;
-    // Records the evidence, and shows every suggestion.
-    const calibration: Calibration = {
-      probability: (given) => {
-        evidence = given;
-        return 1;
-      },
-      thresholds: { more: 0, balanced: 0, fewer: 0 },
-    };
-    const completer = new Completer({
-      ...this.model,
-      trees: this.trees,
-      source: () => source,
-      log: () => {},
-      calibration,
-    });
-    const context: CursorContext = {
-      uri: `file:///${file}`,
-      path: file,
-      languageId: languageIdOf(file),
-      prefix,
-      suffix,
-    };
-    const position = { line: prefix.split("\n").length - 1, character: 0 };
-    const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), {
-      invoked: true,
-    });
-    return {
-      id,
-      language,
-      repository,
-      suggestion,
-      truth,
-      right: suggestion !== "" && firstLine(suggestion) === firstLine(truth),
-      ...(evidence && { evidence }),
-    };
-  }
+async function complete(
+  model: TaskModel,
+  { id, prefix, suffix, truth }: Asked,
+  { repository, language, file }: Task,
+  source: FragmentSource,
+): Promise<Row> {
+  let evidence: Evidence | undefined;
+  // Records the evidence, and shows every suggestion.
+  const calibration: Calibration = {
+    probability: (given) => {
+      evidence = given;
+      return 1;
+    },
+    thresholds: { more: 0, balanced: 0, fewer: 0 },
+  };
+  const completer = new Completer({ ...model, source: () => source, log: () => {}, calibration });
+  const context = contextIn(file, { prefix, suffix });
+  const position = { line: prefix.split("\n").length - 1, character: 0 };
+  const { suggestion } = await completer.complete(context, defaultSettings, position, undefined, performance.now(), {
+    invoked: true,
+  });
+  const right = suggestion !== "" && firstLine(suggestion) === firstLine(truth);
+  return { id, language, repository, suggestion, truth, right, ...(evidence && { evidence }) };
 }
 
 /** Cursors in the task's file, without the rest of their line. */

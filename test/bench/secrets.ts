@@ -1,7 +1,7 @@
 // `npm run bench -- secrets`: the share of files with secrets that the index excludes, the false positives, and the time per file.
 import { execFile } from "node:child_process";
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
-import { availableParallelism, tmpdir } from "node:os";
+import { mkdir, readdir, readFile, stat, writeFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseArgs, promisify } from "node:util";
 import { defaultSettings } from "../../sidecar/protocol";
@@ -10,6 +10,7 @@ import { findSecrets } from "../../sidecar/workspace/files/secrets/find";
 import { gitleaksRules } from "../../sidecar/workspace/files/secrets/gitleaks";
 import { examine, readSource } from "../../sidecar/workspace/files/walk";
 import { type CorpusFile, harmless, planted } from "../secrets/corpus";
+import { print, withScratch } from "./command";
 
 const help = `npm run bench -- secrets [OPTIONS]
   --cli FILE     ask this command line (dist/cli.js of another checkout) instead of these sources
@@ -72,8 +73,7 @@ function foundByGitleaks(group: string): number {
 }
 
 async function measure(judge: Judge): Promise<void> {
-  const root = await mkdtemp(join(tmpdir(), "selfracg-secrets-"));
-  try {
+  await withScratch(async (root) => {
     await writeCorpus(root);
     for (const group of Object.keys(planted)) {
       const reasons = await reasonsFor(root, group, judge);
@@ -87,9 +87,7 @@ async function measure(judge: Judge): Promise<void> {
     for (const { kind, path } of taken) print(`  taken: ${path} (${kind})`);
     const alone = Object.keys(groups).map((group) => `${group} ${foundByGitleaks(group)}`);
     print(`The rules of gitleaks by themselves find: ${alone.join(", ")}`);
-  } finally {
-    await rm(root, { recursive: true, force: true });
-  }
+  });
 }
 
 async function* sourcesBelow(folder: string): AsyncGenerator<string> {
@@ -139,8 +137,4 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.write !== undefined) return writeCorpus(resolve(values.write));
   await measure(values.cli === undefined ? judgeHere : judgeOf(resolve(values.cli)));
   if (values.code !== undefined) await searchCode(resolve(values.code));
-}
-
-function print(text: string): void {
-  process.stdout.write(`${text}\n`);
 }

@@ -3,7 +3,7 @@ import { similarityOf } from "../../sidecar/retrieval/query";
 import type { Fragment } from "../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../sidecar/workspace/fragment-source";
 import type { Files } from "../eval/input";
-import type { TaskModel } from "./task-input";
+import { fragmentsIn, type TaskModel } from "./task-input";
 
 /** Maximum number of fragments, which are embedded for each completed file. */
 const maxFragments = 150;
@@ -17,7 +17,7 @@ export async function smallSource(
   const fragments: Fragment[] = [];
   for (const [path, text] of [...files].sort(([a], [b]) => (a < b ? -1 : 1))) {
     if (path === file || fragments.length >= maxFragments) continue;
-    for (const chunk of await chunker.chunk(path, text)) fragments.push({ uri: `file:///${path}`, path, ...chunk });
+    fragments.push(...(await fragmentsIn(path, text, chunker)));
   }
   const vectors = await backbone.embed(
     fragments.slice(0, maxFragments).map(({ path, text }) => promptFormat.fragmentEmbedding(path, text)),

@@ -1,13 +1,18 @@
-// The input of benchmarks on cross-file tasks: pairs of files from the command line, and the model.
+// The input of benchmarks on cross-file tasks: pairs of files from the command line, their repositories, and the model.
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import { createBackbone, defaultThreads } from "../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
+import { languageIdOf } from "../../sidecar/languages/languages";
+import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
 import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
+import type { Fragment } from "../../sidecar/workspace/fragment";
+import { type Files, readRepositories, readTasks, type Task } from "../eval/input";
 
 const none: string[] = [];
 
@@ -42,12 +47,46 @@ export function pairsOf(
   return pairs;
 }
 
-/** A model with its tokenizer, chunker and grammars. */
+export interface RepositoryTasks {
+  readonly name: string;
+  readonly tasks: readonly Task[];
+  readonly files: Files;
+}
+
+/** At most `limit` tasks, by repository. @throws InputError for files that cannot be read */
+export async function tasksByRepository(pair: TaskPair, limit: number | undefined): Promise<RepositoryTasks[]> {
+  const groups = groupedBy(await readTasks([pair.tasks], limit), ({ repository }) => repository);
+  const repositories = await readRepositories([pair.repositories], new Set(groups.keys()));
+  return [...groups].map(([name, tasks]) => ({ name, tasks, files: repositories.get(name) ?? new Map() }));
+}
+
+/** The items by the name that `nameOf` gives them, in order. */
+export function groupedBy<Item>(
+  items: readonly Item[],
+  nameOf: (item: Item) => string,
+): Map<string, [Item, ...Item[]]> {
+  const groups = new Map<string, [Item, ...Item[]]>();
+  for (const item of items) groups.get(nameOf(item))?.push(item) ?? groups.set(nameOf(item), [item]);
+  return groups;
+}
+
+/** The cursor of a file that lies in no workspace folder. */
+export function contextIn(file: string, { prefix, suffix }: Pick<CursorContext, "prefix" | "suffix">): CursorContext {
+  return { uri: `file:///${file}`, path: file, languageId: languageIdOf(file), prefix, suffix };
+}
+
+/** The fragments of a file that lies in no workspace folder. */
+export async function fragmentsIn(path: string, text: string, chunker: Chunker): Promise<Fragment[]> {
+  return (await chunker.chunk(path, text)).map((chunk) => ({ uri: `file:///${path}`, path, ...chunk }));
+}
+
+/** A model with its tokenizer, chunker and grammars, as a completer wants them. */
 export interface TaskModel {
   readonly backbone: Backbone;
   readonly tokenizer: Tokenizer;
   readonly promptFormat: PromptFormat;
   readonly chunker: Chunker;
+  readonly trees: SyntaxTrees;
 }
 
 /** Loads the model. @throws ModelPackageError for a package that cannot be used */
@@ -64,5 +103,11 @@ export async function openTaskModel(
     tokenizer,
     promptFormat: new PromptFormat(model, tokenizer),
     chunker,
+    trees: await SyntaxTrees.load(grammarPath, () => {}, Infinity),
   };
+}
+
+export async function disposeTaskModel({ backbone, trees }: TaskModel): Promise<void> {
+  trees.dispose();
+  await backbone.dispose();
 }

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
     .update(await readFile(__filename))
     .digest("hex");
   const results = new ResultFile(join(command.work, "results", `${command.retriever}-${evaluation.key(code)}.jsonl`));
-  const finished = () => tasks.flatMap((task) => results.get(task) ?? []);
+  const finished = () => tasks.flatMap((task) => results.resultOf(task) ?? []);
   const before = finished().length;
   const progress = new Progress();
   if (before > 0) process.stderr.write(`${before} of ${tasks.length} tasks were done in an earlier run.\n`);

@@ -120,7 +120,7 @@ export class Evaluation {
     results: ResultFile,
     onProgress: (detail: string) => void,
   ): Promise<void> {
-    const left = tasks.filter((task) => results.get(task) === undefined).map((task) => placeOf(task, files));
+    const left = tasks.filter((task) => results.resultOf(task) === undefined).map((task) => placeOf(task, files));
     if (left.length === 0) return;
     onProgress(`${name}: reading`);
     const indexable = this.options.fragments === "product" ? { maxBytes } : undefined;

@@ -33,34 +33,52 @@ const resultSchema = v.object({
 
 export type Result = v.InferOutput<typeof resultSchema>;
 
-export class ResultFile {
-  private readonly known = new Map<string, Result>();
+/** Rows by their id, as JSON lines that an interrupted run has left and this one adds to. */
+export class RowFile<Row extends { readonly id: string }> {
+  private readonly known = new Map<string, Row>();
 
-  /** Reads the file; a line truncated by a kill is skipped, and its task is done again. */
-  constructor(private readonly path: string) {
+  /** Reads the file; a line truncated by a kill is skipped, and its row is made again. */
+  constructor(
+    private readonly path: string,
+    schema: v.GenericSchema<unknown, Row>,
+  ) {
     mkdirSync(dirname(path), { recursive: true });
     const text = existsSync(path) ? readFileSync(path, "utf8") : "";
     for (const line of text.split("\n")) {
-      const result = v.safeParse(resultSchema, parsed(line));
-      if (result.success) this.known.set(result.output.id, result.output);
+      const row = v.safeParse(schema, parsed(line));
+      if (row.success) this.known.set(row.output.id, row.output);
     }
     if (text !== "" && !text.endsWith("\n")) appendFileSync(path, "\n");
   }
 
+  get all(): Row[] {
+    return [...this.known.values()];
+  }
+
+  get(id: string): Row | undefined {
+    return this.known.get(id);
+  }
+
+  add(row: Row): void {
+    appendFileSync(this.path, `${JSON.stringify(row)}\n`);
+    this.known.set(row.id, row);
+  }
+}
+
+export class ResultFile extends RowFile<Result> {
+  constructor(path: string) {
+    super(path, resultSchema);
+  }
+
   /** The result of this task; undefined for a different task with the same id. */
-  get({ id, repository, file, offset, groundtruth }: Task): Result | undefined {
-    const known = this.known.get(id);
+  resultOf({ id, repository, file, offset, groundtruth }: Task): Result | undefined {
+    const known = this.get(id);
     const same =
       known?.repository === repository &&
       known.file === file &&
       known.offset === offset &&
       known.groundtruth === groundtruth;
     return same ? known : undefined;
-  }
-
-  add(result: Result): void {
-    appendFileSync(this.path, `${JSON.stringify(result)}\n`);
-    this.known.set(result.id, result);
   }
 }
 

@@ -1,5 +1,6 @@
 // The memory bandwidth in ONNX Runtime with the model's threads, which bounds decoding: each token reads all weights.
 import { readFileSync } from "node:fs";
+import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import type { ModelManifest } from "../../../sidecar/inference/package/model-manifest";
 
@@ -87,46 +88,39 @@ function lastCacheBytes(): number | undefined {
   }
 }
 
-const varint = (value: number): number[] =>
-  value < 128 ? [value] : [(value & 127) | 128, ...varint(Math.floor(value / 128))];
-const number = (field: number, value: number): number[] => [...varint(field * 8), ...varint(value)];
-const bytes = (field: number, content: readonly number[]): number[] => [
-  ...varint(field * 8 + 2),
-  ...varint(content.length),
-  ...content,
-];
-const text = (field: number, content: string): number[] => bytes(field, [...Buffer.from(content)]);
+type Field = readonly [field: number, value: number | string | Uint8Array];
 
-/** `name` as a float32 matrix, a ValueInfoProto. */
-function matrix(name: string, rows: number, width: number): number[] {
-  const dimension = (size: number): number[] => bytes(1, number(1, size));
-  return [
-    ...text(1, name),
-    ...bytes(2, bytes(1, [...number(1, 1), ...bytes(2, [...dimension(rows), ...dimension(width)])])),
-  ];
+/** A message in protocol buffers, with field numbers of onnx.proto. */
+function message(...fields: readonly Field[]): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [field, value] of fields) {
+    if (typeof value === "number") writer.tag(field, WireType.Varint).int32(value);
+    else if (typeof value === "string") writer.tag(field, WireType.LengthDelimited).string(value);
+    else writer.tag(field, WireType.LengthDelimited).bytes(value);
+  }
+  return writer.finish();
 }
 
-/** An ONNX model around one node, written by hand in protocol buffers (field numbers of onnx.proto). */
-function model(node: readonly number[], inputs: readonly (readonly number[])[], output: readonly number[]): Uint8Array {
-  const graph = [
-    ...bytes(1, node),
-    ...text(2, "bandwidth"),
-    ...inputs.flatMap((input) => bytes(11, input)),
-    ...bytes(12, output),
-  ];
-  return Uint8Array.from([...number(1, 8), ...bytes(7, graph), ...bytes(8, number(2, 17))]);
+/** `name` as a float32 matrix, a ValueInfoProto. */
+function matrix(name: string, rows: number, width: number): Uint8Array {
+  const shape = message([1, message([1, rows])], [1, message([1, width])]);
+  return message([1, name], [2, message([1, message([1, 1], [2, shape])])]);
+}
+
+/** An ONNX model around one node. */
+function model(node: Uint8Array, inputs: readonly Uint8Array[], output: Uint8Array): Uint8Array {
+  const inputFields = inputs.map((input) => [11, input] as const);
+  const graph = message([1, node], [2, "bandwidth"], ...inputFields, [12, output]);
+  return message([1, 8], [7, graph], [8, message([2, 17])]);
 }
 
 function meanGraph(rows: number): Uint8Array {
-  const axes = bytes(5, [...text(1, "axes"), ...number(8, 1), ...number(20, 7)]);
-  return model(
-    [...text(1, "data"), ...text(2, "result"), ...text(4, "ReduceMean"), ...axes],
-    [matrix("data", rows, columns)],
-    matrix("result", rows, 1),
-  );
+  const axes = message([1, "axes"], [8, 1], [20, 7]);
+  const node = message([1, "data"], [2, "result"], [4, "ReduceMean"], [5, axes]);
+  return model(node, [matrix("data", rows, columns)], matrix("result", rows, 1));
 }
 
 function productGraph(rows: number): Uint8Array {
-  const node = [...text(1, "vector"), ...text(1, "data"), ...text(2, "result"), ...text(4, "MatMul")];
+  const node = message([1, "vector"], [1, "data"], [2, "result"], [4, "MatMul"]);
   return model(node, [matrix("vector", 1, rows), matrix("data", rows, columns)], matrix("result", 1, columns));
 }

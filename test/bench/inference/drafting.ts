@@ -7,22 +7,26 @@ import { plainLineBreaks } from "../../../sidecar/completion/document";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { readCursor } from "../../../sidecar/completion/syntax/cursor";
 import type { PromptFormat } from "../../../sidecar/inference/prompt-format";
-import { languageIdOf } from "../../../sidecar/languages/languages";
 import { defaultSettings } from "../../../sidecar/protocol";
-import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
+import type { SelectedFragment } from "../../../sidecar/retrieval/types";
 import type { Chunker } from "../../../sidecar/workspace/chunking/chunker";
 import type { Fragment } from "../../../sidecar/workspace/fragment";
-import { type Files, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
+import { type Files, placeOf, type Task } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { percentile } from "../statistics";
-import { openTaskModel } from "../task-input";
+import {
+  contextIn,
+  disposeTaskModel,
+  fragmentsIn,
+  openTaskModel,
+  type TaskPair,
+  tasksByRepository,
+} from "../task-input";
 
-export interface DraftingOptions {
+export interface DraftingOptions extends TaskPair {
   readonly modelPath: string;
   readonly grammarPath: string;
   readonly threads: number;
-  readonly tasks: string;
-  readonly repositories: string;
   /** Number of decoded tasks. */
   readonly maxTasks: number;
 }
@@ -45,36 +49,22 @@ const { maxTokens, maxFragments, fragmentBudget } = defaultSettings;
 
 /** Measures in this process. */
 export async function draftingPhase(options: DraftingOptions): Promise<DraftingResult> {
-  const {
-    backbone,
-    tokenizer,
-    promptFormat: format,
-    chunker,
-  } = await openTaskModel(options.modelPath, options.grammarPath, options.threads);
+  const model = await openTaskModel(options.modelPath, options.grammarPath, options.threads);
+  const { backbone, tokenizer, promptFormat: format, chunker } = model;
   // About one task in four needs no definition of another file.
-  const tasks = await readTasks([options.tasks], 2 * options.maxTasks);
-  const repositories = await readRepositories(
-    [options.repositories],
-    new Set(tasks.map(({ repository }) => repository)),
-  );
+  const groups = await tasksByRepository(options, 2 * options.maxTasks);
+  const all = groups.flatMap(({ tasks, files }) => tasks.map((task) => ({ task, files })));
   const { stopTokens } = format;
   const drafted: Generation[] = [];
   const speedUps: number[] = [];
   let differing = 0;
   let milliseconds = 0;
-  for (const task of tasks) {
+  for (const { task, files } of all) {
     if (drafted.length >= options.maxTasks) break;
-    const files = repositories.get(task.repository) ?? new Map<string, string>();
     const selected = await rightFragments(task, files, chunker, format);
     if (selected.length === 0) continue;
     const { prefix: before, suffix } = placeOf(task, files);
-    const context: CursorContext = {
-      uri: `file:///${task.file}`,
-      path: task.file,
-      languageId: languageIdOf(task.file),
-      prefix: plainLineBreaks(before),
-      suffix: plainLineBreaks(suffix),
-    };
+    const context = contextIn(task.file, { prefix: plainLineBreaks(before), suffix: plainLineBreaks(suffix) });
     const { prefix, required } = healPrefix(tokenizer, context.prefix);
     const prompt = assemblePrompt(format, { ...context, prefix }, selected, backbone.model.contextLength - maxTokens);
     const cursor = readCursor(context);
@@ -110,7 +100,7 @@ export async function draftingPhase(options: DraftingOptions): Promise<DraftingR
     );
     if (!same) differing += 1;
   }
-  await backbone.dispose();
+  await disposeTaskModel(model);
   const tokens = drafted.reduce((sum, { generatedTokens }) => sum + generatedTokens, 0);
   return {
     tasks: drafted.length,
@@ -142,7 +132,7 @@ async function rightFragments(
   for (const [path, text] of files) {
     // Cutting is slow, so files without any of the names are skipped.
     if (path === task.file || !names.some((name) => text.includes(name))) continue;
-    for (const chunk of await chunker.chunk(path, text)) others.push({ uri: `file:///${path}`, path, ...chunk });
+    others.push(...(await fragmentsIn(path, text, chunker)));
   }
   const right = relevantTo(task, others);
   const selected: SelectedFragment[] = [];

@@ -7,6 +7,7 @@ import { inProcess } from "../child";
 import { chosenParts, commonOptions, count, type Measurement, measureAndPrint, tell } from "../command";
 import { goalTable } from "../goals";
 import { copyLargeTree } from "../large-tree";
+import { pairOptions, pairsOf, type TaskPair } from "../task-input";
 import { type CancellationResult, cancellationPhase } from "./cancellation";
 import { type DraftingResult, draftingPhase } from "./drafting";
 import { figuresOf, type Measured, rateFigures } from "./figures";
@@ -61,7 +62,7 @@ interface Options {
   /** modelPath and the other models of the table by size. */
   readonly models: readonly string[];
   readonly gguf: string | undefined;
-  readonly tasks: { readonly tasks: string; readonly repositories: string } | undefined;
+  readonly tasks: TaskPair | undefined;
   /** The project's folder, with the installed packages whose sources are indexed. */
   readonly root: string;
   readonly dist: string;
@@ -73,10 +74,9 @@ export async function main(args: readonly string[]): Promise<void> {
     args: [...args],
     options: {
       ...commonOptions,
+      ...pairOptions,
       model: { type: "string", multiple: true, default: [] },
       gguf: { type: "string" },
-      tasks: { type: "string" },
-      repos: { type: "string" },
       documents: { type: "string", default: "6" },
       "drafting-tasks": { type: "string", default: "40" },
       fragments: { type: "string", default: "50000" },
@@ -85,7 +85,7 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   const dist = dirname(__filename);
   const root = dirname(dist);
-  const given = pair("--tasks", values.tasks, "--repos", values.repos);
+  const [tasks] = values.tasks.length + values.repos.length === 0 ? [] : pairsOf(values, help);
   const { modelFolders, grammarPath } = packagedLocations(dist);
   const modelPath = measuredModel(values.model[0], modelFolders);
   const options: Options = {
@@ -99,26 +99,11 @@ export async function main(args: readonly string[]): Promise<void> {
     grammarPath,
     models: [modelPath, ...values.model.slice(1).map((wanted) => measuredModel(wanted, modelFolders))],
     gguf: values.gguf === undefined ? undefined : resolve(values.gguf),
-    tasks: given && { tasks: resolve(given[0]), repositories: resolve(given[1]) },
+    tasks,
     root,
     dist,
   };
   await measureAndPrint({ cores: options.cores, json: values.json }, (scratch) => measure(options, scratch));
-}
-
-/** Reads two options that must be given together. */
-function pair(
-  first: string,
-  a: string | undefined,
-  second: string,
-  b: string | undefined,
-): [string, string] | undefined {
-  if (a !== undefined && b !== undefined) return [a, b];
-  if (a !== undefined || b !== undefined)
-    throw new Error(
-      `expected ${first} and ${second} together, found ${a === undefined ? second : first} alone: give both or neither`,
-    );
-  return undefined;
 }
 
 async function measure(options: Options, scratch: string): Promise<Measurement> {

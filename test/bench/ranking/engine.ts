@@ -1,7 +1,6 @@
 // The sidecar's index, queries and suggestions with different weights of the boosts.
 import { join } from "node:path";
 import { Completer } from "../../../sidecar/completion/completer";
-import { SyntaxTrees } from "../../../sidecar/completion/syntax/tree";
 import { quietLog } from "../../../sidecar/host/log";
 import { allImportStatements } from "../../../sidecar/languages/import-statements";
 import { Imports } from "../../../sidecar/languages/imports";
@@ -14,27 +13,25 @@ import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
 import type { Place } from "../../eval/input";
 import { placeKey, relevantTo } from "../../eval/relevance";
 import { score } from "../../eval/scoring";
-import { openTaskModel, type TaskModel } from "../task-input";
+import { disposeTaskModel, openTaskModel, type TaskModel } from "../task-input";
 import { type Case, maxCandidates, maxRecent, trials, type Weights } from "./cases";
 
 export class RankingEngine {
   private constructor(
     readonly model: TaskModel,
-    private readonly trees: SyntaxTrees,
     readonly index: WorkspaceIndex,
   ) {}
 
   /** @param work folder of the index, whose embeddings a later run reuses */
   static async open(modelPath: string, grammarPath: string, work: string): Promise<RankingEngine> {
     const model = await openTaskModel(modelPath, grammarPath);
-    const trees = await SyntaxTrees.load(grammarPath, () => {}, Infinity);
     const index = new WorkspaceIndex({
       ...model,
       storagePath: join(work, "index"),
       limits: { maxFileKilobytes: defaultSettings.maxFileKilobytes },
       log: quietLog,
     });
-    return new RankingEngine(model, trees, index);
+    return new RankingEngine(model, index);
   }
 
   /**
@@ -112,7 +109,6 @@ export class RankingEngine {
     const recent = edited.slice(0, maxRecent);
     return new Completer({
       ...this.model,
-      trees: this.trees,
       source: () => this.index,
       boosts: defaultBoosts((uri) => recent.some((path) => uri.endsWith(`/${path}`)), weights),
       log: () => {},
@@ -121,7 +117,6 @@ export class RankingEngine {
 
   async dispose(): Promise<void> {
     await this.index.dispose();
-    this.trees.dispose();
-    await this.model.backbone.dispose();
+    await disposeTaskModel(this.model);
   }
 }

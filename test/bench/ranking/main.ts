@@ -6,12 +6,12 @@ import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { packagedLocations } from "../../../sidecar/host/locations";
 import { defaultSettings } from "../../../sidecar/protocol";
-import { type Files, placeOf, readRepositories, readTasks, type Task } from "../../eval/input";
+import { placeOf } from "../../eval/input";
 import { measuredModel } from "../../eval/measured-model";
 import { duration } from "../../eval/progress";
 import { Repository } from "../../eval/repository";
 import { count } from "../command";
-import { pairOptions, pairsOf, type TaskPair } from "../task-input";
+import { pairOptions, pairsOf, type RepositoryTasks, type TaskPair, tasksByRepository } from "../task-input";
 import type { Case } from "./cases";
 import { casesOfHistory } from "./commits";
 import { RankingEngine } from "./engine";
@@ -92,22 +92,14 @@ async function casesOfTasks(
   limit: number | undefined,
   work: string,
 ): Promise<Case[]> {
-  const groups = new Map<string, Task[]>();
-  for (const task of await readTasks([pair.tasks], limit))
-    groups.set(task.repository, [...(groups.get(task.repository) ?? []), task]);
-  const repositories = await readRepositories([pair.repositories], new Set(groups.keys()));
+  const groups = await tasksByRepository(pair, limit);
   const root = join(work, `tree-${process.pid}`);
   const cases: Case[] = [];
-  let done = 0;
-  for (const [name, tasks] of groups) {
-    say(`${basename(pair.tasks)}: repository ${++done} of ${groups.size}, ${cases.length} cursors so far`);
-    const files = repositories.get(name) ?? new Map<string, string>();
-    const given = [name, tasks.map(({ id }) => id)];
-    cases.push(
-      ...(await cachedCases(basename(pair.tasks, ".jsonl"), given, () =>
-        casesOfRepository(engine, name, tasks, files, root),
-      )),
-    );
+  for (const [done, group] of groups.entries()) {
+    say(`${basename(pair.tasks)}: repository ${done + 1} of ${groups.length}, ${cases.length} cursors so far`);
+    const given = [group.name, group.tasks.map(({ id }) => id)];
+    const make = () => casesOfRepository(engine, group, root);
+    cases.push(...(await cachedCases(basename(pair.tasks, ".jsonl"), given, make)));
   }
   await rm(root, { recursive: true, force: true });
   return cases;
@@ -115,9 +107,7 @@ async function casesOfTasks(
 
 async function casesOfRepository(
   engine: RankingEngine,
-  name: string,
-  tasks: readonly Task[],
-  files: Files,
+  { name, tasks, files }: RepositoryTasks,
   root: string,
 ): Promise<Case[]> {
   const cases: Case[] = [];

@@ -79,11 +79,11 @@ describe("results on disk", () => {
     first.add(result("1"));
     await appendFile(path, JSON.stringify(result("2")).slice(0, 30));
     const second = new ResultFile(path);
-    expect(second.get(result("1"))?.prediction).toBe("p");
-    expect(second.get({ ...result("1"), offset: 4 })).toBeUndefined();
-    expect(second.get(result("2"))).toBeUndefined();
+    expect(second.resultOf(result("1"))?.prediction).toBe("p");
+    expect(second.resultOf({ ...result("1"), offset: 4 })).toBeUndefined();
+    expect(second.resultOf(result("2"))).toBeUndefined();
     second.add(result("2", { prediction: "again" }));
-    expect(new ResultFile(path).get(result("2"))?.prediction).toBe("again");
+    expect(new ResultFile(path).resultOf(result("2"))?.prediction).toBe("again");
   });
 });
 
