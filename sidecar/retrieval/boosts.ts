@@ -12,9 +12,6 @@ export type BoostOf = (fragment: Fragment) => Boost | undefined;
 /** Which fragments get a boost at a cursor, pinned files aside. */
 export type BoostRule = (context: CursorContext) => BoostOf;
 
-/** No boosts: ranks by score alone. */
-export const noBoosts: BoostRule = () => () => undefined;
-
 /** What is added to a fragment's score; 0 turns the boost off. */
 export interface BoostWeights {
   /** For files that the open file imports. */
@@ -29,46 +26,28 @@ export interface BoostWeights {
  */
 export const boostWeights: BoostWeights = { imported: 0.03, edited: 0.03 };
 
-/** The boosts of the product. @param wasEdited whether a file was edited recently, by its URI; default: none was */
+/**
+ * The boosts of files that the open one imports, and of files that were edited recently; not of the open file, whose text
+ * around the cursor is in the prompt anyway. Imports are read again only when the import statements change.
+ * @param wasEdited whether a file was edited recently, by its URI; default: none was
+ */
 export function defaultBoosts(
   wasEdited: (uri: string) => boolean = () => false,
   { imported, edited }: BoostWeights = boostWeights,
 ): BoostRule {
-  return sumOfBoosts(boostImported(imported), boostEdited(wasEdited, edited));
-}
-
-/** Boosts the files that the open one imports. Its imports are read again only when its import statements change. */
-export function boostImported(by: number): BoostRule {
-  if (by === 0) return noBoosts;
   let last: { readonly path: string; readonly statements: string; readonly imports: Imports } | undefined;
-  return (context) => {
-    const { path, prefix } = context;
-    const statements = allImportStatements(prefix);
+  return ({ uri, path, prefix }) => {
+    const statements = imported === 0 ? "" : allImportStatements(prefix);
     if (last?.path !== path || last.statements !== statements)
       last = { path, statements, imports: new Imports(path, statements) };
     const { imports } = last;
-    return (fragment) =>
-      fragment.uri !== context.uri && imports.has(fragment.path) ? { by, reason: "imported here" } : undefined;
-  };
-}
-
-/** Boosts files that were edited recently, except the open file: its text around the cursor is in the prompt anyway. */
-export function boostEdited(wasEdited: (uri: string) => boolean, by: number): BoostRule {
-  if (by === 0) return noBoosts;
-  return (context) =>
-    ({ uri }) =>
-      uri !== context.uri && wasEdited(uri) ? { by, reason: "edited lately" } : undefined;
-}
-
-/** Adds up the boosts of several rules. */
-export function sumOfBoosts(...rules: readonly BoostRule[]): BoostRule {
-  return (context) => {
-    const all = rules.map((rule) => rule(context));
     return (fragment) => {
-      const boosts = all.flatMap((boostOf) => boostOf(fragment) ?? []);
-      return boosts.length === 0
-        ? undefined
-        : { by: boosts.reduce((sum, { by }) => sum + by, 0), reason: boosts.map(({ reason }) => reason).join(", ") };
+      if (fragment.uri === uri) return undefined;
+      const isImported = imports.has(fragment.path);
+      const isEdited = edited !== 0 && wasEdited(fragment.uri);
+      if (isImported && isEdited) return { by: imported + edited, reason: "imported here, edited lately" };
+      if (isImported) return { by: imported, reason: "imported here" };
+      return isEdited ? { by: edited, reason: "edited lately" } : undefined;
     };
   };
 }

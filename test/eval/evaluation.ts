@@ -12,7 +12,7 @@ import { PromptFormat } from "../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../sidecar/inference/tokenizer";
 import { languageIdOf } from "../../sidecar/languages/languages";
 import { defaultSettings, type ExecutionProviderSetting, type Settings } from "../../sidecar/protocol";
-import { type BoostOf, type BoostRule, boostImported, noBoosts, rankFragments } from "../../sidecar/retrieval/boosts";
+import { type BoostOf, type BoostRule, defaultBoosts, rankFragments } from "../../sidecar/retrieval/boosts";
 import type { CursorContext } from "../../sidecar/retrieval/types";
 import type { Chunker } from "../../sidecar/workspace/chunking/chunker";
 import { createChunker } from "../../sidecar/workspace/chunking/create-chunker";
@@ -95,7 +95,7 @@ export class Evaluation {
 
   private get boosts(): BoostRule {
     const { retriever, plain, imported } = this.options;
-    return retriever === "selfracg" && !plain ? boostImported(imported) : noBoosts;
+    return defaultBoosts(undefined, { imported: retriever === "selfracg" && !plain ? imported : 0, edited: 0 });
   }
 
   get model(): ModelPackage {

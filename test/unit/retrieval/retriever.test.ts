@@ -5,7 +5,7 @@ import { createBackbone } from "../../../sidecar/inference/onnx-backbone";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { boostEdited } from "../../../sidecar/retrieval/boosts";
+import { defaultBoosts } from "../../../sidecar/retrieval/boosts";
 import { nullScoreOf } from "../../../sidecar/retrieval/query";
 import { Retriever } from "../../../sidecar/retrieval/retriever";
 import type { CursorContext, RetrievalLimits } from "../../../sidecar/retrieval/types";
@@ -152,7 +152,7 @@ describe("retrieval", () => {
 
   it("has the null score, and the boost of each fragment", async () => {
     const source = await indexed(fragments);
-    const boosts = boostEdited((uri) => uri.endsWith("stock.py"), 2);
+    const boosts = defaultBoosts((uri) => uri.endsWith("stock.py"), { imported: 0, edited: 2 });
     const options = {
       backbone: { ...backbone, model: withNullScore(-1), express: backbone.express.bind(backbone) } as Backbone,
       promptFormat,
