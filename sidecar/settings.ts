@@ -196,9 +196,6 @@ export const settingsSchema = v.object({
 /** The configuration section `selfracg`. */
 export type Settings = v.InferOutput<typeof settingsSchema>;
 export type ExecutionProviderSetting = Settings["executionProvider"];
-export type Frequency = Settings["frequency"];
-/** Places in code where no suggestion may be wanted. */
-export type QuietPlace = Settings["quietIn"][number];
 
 export const defaultSettings: Settings = v.parse(settingsSchema, {});
 

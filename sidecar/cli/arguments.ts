@@ -1,9 +1,8 @@
 // The arguments of the command line: its help, its commands and their options.
 
-import { parseArgs } from "node:util";
 import { withHome } from "../host/locations";
 import type { ExecutionProviderSetting } from "../protocol";
-import { InputError, wrongOption } from "./terminal";
+import { InputError, parseOptions } from "./terminal";
 
 export const help = `SelfRACG Code on the command line
 
@@ -45,30 +44,17 @@ export interface Command {
   readonly storage: string | undefined;
 }
 
-/** @throws InputError for an option that does not exist, or one without its value */
-function parseOptions(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        help: { type: "boolean", short: "h" },
-        json: { type: "boolean" },
-        workspace: { type: "string" },
-        model: { type: "string" },
-        provider: { type: "string" },
-        storage: { type: "string" },
-        "no-retrieval": { type: "boolean" },
-      },
-    });
-  } catch (error) {
-    throw wrongOption(error);
-  }
-}
-
 /** @throws InputError with what is expected, what was found and what to do */
 export function readArguments(args: string[]): Command | "help" {
-  const { values, positionals } = parseOptions(args);
+  const { values, positionals } = parseOptions(args, {
+    help: { type: "boolean", short: "h" },
+    json: { type: "boolean" },
+    workspace: { type: "string" },
+    model: { type: "string" },
+    provider: { type: "string" },
+    storage: { type: "string" },
+    "no-retrieval": { type: "boolean" },
+  });
   if (values.help === true || (positionals[0] === "help" && positionals.length === 1)) return "help";
   const [name, target, ...rest] = positionals;
   if (name !== "complete" && name !== "index" && name !== "search" && name !== "why") {

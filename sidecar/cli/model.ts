@@ -1,6 +1,5 @@
 // The command `model`: lists, adds, chooses and removes models on the command line.
 
-import { parseArgs } from "node:util";
 import type { ModelFolders } from "../host/locations";
 import { addsProductsExactly } from "../inference/integer-products";
 import { loadOnnxRuntime } from "../inference/onnx-runtime";
@@ -16,7 +15,7 @@ import {
 } from "../models/model-folders";
 import { outdatedNote } from "../models/outdated";
 import { resolveModel } from "../models/resolve-model";
-import { InputError, ProgressLine, print, printJson, wrongOption } from "./terminal";
+import { InputError, ProgressLine, parseOptions, print, printJson } from "./terminal";
 
 interface Options {
   readonly folders: ModelFolders;
@@ -31,7 +30,7 @@ interface Options {
  * @throws InputError, or an error of the rooms below that says what was expected, what was found and what to do.
  */
 export async function modelCommand(args: string[], folders: ModelFolders, signal: AbortSignal): Promise<void> {
-  const { values, positionals } = parseOptions(args);
+  const { values, positionals } = parseOptions(args, { json: { type: "boolean" }, name: { type: "string" } });
   const [action, target, ...rest] = positionals;
   const options: Options = { folders, signal, json: values.json === true, name: values.name };
   if (rest.length > 0)
@@ -48,19 +47,6 @@ export async function modelCommand(args: string[], folders: ModelFolders, signal
       `Expected "model ${action} ${action === "add" ? "FILE" : "NAME"}", found nothing behind "${action}". "model list" shows the names.`,
     );
   await { add, use, remove }[action](target, options);
-}
-
-/** @throws InputError for an option that does not exist, or one without its value */
-function parseOptions(args: string[]) {
-  try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: { json: { type: "boolean" }, name: { type: "string" } },
-    });
-  } catch (error) {
-    throw wrongOption(error);
-  }
 }
 
 interface Listed {
@@ -175,11 +161,8 @@ function percent(done: number, total: number): string {
 }
 
 async function use(name: string, { folders, json }: Options): Promise<void> {
-  const { folder } = resolveModel(name, folders);
-  if (
-    !readCatalogue(folders.packaged).has(name) &&
-    !(await installedModels(folders)).some((each) => each.name === name)
-  )
+  const { folder, name: known } = resolveModel(name, folders);
+  if (known === undefined)
     throw new InputError(
       `Expected a model's name, found the folder ${name}. Set selfracg.model to it, or give it with --model.`,
     );

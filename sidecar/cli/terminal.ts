@@ -1,13 +1,20 @@
 // What the commands of the command line share: output, progress, and the error of bad input.
+import { type ParseArgsConfig, parseArgs } from "node:util";
 import { firstSentence } from "../host/errors";
 
 /** An error that the user can correct: what was expected, what was found, what to do. */
 export class InputError extends Error {}
 
-/** For an error that `parseArgs` of node:util throws. */
-export function wrongOption(error: unknown): InputError {
-  const reason = firstSentence(error);
-  return new InputError(`${reason}. Run with --help to see the options there are.`);
+/** Reads options and positional arguments. @throws InputError for an option that does not exist, or one without its value */
+export function parseOptions<const Options extends NonNullable<ParseArgsConfig["options"]>>(
+  args: string[],
+  options: Options,
+) {
+  try {
+    return parseArgs({ args, options, allowPositionals: true });
+  } catch (error) {
+    throw new InputError(`${firstSentence(error)}. Run with --help to see the options there are.`);
+  }
 }
 
 export function print(text: string): void {

@@ -54,7 +54,7 @@ export class FileHashes {
     const before = await stateOf(path);
     const known = this.cached.get(path);
     if (known !== undefined && known.state === before.state) return known.sha256;
-    const sha256 = await hashFile(path);
+    const { sha256 } = await digestOf(path);
     const after = await stateOf(path);
     if (before.bytes >= minCachedBytes && before.settled && after.state === before.state) {
       this.cached.delete(path);
@@ -94,8 +94,13 @@ async function stateOf(path: string): Promise<{ state: string; bytes: number; se
   };
 }
 
-async function hashFile(path: string): Promise<string> {
+/** Size and SHA-256 of a file, read anew. @throws the signal's reason when it is aborted */
+export async function digestOf(path: string, signal?: AbortSignal): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
-  for await (const block of createReadStream(path, { highWaterMark: 1 << 20 })) hash.update(block);
-  return hash.digest("hex");
+  let bytes = 0;
+  for await (const block of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
+    hash.update(block);
+    bytes += block.length;
+  }
+  return { bytes, sha256: hash.digest("hex") };
 }

@@ -4,6 +4,7 @@ import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/pr
 import { basename, join } from "node:path";
 import * as v from "valibot";
 import { errorCode } from "../host/errors";
+import { digestOf } from "../host/file-hashes";
 import type { ModelFolders } from "../host/locations";
 import { makeFolder } from "../host/make-folder";
 import { loadModelPackage } from "../inference/package/model-package";
@@ -13,7 +14,7 @@ import { GgufFile } from "./gguf-file";
 import { installedModels, manifestFile, removeLeftovers, scratchName } from "./model-folders";
 import { isCurrent } from "./outdated";
 import type { Digest, Variant } from "./recipe";
-import { bytesOf, digestOf, findParts, numbersOf, writeWeights } from "./weights-file";
+import { bytesOf, findParts, numbersOf, writeWeights } from "./weights-file";
 
 export interface AddOptions {
   /** Path of the GGUF file. */

@@ -44,7 +44,6 @@ const catalogueSchema = v.strictObject({
 });
 
 export type CatalogueModel = v.InferOutput<typeof modelSchema>;
-export type ModelSource = v.InferOutput<typeof sourceSchema>;
 
 /** By name, in the order of the file. */
 export type Catalogue = ReadonlyMap<string, CatalogueModel>;

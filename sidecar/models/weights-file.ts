@@ -1,10 +1,8 @@
 // Writes one file of weights from a GGUF file, by the entries of a recipe, a few rows at a time.
-import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { GgufError, type GgufFile } from "./gguf-file";
 import { JoinedTensors } from "./joined-tensors";
-import { type Digest, placesOf, type RecipeEntry, type RecipeFile } from "./recipe";
+import { placesOf, type RecipeEntry, type RecipeFile } from "./recipe";
 import { multiplyColumns, multiplyRows, roundRows, turnInto } from "./row-arithmetic";
 import { checkTied } from "./tied-tensors";
 
@@ -89,16 +87,6 @@ export async function writeWeights(path: string, parts: readonly Part[], source:
 /** Bytes of a file with these entries. */
 export function bytesOf({ entries }: RecipeFile): number {
   return Math.max(...entries.flatMap(placesOf).map(({ offset, bytes }) => offset + bytes));
-}
-
-export async function digestOf(path: string, signal: AbortSignal | undefined): Promise<Digest> {
-  const hash = createHash("sha256");
-  let bytes = 0;
-  for await (const block of createReadStream(path, { highWaterMark: 2 ** 20, signal })) {
-    hash.update(block);
-    bytes += block.length;
-  }
-  return { bytes, sha256: hash.digest("hex") };
 }
 
 /** Reads, multiplies, rounds and writes slices of rows, with the same buffers for all. */

@@ -16,15 +16,11 @@ export interface CacheQuery {
   readonly invoked: boolean;
 }
 
-interface Entry {
-  readonly uri: string;
+interface Entry extends Omit<CacheQuery, "prefix" | "suffix"> {
   readonly prefixLength: number;
   readonly prefixHash: string;
   readonly suffixLength: number;
   readonly suffixHash: string;
-  readonly key: string;
-  readonly revision: number | undefined;
-  readonly invoked: boolean;
   readonly madeAt: number;
   readonly trace: CompletionTrace;
 }
@@ -65,12 +61,9 @@ export class CompletionCache {
   ) {}
 
   /** @param shown false for a suggestion that nobody has been shown yet */
-  put({ uri, prefix, suffix, key, revision, invoked }: CacheQuery, trace: CompletionTrace, shown = true): void {
+  put({ prefix, suffix, ...query }: CacheQuery, trace: CompletionTrace, shown = true): void {
     const entry: Entry = {
-      uri,
-      key,
-      revision,
-      invoked,
+      ...query,
       trace,
       prefixLength: prefix.length,
       prefixHash: hash(prefix),

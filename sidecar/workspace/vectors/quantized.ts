@@ -27,10 +27,3 @@ export function roundInto(values: Int16Array, vector: Float32Array, factor: numb
     values[i] = scaled < 0 ? scaled - 0.5 : scaled + 0.5;
   }
 }
-
-/** The floats of a quantized vector. */
-export function floatsOf({ values, scale }: Quantized): Float32Array {
-  const vector = new Float32Array(values.length);
-  for (let i = 0; i < vector.length; i++) vector[i] = ((values[i] ?? 0) / steps) * scale;
-  return vector;
-}

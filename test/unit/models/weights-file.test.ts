@@ -1,9 +1,10 @@
 // Files of weights have the same bytes, however few rows are in memory at a time.
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { digestOf } from "../../../sidecar/host/file-hashes";
 import { GgufFile } from "../../../sidecar/models/gguf-file";
 import { loadRecipe } from "../../../sidecar/models/recipe";
-import { digestOf, findParts, numbersOf, type SliceLimits, writeWeights } from "../../../sidecar/models/weights-file";
+import { findParts, numbersOf, type SliceLimits, writeWeights } from "../../../sidecar/models/weights-file";
 import { type TinyCatalogue, tinyCatalogue, tinyGguf } from "./tiny-model";
 
 let tiny: TinyCatalogue;
@@ -35,7 +36,7 @@ describe("a file of weights", () => {
       limits,
     });
     await gguf.close();
-    expect(await digestOf(path, undefined)).toEqual(file.pinned.int8);
+    expect(await digestOf(path)).toEqual(file.pinned.int8);
     expect(seen.at(-1)).toBe(numbersOf(parts));
     expect(seen).toEqual([...seen].sort((a, b) => a - b));
   });

@@ -1,6 +1,10 @@
 // Quantised vectors are precise enough for searching.
 import { expect, it } from "vitest";
-import { floatsOf, quantized } from "../../../../sidecar/workspace/vectors/quantized";
+import { type Quantized, quantized, steps } from "../../../../sidecar/workspace/vectors/quantized";
+
+function floatsOf({ values, scale }: Quantized): Float32Array {
+  return Float32Array.from(values, (value) => (value / steps) * scale);
+}
 
 it("changes a unit vector by a few millionths, whatever its signs", () => {
   const vector = Float32Array.from({ length: 24 }, (_, i) => Math.sin(i * 78.233) / Math.sqrt(12));
