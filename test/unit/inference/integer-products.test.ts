@@ -1,12 +1,12 @@
 // The sums of this processor compared with what its instructions guarantee.
 import { spawnSync } from "node:child_process";
 import { readFileSync } from "node:fs";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { addsProductsExactly, checkIntegerProducts } from "../../../sidecar/inference/integer-products";
 import { loadOnnxRuntime } from "../../../sidecar/inference/onnx-runtime";
 import { ModelPackageError } from "../../../sidecar/inference/package/model-package-error";
+import { bundledProgram } from "../../bundled-program";
 
 const flags =
   process.platform === "linux" && process.arch === "x64" ? readFileSync("/proc/cpuinfo", "utf8") : undefined;
@@ -23,18 +23,7 @@ describe("sums of products of 8-bit numbers", () => {
     "are inexact on an emulated processor without VNNI (qemu-x86_64)",
     { timeout: 300_000 },
     async () => {
-      const root = resolve(import.meta.dirname, "../../..");
-      const program = join(root, "node_modules/.cache/integer-products-process.cjs");
-      await build({
-        entryPoints: [join(import.meta.dirname, "integer-products-process.ts")],
-        outfile: program,
-        bundle: true,
-        platform: "node",
-        target: "node20",
-        format: "cjs",
-        external: ["onnxruntime-node"],
-        logLevel: "error",
-      });
+      const program = await bundledProgram(join(import.meta.dirname, "integer-products-process.ts"));
       const { stdout, stderr } = spawnSync(emulator, ["-cpu", "Haswell", process.execPath, program], {
         encoding: "utf8",
       });

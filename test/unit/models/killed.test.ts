@@ -1,31 +1,23 @@
 // Conversions killed at random instants leave the old model, the new model, or none; never half a model.
 import { spawn } from "node:child_process";
 import { readdir, readFile, writeFile } from "node:fs/promises";
-import { join, resolve } from "node:path";
-import { build } from "esbuild";
+import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { loadModelPackage } from "../../../sidecar/inference/package/model-package";
 import type { Recipe } from "../../../sidecar/models/recipe";
+import { bundledProgram } from "../../bundled-program";
 import { random } from "../completion/random";
 import { type TinyCatalogue, tinyCatalogue, tinyFixture } from "./tiny-model";
 
 /** `SELFRACG_KILLS=50` for the long run. */
 const kills = Number(process.env.SELFRACG_KILLS ?? 8);
-const program = resolve(import.meta.dirname, "../../../node_modules/.cache/add-process.cjs");
+let program = "";
 
 let tiny: TinyCatalogue;
 let file = "";
 
 beforeAll(async () => {
-  await build({
-    entryPoints: [join(import.meta.dirname, "add-process.ts")],
-    outfile: program,
-    bundle: true,
-    platform: "node",
-    target: "node20",
-    format: "cjs",
-    logLevel: "error",
-  });
+  program = await bundledProgram(join(import.meta.dirname, "add-process.ts"));
   tiny = await tinyCatalogue();
   // A hundred and twenty times over, what the recipe writes takes long enough to be killed in the midst of it.
   const path = join(tiny.folders.packaged, "tiny", "recipe.json");

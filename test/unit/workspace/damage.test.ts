@@ -2,9 +2,9 @@
 import { spawn } from "node:child_process";
 import { readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { build } from "esbuild";
 import { beforeAll, describe, expect, it, vi } from "vitest";
 import type { IndexCounts } from "../../../sidecar/protocol";
+import { bundledProgram } from "../../bundled-program";
 import { emptyFolder, folderWith, write } from "./folder";
 import { alpha, best, beta, contents, gamma, indexed, manyFiles, uriOf } from "./toy-index";
 
@@ -109,17 +109,7 @@ describe("processes", () => {
   let program = "";
 
   beforeAll(async () => {
-    program = join(__dirname, "../../../node_modules/.cache/indexing-process.cjs");
-    await build({
-      entryPoints: [join(__dirname, "indexing-process.ts")],
-      outfile: program,
-      bundle: true,
-      platform: "node",
-      target: "node20",
-      format: "cjs",
-      external: ["faiss-node"],
-      logLevel: "error",
-    });
+    program = await bundledProgram(join(__dirname, "indexing-process.ts"));
   });
 
   /** Runs the program; kills it when it has done `killAt` files, if that is given. @returns what it printed last */

@@ -3,9 +3,9 @@ import { execFileSync, spawn } from "node:child_process";
 import { chmod, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { build } from "esbuild";
 import { afterEach, beforeAll, describe, expect, it } from "vitest";
 import { WorkspaceIndex } from "../../../sidecar/workspace/workspace-index";
+import { bundledProgram } from "../../bundled-program";
 import { emptyFolder, folderWith } from "./folder";
 import { toyBackbone, toyFormat, toyNeed } from "./toy-model";
 
@@ -66,17 +66,7 @@ describe("kill -9", () => {
   let program = "";
 
   beforeAll(async () => {
-    program = join(__dirname, "../../../node_modules/.cache/faults-process.cjs");
-    await build({
-      entryPoints: [join(__dirname, "faults-process.ts")],
-      outfile: program,
-      bundle: true,
-      platform: "node",
-      target: "node20",
-      format: "cjs",
-      external: ["faiss-node"],
-      logLevel: "error",
-    });
+    program = await bundledProgram(join(__dirname, "faults-process.ts"));
   });
 
   /** Runs the program and kills it this many milliseconds after its index is open. */
