@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -90,10 +91,11 @@ def of_backbone(directory: Path) -> Measured:
     parameters = 0
     with safe_open(directory / "model.safetensors", framework="np") as tensors:
         for name in tensors.keys():
-            size = 1
-            for extent in tensors.get_slice(name).get_shape():
-                size *= extent
-            parameters += size
+            parameters += math.prod(tensors.get_slice(name).get_shape())
+    return Measured(parameters, training_tokens(directory))
+
+
+def training_tokens(directory: Path) -> int:
+    """How many tokens a backbone was trained on, by its training.json; 0 where it has none."""
     note = directory / "training.json"
-    tokens = int(json.loads(note.read_text(encoding="utf-8")).get("tokens", 0)) if note.is_file() else 0
-    return Measured(parameters, tokens)
+    return int(json.loads(note.read_text(encoding="utf-8")).get("tokens", 0)) if note.is_file() else 0

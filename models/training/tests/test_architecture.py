@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Modules of the library itself, such as selfracg.tables, come before its packages.
 ORDER = ("library", "data", "model", "train", "export", "eval", "experiments", "scripts")
 SCRIPTS = [f"scripts.{path.stem}" for path in sorted((ROOT / "scripts").glob("[a-z]*.py")) if path.stem != "parts"]
-COMMANDS = [*SCRIPTS, *(f"experiments.{name}" for name in ("ablate", "measure", "random_package", "vanilla"))]
+COMMANDS = [*SCRIPTS, *(f"experiments.{name}" for name in ("ablate", "measure", "vanilla"))]
 
 
 def package_of(module: str) -> str | None:

@@ -12,7 +12,6 @@ from command_options import options
 from tiny import tokenizer_json
 from tokenizers import Tokenizer
 
-from selfracg import tables
 from selfracg.data import prompt_layout
 from selfracg.export import agreement, export, package, runtime
 from selfracg.export.graph import decoder
@@ -20,7 +19,7 @@ from selfracg.model import backbone, llora
 
 
 def arguments(work, *extra):
-    return options(export, work, "--smoke", "--out", str(work / "package"), "--no-compare", *extra)
+    return options(export, work, "--smoke", "--out", str(work / "package"), *extra)
 
 
 @pytest.fixture
@@ -99,53 +98,6 @@ def test_package_takes_the_adapters_settings_and_defaults_for_missing_ones(work)
     assert manifest["weights"] == {"stored": "int8", "computed": "int8"}
 
 
-@pytest.mark.parametrize("stored", ["int8", "half"])
-def test_text_is_continued_in_growing_buffers(work, stored):
-    export.run(arguments(work, "--weights", stored))
-    assert (
-        package.read(work / "package")["weights"]
-        == {"int8": {"stored": "int8", "computed": "int8"}, "half": {"stored": "float16", "computed": "float16"}}[
-            stored
-        ]
-    )
-    model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
-    ids = np.random.default_rng(5).integers(0, 280, (1, 120))
-    whole = model.run(ids, [120], np.array([[119]]), adapter=0)
-    assert whole.present is None
-    present = None
-    for start, end in ((0, 20), (20, 21), (21, 120)):
-        out = model.run(
-            ids[:, start:end],
-            [end - start],
-            np.array([[end - start - 1]]),
-            adapter=0 if end == 120 else -1,
-            past=present,
-            keep_present=True,
-        )
-        present = out.present
-        assert present.length == end
-    np.testing.assert_allclose(out.logits, whole.logits, atol=2e-2 * np.abs(whole.logits).max())
-    np.testing.assert_allclose(out.expression, whole.expression, atol=1e-2)
-
-
-def test_comparison_measures_the_loss_of_both_kinds_of_weights(work):
-    (work / "corpus").mkdir()
-    files = {f"pkg/part{n}.py": f"def need_{n}(self):\n    return self.x + {n}\n" * 4 for n in range(3)}
-    row = {"repository": "one", "language": "python", "licence": "MIT", "files": files}
-    (work / "corpus" / "heldout.jsonl").write_text(json.dumps(row) + "\n", encoding="utf-8")
-    export.run(arguments(work, "--loss-files", "3", "--compare"))
-    table = tables.load(work, "quantisation")
-    losses = table.figures["bits_per_byte"]
-    assert set(losses) == {"float32", "float16", "int8"}
-    # --smoke takes one file; the reference is PyTorch, token by token, over the bytes of the file alone.
-    assert 1 < losses["float32"]["python"] < 12
-    for kind, most in (("float16", 1e-3), ("int8", 0.1)):
-        assert 0 < abs(losses[kind]["python"] / losses["float32"]["python"] - 1) < most
-    assert table.figures["bytes"]["int8"] < table.figures["bytes"]["float16"]
-    assert all(value > 0 for tasks in table.figures["milliseconds"].values() for value in tasks.values())
-    assert "| bits a byte, python |" in (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-
-
 def test_embedding_in_batches_equals_one_at_a_time(work):
     export.run(arguments(work))
     model = runtime.OnnxModel.from_file(work / "package" / "model.onnx")
@@ -175,14 +127,13 @@ def test_a_graph_that_disagrees_with_pytorch_is_refused(work, monkeypatch):
     assert not (work / "package").exists()
 
 
-def test_a_graph_beyond_protobufs_limit_is_refused_and_left_out_of_the_comparison(work, monkeypatch, capsys):
+def test_a_graph_beyond_protobufs_limit_is_refused(work, monkeypatch):
     export.run(arguments(work))
     size = package.read(work / "package")["files"]["model.onnx"]["bytes"]
     monkeypatch.setattr(export, "PROTOBUF_LIMIT", int(0.8 * size))
     with pytest.raises(ValueError, match="bytes of float16 weights: use --weights int8"):
         export.run(arguments(work))
-    export.run(arguments(work, "--weights", "int8", "--compare"))
-    assert "float16 weights are left out" in capsys.readouterr().out
+    export.run(arguments(work, "--weights", "int8"))
     assert package.read(work / "package")["weights"]["stored"] == "int8"
 
 
@@ -302,27 +253,16 @@ def test_card_repeats_the_records(work):
         "repositories": repositories,
     }
     (work / "corpus" / "counts.json").write_text(json.dumps(counts), encoding="utf-8")
-    records = [
-        {"event": "start", "device": "cpu", "tokens": 0},
-        {"event": "untrained", "loss": 9.0, "tokens": 0},
-        {"event": "train", "tokens": 12_345_678, "elapsed": 7200.0},
-        {"event": "heldout", "loss": 3.25, "tokens": 12_345_678},
-    ]
-    log = "".join(json.dumps(record) + "\n" for record in records) + '{"event": "tr'
-    (work / "pretrain.jsonl").write_text(log, encoding="utf-8")
+    (work / "backbone" / "training.json").write_text('{"tokens": 12345678}', encoding="utf-8")
     export.run(arguments(work))
     card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    for said in (
-        "12.3 million tokens on CPU cores",
-        "over 12,345,678 tokens, on rows",
+    for part in (
+        "12,345,678 tokens",
         "| go | 2 | 1,234 | 3.40 |",
         "| MIT | 1 | 3.40 |",
-        "9.000 before, 3.250 after",
-        "had not ended",
         "The benchmark's 7 repositories",
-        "not a model at full scale",
     ):
-        assert said in card, said
+        assert part in card, part
     assert "ISC" not in card
 
 
@@ -332,47 +272,24 @@ def test_card_states_which_records_are_missing(work):
     assert "no record of pretraining" in card and "No record of the corpus" in card
 
 
-def test_card_lists_the_adapters_stages_and_a_continued_run(work):
+def test_card_lists_the_stages_that_the_adapter_went_through(work):
     ranks = {"trained": {"mrr_at_10": 0.25, "low": 0.2, "high": 0.3}}
-    calibration = {"keptWithNeed": 0.9, "keptWithout": 0.25, "separation": 0.875}
     config = json.loads((work / "llora" / "adapter_config.json").read_text(encoding="utf-8"))
-    start, says = "", {}
+    start = ""
     for number, stage in enumerate(("stage1", "stage2", "utility")):
         folder = work / "stages" / stage
         shutil.copytree(work / "llora", folder)
-        (folder / "adapter.safetensors").write_bytes(
-            (work / "llora" / "adapter.safetensors").read_bytes() + bytes(number)
-        )
-        config |= {
-            "stage": stage,
-            "start": start,
-            "steps": 100 + number,
-            "heldOut": ranks,
-            "nullScoreCalibration": calibration,
-            "nullVector": [0.1] * 64,
-        }
-        start = hashlib.sha256((folder / "adapter.safetensors").read_bytes()).hexdigest()
+        content = (work / "llora" / "adapter.safetensors").read_bytes() + bytes(number)
+        (folder / "adapter.safetensors").write_bytes(content)
+        config |= {"stage": stage, "start": start, "steps": 100 + number, "heldOut": ranks}
+        start = hashlib.sha256(content).hexdigest()
         for place in (folder, work / "llora"):
             (place / "adapter_config.json").write_text(json.dumps(config), encoding="utf-8")
-        (work / "backbone" / "training.json").write_text('{"tokens": 30000000}', encoding="utf-8")
-        (work / "pretrain.jsonl").write_text('{"event": "end", "tokens": 20000000}\n', encoding="utf-8")
         export.run(arguments(work))
-        says[stage] = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "100 steps; MRR@10 on held-out repositories 0.250 (0.200 to 0.300)" in says["utility"]
-    assert "101 steps" in says["utility"] and "102 steps" in says["utility"] and "102 steps" not in says["stage2"]
-    assert (
-        "margin over the null vector of 90% of held-out contexts" in says["utility"]
-        and "of 25% of those" in says["utility"]
-    )
-    assert (
-        "not used as a signal" in says["stage1"]
-        and "not used as a signal" in says["stage2"]
-        and "not used as a signal" not in says["utility"]
-    )
-    assert (
-        "30,000,000 tokens, 10,000,000 of them in an earlier run" in says["utility"]
-        and "had not ended" not in says["utility"]
-    )
+        card = (work / "package" / "MODEL_CARD.md").read_text(encoding="utf-8")
+        assert [
+            f"{100 + n} steps; MRR@10 on held-out repositories 0.250 (0.200 to 0.300)" in card for n in range(3)
+        ] == [n <= number for n in range(3)]
 
 
 def test_what_was_fitted_on_weights_stays_with_them(work, capsys):

@@ -9,7 +9,6 @@ from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
 from selfracg.eval import package_loss
-from selfracg.export.quantisation import Row
 
 TOKENIZER = Tokenizer.from_str(tokenizer_json(prompt_layout.QWEN_CODER))
 
@@ -44,6 +43,6 @@ def test_too_few_files_are_refused(tmp_path):
 
 
 def test_a_model_that_knows_nothing_takes_the_bits_of_a_choice_among_all_tokens():
-    row = Row([1, 2, 3, 4, 5], 2, 6)
+    row = package_loss.Row([1, 2, 3, 4, 5], 2, 6)
     printed = package_loss.line("none", {"python": [row]}, lambda ids: np.zeros((len(ids), 256)))
     assert printed == "none: python 4.00000, all 4.00000 (3 tokens)"

@@ -30,7 +30,7 @@ def exported(work, make, stored, **reading):
 
 
 def export_options(work, out, stored, *more):
-    sizes = ("--weights", stored, "--no-compare", "--context", "128")
+    sizes = ("--weights", stored, "--context", "128")
     return options(export, work, "--out", str(work / out), *sizes, *more)
 
 

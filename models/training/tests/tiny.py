@@ -138,7 +138,6 @@ def main(out: Path, weights: str = "int8") -> None:
                 "--untrained-adapter",
                 "--weights",
                 weights,
-                "--no-compare",
                 "--name",
                 "tiny-llama",
                 "--out",

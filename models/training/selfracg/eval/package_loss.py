@@ -9,14 +9,18 @@ import argparse
 import json
 import lzma
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import onnxruntime
+import torch
 from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
-from selfracg.export import quantisation, runtime
+from selfracg.eval.package_under_test import token_losses
+from selfracg.export import runtime
 from selfracg.export.gguf_checkpoint import GgufCheckpoint
 
 # Files of each language, drawn by SEED, and tokens that count of each, from its beginning on.
@@ -24,6 +28,19 @@ FILES = {"python": 5, "typescript": 5, "java": 4}
 SEED = 15
 TOKENS = 365
 MIN_CHARACTERS, MAX_CHARACTERS = 3_000, 40_000
+
+
+# Logits [tokens, vocabulary] of a row of ids.
+LogitsOf = Callable[[Sequence[int]], np.ndarray]
+
+
+@dataclass(frozen=True)
+class Row:
+    """The beginning of a file as a prompt; the loss counts its ids from `start` on, which stand for `bytes` bytes."""
+
+    ids: list[int]
+    start: int
+    bytes: int
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,27 +61,48 @@ def run(args: argparse.Namespace) -> int:
     tokenizer = Tokenizer.from_file(str(args.package / "tokenizer.json"))
     found = rows(args.code, tokenizer)
     chosen = [int(number) for number in args.rows.split(",")] if args.rows else list(range(len(found)))
-    measured: dict[str, list[quantisation.Row]] = {}
+    measured: dict[str, list[Row]] = {}
     for number in chosen:
         language, row = found[number]
         measured.setdefault(language, []).append(row)
-    session = onnxruntime.InferenceSession(args.package / "model.onnx", providers=["CPUExecutionProvider"])
-    print(line(args.package.name, measured, quantisation.graph_logits(runtime.OnnxModel(session))), flush=True)
+    graph = runtime.OnnxModel(
+        onnxruntime.InferenceSession(args.package / "model.onnx", providers=["CPUExecutionProvider"])
+    )
+
+    def graph_logits(ids: Sequence[int]) -> np.ndarray:
+        return graph.run(np.array([ids]), [len(ids)], np.arange(len(ids))[None]).logits[0]
+
+    print(line(args.package.name, measured, graph_logits), flush=True)
     if args.gguf is not None:
         known = prompt_layout.token_count((args.package / "tokenizer.json").read_text(encoding="utf-8"))
         model = GgufCheckpoint(args.gguf).pytorch_model(2 * TOKENS, known)
-        print(line(f"{args.gguf.name} in float32", measured, quantisation.torch_logits(model, known)), flush=True)
+
+        @torch.no_grad()
+        def torch_logits(ids: Sequence[int]) -> np.ndarray:
+            return model(input_ids=torch.tensor([ids]), use_cache=False).logits[0, :, :known].numpy()
+
+        print(line(f"{args.gguf.name} in float32", measured, torch_logits), flush=True)
     return 0
 
 
-def line(name: str, measured: dict[str, list[quantisation.Row]], logits_of: quantisation.LogitsOf) -> str:
+def line(name: str, measured: dict[str, list[Row]], logits_of: LogitsOf) -> str:
     """Bits a byte by language and of all, in words."""
-    bits = quantisation.bits_per_byte(measured, logits_of)
-    tokens = sum(len(row.ids) - row.start for members in measured.values() for row in members)
-    return f"{name}: " + ", ".join(f"{key} {value:.5f}" for key, value in bits.items()) + f" ({tokens:,} tokens)"
+    sums = {
+        language: np.sum([_sums(row, logits_of) for row in members], axis=0) for language, members in measured.items()
+    }
+    sums["all"] = np.sum(list(sums.values()), axis=0)
+    words = ", ".join(f"{key} {bits / size:.5f}" for key, (bits, size, _) in sums.items())
+    return f"{name}: {words} ({int(sums['all'][2]):,} tokens)"
 
 
-def rows(code: Path, tokenizer: Tokenizer) -> list[tuple[str, quantisation.Row]]:
+def _sums(row: Row, logits_of: LogitsOf) -> list[float]:
+    """Bits, bytes and tokens that count of a row."""
+    targets = row.ids[row.start :]
+    logits = logits_of(row.ids)[row.start - 1 : -1].astype(np.float64)
+    return [float(token_losses(logits, np.array(targets)).sum() / np.log(2)), row.bytes, len(targets)]
+
+
+def rows(code: Path, tokenizer: Tokenizer) -> list[tuple[str, Row]]:
     """(language, row) of files drawn from the repositories in `code`, each behind the line with its name.
 
     Raises ``ValueError`` where a language has too few files.
@@ -80,7 +118,7 @@ def rows(code: Path, tokenizer: Tokenizer) -> list[tuple[str, quantisation.Row]]
                     if MIN_CHARACTERS < len(content) < MAX_CHARACTERS
                 ]
     source = random.Random(SEED)
-    found: list[tuple[str, quantisation.Row]] = []
+    found: list[tuple[str, Row]] = []
     for language, count in FILES.items():
         if len(pools[language]) < count:
             raise ValueError(
@@ -92,7 +130,7 @@ def rows(code: Path, tokenizer: Tokenizer) -> list[tuple[str, quantisation.Row]]
     return found
 
 
-def _row(tokenizer: Tokenizer, name: str, content: str) -> quantisation.Row:
+def _row(tokenizer: Tokenizer, name: str, content: str) -> Row:
     """The beginning of a file as a prompt."""
 
     def encode(text: str) -> Sequence[int]:
@@ -103,4 +141,4 @@ def _row(tokenizer: Tokenizer, name: str, content: str) -> quantisation.Row:
         raise ValueError("expected a tokenizer with <|file_sep|>, found one without: it is not that of a code model")
     head = [separator, *encode(f"{name}\n")]
     body = list(encode(content))[:TOKENS]
-    return quantisation.Row([*head, *body], len(head), len(tokenizer.decode(body, skip_special_tokens=False).encode()))
+    return Row([*head, *body], len(head), len(tokenizer.decode(body, skip_special_tokens=False).encode()))

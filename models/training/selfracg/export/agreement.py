@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -44,7 +43,9 @@ def check(
 ) -> Agreement:
     """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
-    tokens = real_rows(tokenizer_json, rows, min(256, config.context))
+    found_rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), min(256, config.context), rows)
+    tokens = [row[: max(1, len(row) * (rows - number) // rows - number)] for number, row in enumerate(found_rows)]
+    rows = len(tokens)
     lengths = [len(row) for row in tokens]
     ids = np.zeros((rows, max(lengths)), dtype=np.int64)
     for row, values in enumerate(tokens):
@@ -88,17 +89,3 @@ def in_words(agreement: Agreement, stored: str) -> str:
         f"{agreement.expression_trained:.1e}. `export` prints these and refuses the package beyond "
         f"{ARITHMETIC_BOUNDS[stored]:g} and {ROUNDING_BOUNDS[stored]:g}."
     )
-
-
-def real_rows(tokenizer_json: str, rows: int, max_tokens: int) -> list[list[int]]:
-    """Rows of token ids from this package's own sources, each shorter than the one before."""
-    tokenizer = Tokenizer.from_str(tokenizer_json)
-    text = "\n".join(p.read_text(encoding="utf-8") for p in sorted(Path(__file__).parent.rglob("*.py")))
-    # A small vocabulary has a token for nearly every character; a large one has some five characters a token.
-    ids = tokenizer.encode(text[: 20 * rows * max_tokens], add_special_tokens=False).ids
-    out = []
-    for row in range(rows):
-        length = max(1, max_tokens * (rows - row) // rows - row)
-        start = (row * max_tokens) % max(1, len(ids) - length)
-        out.append(ids[start : start + length])
-    return out

@@ -14,9 +14,9 @@ from tokenizers import Tokenizer
 from transformers import PreTrainedModel
 
 from selfracg.data import prompt_layout
-from selfracg.export import calibration, card, graph, package, quantisation
+from selfracg.export import calibration, card, graph, package
 from selfracg.export.agreement import ARITHMETIC_BOUNDS, ROUNDING_BOUNDS, Agreement, check, in_words
-from selfracg.model import backbone, llora, low_rank
+from selfracg.model import backbone, llora
 
 REPOSITORY = Path(__file__).resolve().parents[4]
 # What the layers compute in, where that is not float32.
@@ -25,9 +25,6 @@ COMPUTED = {"int8": "int8", "int8-dynamic": "int8", "half": "float16"}
 STORED = {"int8-dynamic": "int8", "half": "float16"}
 # Of 2 GiB some is left for the nodes.
 PROTOBUF_LIMIT = 2**31 - 2**24
-# What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
-RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
-DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -47,18 +44,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=graph.WEIGHTS,
         default="float16",
         help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs",
-    )
-    parser.add_argument(
-        "--loss-files",
-        type=int,
-        default=6,
-        help="held-out files a language for the loss of each kind of weights; 0 for none",
-    )
-    parser.add_argument(
-        "--compare",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="measure loss, size and speed of float16 and int8 side by side",
     )
     parser.add_argument(
         "--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)"
@@ -100,9 +85,6 @@ def run(args: argparse.Namespace) -> int:
         version=args.model_version,
         licence=args.licence,
         work=work,
-        report=print,
-        compare=args.compare,
-        loss_files=min(args.loss_files, 1) if args.smoke else args.loss_files,
     )
     print(f"export: {time.monotonic() - started:.1f} s")
     return 0
@@ -146,17 +128,10 @@ def export(
     work: Path,
     context: int | None = None,
     fill_in_middle: bool = True,
-    report: Any = print,
-    compare: bool = False,
-    loss_files: int = 0,
-    trained: bool = True,
 ) -> Agreement:
     """Builds, checks and writes the package in `out`. The old package stays untouched when a check fails.
 
-    What rounding may move is bounded for weights that were `trained`: noise has no outliers to spare and none to keep.
-    `recorded` is the adapter's adapter_config.json, `source` the backbone's folder, `stored` one of graph.WEIGHTS. With
-    `compare` the other kinds are built and measured beside it: loss on up to `loss_files` held-out files a language,
-    size, speed.
+    `recorded` is the adapter's adapter_config.json, `source` the backbone's folder, `stored` one of graph.WEIGHTS.
     """
     layout = prompt_layout.layout_for(tokenizer_json)
     tokenizer_json = prompt_layout.product_tokenizer(tokenizer_json)
@@ -189,52 +164,35 @@ def export(
     tensors = {key: value.detach().float().numpy() for key, value in module.state_dict().items()}
     adapter = graph.Adapter(tensors, module.rank, module.alpha)
 
-    calibrated: calibration.Calibration | None = None
-    vocabulary = Tokenizer.from_str(tokenizer_json)
-
-    def build(kind: str) -> tuple[bytes, int]:
-        nonlocal calibrated
-        held, steps = weights, None
-        if kind == "int8":
-            rows = calibration.real_rows(vocabulary, config.context)
-            calibrated = calibrated or calibration.calibrate(model, module, rows)
-            held, steps = (
-                weights | numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers."),
-                calibrated.steps,
-            )
-        proto, parameters = graph.build_graph(config, held, adapter, kind, steps)
-        # The message cannot even be measured when it is too large.
-        size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
-        if size > PROTOBUF_LIMIT:
-            raise ValueError(
-                f"expected a graph below 2 GiB, found {size:,} bytes of {kind} weights: use --weights int8 or a smaller backbone"
-            )
-        return proto.SerializeToString(), parameters
-
-    serialised, parameters = build(stored)
-    description = {
-        "formatVersion": package.FORMAT_VERSION,
-        "name": name,
-        "version": version,
-        "licence": licence,
-        "architecture": config.architecture(parameters),
-        "weights": {"stored": STORED.get(stored, stored), "computed": COMPUTED.get(stored, "float32")},
-        "contextLength": config.context,
-        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
-        "prompt": layout.to_json(fill_in_middle),
-        "retrieval": {
-            "dimension": module.dimension,
-            "outputProjection": True,
-            "normalised": True,
-            "rank": module.rank,
-            "alpha": module.alpha,
-            "adapters": module.adapters,
-            **DEFAULT_SETTINGS,
-            **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
-        },
-    }
+    calibrated, steps = None, None
+    if stored == "int8":
+        calibrated = calibration.calibrate(
+            model, module, calibration.real_rows(Tokenizer.from_str(tokenizer_json), config.context)
+        )
+        weights |= numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers.")
+        steps = calibrated.steps
+    proto, parameters = graph.build_graph(config, weights, adapter, stored, steps)
+    # The message cannot even be measured when it is too large.
+    size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
+    if size > PROTOBUF_LIMIT:
+        raise ValueError(
+            f"expected a graph below 2 GiB, found {size:,} bytes of {stored} weights: use --weights int8 or a smaller backbone"
+        )
+    serialised = proto.SerializeToString()
+    description = package.description(
+        name,
+        version,
+        licence,
+        config,
+        parameters,
+        {"stored": STORED.get(stored, stored), "computed": COMPUTED.get(stored, "float32")},
+        layout,
+        module,
+        recorded,
+        fill_in_middle,
+    )
     agreement = check(model, module, serialised, tokenizer_json, config, stored, calibrated)
-    report(
+    print(
         f"export: {agreement.rows} rows of real code, {agreement.tokens} tokens; largest difference to PyTorch "
         f"with the stored weights: logits {agreement.logits:.1e} (relative), expression {agreement.expression:.1e}; "
         f"with the trained weights: logits {agreement.logits_trained:.1e}, expression {agreement.expression_trained:.1e}"
@@ -245,48 +203,31 @@ def export(
         raise ValueError(
             f"expected the graph within {ARITHMETIC_BOUNDS[stored]} of PyTorch, found {graph_error}: {out} is left as it was"
         )
-    if trained and not rounding <= ROUNDING_BOUNDS[stored]:
+    if not rounding <= ROUNDING_BOUNDS[stored]:
         raise ValueError(
             f"expected {stored} weights within {ROUNDING_BOUNDS[stored]} of the trained ones, found {rounding}: "
             f"export with --weights {'float16' if stored == 'int8' else 'float32'}; {out} is left as it was"
         )
 
-    table = None
-    if compare:
-        others = {stored: serialised}
-        for kind in ("float16", "int8"):
-            try:
-                others.setdefault(kind, build(kind)[0] if kind not in others else serialised)
-            except ValueError as error:
-                report(f"export: {kind} weights are left out of the comparison: {error}")
-        table = quantisation.compare(model, others, tokenizer_json, description, work, loss_files)
-        table.save(work)
-        report(f"\n{table.markdown()}\n")
     adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
     text = card.render(
         description,
         work,
         source,
-        recorded if trained_adapter(module) else None,
+        recorded or None,
         adapter_parameters,
         len(serialised),
         in_words(agreement, stored),
-        table.markdown() if table else "",
     )
     files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
     # Fitted by the product's own benchmark, on what this very model writes.
     fitted = package.fitted_members(out, description, files)
     description.update(fitted)
     if "confidence" not in fitted:
-        report(
+        print(
             "export: no confidence for these weights yet, so that nothing is held back for being unsure: "
             "`npm run bench -- confidence` prints the member for model.json"
         )
     package.write(out, description, files)
-    report(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
+    print(f"export: {out}: model.onnx {len(serialised):,} bytes, {parameters:,} parameters, {stored} weights")
     return agreement
-
-
-def trained_adapter(module: llora.LLoRA) -> bool:
-    """Whether any B has left zero, where training starts."""
-    return any(bool(part.B.detach().any()) for part in module.modules() if isinstance(part, low_rank.LowRank))

@@ -23,8 +23,8 @@ import torch
 from tokenizers import Tokenizer
 
 from selfracg.data import prompt_layout
-from selfracg.export import calibration, graph, package, recipe, recipe_check, smoothing
-from selfracg.export.export import DEFAULT_SETTINGS, REPOSITORY
+from selfracg.export import calibration, card, graph, package, recipe, recipe_check, smoothing
+from selfracg.export.export import REPOSITORY
 from selfracg.export.gguf_checkpoint import TIED_NAMES, GgufCheckpoint, gguf_name
 from selfracg.model import llora
 
@@ -88,7 +88,7 @@ def export(
     with torch.no_grad():
         expressions = [module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY)[0] for row in rows]
     expected = recipe_check.expect(model, [expression.numpy() for expression in expressions], rows, known)
-    adapter_parameters, dimension = sum(parameter.numel() for parameter in module.parameters()), module.dimension
+    adapter_parameters = sum(parameter.numel() for parameter in module.parameters())
     del model, module.backbone
 
     origins: dict[str, graph.Origin] = {}
@@ -111,26 +111,8 @@ def export(
             write_weights(entries, checkpoint, factor_file, largest, scratch / recipe.WEIGHTS_FILE)
             pinned[variant] = package.digest(scratch / recipe.WEIGHTS_FILE)
             differences[variant] = recipe_check.check(scratch / "model.onnx", expected)
-    description = {
-        "formatVersion": package.FORMAT_VERSION,
-        "name": name,
-        "version": version,
-        "licence": licence,
-        "architecture": config.architecture(parameters),
-        "weights": {"stored": "int8", "computed": "int8"},
-        "contextLength": config.context,
-        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
-        "prompt": layout.to_json(),
-        "retrieval": {
-            "dimension": dimension,
-            "outputProjection": True,
-            "normalised": True,
-            "rank": module.rank,
-            "alpha": module.alpha,
-            "adapters": module.adapters,
-            **DEFAULT_SETTINGS,
-        },
-    }
+    stored = {"stored": "int8", "computed": "int8"}
+    description = package.description(name, version, licence, config, parameters, stored, layout, module, {})
     files = {
         "model.onnx": serialised,
         recipe.ADAPTERS_FILE: adapters,
@@ -179,7 +161,6 @@ def _recipe_text(content: dict[str, Any]) -> str:
 
 def _card(description: Mapping[str, Any], source: str, adapter_parameters: int) -> str:
     """MODEL_CARD.md."""
-    a, r = description["architecture"], description["retrieval"]
     return f"""# {description["name"]} {description["version"]}
 
 {source}, as its publisher released it, with retrieval adapters for SelfRACG Code. The weights are no part of this folder: the
@@ -187,11 +168,8 @@ product makes them out of the publisher's GGUF file.
 
 | | |
 |---|---|
-| architecture | {a["type"]}: {a["layers"]} layers, hidden size {a["hiddenSize"]}, {a["queryHeads"]} query and {a["keyValueHeads"]} key-value heads of {a["headDim"]}, feed-forward size {a["intermediateSize"]} |
-| parameters | {a["parameters"]:,}, {adapter_parameters:,} of them in the L-LoRA adapters |
-| vocabulary | {a["vocabularySize"]:,} byte-level BPE tokens |
-| context | {description["contextLength"]:,} tokens |
-| retrieval | L-LoRA of rank {r["rank"]}, untrained: expressions are made of the backbone's own attention |
+{card.shape(description, adapter_parameters)}
+| retrieval | L-LoRA of rank {description["retrieval"]["rank"]}, untrained: expressions are made of the backbone's own attention |
 | weights | int8 with one scale for each output, activations quantised token by token, SmoothQuant factors folded in |
 | licence | {description["licence"]} |
 

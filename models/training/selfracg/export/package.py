@@ -18,11 +18,53 @@ from typing import Any
 
 import onnx
 
+from selfracg.data import prompt_layout
+from selfracg.export import graph
 from selfracg.files import sha256
+from selfracg.model import llora
 
 FORMAT_VERSION = 3
 FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
+# What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
+RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
+DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
 FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+def description(
+    name: str,
+    version: str,
+    licence: str,
+    config: graph.GraphConfig,
+    parameters: int,
+    weights: Mapping[str, str],
+    layout: prompt_layout.Layout,
+    module: llora.LLoRA,
+    recorded: Mapping[str, Any],
+    fill_in_middle: bool = True,
+) -> dict[str, Any]:
+    """model.json without its files. `weights` are {"stored", "computed"}, `recorded` what adapter_config.json records."""
+    return {
+        "formatVersion": FORMAT_VERSION,
+        "name": name,
+        "version": version,
+        "licence": licence,
+        "architecture": config.architecture(parameters),
+        "weights": weights,
+        "contextLength": config.context,
+        "specialTokens": {"endOfText": layout.end_of_text, "pad": layout.pad},
+        "prompt": layout.to_json(fill_in_middle),
+        "retrieval": {
+            "dimension": module.dimension,
+            "outputProjection": True,
+            "normalised": True,
+            "rank": module.rank,
+            "alpha": module.alpha,
+            "adapters": module.adapters,
+            **DEFAULT_SETTINGS,
+            **{key: recorded[key] for key in RETRIEVAL_SETTINGS if key in recorded},
+        },
+    }
 
 
 def digest(content: bytes | Path) -> dict[str, Any]:
@@ -32,12 +74,12 @@ def digest(content: bytes | Path) -> dict[str, Any]:
     return {"bytes": content.stat().st_size, "sha256": sha256(content)}
 
 
-def external_files(graph: bytes) -> list[str]:
+def external_files(content: bytes) -> list[str]:
     """The files outside an ONNX graph that its tensors lie in, each once, sorted.
 
     Reads initializers and the attributes of nodes, through nested graphs; those are all that an exporter writes.
     """
-    model = onnx.load_model_from_string(graph)
+    model = onnx.load_model_from_string(content)
     found: set[str] = set()
     for tensor in _tensors(model.graph):
         if onnx.external_data_helper.uses_external_data(tensor):
@@ -45,10 +87,10 @@ def external_files(graph: bytes) -> list[str]:
     return sorted(found)
 
 
-def _tensors(graph: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
+def _tensors(proto: onnx.GraphProto) -> Iterator[onnx.TensorProto]:
     """Every tensor of a graph and of the graphs in it."""
-    yield from graph.initializer
-    for attribute in (attribute for node in graph.node for attribute in node.attribute):
+    yield from proto.initializer
+    for attribute in (attribute for node in proto.node for attribute in node.attribute):
         yield attribute.t
         yield from attribute.tensors
         for inner in (attribute.g, *attribute.graphs):
@@ -61,8 +103,7 @@ def write(directory: Path, description: Mapping[str, Any], files: Mapping[str, b
     `description` is model.json without `files`. `files` has the content of each file by its name, a large one as the path of
     another file, which is copied. ValueError where the graph takes weights from a file that is not among them.
     """
-    graph = files["model.onnx"]
-    for name in external_files(graph if isinstance(graph, bytes) else graph.read_bytes()):
+    for name in external_files(_content(files["model.onnx"])):
         if name not in files:
             raise ValueError(
                 f"expected every file of weights among {', '.join(files)}, found that the graph reads {name}"
@@ -98,18 +139,19 @@ def fitted_members(
     if any(name not in files or former["files"].get(name) != digest(files[name]) for name in fixed):
         return {}
     # The graph around the weights may have changed, for speed, without changing the text that it writes.
-    former_graph, graph = directory / "model.onnx", files["model.onnx"]
-    if not former_graph.is_file():
+    former_graph = directory / "model.onnx"
+    if not former_graph.is_file() or weights_of(former_graph.read_bytes()) != weights_of(_content(files["model.onnx"])):
         return {}
-    same = weights_of(former_graph.read_bytes()) == weights_of(
-        graph if isinstance(graph, bytes) else graph.read_bytes()
-    )
-    return fitted if same else {}
+    return fitted
 
 
-def weights_of(graph: bytes) -> frozenset[str]:
+def _content(given: bytes | Path) -> bytes:
+    return given if isinstance(given, bytes) else given.read_bytes()
+
+
+def weights_of(content: bytes) -> frozenset[str]:
     """SHA-256 of each tensor of an ONNX graph but for the few numbers that shapes and constants are."""
-    tensors = onnx.load_model_from_string(graph).graph.initializer
+    tensors = onnx.load_model_from_string(content).graph.initializer
     return frozenset(hashlib.sha256(tensor.raw_data).hexdigest() for tensor in tensors if len(tensor.raw_data) > 1024)
 
 

@@ -23,6 +23,7 @@ from tokenizers import Tokenizer
 from transformers import AutoModelForCausalLM, LlamaConfig, Qwen2Config
 
 from selfracg.export import export
+from selfracg.export.package import RETRIEVAL_SETTINGS
 from selfracg.model import backbone, llora
 
 CONFIGS = {"qwen2": Qwen2Config, "llama": LlamaConfig}
@@ -99,7 +100,7 @@ def restore(package: Path, work: Path) -> Any:
         work / "llora",
         backbone=backbone.checksum(work / "backbone"),
         restoredFrom=f"{description['name']} {description['version']}",
-        **{key: retrieval[key] for key in export.RETRIEVAL_SETTINGS if key in retrieval},
+        **{key: retrieval[key] for key in RETRIEVAL_SETTINGS if key in retrieval},
     )
     return model
 

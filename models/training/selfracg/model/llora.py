@@ -89,6 +89,8 @@ class LLoRA(nn.Module):
         self.key_value_heads = config.num_key_value_heads
         self.head_dim = head_dimension(config)
         self.attended = self.query_heads * self.head_dim
+        # Numbers in an expression.
+        self.dimension: int = config.hidden_size if project else self.attended
         outputs = {
             "q": self.query_heads * self.head_dim,
             "k": self.key_value_heads * self.head_dim,
@@ -193,11 +195,6 @@ class LLoRA(nn.Module):
     def output_projection(self, layer: int, attended: Tensor) -> Tensor:
         """The backbone's own output projection of a layer."""
         return self.backbone.model.layers[layer].self_attn.o_proj(attended)
-
-    @property
-    def dimension(self) -> int:
-        """Numbers in an expression."""
-        return self.backbone.config.hidden_size if self.project else self.attended
 
     def _layer(
         self,
