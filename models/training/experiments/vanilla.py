@@ -14,16 +14,13 @@ import argparse
 import itertools
 import json
 import time
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from peft import LoraConfig, get_peft_model
-from torch import Tensor
 from transformers import PreTrainedModel
 
 from selfracg.data import pairs
-from selfracg.eval.retrievers import last_state
 from selfracg.model import backbone, expressions
 from selfracg.train import contrast, parallel
 from selfracg.train.trainer import progress, rate
@@ -90,34 +87,13 @@ def _accumulate(
     """Adds up one batch's gradients; returns its loss. The batch's expressions are computed first, then again in parts
     with their gradients (GradCache, Gao et al., 2021)."""
     rows = [pair.query for pair in batch] + [pair.fragment for pair in batch]
-    values = _express(decoder, rows, args.micro, device)
+    values = expressions.final_states(decoder, rows, args.micro, device)
     values.requires_grad_(True)
     loss, _ = contrast.in_batch(values[: len(batch)], values[len(batch) :], batch, args.temperature)
     (gradient,) = torch.autograd.grad(loss, values)
-    for chosen in _parts(rows, args.micro):
-        (_embed(decoder, [rows[i] for i in chosen], device) * gradient[chosen]).sum().backward()
+    for places in expressions.passes(rows, args.micro):
+        (expressions.final_state(decoder, [rows[i] for i in places], device) * gradient[places]).sum().backward()
     return float(loss.item())
-
-
-def _parts(rows: Sequence[Sequence[int]], micro: int) -> list[list[int]]:
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
-    return [order[start : start + micro] for start in range(0, len(order), micro)]
-
-
-def _embed(decoder: PreTrainedModel, rows: Sequence[Sequence[int]], device: torch.device) -> Tensor:
-    # Padding stands on the right, so the last valid token of a causal model does not see it.
-    ids, lengths = expressions.pad(rows, device)
-    with torch.autocast(device.type, torch.bfloat16):
-        return last_state(decoder(input_ids=ids, use_cache=False).last_hidden_state, lengths)
-
-
-@torch.no_grad()
-def _express(decoder: PreTrainedModel, rows: Sequence[Sequence[int]], micro: int, device: torch.device) -> Tensor:
-    """Expressions [rows, hidden] in the rows' order."""
-    parts = _parts(rows, micro)
-    found = torch.cat([_embed(decoder, [rows[i] for i in chosen], device) for chosen in parts])
-    order = torch.tensor([i for chosen in parts for i in chosen], device=device)
-    return torch.empty_like(found).index_copy_(0, order, found)
 
 
 def _heldout(
@@ -128,8 +104,8 @@ def _heldout(
     if size < 2:
         return {}
     batch = next(contrast.batches(held, size, args.group, 0))
-    queries = _express(decoder, [pair.query for pair in batch], args.micro, device)
-    fragments = _express(decoder, [pair.fragment for pair in batch], args.micro, device)
+    queries = expressions.final_states(decoder, [pair.query for pair in batch], args.micro, device)
+    fragments = expressions.final_states(decoder, [pair.fragment for pair in batch], args.micro, device)
     loss, recall = contrast.in_batch(queries, fragments, batch, args.temperature)
     return {"loss": round(loss.item(), 4), "recall_at_1": round(recall, 4)}
 

@@ -183,6 +183,19 @@ def test_rows_come_back_in_order_whatever_their_length(work):
         assert (found @ exact.T).argmax(1).tolist() == list(range(5))
 
 
+def test_prompts_decoded_together_are_continued_as_each_is_alone(work):
+    model = backbone.load(work / "backbone")
+    generator = torch.Generator().manual_seed(1)
+    prompts = [torch.randint(7, 260, (length,), generator=generator).tolist() for length in (30, 41, 33, 38)]
+    alone = [expressions.greedy(model, [prompt], [0], 12)[0] for prompt in prompts]
+    assert expressions.greedy(model, prompts, [0], 12) == alone and all(len(tokens) == 12 for tokens in alone)
+    # Rows end one after the other, and the others go on as if nothing had happened.
+    end = alone[0][5]
+    assert expressions.greedy(model, prompts, [0, end], 12) == [
+        tokens[: tokens.index(end)] if end in tokens else tokens for tokens in alone
+    ]
+
+
 def test_ing_trains_only_the_adapter_measures_it_and_resumes(work):
     weights = hashlib.sha256((work / "backbone" / "model.safetensors").read_bytes()).hexdigest()
     assert ing.run(stage_options(ing, work, steps=40)) == 0

@@ -12,7 +12,7 @@ from selfracg import intervals
 from selfracg.data import crossfile, lexical
 from selfracg.data.tasks import TaskSet
 from selfracg.eval import retrievers
-from selfracg.model import backbone, decoding, llora
+from selfracg.model import backbone, forward, llora, low_rank
 
 WORDS = "load save open close read write parse merge split count clean build total items lines path".split()
 
@@ -109,7 +109,10 @@ def test_every_method_ranks_as_its_expressions_say(work, benchmark):
     def embed(rows, adapter, module):
         out = []
         for row in rows:
-            inputs, _ = decoding.trunk(engine.model, torch.tensor([row]), torch.float32)
+            inputs = [
+                low_rank.LayerInputs(*each)
+                for each in forward.layer_inputs(engine.model, torch.tensor([row]), torch.float32)
+            ]
             out.append(module.read(inputs, torch.tensor([len(row)]), adapter)[0].detach().numpy())
         return np.stack(out)
 

@@ -6,7 +6,7 @@ The adapters of the training stages share one pass of the frozen backbone.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from selfracg.data import crossfile, lexical, prompt_layout
 from selfracg.data.prompt_format import PromptFormat
 from selfracg.data.tasks import TaskSet
-from selfracg.model import backbone, decoding, forward, llora, low_rank
+from selfracg.model import backbone, expressions, llora, low_rank
 
 # Length of a ranking.
 DEPTH = 50
@@ -150,6 +150,7 @@ class Engine:
         self.device = torch.device(device)
         self.model = backbone.placed(backbone.load(self.work / "backbone"), self.device)
         self.tokenizer = Tokenizer.from_file(str(self.work / "backbone" / "tokenizer.json"))
+        self.reader = expressions.Reader(self.model, MICRO, self.device, compiled=False)
         self._modules: dict[Method, llora.LLoRA] = {}
 
     @cached_property
@@ -196,39 +197,23 @@ class Engine:
 
     @torch.no_grad()
     def express(
-        self, wanted: Iterable[Method], rows: Sequence[Sequence[int]], adapter: int
+        self, wanted: Sequence[Method], rows: Sequence[Sequence[int]], adapter: int
     ) -> dict[Method, np.ndarray]:
-        """Expressions [rows, dimension] of rows of ids by method; one pass of the backbone serves all.
+        """Expressions [rows, dimension] of rows of ids by method; one pass of the backbone serves all adapters.
 
         Everything is L2-normalised, so that inner products are cosines. Rows of similar length share a pass, in bfloat16.
         """
-        wanted = list(wanted)
-        beside = [method for method in wanted if method.kind != "vanilla"]
-        out: dict[Method, np.ndarray] = {}
-        for batch in decoding.batches([len(row) for row in rows], MICRO):
-            lengths = torch.tensor([len(rows[i]) for i in batch], device=self.device)
-            ids = torch.zeros(len(batch), int(lengths.max()), dtype=torch.int64)
-            for place, i in enumerate(batch):
-                ids[place, : len(rows[i])] = torch.tensor(rows[i])
-            ids = ids.to(self.device)
-            inputs, states = decoding.trunk(self.model, ids, torch.bfloat16) if beside else ([], ids)
-            for method in wanted:
-                if method.kind == "vanilla":
-                    value = last_state(forward.hidden_states(self.vanilla, ids, torch.bfloat16), lengths)
-                elif method.kind == "pooled":
-                    valid = torch.arange(ids.shape[1], device=self.device)[None] < lengths[:, None]
-                    value = torch.nn.functional.normalize((states.float() * valid[..., None]).sum(1), dim=-1)
-                else:
-                    value = self.module(method).read(inputs, lengths, adapter)
-                own = out.setdefault(method, np.zeros((len(rows), value.shape[1]), dtype=np.float32))
-                own[batch] = value.float().cpu().numpy()
-        return out
-
-
-def last_state(states: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """L2-normalised states [batch, hidden] of the last valid tokens, of states [batch, seq, hidden]."""
-    last = states[torch.arange(len(states), device=states.device), lengths - 1]
-    return torch.nn.functional.normalize(last.float(), dim=-1)
+        out: dict[Method, torch.Tensor] = {}
+        adapters = [method for method in wanted if method.kind in ("adapter", "untrained")]
+        if adapters:
+            found = self.reader.express([self.module(method) for method in adapters], rows, adapter)
+            out = dict(zip(adapters, found, strict=True))
+        for method in wanted:
+            if method.kind == "pooled":
+                out[method] = expressions.final_states(self.model.model, rows, MICRO, self.device, mean=True)
+            elif method.kind == "vanilla":
+                out[method] = expressions.final_states(self.vanilla.model, rows, MICRO, self.device)
+        return {method: values.float().cpu().numpy() for method, values in out.items()}
 
 
 def defining_fragment(task: crossfile.Task) -> int:

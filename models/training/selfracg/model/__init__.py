@@ -1,1 +1,1 @@
-"""The backbone, its training forward pass, the retrieval adapters and decoding."""
+"""The backbone, its training forward pass, the retrieval adapters, expressions and greedy decoding."""

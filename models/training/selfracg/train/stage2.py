@@ -18,12 +18,11 @@ from array import array
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-
-import torch
+from typing import Any
 
 from selfracg.data import pair_sampler, pairs, prompt_layout
 from selfracg.data.pairs import Pair
-from selfracg.model import backbone, decoding
+from selfracg.model import backbone, expressions
 from selfracg.train import ing, parallel, row_files
 from selfracg.train.adapter_training import AdapterTraining
 from selfracg.train.stage_data import Extra
@@ -120,30 +119,17 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
     model = backbone.placed(backbone.load(weights), parallel.choose_device(args.device))
     special = {number for number, token in tokenizer.get_added_tokens_decoder().items() if token.special}
 
-    def stop(_row: int, tokens: list[int]) -> bool:
-        return tokens[-1] in special
-
     # Long stretches of like rows: sorted within a part of the contexts, so that a clock that ends it leaves a fair sample.
     for start in range(0, len(contexts), 8 * BATCH):
         part = contexts[start : start + 8 * BATCH]
-        for batch in decoding.batches([len(pair.query) for pair in part], BATCH):
+        for places in expressions.passes([pair.query for pair in part], BATCH):
             if end is not None and time.monotonic() > end:
                 return
-            chosen = [part[place] for place in batch]
-            written = decoding.greedy(
-                model, [list(pair.query) for pair in chosen], stop, args.generated_tokens, torch.bfloat16
-            )
+            chosen = [part[place] for place in places]
+            written = expressions.greedy(model, [pair.query for pair in chosen], sorted(special), args.generated_tokens)
             for pair, tokens in zip(chosen, written, strict=True):
-                kept = [token for token in tokens if token not in special]
-                text = tokenizer.decode(kept, skip_special_tokens=False)
-                if len(kept) >= MIN_TOKENS and text.strip():
-                    fragment = form.fragment_embedding(pair.query_path, text.strip("\n"))
-                    yield replace(
-                        pair,
-                        kind="own",
-                        fragment=array("i", fragment),
-                        path=pair.query_path,
-                        first=0,
-                        last=0,
-                        defines=[],
-                    )
+                text = tokenizer.decode(tokens, skip_special_tokens=False)
+                if len(tokens) >= MIN_TOKENS and text.strip():
+                    fragment = array("i", form.fragment_embedding(pair.query_path, text.strip("\n")))
+                    changes: dict[str, Any] = {"path": pair.query_path, "first": 0, "last": 0, "defines": []}
+                    yield replace(pair, kind="own", fragment=fragment, **changes)
