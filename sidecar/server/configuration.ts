@@ -1,18 +1,50 @@
-// The user's settings: pulled from the client at start and at each change, and validated.
+// What the client sets: initialization options, and settings, which are pulled at start and at each change. Both are validated.
 
 import { isDeepStrictEqual } from "node:util";
-import { type Connection, DidChangeConfigurationNotification } from "vscode-languageserver/node";
+import { type Connection, DidChangeConfigurationNotification, type InitializeParams } from "vscode-languageserver/node";
 import { errorMessage } from "../host/errors";
+import { defaultStoragePath } from "../host/locations";
 import type { Log } from "../host/log";
 import type { Folder } from "../host/paths";
-import { parseSettings } from "../parse-settings";
-import { configurationSection, defaultSettings, filesExcludeSection, type Settings } from "../protocol";
+import { parseInitializationOptions, parseSettings } from "../parse-settings";
+import {
+  configurationSection,
+  defaultSettings,
+  filesExcludeSection,
+  type InitializationOptions,
+  type Settings,
+} from "../protocol";
 import type { ExcludeSettings } from "../workspace/files/exclude-settings";
 import type { Client } from "./connection/client-capabilities";
 import type { Feature } from "./feature";
 
 /** A client that never answers must not keep the model from loading. */
 const pullTimeoutMs = 5000;
+
+/** The initialization options, and where the sidecar keeps its data. */
+export class StartOptions implements Feature {
+  private received: InitializationOptions = {};
+  private warnings: readonly string[] = [];
+
+  constructor(private readonly log: Log) {}
+
+  /** Empty until `initialize`. */
+  get options(): InitializationOptions {
+    return this.received;
+  }
+
+  get storagePath(): string {
+    return this.received.storagePath ?? defaultStoragePath();
+  }
+
+  initialize(params: InitializeParams): undefined {
+    ({ options: this.received, warnings: this.warnings } = parseInitializationOptions(params.initializationOptions));
+  }
+
+  initialized(): void {
+    for (const warning of this.warnings) this.log.warn(warning);
+  }
+}
 
 export type SettingsListener = (now: Settings, before: Settings) => void;
 

@@ -1,24 +1,13 @@
 // Whether suggestions are made in an open document, by all that the server knows of it.
-import type { Connection } from "vscode-languageserver/node";
 import { documentPath, longDocumentPath } from "../host/paths";
 import { languageIdOf } from "../languages/languages";
 import type { Availability } from "../protocol";
 import { availabilityOf, registerAvailability } from "../suggestions/eligibility";
 import { SecretDocuments } from "../suggestions/secret-documents";
 import { type Snooze, snoozedMessage } from "../suggestions/snooze";
-import type { Configuration } from "./configuration";
-import type { Model } from "./model";
-import type { OpenDocuments } from "./open-documents";
-import type { StatusBoard } from "./status";
-import type { WorkspaceFolders } from "./workspace-folders";
+import type { SharedParts } from "./shared-parts";
 
-export interface DocumentAvailabilityParts {
-  readonly connection: Connection;
-  readonly documents: OpenDocuments;
-  readonly folders: WorkspaceFolders;
-  readonly configuration: Configuration;
-  readonly status: StatusBoard;
-  readonly model: Model;
+export interface DocumentAvailabilityParts extends SharedParts {
   readonly snooze: Snooze;
 }
 

@@ -7,9 +7,8 @@ import { outdatedNote } from "../models/outdated";
 import { resolveModelOrSmall } from "../models/resolve-model";
 import type { Settings } from "../protocol";
 import type { EditedFiles } from "../suggestions/edited-files";
-import type { Configuration } from "./configuration";
+import type { Configuration, StartOptions } from "./configuration";
 import type { Feature } from "./feature";
-import type { StartOptions } from "./start-options";
 import type { StatusBoard } from "./status";
 import type { WorkspaceFolders } from "./workspace-folders";
 

@@ -1,8 +1,7 @@
 // Suggestions: schedules the requests for them, snoozes them, and counts on this machine what becomes of them.
 import { isDeepStrictEqual } from "node:util";
-import type { Connection, ServerCapabilities } from "vscode-languageserver/node";
+import type { ServerCapabilities } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import type { Log } from "../host/log";
 import { messages } from "../protocol";
 import { type Acceptance, AcceptanceTracker } from "../suggestions/acceptance";
 import { CompletionCache } from "../suggestions/completion-cache";
@@ -12,26 +11,15 @@ import { RequestScheduler } from "../suggestions/request-scheduler";
 import { Snooze } from "../suggestions/snooze";
 import type { Traces } from "../suggestions/traces";
 import { CountsStore } from "../suggestions/usage-counts";
-import type { Configuration } from "./configuration";
+import type { StartOptions } from "./configuration";
 import { DocumentAvailability } from "./document-availability";
 import type { Feature } from "./feature";
 import { registerInlineCompletion } from "./inline-completion";
 import type { InterruptibleWork } from "./interruptible-work";
-import type { Model } from "./model";
-import type { OpenDocuments } from "./open-documents";
-import type { StartOptions } from "./start-options";
-import type { StatusBoard } from "./status";
-import type { WorkspaceFolders } from "./workspace-folders";
+import type { SharedParts } from "./shared-parts";
 
-export interface SuggestingParts {
-  readonly connection: Connection;
-  readonly log: Log;
+export interface SuggestingParts extends SharedParts {
   readonly options: StartOptions;
-  readonly documents: OpenDocuments;
-  readonly folders: WorkspaceFolders;
-  readonly configuration: Configuration;
-  readonly status: StatusBoard;
-  readonly model: Model;
   readonly traces: Traces;
   /** Work of the model that ends when a suggestion is asked for. */
   readonly interruptible: InterruptibleWork;

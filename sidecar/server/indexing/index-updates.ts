@@ -1,28 +1,15 @@
 // Keeps the index up to date with folders, files, unsaved text and settings, shows its progress, and closes it.
-import type { Connection } from "vscode-languageserver/node";
-import type { Log } from "../../host/log";
 import type { IndexCounts, PauseReason, Settings } from "../../protocol";
-import type { Configuration } from "../configuration";
 import type { Client } from "../connection/client-capabilities";
 import type { Feature } from "../feature";
-import type { Model } from "../model";
-import type { OpenDocuments } from "../open-documents";
-import type { StatusBoard } from "../status";
-import type { WorkspaceFolders } from "../workspace-folders";
+import type { SharedParts } from "../shared-parts";
 import { BatteryPause } from "./battery-pause";
 import { Indexing, type IndexingEvents, type IndexRun } from "./indexing";
 import { showProgress } from "./progress";
 import { registerUnsavedBuffers } from "./unsaved-buffers";
 import { registerWatchedFiles } from "./watched-files";
 
-export interface IndexUpdatesParts {
-  readonly connection: Connection;
-  readonly log: Log;
-  readonly documents: OpenDocuments;
-  readonly folders: WorkspaceFolders;
-  readonly configuration: Configuration;
-  readonly status: StatusBoard;
-  readonly model: Model;
+export interface IndexUpdatesParts extends SharedParts {
   /** Called when the index holds something else than before, of these files; undefined: of any. */
   readonly indexChanged: (uris: readonly string[] | undefined) => void;
   /** Called when the ignore files were read again. */
