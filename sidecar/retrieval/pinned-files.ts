@@ -48,11 +48,10 @@ export class FileRules {
 /** `./`, a folder's name (which may hold escapes), and a pattern relative to that folder; `!` negates the pattern. */
 const ofOneFolder = /^(?<not>!?)\.\/(?<name>(?:\\.|[^\\/])+)(?<rest>\/.+)?/;
 
-interface FolderPattern {
-  /** Relative to the folder. */
-  readonly pattern: string;
-  /** As written in the setting. */
-  readonly setting: string;
+/** The patterns for the files of one folder, and each of them as written in the setting. */
+interface FolderPatterns {
+  readonly matcher: IgnorePatterns | undefined;
+  readonly settings: readonly string[];
 }
 
 /** The patterns of one setting. It caches its answers, since a search may ask about every fragment. */
@@ -62,7 +61,7 @@ class PatternList {
   /** By the folder's name; under the empty name where the patterns are the same for all folders. */
   private readonly folders = new Map<string, FolderPatterns>();
   /** By path where the patterns are the same for all folders, otherwise by URI. */
-  private readonly answers = new Map<string, string | false>();
+  private readonly answers = new Map<string, string | undefined>();
 
   constructor(patterns: readonly string[]) {
     this.lines = patterns.filter((pattern) => !pattern.includes("\n"));
@@ -70,56 +69,41 @@ class PatternList {
   }
 
   get empty(): boolean {
-    return !this.byFolder && this.patternsFor("").empty;
+    return !this.byFolder && this.patternsFor("").matcher === undefined;
   }
 
+  /** The pattern that matches the file, as written in the setting without white space around it. */
   match(file: File): string | undefined {
     if (this.empty) return undefined;
     const key = this.byFolder ? file.uri : file.path;
-    let answer = this.answers.get(key);
-    if (answer === undefined) {
-      answer = this.patternsFor(this.byFolder ? folderName(file) : "").match(file.path) ?? false;
-      if (this.answers.size >= maxAnswers) this.answers.clear();
-      this.answers.set(key, answer);
-    }
-    return answer === false ? undefined : answer;
+    if (this.answers.has(key)) return this.answers.get(key);
+    const { matcher, settings } = this.patternsFor(this.byFolder ? folderName(file) : "");
+    const found = matcher?.matchFile(byteString(file.path));
+    const answer = found && settings[found.line - 1]?.trim();
+    if (this.answers.size >= maxAnswers) this.answers.clear();
+    this.answers.set(key, answer);
+    return answer;
   }
 
   private patternsFor(folder: string): FolderPatterns {
-    let patterns = this.folders.get(folder);
-    if (patterns === undefined) {
-      patterns = new FolderPatterns(this.lines.flatMap((setting) => patternFor(folder, setting)));
-      this.folders.set(folder, patterns);
-    }
+    const known = this.folders.get(folder);
+    if (known !== undefined) return known;
+    const applying = this.lines.flatMap((setting) => {
+      const pattern = patternFor(folder, setting);
+      return pattern === undefined ? [] : [{ setting, pattern }];
+    });
+    const matcher = patternsOf(applying.map(({ pattern }) => pattern));
+    const patterns = { matcher, settings: applying.map(({ setting }) => setting) };
+    this.folders.set(folder, patterns);
     return patterns;
   }
 }
 
-/** The patterns that apply to the files of one folder, in order. */
-class FolderPatterns {
-  private readonly matcher: IgnorePatterns | undefined;
-
-  constructor(private readonly patterns: readonly FolderPattern[]) {
-    this.matcher = patternsOf(patterns.map(({ pattern }) => pattern));
-  }
-
-  get empty(): boolean {
-    return this.matcher === undefined;
-  }
-
-  match(path: string): string | undefined {
-    const found = this.matcher?.matchFile(byteString(path));
-    if (found === undefined) return undefined;
-    const matched = this.patterns[found.line - 1];
-    return matched === undefined || matched.pattern === matched.setting ? found.text : matched.setting;
-  }
-}
-
-/** Empty where the pattern is for another folder. */
-function patternFor(folder: string, setting: string): FolderPattern[] {
+/** The pattern relative to the folder; undefined where it is for another folder. */
+function patternFor(folder: string, setting: string): string | undefined {
   const { not, name, rest = "/*" } = ofOneFolder.exec(setting)?.groups ?? {};
-  if (name === undefined) return [{ pattern: setting, setting }];
-  return name.replace(/\\(.)/g, "$1") === folder ? [{ pattern: `${not}${rest}`, setting }] : [];
+  if (name === undefined) return setting;
+  return name.replace(/\\(.)/g, "$1") === folder ? `${not}${rest}` : undefined;
 }
 
 /** The last part of the path of the file's workspace folder; empty where the URI does not end with the path. */
