@@ -1,5 +1,4 @@
 // The command that chooses the model: a folder with a model package, or back to the one that ships.
-
 import { isAbsolute } from "node:path";
 import { type QuickPickItem, Uri, window, workspace } from "vscode";
 import { showError } from "./notifications";

@@ -1,5 +1,4 @@
 // All commands of the extension in one table: its name in package.json, and what it does.
-
 import { commands, Disposable, type ExtensionContext, window } from "vscode";
 import { configurationSection } from "../sidecar/protocol";
 import { chooseModel } from "./choose-model";

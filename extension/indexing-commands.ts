@@ -1,5 +1,4 @@
 // The commands for the index: re-index, pause, resume, clear, and explain whether a file is in it.
-
 import { ProgressLocation, Range, Uri, window, workspace } from "vscode";
 import { errorMessage } from "../sidecar/host/errors";
 import { type IndexCounts, type ServerCommand, serverCommands } from "../sidecar/protocol";

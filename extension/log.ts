@@ -1,5 +1,4 @@
 // A log channel whose last messages can be read: VS Code has no way to read a channel, and served VS Code leaves context.logUri empty.
-
 import type { LogOutputChannel } from "vscode";
 import { errorStack } from "../sidecar/host/errors";
 

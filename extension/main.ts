@@ -1,5 +1,4 @@
 // Entry of the extension: settings, the sidecar's session, and what works on top of it.
-
 import type { ExtensionContext } from "vscode";
 import { registerCommands } from "./commands";
 import { InspectorPanel } from "./inspector/panel";

@@ -1,5 +1,4 @@
 // The sidecar's life: start, restart with back-off, end; its status and the trace of its last completion.
-
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { join } from "node:path";

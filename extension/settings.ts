@@ -1,5 +1,4 @@
 // The settings that the extension itself reads; all others are read by the sidecar through `workspace/configuration`.
-
 import { isDeepStrictEqual } from "node:util";
 import { type ConfigurationChangeEvent, ConfigurationTarget, workspace } from "vscode";
 import {

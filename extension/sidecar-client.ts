@@ -1,5 +1,4 @@
 // The language client of one sidecar process: how it is started, what it is told at the start, and how its output is logged.
-
 import { dirname } from "node:path";
 import { createInterface } from "node:readline";
 import type { LogOutputChannel } from "vscode";

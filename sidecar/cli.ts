@@ -1,5 +1,4 @@
 // The command line's entry: complete, index, search, explain and manage models without an editor.
-
 import { help, readArguments } from "./cli/arguments";
 import { complete } from "./cli/complete";
 import { indexFolder } from "./cli/index-folder";

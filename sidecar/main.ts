@@ -1,5 +1,4 @@
 // The sidecar's entry: an LSP 3.18 server on standard input and output.
-
 import { readFileSync } from "node:fs";
 import { resolve } from "node:path";
 import * as v from "valibot";

@@ -1,5 +1,4 @@
 // Collects what a bug report needs into a page for the user to review.
-
 import { arch, cpus, freemem, homedir, release, totalmem } from "node:os";
 import { type ExtensionContext, env, UIKind, Uri, version, window, workspace } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";

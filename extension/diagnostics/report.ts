@@ -1,5 +1,4 @@
 // The page that "Collect Diagnostics" opens: what a bug report needs, with paths and no code.
-
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
 import { type Environment, limits, machine } from "../environment";
 import { traceFacts } from "./trace-facts";

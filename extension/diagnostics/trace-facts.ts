@@ -1,5 +1,4 @@
 // What a bug report holds of a completion: paths, places and numbers, and no code.
-
 import type { CompletionTrace, FragmentReference } from "../../sidecar/protocol";
 
 /**

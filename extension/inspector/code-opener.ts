@@ -1,5 +1,4 @@
 // Shows code that the inspector refers to, beside the panel, and gives it the keyboard focus.
-
 import {
   type Range,
   Selection,

@@ -1,5 +1,4 @@
 // Reads and writes the pinned and banned files in the settings of this workspace.
-
 import { posix } from "node:path";
 import { ConfigurationTarget, Uri, type WorkspaceFolder, workspace } from "vscode";
 import { configurationSection, type FragmentReference } from "../../sidecar/protocol";

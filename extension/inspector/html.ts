@@ -1,5 +1,4 @@
 // The small pieces of HTML that the inspector's sections share. Every text is escaped; no style and no script is inline.
-
 import type { pageCommands } from "./page-commands";
 
 const entities: Record<string, string> = { "&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&#39;" };

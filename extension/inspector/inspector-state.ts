@@ -1,5 +1,4 @@
 // The inspector's state: the last suggestions, which one is shown, and what the sidecar answered about each.
-
 import { LRUCache } from "lru-cache";
 import type {
   Comparison,

@@ -1,5 +1,4 @@
 // The messages that the inspector's page may send. All others are ignored.
-
 import type { FileRule } from "./file-rules";
 import { pageCommands } from "./page-commands";
 import type { Layer } from "./sections/need";

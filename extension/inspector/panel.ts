@@ -1,5 +1,4 @@
 // The retrieval inspector: a panel beside the editor that follows the session, and does what its page asks for.
-
 import { randomBytes } from "node:crypto";
 import { commands, type Disposable, env, Range, Uri, ViewColumn, type WebviewPanel, window, workspace } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";

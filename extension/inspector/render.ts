@@ -1,5 +1,4 @@
 // The inspector's page, rendered from plain data: a frame that stays, and parts in it that are replaced.
-
 import type { CompletionTrace, SearchResult, SidecarStatus, SuggestionCounts } from "../../sidecar/protocol";
 import { type Answer, answered, escapeHtml } from "./html";
 import type { TraceAnswers } from "./inspector-state";

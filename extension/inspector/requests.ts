@@ -1,5 +1,4 @@
 // What the inspector asks of the sidecar. Answers go into its state, and the page is rendered again at each change.
-
 import type { Disposable } from "vscode";
 import type { LanguageClient } from "vscode-languageclient/node";
 import { errorMessage } from "../../sidecar/host/errors";

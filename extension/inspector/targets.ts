@@ -1,5 +1,4 @@
 // Places of the code that the page names by number, never by address: only what the sidecar sent can be opened.
-
 import type { FragmentReference } from "../../sidecar/protocol";
 import type { InspectorState } from "./inspector-state";
 import type { FragmentTarget, OpenTarget } from "./page-message";

@@ -1,5 +1,4 @@
 // A trace as JSON for a bug report: paths and numbers only, and code only where it was asked for.
-
 import type { CompletionTrace, InspectedPrompt, SidecarStatus } from "../../sidecar/protocol";
 import { traceFacts } from "../diagnostics/trace-facts";
 

@@ -1,5 +1,4 @@
 // What the user can do about the present state: for the status bar's tooltip and the top of its menu.
-
 import type { Settings } from "../../sidecar/protocol";
 import { command } from "../command-names";
 import { type StatusData, unavailableHere } from "./status-data";

@@ -1,5 +1,4 @@
 // Sets the context keys that package.json's conditions and the walkthrough's steps use.
-
 import { commands, type Disposable } from "vscode";
 import type { StatusModel } from "./status-model";
 

@@ -1,5 +1,4 @@
 // The status bar's menu, as plain data: what can be done now, in groups.
-
 import { command } from "../command-names";
 import { type Action, actionsFor } from "./actions";
 import { clockTime, tomorrowMorning } from "./clock";

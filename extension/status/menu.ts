@@ -1,5 +1,4 @@
 // The menu of the status bar: everything that can be done now, in one list.
-
 import { commands, type QuickPickItem, QuickPickItemKind, window, workspace } from "vscode";
 import type { SidecarSession } from "../session";
 import { type MenuEntry, menuGroups } from "./menu-entries";

@@ -1,5 +1,4 @@
 // Snoozes suggestions and ends the snooze; a new sidecar is told of one that is not over.
-
 import { type Disposable, type Memento, window } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { serverCommands } from "../../sidecar/protocol";

@@ -1,5 +1,4 @@
 // The status-bar item: what the sidecar is doing; a click opens the menu.
-
 import { isDeepStrictEqual } from "node:util";
 import { type Disposable, MarkdownString, StatusBarAlignment, ThemeColor, window } from "vscode";
 import { command } from "../command-names";

@@ -1,5 +1,4 @@
 // The data that the status bar and its menu show.
-
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
 import type { Environment } from "../environment";
 

@@ -1,5 +1,4 @@
 // Collects what the status bar and its menu show: status, last suggestion, active document, environment.
-
 import { type Disposable, EventEmitter, env, type TextEditor, window, workspace } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { type Availability, type CompletionTrace, messages, type SidecarState } from "../../sidecar/protocol";

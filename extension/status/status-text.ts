@@ -1,5 +1,4 @@
 // What the status bar says, as plain data and text.
-
 import type { CompletionTrace, IndexCounts } from "../../sidecar/protocol";
 import { limits, machine } from "../environment";
 import { escapeMarkdown } from "../escape";

@@ -1,5 +1,4 @@
 // Suppresses suggestions where there are several cursors.
-
 import { type TextDocument, window } from "vscode";
 import type { SidecarSession } from "../session";
 import type { StatusModel } from "../status/status-model";

@@ -1,5 +1,4 @@
 // The arguments of the command line: its help, its commands and their options.
-
 import { withHome } from "../host/locations";
 import type { ExecutionProviderSetting } from "../protocol";
 import { InputError, parseOptions } from "./terminal";

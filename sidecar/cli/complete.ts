@@ -1,5 +1,4 @@
 // The command `complete`: prints the suggestion at a place, and what it was made of.
-
 import { defaultSettings, type Settings } from "../protocol";
 import type { Command } from "./arguments";
 import { contextOf, openCursor } from "./cursor";

@@ -1,5 +1,4 @@
 // Reads what a command names: FILE:LINE:COLUMN, folders, and the workspace of a file.
-
 import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";

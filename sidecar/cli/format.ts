@@ -1,5 +1,4 @@
 // Formats fragments and times for the command line.
-
 import type { DroppedFragment, FragmentReference } from "../protocol";
 
 /** Indents every line by two columns. */

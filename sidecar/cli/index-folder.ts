@@ -1,5 +1,4 @@
 // The command `index`: indexes a folder and prints the counts.
-
 import type { Command } from "./arguments";
 import { readFolder } from "./cursor";
 import { rounded, times } from "./format";

@@ -1,5 +1,4 @@
 // The command `model`: lists, adds, chooses and removes models on the command line.
-
 import type { ModelFolders } from "../host/locations";
 import { addsProductsExactly } from "../inference/integer-products";
 import { loadOnnxRuntime } from "../inference/onnx-runtime";

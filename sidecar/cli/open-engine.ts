@@ -1,5 +1,4 @@
 // Loads the model for a command and indexes its workspace.
-
 import { basename, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { type Engine, openEngine } from "../engine";

@@ -1,5 +1,4 @@
 // The command `search`: ranks the fragments that a place needs.
-
 import { boundsOf, defaultSettings, type Settings } from "../protocol";
 import type { Command } from "./arguments";
 import { contextOf, openCursor } from "./cursor";

@@ -1,5 +1,4 @@
 // The command `why`: whether a file or folder is indexed, and by which rule it is not.
-
 import { resolve } from "node:path";
 import { packagedLocations, withHome } from "../host/locations";
 import { defaultSettings } from "../protocol";

@@ -1,5 +1,4 @@
 // Converts a GGUF file into a model package, in a temporary folder that is renamed when complete: there is never half a model.
-
 import { copyFile, mkdir, open, rename, rm, statfs, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import * as v from "valibot";

@@ -1,5 +1,4 @@
 // Opens a GGUF file, and checks its whole header against the file's size before anything is used.
-
 import { createHash } from "node:crypto";
 import type { FileHandle } from "node:fs/promises";
 import { open, stat } from "node:fs/promises";

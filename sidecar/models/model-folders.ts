@@ -1,5 +1,4 @@
 // The folder of the models that were converted on this machine, one for all windows and workspaces: lists, chooses and removes them.
-
 import { randomUUID } from "node:crypto";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { readdir, rename, rm, stat, writeFile } from "node:fs/promises";

@@ -1,5 +1,4 @@
 // Resolves the model that a setting or an option names to the folder of its package.
-
 import { existsSync } from "node:fs";
 import { isAbsolute, join, resolve } from "node:path";
 import type { ModelFolders } from "../host/locations";

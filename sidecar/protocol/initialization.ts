@@ -1,5 +1,4 @@
 // What a client sets up at the start: initialization options, sections of the configuration, environment variables.
-
 import type { ExecutionProviderSetting } from "../settings";
 
 /** `initializationOptions` of the `initialize` request. Every member is optional. */

@@ -1,5 +1,4 @@
 // Requests about one completion: its prompt, its need, a comparison without fragments; and a search by code.
-
 import type { Confidence, FragmentReference } from "./trace";
 
 export interface TraceParams {

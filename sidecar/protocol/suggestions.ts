@@ -1,5 +1,4 @@
 // Whether suggestions are made in a document, and counts of accepted and rejected ones.
-
 import type { Settings } from "../settings";
 
 export interface AvailabilityParams {

@@ -1,5 +1,4 @@
 // What the client sets: initialization options, and settings, which are pulled at start and at each change. Both are validated.
-
 import { isDeepStrictEqual } from "node:util";
 import { type Connection, DidChangeConfigurationNotification, type InitializeParams } from "vscode-languageserver/node";
 import { errorMessage } from "../host/errors";

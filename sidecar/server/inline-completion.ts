@@ -1,5 +1,4 @@
 // `textDocument/inlineCompletion`: from the cursor to one suggestion, the newest request before all older ones.
-
 import {
   type Command,
   type Connection,

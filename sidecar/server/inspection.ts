@@ -1,5 +1,4 @@
 // The inspector's requests: a completion's prompt, need and comparison, and a search by code. Typing interrupts them.
-
 import * as v from "valibot";
 import {
   type CancellationToken,

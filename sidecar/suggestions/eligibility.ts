@@ -1,5 +1,4 @@
 // Whether suggestions are made in a document, and if not, why: for requests and for the status alike.
-
 import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";
 import { type Availability, handleRequest, messages, type Settings } from "../protocol";

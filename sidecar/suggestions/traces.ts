@@ -1,5 +1,4 @@
 // Keeps the traces of the last suggestions and tells the client of each.
-
 import { LRUCache } from "lru-cache";
 import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";

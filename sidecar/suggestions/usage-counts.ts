@@ -1,5 +1,4 @@
 // The counts of suggestions on disk: one small file in the storage folder, for all sidecars that share it.
-
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";

@@ -1,5 +1,4 @@
 // The recorded entries of a folder's files: by path once they are listed, before that by the digests of the store.
-
 import { Yielder } from "../host/yield";
 import { type FileEntry, parseEntry, serializeEntry } from "./file-entry";
 import { nameKey } from "./store/keys";

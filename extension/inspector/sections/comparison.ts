@@ -1,5 +1,4 @@
 // The same cursor with and without the fragments, side by side, and what they gained.
-
 import type { ComparedCompletion, Comparison, CompletionTrace } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import { type Answer, actionButton, answered, escapeHtml, sentence, signed } from "../html";

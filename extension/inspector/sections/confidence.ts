@@ -1,5 +1,4 @@
 // How sure the model is, beside the threshold for showing a suggestion.
-
 import type { Confidence } from "../../../sidecar/protocol";
 import { escapeHtml, percent, signed } from "../html";
 

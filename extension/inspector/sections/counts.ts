@@ -1,5 +1,4 @@
 // How many suggestions were taken, partly taken or not, as counted on this machine.
-
 import type { SuggestionCounts } from "../../../sidecar/protocol";
 import { type Answer, actionButton, answered, escapeHtml } from "../html";
 

@@ -1,5 +1,4 @@
 // Fragments of the workspace: score against the null score, cost, why used or dropped, and whether their file is pinned or banned.
-
 import type { CompletionTrace, DroppedFragment, FragmentReference } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import type { FileRule } from "../file-rules";

@@ -1,5 +1,4 @@
 // The list of the last suggestions; one of them is shown.
-
 import type { CompletionTrace } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import { actionButton, escapeHtml, milliseconds } from "../html";

@@ -1,5 +1,4 @@
 // The need shown on the code: which tokens the retrieval attention weighed, layer by layer, and as a table.
-
 import type { NeedToken, NeedWeights } from "../../../sidecar/protocol";
 import { type Answer, answered, escapeHtml, link } from "../html";
 

@@ -1,5 +1,4 @@
 // The prompt as the model read it: pieces by kind, fragments folded, tokens counted against what the model can read.
-
 import type { CompletionTrace, InspectedPrompt, PromptPiece } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import { type Answer, answered, escapeHtml, percent } from "../html";

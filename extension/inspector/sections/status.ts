@@ -1,5 +1,4 @@
 // The sidecar: state, model, provider, index.
-
 import type { SidecarStatus } from "../../../sidecar/protocol";
 import { count, formatBytes } from "../../status/status-text";
 import { commandButton, escapeHtml } from "../html";

@@ -1,5 +1,4 @@
 // The suggestion that is shown: its place, its text or why there is none, and how sure the model was.
-
 import type { CompletionTrace, SidecarStatus } from "../../../sidecar/protocol";
 import { count } from "../../status/status-text";
 import { actionButton, commandButton, escapeHtml, link, paragraph, sentence } from "../html";

@@ -1,5 +1,4 @@
 // Where the time went, as a waterfall: each part begins where the one before it ended.
-
 import type { CompletionTimings } from "../../../sidecar/protocol";
 import { aside, milliseconds, percent } from "../html";
 

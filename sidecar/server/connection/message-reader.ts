@@ -1,5 +1,4 @@
 // LSP messages from a byte stream by the library's reader; what is framed but no message is refused, what is no LSP stream is reported.
-
 import {
   type DataCallback,
   type Disposable,

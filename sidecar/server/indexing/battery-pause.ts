@@ -1,5 +1,4 @@
 // Pauses indexing while the machine runs on its battery, where the setting asks for it.
-
 import type { Log } from "../../host/log";
 import { onBattery } from "../../host/power";
 import type { Indexing } from "./indexing";

@@ -1,5 +1,4 @@
 // Schedules index runs: one at a time, with file changes collected; each can be stopped.
-
 import { errorMessage } from "../../host/errors";
 import type { Log } from "../../host/log";
 import type { Folder } from "../../host/paths";

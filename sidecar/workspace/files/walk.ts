@@ -1,5 +1,4 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
-
 import * as fs from "node:fs";
 import { lstat, readdir } from "node:fs/promises";
 import { join } from "node:path";

@@ -1,5 +1,4 @@
 // One model's vectors and file entries in an SQLite file. Synchronous: it runs in its own thread.
-
 import { randomUUID } from "node:crypto";
 import { rmSync, statSync } from "node:fs";
 import type { DatabaseSyncInstance, StatementSyncInstance } from "@photostructure/sqlite";

@@ -1,5 +1,4 @@
 // Starts the store's thread, and sends it requests.
-
 import { Worker } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";
 import { workerPath } from "../../host/worker-path";

@@ -1,5 +1,4 @@
 // Entry of the store's thread: opens the database and answers requests, so that no other thread waits for the disk or a lock.
-
 import { join } from "node:path";
 import { parentPort, workerData } from "node:worker_threads";
 import { errorMessage } from "../../host/errors";

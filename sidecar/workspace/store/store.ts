@@ -1,5 +1,4 @@
 // The on-disk store of one model's index. Its methods never reject: what cannot be stored is embedded again at the next start.
-
 import { errorMessage } from "../../host/errors";
 import type { Quantized } from "../vectors/quantized";
 import type { FileChange } from "./database";

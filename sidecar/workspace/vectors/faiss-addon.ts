@@ -1,5 +1,4 @@
 // Loads faiss-node's addon, or says why it does not work here.
-
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";

@@ -1,5 +1,4 @@
 // The seam for maximum inner product search over the vectors of fragments.
-
 import type { VectorIndexName } from "../../protocol";
 import type { Quantized } from "./quantized";
 
