@@ -1,5 +1,4 @@
-// Makes a folder and those above it.
-
+// Makes a folder and those above it, and tells whether there is one.
 import { mkdir, stat } from "node:fs/promises";
 import { dirname } from "node:path";
 import { asError, isNotFound } from "./errors";
@@ -31,6 +30,6 @@ async function tryFolder(path: string, mode: number): Promise<Error | undefined>
   }
 }
 
-async function isFolder(path: string): Promise<boolean> {
+export async function isFolder(path: string): Promise<boolean> {
   return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }

@@ -54,12 +54,16 @@ export type Catalogue = ReadonlyMap<string, CatalogueModel>;
  */
 export function readCatalogue(folder: string): Catalogue {
   const path = join(folder, "catalogue.json");
-  const parsed = v.safeParse(catalogueSchema, JSON.parse(readFileSync(path, "utf8")));
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new Error(
-      `${path}: ${v.getDotPath(issue) ?? "(whole file)"}: ${issue.message}. Install the extension again.`,
-    );
-  }
-  return new Map(Object.entries(parsed.output.models));
+  return new Map(Object.entries(parsePackaged(path, readFileSync(path, "utf8"), catalogueSchema).models));
 }
+
+/** The content of a JSON file of the extension. @throws Error when it does not fit the schema */
+export function parsePackaged<Content>(path: string, json: string, schema: v.GenericSchema<unknown, Content>): Content {
+  const parsed = v.safeParse(schema, JSON.parse(json));
+  if (parsed.success) return parsed.output;
+  const [issue] = parsed.issues;
+  throw new Error(`${path}: ${v.getDotPath(issue) ?? "(whole file)"}: ${issue.message}. ${reinstall}`);
+}
+
+/** What to do about a damaged file of the extension. */
+export const reinstall = "Install the extension again.";

@@ -2,6 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
+import { parsePackaged, reinstall } from "./catalogue";
 
 const whole = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const count = v.pipe(whole, v.minValue(1));
@@ -108,12 +109,7 @@ const factorsFile = "factors.bin";
  */
 export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
   const path = join(folder, recipeFile);
-  const parsed = v.safeParse(recipeSchema, JSON.parse(await readFile(path, "utf8")));
-  if (!parsed.success) {
-    const [issue] = parsed.issues;
-    throw new Error(`${path}: ${v.getDotPath(issue) ?? "(whole file)"}: ${issue.message}. ${reinstall}`);
-  }
-  const recipe = parsed.output;
+  const recipe = parsePackaged(path, await readFile(path, "utf8"), recipeSchema);
   const bytes = await readFile(join(folder, factorsFile));
   if (bytes.length !== recipe.factors.bytes || bytes.length % 4 !== 0)
     throw new Error(
@@ -124,8 +120,6 @@ export async function loadRecipe(folder: string): Promise<LoadedRecipe> {
   for (const [name, file] of Object.entries(recipe.files)) checkPlaces(path, name, file, factors.length);
   return { recipe, factors };
 }
-
-const reinstall = "Install the extension again.";
 
 /** Checks that the entries of a file follow each other to the file's end, and that their factors exist. */
 function checkPlaces(path: string, name: string, { entries, pinned }: RecipeFile, factorCount: number): void {

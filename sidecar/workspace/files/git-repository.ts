@@ -3,6 +3,7 @@ import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { isFolder } from "../../host/make-folder";
 
 export interface GitRepository {
   /** Ignore files that apply from the repository's root, beginning with the one that decides first: info/exclude, then the user's own. */
@@ -94,10 +95,6 @@ function withFoldersAbove(paths: readonly string[]): Set<string> {
       found.add(above);
   }
   return found;
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return (await stat(path).catch(() => undefined))?.isDirectory() === true;
 }
 
 async function textOf(path: string): Promise<string> {
