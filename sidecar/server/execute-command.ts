@@ -9,7 +9,6 @@ import {
   type ServerCapabilities,
   type WorkDoneProgressReporter,
 } from "vscode-languageserver/node";
-import type { Log } from "../host/log";
 import {
   type Explanation,
   type IndexCounts,
@@ -22,20 +21,12 @@ import { onCancelled, runRequest } from "./connection/requests";
 import type { Feature } from "./feature";
 import type { Indexing } from "./indexing/indexing";
 import { reportTo } from "./indexing/progress";
+import type { SharedParts } from "./shared-parts";
+import type { Suggesting } from "./suggesting";
 
-export interface CommandContext {
-  readonly log: Log;
+export interface CommandContext extends Pick<SharedParts, "log" | "status" | "model"> {
   readonly indexing: Indexing;
-  /** Why nothing can be indexed now; undefined when it can. */
-  readonly whyNotReady: () => string | undefined;
-  /** Undefined while there is no index. */
-  readonly why: (uri: string) => Promise<Explanation> | undefined;
-  /** Null while there is no index. */
-  readonly counts: () => IndexCounts | null;
-  readonly snooze: (minutes: number) => SidecarStatus;
-  /** A suggestion was accepted whole. */
-  readonly accepted: (id: number) => void;
-  readonly clearCounts: () => Promise<SuggestionCounts>;
+  readonly suggesting: Suggesting;
 }
 
 const minutes = v.pipe(v.number(), v.minValue(0), v.maxValue(maxSnoozeMinutes));
@@ -63,7 +54,9 @@ async function execute(
   token: CancellationToken,
   workDone: WorkDoneProgressReporter,
 ): Promise<Result> {
-  const { indexing, counts } = context;
+  const { indexing, suggesting, status } = context;
+  /** Null while there is no index. */
+  const counts = (): IndexCounts | null => context.model.engine?.index.counts() ?? null;
   switch (command) {
     case serverCommands.reindex.name:
       return reindex(context, token, workDone);
@@ -80,12 +73,13 @@ async function execute(
       indexing.resume("asked");
       return counts();
     case serverCommands.snooze.name:
-      return context.snooze(argumentOf(command, given, minutes, `a number of minutes from 0 to ${maxSnoozeMinutes}`));
+      suggesting.snooze.set(argumentOf(command, given, minutes, `a number of minutes from 0 to ${maxSnoozeMinutes}`));
+      return status.status;
     case serverCommands.accepted.name:
-      context.accepted(argumentOf(command, given, v.number(), "the number of a suggestion"));
+      suggesting.accepted(argumentOf(command, given, v.number(), "the number of a suggestion"));
       return null;
     case serverCommands.clearCounts.name:
-      return context.clearCounts();
+      return suggesting.counts.clear();
     default:
       throw new ResponseError(
         ErrorCodes.InvalidParams,
@@ -96,8 +90,8 @@ async function execute(
   }
 }
 
-function refuseUnlessReady({ whyNotReady }: CommandContext, done: string): void {
-  const reason = whyNotReady();
+function refuseUnlessReady({ status }: CommandContext, done: string): void {
+  const reason = status.whyNotReady();
   if (reason !== undefined) throw new ResponseError(ErrorCodes.InvalidRequest, `Nothing was ${done}. ${reason}`);
 }
 
@@ -119,13 +113,12 @@ async function reindex(
 
 async function why(context: CommandContext, given: readonly unknown[] | undefined): Promise<Explanation> {
   const uri = argumentOf(serverCommands.why.name, given, v.string(), "the URI of a file or folder");
-  const explanation = context.why(uri);
-  if (explanation === undefined)
-    throw new ResponseError(
-      ErrorCodes.InvalidRequest,
-      `Nothing is indexed. ${context.whyNotReady() ?? "The model is not loaded."}`,
-    );
-  return explanation;
+  const { model, status } = context;
+  if (model.engine !== undefined) return model.engine.index.why(uri);
+  throw new ResponseError(
+    ErrorCodes.InvalidRequest,
+    `Nothing is indexed. ${status.whyNotReady() ?? "The model is not loaded."}`,
+  );
 }
 
 /** The only argument of a command. @throws ResponseError `InvalidParams` for one that is not as `expected` */

@@ -47,18 +47,6 @@ export function createFeatures(connection: Connection, locations: Locations, log
     indexChanged: (uris) => suggesting.indexChanged(uris),
     ignoreRulesRead: () => suggesting.availability.forgetRules(),
   });
-  const commands = new Commands(connection, {
-    log,
-    indexing: indexUpdates.indexing,
-    whyNotReady: () => status.whyNotReady(),
-    why: (uri) => model.engine?.index.why(uri),
-    counts: () => model.engine?.index.counts() ?? null,
-    snooze: (minutes) => {
-      suggesting.snooze.set(minutes);
-      return status.status;
-    },
-    accepted: (id) => suggesting.accepted(id),
-    clearCounts: () => suggesting.counts.clear(),
-  });
+  const commands = new Commands(connection, { log, status, model, suggesting, indexing: indexUpdates.indexing });
   return [options, documents, folders, status, indexUpdates, configuration, model, inspection, suggesting, commands];
 }
