@@ -90,9 +90,9 @@ class Feed:
         self.thread = ThreadPoolExecutor(1)
         self.pending: tuple[int, Cursor, Future[Batch]] | None = None
 
-    def permutation(self, epoch: int, count: int | None = None) -> np.ndarray:
-        """The order of a pass over the first ``count`` rows (all)."""
-        return np.random.default_rng((self.seed, epoch)).permutation(len(self.shards.rows) if count is None else count)
+    def permutation(self, epoch: int) -> np.ndarray:
+        """The order of a pass over the rows."""
+        return np.random.default_rng((self.seed, epoch)).permutation(len(self.shards.rows))
 
     def take(self, count: int) -> np.ndarray:
         """The next ``count`` row numbers; a new pass has a new order."""
@@ -133,27 +133,11 @@ class Feed:
         self.ahead = Cursor(self.done.epoch, self.done.position, self.done.order)
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds of the feed; the order itself only where rows have come in since its pass began."""
-        state: dict[str, Any] = {
-            "epoch": self.done.epoch,
-            "position": self.done.position,
-            "rows": len(self.shards.rows),
-        }
-        if not np.array_equal(self.done.order, self.permutation(self.done.epoch)):
-            state["order"] = torch.from_numpy(self.done.order.astype(np.int32))
-        return state
+        """What a checkpoint holds of the feed."""
+        return {"epoch": self.done.epoch, "position": self.done.position, "rows": len(self.shards.rows)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Goes on where ``state`` was taken; rows that have come in since join what is left of the pass."""
-        count = len(self.shards.rows)
-        epoch, position, before = state["epoch"], state["position"], state.get("rows", count)
-        saved = state.get("order")
-        order = self.permutation(epoch, before) if saved is None else saved.cpu().numpy().astype(np.int64)
-        if before < count:
-            rest = np.concatenate((order[position:], np.arange(before, count)))
-            order, position = np.random.default_rng((self.seed, epoch, count)).permutation(rest), 0
-        elif before > count:
-            # Other shards than those that the pass began with.
-            order, position = self.permutation(epoch), 0
-        self.done = Cursor(epoch, position, order)
+        """Goes on where ``state`` was taken; with other shards than those of the checkpoint at the beginning of the pass."""
+        position = state["position"] if state["rows"] == len(self.shards.rows) else 0
+        self.done = Cursor(state["epoch"], position, self.permutation(state["epoch"]))
         self.rewind()

@@ -158,21 +158,6 @@ def parameter_count(model: PreTrainedModel) -> int:
     return sum(parameter.numel() for parameter in model.parameters())
 
 
-def flops_per_token(config: Any, context: int) -> float:
-    """Floating-point operations of a forward pass for one token of a row of ``context`` tokens; training takes three times that.
-
-    Matrix products alone, as model FLOPs utilisation counts them (Chowdhery et al., PaLM, 2022, appendix B): two for each
-    parameter of a matrix, the output projection included and the lookup of embeddings not, and in attention two for each
-    of a query's products with the keys before it (half the row on average) and with their values.
-    """
-    size = head_dimension(config)
-    queries = config.num_attention_heads * size
-    pairs = config.num_key_value_heads * size
-    matrices = config.hidden_size * (2 * queries + 2 * pairs + 3 * config.intermediate_size)
-    attention = 4 * queries * context / 2
-    return config.num_hidden_layers * (2 * matrices + attention) + 2 * config.hidden_size * config.vocab_size
-
-
 def head_dimension(config: Any) -> int:
     """Size of one attention head."""
     return getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads

@@ -31,12 +31,9 @@ LOSS_CHUNK_CUDA = 8192
 Bounds = Tensor | BlockMask | None
 
 
-def bounds(documents: Tensor, plain: bool = False) -> Tensor | BlockMask:
-    """What ``hidden_states`` takes to keep attention within samples, of their numbers [batch, seq].
-
-    ``plain`` asks for the CPU's dense blocks on a GPU too, to compare with.
-    """
-    if plain or not documents.is_cuda:
+def bounds(documents: Tensor) -> Tensor | BlockMask:
+    """What ``hidden_states`` takes to keep attention within samples, of their numbers [batch, seq]."""
+    if not documents.is_cuda:
         return documents
     batch, length = documents.shape
 
@@ -98,22 +95,21 @@ def next_token_losses(
     hidden: Callable[..., Tensor] = hidden_states,
     loss_and_gradient: Callable[..., tuple[Tensor, Tensor]] | None = None,
     documents: Tensor | None = None,
-    plain: bool = False,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Mean next-token loss, differentiable, and for reading the losses and validity [batch, seq - 1] of each position.
 
     Targets equal to ``ignore`` do not count. ``hidden`` and ``loss_and_gradient`` may be compiled versions of this
     module's functions. With the sample numbers ``documents`` [batch, seq] no sample sees another, and none has to
-    predict how the next begins; ``plain`` as in ``bounds``.
+    predict how the next begins.
     """
     targets = input_ids[:, 1:]
     valid = targets != ignore
     if documents is None:
         states = hidden(model, input_ids, dtype)[:, :-1]
     else:
-        states = hidden(model, input_ids, dtype, bounds(documents, plain))[:, :-1]
+        states = hidden(model, input_ids, dtype, bounds(documents))[:, :-1]
         valid = valid & (documents[:, 1:] == documents[:, :-1])
-    weight = (model.lm_head.weight).to(dtype)
+    weight = model.lm_head.weight.to(dtype)
     counted = valid.sum().clamp(min=1)
     weights = valid.reshape(-1).float() / counted
     losses = _ChunkedCrossEntropy.apply(

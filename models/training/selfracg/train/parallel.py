@@ -19,8 +19,6 @@ import torch
 import torch.distributed as distributed
 from torch import Tensor
 
-# Dense bfloat16 rates of data sheets, in FLOPs a second, by a part of the device's name.
-PEAKS = {"H200": 989e12, "H100": 989e12, "A100": 312e12, "L40S": 362e12, "4090": 165e12}
 Work = Callable[[argparse.Namespace, int, int], int]
 
 
@@ -29,18 +27,6 @@ def choose_device(name: str) -> torch.device:
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     return torch.device(name)
-
-
-def device_name(device: torch.device) -> str:
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else str(device)
-
-
-def peak_flops(device: torch.device, wanted: float | None) -> float | None:
-    """The device's highest rate in FLOPs a second: ``wanted`` TFLOPs, else the data sheet's; None where it is not known."""
-    if wanted:
-        return wanted * 1e12
-    name = device_name(device)
-    return next((peak for part, peak in PEAKS.items() if part in name), None)
 
 
 def available_cores() -> int:

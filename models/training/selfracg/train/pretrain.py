@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,9 +25,8 @@ from selfracg.data.sample_boundaries import sample_numbers
 from selfracg.data.special_tokens import PAD
 from selfracg.model import backbone, forward
 from selfracg.train import parallel
-from selfracg.train.attention_check import attention_failure
 from selfracg.train.loss_sums import add_by_language, summary
-from selfracg.train.trainer import TO_BE_CONTINUED, Trainer
+from selfracg.train.trainer import Trainer
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,27 +53,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument(
-        "--init", type=Path, default=None, help="begin with the weights in this folder (another run's backbone)"
-    )
-    parser.add_argument(
-        "--isolate",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="keep the samples of a row from seeing each other (default: on a GPU)",
-    )
-    parser.add_argument(
-        "--stop-after-minutes",
-        type=float,
-        default=None,
-        help=f"save and end this call after so long, with status {TO_BE_CONTINUED} where there is more to do",
-    )
-    parser.add_argument(
-        "--peak-tflops",
-        type=float,
-        default=None,
-        help="rate that utilisation is a share of (default: by the GPU's name)",
-    )
     parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     parser.add_argument("--evaluate-minutes", type=float, default=10.0)
@@ -85,7 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Trains to the end (0), or saves its state at SIGTERM (143) or the end of the call's time (75). Returns the exit status."""
+    """Trains to the end (0), or saves its state at SIGTERM (143). Returns the exit status."""
     if args.smoke:
         args.hidden, args.layers, args.query_heads, args.key_value_heads, args.intermediate = 128, 2, 2, 1, 256
         args.tokens = min(args.tokens or 300_000, 300_000)
@@ -111,7 +88,8 @@ class Pretraining(Trainer):
         self.tokenizer = self.work / "tokenizer" / "tokenizer.json"
         self.context = int(self.train_shards.rows.shape[1])
         self.feed = Feed(self.train_shards, args.seed, self.device, rank, world)
-        self.isolate = self.device.type == "cuda" if args.isolate is None else bool(args.isolate)
+        # Keeps the samples of a row from seeing one another; flex attention does that at no cost.
+        self.isolate = self.device.type == "cuda"
         if args.minutes is None and args.tokens is None:
             args.tokens = 2.0 * self.train_shards.rows.size
         config = backbone.default_config(
@@ -129,35 +107,13 @@ class Pretraining(Trainer):
         self.muon = torch.optim.Muon(matrices, lr=args.muon_lr, weight_decay=args.weight_decay)
         self.adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
         self.tokens = 0
-        # Tokens that the weights of --init were trained on before this run.
-        self.tokens_before = 0
-        if args.init is not None:
-            self.begin_with(args.init)
         self.resume()
-        # The forward pass once, the backward pass twice that.
-        self.flops = 3 * backbone.flops_per_token(config, self.context)
-        self.peak = parallel.peak_flops(self.device, args.peak_tflops)
         compiled = args.compile in ("on", "auto")
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
         gradient = forward.cross_entropy_and_gradient
         self.gradient = torch.compile(gradient, dynamic=False) if compiled else gradient
         self.sums = self.no_sums()
         self.logged_tokens, self.evaluated = self.tokens, self.elapsed
-
-    def begin_with(self, folder: Path) -> None:
-        """Takes over the weights of a backbone of the same sizes; learning rates, clock and data start from the beginning."""
-        weights = backbone.load(folder).state_dict()
-        shapes = {name: tuple(tensor.shape) for name, tensor in self.model.state_dict().items()}
-        different = [name for name, tensor in weights.items() if shapes.get(name) != tuple(tensor.shape)]
-        if different or len(weights) != len(shapes):
-            name = different[0] if different else "a tensor"
-            raise ValueError(
-                f"expected weights of this run's sizes in {folder}, found another shape of {name}: pass its sizes"
-            )
-        self.model.load_state_dict(weights)
-        record = folder / "training.json"
-        if record.is_file():
-            self.tokens_before = int(json.loads(record.read_text(encoding="utf-8"))["tokens"])
 
     def units(self) -> float:
         return self.tokens
@@ -180,32 +136,14 @@ class Pretraining(Trainer):
             tokens=self.tokens,
             parameters=backbone.parameter_count(self.model),
             rows=len(self.train_shards.rows),
-            device=parallel.device_name(self.device),
+            device=torch.cuda.get_device_name(self.device) if self.isolate else str(self.device),
             processes=self.world,
-            isolate=self.isolate,
-            flops_per_token=self.flops,
             options=vars(self.args),
         )
-        if self.device.type == "cuda":
-            self.settle_attention()
         if self.step == 0:
             self.evaluate("untrained", self.args.heldout_rows)
         # Setting up does not count.
         self.began = time.monotonic()
-
-    def settle_attention(self) -> None:
-        """Finds out how this device can compute the step: isolated and compiled, without isolation, or uncompiled.
-
-        Slower or less exact training is better than none, and the log says what was chosen.
-        """
-        plain = (forward.hidden_states, forward.cross_entropy_and_gradient)
-        ways = [(True, self.hidden, self.gradient)] if self.isolate else []
-        for isolate, hidden, gradient in (*ways, (False, self.hidden, self.gradient), (False, *plain)):
-            failure = attention_failure(self.model, self.context, self.args.micro_rows, isolate, hidden, gradient)
-            self.isolate, self.hidden, self.gradient = isolate, hidden, gradient
-            self.log(event="isolation", kept=isolate, compiled=hidden is not plain[0], failure=failure)
-            if failure is None:
-                return
 
     def train_step(self, factor: float) -> None:
         self.sums += self.optimise(self.feed.next(self.args.rows), factor)
@@ -253,7 +191,7 @@ class Pretraining(Trainer):
         self.evaluate("final", self.args.final_rows)
 
     def evaluate(self, event: str, count: int) -> dict[str, Any]:
-        """Held-out loss, by language and overall (each language weighs by its tokens), and how well repeats are copied."""
+        """Held-out loss, by language and overall (each language weighs by its tokens)."""
         sums = self.no_sums()
         micro = self.args.micro_rows
         # Whole passes only: another shape would have to be compiled.
@@ -266,26 +204,11 @@ class Pretraining(Trainer):
             add_by_language(sums, languages, losses, valid)
         (sums,) = parallel.add_up([sums])
         report = {"step": self.step, "tokens": self.tokens, "rows": len(rows), **summary(sums, self.heldout.names)}
-        report["copy_loss"] = round(self.copy_loss(), 4)
         self.log(event=event, **report)
         return report
 
-    def copy_loss(self) -> float:
-        """Loss on the second half of rows whose random first half repeats: low only where copying has been learned."""
-        generator = torch.Generator().manual_seed(0)
-        half = torch.randint(
-            7, self.model.config.vocab_size, (self.args.micro_rows, self.context // 2), generator=generator
-        )
-        ids = torch.cat((half, half), dim=1).to(self.device)
-        _, losses, _ = self.losses(ids)
-        return losses[:, self.context // 2 :].mean().item()
-
     def log_progress(self, seconds: float, factor: float, done: float) -> None:
         self.check()
-        speed = (self.tokens - self.logged_tokens) / seconds
-        speeds: dict[str, Any] = {"tokens_per_second": round(speed), "tflops": round(speed * self.flops / 1e12, 3)}
-        if self.peak:
-            speeds["mfu"] = round(speed * self.flops / self.peak, 4)
         self.log(
             event="train",
             step=self.step,
@@ -294,7 +217,7 @@ class Pretraining(Trainer):
             progress=round(done, 4),
             epoch=self.feed.done.epoch,
             rate=round(factor, 4),
-            **speeds,
+            tokens_per_second=round((self.tokens - self.logged_tokens) / seconds),
             **summary(self.sums, self.train_shards.names),
         )
         self.logged_tokens, self.sums = self.tokens, self.no_sums()
@@ -306,7 +229,6 @@ class Pretraining(Trainer):
             "muon": self.muon.state_dict(),
             "adam": self.adam.state_dict(),
             "tokens": self.tokens,
-            "tokens_before": self.tokens_before,
             **self.feed.state(),
         }
 
@@ -316,8 +238,7 @@ class Pretraining(Trainer):
         if self.rank:
             return
         backbone.save(self.model, self.work / "backbone", self.tokenizer)
-        # A second run that starts from these weights continues the count.
-        record = {"tokens": self.tokens_before + self.tokens, "seconds": round(self.elapsed, 1)}
+        record = {"tokens": self.tokens, "seconds": round(self.elapsed, 1)}
         (self.work / "backbone" / "training.json").write_text(json.dumps(record) + "\n", encoding="utf-8")
 
     def load_state(self, saved: dict[str, Any]) -> bool:
@@ -331,7 +252,7 @@ class Pretraining(Trainer):
         self.model.load_state_dict(saved["model"])
         self.muon.load_state_dict(saved["muon"])
         self.adam.load_state_dict(saved["adam"])
-        self.tokens, self.tokens_before = saved["tokens"], saved["tokens_before"]
+        self.tokens = saved["tokens"]
         self.feed.restore(saved)
         return True
 

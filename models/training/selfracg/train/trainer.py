@@ -16,8 +16,6 @@ from selfracg.files import replaced
 from selfracg.train import parallel
 
 INTERRUPTED = 143
-# EX_TEMPFAIL of sysexits.h: the time of this call is over; start the same command again.
-TO_BE_CONTINUED = 75
 
 
 def progress(units: float, elapsed: float, unit_budget: float | None, second_budget: float | None) -> float:
@@ -40,8 +38,7 @@ def rate(step: int, done: float, warmup: int, decay: float) -> float:
 class Trainer:
     """A resumable run. Rank 0 decides, logs, measures and saves; all ranks compute.
 
-    Options that it reads: minutes, warmup_steps, decay, log_seconds, checkpoint_minutes, and stop_after_minutes where
-    the command has it. ``began`` is when the budget's clock started, for runs that prepare their data before.
+    Options that it reads: minutes, warmup_steps, decay, log_seconds, checkpoint_minutes. ``began`` is when the budget's clock started, for runs that prepare their data before.
     """
 
     def __init__(
@@ -54,8 +51,7 @@ class Trainer:
         began: float | None = None,
     ) -> None:
         self.args, self.rank, self.world, self.name = args, rank, world, name
-        self.called = time.monotonic()
-        self.began = self.called if began is None else began
+        self.began = time.monotonic() if began is None else began
         self.work = Path(args.work)
         self.device = parallel.choose_device(args.device)
         self.checkpoint_path = self.work / "checkpoints" / f"{name}.pt"
@@ -112,7 +108,7 @@ class Trainer:
     # What every run shares.
 
     def train(self) -> int:
-        """Runs to the end of the budget (0), until a signal asks it to stop (143) or until the call's time is over (75)."""
+        """Runs to the end of the budget (0), or until a signal asks it to stop (143)."""
         if self.finished:
             if self.rank == 0:
                 print(f"{self.name}: already finished; remove {self.checkpoint_path} to start anew")
@@ -134,7 +130,6 @@ class Trainer:
     def _loop(self) -> int:
         args = self.args
         seconds = args.minutes * 60 if args.minutes else None
-        limit = getattr(args, "stop_after_minutes", None)
         self.prepare()
         last = self.began
         logged = checkpointed = self.elapsed
@@ -142,11 +137,10 @@ class Trainer:
             now = time.monotonic()
             self.elapsed += now - last
             last = now
-            over = limit is not None and now - self.called >= limit * 60
             # One clock for all: the first process's.
-            self.elapsed, stop, over = parallel.decide(self.elapsed, float(self.stop), float(over))
+            self.elapsed, stop = parallel.decide(self.elapsed, float(self.stop))
             done = progress(self.units(), self.elapsed, self.unit_budget(), seconds)
-            if stop or over or done >= 1.0:
+            if stop or done >= 1.0:
                 break
             factor = rate(self.step, done, args.warmup_steps, args.decay)
             self.train_step(factor)
@@ -159,9 +153,9 @@ class Trainer:
                 checkpointed = self.elapsed
             self.evaluate_between(save)
         self.save()
-        if stop or (over and done < 1.0):
+        if stop:
             self.log(event="interrupted", step=self.step, elapsed=round(self.elapsed, 1))
-            return INTERRUPTED if stop else TO_BE_CONTINUED
+            return INTERRUPTED
         self.finish()
         self.finished = True
         self.save()
