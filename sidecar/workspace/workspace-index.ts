@@ -11,7 +11,6 @@ import { FragmentTable } from "./fragment-table";
 import { defaultLimits, type IndexLimits, maxFileBytes, type WorkspaceIndexOptions } from "./index-options";
 import { IndexedFiles } from "./indexed-files";
 import { FragmentEmbedder } from "./ingest/embed-fragments";
-import { Ingest } from "./ingest/ingest";
 import { Reindexer, type ReindexOptions } from "./ingest/reindex";
 import { Store } from "./store/store";
 import { createVectorIndex } from "./vectors/create-vector-index";
@@ -54,8 +53,8 @@ export class WorkspaceIndex implements FragmentSource {
     this.files = new IndexedFiles(this.table, () => this.limits.maxFragments);
     this.embedder = new FragmentEmbedder(backbone, this.store, warn);
     const { folders, table, files, embedder, chunker, store, unsaved } = this;
-    const ingest = new Ingest({ table, files, embedder, chunker, promptFormat, store, unsaved, limits, warn });
-    this.reindexer = new Reindexer({ folders, files, ingest, limits, warn });
+    const parts = { folders, table, files, embedder, chunker, promptFormat, store, unsaved, limits, warn };
+    this.reindexer = new Reindexer(parts);
     log.info(`Vectors are searched by ${vectors.name}: ${vectors.reason}.`);
   }
 

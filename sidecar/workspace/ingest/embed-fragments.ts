@@ -2,10 +2,17 @@
 import type { Backbone } from "../../inference/backbone";
 import type { Store } from "../store/store";
 import { type Quantized, quantized } from "../vectors/quantized";
-import type { FragmentTokens } from "./read-file";
 
 /** Fragments embedded at once: long enough to fill the backbone's batches, short enough to lose little by a kill. */
 export const embeddingBatch = 64;
+
+/** A fragment to embed. */
+export interface FragmentTokens {
+  /** Key of its vector. */
+  readonly key: string;
+  /** What the model reads of it. */
+  readonly tokens: readonly number[];
+}
 
 export interface EmbedOptions {
   readonly signal: AbortSignal;

@@ -2,18 +2,9 @@
 import { Yielder } from "../../host/yield";
 import { placesOf } from "../file-entry";
 import type { FileToInsert } from "../indexed-files";
-import type { Quantized } from "../vectors/quantized";
 import { Batch } from "./batch";
-import { type EmbeddedFragments, type EmbedOptions, embeddingBatch } from "./embed-fragments";
-import type { FragmentTokens } from "./read-file";
-
-export interface EmbeddingQueueOptions {
-  readonly embed: (fragments: readonly FragmentTokens[], options: EmbedOptions) => Promise<EmbeddedFragments>;
-  readonly insert: (file: FileToInsert, vectors: ReadonlyMap<string, Quantized>) => void;
-  /** Called for the files of a batch when they are inserted. */
-  readonly onInserted: (files: readonly FileToInsert[]) => void;
-  readonly signal: AbortSignal;
-}
+import { embeddingBatch, type FragmentTokens } from "./embed-fragments";
+import type { IngestParts } from "./parts";
 
 /** Fragments that make a batch grow no more. The first ones are smaller, so that something is found soon. */
 const maxFragments = 256;
@@ -25,7 +16,12 @@ export class EmbeddingQueue {
   private fragmentsPerBatch = embeddingBatch;
   private embedding: Promise<void> = Promise.resolve();
 
-  constructor(private readonly options: EmbeddingQueueOptions) {}
+  /** @param onInserted called for the files of a batch when they are inserted */
+  constructor(
+    private readonly parts: Pick<IngestParts, "embedder" | "files">,
+    private readonly signal: AbortSignal,
+    private readonly onInserted: (files: readonly FileToInsert[]) => void,
+  ) {}
 
   /** Fragments of the files that are waiting. */
   get fragments(): number {
@@ -69,15 +65,15 @@ export class EmbeddingQueue {
     tokens: readonly FragmentTokens[],
     last: boolean,
   ): Promise<void> {
-    const { embed, insert, onInserted, signal } = this.options;
-    const { vectors, elsewhere } = await embed(tokens, { signal, last });
+    const { embedder, files: indexed } = this.parts;
+    const { vectors, elsewhere } = await embedder.embed(tokens, { signal: this.signal, last });
     const yielder = new Yielder();
     const waits = ({ fragments }: FileToInsert): boolean => fragments.some(({ key }) => elsewhere.has(key));
     const ready = files.filter((file) => !waits(file));
     for (const file of ready) {
       // Without the fragments for which the model gave no vector.
       const fragments = file.fragments.filter(({ key }) => vectors.has(key));
-      insert({ ...file, entry: { ...file.entry, fragments: placesOf(fragments) }, fragments }, vectors);
+      indexed.insert({ ...file, entry: { ...file.entry, fragments: placesOf(fragments) }, fragments }, vectors);
       await yielder.yieldIfDue();
     }
     // Another process embeds the others: they go along with the next batch, when their vectors are in the store.
@@ -85,6 +81,6 @@ export class EmbeddingQueue {
     for (const file of waiting) this.batch.add(file, file.fragments.length);
     const keys = new Set(waiting.flatMap(({ fragments }) => fragments.map(({ key }) => key)));
     for (const each of tokens) if (keys.has(each.key)) this.tokens.set(each.key, each);
-    onInserted(ready);
+    this.onInserted(ready);
   }
 }

@@ -1,32 +1,14 @@
 // Brings listed files into the index: unchanged ones from the store, the others by reading, chunking and embedding them.
 import { Yielder } from "../../host/yield";
-import type { PromptFormat } from "../../inference/prompt-format";
-import type { Chunker } from "../chunking/chunker";
 import { isUnchanged, placesOf } from "../file-entry";
 import type { ListedFile } from "../files/walk";
 import type { FolderState } from "../folder-state";
-import type { FragmentTable } from "../fragment-table";
-import { type IndexLimits, maxFileBytes } from "../index-options";
-import type { IndexedFiles } from "../indexed-files";
-import type { Store } from "../store/store";
 import type { FolderPath } from "../workspace-folders";
-import type { FragmentEmbedder } from "./embed-fragments";
 import { EmbeddingQueue } from "./embedding-queue";
+import type { IngestParts } from "./parts";
 import { type OnProgress, Progress } from "./progress";
-import { cutFile, readCurrent, type UnsavedTexts } from "./read-file";
+import { cutFile, readCurrent } from "./read-file";
 import { type FileToRestore, restore } from "./restore";
-
-export interface IngestParts {
-  readonly table: FragmentTable;
-  readonly files: IndexedFiles;
-  readonly embedder: FragmentEmbedder;
-  readonly chunker: Chunker;
-  readonly promptFormat: Pick<PromptFormat, "fragmentEmbedding">;
-  readonly store: Promise<Store | undefined>;
-  readonly unsaved: UnsavedTexts;
-  readonly limits: () => IndexLimits;
-  readonly warn: (message: string) => void;
-}
 
 export interface FileOfFolder {
   readonly folder: FolderState;
@@ -54,17 +36,10 @@ export class Ingest {
   ): Promise<void> {
     const progress = new Progress(listed.length, onProgress);
     const { stored, toRead } = await this.split(listed, reread, progress);
-    for (const { folder, path, entry } of await this.restore(stored, signal, () => progress.advance(1)))
+    for (const { folder, path, entry } of await restore(stored, this.parts, signal, () => progress.advance(1)))
       toRead.push({ folder, path, bytes: entry.size });
     progress.beginReading(toRead.reduce((sum, { bytes }) => sum + bytes, 0));
     await this.readAndEmbed(toRead, signal, progress);
-  }
-
-  /** See {@link restore}. */
-  async restore(stored: readonly FileToRestore[], signal: AbortSignal, onFile?: () => void): Promise<FileToRestore[]> {
-    const { files, limits } = this.parts;
-    const options = { store: await this.parts.store, files, maxBytes: maxFileBytes(limits()), signal };
-    return restore(stored, onFile === undefined ? options : { ...options, onFile });
   }
 
   /** What is recorded of a file that has not changed since and is not in the index yet. */
@@ -105,16 +80,10 @@ export class Ingest {
   private async readAndEmbed(files: readonly FileToRead[], signal: AbortSignal, progress: Progress): Promise<void> {
     const bytes = new Map<string, number>();
     for (const file of files) bytes.set(file.folder.fileOf(file.path), file.bytes);
-    const { embedder, table } = this.parts;
-    const queue = new EmbeddingQueue({
-      embed: (fragments, options) => embedder.embed(fragments, options),
-      insert: (file, vectors) => this.parts.files.insert(file, vectors),
-      onInserted: (inserted) => {
-        const done = inserted.reduce((sum, { folder, path }) => sum + (bytes.get(folder.fileOf(path)) ?? 0), 0);
-        progress.advance(inserted.length, done);
-        void table.maintain();
-      },
-      signal,
+    const queue = new EmbeddingQueue(this.parts, signal, (inserted) => {
+      const done = inserted.reduce((sum, { folder, path }) => sum + (bytes.get(folder.fileOf(path)) ?? 0), 0);
+      progress.advance(inserted.length, done);
+      void this.parts.table.maintain();
     });
     const yielder = new Yielder();
     try {
@@ -133,13 +102,13 @@ export class Ingest {
   /** Reads one file and adds it to the queue. @returns whether it did; else the file is excluded */
   private async read(file: FolderPath, queue: EmbeddingQueue): Promise<boolean> {
     const { folder, path } = file;
-    const { files, table, unsaved, limits } = this.parts;
+    const { files, table, limits } = this.parts;
     const time = folder.nextTime();
     if (table.size + queue.fragments >= limits().maxFragments && !folder.indexed.has(path)) {
       files.exclude(folder, path, "index full");
       return false;
     }
-    const source = await readCurrent(file, unsaved, maxFileBytes(limits()));
+    const source = await readCurrent(file, this.parts);
     const { size, modified, changed, hash } = source;
     const state = { size, modified, changed, hash };
     if ("reason" in source) {

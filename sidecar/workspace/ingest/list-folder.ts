@@ -4,32 +4,42 @@ import { Yielder } from "../../host/yield";
 import type { ExclusionReason } from "../files/exclusion";
 import { type ListedFile, walk } from "../files/walk";
 import type { FolderState } from "../folder-state";
+import { maxFileBytes } from "../index-options";
 import { type IndexedFiles, isExcludedByRule } from "../indexed-files";
+import type { FolderPath } from "../workspace-folders";
+import type { IngestParts } from "./parts";
 
 export interface ListOptions {
-  /** Folder below the workspace folder at which to begin; `""` for all. */
-  readonly from: string;
-  /** Paths of workspace folders inside this one, which list their files themselves. */
-  readonly nested: ReadonlySet<string>;
-  readonly files: IndexedFiles;
-  readonly maxBytes: number;
-  readonly warn: (message: string) => void;
-  readonly signal?: AbortSignal | undefined;
+  readonly signal?: AbortSignal;
   /** Called for each file as soon as it is listed. */
   readonly onFile?: (file: ListedFile) => void;
 }
 
-/** @throws the signal's reason when it is aborted */
-export async function listFolder(folder: FolderState, options: ListOptions): Promise<ListedFile[]> {
-  const { from, nested, maxBytes, warn, signal, onFile } = options;
+/**
+ * @param place the workspace folder, or a folder in it at which to begin
+ * @throws the signal's reason when it is aborted
+ */
+export async function listFolder(
+  { folder, path: from }: FolderPath,
+  { folders, files: indexed, limits, warn }: Pick<IngestParts, "folders" | "files" | "limits" | "warn">,
+  { signal, onFile }: ListOptions = {},
+): Promise<ListedFile[]> {
   const began = folder.nextTime();
   const excluded = new Map<string, ExclusionReason>();
   const files: ListedFile[] = [];
   let readable = true;
   const rules = from === "" ? await folder.readRules() : await folder.currentRules();
-  const onExcluded = (path: string, reason: ExclusionReason): void => void excluded.set(path, reason);
+  const options = {
+    from,
+    rules,
+    // These list their files themselves.
+    nested: folders.nestedIn(folder),
+    maxBytes: maxFileBytes(limits()),
+    onExcluded: (path: string, reason: ExclusionReason): void => void excluded.set(path, reason),
+    signal,
+  };
   try {
-    for await (const file of walk(folder.root, { from, rules, nested, maxBytes, signal, onExcluded })) {
+    for await (const file of walk(folder.root, options)) {
       files.push(file);
       onFile?.(file);
     }
@@ -40,7 +50,7 @@ export async function listFolder(folder: FolderState, options: ListOptions): Pro
     readable = false;
   }
   const listed = new Set(files.map(({ path }) => path));
-  await removeOthers(folder, { ...options, listed, excluded, readable, began });
+  await removeOthers(folder, { from, indexed, listed, excluded, readable, began });
   return files;
 }
 
@@ -49,12 +59,14 @@ async function removeOthers(
   folder: FolderState,
   {
     from,
-    files,
+    indexed,
     listed,
     excluded,
     readable,
     began,
-  }: Pick<ListOptions, "from" | "files"> & {
+  }: {
+    readonly from: string;
+    readonly indexed: IndexedFiles;
     readonly listed: ReadonlySet<string>;
     readonly excluded: ReadonlyMap<string, ExclusionReason>;
     readonly readable: boolean;
@@ -66,7 +78,7 @@ async function removeOthers(
   const yielder = new Yielder();
   for (const path of new Set([...folder.indexed.keys(), ...folder.known.paths])) {
     if (listed.has(path) || !isBelow(path) || folder.hasChangedSince(path, began)) continue;
-    files.remove(folder, path);
+    indexed.remove(folder, path);
     // A folder that cannot be read for a while, as on a network disk, is restored when it can be read again.
     if (readable) folder.known.delete(path, isExcludedByRule(path, excluded));
     await yielder.yieldIfDue();

@@ -2,21 +2,14 @@
 import { stat } from "node:fs/promises";
 import { errorMessage } from "../../host/errors";
 import { Yielder } from "../../host/yield";
-import type { PromptFormat } from "../../inference/prompt-format";
-import type { Chunker } from "../chunking/chunker";
 import { type KeyedFragment, unsavedSize } from "../file-entry";
 import { readContent } from "../files/content";
 import { type ReadFile, readSource } from "../files/walk";
+import { maxFileBytes } from "../index-options";
 import { vectorKey } from "../store/keys";
 import type { FolderPath } from "../workspace-folders";
-
-/** A fragment to embed. */
-export interface FragmentTokens {
-  /** Key of its vector. */
-  readonly key: string;
-  /** What the model reads of it. */
-  readonly tokens: readonly number[];
-}
+import type { FragmentTokens } from "./embed-fragments";
+import type { IngestParts } from "./parts";
 
 /** A file's fragments, and what to embed of each. */
 export interface CutFile {
@@ -27,15 +20,12 @@ export interface CutFile {
 /** A file that changes faster than it is read is taken as it is; the file watcher reports its next change. */
 const maxRereads = 3;
 
-/** Unsaved texts by the path of their file on this machine. */
-export type UnsavedTexts = ReadonlyMap<string, string>;
-
 /** The unsaved text of a file where there is one, else what is on disk: read again when it changed meanwhile. */
 export async function readCurrent(
   { folder, path }: FolderPath,
-  unsaved: UnsavedTexts,
-  maxBytes: number,
+  { unsaved, limits }: Pick<IngestParts, "unsaved" | "limits">,
 ): Promise<ReadFile> {
+  const maxBytes = maxFileBytes(limits());
   const file = folder.fileOf(path);
   const text = unsaved.get(file);
   if (text !== undefined) {
@@ -56,15 +46,7 @@ export async function readCurrent(
 export async function cutFile(
   path: string,
   text: string,
-  {
-    chunker,
-    promptFormat,
-    warn,
-  }: {
-    readonly chunker: Chunker;
-    readonly promptFormat: Pick<PromptFormat, "fragmentEmbedding">;
-    readonly warn: (message: string) => void;
-  },
+  { chunker, promptFormat, warn }: Pick<IngestParts, "chunker" | "promptFormat" | "warn">,
 ): Promise<CutFile | undefined> {
   const fragments: KeyedFragment[] = [];
   const all: FragmentTokens[] = [];

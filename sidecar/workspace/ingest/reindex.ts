@@ -1,15 +1,15 @@
 // Brings the index in step with the disk: all files, those that matter most first, or one that has changed.
 import { isNotFound } from "../../host/errors";
 import { type Examined, examine, type ListedFile } from "../files/walk";
-import { type IndexLimits, maxFileBytes } from "../index-options";
-import type { IndexedFiles } from "../indexed-files";
+import { maxFileBytes } from "../index-options";
 import { type OpenDocument, priorityOf } from "../priority";
-import type { FolderPath, WorkspaceFolders } from "../workspace-folders";
+import type { FolderPath } from "../workspace-folders";
 import { Batch } from "./batch";
-import type { FileOfFolder, Ingest } from "./ingest";
+import { type FileOfFolder, Ingest } from "./ingest";
 import { listFolder } from "./list-folder";
+import type { IngestParts } from "./parts";
 import type { OnProgress } from "./progress";
-import { type FileToRestore, restoreBatch } from "./restore";
+import { type FileToRestore, restore, restoreBatch } from "./restore";
 
 export interface ReindexOptions {
   readonly signal?: AbortSignal | undefined;
@@ -18,29 +18,25 @@ export interface ReindexOptions {
   readonly open?: readonly OpenDocument[];
 }
 
-export interface ReindexerParts {
-  readonly folders: WorkspaceFolders;
-  readonly files: IndexedFiles;
-  readonly ingest: Ingest;
-  readonly limits: () => IndexLimits;
-  readonly warn: (message: string) => void;
-}
-
 export class Reindexer {
-  constructor(private readonly parts: ReindexerParts) {}
+  private readonly ingest: Ingest;
+
+  constructor(private readonly parts: IngestParts) {
+    this.ingest = new Ingest(parts);
+  }
 
   /** @throws the signal's reason when it is aborted; what is inserted by then stays */
   async reindexAll(
     signal: AbortSignal,
     { onProgress, open = [] }: Pick<ReindexOptions, "onProgress" | "open"> = {},
   ): Promise<void> {
-    const { folders, ingest } = this.parts;
-    const restoring = new RestoreWhileListing(ingest, signal);
+    const { ingest, parts } = this;
+    const restoring = new RestoreWhileListing(ingest, parts, signal);
     const priority = priorityOf(open);
     const listed: (FileOfFolder & { readonly priority: number })[] = [];
-    for (const folder of folders.all) {
+    for (const folder of parts.folders.all) {
       const onFile = (file: ListedFile): void => restoring.add({ folder, file });
-      for (const file of await this.list({ folder, path: "" }, { signal, onFile }))
+      for (const file of await listFolder({ folder, path: "" }, parts, { signal, onFile }))
         listed.push({ folder, file, priority: open.length === 0 ? 0 : priority(folder.uriOf(file.path)) });
     }
     await restoring.finish();
@@ -51,13 +47,13 @@ export class Reindexer {
   /** Brings one file, or all below a folder, in step with the disk. What was deleted or is excluded is removed. */
   async update(place: FolderPath, signal: AbortSignal): Promise<void> {
     const { folder, path } = place;
-    const { files, ingest } = this.parts;
+    const { ingest, parts } = this;
     try {
       const found = await this.examine(place);
-      if ("reason" in found) files.excludeByRule(folder, path, found);
+      if ("reason" in found) parts.files.excludeByRule(folder, path, found);
       else if ("file" in found) await ingest.ingest([{ folder, file: found.file }], signal, { reread: true });
       else {
-        const listed = await this.list(place);
+        const listed = await listFolder(place, parts);
         await ingest.ingest(
           listed.map((file) => ({ folder, file })),
           signal,
@@ -66,7 +62,7 @@ export class Reindexer {
     } catch (error) {
       if (signal.aborted) return;
       if (!isNotFound(error)) throw error;
-      files.removeBelow(folder, path);
+      parts.files.removeBelow(folder, path);
     }
   }
 
@@ -74,15 +70,6 @@ export class Reindexer {
   async examine({ folder, path }: FolderPath): Promise<Examined> {
     const rules = await folder.currentRules();
     return examine(folder.root, path, { rules, maxBytes: maxFileBytes(this.parts.limits()) });
-  }
-
-  private list(
-    { folder, path: from }: FolderPath,
-    options: { readonly signal?: AbortSignal; readonly onFile?: (file: ListedFile) => void } = {},
-  ): Promise<ListedFile[]> {
-    const { folders, files, limits, warn } = this.parts;
-    const nested = folders.nestedIn(folder);
-    return listFolder(folder, { from, nested, files, maxBytes: maxFileBytes(limits()), warn, ...options });
   }
 }
 
@@ -97,6 +84,7 @@ class RestoreWhileListing {
 
   constructor(
     private readonly ingest: Ingest,
+    private readonly parts: IngestParts,
     private readonly signal: AbortSignal,
   ) {}
 
@@ -116,7 +104,7 @@ class RestoreWhileListing {
   private start(): void {
     this.fragmentsPerBatch *= 2;
     const files = this.batch.take();
-    this.restoring = this.restoring.then(() => this.ingest.restore(files, this.signal));
+    this.restoring = this.restoring.then(() => restore(files, this.parts, this.signal));
     // Whoever awaits it gets the error; until then it must not count as unhandled.
     this.restoring.catch(() => {});
   }
