@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll } from "vitest";
 import { cleanUp, copyOfFixture, dist, endAtCleanUp, modelPath, temporaryFolder } from "./client";
 
-export interface Outcome {
+interface Outcome {
   code: number | null;
   stdout: string;
   stderr: string;
@@ -12,7 +12,7 @@ export interface Outcome {
   json(): any;
 }
 
-export interface Options {
+interface Options {
   cwd?: string;
   interruptAfter?: RegExp;
   /** Runs a command whose output pipe is closed before anything is written. */

@@ -1,18 +1,12 @@
 // The retrieval inspector in VS Code: by keyboard, in every kind of theme, and all its functions.
 
-import { cpSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { AxeResults } from "axe-core";
 import type { Frame, Locator } from "playwright-core";
 import { beforeAll, describe, expect, it } from "vitest";
-import { renderNeed } from "../../extension/inspector/sections/need";
-import type { NeedToken } from "../../sidecar/protocol";
-import { Bookshop, fixture, lastLine, pictures } from "./bookshop";
+import { Bookshop, lastLine } from "./bookshop";
+import { checkAccessibility, longPicture, pressUntilFocused, showNeed } from "./inspector-checks";
 import { patience, suggestionMs, type Workbench } from "./workbench";
-
-/** Read as a text, because the page's content security policy allows no other scripts. */
-const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 /** Cursors at which code of other files is needed. There are more than used, because some requests are cancelled. */
 const places = [
@@ -41,46 +35,6 @@ describe("the inspector in VS Code", () => {
     mkdirSync(join(workspace, ".vscode"));
   });
 
-  /** Pictures of the whole inspector at its width in the window, in several pieces. */
-  async function longPicture(name: string): Promise<void> {
-    if (pictures === undefined) {
-      return;
-    }
-    const size = window.page.viewportSize() ?? { width: 1280, height: 800 };
-    const [width, height] = await inspector.evaluate<[number, number]>(
-      "[innerWidth, document.documentElement.scrollHeight]",
-    );
-    await window.page.setViewportSize({ width: size.width, height: height + 120 });
-    await window.page.waitForTimeout(500);
-    const piece = 1000;
-    for (let y = 0; y < height; y += piece) {
-      const clip = { x: size.width - width, y, width, height: Math.min(piece, height + 120 - y) };
-      await window.page.screenshot({ path: join(pictures, `inspector-${name}-${y / piece}.png`), clip });
-    }
-    await window.page.setViewportSize(size);
-  }
-
-  /** Adds weights as of a model package with an attention output if the packaged model has none, so that all shades are checked. */
-  async function showNeed(): Promise<void> {
-    if ((await inspector.locator("pre.need").count()) > 0) {
-      return;
-    }
-    const words = "for book in books :\n    catalog . add_book ( book )".split(/(?<= )/);
-    const tokens: NeedToken[] = [
-      { text: "<|path|>" },
-      { text: `${shownFile}\n` },
-      ...words.map((text, character) => ({ text, position: { line: 7, character } })),
-    ];
-    const weights = tokens.map((_, at) => ((at * 7) % 11) ** 2);
-    const sum = weights.reduce((total, weight) => total + weight, 0);
-    const need = renderNeed(
-      { state: "answered", value: { tokens, layers: [weights.map((weight) => weight / sum)] } },
-      "all",
-    );
-    await inspector.evaluate(`window.postMessage(${JSON.stringify({ parts: { need } })}, "*")`);
-    await inspector.locator("pre.need").waitFor();
-  }
-
   function workspaceSettings(): Record<string, unknown> {
     const path = join(workspace, ".vscode", "settings.json");
     return existsSync(path) ? (JSON.parse(readFileSync(path, "utf8")) as Record<string, unknown>) : {};
@@ -90,16 +44,7 @@ describe("the inspector in VS Code", () => {
     return inspector.evaluate("document.activeElement?.id ?? ''");
   }
 
-  /** Presses Tab until `wanted` has the focus. */
-  async function tabTo(wanted: Locator, key = "Tab"): Promise<void> {
-    for (let presses = 0; presses < 120; presses += 1) {
-      if (await wanted.evaluate((element) => element === element.ownerDocument.activeElement)) {
-        return;
-      }
-      await window.page.keyboard.press(key);
-    }
-    throw new Error("Expected to reach it by Tab, and did not within 120 presses.");
-  }
+  const tabTo = (wanted: Locator, key?: string) => pressUntilFocused(window, wanted, key);
 
   async function toInspector(): Promise<void> {
     await window.page.keyboard.press("Control+2");
@@ -365,22 +310,14 @@ describe("the inspector in VS Code", () => {
         .toMatch(new RegExp(`(^| )${bodyClass}( |$)`));
       await inspector.evaluate("for (const each of document.querySelectorAll('details')) each.open = true");
       await expect.poll(() => inspector.locator("#prompt").textContent(), patience).toMatch(/^\d+ tokens of/);
-      await showNeed();
+      await showNeed(inspector, shownFile);
       await expect.poll(() => inspector.locator("#notice").textContent(), patience).toBe("");
-      await longPicture(name);
-      await inspector.evaluate(axe);
-      const results = await inspector.evaluate<AxeResults>(
-        "axe.run(document, { resultTypes: ['violations', 'incomplete'] })",
-      );
-      const tell = (rules: AxeResults["violations"]) =>
-        rules.flatMap(({ id, help, nodes }) =>
-          nodes.map(({ html, failureSummary }) => `${id}: ${help}\n${html}\n${failureSummary}`),
-        );
-      expect(tell(results.violations)).toEqual([]);
+      await longPicture(window, inspector, name);
+      const { violations, contrast, passes } = await checkAccessibility(inspector);
+      expect(violations).toEqual([]);
       // An undetermined contrast is a failure, except for line-break marks and touching lines.
-      const untold = tell(results.incomplete.filter(({ id }) => id === "color-contrast"));
-      expect(untold.filter((each) => !/contains only non-text characters|overlap/.test(each))).toEqual([]);
-      expect(results.passes.map(({ id }) => id)).toEqual(
+      expect(contrast.filter((each) => !/contains only non-text characters|overlap/.test(each))).toEqual([]);
+      expect(passes).toEqual(
         expect.arrayContaining(["color-contrast", "aria-required-children", "button-name", "label"]),
       );
     });
@@ -396,47 +333,5 @@ describe("the inspector in VS Code", () => {
     // The index can still be searched.
     await inspector.locator("#search-form button").click();
     await expect.poll(() => inspector.locator('[data-open^="found:"]').count(), patience).toBeGreaterThan(5);
-  });
-
-  it("pins the file in its own folder only when there are several folders", async () => {
-    const roots = join(shop.scratch, "roots");
-    for (const name of ["app", "library"])
-      cpSync(join(fixture, "shop"), join(roots, name, "shop"), { recursive: true });
-    writeFileSync(join(roots, "app", "main.py"), "from shop.catalog import Catalog\n");
-    // Two files with the same path and different contents.
-    writeFileSync(
-      join(roots, "app", "shop", "catalog.py"),
-      "def catalog_page(number):\n    return render('catalog', number)\n",
-    );
-    const file = join(roots, "both.code-workspace");
-    writeFileSync(file, JSON.stringify({ folders: [{ path: "app" }, { path: "library" }] }));
-    window = await shop.reopen(file);
-    await window.waitForStatus(/ready/);
-    await window.openFile("app/main.py", 1);
-    await window.runCommand("SelfRACG: Show Retrieval Inspector");
-    inspector = await window.inspector();
-    await inspector.locator("#search-section > summary").click();
-    await inspector
-      .locator("#search-text")
-      .fill("from shop.catalog import Catalog\n\ndef find(catalog: Catalog):\n    return catalog.");
-    await inspector.locator("#search-form button").click();
-    const pins = (path: string): Locator => inspector.locator(`[data-rule^="pin:found:"][aria-label$=" ${path}"]`);
-    await expect.poll(() => pins("library/shop/catalog.py").count(), patience).toBeGreaterThan(0);
-    await pins("library/shop/catalog.py").first().click();
-    const settings = (): unknown => (JSON.parse(readFileSync(file, "utf8")) as { settings?: unknown }).settings;
-    await expect.poll(settings, patience).toEqual({ "selfracg.pinnedFiles": ["./library/shop/catalog.py"] });
-    await expect
-      .poll(() => inspector.locator("#notice").textContent(), patience)
-      .toBe("library/shop/catalog.py is pinned for this workspace (selfracg.pinnedFiles).");
-    await expect
-      .poll(() => pins("library/shop/catalog.py").first().getAttribute("aria-pressed"), patience)
-      .toBe("true");
-    await inspector.locator("#search-form button").click();
-    const boost = inspector.locator("#found .fragment").filter({ hasText: "pinned by selfracg.pinnedFiles" });
-    await expect.poll(() => boost.count(), patience).toBeGreaterThan(0);
-    for (const text of await boost.locator(".head").allTextContents())
-      expect(text).toMatch(/^library\/shop\/catalog\.py:/);
-    for (const pin of await pins("app/shop/catalog.py").all())
-      expect(await pin.getAttribute("aria-pressed")).toBe("false");
   });
 });

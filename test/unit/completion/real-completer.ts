@@ -29,7 +29,7 @@ export const context: CursorContext = {
   prefix: "import { addMoney } from './money';\n\nexport function total(a: Money, b: Money): Money {\n  return ",
   suffix: "\n}\n",
 };
-export const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
+const hits: ScoredFragment[] = ["money", "tax"].map((name, at) => ({
   fragment: {
     uri: `file:///w/web/${name}.ts`,
     path: `web/${name}.ts`,

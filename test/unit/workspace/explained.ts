@@ -20,7 +20,7 @@ beforeAll(async () => {
   chunker = await createChunker(resolve(__dirname, "../../../dist/grammars"));
 });
 
-export const open: WorkspaceIndex[] = [];
+const open: WorkspaceIndex[] = [];
 
 afterEach(async () => {
   for (const index of open.splice(0)) await index.dispose();
