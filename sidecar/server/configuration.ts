@@ -14,8 +14,7 @@ import {
   type Settings,
 } from "../protocol";
 import type { ExcludeSettings } from "../workspace/files/exclude-settings";
-import type { Client } from "./connection/client-capabilities";
-import type { Feature } from "./feature";
+import type { Client, Feature } from "./feature";
 
 /** A client that never answers must not keep the model from loading. */
 const pullTimeoutMs = 5000;

@@ -9,8 +9,8 @@ import {
 } from "vscode-languageserver/node";
 import { errorMessage } from "../host/errors";
 import type { Locations } from "../host/locations";
-import { type Client, clientOf } from "./connection/client-capabilities";
-import { connectionLog } from "./connection/connection-log";
+import { type Log, standardErrorLog } from "../host/log";
+import { type Client, clientOf } from "./feature";
 import { createFeatures } from "./features";
 
 export interface ServerInfo {
@@ -74,5 +74,18 @@ export function createServer(connection: Connection, locations: Locations, serve
       return shutDown;
     },
     dispose,
+  };
+}
+
+/** `window/logMessage` at the message's level; errors also on standard error, which outlives a broken connection. */
+function connectionLog(connection: Connection): Log {
+  return {
+    debug: (message) => connection.console.debug(message),
+    info: (message) => connection.console.info(message),
+    warn: (message) => connection.console.warn(message),
+    error: (message) => {
+      connection.console.error(message);
+      standardErrorLog.error(message);
+    },
   };
 }

@@ -4,8 +4,7 @@ import { pathToFileURL } from "node:url";
 import type { Connection, InitializeParams, ServerCapabilities } from "vscode-languageserver/node";
 import type { Log } from "../host/log";
 import { type Folder, filePath } from "../host/paths";
-import type { Client } from "./connection/client-capabilities";
-import type { Feature } from "./feature";
+import type { Client, Feature } from "./feature";
 
 export class WorkspaceFolders implements Feature {
   private current: readonly Folder[] = [];

@@ -1,7 +1,6 @@
 // Keeps the index up to date with folders, files, unsaved text and settings, shows its progress, and closes it.
 import type { IndexCounts, PauseReason, Settings } from "../../protocol";
-import type { Client } from "../connection/client-capabilities";
-import type { Feature } from "../feature";
+import type { Client, Feature } from "../feature";
 import type { SharedParts } from "../shared-parts";
 import { BatteryPause } from "./battery-pause";
 import { Indexing, type IndexingEvents, type IndexRun } from "./indexing";

@@ -8,7 +8,7 @@ import {
 import type { TextDocument } from "vscode-languageserver-textdocument";
 import type { Log } from "../../host/log";
 import { filePath } from "../../host/paths";
-import type { Client } from "../connection/client-capabilities";
+import type { Client } from "../feature";
 import type { Indexing } from "./indexing";
 
 /** A change of one of these changes which files belong to the index. */
