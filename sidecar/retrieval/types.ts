@@ -1,5 +1,5 @@
 // The data that retrieval takes and gives: the text around the cursor in, selected fragments and reasons out.
-import type { DroppedFragment, FragmentReference } from "../protocol";
+import type { DroppedFragment, FragmentReference, Settings } from "../protocol";
 import type { Fragment, ScoredFragment } from "../workspace/fragment";
 
 /** A document, split at the cursor. */
@@ -48,13 +48,5 @@ export interface Retrieval extends FragmentSelection {
 }
 
 /** The user's settings for the fragments of a prompt. */
-export interface RetrievalLimits {
-  /** Maximum number of fragments. */
-  readonly maxFragments: number;
-  /** Maximum tokens of all fragments, format included. */
-  readonly fragmentBudget: number;
-  /** Patterns of files whose fragments come before all others that are needed. */
-  readonly pinnedFiles?: readonly string[] | undefined;
-  /** Patterns of files whose fragments are never used. */
-  readonly bannedFiles?: readonly string[] | undefined;
-}
+export type RetrievalLimits = Pick<Settings, "maxFragments" | "fragmentBudget"> &
+  Partial<Readonly<Record<"pinnedFiles" | "bannedFiles", readonly string[] | undefined>>>;

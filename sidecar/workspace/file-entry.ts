@@ -1,24 +1,20 @@
 // What the store holds of a file: its size, times and hash, and the places of its fragments. Neither path nor text.
 import * as v from "valibot";
+import type { Chunk } from "./chunking/chunker";
 import { signatureIn } from "./chunking/scope";
 import { type ExclusionReason, exclusionReasons } from "./files/exclusion";
+import type { FileState } from "./files/walk";
 
-/** The lines of a fragment, and the key of its vector. */
-export interface StoredFragment {
-  /** 1-based, inclusive. */
-  readonly startLine: number;
-  readonly endLine: number;
+/** A fragment with its text, and the key of its vector. */
+export interface KeyedFragment extends Chunk {
   readonly key: string;
-  /** Lines (1-based) of the signatures of the definitions around it; see `Chunk`. */
-  readonly scopeLines?: readonly number[];
 }
 
+/** The same as it is stored, without text. */
+export type StoredFragment = Omit<KeyedFragment, "text" | "scope">;
+
 /** A file as it was when it was read. */
-export interface FileEntry {
-  readonly size: number;
-  /** When the content, and when content or attributes changed last: milliseconds since 1970. */
-  readonly modified: number;
-  readonly changed: number;
+export interface FileEntry extends FileState {
   /** Digest of its bytes, by `contentHash`. */
   readonly hash: string;
   /** Set when the content is a reason to exclude the file. */
@@ -70,18 +66,8 @@ export function parseEntry(text: string): FileEntry | undefined {
 export const unsavedSize = -1;
 
 /** Whether the file was neither written nor replaced since. The content may be the same even when this is false. */
-export function isUnchanged(
-  entry: FileEntry,
-  { size, modified, changed }: Pick<FileEntry, "size" | "modified" | "changed">,
-): boolean {
+export function isUnchanged(entry: FileEntry, { size, modified, changed }: FileState): boolean {
   return entry.size === size && entry.modified === modified && entry.changed === changed;
-}
-
-/** A fragment with its text, and the key of its vector. */
-export interface KeyedFragment extends StoredFragment {
-  readonly text: string;
-  /** The signatures at `scopeLines`. */
-  readonly scope?: readonly string[];
 }
 
 /** The fragments of a file as the store holds them, without their text. */

@@ -18,10 +18,9 @@ const close = promisify(fs.close);
 const statsAtOnce = 16;
 const foldersAtOnce = 8;
 
-/** A file as listed. */
-export interface ListedFile {
-  /** From the folder, with `/`. */
-  readonly path: string;
+/** By these, a file that has changed is told from one that has not. */
+export interface FileState {
+  /** In bytes. */
   readonly size: number;
   /**
    * When its content changed last (mtime), and when content, name or attributes did (ctime): milliseconds since 1970, with
@@ -29,6 +28,12 @@ export interface ListedFile {
    */
   readonly modified: number;
   readonly changed: number;
+}
+
+/** A file as listed. */
+export interface ListedFile extends FileState {
+  /** From the folder, with `/`. */
+  readonly path: string;
 }
 
 export interface WalkOptions {
@@ -185,8 +190,7 @@ export async function examine(
 }
 
 /** The bytes of a file, or why it is excluded, with its size and times as it was read. */
-export type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) &
-  Pick<ListedFile, "size" | "modified" | "changed">;
+export type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) & FileState;
 
 /** Never throws, and never reads more than `maxBytes`. */
 export async function readBytes(root: string, path: string, maxBytes: number): Promise<FileBytes> {
@@ -221,8 +225,7 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
 }
 
 /** The text of a file and its {@link contentHash}, or why it is excluded, with its size and times as it was read. */
-export type ReadFile = ({ readonly text: string } | Exclusion) &
-  Pick<ListedFile, "size" | "modified" | "changed"> & { readonly hash: string };
+export type ReadFile = ({ readonly text: string } | Exclusion) & FileState & { readonly hash: string };
 
 /** Never throws, and never reads more than `maxBytes`. */
 export async function readSource(root: string, path: string, maxBytes: number): Promise<ReadFile> {
