@@ -68,8 +68,9 @@ const rooms: readonly Room[] = [
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },
   { name: "corpus", paths: ["test/secrets"], imports: [] },
-  { name: "bench", paths: ["test/bench"], imports: [...product, "eval", "corpus"] },
-  { name: "tests", paths: ["test"], imports: [...product, "eval", "bench", "corpus", "scripts"] },
+  { name: "client", paths: ["test/sidecar-client.ts"], imports: product },
+  { name: "bench", paths: ["test/bench"], imports: [...product, "eval", "corpus", "client"] },
+  { name: "tests", paths: ["test"], imports: [...product, "eval", "bench", "corpus", "client", "scripts"] },
 ];
 
 /** The rooms that may import each package of the product, besides tests and benchmarks. */
