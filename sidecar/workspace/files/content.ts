@@ -2,34 +2,19 @@
 import { basename, extname } from "node:path";
 import type { Exclusion } from "./exclusion";
 import { findSecret } from "./secrets/find";
+import names from "./well-known-names.json";
 
-const binaryExtensions = new Set(
-  (
-    "png jpg jpeg gif bmp ico icns webp avif tif tiff psd ai eps heic mp3 mp4 m4a m4v wav flac ogg ogv webm mov avi mkv " +
-    "pdf doc docx xls xlsx ppt pptx odt ods odp zip gz tgz bz2 xz zst 7z rar tar jar war ear aar apk ipa dmg iso deb rpm whl egg nupkg vsix " +
-    "exe dll so dylib a o obj lib pdb class pyc pyo pyd wasm node bin dat db sqlite sqlite3 mdb parquet feather npy npz pkl pickle h5 hdf5 " +
-    "onnx pt pth ckpt safetensors gguf tflite pb ttf otf woff woff2 eot swf blend fbx glb gltf"
-  ).split(" "),
-);
-
+const binaryExtensions = new Set(names.binaryExtensions);
 /** Text that holds records instead of code: it does not help to complete code. */
-const dataExtensions = new Set(
-  "csv tsv svg map snap log diff patch po pot xlf resx ipynb geojson jsonl ndjson sum tsbuildinfo plist pbxproj sln storyboard xib".split(
-    " ",
-  ),
-);
+const dataExtensions = new Set(names.dataExtensions);
 /** Lists of names and patterns. */
 const dataNames =
   /^\.(\w*ignore|gitattributes|gitmodules|mailmap|editorconfig|nvmrc|node-version|python-version|tool-versions)$|^(authors|codeowners|contributors)$/;
 /** Taken for configuration when small, and for data when large. */
-const structuredExtensions = new Set("json json5 jsonc xml yaml yml toml html htm".split(" "));
+const structuredExtensions = new Set(names.structuredExtensions);
 const structuredLimit = 32 * 1024;
 
-const lockFiles = new Set(
-  "package-lock.json npm-shrinkwrap.json yarn.lock pnpm-lock.yaml bun.lock bun.lockb cargo.lock poetry.lock pdm.lock uv.lock pipfile.lock gemfile.lock composer.lock go.sum flake.lock mix.lock pubspec.lock podfile.lock packages.lock.json gradle.lockfile".split(
-    " ",
-  ),
-);
+const lockFiles = new Set(names.lockFiles);
 /** Libraries that people copy into their repositories, by the file names under which they are published. */
 const vendoredNames =
   /^(jquery|bootstrap|angular|ember|underscore|lodash|backbone|mootools|prototype|modernizr|d3|three|vue|react|react-dom|htmx|alpine|knockout|handlebars|moment|require|polyfill|normalize|font-?awesome)([-.](\d[\w.]*|v\d[\w.]*|bundle|slim|full|all|core|global|prod|development|production|umd|esm))+\.(c|m)?(js|css)$|^jquery([.-](ui|mobile|migrate|validate|form|cookie))?\.js$/;
