@@ -30,16 +30,20 @@ export interface AddOptions {
 /** Steps of the conversion: hashing the file (bytes), writing the weights (numbers), hashing what was written (files). */
 export type AddStep = "reading" | "converting" | "checking";
 
-export interface AddedModel {
+/** What a file becomes. */
+interface Target {
   readonly name: string;
-  readonly folder: string;
   /** Whether the file is the catalogue's. */
   readonly catalogued: boolean;
-  /** Name of the model of the catalogue whose graph it uses. */
-  readonly model: string;
   readonly variant: Variant;
   /** Of the GGUF file. */
   readonly sha256: string;
+}
+
+export interface AddedModel extends Target {
+  readonly folder: string;
+  /** Name of the model of the catalogue whose graph it uses. */
+  readonly model: string;
   /** Of the package on disk. */
   readonly bytes: number;
   /** The files that were converted from the GGUF file. */
@@ -75,19 +79,22 @@ export async function addModel(options: AddOptions): Promise<AddedModel> {
     await makeFolder(folders.installed, 0o700);
     await removeLeftovers(folders);
     const present = await findPresent(fitting, target, folders);
-    if (present !== undefined) return present;
-    return await convert(gguf, fitting, target, options);
+    const files = present ?? (await convert(gguf, fitting, target, options));
+    return {
+      ...target,
+      folder: join(folders.installed, name),
+      model: fitting.model,
+      bytes: sizeOf(files),
+      written: Object.fromEntries(Object.entries(files).filter(([file]) => file in fitting.recipe.files)),
+      present: present !== undefined,
+    };
   } finally {
     await gguf.close();
   }
 }
 
-interface Target {
-  readonly name: string;
-  readonly catalogued: boolean;
-  readonly sha256: string;
-  readonly variant: Variant;
-}
+/** The files of a package, by name. */
+type Files = Readonly<Record<string, Digest>>;
 
 /** The name for a file that is not in the catalogue. */
 function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
@@ -111,14 +118,14 @@ function freeName({ file, name }: AddOptions, catalogue: Catalogue): string {
 }
 
 /**
- * The installed model, when it is the same as a new conversion would make.
+ * The files of the installed model, when it is the same as a new conversion would make.
  * @throws AddModelError when another model has its name
  */
 async function findPresent(
-  { recipe, model }: Fitting,
+  { recipe }: Fitting,
   { name, catalogued, sha256, variant }: Target,
   folders: ModelFolders,
-): Promise<AddedModel | undefined> {
+): Promise<Files | undefined> {
   const found = (await installedModels(folders)).find((each) => each.name === name);
   if (found?.manifest === undefined) return undefined;
   const { source, files } = found.manifest;
@@ -133,21 +140,10 @@ async function findPresent(
     // Damaged: it is converted again.
     return undefined;
   }
-  const written = Object.fromEntries(Object.entries(files).filter(([file]) => file in recipe.files));
-  return {
-    name,
-    folder: found.folder,
-    catalogued,
-    model,
-    variant,
-    sha256,
-    bytes: sizeOf(files),
-    written,
-    present: true,
-  };
+  return files;
 }
 
-async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options: AddOptions): Promise<AddedModel> {
+async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options: AddOptions): Promise<Files> {
   const { recipe, factors, folder: template, model } = fitting;
   const { folders, signal, onProgress } = options;
   const { name, catalogued, sha256, variant } = target;
@@ -194,9 +190,8 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
     // Checks sizes and the manifest; the hashes were computed above.
     await loadModelPackage(scratch, { verifyHashes: false });
     signal?.throwIfAborted();
-    const folder = join(folders.installed, name);
-    await putInPlace(scratch, folder, folders);
-    return { name, folder, catalogued, model, variant, sha256, bytes: size, written, present: false };
+    await putInPlace(scratch, join(folders.installed, name), folders);
+    return manifest.files;
   } catch (error) {
     await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
     if (errorCode(error) === "ENOSPC")
@@ -226,12 +221,7 @@ async function putInPlace(scratch: string, folder: string, { installed }: ModelF
   await rm(old, { recursive: true, force: true, maxRetries: 3 });
 }
 
-async function copyTemplate(
-  from: string,
-  to: string,
-  files: Readonly<Record<string, Digest>>,
-  signal: AbortSignal | undefined,
-): Promise<void> {
+async function copyTemplate(from: string, to: string, files: Files, signal: AbortSignal | undefined): Promise<void> {
   for (const [file, expected] of Object.entries(files)) {
     await copyFile(join(from, file), join(to, file));
     const found = await digestOf(join(to, file), signal);
