@@ -8,7 +8,7 @@ import { makeFolder } from "./make-folder";
 
 /** Minimum size of cached files. Reading a smaller file takes at most some hundredths of a second. */
 const minCachedBytes = 32 * 2 ** 20;
-/** Maximum files in the cache; the oldest entry is removed first. */
+/** Maximum files in the cache on disk; the oldest entries are left out. */
 const maxCached = 64;
 /** A file changed this recently may change again with the same time on file systems with coarse timestamps. */
 const settledNs = 2_000_000_000n;
@@ -59,10 +59,6 @@ export class FileHashes {
     if (before.bytes >= minCachedBytes && before.settled && after.state === before.state) {
       this.cached.delete(path);
       this.cached.set(path, { state: before.state, sha256 });
-      for (const oldest of this.cached.keys()) {
-        if (this.cached.size <= maxCached) break;
-        this.cached.delete(oldest);
-      }
       this.changed = true;
     }
     return sha256;
@@ -72,7 +68,7 @@ export class FileHashes {
   async save(): Promise<void> {
     if (this.path === undefined || !this.changed) return;
     const scratch = `${this.path}.${randomUUID()}`;
-    const content = { version: 1, files: Object.fromEntries(this.cached) };
+    const content = { version: 1, files: Object.fromEntries([...this.cached].slice(-maxCached)) };
     try {
       await makeFolder(dirname(this.path), 0o700);
       await writeFile(scratch, JSON.stringify(content), { mode: 0o600 });
