@@ -15,7 +15,7 @@ import { defaultBoosts } from "./retrieval/boosts";
 import { createChunker } from "./workspace/chunking/create-chunker";
 import { WorkspaceIndex } from "./workspace/workspace-index";
 
-export interface EngineOptions {
+interface EngineOptions {
   readonly modelPath: string;
   readonly grammarPath: string;
   readonly storagePath: string;

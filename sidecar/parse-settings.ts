@@ -4,7 +4,7 @@ import { withHome } from "./host/locations";
 import type { InitializationOptions } from "./protocol/initialization";
 import { type Settings, settingInfos, settingsSchema } from "./settings";
 
-export interface ParsedSettings {
+interface ParsedSettings {
   readonly settings: Settings;
   /** One line for each member that was there and unusable: what was expected, what was found, what is used instead. */
   readonly warnings: readonly string[];

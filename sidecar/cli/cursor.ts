@@ -15,7 +15,7 @@ import { examine } from "../workspace/files/walk";
 import type { Command } from "./arguments";
 import { InputError } from "./terminal";
 
-export interface Cursor {
+interface Cursor {
   readonly path: string;
   readonly text: string;
   readonly offset: number;

@@ -9,7 +9,7 @@ import { defaultSettings, type IndexCounts } from "../protocol";
 import type { Command } from "./arguments";
 import { ProgressLine } from "./terminal";
 
-export interface OpenedEngine {
+interface OpenedEngine {
   readonly engine: Engine;
   readonly counts: IndexCounts | undefined;
   readonly timings: { readonly loadMs: number; readonly indexMs: number };

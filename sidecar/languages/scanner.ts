@@ -17,14 +17,14 @@ export interface OpenBracket {
   readonly indent: number;
 }
 
-export interface UnmatchedCloser {
+interface UnmatchedCloser {
   readonly close: string;
   readonly offset: number;
   /** Width of the white space before it when it comes first on its line. */
   readonly indent: number | undefined;
 }
 
-export interface Inside {
+interface Inside {
   readonly kind: "string" | "comment";
   /** The text that ends it; a newline ends it too unless `multiline`. */
   readonly until: string;

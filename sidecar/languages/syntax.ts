@@ -1,9 +1,9 @@
 // What the scanner knows of a language, and the syntaxes that entries of languages.json are like.
 
 /** How a language marks its blocks. */
-export type BlockStyle = "braces" | "indent" | "end";
+type BlockStyle = "braces" | "indent" | "end";
 
-export interface Quote {
+interface Quote {
   readonly mark: string;
   /** Whether the string may run over the end of its line. */
   readonly multiline: boolean;
@@ -62,7 +62,7 @@ const endLike: Syntax = {
 };
 
 /** Text in a language that the table says nothing about: apostrophes are more often apostrophes than quotes. */
-export const plainText: Syntax = {
+const plainText: Syntax = {
   ...cLike,
   lineComments: [],
   blockComments: [],

@@ -15,7 +15,7 @@ import { isCurrent } from "./outdated";
 import type { Digest, Variant } from "./recipe";
 import { bytesOf, findParts, numbersOf, writeWeights } from "./weights-file";
 
-export interface AddOptions {
+interface AddOptions {
   /** Path of the GGUF file. */
   readonly file: string;
   /** Name for a file that is not in the catalogue; default: the file's. */

@@ -5,7 +5,7 @@ import type { ModelFolders } from "../host/locations";
 import { type Catalogue, readCatalogue, smallModel } from "./catalogue";
 import { chosenModel, installedNames, manifestFile } from "./model-folders";
 
-export interface ResolvedModel {
+interface ResolvedModel {
   /** Absolute path of the model package. */
   readonly folder: string;
   /** Name of the model; undefined when a folder was named. */

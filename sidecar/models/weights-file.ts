@@ -16,7 +16,7 @@ export interface SliceLimits {
 
 const defaultLimits: SliceLimits = { numbers: 2 ** 20, turnedBytes: 2 ** 25 };
 
-export interface WeightsSource {
+interface WeightsSource {
   readonly gguf: GgufFile;
   /** Of factors.bin. */
   readonly factors: Float32Array;

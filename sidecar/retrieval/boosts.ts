@@ -13,7 +13,7 @@ export type BoostOf = (fragment: Fragment) => Boost | undefined;
 export type BoostRule = (context: CursorContext) => BoostOf;
 
 /** What is added to a fragment's score; 0 turns the boost off. */
-export interface BoostWeights {
+interface BoostWeights {
   /** For files that the open file imports. */
   readonly imported: number;
   /** For files that were edited recently. */

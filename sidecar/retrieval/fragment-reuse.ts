@@ -28,7 +28,7 @@ export interface ReusedFragments extends FragmentSelection {
 }
 
 /** When fragments are reused. */
-export interface ReuseRule {
+interface ReuseRule {
   /** Fragments are reused without a search while the need is at least this similar to the one they were found for. */
   readonly similarity: number;
   /** After a search, a new fragment replaces the old ones only where its rank exceeds theirs by more than this. */
@@ -38,17 +38,17 @@ export interface ReuseRule {
 /** Chosen by measurement; see "Measuring ranking" in docs/benchmarks.md. */
 export const reuseRule: ReuseRule = { similarity: 0.7, margin: 0.05 };
 
-export interface FragmentRequest extends RetrievalRequest {
+interface FragmentRequest extends RetrievalRequest {
   /** Id of the completion that the fragments are for. */
   readonly completion: number;
   readonly signal: AbortSignal | undefined;
 }
 
 /** Reads the prompt with these fragments. @returns the need at its end */
-export type ReadNeed = (selection: FragmentSelection) => Promise<Float32Array>;
+type ReadNeed = (selection: FragmentSelection) => Promise<Float32Array>;
 
 /** The fragments of a prompt, and why these. */
-export interface FragmentDecision {
+interface FragmentDecision {
   readonly selection: FragmentSelection;
   /** Why new fragments were retrieved; undefined where none were retrieved or the old ones are reused. */
   readonly retrieved?: string;

@@ -13,7 +13,7 @@ import { referenceTo, type Selection, selectFragments } from "./select";
 import type { CursorContext, RankedFragment, Retrieval, RetrievalLimits } from "./types";
 import { alreadyVisible, type VisibleText } from "./visible-text";
 
-export interface RetrieverOptions {
+interface RetrieverOptions {
   readonly backbone: Backbone;
   readonly promptFormat: PromptFormat;
   /** The index to search; undefined while there is none. Called for every request. */

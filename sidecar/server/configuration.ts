@@ -44,7 +44,7 @@ export class StartOptions implements Feature {
   }
 }
 
-export type SettingsListener = (now: Settings, before: Settings) => void;
+type SettingsListener = (now: Settings, before: Settings) => void;
 
 export class Configuration implements Feature {
   private readonly listeners: SettingsListener[] = [];

@@ -7,7 +7,7 @@ import { SecretDocuments } from "../suggestions/secret-documents";
 import { type Snooze, snoozedMessage } from "../suggestions/snooze";
 import type { SharedParts } from "./shared-parts";
 
-export interface DocumentAvailabilityParts extends SharedParts {
+interface DocumentAvailabilityParts extends SharedParts {
   readonly snooze: Snooze;
 }
 

@@ -24,7 +24,7 @@ import { reportTo } from "./indexing/progress";
 import type { SharedParts } from "./shared-parts";
 import type { Suggesting } from "./suggesting";
 
-export interface CommandContext extends Pick<SharedParts, "log" | "status" | "model"> {
+interface CommandContext extends Pick<SharedParts, "log" | "status" | "model"> {
   readonly indexing: Indexing;
   readonly suggesting: Suggesting;
 }

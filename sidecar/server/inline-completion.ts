@@ -22,7 +22,7 @@ import {
 import type { RequestScheduler, Suggestion } from "../suggestions/request-scheduler";
 import { runRequest } from "./connection/requests";
 
-export interface InlineCompletionParts {
+interface InlineCompletionParts {
   readonly documents: TextDocuments<TextDocument>;
   readonly scheduler: RequestScheduler;
   readonly log: Log;

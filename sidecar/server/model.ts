@@ -12,7 +12,7 @@ import type { Feature } from "./feature";
 import type { StatusBoard } from "./status";
 import type { WorkspaceFolders } from "./workspace-folders";
 
-export interface ModelParts {
+interface ModelParts {
   readonly locations: Locations;
   readonly log: Log;
   readonly options: StartOptions;
@@ -23,7 +23,7 @@ export interface ModelParts {
 }
 
 /** What else happens when the model is loaded. */
-export interface LoadListener {
+interface LoadListener {
   /** Before it is loaded. */
   loading(settings: Settings): Promise<void>;
   /** Before the status says that it is loaded. */

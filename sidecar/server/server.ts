@@ -13,12 +13,12 @@ import { type Log, standardErrorLog } from "../host/log";
 import { type Client, clientOf } from "./feature";
 import { createFeatures } from "./features";
 
-export interface ServerInfo {
+interface ServerInfo {
   readonly name: string;
   readonly version: string;
 }
 
-export interface Server {
+interface Server {
   /** Whether the client has asked for an orderly end. */
   readonly shutDown: boolean;
   /** Stops work and writes what is not yet written. Never rejects. */

@@ -14,7 +14,7 @@ type Facts = {
 };
 
 /** The parts of the status, each set by one feature. */
-export interface StatusParts extends Facts {
+interface StatusParts extends Facts {
   enabled: boolean;
   engine: "loading" | "loaded" | "failed" | "not-loaded";
   /** Why the engine failed. */

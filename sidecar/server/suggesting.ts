@@ -18,7 +18,7 @@ import { registerInlineCompletion } from "./inline-completion";
 import type { InterruptibleWork } from "./interruptible-work";
 import type { SharedParts } from "./shared-parts";
 
-export interface SuggestingParts extends SharedParts {
+interface SuggestingParts extends SharedParts {
   readonly options: StartOptions;
   readonly traces: Traces;
   /** Work of the model that ends when a suggestion is asked for. */

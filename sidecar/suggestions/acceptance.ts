@@ -2,7 +2,7 @@
 import type { SuggestionCounts } from "../protocol";
 import type { Edit } from "./edits";
 
-export type Outcome = "accepted" | "partlyAccepted" | "typed" | "rejected";
+type Outcome = "accepted" | "partlyAccepted" | "typed" | "rejected";
 export type CountChange = Partial<Omit<SuggestionCounts, "since">>;
 
 export interface ShownSuggestion {

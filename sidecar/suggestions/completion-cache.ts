@@ -25,7 +25,7 @@ interface Entry extends Omit<CacheQuery, "prefix" | "suffix"> {
   readonly trace: CompletionTrace;
 }
 
-export interface CacheHit {
+interface CacheHit {
   /** The trace of the request that made the suggestion. */
   readonly trace: CompletionTrace;
   /** The suggestion without what was typed since; empty where there was none. */

@@ -52,7 +52,7 @@ export interface Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void>;
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => performance.now(),
   // Only an aborted signal makes it reject.
   sleep: (ms, signal) => setTimeout(ms, undefined, { signal }).catch(() => {}),

@@ -8,7 +8,7 @@ import { byteString, type IgnorePatterns } from "../workspace/files/ignore-patte
 /** Schemes of documents that people write code in; others are only shown (`git`, `output`) or are out of the index's reach. */
 const schemes: ReadonlySet<string> = new Set(["file", "untitled", "vscode-notebook-cell"]);
 
-export interface DocumentFacts {
+interface DocumentFacts {
   /** A notebook cell's notebook where that is known, else the document itself. */
   readonly uri: string;
   readonly languageId: string;

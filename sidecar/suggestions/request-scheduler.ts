@@ -6,7 +6,7 @@ import type { Debounce } from "./debounce";
 import type { DocumentSnapshot } from "./document-snapshot";
 import type { Traces } from "./traces";
 
-export interface SchedulerParts {
+interface SchedulerParts {
   readonly cache: CompletionCache;
   readonly traces: Traces;
   readonly debounce: Pick<Debounce, "hold" | "completed">;

@@ -2,7 +2,7 @@
 import { LRUCache } from "lru-cache";
 import { secretByPath } from "../workspace/files/secrets/names";
 
-export interface SecretDocumentsParts {
+interface SecretDocumentsParts {
   /** A document's path on disk or, where it has none, its name; with `/`. */
   path(uri: string): string;
   /** Whether the ignore rules allow a file although it is secret by its name; undefined while there is no index to ask. */

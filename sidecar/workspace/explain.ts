@@ -22,7 +22,7 @@ export async function explainIndexed(
   return { ...found, state: "waiting", message: `${found.message} It is not in the index yet.` };
 }
 
-export interface WhyOptions {
+interface WhyOptions {
   /** The workspace folder. */
   readonly root: string;
   /** From the root, with `/`; `""` for the root itself. */
@@ -72,7 +72,7 @@ export async function explain({ root, path, rules, maxBytes, chunker }: WhyOptio
 }
 
 /** The explanation for a path that a rule excludes, by itself or with the folder `at`. */
-export function explainExclusion(
+function explainExclusion(
   path: string,
   { reason, detail, at, rule }: Exclusion & { readonly at: string },
 ): Explanation {

@@ -11,7 +11,7 @@ export interface KeyedFragment extends Chunk {
 }
 
 /** The same as it is stored, without text. */
-export type StoredFragment = Omit<KeyedFragment, "text" | "scope">;
+type StoredFragment = Omit<KeyedFragment, "text" | "scope">;
 
 /** A file as it was when it was read. */
 export interface FileEntry extends FileState {

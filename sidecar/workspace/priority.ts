@@ -10,7 +10,7 @@ export interface OpenDocument {
 }
 
 /** The priority of a file by its URI; 0 is indexed first. */
-export type Priority = (uri: string) => 0 | 1 | 2;
+type Priority = (uri: string) => 0 | 1 | 2;
 
 /** @param documents with file URIs; others have no neighbours on disk */
 export function priorityOf(documents: readonly OpenDocument[]): Priority {

@@ -20,7 +20,7 @@ export interface FolderPath {
   readonly path: string;
 }
 
-export interface SetFoldersOptions {
+interface SetFoldersOptions {
   readonly store: Store | undefined;
   /** Version of what decides on the content of a file; what was recorded under another is dropped. */
   readonly version: string;

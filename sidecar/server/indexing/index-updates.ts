@@ -8,7 +8,7 @@ import { showProgress } from "./progress";
 import { registerUnsavedBuffers } from "./unsaved-buffers";
 import { registerWatchedFiles } from "./watched-files";
 
-export interface IndexUpdatesParts extends SharedParts {
+interface IndexUpdatesParts extends SharedParts {
   /** Called when the index holds something else than before, of these files; undefined: of any. */
   readonly indexChanged: (uris: readonly string[] | undefined) => void;
   /** Called when the ignore files were read again. */

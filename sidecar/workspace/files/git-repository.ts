@@ -15,7 +15,7 @@ export interface GitRepository {
 }
 
 /** Where the parts of a repository are. */
-export interface GitFolders {
+interface GitFolders {
   /** The folder that `.git` is, or points to. */
   readonly own: string;
   /** The folder that a worktree shares with its repository; else the same. */

@@ -2,7 +2,7 @@
 import { Yielder } from "../../host/yield";
 import { Wildcard } from "./wildmatch";
 
-export interface IgnorePattern {
+interface IgnorePattern {
   /** As written, escapes included. */
   readonly text: string;
   /** 1-based. */

@@ -190,7 +190,7 @@ export async function examine(
 }
 
 /** The bytes of a file, or why it is excluded, with its size and times as it was read. */
-export type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) & FileState;
+type FileBytes = ({ readonly bytes: Uint8Array } | Exclusion) & FileState;
 
 /** Never throws, and never reads more than `maxBytes`. */
 export async function readBytes(root: string, path: string, maxBytes: number): Promise<FileBytes> {

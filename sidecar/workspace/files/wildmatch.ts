@@ -1,6 +1,6 @@
 // Matches git's wildcards with automata: time is at most proportional to the length of the pattern times that of the path.
 
-export interface WildcardOptions {
+interface WildcardOptions {
   /** Whether the pattern is matched with whole paths, in which only `**` matches slashes; else with names. */
   readonly paths: boolean;
   /** For letters of ASCII only, as in git. The text to match must be in lower case then. */

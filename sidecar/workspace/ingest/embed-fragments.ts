@@ -14,13 +14,13 @@ export interface FragmentTokens {
   readonly tokens: readonly number[];
 }
 
-export interface EmbedOptions {
+interface EmbedOptions {
   readonly signal: AbortSignal;
   /** Whether to embed also what another process is embedding: asked last, when it has had time to finish. */
   readonly last: boolean;
 }
 
-export interface EmbeddedFragments {
+interface EmbeddedFragments {
   /** By key. A fragment for which the model gives no usable vector is missing. */
   readonly vectors: ReadonlyMap<string, Quantized>;
   /** Keys of those that another process is embedding: they will be in the store. */

@@ -9,7 +9,7 @@ import { type IndexedFiles, isExcludedByRule } from "../indexed-files";
 import type { FolderPath } from "../workspace-folders";
 import type { IngestParts } from "./parts";
 
-export interface ListOptions {
+interface ListOptions {
   readonly signal?: AbortSignal;
   /** Called for each file as soon as it is listed. */
   readonly onFile?: (file: ListedFile) => void;

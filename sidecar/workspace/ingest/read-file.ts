@@ -12,7 +12,7 @@ import type { FragmentTokens } from "./embed-fragments";
 import type { IngestParts } from "./parts";
 
 /** A file's fragments, and what to embed of each. */
-export interface CutFile {
+interface CutFile {
   readonly fragments: readonly KeyedFragment[];
   readonly tokens: readonly FragmentTokens[];
 }

@@ -94,7 +94,7 @@ const sql = {
   sweepFolders: "DELETE FROM folders WHERE used < ?",
 } as const;
 
-export interface DatabaseOptions {
+interface DatabaseOptions {
   /** Made when it is missing, readable for this user only. */
   readonly path: string;
   /** Bytes of a vector. */

@@ -7,13 +7,13 @@ import type { Answer, Request, StoreOptions } from "./messages";
 import { packVectors, unpackVectors, vectorBytes } from "./packed-vectors";
 import { StoreThread } from "./store-thread";
 
-export interface OpenStoreOptions extends Omit<StoreOptions, "vectorBytes"> {
+interface OpenStoreOptions extends Omit<StoreOptions, "vectorBytes"> {
   readonly dimension: number;
   readonly warn: (message: string) => void;
 }
 
 /** What is recorded of a file: its entry as text, and the keys of the vectors that it uses. */
-export interface StoredEntry {
+interface StoredEntry {
   readonly text: string;
   readonly keys: readonly string[];
 }

@@ -17,7 +17,7 @@ export interface FaissAddon {
 }
 
 /** The addon, or why there is none. */
-export type LoadedAddon = { readonly addon: FaissAddon } | { readonly failure: string };
+type LoadedAddon = { readonly addon: FaissAddon } | { readonly failure: string };
 
 /** One process may have been killed by chance in these milliseconds; two in a row were ended by the addon. */
 const maxCrashes = 2;

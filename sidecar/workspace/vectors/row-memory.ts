@@ -6,7 +6,7 @@ export const pageBytes = 65536;
 export const maxPages = 65536;
 const firstPages = 2;
 
-export interface RowMemory {
+interface RowMemory {
   /** Changes when the memory grows. */
   readonly buffer: ArrayBuffer;
   /** @throws RangeError when there is not enough memory */

@@ -1,7 +1,7 @@
 // Masks the secrets in a text that is being edited, so that no prompt holds them. After the first time, only the change is searched.
 import { type FoundSecret, findSecrets } from "./find";
 
-export interface Redacted {
+interface Redacted {
   /** As long as the text, with `*` for every character of a secret except white space. */
   readonly text: string;
   readonly secrets: readonly FoundSecret[];
