@@ -9,6 +9,8 @@ from typing import Any
 
 from tokenizers import Tokenizer
 
+from selfracg.data.special_tokens import SPECIAL_TOKENS
+
 MAX_PATH_TOKENS = 24
 # Whether prompts show the code after the cursor, unless an option says otherwise. The default model writes better without it.
 FILL_IN_MIDDLE = False
@@ -21,136 +23,91 @@ def is_special(piece: str) -> bool:
 
 @dataclass(frozen=True)
 class Layout:
-    """How a family of models writes prompts: special tokens, and pieces in which {slots} are filled in."""
+    """How a family of models writes prompts: what stands before each part. Pieces in {braces} are filled in."""
 
     end_of_text: str
     pad: str
-    fragment: tuple[str, ...]
-    left_to_right: tuple[str, ...]
-    fill_in_middle: tuple[str, ...]
-    query: tuple[str, ...]
-    fragment_embedding: tuple[str, ...]
+    # Before a fragment's path, before the path of the file that is written, and behind a fragment that is embedded.
+    fragment_mark: str
+    file_mark: str
+    embedding_end: str
+    # Before the code in front of the cursor, before the code behind it, and before what is to be written.
+    middle_marks: tuple[str, str, str]
     stop_tokens: tuple[str, ...]
-
-    def special_tokens(self) -> list[str]:
-        """Every special token that the layout needs, each once."""
-        pieces = (*self.fragment, *self.left_to_right, *self.fill_in_middle, *self.query, *self.fragment_embedding)
-        special = [p for p in (*pieces, *self.stop_tokens, self.end_of_text, self.pad) if is_special(p)]
-        return list(dict.fromkeys(special))
+    # Whether a fill-in-the-middle prompt begins with the file's path, not with the first of the marks.
+    path_first: bool = False
 
     def to_json(self, fill_in_middle: bool = True) -> dict[str, Any]:
         """The `prompt` of model.json; without `fill_in_middle` every prompt is the left-to-right one."""
+        fragment = [self.fragment_mark, "{path}", "\n", "{text}", "\n"]
+        file = [self.file_mark, "{path}", "\n"]
+        prefix, suffix, middle = self.middle_marks
+        head = [*file, prefix] if self.path_first else [prefix, *file]
         return {
-            "fragment": list(self.fragment),
-            "leftToRight": list(self.left_to_right),
-            **({"fillInMiddle": list(self.fill_in_middle)} if fill_in_middle else {}),
-            "query": list(self.query),
-            "fragmentEmbedding": list(self.fragment_embedding),
+            "fragment": fragment,
+            "leftToRight": [*file, "{prefix}"],
+            **({"fillInMiddle": [*head, "{prefix}", suffix, "{suffix}", middle]} if fill_in_middle else {}),
+            "query": [*file, "{imports}", "{prefix}"],
+            "fragmentEmbedding": [*fragment, self.embedding_end],
             "fragmentOrder": "best-last",
             "stopTokens": list(self.stop_tokens),
             "maxPathTokens": MAX_PATH_TOKENS,
         }
+
+    def special_tokens(self) -> list[str]:
+        """Every special token that the layout needs, each once."""
+        marks = (self.fragment_mark, self.file_mark, *self.middle_marks, self.embedding_end)
+        special = [p for p in (*marks, *self.stop_tokens, self.end_of_text, self.pad) if is_special(p)]
+        return list(dict.fromkeys(special))
 
 
 # The project's own models: fragments and paths are marked by tokens of their own.
 OWN = Layout(
     end_of_text="<|endoftext|>",
     pad="<|pad|>",
-    fragment=("<|fragment|>", "{path}", "\n", "{text}", "\n"),
-    left_to_right=("<|path|>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=(
-        "<|fim_prefix|>",
-        "<|path|>",
-        "{path}",
-        "\n",
-        "{prefix}",
-        "<|fim_suffix|>",
-        "{suffix}",
-        "<|fim_middle|>",
-    ),
-    query=("<|path|>", "{path}", "\n", "{imports}", "{prefix}"),
-    fragment_embedding=("<|fragment|>", "{path}", "\n", "{text}", "\n", "<|fragment|>"),
-    stop_tokens=(
-        "<|endoftext|>",
-        "<|fim_prefix|>",
-        "<|fim_suffix|>",
-        "<|fim_middle|>",
-        "<|fragment|>",
-        "<|path|>",
-        "<|pad|>",
-    ),
+    fragment_mark="<|fragment|>",
+    file_mark="<|path|>",
+    embedding_end="<|fragment|>",
+    middle_marks=("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    stop_tokens=SPECIAL_TOKENS,
 )
 # Qwen2.5-Coder: files of a repository follow one another after <|file_sep|>, as in its own training.
 QWEN_CODER = Layout(
     end_of_text="<|endoftext|>",
     pad="<|endoftext|>",
-    fragment=("<|file_sep|>", "{path}", "\n", "{text}", "\n"),
-    left_to_right=("<|file_sep|>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=(
-        "<|file_sep|>",
-        "{path}",
-        "\n",
-        "<|fim_prefix|>",
-        "{prefix}",
-        "<|fim_suffix|>",
-        "{suffix}",
-        "<|fim_middle|>",
+    fragment_mark="<|file_sep|>",
+    file_mark="<|file_sep|>",
+    embedding_end="<|file_sep|>",
+    middle_marks=("<|fim_prefix|>", "<|fim_suffix|>", "<|fim_middle|>"),
+    stop_tokens=tuple(
+        f"<|{name}|>"
+        for name in ("endoftext", "file_sep", "repo_name", "fim_prefix", "fim_suffix", "fim_middle", "fim_pad")
     ),
-    query=("<|file_sep|>", "{path}", "\n", "{imports}", "{prefix}"),
-    fragment_embedding=("<|file_sep|>", "{path}", "\n", "{text}", "\n", "<|file_sep|>"),
-    stop_tokens=(
-        "<|endoftext|>",
-        "<|file_sep|>",
-        "<|repo_name|>",
-        "<|fim_prefix|>",
-        "<|fim_suffix|>",
-        "<|fim_middle|>",
-        "<|fim_pad|>",
-    ),
+    path_first=True,
 )
 # StarCoder's tokens, which Llama-architecture models such as Granite Code use too.
 STAR_CODER = Layout(
     end_of_text="<|endoftext|>",
     pad="<|endoftext|>",
-    fragment=("<filename>", "{path}", "\n", "{text}", "\n"),
-    left_to_right=("<filename>", "{path}", "\n", "{prefix}"),
-    fill_in_middle=(
-        "<fim_prefix>",
-        "<filename>",
-        "{path}",
-        "\n",
-        "{prefix}",
-        "<fim_suffix>",
-        "{suffix}",
-        "<fim_middle>",
-    ),
-    query=("<filename>", "{path}", "\n", "{imports}", "{prefix}"),
-    fragment_embedding=("<filename>", "{path}", "\n", "{text}", "\n", "<filename>"),
+    fragment_mark="<filename>",
+    file_mark="<filename>",
+    embedding_end="<filename>",
+    middle_marks=("<fim_prefix>", "<fim_suffix>", "<fim_middle>"),
     stop_tokens=(
         "<|endoftext|>",
-        "<filename>",
-        "<reponame>",
-        "<fim_prefix>",
-        "<fim_suffix>",
-        "<fim_middle>",
-        "<fim_pad>",
+        *(f"<{name}>" for name in ("filename", "reponame", "fim_prefix", "fim_suffix", "fim_middle", "fim_pad")),
     ),
 )
 # DeepSeek-Coder has no token for paths: files of a repository follow one another, each after its path as a comment.
 DEEPSEEK_CODER = Layout(
     end_of_text="<｜end▁of▁sentence｜>",
     pad="<｜end▁of▁sentence｜>",
-    fragment=("#", "{path}", "\n", "{text}", "\n"),
-    left_to_right=("#", "{path}", "\n", "{prefix}"),
-    fill_in_middle=("<｜fim▁begin｜>", "#", "{path}", "\n", "{prefix}", "<｜fim▁hole｜>", "{suffix}", "<｜fim▁end｜>"),
-    query=("#", "{path}", "\n", "{imports}", "{prefix}"),
-    fragment_embedding=("#", "{path}", "\n", "{text}", "\n", "<｜end▁of▁sentence｜>"),
-    stop_tokens=(
-        "<｜end▁of▁sentence｜>",
-        "<｜begin▁of▁sentence｜>",
-        "<｜fim▁begin｜>",
-        "<｜fim▁hole｜>",
-        "<｜fim▁end｜>",
+    fragment_mark="#",
+    file_mark="#",
+    embedding_end="<｜end▁of▁sentence｜>",
+    middle_marks=("<｜fim▁begin｜>", "<｜fim▁hole｜>", "<｜fim▁end｜>"),
+    stop_tokens=tuple(
+        f"<｜{name}｜>" for name in ("end▁of▁sentence", "begin▁of▁sentence", "fim▁begin", "fim▁hole", "fim▁end")
     ),
 )
 LAYOUTS = (OWN, QWEN_CODER, STAR_CODER, DEEPSEEK_CODER)
