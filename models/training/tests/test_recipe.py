@@ -138,7 +138,7 @@ def test_packaged_graph_rounds_as_its_twin_in_pytorch_does(exported):
     known = content["manifest"]["architecture"]["vocabularySize"]
     smoothed = checkpoint.pytorch_model(CONTEXT, known)
     factors = np.frombuffer((folder / "factors.bin").read_bytes(), dtype="<f4")
-    names = {gguf_name: name for name in checkpoint for gguf_name in export_recipe._gguf_names(name)}
+    names = {gguf_name: name for name in checkpoint for gguf_name in checkpoint.names[name]}
     with torch.no_grad():
         for entry in content["files"]["weights.bin"]["entries"]:
             for tensor in entry["tensors"]:

@@ -25,7 +25,7 @@ from tokenizers import Tokenizer
 from selfracg.data import prompt_layout
 from selfracg.export import calibration, card, graph, package, recipe, recipe_check, smoothing
 from selfracg.export.export import REPOSITORY
-from selfracg.export.gguf_checkpoint import TIED_NAMES, GgufCheckpoint, gguf_name
+from selfracg.export.gguf_checkpoint import GgufCheckpoint
 from selfracg.model import llora
 
 STORED = "int8-dynamic"
@@ -100,7 +100,7 @@ def export(
         largest_code=recipe.VARIANTS["int8"],
         origins=origins,
     )
-    entries, _, adapters, factor_file = recipe.detach(proto, origins, factors, _gguf_names, {graph.EMBEDDING: known})
+    entries, adapters, factor_file = recipe.detach(proto, origins, factors, checkpoint.names, known)
     serialised = proto.SerializeToString()
     pinned, differences = {}, {}
     with tempfile.TemporaryDirectory() as folder:
@@ -132,23 +132,12 @@ def export(
     return differences
 
 
-def _gguf_names(name: str) -> tuple[str, ...]:
-    """Names that a tensor may have in a GGUF file, best first."""
-    if name == graph.EMBEDDING:
-        return TIED_NAMES
-    return ("output_norm.weight",) if name == "model.norm.weight" else (gguf_name(name),)
-
-
 def write_weights(
     entries: list[dict[str, Any]], checkpoint: GgufCheckpoint, factors: bytes, largest: int, path: Path
 ) -> None:
     """Makes the file of weights out of a checkpoint, as the product does."""
-
-    def tensor(name: str) -> np.ndarray | None:
-        return checkpoint.dequantised(name) if checkpoint.has(name) else None
-
     with path.open("wb") as out:
-        recipe.write(entries, tensor, np.frombuffer(factors, dtype="<f4"), largest, out)
+        recipe.write(entries, checkpoint.dequantised, np.frombuffer(factors, dtype="<f4"), largest, out)
 
 
 def _recipe_text(content: dict[str, Any]) -> str:

@@ -1,9 +1,9 @@
-"""Command `gguf`: a Qwen2 backbone as one GGUF file, so that llama.cpp can run the same weights for comparison.
+"""Command `gguf`: writes a Qwen2 backbone as one GGUF file, so that llama.cpp can run the same weights for comparison.
 
-Adapters are left out: llama.cpp has no place for an expression. q8_0 rounds every matrix, the embedding included, to
+The adapters are left out, since llama.cpp computes no expressions. q8_0 rounds every matrix, the embedding included, to
 blocks of 32 eight-bit numbers with a 16-bit scale, as llama.cpp's own `quantize` does; biases and norms stay float32.
-The vocabulary and its merges go along, so llama.cpp can show and read text, but it knows no tokenizer with this project's
-way of cutting words: give it ids where tokens have to be equal.
+The file has the vocabulary and its merges, but llama.cpp has no tokenizer that splits words as this project's does: give it
+ids where the tokens must be the same.
 
 Needs `pip install 'selfracg-training[gguf]'`.        Reads  backbone/ or --backbone.        Writes --out.
 """
@@ -22,26 +22,8 @@ if TYPE_CHECKING:
     import gguf
 
 TYPES = ("q8_0", "f32")
-# Name of each of a layer's tensors here and there.
-LAYER_TENSORS = {
-    "input_layernorm.weight": "attn_norm.weight",
-    "self_attn.q_proj.weight": "attn_q.weight",
-    "self_attn.q_proj.bias": "attn_q.bias",
-    "self_attn.k_proj.weight": "attn_k.weight",
-    "self_attn.k_proj.bias": "attn_k.bias",
-    "self_attn.v_proj.weight": "attn_v.weight",
-    "self_attn.v_proj.bias": "attn_v.bias",
-    "self_attn.o_proj.weight": "attn_output.weight",
-    "post_attention_layernorm.weight": "ffn_norm.weight",
-    "mlp.gate_proj.weight": "ffn_gate.weight",
-    "mlp.up_proj.weight": "ffn_up.weight",
-    "mlp.down_proj.weight": "ffn_down.weight",
-}
-MODEL_TENSORS = {
-    "model.embed_tokens.weight": "token_embd.weight",
-    "model.norm.weight": "output_norm.weight",
-    "lm_head.weight": "output.weight",
-}
+# What may follow the name of a part in a checkpoint's names of tensors.
+SUFFIXES = (".weight", ".bias")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +59,7 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
     model = backbone.load(source)
     config = model.config
     rope: dict[str, Any] = dict(config.rope_parameters)
-    # Llama's heads are laid out in another order there, and each scaling has keys of its own.
+    # GGUF stores the heads of Llama in another order, and each kind of scaling under its own keys.
     if config.model_type != "qwen2":
         raise ValueError(
             f"expected the architecture qwen2 in {source / 'config.json'}, found {config.model_type}: use a Qwen2 checkpoint"
@@ -99,16 +81,17 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
     writer.add_file_type(gguf.LlamaFileType.MOSTLY_Q8_0 if kind == "q8_0" else gguf.LlamaFileType.ALL_F32)
     _add_vocabulary(writer, json.loads(tokenizer.read_text(encoding="utf-8")), config)
-    weights = model.state_dict()
-    if config.tie_word_embeddings:
-        weights.pop("lm_head.weight", None)
-    for name, tensor in weights.items():
-        values = tensor.float().numpy()
+    names = gguf.get_tensor_name_map(gguf.MODEL_ARCH.QWEN2, config.num_hidden_layers)
+    # Tied tensors come once.
+    for name, tensor in model.named_parameters():
+        values = tensor.detach().float().numpy()
         stored = gguf.GGMLQuantizationType.F32
-        # A row has to be whole blocks.
+        # Only rows of whole blocks can be quantised.
         if kind == "q8_0" and values.ndim == 2 and values.shape[1] % 32 == 0:
             stored = gguf.GGMLQuantizationType.Q8_0
-        writer.add_tensor(_name(name), gguf.quants.quantize(values, stored), raw_dtype=stored)
+        writer.add_tensor(
+            names.get_name(name, SUFFIXES) or name, gguf.quants.quantize(values, stored), raw_dtype=stored
+        )
     with replaced(out) as scratch:
         writer.write_header_to_file(scratch)
         writer.write_kv_data_to_file()
@@ -116,16 +99,8 @@ def write(source: Path, tokenizer: Path, out: Path, kind: str) -> None:
         writer.close()
 
 
-def _name(name: str) -> str:
-    """GGUF's name of a Qwen2 tensor."""
-    if name in MODEL_TENSORS:
-        return MODEL_TENSORS[name]
-    _, _, layer, rest = name.split(".", 3)
-    return f"blk.{layer}.{LAYER_TENSORS[rest]}"
-
-
 def _add_vocabulary(writer: gguf.GGUFWriter, content: dict[str, Any], config: Any) -> None:
-    """Tokens by id, the added ones as control tokens; rows of the embedding that no token stands for get a name that no text has."""
+    """Adds the tokens by id, added tokens as control tokens; rows of the embedding without a token get a name that occurs in no text."""
     import gguf
 
     size = config.vocab_size
@@ -144,7 +119,6 @@ def _add_vocabulary(writer: gguf.GGUFWriter, content: dict[str, Any], config: An
     writer.add_add_bos_token(False)
     ends = config.eos_token_id
     if ends is not None:
-        # A checkpoint may name several.
         writer.add_eos_token_id(ends[0] if isinstance(ends, list) else ends)
     if config.pad_token_id is not None:
         writer.add_pad_token_id(config.pad_token_id)

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from gguf import GGUFReader, ReaderTensor, TokenType
+from gguf import MODEL_ARCH, GGUFReader, ReaderTensor, TokenType, get_tensor_name_map
 from gguf.quants import dequantize
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, Qwen2Config
 
 from selfracg.data import prompt_layout
-from selfracg.export import graph
-from selfracg.export.gguf import LAYER_TENSORS
+from selfracg.export import graph, recipe
+from selfracg.export.gguf import SUFFIXES
 
 ARCHITECTURE = "qwen2"
 # Keys of the file's metadata, behind the architecture's name, by what recipe.json calls them.
@@ -28,12 +28,12 @@ SHAPE_KEYS = {
     "ropeFreqBase": "rope.freq_base",
     "layerNormRmsEpsilon": "attention.layer_norm_rms_epsilon",
 }
-# Where a file holds the tied matrix twice, the head's copy has more bits.
+# Where a file holds the tied matrix twice, the copy of the head has more bits.
 TIED_NAMES = ("output.weight", "token_embd.weight")
 
 
 class GgufCheckpoint(Mapping[str, np.ndarray]):
-    """Tensors float32 by Hugging Face name, each dequantised when it is asked for. The head is the embedding."""
+    """The tensors in float32 by Hugging Face name, each dequantised when it is read. The head is the embedding."""
 
     def __init__(self, path: Path) -> None:
         """Raises ``FileNotFoundError`` without the file, ``ValueError`` for another architecture."""
@@ -47,12 +47,13 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
         self._tensors: dict[str, ReaderTensor] = {tensor.name: tensor for tensor in self._reader.tensors}
         self.shape = {name: self._value(f"{ARCHITECTURE}.{key}") for name, key in SHAPE_KEYS.items()}
         self.shape["vocabularySize"] = int(self._tensors["token_embd.weight"].shape[1])
-        layers = range(self.shape["blockCount"])
-        self._names: dict[str, tuple[str, ...]] = {
-            name: (gguf_name(name),) for name in layer_names(len(layers)) if gguf_name(name) in self._tensors
-        }
-        self._names["model.norm.weight"] = ("output_norm.weight",)
-        self._names[graph.EMBEDDING] = TIED_NAMES
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(self.config(1, self.shape["vocabularySize"]))
+        known = get_tensor_name_map(MODEL_ARCH.QWEN2, self.shape["blockCount"])
+        # Names that a tensor may have in the file, best first.
+        self.names: dict[str, tuple[str, ...]] = {
+            name: (known.get_name(name, SUFFIXES) or "",) for name, _ in model.named_parameters()
+        } | {graph.EMBEDDING: TIED_NAMES}
 
     def _value(self, key: str) -> Any:
         entry = self._reader.get_field(key)
@@ -61,25 +62,18 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
         return entry.contents()
 
     def __getitem__(self, name: str) -> np.ndarray:
-        return next(self.dequantised(tensor) for tensor in self._names[name] if tensor in self._tensors)
+        return recipe.joined([self.names[name]], self.dequantised)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
+        return iter(self.names)
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self.names)
 
-    def __contains__(self, name: object) -> bool:
-        return name in self._names
-
-    def has(self, tensor: str) -> bool:
-        """Whether the file holds a tensor of this GGUF name."""
-        return tensor in self._tensors
-
-    def dequantised(self, tensor: str) -> np.ndarray:
-        """A tensor float32 [outputs, inputs] or [n] by its GGUF name."""
-        found = self._tensors[tensor]
-        return dequantize(found.data, found.tensor_type).astype(np.float32, copy=False)
+    def dequantised(self, tensor: str) -> np.ndarray | None:
+        """A tensor float32 [outputs, inputs] or [n] by its GGUF name; None where the file has none of that name."""
+        found = self._tensors.get(tensor)
+        return None if found is None else dequantize(found.data, found.tensor_type).astype(np.float32, copy=False)
 
     def config(self, context: int, vocabulary: int) -> Qwen2Config:
         """The model's configuration for a context of at most so many tokens, with so many rows of the embedding."""
@@ -102,13 +96,13 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
         )
 
     def tokenizer_json(self) -> str:
-        """tokenizer.json as the product reads it, without names of rows that no token stands for, without spaces."""
+        """tokenizer.json as the product reads it, without the names of unused rows and without spaces."""
         made = AutoTokenizer.from_pretrained(self.path.parent, gguf_file=self.path.name)
         content = json.loads(prompt_layout.product_tokenizer(made.backend_tokenizer.to_str()))
         kinds = self._value("tokenizer.ggml.token_type")
         unused = {name for name, row in content["model"]["vocab"].items() if kinds[row] == TokenType.UNUSED}
         content["model"]["vocab"] = {k: row for k, row in content["model"]["vocab"].items() if k not in unused}
-        # A merge as one string takes less room than as a pair.
+        # One string takes less space than a pair.
         content["model"]["merges"] = [" ".join(merge) for merge in content["model"]["merges"]]
         return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
@@ -119,14 +113,3 @@ class GgufCheckpoint(Mapping[str, np.ndarray]):
             for name, parameter in model.named_parameters():
                 parameter.copy_(torch.tensor(self[name][: parameter.shape[0]]))
         return model.eval()
-
-
-def layer_names(layers: int) -> list[str]:
-    """Hugging Face names of all tensors that layers of Qwen2 may have."""
-    return [f"model.layers.{layer}.{name}" for layer in range(layers) for name in LAYER_TENSORS]
-
-
-def gguf_name(name: str) -> str:
-    """GGUF's name of a layer's tensor."""
-    _, _, layer, rest = name.split(".", 3)
-    return f"blk.{layer}.{LAYER_TENSORS[rest]}"

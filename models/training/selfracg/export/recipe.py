@@ -48,13 +48,13 @@ def detach(
     model: onnx.ModelProto,
     origins: Mapping[str, graph.Origin],
     factors: smoothing.Factors,
-    gguf_names: Callable[[str], Sequence[str]],
-    rows: Mapping[str, int],
-) -> tuple[list[dict[str, Any]], dict[str, dict[str, int]], bytes, bytes]:
+    gguf_names: Mapping[str, Sequence[str]],
+    tokens: int,
+) -> tuple[list[dict[str, Any]], bytes, bytes]:
     """Takes the weights out of a graph, in place: its initialisers become references into WEIGHTS_FILE and ADAPTERS_FILE.
 
-    `gguf_names` gives the names that a tensor may have in a GGUF file, best first, `rows` how many rows of a tensor count where not
-    all do. Returns (entries of recipe.json, places of the factors in FACTORS_FILE by name, ADAPTERS_FILE, FACTORS_FILE).
+    `gguf_names` has the names that a tensor may have in a GGUF file, best first; the first `tokens` rows of the embedding count.
+    Returns (entries of recipe.json, content of ADAPTERS_FILE, content of FACTORS_FILE).
     """
     names = {tensor.name: tensor for tensor in model.graph.initializer}
     weights, adapters = Layout(), Layout()
@@ -71,12 +71,11 @@ def detach(
             continue
         if origin.part == "scales":
             continue
-        entry: dict[str, Any] = {"tensors": [list(gguf_names(source)) for source in origin.tensors]}
+        entry: dict[str, Any] = {"tensors": [list(gguf_names[source]) for source in origin.tensors]}
         if all(len(alternatives) == 1 for alternatives in entry["tensors"]):
             entry["tensors"] = [alternatives[0] for alternatives in entry["tensors"]]
-        cut = {rows[source] for source in origin.tensors if source in rows}
-        if cut:
-            entry["rows"] = [0, *cut]
+        if graph.EMBEDDING in origin.tensors:
+            entry["rows"] = [0, tokens]
         fold = {factors.folded.get(source, smoothing.Folded()) for source in origin.tensors}
         if len(fold) != 1:
             raise ValueError(
@@ -99,7 +98,7 @@ def detach(
             entry |= {"store": "float32", "values": weights.place(len(tensor.raw_data))}
             _refer(tensor, WEIGHTS_FILE, entry["values"])
         entries.append(entry)
-    return entries, factor_places, b"".join(adapter_parts), factor_file
+    return entries, b"".join(adapter_parts), factor_file
 
 
 def _factor_file(factors: smoothing.Factors) -> tuple[dict[str, dict[str, int]], bytes]:
@@ -152,7 +151,7 @@ def entry_parts(
 
 
 def joined(names: Sequence[str | Sequence[str]], tensors: Callable[[str], np.ndarray | None]) -> np.ndarray:
-    """GGUF tensors one below the other; of a list of alternatives the first that the file has."""
+    """GGUF tensors joined by rows; of a list of alternatives the first that the file has."""
     parts: list[np.ndarray] = []
     for alternatives in names:
         choices = [alternatives] if isinstance(alternatives, str) else alternatives

@@ -51,7 +51,7 @@ def few_rows(b: Builder, step: Step) -> Step:
         return [score_mask(b, t, t.add("LessOrEqual", [own, t.add("Unsqueeze", [own, b.ints(1)])]))]
 
     def nothing(t: Body) -> list[str]:
-        return [t.add("Identity", [b.constant("unmasked", np.array(0, dtype=np.float32))])]
+        return [t.add("Identity", [b.scalar("unmasked", 0.0)])]
 
     mask = body.add(
         "If", [few], then_branch=if_branch("few.mask", write, None), else_branch=if_branch("no.mask", nothing, None)
@@ -82,14 +82,7 @@ def sum_block(columns: int) -> int:
 
 def count_up(b: Builder, t: Body, count: str) -> str:
     """0, 1, ... below a count [1]."""
-    return t.add(
-        "Range",
-        [
-            b.constant("zero", np.array(0, dtype=np.int64)),
-            t.add("Squeeze", [count]),
-            b.constant("one", np.array(1, dtype=np.int64)),
-        ],
-    )
+    return t.add("Range", [b.scalar("zero", 0), t.add("Squeeze", [count]), b.scalar("one", 1)])
 
 
 def attention_operator(
@@ -198,11 +191,7 @@ def score_mask(b: Builder, t: Body, own: str) -> str:
 
     [*, group * n, seq], since the rows of all query heads of a pair stand one below the other.
     """
-    unmasked, masked = (
-        b.constant("unmasked", np.array(0, dtype=np.float32)),
-        b.constant("masked", np.array(MASKED, dtype=np.float32)),
-    )
-    mask = t.add("Where", [own, unmasked, masked])
+    mask = t.add("Where", [own, b.scalar("unmasked", 0.0), b.scalar("masked", MASKED)])
     return t.add("Concat", [mask] * (b.config.query_heads // b.config.kv_heads), axis=-2)
 
 
@@ -224,14 +213,14 @@ def attention_products(
     )
     read = t.add("Slice", [read, b.ints(0), "past_length", b.ints(3)])
     scores = t.add("Concat", [read, t.add("Add", [own, mask])], axis=3)
-    masked = b.constant("masked", np.array(MASKED, dtype=np.float32))
+    masked = b.scalar("masked", MASKED)
     weight = t.add("Softmax", [t.add("Pad", [scores, step.fill, masked])], axis=-1)
     shape = t.add("Concat", [t.add("Shape", [weight], start=0, end=3), step.blocks, b.ints(block)], axis=0)
     weight = t.add("Transpose", [t.add("Reshape", [weight, shape])], perm=[0, 1, 3, 2, 4])
     held = t.add("Slice", [past[1], b.ints(0), "past_length", b.ints(2)])
     values = t.add("Concat", [held, value, step.filling], axis=2)
     values = t.add("Reshape", [values, b.ints(0, 0, -1, block, c.head_dim)])
-    blocks = t.add("CumSum", [product_of_rows(t, weight, values), b.constant("two", np.array(2, dtype=np.int64))])
-    mixed = t.add("Gather", [blocks, b.constant("last", np.array(-1, dtype=np.int64))], axis=2)
+    blocks = t.add("CumSum", [product_of_rows(t, weight, values), b.scalar("two", 2)])
+    mixed = t.add("Gather", [blocks, b.scalar("last", -1)], axis=2)
     mixed = t.add("Transpose", [t.add("Reshape", [mixed, b.ints(0, c.query_heads, -1, c.head_dim)])], perm=[0, 2, 1, 3])
     return t.add("Reshape", [mixed, b.ints(0, 0, c.attended)])

@@ -55,8 +55,8 @@ def build_graph(
         "Clip",
         [
             "adapter",
-            b.constant("adapter.first", np.array(0, dtype=np.int64)),
-            b.constant("adapter.last", np.array(adapter.count - 1, dtype=np.int64)),
+            b.scalar("adapter.first", 0),
+            b.scalar("adapter.last", adapter.count - 1),
         ],
     )
     index = body.add("Squeeze", [index])
@@ -98,7 +98,7 @@ def build_graph(
     if len(products) == 1:
         product_of_rows(body, read, stacked[0], ["new.need"])
     else:
-        first = body.add("Equal", [index, b.constant("adapter.first", np.array(0, dtype=np.int64))])
+        first = body.add("Equal", [index, b.scalar("adapter.first", 0)])
         body.add("If", [first], ["new.need"], then_branch=products[0], else_branch=products[1])
 
     write_expression(b, shared, layers)

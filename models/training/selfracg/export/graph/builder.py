@@ -64,7 +64,12 @@ class Builder:
             self._known[name] = name
         return self._known[name]
 
+    def scalar(self, name: str, value: float) -> str:
+        """Registers a number of shape [], int64 or float32 as `value` is an int or a float."""
+        return self.constant(name, np.array(value, dtype=np.int64 if isinstance(value, int) else np.float32))
+
     def ints(self, *values: int) -> str:
+        """Registers a vector of integers."""
         return self.constant("i64." + "_".join(str(v) for v in values), np.array(values, dtype=np.int64))
 
     @property

@@ -17,7 +17,7 @@ from selfracg.export.graph.nodes import CONTRIB, MASKED, Body, if_branch
 def unit_length(b: Builder, t: Body, x: str) -> str:
     """x [batch, dimension] brought to length 1; zeros stay zeros."""
     length = t.add("ReduceL2", [x, b.ints(-1)], keepdims=1)
-    return t.add("Div", [x, t.add("Max", [length, b.constant("tiny", np.array(1e-12, dtype=np.float32))])])
+    return t.add("Div", [x, t.add("Max", [length, b.scalar("tiny", 1e-12)])])
 
 
 def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
@@ -167,10 +167,7 @@ def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], e
     )
     # What lies behind the past counts for nothing.
     spare = t.add("Concat", [b.ints(*[0] * 7), t.add("Sub", [capacity, "past_length"])], axis=0)
-    masked, unmasked = (
-        b.constant("masked", np.array(MASKED, dtype=np.float32)),
-        b.constant("unmasked", np.array(0, dtype=np.float32)),
-    )
+    masked, unmasked = b.scalar("masked", MASKED), b.scalar("unmasked", 0.0)
     held = t.add("Add", [held, t.add("Pad", [delta_of_past, spare, masked])])
     own = t.add("Add", [scored(query, read), delta_of_own])
     # Nor does what fills up a row of a batch.
