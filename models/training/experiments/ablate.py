@@ -1,9 +1,9 @@
-"""Command `ablate`: decides the reconstructed points of the method on held-out repositories, each against the default.
+"""Command `ablate`: compares ways to express a need with the default, on held-out repositories.
 
 Every variant trains an adapter for the same number of steps on the same pairs from the same seed. Variants that read the
 same token rows share the frozen backbone's pass, which is most of the cost. Compared by MRR@10 on held-out cross-file
 tasks, difference to the default with a bootstrap interval over repositories. Resumable: a finished group of variants is
-kept in ablation/ and not trained again.
+stored in ablation/ and not trained again.
 
 Reads  corpus/, tokenizer/, backbone/. Writes ablation/*.json, figures/ablation-expression.json.
 """
@@ -37,9 +37,9 @@ DEFAULT = "default"
 
 @dataclass(frozen=True)
 class Variant:
-    """One way to express: what differs from the default, under the point that it decides.
+    """One way to express: how it differs from the default, and the question (``point``) that it answers.
 
-    ``options`` go to LLoRA. ``limits``: query, import and fragment tokens; variants with the same ones share their passes.
+    ``options`` are those of LLoRA. ``limits``: query, import and fragment tokens; variants with equal limits share their passes.
     """
 
     point: str
@@ -130,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 class Results:
-    """What each variant achieved, one file a variant, under a key of everything that it depends on."""
+    """The figures of each variant in its own file, with a key of everything that they depend on."""
 
     def __init__(self, work: Path, args: argparse.Namespace) -> None:
         self.folder = work / "ablation"

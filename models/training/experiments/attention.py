@@ -1,4 +1,4 @@
-"""Measurement 5: which tokens of the context the expression's attention weighs, by kind and distance, trained against untrained."""
+"""Measurement 5: the tokens that the expression's attention weighs, by kind and distance, trained and untrained."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ KINDS = (
     "punctuation",
     "white space",
 )
-# Tokens back from the last one, which stands just before the cursor.
+# Distance in tokens from the last one, which is just before the cursor.
 DISTANCES = ((0, 0), (1, 7), (8, 31), (32, 95), (96, 10_000))
 _KEYWORDS = frozenset(
     "False None True and as assert async await break class continue def del elif else except finally for from global if import in is "
@@ -158,7 +158,7 @@ def context(form: PromptFormat, language: str, path: str, prefix: str, elsewhere
     kinds = np.full(len(ids), KINDS.index("white space"))
     kinds[: head + path_tokens + 1] = KINDS.index("template")
     kinds[head : head + path_tokens] = KINDS.index("path")
-    # Behind the path: its line end, the imports' slot, the code. Their bytes tell which is which: the code is the prefix's tail.
+    # After the path come its line end, the imports and the code. The code is found by its bytes: it ends the prefix.
     text = prefix.encode()
     classes = byte_kinds(language, prefix, elsewhere, here)
     end, first = len(text), len(ids)
@@ -176,7 +176,7 @@ def context(form: PromptFormat, language: str, path: str, prefix: str, elsewhere
 
 
 def _is_tail(form: PromptFormat, token: int, text: bytes, end: int) -> bool:
-    """Whether a token is the bytes of the text that end at `end`. Tokens that split a character are trusted by length."""
+    """Whether a token is the bytes of the text that end at `end`. Tokens that split a character are compared by length alone."""
     written = form.tokenizer.decode([token], skip_special_tokens=False)
     size = len(form.tokenizer.id_to_token(token) or "")
     return "\ufffd" in written or text[end - size : end] == written.encode()
@@ -213,7 +213,7 @@ def byte_kinds(language: str, text: str, elsewhere: set[str], here: set[str]) ->
 
 
 def _majority(kinds: np.ndarray) -> int:
-    """The commonest kind among a token's bytes, white space only where there is nothing else."""
+    """The most frequent kind of a token's bytes; white space only where there is no other."""
     blank = KINDS.index("white space")
     solid = kinds[kinds != blank]
     return int(np.bincount(solid).argmax()) if len(solid) else blank

@@ -1,4 +1,4 @@
-"""Measurement 4: failure signatures, each with its threshold, a finding from the figures, and example tasks.
+"""Measurement 4: signatures of failure, each with a threshold, a finding and example tasks.
 
 Completions come from `npm run eval -- --json FILE`: --completions none=FILE (`--retriever none`), --completions
 SelfRACG=FILE and --completions oracle=FILE (`--retriever oracle`).
@@ -24,12 +24,12 @@ from selfracg.tables import Table
 
 NAME = "diagnosis"
 NOTHING, ORACLE = "none", "oracle"
-# General domain, not the precise need: the right fragment is among ten often enough to tell, but seldom first.
-# Were the right one's place among the first ten left to chance, Recall@1 would be a tenth of Recall@10.
+# General domain, not the precise need: the right fragment is often among the first ten but seldom first.
+# If its rank among the ten were random, Recall@1 would be a tenth of Recall@10.
 ENOUGH_RECALL, FIRST_SHARE = 0.25, 0.25
-# Context found, not used: from this MRR@10 on the prompt holds what is needed often enough to tell.
+# Context found, not used: with at least this MRR@10 the prompt holds the right fragment often enough to judge.
 ENOUGH_MRR = 0.25
-# Contexts and tokens of each whose loss is compared with the adapter and without.
+# Contexts, and tokens of each, whose loss is compared with and without the adapter.
 LEAK_CONTEXTS, LEAK_TOKENS = 10, 256
 EXAMPLES = 3
 SEEN, NOT_SEEN, TOO_FEW_HITS, NOT_MEASURED = "SEEN", "not seen", "too few hits to tell", "not measured"

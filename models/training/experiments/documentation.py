@@ -1,4 +1,4 @@
-"""Measurement 6: the same machinery on documentation text: the next passage, and the section that a heading names."""
+"""Measurement 6: retrieval of documentation: the next passage, and the section below a heading."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from selfracg.model import llora
 from selfracg.tables import Table
 
 NAME = "documents"
-# Characters of a passage, about what a fragment's tokens hold; and passages of one document at most.
+# Characters of a passage, about as many as a fragment's tokens; and maximum number of passages of one document.
 MIN_CHARACTERS, MAX_CHARACTERS, PASSAGES = 120, 480, 24
 DOCUMENTS, QUERIES_EACH = 60, 4
-# Every document has this path: what is measured is text, and a path would tell a document's own passages.
+# All documents have the same path: a path of its own would give away a document's passages.
 PATH = "README.md"
 TASKS = ("next passage", "section of a heading")
 METHODS = (BM25, UNTRAINED, SHIPPED)

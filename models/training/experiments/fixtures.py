@@ -1,4 +1,4 @@
-"""What the measurements share: the work folder's backbone and adapters, cross-file tasks, rankings, and table cells."""
+"""Shared by the measurements: the work folder's backbone and adapters, cross-file tasks, rankings, cells of tables."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Measurement 7: stage 2 repeated: does retrieval plateau, degrade or improve from round to round?"""
+"""Measurement 7: stage 2 repeated: whether retrieval improves, degrades or reaches a plateau."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def measure(fixtures: Fixtures) -> Table:
         )
     modules = [llora.load(fixtures.engine.model, fixtures.work / "stages" / folder) for folder in found.values()]
     path = fixtures.work / "corpus" / "heldout.jsonl"
-    # One layout of the query serves all: a round only continues the one before.
+    # All rounds continue the same stage, so they share its prompts.
     groups = need.groups(
         path, fixtures.engine.form(f"stages/{next(iter(found.values()))}"), 2 if fixtures.args.smoke else CASES, POOL, 0
     )

@@ -14,7 +14,7 @@ from selfracg.tables import Table
 NAME = "scale"
 SIZES = (1, 2, 5, 10, 20, 50)
 SMOKE_SIZES = (1, 2, 3)
-# Fragments that every further repository adds at most, so that no giant decides.
+# Maximum number of fragments that a further repository adds, so that no large repository dominates.
 SHARE = 60
 METHODS = (BM25, SHIPPED)
 

@@ -16,7 +16,7 @@ from selfracg.eval.retrievers import Method
 from selfracg.tables import Table
 
 NAME = "stages"
-# What the ablation calls an adapter, and its folder below WORK/stages. Rows appear for those that have been trained.
+# Names of the adapters in the table, and their folders below WORK/stages. The table has rows for those that exist.
 STAGES = {
     "stage 1 only": "stage1",
     "stage 2 only": "stage2-only",

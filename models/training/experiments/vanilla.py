@@ -1,8 +1,8 @@
 """Command `vanilla`: the baseline with one LoRA for generation and retrieval, trained with InfoNCE on the last hidden state.
 
 Low-rank updates of q, k and v in every layer (LoRA, Hu et al., 2021, through peft) change the backbone itself: the
-expression is the final normed state of a row's last token, and generation feels whatever retrieval learns. The layer-wise
-adapter beside the backbone avoids that leak, so this one is trained on the same pairs, measured, and never shipped.
+expression is the final normed state of a row's last token, and generation changes with whatever retrieval learns. The
+layer-wise adapter beside the backbone avoids that. This one is trained on the same pairs for comparison and is never shipped.
 
 Reads  pairs/ (drawn by `ing`), backbone/.
 Writes stages/vanilla/: the backbone with the LoRA merged into it, and heldout.json.

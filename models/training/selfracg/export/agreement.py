@@ -1,4 +1,4 @@
-"""How far a package's graph is from PyTorch on real code, and the bounds beyond which it is refused."""
+"""Compares a package's graph with PyTorch on real code, and holds the bounds beyond which an export is refused."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from transformers import PreTrainedModel
 from selfracg.export import calibration, graph, quantisation, runtime
 from selfracg.model import llora
 
-# Differences of arithmetic alone: the graph against PyTorch with the very weights that the file stores. With int8, sums
-# in another order put some activations on the other side of a half, and a code apart.
+# Arithmetic alone: the graph against PyTorch with the weights that the file stores. With int8, sums in another order round
+# some activations to a neighbouring code.
 ARITHMETIC_BOUNDS = {"float32": 2e-4, "float16": 2e-4, "int8": 5e-2, "int8-dynamic": 5e-2, "half": 2e-2}
-# What storing the weights so may move: against PyTorch with the trained weights.
+# What rounding the weights may change: the graph against PyTorch with the trained weights.
 ROUNDING_BOUNDS = {"float32": 2e-4, "float16": 1e-2, "int8": 2e-1, "int8-dynamic": 2e-1, "half": 3e-2}
 
 
@@ -41,7 +41,7 @@ def check(
     calibrated: calibration.Calibration | None = None,
     rows: int = 8,
 ) -> Agreement:
-    """Runs rows of real code (this project's own sources) of different lengths through PyTorch and the graph; int8 with its calibration."""
+    """Runs rows of real code (this project's sources) of different lengths through PyTorch and the graph. int8 needs its calibration."""
     onnx = runtime.OnnxModel.from_bytes(serialised)
     found_rows = calibration.real_rows(Tokenizer.from_str(tokenizer_json), min(256, config.context), rows)
     tokens = [row[: max(1, len(row) * (rows - number) // rows - number)] for number, row in enumerate(found_rows)]
@@ -81,7 +81,7 @@ _AS_ROUNDED = {"int8": " and activations rounded likewise"}
 
 
 def in_words(agreement: Agreement, stored: str) -> str:
-    """The card's statement of the check."""
+    """The result as the model card states it."""
     return (
         f"On {agreement.rows} rows of real code ({agreement.tokens} tokens) the largest difference of logits, relative to the largest "
         f"magnitude, is {agreement.logits:.1e} against PyTorch with the stored {stored} weights{_AS_ROUNDED.get(stored, '')} and {agreement.logits_trained:.1e} against "

@@ -1,11 +1,11 @@
-"""How inputs of linear layers are rounded for int8: one step a layer, found on real code, and outliers evened out beforehand.
+"""Calibrates int8 activations on real code: one quantisation step for each layer, after the outliers have been smoothed.
 
-Behind a normalisation and behind an attention a layer's inputs have much the same range in every token, so that one step
-serves all of them (static quantisation). The input of `down` does not: a few channels reach many times what the others do.
-They are divided by a factor of their own, which `up` takes on the one side and `down` gives back on the other, as SmoothQuant
-does (Xiao et al., 2023, arXiv 2211.10438): the layer computes what it did.
+After a normalisation or an attention the inputs of a layer have nearly the same range for every token, so one step serves
+all tokens (static quantisation). The input of `down` does not: a few channels are many times larger than the others. Each
+channel is divided by its own factor: `up` is divided by it and `down` multiplied, as in SmoothQuant (Xiao et al., 2023,
+arXiv 2211.10438). The layer computes the same.
 
-A step is the one of least squared error of the layer's output, not the one that holds the largest value.
+The step is the one with the least squared error of the layer's output, not the one that covers the largest value.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from transformers import PreTrainedModel
 from selfracg.export import graph
 from selfracg.model import llora
 
-# Share of the range that inputs give to the weights of `down`: on held-out code the loss of int8 was least between a half and
-# two thirds.
+# How much of the range of its inputs `down` moves to its weights. On held-out code the loss of int8 was least between a half
+# and two thirds.
 SMOOTHING = 0.65
-# Tokens of a row of real code, rows at the most, and inputs kept of each layer.
+# Tokens of a row of real code, maximum number of rows, and about how many inputs of each layer are used.
 ROW_TOKENS, ROWS, KEPT = 512, 72, 6144
-# A backbone much larger than the default one is calibrated on fewer rows: so many parameters times rows.
+# Parameters times rows: a backbone much larger than the default one is calibrated on fewer rows.
 MAX_WORK = 2_000_000_000
-# Shares of the largest magnitude that are tried as the end of the range.
+# How many ends of the range are tried, as shares of the largest magnitude.
 SHARES = 40
 SMALLEST = 1e-5
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Steps by the names of graph.build_graph, and the factors [intermediate] of each layer's `down`."""
+    """Steps by the names that graph.build_graph uses, and the factors [intermediate] of each layer's `down`."""
 
     steps: dict[str, float]
     factors: list[Tensor]
@@ -88,7 +88,7 @@ def calibrate(model: PreTrainedModel, module: llora.LLoRA, rows: Sequence[Sequen
 
 
 def _attended(module: llora.LLoRA, rows: Sequence[Sequence[int]]) -> list[Tensor]:
-    """What each layer of the adapters sums up [n, attended], at the end and in the middle of every row."""
+    """The attention output of each layer of the adapters [n, attended], at the end and in the middle of every row."""
     seen: list[list[Tensor]] = [[] for _ in module.layers]
 
     def keep(layer: int, attended: Tensor) -> Tensor:
@@ -108,7 +108,7 @@ def _attended(module: llora.LLoRA, rows: Sequence[Sequence[int]]) -> list[Tensor
 
 
 def smoothed(model: PreTrainedModel, calibration: Calibration) -> PreTrainedModel:
-    """A copy of the model whose `up` and `down` carry the factors. It computes the same."""
+    """A copy of the model with the factors in `up` and `down`. It computes the same."""
     turned = copy.deepcopy(model)
     with torch.no_grad():
         for layer, factor in zip(turned.model.layers, calibration.factors, strict=True):
@@ -125,12 +125,12 @@ def rounded(x: Tensor, step: float) -> Tensor:
 
 
 def real_rows(tokenizer: Tokenizer, max_tokens: int, rows: int = ROWS) -> list[list[int]]:
-    """Rows of token ids of this project's own sources, in the languages that they are written in."""
+    """Rows of token ids from this project's own sources, in all the languages that it is written in."""
     root = Path(__file__).resolve().parents[4]
     places = [root / "extension", root / "sidecar", root / "scripts", root / "test", Path(__file__).parents[1]]
     files = sorted({path for place in places for kind in ("*.ts", "*.mjs", "*.py") for path in place.rglob(kind)})
     found: list[list[int]] = []
-    # Evenly over all of them, so that every language has its share.
+    # Spread evenly over the files, so that every language occurs.
     for path in files[:: max(1, len(files) // rows)][:rows]:
         ids = tokenizer.encode(path.read_text(encoding="utf-8")[: 8 * ROW_TOKENS], add_special_tokens=False).ids
         found.append(ids[: min(max_tokens, ROW_TOKENS)])
@@ -138,7 +138,7 @@ def real_rows(tokenizer: Tokenizer, max_tokens: int, rows: int = ROWS) -> list[l
 
 
 def _step(seen: Tensor, weight: Tensor) -> float:
-    """The step of least squared error of seen W^T, the errors of its channels taken as independent. seen [n, inputs], weight [outputs, inputs]."""
+    """The step with the least squared error of seen W^T, if the errors of the channels are independent. seen [n, inputs], weight [outputs, inputs]."""
     largest = float(seen.abs().max().clamp(min=SMALLEST))
     importance = weight.square().sum(0)
     candidates = [largest * share / SHARES / graph.ROW_STEPS for share in range(2, SHARES + 1)]

@@ -1,4 +1,4 @@
-"""Command `export`: backbone and L-LoRA adapter to a model package, checked against PyTorch before it replaces anything."""
+"""Command `export`: writes backbone and L-LoRA adapter as a model package, which is compared with PyTorch first."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from selfracg.export.agreement import ARITHMETIC_BOUNDS, ROUNDING_BOUNDS, Agreem
 from selfracg.model import backbone, llora
 
 REPOSITORY = Path(__file__).resolve().parents[4]
-# What the layers compute in, where that is not float32.
+# The type that layers compute in, where it is not float32.
 COMPUTED = {"int8": "int8", "int8-dynamic": "int8", "half": "float16"}
-# How model.json names what is stored otherwise than the kind of weights is called.
+# The type that model.json states, where it is not the name of the kind of weights.
 STORED = {"int8-dynamic": "int8", "half": "float16"}
-# Of 2 GiB some is left for the nodes.
+# A message of protobuf has at most 2 GiB; some of it is left for the nodes.
 PROTOBUF_LIMIT = 2**31 - 2**24
 
 
@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights",
         choices=graph.WEIGHTS,
         default="float16",
-        help="how matrices are stored: float16 computes in float32 (default), int8 in integers where the layers are linear, half in float16, for GPUs",
+        help="how matrices are stored: float16 computes in float32 (default), int8 computes linear layers in integers, half computes in float16 (for GPUs)",
     )
     parser.add_argument(
         "--context", type=int, default=None, help="context length in tokens, at most the backbone's own (default)"
@@ -93,9 +93,9 @@ def run(args: argparse.Namespace) -> int:
 def load_adapter(
     model: PreTrainedModel, source: Path, directory: Path, allow_untrained: bool
 ) -> tuple[llora.LLoRA, dict[str, Any]]:
-    """(adapter, what its adapter_config.json records): the trained one, or where allowed a fresh one, of which nothing is recorded.
+    """(adapter, content of its adapter_config.json): the trained adapter, or where allowed an untrained one and an empty record.
 
-    A fresh adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than `source` holds
+    An untrained adapter reads the backbone's own attention (B = 0). An adapter trained on other weights than those in `source`
     counts as missing: its updates would be added to projections that they were not trained on.
     """
     found = "none"
@@ -142,7 +142,7 @@ def export(
                 f"expected --context up to {config_json['max_position_embeddings']}, found {context}: lower it"
             )
         config_json["max_position_embeddings"] = context
-    # Rows of an embedding that no token stands for would only be logits of nothing.
+    # Rows of the embedding that belong to no token are left out.
     known = prompt_layout.token_count(tokenizer_json)
     if known > config_json["vocab_size"]:
         raise ValueError(
@@ -172,7 +172,7 @@ def export(
         weights |= numbers(calibration.smoothed(model, calibrated).model.layers, "model.layers.")
         steps = calibrated.steps
     proto, parameters = graph.build_graph(config, weights, adapter, stored, steps)
-    # The message cannot even be measured when it is too large.
+    # A message above the limit cannot report its own size.
     size = sum(len(tensor.raw_data) for tensor in proto.graph.initializer)
     if size > PROTOBUF_LIMIT:
         raise ValueError(
@@ -220,7 +220,7 @@ def export(
         in_words(agreement, stored),
     )
     files = {"model.onnx": serialised, "tokenizer.json": tokenizer_json.encode(), "MODEL_CARD.md": text.encode()}
-    # Fitted by the product's own benchmark, on what this very model writes.
+    # Fitted by the product's benchmark on what this model writes.
     fitted = package.fitted_members(out, description, files)
     description.update(fitted)
     if "confidence" not in fitted:

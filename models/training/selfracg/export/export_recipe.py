@@ -1,8 +1,8 @@
-"""Command `export-recipe`: a published GGUF file to what the repository holds of it, everything but its weights.
+"""Command `export-recipe`: exports a published GGUF file as the repository stores it, without its weights.
 
 Writes graph (model.onnx, whose weights are references into weights.bin), adapters (adapters.bin, untrained: the expression reads
 the backbone's own attention), recipe.json, factors.bin, tokenizer.json and MODEL_CARD.md into one folder. The product makes
-weights.bin out of the GGUF file by the recipe; its SHA-256 is pinned for each variant, made here by the reference in recipe.py.
+weights.bin from the GGUF file by the recipe. Its SHA-256 is pinned for each variant; the reference in recipe.py computes it here.
 Before anything is written, the graph with these weights is run on real code and compared with the file's model in PyTorch.
 
 Needs `pip install 'selfracg-training[gguf]'`.        Reads  --gguf.        Writes  --out.
@@ -30,9 +30,9 @@ from selfracg.model import llora
 
 STORED = "int8-dynamic"
 CONTEXT = 4096
-# Rows of real code that the smoothing is fitted on: outliers stand in the same channels everywhere.
+# Rows of real code that the smoothing is fitted on. A few are enough: outliers are in the same channels everywhere.
 CALIBRATION_ROWS = 8
-# Rows of other files, and tokens of each, that the graph is compared with PyTorch on.
+# Rows of other files, and tokens of each, for the comparison with PyTorch.
 CHECK_ROWS, CHECK_TOKENS = 3, 128
 
 
@@ -83,7 +83,7 @@ def export(
         module.rank,
         module.alpha,
     )
-    # The first of any number of rows is of the same file.
+    # The first row is left out: it is of a file that the factors were fitted on.
     rows = calibration.real_rows(tokenizer, min(context, CHECK_TOKENS), CHECK_ROWS + 1)[1:]
     with torch.no_grad():
         expressions = [module.express(torch.tensor([row]), torch.tensor([len(row)]), llora.QUERY)[0] for row in rows]
@@ -135,7 +135,7 @@ def export(
 def write_weights(
     entries: list[dict[str, Any]], checkpoint: GgufCheckpoint, factors: bytes, largest: int, path: Path
 ) -> None:
-    """Makes the file of weights out of a checkpoint, as the product does."""
+    """Makes the file of weights from a checkpoint, as the product does."""
     with path.open("wb") as out:
         recipe.write(entries, checkpoint.dequantised, np.frombuffer(factors, dtype="<f4"), largest, out)
 

@@ -1,8 +1,8 @@
-"""The model package: model.json with sizes and SHA-256, and writing a folder so that it is never half new.
+"""The model package: describes it in model.json, writes its folder, and checks one that was written.
 
-A package is model.json, model.onnx, tokenizer.json and MODEL_CARD.md, and the files that the graph takes weights from where
-they are not inside it. model.json lists them all and is written last: a reader that finds it finds the files it names, or
-refuses them by their hash.
+A package is model.json, model.onnx, tokenizer.json, MODEL_CARD.md, and the files of weights that the graph refers to, if any.
+model.json lists them all with size and SHA-256 and is written last: a reader finds the files that it names, or refuses them
+by their hash.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from selfracg.model import llora
 
 FORMAT_VERSION = 3
 FILES = ("model.onnx", "tokenizer.json", "MODEL_CARD.md")
-# What an adapter's training may have left in adapter_config.json for the product, and what holds where it has not.
+# Settings for the product that training may record in adapter_config.json, and their defaults.
 RETRIEVAL_SETTINGS = ("nullScore", "nullVector", "queryTokens", "importTokens", "fragmentTokens")
 DEFAULT_SETTINGS = {"nullScore": 0.0, "queryTokens": 192, "fragmentTokens": 128}
 FIGURES_BEGIN, FIGURES_END = "<!-- figures: begin -->", "<!-- figures: end -->"
@@ -75,9 +75,9 @@ def digest(content: bytes | Path) -> dict[str, Any]:
 
 
 def external_files(content: bytes) -> list[str]:
-    """The files outside an ONNX graph that its tensors lie in, each once, sorted.
+    """The files outside an ONNX graph that hold its tensors, each once, sorted.
 
-    Reads initializers and the attributes of nodes, through nested graphs; those are all that an exporter writes.
+    Reads initialisers and attributes of nodes, in nested graphs too; exporters write tensors nowhere else.
     """
     model = onnx.load_model_from_string(content)
     found: set[str] = set()
@@ -138,7 +138,7 @@ def fitted_members(
     fixed = [name for name in {**former["files"], **files} if name not in ("model.onnx", "MODEL_CARD.md")]
     if any(name not in files or former["files"].get(name) != digest(files[name]) for name in fixed):
         return {}
-    # The graph around the weights may have changed, for speed, without changing the text that it writes.
+    # The same weights write the same text, also in a graph that was changed for speed.
     former_graph = directory / "model.onnx"
     if not former_graph.is_file() or weights_of(former_graph.read_bytes()) != weights_of(_content(files["model.onnx"])):
         return {}
@@ -150,13 +150,13 @@ def _content(given: bytes | Path) -> bytes:
 
 
 def weights_of(content: bytes) -> frozenset[str]:
-    """SHA-256 of each tensor of an ONNX graph but for the few numbers that shapes and constants are."""
+    """SHA-256 of each tensor of an ONNX graph, except small ones, which are shapes and constants."""
     tensors = onnx.load_model_from_string(content).graph.initializer
     return frozenset(hashlib.sha256(tensor.raw_data).hexdigest() for tensor in tensors if len(tensor.raw_data) > 1024)
 
 
 def read(directory: Path) -> dict[str, Any]:
-    """model.json of a package whose files all have the stated size and hash; ValueError names the first that has not."""
+    """model.json of a package whose files all have the stated size and hash; ValueError names the first that does not."""
     path = directory / "model.json"
     if not path.is_file():
         raise FileNotFoundError(f"expected a model package in {directory}, found no model.json: run `export` first")

@@ -22,12 +22,12 @@ def twin(
     calibrated: Calibration | None = None,
     largest_code: int = graph.WEIGHT_STEPS,
 ) -> tuple[PreTrainedModel, llora.LLoRA]:
-    """Backbone and adapter as a graph with weights of that kind computes them, in PyTorch: rounded weights, rounded activations.
+    """Backbone and adapter in PyTorch, with weights and activations rounded as in a graph with weights of that kind.
 
     int8 needs the calibration that the graph was built with, and both kinds of int8 the largest code of its weights.
 
-    What is left between it and the graph is the order of sums, and for int8 the activations that fall on the other side of
-    a half on that account.
+    The graph differs from it in the order of sums, and with int8 in the activations that are rounded another way because
+    of it.
     """
     if stored == "float32":
         return model, module
@@ -36,14 +36,14 @@ def twin(
         rounded = calibration.smoothed(model, calibrated)
     else:
         rounded = copy.deepcopy(model)
-    # The adapter's copy reads the copied backbone.
+    # The copy of the adapter reads the copy of the backbone.
     adapter = copy.deepcopy(module, {id(module.backbone): rounded})
     with torch.no_grad():
         for parameter in (*adapter.parameters(), *(rounded.parameters() if stored in ("float16", "half") else ())):
             if parameter.ndim >= 2:
                 parameter.copy_(parameter.half().float())
         if stored in ("int8", "int8-dynamic"):
-            # A tied head is the embedding's parameter: what has been rounded stays as it is when it is rounded again.
+            # A tied head is the embedding's parameter: rounding it a second time changes nothing.
             for part in rounded.modules():
                 if isinstance(part, (nn.Linear, nn.Embedding)):
                     codes, scale = graph.int8_codes(part.weight.numpy(), largest_code)
@@ -78,7 +78,7 @@ def _round_inputs(model: PreTrainedModel, adapter: llora.LLoRA, rounding: Callab
         part.register_forward_pre_hook(lambda _module, inputs, name=name: (rounding(name, inputs[0]),))
 
     def project(layer: int, attended: Tensor) -> Tensor:
-        # Not through the module, which would round the input as that of the decoder's own attention.
+        # The module itself would round its input by the step of the decoder's own attention.
         part = model.model.layers[layer].self_attn.o_proj
         return nn.functional.linear(rounding(f"layers.{layer}.expressed", attended), part.weight, part.bias)
 

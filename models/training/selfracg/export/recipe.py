@@ -1,9 +1,9 @@
-"""recipe.json: how the weights of a graph are made out of a GGUF file, and the reference that makes them.
+"""recipe.json: how to make a graph's weights from a GGUF file, with the reference implementation.
 
-A graph is exported without its weights: its initialisers name places in a file that is written on the user's machine. The
-recipe lists these places in the file's order, and what is written there: GGUF tensors dequantised to float32, joined by rows,
-multiplied by factors and stored as int8 codes with a scale a row, or as float32. All of it is float32 arithmetic without fused
-operations, so that every implementation writes the same bytes.
+A graph is exported without its weights: its initialisers refer to a file that is written on the user's machine. The recipe
+lists what is written there, in the file's order: GGUF tensors dequantised to float32, joined by rows, multiplied by factors
+and stored as int8 codes with one scale for each row, or as float32. All arithmetic is float32 without fused operations, so
+every implementation writes the same bytes.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from selfracg.export import graph, smoothing
 
 FORMAT_VERSION = 1
 WEIGHTS_FILE, ADAPTERS_FILE, FACTORS_FILE = "weights.bin", "adapters.bin", "factors.bin"
-# Largest code of a weight. Processors that add products of codes in 16 bits (x86 without VNNI) need the smaller one:
+# Largest code of a weight. Processors that add products of codes in 16 bits (x86 without VNNI) need the smaller range:
 # 2 * 255 * 64 < 2 ** 15.
 VARIANTS = {"int8": 127, "int7": graph.WEIGHT_STEPS}
-# Large arrays begin on a page, so that they can be mapped; small ones on a cache line.
+# Large arrays start on a page, so that they can be mapped; small ones on a cache line.
 PAGE, LINE = 4096, 64
-# Initialisers smaller than this stay inside the graph unless they come from a checkpoint.
+# Smaller initialisers stay inside the graph unless they come from a checkpoint.
 INLINE_BYTES = 1024
 
 
 @dataclass
 class Layout:
-    """Places in a file, assigned one after the other."""
+    """Assigns places in a file, one after the other."""
 
     end: int = 0
     places: list[tuple[int, int]] = field(default_factory=list)
@@ -123,7 +123,7 @@ def _refer(tensor: TensorProto, location: str, place: Mapping[str, int]) -> None
 def entry_parts(
     entry: Mapping[str, Any], tensors: Callable[[str], np.ndarray | None], factors: np.ndarray, largest_code: int
 ) -> Iterator[tuple[int, bytes]]:
-    """(offset, bytes) of what an entry stands for. `tensors` gives a GGUF tensor in float32 by name, None where the file has none.
+    """(offset, bytes) of what an entry describes. `tensors` gives a GGUF tensor in float32 by name, None where the file has none.
 
     Raises ``ValueError`` where a tensor is missing or of another size.
     """

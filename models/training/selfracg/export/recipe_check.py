@@ -1,4 +1,4 @@
-"""Compares the graph that a recipe makes with the model that the file holds, in PyTorch and float32."""
+"""Compares a graph with weights made by its recipe with the same model in PyTorch and float32."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from transformers import PreTrainedModel
 
 from selfracg.export import runtime
 
-# What rounding weights and activations may move: the mean Kullback-Leibler divergence of the next token's distribution, in nats, and
-# the length of the difference of two expressions, which are unit vectors.
+# What rounding weights and activations may change: the mean Kullback-Leibler divergence of the next token's distribution, in nats,
+# and the length of the difference of two expressions, which are unit vectors.
 MAX_DIVERGENCE = 0.05
 MAX_EXPRESSION = 0.1
 
@@ -30,19 +30,19 @@ class Expected:
 
 @dataclass(frozen=True)
 class Difference:
-    """Of a graph to PyTorch, over all tokens of all rows."""
+    """Of a graph from PyTorch, over all tokens of all rows."""
 
     tokens: int
     # Mean Kullback-Leibler divergence in nats.
     divergence: float
-    # Share of tokens behind which both find the same token the likeliest.
+    # Share of positions at which both predict the same token.
     agreement: float
     # Largest length of the difference of two expressions.
     expression: float
 
     def __str__(self) -> str:
         return (
-            f"{self.tokens} tokens of real code against PyTorch: divergence {self.divergence:.4f} nats, the same likeliest token behind "
+            f"{self.tokens} tokens of real code against PyTorch: divergence {self.divergence:.4f} nats, the same prediction for "
             f"{self.agreement:.1%}, expressions {self.expression:.3f} apart"
         )
 
@@ -50,7 +50,7 @@ class Difference:
 def expect(
     model: PreTrainedModel, expressions: Sequence[np.ndarray], rows: list[list[int]], vocabulary: int
 ) -> Expected:
-    """What the graph is compared with. `expressions` are those of the rows as queries."""
+    """The reference for the comparison. `expressions` are those of the rows as queries."""
     with torch.no_grad():
         logits = [
             model(input_ids=torch.tensor([row]), use_cache=False).logits[0, :, :vocabulary].float().numpy()

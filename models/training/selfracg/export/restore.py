@@ -1,8 +1,8 @@
 """Command `restore`: backbone and adapter of a model package as the folders that `export`, `gguf` and `evaluate` read.
 
-A package outlives the work folder that it was made in. What comes back is what the package computes with: matrices of int8
-codes times their scales, adapters as float16 held them. Exported again with the same kind of weights they give the same
-codes, so a graph can be rebuilt, and the same weights measured elsewhere, without training anything.
+The restored weights are those that the package computes with: int8 codes times their scales, adapters rounded to float16.
+Exported again with the same kind of weights they give the same codes. So the graph can be rebuilt, and the same weights
+measured elsewhere, without training.
 
 Reads  --package (default: models/default).        Writes  backbone/ (with tokenizer.json) and llora/.
 """
@@ -27,7 +27,7 @@ from selfracg.export.package import RETRIEVAL_SETTINGS
 from selfracg.model import backbone, llora
 
 CONFIGS = {"qwen2": Qwen2Config, "llama": LlamaConfig}
-# A layer's tensors in the graph, and those of the checkpoint that stand in it one below the other.
+# A layer's tensors in the graph, and the checkpoint's tensors that each of them joins by rows.
 JOINED = {
     "qkv": ("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"),
     "output": ("self_attn.o_proj",),
@@ -53,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     for folder in (work / "backbone", work / "llora"):
         if folder.exists():
             raise FileExistsError(
-                f"expected no {folder}, found one: what was trained is finer than what a package holds; name another --work"
+                f"expected no {folder}, found one: it may hold weights before rounding; name another --work"
             )
     model = restore(args.package, work)
     print(
@@ -108,7 +108,7 @@ def restore(package: Path, work: Path) -> Any:
 def _config(
     description: Mapping[str, Any], tensors: Mapping[str, np.ndarray], proto: onnx.ModelProto, tokenizer: Tokenizer
 ) -> Any:
-    """config.json out of model.json; what that leaves out (rotary base, epsilon, whether head and embedding are one) out of the graph."""
+    """config.json from model.json, and from the graph what model.json lacks: rotary base, epsilon, whether the head is tied."""
     size, special = description["architecture"], description["specialTokens"]
     epsilons = {
         round(attribute.f, 12)
@@ -188,7 +188,7 @@ def _adapter_tensors(module: llora.LLoRA, tensors: Mapping[str, np.ndarray]) -> 
             ]
         )
 
-    # [adapters, layers, inputs, outputs]; A of keys and values stand side by side, their B are [adapters, layers, 1, pairs, rank, head_dim].
+    # [adapters, layers, inputs, outputs]; A of keys and values is one tensor, their B are [adapters, layers, 1, pairs, rank, head_dim].
     query_down, query_up, down = stacked("query.A"), stacked("query.B"), stacked("A")
     up = {part: stacked(f"{name}.B").transpose(0, 1, 2, 3, 5, 4) for part, name in (("k", "key"), ("v", "value"))}
     found: dict[str, np.ndarray] = {}
@@ -211,7 +211,7 @@ def _matrix(tensors: Mapping[str, np.ndarray], name: str, rows_first: bool = Fal
 
 
 def _stored(tensors: Mapping[str, np.ndarray], name: str) -> np.ndarray:
-    """A trained tensor as it stands in the graph, in float32."""
+    """A trained tensor of the graph in float32."""
     for kind in (name, f"{name}.f16"):
         if kind in tensors:
             return tensors[kind].astype(np.float32)

@@ -1,4 +1,4 @@
-"""Runs an exported graph with ONNX Runtime: what the product executes, for checks and measurements in Python."""
+"""Runs an exported graph with ONNX Runtime, as the product does, for checks and measurements in Python."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class OnnxModel:
         return Output(*self.session.run(["logits", "expression"], feeds))
 
     def embed(self, rows: Sequence[Sequence[int]], adapter: int, batch_tokens: int = 2048) -> np.ndarray:
-        """Expressions [rows, dimension]. Rows of like length share a batch, so that little is spent on padding."""
+        """Expressions [rows, dimension]. Rows of similar length share a batch, which needs little padding."""
         order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
         batches: list[list[int]] = []
         for i in order:

@@ -1,9 +1,8 @@
-"""SmoothQuant: evens out the inputs of linear layers before they are quantised (Xiao et al., 2023, arXiv 2211.10438).
+"""SmoothQuant: smooths the inputs of linear layers before they are quantised (Xiao et al., 2023, arXiv 2211.10438).
 
-A few channels of a real model's activations are many times larger than the others, so that one step for a token's whole row
-leaves the others few codes. Each input channel is divided by a factor, which the layer's weights take up. For q, k and v, and
-for gate and up, the division goes into the weight of the norm in front; for down it goes into the rows of up. The layers
-compute what they did.
+In a real model a few channels of the activations are many times larger than the others, so a single step for a token's row
+leaves few codes for the others. Each input channel is divided by a factor and the layer's weights are multiplied by it. For q,
+k and v, and for gate and up, the weight of the norm in front is divided; for down the rows of up. The layers compute the same.
 """
 
 from __future__ import annotations
@@ -18,10 +17,10 @@ from transformers import PreTrainedModel
 
 from selfracg.export.graph import EMBEDDING
 
-# Share of the range that activations give to weights.
+# How much of the range of the activations moves to the weights.
 STRENGTH = 0.5
 SMALLEST = 1e-5
-# Inputs that are smoothed, by the tensors whose columns take the factor up, and the tensor whose rows or numbers give it.
+# Inputs that are smoothed: the tensors whose columns are multiplied, and the tensor in front whose rows or numbers are divided.
 INPUTS = {
     "attention": (("self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"), "input_layernorm"),
     "feed_forward": (("mlp.gate_proj", "mlp.up_proj"), "post_attention_layernorm"),
@@ -53,7 +52,7 @@ class Factors:
 
 
 def folded_adapters(tensors: Mapping[str, np.ndarray], factors: Factors) -> dict[str, np.ndarray]:
-    """Adapters that read the smoothed input of an attention: their A [adapters, rank, hidden] take the factors up as q, k and v do."""
+    """Adapters for the smoothed input of an attention: their A [adapters, rank, hidden] are multiplied as q, k and v are."""
     return {
         name: values * factors.arrays[f"layers.{name.split('.')[1]}.attention"] if name.endswith(".A") else values
         for name, values in tensors.items()
@@ -109,7 +108,7 @@ def largest_inputs(model: PreTrainedModel, rows: Sequence[Sequence[int]]) -> lis
 
 
 def fit(model: PreTrainedModel, rows: Sequence[Sequence[int]], strength: float = STRENGTH) -> Factors:
-    """Factors for every layer from rows of token ids, each a power of two, so that multiplying by it loses nothing."""
+    """Factors for every layer from rows of token ids, each a power of two, so that multiplying by it is exact."""
     arrays: dict[str, np.ndarray] = {}
     folded: dict[str, Folded] = {}
     for number, largest in enumerate(largest_inputs(model, rows)):
@@ -124,7 +123,7 @@ def fit(model: PreTrainedModel, rows: Sequence[Sequence[int]], strength: float =
             prefix = f"model.layers.{number}"
             for part in parts:
                 folded[f"{prefix}.{part}.weight"] = Folded(columns=name)
-            # up is in both: it takes the columns' factor of its own input and gives the rows' of down's.
+            # `up` has two factors: its columns that of its own input, its rows the inverse of that of `down`.
             target = f"{prefix}.{before}.weight"
             folded[target] = (
                 Folded(folded[target].columns, name + ".inverse") if target in folded else Folded(name + ".inverse")

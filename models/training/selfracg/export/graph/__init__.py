@@ -13,7 +13,7 @@ Outputs  logits float [batch, n, vocabulary]; expression float [batch, hidden];
          mean over its heads (empty where nothing is expressed); new.key and new.value float
          [layers * batch, kv_heads, seq, head_dim]; new.need float [layers, batch * seq, 2 * rank].
 
-Only the rows of the tokens just read are returned: whoever runs the graph owns the buffers and appends the rows to the past.
+Only the rows of the new tokens are returned; the caller owns the buffers and appends the rows to the past.
 A batch larger than one needs past_length = 0, and with a past every length equals seq. A token's result depends on its own
 row alone, not on the rows that share its run.
 

@@ -1,4 +1,4 @@
-"""One layer's attention of the tokens just read to the past and to themselves."""
+"""Writes one layer's attention of the new tokens to the past and to themselves."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from selfracg.export.graph.builder import Builder
 from selfracg.export.graph.decoder import Attention
 from selfracg.export.graph.nodes import CONTRIB, MASKED, Body, Shape, if_branch, product_of_rows
 
-# Rows of at most so many tokens attend to the past where it lies. Beyond it the operator's own product is faster.
+# Up to so many new tokens attend by matrix products over the past in place. Beyond that the operator is faster.
 FEW = 16
 
 
 @dataclass(frozen=True)
 class Step:
-    """Names of what every layer shares: sizes, positions, rotary caches."""
+    """Names of the tensors that all layers share: sizes, positions, rotary caches."""
 
     seq: str
     total: str
@@ -29,18 +29,18 @@ class Step:
     sin: str
     # The same two as the attention operator takes them.
     attention_caches: tuple[str, str]
-    # Where rows may be few: whether they are, and what is added to their scores of each other [group * seq, seq].
+    # Whether there are few new tokens, and what is added to their scores of each other [group * seq, seq].
     few: str = ""
     mask: str = ""
-    # For the products: how many blocks of positions the text makes, what fills scores up to whole blocks (as Pad takes it), and
-    # values [batch, kv_heads, *, head_dim] that do.
+    # For the matrix products: number of blocks of positions, padding of the scores to whole blocks (in the form of Pad), and
+    # values [batch, kv_heads, *, head_dim] for the padding.
     blocks: str = ""
     fill: str = ""
     filling: str = ""
 
 
 def few_rows(b: Builder, step: Step) -> Step:
-    """`step` with what layers share that attend in products of their own, as one text of at most FEW tokens does."""
+    """`step` with the tensors for attention by matrix products, which serves one text with at most FEW new tokens."""
     body, c = b.body, b.config
     batch = body.add("Shape", ["input_ids"], start=0, end=1)
     one_text = body.add("Equal", [batch, b.ints(1)])
@@ -70,9 +70,9 @@ def few_rows(b: Builder, step: Step) -> Step:
 
 
 def sum_block(columns: int) -> int:
-    """How many products of a matrix product's sum ONNX Runtime adds up before it adds them to those in front, for a right matrix of so many columns.
+    """How many products ONNX Runtime sums up at a time in a matrix product, for a right matrix with so many columns.
 
-    It takes blocks of 128 times 128 numbers of that matrix, and where it is narrower, narrower and longer ones.
+    It reads that matrix in blocks of 128 by 128 numbers; a narrower matrix in narrower and longer blocks.
     """
     width, length = 128, 128
     while width > 16 and width // 2 >= columns:
@@ -88,7 +88,7 @@ def count_up(b: Builder, t: Body, count: str) -> str:
 def attention_operator(
     b: Builder, t: Body, qkv: str, past: Sequence[str], last_valid: str, total: str, caches: Sequence[str]
 ) -> list[str]:
-    """ONNX Runtime's own attention over a past's keys and values and the projections `qkv`.
+    """ONNX Runtime's attention operator over the keys and values of the past and the projections `qkv`.
 
     Returns the attention [batch, seq, query_heads * head_dim] and the whole text's keys and values [batch, kv_heads,
     capacity, head_dim].
@@ -96,7 +96,7 @@ def attention_operator(
     c = b.config
     inputs = [qkv, "", "", *past, last_valid, total, *caches]
     if not b.half:
-        # Weight beside that of the tokens, here none. With it the operator does not cut the text into blocks that depend on the processor's cache.
+        # An attention sink of weight zero. With a sink the operator does not split the text into blocks by the size of the processor's cache.
         none = np.full(c.query_heads, MASKED, dtype=np.float32)
         inputs += ["", "", b.constant("attention.sink", none)]
     return t.add_all(
@@ -113,9 +113,9 @@ def attention_operator(
 
 
 def layer_attention(b: Builder, layer: int, qkv: str, step: Step, wanted: str) -> Attention:
-    """One layer's attention of the tokens just read to the past and to themselves.
+    """One layer's attention of the new tokens to the past and to themselves.
 
-    Of the last layer's only the rows at the positions `wanted` [batch, n, 1] come of it: a prefill pays for one, an embedding for none.
+    The last layer attends only at the positions `wanted` [batch, n, 1]: one for a prefill, none for an embedding.
     """
     c = b.config
     past = (f"past.{layer}.key", f"past.{layer}.value")
@@ -145,7 +145,7 @@ def layer_attention(b: Builder, layer: int, qkv: str, step: Step, wanted: str) -
             2,
             axis=1,
         )
-        # A single position means an offset for all rows.
+        # A single position is the offset of all rows.
         rows = turned(t, rows, "past_length", c.query_heads + c.kv_heads)
         query, key = t.add_all("Split", [rows, b.ints(c.query_heads, c.kv_heads)], 2, axis=1)
         attention = attention_products(b, t, query, key, value, past, step.mask, step)
@@ -164,7 +164,7 @@ def layer_attention(b: Builder, layer: int, qkv: str, step: Step, wanted: str) -
             t, turned(t, query, t.add("Add", ["logit_positions", "past_length"]), c.query_heads), c.query_heads
         )
         key, value = heads(t, turned(t, key, "past_length", c.kv_heads), c.kv_heads), heads(t, value, c.kv_heads)
-        # Of the tokens just read a position sees those up to itself.
+        # Of the new tokens a position sees those up to itself.
         own = t.add("LessOrEqual", [count_up(b, t, step.seq), wanted])
         mask = t.add("Unsqueeze", [score_mask(b, t, own), b.ints(1)])
         return [attention_products(b, t, query, key, value, past, mask, step), key, value]
@@ -187,9 +187,9 @@ def layer_attention(b: Builder, layer: int, qkv: str, step: Step, wanted: str) -
 
 
 def score_mask(b: Builder, t: Body, own: str) -> str:
-    """What is added to the scores of n tokens to the keys of the tokens just read, which each sees as `own` [*, n, seq] says.
+    """What is added to the scores of n tokens for the keys of the new tokens; `own` [*, n, seq] says which of them each sees.
 
-    [*, group * n, seq], since the rows of all query heads of a pair stand one below the other.
+    [*, group * n, seq]: the rows of the query heads that share a key-value head are stacked.
     """
     mask = t.add("Where", [own, b.scalar("unmasked", 0.0), b.scalar("masked", MASKED)])
     return t.add("Concat", [mask] * (b.config.query_heads // b.config.kv_heads), axis=-2)
@@ -201,8 +201,8 @@ def attention_products(
     """The attention [batch, n, query_heads * head_dim] of `query` [batch, query_heads, n, head_dim] to the past, and to `key` and
     `value` [batch, kv_heads, seq, head_dim], with `mask` added to the scores of these.
 
-    The same to the bit as the operator's: it multiplies weights and values in blocks of positions, whose results it adds one to the
-    other. Masked positions at the end add zeros.
+    The result has the same bits as the operator's, which multiplies weights and values in blocks of positions and adds up the
+    results. Masked positions at the end add zeros.
     """
     c = b.config
     block = sum_block(c.head_dim)

@@ -1,4 +1,4 @@
-"""Writes the whole graph and declares its inputs and outputs."""
+"""Builds the whole graph and declares its inputs and outputs."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def build_graph(
     body, c, rank = b.body, config, adapter.rank
     check_adapter(config, adapter)
 
-    # Sizes and positions every layer shares.
+    # Sizes and positions that all layers share.
     seq = body.add("Shape", ["input_ids"], start=1, end=2)
     total = body.add("Add", ["past_length", seq])
     total_int = body.add("Squeeze", [body.add("Cast", [total], to=TensorProto.INT32)])
@@ -50,7 +50,7 @@ def build_graph(
     last_valid_int = body.add("Cast", [last_valid], to=TensorProto.INT32)
     wanted = body.add("Unsqueeze", ["logit_positions", b.ints(-1)])
     cos, sin, attention_caches = rotary_initialisers(b)
-    # Without an expression the query adapter's low-rank terms are still cached, so that a later step can express.
+    # Low-rank terms of the query adapter are cached even where nothing is expressed, so that a later step can express.
     index = body.add(
         "Clip",
         [
@@ -70,13 +70,13 @@ def build_graph(
     )
     body.add("Identity", [b.head(final, body)], ["logits"])
 
-    # In shapes of their own they would be copied once more.
+    # Concatenated without a reshape, which would copy them.
     for part, rows in (
         ("key", [layer.attention.keys for layer in layers]),
         ("value", [layer.attention.values for layer in layers]),
     ):
         body.add("Concat", rows, [f"new.{part}"], axis=0)
-    # A_k x and A_v x are all the expression has to remember of a token: 2 * rank numbers a layer, all layers in one product.
+    # The expression needs A_k x and A_v x of every token: 2 * rank numbers for each layer, all layers in one product.
     down = np.stack(
         [
             np.concatenate([adapter.tensors[f"layers.{layer}.{p}.A"] for p in "kv"], axis=1).transpose(0, 2, 1)
@@ -86,7 +86,7 @@ def build_graph(
     )
     read = b.wide(body.add("Concat", [layer.x for layer in layers], axis=0), body)
     read = body.add("Reshape", [read, b.ints(c.layers, -1, c.hidden)])
-    # Each in a branch of its own: to gather the matrices of the adapter in use would be to copy them in every run.
+    # One branch for each adapter: a Gather of the adapter's matrices would copy them in every run.
     stacked = [b.weight(f"layers.need.A.{each}", part, wide=True) for each, part in enumerate(down)]
 
     def product(matrix: str) -> Callable[[Body], list[str]]:
@@ -143,7 +143,7 @@ def finish(b: Builder, rank: int) -> onnx.ModelProto:
         for part in ("key", "value"):
             inputs.append(value(f"past.{layer}.{part}", b.computed, ["batch", c.kv_heads, "capacity", c.head_dim]))
     inputs.append(value("past.need", TensorProto.FLOAT, [c.layers, "batch", "capacity", 2 * rank]))
-    # Weights that only the If branches read still stand in front of the nodes that read them.
+    # Casts of weights come first, also of those that only branches of an If read.
     casts = [n for n in b.body.nodes if n.op_type == "Cast" and n.input[0].endswith(".f16")]
     others = [n for n in b.body.nodes if not (n.op_type == "Cast" and n.input[0].endswith(".f16"))]
     graph = helper.make_graph(casts + others, "selfracg", inputs, outputs, initializer=b.initialisers)

@@ -1,4 +1,4 @@
-"""Holds a graph's initialisers and main body while the decoder is written: weights in the type asked for, and linear layers."""
+"""Collects a graph's initialisers and nodes: weights in the wanted type, and linear layers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from selfracg.export.graph.nodes import CONTRIB, Body
 
 @dataclass(frozen=True)
 class Origin:
-    """What of a checkpoint an initialiser holds: its tensors by Hugging Face name, joined by rows, as `part` "codes", "scales" or "float32"."""
+    """Where an initialiser comes from: tensors of the checkpoint by Hugging Face name, joined by rows, as `part` "codes", "scales" or "float32"."""
 
     tensors: tuple[str, ...]
     part: str
@@ -25,7 +25,7 @@ class Origin:
 
 
 class Builder:
-    """Holds the initialisers and the main body while the decoder is written out layer by layer."""
+    """Collects the initialisers and the nodes of the main body, layer by layer."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Builder:
         self._known: dict[str, str] = {}
         self._rows: dict[str, str] = {}
         self._largest: dict[str, str] = {}
-        # What each row of an activation is still to be multiplied by.
+        # By activation: the factor by which its rows must still be multiplied.
         self._factor: dict[str, str] = {}
 
     def constant(self, name: str, value: np.ndarray) -> str:
@@ -74,7 +74,7 @@ class Builder:
 
     @property
     def computed(self) -> int:
-        """Type of the decoder's activations, of keys and values."""
+        """Type of the decoder's activations, keys and values."""
         return TensorProto.FLOAT16 if self.half else TensorProto.FLOAT
 
     def wide(self, x: str, body: Body) -> str:
@@ -86,9 +86,9 @@ class Builder:
         return body.add("Cast", [x], to=TensorProto.FLOAT16) if self.half else x
 
     def weight(self, name: str, value: np.ndarray, wide: bool = False) -> str:
-        """Registers a trained tensor, in the type the decoder computes in, or `wide` in float32 in any case.
+        """Registers a trained tensor in the type that the decoder computes in, or always in float32 where it is `wide`.
 
-        Matrices may be stored as float16 behind a Cast, which the runtime folds at load.
+        Matrices may be stored as float16 with a Cast, which the runtime folds when it loads the graph.
         """
         if name in self._known:
             return self._known[name]
@@ -111,7 +111,7 @@ class Builder:
         return self._known[name]
 
     def tensor(self, name: str) -> np.ndarray:
-        """A backbone tensor by its Hugging Face name. KeyError says which one the checkpoint lacks."""
+        """A backbone tensor by its Hugging Face name. KeyError names one that the checkpoint lacks."""
         if name not in self.weights:
             raise KeyError(
                 f"expected tensor {name} in the checkpoint, found none: is this a {self.config.model_type} checkpoint?"
@@ -149,8 +149,8 @@ class Builder:
     ) -> str:
         """y = x W^T (+ b) for one projection or several with a common input x [batch, n, inputs], concatenated into one product.
 
-        With one step a layer x is rounded by the step of the input that `read` names, by default that of `label`. Where activations are
-        quantised dynamically, `deferred` leaves the multiplication of y's rows to the product behind `gated`.
+        With static steps x is rounded by the step of the input `read`, by default that of `label`. With dynamic quantisation,
+        `deferred` leaves the scaling of y's rows to the product after `gated`.
         """
         body = body or self.body
         matrices = [n + ".weight" for n in names]
@@ -166,8 +166,8 @@ class Builder:
     def integer_product(
         self, x: str, codes: str, scale: str, read: str, body: Body, bias: str = "", deferred: bool = False
     ) -> str:
-        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), rounded by the step of the input `read`,
-        or where activations are quantised dynamically by each row's own."""
+        """x [batch, n, inputs] times a quantised matrix (codes [inputs, outputs], scale [outputs]), x rounded by the step of the input `read`,
+        or with dynamic quantisation by each row's own."""
         if self.dynamic:
             return self._dynamic_product(x, codes, scale, body, bias, deferred)
         if read not in self.steps:
@@ -181,16 +181,16 @@ class Builder:
         return body.add("MatMulIntegerToFloat", [self._rows[x], codes, step, scale, zero, "", bias], domain=CONTRIB)
 
     def _dynamic_product(self, x: str, codes: str, scale: str, body: Body, bias: str, deferred: bool) -> str:
-        """x times a quantised matrix, each row of x divided by its largest magnitude first and multiplied by it at the end.
+        """x times a quantised matrix: each row of x is divided by its largest magnitude, and the product multiplied by it.
 
-        A row of zeros gives codes of 0 / 0, whatever these are, and is multiplied by zero. Where `deferred`, rows are left
-        divided: whoever multiplies by them next passes `_factor` on.
+        A row of zeros gives undefined codes (0 / 0), which are multiplied by zero. Where `deferred`, the rows stay divided
+        and `_factor` holds the factor for the next product.
         """
         step = self.constant("int8.step", np.array(1 / ROW_STEPS, dtype=np.float32))
         zero = self.constant("int8.zero", np.array(ROW_ZERO, dtype=np.uint8))
         if x not in self._rows:
             largest = body.add("ReduceMax", [body.add("Abs", [x]), self.ints(-1)], keepdims=1)
-            # Of no rows at all, ONNX Runtime 1.30 gives back the shape of its input.
+            # Without any row, ONNX Runtime 1.30 returns the shape of the input.
             largest = body.add("Slice", [largest, self.ints(0), self.ints(1), self.ints(-1)])
             self._rows[x] = body.add("QuantizeLinear", [body.add("Div", [x, largest]), step, zero])
             self._largest[x] = body.add("Mul", [largest, self._factor[x]]) if x in self._factor else largest
@@ -202,7 +202,7 @@ class Builder:
         return body.add("Add", [y, bias]) if bias else y
 
     def gated(self, gate: str, up: str, body: Body) -> str:
-        """silu(gate) * up, whose rows are left divided where those of `up` are."""
+        """silu(gate) * up, whose rows stay divided where those of `up` are."""
         gated = body.add("Mul", [body.add("QuickGelu", [gate], domain=CONTRIB, alpha=1.0), up])
         if up in self._factor:
             self._factor[gated] = self._factor[up]
@@ -224,7 +224,7 @@ class Builder:
             turned = self.weight_of(label, [name])
             return self.wide(body.add("FusedMatMul", [x, turned], domain=CONTRIB, transB=1, alpha=1.0), body)
         codes, scale = self.codes_of(label, [name])
-        # A tied matrix is stored once; the runtime turns it as it loads.
+        # A tied matrix is stored once; the runtime transposes it when it loads the graph.
         return self.integer_product(x, body.add("Transpose", [codes], perm=[1, 0]), scale, "head", body)
 
     def take(self, x: str, indices: str, body: Body | None = None) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 # pairs of products in 16 bits, and with more steps for the weights those sums could overflow.
 WEIGHT_STEPS = 64
 ROW_STEPS, ROW_ZERO = 127, 128
-# A matrix's row of zeros has this magnitude, so that its scale divides.
+# Magnitude of a row of zeros, so that its scale is not zero.
 SMALLEST = np.float32(1e-20)
 
 

@@ -1,4 +1,4 @@
-"""What a graph is built for: the shape of a backbone and the adapter beside it."""
+"""The shape of the backbone and the adapter that a graph is built for."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class GraphConfig:
     vocabulary: int
     eps: float
     context: int
-    # Angle a position turns each pair of a head by, and what cosines and sines are multiplied with.
+    # Rotary frequencies, and the factor of cosines and sines.
     frequencies: tuple[float, ...]
     rotary_scale: float
 
@@ -131,7 +131,7 @@ def rotary_caches(config: GraphConfig) -> tuple[np.ndarray, np.ndarray]:
 
 
 def check_adapter(config: GraphConfig, adapter: Adapter) -> None:
-    """Shapes of the adapter against the backbone's, before they fail somewhere less telling."""
+    """Raises ``ValueError`` where the adapter's shapes do not fit the backbone."""
     sizes = {"q": config.attended, "k": config.kv_heads * config.head_dim, "v": config.kv_heads * config.head_dim}
     for layer in range(config.layers):
         for part, out in sizes.items():

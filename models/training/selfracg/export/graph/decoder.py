@@ -1,4 +1,4 @@
-"""The decoder's layers around their attention."""
+"""Writes the decoder's layers, except for their attention."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from selfracg.export.graph.nodes import CONTRIB, Body
 
 @dataclass(frozen=True)
 class Attention:
-    """Names of what one layer's attention gives: its output [batch, seq, query_heads * head_dim] and keys and values."""
+    """Names of the results of one layer's attention: output [batch, seq, query_heads * head_dim], keys and values."""
 
     output: str
     # The tokens' own keys and values [batch, kv_heads, seq, head_dim].
@@ -25,7 +25,7 @@ class Attention:
 
 @dataclass(frozen=True)
 class Layer:
-    """Names of what a layer gives the expression: normed input, projections, attention."""
+    """Names of what the expression reads of a layer: normed input, projections, attention."""
 
     x: str
     qkv: str
@@ -52,7 +52,7 @@ def write_decoder(
         layers.append(Layer(x, qkv, attend(layer, qkv)))
         attention = layers[-1].attention.output
         if wanted and layer == c.layers - 1:
-            # From the last attention on only the wanted positions matter: a prefill pays for one row, an embedding for none.
+            # After the last attention only the wanted positions are computed: one for a prefill, none for an embedding.
             residual = b.take(residual, wanted)
         branch = b.linear(attention, [f"{source}.self_attn.o_proj"], f"layers.{layer}.output", body)
         norm = b.weight_of(f"layers.{layer}.mlp_norm", [f"{source}.post_attention_layernorm.weight"])
@@ -67,7 +67,7 @@ def rotary_initialisers(b: Builder) -> tuple[str, str, tuple[str, str]]:
     """(cosines, sines [context, head_dim / 2], the same two as the attention operator takes them)."""
     c, body = b.config, b.body
     if b.dynamic:
-        # The runtime makes them as it loads: a graph whose weights come of another file stays small.
+        # The runtime computes them when it loads the graph, so a graph without weights stays small.
         ends = [b.constant(f"f32.{end}", np.array(end, dtype=np.float32)) for end in (0, c.context, 1)]
         positions = body.add("Unsqueeze", [body.add("Range", ends), b.ints(1)])
         frequencies = b.constant("rotary.frequencies", np.array(c.frequencies, dtype=np.float32))

@@ -1,4 +1,4 @@
-"""The L-LoRA expression: what the retrieval-aware attention sums up, read beside the frozen decoder."""
+"""Writes the L-LoRA expression: the output of the retrieval-aware attention beside the frozen decoder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def unit_length(b: Builder, t: Body, x: str) -> str:
 
 
 def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
-    """The outputs `expression` [batch, dimension], zeros where none is wanted, and `attention` [layers * batch, total], made inside an If."""
+    """The outputs `expression` [batch, hidden], zeros where none is wanted, and `attention` [layers * batch, total], inside an If."""
 
     def branch(name: str, write: Callable[[Body], Sequence[str]]) -> onnx.GraphProto:
         return if_branch(name, write, ["batch", b.config.hidden], ["layers_batch", None])
@@ -39,7 +39,7 @@ def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
 
         return write
 
-    # Each adapter in a branch of its own, as its needs are.
+    # One branch for each adapter, as for the low-rank terms.
     wanted = branch("last", at_last(0))
     if b.adapter.count > 1:
         last, of_fragment = wanted, branch("last.fragment", at_last(1))
@@ -56,7 +56,7 @@ def write_expression(b: Builder, step: Step, layers: Sequence[Layer]) -> None:
 
 
 def combine_layers(b: Builder, t: Body, attended: str) -> str:
-    """The expression [batch, dimension] out of each layer's attention output [layers, batch, query_heads * head_dim]."""
+    """The expression [batch, hidden] from each layer's attention output [layers, batch, query_heads * head_dim]."""
     # The output projection is the layer's own.
     rows = [
         b.linear(
@@ -79,7 +79,7 @@ def split_layers(b: Builder, t: Body, x: str) -> list[str]:
 
 def project_up(b: Builder, t: Body, low_rank: str, up: str) -> str:
     """B (alpha / rank) of an adapter, times low-rank terms."""
-    # The scale stands in the product, so that the stored matrices are the trained ones to the bit.
+    # The scale is part of the product, so the stored matrices have the bits of the trained ones.
     return t.add("FusedMatMul", [low_rank, up], domain=CONTRIB, alpha=float(b.adapter.alpha / b.adapter.rank))
 
 
@@ -98,13 +98,13 @@ def stacked_matrix(b: Builder, part: str, each: int) -> str:
 
 
 def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], each: int) -> tuple[str, str]:
-    """What the retrieval-aware attention [layers, batch, query_heads * head_dim] sums up at each row's last valid token, and how
-    much of it is of each token: weights [layers * batch, total], the mean over the heads.
+    """The output of the retrieval-aware attention [layers, batch, query_heads * head_dim] at each row's last valid token, and its
+    weights [layers * batch, total], the mean over the heads.
 
-    One query row attends over keys and values that carry the low-rank deltas. Rotation is linear, so the delta of a key
-    is rotated alone, and its scores are added to those of the cached, already rotated key; the delta of the values is applied
-    after the softmax, on rank numbers instead of head_dim. Nothing here hands a layer's result to the next one, so that each node computes
-    all layers, but for the products with the past, which lies in a buffer a layer.
+    One query row attends over keys and values with their low-rank updates. Rotation is linear, so the update of a key is rotated
+    alone and its scores are added to those of the cached, already rotated key. The update of the values is applied after the
+    softmax, to rank numbers instead of head_dim. The layers do not depend on one another here, so each node computes all of them,
+    except for the products with the past, which has a buffer for each layer.
     """
     c, rank = b.config, b.adapter.rank
     group = c.query_heads // c.kv_heads
@@ -138,7 +138,7 @@ def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], e
     )
     query = sized(query, -1, c.kv_heads, group, c.head_dim)
 
-    # Low-rank terms [layers, batch, total, 2 * rank]: the past's, of buffers that hold more behind it, and the new ones.
+    # Low-rank terms [layers, batch, total, 2 * rank]: those of the past, whose buffers may be longer, and the new ones.
     need = t.add(
         "Concat",
         [part("past.need", b.ints(0), "past_length", 2), sized("new.need", c.layers, -1, step.seq, 2 * rank)],
@@ -147,7 +147,7 @@ def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], e
     low_key = t.add("Unsqueeze", [part(need, b.ints(0), b.ints(rank), 3), b.ints(2)])
     low_value = sized(part(need, b.ints(rank), b.ints(2 * rank), 3), -1, 1, step.total, rank)
     delta = sized(project_up(b, t, low_key, stacked_matrix(b, "key.B", each)), -1, c.kv_heads, step.total, c.head_dim)
-    # A single position means an offset: the cached keys always begin at position 0.
+    # A single position is an offset: the cached keys begin at position 0.
     delta = t.add(
         "RotaryEmbedding", [delta, b.ints(0), step.cos, step.sin], domain=CONTRIB, num_heads=c.kv_heads, interleaved=0
     )
@@ -165,12 +165,12 @@ def attended_at_last(b: Builder, t: Body, step: Step, layers: Sequence[Layer], e
     delta_of_past, delta_of_own = t.add_all(
         "Split", [scored(query, delta), t.add("Concat", ["past_length", step.seq], axis=0)], 2, axis=3
     )
-    # What lies behind the past counts for nothing.
+    # Rows of the buffers after the past are masked.
     spare = t.add("Concat", [b.ints(*[0] * 7), t.add("Sub", [capacity, "past_length"])], axis=0)
     masked, unmasked = b.scalar("masked", MASKED), b.scalar("unmasked", 0.0)
     held = t.add("Add", [held, t.add("Pad", [delta_of_past, spare, masked])])
     own = t.add("Add", [scored(query, read), delta_of_own])
-    # Nor does what fills up a row of a batch.
+    # So is the padding of a batch's rows.
     seen = t.add(
         "LessOrEqual", [count_up(b, t, step.seq), t.add("Unsqueeze", [t.add("Sub", ["lengths", b.ints(1)]), b.ints(1)])]
     )

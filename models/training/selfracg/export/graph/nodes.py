@@ -1,4 +1,4 @@
-"""Nodes of an ONNX graph under construction, and the small pieces that several parts are made of."""
+"""Nodes of an ONNX graph under construction, and small building blocks that several parts share."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import onnx
 from onnx import TensorProto, helper
 
 CONTRIB = "com.microsoft"
-# Added to the score of a masked key: exp() of it is zero in float32, and it cannot overflow when added to a score.
+# Added to the score of a masked key: its exp() is zero in float32, and adding it to a score does not overflow.
 MASKED = -1e30
-# Sizes of a tensor: numbers, names of sizes that only a run knows, None for any.
+# Sizes of a tensor: numbers, names of dynamic sizes, None for any size.
 Shape = Sequence[str | int | None]
 
 
@@ -44,7 +44,7 @@ def if_branch(
     write: Callable[[Body], Sequence[str]],
     *shapes: Shape | None,
 ) -> onnx.GraphProto:
-    """A branch of an If: the nodes that `write` adds, and the floats that it returns, of those shapes (None: any)."""
+    """A branch of an If: the nodes that `write` adds, and the float tensors that it returns, with their shapes (None: any)."""
     t = Body(name)
     outputs = write(t)
     return helper.make_graph(
@@ -59,10 +59,10 @@ def if_branch(
 
 
 def product_of_rows(t: Body, rows: str, matrix: str, outputs: int | list[str] = 1) -> str:
-    """rows [*, n, inputs] times matrix [*, inputs, outputs], of each row the same to the bit whatever n is.
+    """rows [*, n, inputs] times matrix [*, inputs, outputs]; the bits of a row do not depend on n.
 
-    ONNX Runtime takes the sums of a single row in another order where nothing is multiplied behind. A half is, which loses nothing.
+    ONNX Runtime sums a single row in another order unless the product is scaled. A factor of 0.5 is exact.
     """
     half = t.add("FusedMatMul", [rows, matrix], domain=CONTRIB, alpha=0.5)
-    # Two times it, in a way that the runtime does not fold into the product.
+    # Doubled by an addition, which the runtime does not fold into the product.
     return t.add("Add", [half, half], outputs)
