@@ -37,8 +37,6 @@ const searchSchema = v.object({
   limit: v.optional(v.pipe(v.number(), v.integer(), v.minValue(1), v.maxValue(200)), 20),
 });
 
-const interruption = { code: LSPErrorCodes.ServerCancelled, message: "Typing goes first. Ask again." };
-
 export class InspectionRequests implements Feature {
   constructor(
     connection: Connection,
@@ -94,7 +92,7 @@ export class InspectionRequests implements Feature {
     work: (signal: AbortSignal) => Promise<Result>,
   ): Promise<Result> {
     const { log, interruptible } = this.parts;
-    return runRequest(name, token, log, (signal) => interruptible.run(signal, work, interruption));
+    return runRequest(name, token, log, (signal) => interruptible.run(signal, work));
   }
 
   /** Does `work` with the completion asked for, by default the last; null where it is forgotten. */

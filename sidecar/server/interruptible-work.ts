@@ -1,24 +1,21 @@
 // Work of the model that gives way when somebody types: the inspector's.
-import { ResponseError } from "vscode-languageserver/node";
+import { LSPErrorCodes, ResponseError } from "vscode-languageserver/node";
 
 export class InterruptibleWork {
   private readonly running = new Set<AbortController>();
 
   /**
    * Runs `work` until it is done, `signal` is aborted or {@link interrupt} is called.
-   * @throws ResponseError `code` with `message` where it was interrupted
+   * @throws ResponseError `ServerCancelled` where it was interrupted
    */
-  async run<Result>(
-    signal: AbortSignal,
-    work: (signal: AbortSignal) => Promise<Result>,
-    { code, message }: { readonly code: number; readonly message: string },
-  ): Promise<Result> {
+  async run<Result>(signal: AbortSignal, work: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
     const controller = new AbortController();
     this.running.add(controller);
     try {
       return await work(AbortSignal.any([signal, controller.signal]));
     } catch (error) {
-      if (controller.signal.aborted && !signal.aborted) throw new ResponseError(code, message);
+      if (controller.signal.aborted && !signal.aborted)
+        throw new ResponseError(LSPErrorCodes.ServerCancelled, "Typing goes first. Ask again.");
       throw error;
     } finally {
       this.running.delete(controller);

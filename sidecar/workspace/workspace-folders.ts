@@ -24,7 +24,6 @@ interface SetFoldersOptions {
   readonly store: Store | undefined;
   /** Version of what decides on the content of a file; what was recorded under another is dropped. */
   readonly version: string;
-  readonly warn: (message: string) => void;
 }
 
 export class WorkspaceFolders {
@@ -54,8 +53,8 @@ export class WorkspaceFolders {
     return closed;
   }
 
-  /** Opens the folders that are not open yet, and gives the others their settings. */
-  async open(folders: readonly WorkspaceFolder[], { store, version, warn }: SetFoldersOptions): Promise<void> {
+  /** Opens the folders that are not open yet, and gives the others their settings. Those not on this machine are ignored. */
+  async open(folders: readonly WorkspaceFolder[], { store, version }: SetFoldersOptions): Promise<void> {
     for (const { uri, excludes = noExcludes } of folders) {
       const known = this.folders.find((folder) => folder.uri === uri);
       if (known !== undefined) {
@@ -63,12 +62,8 @@ export class WorkspaceFolders {
         continue;
       }
       const root = rootPath(uri);
-      if (root === undefined) {
-        warn(`Folder ${uri}: expected a file:// address, found another: it is not indexed.`);
-        continue;
-      }
       // The same folder under another form of its address: its files are indexed once.
-      if (this.folders.some((folder) => folder.root === root)) continue;
+      if (root === undefined || this.folders.some((folder) => folder.root === root)) continue;
       const files = await KnownFiles.open(uri, version, store);
       this.folders = [...this.folders, new FolderState(uri, root, files, excludes)];
     }

@@ -103,7 +103,7 @@ export class WorkspaceIndex implements FragmentSource {
       for (const folder of this.folders.close(folders)) await this.files.removeAll(folder);
       // A new version whenever the same files are cut differently, or other ones are taken for secrets: all are read again.
       const version = `${this.chunker.version}, ${secretRulesVersion}`;
-      await this.folders.open(folders, { store: await this.store, version, warn: this.warn });
+      await this.folders.open(folders, { store: await this.store, version });
     });
   }
 

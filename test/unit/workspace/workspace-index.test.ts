@@ -50,7 +50,7 @@ describe("searching", () => {
     const counts = await index.reindex({ onProgress: (done, total) => told.push([done, total]) });
     expect(counts).toMatchObject({ files: 0, fragments: 0, excluded: { unreadable: 1 } });
     expect(told.at(-1)).toEqual([0, 0]);
-    expect(warnings).toHaveLength(2);
+    expect(warnings).toEqual([expect.stringContaining("/no/such/folder")]);
     expect(index.search(need, 5)).toEqual([]);
     expect(() => index.search(new Float32Array(3), 1)).toThrow(RangeError);
   });
