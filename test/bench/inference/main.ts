@@ -85,7 +85,9 @@ export async function main(args: readonly string[]): Promise<void> {
   if (values.help === true) return void process.stdout.write(help);
   const dist = dirname(__filename);
   const root = dirname(dist);
-  const [tasks] = values.tasks.length + values.repos.length === 0 ? [] : pairsOf(values, help);
+  const pairs = values.tasks.length + values.repos.length === 0 ? [] : pairsOf(values, help);
+  if (pairs.length > 1)
+    throw new Error(`expected one --tasks and one --repos, found ${pairs.length}: give one of each`);
   const { modelFolders, grammarPath } = packagedLocations(dist);
   const modelPath = measuredModel(values.model[0], modelFolders);
   const options: Options = {
@@ -99,7 +101,7 @@ export async function main(args: readonly string[]): Promise<void> {
     grammarPath,
     models: [modelPath, ...values.model.slice(1).map((wanted) => measuredModel(wanted, modelFolders))],
     gguf: values.gguf === undefined ? undefined : resolve(values.gguf),
-    tasks,
+    tasks: pairs[0],
     root,
     dist,
   };
