@@ -11,6 +11,8 @@ interface Template {
   readonly pieces: readonly Piece[];
   /** Number of tokens of the fixed pieces. */
   readonly frame: number;
+  /** Number of places of the path. */
+  readonly paths: number;
 }
 
 /** Share of the tokens that the suffix gets when prefix and suffix are both too long. */
@@ -96,7 +98,8 @@ export class PromptFormat {
   }
 
   /**
-   * The prompt with code on both sides. The prefix is cut from the left and the suffix from the right; where both are too
+   * The prompt with code on both sides: in the model's fill-in-the-middle form, or with the code after the cursor as a piece
+   * of its own in front of the code before it. The prefix is cut from the left and the suffix from the right; where both are too
    * long, the suffix gets a quarter of the tokens. Tokens that one side does not need go to the other. A model without a
    * fill-in-the-middle template gets the left-to-right prompt.
    * @throws RangeError as {@link query}.
@@ -161,10 +164,11 @@ export class PromptFormat {
   }
 
   private room(template: Template, path: readonly number[], limit: number): number {
-    const room = limit - template.frame - path.length;
+    const used = template.frame + template.paths * path.length;
+    const room = limit - used;
     if (room < 1)
       throw new RangeError(
-        `expected a limit above the ${template.frame + path.length} tokens of template and path, found ${limit}: raise the limit`,
+        `expected a limit above the ${used} tokens of template and path, found ${limit}: raise the limit`,
       );
     return room;
   }
@@ -223,7 +227,11 @@ export class PromptFormat {
           return this.tokenizer.isSpecial(piece) ? [this.tokenizer.tokenOf(piece)] : this.tokenizer.encode(piece);
       }
     });
-    return { pieces, frame: pieces.reduce((sum, piece) => sum + (typeof piece === "string" ? 0 : piece.length), 0) };
+    return {
+      pieces,
+      frame: pieces.reduce((sum, piece) => sum + (typeof piece === "string" ? 0 : piece.length), 0),
+      paths: pieces.filter((piece) => piece === "path").length,
+    };
   }
 
   private render(template: Template, slots: Partial<Record<Slot, readonly number[]>>): number[] {

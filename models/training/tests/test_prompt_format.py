@@ -42,6 +42,18 @@ def test_imports_that_the_query_shows_anyway_are_not_repeated():
     assert form(importTokens=12).query("a.py", prefix) == form().query("a.py", prefix)
 
 
+def test_code_below_the_cursor_comes_first_where_the_template_has_it_so():
+    layout = form()
+    below = ["<|fragment|>", "{path}", " (below)\n", "{suffix}", "\n", "<|path|>", "{path}", "\n", "{prefix}"]
+    layout.templates = {**layout.templates, "fillInMiddle": below}
+    long = "abc def ghi " * 100
+    row = layout.fill_in_middle("a.py", long, long, 100)
+    assert len(row) == 100 and row[-10:] == layout.encode(long)[-10:]
+    assert prompt_layout.QWEN_CODER.to_json()["fillInMiddle"] == [
+        "<|file_sep|>" if piece in ("<|fragment|>", "<|path|>") else piece for piece in below
+    ]
+
+
 def test_fill_in_the_middle_prompt_shares_its_room_between_both_sides():
     layout = form()
     long = "abc def ghi " * 100

@@ -77,7 +77,10 @@ const manifestSchema = v.strictObject({
   prompt: v.strictObject({
     fragment: template,
     leftToRight: template,
-    /** Absent for a model that completes better without the code after the cursor. */
+    /**
+     * The prompt with code on both sides of the cursor; absent for a model that completes better without the code after it. It
+     * may name the path twice: once for the code after the cursor, as a piece of its own, and once for the code before it.
+     */
     fillInMiddle: v.optional(template),
     query: template,
     fragmentEmbedding: template,
@@ -254,7 +257,7 @@ function checkNumbers({ architecture, retrieval, contextLength, confidence }: Mo
     );
 }
 
-/** Refuses a prompt that lacks a slot, or has one twice or in the wrong place. */
+/** Refuses a prompt that lacks a slot, or has one twice (but for a path) or in the wrong place. */
 function checkTemplates(prompt: ModelManifest["prompt"], refuse: Refuse): void {
   const slots = {
     fragment: ["{path}", "{text}"],
@@ -266,7 +269,9 @@ function checkTemplates(prompt: ModelManifest["prompt"], refuse: Refuse): void {
   for (const name of ["fragment", "leftToRight", "fillInMiddle", "query", "fragmentEmbedding"] as const) {
     const pieces = prompt[name];
     if (pieces === undefined) continue;
-    const present = pieces.filter((piece) => /^\{\w+\}$/.test(piece)).sort();
+    const found = pieces.filter((piece) => /^\{\w+\}$/.test(piece)).sort();
+    const present =
+      name === "fillInMiddle" ? found.filter((slot, at) => slot !== "{path}" || at === found.indexOf(slot)) : found;
     const withImports = name === "query" && present.includes("{imports}");
     const wanted = [...slots[name], ...(withImports ? ["{imports}"] : [])].sort();
     if (present.join() !== wanted.join())

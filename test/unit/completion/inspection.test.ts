@@ -125,23 +125,26 @@ describe("the inspected prompt", () => {
     expect(`${code[3]?.text}${last(trace).required}`).toBe(context.prefix);
   });
 
-  it("has the suffix where the model reads it", async () => {
-    const filling: ModelPackage = {
-      ...model,
-      prompt: {
-        ...model.prompt,
-        fillInMiddle: [
-          "<|fim_prefix|>",
-          "<|path|>",
-          "{path}",
-          "\n",
-          "{prefix}",
-          "<|fim_suffix|>",
-          "{suffix}",
-          "<|fim_middle|>",
-        ],
-      },
-    };
+  it.each<{ layout: string; template: string[] }>([
+    {
+      layout: "filling in the middle",
+      template: [
+        "<|fim_prefix|>",
+        "<|path|>",
+        "{path}",
+        "\n",
+        "{prefix}",
+        "<|fim_suffix|>",
+        "{suffix}",
+        "<|fim_middle|>",
+      ],
+    },
+    {
+      layout: "the code below first",
+      template: ["<|fragment|>", "{path}", " (below)\n", "{suffix}", "\n", "<|path|>", "{path}", "\n", "{prefix}"],
+    },
+  ])("has the suffix where the model reads it: $layout", async ({ template }) => {
+    const filling: ModelPackage = { ...model, prompt: { ...model.prompt, fillInMiddle: template } };
     const { inspection, complete, last } = inspecting(
       changed({ model: filling }),
       new PromptFormat(filling, tokenizer),
@@ -150,16 +153,7 @@ describe("the inspected prompt", () => {
     const { pieces } = inspection.promptOf(last(trace));
     expect(pieces.reduce((sum, { tokens }) => sum + tokens, 0)).toBe(trace.promptTokens);
     const code = pieces.filter(({ fragment }) => fragment === undefined);
-    expect(code.map(({ kind, text }) => (kind === "special" ? text : kind))).toEqual([
-      "<|fim_prefix|>",
-      "<|path|>",
-      "path",
-      "\n",
-      "prefix",
-      "<|fim_suffix|>",
-      "suffix",
-      "<|fim_middle|>",
-    ]);
+    expect(code.map(({ kind, text }) => (kind === "special" ? text : `{${kind}}`))).toEqual(template);
     expect(code.find(({ kind }) => kind === "suffix")?.text).toBe("\n\ndef open() -> None:\n    pass\n");
   });
 

@@ -56,6 +56,20 @@ describe("templates", () => {
     expect(without.fillInMiddle(path, "a = ", "\nprint(a)\n", 200)).toEqual(without.leftToRight(path, "a = ", 200));
   });
 
+  it("may show the code after the cursor first, under a path of its own, within the limit", () => {
+    const below = ["<|fragment|>", "{path}", " (below)\n", "{suffix}", "\n", "<|path|>", "{path}", "\n", "{prefix}"];
+    const first = new PromptFormat({ ...model, prompt: { ...model.prompt, fillInMiddle: below } }, tokenizer);
+    expect(tokenizer.decode(first.fillInMiddle(path, "a = ", "\nprint(a)\n", 200))).toBe(
+      `<|fragment|>${path} (below)\n\nprint(a)\n\n<|path|>${path}\na = `,
+    );
+    for (const limit of [40, 77, 200]) {
+      expect(first.fillInMiddle(path, code(300), code(300), limit)).toHaveLength(limit);
+      expect(first.fillInMiddle(path, code(300), code(300), limit, "anchored").length).toBeLessThanOrEqual(limit);
+    }
+    const frame = first.fillInMiddle(path, "", "", 200).length;
+    expect(() => first.fillInMiddle(path, "a", "b", frame)).toThrow(`found ${frame}`);
+  });
+
   it("tokenise every slot separately", () => {
     const ids = format.leftToRight("a", "b", 50);
     const expected = model.prompt.leftToRight.flatMap((piece) =>

@@ -96,7 +96,7 @@ class PromptFormat:
         return self._render("leftToRight", path, "prefix", prefix, limit)
 
     def fill_in_middle(self, path: str, prefix: str, suffix: str, limit: int) -> list[int]:
-        """The prompt with code on both sides: the prefix cut from the left, the suffix from the right.
+        """The prompt with code on both sides, in the form that the template has: the prefix cut from the left, the suffix from the right.
 
         Where both are too long the suffix gets a quarter of the room; what one side leaves unused goes to the other.
         A package without such a template gets the left-to-right prompt.
@@ -118,7 +118,9 @@ class PromptFormat:
 
     def _room(self, pieces: Sequence[list[int] | str], path: Sequence[int], limit: int) -> int:
         """Tokens that template and path leave of a limit."""
-        room = limit - len(path) - sum(len(piece) for piece in pieces if isinstance(piece, list))
+        room = limit - sum(
+            len(piece) if isinstance(piece, list) else len(path) * (piece == "{path}") for piece in pieces
+        )
         if room < 1:
             raise ValueError(
                 f"expected a limit above {limit - room} tokens of template and path, found {limit}: raise the limit"

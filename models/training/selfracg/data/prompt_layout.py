@@ -34,19 +34,24 @@ class Layout:
     # Before the code in front of the cursor, before the code behind it, and before what is to be written.
     middle_marks: tuple[str, str, str]
     stop_tokens: tuple[str, ...]
-    # Whether a fill-in-the-middle prompt begins with the file's path, not with the first of the marks.
-    path_first: bool = False
+    # Shows the code behind the cursor as a file of its own before the file that is written, in place of filling in: its path is
+    # followed by " (below)". A model that is only asked for the end of a line copies less and ends words better this way.
+    code_below_first: bool = False
 
     def to_json(self, fill_in_middle: bool = True) -> dict[str, Any]:
         """The `prompt` of model.json; without `fill_in_middle` every prompt is the left-to-right one."""
         fragment = [self.fragment_mark, "{path}", "\n", "{text}", "\n"]
         file = [self.file_mark, "{path}", "\n"]
         prefix, suffix, middle = self.middle_marks
-        head = [*file, prefix] if self.path_first else [prefix, *file]
+        both_sides = (
+            [self.file_mark, "{path}", " (below)\n", "{suffix}", "\n", *file, "{prefix}"]
+            if self.code_below_first
+            else [prefix, *file, "{prefix}", suffix, "{suffix}", middle]
+        )
         return {
             "fragment": fragment,
             "leftToRight": [*file, "{prefix}"],
-            **({"fillInMiddle": [*head, "{prefix}", suffix, "{suffix}", middle]} if fill_in_middle else {}),
+            **({"fillInMiddle": both_sides} if fill_in_middle else {}),
             "query": [*file, "{imports}", "{prefix}"],
             "fragmentEmbedding": [*fragment, self.embedding_end],
             "fragmentOrder": "best-last",
@@ -83,7 +88,7 @@ QWEN_CODER = Layout(
         f"<|{name}|>"
         for name in ("endoftext", "file_sep", "repo_name", "fim_prefix", "fim_suffix", "fim_middle", "fim_pad")
     ),
-    path_first=True,
+    code_below_first=True,
 )
 # StarCoder's tokens, which Llama-architecture models such as Granite Code use too.
 STAR_CODER = Layout(

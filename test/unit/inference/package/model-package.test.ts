@@ -140,6 +140,16 @@ describe("loadModelPackage", () => {
       (m) => (m.prompt.fillInMiddle = ["{path}", "{prefix}"]),
       /prompt\.fillInMiddle: expected the slots .*\{suffix\}.*, found \{path\}, \{prefix\}/,
     ],
+    [
+      "a template with a slot twice that is no path",
+      (m) => (m.prompt.fillInMiddle = ["{path}", "{suffix}", "{path}", "{prefix}", "{prefix}"]),
+      /prompt\.fillInMiddle: expected the slots/,
+    ],
+    [
+      "a path twice beside one side",
+      (m) => m.prompt.leftToRight.unshift("{path}"),
+      /prompt\.leftToRight: expected the/,
+    ],
     ["a template with a slot twice", (m) => m.prompt.query.push("{prefix}"), /prompt\.query: expected the slots/],
     [
       "a special token the tokenizer lacks",
