@@ -43,6 +43,14 @@ it("a model is outdated when the recipe has another tokenizer", async () => {
   ).toMatch(outdated);
 });
 
+it("a model is outdated when the recipe has another prompt", async () => {
+  expect(
+    await noteAfter(({ manifest }) => {
+      manifest.prompt = { ...Object(manifest.prompt), maxPathTokens: 7 };
+    }),
+  ).toMatch(outdated);
+});
+
 it("a model is outdated when the recipe makes other weights of the catalogue's file", async () => {
   const pin = (variant: "int8" | "int7") => (recipe: Changeable<Recipe>) => {
     for (const { pinned } of Object.values(recipe.files)) pinned[variant].sha256 = changed;
