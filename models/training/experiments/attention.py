@@ -251,8 +251,8 @@ def weights(module: llora.LLoRA, inputs: Sequence[low_rank.LayerInputs], lengths
     for layer, updates in zip(inputs, all_updates, strict=True):
         query = layer.q[rows, last] + module.scale * updates["q"](layer.x[rows, last], index)
         key = layer.k + module.scale * updates["k"](layer.x, index)
-        query = llora.apply_rotary(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])
-        key = llora.apply_rotary(key.view(batch, length, -1, module.head_dim), cos[:, None], sin[:, None])
+        query = forward.apply_rotary(query.view(batch, -1, module.head_dim), cos[last][:, None], sin[last][:, None])
+        key = forward.apply_rotary(key.view(batch, length, -1, module.head_dim), cos[:, None], sin[:, None])
         scores = torch.einsum(
             "bkgd,btkd->bkgt", query.view(batch, module.key_value_heads, groups_of, -1), key
         ) / math.sqrt(module.head_dim)

@@ -24,6 +24,7 @@ from transformers import PreTrainedModel
 
 from selfracg.files import replaced
 from selfracg.model.backbone import head_dimension
+from selfracg.model.forward import apply_rotary
 from selfracg.model.low_rank import LayerInputs, LowRank
 
 QUERY = 0
@@ -285,9 +286,3 @@ class _Enough(Exception):
 
 def _stop(_module: nn.Module, _inputs: Any) -> None:
     raise _Enough
-
-
-def apply_rotary(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding in the half-split layout of Llama and Qwen2."""
-    first, second = x.chunk(2, dim=-1)
-    return x * cos + torch.cat((-second, first), dim=-1) * sin

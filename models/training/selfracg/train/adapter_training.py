@@ -14,14 +14,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from selfracg.data import pairs, prompt_layout
+from selfracg.data import pairs
 from selfracg.data.pairs import Pair, Window
 from selfracg.model import backbone, llora
-from selfracg.model.expressions import Reader
 from selfracg.train import contrast, need, parallel
 from selfracg.train.row_files import draw_pairs, part_path, read_parts
 from selfracg.train.stage_data import Extra, RatedContext, skip_batches
-from selfracg.train.stages import begin_with, choose, fresh_adapter, stage_folder
+from selfracg.train.stages import begin_with, choose, fresh_adapter, prompt_format, reader, stage_folder
 from selfracg.train.trainer import Trainer
 
 # Options that a checkpoint must agree with to be continued.
@@ -45,14 +44,8 @@ class AdapterTraining(Trainer):
         self.backbone_path = Path(args.backbone or self.work / "backbone")
         self.belongs = backbone.checksum(self.backbone_path)
         model = backbone.placed(backbone.load(self.backbone_path), self.device)
-        self.form = pairs.prompt_format(
-            prompt_layout.load_tokenizer(backbone.tokenizer_file(self.backbone_path, self.work)),
-            args.query_tokens,
-            args.import_tokens,
-            args.fragment_tokens,
-        )
-        max_tokens = (args.query_tokens + args.import_tokens, args.fragment_tokens)
-        self.reader = Reader(model, args.micro, self.device, args.compile, max_tokens)
+        self.form = prompt_format(args, backbone.tokenizer_file(self.backbone_path, self.work))
+        self.reader = reader(args, model, self.device)
         self.module, self.null = self.fresh(model)
         self.untrained, _ = self.fresh(model)
         self.null.requires_grad_(args.no_need_share > 0)

@@ -17,9 +17,8 @@ from pathlib import Path
 
 from selfracg.data import pairs
 from selfracg.model import llora
-from selfracg.train import parallel
 from selfracg.train.adapter_training import AdapterTraining
-from selfracg.train.stages import choose, require
+from selfracg.train.stages import choose, launch
 
 STAGE = "stage1"
 
@@ -109,9 +108,7 @@ def run(args: argparse.Namespace) -> int:
         )
         return 0
     shrink(args)
-    require(Path(args.work))
-    world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.batch // 2)
-    return parallel.launch(work, args, world)
+    return launch(work, args, args.batch)
 
 
 def work(args: argparse.Namespace, rank: int, world: int) -> int:

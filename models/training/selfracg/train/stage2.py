@@ -20,13 +20,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from selfracg.data import pair_sampler, pairs, prompt_layout
+from selfracg.data import pair_sampler, pairs
 from selfracg.data.pairs import Pair
 from selfracg.model import backbone, expressions
 from selfracg.train import ing, parallel, row_files
 from selfracg.train.adapter_training import AdapterTraining
 from selfracg.train.stage_data import Extra
-from selfracg.train.stages import require
+from selfracg.train.stages import launch, prompt_format
 
 # A generation of fewer tokens says nothing about what was needed.
 MIN_TOKENS = 8
@@ -66,9 +66,7 @@ def run(args: argparse.Namespace) -> int:
         args.contexts, args.generated_tokens = min(args.contexts, 24), min(args.generated_tokens, 12)
     if args.round > 1 and args.start == "stage1":
         args.start = stage_name(args.round - 1)
-    require(Path(args.work))
-    world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.batch // 2)
-    return parallel.launch(work, args, world)
+    return launch(work, args, args.batch)
 
 
 def work(args: argparse.Namespace, rank: int, world: int) -> int:
@@ -107,8 +105,8 @@ def generations(args: argparse.Namespace, weights: Path, rank: int, world: int) 
     """
     budget = args.generation_minutes or (0.4 * args.minutes if args.minutes else None)
     end = time.monotonic() + 60 * budget if budget else None
-    tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
-    form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
+    form = prompt_format(args, backbone.tokenizer_file(weights, args.work))
+    tokenizer = form.tokenizer
     wanted = pair_sampler.Draw(args.contexts, "both", args.seed + 7919 * args.round)
     contexts = [
         row

@@ -9,9 +9,14 @@ from typing import Any
 
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
+from selfracg.data import pairs, prompt_layout
+from selfracg.data.prompt_format import PromptFormat
 from selfracg.files import replaced, sha256
 from selfracg.model import backbone, llora
+from selfracg.model.expressions import Reader
+from selfracg.train import parallel
 
 
 def require(work: Path) -> None:
@@ -19,6 +24,26 @@ def require(work: Path) -> None:
     corpus = work / "corpus" / "train.jsonl"
     if not corpus.is_file():
         raise FileNotFoundError(f"expected {corpus}, found none: run `corpus`")
+
+
+def launch(work: parallel.Work, args: argparse.Namespace, rows: int) -> int:
+    """Runs a stage in processes that have at least two of the ``rows`` of a step each. Returns the exit status."""
+    require(Path(args.work))
+    device = parallel.choose_device(args.device)
+    return parallel.launch(work, args, parallel.process_count(args.processes, device, rows // 2))
+
+
+def prompt_format(args: argparse.Namespace, tokenizer: Path) -> PromptFormat:
+    """The prompts of a tokenizer's family with the limits that the options give."""
+    limits = (args.query_tokens, args.import_tokens, args.fragment_tokens)
+    return pairs.prompt_format(prompt_layout.load_tokenizer(tokenizer), *limits)
+
+
+def reader(args: argparse.Namespace, model: PreTrainedModel, device: torch.device) -> Reader:
+    """Reads queries and fragments of at most the lengths that the options give."""
+    return Reader(
+        model, args.micro, device, args.compile, (args.query_tokens + args.import_tokens, args.fragment_tokens)
+    )
 
 
 def stage_folder(work: Path, name: str) -> Path:

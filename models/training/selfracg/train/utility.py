@@ -25,16 +25,15 @@ import torch.nn.functional as F
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from selfracg.data import lexical, pair_sampler, pairs, prompt_layout
+from selfracg.data import lexical, pair_sampler
 from selfracg.data.pairs import Pair, Window
 from selfracg.data.special_tokens import PAD
 from selfracg.files import sha256
 from selfracg.model import backbone, forward, llora
-from selfracg.model.expressions import Reader
 from selfracg.train import ing, parallel, row_files
 from selfracg.train.adapter_training import AdapterTraining
 from selfracg.train.stage_data import Extra, RatedContext
-from selfracg.train.stages import fresh_adapter, require, stage_folder
+from selfracg.train.stages import fresh_adapter, launch, prompt_format, reader, stage_folder
 
 # Tokens of the true continuation that a candidate is rated by: the rest of the line and the next ones.
 CONTINUATION_TOKENS, CONTINUATION_LINES = 32, 3
@@ -64,11 +63,7 @@ def run(args: argparse.Namespace) -> int:
     ing.shrink(args)
     if args.smoke:
         args.contexts, args.candidates, args.rated = min(args.contexts, 24), 3, 4
-    require(Path(args.work))
-    world = parallel.process_count(
-        args.processes, parallel.choose_device(args.device), min(args.batch, args.rated) // 2
-    )
-    return parallel.launch(work, args, world)
+    return launch(work, args, min(args.batch, args.rated))
 
 
 def work(args: argparse.Namespace, rank: int, world: int) -> int:
@@ -138,12 +133,10 @@ class Rater:
         self.end = time.monotonic() + 60 * budget if budget else None
         self.args, self.rank, self.world = args, rank, world
         self.corpus = Path(args.work) / "corpus" / "train.jsonl"
-        tokenizer = prompt_layout.load_tokenizer(backbone.tokenizer_file(weights, args.work))
-        self.form = pairs.prompt_format(tokenizer, args.query_tokens, args.import_tokens, args.fragment_tokens)
+        self.form = prompt_format(args, backbone.tokenizer_file(weights, args.work))
         self.device = parallel.choose_device(args.device)
         self.model = backbone.placed(backbone.load(weights), self.device)
-        max_tokens = (args.query_tokens + args.import_tokens, args.fragment_tokens)
-        self.reader = Reader(self.model, args.micro, self.device, args.compile, max_tokens)
+        self.reader = reader(args, self.model, self.device)
         self.hidden = torch.compile(forward.hidden_states, dynamic=False) if args.compile else forward.hidden_states
         # Rows of one pass, and their length where passes are compiled for one shape.
         self.together = max(1, args.micro // (args.candidates + 1))
