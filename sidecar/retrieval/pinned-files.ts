@@ -72,14 +72,16 @@ class PatternList {
     return !this.byFolder && this.patternsFor("").matcher === undefined;
   }
 
-  /** The pattern that matches the file, as written in the setting without white space around it. */
+  /** The pattern that matches the file. */
   match(file: File): string | undefined {
     if (this.empty) return undefined;
     const key = this.byFolder ? file.uri : file.path;
     if (this.answers.has(key)) return this.answers.get(key);
     const { matcher, settings } = this.patternsFor(this.byFolder ? folderName(file) : "");
     const found = matcher?.matchFile(byteString(file.path));
-    const answer = found && settings[found.line - 1]?.trim();
+    const setting = found && settings[found.line - 1];
+    // A pattern for one folder as written; any other without the trailing spaces that no backslash escapes.
+    const answer = setting !== undefined && ofOneFolder.test(setting) ? setting : found?.text;
     if (this.answers.size >= maxAnswers) this.answers.clear();
     this.answers.set(key, answer);
     return answer;
