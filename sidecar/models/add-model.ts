@@ -190,7 +190,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
     // Checks sizes and the manifest; the hashes were computed above.
     await loadModelPackage(scratch, { verifyHashes: false });
     signal?.throwIfAborted();
-    await putInPlace(scratch, join(folders.installed, name), folders);
+    await moveIntoPlace(scratch, join(folders.installed, name), folders);
     return manifest.files;
   } catch (error) {
     await rm(scratch, { recursive: true, force: true, maxRetries: 3 });
@@ -204,7 +204,7 @@ async function convert(gguf: GgufFile, fitting: Fitting, target: Target, options
 }
 
 /** Gives a complete package its name. A package that has the name is renamed first, and deleted at the end. */
-async function putInPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
+async function moveIntoPlace(scratch: string, folder: string, { installed }: ModelFolders): Promise<void> {
   const old = join(installed, scratchName("removed"));
   await rename(folder, old).catch((error: unknown) => {
     const code = errorCode(error);

@@ -13,6 +13,7 @@ import type { CursorContext } from "../../../sidecar/retrieval/types";
 import type { ScoredFragment } from "../../../sidecar/workspace/fragment";
 import type { FragmentSource } from "../../../sidecar/workspace/fragment-source";
 import { modelPath } from "../../model";
+import { fillInMiddle } from "../fill-in-middle";
 
 let model: ModelPackage;
 let tokenizer: Tokenizer;
@@ -126,19 +127,7 @@ describe("the inspected prompt", () => {
   });
 
   it.each<{ layout: string; template: string[] }>([
-    {
-      layout: "filling in the middle",
-      template: [
-        "<|fim_prefix|>",
-        "<|path|>",
-        "{path}",
-        "\n",
-        "{prefix}",
-        "<|fim_suffix|>",
-        "{suffix}",
-        "<|fim_middle|>",
-      ],
-    },
+    { layout: "filling in the middle", template: fillInMiddle },
     {
       layout: "the code below first",
       template: ["<|fragment|>", "{path}", " (below)\n", "{suffix}", "\n", "<|path|>", "{path}", "\n", "{prefix}"],

@@ -6,22 +6,13 @@ import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import type { CursorContext, SelectedFragment } from "../../../sidecar/retrieval/types";
 import { modelPath } from "../../model";
+import { fillInMiddle } from "../fill-in-middle";
 
 let model: ModelPackage;
 let tokenizer: Tokenizer;
 let format: PromptFormat;
 beforeAll(async () => {
   const shipped = await loadModelPackage(modelPath, { verifyHashes: false });
-  const fillInMiddle = [
-    "<|fim_prefix|>",
-    "<|path|>",
-    "{path}",
-    "\n",
-    "{prefix}",
-    "<|fim_suffix|>",
-    "{suffix}",
-    "<|fim_middle|>",
-  ];
   model = { ...shipped, prompt: { ...shipped.prompt, fillInMiddle } };
   tokenizer = await Tokenizer.load(model);
   format = new PromptFormat(model, tokenizer);

@@ -31,7 +31,7 @@ describe("documentPath", () => {
   });
 
   it("is the same for Windows drives of any case and encoding", () => {
-    expect(documentPath("file:///c%3A/work/src/a.ts", [{ uri: "file:///C:/work/", name: "work" }])).toBe("src/a.ts");
+    expect(documentPath("file:///c%3A/code/src/a.ts", [{ uri: "file:///C:/code/", name: "code" }])).toBe("src/a.ts");
   });
 });
 

@@ -5,22 +5,11 @@ import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
 import { modelPath } from "../../model";
 import { cpuTime } from "../cpu-time";
+import { fillInMiddle } from "../fill-in-middle";
 
 let model: ModelPackage;
 let tokenizer: Tokenizer;
 let format: PromptFormat;
-
-/** The default model's fill-in-the-middle template of training, which its package may lack. */
-const fillInMiddle = [
-  "<|fim_prefix|>",
-  "<|path|>",
-  "{path}",
-  "\n",
-  "{prefix}",
-  "<|fim_suffix|>",
-  "{suffix}",
-  "<|fim_middle|>",
-];
 
 beforeAll(async () => {
   const shipped = await loadModelPackage(modelPath);

@@ -17,23 +17,10 @@ import { type CompletionTrace, defaultSettings, messages, type SearchResult } fr
 import { type InspectionParts, InspectionRequests } from "../../../sidecar/server/inspection";
 import { InterruptibleWork } from "../../../sidecar/server/interruptible-work";
 import { Traces } from "../../../sidecar/suggestions/traces";
+import { traceWith } from "../completion-trace";
 
 const uri = "file:///w/src/a.py";
-const traceOf = (id: number, suggestion = ""): CompletionTrace => ({
-  id,
-  uri,
-  languageId: "python",
-  position: { line: 0, character: 0 },
-  suggestion,
-  stopReason: "end-of-statement",
-  fragments: [],
-  dropped: [],
-  promptTokens: 1,
-  generatedTokens: 1,
-  decodeSteps: 0,
-  provider: "cpu",
-  timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
-});
+const traceOf = (id: number, suggestion = ""): CompletionTrace => traceWith({ id, uri, suggestion });
 
 let client: ProtocolConnection;
 let traces: Traces;

@@ -22,6 +22,7 @@ import { documentsWithEdits } from "../../../sidecar/suggestions/edits";
 import { availabilityOf } from "../../../sidecar/suggestions/eligibility";
 import { RequestScheduler } from "../../../sidecar/suggestions/request-scheduler";
 import { Traces } from "../../../sidecar/suggestions/traces";
+import { traceWith } from "../completion-trace";
 
 export const uri = "file:///w/src/a.py";
 export const folders = [{ uri: "file:///w", name: "w" }];
@@ -121,30 +122,9 @@ beforeEach(() => {
         new Promise<CompletionTrace>((resolve, reject) => {
           ids += 1;
           const id = ids;
-          const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace => ({
-            id,
-            uri: context.uri,
-            languageId: context.languageId,
-            position,
-            suggestion,
-            stopReason,
-            fragments: [],
-            dropped: [],
-            promptTokens: 1,
-            generatedTokens: 1,
-            decodeSteps: 0,
-            provider: "cpu",
-            timings: {
-              totalMs: 1,
-              waitMs: 0,
-              expressMs: 0,
-              searchMs: 0,
-              selectMs: 0,
-              prefillMs: 0,
-              decodeMs: 0,
-              filterMs: 0,
-            },
-          });
+          const { uri, languageId } = context;
+          const trace = (suggestion: string, stopReason: CompletionTrace["stopReason"]): CompletionTrace =>
+            traceWith({ id, uri, languageId, position, suggestion, stopReason });
           // As in the real completer, a cancellation resolves.
           signal.addEventListener("abort", () => resolve(trace("", "cancelled")));
           invocations.push(invoked);

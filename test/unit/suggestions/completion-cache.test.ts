@@ -2,24 +2,9 @@
 import { describe, expect, it } from "vitest";
 import { type CompletionTrace, defaultSettings } from "../../../sidecar/protocol";
 import { type CacheQuery, CompletionCache, settingsKey } from "../../../sidecar/suggestions/completion-cache";
+import { traceWith } from "../completion-trace";
 
-function trace(suggestion: string, id = 1): CompletionTrace {
-  return {
-    id,
-    uri: "file:///a.py",
-    languageId: "python",
-    position: { line: 0, character: 0 },
-    suggestion,
-    stopReason: "end-of-statement",
-    fragments: [],
-    dropped: [],
-    promptTokens: 1,
-    generatedTokens: 1,
-    decodeSteps: 0,
-    provider: "cpu",
-    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
-  };
-}
+const trace = (suggestion: string, id = 1): CompletionTrace => traceWith({ id, suggestion });
 
 function at(prefix: string, suffix = "", change: Partial<CacheQuery> = {}): CacheQuery {
   return { uri: "u", prefix, suffix, key: "k", revision: 1, invoked: false, ...change };

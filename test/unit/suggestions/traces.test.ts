@@ -10,28 +10,13 @@ import {
 } from "vscode-languageserver/node";
 import { type CompletionTrace, messages } from "../../../sidecar/protocol";
 import { Traces } from "../../../sidecar/suggestions/traces";
+import { traceWith } from "../completion-trace";
 
 let client: ProtocolConnection;
 let traces: Traces;
 
-function trace(id: number, change: Partial<CompletionTrace> = {}): CompletionTrace {
-  return {
-    id,
-    uri: "file:///a.py",
-    languageId: "python",
-    position: { line: 0, character: 0 },
-    suggestion: "abc",
-    stopReason: "end-of-statement",
-    fragments: [],
-    dropped: [],
-    promptTokens: 1,
-    generatedTokens: 1,
-    decodeSteps: 0,
-    provider: "cpu",
-    timings: { totalMs: 1, waitMs: 0, expressMs: 0, searchMs: 0, selectMs: 0, prefillMs: 0, decodeMs: 0, filterMs: 0 },
-    ...change,
-  };
-}
+const trace = (id: number, change: Partial<CompletionTrace> = {}): CompletionTrace =>
+  traceWith({ id, suggestion: "abc", ...change });
 
 const ids = async (): Promise<number[]> => (await client.sendRequest(messages.traces)).map(({ id }) => id);
 
