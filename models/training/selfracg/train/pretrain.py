@@ -53,7 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--decay", type=float, default=0.35, help="last share of the run, over which rates fall to zero"
     )
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--compile", choices=("auto", "on", "off"), default="auto")
+    parser.add_argument(
+        "--compile",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="--no-compile for a device that torch.compile fails on; slower",
+    )
     parser.add_argument("--checkpoint-minutes", type=float, default=5.0)
     parser.add_argument("--evaluate-minutes", type=float, default=10.0)
     parser.add_argument("--log-seconds", type=float, default=20.0)
@@ -67,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
         args.hidden, args.layers, args.query_heads, args.key_value_heads, args.intermediate = 128, 2, 2, 1, 256
         args.tokens = min(args.tokens or 300_000, 300_000)
         args.minutes = min(args.minutes or 1.0, 1.0)
-        args.heldout_rows, args.final_rows, args.compile = 4, 8, "off"
+        args.heldout_rows, args.final_rows, args.compile = 4, 8, False
     world = parallel.process_count(args.processes, parallel.choose_device(args.device), args.rows)
     return parallel.launch(work, args, world)
 
@@ -108,10 +113,9 @@ class Pretraining(Trainer):
         self.adam = torch.optim.AdamW(others, lr=args.adam_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True)
         self.tokens = 0
         self.resume()
-        compiled = args.compile in ("on", "auto")
-        self.hidden = torch.compile(forward.hidden_states, dynamic=False) if compiled else forward.hidden_states
+        self.hidden = torch.compile(forward.hidden_states, dynamic=False) if args.compile else forward.hidden_states
         gradient = forward.cross_entropy_and_gradient
-        self.gradient = torch.compile(gradient, dynamic=False) if compiled else gradient
+        self.gradient = torch.compile(gradient, dynamic=False) if args.compile else gradient
         self.sums = self.no_sums()
         self.logged_tokens, self.evaluated = self.tokens, self.elapsed
 
