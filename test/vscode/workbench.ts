@@ -31,7 +31,7 @@ export class Workbench {
     await this.page.locator(".monaco-workbench .statusbar").waitFor();
     await Promise.race([answer?.waitFor(), this.status.waitFor()]);
     // On a busy machine, the question may appear long after the status bar.
-    if (answer !== undefined) await this.page.addLocatorHandler(answer, () => answer.click());
+    if (answer !== undefined) await this.page.addLocatorHandler(answer, () => clickUntilGone(answer));
     await answer?.waitFor({ timeout: 3000 }).catch(() => undefined);
     await this.status.click({ trial: true });
   }
@@ -296,4 +296,13 @@ export function sidecarProcesses(profile: string): number[] {
     .split("\n")
     .filter((line) => line.includes(profile) && /dist[\\/]sidecar\.js/.test(line))
     .map((line) => Number.parseInt(line, 10));
+}
+
+/** Clicks a button that may vanish before the click, because another click has answered the question already. */
+async function clickUntilGone(button: Locator): Promise<void> {
+  try {
+    await button.click({ timeout: 5000 });
+  } catch (error) {
+    if (await button.isVisible().catch(() => false)) throw error;
+  }
 }
