@@ -79,6 +79,8 @@ export function indentOf(line: string): number {
 export class Scanner {
   readonly open: OpenBracket[] = [];
   readonly unmatched: UnmatchedCloser[] = [];
+  /** Number of brackets that were still open when a bracket around them was closed. */
+  mismatches = 0;
   private readonly plain: Uint8Array;
   private insideNow: Inside | undefined;
   private indent = 0;
@@ -100,6 +102,11 @@ export class Scanner {
     }
   }
 
+  /** Whether both are in code, or in the same kind of string or comment. */
+  isLike({ insideNow }: Scanner): boolean {
+    return this.insideNow?.kind === insideNow?.kind && this.insideNow?.until === insideNow?.until;
+  }
+
   /** A copy of this scanner that is in another string or comment, or in none. */
   inside(inside: Inside | undefined): Scanner {
     const other = new Scanner(this.syntax);
@@ -118,6 +125,11 @@ export class Scanner {
   /** The text that ends the string around this point. */
   get closingQuote(): string | undefined {
     return this.insideNow?.kind === "string" ? this.insideNow.until : undefined;
+  }
+
+  /** What ends the string or comment around this point; empty in code and in a comment that ends with its line. */
+  get until(): string {
+    return this.insideNow?.until ?? "";
   }
 
   get insideComment(): boolean {
@@ -216,8 +228,10 @@ export class Scanner {
   private close(character: string, offset: number): void {
     const at = this.open.findLastIndex((bracket) => bracket.close === character);
     const closed = this.open[at] ?? this.inherited[this.inherited.length - 1 - this.unmatched.length];
-    if (at >= 0) this.open.length = at;
-    else this.unmatched.push({ close: character, offset, indent: this.onlySpaceSoFar ? this.indent : undefined });
+    if (at >= 0) {
+      this.mismatches += this.open.length - 1 - at;
+      this.open.length = at;
+    } else this.unmatched.push({ close: character, offset, indent: this.onlySpaceSoFar ? this.indent : undefined });
     if (closed?.open === "${" && character === "}") this.insideNow = template;
   }
 }

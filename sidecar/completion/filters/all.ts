@@ -3,13 +3,13 @@
 import { controlCharacters } from "./control-characters";
 import { empty } from "./empty";
 import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
+import { fitsDocument } from "./fits-document";
 import { indentation } from "./indentation";
-import { keepsBlock } from "./keeps-block";
 import { repeatsPrefix } from "./repeats-prefix";
 import { repeatsSuffix } from "./repeats-suffix";
 import { secret } from "./secret";
 import { trailingSpace } from "./trailing-space";
-import { unbalancedRest } from "./unbalanced-rest";
+import { unmatchedClosers } from "./unmatched-closers";
 
 /** Cheap ones that reject first; `empty` last, since the others may leave nothing. */
 export const filters: readonly SuggestionFilter[] = [
@@ -19,8 +19,8 @@ export const filters: readonly SuggestionFilter[] = [
   indentation,
   repeatsPrefix,
   repeatsSuffix,
-  unbalancedRest,
-  keepsBlock,
+  unmatchedClosers,
+  fitsDocument,
   trailingSpace,
   empty,
 ];

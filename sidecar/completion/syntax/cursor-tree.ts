@@ -46,12 +46,20 @@ interface Enclosing {
   readonly end: number | undefined;
 }
 
+/** A statement or definition around the cursor, in the text without any insertion. */
+interface Statement {
+  readonly type: string;
+  readonly start: number;
+  readonly end: number;
+}
+
 /** The tree of one text and one cursor. Positions are UTF-16 units of the window. */
 export class CursorTree {
   private readonly errors: number;
   /** Set by {@link read}. */
   private minErrors: number;
   private enclosing: Enclosing | undefined;
+  private readonly statement: Statement | undefined;
 
   constructor(
     private readonly language: ParsedLanguage,
@@ -61,6 +69,7 @@ export class CursorTree {
   ) {
     this.errors = countErrors(tree.rootNode);
     this.minErrors = this.errors;
+    this.statement = this.statementAtCursor();
   }
 
   dispose(): void {
@@ -120,9 +129,43 @@ export class CursorTree {
     });
   }
 
-  /** Whether the document with `text` at the cursor has no more syntax errors than without. Undefined as for {@link agrees}. */
+  /**
+   * Whether the document with `text` at the cursor has fewer syntax errors than without; or as many, and the statement or
+   * definition that begins before the cursor and ends after it still does so. Undefined as for {@link agrees}.
+   */
   addsNoError(text: string): boolean | undefined {
-    return this.with(text, (root) => countErrors(root) <= this.errors);
+    return this.with(text, (root) => {
+      const errors = countErrors(root);
+      return errors < this.errors || (errors === this.errors && this.isStatementUnchanged(root, text.length));
+    });
+  }
+
+  private isStatementUnchanged(root: Node, inserted: number): boolean {
+    const { statement } = this;
+    if (statement === undefined) return true;
+    const end = statement.end + inserted;
+    for (let node = root.descendantForIndex(statement.start, end); node !== null; node = node.parent) {
+      if (node.type === statement.type && node.startIndex === statement.start && node.endIndex === end) return true;
+      if (node.startIndex < statement.start) break;
+    }
+    return false;
+  }
+
+  /**
+   * Among the children of the innermost block, the one that begins before the cursor and ends after it. Where nothing follows
+   * on the cursor's line, code that is still to be finished may only seem to go on below, unless it is a decorator.
+   */
+  private statementAtCursor(): Statement | undefined {
+    const { cursor, text } = this;
+    let child: Node | undefined;
+    for (let node = this.tree.rootNode.descendantForIndex(cursor, cursor); node !== null; node = node.parent) {
+      if (this.isHolder(node)) break;
+      child = node;
+    }
+    if (child === undefined || child.hasError) return undefined;
+    const { type, startIndex: start, endIndex: end } = child;
+    const goesOn = /^[^\S\n]*\S/.test(text.slice(cursor)) || /^(?:@|#?\[)/.test(text.slice(start, cursor));
+    return goesOn && start < cursor && end > cursor ? { type, start, end } : undefined;
   }
 
   private isBlockUnchanged(root: Node, text: string, closers: number): boolean {

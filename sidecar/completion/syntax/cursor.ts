@@ -22,6 +22,12 @@ export interface CursorSyntax {
   readonly lineSuffix: string;
   /** The first line below the cursor's that is not blank. */
   readonly lineBelow: string | undefined;
+  /** The last line above the cursor's that is not blank. */
+  readonly lineAbove: string | undefined;
+  /** The text after the cursor, at most 64 Ki characters of it. */
+  readonly suffix: string;
+  /** What reading {@link suffix} from the cursor on leads to. */
+  readonly afterCursor: Scanner;
   readonly extent: Extent;
   /** With extent `block`: lines indented less than or as far as this end the block; -1 at the top level of a file. */
   readonly blockIndent: number;
@@ -64,7 +70,8 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
   const lineAbove = lastNonBlankLine(prefix.slice(0, lineStart));
 
   const scanned = new Scanner(syntax).read(prefix);
-  const left = leftOpen(scanned.open, new Scanner(syntax, scanned).read(suffix));
+  const scannedSuffix = new Scanner(syntax, scanned).read(suffix);
+  const left = leftOpen(scanned.open, scannedSuffix);
   const atTree = tree?.read(placeholderAt(syntax, linePrefix, lineAbove, lineBelow, left.closable));
   // The tree knows strings and comments that the scanner does not: raw strings, markup, here documents.
   const inside = atTree?.inside;
@@ -72,9 +79,8 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
   const atCursor = differs
     ? scanned.inside(inside.kind === "code" ? undefined : { ...inside, kind: inside.kind })
     : scanned;
-  const { closable, spareClosers } = differs
-    ? leftOpen(atCursor.open, new Scanner(syntax, atCursor).read(suffix))
-    : left;
+  const afterCursor = differs ? new Scanner(syntax, atCursor).read(suffix) : scannedSuffix;
+  const { closable, spareClosers } = differs ? leftOpen(atCursor.open, afterCursor) : left;
   const closableOfStatement = countTrailing(closable, (bracket) => bracket.offset >= lineStart || bracket.open !== "{");
   const lines: CursorLines = { syntax, linePrefix, lineSuffix, lineAbove, lineBelow, atCursor };
   const unfinished =
@@ -88,6 +94,9 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
     linePrefix,
     lineSuffix,
     lineBelow,
+    lineAbove,
+    suffix,
+    afterCursor,
     ...extentAt(lines, tree, atTree),
     inDocumentation,
     atCursor,
@@ -99,7 +108,7 @@ export function readCursor(context: CursorContext, tree?: CursorTree): CursorSyn
 }
 
 /** The brackets that `text` at the cursor opens and that neither it nor the code after the cursor closes, outermost first. */
-export function leftOpenBy(text: string, { syntax, atCursor, spareClosers, lineSuffix }: CursorSyntax): OpenBracket[] {
+function leftOpenBy(text: string, { syntax, atCursor, spareClosers, lineSuffix }: CursorSyntax): OpenBracket[] {
   const scanner = new Scanner(syntax, atCursor).read(text);
   const opened = scanner.open.length;
   const open = scanner.read(lineSuffix, text.length).open.filter(({ offset }) => offset < text.length);

@@ -83,8 +83,9 @@ export function expectRejected(
   text: string,
   reason: string | RegExp,
   languageId?: string,
+  trees?: SyntaxTrees,
 ): void {
-  const { context, insertion } = marked(text, languageId);
+  const { context, insertion } = marked(text, languageId, trees);
   const result = filter.apply(insertion, context);
   expect("reject" in result ? result.reject : `not rejected: ${JSON.stringify(result)}`).toMatch(reason);
 }

@@ -11,3 +11,8 @@ it("comes off the end and off the ends of lines", () => {
 it("stays at the start and between words", () => {
   expectUntouched(trailingSpace, "return├ a + b┤");
 });
+
+it("stays, as one space, before what stands right after the cursor", () => {
+  expectKept(trailingSpace, "const a = ├await  ┤load();", "const a = ├await ┤load();");
+  expectKept(trailingSpace, "const a = ├await ┤ load();", "const a = ├await┤ load();");
+});

@@ -78,7 +78,9 @@ it("a suggestion is cut where the real code after the cursor begins", () => {
     tree?.dispose();
     asked += 1;
     const shown = "text" in result ? result.text : `(${result.reject})`;
-    if (shown !== truth.slice(0, border).trimEnd())
+    const expected = truth.slice(0, border);
+    // White space is not written before white space.
+    if (shown !== (/^\s/.test(truth.slice(border)) ? expected.trimEnd() : expected))
       wrong.push(`${context.path} ${cursor.linePrefix}║${truth.slice(0, border)}┤${truth.slice(border)} -> ${shown}`);
   }
   expect(asked).toBeGreaterThan(800);
