@@ -12,8 +12,9 @@ export const repeatsSuffix: SuggestionFilter = {
     if (text.trim() === "") return { text };
     if (cursor.lineSuffix.trim() !== "") {
       text = withoutOverlap(text, cursor);
-      if (text.trim() === "") return { reject: "already stands after the cursor" };
-      return { text };
+      return text.trim() === "" || (text === suggestion && beginsLike(text, cursor.lineSuffix))
+        ? { reject: "already stands after the cursor" }
+        : { text };
     }
 
     const below = document.suffix
@@ -23,10 +24,17 @@ export const repeatsSuffix: SuggestionFilter = {
     const lines = text.split("\n");
     const first = (cursor.linePrefix + (lines[0] ?? "")).trim();
     if (first !== "" && isInformative(first) && first === below[0]?.trim()) return { reject: "is the line below" };
-    text = withoutLinesBelow(text, below, cursor);
+    text = beforeLineBelow(withoutLinesBelow(text, below, cursor), below[0]);
     return text.trim() === "" ? { reject: "already stands on the lines below" } : { text };
   },
 };
+
+/** Whether both begin with the same word: then what follows the cursor is written a second time, in other words. */
+function beginsLike(text: string, lineSuffix: string): boolean {
+  const word = /^\s*([\p{L}\p{N}_]{2,})/u;
+  const first = word.exec(text)?.[1];
+  return first !== undefined && first === word.exec(lineSuffix)?.[1];
+}
 
 /** Drops the longest end of `text` with which the rest of the line begins, if the line is balanced without it. */
 function withoutOverlap(text: string, cursor: CursorSyntax): string {
@@ -58,6 +66,14 @@ function withoutLinesBelow(text: string, below: readonly string[], cursor: Curso
     if (leavesOpen(rest, cursor) <= leavesOpen(text, cursor)) return rest.trimEnd();
   }
   return text;
+}
+
+/** `text` up to the first of its further lines that is the line below. */
+function beforeLineBelow(text: string, below: string | undefined): string {
+  if (below === undefined || !isInformative(below)) return text;
+  const lines = text.split("\n");
+  const at = lines.findIndex((line, index) => index > 0 && isSameLine(line, below));
+  return at < 0 ? text : lines.slice(0, at).join("\n").trimEnd();
 }
 
 /** `end`, `}` and the like are the same only in the same block, which their indentation tells. */

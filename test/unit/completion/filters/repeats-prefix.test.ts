@@ -27,6 +27,17 @@ it("cuts repeated lines", () => {
   );
 });
 
+it("rejects the end of the line just typed, as it would be right after it was accepted", () => {
+  expectRejected(repeatsPrefix, "const total = items.map(price)├.map(price)┤", "end of the line just typed");
+  expectRejected(repeatsPrefix, "a = save(file);├save(file);\nload(file);┤", "end of the line just typed");
+});
+
+it("cuts the lines above where the suggestion begins with all of them again", () => {
+  expectKept(repeatsPrefix, "open(file);\nread(file);├\nopen(file);\nread(file);┤", "open(file);\nread(file);├┤");
+  expectKept(repeatsPrefix, "open(file);\nread(├file);\nopen(file);\nread(file);┤", "open(file);\nread(├file);┤");
+  expectUntouched(repeatsPrefix, "open(file);\nread(file);├\nopen(file);\nclose(file);┤");
+});
+
 it("keeps lines that are often repeated, such as closing brackets", () => {
   expectUntouched(repeatsPrefix, "    }\n  ├}┤");
   expectUntouched(repeatsPrefix, "├  }\n}\n}┤");

@@ -49,6 +49,11 @@ describe("on the cursor's line", () => {
     expectUntouched(repeatsSuffix, "use(├a.item┤items)");
   });
 
+  it("rejects a text that begins with the word after the cursor but does not lead to it", () => {
+    expectRejected(repeatsSuffix, "if (├items.empty() and ┤items.length)", "already stands after the cursor");
+    expectKept(repeatsSuffix, "[book.├author == author┤author]", "[book.├author == ┤author]");
+  });
+
   it("rejects a text that is entirely there", () => {
     expectRejected(repeatsSuffix, "foo(├)┤)", "already stands after the cursor");
     expectRejected(repeatsSuffix, "return ├value;┤value;", "already stands after the cursor");
@@ -69,6 +74,10 @@ describe("on the lines below", () => {
       "python",
     );
     expectKept(repeatsSuffix, "if (a) {\n  ├b();\n}┤\n}", "if (a) {\n  ├b();┤\n}");
+  });
+
+  it("cuts the next line and what follows it", () => {
+    expectKept(repeatsSuffix, "  ├save(a);\n  load(b);\n  show(c);┤\n  load(b);\n", "  ├save(a);┤\n  load(b);\n");
   });
 
   it("keeps equal lines inside a new block", () => {
