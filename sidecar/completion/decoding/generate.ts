@@ -6,7 +6,7 @@ import type { CursorSyntax } from "../syntax/cursor";
 import { argmax, type IsAllowed, logProbability } from "./greedy";
 import type { NgramLookup } from "./ngram-lookup";
 import { SpeculativeDecoder } from "./speculative";
-import { dropCutLine, findStop, loopCut } from "./stop";
+import { cutAtLimit, cutRepetition, findStop, loopCut } from "./stop";
 import { RequiredText } from "./token-healing";
 
 export interface Generation {
@@ -119,9 +119,11 @@ class GeneratedText {
     const stop = piece !== "" && text !== "" ? findStop(text, cursor) : undefined;
     if (stop !== undefined) return this.end(text.slice(0, stop.length), stop.reason);
     const loop = loopCut(tokens);
-    if (loop !== undefined)
-      return this.end(tokenizer.decode(tokens.slice(0, loop)).slice(this.requiredLength), "repetition");
-    return tokens.length >= maxTokens ? this.end(dropCutLine(text, cursor), "token-limit") : undefined;
+    if (loop !== undefined) {
+      const length = Math.max(0, tokenizer.decode(tokens.slice(0, loop)).length - this.requiredLength);
+      return this.end(cutRepetition(text, length, cursor), "repetition");
+    }
+    return tokens.length >= maxTokens ? this.end(cutAtLimit(text, cursor), "token-limit") : undefined;
   }
 
   private get text(): string {

@@ -124,10 +124,11 @@ function endOfBlock({ text, index, cursor, scanner }: Newline, line: string, wen
 }
 
 /** Whether `line` is not a whole statement although its brackets are closed: a decorator, or the first half of one. */
-function continuesBelow(line: string, { syntax }: CursorSyntax, { insideComment }: Scanner): boolean {
+function continuesBelow(line: string, { syntax, suffix }: CursorSyntax, { insideComment }: Scanner): boolean {
   const code = line.trim();
   if (insideComment || code === "") return false;
-  if (/^@[\w.]+(?:\(.*\))?$/.test(code)) return true;
+  // What it decorates may be there already.
+  if (/^@[\w.]+(?:\(.*\))?$/.test(code)) return !/^[^\S\n]*\n[^\S\n]*[^\s)\]}]/.test(suffix);
   // Directives of a preprocessor, entries of a list and labels end with their line.
   return syntax.semicolons && !/[;{},:]$|\*\/$/.test(code) && !/^#\s*\w/.test(code);
 }
@@ -204,10 +205,27 @@ export function loopCut(tokens: readonly number[]): number | undefined {
   return undefined;
 }
 
-/** A text that was cut off by a limit, without the line it was cut in where it has several. */
-export function dropCutLine(text: string, cursor: CursorSyntax): string {
-  if (cursor.extent === "line") return text;
-  const end = text.lastIndexOf("\n");
-  const whole = end < 0 ? "" : text.slice(0, end);
-  return whole.trim() === "" ? text : whole;
+/** `text` up to about `length`, where it began to repeat itself: without the line cut there, or with the whole word. */
+export function cutRepetition(text: string, length: number, cursor: CursorSyntax): string {
+  const lines = wholeLines(text.slice(0, length), cursor);
+  if (lines !== undefined) return lines;
+  return (
+    text.slice(0, length) +
+    (endsInWord.test(text.slice(0, length)) ? (startOfWord.exec(text.slice(length))?.[0] ?? "") : "")
+  );
+}
+
+/** A text cut off by a limit, without the line or the word that was cut. */
+export function cutAtLimit(text: string, cursor: CursorSyntax): string {
+  return wholeLines(text, cursor) ?? text.replace(endsInWord, "");
+}
+
+const endsInWord = /[\p{L}\p{N}_]+$/u;
+const startOfWord = /^[\p{L}\p{N}_]+/u;
+
+/** `text` without its last line; undefined where it has only one. */
+function wholeLines(text: string, cursor: CursorSyntax): string | undefined {
+  const end = cursor.extent === "line" ? -1 : text.lastIndexOf("\n");
+  const lines = text.slice(0, Math.max(0, end));
+  return lines.trim() === "" ? undefined : lines;
 }

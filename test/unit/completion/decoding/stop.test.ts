@@ -1,6 +1,6 @@
 // Where suggestions end. The text between ├ and ┤ is what the model generates.
 import { describe, expect, it } from "vitest";
-import { dropCutLine, findStop, loopCut } from "../../../../sidecar/completion/decoding/stop";
+import { cutAtLimit, cutRepetition, findStop, loopCut } from "../../../../sidecar/completion/decoding/stop";
 import { marked } from "../cursor-marks";
 
 /** Feeds the text a few characters at a time, as a model does; returns the kept text and the stop reason. */
@@ -185,14 +185,39 @@ describe("loops", () => {
   });
 });
 
-describe("a text cut off at the token limit", () => {
-  const dropped = (text: string) => {
+describe("a text cut off", () => {
+  const atLimit = (text: string) => {
     const { context, insertion } = marked(text);
-    return dropCutLine(insertion, context.cursor);
+    return cutAtLimit(insertion, context.cursor);
   };
-  it("loses its incomplete last line if it has others", () => {
-    expect(dropped("f() {\n  ├a();\n  b(┤")).toBe("a();");
-    expect(dropped("f() {\n  ├a(┤")).toBe("a(");
-    expect(dropped("f(├a┤)")).toBe("a");
+  const whereItRepeats = (text: string, length: number) => {
+    const { context, insertion } = marked(text);
+    return cutRepetition(insertion, length, context.cursor);
+  };
+
+  it("at the token limit loses its incomplete last line if it has others", () => {
+    expect(atLimit("f() {\n  ├a();\n  b(┤")).toBe("a();");
   });
+
+  it("at the token limit loses the last word of its only line, which may be incomplete", () => {
+    expect(atLimit("f() {\n  ├a(┤")).toBe("a(");
+    expect(atLimit("f(├a, firs┤)")).toBe("a, ");
+    expect(atLimit("f(├firs┤)")).toBe("");
+  });
+
+  it("where it repeats itself ends with a whole line if it has several", () => {
+    expect(whereItRepeats("├ab();\nab();\nab();┤", 8)).toBe("ab();");
+  });
+
+  it("where it repeats itself ends with a whole word", () => {
+    expect(whereItRepeats("f(├first, last, first, last┤)", 15)).toBe("first, last, first");
+    expect(whereItRepeats("f(├first, last, first, last┤)", 11)).toBe("first, last");
+  });
+});
+
+it("a suggestion behind a decorator ends where its definition stands already", () => {
+  expect(stopAt("class A:\n    @property├\n    def b(self):┤\n    def c(self):\n        pass", "python")).toEqual([
+    "",
+    "end-of-statement",
+  ]);
 });
