@@ -86,6 +86,7 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/vectors"],
   "brace-expansion": ["sidecar/workspace/files"],
+  "detect-indent": ["sidecar/completion/filters"],
   "lru-cache": ["extension", "sidecar"],
   "@photostructure/sqlite": ["sidecar/workspace/store"],
   "web-tree-sitter": ["sidecar/languages", "sidecar/workspace/chunking", "sidecar/completion/syntax"],

@@ -2,6 +2,7 @@
 
 import { controlCharacters } from "./control-characters";
 import { empty } from "./empty";
+import { fileIndentation } from "./file-indentation";
 import type { FilterContext, FilterResult, SuggestionFilter } from "./filter";
 import { fitsDocument } from "./fits-document";
 import { indentation } from "./indentation";
@@ -17,6 +18,7 @@ export const filters: readonly SuggestionFilter[] = [
   secret,
   trailingSpace,
   indentation,
+  fileIndentation,
   repeatsPrefix,
   repeatsSuffix,
   unmatchedClosers,
