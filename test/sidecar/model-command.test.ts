@@ -1,8 +1,10 @@
 // The command `model`: the real process in an installation with a tiny catalogue.
 import { spawn } from "node:child_process";
 import { copyFile, mkdir, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { type Answer, misbehavingServer, status } from "../unit/models/misbehaving-server";
 import { type TinyCatalogue, tinyCatalogue, tinyGguf } from "../unit/models/tiny-model";
 import { cleanUp, copyOfFixture, dist, temporaryFolder } from "./client";
 
@@ -35,16 +37,23 @@ afterAll(async () => {
   await cleanUp();
 });
 
-function cli(...args: string[]): Promise<Outcome> {
+const cli = (...args: string[]): Promise<Outcome> => cliWith({}, ...args);
+
+/** @param kill ends the process with SIGKILL as soon as its output matches */
+function cliWith(
+  { environment, kill }: { environment?: NodeJS.ProcessEnv; kill?: RegExp },
+  ...args: string[]
+): Promise<Outcome> {
   return new Promise((done, failed) => {
     const child = spawn(process.execPath, [join(tiny.root, "dist", "cli.js"), ...args], {
       stdio: ["ignore", "pipe", "pipe"],
-      env: { ...process.env, HOME: home, SELFRACG_MODELS: join(home, "models") },
+      env: { ...process.env, HOME: home, SELFRACG_MODELS: join(home, "models"), ...environment },
     });
     let stdout = "";
     let stderr = "";
     child.stdout.on("data", (bytes) => {
       stdout += String(bytes);
+      if (kill?.test(stdout) === true) child.kill("SIGKILL");
     });
     child.stderr.on("data", (bytes) => {
       stderr += String(bytes);
@@ -103,6 +112,65 @@ describe("the model command", () => {
     expect((await complete()).json().model.name).toBe("tiny-llama");
   });
 
+  it("gets a model from the hub, continues after a kill, fetches nothing the second time, and deletes what is left", async () => {
+    const content = await readFile(tinyGguf);
+    const server = await misbehavingServer(content);
+    const environment = { HF_ENDPOINT: new URL(server.url).origin, HTTP_PROXY: undefined, http_proxy: undefined };
+    // Progress is printed a few times a second.
+    const slow: Answer = (_, response) => {
+      response.writeHead(200, { "content-length": content.length });
+      response.write(content.subarray(0, 5000));
+      setTimeout(() => response.write(content.subarray(5000, 10_000)), 500);
+    };
+    try {
+      server.next(slow);
+      const killed = await cliWith({ environment, kill: /"done":10000\b/ }, "model", "get", "tiny", "--json");
+      expect(killed.code).toBe(null);
+      const got = await cliWith({ environment }, "model", "get", "tiny", "--json");
+      expect(got.code, got.stderr).toBe(0);
+      expect(got.stderr).toContain(`Downloading tiny.gguf (0 MB, SHA-256 `);
+      expect(got.stderr).toContain(`) from ${environment.HF_ENDPOINT}/nobody/tiny/resolve/1/tiny.gguf`);
+      expect(got.json()).toMatchObject({ name: "tiny", catalogued: true, present: false });
+      expect(server.ranges).toEqual(["", "bytes=10000-"]);
+      const { folder } = (await cli("model", "list", "--json")).json();
+      expect(await readdir(folder)).toEqual(["tiny"]);
+
+      const second = await cliWith({ environment }, "model", "get", "tiny");
+      expect(second.stdout).toContain("tiny is here already");
+      expect(server.ranges).toHaveLength(2);
+
+      expect((await cli("model", "remove", "tiny")).code).toBe(0);
+      server.next(slow);
+      await cliWith({ environment, kill: /"done":10000\b/ }, "model", "get", "tiny", "--json");
+      expect((await cli("model", "remove", "tiny")).stdout).toContain("Removed what was downloaded of tiny.");
+      expect(await readdir(folder)).toEqual([]);
+
+      server.next(status(404));
+      const refused = await cliWith({ environment }, "model", "get", "tiny");
+      expect(refused.code).toBe(2);
+      expect(refused.stderr).toMatch(/tiny\.gguf: expected a model file, found HTTP status 404: .*--from\.\n$/);
+    } finally {
+      await server.close();
+    }
+  });
+
+  it("asks the proxy that the environment names", async () => {
+    const asked: string[] = [];
+    const proxy = createServer().on("connect", (request, socket) => {
+      asked.push(request.url ?? "");
+      socket.end("HTTP/1.1 502 Bad Gateway\r\n\r\n");
+    });
+    await new Promise<void>((done) => proxy.listen(0, "127.0.0.1", done));
+    const address = proxy.address();
+    const port = typeof address === "object" ? address?.port : undefined;
+    const environment = { HF_ENDPOINT: "https://hub.invalid", https_proxy: `http://127.0.0.1:${port}`, no_proxy: "" };
+    const refused = await cliWith({ environment }, "model", "get", "tiny");
+    expect(asked).toEqual(["hub.invalid:443"]);
+    expect(refused.stderr).toMatch(/found no connection \(.*502.*\)\. Check the network, or the proxy/);
+    expect(refused.code).toBe(2);
+    await new Promise((done) => proxy.close(done));
+  });
+
   it("marks a file that is not in the catalogue", async () => {
     const path = join(tiny.root, "other.gguf");
     await writeFile(path, Buffer.concat([await readFile(tinyGguf), Buffer.of(1)]));
@@ -125,7 +193,7 @@ describe("the model command", () => {
     expect(completed.stderr).toMatch(/Expected the model tiny on this machine.*Until then the small model answers/);
     const named = await complete("--model", "tiny");
     expect(named.code).toBe(2);
-    expect(named.stderr).toMatch(/Expected the model tiny on this machine, found none: run "model add tiny\.gguf"/);
+    expect(named.stderr).toMatch(/Expected the model tiny on this machine, found none: run "model get tiny"/);
     await cli("model", "use", "small");
   });
 
@@ -133,6 +201,10 @@ describe("the model command", () => {
     [["model"], /Expected "model list"/],
     [["model", "list", "all"], /Expected "model list"/],
     [["model", "destroy", "x"], /found "model destroy x"/],
+    [["model", "get"], /Expected "model get NAME", found nothing/],
+    [["model", "get", "small"], /which ships with the extension/],
+    [["model", "get", "tiny", "--name", "x"], /found also --name/],
+    [["model", "add", "x", "--from", "y"], /found also --from/],
     [["model", "add"], /Expected "model add FILE", found nothing/],
     [["model", "add", "a", "b"], /found also "b"/],
     [["model", "add", "--fast"], /Unknown option '--fast'/],

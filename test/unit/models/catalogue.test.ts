@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { readCatalogue, smallModel } from "../../../sidecar/models/catalogue";
+import { hubAddress, readCatalogue, smallModel } from "../../../sidecar/models/catalogue";
 import { loadRecipe } from "../../../sidecar/models/recipe";
 import { type TinyCatalogue, tinyCatalogue } from "./tiny-model";
 
@@ -20,6 +20,23 @@ describe("the catalogue", () => {
       expect(source?.file, name).toMatch(/\.gguf$/);
       expect(source?.revision, name).toMatch(/^[0-9a-f]{40}$/);
     }
+  });
+
+  it("names no host: the hub is the publisher's, at the pinned revision, unless the user names a mirror", () => {
+    expect(readFileSync(join(packaged, "catalogue.json"), "utf8")).not.toMatch(/:\/\//);
+    const source = catalogue.get("qwen2.5-coder-0.5b")?.source;
+    if (source === undefined) throw new Error("Expected a source.");
+    expect(hubAddress(source, {})).toBe(
+      "https://huggingface.co/Qwen/Qwen2.5-Coder-0.5B-Instruct-GGUF/resolve/ebb2015119c907b064c512bf053e945850b5875f/qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    );
+    expect(hubAddress(source, { HF_ENDPOINT: "http://127.0.0.1:9/" })).toMatch(/^http:\/\/127\.0\.0\.1:9\/Qwen\//);
+  });
+
+  it("tells whether a model's need is trained, as its card does", () => {
+    for (const { package: name, trainedNeed } of catalogue.values())
+      expect(/^\| retrieval \|.*\buntrained\b/m.test(readFileSync(join(packaged, name, "MODEL_CARD.md"), "utf8"))).toBe(
+        !trainedNeed,
+      );
   });
 
   it("has the licence, parameters and size of the packages", async () => {

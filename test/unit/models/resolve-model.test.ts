@@ -28,7 +28,7 @@ describe("a model's name", () => {
     const { problem, ...resolved } = resolveModelOrSmall("tiny", tiny.folders);
     expect(resolved).toEqual(small());
     expect(problem).toBe(
-      'Expected the model tiny on this machine, found none: run "model add tiny.gguf" on the command line with the file of nobody/tiny. Until then the small model answers.',
+      'Expected the model tiny on this machine, found none: run "model get tiny" on the command line, which downloads tiny.gguf of nobody/tiny. Until then the small model answers.',
     );
   });
 

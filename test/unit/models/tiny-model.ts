@@ -25,7 +25,14 @@ export async function tinyCatalogue(): Promise<TinyCatalogue> {
   await rm(join(packaged, "tiny", "model.json"));
   for (const name of ["recipe.json", "factors.bin"]) await cp(join(tinyFixture, name), join(packaged, "tiny", name));
   const source = JSON.parse(await readFile(join(tinyFixture, "source.json"), "utf8")) as object;
-  const facts = { goodFor: "Tests.", licence: "Apache-2.0", parameters: 1, bytes: 1, memoryMegabytes: 1 };
+  const facts = {
+    goodFor: "Tests.",
+    licence: "Apache-2.0",
+    parameters: 1,
+    bytes: 1,
+    memoryMegabytes: 1,
+    trainedNeed: true,
+  };
   const catalogue = {
     formatVersion: 1,
     models: {
