@@ -1,7 +1,7 @@
 // Decides where a suggestion ends: at the end of its statement or block, or where the model begins to repeat itself.
 
 import { indentOf, Scanner } from "../../languages/scanner";
-import { type CursorSyntax, continuesConstruct, fitsRest, isCloserLine } from "../syntax/cursor";
+import { type CursorSyntax, continuesConstruct, fitsRest, isCloserLine, isDecorator } from "../syntax/cursor";
 
 export interface Stop {
   /** Length of the text up to there, in UTF-16 units. */
@@ -128,7 +128,7 @@ function continuesBelow(line: string, { syntax, suffix }: CursorSyntax, { inside
   const code = line.trim();
   if (insideComment || code === "") return false;
   // What it decorates may be there already.
-  if (/^@[\w.]+(?:\(.*\))?$/.test(code)) return !/^[^\S\n]*\n[^\S\n]*[^\s)\]}]/.test(suffix);
+  if (isDecorator(code)) return !/^[^\S\n]*\n[^\S\n]*[^\s)\]}]/.test(suffix);
   // Directives of a preprocessor, entries of a list and labels end with their line.
   return syntax.semicolons && !/[;{},:]$|\*\/$/.test(code) && !/^#\s*\w/.test(code);
 }
@@ -207,21 +207,23 @@ export function loopCut(tokens: readonly number[]): number | undefined {
 
 /** `text` up to about `length`, where it began to repeat itself: without the line cut there, or with the whole word. */
 export function cutRepetition(text: string, length: number, cursor: CursorSyntax): string {
-  const lines = wholeLines(text.slice(0, length), cursor);
-  if (lines !== undefined) return lines;
-  return (
-    text.slice(0, length) +
-    (endsInWord.test(text.slice(0, length)) ? (startOfWord.exec(text.slice(length))?.[0] ?? "") : "")
-  );
+  const cut = text.slice(0, length);
+  const restOfWord = endsInWord.test(cut) ? (startOfWord.exec(text.slice(length))?.[0] ?? "") : "";
+  return wholeLines(cut, cursor) ?? withoutOpenEnd(cut + restOfWord);
 }
 
 /** A text cut off by a limit, without the line or the word that was cut. */
 export function cutAtLimit(text: string, cursor: CursorSyntax): string {
-  return wholeLines(text, cursor) ?? text.replace(endsInWord, "");
+  return wholeLines(text, cursor) ?? withoutOpenEnd(text.replace(endsInWord, ""));
 }
 
 const endsInWord = /[\p{L}\p{N}_]+$/u;
 const startOfWord = /^[\p{L}\p{N}_]+/u;
+
+/** `text` without the opening brackets and quotes at its end. */
+function withoutOpenEnd(text: string): string {
+  return text.replace(/(?:[\s([{]|(?<=[\s,([{])["'`])+$/, "");
+}
 
 /** `text` without its last line; undefined where it has only one. */
 function wholeLines(text: string, cursor: CursorSyntax): string | undefined {

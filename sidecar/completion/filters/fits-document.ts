@@ -1,6 +1,7 @@
 // Closes or cuts a suggestion so that the document is no more broken with it than without it.
+import { indentOf } from "../../languages/scanner";
 import { closed, keepsBalance } from "../syntax/balance";
-import { type CursorSyntax, closersAfter } from "../syntax/cursor";
+import { type CursorSyntax, closersAfter, isDecorator } from "../syntax/cursor";
 import type { SuggestionFilter } from "./filter";
 import { isInformative } from "./lines";
 
@@ -16,6 +17,7 @@ export const fitsDocument: SuggestionFilter = {
     let parses = 0;
     let reason: string | undefined;
     for (const text of new Set(versions(suggestion, cursor))) {
+      if (text.trim() === "") continue;
       let why = whyUnfit(text, cursor);
       if (why === undefined) {
         parses += 1;
@@ -41,7 +43,8 @@ function* versions(suggestion: string, cursor: CursorSyntax): Generator<string> 
   } else yield* closings(suggestion, cursor);
   // The first words of a line are no statement.
   if (isLast && cursor.linePrefix.trim() === "") return;
-  for (const cut of wordCuts(firstLine(suggestion))) yield* closings(isLast ? cut.trimEnd() : cut, cursor);
+  for (const cut of wordCuts(firstLine(suggestion), cursor.lineSuffix))
+    yield* closings(isLast ? cut.trimEnd() : cut, cursor);
 }
 
 function firstLine(text: string): string {
@@ -53,37 +56,57 @@ function firstLine(text: string): string {
 /** `text`, and where a word follows the cursor with a space before it; then with its strings, brackets and blocks closed. */
 function* closings(text: string, cursor: CursorSyntax): Generator<string> {
   yield text;
-  if (growsTogether(text, cursor)) yield `${text} `;
+  if (lacksSpace(text, cursor)) yield `${text} `;
   const whole = closed(text, cursor);
   yield whole;
   if (cursor.syntax.semicolons && whole !== text) yield `${whole};`;
   if (cursor.syntax.blocks === "end") yield `${text}\n${/^\s*/.exec(cursor.linePrefix + text)?.[0] ?? ""}end`;
 }
 
-/** The beginnings of a line that end with a word, a space or a sign, longest first. */
-function* wordCuts(line: string): Generator<string> {
+/**
+ * The beginnings of a line that end with a word, a space or a sign, longest first. One that ends with a dot would claim that
+ * what it stands for has the member that follows the cursor: that is for the line to say.
+ */
+function* wordCuts(line: string, lineSuffix: string): Generator<string> {
   const ends = [...line.matchAll(/[\p{L}\p{N}_]+|[^\S\n]+|[^\p{L}\p{N}_\s]/gu)].map(({ index }) => index);
+  const member = /^[\p{L}\p{N}_]+/u.exec(lineSuffix)?.[0];
   for (const end of ends.reverse()) {
     const cut = line.slice(0, end);
-    if (/[\p{L}\p{N}]/u.test(cut)) yield cut;
+    const claims = cut.endsWith(".") && member !== undefined && !line.startsWith(member, end);
+    if (/[\p{L}\p{N}]/u.test(cut) && !claims) yield cut;
   }
 }
 
 /** Why `text` does not fit between the texts around it; undefined where only a parser can tell. */
 function whyUnfit(text: string, cursor: CursorSyntax): string | undefined {
-  const { lineSuffix } = cursor;
+  const { lineSuffix, atCursor } = cursor;
   if (text.includes("\n") && lineSuffix.trim() !== "") return "breaks the line after the cursor";
-  if (growsTogether(text, cursor)) return "grows together with the word after the cursor";
-  if (/[;{}]\s*$/.test(text) && /^\s*[\p{L}\p{N}_"'`([]/u.test(lineSuffix))
+  if (lacksSpace(text, cursor)) return "grows together with the word after the cursor";
+  const isCode = !atCursor.insideComment && !atCursor.insideString;
+  if (isCode && /[;{}]\s*$/.test(text) && /^\s*[\p{L}\p{N}_"'`([]/u.test(lineSuffix))
     return "ends a statement before the rest of the line";
   if (!keepsBalance(text, cursor)) return "leaves a bracket, a string or a comment open, or closes one too many";
+  if (partsDecorator(text, cursor)) return "stands between a decorator and what it decorates";
   return whyRepeated(text, cursor);
 }
 
-/** Whether the last word of `text` and the first one after the cursor become one; in prose, signs belong to their word. */
-function growsTogether(text: string, { linePrefix, lineSuffix, atCursor }: CursorSyntax): boolean {
+/**
+ * Whether the end of `text` and the word after the cursor become one word, or stand together where a space belongs: after a
+ * comma, after an operator that has a space before it, and in prose.
+ */
+function lacksSpace(text: string, { linePrefix, lineSuffix, atCursor }: CursorSyntax): boolean {
   const isProse = (atCursor.insideComment || atCursor.insideString) && /\s$/.test(linePrefix);
-  return (isProse ? /\S$/ : /[\p{L}\p{N}_]$/u).test(text) && /^[\p{L}\p{N}_]/u.test(lineSuffix);
+  return (isProse ? /\S$/ : /(?:[\p{L}\p{N}_,]|\s[-+*/%=<>&|?:]+)$/u).test(text) && /^[\p{L}\p{N}_]/u.test(lineSuffix);
+}
+
+/** Whether `text` puts anything but another decorator between the one above it and what that decorates. */
+function partsDecorator(text: string, { linePrefix, lineSuffix, lineAbove, suffix }: CursorSyntax): boolean {
+  if (lineSuffix.trim() !== "") return false;
+  const decorator = linePrefix.trim() === "" ? lineAbove : /^\s*\n/.test(text) ? linePrefix : undefined;
+  const lineBelow = /^[^\n]*\n([^\n]*)/.exec(suffix)?.[1] ?? "";
+  if (decorator === undefined || !isDecorator(decorator) || !/^\s*[^\s)\]}]/.test(lineBelow)) return false;
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  return indentOf(lineBelow) === indentOf(decorator) && !lines.every(isDecorator);
 }
 
 /** The lines as they would stand in the document. */

@@ -43,32 +43,23 @@ function imbalanceWith(text: string, { syntax, atCursor, afterCursor, lineSuffix
   const inserted = new Scanner(syntax, atCursor).read(text);
   const after = inserted.isLike(atCursor) ? afterCursor : new Scanner(syntax, inserted).read(suffix);
   const atLineEnd = new Scanner(syntax, inserted).read(lineSuffix);
-  const stack = [...atCursor.open];
-  const counts = { unclosedBrackets: inserted.mismatches + after.mismatches, unmatchedClosers: 0 };
-  for (const { close } of inserted.unmatched) closeLast(stack, close, counts);
-  stack.push(...inserted.open);
-  for (const { close } of after.unmatched) closeLast(stack, close, counts);
+  const kinds = [")", "]", "}"].map((close) => {
+    const count = (brackets: readonly { readonly close: string }[]): number =>
+      brackets.filter((bracket) => bracket.close === close).length;
+    const before = count(atCursor.open) - count(inserted.unmatched);
+    const open = Math.max(0, before) + count(inserted.open) - count(after.unmatched);
+    return {
+      unclosed: Math.max(0, open) + count(after.open),
+      unmatched: Math.max(0, -before) + Math.max(0, -open),
+    };
+  });
   return {
-    unclosedBrackets: counts.unclosedBrackets + stack.length + after.open.length,
-    unmatchedClosers: counts.unmatchedClosers,
+    unclosedBrackets: kinds.reduce((sum, { unclosed }) => sum + unclosed, inserted.mismatches + after.mismatches),
+    unmatchedClosers: kinds.reduce((sum, { unmatched }) => sum + unmatched, 0),
     openString: atLineEnd.insideString && !atLineEnd.insideMultiline,
     openComment: atLineEnd.insideComment && atLineEnd.insideMultiline,
     openLongString: after.insideString && after.insideMultiline,
   };
-}
-
-/** Takes the bracket that `close` closes off the stack, and counts those inside it that stay open. */
-function closeLast(
-  stack: OpenBracket[],
-  close: string,
-  counts: { unclosedBrackets: number; unmatchedClosers: number },
-): void {
-  const at = stack.findLastIndex((bracket) => bracket.close === close);
-  if (at < 0) counts.unmatchedClosers += 1;
-  else {
-    counts.unclosedBrackets += stack.length - 1 - at;
-    stack.length = at;
-  }
 }
 
 /** Whether the cursor is in a comment or string and `text` does not end it. */

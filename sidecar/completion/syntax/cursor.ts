@@ -297,3 +297,8 @@ export function continuesConstruct(line: string): boolean {
 export function isCloserLine(line: string): boolean {
   return /^\s*(?:(?:[)\]}]+[)\]},;]*)|(?:end|fi|done|esac)[;,)]*)\s*$/.test(line);
 }
+
+/** Whether `line` is a decorator, an annotation or an attribute of what stands below it. */
+export function isDecorator(line: string): boolean {
+  return /^\s*(?:@[\w.]+(?:\(.*\))?|#?\[\w.*\])\s*$/.test(line);
+}

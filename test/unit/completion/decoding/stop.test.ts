@@ -200,9 +200,15 @@ describe("a text cut off", () => {
   });
 
   it("at the token limit loses the last word of its only line, which may be incomplete", () => {
-    expect(atLimit("f() {\n  ├a(┤")).toBe("a(");
-    expect(atLimit("f(├a, firs┤)")).toBe("a, ");
+    expect(atLimit("f() {\n  ├a + b┤")).toBe("a +");
+    expect(atLimit("f(├a, firs┤)")).toBe("a,");
     expect(atLimit("f(├firs┤)")).toBe("");
+  });
+
+  it("does not end with an opening bracket or quote", () => {
+    expect(atLimit("f() {\n  ├a(┤")).toBe("a");
+    expect(whereItRepeats("f(├'a', 'a', 'a'┤)", 6)).toBe("'a',");
+    expect(whereItRepeats("├('a', 'b'), ('a', 'b')┤", 14)).toBe("('a', 'b'),");
   });
 
   it("where it repeats itself ends with a whole line if it has several", () => {
@@ -213,6 +219,11 @@ describe("a text cut off", () => {
     expect(whereItRepeats("f(├first, last, first, last┤)", 15)).toBe("first, last, first");
     expect(whereItRepeats("f(├first, last, first, last┤)", 11)).toBe("first, last");
   });
+});
+
+it("a suggestion behind an attribute ends where its function stands already, and goes on to it otherwise", () => {
+  expect(stopAt("#[test]├\nfn a() {┤\nfn b() {\n}\n", "rust")).toEqual(["", "end-of-statement"]);
+  expect(stopAt("#[test]├\nfn a() {\n    b();┤\n", "rust")[0]).toContain("fn a()");
 });
 
 it("a suggestion behind a decorator ends where its definition stands already", () => {

@@ -21,10 +21,15 @@ describe("before a word", () => {
   it("a suggestion gets the space that it lacks", () => {
     kept("const a = ├await┤load(b);", "const a = ├await ┤load(b);");
     kept("# reads ├the list of┤items", "# reads ├the list of ┤items", "python");
+    kept("# reads ├the list;┤items", "# reads ├the list; ┤items", "python");
+    kept("const a = ├b +┤c;", "const a = ├b + ┤c;");
+    kept("f(├a,┤b);", "f(├a, ┤b);");
   });
 
   it("a suggestion is cut so that no words grow together", () => {
     kept("const total = ├10 + items┤items.length;", "const total = ├10 + ┤items.length;");
+    kept("return ├self.width┤width * height\n", "return ├self.┤width * height\n", "python");
+    kept("const a = ├await url.read(url);┤load(url);", "const a = ├await ┤load(url);");
     rejected("const total = ├0┤items.length;", "grows together");
     rejected(
       "class A {\n  public ├String name┤String getName() {\n    return name;\n  }\n}\n",
@@ -156,14 +161,15 @@ describe("lines", () => {
 });
 
 describe("between a decorator and its definition", () => {
-  it("no other definition is suggested", () => {
-    const text = "class A:\n    @property\n    ├def b(self):┤\n    def c(self):\n        return 1\n";
-    rejected(text, "changes the code around", "python");
-    rejected(
-      "class A {\n\t@Override\n\t├public void b() {\n\t}┤\n\tpublic void c() {\n\t\td();\n\t}\n}\n",
-      "changes the code around",
-      "java",
-    );
+  it.each([
+    ["python", "class A:\n    @property\n    ├def b(self):┤\n    def c(self):\n        return 1\n"],
+    ["python", "class A:\n    @property├\n    def b(self):┤\n    def c(self):\n        return 1\n"],
+    ["java", "class A {\n\t@Override\n\t├public void b() {\n\t}┤\n\tpublic void c() {\n\t\td();\n\t}\n}\n"],
+    ["rust", "#[test]├\nfn a() {\n}┤\nfn b() {\n    c();\n}\n"],
+    ["typescript", "class A {\n  @Input()\n  ├b: string;┤\n  c: string;\n}\n"],
+    ["csharp", "class A {\n    [Fact]\n    ├public void B() {\n    }┤\n    public void C() {\n    }\n}\n"],
+  ])("no other definition is suggested: %s %j", (languageId, text) => {
+    rejected(text, "between a decorator", languageId);
   });
 
   it("another decorator is kept", () => {
