@@ -4,6 +4,7 @@ import { main as confidence } from "./confidence";
 import { main as index, indexPhases } from "./index/main";
 import { main as inference, inferencePhases } from "./inference/main";
 import { main as ranking } from "./ranking/main";
+import { main as replay } from "./replay/main";
 import { main as secrets } from "./secrets";
 import { main as typing } from "./typing/main";
 
@@ -15,6 +16,7 @@ const commands: Readonly<Record<string, (args: readonly string[]) => Promise<voi
   index,
   typing,
   ranking,
+  replay,
   confidence,
   secrets,
 };
@@ -24,6 +26,7 @@ const help = `npm run bench -- COMMAND [OPTIONS]; "COMMAND --help" lists the opt
   index        how fast the workspace is indexed, updated and searched
   typing       how much typing suggestions save in edits of a git history
   ranking      the effect of boosts for imported and recently edited files
+  replay       the share of places with a suggestion, and suggestions that damage the file
   confidence   fits and checks the confidence of suggestions
   secrets      the secrets that the index excludes, and its false positives
 `;
