@@ -1,11 +1,13 @@
 // All commands of the extension in one table: its name in package.json, and what it does.
 import { commands, Disposable, type ExtensionContext, window } from "vscode";
 import { configurationSection } from "../sidecar/protocol";
-import { chooseModel } from "./choose-model";
 import { command } from "./command-names";
 import { collectDiagnostics } from "./diagnostics/collect";
 import { IndexingCommands } from "./indexing-commands";
 import type { InspectorPanel } from "./inspector/panel";
+import { chooseModel } from "./models/choose-model";
+import type { ModelCommands } from "./models/model-commands";
+import type { ModelGetter } from "./models/model-getter";
 import { showInformation } from "./notifications";
 import type { SidecarSession } from "./session";
 import type { ExtensionSettings } from "./settings";
@@ -22,13 +24,16 @@ export interface CommandParts {
   readonly statusModel: StatusModel;
   readonly snooze: Snooze;
   readonly inspector: InspectorPanel;
+  readonly modelCommands: ModelCommands;
+  readonly modelGetter: ModelGetter;
 }
 
 type CommandName = (typeof command)[keyof typeof command];
 /** What a command does with its argument, which anybody may have given. */
 type Handler = (given?: unknown) => unknown;
 
-function handlers({ context, session, statusModel, snooze, inspector }: CommandParts): Record<CommandName, Handler> {
+function handlers(parts: CommandParts): Record<CommandName, Handler> {
+  const { context, session, statusModel, snooze, inspector } = parts;
   const indexing = new IndexingCommands(session);
   const { settings } = session;
   const extensionId = context.extension.id;
@@ -44,7 +49,7 @@ function handlers({ context, session, statusModel, snooze, inspector }: CommandP
     [command.resumeIndexing]: () => indexing.resume(),
     [command.clearIndex]: () => indexing.clear(),
     [command.why]: (clicked) => indexing.explain(clicked),
-    [command.chooseModel]: () => chooseModel(settings),
+    [command.chooseModel]: () => chooseModel({ session, commands: parts.modelCommands, getter: parts.modelGetter }),
     [command.restart]: () => session.restart(),
     [command.showLog]: () => session.log.show(),
     [command.collectDiagnostics]: () => collectDiagnostics(context, session, statusModel),

@@ -3,6 +3,7 @@
 export * from "./protocol/initialization";
 export * from "./protocol/inspection";
 export * from "./protocol/messages";
+export * from "./protocol/models";
 export * from "./protocol/status";
 export * from "./protocol/suggestions";
 export * from "./protocol/trace";

@@ -67,7 +67,7 @@ const rooms: readonly Room[] = [
   { name: "server", paths: ["sidecar/server"], imports: belowServer },
   { name: "command line", paths: ["sidecar/cli.ts", "sidecar/cli"], imports: belowServer },
   { name: "entries", paths: ["sidecar/main.ts"], imports: [...belowServer, "server"] },
-  { name: "extension", paths: ["extension"], imports: ["protocol"] },
+  { name: "extension", paths: ["extension"], imports: ["protocol", "download"] },
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },
   { name: "corpus", paths: ["test/secrets"], imports: [] },

@@ -1,6 +1,7 @@
 // The data that the status bar and its menu show.
 import type { Availability, CompletionTrace, SidecarStatus } from "../../sidecar/protocol";
 import type { Environment } from "../environment";
+import type { ModelWork } from "../models/model-texts";
 
 export interface StatusData {
   status: SidecarStatus;
@@ -13,6 +14,8 @@ export interface StatusData {
   here?: Availability;
   /** Why no suggestion was requested at the cursor, as the end of a sentence. */
   suppressed?: string;
+  /** The download or conversion of a model in this window. */
+  work?: ModelWork;
 }
 
 /** Why the active document gets no suggestions while others do; undefined where it does get them. */

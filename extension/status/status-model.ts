@@ -3,6 +3,7 @@ import { type Disposable, EventEmitter, env, type TextEditor, window, workspace 
 import { errorMessage } from "../../sidecar/host/errors";
 import { type Availability, type CompletionTrace, messages, type SidecarState } from "../../sidecar/protocol";
 import { completedSchemes, type Environment } from "../environment";
+import type { ModelWork } from "../models/model-texts";
 import type { SidecarSession } from "../session";
 import type { StatusData } from "./status-data";
 
@@ -12,6 +13,7 @@ export class StatusModel implements Disposable {
   private last: CompletionTrace | undefined;
   private here: Availability | undefined;
   private suppressed: string | undefined;
+  private work: ModelWork | undefined;
   private questions = 0;
   private askedIn: SidecarState | undefined;
 
@@ -70,6 +72,7 @@ export class StatusModel implements Disposable {
         : { languageId: document.languageId }),
       ...(this.here === undefined ? {} : { here: this.here }),
       ...(this.suppressed === undefined ? {} : { suppressed: this.suppressed }),
+      ...(this.work === undefined ? {} : { work: this.work }),
     };
   }
 
@@ -79,6 +82,12 @@ export class StatusModel implements Disposable {
       this.suppressed = reason;
       this.emitter.fire();
     }
+  }
+
+  /** The download or conversion of a model; undefined when there is none. */
+  showWork(work: ModelWork | undefined): void {
+    this.work = work;
+    this.emitter.fire();
   }
 
   dispose(): void {

@@ -2,6 +2,7 @@
 import type { CompletionTrace, IndexCounts } from "../../sidecar/protocol";
 import { limits, machine } from "../environment";
 import { escapeMarkdown } from "../escape";
+import type { ModelWork } from "../models/model-texts";
 import { type Action, actionsFor } from "./actions";
 import { clockTime } from "./clock";
 import { type StatusData, unavailableHere } from "./status-data";
@@ -23,7 +24,12 @@ export function statusText(data: StatusData, now: number): StatusText {
 }
 
 function headline(data: StatusData, now: number): { text: string; label: string } {
-  const { status } = data;
+  const { status, work } = data;
+  // A state that hides suggestions matters more.
+  if (work !== undefined && (status.state === "ready" || status.state === "indexing" || status.state === "starting")) {
+    const percent = work.percent === undefined ? "" : ` ${work.percent} %`;
+    return { text: `$(cloud-download) SelfRACG${percent}`, label: `SelfRACG: ${work.title}${percent}` };
+  }
   switch (status.state) {
     case "starting":
       return { text: "$(loading~spin) SelfRACG", label: "SelfRACG is starting" };
@@ -97,6 +103,7 @@ function tooltip(data: StatusData): string {
   const off = unavailableHere(data);
   return [
     `**SelfRACG** · ${escapeMarkdown(status.message)}`,
+    ...(data.work === undefined ? [] : [escapeMarkdown(workText(data.work))]),
     ...(off?.reason === undefined ? [] : [`Here: ${escapeMarkdown(off.reason)}`]),
     ...(data.suppressed === undefined ? [] : [`No suggestion here: ${escapeMarkdown(data.suppressed)}`]),
     ...limits(place).map(escapeMarkdown),
@@ -107,6 +114,11 @@ function tooltip(data: StatusData): string {
   ]
     .filter((part) => part !== "")
     .join("\n\n");
+}
+
+function workText({ title, detail, percent }: ModelWork): string {
+  const progress = detail || (percent === undefined ? "" : `${percent} %`);
+  return `${title}${progress === "" ? "" : `: ${progress}`}. The model in use answers meanwhile.`;
 }
 
 function commandLink({ command, argument, title, icon }: Action): string {

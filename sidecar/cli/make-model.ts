@@ -5,6 +5,7 @@ import { loadOnnxRuntime } from "../inference/onnx-runtime";
 import { type AddedModel, type AddStep, addModel } from "../models/add-model";
 import { type DownloadProgress, describeProgress } from "../models/download/progress";
 import { getModel } from "../models/get-model";
+import type { ModelProgress } from "../protocol";
 import { environmentFetch } from "./environment-fetch";
 import { InputError, ProgressLine, print, printJson } from "./terminal";
 
@@ -30,7 +31,7 @@ export async function add(file: string, options: ModelOptions): Promise<void> {
     throw new InputError('Expected "model add FILE", found also --from. It belongs to "model get NAME".');
   const { folders, signal, json, name } = options;
   const exactProducts = await printedVariant();
-  const progress = new ModelProgress(json);
+  const progress = new ShownProgress(json);
   const added = await addModel({ file, name, folders, exactProducts, signal, onProgress: progress.converting });
   finish(added, exactProducts, options, progress);
 }
@@ -40,7 +41,7 @@ export async function get(name: string, options: ModelOptions): Promise<void> {
     throw new InputError('Expected "model get NAME", found also --name. The name is the one behind "get".');
   const { folders, signal, json, from } = options;
   const exactProducts = await printedVariant();
-  const progress = new ModelProgress(json);
+  const progress = new ShownProgress(json);
   const added = await getModel({
     name,
     from,
@@ -74,7 +75,7 @@ async function printedVariant(): Promise<boolean> {
   return exactProducts;
 }
 
-function finish(added: AddedModel, exactProducts: boolean, { json }: ModelOptions, progress: ModelProgress): void {
+function finish(added: AddedModel, exactProducts: boolean, { json }: ModelOptions, progress: ShownProgress): void {
   progress.end();
   print(
     added.present
@@ -93,7 +94,7 @@ function finish(added: AddedModel, exactProducts: boolean, { json }: ModelOption
 const jsonIntervalMs = 200;
 
 /** Progress for people on standard error; for programs also on standard output, a JSON object with `step` a line. */
-class ModelProgress {
+class ShownProgress {
   private readonly lines = new Map<string, ProgressLine>();
   private shown: { readonly step: string; readonly atMs: number } | undefined;
   private latest: DownloadProgress | undefined;
@@ -124,12 +125,13 @@ class ModelProgress {
     return line;
   }
 
-  private report(step: string, done: number, total: number | undefined): void {
+  private report(step: ModelProgress["step"], done: number, total: number | undefined): void {
     if (!this.json) return;
     const atMs = performance.now();
     if (this.shown?.step === step && atMs - this.shown.atMs < jsonIntervalMs) return;
     this.shown = { step, atMs };
-    printJson({ step, done, total });
+    const progress: ModelProgress = { step, done, total };
+    printJson(progress);
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from "../models/model-folders";
 import { outdatedNote } from "../models/outdated";
 import { resolveModel } from "../models/resolve-model";
+import type { ListedModel, ModelList } from "../protocol";
 import { add, get, type ModelOptions } from "./make-model";
 import { InputError, parseOptions, print, printJson } from "./terminal";
 
@@ -43,35 +44,6 @@ export async function modelCommand(args: string[], folders: ModelFolders, signal
   await { get, add, use, remove }[action](target, options);
 }
 
-interface Listed {
-  readonly name: string;
-  readonly state: "ships" | "here" | "not here" | "damaged";
-  readonly inUse: boolean;
-  readonly catalogued: boolean;
-  readonly licence: string | undefined;
-  readonly parameters: number | undefined;
-  /** On disk. */
-  readonly bytes: number | undefined;
-  readonly memoryMegabytes: number | undefined;
-  readonly goodFor: string | undefined;
-  readonly title: string | undefined;
-  /** Of the catalogue: whether its expression of its need is trained. */
-  readonly trainedNeed: boolean | undefined;
-  /** The GGUF file it is made of. */
-  readonly file: string | undefined;
-  /** What there is to download, for a model of the catalogue. */
-  readonly source: ListedSource | undefined;
-}
-
-interface ListedSource {
-  readonly address: string;
-  readonly file: string;
-  readonly bytes: number;
-  readonly sha256: string;
-  /** Whether pip can fetch it too. */
-  readonly pip: boolean;
-}
-
 async function list({ folders, json }: ModelOptions): Promise<void> {
   const catalogue = readCatalogue(folders.packaged);
   const installed = new Map((await installedModels(folders)).map((model) => [model.name, model]));
@@ -79,7 +51,7 @@ async function list({ folders, json }: ModelOptions): Promise<void> {
   const notes = new Map<string, string | undefined>();
   for (const { name, manifest, problem } of installed.values())
     notes.set(name, manifest === undefined ? problem : await outdatedNote(manifest, folders.packaged));
-  const models = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name) => ({
+  const models: ListedModel[] = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name) => ({
     ...describe(name, chosen, catalogue.get(name), installed.get(name)),
     problem: notes.get(name),
   }));
@@ -94,7 +66,10 @@ async function list({ folders, json }: ModelOptions): Promise<void> {
     print(`  ${problem ?? goodFor ?? "Not in the catalogue."}`);
   }
   print(`Models lie in ${folders.installed}`);
-  if (json) printJson({ models, folder: folders.installed, downloads: downloadsFolder(folders) });
+  if (json) {
+    const listed: ModelList = { models, folder: folders.installed, downloads: downloadsFolder(folders) };
+    printJson(listed);
+  }
 }
 
 function describe(
@@ -102,7 +77,7 @@ function describe(
   chosen: string,
   known: CatalogueModel | undefined,
   here: InstalledModel | undefined,
-): Listed {
+): Omit<ListedModel, "problem"> {
   const manifest = here?.manifest;
   return {
     name,
@@ -122,12 +97,12 @@ function describe(
   };
 }
 
-function listedSource(source: ModelSource): ListedSource {
+function listedSource(source: ModelSource): ListedModel["source"] {
   const { file, bytes, sha256, packages } = source;
   return { address: hubAddress(source), file, bytes, sha256, pip: packages.length > 0 };
 }
 
-function stateOf(here: InstalledModel | undefined): Listed["state"] {
+function stateOf(here: InstalledModel | undefined): ListedModel["state"] {
   if (here === undefined) return "not here";
   return here.manifest === undefined ? "damaged" : "here";
 }

@@ -85,7 +85,7 @@ describe.skipIf(unreachable !== undefined)(
       await window.runCommand("SelfRACG: Choose Model");
       await window.page
         .locator(".quick-input-list .monaco-list-row")
-        .filter({ hasText: "The Model That Ships" })
+        .filter({ hasText: "SelfRACG's own small model" })
         .click();
       await expect.poll(() => window.modelInUse(), patience).toBe("selfracg-default");
       await window.waitForStatus(/ready/);

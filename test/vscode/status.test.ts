@@ -210,7 +210,7 @@ describe("the status bar in VS Code", () => {
     expect(await rows().first().textContent()).toContain("Choose Model");
     await picture("state-error-menu");
     await rows().first().click();
-    await rows().filter({ hasText: "The Model That Ships" }).click();
+    await rows().filter({ hasText: "SelfRACG's own small model" }).click();
     await window.waitForStatus(/ready/);
     expect(JSON.parse(readFileSync(join(workspace, ".vscode", "settings.json"), "utf8"))).toEqual({});
   });
@@ -252,6 +252,7 @@ describe("the status bar in VS Code", () => {
     expect(await steps.allTextContents()).toEqual([
       "Completion that stays on this machine",
       "Index the workspace",
+      "Get a larger model",
       "Type, and accept what you like",
       "See what was retrieved, and why",
       "Turn it off when you want",

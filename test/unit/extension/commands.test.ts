@@ -12,6 +12,7 @@ const editor = vi.hoisted(() => ({ languageId: undefined as string | undefined }
 
 vi.mock("vscode", () => ({
   Disposable: { from: (...disposables: unknown[]) => ({ disposables }) },
+  ThemeIcon: class {},
   commands: {
     registerCommand: (name: string, run: () => unknown) => void registered.set(name, run),
     executeCommand: (...given: unknown[]) => void executed.push(given),

@@ -65,6 +65,20 @@ describe("statusText", () => {
     ["$(error) SelfRACG", show({ state: "error", message: "model.onnx is missing." })],
   ];
 
+  it("shows the download of a model, unless suggestions are off or fail", () => {
+    const work = { title: "Downloading Half", percent: 25, detail: "123 of 491 MB" };
+    expect(show(ready, { work })).toMatchObject({
+      text: "$(cloud-download) SelfRACG 25 %",
+      label: "SelfRACG: Downloading Half 25 %",
+    });
+    expect(shown(show(ready, { work }).tooltip)).toContain(
+      "Downloading Half: 123 of 491 MB. The model in use answers meanwhile.",
+    );
+    const converting = { title: "Converting Half", percent: undefined, detail: "" };
+    expect(shown(show(ready, { work: converting }).tooltip)).toContain("Converting Half. The model in use");
+    expect(show({ state: "off", message: "Off." }, { work }).text).toBe("$(circle-slash) SelfRACG off");
+  });
+
   it.each(views)("shows %s", (text, view) => {
     expect(view.text).toBe(text);
   });

@@ -1,0 +1,161 @@
+// What is said of models, as plain data and text: the choice, the question before a download, and the offer at the first start.
+import { type DownloadProgress, describeProgress } from "../../sidecar/models/download/progress";
+import type { ListedModel, ModelProgress } from "../../sidecar/protocol";
+
+/** A model as an entry of the choice. */
+export interface ModelEntry {
+  readonly model: ListedModel;
+  readonly label: string;
+  readonly description: string;
+  readonly detail: string;
+  /** Whether it can be removed. */
+  readonly removable: boolean;
+}
+
+/** @param chosen name or folder in the settings; "" where there is none. @param memoryBytes of this machine */
+export function modelEntries(models: readonly ListedModel[], chosen: string, memoryBytes: number): ModelEntry[] {
+  return models.map((model) => {
+    const inUse = isInUse(model, chosen);
+    const icon = inUse ? "check" : model.state === "not here" ? "cloud-download" : "package";
+    return {
+      model,
+      label: `$(${icon}) ${titleOf(model)}`,
+      description: stateText(model, inUse),
+      detail: [model.problem ?? model.goodFor, facts(model), needText(model), memoryText(model, memoryBytes)]
+        .filter((part) => part !== undefined && part !== "")
+        .join(" "),
+      removable: model.state === "here" || model.state === "damaged",
+    };
+  });
+}
+
+export function titleOf({ title, name }: ListedModel): string {
+  return title ?? name;
+}
+
+/** Whether the model answers, unless it is not on this machine. */
+export function isInUse({ name, inUse }: ListedModel, chosen: string): boolean {
+  return chosen === "" ? inUse : chosen === name;
+}
+
+function stateText({ state, source }: ListedModel, inUse: boolean): string {
+  if (state === "not here") return source === undefined ? "not here" : `${megabytes(source.bytes)} to download`;
+  if (state === "damaged") return "damaged: get it again";
+  return inUse ? "in use" : "on this machine";
+}
+
+/** For example "504 MB on disk, 1.0 GB of memory, Apache-2.0." */
+function facts({ bytes, memoryMegabytes, licence }: ListedModel): string {
+  const parts = [
+    bytes === undefined ? undefined : `${megabytes(bytes)} on disk`,
+    memoryMegabytes === undefined ? undefined : `${gigabytes(memoryMegabytes * 1e6)} of memory`,
+    licence,
+  ].filter((part) => part !== undefined);
+  return parts.length === 0 ? "" : `${parts.join(", ")}.`;
+}
+
+function needText({ trainedNeed }: ListedModel): string {
+  if (trainedNeed === undefined) return "";
+  return trainedNeed
+    ? "It is trained to say what it needs of the workspace."
+    : "It is not trained yet to say what it needs of the workspace.";
+}
+
+function memoryText({ memoryMegabytes = 0 }: ListedModel, memoryBytes: number): string {
+  return memoryMegabytes * 1e6 * memoryFactor > memoryBytes
+    ? `This machine has ${gigabytes(memoryBytes)} of memory, which is little for it.`
+    : "";
+}
+
+/** A machine should have so many times a model's memory: the editor, a browser and compilers need some too. */
+const memoryFactor = 6;
+/** Processors without which the larger models are slower than typing. */
+const minProcessors = 4;
+
+/** What is known of this machine. */
+export interface Machine {
+  readonly memoryBytes: number;
+  /** On the disk of the models. */
+  readonly freeBytes: number;
+  readonly processors: number;
+}
+
+/** The model that is offered at the first start: the smallest one that is to be downloaded, where the machine can carry it. */
+export function offeredModel(
+  models: readonly ListedModel[],
+  chosen: string,
+  { memoryBytes, freeBytes, processors }: Machine,
+): ListedModel | undefined {
+  const small = models.find(({ state }) => state === "ships");
+  // Somebody has chosen a model already, or has one to choose.
+  if (small === undefined || !isInUse(small, chosen) || models.some(({ state }) => state === "here")) return undefined;
+  return models
+    .filter(({ source, memoryMegabytes, bytes }) => {
+      if (source === undefined || memoryMegabytes === undefined || bytes === undefined) return false;
+      return (
+        memoryMegabytes * 1e6 * memoryFactor <= memoryBytes &&
+        source.bytes + bytes + spareBytes <= freeBytes &&
+        processors >= minProcessors
+      );
+    })
+    .sort((a, b) => (a.bytes ?? 0) - (b.bytes ?? 0))[0];
+}
+
+/** Bytes that a download should leave on the disk. */
+const spareBytes = 2e9;
+
+export function offerText(model: ListedModel): string {
+  const { source, memoryMegabytes = 0 } = model;
+  return `SelfRACG: the model inside the extension is small. ${titleOf(model)} makes much better suggestions (${megabytes(source?.bytes ?? 0)} to download from ${hostOf(source?.address ?? "")}, ${gigabytes(memoryMegabytes * 1e6)} of memory, ${model.licence ?? "licence unknown"}). The small one answers until it is here.`;
+}
+
+/** What is shown before a download that was not offered with its size and place. */
+export function downloadDetail({ source, bytes = 0 }: ListedModel): string {
+  if (source === undefined) return "";
+  return `${source.address}\n${source.bytes.toLocaleString("en-US")} bytes, SHA-256 ${source.sha256}\n\nIt is converted on this machine, which then takes ${megabytes(bytes)}, and the download is deleted. The model in use answers meanwhile.`;
+}
+
+function hostOf(address: string): string {
+  return URL.canParse(address) ? new URL(address).host : address;
+}
+
+/** The work on a model, for the status bar. */
+export interface ModelWork {
+  /** For example "Downloading Qwen2.5-Coder 0.5B Instruct". */
+  readonly title: string;
+  /** 0..100, of this step; undefined where it is not known. */
+  readonly percent: number | undefined;
+  /** For example "123 of 491 MB, 12.3 MB/s, about 30 s left"; "" where there is nothing to add. */
+  readonly detail: string;
+}
+
+export function downloadWork(title: string, progress: DownloadProgress): ModelWork {
+  return {
+    title: `Downloading ${title}`,
+    percent: percentOf(progress.done, progress.total),
+    detail: describeProgress(progress),
+  };
+}
+
+const stepTitles: Readonly<Record<ModelProgress["step"], string>> = {
+  downloading: "Downloading",
+  reading: "Checking the file of",
+  converting: "Converting",
+  checking: "Checking",
+};
+
+export function commandWork(title: string, { step, done, total }: ModelProgress): ModelWork {
+  return { title: `${stepTitles[step]} ${title}`, percent: percentOf(done, total), detail: "" };
+}
+
+function percentOf(done: number, total: number | undefined): number | undefined {
+  return total === undefined || total === 0 ? undefined : Math.floor((100 * done) / total);
+}
+
+function megabytes(bytes: number): string {
+  return `${Math.round(bytes / 1e6).toLocaleString("en-US")} MB`;
+}
+
+function gigabytes(bytes: number): string {
+  return `${(bytes / 1e9).toFixed(1)} GB`;
+}

@@ -1,0 +1,104 @@
+// What the choice of models says, which one is offered, and what is said of the work on one.
+import { describe, expect, it } from "vitest";
+import {
+  commandWork,
+  downloadDetail,
+  downloadWork,
+  modelEntries,
+  offeredModel,
+  offerText,
+} from "../../../../extension/models/model-texts";
+import { half, large, small } from "./listed-models";
+
+describe("the entries of the choice", () => {
+  it("say what each is good for, size, memory, licence, whether its need is trained, and which is in use", () => {
+    const entries = modelEntries([small, half], "", 16e9);
+    expect(entries.map(({ label, description }) => `${label} | ${description}`)).toEqual([
+      "$(check) Small | in use",
+      "$(cloud-download) Half a Billion | 491 MB to download",
+    ]);
+    expect(entries[0]?.detail).toBe(
+      "Everywhere. 8 MB on disk, 0.2 GB of memory, Apache-2.0. It is trained to say what it needs of the workspace.",
+    );
+    expect(entries[1]?.detail).toBe(
+      "Most machines. 504 MB on disk, 1.0 GB of memory, Apache-2.0. It is not trained yet to say what it needs of the workspace.",
+    );
+    expect(entries.map(({ removable }) => removable)).toEqual([false, false]);
+  });
+
+  it("follow the setting before the command line's choice, and can be removed when they were converted", () => {
+    const entries = modelEntries([small, { ...half, state: "here" }], "half", 16e9);
+    expect(entries.map(({ label, description }) => `${label} | ${description}`)).toEqual([
+      "$(package) Small | on this machine",
+      "$(check) Half a Billion | in use",
+    ]);
+    expect(entries[1]?.removable).toBe(true);
+  });
+
+  it("say that memory is little, that a model is damaged, and what is wrong with it", () => {
+    expect(modelEntries([half], "", 4e9)[0]?.detail).toContain("This machine has 4.0 GB of memory, which is little");
+    const [damaged] = modelEntries([{ ...half, state: "damaged", problem: "model.json is missing." }], "", 16e9);
+    expect(damaged).toMatchObject({ description: "damaged: get it again", removable: true });
+    expect(damaged?.detail).toContain("model.json is missing.");
+    const own = { ...half, name: "mine", state: "here" as const };
+    const [mine] = modelEntries([{ ...own, title: undefined, trainedNeed: undefined, goodFor: undefined }], "", 16e9);
+    expect(mine).toMatchObject({ label: "$(package) mine", detail: "504 MB on disk, 1.0 GB of memory, Apache-2.0." });
+  });
+});
+
+describe("the offer", () => {
+  const machine = { memoryBytes: 16e9, freeBytes: 50e9, processors: 8 };
+
+  it("is the smallest model that is to be downloaded, with size, place, memory and licence", () => {
+    expect(offeredModel([small, large, half], "", machine)?.name).toBe("half");
+    expect(offeredModel([small, large, half], "small", machine)?.name).toBe("half");
+    expect(offerText(half)).toBe(
+      "SelfRACG: the model inside the extension is small. Half a Billion makes much better suggestions (491 MB to download from hub.example, 1.0 GB of memory, Apache-2.0). The small one answers until it is here.",
+    );
+  });
+
+  it.each([
+    ["little memory", { ...machine, memoryBytes: 4e9 }],
+    ["a full disk", { ...machine, freeBytes: 2e9 }],
+    ["few processors", { ...machine, processors: 2 }],
+  ])("is not made with %s", (_, poor) => {
+    expect(offeredModel([small, half, large], "", poor)).toBeUndefined();
+  });
+
+  it("is not made when a model was chosen, or is there to be chosen", () => {
+    expect(offeredModel([small, half], "/models/mine", machine)).toBeUndefined();
+    expect(
+      offeredModel(
+        [
+          { ...small, inUse: false },
+          { ...half, inUse: true },
+        ],
+        "",
+        machine,
+      ),
+    ).toBeUndefined();
+    expect(offeredModel([small, { ...large, state: "here" }, half], "", machine)).toBeUndefined();
+  });
+});
+
+describe("a download", () => {
+  it("is announced with its address, size and SHA-256", () => {
+    const detail = downloadDetail(half);
+    expect(detail).toContain("https://hub.example/half.gguf\n491,000,000 bytes, SHA-256 abab");
+    expect(detail).toContain("takes 504 MB, and the download is deleted");
+  });
+
+  it("and its conversion show how far they are", () => {
+    const progress = { done: 123e6, total: 492e6, bytesPerSecond: 12.34e6, secondsLeft: 29.9 };
+    expect(downloadWork("Half", progress)).toEqual({
+      title: "Downloading Half",
+      percent: 25,
+      detail: "123 of 492 MB, 12.3 MB/s, about 30 s left",
+    });
+    expect(commandWork("Half", { step: "converting", done: 1, total: 3 })).toMatchObject({
+      title: "Converting Half",
+      percent: 33,
+    });
+    expect(commandWork("Half", { step: "downloading", done: 1, total: undefined }).percent).toBeUndefined();
+  });
+});
