@@ -1,6 +1,6 @@
 // The command that chooses the model: gets, switches to and removes models, and takes a file or a folder of the user's.
 import { totalmem } from "node:os";
-import { isAbsolute } from "node:path";
+import { basename, isAbsolute } from "node:path";
 import {
   type QuickInputButton,
   type QuickPickItem,
@@ -16,7 +16,7 @@ import { confirm, showError, showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 import type { ModelCommands } from "./model-commands";
 import { askForFile, type ModelGetter } from "./model-getter";
-import { downloadDetail, isInUse, modelEntries, titleOf } from "./model-texts";
+import { downloadDetail, foundTexts, isInUse, modelEntries, titleOf } from "./model-texts";
 
 /** Name of the model that ships. */
 const smallModel = "small";
@@ -59,6 +59,11 @@ export async function chooseModel(parts: ChooseModelParts): Promise<void> {
         label: "$(file) Choose a File",
         detail: "A GGUF file of one of these models, of any quantisation, or of a fine-tune",
         action: () => addChosenFile(getter),
+      },
+      {
+        label: "$(search) Look for Files on This Machine",
+        detail: "In the folders of llama.cpp, Ollama, LM Studio and Hugging Face",
+        action: () => chooseFoundFile(parts, models),
       },
       {
         label: "$(folder-opened) Choose a Folder",
@@ -128,6 +133,25 @@ async function remove({ session, commands }: ChooseModelParts, model: ListedMode
 async function addChosenFile(getter: ModelGetter): Promise<void> {
   const file = await askForFile();
   if (file !== undefined) await getter.addFile(file);
+}
+
+async function chooseFoundFile({ commands, getter }: ChooseModelParts, models: readonly ListedModel[]): Promise<void> {
+  const { files, others } = await commands.find();
+  if (files.length === 0) {
+    const found = others === 0 ? "no GGUF file" : `only GGUF files of other shapes (${others})`;
+    void showInformation(`SelfRACG: found ${found} in the folders of llama.cpp, Ollama, LM Studio and Hugging Face.`);
+    return;
+  }
+  const items = files.map((file) => ({ label: basename(file.path), ...foundTexts(file, models), file }));
+  const choice = await window.showQuickPick(items, {
+    title: "Files on This Machine",
+    placeHolder: "Which file is a model made of? It stays where it is.",
+  });
+  if (choice === undefined) return;
+  const { path, model: name, catalogued } = choice.file;
+  const model = models.find((each) => each.name === name);
+  if (catalogued && model !== undefined) await getter.get(model, { file: path });
+  else await getter.addFile(path);
 }
 
 async function chooseFolder({ settings }: SidecarSession): Promise<void> {

@@ -2,6 +2,8 @@
 import { fork } from "node:child_process";
 import { createInterface } from "node:readline";
 import {
+  type FoundFiles,
+  foundFilesSchema,
   type ModelList,
   type ModelProgress,
   modelListSchema,
@@ -25,6 +27,13 @@ export class ModelCommands {
     const list = readLine(await this.run(["list"]), modelListSchema);
     if (list === undefined) throw new Error("the list of models cannot be read; install the extension again");
     return list;
+  }
+
+  /** Looks through the folders of other programs. */
+  async find(): Promise<FoundFiles> {
+    const found = readLine(await this.run(["find"]), foundFilesSchema);
+    if (found === undefined) throw new Error("the files found cannot be read; install the extension again");
+    return found;
   }
 
   /** Makes a model out of a GGUF file. @returns its name */

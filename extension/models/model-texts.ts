@@ -1,6 +1,6 @@
 // What is said of models, as plain data and text: the choice, the question before a download, and the offer at the first start.
 import { type DownloadProgress, describeProgress } from "../../sidecar/models/download/progress";
-import type { ListedModel, ModelProgress } from "../../sidecar/protocol";
+import type { FoundFile, ListedModel, ModelProgress } from "../../sidecar/protocol";
 
 /** A model as an entry of the choice. */
 export interface ModelEntry {
@@ -113,6 +113,19 @@ export function offerText(model: ListedModel): string {
 export function downloadDetail({ source, bytes = 0 }: ListedModel): string {
   if (source === undefined) return "";
   return `${source.address}\n${source.bytes.toLocaleString("en-US")} bytes, SHA-256 ${source.sha256}\n\nIt is converted on this machine, which then takes ${megabytes(bytes)}, and the download is deleted. The model in use answers meanwhile.`;
+}
+
+/** What is said of a file of another program. */
+export function foundTexts(
+  { path, bytes, program, model, catalogued }: FoundFile,
+  models: readonly ListedModel[],
+): { description: string; detail: string } {
+  const known = models.find(({ name }) => name === model);
+  const title = known === undefined ? model : titleOf(known);
+  return {
+    description: catalogued ? title : `has the shape of ${title}`,
+    detail: `${program}, ${megabytes(bytes)}: ${path}`,
+  };
 }
 
 function hostOf(address: string): string {

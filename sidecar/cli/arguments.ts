@@ -10,6 +10,7 @@ export const help = `SelfRACG Code on the command line
   search FILE:LINE:COLUMN     rank the fragments this place needs
   why PATH                    whether a file or folder is indexed, and by which rule it is not
   model list                  the models there are, and which of them are on this machine
+  model find                  GGUF files in the folders of llama.cpp, Ollama and LM Studio that a model can be made of
   model get NAME              download the file of a model of the list and make the model out of it
   model add FILE              make a model out of a GGUF file: one of the list, or another of the same shape
   model use NAME              have NAME answer where neither a setting nor --model says otherwise

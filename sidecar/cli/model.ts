@@ -1,6 +1,7 @@
 // The command `model`: lists, gets, adds, chooses and removes models on the command line.
 import type { ModelFolders } from "../host/locations";
 import { type CatalogueModel, hubAddress, type ModelSource, readCatalogue, smallModel } from "../models/catalogue";
+import { findModelFiles } from "../models/find-model-files";
 import { deleteDownloads, downloadsFolder } from "../models/get-model";
 import {
   chooseModel,
@@ -12,7 +13,7 @@ import {
 } from "../models/model-folders";
 import { outdatedNote } from "../models/outdated";
 import { resolveModel } from "../models/resolve-model";
-import type { ListedModel, ModelList } from "../protocol";
+import type { FoundFiles, ListedModel, ModelList } from "../protocol";
 import { add, get, type ModelOptions } from "./make-model";
 import { InputError, parseOptions, print, printJson } from "./terminal";
 
@@ -33,9 +34,10 @@ export async function modelCommand(args: string[], folders: ModelFolders, signal
       `Expected one name behind "model ${action}", found also ${rest.map((each) => JSON.stringify(each)).join(", ")}.`,
     );
   if (action === "list" && target === undefined) return list(options);
+  if (action === "find" && target === undefined) return find(options);
   if (action !== "get" && action !== "add" && action !== "use" && action !== "remove")
     throw new InputError(
-      `Expected "model list", "model get NAME", "model add FILE", "model use NAME" or "model remove NAME", found ${JSON.stringify(["model", ...positionals].join(" "))}. Run with --help to see how they are used.`,
+      `Expected "model list", "model find", "model get NAME", "model add FILE", "model use NAME" or "model remove NAME", found ${JSON.stringify(["model", ...positionals].join(" "))}. Run with --help to see how they are used.`,
     );
   if (target === undefined)
     throw new InputError(
@@ -70,6 +72,23 @@ async function list({ folders, json }: ModelOptions): Promise<void> {
     const listed: ModelList = { models, folder: folders.installed, downloads: downloadsFolder(folders) };
     printJson(listed);
   }
+}
+
+async function find({ folders, signal, json }: ModelOptions): Promise<void> {
+  const found = await findModelFiles(folders, signal);
+  for (const { path, bytes, program, model, catalogued } of found.files) {
+    print(`${path}: ${(bytes / 1e6).toFixed(0)} MB, ${program}`);
+    print(
+      catalogued
+        ? `  Most likely the file of ${model}: "model get ${model} --from FILE" makes it.`
+        : `  Has the shape of ${model}: "model add FILE --name NAME" makes a model of its own.`,
+    );
+  }
+  if (found.files.length === 0) print("No file that a model can be made of.");
+  if (found.others > 0) print(`${found.others} other GGUF files have another shape.`);
+  print(`Looked through: ${found.folders.join(", ") || "no folder; there is none of llama.cpp, Ollama or LM Studio"}`);
+  const printed: FoundFiles = { ...found, files: [...found.files], folders: [...found.folders] };
+  if (json) printJson(printed);
 }
 
 function describe(

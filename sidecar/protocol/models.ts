@@ -50,6 +50,30 @@ export const modelListSchema = v.object({
 
 export type ModelList = v.InferOutput<typeof modelListSchema>;
 
+const foundFileSchema = v.object({
+  path: v.string(),
+  bytes: v.number(),
+  /** Whose folder it lies in. */
+  program: v.string(),
+  /** Name of the model of the catalogue that it fits. */
+  model: v.string(),
+  /** Whether it is most likely the catalogue's own file. */
+  catalogued: v.boolean(),
+});
+
+export type FoundFile = v.InferOutput<typeof foundFileSchema>;
+
+/** `model find`, on the last line. */
+export const foundFilesSchema = v.object({
+  files: v.array(foundFileSchema),
+  /** GGUF files that no model can be made of. */
+  others: v.number(),
+  /** That were looked through. */
+  folders: v.array(v.string()),
+});
+
+export type FoundFiles = v.InferOutput<typeof foundFilesSchema>;
+
 /** `model add` and `model get`, on lines before the last. */
 export const modelProgressSchema = v.object({
   step: v.picklist(["downloading", "reading", "converting", "checking"]),

@@ -171,6 +171,20 @@ describe("the model command", () => {
     await new Promise((done) => proxy.close(done));
   });
 
+  it("finds a file of another program, which stays", async () => {
+    const folder = join(home, "lm");
+    await mkdir(folder);
+    await copyFile(tinyGguf, join(folder, "tiny.gguf"));
+    const environment = { LLAMA_CACHE: folder };
+    const found = await cliWith({ environment }, "model", "find", "--json");
+    expect(found.json().files).toMatchObject([{ path: join(folder, "tiny.gguf"), model: "tiny", catalogued: true }]);
+    expect(found.stdout).toContain('Most likely the file of tiny: "model get tiny --from FILE" makes it.');
+    const got = await cli("model", "get", "tiny", "--from", join(folder, "tiny.gguf"));
+    expect(got.stdout).toContain("Added tiny");
+    expect(await readdir(folder)).toEqual(["tiny.gguf"]);
+    expect((await cli("model", "remove", "tiny")).code).toBe(0);
+  });
+
   it("marks a file that is not in the catalogue", async () => {
     const path = join(tiny.root, "other.gguf");
     await writeFile(path, Buffer.concat([await readFile(tinyGguf), Buffer.of(1)]));

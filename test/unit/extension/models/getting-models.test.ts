@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import type { ModelCommands } from "../../../../extension/models/model-commands";
 import type { SidecarSession } from "../../../../extension/session";
 import type { StatusModel } from "../../../../extension/status/status-model";
-import type { ListedModel } from "../../../../sidecar/protocol";
+import type { FoundFile, ListedModel } from "../../../../sidecar/protocol";
 import { type MisbehavingServer, misbehavingServer, status } from "../../models/misbehaving-server";
 import { half, small } from "./listed-models";
 
@@ -23,6 +23,8 @@ const ui = vi.hoisted(() => ({
   /** The label that is chosen in the quick pick, and whether its button is pressed. */
   choice: undefined as { label: RegExp; button: boolean } | undefined,
   offered: [] as { label: string; description?: string }[],
+  /** Which entry of the second list is chosen. */
+  picked: 0,
 }));
 
 vi.mock("vscode", () => {
@@ -52,6 +54,10 @@ vi.mock("vscode", () => {
             },
           },
         ),
+      showQuickPick: async (items: { label: string }[]) => {
+        ui.offered = items;
+        return items[ui.picked];
+      },
       createQuickPick: () => {
         const on: Record<string, (given?: unknown) => void> = {};
         const pick = {
@@ -91,6 +97,7 @@ let setting: string;
 let restarts: number;
 let made: string[];
 let converting: () => Promise<void>;
+let found: FoundFile[];
 
 beforeEach(async () => {
   folder = await mkdtemp(join(tmpdir(), "selfracg-getting-"));
@@ -102,7 +109,7 @@ beforeEach(async () => {
     source: { address: server.url, file: "half.gguf", bytes: content.length, sha256, pip: true },
   };
   [works, setting, restarts, made] = [[], "", 0, []];
-  converting = async () => {};
+  [converting, found] = [async () => {}, []];
   Object.assign(ui, { shown: [], presses: [], file: undefined, executed: [], choice: undefined, offered: [] });
 });
 afterEach(async () => {
@@ -140,6 +147,7 @@ const commands = {
     made.push(`added ${file}`);
     return "mine";
   },
+  find: async () => ({ files: found, others: 2, folders: [] }),
   remove: async (name: string) => void made.push(`removed ${name}`),
 } as unknown as ModelCommands;
 const getter = () => new ModelGetter(session, statusModel, commands);
@@ -240,6 +248,25 @@ describe("the choice", () => {
     await choose();
     expect(made).toEqual(["added /mine.gguf"]);
     expect(setting).toBe("mine");
+  });
+
+  it("takes a file of another program, under the model's name when it is most likely its file", async () => {
+    ui.choice = { label: /Look for Files/, button: false };
+    await choose();
+    expect(ui.shown).toEqual([
+      "SelfRACG: found only GGUF files of other shapes (2) in the folders of llama.cpp, Ollama, LM Studio and Hugging Face.",
+    ]);
+    const file = { path: "/ollama/blob", bytes: 491e6, program: "Ollama", model: "half", catalogued: true };
+    found = [file, { ...file, path: "/lm/tune.gguf", catalogued: false }];
+    ui.picked = 0;
+    await choose();
+    ui.picked = 1;
+    await choose();
+    expect(made).toEqual(["half from blob", "added /lm/tune.gguf"]);
+    expect(ui.offered).toMatchObject([
+      { label: "blob", description: "Half a Billion", detail: "Ollama, 491 MB: /ollama/blob" },
+      { label: "tune.gguf", description: "has the shape of Half a Billion" },
+    ]);
   });
 
   it("shows an error of the command line", async () => {
