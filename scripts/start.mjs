@@ -1,9 +1,10 @@
-// `npm start`: sets up, then opens VS Code on a folder, or runs the sidecar's command line.
+// `npm start`: sets up, gets a model the first time, then opens VS Code on a folder, or runs the sidecar's command line.
 import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { delimiter, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { firstModel } from "./first-model.mjs";
 import { execute, fail, say, step } from "./report.mjs";
 import { setup, vsix } from "./setup.mjs";
 
@@ -80,8 +81,12 @@ async function openServed(folder) {
   await server.stop();
 }
 
+/** Option of a start that downloads no model. */
+const smallOption = "--small";
+
 async function main() {
-  const args = process.argv.slice(2);
+  const given = process.argv.slice(2);
+  const args = cliCommands.has(given[0] ?? "") ? given : given.filter((arg) => arg !== smallOption);
   const first = args[0] ?? "";
   if (cliCommands.has(first)) {
     await setup();
@@ -94,7 +99,7 @@ async function main() {
   }
   if (first.startsWith("-") || args.length > 1) {
     throw new Error(
-      `Expected "npm start", "npm start -- FOLDER" or "npm start -- complete|index|search|why ...", found "${args.join(" ")}". See "npm start -- --help".`,
+      `Expected "npm start", "npm start -- FOLDER", "npm start -- --small" or "npm start -- complete|index|search|why|model ...", found "${args.join(" ")}". See "npm start -- --help".`,
     );
   }
   const folder = first === "" ? await exampleFolder() : resolve(from, first);
@@ -104,6 +109,7 @@ async function main() {
     );
   }
   await setup({ vsix: true });
+  await firstModel({ stamp: join(cache, "first-model"), small: given.includes(smallOption) });
   if (onPath("code")) await openDesktop(folder);
   else await openServed(folder);
 }

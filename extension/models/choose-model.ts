@@ -1,5 +1,4 @@
 // The command that chooses the model: gets, switches to and removes models, and takes a file or a folder of the user's.
-import { totalmem } from "node:os";
 import { basename, isAbsolute } from "node:path";
 import {
   type QuickInputButton,
@@ -45,7 +44,7 @@ export async function chooseModel(parts: ChooseModelParts): Promise<void> {
   try {
     const { models } = await parts.commands.list();
     const choice = await ask([
-      ...modelEntries(models, settings.model, totalmem()).map(
+      ...modelEntries(models, settings.model).map(
         ({ label, description, detail, model, removable }): Item => ({
           label,
           description,

@@ -12,8 +12,8 @@ export interface ModelEntry {
   readonly removable: boolean;
 }
 
-/** @param chosen name or folder in the settings; "" where there is none. @param memoryBytes of this machine */
-export function modelEntries(models: readonly ListedModel[], chosen: string, memoryBytes: number): ModelEntry[] {
+/** @param chosen name or folder in the settings; "" where there is none */
+export function modelEntries(models: readonly ListedModel[], chosen: string): ModelEntry[] {
   return models.map((model) => {
     const inUse = isInUse(model, chosen);
     const icon = inUse ? "check" : model.state === "not here" ? "cloud-download" : "package";
@@ -21,7 +21,7 @@ export function modelEntries(models: readonly ListedModel[], chosen: string, mem
       model,
       label: `$(${icon}) ${titleOf(model)}`,
       description: stateText(model, inUse),
-      detail: [model.problem ?? model.goodFor, facts(model), needText(model), memoryText(model, memoryBytes)]
+      detail: [model.problem ?? model.goodFor, facts(model), needText(model), model.obstacle]
         .filter((part) => part !== undefined && part !== "")
         .join(" "),
       removable: model.state === "here" || model.state === "damaged",
@@ -61,48 +61,15 @@ function needText({ trainedNeed }: ListedModel): string {
     : "It is not trained yet to say what it needs of the workspace.";
 }
 
-function memoryText({ memoryMegabytes = 0 }: ListedModel, memoryBytes: number): string {
-  return memoryMegabytes * 1e6 * memoryFactor > memoryBytes
-    ? `This machine has ${gigabytes(memoryBytes)} of memory, which is little for it.`
-    : "";
-}
-
-/** A machine should have so many times a model's memory: the editor, a browser and compilers need some too. */
-const memoryFactor = 6;
-/** Processors without which the larger models are slower than typing. */
-const minProcessors = 4;
-
-/** What is known of this machine. */
-export interface Machine {
-  readonly memoryBytes: number;
-  /** On the disk of the models. */
-  readonly freeBytes: number;
-  readonly processors: number;
-}
-
 /** The model that is offered at the first start: the smallest one that is to be downloaded, where the machine can carry it. */
-export function offeredModel(
-  models: readonly ListedModel[],
-  chosen: string,
-  { memoryBytes, freeBytes, processors }: Machine,
-): ListedModel | undefined {
+export function offeredModel(models: readonly ListedModel[], chosen: string): ListedModel | undefined {
   const small = models.find(({ state }) => state === "ships");
   // Somebody has chosen a model already, or has one to choose.
   if (small === undefined || !isInUse(small, chosen) || models.some(({ state }) => state === "here")) return undefined;
   return models
-    .filter(({ source, memoryMegabytes, bytes }) => {
-      if (source === undefined || memoryMegabytes === undefined || bytes === undefined) return false;
-      return (
-        memoryMegabytes * 1e6 * memoryFactor <= memoryBytes &&
-        source.bytes + bytes + spareBytes <= freeBytes &&
-        processors >= minProcessors
-      );
-    })
+    .filter(({ source, obstacle }) => source !== undefined && obstacle === undefined)
     .sort((a, b) => (a.bytes ?? 0) - (b.bytes ?? 0))[0];
 }
-
-/** Bytes that a download should leave on the disk. */
-const spareBytes = 2e9;
 
 export function offerText(model: ListedModel): string {
   const { source, memoryMegabytes = 0 } = model;

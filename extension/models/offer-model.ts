@@ -1,7 +1,4 @@
 // Offers the first model to download, once, where the machine can carry it.
-import { statfs } from "node:fs/promises";
-import { availableParallelism, totalmem } from "node:os";
-import { dirname } from "node:path";
 import { commands, type Memento } from "vscode";
 import { errorMessage } from "../../sidecar/host/errors";
 import { command } from "../command-names";
@@ -9,7 +6,7 @@ import { showInformation } from "../notifications";
 import type { SidecarSession } from "../session";
 import type { ModelCommands } from "./model-commands";
 import type { ModelGetter } from "./model-getter";
-import { type Machine, offeredModel, offerText } from "./model-texts";
+import { offeredModel, offerText } from "./model-texts";
 
 /** Set once the offer was shown, for all windows. */
 const offeredKey = "modelOffered";
@@ -21,18 +18,16 @@ export interface OfferParts {
   /** Of all windows. */
   readonly memory: Memento;
   readonly environment: NodeJS.ProcessEnv;
-  /** What is known of the machine; default: what its system says. */
-  readonly machineOf?: (folder: string) => Promise<Machine>;
 }
 
 /** Shows the offer when there is something to offer and it was never shown. Never rejects. */
 export async function offerModel(parts: OfferParts): Promise<void> {
-  const { session, commands: models, getter, memory, environment, machineOf = thisMachine } = parts;
+  const { session, commands: models, getter, memory, environment } = parts;
   // Whoever names the folder of models looks after them.
   if (memory.get(offeredKey) === true || session.settings.model !== "" || environment.SELFRACG_MODELS) return;
   try {
     const list = await models.list();
-    const model = offeredModel(list.models, session.settings.model, await machineOf(list.folder));
+    const model = offeredModel(list.models, session.settings.model);
     if (model === undefined) return;
     await memory.update(offeredKey, true);
     const [get, choose, notNow] = ["Download", "Choose Model", "Not Now"];
@@ -41,26 +36,5 @@ export async function offerModel(parts: OfferParts): Promise<void> {
     if (choice === choose) await commands.executeCommand(command.chooseModel);
   } catch (error) {
     session.log.warn(`No model was offered: ${errorMessage(error)}`);
-  }
-}
-
-/** @param folder of the models, which may not exist yet */
-async function thisMachine(folder: string): Promise<Machine> {
-  return {
-    memoryBytes: totalmem(),
-    freeBytes: await freeBytes(folder),
-    processors: availableParallelism(),
-  };
-}
-
-/** Free bytes on the disk of a folder, or of the first folder above it that exists. */
-async function freeBytes(folder: string): Promise<number> {
-  try {
-    const { bavail, bsize } = await statfs(folder);
-    return bavail * bsize;
-  } catch (error) {
-    const parent = dirname(folder);
-    if (parent === folder) throw error;
-    return freeBytes(parent);
   }
 }

@@ -13,6 +13,7 @@ import {
 } from "../models/model-folders";
 import { outdatedNote } from "../models/outdated";
 import { resolveModel } from "../models/resolve-model";
+import { obstacleTo, thisMachine } from "../models/suitable";
 import type { FoundFiles, ListedModel, ModelList } from "../protocol";
 import { add, get, type ModelOptions } from "./make-model";
 import { InputError, parseOptions, print, printJson } from "./terminal";
@@ -53,11 +54,16 @@ async function list({ folders, json }: ModelOptions): Promise<void> {
   const notes = new Map<string, string | undefined>();
   for (const { name, manifest, problem } of installed.values())
     notes.set(name, manifest === undefined ? problem : await outdatedNote(manifest, folders.packaged));
-  const models: ListedModel[] = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name) => ({
-    ...describe(name, chosen, catalogue.get(name), installed.get(name)),
-    problem: notes.get(name),
-  }));
-  for (const { name, state, inUse, bytes, licence, file, goodFor, problem } of models) {
+  const machine = await thisMachine(folders.installed);
+  const models = [...new Set([...catalogue.keys(), ...installed.keys()])].map((name): ListedModel => {
+    const known = catalogue.get(name);
+    return {
+      ...describe(name, chosen, known, installed.get(name)),
+      obstacle: known && obstacleTo(known, machine, installed.has(name)),
+      problem: notes.get(name),
+    };
+  });
+  for (const { name, state, inUse, bytes, licence, file, goodFor, obstacle, problem } of models) {
     const facts = [
       inUse ? `${state}, in use` : state,
       bytes === undefined ? undefined : `${(bytes / 1e6).toFixed(0)} MB`,
@@ -65,7 +71,9 @@ async function list({ folders, json }: ModelOptions): Promise<void> {
       file === undefined ? undefined : `${state === "not here" ? "to be made" : "made"} of ${file}`,
     ];
     print(`${name}: ${facts.filter((fact) => fact !== undefined).join(", ")}`);
-    print(`  ${problem ?? goodFor ?? "Not in the catalogue."}`);
+    print(
+      `  ${[problem ?? goodFor ?? "Not in the catalogue.", obstacle].filter((part) => part !== undefined).join(" ")}`,
+    );
   }
   print(`Models lie in ${folders.installed}`);
   if (json) {
@@ -96,7 +104,7 @@ function describe(
   chosen: string,
   known: CatalogueModel | undefined,
   here: InstalledModel | undefined,
-): Omit<ListedModel, "problem"> {
+): Omit<ListedModel, "problem" | "obstacle"> {
   const manifest = here?.manifest;
   return {
     name,

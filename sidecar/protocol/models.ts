@@ -20,6 +20,8 @@ const listedModelSchema = v.object({
   goodFor: text,
   /** Whether its expression of its need is trained; undefined for a model that is not in the catalogue. */
   trainedNeed: v.optional(v.boolean()),
+  /** Why this machine should not run it, as a sentence; undefined when it can. */
+  obstacle: text,
   /** The GGUF file it is made of. */
   file: text,
   /** What is wrong with it, and what to do. */

@@ -39,7 +39,7 @@ describe.skipIf(process.platform === "win32")("npm start", () => {
 
   /** Runs `npm start` and waits for the address on standard output. */
   async function start(): Promise<{ child: ChildProcess; address: URL }> {
-    const child = spawn(process.execPath, [script], {
+    const child = spawn(process.execPath, [script, "--small"], {
       env: { ...process.env, PATH: programs, SELFRACG_CACHE: cache },
       stdio: ["ignore", "pipe", "pipe"],
     });

@@ -2,8 +2,7 @@
 import { copyFile, mkdir, readFile, symlink, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { findModelFiles } from "../../../sidecar/models/find-model-files";
-import { modelFilePlaces } from "../../../sidecar/models/model-file-places";
+import { findModelFiles, modelFilePlaces } from "../../../sidecar/models/find-model-files";
 import { type TinyCatalogue, tinyCatalogue, tinyGguf } from "./tiny-model";
 
 let tiny: TinyCatalogue;

@@ -283,11 +283,8 @@ describe("the offer", () => {
     update: async (key: string, value: unknown) => void stored.set(key, value),
     keys: () => [...stored.keys()],
   };
-  const machineOf = async () => ({ memoryBytes: 16e9, freeBytes: 50e9, processors: 8 });
   const offer = (environment = {}) =>
-    offerModel({ session, commands, getter: getter(), memory, environment, machineOf } as Parameters<
-      typeof offerModel
-    >[0]);
+    offerModel({ session, commands, getter: getter(), memory, environment } as Parameters<typeof offerModel>[0]);
 
   beforeEach(() => {
     stored.clear();
