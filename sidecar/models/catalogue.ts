@@ -45,6 +45,8 @@ const modelSchema = v.strictObject({
   bytes: count,
   /** Memory of the process that runs it. */
   memoryMegabytes: count,
+  /** Processors with fewer of which it is slower than typing. */
+  processors: count,
   /** Whether the adapters that express its need for fragments are trained. */
   trainedNeed: v.boolean(),
   /** The weights to convert; absent when the package is complete. */

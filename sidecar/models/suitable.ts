@@ -18,8 +18,6 @@ export async function thisMachine(folder: string): Promise<Machine> {
 
 /** A machine should have so many times a model's memory: the editor, a browser and compilers need some too. */
 const memoryFactor = 6;
-/** Processors without which models that are downloaded are slower than typing. */
-const minProcessors = 4;
 /** Bytes that a download should leave on the disk. */
 const spareBytes = 2e9;
 
@@ -28,16 +26,17 @@ const spareBytes = 2e9;
  * @param installed whether it is on the disk already
  */
 export function obstacleTo(
-  { memoryMegabytes, bytes, source }: CatalogueModel,
-  { memoryBytes, freeBytes, processors }: Machine,
+  { memoryMegabytes, bytes, source, processors }: CatalogueModel,
+  machine: Machine,
   installed: boolean,
 ): string | undefined {
   if (source === undefined) return undefined;
+  const { memoryBytes, freeBytes } = machine;
   const memory = memoryMegabytes * 1e6 * memoryFactor;
   if (memoryBytes < memory)
     return `It should have a machine with ${gigabytes(memory)} of memory; this one has ${gigabytes(memoryBytes)}.`;
-  if (processors < minProcessors)
-    return `It should have ${minProcessors} processors or more; this machine has ${processors}.`;
+  if (machine.processors < processors)
+    return `It should have ${processors} processors or more; this machine has ${machine.processors}.`;
   const disk = source.bytes + bytes + spareBytes;
   if (!installed && freeBytes < disk)
     return `It should have ${gigabytes(disk)} of free disk space; there are ${gigabytes(freeBytes)}.`;

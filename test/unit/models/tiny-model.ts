@@ -31,6 +31,7 @@ export async function tinyCatalogue(): Promise<TinyCatalogue> {
     parameters: 1,
     bytes: 1,
     memoryMegabytes: 1,
+    processors: 1,
     trainedNeed: true,
   };
   const catalogue = {
