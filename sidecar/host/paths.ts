@@ -1,4 +1,5 @@
 // Converts the URI of a document to a path: on this machine, or relative to its workspace folder as the model reads it.
+import { sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export interface Folder {
@@ -38,6 +39,32 @@ export function filePath(uri: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** The `file:` URI of a path on this machine, in the form of {@link normalUri}. */
+export function fileUri(path: string): string {
+  const parts = path
+    .split(sep)
+    .join("/")
+    .replace(/^([A-Za-z]):/, (_, drive: string) => `/${drive.toLowerCase()}:`);
+  return `file://${parts.split("/").map(encodeSegment).join("/")}`;
+}
+
+/**
+ * The one form in which URIs of files can be compared, since clients differ in what they percent-encode: everything is
+ * encoded but letters, digits and `-._~`, as in VS Code. Other URIs are returned as they are.
+ */
+export function normalUri(uri: string): string {
+  const path = filePath(uri);
+  return path === undefined ? uri : fileUri(path);
+}
+
+/** Stricter than encodeURIComponent. */
+function encodeSegment(segment: string): string {
+  return encodeURIComponent(segment).replace(
+    /[!'()*]/g,
+    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
+  );
 }
 
 /** The decoded path of a URI. Clients differ in what they percent-encode, so that only decoded paths can be compared. */

@@ -1,4 +1,5 @@
 // Ranks fragments by their score and the boosts that imports, recent edits and pins add to it.
+import { normalUri } from "../host/paths";
 import { allImportStatements } from "../languages/import-statements";
 import { Imports } from "../languages/imports";
 import type { FragmentReference } from "../protocol";
@@ -37,12 +38,13 @@ export function defaultBoosts(
 ): BoostRule {
   let last: { readonly path: string; readonly statements: string; readonly imports: Imports } | undefined;
   return ({ uri, path, prefix }) => {
+    const own = normalUri(uri);
     const statements = imported === 0 ? "" : allImportStatements(prefix);
     if (last?.path !== path || last.statements !== statements)
       last = { path, statements, imports: new Imports(path, statements) };
     const { imports } = last;
     return (fragment) => {
-      if (fragment.uri === uri) return undefined;
+      if (fragment.uri === own) return undefined;
       const isImported = imports.has(fragment.path);
       const isEdited = edited !== 0 && wasEdited(fragment.uri);
       if (isImported && isEdited) return { by: imported + edited, reason: "imported here, edited lately" };

@@ -101,7 +101,7 @@ function linesOf({ reference: { path, startLine, endLine } }: SelectedFragment):
 const knownWords = new WeakMap<Fragment, ReadonlySet<string>>();
 
 function wordsOf(fragment: Fragment): ReadonlySet<string> {
-  const known = knownWords.get(fragment) ?? new Set(fragment.text.match(/[\p{L}\p{N}_]+/gu) ?? []);
+  const known = knownWords.get(fragment) ?? new Set(fragment.text.match(/[\p{L}\p{M}\p{N}_]+/gu) ?? []);
   knownWords.set(fragment, known);
   return known;
 }

@@ -1,10 +1,12 @@
 // The part of the open document that the prompt shows, and which fragments would only repeat it.
+import { normalUri } from "../host/paths";
 import type { Tokenizer } from "../inference/tokenizer";
 import type { Fragment } from "../workspace/fragment";
 import type { CursorContext } from "./types";
 
 /** The text around the cursor that the model reads anyway. Lines are 1-based and inclusive. */
 export interface VisibleText {
+  /** As fragments have it. */
   readonly uri: string;
   readonly startLine: number;
   readonly endLine: number;
@@ -27,7 +29,7 @@ export function visibleText(context: CursorContext, maxTokens: number, tokenizer
   const after = context.suffix.slice(0, maxSuffixCharacters);
   const cursorLine = countNewlines(context.prefix) + 1;
   return {
-    uri: context.uri,
+    uri: normalUri(context.uri),
     startLine: cursorLine - countNewlines(before),
     endLine: cursorLine + countNewlines(after),
     lines: new Set(informativeLines(before + after)),
@@ -52,7 +54,7 @@ export function informativeLines(text: string): string[] {
   return text
     .split("\n")
     .map((line) => line.trim())
-    .filter((line) => /[\p{L}\p{N}_]{2}/u.test(line));
+    .filter((line) => /[\p{L}\p{M}\p{N}_]{2}/u.test(line));
 }
 
 /** The last `count` tokens of `text`, from the start of their first line. */

@@ -1,5 +1,6 @@
 // Caches recent suggestions: typing along one, or returning to its place, needs no run of the model.
 import { createHash } from "node:crypto";
+import { normalUri } from "../host/paths";
 import { type CompletionTrace, type Settings, suggestionSettings } from "../protocol";
 
 /** A request, with all that its suggestion depends on. */
@@ -118,8 +119,9 @@ export class CompletionCache {
 
   /** The index of this file has changed. */
   fileChanged(uri: string): void {
+    const changed = normalUri(uri);
     for (const entry of this.entries) {
-      if (entry !== this.shown && entry.trace.fragments.some((fragment) => fragment.uri === uri))
+      if (entry !== this.shown && entry.trace.fragments.some((fragment) => fragment.uri === changed))
         this.entries.delete(entry);
     }
   }

@@ -1,5 +1,6 @@
 // What the index knows of one workspace folder: its rules, and which of its files are indexed or excluded.
 import { join, sep } from "node:path";
+import { fileUri } from "../host/paths";
 import type { FileEntry } from "./file-entry";
 import type { ExcludeSettings } from "./files/exclude-settings";
 import type { ExclusionReason } from "./files/exclusion";
@@ -73,15 +74,8 @@ export class FolderState {
     return file.startsWith(prefix) ? file.slice(prefix.length).split(sep).join("/") : undefined;
   }
 
+  /** In the form of {@link normalUri}, whatever form the folder's own URI has. */
   uriOf(path: string): string {
-    return `${this.uri.replace(/\/$/, "")}/${path.split("/").map(encodeSegment).join("/")}`;
+    return fileUri(this.fileOf(path));
   }
-}
-
-/** Percent-encoding as editors do it in URIs: stricter than encodeURIComponent. */
-function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(
-    /[!'()*]/g,
-    (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
-  );
 }

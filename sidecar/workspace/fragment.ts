@@ -1,7 +1,7 @@
 // A fragment: consecutive whole lines of one workspace file.
 
 export interface Fragment {
-  /** `file://` URI of the file. */
+  /** `file:` URI of the file, in the form of `normalUri`. */
   readonly uri: string;
   /** Path relative to its workspace folder, with `/`. */
   readonly path: string;

@@ -1,6 +1,6 @@
 // Paths for the URIs that editors send.
 import { describe, expect, it } from "vitest";
-import { documentPath, filePath, longDocumentPath } from "../../../sidecar/host/paths";
+import { documentPath, filePath, fileUri, longDocumentPath, normalUri } from "../../../sidecar/host/paths";
 
 const folders = [
   { uri: "file:///home/me/project", name: "work" },
@@ -41,5 +41,24 @@ describe("filePath", () => {
     expect(filePath("untitled:Untitled-1")).toBeUndefined();
     expect(filePath("file://otherhost/a.py")).toBeUndefined();
     expect(filePath("not an address")).toBeUndefined();
+  });
+});
+
+describe("normalUri", () => {
+  it.each([
+    ["file:///w/(shop)/page.ts", "file:///w/%28shop%29/page.ts"],
+    ["file:///w/%28shop%29/page.ts", "file:///w/%28shop%29/page.ts"],
+    ["file:///w/%5Bid%5D/@a/c++/x%20y's!.ts", "file:///w/%5Bid%5D/%40a/c%2B%2B/x%20y%27s%21.ts"],
+    ["file:///w/[id]/%40a/c%2b%2b/x y's!.ts", "file:///w/%5Bid%5D/%40a/c%2B%2B/x%20y%27s%21.ts"],
+    ["file:///w/größe.py", "file:///w/gr%C3%B6%C3%9Fe.py"],
+    ["file://localhost/w/a.py", "file:///w/a.py"],
+    ["untitled:Untitled-1", "untitled:Untitled-1"],
+    ["file:///w/100%.py", "file:///w/100%.py"],
+  ])("%s -> %s", (uri, normal) => {
+    expect(normalUri(uri)).toBe(normal);
+  });
+
+  it("is what fileUri makes of the path", () => {
+    for (const path of ["/w/(a)/b [c]/d%e#f?g.ts", "/w/ü/'\u{1F600}'.py"]) expect(filePath(fileUri(path))).toBe(path);
   });
 });

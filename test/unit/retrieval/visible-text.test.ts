@@ -3,7 +3,7 @@ import { beforeAll, describe, expect, it } from "vitest";
 import { loadModelPackage, type ModelPackage } from "../../../sidecar/inference/package/model-package";
 import { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { Tokenizer } from "../../../sidecar/inference/tokenizer";
-import { informativeLines, visibleText } from "../../../sidecar/retrieval/visible-text";
+import { alreadyVisible, informativeLines, visibleText } from "../../../sidecar/retrieval/visible-text";
 import { modelPath } from "../../model";
 
 let model: ModelPackage;
@@ -41,6 +41,14 @@ describe("the visible lines", () => {
       expect(startLine).toBeLessThanOrEqual(Number(shown));
       expect(Number(shown) - startLine).toBeLessThan(12);
     }
+  });
+
+  it("are those of the fragment's file, however the client encodes its URI", () => {
+    const fragment = { path: "(a)/[b].ts", startLine: 2, endLine: 3, text: "something else\nhere" };
+    const around = { ...context("a1\nb2\nc", "3\nd4\n"), uri: "file:///w/(a)/[b].ts" };
+    const visible = visibleText(around, 400, tokenizer);
+    expect(alreadyVisible({ ...fragment, uri: "file:///w/%28a%29/%5Bb%5D.ts" }, visible)).toMatch(/overlaps lines 1-5/);
+    expect(alreadyVisible({ ...fragment, uri: "file:///w/a/b.ts" }, visible)).toBeUndefined();
   });
 
   it("are one line where a line is longer than the prompt", () => {

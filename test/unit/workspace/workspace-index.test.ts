@@ -27,6 +27,15 @@ describe("searching", () => {
     expect(index.vectorIndex).toMatchObject({ name: "faiss" });
   });
 
+  it.each(["(shop)", "%28shop%29"])("gives fragments the same URIs in a folder written as %s", async (form) => {
+    const parent = await folderWith({ "(shop)/[a]/b.py": alpha });
+    const { index } = make(await emptyFolder());
+    await index.setFolders([{ uri: `${uriOf(parent)}/${form}/`, name: "shop" }]);
+    await index.reindex();
+    const [hit] = index.search(toyNeed("[a]/b.py", alpha.trimEnd()), 1);
+    expect(hit?.fragment.uri).toBe(`${uriOf(parent)}/%28shop%29/%5Ba%5D/b.py`);
+  });
+
   it("gives the same hits with the flat index", async () => {
     const root = await folderWith(manyFiles(40));
     const storagePath = await emptyFolder();
