@@ -27,6 +27,8 @@ const importStyle = v.picklist(["python", "script", "jvm", "includes", "packages
 const entrySchema = v.strictObject({
   /** VS Code's language identifier, which LSP uses as well. */
   id: v.string(),
+  /** What other editors call it, in lower case: Vim's file types, Helix's and Emacs's names. */
+  otherIds: v.exactOptional(names),
   /** Of its files: lower case, without the dot. */
   extensions: names,
   /** Whole names of files without such an extension, in lower case. */

@@ -26,13 +26,24 @@ function grammarIn({ file, nodes }: { readonly file: string; readonly nodes: str
   return grammar;
 }
 
-const byId = new Map(languages.map((language) => [language.id, language]));
+const byId = new Map(
+  languages.flatMap((language) => [language.id, ...(language.otherIds ?? [])].map((id) => [id, language])),
+);
 const byExtension = new Map(languages.flatMap((each) => each.extensions.map((extension) => [extension, each])));
 const byFileName = new Map(languages.flatMap((each) => (each.fileNames ?? []).map((name) => [name, each])));
 
-/** The language with this LSP identifier. */
+/**
+ * The language with this LSP identifier, or with the name that another editor has for it. Vim joins names of which the first
+ * is the language, such as `yaml.ansible`.
+ */
 export function languageById(id: string): Language | undefined {
-  return byId.get(id);
+  const name = id.toLowerCase();
+  return byId.get(name) ?? byId.get(name.slice(0, Math.max(0, name.indexOf("."))));
+}
+
+/** Whether two identifiers are names of the same language. */
+export function isSameLanguage(one: string, other: string): boolean {
+  return one === other || (languageById(one) ?? one) === (languageById(other) ?? other);
 }
 
 /** The language of a file by its name. @param path with `/` */
@@ -48,7 +59,7 @@ export function languageIdOf(path: string): string {
 
 /** The syntax of the language with this LSP identifier; a cautious one where it is not known. */
 export function syntaxOf(id: string): Syntax {
-  return byId.get(id)?.syntax ?? syntaxes.plainText;
+  return languageById(id)?.syntax ?? syntaxes.plainText;
 }
 
 /** Every grammar, each once. */

@@ -54,7 +54,7 @@ function plainIn(syntax: Syntax): Uint8Array {
       ...syntax.blockComments.map(([open]) => open),
       ...syntax.quotes.map(({ mark }) => mark),
     ];
-    for (const mark of [" ", "\t", "\r", "\n", "'", "/", ...closerOf.keys(), ...closers, ...marks])
+    for (const mark of [" ", "\t", "\r", "\n", "'", "/", "\\", ...closerOf.keys(), ...closers, ...marks])
       plain[mark.charCodeAt(0)] = 0;
     plainCharacters.set(syntax, plain);
   }
@@ -192,18 +192,13 @@ export class Scanner {
   }
 
   private stepCode(character: string, text: string, index: number): number {
-    for (const mark of this.syntax.lineComments) {
-      if (text.startsWith(mark, index)) {
-        this.insideNow = { kind: "comment", until: "", multiline: false };
-        return index + mark.length;
-      }
+    const comment = this.commentAt(text, index);
+    if (comment !== undefined) {
+      this.insideNow = comment.inside;
+      return comment.end;
     }
-    for (const [open, close] of this.syntax.blockComments) {
-      if (text.startsWith(open, index)) {
-        this.insideNow = { kind: "comment", until: close, multiline: true };
-        return index + open.length;
-      }
-    }
+    // As in `50\%` of LaTeX and `\#` of a makefile.
+    if (character === "\\" && this.commentAt(text, index + 1)?.inside.until === "") return index + 2;
     for (const quote of this.syntax.quotes) {
       if (text.startsWith(quote.mark, index)) {
         this.insideNow = { kind: "string", until: quote.mark, multiline: quote.multiline };
@@ -223,6 +218,21 @@ export class Scanner {
       this.open.push({ open: character, close, offset: this.offset + index, indent: this.indent });
     else if (closers.has(character)) this.close(character, this.offset + index);
     return index + 1;
+  }
+
+  /** The comment that begins at `index`, and where its text begins. */
+  private commentAt(text: string, index: number): { readonly inside: Inside; readonly end: number } | undefined {
+    // First, because a line comment's mark may begin a block comment's, such as `#` and `#=`.
+    for (const [open, close] of this.syntax.blockComments) {
+      if (text.startsWith(open, index))
+        return { inside: { kind: "comment", until: close, multiline: true }, end: index + open.length };
+    }
+    for (const mark of this.syntax.lineComments) {
+      // A mark that is a word, such as `REM`, is none at the end of another word.
+      if (text.startsWith(mark, index) && !(/^\w/.test(mark) && /\w/.test(text.charAt(index - 1))))
+        return { inside: { kind: "comment", until: "", multiline: false }, end: index + mark.length };
+    }
+    return undefined;
   }
 
   private close(character: string, offset: number): void {

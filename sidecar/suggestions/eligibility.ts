@@ -1,12 +1,20 @@
 // Whether suggestions are made in a document, and if not, why: for requests and for the status alike.
 import * as v from "valibot";
 import type { Connection } from "vscode-languageserver/node";
+import { isSameLanguage } from "../languages/languages";
 import { type Availability, handleRequest, messages, type Settings } from "../protocol";
 import { patternsOf } from "../workspace/files/exclude-settings";
 import { byteString, type IgnorePatterns } from "../workspace/files/ignore-pattern";
 
 /** Schemes of documents that people write code in; others are only shown (`git`, `output`) or are out of the index's reach. */
-const schemes: ReadonlySet<string> = new Set(["file", "untitled", "vscode-notebook-cell"]);
+const schemes: ReadonlySet<string> = new Set([
+  "file",
+  "vscode-notebook-cell",
+  // Documents that are not saved yet: of VS Code, Sublime Text, and Monaco in a web page.
+  "untitled",
+  "buffer",
+  "inmemory",
+]);
 
 interface DocumentFacts {
   /** A notebook cell's notebook where that is known, else the document itself. */
@@ -37,7 +45,7 @@ export function availabilityOf(
       `Suggestions are made only in files, untitled documents and notebooks; this is a document of the scheme "${scheme}".`,
     );
   if (!settings.enable) return no('Off: the setting "selfracg.enable" is false.', "enable");
-  if (settings.disabledLanguages.includes(languageId))
+  if (settings.disabledLanguages.some((each) => isSameLanguage(each, languageId)))
     return no(`Off for the language "${languageId}" (setting "selfracg.disabledLanguages").`, "disabledLanguages");
   const pattern = disabledBy(settings.disabledFiles, path);
   if (pattern !== undefined)

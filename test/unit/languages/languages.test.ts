@@ -2,7 +2,14 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
-import { languageById, languageIdOf, languageOfFile, languages, syntaxOf } from "../../../sidecar/languages/languages";
+import {
+  isSameLanguage,
+  languageById,
+  languageIdOf,
+  languageOfFile,
+  languages,
+  syntaxOf,
+} from "../../../sidecar/languages/languages";
 
 const grammarFolder = join(import.meta.dirname, "../../../node_modules/@vscode/tree-sitter-wasm/wasm");
 
@@ -20,7 +27,9 @@ describe("the language of a file", () => {
     ["j.java", "java"],
     ["kernel.cu", "cuda-cpp"],
     ["a/b.c/Gemfile", "ruby"],
-    ["Makefile", "plaintext"],
+    ["Makefile", "makefile"],
+    ["deploy/Dockerfile", "dockerfile"],
+    ["NOTES", "plaintext"],
     ["go", "plaintext"],
     [".py", "plaintext"],
   ])("%s is %s", (path, id) => {
@@ -30,6 +39,33 @@ describe("the language of a file", () => {
   it("has the grammar of a language that it extends", () => {
     expect(languageOfFile("a.h")?.grammar).toBe(languageOfFile("a.cpp")?.grammar);
     expect(languageById("typescriptreact")?.grammar?.file).toBe("tree-sitter-tsx.wasm");
+  });
+
+  it.each([
+    ["sh", "shellscript"],
+    ["zsh", "shellscript"],
+    ["cs", "csharp"],
+    ["c-sharp", "csharp"],
+    ["javascript.jsx", "javascriptreact"],
+    ["typescript.tsx", "typescriptreact"],
+    ["objc", "objective-c"],
+    ["ps1", "powershell"],
+    ["make", "makefile"],
+    ["Python", "python"],
+    ["yaml.ansible", "yaml"],
+    ["python.pytest", "python"],
+  ])("has the name %s for %s in other editors", (name, id) => {
+    expect(languageById(name)).toBe(languageById(id));
+    expect(syntaxOf(name)).toBe(syntaxOf(id));
+    expect(isSameLanguage(name, id)).toBe(true);
+  });
+
+  it("is not another one whose name begins alike", () => {
+    for (const name of ["", ".", ".python", "py", "pythons", "klingon.python"])
+      expect(languageById(name), name).toBeUndefined();
+    expect(isSameLanguage("klingon", "klingon")).toBe(true);
+    expect(isSameLanguage("klingon", "vulcan")).toBe(false);
+    expect(isSameLanguage("javascript", "javascriptreact")).toBe(false);
   });
 
   it("has a syntax without comments and strings when the language is unknown", () => {
@@ -43,7 +79,8 @@ describe.each(languages.map((language) => [language.id, language] as const))("th
     const names = [...language.extensions, ...(language.fileNames ?? [])];
     expect(names.filter((name) => name !== name.toLowerCase() || name.startsWith("."))).toEqual([]);
     expect(language.extensions).not.toEqual([]);
-    expect(others.filter((other) => other.id === id)).toEqual([]);
+    const ids = new Set(others.flatMap((other) => [other.id, ...(other.otherIds ?? [])]));
+    expect([id, ...(language.otherIds ?? [])].filter((each) => ids.has(each))).toEqual([]);
     const taken = new Set(others.flatMap((other) => [...other.extensions, ...(other.fileNames ?? [])]));
     expect(names.filter((name) => taken.has(name))).toEqual([]);
   });

@@ -47,6 +47,19 @@ describe("strings and comments", () => {
     expect(open(languageId, text)).toBe("");
   });
 
+  it.each([
+    ["julia", "#= a\n( =# b("],
+    ["lua", "--[[ a\n( ]] b("],
+    ["bat", "REM (\nPREM ("],
+    ["latex", "50\\% of (\n% ("],
+    ["makefile", "a = \\# (\n# ("],
+    ["html", "<!-- a (\n -->it's ("],
+    ["sql", "-- (\nselect 'a(', ("],
+    ["vb", "' (\nf("],
+  ])("end where code begins again: %s %j", (languageId, text) => {
+    expect(open(languageId, text)).toBe("(");
+  });
+
   it("end at the end of the line unless they may span lines", () => {
     expect(scan("typescript", "'it is (").insideString).toBe(true);
     expect(scan("typescript", "it's\n").insideString).toBe(false);

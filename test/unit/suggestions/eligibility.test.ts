@@ -11,12 +11,15 @@ const having = (settings: Partial<Settings>): AvailabilityState => ({
 });
 
 describe("availabilityOf", () => {
-  it.each(["file:///w/src/a.py", "untitled:Untitled-1", "vscode-notebook-cell:/w/a.ipynb#W1"])(
-    "is there in %s",
-    (uri) => {
-      expect(availabilityOf({ ...document, uri }, state)).toEqual({ available: true });
-    },
-  );
+  it.each([
+    "file:///w/src/a.py",
+    "untitled:Untitled-1",
+    "vscode-notebook-cell:/w/a.ipynb#W1",
+    "buffer:1",
+    "inmemory://model/1",
+  ])("is there in %s", (uri) => {
+    expect(availabilityOf({ ...document, uri }, state)).toEqual({ available: true });
+  });
 
   it.each([
     "git:/w/src/a.py?ref",
@@ -35,6 +38,7 @@ describe("availabilityOf", () => {
   it.each<[keyof Settings, Partial<Settings>, RegExp]>([
     ["enable", { enable: false }, /"selfracg\.enable" is false/],
     ["disabledLanguages", { disabledLanguages: ["go", "python"] }, /language "python"/],
+    ["disabledLanguages", { disabledLanguages: ["python3"] }, /language "python"/],
     ["disabledFiles", { disabledFiles: ["*.ts", "/src/"] }, /matches "\/src\/"/],
   ])("is off by the setting %s, which it names", (setting, settings, reason) => {
     expect(availabilityOf(document, having(settings))).toEqual({
