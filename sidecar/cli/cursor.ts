@@ -3,10 +3,10 @@ import { existsSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, isAbsolute, join, relative, resolve, sep } from "node:path";
 import { pathToFileURL } from "node:url";
-import { plainLineBreaks } from "../completion/document";
 import { errorMessage } from "../host/errors";
 import { withHome } from "../host/locations";
 import { documentPath } from "../host/paths";
+import { plainText } from "../host/plain-text";
 import { languageIdOf } from "../languages/languages";
 import type { CursorContext } from "../retrieval/types";
 import { IgnoreRules } from "../workspace/files/ignore";
@@ -17,6 +17,7 @@ import { InputError } from "./terminal";
 
 interface Cursor {
   readonly path: string;
+  /** As {@link plainText} has it. */
   readonly text: string;
   readonly offset: number;
   /** 0-based. */
@@ -36,9 +37,12 @@ async function readCursor(target: string): Promise<Cursor> {
   const path = resolve(withHome(file));
   let text: string;
   try {
-    if ((await stat(path)).isDirectory())
-      throw new InputError(`Expected a file, found the folder ${path}. Name a file in it.`);
-    text = await readFile(path, "utf8");
+    const found = await stat(path);
+    if (found.isDirectory()) throw new InputError(`Expected a file, found the folder ${path}. Name a file in it.`);
+    // Reading it may never end.
+    if (!found.isFile())
+      throw new InputError(`Expected a file, found a pipe, a socket or a device: ${path}. Name a regular file.`);
+    text = plainText(await readFile(path, "utf8"));
   } catch (error) {
     if (error instanceof InputError) throw error;
     throw new InputError(`Expected a readable file at ${path}, found none (${errorMessage(error)}). Check the name.`);
@@ -52,10 +56,9 @@ async function readCursor(target: string): Promise<Cursor> {
     );
   }
   const character = Number(columnText) - 1;
-  const length = found.replace(/\r$/, "").length;
-  if (character < 0 || character > length) {
+  if (character < 0 || character > found.length) {
     throw new InputError(
-      `Expected a column from 1 to ${length + 1} in line ${lineText} of ${path}, found ${columnText}. Columns count from 1.`,
+      `Expected a column from 1 to ${found.length + 1} in line ${lineText} of ${path}, found ${columnText}. Columns count from 1.`,
     );
   }
   const before = lines.slice(0, line).reduce((sum, each) => sum + each.length + 1, 0);
@@ -98,8 +101,8 @@ export function contextOf(cursor: Cursor, workspace: string): CursorContext {
     uri,
     path: documentPath(uri, [{ uri: pathToFileURL(workspace).href, name: basename(workspace) }]),
     languageId: languageIdOf(cursor.path),
-    prefix: plainLineBreaks(cursor.text.slice(0, cursor.offset)),
-    suffix: plainLineBreaks(cursor.text.slice(cursor.offset)),
+    prefix: cursor.text.slice(0, cursor.offset),
+    suffix: cursor.text.slice(cursor.offset),
   };
 }
 

@@ -1,4 +1,5 @@
 // Makes one completion: reads the prompt, generates, filters, and fills in the trace that tells what happened and when.
+import { plainText } from "../host/plain-text";
 import type { Backbone } from "../inference/backbone";
 import type { PromptFormat } from "../inference/prompt-format";
 import type { Tokenizer } from "../inference/tokenizer";
@@ -11,7 +12,7 @@ import { visibleText } from "../retrieval/visible-text";
 import type { FragmentSource } from "../workspace/fragment-source";
 import type { CompletionRecord } from "./completion-record";
 import { type Calibration, calibrationOf } from "./confidence";
-import { DocumentRedactor, plainLineBreaks } from "./document";
+import { DocumentRedactor } from "./document";
 import { newTimings, newTrace, type Position } from "./new-trace";
 import { codeTokensIn } from "./prompt";
 import { PromptReader } from "./prompt-reader";
@@ -121,7 +122,7 @@ export class Completer {
     limit: number,
     signal?: AbortSignal,
   ): Promise<SearchResult> {
-    const { context } = new DocumentRedactor().redact({ ...document, prefix: plainLineBreaks(text), suffix: "" });
+    const { context } = new DocumentRedactor().redact({ ...document, prefix: plainText(text), suffix: "" });
     return this.retriever.rank(context, limitsOf(settings), limit, signal);
   }
 }

@@ -1,15 +1,7 @@
-// The document as the model may read it: `\n` as the only line break, and every secret covered.
+// The document as the model may read it: every secret covered.
 import type { CursorContext } from "../retrieval/types";
 import type { FoundSecret } from "../workspace/files/secrets/find";
 import { Redactor } from "../workspace/files/secrets/redact";
-
-/**
- * `text` with `\n` as the only line break, as {@link CursorContext} has it: the model and every rule know no other, and an
- * editor turns it into the document's own when it inserts a suggestion.
- */
-export function plainLineBreaks(text: string): string {
-  return text.includes("\r") ? text.replace(/\r\n?/g, "\n") : text;
-}
 
 export interface RedactedDocument {
   readonly context: CursorContext;

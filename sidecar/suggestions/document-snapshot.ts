@@ -1,8 +1,8 @@
 // A snapshot of the document at the cursor, with neighbouring notebook cells and the entry selected in the suggest widget.
 import type { InlineCompletionContext, Position, Range } from "vscode-languageserver/node";
 import type { TextDocument } from "vscode-languageserver-textdocument";
-import { plainLineBreaks } from "../completion/document";
 import { documentPath, type Folder } from "../host/paths";
+import { plainLineBreaks, plainText } from "../host/plain-text";
 import type { CursorContext } from "../retrieval/types";
 import type { CellSurroundings } from "./notebooks";
 
@@ -34,16 +34,26 @@ export function snapshotAt(
     uri: document.uri,
     path: documentPath(cell?.notebookUri ?? document.uri, folders),
     languageId: document.languageId,
-    prefix: plainLineBreaks((cell?.above ?? "") + prefix),
+    prefix: plainText((cell?.above ?? "") + prefix),
     suffix: plainLineBreaks(suffix + (cell?.below ?? "")),
   };
   return { context, position, range, selected, offset };
 }
 
-/** Whether a position lies between the two units of a character: text inserted there would break the character. */
+/** Characters as people see them: a letter with its combining marks, an emoji with its joiners and skin tone. */
+const characters = new Intl.Segmenter(undefined, { granularity: "grapheme" });
+/** UTF-16 units on either side of the cursor within which its character is looked for. */
+const maxCharacterUnits = 32;
+
+/** Whether a position lies inside one character: text inserted there would break the character. */
 export function isInsideCharacter(document: TextDocument, position: Position): boolean {
   const offset = document.offsetAt(position);
-  return /^[\ud800-\udbff][\udc00-\udfff]$/.test(document.getText().slice(Math.max(0, offset - 1), offset + 1));
+  const start = Math.max(0, offset - maxCharacterUnits);
+  const around = document.getText().slice(start, offset + maxCharacterUnits);
+  const at = offset - start;
+  // Below U+0300 nothing joins what stands before it, but the two units of a line break.
+  if (at === 0 || at >= around.length || around.charCodeAt(at) < 0x300) return false;
+  return characters.segment(around).containing(at)?.index !== at;
 }
 
 /**

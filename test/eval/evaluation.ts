@@ -2,9 +2,9 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { Completer } from "../../sidecar/completion/completer";
-import { plainLineBreaks } from "../../sidecar/completion/document";
 import { SyntaxTrees } from "../../sidecar/completion/syntax/tree";
 import type { Log } from "../../sidecar/host/log";
+import { plainLineBreaks } from "../../sidecar/host/plain-text";
 import type { Backbone } from "../../sidecar/inference/backbone";
 import { createBackbone } from "../../sidecar/inference/onnx-backbone";
 import { loadModelPackage, type ModelPackage } from "../../sidecar/inference/package/model-package";

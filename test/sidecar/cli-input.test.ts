@@ -1,7 +1,8 @@
 // The command line with bad input, its help, and a closed standard output.
-import { spawnSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { beforeAll, describe, expect, it } from "vitest";
 import { dist } from "./client";
 import { cli, common, folder } from "./command-line";
 
@@ -28,6 +29,12 @@ describe("help", () => {
 });
 
 describe("bad input", () => {
+  beforeAll(() => {
+    writeFileSync(join(folder, "marked.py"), "\uFEFFimport os\n");
+    writeFileSync(join(folder, "returns.py"), "a = 1\rb = 2\r");
+    execFileSync("mkfifo", [join(folder, "pipe.py")]);
+  });
+
   it.each<[string, () => string[], RegExp]>([
     ["no command", () => [], /Expected a command.*found none/],
     ["an unknown command", () => ["finish"], /Expected a command.*found "finish"/],
@@ -41,6 +48,11 @@ describe("bad input", () => {
       () => ["complete", "/no/such/file.py:1:1"],
       /Expected a readable file at \/no\/such\/file.py, found none/,
     ],
+    [
+      "a named pipe as the file",
+      () => ["complete", `${join(folder, "pipe.py")}:1:1`],
+      /Expected a file, found a pipe, a socket or a device: .*pipe.py/,
+    ],
     ["a folder as the file", () => ["search", `${folder}:1:1`], /Expected a file, found the folder/],
     [
       "a line out of range",
@@ -52,6 +64,16 @@ describe("bad input", () => {
       "a column out of range",
       () => ["complete", `${join(folder, "shop", "money.py")}:1:999`],
       /Expected a column from 1 to \d+ in line 1 of .*, found 999/,
+    ],
+    [
+      "a column beyond the first line of a file with a byte-order mark",
+      () => ["complete", `${join(folder, "marked.py")}:1:11`],
+      /Expected a column from 1 to 10 in line 1 of .*, found 11/,
+    ],
+    [
+      "a line beyond those of a file with carriage returns alone",
+      () => ["complete", `${join(folder, "returns.py")}:4:1`],
+      /Expected a line from 1 to 3 of .*, found 4/,
     ],
     [
       "a workspace that is not there",

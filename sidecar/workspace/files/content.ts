@@ -1,5 +1,6 @@
 // Decides by a file's name and content whether it is code worth indexing, and if not, why.
 import { basename, extname } from "node:path";
+import { plainText } from "../../host/plain-text";
 import type { Exclusion } from "./exclusion";
 import { findSecret } from "./secrets/find";
 import names from "./well-known-names.json";
@@ -90,9 +91,9 @@ function lineAt(text: string, index: number): number {
   return line;
 }
 
-/** The text of UTF-8 bytes, with line ends as `\n` and no byte-order mark. @throws TypeError for other bytes */
+/** The text of UTF-8 bytes, as {@link plainText} has it. @throws TypeError for other bytes */
 export function decodeText(bytes: Uint8Array): string {
-  return new TextDecoder("utf-8", { fatal: true }).decode(bytes).replace(/\r\n?/g, "\n");
+  return plainText(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
 }
 
 function shown(path: string): string {

@@ -3,9 +3,9 @@
 import { type Generation, generate } from "../../../sidecar/completion/decoding/generate";
 import { NgramLookup } from "../../../sidecar/completion/decoding/ngram-lookup";
 import { healPrefix } from "../../../sidecar/completion/decoding/token-healing";
-import { plainLineBreaks } from "../../../sidecar/completion/document";
 import { assemblePrompt } from "../../../sidecar/completion/prompt";
 import { readCursor } from "../../../sidecar/completion/syntax/cursor";
+import { plainLineBreaks } from "../../../sidecar/host/plain-text";
 import type { PromptFormat } from "../../../sidecar/inference/prompt-format";
 import { defaultSettings } from "../../../sidecar/protocol";
 import type { SelectedFragment } from "../../../sidecar/retrieval/types";
