@@ -86,9 +86,15 @@ function offer(
   };
 }
 
+/** UTF-16 units of one character and the joiner next to it. */
+const maxCharacterUnits = 3;
+/** Letters with their combining marks. The joiners U+200C and U+200D stand between letters of a word, as in Persian and Hindi. */
+const endsInWord = /[\p{L}\p{M}\p{N}_][\u200c\u200d]?$/u;
+const startsInWord = /^[\u200c\u200d]?[\p{L}\p{M}\p{N}_]/u;
+
 /** Whether the cursor is inside a word: people pass through such places and hardly ever want a suggestion there. */
 function splitsWord({ prefix, suffix }: { readonly prefix: string; readonly suffix: string }): boolean {
-  return /[\p{L}\p{N}_]$/u.test(prefix.slice(-2)) && /^[\p{L}\p{N}_]/u.test(suffix.slice(0, 2));
+  return endsInWord.test(prefix.slice(-maxCharacterUnits)) && startsInWord.test(suffix.slice(0, maxCharacterUnits));
 }
 
 function rangeOf({ start, end }: Range, { replaces }: Suggestion): Range {

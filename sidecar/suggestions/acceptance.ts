@@ -162,7 +162,7 @@ function outcomeOf(current: Current): Outcome {
   const { suggestion, acceptedLength } = current;
   const used = usedOf(current);
   if (acceptedLength > 0) return "partlyAccepted";
-  const word = /^[^\p{L}\p{N}_]*[\p{L}\p{N}_]*/u.exec(suggestion)?.[0].length ?? 0;
+  const word = /^[^\p{L}\p{M}\p{N}_]*[\p{L}\p{M}\p{N}_]*/u.exec(suggestion)?.[0].length ?? 0;
   return used > 0 && used >= word ? "typed" : "rejected";
 }
 
@@ -188,5 +188,5 @@ function isPair(inserted: string): boolean {
 
 /** Whether a word, or the text between two words, ends here. Nobody accepts less; editors merge what is typed fast. */
 function isBoundary(text: string, at: number): boolean {
-  return !/^[\p{L}\p{N}_]{2}$/u.test(text.slice(at - 1, at + 1));
+  return !/^[\p{L}\p{M}\p{N}_]{2}$/u.test(text.slice(at - 1, at + 1));
 }

@@ -102,6 +102,37 @@ describe("textDocument/inlineCompletion", () => {
     expect((await answer).items).toHaveLength(1);
   });
 
+  it.each([
+    "caf\u00e9|s = 1\n",
+    "cafe\u0301|s = 1\n",
+    "\u0915\u093f|\u0924\u093e\u092c = 1\n",
+    "\u0e0a\u0e37\u0e48|\u0e2d = 1\n",
+    "\u0645\u06cc\u200c|\u0634\u0648\u062f = 1\n",
+    "\u{1d4d0}|\u{1d4d1} = 1\n",
+  ])("suggests nothing inside the word %j unless asked", async (marked) => {
+    const position = await open(marked);
+    expect(await ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic })).toEqual({ items: [] });
+    expect(asked).toHaveLength(0);
+  });
+
+  it.each(["caf\u0065|\u0301 = 1\n", "s = '\u{1f469}\u200d|\u{1f4bb}'\n", "s = '\u{1f44d}|\u{1f3fd}'\n"])(
+    "suggests nothing inside the character at the cursor of %j, asked or not",
+    async (marked) => {
+      const position = await open(marked);
+      expect(await ask(position)).toEqual({ items: [] });
+      expect(await ask(position, { triggerKind: InlineCompletionTriggerKind.Automatic })).toEqual({ items: [] });
+      expect(asked).toHaveLength(0);
+    },
+  );
+
+  it("shows the model no byte-order mark", async () => {
+    const answer = ask(await open("\ufeffa = |\r\n"));
+    const { context, answer: give } = await nth(0);
+    expect([context.prefix, context.suffix]).toEqual(["a = ", "\n"]);
+    give("1");
+    await answer;
+  });
+
   it("suggests nothing between the two units of a character, asked or not", async () => {
     for (const text of ["name = '\ud83d|\ude00'\n", "\ud83d|\ude00", "print('\ud83d\ude00\ud83d|\ude80', 1)\n"]) {
       const position = await open(text);
