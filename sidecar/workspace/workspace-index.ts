@@ -4,6 +4,7 @@ import type { Explanation, IndexCounts } from "../protocol";
 import type { Chunker } from "./chunking/chunker";
 import { LineChunker } from "./chunking/line-chunker";
 import { explainIndexed, outside } from "./explain";
+import { contentRulesVersion } from "./files/content";
 import { secretRulesVersion } from "./files/secrets/find";
 import type { Fragment, ScoredFragment } from "./fragment";
 import type { FragmentSource } from "./fragment-source";
@@ -101,8 +102,8 @@ export class WorkspaceIndex implements FragmentSource {
   setFolders(folders: readonly WorkspaceFolder[]): Promise<void> {
     return this.inTurn(async () => {
       for (const folder of this.folders.close(folders)) await this.files.removeAll(folder);
-      // A new version whenever the same files are cut differently, or other ones are taken for secrets: all are read again.
-      const version = `${this.chunker.version}, ${secretRulesVersion}`;
+      // A new version whenever the same content is cut or excluded differently: all files are read again.
+      const version = `${this.chunker.version}, ${contentRulesVersion}, ${secretRulesVersion}`;
       await this.folders.open(folders, { store: await this.store, version });
     });
   }
