@@ -20,8 +20,9 @@ export function modelEntries(models: readonly ListedModel[], chosen: string): Mo
     return {
       model,
       label: `$(${icon}) ${titleOf(model)}`,
-      description: stateText(model, inUse),
-      detail: [model.problem ?? model.goodFor, facts(model), needText(model), model.obstacle]
+      // A row shows some ninety characters of each line: what decides comes first.
+      description: [stateText(model, inUse), ...facts(model)].join(", "),
+      detail: [model.problem, model.obstacle, needText(model), model.goodFor]
         .filter((part) => part !== undefined && part !== "")
         .join(" "),
       removable: model.state === "here" || model.state === "damaged",
@@ -38,27 +39,22 @@ export function isInUse({ name, inUse }: ListedModel, chosen: string): boolean {
   return chosen === "" ? inUse : chosen === name;
 }
 
-function stateText({ state, source }: ListedModel, inUse: boolean): string {
+/** For example "491 MB to download", "in use, 504 MB". */
+function stateText({ state, source, bytes }: ListedModel, inUse: boolean): string {
   if (state === "not here") return source === undefined ? "not here" : `${megabytes(source.bytes)} to download`;
   if (state === "damaged") return "damaged: get it again";
-  return inUse ? "in use" : "on this machine";
+  return `${inUse ? "in use" : "on this machine"}${bytes === undefined ? "" : `, ${megabytes(bytes)}`}`;
 }
 
-/** For example "504 MB on disk, 1.0 GB of memory, Apache-2.0." */
-function facts({ bytes, memoryMegabytes, licence }: ListedModel): string {
-  const parts = [
-    bytes === undefined ? undefined : `${megabytes(bytes)} on disk`,
-    memoryMegabytes === undefined ? undefined : `${gigabytes(memoryMegabytes * 1e6)} of memory`,
-    licence,
-  ].filter((part) => part !== undefined);
-  return parts.length === 0 ? "" : `${parts.join(", ")}.`;
+function facts({ memoryMegabytes, licence }: ListedModel): string[] {
+  return [
+    ...(memoryMegabytes === undefined ? [] : [`${gigabytes(memoryMegabytes * 1e6)} of memory`]),
+    ...(licence === undefined ? [] : [licence]),
+  ];
 }
 
 function needText({ trainedNeed }: ListedModel): string {
-  if (trainedNeed === undefined) return "";
-  return trainedNeed
-    ? "It is trained to say what it needs of the workspace."
-    : "It is not trained yet to say what it needs of the workspace.";
+  return trainedNeed === false ? "Its need for fragments is not trained yet." : "";
 }
 
 /** The model that is offered at the first start: the smallest one that is to be downloaded, where the machine can carry it. */
@@ -77,9 +73,11 @@ export function offerText(model: ListedModel): string {
 }
 
 /** What is shown before a download that was not offered with its size and place. */
-export function downloadDetail({ source, bytes = 0 }: ListedModel): string {
+export function downloadDetail(model: ListedModel): string {
+  const { source, bytes = 0, goodFor, obstacle } = model;
   if (source === undefined) return "";
-  return `${source.address}\n${source.bytes.toLocaleString("en-US")} bytes, SHA-256 ${source.sha256}\n\nIt is converted on this machine, which then takes ${megabytes(bytes)}, and the download is deleted. The model in use answers meanwhile.`;
+  const about = [goodFor, needText(model), obstacle, ...facts(model).map((fact) => `${fact}.`)];
+  return `${about.filter((part) => part !== undefined && part !== "").join(" ")}\n\n${source.address}\n${source.bytes.toLocaleString("en-US")} bytes, SHA-256 ${source.sha256}\n\nIt is converted on this machine, which then takes ${megabytes(bytes)}, and the download is deleted. The model in use answers meanwhile.`;
 }
 
 /** What is said of a file of another program. */

@@ -14,36 +14,42 @@ describe("the entries of the choice", () => {
   it("say what each is good for, size, memory, licence, whether its need is trained, and which is in use", () => {
     const entries = modelEntries([small, half], "");
     expect(entries.map(({ label, description }) => `${label} | ${description}`)).toEqual([
-      "$(check) Small | in use",
-      "$(cloud-download) Half a Billion | 491 MB to download",
+      "$(check) Small | in use, 8 MB, 0.2 GB of memory, Apache-2.0",
+      "$(cloud-download) Half a Billion | 491 MB to download, 1.0 GB of memory, Apache-2.0",
     ]);
-    expect(entries[0]?.detail).toBe(
-      "Everywhere. 8 MB on disk, 0.2 GB of memory, Apache-2.0. It is trained to say what it needs of the workspace.",
-    );
-    expect(entries[1]?.detail).toBe(
-      "Most machines. 504 MB on disk, 1.0 GB of memory, Apache-2.0. It is not trained yet to say what it needs of the workspace.",
-    );
+    expect(entries.map(({ detail }) => detail)).toEqual([
+      "Everywhere.",
+      "Its need for fragments is not trained yet. Most machines.",
+    ]);
     expect(entries.map(({ removable }) => removable)).toEqual([false, false]);
   });
 
   it("follow the setting before the command line's choice, and can be removed when they were converted", () => {
     const entries = modelEntries([small, { ...half, state: "here" }], "half");
     expect(entries.map(({ label, description }) => `${label} | ${description}`)).toEqual([
-      "$(package) Small | on this machine",
-      "$(check) Half a Billion | in use",
+      "$(package) Small | on this machine, 8 MB, 0.2 GB of memory, Apache-2.0",
+      "$(check) Half a Billion | in use, 504 MB, 1.0 GB of memory, Apache-2.0",
     ]);
     expect(entries[1]?.removable).toBe(true);
   });
 
   it("say why the machine should not run a model, that a model is damaged, and what is wrong with it", () => {
     const poor = { ...half, obstacle: "It should have 4 processors or more; this machine has 2." };
-    expect(modelEntries([poor], "")[0]?.detail).toMatch(/workspace\. It should have 4 processors or more/);
+    expect(modelEntries([poor], "")[0]?.detail).toMatch(/^It should have 4 processors or more.*Its need/);
     const [damaged] = modelEntries([{ ...half, state: "damaged", problem: "model.json is missing." }], "");
-    expect(damaged).toMatchObject({ description: "damaged: get it again", removable: true });
+    expect(damaged).toMatchObject({
+      description: "damaged: get it again, 1.0 GB of memory, Apache-2.0",
+      removable: true,
+    });
     expect(damaged?.detail).toContain("model.json is missing.");
     const own = { ...half, name: "mine", state: "here" as const };
-    const [mine] = modelEntries([{ ...own, title: undefined, trainedNeed: undefined, goodFor: undefined }], "");
-    expect(mine).toMatchObject({ label: "$(package) mine", detail: "504 MB on disk, 1.0 GB of memory, Apache-2.0." });
+    const bare = { ...own, title: undefined, trainedNeed: undefined, goodFor: undefined, memoryMegabytes: undefined };
+    const [mine] = modelEntries([bare], "");
+    expect(mine).toMatchObject({
+      label: "$(package) mine",
+      description: "on this machine, 504 MB, Apache-2.0",
+      detail: "",
+    });
   });
 });
 
@@ -80,6 +86,9 @@ describe("the offer", () => {
 describe("a download", () => {
   it("is announced with its address, size and SHA-256", () => {
     const detail = downloadDetail(half);
+    expect(detail).toMatch(
+      /^Most machines\. Its need for fragments is not trained yet\. 1\.0 GB of memory\. Apache-2\.0\.\n/,
+    );
     expect(detail).toContain("https://hub.example/half.gguf\n491,000,000 bytes, SHA-256 abab");
     expect(detail).toContain("takes 504 MB, and the download is deleted");
   });
