@@ -131,6 +131,7 @@ const bundles = [
     entryPoints: {
       sidecar: "sidecar/main.ts",
       cli: "sidecar/cli.ts",
+      uninstall: "sidecar/uninstall.ts",
       ...workers,
       bench: "test/bench/bench.ts",
       eval: "test/eval/eval.ts",

@@ -66,7 +66,7 @@ const rooms: readonly Room[] = [
   { name: "engine", paths: ["sidecar/engine.ts"], imports: belowServer },
   { name: "server", paths: ["sidecar/server"], imports: belowServer },
   { name: "command line", paths: ["sidecar/cli.ts", "sidecar/cli"], imports: belowServer },
-  { name: "entries", paths: ["sidecar/main.ts"], imports: [...belowServer, "server"] },
+  { name: "entries", paths: ["sidecar/main.ts", "sidecar/uninstall.ts"], imports: [...belowServer, "server"] },
   { name: "extension", paths: ["extension"], imports: ["protocol", "download"] },
   { name: "scripts", paths: ["scripts", "esbuild.config.mjs", "vitest.config.ts"], imports: [] },
   { name: "eval", paths: ["test/eval"], imports: product },

@@ -54,22 +54,30 @@ export async function getModel(options: GetOptions): Promise<AddedModel> {
       `Expected a name of the catalogue (${[...catalogue].flatMap(([each, { source }]) => (source === undefined ? [] : [each])).join(", ")}), found ${JSON.stringify(name)}. Name one of these; or add an address or a file with --from.`,
     );
   const present = known && (await alreadyAdded(name, folders, exactProducts));
-  if (present !== undefined) return present;
+  if (present !== undefined) return finished(present, known, folders);
   const adding = { ...options, name: known === undefined ? name : undefined, sha256: known?.source?.sha256 };
   const sources = sourcesOf(from, known?.source);
-  if (sources === undefined) return addModel({ ...adding, file: from ?? "" });
+  if (sources === undefined) return finished(await addModel({ ...adding, file: from ?? "" }), known, folders);
   const downloaded = await fromFirst(sources, known, options);
   try {
     const added = await addModel({ ...adding, file: downloaded.path });
     await downloaded.delete();
-    // Another source may have been interrupted before this one had the file.
-    if (known?.source !== undefined) await deleteDownloads(folders, known.source);
-    return added;
+    return finished(added, known, folders);
   } catch (error) {
     // A file that cannot be used is of no use to the next attempt either.
     await (error instanceof GgufError ? downloaded.delete() : downloaded.giveBack());
     throw error;
   }
+}
+
+/** Deletes what interrupted downloads left, of this source or another, now that the model is there. */
+async function finished(
+  added: AddedModel,
+  known: CatalogueModel | undefined,
+  folders: ModelFolders,
+): Promise<AddedModel> {
+  if (known?.source !== undefined) await deleteDownloads(folders, known.source);
+  return added;
 }
 
 /** Where interrupted downloads lie. */

@@ -1,9 +1,10 @@
 // Getting a model: from the hub, packages, an address or a file; the hash decides, and nothing is left behind.
 import { createHash } from "node:crypto";
-import { readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { zipSync } from "fflate";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { downloadKey } from "../../../sidecar/models/download/download-folder";
 import type { FetchPackage } from "../../../sidecar/models/download/packages";
 import { deleteDownloads, downloadsFolder, type GetOptions, getModel } from "../../../sidecar/models/get-model";
 import { installedModels } from "../../../sidecar/models/model-folders";
@@ -158,6 +159,21 @@ describe("getting a model", () => {
     server = await misbehavingServer(Buffer.from("GGUF and nothing else"));
     await expect(getModel(options({ name: "broken", from: server.url }))).rejects.toThrow(/expected/);
     expect(await readdir(tiny.folders.installed)).toEqual(["finetune", "tiny"]);
+  });
+
+  it("deletes what another process downloaded before it was killed, once the model is there", async () => {
+    const lost = join(
+      downloadsFolder(tiny.folders),
+      `${downloadKey(createHash("sha256").update(content).digest("hex"))}~x~1`,
+    );
+    await mkdir(lost, { recursive: true });
+    await utimes(lost, 0, 0);
+    await getModel(options({ from: tinyGguf }));
+    expect(await readdir(tiny.folders.installed)).toEqual(["tiny"]);
+    await mkdir(lost, { recursive: true });
+    await utimes(lost, 0, 0);
+    expect(await getModel(options())).toMatchObject({ present: true });
+    expect(await readdir(tiny.folders.installed)).toEqual(["tiny"]);
   });
 
   it("keeps the download when the conversion is interrupted, until it is used or deleted", async () => {
