@@ -12,7 +12,7 @@ export const repeatsSuffix: SuggestionFilter = {
     if (text.trim() === "") return { text };
     if (cursor.lineSuffix.trim() !== "") {
       text = withoutOverlap(text, cursor);
-      return text.trim() === "" || (text === suggestion && beginsLike(text, cursor.lineSuffix))
+      return text.trim() === "" || (text === suggestion && beginsLike(text, cursor))
         ? { reject: "already stands after the cursor" }
         : { text };
     }
@@ -29,11 +29,17 @@ export const repeatsSuffix: SuggestionFilter = {
   },
 };
 
-/** Whether both begin with the same word: then what follows the cursor is written a second time, in other words. */
-function beginsLike(text: string, lineSuffix: string): boolean {
-  const word = /^\s*([\p{L}\p{N}_]{2,})/u;
-  const first = word.exec(text)?.[1];
-  return first !== undefined && first === word.exec(lineSuffix)?.[1];
+/**
+ * Whether both begin with the same word, in prose with the same two: then what follows the cursor is written a second time,
+ * in other words.
+ */
+function beginsLike(text: string, { lineSuffix, atCursor }: CursorSyntax): boolean {
+  const count = atCursor.insideComment || atCursor.insideString ? 2 : 1;
+  const words = (line: string): string[] => line.match(/[\p{L}\p{N}_]+/gu)?.slice(0, count) ?? [];
+  const following = words(lineSuffix);
+  const own = words(text).slice(0, following.length);
+  const startAlike = /^\s*[\p{L}\p{N}_]{2}/u.test(text) && /^\s*[\p{L}\p{N}_]{2}/u.test(lineSuffix);
+  return startAlike && following.every((word, index) => word === own[index]);
 }
 
 /** Drops the longest end of `text` with which the rest of the line begins, if the line is balanced without it. */

@@ -51,6 +51,8 @@ describe("on the cursor's line", () => {
 
   it("rejects a text that begins with the word after the cursor but does not lead to it", () => {
     expectRejected(repeatsSuffix, "if (├items.empty() and ┤items.length)", "already stands after the cursor");
+    expectRejected(repeatsSuffix, "// ├the list of names, ┤the list of items", "already stands after the cursor");
+    expectUntouched(repeatsSuffix, "// ├the names and ┤the list of items");
     expectKept(repeatsSuffix, "[book.├author == author┤author]", "[book.├author == ┤author]");
   });
 
