@@ -145,23 +145,19 @@ export function whyMinified(text: string): string | undefined {
   /** Without those of prose. */
   let lines = 0;
   let codeLength = 0;
-  let maxLength = 0;
-  let maxLengthLine = 0;
   for (let start = 0, lineNumber = 1; start < text.length; lineNumber++) {
     const newline = text.indexOf("\n", start);
     const end = newline < 0 ? text.length : newline;
     const length = end - start;
-    const isLong = length > maxMeanLineLength;
-    const line = isLong ? text.slice(start, end) : "";
-    if (!isLong || !isProse(line)) {
-      if (length > maxLength) [maxLength, maxLengthLine] = [length, lineNumber];
-      codeLength += isLong ? line.replace(dataWord, "").length : length;
+    const line = length > maxMeanLineLength ? text.slice(start, Math.min(end, start + maxLineLength)) : "";
+    if (line === "" || !isProse(line)) {
+      if (length > maxLineLength)
+        return `line ${lineNumber} has ${length} characters; code that people write has at most ${maxLineLength}`;
+      codeLength += line === "" ? length : line.replace(dataWord, "").length;
       lines++;
     }
     start = end + 1;
   }
-  if (maxLength > maxLineLength)
-    return `line ${maxLengthLine} has ${maxLength} characters; code that people write has at most ${maxLineLength}`;
   const mean = Math.round(codeLength / lines);
   if (codeLength > minMinifiedLength && mean > maxMeanLineLength)
     return `a line has ${mean} characters on average; code that people write has at most ${maxMeanLineLength}`;
