@@ -1,15 +1,17 @@
 // SHA-256 of files. Hashes of large files are cached by size and times, so that the files are not read at every start.
 import { createHash, randomUUID } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import * as v from "valibot";
 import { makeFolder } from "./make-folder";
+import { openRegularFile, readRegularFile } from "./regular-file";
 
 /** Minimum size of cached files. Reading a smaller file takes at most some hundredths of a second. */
 const minCachedBytes = 32 * 2 ** 20;
 /** Maximum files in the cache on disk; the oldest entries are left out. */
 const maxCached = 64;
+/** Of the cache on disk; it has a few kilobytes. */
+const maxCacheBytes = 2 ** 20;
 /** A file changed this recently may change again with the same time on file systems with coarse timestamps. */
 const settledNs = 2_000_000_000n;
 
@@ -39,7 +41,7 @@ export class FileHashes {
   static async open(path: string | undefined): Promise<FileHashes> {
     const content: unknown =
       path &&
-      (await readFile(path, "utf8")
+      (await readRegularFile(path, maxCacheBytes)
         .then(JSON.parse)
         .catch(() => undefined));
     const parsed = v.safeParse(cacheSchema, content);
@@ -90,11 +92,14 @@ async function stateOf(path: string): Promise<{ state: string; bytes: number; se
   };
 }
 
-/** Size and SHA-256 of a file, read anew. @throws the signal's reason when it is aborted */
+/** Size and SHA-256 of a file, read anew. @throws as {@link openRegularFile}, and the signal's reason when it is aborted */
 export async function digestOf(path: string, signal?: AbortSignal): Promise<{ bytes: number; sha256: string }> {
   const hash = createHash("sha256");
   let bytes = 0;
-  for await (const block of createReadStream(path, { highWaterMark: 1 << 20, signal })) {
+  const file = await openRegularFile(path);
+  // The stream closes the file.
+  const blocks: AsyncIterable<Uint8Array> = file.createReadStream({ highWaterMark: 1 << 20, signal });
+  for await (const block of blocks) {
     hash.update(block);
     bytes += block.length;
   }

@@ -1,14 +1,17 @@
 // The counts of suggestions on disk: one small file in the storage folder, for all sidecars that share it.
-import { readFile, rename, rm, writeFile } from "node:fs/promises";
+import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { errorMessage, isNotFound } from "../host/errors";
 import type { Log } from "../host/log";
 import { makeFolder } from "../host/make-folder";
+import { readRegularFile } from "../host/regular-file";
 import type { SuggestionCounts } from "../protocol";
 import type { CountChange } from "./acceptance";
 
 export const countsFileName = "suggestion-counts.json";
+/** The file has some hundred. */
+const maxBytes = 2 ** 16;
 /** Changes are collected for this long before they are written; a sidecar that is killed loses no more. */
 const gatherMs = 2000;
 
@@ -86,7 +89,7 @@ export class CountsStore {
   private async load(): Promise<SuggestionCounts> {
     let text: string;
     try {
-      text = await readFile(this.file, "utf8");
+      text = await readRegularFile(this.file, maxBytes);
     } catch (error) {
       if (!isNotFound(error)) this.warnOnce(`${this.file} could not be read (${errorMessage(error)})`);
       return this.unwritten ?? noneSince(this.began);

@@ -1,9 +1,10 @@
 // model.json of a model package: its schema with the bounds of all values, and the checks between values.
 
-import { readFile, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import * as v from "valibot";
 import { firstLine } from "../../host/errors";
+import { readRegularFile } from "../../host/regular-file";
 import { ModelPackageError, reinstall } from "./model-package-error";
 
 /** The format version of model.json that this build reads. */
@@ -178,7 +179,7 @@ async function readBounded(path: string): Promise<string> {
   let bytes: number;
   try {
     ({ size: bytes } = await stat(path));
-    if (bytes <= maxManifestBytes) return await readFile(path, "utf8");
+    if (bytes <= maxManifestBytes) return await readRegularFile(path, maxManifestBytes);
   } catch (error) {
     throw new ModelPackageError(
       `${path}: expected the model.json of a model package, found none (${firstLine(error)}). ${reinstall}`,

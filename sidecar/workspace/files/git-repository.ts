@@ -1,9 +1,9 @@
 // Reads from a git repository what its ignore files do not say: its settings, and the ignored files that it tracks.
 import { execFile } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
 import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { isFolder } from "../../host/make-folder";
+import { readRegularFile } from "../../host/regular-file";
 
 export interface GitRepository {
   /** Ignore files that apply from the repository's root, beginning with the one that decides first: info/exclude, then the user's own. */
@@ -97,7 +97,7 @@ function withFoldersAbove(paths: readonly string[]): Set<string> {
   return found;
 }
 
-async function textOf(path: string): Promise<string> {
-  const found = await stat(path).catch(() => undefined);
-  return found?.isFile() === true && found.size <= maxFileBytes ? readFile(path, "utf8").catch(() => "") : "";
+/** Empty for a file that is not there, is no regular file, or is too large. */
+function textOf(path: string): Promise<string> {
+  return readRegularFile(path, maxFileBytes).catch(() => "");
 }

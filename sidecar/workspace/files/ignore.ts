@@ -1,7 +1,8 @@
 // Which paths of a workspace folder are excluded by ignore files, settings and well-known folder names, and by which rule.
-import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { errorCode, errorMessage } from "../../host/errors";
+import { readFlags, readFlagsNoLink } from "../../host/regular-file";
 import { Yielder } from "../../host/yield";
 import type { IgnoreRule } from "../../protocol";
 import { ExcludeRules, type ExcludeSettings, noExcludes } from "./exclude-settings";
@@ -31,8 +32,8 @@ interface FolderRules {
   readonly repository: Repository | undefined;
   /** The rule that ignores this folder, which is walked nevertheless because git tracks files in it. */
   readonly ignored?: Required<IgnoreRule>;
-  /** An ignore file too large to be read, of this folder or one above. */
-  readonly tooLarge?: string;
+  /** Why it is not known what an ignore file of this folder or one above ignores: all below is excluded. */
+  readonly unknown?: string;
 }
 
 interface Repository extends GitRepository {
@@ -54,6 +55,8 @@ export class IgnoreRules {
   /** By path from `top`, `""` or ending in `/`. */
   private readonly folders = new Map<string, Promise<FolderRules>>();
   private readonly yielder = new Yielder();
+  /** Why folders are excluded whose ignore files could not be read, in sentences; whoever tells them takes them out. */
+  readonly problems: string[] = [];
 
   private constructor(
     private readonly top: string,
@@ -94,11 +97,7 @@ export class IgnoreRules {
     if (excluded !== undefined) return excluded;
     const full = this.offset + path;
     const rules = await this.rulesIn(full.slice(0, full.lastIndexOf("/") + 1));
-    if (rules.tooLarge !== undefined)
-      return {
-        reason: "ignored",
-        detail: `${printable(rules.tooLarge)} is larger than ${maxIgnoreFileBytes / 2 ** 20} MiB, so that what it ignores is not known; make it smaller`,
-      };
+    if (rules.unknown !== undefined) return { reason: "ignored", detail: rules.unknown };
     const decision = await this.decide(rules, full, isFolder);
     if (typeof decision === "object") {
       const { source, line, pattern } = decision;
@@ -166,11 +165,16 @@ export class IgnoreRules {
       root: folder,
     };
     const repository = here ?? above.repository;
-    let tooLarge: string | undefined;
+    let unknown: string | undefined;
     const read = async (source: string, isLinkAllowed: boolean): Promise<RuleFile[]> => {
       const content = await readIgnoreFile(source, isLinkAllowed);
-      if (content === "too large") tooLarge ??= source;
-      if (content === undefined || content === "too large") return [];
+      if (typeof content === "string") {
+        const problem = `${printable(source)} ${content}`;
+        if (unknown === undefined)
+          this.problems.push(`${problem}. Until then ${printable(join(this.top, folder))} is not indexed.`);
+        unknown ??= problem;
+      }
+      if (content === undefined || typeof content === "string") return [];
       const patterns = await IgnorePatterns.load(content, repository?.ignoreCase ?? false);
       return patterns === undefined ? [] : [{ source, base: byteString(folder).length, patterns }];
     };
@@ -181,13 +185,13 @@ export class IgnoreRules {
     const excludes =
       here === undefined ? above.git : (await Promise.all(here.excludeFiles.map((path) => read(path, true)))).flat();
     // Most folders have no ignore file: they share the rules of the folder above.
-    if (here === undefined && git.length === 0 && own.length === 0 && tooLarge === undefined) return above;
+    if (here === undefined && git.length === 0 && own.length === 0 && unknown === undefined) return above;
     return {
       ...inherited,
       own: [...own, ...above.own],
       git: [...git, ...excludes],
       repository,
-      ...(tooLarge !== undefined && { tooLarge }),
+      ...(unknown !== undefined && { unknown }),
     };
   }
 
@@ -229,22 +233,22 @@ function isTracked({ repository }: FolderRules, path: string): boolean {
   return repository?.tracked.has(path.slice(repository.root.length)) === true;
 }
 
-/** Undefined when there is no such file, or it cannot be read. */
-async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | "too large" | undefined> {
+/** Its content, or why what it ignores is not known; undefined where there is no such file. */
+async function readIgnoreFile(path: string, isLinkAllowed: boolean): Promise<Uint8Array | string | undefined> {
   try {
-    // O_NONBLOCK: opening a named pipe would wait for a writer.
-    const file = await open(
-      path,
-      constants.O_RDONLY | constants.O_NONBLOCK | (isLinkAllowed ? 0 : constants.O_NOFOLLOW),
-    );
+    const file = await open(path, isLinkAllowed ? readFlags : readFlagsNoLink);
     try {
       const found = await file.stat();
       if (!found.isFile()) return undefined;
-      return found.size <= maxIgnoreFileBytes ? await file.readFile() : "too large";
+      return found.size <= maxIgnoreFileBytes
+        ? await file.readFile()
+        : `is larger than ${maxIgnoreFileBytes / 2 ** 20} MiB, so that what it ignores is not known; make it smaller`;
     } finally {
       await file.close();
     }
-  } catch {
-    return undefined;
+  } catch (error) {
+    const code = errorCode(error);
+    if (code === "ENOENT" || code === "ENOTDIR" || (code === "ELOOP" && !isLinkAllowed)) return undefined;
+    return `cannot be read (${code ?? errorMessage(error)}), so that what it ignores is not known; make it readable`;
   }
 }

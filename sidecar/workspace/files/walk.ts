@@ -1,20 +1,23 @@
 // Lists the files of a workspace folder that may be indexed, and reads one of them.
 import * as fs from "node:fs";
-import { lstat, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { errorCode, errorMessage } from "../../host/errors";
+import { readFlagsNoLink } from "../../host/regular-file";
 import { contentHash } from "../store/keys";
 import { excludeByName, readContent } from "./content";
 import type { Exclusion, ExclusionReason } from "./exclusion";
 import type { IgnoreRules } from "./ignore";
 
 /** Promisified callbacks: with one call for every file, they take two thirds of the processor time of `fs/promises`. */
-const stat = promisify(fs.stat);
+const lstat = promisify(fs.lstat);
 const open = promisify(fs.open);
 const fstat = promisify(fs.fstat);
 const read = promisify(fs.read);
 const close = promisify(fs.close);
+const linksAreNotFollowed =
+  "links are not followed: what they point to inside the workspace is indexed by its own path";
 const statsAtOnce = 16;
 const foldersAtOnce = 8;
 
@@ -134,11 +137,7 @@ async function excludeEntry(
   path: string,
   rules: IgnoreRules,
 ): Promise<Exclusion | undefined> {
-  if (entry.isSymbolicLink())
-    return {
-      reason: "symbolic link",
-      detail: "links are not followed: what they point to inside the workspace is indexed by its own path",
-    };
+  if (entry.isSymbolicLink()) return { reason: "symbolic link", detail: linksAreNotFollowed };
   if (!entry.isDirectory() && !entry.isFile())
     return { reason: "not a regular file", detail: "it is a pipe, a socket or a device" };
   return rules.exclusionOf(path, entry.isDirectory());
@@ -147,7 +146,7 @@ async function excludeEntry(
 /** Size and times of one file, or why its name or size excludes it. */
 async function statFile(root: string, path: string, maxBytes: number): Promise<ListedFile | Exclusion> {
   try {
-    const { size, mtimeMs, ctimeMs } = await stat(join(root, path));
+    const { size, mtimeMs, ctimeMs } = await lstat(join(root, path));
     return excludeByName(path, size, maxBytes) ?? { path, size, modified: mtimeMs, changed: ctimeMs };
   } catch (error) {
     return failure(error);
@@ -198,7 +197,8 @@ export async function readBytes(root: string, path: string, maxBytes: number): P
   let modified = 0;
   let changed = 0;
   try {
-    const file = await open(join(root, path), "r");
+    // A link or pipe may have taken the file's place since it was listed.
+    const file = await open(join(root, path), readFlagsNoLink);
     try {
       // Of the open file, so that time and content belong together even when another file gets the name.
       const found = await fstat(file);
@@ -238,6 +238,7 @@ export async function readSource(root: string, path: string, maxBytes: number): 
 function failure(error: unknown): Exclusion {
   const code = errorCode(error);
   const detail = errorMessage(error);
+  if (code === "ELOOP") return { reason: "symbolic link", detail: linksAreNotFollowed };
   // Node.js replaces bytes that are not UTF-8 by this character, and then finds no such file.
   if (code === "ENOENT" && detail.includes("\uFFFD"))
     return { reason: "unreadable", detail: "its name is not UTF-8 text" };

@@ -49,6 +49,7 @@ export async function listFolder(
     excluded.set(from, "unreadable");
     readable = false;
   }
+  for (const problem of rules.problems.splice(0)) warn(problem);
   const listed = new Set(files.map(({ path }) => path));
   await removeOthers(folder, { from, indexed, listed, excluded, readable, began });
   return files;

@@ -1,7 +1,8 @@
 // Opens an SQLite file that is private, is checked for damage, and leaves no trace of deleted data.
-import { chmodSync, closeSync, mkdirSync, openSync } from "node:fs";
+import { chmodSync, closeSync, mkdirSync, openSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { DatabaseSync, type DatabaseSyncInstance } from "@photostructure/sqlite";
+import { isSpecialFile } from "../../host/regular-file";
 
 /** SQLite's result codes: damaged, too short. */
 const corrupt = 11;
@@ -21,6 +22,9 @@ const busyMs = 10_000;
  * @throws Error with SQLite's code in `errcode`
  */
 export function openFile(path: string, format: number, schema: string): DatabaseSyncInstance {
+  if (isSpecialFile(path)) throw Object.assign(new Error("it is a pipe, a socket or a device"), { errcode: corrupt });
+  // SQLite would wait for a writer to a named pipe. A journal without content is none.
+  if (isSpecialFile(`${path}-journal`)) rmSync(`${path}-journal`, { force: true });
   makePrivate(path);
   const database = new DatabaseSync(path, { timeout: busyMs, defensive: true, returnArrays: true });
   try {

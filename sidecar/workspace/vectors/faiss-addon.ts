@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } 
 import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { firstLine } from "../../host/errors";
+import { isSpecialFile } from "../../host/regular-file";
 import { isRunning } from "../../host/running-process";
 
 /** The part of faiss-node's IndexFlatIP that is used. Row numbers are positions: removing rows moves the later ones up. */
@@ -79,6 +80,7 @@ function trial(addon: unknown): LoadedAddon {
 function crashesOf(guardFile: string, fingerprint: string): number {
   try {
     const { mtimeMs } = statSync(guardFile);
+    if (isSpecialFile(guardFile)) return 0;
     const [, pid, ended, tried] = /^(\d+) (\d+) (.*)$/.exec(readFileSync(guardFile, "utf8")) ?? [];
     if (tried !== fingerprint || Date.now() - mtimeMs > retryMs) return 0;
     // Another process is trying it right now: only the crashes before that count.
@@ -91,6 +93,7 @@ function crashesOf(guardFile: string, fingerprint: string): number {
 function writeGuard(guardFile: string, content: string): boolean {
   try {
     if (!existsSync(dirname(guardFile))) mkdirSync(dirname(guardFile), { mode: 0o700 });
+    if (isSpecialFile(guardFile)) return false;
     writeFileSync(guardFile, content);
     return true;
   } catch {

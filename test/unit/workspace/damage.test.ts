@@ -1,5 +1,5 @@
 // Damaged stores, odd clocks and several processes: the index works, and embeds no more than it must.
-import { spawn } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { readdir, readFile, rename, rm, utimes, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, it, vi } from "vitest";
@@ -46,6 +46,15 @@ describe("damage", () => {
     expect(next.read).toEqual([]);
     expect(next.warnings).toEqual([]);
     expect(contents(next.index)).toEqual(before);
+  });
+
+  it.each(["store.db", "store.db-journal"])("a named pipe in the place of %s is removed", async (name) => {
+    const { root, storagePath, directory, before } = await stored();
+    await rm(join(directory, name), { force: true });
+    execFileSync("mkfifo", [join(directory, name)]);
+    const { index, warnings } = await indexed(root, storagePath);
+    expect(contents(index)).toEqual(before);
+    expect(warnings.length).toBe(name === "store.db" ? 1 : 0);
   });
 
   it("a store of a newer version is not changed, and another one is made beside it", async () => {

@@ -1,6 +1,6 @@
 // Ignore rules on file names of every kind, ignore files of every size, and random patterns.
 import { execFileSync } from "node:child_process";
-import { writeFile } from "node:fs/promises";
+import { symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { afterEach, describe, expect, it, vi } from "vitest";
 import { IgnoreRules } from "../../../../sidecar/workspace/files/ignore";
@@ -164,6 +164,18 @@ describe("ignore files of every size", () => {
     expect(await exclusion(rules, "sub/a.ts")).toBeDefined();
     expect(await exclusion(rules, "a.ts")).toBeUndefined();
   });
+});
+
+it("ignore files that cannot be read exclude their whole folder, with a warning", async () => {
+  const root = await folderWith({ "sub/a.ts": "", "sub/deep/b.ts": "", "a.ts": "" });
+  // Root may read every file, but no link in a circle.
+  await symlink(join(root, "sub", ".selfracgignore"), join(root, "sub", ".selfracgignore"));
+  const rules = await IgnoreRules.create(root);
+  const source = join(root, "sub", ".selfracgignore");
+  const detail = `${source} cannot be read (ELOOP), so that what it ignores is not known; make it readable`;
+  expect(await exclusion(rules, "sub/deep/b.ts")).toEqual({ reason: "ignored", detail });
+  expect(await exclusion(rules, "a.ts")).toBeUndefined();
+  expect(rules.problems).toEqual([`${detail}. Until then ${join(root, "sub")}/ is not indexed.`]);
 });
 
 describe("ignore rules and git, on random patterns", () => {

@@ -118,11 +118,22 @@ describe("reading one file", () => {
     expect(await readSource(root, "latin.ts", maxBytes)).toMatchObject({ reason: "not UTF-8" });
   });
 
-  it("excludes a file that exists and cannot be opened", async () => {
-    const root = await emptyFolder();
-    // Root ignores permissions, but cannot open links in a circle.
-    await symlink(join(root, "b.ts"), join(root, "a.ts"));
-    await symlink(join(root, "a.ts"), join(root, "b.ts"));
-    expect(await readSource(root, "a.ts", maxBytes)).toMatchObject({ reason: "unreadable" });
+  it("excludes a link, a pipe and a device that took the file's place after it was listed", async () => {
+    const root = await folderWith({ "secret.txt": "let secret;\n" });
+    await symlink(join(root, "secret.txt"), join(root, "link.ts"));
+    await symlink("/dev/zero", join(root, "device.ts"));
+    await symlink(join(root, "circle.ts"), join(root, "circle.ts"));
+    execFileSync("mkfifo", [join(root, "pipe.ts")]);
+    const reasons: Record<string, string> = {};
+    for (const name of ["link.ts", "device.ts", "circle.ts", "pipe.ts"]) {
+      const found = await readSource(root, name, maxBytes);
+      reasons[name] = "reason" in found ? found.reason : "read";
+    }
+    expect(reasons).toEqual({
+      "link.ts": "symbolic link",
+      "device.ts": "symbolic link",
+      "circle.ts": "symbolic link",
+      "pipe.ts": "not a regular file",
+    });
   });
 });
